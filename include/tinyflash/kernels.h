@@ -1,0 +1,247 @@
+/* The kernels: int8 forward, int8 input gradient, in-place update; one operator after the other.
+ *
+ * Maps are [height][width][channels], batch 1. int8 is implied. A gradient is `d` + the name of what it
+ * belongs to, has zero point 0 and lies in [-127, 127]. A kernel cannot fail: the compiler has proved
+ * its arguments. Unless a line says otherwise, no two arguments overlap. lib/SPEC.md has the formulas.
+ */
+#ifndef TINYFLASH_KERNELS_H
+#define TINYFLASH_KERNELS_H
+
+#include "tinyflash/model.h"
+
+/* ---- Arguments that many kernels share ---------------------------------------------------------- */
+
+/* Weights of a layer of which the first `kept` input channels (depthwise: channels) are trained and
+ * live in WEIGHTS, while the others stay in FLASH. Each part is dense by itself. */
+typedef struct tiny_weights {
+    const int8_t *kept;   /* [out][kernel_h][kernel_w][kept] */
+    const int8_t *frozen; /* [out][kernel_h][kernel_w][in - kept] */
+} tiny_weights;
+
+/* A gradient to read. */
+typedef struct tiny_gradient {
+    const int8_t *d;
+    const tiny_scale *scale;
+} tiny_gradient;
+
+/* A gradient to write; peak and saturated of its scale are updated (SPEC 5.2). */
+typedef struct tiny_gradient_out {
+    int8_t *d;
+    tiny_scale *scale;
+    const uint8_t *mask; /* bit i set: element i passes; null: all pass (SPEC 4.4) */
+} tiny_gradient_out;
+
+typedef struct tiny_map {
+    uint16_t height, width, channels;
+} tiny_map;
+
+/* How a window slides: padding at the bottom and right follows from the shapes. */
+typedef struct tiny_window {
+    tiny_map x, y;
+    uint8_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    uint8_t pad_top, pad_left;
+} tiny_window;
+
+/* From the int32 sum to the int8 output (SPEC 2.2). */
+typedef struct tiny_requant {
+    const int32_t *multiplier; /* [out], Q31 */
+    const int32_t *shift;      /* [out], positive: to the left */
+    int16_t x_zero, y_zero, y_min, y_max;
+} tiny_requant;
+
+/* What the backward kernels of a layer with weights need (SPEC 4, 6); null where unused. */
+typedef struct tiny_descent {
+    const uint16_t *ratio;     /* [out] weight scale over the largest one, Q15; not for depthwise */
+    const tiny_factor *factor; /* input gradient: [1] largest weight scale; depthwise: [channels] */
+    const tiny_factor *w_rate; /* [out] x scale / weight scale; 0: dead channel, never updated */
+    const tiny_factor *b_rate; /* [out] 1 / (x scale * weight scale) */
+    uint32_t w_id, b_id;       /* of the source model's tensors, for the random bits (SPEC 6.3) */
+    int32_t b_limit;           /* |bias| stays within, so that no sum overflows (SPEC 6.5) */
+    uint8_t ratio_shift;       /* q of SPEC 4.1 */
+} tiny_descent;
+
+/* ---- Fully connected; also every 1x1 convolution of stride 1 ------------------------------------- */
+
+typedef struct tiny_fully_connected {
+    uint32_t rows, in, out, kept;
+    tiny_requant requant;
+    tiny_descent descent;
+} tiny_fully_connected;
+
+/* y[n][o] = requantise(b[o] + sum over i of w[o][i] * (x[n][i] - x_zero)).  b may be null. */
+void tiny_fully_connected_forward(const tiny_fully_connected *op, const int8_t *x,
+                                  const tiny_weights *w, const int32_t *b, int8_t *y);
+
+/* dx[n][i] = sum over o of dy[n][o] * w[o][i], scales as SPEC 4.1. */
+void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const tiny_gradient *dy,
+                                         const tiny_weights *w, const tiny_gradient_out *dx);
+
+/* w[o][i] -= rate[o] * sum over n of dy[n][o] * (x[n][i] - x_zero), i < kept, stochastic rounding
+ * (SPEC 6). x is [rows][kept]. Exact while rows <= 66311. */
+void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x,
+                                 const tiny_gradient *dy, int8_t *w, tiny_state *state);
+
+/* ---- Convolution, groups = 1 ---------------------------------------------------------------------- */
+
+typedef struct tiny_conv2d {
+    tiny_window window;
+    uint32_t kept; /* input channels trained */
+    tiny_requant requant;
+    tiny_descent descent;
+} tiny_conv2d;
+
+void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
+                         const int32_t *b, int8_t *y);
+void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
+                                const tiny_weights *w, const tiny_gradient_out *dx);
+/* x is [height][width][kept]. */
+void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy, int8_t *w,
+                        tiny_state *state);
+
+/* ---- Depthwise convolution: output channel c * multiplier + m reads input channel c --------------- */
+
+typedef struct tiny_depthwise {
+    tiny_window window;
+    uint32_t multiplier; /* 1 in every kernel but forward */
+    uint32_t kept;       /* channels trained; needs multiplier 1 */
+    tiny_requant requant;
+    tiny_descent descent;
+} tiny_depthwise;
+
+/* Weights: kept [kernel_h][kernel_w][kept], frozen [kernel_h][kernel_w][out - kept]. */
+void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tiny_weights *w,
+                            const int32_t *b, int8_t *y);
+void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient *dy,
+                                   const tiny_weights *w, const tiny_gradient_out *dx);
+/* x is [height][width][kept]; a row of random bits is one channel, its elements the taps. */
+void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
+                           int8_t *w, tiny_state *state);
+
+/* ---- Bias of any of the three --------------------------------------------------------------------- */
+
+typedef struct tiny_bias {
+    uint32_t rows, out;
+    const tiny_factor *rate; /* [out] */
+    uint32_t id;
+    int32_t limit;
+} tiny_bias;
+
+/* b[o] -= rate[o] * sum over n of dy[n][o], stochastic rounding (SPEC 6.5). */
+void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, tiny_state *state);
+
+/* ---- Pooling --------------------------------------------------------------------------------------- */
+
+typedef struct tiny_pool {
+    tiny_window window;
+    int16_t y_min, y_max;
+    uint8_t reciprocal_shift; /* q of SPEC 4.6 */
+} tiny_pool;
+
+void tiny_average_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y);
+void tiny_average_pool_backward_input(const tiny_pool *op, const tiny_gradient *dy,
+                                      const tiny_gradient_out *dx);
+void tiny_max_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y);
+
+/* y[outer][inner] = mean over count of x[outer][count][inner] (SPEC 3.3). */
+typedef struct tiny_mean {
+    uint32_t outer, count, inner;
+    int32_t multiplier, shift; /* input scale / (output scale * count) */
+    int16_t x_zero, y_zero;
+    tiny_factor reciprocal; /* 1 / count, for the gradient */
+} tiny_mean;
+
+void tiny_mean_forward(const tiny_mean *op, const int8_t *x, int8_t *y);
+void tiny_mean_backward_input(const tiny_mean *op, const tiny_gradient *dy,
+                              const tiny_gradient_out *dx);
+
+/* ---- Sum of two maps, and of two gradients ---------------------------------------------------------- */
+
+typedef struct tiny_add {
+    uint32_t count;
+    int16_t a_zero, b_zero, y_zero, y_min, y_max;
+    int32_t a_multiplier, b_multiplier, y_multiplier;
+    int32_t a_shift, b_shift, y_shift;
+} tiny_add;
+
+/* y = a + b at a common scale (SPEC 3.1). y may be a or b. */
+void tiny_add_forward(const tiny_add *op, const int8_t *a, const int8_t *b, int8_t *y);
+
+typedef struct tiny_gradient_sum {
+    uint32_t count;
+} tiny_gradient_sum;
+
+/* dx = a + b, each with its own exponent, rounded once (SPEC 4.5); b->d may be null: dx = a.
+ * The gradient of either branch of a sum, and of every tensor with two readers. dx may be a or b. */
+void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, const tiny_gradient *b,
+                       const tiny_gradient_out *dx);
+
+/* ---- Moving data ------------------------------------------------------------------------------------ */
+
+/* y[row][0..size) = x[row][0..size), rows `x_stride` and `y_stride` bytes apart. */
+typedef struct tiny_copy {
+    uint32_t rows, size, x_stride, y_stride;
+} tiny_copy;
+
+void tiny_copy_forward(const tiny_copy *op, const int8_t *x, int8_t *y);
+
+typedef struct tiny_pad {
+    tiny_map x, y;
+    uint16_t top, left, front; /* rows, columns, channels of `value` before the map */
+    int16_t value;
+} tiny_pad;
+
+void tiny_pad_forward(const tiny_pad *op, const int8_t *x, int8_t *y);
+void tiny_pad_backward_input(const tiny_pad *op, const tiny_gradient *dy, const tiny_gradient_out *dx);
+
+typedef struct tiny_transpose {
+    uint16_t shape[4];  /* of y */
+    uint32_t stride[4]; /* in x, in elements, of each dimension of y */
+} tiny_transpose;
+
+void tiny_transpose_forward(const tiny_transpose *op, const int8_t *x, int8_t *y);
+
+/* ---- Functions of one element ----------------------------------------------------------------------- */
+
+typedef struct tiny_lookup {
+    uint32_t count;
+} tiny_lookup;
+
+/* y[i] = table[(uint8_t)x[i]]; the table has 256 entries. y may be x. */
+void tiny_lookup_forward(const tiny_lookup *op, const int8_t *x, const int8_t *table, int8_t *y);
+
+typedef struct tiny_softmax {
+    uint32_t rows, classes;
+} tiny_softmax;
+
+/* Softmax of each row, output scale 1/256, zero point -128 (SPEC 3.4).
+ * exponentials: int32 [256], Q31 of exp(-d * input scale) for a distance d below the row's largest. */
+void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t *exponentials,
+                          int8_t *y);
+
+/* ---- Training ---------------------------------------------------------------------------------------- */
+
+/* Bit i of mask = y_min < y[i] < y_max: the output was not clipped (SPEC 4.4). Padding bits are 0. */
+typedef struct tiny_mask {
+    uint32_t count;
+    int16_t y_min, y_max;
+} tiny_mask;
+
+void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask);
+
+/* Softmax, cross-entropy with state->label and its gradient, exponent exact (SPEC 4.7).
+ * exponentials: uint16 [256], Q15. Sets predicted and probability of the state. */
+typedef struct tiny_loss {
+    uint32_t classes;
+} tiny_loss;
+
+void tiny_softmax_loss(const tiny_loss *op, const int8_t *logits, const uint16_t *exponentials,
+                       tiny_state *state, const tiny_gradient_out *dy);
+
+/* Ends a training step: moves every exponent, counts the step (SPEC 5.3). */
+typedef struct tiny_advance {
+    uint8_t headroom; /* bits kept free above the largest magnitude */
+} tiny_advance;
+
+void tiny_advance_scales(const tiny_advance *op, tiny_state *state);
+
+#endif

@@ -1,0 +1,35 @@
+"""Errors that a user can act on: one class per cause, one line each: what, where, what to do."""
+
+from __future__ import annotations
+
+
+class TinyflashError(Exception):
+    """Base of all; the command line prints it as one line and exits with 1."""
+
+
+class ModelError(TinyflashError):
+    """A model file that is missing, damaged, or holds something that is not supported."""
+
+
+class SchemeError(TinyflashError):
+    """A training scheme that does not fit the model, or is not a scheme."""
+
+
+class DataError(TinyflashError):
+    """Samples or labels of the wrong shape, type or range."""
+
+
+class BoardError(TinyflashError):
+    """A board that is not known, or too small for the model."""
+
+
+class BuildError(TinyflashError):
+    """A tool that is missing, or a build that failed."""
+
+
+class LinkError(TinyflashError):
+    """A device that does not answer, answers nonsense, or is not the one expected."""
+
+
+class InternalError(TinyflashError):
+    """A fact that should hold does not: a defect of tinyflash, found before it could do harm."""

@@ -1,0 +1,273 @@
+"""The intermediate representation: tensors and nodes, both frozen. Every pass is Graph -> Graph.
+
+A graph is in static single assignment form but for one thing: update nodes write a trainable
+tensor in place (`Node.writes`), which they also read. Node order is execution order.
+Roles of inputs and outputs, by operator, are listed in `ROLES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+Kind = Literal["activation", "constant", "trainable", "gradient", "mask"]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Quant:
+    """Affine quantisation: real = scale * (stored - zero). One scale, or one per channel.
+
+    Scales are float32 values held exactly; with several, `zero` is 0 and `axis` names the
+    dimension they belong to.
+    """
+
+    scale: tuple[float, ...]
+    zero: int = 0
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor. `data` holds constants and the initial value of trainables, in stored integers."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Literal["int8", "uint8", "uint16", "int32"]
+    kind: Kind
+    quant: Quant | None = None
+    data: Array | None = field(default=None, compare=False, repr=False)
+    source_id: int = -1  # index of the tensor in the source model; keys the random bits (SPEC 6.3)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * int(np.dtype(self.dtype).itemsize)
+
+
+# ---- Attributes of operators -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Bounds of the stored output (fused activation, or the range of int8)."""
+
+    low: int = -128
+    high: int = 127
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a kernel slides over a map; padding is (top, left, bottom, right)."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class WindowAttrs:
+    """conv2d, depthwise, average_pool, max_pool and what is derived from them.
+
+    `kept`: input channels (depthwise: channels) that are trained; they come first.
+    """
+
+    window: Window
+    clip: Clip = Clip()
+    kept: int = 0
+
+
+@dataclass(frozen=True)
+class DenseAttrs:
+    """fully_connected: x is read as [rows][in], in = the last dimension of the weights."""
+
+    clip: Clip = Clip()
+    kept: int = 0
+
+
+@dataclass(frozen=True)
+class ClipAttrs:
+    """add, and mask (the bounds between which a gradient passes)."""
+
+    clip: Clip = Clip()
+
+
+@dataclass(frozen=True)
+class PadAttrs:
+    """pad: amounts before and after (height, width, channels), filled with the stored `value`."""
+
+    before: tuple[int, int, int]
+    after: tuple[int, int, int]
+    value: int
+
+
+@dataclass(frozen=True)
+class AxisAttrs:
+    """concatenate, softmax: one axis, counted from 0. keep: the last, and how many of it."""
+
+    axis: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True)
+class MeanAttrs:
+    """mean over adjacent axes, counted from 0."""
+
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TransposeAttrs:
+    """y's dimension i is x's dimension order[i]."""
+
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LookupAttrs:
+    """A function of one element, by the name it has in the source model."""
+
+    function: str
+
+
+@dataclass(frozen=True)
+class AdvanceAttrs:
+    """End of a training step: bits of headroom of the delayed exponents (SPEC 5.3)."""
+
+    headroom: int = 2
+
+
+@dataclass(frozen=True)
+class NoAttrs:
+    """Operators without attributes."""
+
+
+Attrs = (
+    WindowAttrs
+    | DenseAttrs
+    | ClipAttrs
+    | PadAttrs
+    | AxisAttrs
+    | MeanAttrs
+    | TransposeAttrs
+    | LookupAttrs
+    | AdvanceAttrs
+    | NoAttrs
+)
+
+# Roles of each operator's inputs -> outputs. A role ending in "?" may be absent, in "*" repeats
+# (x0, x1, ...). A role in [] is also written, in place.
+#
+# Weights: conv2d [out][kh][kw][in], depthwise [kh][kw][out], fully_connected [out][in]; with some channels
+# trained, "w" holds the trained first channels and "w_frozen" the others, each dense; with none trained
+# "w" is absent, with all trained "w_frozen" is. Biases int32 [out]. Masks: uint8 [ceil(elements / 8)].
+ROLES: dict[str, tuple[str, str]] = {
+    "conv2d": ("x w? w_frozen? b?", "y"),
+    "depthwise": ("x w? w_frozen? b?", "y"),
+    "fully_connected": ("x w? w_frozen? b?", "y"),
+    "average_pool": ("x", "y"),
+    "max_pool": ("x", "y"),
+    "mean": ("x", "y"),
+    "add": ("a b", "y"),
+    "pad": ("x", "y"),
+    "reshape": ("x", "y"),
+    "concatenate": ("x*", "y"),
+    "transpose": ("x", "y"),
+    "lookup": ("x table", "y"),  # table: int8 [256], indexed by the byte of x
+    "softmax": ("x table", "y"),  # table: int32 [256], SPEC 3.4
+    # What training adds. dy and dx have kind "gradient"; each has a scale of its own.
+    "mask": ("y", "mask"),
+    "keep": ("x", "y"),  # y: the first `kept` channels of x
+    "softmax_loss": ("x table", "dy"),  # table: uint16 [256], SPEC 4.7
+    "conv2d_backward_input": ("dy w? w_frozen? mask?", "dx"),
+    "depthwise_backward_input": ("dy w? w_frozen? mask?", "dx"),
+    "fully_connected_backward_input": ("dy w? w_frozen? mask?", "dx"),
+    "average_pool_backward_input": ("dy mask?", "dx"),
+    "mean_backward_input": ("dy mask?", "dx"),
+    "pad_backward_input": ("dy mask?", "dx"),
+    "reshape_backward_input": ("dy", "dx"),  # the same bytes and the same scale
+    "gradient_add": ("a b? mask?", "dx"),
+    "conv2d_update": ("x dy [w]", ""),
+    "depthwise_update": ("x dy [w]", ""),
+    "fully_connected_update": ("x dy [w]", ""),
+    "bias_update": ("dy [b]", ""),
+    "advance": ("", ""),
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation. `name` is the source layer's; inputs and outputs map roles to tensor names.
+
+    Nodes derived from a layer with weights carry its attributes, and `layer` = the name of the
+    layer's forward node, which is where scales and shapes are looked up.
+    """
+
+    op: str
+    name: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    attrs: Attrs = NoAttrs()
+    layer: str = ""
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Names of the tensors written in place."""
+        roles = ROLES[self.op][0].split()
+        return tuple(self.inputs[r[1:-1]] for r in roles if r.startswith("["))
+
+
+@dataclass(frozen=True)
+class Port:
+    """How a file presents its input or output: its own type, and the scale to int8 where float.
+
+    dtype "float32": stored = round(real / scale) + zero, half away from zero, clamped.
+    """
+
+    tensor: str
+    dtype: Literal["int8", "uint8", "float32"]
+    shape: tuple[int, ...]
+    quant: Quant | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network, with or without its training part. `logits` feeds the loss once there is one."""
+
+    name: str
+    tensors: Mapping[str, Tensor]
+    nodes: tuple[Node, ...]
+    input: Port
+    output: Port
+    logits: str = ""
+
+    def producer(self, tensor: str) -> Node | None:
+        return next((n for n in self.nodes if tensor in n.outputs.values()), None)
+
+    def readers(self, tensor: str) -> tuple[Node, ...]:
+        return tuple(n for n in self.nodes if tensor in n.inputs.values())
+
+    def node(self, name: str, op: str) -> Node:
+        return next(n for n in self.nodes if n.name == name and n.op == op)
+
+    def constants(self) -> Iterator[Tensor]:
+        return (t for t in self.tensors.values() if t.data is not None)
+
+    def with_nodes(self, nodes: Iterable[Node], extra: Iterable[Tensor] = ()) -> Graph:
+        """This graph with other nodes, `extra` tensors added, and tensors nobody names dropped."""
+        nodes = tuple(nodes)
+        tensors = {**self.tensors, **{t.name: t for t in extra}}
+        named = {self.input.tensor, self.output.tensor}
+        for node in nodes:
+            named.update(node.inputs.values(), node.outputs.values())
+        return replace(self, nodes=nodes, tensors={k: v for k, v in tensors.items() if k in named})

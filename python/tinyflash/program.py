@@ -1,0 +1,108 @@
+"""What the compiler emits: a program is data, for the C writer and the host runtime alike.
+
+It mirrors include/tinyflash/model.h: rows that name a kernel, a record and buffers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Space(IntEnum):
+    """Memory spaces, by the value of `tiny_space`."""
+
+    FLASH = 0
+    WEIGHTS = 1
+    STATE = 2
+    ARENA = 3
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A place in memory; `offset` in bytes."""
+
+    space: Space
+    offset: int
+
+
+@dataclass(frozen=True)
+class Factor:
+    """mantissa * 2^exponent (SPEC 1.4)."""
+
+    mantissa: int
+    exponent: int
+
+
+@dataclass(frozen=True)
+class ConstArray:
+    """A constant array that a record points to. ctype: int32_t, uint16_t or tiny_factor
+    (values: [n][2], mantissa and exponent)."""
+
+    ctype: str
+    values: npt.NDArray[np.int64]
+
+
+Value = int | Factor | ConstArray | Mapping[str, "Value"] | tuple[int, ...] | None  # None: null pointer
+
+
+@dataclass(frozen=True)
+class Record:
+    """An operator record: the C type, a C identifier, and the fields by name."""
+
+    ctype: str
+    name: str
+    fields: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One `tiny_op`. `kernel` is the name after the prefix `tiny_op_`; `note` is for readers."""
+
+    kernel: str
+    record: int
+    buffers: tuple[Buffer | None, ...]
+    layer: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled model. Rows index `records`; images are the initial bytes of their spaces."""
+
+    name: str
+    infer: tuple[Row, ...]
+    train: tuple[Row, ...]
+    records: tuple[Record, ...]
+    flash: bytes
+    weights: bytes
+    state: bytes
+    arena_bytes: int
+    input: Buffer
+    output: Buffer
+    train_input: Buffer
+    input_bytes: int
+    output_bytes: int
+    classes: int
+
+    @property
+    def hash(self) -> int:
+        """Identifies what the saved bytes of WEIGHTS and STATE mean: 32 bits of SHA-256."""
+        text = repr((self.name, self.infer, self.train, self.classes, len(self.state)))
+        digest = hashlib.sha256(text.encode() + self.flash + self.weights)
+        for record in self.records:
+            digest.update(_canonical(record.fields).encode())
+        return int.from_bytes(digest.digest()[:4], "little")
+
+
+def _canonical(value: Value) -> str:
+    if isinstance(value, ConstArray):
+        return f"{value.ctype}{value.values.tolist()}"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{k}:{_canonical(v)}" for k, v in value.items()) + "}"
+    return repr(value)

@@ -1,0 +1,62 @@
+"""What a trained or running model looks like from outside, on the host and on a device alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Int8Array = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one training step, as the forward pass saw the sample, before the update."""
+
+    predicted: int
+    probability: float  # that the network gave to the label, in [0, 1]
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Health of a training run: SPEC 4.3, 5, 6.4."""
+
+    step: int
+    weights_saturated: int
+    exponents: tuple[int, ...]
+    gradients_saturated: tuple[int, ...]
+
+
+class Session(Protocol):
+    """A model bound to memory: `host.Session` and `device.DeviceSession` behave alike, bit for bit.
+
+    x is a sample in stored integers, any shape, `input_bytes` elements.
+    """
+
+    def infer(self, x: Int8Array) -> Int8Array:
+        """The stored output, flat."""
+
+    def train_step(self, x: Int8Array, label: int, rate: float) -> Outcome:
+        """One step of gradient descent on one sample, in place."""
+
+    def counters(self) -> Counters:
+        """Counters since the start."""
+
+    def reset(self) -> None:
+        """Back to the compiled weights and state."""
+
+    @property
+    def weights(self) -> bytes:
+        """The WEIGHTS space; assign to restore it."""
+
+    @weights.setter
+    def weights(self, data: bytes) -> None: ...
+
+    @property
+    def state(self) -> bytes:
+        """The STATE space; assign to restore it."""
+
+    @state.setter
+    def state(self, data: bytes) -> None: ...
