@@ -12,7 +12,8 @@
 /* ---- Arguments that many kernels share ---------------------------------------------------------- */
 
 /* Weights of a layer of which the first `kept` input channels (depthwise: channels) are trained and
- * live in WEIGHTS, while the others stay in FLASH. Each part is dense by itself. */
+ * live in WEIGHTS, while the others stay in FLASH. Each part is dense by itself; a part without
+ * channels is any valid pointer. */
 typedef struct tiny_weights {
     const int8_t *kept;   /* [out][kernel_h][kernel_w][kept] */
     const int8_t *frozen; /* [out][kernel_h][kernel_w][in - kept] */

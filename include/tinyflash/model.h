@@ -60,7 +60,7 @@ typedef struct tiny_state {
     tiny_scale scales[];
 } tiny_state;
 
-/* The buffers of one operation, as pointers; the meaning of each is in lib/bridge.c. */
+/* The buffers of one operation, as pointers; the meaning of each is in tinyflash/ops.h. */
 #define TINY_OP_BUFFERS 8
 typedef void (*tiny_kernel)(const void *record, void *const *buffers);
 

@@ -1,0 +1,56 @@
+/* Kernels as a table names them: a record and a row of pointers, in the order given here.
+ *
+ * Buffers in [] may be TINY_NO_BUFFER. `s_` is the tiny_scale of a gradient, `state` the tiny_state.
+ * Weights come as two buffers, kept and frozen (tiny_weights).
+ */
+#ifndef TINYFLASH_OPS_H
+#define TINYFLASH_OPS_H
+
+#include "tinyflash/model.h"
+
+#define TINY_OP(name) void tiny_op_##name(const void *record, void *const *buffers)
+
+/* x, w kept, w frozen, [b], y */
+TINY_OP(fully_connected_forward);
+TINY_OP(conv2d_forward);
+TINY_OP(depthwise_forward);
+/* dy, s_dy, w kept, w frozen, [mask], dx, s_dx */
+TINY_OP(fully_connected_backward_input);
+TINY_OP(conv2d_backward_input);
+TINY_OP(depthwise_backward_input);
+/* x, dy, s_dy, w, state */
+TINY_OP(fully_connected_update);
+TINY_OP(conv2d_update);
+TINY_OP(depthwise_update);
+/* dy, s_dy, b, state */
+TINY_OP(bias_update);
+
+/* x, y */
+TINY_OP(average_pool_forward);
+TINY_OP(max_pool_forward);
+TINY_OP(mean_forward);
+TINY_OP(copy_forward);
+TINY_OP(pad_forward);
+TINY_OP(transpose_forward);
+/* dy, s_dy, [mask], dx, s_dx */
+TINY_OP(average_pool_backward_input);
+TINY_OP(mean_backward_input);
+TINY_OP(pad_backward_input);
+
+/* a, b, y */
+TINY_OP(add_forward);
+/* a, s_a, [b], [s_b], [mask], dx, s_dx */
+TINY_OP(gradient_add);
+/* x, table, y */
+TINY_OP(lookup_forward);
+TINY_OP(softmax_forward);
+/* y, mask */
+TINY_OP(mask_forward);
+/* logits, table, state, dy, s_dy */
+TINY_OP(softmax_loss);
+/* state */
+TINY_OP(advance_scales);
+
+#undef TINY_OP
+
+#endif

@@ -1,0 +1,114 @@
+/* The arithmetic that kernels share; each function is one rule of SPEC.md. */
+#ifndef TINYFLASH_LIB_ARITH_H
+#define TINYFLASH_LIB_ARITH_H
+
+#include <stdint.h>
+
+#include "tinyflash/kernels.h"
+
+static inline int32_t tiny_min(int32_t a, int32_t b) { return a < b ? a : b; }
+
+static inline int32_t tiny_max(int32_t a, int32_t b) { return a > b ? a : b; }
+
+static inline int32_t tiny_clamp(int32_t v, int32_t low, int32_t high) {
+    return tiny_min(tiny_max(v, low), high);
+}
+
+static inline int32_t tiny_saturate32(int64_t v) {
+    return v > INT32_MAX ? INT32_MAX : v < INT32_MIN ? INT32_MIN : (int32_t)v;
+}
+
+/* Adds one to a counter that stays at its maximum. */
+static inline void tiny_count(uint32_t *counter) { *counter += *counter != UINT32_MAX; }
+
+/* SPEC 1.1: x / 2^shift to nearest, ties away from zero. */
+static inline int32_t tiny_rounding_divide(int32_t x, int32_t shift) {
+    const int32_t mask = (int32_t)((1u << shift) - 1u);
+    return (x >> shift) + ((x & mask) > (mask >> 1) + (x < 0));
+}
+
+/* The high half of 2 * a * b, rounded; the only overflow, both INT32_MIN, saturates. */
+static inline int32_t tiny_high_multiply(int32_t a, int32_t b) {
+    const int64_t product = (int64_t)a * b;
+    const int64_t nudge = product >= 0 ? (1 << 30) : 1 - (1 << 30);
+    return tiny_saturate32((product + nudge) / ((int64_t)1 << 31));
+}
+
+/* SPEC 1.2: x * multiplier / 2^31 * 2^shift as TensorFlow Lite rounds it, twice. */
+static inline int32_t tiny_multiply(int32_t x, int32_t multiplier, int32_t shift) {
+    const int32_t left = tiny_max(shift, 0);
+    const int32_t shifted = (int32_t)((uint32_t)x << left);
+    return tiny_rounding_divide(tiny_high_multiply(shifted, multiplier), left - shift);
+}
+
+/* v * 2^-shift to nearest, ties up, saturated to int32; |v| < 2^62 where shift > 0. */
+static inline int32_t tiny_shift_round(int64_t v, int32_t shift) {
+    if (shift > 62) {
+        return 0;
+    }
+    if (shift > 0) {
+        return tiny_saturate32((v + ((int64_t)1 << (shift - 1))) >> shift);
+    }
+    const int32_t left = tiny_min(-shift, 31);
+    return tiny_saturate32((int64_t)tiny_saturate32(v) * ((int64_t)1 << left));
+}
+
+/* SPEC 1.3: v * mantissa * 2^exponent to nearest, ties up; mantissa < 2^31. */
+static inline int32_t tiny_scale_by(int32_t v, uint32_t mantissa, int32_t exponent) {
+    return tiny_shift_round((int64_t)v * (int64_t)mantissa, -exponent);
+}
+
+/* Sum of w * (x - x_zero) over `count` adjacent elements (SPEC 2.1). */
+static inline int32_t tiny_dot(const int8_t *x, int32_t x_zero, const int8_t *w, uint32_t count) {
+    const int16_t zero = (int16_t)x_zero; /* 16 bits, so that compilers find their wide multiply-add */
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const int16_t centred = (int16_t)(x[i] - zero);
+        sum += centred * w[i];
+    }
+    return sum;
+}
+
+/* SPEC 2.2. */
+static inline int8_t tiny_requantise(const tiny_requant *q, uint32_t channel, int32_t sum) {
+    const int32_t y = tiny_multiply(sum, q->multiplier[channel], q->shift[channel]) + q->y_zero;
+    return (int8_t)tiny_clamp(y, q->y_min, q->y_max);
+}
+
+/* SPEC 4.3. */
+static inline void tiny_store_gradient(const tiny_gradient_out *dx, uint32_t i, int32_t v) {
+    if (dx->mask && !(dx->mask[i >> 3] >> (i & 7u) & 1u)) {
+        dx->d[i] = 0;
+        return;
+    }
+    const int32_t magnitude = v == INT32_MIN ? INT32_MAX : v < 0 ? -v : v;
+    dx->scale->peak = tiny_max(dx->scale->peak, magnitude);
+    if (magnitude > 127) {
+        tiny_count(&dx->scale->saturated);
+    }
+    dx->d[i] = (int8_t)tiny_clamp(v, -127, 127);
+}
+
+/* SPEC 4.1: the gradient of output channel o, rescaled to the layer's largest weight scale. */
+static inline int32_t tiny_rescaled(const tiny_descent *d, int8_t dy, uint32_t o) {
+    const int32_t shift = 8 + d->ratio_shift;
+    return (dy * (int32_t)d->ratio[o] + (1 << (shift - 1))) >> shift;
+}
+
+/* The row of the map that window row `tap` reads at output row `at`; may lie in the padding. */
+static inline int32_t tiny_window_row(const tiny_window *w, int32_t at, int32_t tap) {
+    return at * w->stride_h - w->pad_top + tap * w->dilation_h;
+}
+
+static inline int32_t tiny_window_column(const tiny_window *w, int32_t at, int32_t tap) {
+    return at * w->stride_w - w->pad_left + tap * w->dilation_w;
+}
+
+/* The output position whose window tap reads input row or column `at`, or -1 if none. */
+static inline int32_t tiny_window_source(int32_t at, int32_t pad, int32_t tap, int32_t dilation,
+                                         int32_t stride, int32_t extent) {
+    const int32_t offset = at + pad - tap * dilation;
+    return offset >= 0 && offset % stride == 0 && offset / stride < extent ? offset / stride : -1;
+}
+
+#endif

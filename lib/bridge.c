@@ -1,0 +1,106 @@
+/* From the row of pointers that a table holds to the arguments of a kernel (tinyflash/ops.h). */
+#include "tinyflash/kernels.h"
+#include "tinyflash/ops.h"
+
+#define OP(name) void tiny_op_##name(const void *record, void *const *buffers)
+
+static tiny_gradient gradient(void *const *pair) {
+    const tiny_gradient g = {pair[0], pair[1]};
+    return g;
+}
+
+/* From mask, dx, s_dx. */
+static tiny_gradient_out gradient_out(void *const *triple) {
+    const tiny_gradient_out g = {triple[1], triple[2], triple[0]};
+    return g;
+}
+
+static tiny_weights weights(void *const *pair) {
+    const tiny_weights w = {pair[0], pair[1]};
+    return w;
+}
+
+/* ---- Layers with weights ---- */
+
+#define FORWARD(layer)                                                              \
+    OP(layer##_forward) {                                                           \
+        const tiny_weights w = weights(buffers + 1);                                \
+        tiny_##layer##_forward(record, buffers[0], &w, buffers[3], buffers[4]);     \
+    }
+
+#define BACKWARD(layer)                                                             \
+    OP(layer##_backward_input) {                                                    \
+        const tiny_gradient dy = gradient(buffers);                                 \
+        const tiny_weights w = weights(buffers + 2);                                \
+        const tiny_gradient_out dx = gradient_out(buffers + 4);                     \
+        tiny_##layer##_backward_input(record, &dy, &w, &dx);                        \
+    }
+
+#define UPDATE(layer)                                                               \
+    OP(layer##_update) {                                                            \
+        const tiny_gradient dy = gradient(buffers + 1);                             \
+        tiny_##layer##_update(record, buffers[0], &dy, buffers[3], buffers[4]);     \
+    }
+
+FORWARD(fully_connected)
+FORWARD(conv2d)
+FORWARD(depthwise)
+
+BACKWARD(fully_connected)
+BACKWARD(conv2d)
+BACKWARD(depthwise)
+
+UPDATE(fully_connected)
+UPDATE(conv2d)
+UPDATE(depthwise)
+
+OP(bias_update) {
+    const tiny_gradient dy = gradient(buffers);
+    tiny_bias_update(record, &dy, buffers[2], buffers[3]);
+}
+
+/* ---- Operators without weights ---- */
+
+#define UNARY(name) \
+    OP(name##_forward) { tiny_##name##_forward(record, buffers[0], buffers[1]); }
+
+#define UNARY_BACKWARD(name)                                    \
+    OP(name##_backward_input) {                                 \
+        const tiny_gradient dy = gradient(buffers);             \
+        const tiny_gradient_out dx = gradient_out(buffers + 2); \
+        tiny_##name##_backward_input(record, &dy, &dx);         \
+    }
+
+UNARY(average_pool)
+UNARY(max_pool)
+UNARY(mean)
+UNARY(copy)
+UNARY(pad)
+UNARY(transpose)
+UNARY(mask)
+
+UNARY_BACKWARD(average_pool)
+UNARY_BACKWARD(mean)
+UNARY_BACKWARD(pad)
+
+OP(add_forward) { tiny_add_forward(record, buffers[0], buffers[1], buffers[2]); }
+
+OP(gradient_add) {
+    const tiny_gradient a = gradient(buffers);
+    const tiny_gradient b = gradient(buffers + 2);
+    const tiny_gradient_out dx = gradient_out(buffers + 4);
+    tiny_gradient_add(record, &a, &b, &dx);
+}
+
+OP(lookup_forward) { tiny_lookup_forward(record, buffers[0], buffers[1], buffers[2]); }
+
+OP(softmax_forward) { tiny_softmax_forward(record, buffers[0], buffers[1], buffers[2]); }
+
+/* ---- Training ---- */
+
+OP(softmax_loss) {
+    const tiny_gradient_out dy = {buffers[3], buffers[4], NULL};
+    tiny_softmax_loss(record, buffers[0], buffers[1], buffers[2], &dy);
+}
+
+OP(advance_scales) { tiny_advance_scales(record, buffers[0]); }

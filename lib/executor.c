@@ -1,0 +1,110 @@
+/* Walks the tables of a compiled model; a session is a model bound to memory. */
+#include <string.h>
+
+#include "tinyflash/kernels.h"
+#include "tinyflash/model.h"
+
+#define ALIGNMENT 4u
+
+static int fits(const uint8_t *memory, uint32_t have, uint32_t need) {
+    return have >= need && (need == 0 || (memory && (uintptr_t)memory % ALIGNMENT == 0));
+}
+
+static void *resolve(const tiny_session *session, tiny_buffer buffer) {
+    return buffer == TINY_NO_BUFFER ? NULL : session->base[buffer >> 30] + (buffer & 0x3FFFFFFFu);
+}
+
+tiny_error tiny_init(tiny_session *session, const tiny_model *model, const tiny_memory *memory) {
+    if (!fits(memory->weights, memory->weights_bytes, model->weights_bytes) ||
+        !fits(memory->state, memory->state_bytes, model->state_bytes) ||
+        !fits(memory->arena, memory->arena_bytes, model->arena_bytes)) {
+        return TINY_ERROR_MEMORY;
+    }
+    session->model = model;
+    session->base[TINY_FLASH] = (uint8_t *)(uintptr_t)model->flash; /* no kernel writes there */
+    session->base[TINY_WEIGHTS] = memory->weights;
+    session->base[TINY_STATE] = memory->state;
+    session->base[TINY_ARENA] = memory->arena;
+    tiny_reset(session);
+    return TINY_OK;
+}
+
+static void load(uint8_t *to, const uint8_t *image, uint32_t bytes) {
+    if (bytes) {
+        memcpy(to, image, bytes);
+    }
+}
+
+void tiny_reset(tiny_session *session) {
+    const tiny_model *model = session->model;
+    load(session->base[TINY_WEIGHTS], model->weights_image, model->weights_bytes);
+    load(session->base[TINY_STATE], model->state_image, model->state_bytes);
+}
+
+uint8_t *tiny_infer_input(const tiny_session *session) {
+    return resolve(session, session->model->input);
+}
+
+uint8_t *tiny_train_input(const tiny_session *session) {
+    return resolve(session, session->model->train_input);
+}
+
+tiny_state *tiny_session_state(const tiny_session *session) {
+    return resolve(session, TINY_BUFFER(TINY_STATE, 0));
+}
+
+void tiny_run(tiny_session *session, const tiny_table *table, uint32_t first, uint32_t count) {
+    for (const tiny_op *op = table->ops + first; op < table->ops + first + count; op++) {
+        void *buffers[TINY_OP_BUFFERS];
+        for (int i = 0; i < TINY_OP_BUFFERS; i++) {
+            buffers[i] = resolve(session, op->buffers[i]);
+        }
+        op->kernel(op->record, buffers);
+    }
+}
+
+const uint8_t *tiny_infer(tiny_session *session) {
+    tiny_run(session, &session->model->infer, 0, session->model->infer.count);
+    return resolve(session, session->model->output);
+}
+
+tiny_error tiny_train_begin(tiny_session *session, uint32_t label, tiny_factor rate) {
+    if (session->model->train.count == 0) {
+        return TINY_ERROR_NO_TRAIN;
+    }
+    if (label >= session->model->classes) {
+        return TINY_ERROR_LABEL;
+    }
+    if ((rate.mantissa < 0x8000u && rate.mantissa != 0) || rate.exponent < -512 ||
+        rate.exponent > 511) {
+        return TINY_ERROR_RATE;
+    }
+    tiny_state *state = tiny_session_state(session);
+    state->label = (uint16_t)label;
+    state->rate = rate;
+    return TINY_OK;
+}
+
+tiny_error tiny_train(tiny_session *session, uint32_t label, tiny_factor rate) {
+    const tiny_error error = tiny_train_begin(session, label, rate);
+    if (error == TINY_OK) {
+        tiny_run(session, &session->model->train, 0, session->model->train.count);
+    }
+    return error;
+}
+
+const char *tiny_error_text(tiny_error error) {
+    switch (error) {
+        case TINY_OK:
+            return "no error";
+        case TINY_ERROR_MEMORY:
+            return "a memory is too small for the model, or not aligned to 4 bytes";
+        case TINY_ERROR_LABEL:
+            return "the label is not below the number of classes";
+        case TINY_ERROR_RATE:
+            return "the learning rate is not a normalised factor";
+        case TINY_ERROR_NO_TRAIN:
+            return "the model was compiled for inference alone";
+    }
+    return "unknown error";
+}

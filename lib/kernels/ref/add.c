@@ -1,0 +1,29 @@
+/* The sum of two maps, and the sum of two gradients. */
+#include "arith.h"
+
+/* Bits of precision gained before the operands meet at a common scale (SPEC 3.1). */
+#define HEADROOM 20
+
+void tiny_add_forward(const tiny_add *op, const int8_t *a, const int8_t *b, int8_t *y) {
+    for (uint32_t i = 0; i < op->count; i++) {
+        const int32_t u =
+            tiny_multiply((a[i] - op->a_zero) * (1 << HEADROOM), op->a_multiplier, op->a_shift);
+        const int32_t v =
+            tiny_multiply((b[i] - op->b_zero) * (1 << HEADROOM), op->b_multiplier, op->b_shift);
+        const int32_t sum = tiny_multiply(u + v, op->y_multiplier, op->y_shift) + op->y_zero;
+        y[i] = (int8_t)tiny_clamp(sum, op->y_min, op->y_max);
+    }
+}
+
+void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, const tiny_gradient *b,
+                       const tiny_gradient_out *dx) {
+    const int32_t e_a = a->scale->exponent;
+    const int32_t e_b = b->d ? b->scale->exponent : e_a;
+    const int32_t common = tiny_min(e_a, e_b);
+    const int32_t shift = dx->scale->exponent - common;
+    for (uint32_t i = 0; i < op->count; i++) {
+        const int64_t u = a->d[i] * ((int64_t)1 << (e_a - common));
+        const int64_t v = b->d ? b->d[i] * ((int64_t)1 << (e_b - common)) : 0;
+        tiny_store_gradient(dx, i, tiny_shift_round(u + v, shift));
+    }
+}

@@ -1,0 +1,142 @@
+/* Convolution of any kernel size, stride, dilation and padding; groups = 1. */
+#include "arith.h"
+#include "update.h"
+
+/* Channels whose sums the input gradient holds at a time: enough for wide registers. */
+#define COLUMNS 32
+
+/* The sum of output channel o at (row, column), without bias. */
+static int32_t window_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w, uint32_t o,
+                          int32_t row, int32_t column) {
+    const tiny_window *win = &op->window;
+    const uint32_t kept = op->kept;
+    const uint32_t frozen = win->x.channels - kept;
+    int32_t sum = 0;
+    for (int32_t ky = 0; ky < win->kernel_h; ky++) {
+        const int32_t iy = tiny_window_row(win, row, ky);
+        for (int32_t kx = 0; kx < win->kernel_w; kx++) {
+            const int32_t ix = tiny_window_column(win, column, kx);
+            if (iy < 0 || iy >= win->x.height || ix < 0 || ix >= win->x.width) {
+                continue;
+            }
+            const int8_t *at = x + (iy * win->x.width + ix) * win->x.channels;
+            const uint32_t tap =
+                (o * win->kernel_h + (uint32_t)ky) * win->kernel_w + (uint32_t)kx;
+            sum += tiny_dot(at, op->requant.x_zero, w->kept + tap * kept, kept);
+            sum += tiny_dot(at + kept, op->requant.x_zero, w->frozen + tap * frozen, frozen);
+        }
+    }
+    return sum;
+}
+
+void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
+                         const int32_t *b, int8_t *y) {
+    const tiny_map *out = &op->window.y;
+    for (int32_t row = 0; row < out->height; row++) {
+        for (int32_t column = 0; column < out->width; column++, y += out->channels) {
+            for (uint32_t o = 0; o < out->channels; o++) {
+                const int32_t sum = (b ? b[o] : 0) + window_sum(op, x, w, o, row, column);
+                y[o] = tiny_requantise(&op->requant, o, sum);
+            }
+        }
+    }
+}
+
+/* Adds what one tap contributes to `count` channels of an input position: its output position's dy,
+ * times w, which points to the tap and first channel in the first output channel's weights. */
+static void backward_tap(const tiny_conv2d *op, const int8_t *dy, const int8_t *w, uint32_t width,
+                         uint32_t count, int32_t *sums) {
+    const uint32_t stride = (uint32_t)op->window.kernel_h * op->window.kernel_w * width;
+    for (uint32_t o = 0; o < op->window.y.channels; o++, w += stride) {
+        const int16_t t = (int16_t)tiny_rescaled(&op->descent, dy[o], o);
+        for (uint32_t i = 0; i < count; i++) {
+            sums[i] += t * w[i];
+        }
+    }
+}
+
+/* The sums of `count` channels of the input position (row, column); w is [out][kh][kw][width]. */
+static void backward_position(const tiny_conv2d *op, const int8_t *dy, const int8_t *w,
+                              uint32_t width, uint32_t count, int32_t row, int32_t column,
+                              int32_t *sums) {
+    const tiny_window *win = &op->window;
+    for (uint32_t i = 0; i < count; i++) {
+        sums[i] = 0;
+    }
+    for (int32_t ky = 0; ky < win->kernel_h; ky++) {
+        const int32_t oy = tiny_window_source(row, win->pad_top, ky, win->dilation_h, win->stride_h,
+                                              win->y.height);
+        for (int32_t kx = 0; kx < win->kernel_w && oy >= 0; kx++) {
+            const int32_t ox = tiny_window_source(column, win->pad_left, kx, win->dilation_w,
+                                                  win->stride_w, win->y.width);
+            if (ox >= 0) {
+                backward_tap(op, dy + (oy * win->y.width + ox) * win->y.channels,
+                             w + (uint32_t)(ky * win->kernel_w + kx) * width, width, count, sums);
+            }
+        }
+    }
+}
+
+/* Input gradient of the `width` channels from `first` on, which share one weight array. */
+static void backward_panel(const tiny_conv2d *op, const tiny_gradient *dy, const int8_t *w,
+                           uint32_t first, uint32_t width, const tiny_gradient_out *dx) {
+    const tiny_map *in = &op->window.x;
+    const tiny_factor *factor = op->descent.factor;
+    const int32_t exponent = factor->exponent + dy->scale->exponent - dx->scale->exponent;
+    int32_t sums[COLUMNS];
+    for (uint32_t n = 0; n < (uint32_t)in->height * in->width; n++) {
+        for (uint32_t i = 0; i < width; i += COLUMNS) {
+            const uint32_t count = width - i < COLUMNS ? width - i : COLUMNS;
+            backward_position(op, dy->d, w + i, width, count, (int32_t)(n / in->width),
+                              (int32_t)(n % in->width), sums);
+            for (uint32_t j = 0; j < count; j++) {
+                tiny_store_gradient(dx, n * in->channels + first + i + j,
+                                    tiny_scale_by(sums[j], factor->mantissa, exponent));
+            }
+        }
+    }
+}
+
+void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
+                                const tiny_weights *w, const tiny_gradient_out *dx) {
+    backward_panel(op, dy, w->kept, 0, op->kept, dx);
+    backward_panel(op, dy, w->frozen, op->kept, op->window.x.channels - op->kept, dx);
+}
+
+/* The gradient sum of weight [o][ky][kx][i] over all positions; x is [height][width][kept]. */
+static int32_t weight_sum(const tiny_conv2d *op, const int8_t *x, const int8_t *dy, int32_t ky,
+                          int32_t kx, uint32_t i) {
+    const tiny_window *win = &op->window;
+    int32_t sum = 0;
+    for (int32_t row = 0; row < win->y.height; row++) {
+        const int32_t iy = tiny_window_row(win, row, ky);
+        if (iy < 0 || iy >= win->x.height) {
+            continue;
+        }
+        for (int32_t column = 0; column < win->y.width; column++) {
+            const int32_t ix = tiny_window_column(win, column, kx);
+            if (ix >= 0 && ix < win->x.width) {
+                const uint32_t at = (uint32_t)(iy * win->x.width + ix) * op->kept + i;
+                sum += dy[(row * win->y.width + column) * win->y.channels] *
+                       (x[at] - op->requant.x_zero);
+            }
+        }
+    }
+    return sum;
+}
+
+void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy, int8_t *w,
+                        tiny_state *state) {
+    const tiny_window *win = &op->window;
+    const uint32_t taps = (uint32_t)win->kernel_h * win->kernel_w;
+    for (uint32_t o = 0; o < win->y.channels; o++, w += taps * op->kept) {
+        const tiny_rate rate = tiny_row_rate(state, &op->descent.w_rate[o], dy);
+        uint32_t key = tiny_row_key(state, op->descent.w_id, o);
+        for (uint32_t j = 0; j < taps * op->kept && rate.mantissa; j++) {
+            const int32_t tap = (int32_t)(j / op->kept);
+            const int32_t sum = weight_sum(op, x, dy->d + o, tap / win->kernel_w,
+                                           tap % win->kernel_w, j % op->kept);
+            tiny_update_weight(&w[j], &rate, sum, &key, state);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+/* Fully connected layers over rows; 1x1 convolutions of stride 1 are the same thing. */
+#include "arith.h"
+#include "update.h"
+
+/* Columns whose sums the input gradient holds at a time: enough for wide registers. */
+#define COLUMNS 32
+
+void tiny_fully_connected_forward(const tiny_fully_connected *op, const int8_t *x,
+                                  const tiny_weights *w, const int32_t *b, int8_t *y) {
+    const uint32_t kept = op->kept;
+    const uint32_t frozen = op->in - kept;
+    const int32_t x_zero = op->requant.x_zero;
+    for (uint32_t n = 0; n < op->rows; n++, x += op->in, y += op->out) {
+        for (uint32_t o = 0; o < op->out; o++) {
+            int32_t sum = b ? b[o] : 0;
+            sum += tiny_dot(x, x_zero, w->kept + o * kept, kept);
+            sum += tiny_dot(x + kept, x_zero, w->frozen + o * frozen, frozen);
+            y[o] = tiny_requantise(&op->requant, o, sum);
+        }
+    }
+}
+
+/* Input gradient of one row for columns [first, first + count) whose weights are w[out][width]. */
+static void backward_columns(const tiny_fully_connected *op, const int8_t *dy, const int8_t *w,
+                             uint32_t width, uint32_t count, int32_t *sums) {
+    for (uint32_t i = 0; i < count; i++) {
+        sums[i] = 0;
+    }
+    for (uint32_t o = 0; o < op->out; o++, w += width) {
+        const int16_t t = (int16_t)tiny_rescaled(&op->descent, dy[o], o);
+        for (uint32_t i = 0; i < count; i++) {
+            sums[i] += t * w[i];
+        }
+    }
+}
+
+/* Input gradient of row n for the `width` columns from `first` on, which share one weight array. */
+static void backward_panel(const tiny_fully_connected *op, const tiny_gradient *dy, uint32_t n,
+                           const int8_t *w, uint32_t first, uint32_t width,
+                           const tiny_gradient_out *dx) {
+    const tiny_factor *factor = op->descent.factor;
+    const int32_t exponent = factor->exponent + dy->scale->exponent - dx->scale->exponent;
+    int32_t sums[COLUMNS];
+    for (uint32_t i = 0; i < width; i += COLUMNS) {
+        const uint32_t count = width - i < COLUMNS ? width - i : COLUMNS;
+        backward_columns(op, dy->d + n * op->out, w + i, width, count, sums);
+        for (uint32_t j = 0; j < count; j++) {
+            tiny_store_gradient(dx, n * op->in + first + i + j,
+                                tiny_scale_by(sums[j], factor->mantissa, exponent));
+        }
+    }
+}
+
+void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const tiny_gradient *dy,
+                                         const tiny_weights *w, const tiny_gradient_out *dx) {
+    for (uint32_t n = 0; n < op->rows; n++) {
+        backward_panel(op, dy, n, w->kept, 0, op->kept, dx);
+        backward_panel(op, dy, n, w->frozen, op->kept, op->in - op->kept, dx);
+    }
+}
+
+void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x,
+                                 const tiny_gradient *dy, int8_t *w, tiny_state *state) {
+    const uint32_t kept = op->kept;
+    for (uint32_t o = 0; o < op->out; o++, w += kept) {
+        const tiny_rate rate = tiny_row_rate(state, &op->descent.w_rate[o], dy);
+        uint32_t key = tiny_row_key(state, op->descent.w_id, o);
+        for (uint32_t i = 0; i < kept && rate.mantissa; i++) {
+            int32_t sum = 0;
+            for (uint32_t n = 0; n < op->rows; n++) {
+                sum += dy->d[n * op->out + o] * (x[n * kept + i] - op->requant.x_zero);
+            }
+            tiny_update_weight(&w[i], &rate, sum, &key, state);
+        }
+    }
+}

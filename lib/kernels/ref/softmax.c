@@ -1,0 +1,111 @@
+/* Softmax as TensorFlow Lite computes it, and the loss that training starts from. */
+#include "arith.h"
+
+/* Constants of the Newton iteration for 1 / d, Q29: 48/17 - 32/17 d. */
+#define NEWTON_OFFSET 1515870810
+#define NEWTON_SLOPE (-1010580540)
+
+static int32_t shift_left(int32_t v, int32_t bits) {
+    return tiny_saturate32((int64_t)v * ((int64_t)1 << bits));
+}
+
+/* 1 / (1 + t), Q31, t in [0, 1) as Q31 (SPEC 3.4). */
+static int32_t reciprocal(int32_t t) {
+    const int32_t half = (int32_t)(((int64_t)t + INT32_MAX + 1) >> 1);
+    int32_t q = NEWTON_OFFSET + tiny_high_multiply(half, NEWTON_SLOPE);
+    for (int step = 0; step < 3; step++) {
+        const int32_t error = (1 << 29) - tiny_high_multiply(half, q);
+        q += shift_left(tiny_high_multiply(q, error), 2);
+    }
+    return shift_left(q, 1);
+}
+
+static int32_t leading_zeros(uint32_t v) {
+    int32_t count = 0;
+    while (!(v & 0x80000000u)) {
+        v <<= 1;
+        count++;
+    }
+    return count;
+}
+
+/* Index of the largest element, the first of equals. */
+static uint32_t arg_max(const int8_t *x, uint32_t count) {
+    uint32_t at = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        at = x[i] > x[at] ? i : at;
+    }
+    return at;
+}
+
+static void softmax_row(const int8_t *x, uint32_t classes, const int32_t *exponentials, int8_t *y) {
+    const int32_t largest = x[arg_max(x, classes)];
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < classes; i++) {
+        sum += tiny_rounding_divide(exponentials[largest - x[i]], 12);
+    }
+    const int32_t zeros = leading_zeros((uint32_t)sum);
+    const int32_t scale = reciprocal((int32_t)(((uint32_t)sum << zeros) - 0x80000000u));
+    for (uint32_t i = 0; i < classes; i++) {
+        const int32_t product = tiny_high_multiply(scale, exponentials[largest - x[i]]);
+        const int32_t probability = tiny_rounding_divide(product, 35 - zeros);
+        y[i] = (int8_t)tiny_clamp(probability - 128, INT8_MIN, INT8_MAX);
+    }
+}
+
+void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t *exponentials,
+                          int8_t *y) {
+    for (uint32_t row = 0; row < op->rows; row++, x += op->classes, y += op->classes) {
+        softmax_row(x, op->classes, exponentials, y);
+    }
+}
+
+/* The softmax of a row in Q15, one class at a time. */
+typedef struct distribution {
+    const int8_t *logits;
+    const uint16_t *exponentials;
+    int32_t largest;
+    uint32_t sum;
+} distribution;
+
+static distribution distribution_of(const int8_t *logits, uint32_t classes,
+                                    const uint16_t *exponentials, uint32_t predicted) {
+    distribution d = {logits, exponentials, logits[predicted], 0};
+    for (uint32_t i = 0; i < classes; i++) {
+        d.sum += exponentials[d.largest - logits[i]];
+    }
+    return d;
+}
+
+static int32_t probability_of(const distribution *d, uint32_t i) {
+    const uint32_t e = d->exponentials[d->largest - d->logits[i]];
+    return (int32_t)(((e << 15) + d->sum / 2) / d->sum);
+}
+
+/* Derivative of the loss by logit i, Q15. */
+static int32_t slope_of(const distribution *d, uint32_t i, uint32_t label) {
+    return probability_of(d, i) - (i == label ? 1 << 15 : 0);
+}
+
+void tiny_softmax_loss(const tiny_loss *op, const int8_t *logits, const uint16_t *exponentials,
+                       tiny_state *state, const tiny_gradient_out *dy) {
+    const uint32_t predicted = arg_max(logits, op->classes);
+    const distribution d = distribution_of(logits, op->classes, exponentials, predicted);
+    int32_t peak = 0;
+    for (uint32_t i = 0; i < op->classes; i++) {
+        const int32_t g = slope_of(&d, i, state->label);
+        peak = tiny_max(peak, g < 0 ? -g : g);
+    }
+    int32_t shift = 0;
+    while (2 * peak >= 255 * (1 << shift)) {
+        shift++;
+    }
+    for (uint32_t i = 0; i < op->classes; i++) {
+        const int32_t g = slope_of(&d, i, state->label);
+        dy->d[i] = (int8_t)tiny_clamp((g + (1 << shift) / 2) >> shift, -127, 127);
+    }
+    dy->scale->exponent = (int8_t)(shift - 15);
+    dy->scale->peak = peak;
+    state->predicted = (uint16_t)predicted;
+    state->probability = (uint16_t)tiny_min(probability_of(&d, state->label), UINT16_MAX);
+}

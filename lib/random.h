@@ -1,0 +1,29 @@
+/* The random bits of stochastic rounding, a function of seed, step, tensor and row (SPEC 6.3). */
+#ifndef TINYFLASH_LIB_RANDOM_H
+#define TINYFLASH_LIB_RANDOM_H
+
+#include <stdint.h>
+
+#include "tinyflash/model.h"
+
+/* The finaliser of MurmurHash3: a bijection that spreads every bit. */
+static inline uint32_t tiny_mix(uint32_t h) {
+    h ^= h >> 16;
+    h *= 0x85EBCA6Bu;
+    h ^= h >> 13;
+    h *= 0xC2B2AE35u;
+    return h ^ h >> 16;
+}
+
+/* Where the generator of one row of one tensor starts in this training step. */
+static inline uint32_t tiny_row_key(const tiny_state *state, uint32_t id, uint32_t row) {
+    return tiny_mix(tiny_mix(tiny_mix(tiny_mix(state->seed) ^ state->step) ^ id) ^ row);
+}
+
+/* The next 16 bits along the row. */
+static inline int32_t tiny_draw(uint32_t *key) {
+    *key = *key * 1664525u + 1013904223u;
+    return (int32_t)(*key >> 16);
+}
+
+#endif
