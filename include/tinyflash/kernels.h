@@ -54,10 +54,8 @@ typedef struct tiny_requant {
 typedef struct tiny_descent {
     const uint16_t *ratio;     /* [out] weight scale over the largest one, Q15; not for depthwise */
     const tiny_factor *factor; /* input gradient: [1] largest weight scale; depthwise: [channels] */
-    const tiny_factor *w_rate; /* [out] x scale / weight scale; 0: dead channel, never updated */
-    const tiny_factor *b_rate; /* [out] 1 / (x scale * weight scale) */
-    uint32_t w_id, b_id;       /* of the source model's tensors, for the random bits (SPEC 6.3) */
-    int32_t b_limit;           /* |bias| stays within, so that no sum overflows (SPEC 6.5) */
+    const tiny_factor *rate;   /* [out] x scale / weight scale; 0: dead channel, never updated */
+    uint32_t id;               /* of the weights in the source model, for the random bits (SPEC 6.3) */
     uint8_t ratio_shift;       /* q of SPEC 4.1 */
 } tiny_descent;
 
@@ -122,9 +120,9 @@ void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny
 
 typedef struct tiny_bias {
     uint32_t rows, out;
-    const tiny_factor *rate; /* [out] */
-    uint32_t id;
-    int32_t limit;
+    const tiny_factor *rate; /* [out] 1 / (x scale * weight scale); 0: dead channel */
+    uint32_t id;             /* of the bias in the source model */
+    int32_t limit;           /* |b| stays within, so that no sum overflows (SPEC 6.5) */
 } tiny_bias;
 
 /* b[o] -= rate[o] * sum over n of dy[n][o], stochastic rounding (SPEC 6.5). */

@@ -96,13 +96,14 @@ class Program:
         text = repr((self.name, self.infer, self.train, self.classes, len(self.state)))
         digest = hashlib.sha256(text.encode() + self.flash + self.weights)
         for record in self.records:
-            digest.update(_canonical(record.fields).encode())
+            digest.update(canonical(record.fields).encode())
         return int.from_bytes(digest.digest()[:4], "little")
 
 
-def _canonical(value: Value) -> str:
+def canonical(value: Value) -> str:
+    """A text that is equal for equal values."""
     if isinstance(value, ConstArray):
         return f"{value.ctype}{value.values.tolist()}"
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{k}:{_canonical(v)}" for k, v in value.items()) + "}"
+        return "{" + ",".join(f"{k}:{canonical(v)}" for k, v in value.items()) + "}"
     return repr(value)

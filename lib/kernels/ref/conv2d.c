@@ -130,8 +130,8 @@ void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradi
     const tiny_window *win = &op->window;
     const uint32_t taps = (uint32_t)win->kernel_h * win->kernel_w;
     for (uint32_t o = 0; o < win->y.channels; o++, w += taps * op->kept) {
-        const tiny_rate rate = tiny_row_rate(state, &op->descent.w_rate[o], dy);
-        uint32_t key = tiny_row_key(state, op->descent.w_id, o);
+        const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[o], dy);
+        uint32_t key = tiny_row_key(state, op->descent.id, o);
         for (uint32_t j = 0; j < taps * op->kept && rate.mantissa; j++) {
             const int32_t tap = (int32_t)(j / op->kept);
             const int32_t sum = weight_sum(op, x, dy->d + o, tap / win->kernel_w,

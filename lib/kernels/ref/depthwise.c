@@ -117,8 +117,8 @@ void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny
     const int32_t kernel_w = op->window.kernel_w;
     const int32_t count = op->window.kernel_h * kernel_w;
     for (uint32_t c = 0; c < op->kept; c++) {
-        const tiny_rate rate = tiny_row_rate(state, &op->descent.w_rate[c], dy);
-        uint32_t key = tiny_row_key(state, op->descent.w_id, c);
+        const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[c], dy);
+        uint32_t key = tiny_row_key(state, op->descent.id, c);
         for (int32_t tap = 0; tap < count && rate.mantissa; tap++) {
             const int32_t sum = weight_sum(op, x + c, dy->d + c, tap / kernel_w, tap % kernel_w);
             tiny_update_weight(&w[(uint32_t)tap * op->kept + c], &rate, sum, &key, state);

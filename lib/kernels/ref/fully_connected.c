@@ -63,8 +63,8 @@ void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x
                                  const tiny_gradient *dy, int8_t *w, tiny_state *state) {
     const uint32_t kept = op->kept;
     for (uint32_t o = 0; o < op->out; o++, w += kept) {
-        const tiny_rate rate = tiny_row_rate(state, &op->descent.w_rate[o], dy);
-        uint32_t key = tiny_row_key(state, op->descent.w_id, o);
+        const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[o], dy);
+        uint32_t key = tiny_row_key(state, op->descent.id, o);
         for (uint32_t i = 0; i < kept && rate.mantissa; i++) {
             int32_t sum = 0;
             for (uint32_t n = 0; n < op->rows; n++) {

@@ -1,0 +1,51 @@
+"""Defines the extension module: the C library itself, compiled for the host, called through cffi.
+
+The declarations are read from the public headers, so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from cffi import FFI
+
+# Relative to the root of the source tree, which is where a build runs.
+HEADERS = ("model.h", "kernels.h", "ops.h")
+INCLUDE = Path("include/tinyflash")
+# Addresses of kernels, by name, for tables that are made in memory.
+_OP = re.compile(r"^TINY_OP\((\w+)\);", re.MULTILINE)
+
+
+def declarations(headers: list[str]) -> str:
+    """What cffi needs of the headers: no comments, no preprocessor."""
+    text = "\n".join(headers)
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    text = _OP.sub(r"void tiny_op_\1(const void *record, void *const *buffers);", text)
+    text = text.replace("TINY_OP_BUFFERS]", "8]")
+    return re.sub(r"^#(?:[^\n]*\\\n)*[^\n]*$", "", text, flags=re.MULTILINE)
+
+
+def sources() -> list[str]:
+    """The library's files, the reference kernels among them."""
+    return sorted(str(p) for folder in ("lib", "lib/kernels/ref") for p in Path(folder).glob("*.c"))
+
+
+def builder() -> FFI:
+    """The extension as cffi compiles it; TINYFLASH_CFLAGS adds options, say for a sanitizer."""
+    ffi = FFI()
+    ffi.cdef(declarations([(INCLUDE / name).read_text(encoding="utf-8") for name in HEADERS]))
+    ffi.set_source(
+        "tinyflash.host._tinyflash",
+        '#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"',
+        sources=sources(),
+        include_dirs=["include", "lib"],
+        extra_compile_args=["-std=c99", "-O3", *os.environ.get("TINYFLASH_CFLAGS", "").split()],
+    )
+    return ffi
+
+
+def ffi() -> FFI:
+    """What setup.py names: called there, so that importing this file does no work."""
+    return builder()

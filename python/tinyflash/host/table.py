@@ -1,0 +1,77 @@
+"""A program as the C structs that the library walks: the very table that a device has in flash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinyflash.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
+from tinyflash.program import Buffer, ConstArray, Factor, Program, Row, Value
+
+CData = Any  # cffi's objects have no static types
+
+
+class Table:
+    """Owns the memory of a `tiny_model`; `model` is valid as long as the table lives."""
+
+    def __init__(self, program: Program) -> None:
+        self._alive: list[CData] = []
+        records = [self._record(r.ctype, dict(r.fields)) for r in program.records]
+        self.model = ffi.new("tiny_model *")
+        self.model.infer = self._rows(program.infer, records)
+        self.model.train = self._rows(program.train, records)
+        for space, image in (
+            ("flash", program.flash),
+            ("weights_image", program.weights),
+            ("state_image", program.state),
+        ):
+            setattr(self.model, space, self._keep(ffi.new("uint8_t[]", image or b"\0")))
+        self.model.flash_bytes = len(program.flash)
+        self.model.weights_bytes = len(program.weights)
+        self.model.state_bytes = len(program.state)
+        self.model.arena_bytes = program.arena_bytes
+        for place in ("input", "output", "train_input"):
+            setattr(self.model, place, _encode(getattr(program, place)))
+        for size in ("input_bytes", "output_bytes", "classes", "hash"):
+            setattr(self.model, size, getattr(program, size))
+
+    def _keep(self, data: CData) -> CData:
+        self._alive.append(data)
+        return data
+
+    def _record(self, ctype: str, fields: dict[str, Value]) -> CData:
+        return self._keep(ffi.new(f"{ctype} *", self._struct(fields)))
+
+    def _struct(self, fields: Any) -> dict[str, Any]:
+        return {name: self._value(v) for name, v in fields.items() if v is not None}
+
+    def _value(self, value: Value) -> Any:
+        if isinstance(value, Factor):
+            return {"mantissa": value.mantissa, "exponent": value.exponent}
+        if isinstance(value, ConstArray):
+            rows = value.values.tolist()
+            return self._keep(ffi.new(f"{value.ctype}[]", rows))
+        if isinstance(value, int | tuple):
+            return value
+        return self._struct(value)
+
+    def _rows(self, rows: Iterable[Row], records: list[CData]) -> dict[str, Any]:
+        ops = [
+            {
+                "kernel": getattr(lib, f"tiny_op_{row.kernel}"),
+                "record": records[row.record],
+                "buffers": _buffers(row),
+            }
+            for row in rows
+        ]
+        return {"ops": self._keep(ffi.new("tiny_op[]", ops)), "count": len(ops)}
+
+
+def _buffers(row: Row) -> list[int]:
+    absent = 0xFFFFFFFF
+    codes = [absent if b is None else _encode(b) for b in row.buffers]
+    return codes + [absent] * (8 - len(codes))
+
+
+def _encode(buffer: Buffer) -> int:
+    return buffer.space << 30 | buffer.offset

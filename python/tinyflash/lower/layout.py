@@ -1,0 +1,94 @@
+"""Where every tensor lives: constants in FLASH, trainables in WEIGHTS, scales in STATE, the rest by
+plan in the ARENA."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyflash.graph import Graph, Tensor
+from tinyflash.plan import Plan
+from tinyflash.plan.lifetimes import VIEWS
+from tinyflash.program import Buffer, Space
+
+ALIGNMENT = 4
+# struct tiny_state up to its scales, and struct tiny_scale (include/tinyflash/model.h).
+STATE_HEADER = struct.Struct("<IIHhHHHHI")
+SCALE = struct.Struct("<bBHiI")
+# Where exponents start before calibration: gradients of a network's last layers are of this order.
+INITIAL_EXPONENT = -14
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Buffers of the tensors of one or two graphs, and the initial bytes of their spaces."""
+
+    constants: Mapping[str, Buffer]
+    trainables: Mapping[str, Buffer]
+    scales: Mapping[str, Buffer]  # by gradient tensor; views share their source's
+    flash: bytes
+    weights: bytes
+    state: bytes
+
+    def buffer(self, graph: Graph, plan: Plan, tensor: str) -> Buffer:
+        """Where `tensor` of `graph` lives, given the plan of that graph."""
+        for space in (self.constants, self.trainables):
+            if tensor in space:
+                return space[tensor]
+        return Buffer(Space.ARENA, plan.offset(tensor))
+
+
+def lay_out(infer: Graph, train: Graph | None, seed: int) -> Layout:
+    """Lays out both graphs, which share constants and trainables by name."""
+    tensors: dict[str, Tensor] = {}
+    for graph in (train, infer):
+        if graph is not None:
+            tensors.update({t.name: t for t in graph.constants()})
+    constants, flash = _pack([t for t in tensors.values() if t.kind == "constant"], Space.FLASH)
+    trained = [t for t in tensors.values() if t.kind == "trainable"]
+    trainables, weights = _pack(trained, Space.WEIGHTS)
+    owners = _scale_owners(train) if train is not None else {}
+    scales = {
+        tensor: Buffer(Space.STATE, STATE_HEADER.size + SCALE.size * index)
+        for tensor, index in owners.items()
+    }
+    return Layout(constants, trainables, scales, flash, weights, _state(seed, owners))
+
+
+def _pack(tensors: list[Tensor], space: Space) -> tuple[dict[str, Buffer], bytes]:
+    places: dict[str, Buffer] = {}
+    image = bytearray()
+    for tensor in tensors:
+        places[tensor.name] = Buffer(space, len(image))
+        assert tensor.data is not None
+        image += np.ascontiguousarray(tensor.data).astype(f"<{_CODES[tensor.dtype]}").tobytes()
+        image += bytes(-len(image) % ALIGNMENT)
+    return places, bytes(image)
+
+
+_CODES = {"int8": "i1", "uint8": "u1", "uint16": "u2", "int32": "i4"}
+
+
+def _scale_owners(graph: Graph) -> dict[str, int]:
+    """Index of the scale of each gradient tensor, in order of production: the loss's comes first."""
+    owners: dict[str, int] = {}
+    count = 0
+    for node in graph.nodes:
+        for tensor in node.outputs.values():
+            if graph.tensors[tensor].kind != "gradient":
+                continue
+            if node.op in VIEWS:
+                owners[tensor] = owners[node.inputs[VIEWS[node.op]]]
+            else:
+                owners[tensor] = count
+                count += 1
+    return owners
+
+
+def _state(seed: int, owners: Mapping[str, int]) -> bytes:
+    count = len(set(owners.values()))
+    header = STATE_HEADER.pack(seed & 0xFFFFFFFF, 0, 0, 0, 0, 0, 0, count, 0)
+    return header + SCALE.pack(INITIAL_EXPONENT, 0, 0, 0, 0) * count

@@ -1,0 +1,271 @@
+"""Writes each node as rows of the table: which kernel, which record, which buffers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tinyflash.errors import InternalError
+from tinyflash.graph import Graph, Node
+from tinyflash.lower import records as r
+from tinyflash.lower.layout import Layout, lay_out
+from tinyflash.passes.layers import WEIGHTED
+from tinyflash.plan import Plan
+from tinyflash.program import Buffer, Program, Record, Row, Space, canonical
+
+_STATE = Buffer(Space.STATE, 0)
+# A part of the weights without channels: any valid address serves, nothing is read there.
+_NOWHERE = Buffer(Space.FLASH, 0)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A graph and where its arena tensors lie."""
+
+    graph: Graph
+    plan: Plan
+
+
+@dataclass
+class _Lowering:
+    """Records made so far, by what they hold, so that equal ones are shared."""
+
+    layout: Layout
+    trained: Graph | None
+    records: list[Record] = field(default_factory=list)
+    known: dict[str, int] = field(default_factory=dict)
+
+    def record(self, ctype: str, name: str, fields: r.Fields) -> int:
+        """Index of the record with these fields."""
+        key = ctype + canonical(fields)
+        if key not in self.known:
+            self.known[key] = len(self.records)
+            self.records.append(Record(ctype, self._identifier(name), fields))
+        return self.known[key]
+
+    def _identifier(self, name: str) -> str:
+        base = re.sub(r"\W+", "_", name)
+        taken = {record.name for record in self.records}
+        return base if base not in taken else f"{base}_{len(self.records)}"
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What the rule of one node works with."""
+
+    lowering: _Lowering
+    graph: Graph
+    plan: Plan
+    node: Node
+
+    def tensor(self, role: str) -> Buffer | None:
+        """The buffer in a role; None where the node has none."""
+        name = self.node.inputs.get(role) or self.node.outputs.get(role)
+        return None if name is None else self.place(name)
+
+    def place(self, tensor: str) -> Buffer:
+        return self.lowering.layout.buffer(self.graph, self.plan, tensor)
+
+    def scale(self, role: str) -> Buffer | None:
+        name = self.node.inputs.get(role) or self.node.outputs.get(role)
+        return None if name is None else self.lowering.layout.scales[name]
+
+    def weights(self) -> tuple[Buffer, Buffer]:
+        return self.tensor("w") or _NOWHERE, self.tensor("w_frozen") or _NOWHERE
+
+    def layer(self) -> Node:
+        """The forward node this node belongs to."""
+        name = self.node.layer or self.node.name
+        return next(n for n in self.graph.nodes if n.name == name and n.op in WEIGHTED)
+
+    def row(self, kernel: str, record: int, *buffers: Buffer | None) -> Row:
+        shape = {**self.node.inputs, **self.node.outputs}
+        result = self.node.outputs or self.node.inputs
+        last = list(result.values())[-1] if shape else ""
+        note = " x ".join(str(d) for d in self.graph.tensors[last].shape) if last else ""
+        return Row(kernel, record, buffers, self.node.name, note)
+
+
+def lower(infer: Planned, train: Planned | None, seed: int = 0) -> Program:
+    """The program of an infer graph and, where there is one, its train graph."""
+    train_graph = train.graph if train is not None else None
+    layout = lay_out(infer.graph, train_graph, seed)
+    lowering = _Lowering(layout, train_graph)
+    train_rows = _rows(lowering, train) if train is not None else ()
+    infer_rows = _rows(lowering, infer)
+    graph, plan = infer.graph, infer.plan
+    place = train if train is not None else infer
+    return Program(
+        name=graph.name,
+        infer=infer_rows,
+        train=train_rows,
+        records=tuple(lowering.records),
+        flash=layout.flash,
+        weights=layout.weights,
+        state=layout.state,
+        arena_bytes=max(plan.arena_bytes, place.plan.arena_bytes),
+        input=layout.buffer(graph, plan, graph.input.tensor),
+        output=layout.buffer(graph, plan, graph.output.tensor),
+        train_input=layout.buffer(place.graph, place.plan, place.graph.input.tensor),
+        input_bytes=graph.tensors[graph.input.tensor].nbytes,
+        output_bytes=graph.tensors[graph.output.tensor].nbytes,
+        classes=graph.tensors[train_graph.logits].size if train_graph is not None else 0,
+    )
+
+
+def _rows(lowering: _Lowering, planned: Planned) -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for node in planned.graph.nodes:
+        rule = _RULES.get(node.op)
+        if rule is None:
+            raise InternalError(f"no kernel for operator {node.op} ({node.name})")
+        rows.extend(rule(_Context(lowering, planned.graph, planned.plan, node)))
+    return tuple(rows)
+
+
+# ---- One rule per operator: buffers in the order of include/tinyflash/ops.h -------------------------
+
+
+def _layer_record(c: _Context) -> tuple[str, int]:
+    """Kernel family and record of the layer a node belongs to."""
+    layer = c.layer()
+    graph = c.lowering.trained or c.graph
+    trained = any(n.layer == layer.name for n in graph.nodes)
+    source = graph if any(n.name == layer.name for n in graph.nodes) else c.graph
+    ctype, fields = r.layer_record(source, layer, trained)
+    return ctype.removeprefix("tiny_"), c.lowering.record(ctype, layer.name, fields)
+
+
+def _forward(c: _Context) -> list[Row]:
+    family, record = _layer_record(c)
+    buffers = (c.tensor("x"), *c.weights(), c.tensor("b"), c.tensor("y"))
+    return [c.row(f"{family}_forward", record, *buffers)]
+
+
+def _backward(c: _Context) -> list[Row]:
+    family, record = _layer_record(c)
+    before = (c.tensor("dy"), c.scale("dy"), *c.weights(), c.tensor("mask"))
+    row = c.row(f"{family}_backward_input", record, *before, c.tensor("dx"), c.scale("dx"))
+    return [row]
+
+
+def _update(c: _Context) -> list[Row]:
+    family, record = _layer_record(c)
+    buffers = (c.tensor("x"), c.tensor("dy"), c.scale("dy"), c.tensor("w"), _STATE)
+    return [c.row(f"{family}_update", record, *buffers)]
+
+
+def _bias(c: _Context) -> list[Row]:
+    fields = r.bias_record(c.graph, c.layer())
+    record = c.lowering.record("tiny_bias", f"{c.node.name}_bias", fields)
+    return [c.row("bias_update", record, c.tensor("dy"), c.scale("dy"), c.tensor("b"), _STATE)]
+
+
+def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node], r.Fields]) -> "_Rule":
+    def rule(c: _Context) -> list[Row]:
+        record = c.lowering.record(ctype, c.node.name, make(c.graph, c.node))
+        return [c.row(kernel, record, c.tensor("x"), c.tensor("y"))]
+
+    return rule
+
+
+def _unary_backward(ctype: str, make: Callable[[Graph, Node], r.Fields]) -> "_Rule":
+    def rule(c: _Context) -> list[Row]:
+        forward = c.graph.node(c.node.layer, c.node.op.removesuffix("_backward_input"))
+        record = c.lowering.record(ctype, c.node.name, make(c.graph, forward))
+        dy, dx = (c.tensor("dy"), c.scale("dy")), (c.tensor("dx"), c.scale("dx"))
+        return [c.row(c.node.op, record, *dy, c.tensor("mask"), *dx)]
+
+    return rule
+
+
+def _view(c: _Context) -> list[Row]:
+    """A reshape moves nothing: the plan puts both tensors at one place."""
+    return []
+
+
+def _concatenate(c: _Context) -> list[Row]:
+    y = c.place(c.node.outputs["y"])
+    rows = []
+    for tensor, offset, fields in r.concatenate_records(c.graph, c.node):
+        record = c.lowering.record("tiny_copy", c.node.name, fields)
+        rows.append(c.row("copy_forward", record, c.place(tensor), Buffer(y.space, y.offset + offset)))
+    return rows
+
+
+def _add(c: _Context) -> list[Row]:
+    record = c.lowering.record("tiny_add", c.node.name, r.add_record(c.graph, c.node))
+    return [c.row("add_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
+
+
+def _gradient_add(c: _Context) -> list[Row]:
+    fields = r.count_record(c.graph, c.node.inputs["a"])
+    record = c.lowering.record("tiny_gradient_sum", f"{c.node.name}_gradient", fields)
+    operands = (c.tensor("a"), c.scale("a"), c.tensor("b"), c.scale("b"))
+    dx = (c.tensor("dx"), c.scale("dx"))
+    return [c.row("gradient_add", record, *operands, c.tensor("mask"), *dx)]
+
+
+def _lookup(c: _Context) -> list[Row]:
+    fields = r.count_record(c.graph, c.node.inputs["x"])
+    record = c.lowering.record("tiny_lookup", c.node.name, fields)
+    return [c.row("lookup_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
+
+
+def _softmax(c: _Context) -> list[Row]:
+    record = c.lowering.record("tiny_softmax", c.node.name, r.softmax_record(c.graph, c.node))
+    return [c.row("softmax_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
+
+
+def _mask(c: _Context) -> list[Row]:
+    fields = r.mask_record(c.graph, c.node)
+    record = c.lowering.record("tiny_mask", f"{c.node.name}_mask", fields)
+    return [c.row("mask_forward", record, c.tensor("y"), c.tensor("mask"))]
+
+
+def _loss(c: _Context) -> list[Row]:
+    fields: r.Fields = {"classes": c.graph.tensors[c.node.inputs["x"]].size}
+    record = c.lowering.record("tiny_loss", c.node.name, fields)
+    before = (c.tensor("x"), c.tensor("table"), _STATE)
+    return [c.row("softmax_loss", record, *before, c.tensor("dy"), c.scale("dy"))]
+
+
+def _advance(c: _Context) -> list[Row]:
+    record = c.lowering.record("tiny_advance", c.node.name, r.advance_record(c.node))
+    return [c.row("advance_scales", record, _STATE)]
+
+
+_Rule = Callable[[_Context], list[Row]]
+
+_RULES: dict[str, _Rule] = {
+    "conv2d": _forward,
+    "depthwise": _forward,
+    "fully_connected": _forward,
+    "average_pool": _unary("average_pool_forward", "tiny_pool", r.pool_record),
+    "max_pool": _unary("max_pool_forward", "tiny_pool", r.pool_record),
+    "mean": _unary("mean_forward", "tiny_mean", r.mean_record),
+    "pad": _unary("pad_forward", "tiny_pad", r.pad_record),
+    "transpose": _unary("transpose_forward", "tiny_transpose", r.transpose_record),
+    "keep": _unary("copy_forward", "tiny_copy", r.keep_record),
+    "reshape": _view,
+    "concatenate": _concatenate,
+    "add": _add,
+    "lookup": _lookup,
+    "softmax": _softmax,
+    "mask": _mask,
+    "softmax_loss": _loss,
+    "conv2d_backward_input": _backward,
+    "depthwise_backward_input": _backward,
+    "fully_connected_backward_input": _backward,
+    "average_pool_backward_input": _unary_backward("tiny_pool", r.pool_record),
+    "mean_backward_input": _unary_backward("tiny_mean", r.mean_record),
+    "pad_backward_input": _unary_backward("tiny_pad", r.pad_record),
+    "reshape_backward_input": _view,
+    "gradient_add": _gradient_add,
+    "conv2d_update": _update,
+    "depthwise_update": _update,
+    "fully_connected_update": _update,
+    "bias_update": _bias,
+    "advance": _advance,
+}

@@ -1,0 +1,215 @@
+"""Operator records: for each C struct of tinyflash/kernels.h, its fields from a node and its graph."""
+
+from __future__ import annotations
+
+from math import ceil, log2, prod
+
+from tinyflash.errors import ModelError
+from tinyflash.graph import (
+    AdvanceAttrs,
+    AxisAttrs,
+    Clip,
+    ClipAttrs,
+    DenseAttrs,
+    Graph,
+    MeanAttrs,
+    Node,
+    PadAttrs,
+    TransposeAttrs,
+    WindowAttrs,
+)
+from tinyflash.lower import constants as k
+from tinyflash.passes.layers import in_channels, out_channels, weight_of
+from tinyflash.program import Value
+
+Fields = dict[str, Value]
+
+
+def is_pointwise(node: Node) -> bool:
+    """A convolution that reads each position by itself is a fully connected layer over rows."""
+    if node.op != "conv2d" or not isinstance(node.attrs, WindowAttrs):
+        return False
+    window = node.attrs.window
+    return window.kernel == (1, 1) and window.stride == (1, 1) and not any(window.padding)
+
+
+def layer_record(graph: Graph, layer: Node, trained: bool) -> tuple[str, Fields]:
+    """C type and fields of a layer with weights, shared by its forward, backward and update rows."""
+    assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
+    k.bias_limit(graph, layer)
+    fields: Fields = {
+        "kept": layer.attrs.kept,
+        "requant": _requant(graph, layer, layer.attrs.clip),
+        "descent": _descent(graph, layer) if trained else None,
+    }
+    if layer.op == "depthwise":
+        channels = graph.tensors[layer.inputs["x"]].shape[-1]
+        depth: Fields = {"multiplier": out_channels(graph, layer) // channels}
+        return "tiny_depthwise", {"window": _window(graph, layer), **depth, **fields}
+    if layer.op == "conv2d" and not is_pointwise(layer):
+        return "tiny_conv2d", {"window": _window(graph, layer), **fields}
+    channels = in_channels(graph, layer)
+    rows = graph.tensors[layer.inputs["x"]].size // channels
+    dense: Fields = {"rows": rows, "in": channels, "out": out_channels(graph, layer)}
+    return "tiny_fully_connected", {**dense, **fields}
+
+
+def _requant(graph: Graph, layer: Node, clip: Clip) -> Fields:
+    multiplier, shift = k.output_multipliers(graph, layer)
+    return {
+        "multiplier": multiplier,
+        "shift": shift,
+        "x_zero": k.quant_of(graph, layer.inputs["x"]).zero,
+        "y_zero": k.quant_of(graph, layer.outputs["y"]).zero,
+        "y_min": clip.low,
+        "y_max": clip.high,
+    }
+
+
+def _descent(graph: Graph, layer: Node) -> Fields:
+    return {
+        "ratio": None if layer.op == "depthwise" else k.gradient_ratios(graph, layer),
+        "factor": k.gradient_factors(graph, layer),
+        "rate": k.weight_rates(graph, layer),
+        "id": graph.tensors[weight_of(graph, layer)[0]].source_id,
+        "ratio_shift": k.ratio_shift(graph, layer),
+    }
+
+
+def _map(graph: Graph, tensor: str) -> Fields:
+    height, width, channels = graph.tensors[tensor].shape[-3:]
+    if max(height, width, channels) > 65535:
+        raise ModelError(f"tensor {tensor}: a dimension is above 65,535")
+    return {"height": height, "width": width, "channels": channels}
+
+
+def _window(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    values = (*window.kernel, *window.stride, *window.dilation, *window.padding[:2])
+    if max(values) > 255:
+        raise ModelError(f"layer {node.name}: kernel, stride, dilation and padding reach to 255")
+    names = "kernel_h kernel_w stride_h stride_w dilation_h dilation_w pad_top pad_left".split()
+    x, y = _map(graph, node.inputs["x"]), _map(graph, node.outputs["y"])
+    return {"x": x, "y": y, **dict(zip(names, values, strict=True))}
+
+
+def bias_record(graph: Graph, layer: Node) -> Fields:
+    out = out_channels(graph, layer)
+    return {
+        "rows": graph.tensors[layer.outputs["y"]].size // out,
+        "out": out,
+        "rate": k.bias_rates(graph, layer),
+        "id": graph.tensors[layer.inputs["b"]].source_id,
+        "limit": k.bias_limit(graph, layer),
+    }
+
+
+def pool_record(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, WindowAttrs)
+    shift = 23 - ceil(log2(k.overlapping(node.attrs.window)))
+    clip = node.attrs.clip
+    return {
+        "window": _window(graph, node),
+        "y_min": clip.low,
+        "y_max": clip.high,
+        "reciprocal_shift": shift,
+    }
+
+
+def mean_record(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, MeanAttrs)
+    shape = graph.tensors[node.inputs["x"]].shape
+    first, last = min(node.attrs.axes), max(node.attrs.axes)
+    count = prod(shape[first : last + 1])
+    multiplier, shift = k.mean_constants(graph, node, count)
+    return {
+        "outer": prod(shape[:first]),
+        "count": count,
+        "inner": prod(shape[last + 1 :]),
+        "multiplier": multiplier,
+        "shift": shift,
+        "x_zero": k.quant_of(graph, node.inputs["x"]).zero,
+        "y_zero": k.quant_of(graph, node.outputs["y"]).zero,
+        "reciprocal": k.reciprocal(count),
+    }
+
+
+def add_record(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, ClipAttrs)
+    pairs = k.add_constants(graph, node)
+    tensors = {**node.inputs, **node.outputs}
+    zeros: Fields = {f"{role}_zero": k.quant_of(graph, tensors[role]).zero for role in "aby"}
+    multipliers: Fields = {f"{role}_multiplier": pairs[role][0] for role in "aby"}
+    shifts: Fields = {f"{role}_shift": pairs[role][1] for role in "aby"}
+    clip: Fields = {"y_min": node.attrs.clip.low, "y_max": node.attrs.clip.high}
+    count: Fields = {"count": graph.tensors[node.inputs["a"]].size}
+    return {**count, **zeros, **clip, **multipliers, **shifts}
+
+
+def count_record(graph: Graph, tensor: str) -> Fields:
+    return {"count": graph.tensors[tensor].size}
+
+
+def keep_record(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, AxisAttrs)
+    kept = node.attrs.kept
+    rows = graph.tensors[node.outputs["y"]].size // kept
+    stride = graph.tensors[node.inputs["x"]].size // rows
+    return {"rows": rows, "size": kept, "x_stride": stride, "y_stride": kept}
+
+
+def concatenate_records(graph: Graph, node: Node) -> list[tuple[str, int, Fields]]:
+    """For each input: its tensor, the offset of its strip in the output, and the copy's fields."""
+    assert isinstance(node.attrs, AxisAttrs)
+    axis = node.attrs.axis
+    y_stride = prod(graph.tensors[node.outputs["y"]].shape[axis:])
+    rows = prod(graph.tensors[node.outputs["y"]].shape[:axis])
+    result, offset = [], 0
+    for index in range(len(node.inputs)):
+        tensor = node.inputs[f"x{index}"]
+        size = prod(graph.tensors[tensor].shape[axis:])
+        fields: Fields = {"rows": rows, "size": size, "x_stride": size, "y_stride": y_stride}
+        result.append((tensor, offset, fields))
+        offset += size
+    return result
+
+
+def pad_record(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, PadAttrs)
+    top, left, front = node.attrs.before
+    x, after = graph.tensors[node.inputs["x"]].shape[-3:], node.attrs.after
+    sizes = (b + n + a for b, n, a in zip(node.attrs.before, x, after, strict=True))
+    y: Fields = dict(zip(("height", "width", "channels"), sizes, strict=True))
+    fields: Fields = {"x": _map(graph, node.inputs["x"]), "y": y}
+    return {**fields, "top": top, "left": left, "front": front, "value": node.attrs.value}
+
+
+def transpose_record(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, TransposeAttrs)
+    shape = graph.tensors[node.inputs["x"]].shape
+    order = node.attrs.order
+    if len(order) > 4:
+        raise ModelError(f"layer {node.name}: transposes of at most 4 dimensions are supported")
+    lead = (1,) * (4 - len(order))
+    strides = tuple(prod(shape[axis + 1 :]) for axis in order)
+    return {"shape": (*lead, *(shape[a] for a in order)), "stride": (*([0] * len(lead)), *strides)}
+
+
+def softmax_record(graph: Graph, node: Node) -> Fields:
+    tensor = graph.tensors[node.inputs["x"]]
+    classes = tensor.shape[-1]
+    if classes > 511:  # above, the sum of exponentials could leave the range of SPEC 3.4
+        raise ModelError(f"layer {node.name}: softmax of {classes} classes; at most 511")
+    return {"rows": tensor.size // classes, "classes": classes}
+
+
+def mask_record(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, ClipAttrs)
+    clip = node.attrs.clip
+    return {**count_record(graph, node.inputs["y"]), "y_min": clip.low, "y_max": clip.high}
+
+
+def advance_record(node: Node) -> Fields:
+    assert isinstance(node.attrs, AdvanceAttrs)
+    return {"headroom": node.attrs.headroom}

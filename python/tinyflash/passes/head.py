@@ -1,0 +1,90 @@
+"""Replaces the classifier by a new one, with weights at zero, for another number of classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tinyflash.errors import SchemeError
+from tinyflash.graph import Clip, DenseAttrs, Graph, Node, Port, Quant, Tensor
+from tinyflash.passes.layers import classifier, logits_of
+
+# Chosen by measurement (DESIGN.md): weights reach +-1, logits +-16.
+WEIGHT_SCALE = float(np.float32(1 / 127))
+LOGIT_SCALE = float(np.float32(16 / 127))
+
+
+def attach_head(graph: Graph, classes: int) -> Graph:
+    """The graph up to the classifier's input, then a new classifier; its logits are the output."""
+    old = classifier(graph)
+    if old.op != "fully_connected":
+        raise SchemeError(
+            f"head: the classifier {old.name} is a {old.op} layer; only a fully_connected one "
+            "can be replaced"
+        )
+    x = graph.tensors[old.inputs["x"]]
+    assert x.quant is not None
+    features = graph.tensors[old.inputs["w_frozen"]].shape[-1]
+    rows = x.size // features
+    if rows != 1:
+        raise SchemeError(f"head: the classifier {old.name} reads {rows} rows; it must read one")
+    tensors = _head_tensors(graph, old, classes, features, x.quant.scale[0])
+    w, b, y = tensors
+    node = Node(
+        "fully_connected",
+        old.name,
+        {"x": old.inputs["x"], "w_frozen": w.name, "b": b.name},
+        {"y": y.name},
+        DenseAttrs(Clip()),
+        old.name,
+    )
+    before = _needed_for(graph, old.inputs["x"])
+    port = Port(y.name, graph.output.dtype, (1, classes), y.quant)
+    grown = replace(graph, output=port, logits=y.name)
+    return grown.with_nodes((*before, node), tensors)
+
+
+def mark_logits(graph: Graph) -> Graph:
+    """The graph with the tensor that feeds the loss named."""
+    return replace(graph, logits=logits_of(graph))
+
+
+def _needed_for(graph: Graph, tensor: str) -> tuple[Node, ...]:
+    wanted = {tensor}
+    nodes: list[Node] = []
+    for node in reversed(graph.nodes):
+        if wanted & set(node.outputs.values()):
+            wanted.update(node.inputs.values())
+            nodes.append(node)
+    return tuple(reversed(nodes))
+
+
+def _head_tensors(
+    graph: Graph, old: Node, classes: int, features: int, x_scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    old_w = graph.tensors[old.inputs["w_frozen"]]
+    # Ids of the new tensors key the random bits; a model without a bias lends its next free id.
+    b_id = graph.tensors[old.inputs["b"]].source_id if "b" in old.inputs else 1 << 16
+    w = Tensor(
+        f"{old.name}_head_w",
+        (classes, features),
+        "int8",
+        "constant",
+        Quant((WEIGHT_SCALE,)),
+        np.zeros((classes, features), np.int8),
+        old_w.source_id,
+    )
+    b = Tensor(
+        f"{old.name}_head_b",
+        (classes,),
+        "int32",
+        "constant",
+        Quant((x_scale * WEIGHT_SCALE,)),
+        np.zeros(classes, np.int32),
+        b_id,
+    )
+    y = Tensor(
+        f"{old.name}_logits", (1, classes), "int8", "activation", Quant((LOGIT_SCALE,), 0)
+    )
+    return w, b, y

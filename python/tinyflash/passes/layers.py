@@ -1,0 +1,77 @@
+"""Questions about layers with weights that several passes ask."""
+
+from __future__ import annotations
+
+from tinyflash.graph import Graph, Node, WindowAttrs
+from tinyflash.errors import SchemeError
+
+WEIGHTED = ("conv2d", "depthwise", "fully_connected")
+
+
+def weight_of(graph: Graph, node: Node) -> tuple[str, ...]:
+    """Names of the weight tensors of a layer: the trained part, then the frozen one."""
+    return tuple(node.inputs[role] for role in ("w", "w_frozen") if role in node.inputs)
+
+
+def in_channels(graph: Graph, node: Node) -> int:
+    """Channels that a sparse update counts: of the input; of the layer, for depthwise."""
+    return sum(graph.tensors[w].shape[-1] for w in weight_of(graph, node))
+
+
+def out_channels(graph: Graph, node: Node) -> int:
+    """Output channels of a layer with weights."""
+    weights = [graph.tensors[w] for w in weight_of(graph, node)]
+    if node.op == "depthwise":
+        return sum(w.shape[-1] for w in weights)
+    return weights[0].shape[0]
+
+
+def weight_scales(graph: Graph, node: Node) -> tuple[float, ...]:
+    """The weight scale of each output channel."""
+    quant = graph.tensors[weight_of(graph, node)[0]].quant
+    assert quant is not None
+    if len(quant.scale) == 1:
+        return quant.scale * out_channels(graph, node)
+    if node.op == "depthwise":
+        parts = [graph.tensors[w].quant for w in weight_of(graph, node)]
+        return tuple(s for part in parts if part is not None for s in part.scale)
+    return quant.scale
+
+
+def terms(graph: Graph, node: Node) -> int:
+    """Products in the sum of one output element (SPEC 2.1)."""
+    area = 1
+    if isinstance(node.attrs, WindowAttrs):
+        area = node.attrs.window.kernel[0] * node.attrs.window.kernel[1]
+    return area if node.op == "depthwise" else area * in_channels(graph, node)
+
+
+def source(graph: Graph, tensor: str) -> str:
+    """The tensor whose bytes `tensor` is a reshaped view of."""
+    node = graph.producer(tensor)
+    while node is not None and node.op == "reshape":
+        tensor = node.inputs["x"]
+        node = graph.producer(tensor)
+    return tensor
+
+
+def logits_of(graph: Graph) -> str:
+    """The tensor that a cross-entropy loss reads: the output, or what its softmax reads."""
+    tensor = graph.logits or graph.output.tensor
+    node = graph.producer(tensor)
+    while node is not None and node.op in ("softmax", "reshape"):
+        tensor = node.inputs["x"]
+        node = graph.producer(tensor)
+    return tensor
+
+
+def classifier(graph: Graph) -> Node:
+    """The layer with weights that produces the logits."""
+    node = graph.producer(logits_of(graph))
+    if node is None or node.op not in WEIGHTED:
+        found = "the input" if node is None else f"{node.op} ({node.name})"
+        raise SchemeError(
+            "training needs a classifier, a layer with weights at the end; "
+            f"the logits of this model come from {found}"
+        )
+    return node

@@ -1,0 +1,175 @@
+"""Which weights and biases a model trains: the scheme file, and what it means for one model.
+
+    head = 2                    # replace the classifier by a new one of 2 classes
+
+    [[update]]                  # rules apply in order; a later one overrides an earlier one
+    last = 18                   # the last 18 layers with weights, the classifier not counted
+    bias = true
+
+    [[update]]
+    last = 18
+    operator = "conv2d"         # of those, only convolutions
+    weights = 0.25              # the first quarter of their input channels
+
+    [[update]]
+    layers = ["conv2d_3"]       # by name, as `tinyflash inspect` prints them
+    weights = 1.0
+
+The classifier, the layer that produces the logits, is trained wholly unless a rule names it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyflash.errors import SchemeError
+from tinyflash.graph import Graph, Node
+from tinyflash.passes.layers import WEIGHTED, classifier, in_channels
+
+_KEYS = {"head", "headroom", "update"}
+_RULE_KEYS = {"layers", "last", "operator", "weights", "bias"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Sets the ratio of trained input channels, or whether the bias is trained, or both."""
+
+    layers: tuple[str, ...] = ()
+    last: int | None = None
+    operator: str | None = None
+    weights: float | None = None
+    bias: bool | None = None
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A sparse update. `head`: classes of a new classifier; `headroom`: SPEC 5.3."""
+
+    rules: tuple[Rule, ...] = ()
+    head: int | None = None
+    headroom: int = 2
+
+
+@dataclass(frozen=True)
+class LayerUpdate:
+    """What one layer trains: its first `kept` input channels (of `channels`), and its bias."""
+
+    kept: int
+    channels: int
+    bias: bool
+
+
+def load_scheme(path: str | Path) -> Scheme:
+    """Reads a scheme file (TOML)."""
+    path = Path(path)
+    try:
+        return parse_scheme(path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError:
+        raise SchemeError(f"{path}: no such scheme file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SchemeError(f"{path}: cannot be read as text ({error})") from None
+
+
+def parse_scheme(text: str, where: str = "scheme") -> Scheme:
+    """A scheme from the text of a scheme file; `where` opens every error line."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SchemeError(f"{where}: not a TOML file: {error}") from None
+    _only(table, _KEYS, where)
+    rules = table.get("update", [])
+    if not isinstance(rules, list) or not all(isinstance(r, dict) for r in rules):
+        raise SchemeError(f"{where}: write rules as [[update]], one table each")
+    head = _integer(table, "head", where, low=2, high=65535)
+    headroom = _integer(table, "headroom", where, low=0, high=6)
+    parsed = tuple(_rule(r, f"{where}: update {i + 1}") for i, r in enumerate(rules))
+    return Scheme(parsed, head, 2 if headroom is None else headroom)
+
+
+def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
+    """What each layer with weights trains, by layer name; layers that train nothing are left out."""
+    layers = [n for n in graph.nodes if n.op in WEIGHTED]
+    head = classifier(graph)
+    weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
+    bias = {n.name: n is head for n in layers}
+    body = [n for n in layers if n is not head]
+    for rule in scheme.rules:
+        for node in _selected(rule, layers, body):
+            if rule.weights is not None:
+                weights[node.name] = rule.weights
+            if rule.bias is not None:
+                bias[node.name] = rule.bias
+    updates = {n.name: _layer_update(graph, n, weights[n.name], bias[n.name]) for n in layers}
+    return {name: u for name, u in updates.items() if u.kept or u.bias}
+
+
+def _layer_update(graph: Graph, node: Node, ratio: float, bias: bool) -> LayerUpdate:
+    channels = in_channels(graph, node)
+    kept = max(1, int(ratio * channels + 0.5)) if ratio > 0 else 0
+    return LayerUpdate(kept, channels, bias and "b" in node.inputs)
+
+
+def _selected(rule: Rule, layers: list[Node], body: list[Node]) -> list[Node]:
+    known = {n.name for n in layers}
+    for name in rule.layers:
+        if name not in known:
+            raise SchemeError(
+                f"scheme: no layer {name!r} with weights in this model; "
+                f"it has {', '.join(n.name for n in layers)}"
+            )
+    if rule.last is not None and rule.last > len(body):
+        raise SchemeError(
+            f"scheme: last = {rule.last}, but the model has {len(body)} layers with weights "
+            "before the classifier"
+        )
+    chosen = [n for n in layers if n.name in rule.layers] if rule.layers else []
+    if rule.last is not None:
+        chosen += body[len(body) - rule.last :]
+    if not rule.layers and rule.last is None:
+        chosen = body
+    return [n for n in chosen if rule.operator in (None, n.op)]
+
+
+def _only(table: Mapping[str, Any], allowed: set[str], where: str) -> None:
+    for key in table:
+        if key not in allowed:
+            raise SchemeError(f"{where}: unknown key {key!r}; known: {', '.join(sorted(allowed))}")
+
+
+def _rule(table: Mapping[str, Any], where: str) -> Rule:
+    _only(table, _RULE_KEYS, where)
+    layers = table.get("layers", [])
+    if not isinstance(layers, list) or not all(isinstance(name, str) for name in layers):
+        raise SchemeError(f"{where}: layers must be a list of layer names")
+    operator = table.get("operator")
+    if operator is not None and operator not in WEIGHTED:
+        raise SchemeError(f"{where}: operator must be one of {', '.join(WEIGHTED)}")
+    weights = table.get("weights")
+    if weights is not None and (
+        isinstance(weights, bool)
+        or not isinstance(weights, int | float)
+        or not 0 <= weights <= 1
+    ):
+        raise SchemeError(f"{where}: weights must be a ratio of input channels from 0 to 1")
+    bias = table.get("bias")
+    if bias is not None and not isinstance(bias, bool):
+        raise SchemeError(f"{where}: bias must be true or false")
+    if weights is None and bias is None:
+        raise SchemeError(f"{where}: says neither weights nor bias")
+    last = _integer(table, "last", where, low=0, high=1 << 20)
+    return Rule(tuple(layers), last, operator, weights, bias)
+
+
+def _integer(
+    table: Mapping[str, Any], key: str, where: str, low: int, high: int
+) -> int | None:
+    value = table.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise SchemeError(f"{where}: {key} must be a whole number from {low} to {high}")
+    return value
