@@ -5,25 +5,48 @@
 /* Channels whose sums the input gradient holds at a time: enough for wide registers. */
 #define COLUMNS 32
 
+/* Taps [first, first + count) of one window row for output channel o, all within the map. Where they
+ * lie side by side, and so do their weights, they are one long product. */
+static int32_t taps_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w, uint32_t tap,
+                        uint32_t count) {
+    const tiny_window *win = &op->window;
+    const int32_t x_zero = op->requant.x_zero;
+    const uint32_t channels = win->x.channels;
+    const uint32_t kept = op->kept;
+    const uint32_t frozen = channels - kept;
+    if (win->dilation_w == 1 && kept == 0) {
+        return tiny_dot(x, x_zero, w->frozen + tap * channels, count * channels);
+    }
+    if (win->dilation_w == 1 && frozen == 0) {
+        return tiny_dot(x, x_zero, w->kept + tap * channels, count * channels);
+    }
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < count; i++, tap++, x += win->dilation_w * channels) {
+        sum += tiny_dot(x, x_zero, w->kept + tap * kept, kept);
+        sum += tiny_dot(x + kept, x_zero, w->frozen + tap * frozen, frozen);
+    }
+    return sum;
+}
+
 /* The sum of output channel o at (row, column), without bias. */
 static int32_t window_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w, uint32_t o,
                           int32_t row, int32_t column) {
     const tiny_window *win = &op->window;
-    const uint32_t kept = op->kept;
-    const uint32_t frozen = win->x.channels - kept;
+    int32_t first = 0, end = win->kernel_w;
+    while (first < end && tiny_window_column(win, column, first) < 0) {
+        first++;
+    }
+    while (first < end && tiny_window_column(win, column, end - 1) >= win->x.width) {
+        end--;
+    }
+    const int32_t left = tiny_window_column(win, column, first);
     int32_t sum = 0;
-    for (int32_t ky = 0; ky < win->kernel_h; ky++) {
+    for (int32_t ky = 0; ky < win->kernel_h && first < end; ky++) {
         const int32_t iy = tiny_window_row(win, row, ky);
-        for (int32_t kx = 0; kx < win->kernel_w; kx++) {
-            const int32_t ix = tiny_window_column(win, column, kx);
-            if (iy < 0 || iy >= win->x.height || ix < 0 || ix >= win->x.width) {
-                continue;
-            }
-            const int8_t *at = x + (iy * win->x.width + ix) * win->x.channels;
-            const uint32_t tap =
-                (o * win->kernel_h + (uint32_t)ky) * win->kernel_w + (uint32_t)kx;
-            sum += tiny_dot(at, op->requant.x_zero, w->kept + tap * kept, kept);
-            sum += tiny_dot(at + kept, op->requant.x_zero, w->frozen + tap * frozen, frozen);
+        if (iy >= 0 && iy < win->x.height) {
+            const uint32_t tap = (o * win->kernel_h + (uint32_t)ky) * win->kernel_w;
+            sum += taps_sum(op, x + (iy * win->x.width + left) * win->x.channels, w,
+                            tap + (uint32_t)first, (uint32_t)(end - first));
         }
     }
     return sum;

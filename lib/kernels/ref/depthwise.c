@@ -1,43 +1,82 @@
 /* Depthwise convolution: output channel c * multiplier + m reads input channel c alone. */
-#include <stdbool.h>
-
 #include "arith.h"
 #include "update.h"
 
-/* Where the weights of one output channel start, and how far its taps lie apart. */
-typedef struct taps {
-    const int8_t *w;
-    uint32_t stride;
-} taps;
+/* Channels whose sums are held at a time: enough for wide registers. */
+#define CHANNELS 32
 
-static taps channel_taps(const tiny_depthwise *op, const tiny_weights *w, uint32_t c) {
-    const bool trained = c < op->kept;
-    const taps result = {
-        trained ? w->kept + c : w->frozen + (c - op->kept),
-        trained ? op->kept : op->window.y.channels - op->kept,
-    };
-    return result;
+/* Adjacent output channels [first, first + count) that share one weight array, w[tap][stride]. */
+typedef struct panel {
+    const int8_t *w;
+    uint32_t stride, first, count;
+} panel;
+
+/* The next panel of at most CHANNELS channels from `first` on: trained ones, or frozen ones. */
+static panel panel_at(const tiny_depthwise *op, const tiny_weights *w, uint32_t first) {
+    const uint32_t out = op->window.y.channels;
+    const uint32_t end = first < op->kept ? op->kept : out;
+    panel p = {w->kept + first, op->kept, first, end - first < CHANNELS ? end - first : CHANNELS};
+    if (first >= op->kept) {
+        p.w = w->frozen + (first - op->kept);
+        p.stride = out - op->kept;
+    }
+    return p;
 }
 
-/* The sum of one output channel at (row, column); x points to its input channel. */
-static int32_t window_sum(const tiny_depthwise *op, const int8_t *x, taps w, int32_t row,
-                          int32_t column) {
+/* Adds one tap's products; x and w point to the panel's first channel. */
+static void add_tap(const int8_t *x, int32_t x_zero, const int8_t *w, uint32_t count,
+                    int32_t *sums) {
+    const int16_t zero = (int16_t)x_zero;
+    for (uint32_t i = 0; i < count; i++) {
+        const int16_t centred = (int16_t)(x[i] - zero);
+        sums[i] += centred * w[i];
+    }
+}
+
+/* The same where several output channels read one input channel. */
+static void add_tap_multiplied(const tiny_depthwise *op, const int8_t *x, const panel *p,
+                               const int8_t *w, int32_t *sums) {
+    for (uint32_t i = 0; i < p->count; i++) {
+        sums[i] += w[i] * (x[(p->first + i) / op->multiplier] - op->requant.x_zero);
+    }
+}
+
+/* The sums of a panel at output position (row, column), which begin at the biases. */
+static void window_sums(const tiny_depthwise *op, const int8_t *x, const panel *p, int32_t row,
+                        int32_t column, int32_t *sums) {
     const tiny_window *win = &op->window;
-    int32_t sum = 0;
     for (int32_t ky = 0; ky < win->kernel_h; ky++) {
         const int32_t iy = tiny_window_row(win, row, ky);
-        if (iy < 0 || iy >= win->x.height) {
-            continue;
-        }
         for (int32_t kx = 0; kx < win->kernel_w; kx++) {
             const int32_t ix = tiny_window_column(win, column, kx);
-            if (ix >= 0 && ix < win->x.width) {
-                sum += w.w[(uint32_t)(ky * win->kernel_w + kx) * w.stride] *
-                       (x[(iy * win->x.width + ix) * win->x.channels] - op->requant.x_zero);
+            if (iy < 0 || iy >= win->x.height || ix < 0 || ix >= win->x.width) {
+                continue;
+            }
+            const int8_t *at = x + (iy * win->x.width + ix) * win->x.channels;
+            const int8_t *w = p->w + (uint32_t)(ky * win->kernel_w + kx) * p->stride;
+            if (op->multiplier == 1) {
+                add_tap(at + p->first, op->requant.x_zero, w, p->count, sums);
+            } else {
+                add_tap_multiplied(op, at, p, w, sums);
             }
         }
     }
-    return sum;
+}
+
+static void forward_position(const tiny_depthwise *op, const int8_t *x, const tiny_weights *w,
+                             const int32_t *b, int32_t row, int32_t column, int8_t *y) {
+    int32_t sums[CHANNELS];
+    const uint32_t out = op->window.y.channels;
+    panel p = panel_at(op, w, 0);
+    for (; p.first < out; p = panel_at(op, w, p.first + p.count)) {
+        for (uint32_t i = 0; i < p.count; i++) {
+            sums[i] = b ? b[p.first + i] : 0;
+        }
+        window_sums(op, x, &p, row, column, sums);
+        for (uint32_t i = 0; i < p.count; i++) {
+            y[p.first + i] = tiny_requantise(&op->requant, p.first + i, sums[i]);
+        }
+    }
 }
 
 void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tiny_weights *w,
@@ -45,19 +84,14 @@ void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tin
     const tiny_map *out = &op->window.y;
     for (int32_t row = 0; row < out->height; row++) {
         for (int32_t column = 0; column < out->width; column++, y += out->channels) {
-            for (uint32_t c = 0; c < out->channels; c++) {
-                const int32_t sum = window_sum(op, x + c / op->multiplier, channel_taps(op, w, c),
-                                               row, column);
-                y[c] = tiny_requantise(&op->requant, c, (b ? b[c] : 0) + sum);
-            }
+            forward_position(op, x, w, b, row, column, y);
         }
     }
 }
 
-/* The gradient sum of one channel of the input position (row, column); dy points to its channel. */
-static int32_t position_sum(const tiny_window *win, const int8_t *dy, taps w, int32_t row,
-                            int32_t column) {
-    int32_t sum = 0;
+/* The gradient sums of a panel at input position (row, column). */
+static void source_sums(const tiny_window *win, const int8_t *dy, const panel *p, int32_t row,
+                        int32_t column, int32_t *sums) {
     for (int32_t ky = 0; ky < win->kernel_h; ky++) {
         const int32_t oy = tiny_window_source(row, win->pad_top, ky, win->dilation_h, win->stride_h,
                                               win->y.height);
@@ -65,29 +99,37 @@ static int32_t position_sum(const tiny_window *win, const int8_t *dy, taps w, in
             const int32_t ox = tiny_window_source(column, win->pad_left, kx, win->dilation_w,
                                                   win->stride_w, win->y.width);
             if (ox >= 0) {
-                sum += dy[(oy * win->y.width + ox) * win->y.channels] *
-                       w.w[(uint32_t)(ky * win->kernel_w + kx) * w.stride];
+                add_tap(dy + (oy * win->y.width + ox) * win->y.channels + p->first, 0,
+                        p->w + (uint32_t)(ky * win->kernel_w + kx) * p->stride, p->count, sums);
             }
         }
     }
-    return sum;
+}
+
+/* The input gradient of position n, all channels. */
+static void backward_position(const tiny_depthwise *op, const tiny_gradient *dy,
+                              const tiny_weights *w, uint32_t n, const tiny_gradient_out *dx) {
+    const tiny_map *in = &op->window.x;
+    const int32_t exponent = dy->scale->exponent - dx->scale->exponent;
+    panel p = panel_at(op, w, 0);
+    for (; p.first < in->channels; p = panel_at(op, w, p.first + p.count)) {
+        int32_t sums[CHANNELS] = {0};
+        source_sums(&op->window, dy->d, &p, (int32_t)(n / in->width), (int32_t)(n % in->width),
+                    sums);
+        for (uint32_t i = 0; i < p.count; i++) {
+            const tiny_factor *factor = &op->descent.factor[p.first + i];
+            const int32_t v =
+                tiny_scale_by(sums[i], factor->mantissa, factor->exponent + exponent);
+            tiny_store_gradient(dx, n * in->channels + p.first + i, v);
+        }
+    }
 }
 
 void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient *dy,
                                    const tiny_weights *w, const tiny_gradient_out *dx) {
-    const tiny_map *in = &op->window.x;
-    const int32_t exponent = dy->scale->exponent - dx->scale->exponent;
-    uint32_t i = 0;
-    for (int32_t row = 0; row < in->height; row++) {
-        for (int32_t column = 0; column < in->width; column++) {
-            for (uint32_t c = 0; c < in->channels; c++, i++) {
-                const tiny_factor *factor = &op->descent.factor[c];
-                const int32_t sum =
-                    position_sum(&op->window, dy->d + c, channel_taps(op, w, c), row, column);
-                tiny_store_gradient(
-                    dx, i, tiny_scale_by(sum, factor->mantissa, factor->exponent + exponent));
-            }
-        }
+    const uint32_t positions = (uint32_t)op->window.x.height * op->window.x.width;
+    for (uint32_t n = 0; n < positions; n++) {
+        backward_position(op, dy, w, n, dx);
     }
 }
 
