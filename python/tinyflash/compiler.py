@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
-from tinyflash.errors import ModelError
+from tinyflash import files, report
+from tinyflash.boards import Board
+from tinyflash.calibrate import Samples, calibrate
+from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph
 from tinyflash.lower import lower
 from tinyflash.lower.program import Planned
@@ -16,6 +21,7 @@ from tinyflash.passes.sparsify import sparsify
 from tinyflash.plan import Plan, check, plan
 from tinyflash.program import Program
 from tinyflash.verify import verify
+from tinyflash.write import c
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Compiled:
     program: Program
     infer: Planned
     train: Planned | None
+    board: Board | None = None
 
     @property
     def infer_plan(self) -> Plan:
@@ -36,22 +43,47 @@ class Compiled:
 
     @property
     def graph(self) -> Graph:
-        """The larger of the two: the train graph where there is one."""
-        return self.infer.graph if self.train is None else self.train.graph
+        """The infer graph: its ports are how samples come in and results go out."""
+        return self.infer.graph
+
+    @cached_property
+    def report(self) -> report.Report:
+        return report.make_report(self.program, self.infer, self.train, self.board)
+
+    def write(self, directory: Path) -> None:
+        """model.c, model.h, report.json and report.txt, each whole or not at all."""
+        texts = {
+            "model.c": c.source(self.program),
+            "model.h": c.header(self.program),
+            "report.txt": report.as_text(self.report),
+        }
+        for name, text in texts.items():
+            files.write_bytes(directory / name, text.encode())
+        files.write_json(directory / "report.json", self.report)
 
 
-def compile_model(graph: Graph, scheme: Scheme | None = None, seed: int = 0) -> Compiled:
-    """Compiles for inference, or with a scheme for training as well. `seed`: of the rounding."""
+def compile_model(
+    graph: Graph,
+    scheme: Scheme | None = None,
+    board: Board | None = None,
+    calibration: Samples | None = None,
+    seed: int = 0,
+) -> Compiled:
+    """Compiles for inference, or with a scheme for training as well.
+
+    board: raises BoardError if the model cannot fit. calibration: samples in stored integers and
+    labels, to start the gradients' exponents from. seed: of the stochastic rounding.
+    """
     verify(graph)
     if scheme is None:
-        infer = _planned(prune_to_output(graph))
-        return Compiled(lower(infer, None, seed), infer, None)
-    full = training_graph(graph, scheme)
-    train, infer = _planned(prune_to_updates(full)), _planned(prune_to_output(full))
+        infer, train = _planned(prune_to_output(graph)), None
+    else:
+        full = training_graph(graph, scheme)
+        infer, train = _planned(prune_to_output(full)), _planned(prune_to_updates(full))
     program = lower(infer, train, seed)
-    if not program.weights:
-        raise ModelError("the scheme trains nothing; name layers to update, or compile without it")
-    return Compiled(program, infer, train)
+    if board is not None:
+        report.check_fits(program, infer, train, board)
+    return Compiled(calibrate(program, calibration, seed), infer, train, board)
 
 
 def training_graph(graph: Graph, scheme: Scheme) -> Graph:
@@ -59,6 +91,8 @@ def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     forward = mark_logits(graph) if scheme.head is None else attach_head(graph, scheme.head)
     verify(forward)
     updates = resolve(scheme, forward)
+    if not updates:
+        raise SchemeError("scheme: trains nothing; name layers to update, or compile without it")
     full = differentiate(forward, scheme.headroom)
     verify(full)
     sparse = sparsify(full, updates)
@@ -66,9 +100,6 @@ def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     return sparse
 
 
-def with_state(compiled: Compiled, state: bytes) -> Compiled:
-    """The same program starting from another state, such as calibrated exponents."""
-    return replace(compiled, program=replace(compiled.program, state=state))
 
 
 def _planned(graph: Graph) -> Planned:

@@ -80,7 +80,7 @@ def _head_tensors(
         (classes,),
         "int32",
         "constant",
-        Quant((x_scale * WEIGHT_SCALE,)),
+        Quant((float(np.float32(x_scale * WEIGHT_SCALE)),)),
         np.zeros(classes, np.int32),
         b_id,
     )

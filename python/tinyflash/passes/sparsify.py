@@ -105,8 +105,9 @@ def _sparse_update(
     if "w_frozen" not in split.roles:
         return [update]
     channels = graph.tensors[node.inputs["w"]].shape[-1]
-    rows = x.size // channels
-    saved = Tensor(f"{x.name}_{node.name}_kept", (rows, split.kept), "int8", "activation", x.quant)
+    rows = x.shape[:-1] if x.shape[-1] == channels else (x.size // channels,)
+    shape = (*rows, split.kept)
+    saved = Tensor(f"{x.name}_{node.name}_kept", shape, "int8", "activation", x.quant)
     tensors[saved.name] = saved
     keep = Node("keep", node.name, {"x": x.name}, {"y": saved.name}, AxisAttrs(0, split.kept))
     return [keep, replace(update, inputs={**inputs, "x": saved.name})]

@@ -1,0 +1,76 @@
+"""Boards that tinyflash can build for: what boards/*/board.toml says about each."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyflash.errors import BoardError
+from tinyflash.paths import source_root
+
+
+@dataclass(frozen=True)
+class Qemu:
+    """How QEMU emulates a board. Counted: one instruction takes 2^icount_shift ns of its time."""
+
+    machine: str
+    icount_shift: int
+    ticks_per_instruction: float
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board folder. `shared` names the folders beside it whose sources it uses, too."""
+
+    name: str
+    description: str
+    mcu: str
+    cpu_flags: tuple[str, ...]
+    shared: tuple[str, ...]
+    flash_bytes: int
+    sram_bytes: int
+    stack_bytes: int
+    folder: Path
+    qemu: Qemu | None  # None: a real board
+
+    @property
+    def emulated(self) -> bool:
+        return self.qemu is not None
+
+
+def boards() -> tuple[Board, ...]:
+    """All boards, by name."""
+    found = sorted((source_root() / "boards").glob("*/board.toml"))
+    return tuple(read_board(path) for path in found)
+
+
+def load_board(name: str) -> Board:
+    """The board of this name."""
+    known = boards()
+    for board in known:
+        if board.name == name:
+            return board
+    names = ", ".join(board.name for board in known)
+    raise BoardError(f"board {name!r} is not known; there are {names}")
+
+
+def read_board(path: Path) -> Board:
+    """The board that a board.toml describes."""
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _board(path.parent, fields)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BoardError(f"{path}: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise BoardError(f"{path}: not a board description: {error}") from error
+
+
+def _board(folder: Path, fields: dict[str, Any]) -> Board:
+    qemu = fields.pop("qemu", None)
+    for key in ("cpu_flags", "shared"):
+        fields[key] = tuple(fields[key])
+    return Board(
+        name=folder.name, folder=folder, qemu=None if qemu is None else Qemu(**qemu), **fields
+    )

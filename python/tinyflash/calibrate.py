@@ -1,0 +1,50 @@
+"""Starting exponents for the gradients, found by training a throw-away copy on the host (SPEC 5).
+
+Delayed exponents find their level by themselves within a few steps; starting near it, those steps
+already count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.host import Session
+from tinyflash.lower.layout import SCALE, STATE_HEADER
+from tinyflash.program import Program
+
+STEPS = 32
+RATE = 0.01
+
+Samples = tuple[npt.NDArray[np.int8], npt.NDArray[np.int64]]
+
+
+def calibrate(program: Program, samples: Samples | None, seed: int) -> Program:
+    """The program with its state starting at the exponents that STEPS steps of training reach.
+
+    samples: x in stored integers, [n][...], and labels [n]; None: noise, and labels by turns.
+    """
+    if not program.train:
+        return program
+    x, y = samples if samples is not None else _noise(program, seed)
+    session = Session(program)
+    order = np.random.default_rng(seed).permutation(len(x))
+    for step in range(STEPS):
+        index = order[step % len(order)]
+        session.train_step(x[index], int(y[index]), RATE)
+    return replace(program, state=_with_exponents(program.state, session.counters().exponents))
+
+
+def _noise(program: Program, seed: int) -> Samples:
+    random = np.random.default_rng(seed)
+    x = random.integers(-128, 128, (STEPS, program.input_bytes)).astype(np.int8)
+    return x, np.arange(STEPS, dtype=np.int64) % program.classes
+
+
+def _with_exponents(state: bytes, exponents: tuple[int, ...]) -> bytes:
+    image = bytearray(state)
+    for index, exponent in enumerate(exponents):
+        SCALE.pack_into(image, STATE_HEADER.size + index * SCALE.size, exponent, 0, 0, 0, 0)
+    return bytes(image)

@@ -1,0 +1,76 @@
+"""The command line: `tinyflash COMMAND`, one module per command, imported when it is asked for."""
+
+from __future__ import annotations
+
+import errno
+import os
+from importlib import import_module
+from typing import IO, Any
+
+import click
+
+from tinyflash.errors import TinyflashError
+
+COMMANDS = {
+    "demo": "demo:demo",
+    "inspect": "inspect:inspect",
+    "compile": "compile:compile_",
+    "infer": "infer:infer",
+    "train": "train:train",
+    "build": "firmware:build",
+    "flash": "firmware:flash",
+    "boards": "system:boards",
+    "doctor": "system:doctor",
+    "bench": "bench:bench",
+}
+
+
+class OneLine(click.ClickException):
+    """An error for the user: one line, exit 1."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        line = " ".join(self.message.splitlines())
+        click.echo(f"error: {line}", file=file, err=file is None)
+
+
+class Commands(click.Group):
+    """Imports a command's module only when it is needed, and turns every error into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        command = getattr(import_module(f"tinyflash.cli.{module}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TinyflashError as error:
+            raise OneLine(str(error)) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except OSError as error:
+            if error.errno == errno.EPIPE or os.environ.get("TINYFLASH_DEBUG"):
+                raise
+            raise OneLine(str(error)) from error
+        except Exception as error:
+            if os.environ.get("TINYFLASH_DEBUG"):
+                raise
+            name = type(error).__name__
+            raise OneLine(
+                f"{name}: {error}; this is a defect of tinyflash, "
+                "set TINYFLASH_DEBUG=1 to see where"
+            ) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tinyflash")
+def main() -> None:
+    """Microcontrollers that learn: int8 networks, trained on the device, in 128 KB of SRAM."""

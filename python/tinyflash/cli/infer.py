@@ -1,0 +1,44 @@
+"""tinyflash infer: a model on this computer, bit for bit as on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import numpy as np
+
+from tinyflash.cli import options
+from tinyflash.compiler import compile_model
+from tinyflash.console import counting
+from tinyflash.files import write_atomically
+from tinyflash.host import Session
+from tinyflash.port import decode
+from tinyflash.read import read
+from tinyflash.samples import load_inputs
+
+
+@click.command()
+@options.model
+@click.argument("samples", type=options.PATH, metavar="X.npy")
+@options.output("Where to write the outputs (.npy).")
+def infer(model: Path, samples: Path, output: Path) -> None:
+    """Run MODEL over the samples of X.npy (first axis) on this computer.
+
+    Inputs are in the file's own input type. Outputs are raw: stored integers, or floats where the
+    file itself ends in float.
+    """
+    graph = read(model)
+    x = load_inputs(samples, graph.input)
+    session = Session(compile_model(graph, None).program)
+    stored = np.empty((len(x), *graph.output.shape[1:]), dtype=np.int8)
+    with counting("infer", len(x)) as listen:
+        for index, sample in enumerate(x):
+            stored[index] = session.infer(sample).reshape(stored.shape[1:])
+            listen(index + 1)
+    y = decode(graph.output, stored)
+
+    def write(file: BinaryIO) -> None:
+        np.save(file, y)
+
+    write_atomically(output, write)

@@ -1,0 +1,57 @@
+"""tinyflash inspect: a model's layers, and what each would cost to train."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tinyflash.cli import options
+from tinyflash.console import output, table
+from tinyflash.costs import LayerCost, layer_costs, totals
+from tinyflash.graph import Graph
+from tinyflash.read import read
+
+
+@click.command()
+@options.model
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def inspect(model: Path, as_json: bool) -> None:
+    """Layers of MODEL: shapes, multiply-adds, and what each would cost to train.
+
+    Training a layer wholly needs its weights and biases in RAM and its input saved for the backward
+    pass; every layer behind an updated one needs a mask, one bit per output element.
+    """
+    graph = read(model)
+    costs = layer_costs(graph)
+    if as_json:
+        click.echo(json.dumps(_content(graph, costs), indent=2))
+        return
+    rows = table(
+        f"{graph.name}: {graph.input.dtype}{list(graph.input.shape)} -> "
+        f"{graph.output.dtype}{list(graph.output.shape)}",
+        "layer", "operator", "output", ">MAC", ">parameters",
+        ">weights, B", ">biases, B", ">saved x, B", ">mask, B",
+    )  # fmt: skip
+    for cost in costs:
+        rows.add_row(cost.name, cost.op, "x".join(map(str, cost.shape)), *_numbers(asdict(cost)))
+    rows.add_section()
+    rows.add_row("total", "", "", *_numbers(totals(costs)))
+    output().print(rows)
+
+
+def _numbers(row: dict[str, int]) -> list[str]:
+    columns = ("macs", "params", "weight_bytes", "bias_bytes", "saved_bytes", "mask_bytes")
+    return [f"{row[column]:,}" if row[column] else "-" for column in columns]
+
+
+def _content(graph: Graph, costs: tuple[LayerCost, ...]) -> dict[str, object]:
+    return {
+        "name": graph.name,
+        "input": {"dtype": graph.input.dtype, "shape": graph.input.shape},
+        "output": {"dtype": graph.output.dtype, "shape": graph.output.shape},
+        "layers": [asdict(cost) for cost in costs],
+        "total": totals(costs),
+    }

@@ -1,0 +1,39 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from tinyflash.training import Recipe, Schedule
+
+F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)  # existence is checked where the file is read: one wording
+
+model = click.argument("model", type=PATH)
+scheme = click.option("--scheme", type=PATH, help="What to train: a scheme file (TOML).")
+board = click.option("--board", help="A board, as `tinyflash boards` lists them.")
+seed = click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+epochs = click.option(
+    "--epochs", type=click.IntRange(1), default=Recipe.epochs, show_default=True,
+    help="Passes over the samples.",
+)  # fmt: skip
+rate = click.option(
+    "--rate", type=float, default=Recipe.rate, show_default=True,
+    help="Learning rate, per real unit of weight.",
+)  # fmt: skip
+schedule = click.option(
+    "--schedule", type=click.Choice(get_args(Schedule)), default=Recipe.schedule,
+    show_default=True, help="Course of the rate.",
+)  # fmt: skip
+
+
+def output(what: str, default: str | None = None) -> Callable[[F], F]:
+    """The option -o."""
+    return click.option(
+        "-o", "--output", type=PATH, default=default, required=default is None, help=what,
+        show_default=default is not None,
+    )  # fmt: skip

@@ -1,0 +1,93 @@
+"""The terminal: results as tables on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from tinyflash.training import Step
+
+SMOOTHING = 0.05  # weight of the newest step in the running loss and accuracy
+
+
+def output() -> Console:
+    """Standard output, as it is now (tests and pipes replace it)."""
+    return Console(highlight=False)
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    Console(stderr=True, highlight=False).print(text)
+
+
+def table(title: str, *columns: str) -> Table:
+    """An empty table; a column whose name starts with '>' is aligned to the right."""
+    new = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for column in columns:
+        right = column.startswith(">")
+        new.add_column(column.lstrip(">"), justify="right" if right else "left")
+    return new
+
+
+def size(count: int) -> str:
+    """Bytes for a person: '57,344'."""
+    return f"{count:,}"
+
+
+@contextmanager
+def _bar(text: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
+    with Progress(
+        TextColumn("{task.description:<34}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+    ) as progress:
+        yield progress, progress.add_task(text, total=total, note="")
+
+
+@contextmanager
+def counting(text: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar; tell what it yields how many are done."""
+    with _bar(text, total) as (progress, task):
+        yield lambda done: progress.update(task, completed=done)
+
+
+@contextmanager
+def watching(text: str, total: int) -> Iterator[Callable[[Step], None]]:
+    """A progress bar with running loss and accuracy; tell what it yields each training step."""
+    with _bar(text, total) as (progress, task):
+        loss, accuracy = Smooth(), Smooth()
+
+        def listen(step: Step) -> None:
+            mean, right = loss.add(step.loss), accuracy.add(100.0 * step.correct)
+            note = f"loss {mean:.3f}  accuracy {right:.0f} %"
+            progress.update(task, completed=step.number + 1, note=note)
+
+        yield listen
+
+
+class Smooth:
+    """An exponential mean that counts the first values fully."""
+
+    def __init__(self) -> None:
+        self.sum = self.weight = 0.0
+
+    def add(self, value: float) -> float:
+        """The mean with `value` as the newest."""
+        self.sum += SMOOTHING * (value - self.sum)
+        self.weight += SMOOTHING * (1.0 - self.weight)
+        return self.sum / self.weight

@@ -1,0 +1,77 @@
+"""What each layer of a network costs to run, and what it would cost to train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import prod
+
+from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
+
+WEIGHTED = ("conv2d", "depthwise", "fully_connected")
+MASKED = (*WEIGHTED, "add")  # SPEC 4.4
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer. The last four: bytes that training all of it adds; `macs`: of one inference."""
+
+    name: str
+    op: str
+    shape: tuple[int, ...]  # of its output
+    macs: int
+    params: int  # weights and biases, in numbers
+    weight_bytes: int  # int8 weights, in RAM
+    bias_bytes: int  # int32 biases, in RAM
+    saved_bytes: int  # the input, kept until the backward pass for the weight gradient
+    mask_bytes: int  # one bit per output element, for layers behind which something is trained
+
+
+TOTALS = tuple(f.name for f in fields(LayerCost) if f.type == "int")
+
+
+def layer_costs(graph: Graph) -> tuple[LayerCost, ...]:
+    """One row per operation, in execution order."""
+    return tuple(_layer_cost(graph, node) for node in graph.nodes)
+
+
+def totals(costs: tuple[LayerCost, ...]) -> dict[str, int]:
+    """The sum of each numeric column."""
+    return {name: sum(getattr(cost, name) for cost in costs) for name in TOTALS}
+
+
+def _layer_cost(graph: Graph, node: Node) -> LayerCost:
+    y = graph.tensors[next(iter(node.outputs.values()))]
+    weighted = node.op in WEIGHTED
+    weights = sum(_size(graph, node, role) for role in ("w", "w_frozen"))
+    biases = _size(graph, node, "b") if weighted else 0
+    return LayerCost(
+        name=node.name,
+        op=node.op,
+        shape=y.shape,
+        macs=_macs(graph, node, weights),
+        params=weights + biases,
+        weight_bytes=weights,
+        bias_bytes=4 * biases,
+        saved_bytes=_size(graph, node, "x") if weighted else 0,
+        mask_bytes=-(-y.size // 8) if node.op in MASKED else 0,
+    )
+
+
+def _size(graph: Graph, node: Node, role: str) -> int:
+    """Elements of an input, 0 if it is absent."""
+    return graph.tensors[node.inputs[role]].size if role in node.inputs else 0
+
+
+def _macs(graph: Graph, node: Node, weights: int) -> int:
+    """Every weight meets every position of the output once."""
+    if isinstance(node.attrs, WindowAttrs) and node.op in WEIGHTED:
+        return weights * prod(graph.tensors[node.outputs["y"]].shape[-3:-1])
+    if isinstance(node.attrs, DenseAttrs):
+        return weights * (_size(graph, node, "x") // _inputs(graph, node))
+    return 0
+
+
+def _inputs(graph: Graph, node: Node) -> int:
+    """The number of inputs of a fully connected layer."""
+    weights = [node.inputs[role] for role in ("w", "w_frozen") if role in node.inputs]
+    return sum(graph.tensors[name].shape[-1] for name in weights)

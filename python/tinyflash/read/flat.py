@@ -1,0 +1,248 @@
+"""The content of a .tflite file, as plain records: nothing beyond this file sees FlatBuffers.
+
+The generated accessors trust the file and raise whatever a wild offset provokes; all of it ends
+here as one ModelError. What the records mean is judged elsewhere.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tflite
+
+from tinyflash.errors import ModelError
+
+Option = int | float | bool
+
+_LARGEST_FILE = 64 << 20  # bytes; a microcontroller's flash is a tenth of it at the most
+_LARGEST_COUNT = 1 << 16  # tensors, operators, scales: entries of any one list
+_LARGEST_RANK = 8
+_IDENTIFIER = b"TFL3"
+
+# What the accessors raise on a damaged file.
+_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+@dataclass(frozen=True)
+class FlatTensor:
+    """A tensor of the file. `data`: raw bytes of a constant; None if computed at run time."""
+
+    index: int
+    type: str
+    shape: tuple[int, ...]
+    scales: tuple[float, ...]
+    zeros: tuple[int, ...]
+    axis: int
+    data: npt.NDArray[np.uint8] | None
+    unusual: str  # what it uses that nothing here understands: "", "sparse storage", ...
+
+
+@dataclass(frozen=True)
+class FlatOperator:
+    """An operator of the file. Inputs that are left out are -1."""
+
+    index: int
+    code: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, Option]
+
+
+@dataclass(frozen=True)
+class FlatModel:
+    """A file with one subgraph."""
+
+    name: str
+    tensors: tuple[FlatTensor, ...]
+    operators: tuple[FlatOperator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def _names(constants: type) -> dict[int, str]:
+    return {v: k for k, v in vars(constants).items() if isinstance(v, int)}
+
+
+_CODES = _names(tflite.BuiltinOperator)
+_TYPES = _names(tflite.TensorType)
+
+# The table of options each operator carries, and the fields that matter.
+_WINDOW = ("Padding", "StrideH", "StrideW", "FusedActivationFunction")
+_DILATED = (*_WINDOW, "DilationHFactor", "DilationWFactor")
+_POOL = (*_WINDOW, "FilterHeight", "FilterWidth")
+_FUSED = ("FusedActivationFunction",)
+_OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ADD": ("AddOptions", _FUSED),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
+    "CONCATENATION": ("ConcatenationOptions", ("Axis", *_FUSED)),
+    "CONV_2D": ("Conv2DOptions", _DILATED),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _DILATED),
+    "FULLY_CONNECTED": ("FullyConnectedOptions", ("WeightsFormat", *_FUSED)),
+    "GATHER": ("GatherOptions", ("Axis", "BatchDims")),
+    "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),
+    "MAX_POOL_2D": ("Pool2DOptions", _POOL),
+    "MEAN": ("ReducerOptions", ("KeepDims",)),
+    "MUL": ("MulOptions", _FUSED),
+    "PACK": ("PackOptions", ("Axis",)),
+    "REDUCE_PROD": ("ReducerOptions", ("KeepDims",)),
+    "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
+    "STRIDED_SLICE": (
+        "StridedSliceOptions",
+        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+    ),
+    "SUB": ("SubOptions", _FUSED),
+}
+
+
+def load(path: Path) -> FlatModel:
+    """Reads and checks a file with exactly one subgraph."""
+    content = _bytes(path)
+    if len(content) < 8 or content[4:8] != _IDENTIFIER:
+        raise ModelError(f"{path}: not a .tflite file (it does not carry the mark TFL3)")
+    try:
+        return _model(path, tflite.Model.GetRootAsModel(content, 0))
+    except _DAMAGE as error:
+        raise ModelError(
+            f"{path}: damaged or truncated .tflite file ({len(content)} bytes); fetch it again"
+        ) from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST_FILE:
+            raise ModelError(f"{path}: {size} bytes; models beyond {_LARGEST_FILE} are not read")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _model(path: Path, model: tflite.Model) -> FlatModel:
+    subgraphs = model.SubgraphsLength()
+    if subgraphs != 1:
+        raise ModelError(f"{path}: has {subgraphs} subgraphs; exactly one is supported")
+    graph = model.Subgraphs(0)
+    codes = [_code(model.OperatorCodes(i)) for i in range(_count(model.OperatorCodesLength()))]
+    return FlatModel(
+        name=path.stem,
+        tensors=tuple(
+            _tensor(model, graph.Tensors(i), i) for i in range(_count(graph.TensorsLength()))
+        ),
+        operators=tuple(
+            _operator(codes, graph.Operators(i), i) for i in range(_count(graph.OperatorsLength()))
+        ),
+        inputs=_integers(graph.InputsLength, graph.InputsAsNumpy),
+        outputs=_integers(graph.OutputsLength, graph.OutputsAsNumpy),
+    )
+
+
+def _count(count: int, limit: int = _LARGEST_COUNT) -> int:
+    if not 0 <= count <= limit:
+        raise ValueError(f"a list of {count}")
+    return count
+
+
+def _integers(
+    length: Callable[[], int], values: Callable[[], npt.NDArray[np.integer]]
+) -> tuple[int, ...]:
+    return tuple(int(v) for v in values()) if _count(length()) else ()
+
+
+def _code(code: tflite.OperatorCode) -> str:
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    if number == tflite.BuiltinOperator.CUSTOM:
+        return f"CUSTOM {_printable(code.CustomCode())}".strip()
+    return _CODES.get(number, f"operator number {number}")
+
+
+def _printable(text: bytes | None) -> str:
+    """At most 60 characters that fit on a line."""
+    return "".join(c for c in (text or b"").decode(errors="replace")[:60] if c.isprintable())
+
+
+def _operator(codes: list[str], operator: tflite.Operator, index: int) -> FlatOperator:
+    code = codes[operator.OpcodeIndex()]
+    return FlatOperator(
+        index=index,
+        code=code,
+        inputs=_integers(operator.InputsLength, operator.InputsAsNumpy),
+        outputs=_integers(operator.OutputsLength, operator.OutputsAsNumpy),
+        options=_options(operator, code),
+    )
+
+
+def _options(operator: tflite.Operator, code: str) -> dict[str, Option]:
+    """The fields listed for the operator; their defaults where the file has no options for it."""
+    if code not in _OPTIONS:
+        return {}
+    kind, fields = _OPTIONS[code]
+    present = operator.BuiltinOptionsType() == getattr(tflite.BuiltinOptions, kind)
+    table = operator.BuiltinOptions() if present else None
+    if table is None:
+        return {}
+    options = getattr(tflite, kind)()
+    options.Init(table.Bytes, table.Pos)
+    return {field: getattr(options, field)() for field in fields}
+
+
+def _tensor(model: tflite.Model, tensor: tflite.Tensor, index: int) -> FlatTensor:
+    _count(tensor.ShapeLength(), _LARGEST_RANK)
+    scales, zeros, axis = _quantization(tensor.Quantization())
+    return FlatTensor(
+        index=index,
+        type=_TYPES[tensor.Type()],
+        shape=_integers(tensor.ShapeLength, tensor.ShapeAsNumpy),
+        scales=scales,
+        zeros=zeros,
+        axis=axis,
+        data=_data(model.Buffers(tensor.Buffer()), tensor.Buffer() < model.BuffersLength()),
+        unusual=_unusual(tensor),
+    )
+
+
+def _quantization(
+    quantization: tflite.QuantizationParameters | None,
+) -> tuple[tuple[float, ...], tuple[int, ...], int]:
+    if quantization is None:
+        return (), (), 0
+    scales: tuple[float, ...] = ()
+    if _count(quantization.ScaleLength()):
+        scales = tuple(float(v) for v in quantization.ScaleAsNumpy())
+    zeros = _integers(quantization.ZeroPointLength, quantization.ZeroPointAsNumpy)
+    return scales, zeros, quantization.QuantizedDimension()
+
+
+def _data(buffer: tflite.Buffer, exists: bool) -> npt.NDArray[np.uint8] | None:
+    if not exists:
+        raise ValueError("no such buffer")
+    if buffer.Offset() > 1:
+        raise ValueError("a buffer outside the FlatBuffer")
+    if not buffer.DataLength():
+        return None
+    data: npt.NDArray[np.uint8] = buffer.DataAsNumpy()
+    return data
+
+
+def _unusual(tensor: tflite.Tensor) -> str:
+    quantization = tensor.Quantization()
+    if tensor.IsVariable():
+        return "state kept between runs (a variable tensor)"
+    if tensor.Sparsity() is not None:
+        return "sparse storage"
+    if quantization is not None and quantization.DetailsType():
+        return "a custom quantisation"
+    return ""

@@ -1,0 +1,133 @@
+"""SPEC 4: gradients by the inputs of operators, as int32 values before they are stored (4.3).
+
+dy is a stored gradient; e = e_dy - e_dx, the difference of the two exponents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyflash.graph import Clip, PadAttrs
+from tinyflash.program import Factor
+from tinyflash.reference.arith import Ints, ceil_log2, ints, matmul, sat32, scale
+from tinyflash.reference.constants import Descent, windows_over_element
+from tinyflash.reference.windows import Sliding
+
+
+def conv2d(dy: Ints, w: Ints, sliding: Sliding, k: Descent, e: int) -> Ints:
+    """SPEC 4.1: w is [out][kernel_h][kernel_w][in]."""
+    t = _weigh(dy, k)
+    a = sliding.pad(np.zeros((*sliding.x, w.shape[3]), dtype=np.int64))
+    for ky, kx, at in sliding.taps():
+        a[at] += matmul(t, w[:, ky, kx])
+    return scale(sliding.crop(a), k.factor.mantissa, k.factor.exponent + e)
+
+
+def fully_connected(dy: Ints, w: Ints, k: Descent, e: int) -> Ints:
+    """SPEC 4.1: dy is [rows][out], w [out][in]."""
+    a = matmul(_weigh(dy, k), w)
+    return scale(a, k.factor.mantissa, k.factor.exponent + e)
+
+
+def _weigh(dy: Ints, k: Descent) -> Ints:
+    """SPEC 4.1: t, int16: dy times the ratio of its channel's weight scale."""
+    q = k.ratio_shift
+    return (dy * k.ratio + (1 << (7 + q))) >> (8 + q)
+
+
+def depthwise(dy: Ints, w: Ints, sliding: Sliding, k: Descent, e: int) -> Ints:
+    """SPEC 4.2: w is [kernel_h][kernel_w][channels]."""
+    a = sliding.pad(np.zeros((*sliding.x, w.shape[2]), dtype=np.int64))
+    for ky, kx, at in sliding.taps():
+        a[at] += dy * w[ky, kx]
+    return scale(sliding.crop(a), k.factor.mantissa, k.factor.exponent + e)
+
+
+def gradient_add(a: Ints, e_a: int, b: Ints | None, e_b: int, e_dx: int) -> Ints:
+    """SPEC 4.5: the sum of gradients of different exponents, rounded once."""
+    e = e_a if b is None else min(e_a, e_b)
+    u = a << (e_a - e)
+    if b is not None:
+        u = u + (b << (e_b - e))
+    s = e_dx - e
+    if s > 0:
+        return sat32((u + (1 << (s - 1))) >> s)
+    return sat32(np.clip(u, -(2**31), 2**31) << min(-s, 31))
+
+
+def average_pool(dy: Ints, sliding: Sliding, e: int) -> Ints:
+    """SPEC 4.6."""
+    q = 23 - ceil_log2(windows_over_element(sliding.window))
+    n = sliding.counts()[..., None]
+    shares = dy * ((2**q + n // 2) // n)
+    a = sliding.pad(np.zeros((*sliding.x, dy.shape[2]), dtype=np.int64))
+    for _, _, at in sliding.taps():
+        a[at] += shares
+    return scale(sliding.crop(a), 2**15, e - q - 15)
+
+
+def mean(dy: Ints, count: int, reciprocal: Factor, e: int) -> Ints:
+    """SPEC 4.6: dy [outer][inner] to dx [outer][count][inner]."""
+    v = scale(dy, reciprocal.mantissa, reciprocal.exponent + e)
+    return np.repeat(v[:, None, :], count, axis=1)
+
+
+def pad(dy: Ints, attrs: PadAttrs, e: int) -> Ints:
+    """SPEC 4.6: the elements inside the padding."""
+    inside = tuple(
+        slice(before, size - after)
+        for before, after, size in zip(attrs.before, attrs.after, dy.shape, strict=True)
+    )
+    return scale(dy[inside], 2**15, e - 15)
+
+
+# ---- Masks: 4.4 ----------------------------------------------------------------------
+
+
+def mask(y: Ints, clip: Clip) -> Ints:
+    """SPEC 4.4: one bit per element, [ceil(elements / 8)] bytes."""
+    passes = (y > clip.low) & (y < clip.high)
+    return ints(np.packbits(passes.ravel(), bitorder="little"))
+
+
+def unpack(bits: Ints, count: int) -> Ints:
+    """The first `count` bits of a mask."""
+    return ints(np.unpackbits(bits.astype(np.uint8), bitorder="little", count=count))
+
+
+# ---- Loss: 4.7 -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What SPEC 4.7 computes."""
+
+    dy: Ints
+    exponent: int
+    peak: int
+    predicted: int
+    probability: int  # Q15
+
+
+def softmax_loss(logits: Ints, table: Ints, label: int) -> Loss:
+    """SPEC 4.7: the gradient of the cross-entropy by the logits, and the outcome."""
+    x = logits.ravel()
+    e = table[x.max() - x]
+    total = e.sum()
+    p = (e * 2**15 + total // 2) // total
+    g = p.copy()
+    g[label] -= 2**15
+    peak = int(np.abs(g).max())
+    k = 0
+    while peak * 2 >= 255 << k:
+        k += 1
+    d = np.clip((g + (1 << k) // 2) >> k, -127, 127)
+    return Loss(
+        dy=d.reshape(logits.shape),
+        exponent=k - 15,
+        peak=peak,
+        predicted=int(np.argmax(x)),
+        probability=min(int(p[label]), 65535),
+    )

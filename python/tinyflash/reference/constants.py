@@ -1,0 +1,212 @@
+"""SPEC 7, 4.1, 6.2, 6.5 and 6.6: the numbers that follow from the scales of a graph.
+
+The compiler computes the same numbers by code of its own; the two must agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyflash.graph import Clip, ClipAttrs, DenseAttrs, Graph, Node, Tensor, Window, WindowAttrs
+from tinyflash.program import Factor
+from tinyflash.reference.arith import Ints, ceil_log2, factor_of, ints
+
+EXACT_TERMS = 1032  # of int16 x int8 products of SPEC 4.1 that always fit in int32
+DEAD = 2.0**-10  # of the layer's largest weight scale: SPEC 6.6
+
+
+@dataclass(frozen=True)
+class Requant:
+    """From int32 sums to the stored output (SPEC 2.2); arrays are [out]."""
+
+    multiplier: Ints
+    shift: Ints
+    x_zero: int
+    y_zero: int
+    clip: Clip
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Factors of SPEC 1.4, [n] each."""
+
+    mantissa: Ints
+    exponent: Ints
+
+    @classmethod
+    def of(cls, reals: Iterable[float]) -> Factors:
+        factors = [factor_of(real) for real in reals]
+        return cls(ints([f.mantissa for f in factors]), ints([f.exponent for f in factors]))
+
+    def first(self, count: int) -> Factors:
+        return Factors(self.mantissa[:count], self.exponent[:count])
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What the backward pass of a layer with weights needs (SPEC 4.1, 4.2, 6)."""
+
+    ratio: Ints  # [out]
+    ratio_shift: int  # q of SPEC 4.1
+    factor: Factors  # [1], depthwise: [channels]
+    w_rate: Factors  # [out]
+    b_rate: Factors  # [out]
+    b_limit: int
+
+
+@dataclass(frozen=True)
+class AddConstants:
+    """SPEC 3.1; pairs are (multiplier, shift)."""
+
+    a: tuple[int, int]
+    b: tuple[int, int]
+    y: tuple[int, int]
+    a_zero: int
+    b_zero: int
+    y_zero: int
+
+
+@dataclass(frozen=True)
+class MeanConstants:
+    """SPEC 3.3."""
+
+    multiplier: int
+    shift: int
+    x_zero: int
+    y_zero: int
+
+
+def multiplier_of(real: float) -> tuple[int, int]:
+    """SPEC 7: Q31 multiplier and shift of a positive number."""
+    fraction, shift = math.frexp(real)
+    multiplier = math.floor(fraction * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, shift = 2**30, shift + 1
+    return (multiplier, shift) if shift >= -31 else (0, 0)
+
+
+def scale_of(tensor: Tensor) -> float:
+    """The one scale of an activation."""
+    assert tensor.quant is not None, tensor.name
+    (scale,) = tensor.quant.scale
+    return scale
+
+
+def zero_of(tensor: Tensor) -> int:
+    assert tensor.quant is not None, tensor.name
+    return tensor.quant.zero
+
+
+def clip_of(node: Node) -> Clip:
+    """The bounds of a node's output."""
+    assert isinstance(node.attrs, WindowAttrs | DenseAttrs | ClipAttrs), node.op
+    return node.attrs.clip
+
+
+def weight_scales(graph: Graph, layer: Node) -> list[float]:
+    """One scale per output channel of a layer's forward node."""
+    parts = [graph.tensors[layer.inputs[r]] for r in ("w", "w_frozen") if r in layer.inputs]
+    out = graph.tensors[layer.outputs["y"]].shape[-1]
+    if layer.op != "depthwise":
+        return _spread(parts[0], out)
+    return [s for part in parts for s in _spread(part, part.shape[-1])]
+
+
+def _spread(tensor: Tensor, count: int) -> list[float]:
+    assert tensor.quant is not None, tensor.name
+    scales = tensor.quant.scale
+    return list(scales) if len(scales) == count else list(scales) * count
+
+
+def requant(graph: Graph, layer: Node) -> Requant:
+    """SPEC 7 for conv2d, depthwise and fully_connected."""
+    x, y = graph.tensors[layer.inputs["x"]], graph.tensors[layer.outputs["y"]]
+    s_x, s_y = scale_of(x), scale_of(y)
+    products = [s_x * s_w for s_w in weight_scales(graph, layer)]
+    if layer.op == "fully_connected":
+        products = [float(np.float32(p)) for p in products]
+    pairs = [multiplier_of(p / s_y) for p in products]
+    multiplier, shift = ints(pairs).T
+    return Requant(multiplier, shift, zero_of(x), zero_of(y), clip_of(layer))
+
+
+def descent(graph: Graph, layer: Node) -> Descent:
+    """SPEC 4.1, 4.2, 6.2, 6.5 and 6.6 of a layer, by its forward node."""
+    s_x = scale_of(graph.tensors[layer.inputs["x"]])
+    scales = weight_scales(graph, layer)
+    largest = max(scales)
+    q = ceil_log2(_terms_backward(layer, len(scales)), EXACT_TERMS)
+    alive = [s if s >= DEAD * largest else 0.0 for s in scales]
+    depthwise = layer.op == "depthwise"
+    return Descent(
+        ratio=ints([min(32767, round(2**15 * s / largest)) for s in scales]),
+        ratio_shift=q,
+        factor=Factors.of(scales if depthwise else [largest * 2.0 ** (q - 7)]),
+        w_rate=Factors.of(s_x / s if s else 0.0 for s in alive),
+        b_rate=Factors.of(1 / (s_x * s) if s else 0.0 for s in alive),
+        b_limit=2**31 - 1 - 255 * 128 * terms_forward(graph, layer),
+    )
+
+
+def windows_over_element(window: Window) -> int:
+    """How many windows can cover one element (SPEC 4.1, 4.6)."""
+    stride = [1 if d > 1 else s for s, d in zip(window.stride, window.dilation, strict=True)]
+    (kernel_h, kernel_w), (stride_h, stride_w) = window.kernel, stride
+    return -(-kernel_h // stride_h) * -(-kernel_w // stride_w)
+
+
+def _terms_backward(layer: Node, out: int) -> int:
+    """K of SPEC 4.1."""
+    if isinstance(layer.attrs, WindowAttrs):
+        return out * windows_over_element(layer.attrs.window)
+    return out
+
+
+def terms_forward(graph: Graph, layer: Node) -> int:
+    """Products in one sum of SPEC 2.1."""
+    channels = 0
+    for role in ("w", "w_frozen"):
+        if role in layer.inputs:
+            channels += graph.tensors[layer.inputs[role]].shape[-1]
+    if layer.op == "depthwise":
+        channels = 1
+    if isinstance(layer.attrs, WindowAttrs):
+        return channels * math.prod(layer.attrs.window.kernel)
+    return channels
+
+
+def add_constants(graph: Graph, node: Node) -> AddConstants:
+    """SPEC 7 for add."""
+    a, b = (graph.tensors[node.inputs[role]] for role in ("a", "b"))
+    y = graph.tensors[node.outputs["y"]]
+    twice = 2 * max(scale_of(a), scale_of(b))
+    return AddConstants(
+        a=multiplier_of(scale_of(a) / twice),
+        b=multiplier_of(scale_of(b) / twice),
+        y=multiplier_of(twice / (2**20 * scale_of(y))),
+        a_zero=zero_of(a),
+        b_zero=zero_of(b),
+        y_zero=zero_of(y),
+    )
+
+
+def mean_constants(x: Tensor, y: Tensor, count: int) -> MeanConstants:
+    """SPEC 7 for mean."""
+    multiplier, shift = multiplier_of(scale_of(x) / scale_of(y))
+    k = min(count.bit_length() - 1, 32, 31 + shift)
+    return MeanConstants((multiplier << k) // count, shift - k, zero_of(x), zero_of(y))
+
+
+def reciprocal(count: int) -> Factor:
+    """SPEC 4.6: 1 / count, for the gradient of a mean."""
+    return factor_of(1 / count)
+
+
+def loss_table(logits: Tensor) -> Ints:
+    """E of SPEC 4.7, Q15, by distance below the largest logit."""
+    s = scale_of(logits)
+    return ints([round(2**15 * math.exp(-d * s)) for d in range(256)])

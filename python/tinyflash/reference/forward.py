@@ -1,0 +1,109 @@
+"""SPEC 2 and 3: the forward operators. Maps are int64 arrays [height][width][channels]."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyflash.graph import Clip, PadAttrs
+from tinyflash.reference.arith import Ints, hmul, ints, matmul, mulq, rdiv, sat32
+from tinyflash.reference.constants import AddConstants, MeanConstants, Requant
+from tinyflash.reference.windows import Sliding
+
+# ---- Layers with weights -------------------------------------------------------------
+
+
+def requantise(a: Ints, r: Requant) -> Ints:
+    """SPEC 2.2: int32 sums [..., out] to stored outputs."""
+    y = mulq(a, r.multiplier, r.shift) + r.y_zero
+    return np.clip(y, r.clip.low, r.clip.high)
+
+
+def conv2d(x: Ints, w: Ints, b: Ints, sliding: Sliding, r: Requant) -> Ints:
+    """SPEC 2: w is [out][kernel_h][kernel_w][in]."""
+    padded = sliding.pad(x - r.x_zero)
+    a = sum(matmul(padded[at], w[:, ky, kx].T) for ky, kx, at in sliding.taps())
+    return requantise(a + b, r)
+
+
+def depthwise(x: Ints, w: Ints, b: Ints, sliding: Sliding, r: Requant) -> Ints:
+    """SPEC 2: w is [kernel_h][kernel_w][out]; output channel c reads input channel c * in / out."""
+    repeated = np.repeat(x - r.x_zero, w.shape[2] // x.shape[2], axis=2)
+    padded = sliding.pad(repeated)
+    a = sum(padded[at] * w[ky, kx] for ky, kx, at in sliding.taps())
+    return requantise(a + b, r)
+
+
+def fully_connected(x: Ints, w: Ints, b: Ints, r: Requant) -> Ints:
+    """SPEC 2: x is [rows][in], w [out][in]."""
+    return requantise(matmul(x - r.x_zero, w.T) + b, r)
+
+
+# ---- Other operators -----------------------------------------------------------------
+
+
+def add(a: Ints, b: Ints, k: AddConstants, clip: Clip) -> Ints:
+    """SPEC 3.1."""
+    u = mulq((a - k.a_zero) << 20, *k.a)
+    v = mulq((b - k.b_zero) << 20, *k.b)
+    return np.clip(mulq(u + v, *k.y) + k.y_zero, clip.low, clip.high)
+
+
+def average_pool(x: Ints, sliding: Sliding, clip: Clip) -> Ints:
+    """SPEC 3.2."""
+    padded = sliding.pad(x)
+    s = ints(sum(padded[at] for _, _, at in sliding.taps()))
+    n = sliding.counts()[..., None]
+    nudged = s + np.where(s > 0, n // 2, -(n // 2))
+    truncated = np.sign(nudged) * (np.abs(nudged) // n)
+    return ints(np.clip(truncated, clip.low, clip.high))
+
+
+def max_pool(x: Ints, sliding: Sliding, clip: Clip) -> Ints:
+    """SPEC 3.2."""
+    padded = sliding.pad(x, value=-128)
+    largest = np.max([padded[at] for _, _, at in sliding.taps()], axis=0)
+    return ints(np.clip(largest, clip.low, clip.high))
+
+
+def mean(x: Ints, k: MeanConstants) -> Ints:
+    """SPEC 3.3: x is [outer][count][inner]."""
+    a = x.sum(axis=1) - k.x_zero * x.shape[1]
+    return np.clip(mulq(a, k.multiplier, k.shift) + k.y_zero, -128, 127)
+
+
+def pad(x: Ints, attrs: PadAttrs) -> Ints:
+    """SPEC 3.5."""
+    amounts = list(zip(attrs.before, attrs.after, strict=True))
+    return np.pad(x, amounts, constant_values=attrs.value)
+
+
+def lookup(x: Ints, table: Ints) -> Ints:
+    """SPEC 3.5: the table is indexed by the byte of x."""
+    return ints(table[x & 0xFF])
+
+
+def softmax(x: Ints, table: Ints) -> Ints:
+    """SPEC 3.4: over the last axis."""
+    rows = x.reshape(-1, x.shape[-1])
+    return np.stack([_softmax_row(row, table) for row in rows]).reshape(x.shape)
+
+
+def _softmax_row(x: Ints, table: Ints) -> Ints:
+    e = table[x.max() - x]
+    total = int(rdiv(e, 12).sum())
+    zeros = 32 - total.bit_length()
+    r = _reciprocal((total << zeros) - 2**31)
+    return np.clip(rdiv(hmul(e, r), 35 - zeros) - 128, -128, 127)
+
+
+def _reciprocal(t: int) -> Ints:
+    """1 / (1 + t / 2^31) in Q31, by three Newton steps; 0 <= t < 2^31."""
+    half = ints((t + 2**31) >> 1)
+    q = 1515870810 + hmul(half, -1010580540)
+    for _ in range(3):
+        q = q + _shift_left(hmul(q, 2**29 - hmul(half, q)), 2)
+    return _shift_left(q, 1)
+
+
+def _shift_left(v: Ints, s: int) -> Ints:
+    return sat32(v << s)

@@ -1,0 +1,62 @@
+"""How a kernel slides over a map: for each of its taps, the positions of the map it meets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyflash.graph import Window
+from tinyflash.reference.arith import Ints, ints
+
+
+@dataclass(frozen=True)
+class Sliding:
+    """A window between an input map of `x` (height, width) and an output map of `y`."""
+
+    window: Window
+    x: tuple[int, int]
+    y: tuple[int, int]
+
+    @property
+    def _padded(self) -> tuple[int, int]:
+        """Height and width of the map with as much padding as the last window reaches."""
+        w = self.window
+        reach = [
+            (self.y[i] - 1) * w.stride[i] + (w.kernel[i] - 1) * w.dilation[i] + 1 for i in (0, 1)
+        ]
+        return max(reach[0], w.padding[0] + self.x[0]), max(reach[1], w.padding[1] + self.x[1])
+
+    def _inside(self) -> tuple[slice, slice]:
+        top, left = self.window.padding[:2]
+        return slice(top, top + self.x[0]), slice(left, left + self.x[1])
+
+    def pad(self, x: Ints, value: int = 0) -> Ints:
+        """A map [height][width][channels] with padding of `value` around."""
+        padded = np.full((*self._padded, x.shape[2]), value, dtype=np.int64)
+        padded[self._inside()] = x
+        return padded
+
+    def crop(self, padded: Ints) -> Ints:
+        """The map inside the padding."""
+        return padded[self._inside()]
+
+    def taps(self) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
+        """(ky, kx, slices): padded[slices] is what the tap meets, one per output position."""
+        w = self.window
+        for ky in range(w.kernel[0]):
+            for kx in range(w.kernel[1]):
+                rows = self._positions(0, ky)
+                columns = self._positions(1, kx)
+                yield ky, kx, (rows, columns)
+
+    def _positions(self, axis: int, k: int) -> slice:
+        stride = self.window.stride[axis]
+        start = k * self.window.dilation[axis]
+        return slice(start, start + (self.y[axis] - 1) * stride + 1, stride)
+
+    def counts(self) -> Ints:
+        """Positions of each window inside the map, [height][width] of y."""
+        inside = self.pad(np.ones((*self.x, 1), dtype=np.int64))
+        return ints(sum(inside[slices][..., 0] for _, _, slices in self.taps()))

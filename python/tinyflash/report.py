@@ -1,0 +1,152 @@
+"""What a compilation says about itself: for programs as a dict, for people as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinyflash.boards import Board
+from tinyflash.errors import BoardError
+from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
+from tinyflash.lower.constants import dead_channels
+from tinyflash.lower.program import Planned
+from tinyflash.passes.layers import WEIGHTED, in_channels
+from tinyflash.plan import Placement
+from tinyflash.program import Program
+
+Report = dict[str, Any]
+
+# What the link and its session hold, rounded up; the linker has the last word.
+FIRMWARE_BYTES = 2048
+
+
+def make_report(
+    program: Program, infer: Planned, train: Planned | None, board: Board | None
+) -> Report:
+    """Sizes in bytes; the keys are stable."""
+    planned = infer if train is None else train
+    return {
+        "model": program.name,
+        "hash": f"{program.hash:08x}",
+        "board": None if board is None else board.name,
+        "arena_bytes": program.arena_bytes,
+        "arena_lower_bound": max(
+            p.plan.lower_bound for p in (infer, train) if p is not None
+        ),
+        "trainable_bytes": len(program.weights),
+        "state_bytes": len(program.state),
+        "frozen_bytes": len(program.flash),
+        "infer_operations": len(program.infer),
+        "train_operations": len(program.train),
+        "peak": _peak(planned),
+        "trained": [] if train is None else _trained(train.graph),
+    }
+
+
+def _peak(planned: Planned) -> Report:
+    step = planned.plan.peak_step
+    node = planned.graph.nodes[step]
+    return {
+        "step": step,
+        "operation": f"{node.op} {node.name}",
+        "buffers": [
+            {"name": p.storage.name, "bytes": p.storage.nbytes, "offset": p.offset}
+            for p in planned.plan.live_at(step)
+        ],
+    }
+
+
+def _trained(graph: Graph) -> list[Report]:
+    """One entry per layer that learns."""
+    return [
+        {
+            "layer": layer.name,
+            "operator": layer.op,
+            "input_channels": in_channels(graph, layer),
+            "trained_channels": _kept(layer),
+            "weight_bytes": _trainable_bytes(graph, layer, "w"),
+            "bias_bytes": _trainable_bytes(graph, layer, "b"),
+            "dead_channels": sum(dead_channels(graph, layer)),
+        }
+        for layer in graph.nodes
+        if layer.op in WEIGHTED
+        and (_trainable_bytes(graph, layer, "w") or _trainable_bytes(graph, layer, "b"))
+    ]
+
+
+def _kept(layer: Node) -> int:
+    return layer.attrs.kept if isinstance(layer.attrs, WindowAttrs | DenseAttrs) else 0
+
+
+def _trainable_bytes(graph: Graph, layer: Node, role: str) -> int:
+    tensor = graph.tensors.get(layer.inputs.get(role, ""))
+    return tensor.nbytes if tensor is not None and tensor.kind == "trainable" else 0
+
+
+def check_fits(
+    program: Program, infer: Planned, train: Planned | None, board: Board
+) -> None:
+    """Raises BoardError if the model alone, without firmware and stack, is beyond the board."""
+    ram = program.arena_bytes + len(program.weights) + len(program.state) + _reserved(
+        board
+    )
+    if ram > board.sram_bytes:
+        planned = train if train is not None and _is_larger(train, infer) else infer
+        raise BoardError(
+            f"board {board.name}: {ram - board.sram_bytes:,} bytes of SRAM too small: arena "
+            f"{program.arena_bytes:,} + trained weights {len(program.weights):,} + state "
+            f"{len(program.state):,} + firmware and stack {_reserved(board):,} > "
+            f"{board.sram_bytes:,}; at the arena's peak stand {_names(planned)}; "
+            "train fewer channels or layers, or take a larger board"
+        )
+    rom = len(program.flash) + len(program.weights) + len(program.state)
+    if rom > board.flash_bytes:
+        raise BoardError(
+            f"board {board.name}: {rom - board.flash_bytes:,} bytes of flash too small for "
+            f"{rom:,} bytes of weights; take a larger board or a smaller model"
+        )
+
+
+def _reserved(board: Board) -> int:
+    """SRAM that is not the model's: the stack, and the firmware's own buffers."""
+    return board.stack_bytes + FIRMWARE_BYTES
+
+
+def _is_larger(a: Planned, b: Planned) -> bool:
+    return a.plan.arena_bytes >= b.plan.arena_bytes
+
+
+def _names(planned: Planned) -> str:
+    live: tuple[Placement, ...] = planned.plan.live_at(planned.plan.peak_step)
+    return ", ".join(f"{p.storage.name} ({p.storage.nbytes:,})" for p in live[:4])
+
+
+def as_text(report: Report) -> str:
+    """The same for people."""
+    peak = report["peak"]
+    lines = [
+        f"{report['model']} (hash {report['hash']})"
+        + (f" for {report['board']}" if report["board"] else ""),
+        "",
+        f"  arena            {report['arena_bytes']:>9,} bytes"
+        f"  (no plan can be below {report['arena_lower_bound']:,})",
+        f"  trained weights  {report['trainable_bytes']:>9,} bytes",
+        f"  state            {report['state_bytes']:>9,} bytes",
+        f"  frozen weights   {report['frozen_bytes']:>9,} bytes of flash",
+        f"  operations       {report['infer_operations']:>9,} to infer, "
+        f"{report['train_operations']:,} to train",
+        "",
+        f"The arena's peak is at {peak['operation']}:",
+        *(f"  {b['bytes']:>9,} at {b['offset']:>7,}  {b['name']}" for b in peak["buffers"]),
+    ]
+    if report["trained"]:
+        lines += ["", "Trained layers:", *(_layer_line(layer) for layer in report["trained"])]
+    return "\n".join(lines) + "\n"
+
+
+def _layer_line(layer: Report) -> str:
+    dead = f", {layer['dead_channels']} dead channels" if layer["dead_channels"] else ""
+    return (
+        f"  {layer['layer']:<22} {layer['trained_channels']:>4} of {layer['input_channels']:>4} "
+        f"input channels, weights {layer['weight_bytes']:>7,} B, "
+        f"biases {layer['bias_bytes']:>6,} B{dead}"
+    )

@@ -1,0 +1,102 @@
+"""A user's own samples: .npy and .npz files, checked against the model that is to read them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.errors import DataError
+from tinyflash.graph import Port
+from tinyflash.port import encode
+from tinyflash.session import Int8Array
+
+Labels = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Labelled samples: x int8 [count, ...] in stored integers, y int64 [count]."""
+
+    x: Int8Array
+    y: Labels
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> Samples:
+        return Samples(self.x[indices], self.y[indices])
+
+
+def load_inputs(path: Path, port: Port) -> Int8Array:
+    """Samples of a .npy file in the model's own input type -> stored int8 [count, ...]."""
+    array = _load(path)
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path} is an archive of arrays; give an .npy file with one")
+    return _encode(array, port, str(path))
+
+
+def load_samples(path: Path, port: Port, classes: int) -> Samples:
+    """`x` and `y` of an .npz file: samples in the model's input units, labels 0..classes-1."""
+    archive = _load(path)
+    if isinstance(archive, np.ndarray):
+        raise DataError(f"{path} is one array; give an .npz file with x (samples) and y (labels)")
+    for name in ("x", "y"):
+        if name not in archive:
+            raise DataError(f"{path} has no array {name!r}; it needs x (samples) and y (labels)")
+    x = _encode(archive["x"], port, f"{path}, x")
+    y = _labels(archive["y"], classes, f"{path}, y")
+    if len(x) == 0 or len(x) != len(y):
+        raise DataError(f"{path} has {len(x)} samples and {len(y)} labels; it needs one for each")
+    return Samples(x, y)
+
+
+def split(samples: Samples, held_out: float, seed: int) -> tuple[Samples, Samples]:
+    """Training and held-out samples: the fraction `held_out` of each label, rounded up."""
+    if not 0 <= held_out < 1:
+        raise DataError(f"the held-out fraction is {held_out}; it must lie in [0, 1)")
+    random = np.random.default_rng(seed)
+    kept, held = [], []
+    for label in np.unique(samples.y):
+        indices = random.permutation(np.flatnonzero(samples.y == label))
+        count = math.ceil(held_out * len(indices)) if len(indices) > 1 else 0
+        held.append(indices[:count])
+        kept.append(indices[count:])
+    return samples.take(np.sort(np.concatenate(kept))), samples.take(np.sort(np.concatenate(held)))
+
+
+def _load(path: Path) -> Numbers | dict[str, Numbers]:
+    """The array of a .npy file, or those of an .npz file by name."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return loaded if isinstance(loaded, np.ndarray) else dict(loaded)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except Exception as error:  # a damaged file can provoke any of a dozen exceptions
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path} is not a whole .npy or .npz file of numbers: {reason}") from None
+
+
+def _encode(x: Numbers, port: Port, where: str) -> Int8Array:
+    try:
+        return encode(port, x)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+
+
+def _labels(y: Numbers, classes: int, where: str) -> Labels:
+    if y.ndim != 1 or y.dtype.kind not in "biu":
+        raise DataError(
+            f"{where} is {y.dtype} of shape {y.shape}; labels are whole numbers, one for each sample"
+        )
+    outside = np.flatnonzero((y < 0) | (y >= classes))
+    if len(outside):
+        first = int(outside[0])
+        raise DataError(
+            f"{where}[{first}] is {y[first]}; the network has {classes} classes, 0..{classes - 1}"
+        )
+    return y.astype(np.int64)

@@ -1,0 +1,300 @@
+"""What verify demands of one node: for each operator its attributes, kinds, types and shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from tinyflash.errors import InternalError
+from tinyflash.graph import (
+    AdvanceAttrs,
+    Attrs,
+    AxisAttrs,
+    ClipAttrs,
+    DenseAttrs,
+    Graph,
+    LookupAttrs,
+    MeanAttrs,
+    NoAttrs,
+    Node,
+    PadAttrs,
+    Tensor,
+    TransposeAttrs,
+    WindowAttrs,
+)
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Operands:
+    """A node with its tensors by role, of inputs and outputs alike."""
+
+    node: Node
+    tensors: Mapping[str, Tensor]
+
+    def require(self, condition: bool, text: str) -> None:
+        if not condition:
+            raise InternalError(f"unsound graph: {self.node.name} ({self.node.op}): {text}")
+
+    def same(self, found: object, expected: object, what: str) -> None:
+        self.require(found == expected, f"{what} is {found}, expected {expected}")
+
+    def shape(self, role: str) -> Shape:
+        return self.tensors[role].shape
+
+    def size(self, role: str) -> int:
+        return self.tensors[role].size
+
+    def parts(self) -> list[Shape]:
+        """Shapes of the weights: the trained part, the frozen one, or both."""
+        found = [self.shape(role) for role in ("w", "w_frozen") if role in self.tensors]
+        self.require(bool(found), "no weights")
+        return found
+
+    def forward(self) -> Operands:
+        """An input gradient seen as its layer: dx in the place of x, dy in that of y."""
+        names = {"dx": "x", "dy": "y"}
+        return replace(self, tensors={names.get(r, r): t for r, t in self.tensors.items()})
+
+
+def check_node(graph: Graph, node: Node) -> None:
+    """Raises InternalError unless the node's operands fit its operator."""
+    tensors = {r: graph.tensors[t] for r, t in {**node.inputs, **node.outputs}.items()}
+    operands = Operands(node, tensors)
+    attrs, rule = _RULES[node.op]
+    operands.same(type(node.attrs), attrs, "its attributes' type")
+    for role, tensor in tensors.items():
+        _check_type(operands, role, tensor)
+    if "mask" in node.inputs:
+        operands.same(operands.shape("mask"), (-(-operands.size("dx") // 8),), "the mask's shape")
+    rule(operands)
+
+
+# ---- Kinds and types ----------------------------------------------------------------------------
+
+_BIASED = ("conv2d", "depthwise", "fully_connected", "bias_update")
+_TABLES = {"lookup": "int8", "softmax": "int32", "softmax_loss": "uint16"}
+
+
+def _check_type(o: Operands, role: str, tensor: Tensor) -> None:
+    op = o.node.op
+    types: tuple[str, ...] = ("int8",)
+    kinds: tuple[str, ...] = ("activation",)
+    if role == "b" and op in _BIASED:
+        types, kinds = ("int32",), ("constant", "trainable")
+    elif role == "table":
+        types, kinds = (_TABLES[op],), ("constant",)
+        o.same(tensor.shape, (256,), "the table's shape")
+    elif role == "mask":
+        types, kinds = ("uint8",), ("mask",)
+    elif role in ("w", "w_frozen"):
+        kinds = ("trainable",) if role == "w" else ("constant",)
+    elif role in ("dx", "dy") or op == "gradient_add":
+        kinds = ("gradient",)
+    elif op in ("add", "concatenate") and role != "y":
+        kinds = ("activation", "constant")
+    elif op == "lookup":
+        types = ("int8", "uint8")
+    o.require(tensor.dtype in types, f"{role} is {tensor.dtype}, expected {' or '.join(types)}")
+    o.require(tensor.kind in kinds, f"{role} is of kind {tensor.kind}, expected {kinds[0]}")
+
+
+# ---- Layers with weights ------------------------------------------------------------------------
+
+
+def _map(o: Operands, role: str) -> tuple[int, int, int]:
+    shape = o.shape(role)
+    o.require(len(shape) >= 3 and math.prod(shape[:-3]) == 1, f"{role} {shape} is no map")
+    return shape[-3], shape[-2], shape[-1]
+
+
+def _slides(o: Operands, channels: int) -> None:
+    """Y is what the window makes of x, with `channels`."""
+    assert isinstance(o.node.attrs, WindowAttrs)
+    window = o.node.attrs.window
+    top, left, bottom, right = window.padding
+    x = _map(o, "x")
+    padded = x[0] + top + bottom, x[1] + left + right
+    expected = tuple(
+        (n - (k - 1) * d - 1) // s + 1
+        for n, k, d, s in zip(padded, window.kernel, window.dilation, window.stride, strict=True)
+    )
+    o.same(_map(o, "y"), (*expected, channels), "y's shape")
+
+
+def _kept(o: Operands) -> None:
+    assert isinstance(o.node.attrs, WindowAttrs | DenseAttrs)
+    found = o.shape("w")[-1] if "w" in o.tensors else 0
+    o.same(found, o.node.attrs.kept, "the number of trained channels")
+
+
+def _bias(o: Operands, out: int) -> None:
+    if "b" in o.tensors:
+        o.same(o.shape("b"), (out,), "the bias's shape")
+
+
+def _conv2d(o: Operands) -> None:
+    assert isinstance(o.node.attrs, WindowAttrs)
+    parts = o.parts()
+    out = parts[0][0]
+    for part in parts:
+        o.same(part[:-1], (out, *o.node.attrs.window.kernel), "the weights' shape")
+    o.same(sum(p[-1] for p in parts), _map(o, "x")[2], "the weights' input channels")
+    _slides(o, out)
+    _kept(o)
+    _bias(o, out)
+
+
+def _depthwise(o: Operands) -> None:
+    assert isinstance(o.node.attrs, WindowAttrs)
+    parts = o.parts()
+    for part in parts:
+        o.same(part[:-1], o.node.attrs.window.kernel, "the weights' shape")
+    out = sum(p[-1] for p in parts)
+    o.require(out % _map(o, "x")[2] == 0, f"{out} channels of {_map(o, 'x')[2]}")
+    _slides(o, out)
+    _kept(o)
+    _bias(o, out)
+
+
+def _fully_connected(o: Operands) -> None:
+    parts = o.parts()
+    out, depth = parts[0][0], sum(p[-1] for p in parts)
+    o.require(all(len(p) == 2 and p[0] == out for p in parts), f"weights of shapes {parts}")
+    o.require(o.size("x") % depth == 0, f"{o.size('x')} inputs for weights of {depth}")
+    o.same(o.size("y"), o.size("x") // depth * out, "y's size")
+    _kept(o)
+    _bias(o, out)
+
+
+# ---- Pools, sums, moves -------------------------------------------------------------------------
+
+
+def _pool(o: Operands) -> None:
+    _slides(o, _map(o, "x")[2])
+
+
+def _mean(o: Operands) -> None:
+    assert isinstance(o.node.attrs, MeanAttrs)
+    axes, shape = o.node.attrs.axes, o.shape("x")
+    adjacent = bool(axes) and axes == tuple(range(axes[0], axes[-1] + 1))
+    o.require(adjacent and axes[-1] < len(shape), f"averages over {axes} of {shape}")
+    o.same(o.size("y") * math.prod(shape[a] for a in axes), o.size("x"), "y's size times count")
+
+
+def _equal(*roles: str) -> Callable[[Operands], None]:
+    def rule(o: Operands) -> None:
+        for role in roles[1:]:
+            if role in o.tensors:
+                o.same(o.shape(role), o.shape(roles[0]), f"the shape of {role}")
+
+    return rule
+
+
+def _same_size(a: str, b: str) -> Callable[[Operands], None]:
+    return lambda o: o.same(o.size(a), o.size(b), f"the size of {a}")
+
+
+def _pad(o: Operands) -> None:
+    assert isinstance(o.node.attrs, PadAttrs)
+    before, after = o.node.attrs.before, o.node.attrs.after
+    expected = tuple(b + n + a for b, n, a in zip(before, _map(o, "x"), after, strict=True))
+    o.same(_map(o, "y"), expected, "y's shape")
+
+
+def _concatenate(o: Operands) -> None:
+    assert isinstance(o.node.attrs, AxisAttrs)
+    axis = o.node.attrs.axis
+    parts = [o.shape(f"x{i}") for i in range(len(o.node.inputs))]
+    expected = [*parts[0]]
+    expected[axis] = sum(p[axis] for p in parts)
+    o.same(o.shape("y"), tuple(expected), "y's shape")
+    others = {(*p[:axis], *p[axis + 1 :]) for p in parts}
+    o.same(len(others), 1, "the number of different shapes beside the axis")
+
+
+def _transpose(o: Operands) -> None:
+    assert isinstance(o.node.attrs, TransposeAttrs)
+    order, shape = o.node.attrs.order, o.shape("x")
+    o.same(sorted(order), list(range(len(shape))), "its order, sorted,")
+    o.same(o.shape("y"), tuple(shape[a] for a in order), "y's shape")
+
+
+# ---- Training -----------------------------------------------------------------------------------
+
+
+def _backward(rule: Callable[[Operands], None]) -> Callable[[Operands], None]:
+    """An input gradient obeys the shapes of its layer."""
+    return lambda o: rule(o.forward())
+
+
+def _mask(o: Operands) -> None:
+    o.same(o.shape("mask"), (-(-o.size("y") // 8),), "the mask's shape")
+
+
+def _keep(o: Operands) -> None:
+    assert isinstance(o.node.attrs, AxisAttrs)
+    shape, kept = o.shape("x"), o.node.attrs.kept
+    o.require(0 < kept <= shape[-1], f"keeps {kept} of {shape[-1]} channels")
+    o.same(o.size("y"), o.size("x") // shape[-1] * kept, "y's size")
+
+
+def _conv2d_update(o: Operands) -> None:
+    _conv2d(o.forward())
+
+
+def _depthwise_update(o: Operands) -> None:
+    assert isinstance(o.node.attrs, WindowAttrs)
+    kept = o.shape("w")[-1]
+    o.same(o.shape("w")[:-1], o.node.attrs.window.kernel, "the weights' shape")
+    o.same(_map(o, "x")[2], kept, "the kept channels")
+    o.require(kept <= _map(o, "dy")[2], f"{kept} trained channels of {_map(o, 'dy')[2]}")
+    _slides(o.forward(), _map(o, "dy")[2])
+    _kept(o)
+
+
+def _dense_update(o: Operands) -> None:
+    _fully_connected(o.forward())
+
+
+def _bias_update(o: Operands) -> None:
+    o.require(o.size("dy") % o.size("b") == 0, f"{o.size('dy')} gradients, {o.size('b')} biases")
+
+
+def _nothing(_: Operands) -> None:
+    """No tensors, no rule."""
+
+
+_RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
+    "conv2d": (WindowAttrs, _conv2d),
+    "depthwise": (WindowAttrs, _depthwise),
+    "fully_connected": (DenseAttrs, _fully_connected),
+    "average_pool": (WindowAttrs, _pool),
+    "max_pool": (WindowAttrs, _pool),
+    "mean": (MeanAttrs, _mean),
+    "add": (ClipAttrs, _equal("y", "a", "b")),
+    "pad": (PadAttrs, _pad),
+    "reshape": (NoAttrs, _same_size("y", "x")),
+    "concatenate": (AxisAttrs, _concatenate),
+    "transpose": (TransposeAttrs, _transpose),
+    "lookup": (LookupAttrs, _equal("y", "x")),
+    "softmax": (AxisAttrs, _equal("y", "x")),
+    "mask": (ClipAttrs, _mask),
+    "keep": (AxisAttrs, _keep),
+    "softmax_loss": (NoAttrs, _same_size("dy", "x")),
+    "conv2d_backward_input": (WindowAttrs, _backward(_conv2d)),
+    "depthwise_backward_input": (WindowAttrs, _backward(_depthwise)),
+    "fully_connected_backward_input": (DenseAttrs, _backward(_fully_connected)),
+    "average_pool_backward_input": (WindowAttrs, _backward(_pool)),
+    "mean_backward_input": (MeanAttrs, _backward(_mean)),
+    "pad_backward_input": (PadAttrs, _backward(_pad)),
+    "reshape_backward_input": (NoAttrs, _same_size("dx", "dy")),
+    "gradient_add": (NoAttrs, _equal("dx", "a", "b")),
+    "conv2d_update": (WindowAttrs, _conv2d_update),
+    "depthwise_update": (WindowAttrs, _depthwise_update),
+    "fully_connected_update": (DenseAttrs, _dense_update),
+    "bias_update": (NoAttrs, _bias_update),
+    "advance": (AdvanceAttrs, _nothing),
+}

@@ -1,0 +1,1 @@
+"""Writers: a program as C source."""
