@@ -154,7 +154,10 @@ def _may_install() -> bool:
     if os.geteuid() == 0:
         return True
     sudo = shutil.which("sudo")
-    return sudo is not None and not subprocess.run([sudo, "-n", "true"], stderr=subprocess.DEVNULL).returncode
+    return (
+        sudo is not None
+        and not subprocess.run([sudo, "-n", "true"], stderr=subprocess.DEVNULL).returncode
+    )
 
 
 def _install(tools: Sequence[Tool]) -> bool:

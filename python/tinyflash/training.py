@@ -36,8 +36,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise DataError(f"epochs is {self.epochs}; it must be at least 1")
-        if not (math.isfinite(self.rate) and 0 < self.rate <= 1):
-            raise DataError(f"rate is {self.rate}; it must lie above 0 and up to 1")
+        if not (math.isfinite(self.rate) and 0 < self.rate <= 100):
+            raise DataError(f"rate is {self.rate}; it must lie above 0 and up to 100")
         if self.schedule not in get_args(Schedule):
             raise DataError(f"schedule {self.schedule!r} is not one of {get_args(Schedule)}")
 

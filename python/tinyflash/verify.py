@@ -120,6 +120,5 @@ def _check_port(graph: Graph, port: Port, what: str) -> None:
     tensor = graph.tensors[port.tensor]
     _require(tensor.kind == "activation", f"the {what} is a {tensor.kind}")
     _require(math.prod(port.shape) == tensor.size, f"the {what} has shape {port.shape}")
-    stored = "int8" if port.dtype == "float32" else port.dtype
-    _require(tensor.dtype == stored, f"the {what} is {port.dtype}, its tensor {tensor.dtype}")
+    _require(tensor.dtype == "int8", f"the {what} is {tensor.dtype}")
     _require(port.dtype != "float32" or port.quant is not None, f"the {what} has no scale")

@@ -80,24 +80,22 @@ _TABLES = {"lookup": "int8", "softmax": "int32", "softmax_loss": "uint16"}
 
 def _check_type(o: Operands, role: str, tensor: Tensor) -> None:
     op = o.node.op
-    types: tuple[str, ...] = ("int8",)
+    dtype = "int8"
     kinds: tuple[str, ...] = ("activation",)
     if role == "b" and op in _BIASED:
-        types, kinds = ("int32",), ("constant", "trainable")
+        dtype, kinds = "int32", ("constant", "trainable")
     elif role == "table":
-        types, kinds = (_TABLES[op],), ("constant",)
+        dtype, kinds = _TABLES[op], ("constant",)
         o.same(tensor.shape, (256,), "the table's shape")
     elif role == "mask":
-        types, kinds = ("uint8",), ("mask",)
+        dtype, kinds = "uint8", ("mask",)
     elif role in ("w", "w_frozen"):
         kinds = ("trainable",) if role == "w" else ("constant",)
     elif role in ("dx", "dy") or op == "gradient_add":
         kinds = ("gradient",)
     elif op in ("add", "concatenate") and role != "y":
         kinds = ("activation", "constant")
-    elif op == "lookup":
-        types = ("int8", "uint8")
-    o.require(tensor.dtype in types, f"{role} is {tensor.dtype}, expected {' or '.join(types)}")
+    o.same(tensor.dtype, dtype, f"the type of {role}")
     o.require(tensor.kind in kinds, f"{role} is of kind {tensor.kind}, expected {kinds[0]}")
 
 

@@ -19,9 +19,7 @@ from tinyflash.read import read
 @options.board
 @options.seed
 @options.output("Directory for table, header and report.")
-def compile_(
-    model: Path, scheme: Path | None, board: str | None, seed: int, output: Path
-) -> None:
+def compile_(model: Path, scheme: Path | None, board: str | None, seed: int, output: Path) -> None:
     """Compile MODEL to a C table: model.c, model.h, report.json, report.txt.
 
     Without a scheme the model infers and does not train; without a board its memory has no limit.

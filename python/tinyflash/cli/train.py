@@ -20,7 +20,7 @@ from tinyflash.session import Session
 from tinyflash.sessions import open_session
 from tinyflash.training import History, Recipe, Schedule, evaluate
 from tinyflash.training import train as run
-from tinyflash.weights import Learned, save_learned
+from tinyflash.learned import Learned, save_learned
 
 
 @click.command()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tinyflash.graph import Graph, Node, WindowAttrs
 from tinyflash.errors import SchemeError
+from tinyflash.graph import Graph, Node, Tensor, WindowAttrs
 
 WEIGHTED = ("conv2d", "depthwise", "fully_connected")
 
@@ -28,14 +28,17 @@ def out_channels(graph: Graph, node: Node) -> int:
 
 def weight_scales(graph: Graph, node: Node) -> tuple[float, ...]:
     """The weight scale of each output channel."""
-    quant = graph.tensors[weight_of(graph, node)[0]].quant
-    assert quant is not None
-    if len(quant.scale) == 1:
-        return quant.scale * out_channels(graph, node)
-    if node.op == "depthwise":
-        parts = [graph.tensors[w].quant for w in weight_of(graph, node)]
-        return tuple(s for part in parts if part is not None for s in part.scale)
-    return quant.scale
+    parts = [graph.tensors[w] for w in weight_of(graph, node)]
+    if node.op == "depthwise":  # parts share the output channels, and their scales with them
+        return tuple(s for part in parts for s in _spread(part, part.shape[-1]))
+    return _spread(parts[0], parts[0].shape[0])
+
+
+def _spread(weights: Tensor, channels: int) -> tuple[float, ...]:
+    """One scale per channel; per-tensor quantisation has one for all."""
+    assert weights.quant is not None
+    scales = weights.quant.scale
+    return scales * channels if len(scales) == 1 else scales
 
 
 def terms(graph: Graph, node: Node) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from random import Random
 
 from tinyflash.graph import Graph
 from tinyflash.plan.lifetimes import Storage, lifetimes
 
 ALIGNMENT = 4
+EXCHANGES = 400
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,29 @@ class Plan:
 
 
 def plan(graph: Graph) -> Plan:
-    """Places greedily in several orders and keeps the smallest; the first one that meets the
-    lower bound ends the search."""
+    """The smallest of several greedy placements, improved by search where none meets the bound."""
     storages = lifetimes(graph)
     bound, peak = _lower_bound(storages, len(graph.nodes))
-    best: tuple[Placement, ...] = ()
-    for order in _ORDERS:
-        placements = _first_fit(sorted(storages, key=order))
-        if not best or _height(placements) < _height(best):
-            best = placements
-        if _height(best) == bound:
-            break
+    orders = [sorted(storages, key=key) for key in _ORDERS]
+    order = min(orders, key=lambda o: _height(_first_fit(o)))
+    best = _first_fit(_improved(order, bound))
     return Plan(best, _height(best), bound, peak)
+
+
+def _improved(order: list[Storage], bound: int) -> list[Storage]:
+    """Exchanges two storages in the order of placement, again and again, while that does no harm."""
+    random = Random(0)  # the same graph has the same plan
+    height = _height(_first_fit(order))
+    for _ in range(EXCHANGES):
+        if height == bound:
+            break
+        other = list(order)
+        i, j = random.randrange(len(order)), random.randrange(len(order))
+        other[i], other[j] = other[j], other[i]
+        changed = _height(_first_fit(other))
+        if changed <= height:
+            order, height = other, changed
+    return order
 
 
 def _span(s: Storage) -> int:

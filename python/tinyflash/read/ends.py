@@ -13,6 +13,7 @@ from tinyflash.read.pointwise import lookup
 
 def open_input(to: Importer) -> None:
     """Takes the network's input as it is; a float one waits for the QUANTIZE that reads it."""
+    _only(to, to.model.outputs, "output")
     flat = _only(to, to.model.inputs, "input")
     end = Layer(to, FlatOperator(-1, "input of the network", (flat.index,), (), {}), "input")
     shape = end.shape(flat)
@@ -21,23 +22,27 @@ def open_input(to: Importer) -> None:
     end.require(flat.data is None, "is a constant")
     end.typed(flat, ("INT8", "UINT8", "FLOAT32"))
     if flat.type != "FLOAT32":
-        _set_input(end, flat, end.quant(flat))
+        _set_input(end, flat)
 
 
-def _set_input(layer: Layer, flat: FlatTensor, quant: Quant) -> None:
-    """Makes `flat` (int8 or uint8) the graph's input."""
-    stored: Literal["int8", "uint8"] = "uint8" if flat.type == "UINT8" else "int8"
-    x = Tensor("input", layer.shape(flat), stored, "activation", quant, source_id=flat.index)
+def _set_input(layer: Layer, flat: FlatTensor) -> None:
+    """Makes `flat` (int8 or uint8) the graph's input; uint8 is raw bytes to the graph."""
+    quant = None if flat.type == "UINT8" else layer.quant(flat)
+    x = Tensor("input", layer.shape(flat), "int8", "activation", quant, source_id=flat.index)
     layer.to.activations[flat.index] = layer.to.add(x)
-    dtype = "float32" if layer.flat_input(0).type == "FLOAT32" else stored
-    layer.to.input = _port(x, dtype)
+    layer.to.input = _port(x, layer.flat_input(0).type, layer.quant(flat))
 
 
-def _port(tensor: Tensor, dtype: Literal["int8", "uint8", "float32"]) -> Port:
-    """The tensor as the file presents it: a batch of one sample."""
+def _port(tensor: Tensor, outer: str, quant: Quant) -> Port:
+    """The tensor as the file presents it, a batch of one sample of type `outer`."""
+    types: dict[str, Literal["int8", "uint8", "float32"]] = {
+        "INT8": "int8",
+        "UINT8": "uint8",
+        "FLOAT32": "float32",
+    }
     batched = len(tensor.shape) > 1 and tensor.shape[0] == 1
     shape = tensor.shape if batched else (1, *tensor.shape)
-    return Port(tensor.name, dtype, shape, tensor.quant)
+    return Port(tensor.name, types[outer], shape, quant)
 
 
 def quantize(layer: Layer) -> None:
@@ -51,7 +56,7 @@ def quantize(layer: Layer) -> None:
     layer.require(layer.to.input is None, "reads the float input, which is quantised already")
     layer.require(layer.shape(outer) == layer.shape(inner), "changes the shape")
     layer.require(inner.index not in layer.to.activations, "overwrites an earlier result")
-    _set_input(layer, inner, layer.quant(inner))
+    _set_input(layer, inner)
 
 
 def dequantize(layer: Layer) -> None:
@@ -63,17 +68,16 @@ def dequantize(layer: Layer) -> None:
     layer.typed(outer, ("FLOAT32",))
     x = layer.activation(0)
     layer.require(layer.shape(layer.flat_input(0)) == layer.shape(outer), "changes the shape")
-    layer.to.output = _port(x, "float32")
+    layer.to.output = _port(x, outer.type, layer.quant(layer.flat_input(0)))
 
 
 def close_output(to: Importer) -> tuple[Port, Port]:
     """The ports of a network whose layers are all imported."""
     flat = _only(to, to.model.outputs, "output")
     if to.output is None:
-        y = to.activations.get(flat.index)
-        if y is None:
-            raise ModelError(f"{to.file}: no layer computes the output, tensor {flat.index}")
-        to.output = _port(y, "uint8" if y.dtype == "uint8" else "int8")
+        end = Layer(to, FlatOperator(-1, "output of the network", (flat.index,), (), {}), "output")
+        y = end.activation(0, ("INT8", "UINT8"))
+        to.output = _port(y, flat.type, end.quant(flat))
     if to.input is None or not to.nodes:
         raise ModelError(f"{to.file}: holds no int8 layers")
     return to.input, to.output

@@ -23,6 +23,7 @@ _LARGEST_FILE = 64 << 20  # bytes; a microcontroller's flash is a tenth of it at
 _LARGEST_COUNT = 1 << 16  # tensors, operators, scales: entries of any one list
 _LARGEST_RANK = 8
 _IDENTIFIER = b"TFL3"
+_POINTER = b"version https://git-lfs"
 
 # What the accessors raise on a damaged file.
 _DAMAGE = (
@@ -111,6 +112,8 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 def load(path: Path) -> FlatModel:
     """Reads and checks a file with exactly one subgraph."""
     content = _bytes(path)
+    if content.startswith(_POINTER):
+        raise ModelError(f"{path}: only a Git LFS pointer to the model; run git lfs pull")
     if len(content) < 8 or content[4:8] != _IDENTIFIER:
         raise ModelError(f"{path}: not a .tflite file (it does not carry the mark TFL3)")
     try:

@@ -1,4 +1,4 @@
-"""Arithmetic on constants, done while reading: mostly the shapes that networks compute at run time."""
+"""Arithmetic on constants, done while reading: mostly shapes that networks compute."""
 
 from __future__ import annotations
 

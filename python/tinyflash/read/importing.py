@@ -197,16 +197,19 @@ class Layer:
         return self.constant_tensor(f"c{position}", data, self.quant(flat), flat.index)
 
     def emit(self, op: str, inputs: Mapping[str, Tensor], attrs: Attrs | None = None) -> None:
-        """Adds the node that computes this layer's output."""
+        """Adds the node that computes this layer's output.
+
+        A uint8 one, at an end of the network, is int8 to the graph: raw bytes, without a scale.
+        """
         flat = self.flat_output
         self.typed(flat, ("INT8", "UINT8") if op == "lookup" else ("INT8",))
         self.require(flat.index not in self.to.activations, f"computes tensor {flat.index} again")
         y = Tensor(
             name=f"{self.name}.y",
             shape=self.shape(flat),
-            dtype="uint8" if flat.type == "UINT8" else "int8",
+            dtype="int8",
             kind="activation",
-            quant=self.quant(flat),
+            quant=None if flat.type == "UINT8" else self.quant(flat),
             source_id=flat.index,
         )
         self.to.activations[flat.index] = self.to.add(y)

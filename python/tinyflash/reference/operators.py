@@ -246,8 +246,7 @@ def _bias_update(env: Environment, node: Node) -> None:
     dy = env.get(node, "dy").reshape(-1, b.size)
     e_dy = env.scales[node.inputs["dy"]].exponent
     new = update.update_bias(b, dy, k.b_rate, env.rate, e_dy, _draw(env, node, "b"), k.b_limit)
-    env.count_saturated(new.saturated)
-    env.put(node, "b", new.values)
+    env.put(node, "b", new)
 
 
 FORWARD: dict[str, Operator] = {

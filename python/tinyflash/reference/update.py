@@ -81,7 +81,7 @@ def fully_connected_sum(x: Ints, dy: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Updated:
-    """New stored values, and how many the clamp changed."""
+    """New stored weights, and how many the clamp changed."""
 
     values: Ints
     saturated: int
@@ -90,16 +90,18 @@ class Updated:
 def update_rows(w: Ints, a: Ints, rates: Factors, rate: Factor, e_dy: int, draw: Draw) -> Updated:
     """SPEC 6.4: w and its sums a, [rows][elements], rates [rows]."""
     column = Factors(rates.mantissa[:, None], rates.exponent[:, None])
-    u = draw.bits(*w.shape)
-    return _descend(w, _step(a, column, rate, e_dy), u, column, WEIGHT_LIMIT)
+    moved = _descend(w, _step(a, column, rate, e_dy), draw.bits(*w.shape), column)
+    clamped = np.clip(moved, -WEIGHT_LIMIT, WEIGHT_LIMIT)
+    return Updated(clamped, int((clamped != moved).sum()))
 
 
 def update_bias(
     b: Ints, dy: Ints, rates: Factors, rate: Factor, e_dy: int, draw: Draw, limit: int
-) -> Updated:
+) -> Ints:
     """SPEC 6.5: b [out], dy [rows][out], rates [out]."""
     u = draw.bits(1, b.size)[0]
-    return _descend(b, _step(dy.sum(axis=0), rates, rate, e_dy), u, rates, limit)
+    moved = _descend(b, _step(dy.sum(axis=0), rates, rate, e_dy), u, rates)
+    return np.clip(moved, -limit, limit)
 
 
 def _step(a: Ints, rates: Factors, rate: Factor, e_dy: int) -> Ints:
@@ -109,9 +111,6 @@ def _step(a: Ints, rates: Factors, rate: Factor, e_dy: int) -> Ints:
     return np.clip(scale(a, m, exponent + 16), -_DELTA_MAX, _DELTA_MAX)
 
 
-def _descend(w: Ints, delta: Ints, u: Ints, rates: Factors, limit: int) -> Updated:
-    moved = w + ((u - delta) >> 16)
-    clamped = np.clip(moved, -limit, limit)
-    alive = np.broadcast_to(rates.mantissa != 0, w.shape)
-    saturated = int(((clamped != moved) & alive).sum())
-    return Updated(ints(np.where(alive, clamped, w)), saturated)
+def _descend(w: Ints, delta: Ints, u: Ints, rates: Factors) -> Ints:
+    """SPEC 6.4 before its clamp; what has no rate stays."""
+    return ints(np.where(rates.mantissa != 0, w + ((u - delta) >> 16), w))

@@ -1,0 +1,47 @@
+/* What a board supplies to a program: start-up, a serial line, a clock, an exit. Nothing else.
+ *
+ * A board folder implements this, with the help of the shared folders that its board.toml names.
+ */
+#ifndef TINYFLASH_BOARD_H
+#define TINYFLASH_BOARD_H
+
+#include <stdint.h>
+
+/* The name of the board folder. */
+extern const char board_name[];
+
+/* Makes the serial line and the clock ready. The program calls it first. */
+void board_init(void);
+
+/* The next byte that came in, or -1 at once if there is none. */
+int board_uart_read(void);
+
+/* Sends `count` bytes; returns when the hardware has taken the last one. */
+void board_uart_write(const uint8_t *bytes, uint32_t count);
+
+/* A free-running counter that wraps at 2^32; board.toml says what one tick is worth. */
+uint32_t board_ticks(void);
+
+/* Ends the program: the exit status of an emulator, a halt on a real board. */
+void board_exit(int code) __attribute__((noreturn));
+
+/* Bytes reserved for the stack, and the most that was ever in use since start-up. */
+uint32_t board_stack_bytes(void);
+uint32_t board_stack_used(void);
+
+/* Why the processor stopped; register names of the Armv7-M manual. */
+typedef struct board_fault {
+    uint32_t exception;    /* IPSR: 3 hard, 4 memory, 5 bus, 6 usage fault */
+    uint32_t status;       /* CFSR */
+    uint32_t address;      /* BFAR or MMFAR; 0: not known */
+    uint32_t pc;           /* of the faulting instruction; 0: its frame was lost */
+    uint32_t stack_broken; /* 1: the stack had overflowed */
+} board_fault;
+
+/* Called once on a fault, on a fresh stack; board_exit(BOARD_EXIT_FAULT) follows. The default sends
+ * one line of text; a program may define its own. */
+void board_on_fault(const board_fault *fault);
+
+#define BOARD_EXIT_FAULT 70
+
+#endif

@@ -1,0 +1,21 @@
+/* Shared between the files of this folder, and with the linker script. */
+#ifndef TINYFLASH_CORTEX_M_H
+#define TINYFLASH_CORTEX_M_H
+
+#include <stdint.h>
+
+#include "board.h"
+
+/* The stack lies at the bottom of SRAM: beneath its guard there is nothing to overwrite. */
+extern uint32_t linker_stack_start[], linker_stack_end[];
+
+/* Bytes at the low end of the stack that the memory protection unit denies: its smallest region. */
+#define CORTEX_M_GUARD_BYTES 32
+
+/* Paints the unused stack and arms the guard. */
+void cortex_m_prepare_stack(void);
+
+/* The handler of every exception: gathers a board_fault, reports it, exits. */
+void cortex_m_fault_entry(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* The commands that a host can give, and the device they act on (PROTOCOL.md, "Commands"). */
+#ifndef TINYFLASH_COMMANDS_H
+#define TINYFLASH_COMMANDS_H
+
+#include "link.h"
+#include "protocol.h"
+#include "reply.h"
+#include "restore.h"
+#include "tinyflash/model.h"
+#include "transfer.h"
+
+typedef struct device {
+    tiny_session session;
+    const char *model_name;
+    transfer sample;       /* into the input of the table that it was sent for */
+    const uint8_t *output; /* of the last inference; null: overwritten since */
+    restore restore;
+    link_receiver receiver;
+    reply reply;           /* the last one, for a command that comes twice */
+    uint32_t answered_crc; /* of the command that was answered last */
+} device;
+
+/* Binds the model to memory and says that the device is ready. */
+tiny_error device_start(device *self, const tiny_model *model, const char *name,
+                        const tiny_memory *memory);
+
+/* Feeds one byte off the wire; executes and answers the command that it completes, if any. */
+void device_feed(device *self, uint8_t byte);
+
+/* ---- Commands: read `count` bytes of body, append to self->reply ------------------------------ */
+
+typedef protocol_status command(device *self, const uint8_t *body, uint32_t count);
+
+/* Bytes of a body before its data. */
+#define COMMAND_SAMPLE_HEAD 10
+#define COMMAND_WRITE_HEAD 5
+
+/* session.c: the model at work. */
+command command_hello, command_sample, command_infer, command_train, command_counters;
+
+/* learned.c: what it has learned. */
+command command_read, command_restore, command_write, command_commit, command_reset;
+
+#endif

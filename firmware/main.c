@@ -1,0 +1,49 @@
+/* The firmware: a model in its memory, reached over the serial line. */
+#include "board.h"
+#include "commands.h"
+#include "model.h"
+
+/* Whole units of 8 bytes, which align every type; one more, since a model may need none of a space. */
+#define UNITS(bytes) ((bytes) / 8 + 1)
+
+static uint64_t weights[UNITS(MODEL_WEIGHTS_BYTES)];
+static uint64_t state[UNITS(MODEL_STATE_BYTES)];
+static uint64_t arena[UNITS(MODEL_ARENA_BYTES)];
+static device self;
+
+#define EXIT_NO_MODEL 71
+
+/* Tells the host before the board exits: exception, status, address, pc, stack broken; each 32. */
+void board_on_fault(const board_fault *fault) {
+    static const uint8_t delimiter = 0;
+    uint8_t frame[LINK_HEADER_BYTES + 20 + LINK_CRC_BYTES] = {PROTOCOL_FAULT, 0};
+    uint8_t *body = frame + LINK_HEADER_BYTES;
+    link_put32(body, fault->exception);
+    link_put32(body + 4, fault->status);
+    link_put32(body + 8, fault->address);
+    link_put32(body + 12, fault->pc);
+    link_put32(body + 16, fault->stack_broken);
+    board_uart_write(&delimiter, 1); /* ends a reply that was under way */
+    link_send(frame, LINK_HEADER_BYTES + 20);
+}
+
+int main(void) {
+    const tiny_memory memory = {
+        .weights = (uint8_t *)weights,
+        .state = (uint8_t *)state,
+        .arena = (uint8_t *)arena,
+        .weights_bytes = sizeof weights,
+        .state_bytes = sizeof state,
+        .arena_bytes = sizeof arena,
+    };
+    board_init();
+    if (device_start(&self, &model, MODEL_NAME, &memory) != TINY_OK) {
+        board_exit(EXIT_NO_MODEL);
+    }
+    for (;;) {
+        const int byte = board_uart_read();
+        if (byte >= 0) {
+            device_feed(&self, (uint8_t)byte);
+        }
+    }
+}

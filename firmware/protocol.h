@@ -1,0 +1,54 @@
+/* The numbers of PROTOCOL.md: types of frames, status of replies, spaces. */
+#ifndef TINYFLASH_PROTOCOL_H
+#define TINYFLASH_PROTOCOL_H
+
+#define PROTOCOL_VERSION 1
+
+typedef enum protocol_type {
+    PROTOCOL_HELLO = 1,
+    PROTOCOL_SAMPLE = 2,
+    PROTOCOL_INFER = 3,
+    PROTOCOL_TRAIN = 4,
+    PROTOCOL_COUNTERS = 5,
+    PROTOCOL_READ = 6,
+    PROTOCOL_RESTORE = 7,
+    PROTOCOL_WRITE = 8,
+    PROTOCOL_COMMIT = 9,
+    PROTOCOL_RESET = 10,
+    PROTOCOL_REPLY = 0x80, /* added to the type of the command */
+    PROTOCOL_READY = 0xF0, /* the device has started */
+    PROTOCOL_NAK = 0xF1,   /* a damaged frame came in */
+    PROTOCOL_FAULT = 0xF2  /* the processor stopped */
+} protocol_type;
+
+/* First byte of the body of every reply. */
+typedef enum protocol_status {
+    PROTOCOL_OK = 0,
+    PROTOCOL_BAD_COMMAND = 1,
+    PROTOCOL_BAD_LENGTH = 2,
+    PROTOCOL_BAD_RANGE = 3,    /* not where the last piece ended, or beyond the end */
+    PROTOCOL_BAD_CODE = 4,     /* a coded sample that does not decode */
+    PROTOCOL_NO_SAMPLE = 5,    /* the sample is not complete, or was sent for the other table */
+    PROTOCOL_NO_OUTPUT = 6,    /* there was no inference, or its output is gone */
+    PROTOCOL_OTHER_MODEL = 7,  /* the hash is not that of the model on the device */
+    PROTOCOL_HALF_WRITTEN = 8, /* a restore has begun and is not committed */
+    PROTOCOL_BAD_CHECKSUM = 9, /* what was restored is not what the host meant */
+    PROTOCOL_BAD_STATE = 10,   /* what was restored is no state of this model */
+    PROTOCOL_BAD_LABEL = 11,
+    PROTOCOL_BAD_RATE = 12,
+    PROTOCOL_NO_TRAINING = 13 /* the model was compiled for inference alone */
+} protocol_status;
+
+/* What a sample is for. */
+enum { PROTOCOL_FOR_INFER = 0, PROTOCOL_FOR_TRAIN = 1 };
+
+/* How the bytes of a sample are written. */
+enum { PROTOCOL_RAW = 0, PROTOCOL_CODED = 1 };
+
+/* What READ and RESTORE can name; a set of spaces has bit n for space n. */
+enum { PROTOCOL_WEIGHTS = 1, PROTOCOL_STATE = 2, PROTOCOL_OUTPUT = 3 };
+
+/* Bits of INFO's flags. */
+enum { PROTOCOL_FLAG_TRAINS = 1, PROTOCOL_FLAG_HALF_WRITTEN = 2 };
+
+#endif

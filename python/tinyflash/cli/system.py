@@ -1,0 +1,45 @@
+"""tinyflash boards, doctor: what there is, and what is missing."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+
+import click
+
+from tinyflash import toolchain
+from tinyflash.boards import boards as known_boards
+from tinyflash.console import output, table
+from tinyflash.errors import BuildError
+
+
+@click.command()
+def boards() -> None:
+    """List the boards that firmware can be built for."""
+    rows = table("Boards", "name", ">SRAM, B", ">flash, B", "")
+    for board in known_boards():
+        rows.add_row(
+            board.name, f"{board.sram_bytes:,}", f"{board.flash_bytes:,}", board.description
+        )
+    output().print(rows)
+
+
+@click.command()
+def doctor() -> None:
+    """Say what is installed, what is missing, and how to get it; exit 1 if something is missing."""
+    rows = table("What tinyflash uses", "", "", "for")
+    for tool in toolchain.TOOLS:
+        rows.add_row(tool.name, tool.find() or "[bold red]missing[/]", tool.purpose)
+    rows.add_section()
+    rows.add_row("Python", sys.version.split()[0], sys.prefix)
+    for name in ("tinyflash", "numpy", "cffi", "scons", "pyserial"):
+        rows.add_row(name, metadata.version(name), "")
+    output().print(rows)
+    absent = toolchain.missing(["python", "boards"])
+    optional = toolchain.missing(["check"])
+    how = toolchain.install_command([*absent, *optional], toolchain.package_manager())
+    if absent:
+        names = ", ".join(tool.name for tool in absent)
+        raise BuildError(f"{names} missing; install with: {how}")
+    if optional:
+        click.echo(f"for ./run check: {how}")

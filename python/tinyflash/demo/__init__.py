@@ -1,0 +1,6 @@
+"""The main job, the whole way through: a pretrained network learns a new task on a board."""
+
+from tinyflash.demo.report import Report
+from tinyflash.demo.story import Settings, run
+
+__all__ = ["Report", "Settings", "run"]

@@ -1,0 +1,58 @@
+"""From what the demo measured to its two pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyflash.compiler import Compiled
+from tinyflash.demo.report import Report
+from tinyflash.graph import Graph
+from tinyflash.lower.program import Planned
+from tinyflash.plan import Placement
+from tinyflash.plots import Block, Curve, Map, draw_learning_curve, draw_memory_map
+from tinyflash.training import History
+
+
+def draw(
+    directory: Path, compiled: Compiled, history: History, samples: int, report: Report
+) -> None:
+    """learning_curve.png and memory_map.png; `samples` in an epoch."""
+    curve = Curve(
+        f"A person detector learns faces on {report.board}",
+        samples,
+        report.accuracy_before,
+        report.accuracy_after,
+        report.accuracy_head_only,
+    )
+    draw_learning_curve(directory / "learning_curve.png", history, curve)
+    if compiled.train is not None:
+        draw_memory_map(directory / "memory_map.png", memory_map(compiled.train))
+
+
+def memory_map(planned: Planned) -> Map:
+    """The arena over the operations of one training step."""
+    graph, plan = planned.graph, planned.plan
+    loss = next(i for i, node in enumerate(graph.nodes) if node.op == "softmax_loss")
+    return Map(
+        "Arena of one training step",
+        [_block(graph, placement) for placement in plan.placements],
+        plan.arena_bytes,
+        len(graph.nodes),
+        plan.peak_step,
+        {"forward": 0, "backward and update": loss},
+    )
+
+
+def _block(graph: Graph, placement: Placement) -> Block:
+    storage = placement.storage
+    first = max(storage.first, 0)  # the input is there before the first operation
+    last = min(storage.last, len(graph.nodes) - 1)
+    kind = _kind(graph, storage.tensors[0])
+    return Block(storage.name, kind, placement.offset, storage.nbytes, first, last)
+
+
+def _kind(graph: Graph, tensor: str) -> str:
+    """What the picture colours by: an activation read by an update was kept for it."""
+    kind = graph.tensors[tensor].kind
+    updates = any(node.op.endswith("_update") for node in graph.readers(tensor))
+    return "kept" if kind == "activation" and updates else kind

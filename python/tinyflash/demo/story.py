@@ -1,0 +1,51 @@
+"""The demo from beginning to end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tinyflash.boards import load_board
+from tinyflash.compiler import compile_model
+from tinyflash.console import output, say
+from tinyflash.demo.board import run_on_board
+from tinyflash.demo.pictures import draw
+from tinyflash.demo.report import Report, as_table, make_report
+from tinyflash.demo.run import head_only_accuracy, run_on_host
+from tinyflash.demo.task import load_task, recipe, scheme
+from tinyflash.errors import InternalError
+from tinyflash.files import write_json
+from tinyflash.learned import Learned, save_learned
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may choose. `seed`: of the split, the order of samples and the rounding."""
+
+    board: str = "qemu_stm32f405"
+    seed: int = 0
+    output: Path = Path("build/demo")
+
+
+def run(settings: Settings) -> Report:
+    """Trains on the board, repeats it on the host, compares, and writes what came of it."""
+    board, seed = load_board(settings.board), settings.seed
+    say("fetching network and pictures")
+    task, how = load_task(seed), recipe(seed)
+    say(f"compiling for {board.name}, building its firmware, booting it")
+    calibration = task.train.x, task.train.y
+    compiled = compile_model(task.graph, scheme("person_faces"), board, calibration, seed)
+    measured = run_on_board(compiled, board, task, how, settings.output / "model")
+    exact = run_on_host(compiled, task, how).agrees(measured.run)
+    head_only = head_only_accuracy(task, seed)
+
+    report = make_report(board, seed, compiled, measured, head_only, exact)
+    learned = Learned(compiled.program.hash, measured.run.weights, measured.run.state)
+    save_learned(settings.output / "learned.npz", learned)
+    draw(settings.output, compiled, measured.run.history, len(task.train), report)
+    write_json(settings.output / "report.json", asdict(report))
+    output().print(as_table(report, board, measured.size.stack_bytes))
+    say(f"wrote {settings.output}/report.json, learned.npz, learning_curve.png, memory_map.png")
+    if not exact:
+        raise InternalError("board and host disagree; this is a defect of tinyflash, report it")
+    return report

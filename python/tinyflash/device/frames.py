@@ -1,0 +1,57 @@
+"""Frames on a serial line: COBS between zero bytes, with a CRC-32 (PROTOCOL.md, "Frames")."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cobs import cobs
+
+_LONGEST = 4096  # bytes without a delimiter after which a line is not speaking this protocol
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame, its CRC found right."""
+
+    type: int
+    sequence: int
+    body: bytes = b""
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes that travel. The zero in front flushes whatever the line held."""
+    covered = bytes([frame.type, frame.sequence]) + frame.body
+    crc = zlib.crc32(covered).to_bytes(4, "little")
+    return b"\0" + cobs.encode(covered + crc) + b"\0"
+
+
+def decode(encoded: bytes) -> Frame | None:
+    """The frame between two zeros, or None if it is damaged."""
+    try:
+        raw = cobs.decode(encoded)
+    except cobs.DecodeError:
+        return None
+    covered, crc = raw[:-4], raw[-4:]
+    if len(covered) < 2 or zlib.crc32(covered) != int.from_bytes(crc, "little"):
+        return None
+    return Frame(covered[0], covered[1], covered[2:])
+
+
+class Decoder:
+    """Finds frames in a stream of bytes; what is damaged is dropped and counted."""
+
+    def __init__(self) -> None:
+        self.damaged = 0
+        self._pending = b""
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        *complete, self._pending = (self._pending + data).split(b"\0")
+        self._pending = self._pending[-_LONGEST:]
+        for encoded in filter(None, complete):
+            frame = decode(encoded)
+            if frame is None:
+                self.damaged += 1
+            else:
+                yield frame

@@ -1,0 +1,127 @@
+"""Commands and replies over a serial line: timeouts, repetition, and what to say when all fails."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import serial
+
+from tinyflash.device import protocol
+from tinyflash.device.frames import Decoder, Frame, encode
+from tinyflash.device.protocol import Type
+from tinyflash.errors import LinkError
+
+BAUD_RATE = 115200
+_POLL_S = 0.05  # the longest wait in one read
+_FIRST_REPEAT_S = 1.0  # a command without a reply is repeated after this, then after twice as long
+
+
+class Port(Protocol):
+    """What a Link needs of pyserial."""
+
+    def read(self, size: int) -> bytes: ...
+
+    def write(self, data: bytes) -> object: ...
+
+    def close(self) -> None: ...
+
+    @property
+    def in_waiting(self) -> int: ...
+
+
+def open_port(url: str, baud_rate: int = BAUD_RATE) -> Port:
+    """A serial port by name ("/dev/ttyACM0") or URL ("socket://host:port")."""
+    try:
+        port: Port = serial.serial_for_url(url, baudrate=baud_rate, timeout=_POLL_S)
+    except (serial.SerialException, OSError, ValueError) as error:
+        raise LinkError(f"{url} cannot be opened: {error}") from error
+    return port
+
+
+class Link:
+    """One command at a time; each is executed by the device exactly once, however often it travels.
+
+    why_dead: says why the other end is gone, if it is; asked when nothing comes any more.
+    """
+
+    def __init__(self, port: Port, why_dead: Callable[[], str | None] = lambda: None) -> None:
+        self._port = port
+        self._why_dead = why_dead
+        self._decoder = Decoder()
+        self._arrived: deque[Frame] = deque()
+        self._sequence = 0
+        self.repeated = 0  # commands that had to be sent again
+
+    def close(self) -> None:
+        self._port.close()
+
+    def open_session(self, timeout: float) -> bytes:
+        """HELLO, until the device answers; it may still be starting. Returns the reply's body."""
+        self._sequence = 0
+        return self._exchange(Frame(Type.HELLO, 0), timeout, starting=True)
+
+    def command(self, kind: Type, body: bytes = b"", timeout: float = 10.0) -> bytes:
+        """Sends a command; returns the body of its reply, without the status, which was good."""
+        self._sequence = self._sequence % 255 + 1  # 0 is HELLO's
+        return self._exchange(Frame(kind, self._sequence, body), timeout, starting=False)
+
+    def _exchange(self, frame: Frame, timeout: float, starting: bool) -> bytes:
+        end = time.monotonic() + timeout
+        wait = _POLL_S if starting else _FIRST_REPEAT_S
+        while time.monotonic() < end:
+            self._write(encode(frame))
+            reply = self._await(frame, min(end, time.monotonic() + wait), starting)
+            if reply is not None:
+                return _checked(reply)
+            self.repeated += 1
+            wait *= 2
+        raise LinkError(
+            f"no answer within {timeout:g} s; is the firmware of tinyflash running, and is this "
+            "its serial port?"
+        )
+
+    def _await(self, sent: Frame, end: float, starting: bool) -> Frame | None:
+        """The reply to `sent`; None if it is time to send it again."""
+        while time.monotonic() < end:
+            for frame in self._receive():
+                if frame.type == sent.type | protocol.REPLY and frame.sequence == sent.sequence:
+                    return frame
+                if frame.type == Type.FAULT:
+                    raise LinkError(f"the device stopped: {protocol.fault_text(frame.body)}")
+                if frame.type == Type.READY and not starting:
+                    raise LinkError("the device started anew and lost what it had learned")
+                if frame.type in (Type.READY, Type.NAK):
+                    return None
+        return None
+
+    def _receive(self) -> list[Frame]:
+        try:
+            data = self._port.read(1)
+            if data:
+                data += self._port.read(self._port.in_waiting)
+            elif (reason := self._why_dead()) is not None:
+                raise LinkError(reason)
+        except (serial.SerialException, OSError) as error:
+            raise self._lost(error) from error
+        return list(self._decoder.feed(data))
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._port.write(data)
+        except (serial.SerialException, OSError) as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> LinkError:
+        return LinkError(self._why_dead() or f"the serial line is gone: {error}")
+
+
+def _checked(reply: Frame) -> bytes:
+    """The body behind a good status."""
+    status, body = reply.body[:1], reply.body[1:]
+    if status != b"\0":
+        text = protocol.STATUS_TEXT.get(status[0], f"says {status[0]}") if status else "says nothing"
+        raise LinkError(f"the device {text}")
+    return body

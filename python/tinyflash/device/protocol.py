@@ -1,0 +1,139 @@
+"""The numbers and layouts of firmware/PROTOCOL.md."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from tinyflash.errors import LinkError
+
+VERSION = 1
+REPLY = 0x80  # added to the type of the command
+FRAME_OVERHEAD = 6  # type, sequence number and CRC
+
+
+class Type(IntEnum):
+    """Of a frame."""
+
+    HELLO = 1
+    SAMPLE = 2
+    INFER = 3
+    TRAIN = 4
+    COUNTERS = 5
+    READ = 6
+    RESTORE = 7
+    WRITE = 8
+    COMMIT = 9
+    RESET = 10
+    READY = 0xF0
+    NAK = 0xF1
+    FAULT = 0xF2
+
+
+class Space(IntEnum):
+    """What READ and RESTORE can name."""
+
+    WEIGHTS = 1
+    STATE = 2
+    OUTPUT = 3
+
+
+class Purpose(IntEnum):
+    """What a sample is for."""
+
+    INFER = 0
+    TRAIN = 1
+
+
+class Coding(IntEnum):
+    """How the bytes of a sample are written."""
+
+    RAW = 0
+    CODED = 1
+
+
+HALF_WRITTEN = 8
+
+STATUS_TEXT = {
+    1: "does not know the command",
+    2: "found a command of the wrong length",
+    3: "found an offset, a size or a name out of range",
+    4: "could not decode a sample",
+    5: "has no complete sample",
+    6: "has no output to read",
+    7: "runs another model; build and flash this one",
+    HALF_WRITTEN: "holds half-written weights; restore them in full, or reset",
+    9: "received other bytes than were sent; try again",
+    10: "refused a state that is not one of its model",
+    11: "refused a label that is not below the number of classes",
+    12: "refused a learning rate",
+    13: "runs a model compiled for inference alone; compile it with a scheme",
+}
+
+SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, coding, stride, offset, count
+TRAIN = struct.Struct("<IHh")  # label, rate: mantissa, exponent
+TRAIN_REPLY = struct.Struct("<IHH")  # ticks, predicted, probability
+TICKS = struct.Struct("<I")
+READ = struct.Struct("<BIH")  # space, offset, count
+WRITE_HEAD = struct.Struct("<BI")  # space, offset
+RESTORE = struct.Struct("<IB")  # model hash, set of spaces
+COMMIT = struct.Struct("<I")  # CRC-32
+COUNTERS_REPLY = struct.Struct("<IIII")  # step, weights saturated, stack used, frames damaged
+FAULT = struct.Struct("<IIIII")  # exception, status, address, pc, stack broken
+_INFO = struct.Struct("<BBHIIIIIIII")
+STATE_HEAD = struct.Struct("<IIHhHHHHI")  # tiny_state up to its scales
+SCALE = struct.Struct("<bBHiI")  # tiny_scale: exponent, quiet, reserved, peak, saturated
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a device says about itself. Sizes in bytes."""
+
+    trains: bool
+    half_written: bool  # a restore was begun and never finished
+    frame_bytes: int
+    hash: int
+    weights_bytes: int
+    state_bytes: int
+    arena_bytes: int
+    input_bytes: int
+    output_bytes: int
+    classes: int
+    stack_bytes: int  # reserved
+    board: str
+    model: str
+
+
+def parse_info(body: bytes) -> Info:
+    """The reply to HELLO."""
+    if body[:1] != bytes([VERSION]):
+        spoken = body[0] if body else "none"
+        raise LinkError(
+            f"the device speaks version {spoken} of the protocol, this is version {VERSION}; "
+            "build and flash its firmware again"
+        )
+    try:
+        _, flags, frame_bytes, *numbers = _INFO.unpack_from(body)
+        board, rest = _text(body[_INFO.size :])
+        model, _ = _text(rest)
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise LinkError(f"the device describes itself wrongly: {error}") from error
+    return Info(bool(flags & 1), bool(flags & 2), frame_bytes, *numbers, board, model)
+
+
+def _text(body: bytes) -> tuple[str, bytes]:
+    length = body[0]
+    return body[1 : 1 + length].decode(), body[1 + length :]
+
+
+_EXCEPTIONS = {3: "hard fault", 4: "memory fault", 5: "bus fault", 6: "usage fault"}
+
+
+def fault_text(body: bytes) -> str:
+    """A FAULT frame, for a person."""
+    exception, status, address, pc, stack_broken = FAULT.unpack(body[: FAULT.size])
+    if stack_broken:
+        return "stack overflow; give its board.toml more stack_bytes"
+    kind = _EXCEPTIONS.get(exception, f"exception {exception}")
+    return f"{kind} at pc 0x{pc:08x}, address 0x{address:08x}, status 0x{status:08x}"

@@ -1,0 +1,183 @@
+"""A model on a device, as a Session: like the one on the host, bit for bit."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from tinyflash.arith import factor
+from tinyflash.device import coding, protocol
+from tinyflash.device.emulator import Emulator
+from tinyflash.device.link import Link, open_port
+from tinyflash.device.protocol import FRAME_OVERHEAD, Info, Purpose, Space, Type
+from tinyflash.errors import DataError, LinkError
+from tinyflash.session import Counters, Int8Array, Outcome
+
+_START_S = 20.0  # until a device must have answered the first HELLO
+_RUN_S = 300.0  # until an inference or a training step must have ended; counted ones are slow
+
+
+class DeviceSession:
+    """The model that runs on a board. A context manager; close() ends the link, not the model.
+
+    target: an Emulator that runs, the name of a serial port, or a URL that pyserial knows.
+    program_hash: of the program the board must be running; None takes any.
+    last_ticks: of the board's clock, that the last inference or training step took.
+    """
+
+    def __init__(self, target: Emulator | str, program_hash: int | None = None) -> None:
+        emulator = target if isinstance(target, Emulator) else None
+        port = open_port(target if isinstance(target, str) else target.url)
+        self._link = Link(port, emulator.why_dead if emulator else lambda: None)
+        try:
+            self.info: Info = protocol.parse_info(self._link.open_session(_START_S))
+            _check_model(self.info, program_hash)
+        except BaseException:
+            self.close()
+            raise
+        self.last_ticks = 0
+
+    def close(self) -> None:
+        self._link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---- Session ----
+
+    def infer(self, x: Int8Array) -> Int8Array:
+        self._send_sample(x, Purpose.INFER)
+        reply = self._link.command(Type.INFER, timeout=_RUN_S)
+        (self.last_ticks,) = protocol.TICKS.unpack_from(reply)
+        output = reply[protocol.TICKS.size :]
+        output += self._read(Space.OUTPUT, len(output), self.info.output_bytes)
+        return np.frombuffer(output, np.int8)
+
+    def train_step(self, x: Int8Array, label: int, rate: float) -> Outcome:
+        if not 0 <= label < self.info.classes:
+            raise DataError(f"label {label} is not below {self.info.classes}, the number of classes")
+        if not math.isfinite(rate) or rate < 0:
+            raise DataError(f"learning rate {rate} is not a number from 0 up")
+        as_factor = factor(rate)
+        self._send_sample(x, Purpose.TRAIN)
+        body = protocol.TRAIN.pack(label, as_factor.mantissa, as_factor.exponent)
+        reply = self._link.command(Type.TRAIN, body, timeout=_RUN_S)
+        self.last_ticks, predicted, probability = protocol.TRAIN_REPLY.unpack(reply)
+        return Outcome(predicted, probability / 2**15)
+
+    def counters(self) -> Counters:
+        state = self.state
+        _, step, *_, count, saturated = protocol.STATE_HEAD.unpack_from(state)
+        scales = [
+            protocol.SCALE.unpack_from(state, protocol.STATE_HEAD.size + i * protocol.SCALE.size)
+            for i in range(count)
+        ]
+        return Counters(step, saturated, tuple(s[0] for s in scales), tuple(s[4] for s in scales))
+
+    def reset(self) -> None:
+        self._link.command(Type.RESET)
+
+    @property
+    def weights(self) -> bytes:
+        return self._read(Space.WEIGHTS, 0, self.info.weights_bytes)
+
+    @weights.setter
+    def weights(self, data: bytes) -> None:
+        self.restore(weights=data)
+
+    @property
+    def state(self) -> bytes:
+        return self._read(Space.STATE, 0, self.info.state_bytes)
+
+    @state.setter
+    def state(self, data: bytes) -> None:
+        self.restore(state=data)
+
+    # ---- More than a Session ----
+
+    def restore(self, weights: bytes | None = None, state: bytes | None = None) -> None:
+        """Writes weights, state or both back, all or nothing: until the last byte has come undamaged
+        the device refuses to run, and says so even to another host."""
+        named = {Space.WEIGHTS: weights, Space.STATE: state}
+        parts = {space: data for space, data in named.items() if data is not None}
+        sizes = {Space.WEIGHTS: self.info.weights_bytes, Space.STATE: self.info.state_bytes}
+        for space, data in parts.items():
+            if len(data) != sizes[space]:
+                raise DataError(
+                    f"{space.name.lower()} of {len(data)} bytes; the device has {sizes[space]}"
+                )
+        spaces = sum(1 << space for space in parts)
+        self._link.command(Type.RESTORE, protocol.RESTORE.pack(self.info.hash, spaces))
+        for space, data in parts.items():
+            self._write(space, data)
+        crc = zlib.crc32(b"".join(parts.values()))
+        self._link.command(Type.COMMIT, protocol.COMMIT.pack(crc))
+
+    @property
+    def stack_high_water(self) -> int:
+        """The deepest the device's stack has been since it started, in bytes."""
+        return self._device_counters()[2]
+
+    @property
+    def frames_damaged(self) -> int:
+        """Frames that the device received damaged and dropped since it started."""
+        return self._device_counters()[3]
+
+    # ---- In pieces ----
+
+    def _device_counters(self) -> tuple[int, ...]:
+        return protocol.COUNTERS_REPLY.unpack(self._link.command(Type.COUNTERS))
+
+    def _room(self, head: int) -> int:
+        """Bytes of data that a frame has room for behind `head` bytes."""
+        return self.info.frame_bytes - FRAME_OVERHEAD - head
+
+    def _send_sample(self, x: Int8Array, purpose: Purpose) -> None:
+        if x.dtype != np.int8 or x.size != self.info.input_bytes:
+            raise DataError(
+                f"a sample of {x.size} {x.dtype}; the device takes {self.info.input_bytes} int8"
+            )
+        room = self._room(protocol.SAMPLE_HEAD.size)
+        sample = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+        for chunk in coding.chunks(sample, _strides(x.shape), room):
+            head = (purpose, chunk.coding, chunk.stride, chunk.offset, chunk.count)
+            self._link.command(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(*head) + chunk.data)
+
+    def _read(self, space: Space, start: int, end: int) -> bytes:
+        room = self._room(1)  # behind the status
+        pieces = []
+        for offset in range(start, end, room):
+            body = protocol.READ.pack(space, offset, min(room, end - offset))
+            pieces.append(self._link.command(Type.READ, body))
+        return b"".join(pieces)
+
+    def _write(self, space: Space, data: bytes) -> None:
+        room = self._room(protocol.WRITE_HEAD.size)
+        for offset in range(0, len(data), room):
+            head = protocol.WRITE_HEAD.pack(space, offset)
+            self._link.command(Type.WRITE, head + data[offset : offset + room])
+
+
+def _strides(shape: tuple[int, ...]) -> list[int]:
+    """Distances between neighbours along each axis but the last: guesses for the coding."""
+    return [math.prod(shape[axis:]) for axis in range(1, len(shape))]
+
+
+def _check_model(info: Info, program_hash: int | None) -> None:
+    if program_hash is not None and info.hash != program_hash:
+        raise LinkError(
+            f"the device runs {info.model!r} with hash {info.hash:08x}, not the program with hash "
+            f"{program_hash:08x}; build and flash it again"
+        )

@@ -1,0 +1,34 @@
+"""Compiles the C library into the host extension, and packs the C sources into the wheel."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+SOURCES = ("SConstruct", "include", "lib", "firmware", "boards")
+
+
+class BuildWithSources(build_py):
+    """Adds the C sources as tinyflash/_sources: an installed package builds firmware, too."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return  # the sources are where they always are
+        target = Path(self.build_lib, "tinyflash", "_sources")
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for name in SOURCES:
+            source = Path(name)
+            if source.is_dir():
+                skip = shutil.ignore_patterns("build", "__pycache__", "*.o", ".sconsign*")
+                shutil.copytree(source, target / name, ignore=skip)
+            else:
+                shutil.copy(source, target / name)
+
+
+setup(
+    cffi_modules=["python/tinyflash/host/build.py:ffi"],
+    cmdclass={"build_py": BuildWithSources},
+)

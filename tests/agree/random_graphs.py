@@ -1,0 +1,125 @@
+"""Random small networks with random training schemes, by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from tinyflash.graph import Clip, Graph, Window
+from tinyflash.passes.scheme import Rule, Scheme
+from tinyflash.reference.environment import LAYERS
+
+from tests.agree.graphs import Layer, Net, slid
+
+RATIOS = (0.0, 0.2, 0.5, 1.0)
+
+
+@dataclass
+class RandomNet:
+    """Adds random operators to a net; `maps` are the tensors made so far, the last is current."""
+
+    rng: np.random.Generator
+    net: Net = field(init=False)
+    maps: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.net = Net(self.rng)
+        shape = (self.pick(1, 10), self.pick(1, 10), self.pick(1, 5))
+        self.maps.append(self.net.input(shape, zero=self.pick(-128, 128)))
+
+    def pick(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high))
+
+    @property
+    def x(self) -> str:
+        return self.maps[-1]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.net.tensors[self.x].shape
+
+    def layer(self) -> Layer:
+        low = self.pick(-128, -60)
+        return Layer(
+            spread=float(self.rng.choice([1, 5, 100])),
+            dead=self.pick(0, 2) * self.pick(0, 2),
+            bias=self.pick(0, 5) > 0,
+            zero=self.pick(-128, 128) if self.pick(0, 3) == 0 else self.pick(-30, 31),
+            clip=Clip(low, self.pick(80, 128)) if self.pick(0, 2) else Clip(),
+            per_tensor=self.pick(0, 4) == 0,
+        )
+
+    def window(self) -> Window:
+        """Any window that fits the current map; padding is less than the kernel."""
+        while True:
+            kernel = (self.pick(1, 6), self.pick(1, 6)) if self.pick(0, 3) else (1, 1)
+            dilation = (self.pick(1, 3), self.pick(1, 3)) if self.pick(0, 3) == 0 else (1, 1)
+            pads = [self.pick(0, kernel[i % 2]) for i in range(4)]
+            window = Window(
+                kernel, (self.pick(1, 4), self.pick(1, 3)), dilation, (*pads[:2], *pads[2:])
+            )
+            if min(slid(self.shape, window)) >= 1:
+                return window
+
+    def grow(self) -> None:
+        """One more operator, of those that a gradient passes."""
+        choices = (self._conv2d, self._conv2d, self._depthwise, self._add, self._pool, self._pad)
+        choices[self.pick(0, len(choices))]()
+
+    def _conv2d(self) -> None:
+        self.maps.append(self.net.conv2d(self.x, self.pick(1, 9), self.window(), self.layer()))
+
+    def _depthwise(self) -> None:
+        self.maps.append(self.net.depthwise(self.x, self.window(), self.layer()))
+
+    def _add(self) -> None:
+        """A sum with any earlier tensor of this shape, be it the current one itself."""
+        rivals = [m for m in self.maps if self.net.tensors[m].shape == self.shape]
+        other = rivals[self.pick(0, len(rivals))]
+        self.maps.append(self.net.add(other, self.x, clip=self.layer().clip))
+
+    def _pool(self) -> None:
+        window = self.window()
+        undilated = Window(window.kernel, window.stride)
+        if min(slid(self.shape, undilated)) >= 1:
+            self.maps.append(self.net.pool("average_pool", self.x, undilated))
+
+    def _pad(self) -> None:
+        before, after = ((self.pick(0, 3), self.pick(0, 3), 0) for _ in range(2))
+        self.maps.append(self.net.pad(self.x, before, after))
+
+    def grow_forward_only(self) -> None:
+        """An operator that no gradient passes."""
+        if self.pick(0, 2):
+            window = Window((min(2, self.shape[0]), 1))
+            self.maps.append(self.net.pool("max_pool", self.x, window))
+        else:
+            self.maps.append(self.net.concatenate([self.x, self.x], self.pick(0, 3)))
+
+    def classify(self, classes: int) -> str:
+        """The end: flattened, or averaged, then fully connected."""
+        x = self.x
+        if self.pick(0, 2):
+            x = self.net.mean(x, (0, 1))
+        flat = self.net.reshape(x, (1, self.net.tensors[x].size))
+        return self.net.fully_connected(flat, classes, self.layer())
+
+
+def random_graph(seed: int) -> tuple[Graph, Scheme]:
+    """A network of 3 to 10 operators, and which of its layers are trained by how much."""
+    rng = np.random.default_rng(seed)
+    builder = RandomNet(rng)
+    if builder.pick(0, 3) == 0:
+        builder.grow()
+        builder.grow_forward_only()
+    first = len(builder.net.nodes)
+    for _ in range(builder.pick(1, 8)):
+        builder.grow()
+    graph = builder.net.graph(builder.classify(builder.pick(2, 7)), f"random_{seed}")
+    rules = [
+        Rule(layers=(node.name,), weights=float(rng.choice(RATIOS)), bias=bool(rng.integers(2)))
+        for node in graph.nodes[first:]
+        if node.op in LAYERS
+    ]
+    head = Rule(layers=(graph.nodes[-1].name,), weights=1.0)
+    return graph, Scheme(rules=(*rules, head), headroom=int(rng.integers(0, 4)))

@@ -1,0 +1,121 @@
+"""Every gradient against float autograd, within its quantisation step; updates within one unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from tinyflash.graph import Clip, Window
+from tinyflash.reference import backward, operators
+
+from tests.agree.graphs import Layer, Net, same
+from tests.agree.onenode import check_dx, check_updates, make_case
+from tests.agree.shapes import DEAD, LAYERS_UNDER_TEST, POOLS, WINDOWS
+
+# ---- Layers with weights -------------------------------------------------------------------------
+
+SOURCES = {
+    "zero point -128": Layer(zero=-128, clip=Clip(-128, 127)),
+    "zero point 127": Layer(zero=127),
+    "relu6": Layer(zero=-20, clip=Clip(-20, 90)),
+}
+
+
+def conv2d(window: Window, layer: Layer, out: int = 6) -> Callable[[Net, str], str]:
+    return lambda net, x: net.conv2d(x, out, window, layer)
+
+
+def depthwise(window: Window, layer: Layer) -> Callable[[Net, str], str]:
+    return lambda net, x: net.depthwise(x, window, layer)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("rule", [conv2d, depthwise])
+def test_windows(name: str, rule: Callable[..., Callable[[Net, str], str]]) -> None:
+    shape, window = WINDOWS[name]
+    case = make_case(rule(window, Layer()), shape)
+    check_dx(case)
+    check_updates(case)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("layer", LAYERS_UNDER_TEST)
+@pytest.mark.parametrize("rule", [conv2d, depthwise])
+def test_layers(rule: Callable[..., Callable[[Net, str], str]], layer: str, source: str) -> None:
+    shape, window = (6, 7, 5), Window((3, 3), (2, 2), (1, 1), (0, 1, 1, 1))
+    build = rule(window, LAYERS_UNDER_TEST[layer])
+    for tighter in (0, 2):
+        check_dx(make_case(build, shape, made_by=SOURCES[source]), tighter)
+    check_updates(make_case(build, shape, made_by=SOURCES[source]))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 37), (4, 3, 10)])
+@pytest.mark.parametrize("layer", LAYERS_UNDER_TEST)
+def test_fully_connected(layer: str, shape: tuple[int, int, int]) -> None:
+    case = make_case(lambda net, x: net.fully_connected(x, 7, LAYERS_UNDER_TEST[layer]), shape)
+    check_dx(case)
+    check_updates(case)
+
+
+@pytest.mark.parametrize(("kernel", "out", "q"), [(1, 1032, 0), (3, 120, 1), (5, 200, 3)])
+def test_sums_beyond_the_exact_number_of_terms(kernel: int, out: int, q: int) -> None:
+    case = make_case(conv2d(same((6, 5), kernel), Layer(), out), (6, 5, 2))
+    assert case.machine.environment.descent(case.node).ratio_shift == q
+    check_dx(case)
+
+
+@pytest.mark.parametrize("rule", [conv2d, depthwise])
+def test_stochastic_rounding_is_unbiased(
+    rule: Callable[..., Callable[[Net, str], str]],
+) -> None:
+    check_updates(make_case(rule(same((4, 3), 3), DEAD), (4, 3, 4)), seeds=400)
+
+
+# ---- Operators without weights -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tighter", [0, 3])
+@pytest.mark.parametrize("name", POOLS)
+def test_average_pool(name: str, tighter: int) -> None:
+    shape, window = POOLS[name]
+    check_dx(make_case(lambda net, x: net.pool("average_pool", x, window), shape), tighter)
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (0,), (1,), (2,), (1, 2)])
+def test_mean(axes: tuple[int, ...]) -> None:
+    check_dx(make_case(lambda net, x: net.mean(x, axes), (5, 3, 4)))
+
+
+@pytest.mark.parametrize("after", [(0, 0, 0), (2, 1, 3)])
+def test_pad(after: tuple[int, int, int]) -> None:
+    check_dx(make_case(lambda net, x: net.pad(x, (1, 0, 2), after), (4, 3, 5)))
+
+
+# ---- The tests can fail --------------------------------------------------------------------------
+
+
+def test_an_update_by_x_instead_of_x_minus_zero_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(conv2d(same((5, 4), 3), Layer()), (5, 4, 3), made_by=Layer(zero=40))
+
+    def raw(env, node):  # type: ignore[no-untyped-def]
+        return env.get(node, "x").reshape(-1, env.tensor(node, "w").shape[-1])
+
+    monkeypatch.setattr(operators, "_centred", raw)
+    with pytest.raises(AssertionError):
+        check_updates(case)
+
+
+def test_a_gradient_without_mask_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(conv2d(same((5, 4), 3), Layer()), (5, 4, 3))
+    monkeypatch.setattr(backward, "unpack", lambda _bits, count: np.ones(count, dtype=np.int64))
+    with pytest.raises(AssertionError):
+        check_dx(case)
+
+
+def test_a_quantised_gradient_one_step_off_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(depthwise(same((5, 4), 3), Layer()), (5, 4, 3))
+    exact = backward.depthwise
+    monkeypatch.setattr(backward, "depthwise", lambda *args: exact(*args) + 1)
+    with pytest.raises(AssertionError):
+        check_dx(case)

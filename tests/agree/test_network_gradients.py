@@ -1,0 +1,152 @@
+"""The gradients of whole networks against float autograd, residual sums included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from tinyflash.graph import Clip, Graph, Window
+from tinyflash.passes.differentiate import differentiate
+from tinyflash.program import Factor
+from tinyflash.reference import Machine
+from tinyflash.reference.environment import LAYERS
+from tinyflash.reference.operators import FORWARD
+
+from tests.agree.autograd import FLOAT, clip_bounds, dequantise, quant_of, real_weights, torch
+from tests.agree.graphs import Layer, Net, same, sample
+
+RELU = Layer(zero=-100, clip=Clip(-100, 127))
+FROZEN = Factor(0, 0)
+# Without headroom the roundings of a whole chain add noise of 2 % of the gradient.
+NOISE = 0.03
+
+
+def residual(rng: np.random.Generator) -> Graph:
+    """Two nested residual sums, a clipped one in the middle of a branch, padding and pools."""
+    net = Net(rng)
+    a = net.conv2d(net.input((9, 11, 3)), 8, same((9, 11), 3, 2), RELU)
+    b = net.depthwise(a, same((5, 6), 3), RELU)
+    inner = net.add(net.conv2d(b, 8, same((5, 6), 1)), b, clip=Clip(-60, 127))
+    padded = net.pad(inner, (1, 1, 0), (1, 1, 0))
+    c = net.conv2d(padded, 8, Window((3, 3)), Layer(zero=-128))
+    outer = net.add(c, a)
+    pooled = net.pool("average_pool", outer, Window((2, 2), (2, 2)))
+    flat = net.reshape(pooled, (1, 48))
+    return net.graph(net.fully_connected(flat, 5))
+
+
+def branches_of_one_tensor(rng: np.random.Generator) -> Graph:
+    """One tensor with three readers, a sum of a tensor with itself, and a mean."""
+    net = Net(rng)
+    a = net.conv2d(net.input((6, 5, 2)), 6, same((6, 5), 3), Layer(spread=100))
+    twice = net.add(a, a)
+    b = net.add(net.conv2d(a, 6, same((6, 5), 1), RELU), net.depthwise(a, same((6, 5), 5)))
+    return net.graph(net.fully_connected(net.mean(net.add(twice, b), (0, 1)), 4))
+
+
+@dataclass
+class Trained:
+    """A machine whose gradient exponents have settled on one sample."""
+
+    machine: Machine
+    label: int
+
+    def errors(self) -> dict[str, float]:
+        """Relative error (root mean square) of every layer's dy, by the layer's name."""
+        exact = self._autograd()
+        result = {}
+        for node in self.machine.graph.nodes:
+            if node.op.endswith("_update") and node.op != "bias_update":
+                dy = node.inputs["dy"]
+                got = self.machine.values[dy] * 2.0 ** self.machine.scales[dy].exponent
+                expected = exact[node.layer].reshape(got.shape)
+                difference = np.linalg.norm(got - expected) / np.linalg.norm(expected)
+                result[node.layer] = float(difference)
+        return result
+
+    def _autograd(self) -> dict[str, np.ndarray]:
+        """The gradient by every layer's output before its clip, by the layer's name."""
+        graph, values = self.machine.graph, self.machine.values
+        real: dict[str, Any] = {graph.input.tensor: self._real(graph.input.tensor)}
+        before_clip = {}
+        for node in (n for n in graph.nodes if n.op in FORWARD):
+            y = node.outputs["y"]
+            inputs = [
+                real[node.inputs[role]]
+                for role in ("x", "a", "b")
+                if role in node.inputs and node.inputs[role] in real
+            ]
+            if node.op in LAYERS:
+                inputs.append(real_weights(self.machine, node))
+            z = FLOAT[node.op](node, values[y].shape, *inputs)
+            if node.op in LAYERS:
+                z = z + self._real_bias(node.inputs["b"], z.shape[-1])
+            z.requires_grad_().retain_grad()
+            before_clip[node.name] = z
+            if node.op in (*LAYERS, "add") and y != graph.logits:
+                # Half a unit inside: what would round to the bound is stored there.
+                z = torch.clamp(z, *clip_bounds(graph, node, margin=0.5))
+            real[y] = z + (self._real(y) - z).detach()
+        logits = real[graph.logits].reshape(1, -1)
+        torch.nn.functional.cross_entropy(logits, torch.tensor([self.label])).backward()
+        return {name: z.grad.numpy() for name, z in before_clip.items()}
+
+    def _real(self, tensor: str) -> Any:
+        graph = self.machine.graph
+        return torch.tensor(dequantise(graph, tensor, self.machine.values[tensor]))
+
+    def _real_bias(self, tensor: str, count: int) -> Any:
+        scales = np.resize(quant_of(self.machine.graph, tensor).scale, count)
+        return torch.tensor(self.machine.values[tensor] * scales)
+
+
+def settle(graph: Graph, rng: np.random.Generator, steps: int = 60) -> Trained:
+    """Runs steps at rate 0 on one sample until all exponents fit it."""
+    machine = Machine(graph)
+    x, label = sample(graph, rng), 1
+    for _ in range(steps):
+        before = machine.counters().exponents
+        machine.train_step(x, label, FROZEN)
+        for scale in machine.scales.values():
+            scale.quiet = 15  # the slow fall is not what is tested here
+        if machine.counters().exponents == before:
+            break
+    return Trained(machine, label)
+
+
+def without_branch(graph: Graph, sums: int, role: str) -> Graph:
+    """The graph with one side of its n-th gradient sum left out: a forgotten branch."""
+    additions = [n for n in graph.nodes if n.op == "gradient_add" and "b" in n.inputs]
+    chosen = additions[sums]
+    inputs = {r: t for r, t in chosen.inputs.items() if r != "b"}
+    inputs["a"] = chosen.inputs["b" if role == "a" else "a"]
+    broken = replace(chosen, inputs=inputs)
+    return replace(graph, nodes=tuple(broken if n is chosen else n for n in graph.nodes))
+
+
+NETWORKS = [residual, branches_of_one_tensor]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_layer_gets_the_gradient_of_autograd(
+    network: Callable[[np.random.Generator], Graph], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    trained = settle(differentiate(network(rng), headroom=0), rng)
+    errors = trained.errors()
+    assert len(errors) == sum(n.op in LAYERS for n in trained.machine.graph.nodes)
+    assert max(errors.values()) < NOISE, errors
+
+
+@pytest.mark.parametrize("role", ["a", "b"])
+@pytest.mark.parametrize(("network", "sums"), [(n, i) for n in NETWORKS for i in range(2)])
+def test_a_forgotten_branch_is_noticed(
+    network: Callable[[np.random.Generator], Graph], sums: int, role: str
+) -> None:
+    rng = np.random.default_rng(0)
+    broken = without_branch(differentiate(network(rng), headroom=0), sums, role)
+    assert max(settle(broken, rng).errors().values()) > 3 * NOISE

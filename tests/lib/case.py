@@ -1,0 +1,103 @@
+"""One kernel case: a row, and the bytes of memory before and after it by the numpy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tinyflash.graph import Node
+from tinyflash.program import Buffer, Record, Row, Space
+from tinyflash.reference.environment import Environment
+from tinyflash.reference.operators import OPERATORS
+
+from tests.lib.memory import HEADER, SCALE, state_bytes, tensor_bytes
+from tests.lib.rows import draft
+
+GUARD = b"\xa5"  # where nothing may be written
+GAP = 4
+WRITABLE = (Space.WEIGHTS, Space.STATE, Space.ARENA)
+_SPACES = {"constant": Space.FLASH, "trainable": Space.WEIGHTS}
+
+
+@dataclass(frozen=True)
+class Case:
+    """`row.record` is 0 and its FLASH buffers are offsets in `flash` until a batch places them."""
+
+    name: str
+    row: Row
+    record: Record
+    flash: bytes
+    before: Mapping[Space, bytes]
+    after: Mapping[Space, bytes]
+
+    def placed(self, record: int, flash_offset: int) -> Row:
+        """The row with its record and its constants among those of other cases."""
+        buffers = tuple(
+            replace(b, offset=b.offset + flash_offset) if b and b.space is Space.FLASH else b
+            for b in self.row.buffers
+        )
+        return replace(self.row, record=record, buffers=buffers)
+
+
+@dataclass
+class _Places:
+    """Where the tensors of a case lie, with guards between them."""
+
+    env: Environment
+    sizes: dict[Space, int] = field(default_factory=dict)
+    tensors: dict[str, Buffer] = field(default_factory=dict)
+
+    def add(self, tensor: str) -> Buffer:
+        if tensor not in self.tensors:
+            kind = self.env.graph.tensors[tensor].kind
+            space = _SPACES.get(kind, Space.ARENA)
+            offset = self.sizes.get(space, 0)
+            self.tensors[tensor] = Buffer(space, offset)
+            nbytes = self.env.graph.tensors[tensor].nbytes
+            self.sizes[space] = -(-(offset + nbytes) // 4) * 4 + GAP
+        return self.tensors[tensor]
+
+    def image(self, space: Space) -> bytes:
+        """The space as the environment holds it now."""
+        if space is Space.STATE:
+            return state_bytes(self.env)
+        image = bytearray(GUARD * self.sizes.get(space, 0))
+        for tensor, buffer in self.tensors.items():
+            if buffer.space is space and tensor in self.env.values:
+                data = tensor_bytes(self.env, tensor)
+                image[buffer.offset : buffer.offset + len(data)] = data
+        return bytes(image)
+
+
+def capture(
+    env: Environment, node: Node, name: str, alias: Mapping[str, str] | None = None
+) -> Case:
+    """Runs a node in the reference and returns what a kernel must do. `alias`: an output's role to
+    that of the input whose memory it takes."""
+    plan, places = draft(env, node), _Places(env)
+    tensors = {**node.inputs, **node.outputs}
+    for tensor in node.outputs.values():
+        env.values.pop(tensor, None)
+    for output, shared in (alias or {}).items():
+        places.tensors[tensors[output]] = places.add(tensors[shared])
+    buffers = tuple(_buffer(places, tensors, role) for role in plan.roles)
+    before = {space: places.image(space) for space in WRITABLE}
+    flash = places.image(Space.FLASH)
+    OPERATORS[node.op](env, node)
+    after = {space: places.image(space) for space in WRITABLE}
+    row = Row(plan.kernel, 0, buffers, name, plan.kernel)
+    return Case(name, row, Record(plan.ctype, "", plan.fields), flash, before, after)
+
+
+def _buffer(places: _Places, tensors: Mapping[str, str], role: str) -> Buffer | None:
+    if role == "state":
+        return Buffer(Space.STATE, 0)
+    tensor = tensors.get(role.removeprefix("s:"))
+    if tensor is None:
+        # An empty part of the weights has an address all the same (ops.h).
+        return Buffer(Space.FLASH, 0) if role in ("w", "w_frozen") else None
+    if role.startswith("s:"):
+        scales = places.env.scale_list
+        index = [s is places.env.scales[tensor] for s in scales].index(True)
+        return Buffer(Space.STATE, HEADER.size + SCALE.size * index)
+    return places.add(tensor)

@@ -1,0 +1,199 @@
+"""Operator records of tinyflash/kernels.h, from the constants of the numpy reference.
+
+The compiler makes its own (tinyflash.lower): kernel cases must not depend on them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from tinyflash.graph import (
+    AdvanceAttrs,
+    Graph,
+    MeanAttrs,
+    Node,
+    PadAttrs,
+    TransposeAttrs,
+    WindowAttrs,
+)
+from tinyflash.program import ConstArray, Value
+from tinyflash.reference import constants as k
+from tinyflash.reference.arith import Ints, ceil_log2
+from tinyflash.reference.environment import map_shape
+
+Fields = dict[str, Value]
+
+
+def _map(graph: Graph, tensor: str) -> Fields:
+    sizes = map_shape(graph.tensors[tensor])
+    return dict(zip(("height", "width", "channels"), sizes, strict=True))
+
+
+def window(graph: Graph, node: Node, x: str = "x", y: str = "y") -> Fields:
+    """tiny_window, between the tensors of two roles."""
+    assert isinstance(node.attrs, WindowAttrs)
+    tensors = {**node.inputs, **node.outputs}
+    w = node.attrs.window
+    return {
+        "x": _map(graph, tensors[x]),
+        "y": _map(graph, tensors[y]),
+        "kernel_h": w.kernel[0],
+        "kernel_w": w.kernel[1],
+        "stride_h": w.stride[0],
+        "stride_w": w.stride[1],
+        "dilation_h": w.dilation[0],
+        "dilation_w": w.dilation[1],
+        "pad_top": w.padding[0],
+        "pad_left": w.padding[1],
+    }
+
+
+def _factors(factors: k.Factors) -> ConstArray:
+    return ConstArray("tiny_factor", np.stack([factors.mantissa, factors.exponent], axis=1))
+
+
+def _int32(values: Ints) -> ConstArray:
+    return ConstArray("int32_t", values)
+
+
+def layer(graph: Graph, node: Node) -> tuple[str, Fields]:
+    """The C type and the fields of a layer with weights, by its forward node."""
+    if node.op == "fully_connected":
+        return "tiny_fully_connected", {**_matrix(graph, node), **_arithmetic(graph, node)}
+    x, y = (graph.tensors[t] for t in (node.inputs["x"], node.outputs["y"]))
+    fields: Fields = {"window": window(graph, node), "kept": kept(graph, node)}
+    if node.op == "depthwise":
+        fields["multiplier"] = y.shape[-1] // x.shape[-1]
+    return f"tiny_{node.op}", {**fields, **_arithmetic(graph, node)}
+
+
+def kept(graph: Graph, node: Node) -> int:
+    return graph.tensors[node.inputs["w"]].shape[-1] if "w" in node.inputs else 0
+
+
+def _matrix(graph: Graph, node: Node) -> Fields:
+    size = k.terms_forward(graph, node)
+    x, y = (graph.tensors[t] for t in (node.inputs["x"], node.outputs["y"]))
+    rows = x.size // size
+    return {"rows": rows, "in": size, "out": y.size // rows, "kept": kept(graph, node)}
+
+
+def _arithmetic(graph: Graph, node: Node) -> Fields:
+    r, d = k.requant(graph, node), k.descent(graph, node)
+    w, b = (node.inputs.get(role) for role in ("w", "b"))
+    requant: Fields = {
+        "multiplier": _int32(r.multiplier),
+        "shift": _int32(r.shift),
+        "x_zero": r.x_zero,
+        "y_zero": r.y_zero,
+        "y_min": r.clip.low,
+        "y_max": r.clip.high,
+    }
+    descent: Fields = {
+        "ratio": ConstArray("uint16_t", d.ratio),
+        "factor": _factors(d.factor),
+        "w_rate": _factors(d.w_rate),
+        "b_rate": _factors(d.b_rate),
+        "w_id": graph.tensors[w].source_id if w else 0,
+        "b_id": graph.tensors[b].source_id if b else 0,
+        "b_limit": d.b_limit,
+        "ratio_shift": d.ratio_shift,
+    }
+    return {"requant": requant, "descent": descent}
+
+
+def bias(graph: Graph, node: Node, forward: Node) -> Fields:
+    d = k.descent(graph, forward)
+    b, dy = (graph.tensors[node.inputs[role]] for role in ("b", "dy"))
+    return {
+        "rows": dy.size // b.size,
+        "out": b.size,
+        "rate": _factors(d.b_rate),
+        "id": b.source_id,
+        "limit": d.b_limit,
+    }
+
+
+def pool(graph: Graph, node: Node, x: str = "x", y: str = "y") -> Fields:
+    assert isinstance(node.attrs, WindowAttrs)
+    q = 23 - ceil_log2(k.windows_over_element(node.attrs.window))
+    bounds: Fields = {"y_min": node.attrs.clip.low, "y_max": node.attrs.clip.high}
+    return {"window": window(graph, node, x, y), **bounds, "reciprocal_shift": q}
+
+
+def mean(graph: Graph, node: Node, x: str, y: str) -> Fields:
+    assert isinstance(node.attrs, MeanAttrs)
+    first, last = min(node.attrs.axes), max(node.attrs.axes) + 1
+    shape = graph.tensors[x].shape
+    count = math.prod(shape[first:last])
+    c = k.mean_constants(graph.tensors[x], graph.tensors[y], count)
+    return {
+        "outer": math.prod(shape[:first]),
+        "count": count,
+        "inner": math.prod(shape[last:]),
+        "multiplier": c.multiplier,
+        "shift": c.shift,
+        "x_zero": c.x_zero,
+        "y_zero": c.y_zero,
+        "reciprocal": k.reciprocal(count),
+    }
+
+
+def add(graph: Graph, node: Node) -> Fields:
+    c, clip = k.add_constants(graph, node), k.clip_of(node)
+    fields: Fields = {"count": graph.tensors[node.outputs["y"]].size}
+    for name, (multiplier, shift) in (("a", c.a), ("b", c.b), ("y", c.y)):
+        fields |= {f"{name}_multiplier": multiplier, f"{name}_shift": shift}
+    zeros: Fields = {"a_zero": c.a_zero, "b_zero": c.b_zero, "y_zero": c.y_zero}
+    return {**fields, **zeros, "y_min": clip.low, "y_max": clip.high}
+
+
+def pad(graph: Graph, node: Node, x: str, y: str) -> Fields:
+    assert isinstance(node.attrs, PadAttrs)
+    top, left, front = node.attrs.before
+    maps: Fields = {"x": _map(graph, x), "y": _map(graph, y)}
+    return {**maps, "top": top, "left": left, "front": front, "value": node.attrs.value}
+
+
+def transpose(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, TransposeAttrs)
+    shape, order = graph.tensors[node.inputs["x"]].shape, node.attrs.order
+    missing = 4 - len(order)
+    strides = [math.prod(shape[i + 1 :]) for i in order]
+    return {
+        "shape": (*[1] * missing, *(shape[i] for i in order)),
+        "stride": (*[0] * missing, *strides),
+    }
+
+
+def copy(graph: Graph, node: Node) -> Fields:
+    """keep: the first channels of each row."""
+    x, y = (graph.tensors[t] for t in (node.inputs["x"], node.outputs["y"]))
+    channels = x.shape[-1]
+    rows = x.size // channels
+    size = y.size // rows
+    return {"rows": rows, "size": size, "x_stride": channels, "y_stride": size}
+
+
+def count(graph: Graph, tensor: str) -> Fields:
+    return {"count": graph.tensors[tensor].size}
+
+
+def mask(graph: Graph, node: Node) -> Fields:
+    clip = k.clip_of(node)
+    return {**count(graph, node.inputs["y"]), "y_min": clip.low, "y_max": clip.high}
+
+
+def softmax(graph: Graph, node: Node) -> Fields:
+    tensor = graph.tensors[node.inputs["x"]]
+    return {"rows": tensor.size // tensor.shape[-1], "classes": tensor.shape[-1]}
+
+
+def loss(graph: Graph, node: Node) -> Fields:
+    return {"classes": graph.tensors[node.inputs["x"]].size}
+
+
+def advance(node: Node) -> Fields:
+    assert isinstance(node.attrs, AdvanceAttrs)
+    return {"headroom": node.attrs.headroom}

@@ -1,0 +1,104 @@
+"""One row of a table for one node: kernel, record, and the order of its buffers (ops.h)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyflash.graph import Graph, Node
+from tinyflash.reference.environment import LAYERS, Environment
+
+from tests.lib import records
+from tests.lib.records import Fields
+
+# Buffers by kernel, as tinyflash/ops.h lists them; "s:" before a role stands for its scale.
+BUFFERS = {
+    **{f"{layer}_forward": "x w w_frozen b y" for layer in LAYERS},
+    **{f"{layer}_backward_input": "dy s:dy w w_frozen mask dx s:dx" for layer in LAYERS},
+    **{f"{layer}_update": "x dy s:dy w state" for layer in LAYERS},
+    "bias_update": "dy s:dy b state",
+    "average_pool_forward": "x y",
+    "max_pool_forward": "x y",
+    "mean_forward": "x y",
+    "copy_forward": "x y",
+    "pad_forward": "x y",
+    "transpose_forward": "x y",
+    "average_pool_backward_input": "dy s:dy mask dx s:dx",
+    "mean_backward_input": "dy s:dy mask dx s:dx",
+    "pad_backward_input": "dy s:dy mask dx s:dx",
+    "add_forward": "a b y",
+    "gradient_add": "a s:a b s:b mask dx s:dx",
+    "lookup_forward": "x table y",
+    "softmax_forward": "x table y",
+    "mask_forward": "y mask",
+    "softmax_loss": "x table state dy s:dy",
+    "advance_scales": "state",
+}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A row before its buffers have places."""
+
+    kernel: str
+    ctype: str
+    fields: Fields
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return tuple(BUFFERS[self.kernel].split())
+
+
+def draft(env: Environment, node: Node) -> Draft:
+    """The row that does what the reference does for this node."""
+    graph = env.graph
+    if node.op in LAYERS:
+        return Draft(f"{node.op}_forward", *records.layer(graph, node))
+    if node.op == "bias_update":
+        return Draft(node.op, "tiny_bias", records.bias(graph, node, env.layer(node)))
+    if node.op.rpartition("_")[0] in LAYERS or node.op.removesuffix("_backward_input") in LAYERS:
+        return Draft(node.op, *records.layer(graph, env.layer(node)))
+    if node.op.endswith("_backward_input"):
+        return _backward(graph, node)
+    return _plain(graph, node)
+
+
+def _backward(graph: Graph, node: Node) -> Draft:
+    op, dx, dy = node.op.removesuffix("_backward_input"), node.outputs["dx"], node.inputs["dy"]
+    if op == "average_pool":
+        return Draft(node.op, "tiny_pool", records.pool(graph, node, "dx", "dy"))
+    if op == "pad":
+        return Draft(node.op, "tiny_pad", records.pad(graph, node, dx, dy))
+    forward = graph.node(node.layer, "mean")
+    fields = records.mean(graph, forward, forward.inputs["x"], forward.outputs["y"])
+    return Draft(node.op, "tiny_mean", fields)
+
+
+def _plain(graph: Graph, node: Node) -> Draft:
+    x, y = node.inputs.get("x", ""), node.outputs.get("y", "")
+    match node.op:
+        case "average_pool" | "max_pool":
+            return Draft(f"{node.op}_forward", "tiny_pool", records.pool(graph, node))
+        case "mean":
+            return Draft("mean_forward", "tiny_mean", records.mean(graph, node, x, y))
+        case "pad":
+            return Draft("pad_forward", "tiny_pad", records.pad(graph, node, x, y))
+        case "transpose":
+            return Draft("transpose_forward", "tiny_transpose", records.transpose(graph, node))
+        case "keep":
+            return Draft("copy_forward", "tiny_copy", records.copy(graph, node))
+        case "add":
+            return Draft("add_forward", "tiny_add", records.add(graph, node))
+        case "gradient_add":
+            fields = records.count(graph, node.inputs["a"])
+            return Draft("gradient_add", "tiny_gradient_sum", fields)
+        case "lookup":
+            return Draft("lookup_forward", "tiny_lookup", records.count(graph, x))
+        case "softmax":
+            return Draft("softmax_forward", "tiny_softmax", records.softmax(graph, node))
+        case "mask":
+            return Draft("mask_forward", "tiny_mask", records.mask(graph, node))
+        case "softmax_loss":
+            return Draft("softmax_loss", "tiny_loss", records.loss(graph, node))
+        case "advance":
+            return Draft("advance_scales", "tiny_advance", records.advance(node))
+    raise AssertionError(f"no kernel for {node.op}")

@@ -1,0 +1,100 @@
+/* A model for the tests of the link.
+ *
+ * infer: output[i] = input[i] + input[i + 2300] + weights[i].  train: weights[i] += input[i] + label;
+ * step += 1; predicted = label, probability = 2^14. The labels 3 to 5 crash, each in its own way.
+ */
+#include "model.h"
+
+#define INFER_INPUT 0
+#define OUTPUT 3000
+#define TRAIN_INPUT 1024
+#define TAIL (MODEL_INPUT_BYTES - MODEL_OUTPUT_BYTES)
+
+enum { LABEL_UNMAPPED = 3, LABEL_UNDEFINED = 4, LABEL_STACK = 5, CLASSES = 6 };
+
+static void infer(const void *record, void *const *buffers) {
+    const uint8_t *input = buffers[0], *weights = buffers[1];
+    uint8_t *output = buffers[2];
+    (void)record;
+    for (uint32_t i = 0; i < MODEL_OUTPUT_BYTES; i++) {
+        output[i] = (uint8_t)(input[i] + input[i + TAIL] + weights[i]);
+    }
+}
+
+/* 64 bytes of stack and more for each level. */
+static uint32_t dig(volatile uint8_t *above, uint32_t levels) {
+    volatile uint8_t here[64];
+    here[0] = (uint8_t)(above[0] + 1);
+    return levels == 0 ? 0 : dig(here, levels - 1) + here[0];
+}
+
+static void crash(uint32_t label) {
+    volatile uint8_t start = 0;
+    switch (label) {
+        case LABEL_UNMAPPED:
+            start = *(volatile uint8_t *)0xA0000000u;
+            break;
+        case LABEL_UNDEFINED:
+            __asm volatile(".short 0xde00");
+            break;
+        case LABEL_STACK:
+            start = (uint8_t)dig(&start, 4096);
+            break;
+        default:
+            break;
+    }
+}
+
+static void train(const void *record, void *const *buffers) {
+    const uint8_t *input = buffers[0];
+    uint8_t *weights = buffers[1];
+    tiny_state *state = buffers[2];
+    (void)record;
+    crash(state->label);
+    for (uint32_t i = 0; i < MODEL_WEIGHTS_BYTES; i++) {
+        weights[i] = (uint8_t)(weights[i] + input[i] + state->label);
+    }
+    state->step++;
+    state->predicted = state->label;
+    state->probability = 1 << 14;
+}
+
+#define NONE5 TINY_NO_BUFFER, TINY_NO_BUFFER, TINY_NO_BUFFER, TINY_NO_BUFFER, TINY_NO_BUFFER
+
+static const tiny_op infer_op = {
+    infer,
+    0,
+    {TINY_BUFFER(TINY_ARENA, INFER_INPUT), TINY_BUFFER(TINY_WEIGHTS, 0),
+     TINY_BUFFER(TINY_ARENA, OUTPUT), NONE5},
+};
+
+static const tiny_op train_op = {
+    train,
+    0,
+    {TINY_BUFFER(TINY_ARENA, TRAIN_INPUT), TINY_BUFFER(TINY_WEIGHTS, 0),
+     TINY_BUFFER(TINY_STATE, 0), NONE5},
+};
+
+/* Two scales, of exponents -7 and -3. */
+static const uint32_t state_image[MODEL_STATE_BYTES / 4] = {
+    1, 0, 0, 0, 2u << 16, 0, 0xF9, 0, 0, 0xFD, 0, 0,
+};
+static const uint8_t weights_image[MODEL_WEIGHTS_BYTES] = {1, 2, 3, 4, 5};
+
+const tiny_model model = {
+    .infer = {&infer_op, 1},
+    .train = {&train_op, 1},
+    .flash = weights_image,
+    .weights_image = weights_image,
+    .state_image = (const uint8_t *)state_image,
+    .weights_bytes = MODEL_WEIGHTS_BYTES,
+    .state_bytes = MODEL_STATE_BYTES,
+    .arena_bytes = MODEL_ARENA_BYTES,
+    .input = TINY_BUFFER(TINY_ARENA, INFER_INPUT),
+    .output = TINY_BUFFER(TINY_ARENA, OUTPUT),
+    .train_input = TINY_BUFFER(TINY_ARENA, TRAIN_INPUT),
+    .input_bytes = MODEL_INPUT_BYTES,
+    .output_bytes = MODEL_OUTPUT_BYTES,
+    .classes = CLASSES,
+    .hash = MODEL_HASH,
+};

@@ -1,0 +1,351 @@
+"""Builds small .tflite files without TensorFlow: tensors, operators, layers of random weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import tflite
+
+Shape = tuple[int, ...]
+SAME, VALID = 0, 1
+NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
+
+_NUMPY = {
+    "FLOAT32": "<f4",
+    "INT8": "i1",
+    "UINT8": "u1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+}
+
+
+@dataclass
+class FileTensor:
+    """A tensor of the file to be; change any field to make a broken file."""
+
+    shape: Shape
+    type: str = "INT8"
+    scale: list[float] | None = None
+    zero: list[int] | None = None
+    axis: int = 0
+    data: Any = None
+    variable: bool = False
+
+    def bytes(self) -> bytes:
+        if isinstance(self.data, bytes):
+            return self.data
+        return np.asarray(self.data).astype(_NUMPY[self.type]).tobytes()
+
+
+@dataclass
+class FileOperator:
+    """An operator of the file to be; `options`: the table's kind and its fields."""
+
+    code: str
+    inputs: list[int]
+    outputs: list[int]
+    kind: str = ""
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class File:
+    """A .tflite file in the making. Methods add layers and return the index of their output."""
+
+    seed: int = 0
+    tensors: list[FileTensor] = field(default_factory=list)
+    operators: list[FileOperator] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+    subgraphs: int = 1
+    identifier: bytes = b"TFL3"
+
+    def __post_init__(self) -> None:
+        self.random = np.random.default_rng(self.seed)
+
+    # ---- Pieces ---------------------------------------------------------------------------------
+
+    def tensor(self, shape: Shape, scale: float | None = None, zero: int = 0, **rest: Any) -> int:
+        scales = None if scale is None else [scale]
+        zeros = None if scale is None else [zero]
+        self.tensors.append(FileTensor(shape, scale=scales, zero=zeros, **rest))
+        return len(self.tensors) - 1
+
+    def constant(self, data: Any, type: str = "INT32", **rest: Any) -> int:  # noqa: A002
+        values = np.asarray(data)
+        return self.tensor(values.shape, type=type, data=values, **rest)
+
+    def operator(
+        self, code: str, inputs: list[int], output: int, kind: str = "", **fields: Any
+    ) -> int:
+        self.operators.append(FileOperator(code, inputs, [output], kind, fields))
+        return output
+
+    def input(self, shape: Shape, scale: float = 0.02, zero: int = 0, type: str = "INT8") -> int:  # noqa: A002
+        index = self.tensor(shape, None if type == "FLOAT32" else scale, zero, type=type)
+        self.inputs.append(index)
+        return index
+
+    def shape(self, index: int) -> Shape:
+        return self.tensors[index].shape
+
+    # ---- Layers with weights --------------------------------------------------------------------
+
+    def _weights(self, x: int, shape: Shape, axis: int, out: int, scales: int) -> tuple[int, int]:
+        """(weights, bias) with plausible scales; `scales` of them."""
+        w = self.random.integers(-127, 128, shape)
+        scale = [float(np.float32(s)) for s in 10 ** self.random.uniform(-2.5, -1.5, scales)]
+        weights = self.tensor(
+            shape, type="INT8", data=w, axis=axis if scales > 1 else 0, scale=None
+        )
+        self.tensors[weights].scale, self.tensors[weights].zero = scale, [0] * scales
+        bias = self.constant(self.random.integers(-3000, 3000, out))
+        x_scale = (self.tensors[x].scale or [0.0])[0]
+        self.tensors[bias].scale = [float(np.float32(x_scale * s)) for s in scale]
+        self.tensors[bias].zero = [0] * scales
+        return weights, bias
+
+    def _output(self, x: int, weights: int, shape: Shape, terms: int, zero: int) -> int:
+        """An output tensor whose scale makes good use of its range."""
+        x_scale = (self.tensors[x].scale or [0.0])[0]
+        spread = 73 * 73 * np.sqrt(terms) * x_scale * np.mean(self.tensors[weights].scale or [0])
+        return self.tensor(shape, float(np.float32(spread / 60)), zero)
+
+    def window(
+        self,
+        code: str,
+        x: int,
+        kernel: tuple[int, int],
+        *,
+        out: int = 4,
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+        padding: int = SAME,
+        activation: int = NONE,
+        zero: int = 3,
+        per_channel: bool = True,
+        bias: bool = True,
+    ) -> int:
+        """CONV_2D or DEPTHWISE_CONV_2D with `out` output channels."""
+        _, height, width, channels = self.shape(x)
+        depthwise = code == "DEPTHWISE_CONV_2D"
+        shape = (1, *kernel, out) if depthwise else (out, *kernel, channels)
+        w, b = self._weights(x, shape, 3 if depthwise else 0, out, out if per_channel else 1)
+        terms = kernel[0] * kernel[1] * (1 if depthwise else channels)
+        sides = [
+            _out_side(n, k, s, d, padding)
+            for n, k, s, d in zip((height, width), kernel, stride, dilation, strict=True)
+        ]
+        y = self._output(x, w, (1, *sides, out), terms, zero)
+        fields = {
+            "Padding": padding,
+            "StrideH": stride[0],
+            "StrideW": stride[1],
+            "DilationHFactor": dilation[0],
+            "DilationWFactor": dilation[1],
+            "FusedActivationFunction": activation,
+        }
+        if depthwise:
+            fields["DepthMultiplier"] = out // channels
+        kind = "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions"
+        return self.operator(code, [x, w, b] if bias else [x, w], y, kind, **fields)
+
+    def conv(self, x: int, kernel: tuple[int, int], **rest: Any) -> int:
+        return self.window("CONV_2D", x, kernel, **rest)
+
+    def depthwise(self, x: int, kernel: tuple[int, int], **rest: Any) -> int:
+        return self.window("DEPTHWISE_CONV_2D", x, kernel, **{"out": self.shape(x)[3], **rest})
+
+    def dense(
+        self,
+        x: int,
+        out: int,
+        *,
+        rows: int = 1,
+        activation: int = NONE,
+        zero: int = 3,
+        per_channel: bool = False,
+        bias: bool = True,
+        keep: Shape | None = None,
+    ) -> int:
+        depth = int(np.prod(self.shape(x))) // rows
+        w, b = self._weights(x, (out, depth), 0, out, out if per_channel else 1)
+        y = self._output(x, w, (*(keep or (rows,)), out), depth, zero)
+        fields = {"FusedActivationFunction": activation, "KeepNumDims": keep is not None}
+        inputs = [x, w, b if bias else -1]
+        return self.operator("FULLY_CONNECTED", inputs, y, "FullyConnectedOptions", **fields)
+
+    # ---- Others ---------------------------------------------------------------------------------
+
+    def pool(
+        self,
+        code: str,
+        x: int,
+        kernel: tuple[int, int],
+        *,
+        stride: tuple[int, int] = (1, 1),
+        padding: int = VALID,
+        activation: int = NONE,
+    ) -> int:
+        _, height, width, channels = self.shape(x)
+        sides = [
+            _out_side(n, k, s, 1, padding)
+            for n, k, s in zip((height, width), kernel, stride, strict=True)
+        ]
+        y = self.like(x, (1, *sides, channels))
+        return self.operator(
+            code,
+            [x],
+            y,
+            "Pool2DOptions",
+            Padding=padding,
+            StrideH=stride[0],
+            StrideW=stride[1],
+            FilterHeight=kernel[0],
+            FilterWidth=kernel[1],
+            FusedActivationFunction=activation,
+        )
+
+    def like(self, x: int, shape: Shape | None = None) -> int:
+        """A tensor scaled like x."""
+        source = self.tensors[x]
+        self.tensors.append(
+            FileTensor(shape or source.shape, source.type, source.scale, source.zero)
+        )
+        return len(self.tensors) - 1
+
+    def map(self, code: str, x: int, scale: float, zero: int, kind: str = "", **fields: Any) -> int:
+        """A function of each element."""
+        return self.operator(code, [x], self.tensor(self.shape(x), scale, zero), kind, **fields)
+
+    def reshape(self, x: int, shape: Shape, code: str = "RESHAPE") -> int:
+        return self.operator(code, [x, self.constant(shape)], self.like(x, shape))
+
+    def binary(
+        self, code: str, a: int, b: int, scale: float, zero: int = 0, activation: int = NONE
+    ) -> int:
+        shape = np.broadcast_shapes(self.shape(a), self.shape(b))
+        y = self.tensor(shape, scale, zero)
+        kind = f"{code.capitalize()}Options"
+        return self.operator(code, [a, b], y, kind, FusedActivationFunction=activation)
+
+    def mean(self, x: int, axes: list[int], scale: float, zero: int, keep: bool = False) -> int:
+        reduced = {axis % len(self.shape(x)) for axis in axes}
+        sides = enumerate(self.shape(x))
+        shape = tuple(1 if i in reduced else d for i, d in sides if keep or i not in reduced)
+        y = self.tensor(shape, scale, zero)
+        return self.operator("MEAN", [x, self.constant(axes)], y, "ReducerOptions", KeepDims=keep)
+
+    def softmax(self, x: int, beta: float = 1.0) -> int:
+        y = self.tensor(self.shape(x), 1 / 256, -128)
+        return self.operator("SOFTMAX", [x], y, "SoftmaxOptions", Beta=beta)
+
+    # ---- The file -------------------------------------------------------------------------------
+
+    def finish(self, *outputs: int) -> bytes:
+        """The bytes of the file."""
+        self.outputs = list(outputs) or self.outputs
+        builder = flatbuffers.Builder(1024)
+        codes = sorted({op.code for op in self.operators})
+        contents = [b""] + [t.bytes() if t.data is not None else b"" for t in self.tensors]
+        buffers = _tables(builder, [_buffer(builder, c) for c in contents])
+        tensors = _tables(builder, [_tensor(builder, t, i) for i, t in enumerate(self.tensors)])
+        operators = _tables(builder, [_operator(builder, op, codes) for op in self.operators])
+        graph = self._subgraph(builder, tensors, operators)
+        graphs = _tables(builder, [graph] * self.subgraphs)
+        listed = _tables(builder, [_code(builder, c) for c in codes])
+        tflite.ModelStart(builder)
+        tflite.ModelAddVersion(builder, 3)
+        tflite.ModelAddOperatorCodes(builder, listed)
+        tflite.ModelAddSubgraphs(builder, graphs)
+        tflite.ModelAddBuffers(builder, buffers)
+        builder.Finish(tflite.ModelEnd(builder), file_identifier=self.identifier)
+        return bytes(builder.Output())
+
+    def _subgraph(self, builder: Any, tensors: int, operators: int) -> int:
+        inputs, outputs = _integers(builder, self.inputs), _integers(builder, self.outputs)
+        tflite.SubGraphStart(builder)
+        tflite.SubGraphAddTensors(builder, tensors)
+        tflite.SubGraphAddInputs(builder, inputs)
+        tflite.SubGraphAddOutputs(builder, outputs)
+        tflite.SubGraphAddOperators(builder, operators)
+        return int(tflite.SubGraphEnd(builder))
+
+
+def _out_side(size: int, kernel: int, stride: int, dilation: int, padding: int) -> int:
+    if padding == SAME:
+        return -(-size // stride)
+    return (size - (kernel - 1) * dilation - 1) // stride + 1
+
+
+def _tables(builder: Any, offsets: list[int]) -> int:
+    builder.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return int(builder.EndVector())
+
+
+def _integers(builder: Any, values: Any) -> int:
+    return int(builder.CreateNumpyVector(np.asarray(values, np.int32)))
+
+
+def _buffer(builder: Any, content: bytes) -> int:
+    data = builder.CreateByteVector(content) if content else None
+    tflite.BufferStart(builder)
+    if data is not None:
+        tflite.BufferAddData(builder, data)
+    return int(tflite.BufferEnd(builder))
+
+
+def _tensor(builder: Any, tensor: FileTensor, index: int) -> int:
+    name = builder.CreateString(f"tensor {index}")
+    shape = _integers(builder, tensor.shape)
+    quantization = None
+    if tensor.scale is not None:
+        scale = builder.CreateNumpyVector(np.asarray(tensor.scale, np.float32))
+        zero = builder.CreateNumpyVector(np.asarray(tensor.zero or [], np.int64))
+        tflite.QuantizationParametersStart(builder)
+        tflite.QuantizationParametersAddScale(builder, scale)
+        tflite.QuantizationParametersAddZeroPoint(builder, zero)
+        tflite.QuantizationParametersAddQuantizedDimension(builder, tensor.axis)
+        quantization = tflite.QuantizationParametersEnd(builder)
+    tflite.TensorStart(builder)
+    tflite.TensorAddShape(builder, shape)
+    tflite.TensorAddType(builder, getattr(tflite.TensorType, tensor.type))
+    tflite.TensorAddBuffer(builder, index + 1)
+    tflite.TensorAddName(builder, name)
+    tflite.TensorAddIsVariable(builder, tensor.variable)
+    if quantization is not None:
+        tflite.TensorAddQuantization(builder, quantization)
+    return int(tflite.TensorEnd(builder))
+
+
+def _operator(builder: Any, op: FileOperator, codes: list[str]) -> int:
+    options = None
+    if op.kind:
+        getattr(tflite, f"{op.kind}Start")(builder)
+        for name, value in op.fields.items():
+            getattr(tflite, f"{op.kind}Add{name}")(builder, value)
+        options = getattr(tflite, f"{op.kind}End")(builder)
+    inputs, outputs = _integers(builder, op.inputs), _integers(builder, op.outputs)
+    tflite.OperatorStart(builder)
+    tflite.OperatorAddOpcodeIndex(builder, codes.index(op.code))
+    tflite.OperatorAddInputs(builder, inputs)
+    tflite.OperatorAddOutputs(builder, outputs)
+    if options is not None:
+        tflite.OperatorAddBuiltinOptionsType(builder, getattr(tflite.BuiltinOptions, op.kind))
+        tflite.OperatorAddBuiltinOptions(builder, options)
+    return int(tflite.OperatorEnd(builder))
+
+
+def _code(builder: Any, code: str) -> int:
+    number = getattr(tflite.BuiltinOperator, code)
+    tflite.OperatorCodeStart(builder)
+    tflite.OperatorCodeAddDeprecatedBuiltinCode(builder, min(number, 127))
+    tflite.OperatorCodeAddBuiltinCode(builder, number)
+    tflite.OperatorCodeAddVersion(builder, 1)
+    return int(tflite.OperatorCodeEnd(builder))

@@ -1,0 +1,126 @@
+"""Differentiate, sparsify and prune: the shape of the training graph they make."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tinyflash.compiler import training_graph
+from tinyflash.errors import SchemeError
+from tinyflash.graph import Clip, Graph, Node, Window
+from tinyflash.passes.differentiate import differentiate
+from tinyflash.passes.head import LOGIT_SCALE, attach_head
+from tinyflash.passes.prune import prune_to_output, prune_to_updates
+from tinyflash.passes.scheme import parse_scheme
+from tinyflash.verify import verify
+
+from tests.agree.graphs import Layer, Net, same
+
+POINT = Window((1, 1))
+
+
+def residual(*, extra_reader: bool = False) -> Graph:
+    """conv a, then a + conv(a) (+ another conv of a), pooled, classified."""
+    net = Net(np.random.default_rng(1))
+    a = net.conv2d(net.input((4, 4, 2)), 3, same((4, 4, 2), 3), Layer(clip=Clip(-128, 90)))
+    total = net.add(a, net.conv2d(a, 3, POINT))
+    if extra_reader:
+        total = net.add(total, net.conv2d(a, 3, POINT))
+    pooled = net.pool("average_pool", total, Window((4, 4)))
+    return net.graph(net.fully_connected(net.reshape(pooled, (1, 3)), 2))
+
+
+def ops(graph: Graph) -> list[str]:
+    return [node.op for node in graph.nodes]
+
+
+def all_weights(graph: Graph) -> Graph:
+    return prune_to_updates(training_graph(graph, parse_scheme("[[update]]\nweights = 1\nbias = true")))
+
+
+def test_both_branches_of_a_residual_sum_are_added_up() -> None:
+    graph = all_weights(residual())
+    (total,) = [n for n in graph.nodes if n.op == "gradient_add" and "b" in n.inputs]
+    sources = {total.inputs["a"], total.inputs["b"]}
+    assert {graph.producer(t).op for t in sources} == {  # type: ignore[union-attr]
+        "average_pool_backward_input",
+        "conv2d_backward_input",
+    }
+    assert total.inputs["mask"] == "mask_conv2d_0_y"
+
+
+def test_three_readers_make_two_sums() -> None:
+    graph = all_weights(residual(extra_reader=True))
+    sums = [n for n in graph.nodes if n.op == "gradient_add" and "b" in n.inputs]
+    assert len(sums) == 2
+    assert ["mask" in n.inputs for n in sums] == [False, True]
+
+
+def test_an_input_gradient_is_computed_before_its_weights_change() -> None:
+    graph = all_weights(residual())
+    for index, node in enumerate(graph.nodes):
+        for written in node.writes:
+            later = graph.nodes[index + 1 :]
+            assert not [n.name for n in later if written in n.inputs.values()]
+
+
+def test_back_propagation_ends_at_the_earliest_update() -> None:
+    text = "[[update]]\nlayers = ['conv2d_1']\nbias = true"
+    graph = prune_to_updates(training_graph(residual(), parse_scheme(text)))
+    assert "conv2d_backward_input" not in ops(graph)
+    assert ops(graph).count("bias_update") == 2
+
+
+def test_a_frozen_layer_keeps_no_input() -> None:
+    text = "[[update]]\nlast = 2\nbias = true\n[[update]]\nlast = 1\nweights = 0.4"
+    graph = prune_to_updates(training_graph(residual(), parse_scheme(text)))
+    (keep,) = [n for n in graph.nodes if n.op == "keep"]
+    assert keep.name == "conv2d_1"
+    assert graph.tensors[keep.outputs["y"]].shape == (4, 4, 1)
+    assert graph.tensors["conv2d_1_w_kept"].kind == "trainable"
+    assert graph.tensors["conv2d_1_w_frozen"].shape == (3, 1, 1, 2)
+    assert graph.tensors["conv2d_0_w"].kind == "constant"
+
+
+def test_the_infer_graph_reads_the_trained_weights_and_nothing_of_training() -> None:
+    text = "[[update]]\nlast = 1\nweights = 0.4"
+    graph = prune_to_output(training_graph(residual(), parse_scheme(text)))
+    assert ops(graph) == ["conv2d", "conv2d", "add", "average_pool", "reshape", "fully_connected"]
+    assert graph.nodes[1].inputs["w"] == "conv2d_1_w_kept"
+    verify(graph)
+
+
+def test_a_layer_behind_a_forward_only_operator_cannot_be_trained() -> None:
+    net = Net(np.random.default_rng(2))
+    a = net.conv2d(net.input((4, 4, 2)), 3, POINT)
+    pooled = net.pool("max_pool", a, Window((4, 4)))
+    graph = net.graph(net.fully_connected(net.reshape(pooled, (1, 3)), 2))
+    with pytest.raises(SchemeError, match="'conv2d_0' cannot be trained.*forward only"):
+        all_weights(graph)
+
+
+def test_a_gradient_known_only_in_part_is_not_used() -> None:
+    """One reader of a passes a gradient, the other does not: a's gradient is not known."""
+    net = Net(np.random.default_rng(3))
+    a = net.conv2d(net.input((4, 4, 2)), 3, POINT)
+    b = net.conv2d(a, 3, POINT)
+    c = net.pool("max_pool", a, same((4, 4, 3), 3))
+    pooled = net.pool("average_pool", net.add(b, c), Window((4, 4)))
+    graph = differentiate(net.graph(net.fully_connected(net.reshape(pooled, (1, 3)), 2)))
+    trained = {n.layer for n in graph.nodes if n.op == "conv2d_update"}
+    assert trained == {"conv2d_1"}
+
+
+def test_a_new_head_starts_at_zero_and_drops_what_followed_the_old() -> None:
+    graph = attach_head(residual(), 5)
+    head: Node = graph.nodes[-1]
+    assert head.op == "fully_connected"
+    assert not graph.tensors[head.inputs["w_frozen"]].data.any()  # type: ignore[union-attr]
+    assert graph.output.shape == (1, 5)
+    assert graph.tensors[graph.logits].quant.scale == (LOGIT_SCALE,)  # type: ignore[union-attr]
+
+
+def test_training_without_a_classifier_is_refused() -> None:
+    net = Net(np.random.default_rng(4))
+    graph = net.graph(net.pool("average_pool", net.input((4, 4, 2)), Window((4, 4))))
+    with pytest.raises(SchemeError, match="needs a classifier.*average_pool"):
+        training_graph(graph, parse_scheme(""))

@@ -1,0 +1,101 @@
+"""The scheme file: what it accepts, what it refuses in one line, and what it means for a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinyflash.errors import SchemeError
+from tinyflash.graph import Graph, Window
+from tinyflash.passes.scheme import LayerUpdate, load_scheme, parse_scheme, resolve
+
+from tests.agree.graphs import Net, same
+
+
+def chain() -> Graph:
+    """Two convolutions, a depthwise one, and a classifier."""
+    net = Net(np.random.default_rng(0))
+    x = net.input((6, 6, 3))
+    x = net.conv2d(x, 8, same((6, 6, 3), 3))
+    x = net.depthwise(x, same((6, 6, 8), 3))
+    x = net.conv2d(x, 4, Window((1, 1)))
+    x = net.reshape(x, (1, 144))
+    return net.graph(net.fully_connected(x, 3))
+
+
+def test_the_classifier_is_trained_without_being_named() -> None:
+    assert resolve(parse_scheme(""), chain()) == {"fully_connected_4": LayerUpdate(144, 144, True)}
+
+
+def test_rules_apply_in_order() -> None:
+    text = """
+        [[update]]
+        last = 3
+        bias = true
+        [[update]]
+        last = 2
+        operator = "conv2d"
+        weights = 0.3
+        [[update]]
+        layers = ["conv2d_0", "fully_connected_4"]
+        bias = false
+    """
+    assert resolve(parse_scheme(text), chain()) == {
+        "depthwise_1": LayerUpdate(0, 8, True),
+        "conv2d_2": LayerUpdate(2, 8, True),
+        "fully_connected_4": LayerUpdate(144, 144, False),
+    }
+
+
+def test_a_rule_without_layers_means_all_before_the_classifier() -> None:
+    updates = resolve(parse_scheme("[[update]]\nweights = 0.01"), chain())
+    assert {name: u.kept for name, u in updates.items()} == {
+        "conv2d_0": 1,
+        "depthwise_1": 1,
+        "conv2d_2": 1,
+        "fully_connected_4": 144,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("head = ", "not a TOML file"),
+        ("head = 1", "head must be a whole number from 2"),
+        ("head = true", "head must be a whole number"),
+        ("heads = 2", "unknown key 'heads'; known: head"),
+        ("update = 3", "write rules as"),
+        ("[[update]]\nlast = 2", "says neither weights nor bias"),
+        ("[[update]]\nlast = -1\nbias = true", "last must be a whole number"),
+        ("[[update]]\nweights = 1.5", "ratio of input channels from 0 to 1"),
+        ("[[update]]\nweights = nan", "ratio of input channels from 0 to 1"),
+        ("[[update]]\nbias = 1", "bias must be true or false"),
+        ("[[update]]\noperator = 'add'\nbias = true", "operator must be one of conv2d"),
+        ("[[update]]\nlayers = 'conv2d_0'\nbias = true", "list of layer names"),
+    ],
+)
+def test_what_is_no_scheme_ends_in_one_line(text: str, complaint: str) -> None:
+    with pytest.raises(SchemeError, match=complaint) as caught:
+        parse_scheme(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[[update]]\nlayers = ['conv_9']\nbias = true", "no layer 'conv_9'.*it has conv2d_0"),
+        ("[[update]]\nlast = 4\nbias = true", "last = 4, but the model has 3 layers"),
+    ],
+)
+def test_a_scheme_for_another_model_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(SchemeError, match=complaint):
+        resolve(parse_scheme(text), chain())
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SchemeError, match="no such scheme file"):
+        load_scheme(tmp_path / "absent.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SchemeError, match="cannot be read as text"):
+        load_scheme(tmp_path / "binary.toml")
