@@ -16,6 +16,9 @@ void board_init(void);
 /* The next byte that came in, or -1 at once if there is none. */
 int board_uart_read(void);
 
+/* For a program with nothing to do but wait for a byte: sleeps until one comes in, or less. */
+void board_idle(void);
+
 /* Sends `count` bytes; returns when the hardware has taken the last one. */
 void board_uart_write(const uint8_t *bytes, uint32_t count);
 

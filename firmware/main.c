@@ -44,6 +44,8 @@ int main(void) {
         const int byte = board_uart_read();
         if (byte >= 0) {
             device_feed(&self, (uint8_t)byte);
+        } else {
+            board_idle();
         }
     }
 }

@@ -15,6 +15,12 @@ extern uint32_t linker_stack_start[], linker_stack_end[];
 /* Paints the unused stack and arms the guard. */
 void cortex_m_prepare_stack(void);
 
+/* Sleeping until an interrupt line is raised, without ever entering a handler. `arm` once; then, when
+ * there is nothing to do: `cortex_m_rearm`, look once more, and `cortex_m_sleep`. */
+void cortex_m_arm(uint32_t line);
+void cortex_m_rearm(uint32_t line);
+void cortex_m_sleep(void);
+
 /* The handler of every exception: gathers a board_fault, reports it, exits. */
 void cortex_m_fault_entry(void);
 

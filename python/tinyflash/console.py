@@ -23,8 +23,9 @@ SMOOTHING = 0.05  # weight of the newest step in the running loss and accuracy
 
 
 def output() -> Console:
-    """Standard output, as it is now (tests and pipes replace it)."""
-    return Console(highlight=False)
+    """Standard output, as it is now (tests and pipes replace it); a pipe is as wide as a table."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
 
 
 def say(text: str) -> None:
@@ -34,7 +35,13 @@ def say(text: str) -> None:
 
 def table(title: str, *columns: str) -> Table:
     """An empty table; a column whose name starts with '>' is aligned to the right."""
-    new = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    new = Table(
+        title=title,
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+    )
     for column in columns:
         right = column.startswith(">")
         new.add_column(column.lstrip(">"), justify="right" if right else "left")

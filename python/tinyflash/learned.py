@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -37,14 +37,14 @@ class Learned:
 
 def save_learned(path: Path, learned: Learned) -> None:
     """An .npz file: hash, and weights and state as bytes."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "hash": np.uint32(learned.hash),
         "weights": np.frombuffer(learned.weights, np.uint8),
         "state": np.frombuffer(learned.state, np.uint8),
     }
 
     def write(file: BinaryIO) -> None:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)
 
     write_atomically(path, write)
 

@@ -84,20 +84,23 @@ def draw_learning_curve(path: Path, history: History, curve: Curve) -> None:
         figure = Figure(figsize=(9, 5.6), layout="constrained")
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         losses, accuracies = history.running(WINDOW)
-        steps = range(1, len(losses) + 1)
-        top.plot(steps, accuracies, color=BLUE, linewidth=1.8)
-        bottom.plot(steps, losses, color=ORANGE, linewidth=1.8)
-        _levels(top, curve, len(losses))
+        count = len(losses)
+        shown = slice(min(WINDOW, count) - 1, None)  # before, the mean covers too few steps
+        steps = range(1, count + 1)[shown]
+        top.plot(steps, accuracies[shown], color=BLUE, linewidth=1.8)
+        bottom.plot(steps, losses[shown], color=ORANGE, linewidth=1.8)
+        _levels(top, curve, count)
         for axes in (top, bottom):
-            axes.set_xlim(0, len(losses))
-            for epoch in range(curve.samples, len(losses), curve.samples):
+            axes.set_xlim(0, count)
+            for epoch in range(curve.samples, count, curve.samples):
                 axes.axvline(epoch, color=FAINT, linewidth=0.8, zorder=0)
-        top.set_ylim(35, 102)
+        top.set_ylim(min(45.0, *accuracies[shown]) - 5, 102)
         bottom.set_ylim(bottom=0)
         top.set_ylabel("accuracy, %")
         bottom.set_ylabel("loss, nats")
         bottom.set_xlabel(
-            f"training step, batch 1 (an epoch is {curve.samples} samples; curves: last {WINDOW})"
+            f"training step, one sample each; {curve.samples} make an epoch "
+            f"(solid curves: mean of the last {WINDOW}, each judged before it was learned from)"
         )
         top.set_title(curve.title, loc="left", fontweight="bold")
         _save(figure, path)
@@ -163,11 +166,21 @@ def _rectangle(axes: Axes, block: Block, plan: Map) -> None:
             corner, width, height, facecolor=FILL[block.kind], edgecolor="white", linewidth=0.6
         )
     )
-    room = width / plan.operations * 155, height / (plan.arena_bytes / 1024) * 62
-    label = block.name if len(block.name) <= room[0] else f"{block.size / 1024:.1f}"
-    if room[1] >= 1.6 and len(label) <= room[0]:
+    columns = int(width / plan.operations * 240)  # characters and lines that have room
+    lines = int(height / (plan.arena_bytes / 1024) * 48)
+    label = _label(block, columns, lines)
+    if label:
         middle = (corner[0] + width / 2, corner[1] + height / 2)
-        axes.text(*middle, label, ha="center", va="center", fontsize=7, clip_on=True)
+        axes.text(*middle, label, ha="center", va="center", fontsize=6, linespacing=1.1)
+
+
+def _label(block: Block, columns: int, lines: int) -> str:
+    """Name and size in KB, as much of it as there is room for."""
+    size = f"{block.size / 1024:.1f}"
+    if len(block.name) <= columns and lines >= 2:
+        return f"{block.name}\n{size}"
+    texts = (f"{block.name}  {size}", block.name, size)
+    return next((text for text in texts if len(text) <= columns and lines >= 1), "")
 
 
 def _phases(axes: Axes, plan: Map) -> None:
@@ -189,7 +202,7 @@ def _peak(axes: Axes, plan: Map) -> None:
     axes.text(
         plan.peak + (-0.4 if right else 1.4),
         top * 1.012,
-        f"peak: {size:.1f} KB alive of {top:.1f}",
+        f"peak: {size:.1f} KB alive, {top:.1f} KB reserved",
         ha="right" if right else "left",
         va="bottom",
         fontweight="bold",

@@ -91,12 +91,13 @@ def _encode(x: Numbers, port: Port, where: str) -> Int8Array:
 def _labels(y: Numbers, classes: int, where: str) -> Labels:
     if y.ndim != 1 or y.dtype.kind not in "biu":
         raise DataError(
-            f"{where} is {y.dtype} of shape {y.shape}; labels are whole numbers, one for each sample"
+            f"{where} is {y.dtype} of shape {y.shape}; labels are whole numbers, one per sample"
         )
-    outside = np.flatnonzero((y < 0) | (y >= classes))
+    labels = y.astype(np.int64)
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
         first = int(outside[0])
         raise DataError(
             f"{where}[{first}] is {y[first]}; the network has {classes} classes, 0..{classes - 1}"
         )
-    return y.astype(np.int64)
+    return labels

@@ -63,7 +63,7 @@ def check_node(graph: Graph, node: Node) -> None:
     """Raises InternalError unless the node's operands fit its operator."""
     tensors = {r: graph.tensors[t] for r, t in {**node.inputs, **node.outputs}.items()}
     operands = Operands(node, tensors)
-    attrs, rule = _RULES[node.op]
+    attrs, rule = RULES[node.op]
     operands.same(type(node.attrs), attrs, "its attributes' type")
     for role, tensor in tensors.items():
         _check_type(operands, role, tensor)
@@ -206,6 +206,7 @@ def _concatenate(o: Operands) -> None:
     assert isinstance(o.node.attrs, AxisAttrs)
     axis = o.node.attrs.axis
     parts = [o.shape(f"x{i}") for i in range(len(o.node.inputs))]
+    o.require(0 <= axis < len(parts[0]), f"axis {axis} of {len(parts[0])} dimensions")
     expected = [*parts[0]]
     expected[axis] = sum(p[axis] for p in parts)
     o.same(o.shape("y"), tuple(expected), "y's shape")
@@ -265,7 +266,7 @@ def _nothing(_: Operands) -> None:
     """No tensors, no rule."""
 
 
-_RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
+RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "conv2d": (WindowAttrs, _conv2d),
     "depthwise": (WindowAttrs, _depthwise),
     "fully_connected": (DenseAttrs, _fully_connected),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinyflash.graph import Graph, MeanAttrs, Node, PadAttrs, Quant, Window, WindowAttrs
 from tinyflash.reference import Machine
 from tinyflash.reference.constants import clip_of, weight_scales

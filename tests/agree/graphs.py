@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+
 from tinyflash.graph import (
     Attrs,
     AxisAttrs,

@@ -12,13 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from tinyflash.graph import Node
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.reference import Machine, operators
-from tinyflash.reference.arith import factor_of
-from tinyflash.reference.constants import scale_of, weight_scales
-from tinyflash.reference.environment import LAYERS
-
 from tests.agree.autograd import (
     FLOAT,
     clip_bounds,
@@ -28,6 +21,13 @@ from tests.agree.autograd import (
     torch,
 )
 from tests.agree.graphs import PLAIN, Layer, Net, same
+
+from tinyflash.graph import Node
+from tinyflash.passes.differentiate import differentiate
+from tinyflash.reference import Machine, operators
+from tinyflash.reference.arith import factor_of
+from tinyflash.reference.constants import scale_of, weight_scales
+from tinyflash.reference.environment import LAYERS
 
 LARGEST_STEP = 3.7  # of a weight, in stored units
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from tests.agree.graphs import Layer, Net, slid
+
 from tinyflash.graph import Clip, Graph, Window
 from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.reference.environment import LAYERS
-
-from tests.agree.graphs import Layer, Net, slid
 
 RATIOS = (0.0, 0.2, 0.5, 1.0)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tinyflash.graph import Window
-
 from tests.agree.graphs import Layer, same
+
+from tinyflash.graph import Window
 
 DEAD = Layer(dead=2, spread=100.0)
 WINDOWS = {

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tinyflash.graph import Clip, Window
-from tinyflash.reference import backward, operators
-
 from tests.agree.graphs import Layer, Net, same
 from tests.agree.onenode import check_dx, check_updates, make_case
 from tests.agree.shapes import DEAD, LAYERS_UNDER_TEST, POOLS, WINDOWS
+
+from tinyflash.graph import Clip, Window
+from tinyflash.reference import backward, operators
 
 # ---- Layers with weights -------------------------------------------------------------------------
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.agree.autograd import FLOAT, clip_bounds, dequantise, quant_of, real_weights, torch
+from tests.agree.graphs import Layer, Net, same, sample
+
 from tinyflash.graph import Clip, Graph, Window
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.program import Factor
 from tinyflash.reference import Machine
 from tinyflash.reference.environment import LAYERS
 from tinyflash.reference.operators import FORWARD
-
-from tests.agree.autograd import FLOAT, clip_bounds, dequantise, quant_of, real_weights, torch
-from tests.agree.graphs import Layer, Net, same, sample
 
 RELU = Layer(zero=-100, clip=Clip(-100, 127))
 FROZEN = Factor(0, 0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.agree.graphs import sample
+from tests.agree.random_graphs import random_graph
+from tests.lib.memory import state_bytes, state_exponents, weights_bytes
+
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.host import Session
 from tinyflash.reference import Machine
 from tinyflash.reference.arith import factor_of
-
-from tests.agree.graphs import sample
-from tests.agree.random_graphs import random_graph
-from tests.lib.memory import state_bytes, state_exponents, weights_bytes
 
 STEPS = 6
 NETWORKS = 120

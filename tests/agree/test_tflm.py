@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.python.networks import NETWORKS
+
 from tinyflash.compiler import compile_model
 from tinyflash.data import MLPERF_TINY, lfw_faces, mlperf_tiny
 from tinyflash.data.faces import resize
@@ -18,8 +20,6 @@ from tinyflash.read import read
 from tinyflash.reference import Machine
 from tinyflash.session import Int8Array
 from tinyflash.verify import verify
-
-from tests.python.networks import NETWORKS
 
 runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from tests.lib.memory import HEADER, SCALE, state_bytes, tensor_bytes
+from tests.lib.rows import draft
+
 from tinyflash.graph import Node
 from tinyflash.program import Buffer, Record, Row, Space
 from tinyflash.reference.environment import Environment
 from tinyflash.reference.operators import OPERATORS
-
-from tests.lib.memory import HEADER, SCALE, state_bytes, tensor_bytes
-from tests.lib.rows import draft
 
 GUARD = b"\xa5"  # where nothing may be written
 GAP = 4

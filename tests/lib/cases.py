@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 
-import numpy as np
-from tinyflash.graph import Clip, Graph, Node, Window
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.layers import in_channels
-from tinyflash.passes.scheme import LayerUpdate
-from tinyflash.passes.sparsify import sparsify
-from tinyflash.program import Factor
-from tinyflash.reference.arith import factor_of
-from tinyflash.reference.environment import LAYERS, Environment
-from tinyflash.reference.operators import OPERATORS
-
-from tests.agree.graphs import Layer, Net, same, sample
+from tests.agree.graphs import Layer, Net, same
 from tests.agree.shapes import LAYERS_UNDER_TEST, POOLS, WINDOWS
 from tests.lib.case import Case, capture
+from tests.lib.subject import Build, Data, Shape, subject
 
-Shape = tuple[int, ...]
-Build = Callable[[Net, str], str]
+from tinyflash.graph import Clip, Window
+from tinyflash.program import Factor
 
-
-@dataclass(frozen=True)
-class Data:
-    """What fills the tensors, and the exponents. `fill`: random, extreme (+-127), or zero."""
-
-    fill: str = "random"
-    e_dy: int = -9
-    e_dx: int | None = None  # None: such that a few elements saturate
-    rate: Factor = factor_of(0.02)  # noqa: RUF009
-
-    def name(self) -> str:
-        return f"{self.fill}, e {self.e_dy} to {self.e_dx}, rate {self.rate.exponent}"
-
-
-DATA = (
+EXTREMES = (
     Data("extreme"),
     Data("zero"),
     Data(e_dx=-40),
@@ -46,108 +22,185 @@ DATA = (
     Data(rate=Factor(0, 0)),
     Data("extreme", rate=Factor(65535, 4)),
 )
+# Around the widths of words, and of the blocks that faster kernels work in.
+CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33)
+TYPICAL: tuple[Shape, Window] = ((6, 7, 5), Window((3, 3), (2, 2), (1, 1), (0, 1, 1, 1)))
+SMALL: Shape = (3, 2, 5)
 
 
-def filled(rng: np.random.Generator, shape: Shape, fill: str, limit: int = 127) -> np.ndarray:
-    """int64 values in [-limit, limit]."""
-    if fill == "zero":
-        return np.zeros(shape, dtype=np.int64)
-    if fill == "extreme":
-        return rng.choice([-limit, limit], shape)
-    return rng.integers(-limit, limit + 1, shape)
+def conv2d(window: Window, layer: Layer, out: int = 6) -> Build:
+    return lambda net, x: net.conv2d(x, out, window, layer)
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A training graph and the name of the layer whose nodes are captured."""
-
-    graph: Graph
-    layer: str
-    rng: np.random.Generator
-    title: str
-
-    def nodes(self) -> Iterator[Node]:
-        """The layer's own nodes, forward and derived."""
-        return (n for n in self.graph.nodes if self.layer in (n.name, n.layer))
-
-    def cases(self, data: Data, ops: tuple[str, ...] = ()) -> Iterator[Case]:
-        """A case for each node of the layer whose operator is in `ops`, or for all."""
-        env = self._environment(data)
-        for node in self.nodes():
-            if not ops or node.op in ops:
-                self._disturb(env, node, data)
-                yield capture(env, node, f"{node.op}, {self.title}; {data.name()}")
-
-    def _environment(self, data: Data) -> Environment:
-        """The memory after a forward pass."""
-        env = Environment(self.graph, seed=int(self.rng.integers(2**32)))
-        env.step, env.rate = int(self.rng.choice([0, 7, 2**32 - 1])), data.rate
-        env.weights_saturated = int(self.rng.choice([0, 2**32 - 2]))
-        layer = next(n for n in self.graph.nodes if n.name == self.layer)
-        for role in ("w", "w_frozen"):
-            if role in layer.inputs and data.fill != "random":
-                name = layer.inputs[role]
-                env.values[name] = filled(self.rng, env.values[name].shape, data.fill)
-        env.values[self.graph.input.tensor] = sample(self.graph, self.rng).astype(np.int64)
-        for node in self.graph.nodes:
-            if node.op == "softmax_loss":
-                break
-            OPERATORS[node.op](env, node)
-        if data.fill == "extreme":
-            for name in layer.inputs.values():
-                tensor = self.graph.tensors[name]
-                if tensor.kind == "activation":
-                    env.values[name] = self.rng.choice([-128, 127], tensor.shape)
-        return env
-
-    def _disturb(self, env: Environment, node: Node, data: Data) -> None:
-        """Gradients to read, their exponents, and that of the gradient to write."""
-        for name in node.inputs.values():
-            if self.graph.tensors[name].kind == "gradient":
-                shape = self.graph.tensors[name].shape
-                env.values[name] = filled(self.rng, shape, data.fill)
-                env.scales[name].exponent = data.e_dy + int(self.rng.integers(2)) * (data.e_dy < 0)
-        if "dx" in node.outputs:
-            scale = env.scales[node.outputs["dx"]]
-            scale.exponent = settled(env, node) if data.e_dx is None else data.e_dx
-            scale.peak = int(self.rng.choice([0, 30, 2**31 - 1]))
-            scale.saturated = int(self.rng.choice([0, 2**32 - 2]))
+def depthwise(window: Window, layer: Layer, multiplier: int = 1) -> Build:
+    return lambda net, x: net.depthwise(x, window, layer, multiplier)
 
 
-def settled(env: Environment, node: Node) -> int:
-    """The exponent of dx at which the largest elements just saturate."""
-    scale = env.scales[node.outputs["dx"]]
-    for exponent in range(15, -40, -1):
-        scale.exponent, scale.peak = exponent, 0
-        OPERATORS[node.op](env, node)
-        if scale.peak >= 100:
-            return exponent
-    return -9
+def fully_connected(layer: Layer, out: int = 7) -> Build:
+    return lambda net, x: net.fully_connected(x, out, layer)
 
 
-def subject(
-    title: str,
-    build: Build,
-    shape: Shape,
-    kept: int | None = None,
-    seed: int = 1,
-    source: Layer = Layer(zero=-20, clip=Clip(-100, 127)),
-) -> Subject:  # noqa: B008
-    """A layer behind a masked one that makes its input of `shape`; `kept` channels of it trained."""
-    net = Net(np.random.default_rng(seed))
-    x = net.conv2d(net.input((*shape[:2], 2)), shape[2], same(shape, 1), source)
-    y = build(net, x)
-    graph = net.graph(y)
-    layer = graph.nodes[-1]
-    full = differentiate(graph, headroom=int(net.rng.integers(7)))
-    if layer.op in LAYERS:
-        channels = in_channels(graph, layer)
-        kept = channels if kept is None else min(kept, channels)
-        if "multiplier" not in title:
-            first = graph.nodes[0]
-            updates = {
-                layer.name: LayerUpdate(kept, channels, bias=True),
-                first.name: LayerUpdate(2, 2, bias=False),
-            }
-            full = sparsify(full, updates)
-    return Subject(full, layer.name, net.rng, title)
+def all_cases() -> Iterator[Case]:
+    """Every case, in an order that does not change."""
+    for family in (_windows, _layers, _channels, _many_terms, _fully_connected, _multipliers):
+        yield from family()
+    for family in (_pools, _means, _moves, _functions, _sums, _in_place, _losses, _advances):
+        yield from family()
+
+
+# ---- Layers with weights -------------------------------------------------------------------------
+
+
+def _windows() -> Iterator[Case]:
+    """Every window with some channels trained; one of them with none and with all."""
+    for rule in (conv2d, depthwise):
+        for name, (shape, window) in WINDOWS.items():
+            build = rule(window, Layer())
+            yield from subject(f"{name}, some kept", build, shape, shape[2] // 2 + 1).cases()
+        shape, window = TYPICAL
+        for kept in (0, shape[2]):
+            yield from subject(f"{kept} kept", rule(window, Layer()), shape, kept).cases()
+
+
+def _layers() -> Iterator[Case]:
+    shape, window = TYPICAL
+    for rule in (conv2d, depthwise):
+        for name, layer in LAYERS_UNDER_TEST.items():
+            yield from subject(name, rule(window, layer), shape).cases()
+        for data in EXTREMES:
+            one = subject("typical", rule(window, Layer(zero=127, clip=Clip(-90, 127))), shape, 3)
+            yield from one.cases(data)
+
+
+def _channels() -> Iterator[Case]:
+    for channels in CHANNELS:
+        shape = (3, 4, channels)
+        square, point = same(shape, 3), Window((1, 1))
+        for title, window in (("3x3", square), ("1x1", point)):
+            build = conv2d(window, Layer(), out=channels % 6 + 1)
+            yield from subject(f"{title} of {channels}", build, shape, channels // 2).cases()
+        build = depthwise(square, Layer())
+        yield from subject(f"{channels} channels", build, shape, channels // 2).cases()
+
+
+def _many_terms() -> Iterator[Case]:
+    """Sums of more than 1032 terms: SPEC 4.1, q above 0."""
+    for kernel, out in ((1, 1032), (3, 120), (5, 100)):
+        shape = (4, 3, 2)
+        build = conv2d(same(shape, kernel), Layer(), out)
+        for data in (Data(), Data("extreme")):
+            one = subject(f"{kernel}x{kernel} to {out} channels", build, shape)
+            yield from one.cases(data, "conv2d_backward_input")
+
+
+def _fully_connected() -> Iterator[Case]:
+    for name, layer in LAYERS_UNDER_TEST.items():
+        yield from subject(name, fully_connected(layer), SMALL, 3).cases()
+    for size in CHANNELS:
+        build = fully_connected(Layer(), out=size % 5 + 1)
+        yield from subject(f"one row of {size}", build, (1, 1, size), size // 2).cases()
+        yield from subject(f"6 rows of {size}", build, (3, 2, size), size).cases()
+    for data in EXTREMES:
+        yield from subject("typical", fully_connected(Layer()), SMALL, 2).cases(data)
+
+
+def _multipliers() -> Iterator[Case]:
+    for multiplier in (2, 3):
+        build = depthwise(same((4, 5), 3), Layer(), multiplier)
+        yield from subject(f"multiplier {multiplier}", build, (4, 5, 3)).cases(Data(), "depthwise")
+
+
+# ---- Other operators -----------------------------------------------------------------------------
+
+
+def _pools() -> Iterator[Case]:
+    for name, (shape, window) in POOLS.items():
+        for op in ("average_pool", "max_pool"):
+            for clip in (Clip(), Clip(-30, 20)):
+                build = _pool(op, window, clip)
+                for data in (Data(), Data("extreme"), Data(e_dx=-40), Data(e_dx=15)):
+                    yield from subject(f"{name}, {clip.low}", build, shape).cases(data)
+
+
+def _pool(op: str, window: Window, clip: Clip) -> Build:
+    return lambda net, x: net.pool(op, x, window, clip)
+
+
+def _means() -> Iterator[Case]:
+    for axes in ((0, 1), (0,), (1,), (2,), (1, 2), (0, 1, 2)):
+        for data in (Data(), Data("extreme"), Data(e_dx=-40)):
+            yield from subject(f"over {axes}", _mean(axes), (5, 3, 4)).cases(data)
+
+
+def _mean(axes: tuple[int, ...]) -> Build:
+    return lambda net, x: net.mean(x, axes)
+
+
+def _moves() -> Iterator[Case]:
+    builds: dict[str, Build] = {
+        "at the end": lambda net, x: net.pad(x, (0, 0, 0), (2, 1, 3)),
+        "on all sides": lambda net, x: net.pad(x, (1, 2, 1), (1, 0, 2)),
+        "by nothing": lambda net, x: net.pad(x, (0, 0, 0), (0, 0, 0)),
+        "of two": lambda net, x: net.transpose(net.reshape(x, (6, 5)), (1, 0)),
+        "of three": lambda net, x: net.transpose(x, (2, 0, 1)),
+        "of four": lambda net, x: net.transpose(net.reshape(x, (3, 1, 2, 5)), (3, 2, 0, 1)),
+    }
+    for title, build in builds.items():
+        for data in (Data(), Data(e_dx=-40)):
+            yield from subject(title, build, SMALL).cases(data)
+
+
+def _functions() -> Iterator[Case]:
+    for size in CHANNELS:
+        flat: Shape = (1, 2, size)
+        yield from subject(f"{size}", lambda net, x: net.lookup(x), flat).cases()
+        for data in (Data(), Data("extreme"), Data("zero")):
+            yield from subject(f"{size}", lambda net, x: net.softmax(x), flat).cases(data)
+    yield from subject("widest", lambda net, x: net.softmax(x), (1, 1, 511)).cases(Data("zero"))
+
+
+# ---- Sums, masks, loss, end of a step ------------------------------------------------------------
+
+
+def _residual(net: Net, x: str) -> str:
+    """Readers of one tensor and a clipped sum: masks, and gradient sums of one part and two."""
+    a = net.conv2d(x, net.tensors[x].shape[2], Window((1, 1)))
+    b = net.add(net.add(x, a), x, clip=Clip(-50, 99))
+    return net.add(b, a)
+
+
+def _sums() -> Iterator[Case]:
+    for size in CHANNELS:
+        one = replace(subject(f"{size} channels", _residual, (1, 3, size)), layer="")
+        yield from one.cases(Data(), "add", "mask", "gradient_add")
+    for data in EXTREMES:
+        one = replace(subject("extremes", _residual, SMALL), layer="")
+        yield from one.cases(data, "add", "mask", "gradient_add")
+
+
+def _in_place() -> Iterator[Case]:
+    """Outputs in the memory of an input: add, gradient_add and lookup may."""
+    one = replace(subject("in place", _residual, SMALL), layer="")
+    outputs = {"add": "y", "gradient_add": "dx"}
+    env = one.environment(Data())
+    for node in one.graph.nodes:
+        if node.op in outputs:
+            one.disturb(env, node, Data())
+            for role in ("a", "b"):
+                if role in node.inputs:
+                    alias = {outputs[node.op]: role}
+                    yield capture(env, node, f"{node.op}, in place of {role}", alias)
+
+
+def _losses() -> Iterator[Case]:
+    for classes in (1, 2, 3, 10, 511):
+        build = fully_connected(Layer(), classes)
+        for data in (Data(), Data("extreme"), Data("zero")):
+            one = replace(subject(f"{classes} classes", build, (1, 1, 4)), layer="")
+            yield from one.cases(data, "softmax_loss")
+
+
+def _advances() -> Iterator[Case]:
+    for seed in range(20):
+        one = replace(subject(f"number {seed}", _residual, (1, 1, 2)), layer="")
+        yield from one.cases(Data(), "advance")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from tinyflash.graph import (
     AdvanceAttrs,
     Graph,
@@ -81,7 +82,7 @@ def _matrix(graph: Graph, node: Node) -> Fields:
 
 def _arithmetic(graph: Graph, node: Node) -> Fields:
     r, d = k.requant(graph, node), k.descent(graph, node)
-    w, b = (node.inputs.get(role) for role in ("w", "b"))
+    w = node.inputs.get("w")
     requant: Fields = {
         "multiplier": _int32(r.multiplier),
         "shift": _int32(r.shift),
@@ -93,11 +94,8 @@ def _arithmetic(graph: Graph, node: Node) -> Fields:
     descent: Fields = {
         "ratio": ConstArray("uint16_t", d.ratio),
         "factor": _factors(d.factor),
-        "w_rate": _factors(d.w_rate),
-        "b_rate": _factors(d.b_rate),
-        "w_id": graph.tensors[w].source_id if w else 0,
-        "b_id": graph.tensors[b].source_id if b else 0,
-        "b_limit": d.b_limit,
+        "rate": _factors(d.w_rate),
+        "id": graph.tensors[w].source_id if w else 0,
         "ratio_shift": d.ratio_shift,
     }
     return {"requant": requant, "descent": descent}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyflash.graph import Graph, Node
-from tinyflash.reference.environment import LAYERS, Environment
-
 from tests.lib import records
 from tests.lib.records import Fields
+
+from tinyflash.graph import Graph, Node
+from tinyflash.reference.environment import LAYERS, Environment
 
 # Buffers by kernel, as tinyflash/ops.h lists them; "s:" before a role stands for its scale.
 BUFFERS = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.agree.graphs import Net, same
+
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, TinyflashError
 from tinyflash.host import Session
 from tinyflash.passes.scheme import parse_scheme
-
-from tests.agree.graphs import Net, same
 
 
 def compiled(scheme: str | None = "[[update]]\nweights = 0.5\nbias = true") -> Compiled:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.agree.graphs import Layer, Net, same
+
 from tinyflash.compiler import training_graph
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Clip, Graph, Node, Window
@@ -12,8 +14,6 @@ from tinyflash.passes.head import LOGIT_SCALE, attach_head
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.passes.scheme import parse_scheme
 from tinyflash.verify import verify
-
-from tests.agree.graphs import Layer, Net, same
 
 POINT = Window((1, 1))
 
@@ -34,7 +34,9 @@ def ops(graph: Graph) -> list[str]:
 
 
 def all_weights(graph: Graph) -> Graph:
-    return prune_to_updates(training_graph(graph, parse_scheme("[[update]]\nweights = 1\nbias = true")))
+    return prune_to_updates(
+        training_graph(graph, parse_scheme("[[update]]\nweights = 1\nbias = true"))
+    )
 
 
 def test_both_branches_of_a_residual_sum_are_added_up() -> None:

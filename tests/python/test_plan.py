@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.agree.graphs import Net, same
+from tests.agree.random_graphs import random_graph
+
 from tinyflash.compiler import compile_model
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Window
 from tinyflash.lower.program import Planned
 from tinyflash.plan import Plan, check, plan
-
-from tests.agree.graphs import Net, same
-from tests.agree.random_graphs import random_graph
 
 GRAPHS = 40
 CORRUPTIONS = 1000

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from tinyflash.errors import DataError
 from tinyflash.graph import Port, Quant
 from tinyflash.port import decode, encode

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from tinyflash.graph import Clip
 from tinyflash.read import fixedpoint, tables
 from tinyflash.read.tables import Coding

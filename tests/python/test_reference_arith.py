@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from tinyflash.program import Factor
 from tinyflash.reference import arith
 from tinyflash.reference.arith import ints

@@ -71,7 +71,7 @@ def contents():
 def test_a_damaged_file_gets_one_line(tmp_path, name):
     path = tmp_path / "x.npy"
     path.write_bytes(contents()[name])
-    with pytest.raises(DataError, match="x.npy is not a whole") as caught:
+    with pytest.raises(DataError, match=r"x\.npy is not a whole") as caught:
         load_inputs(path, BYTES)
     assert "\n" not in str(caught.value)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.agree.graphs import Net, same
+
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Window
 from tinyflash.passes.scheme import LayerUpdate, load_scheme, parse_scheme, resolve
-
-from tests.agree.graphs import Net, same
 
 
 def chain() -> Graph:

@@ -7,13 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.agree.random_graphs import random_graph
+
 from tinyflash.compiler import compile_model
 from tinyflash.paths import source_root
 from tinyflash.write import c
 
-from tests.agree.random_graphs import random_graph
-
-STRICT = "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror".split()
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
 
 
 @pytest.mark.parametrize("seed", [2, 3, 5])

@@ -36,7 +36,7 @@ def build(folder: Path, board: str | None) -> None:
 @options.board
 @click.option("--exit-after", type=float, help="Seconds to run; without it, until Ctrl-C.")
 def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
-    """Run FOLDER/firmware.elf on its board. An emulated board starts, and says where its port is."""
+    """Run FOLDER/firmware.elf on its board; an emulated one starts, and says where its port is."""
     target = _board(folder, board)
     if not target.emulated:
         raise BoardError(f"board {target.name} is a real one; copy {folder}/firmware.elf onto it")

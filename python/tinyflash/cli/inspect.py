@@ -32,18 +32,24 @@ def inspect(model: Path, as_json: bool) -> None:
     rows = table(
         f"{graph.name}: {graph.input.dtype}{list(graph.input.shape)} -> "
         f"{graph.output.dtype}{list(graph.output.shape)}",
-        "layer", "operator", "output", ">MAC", ">parameters",
-        ">weights, B", ">biases, B", ">saved x, B", ">mask, B",
-    )  # fmt: skip
+        "layer",
+        "output",
+        ">MAC",
+        ">weights",
+        ">biases",
+        ">input",
+        ">mask",
+    )
     for cost in costs:
-        rows.add_row(cost.name, cost.op, "x".join(map(str, cost.shape)), *_numbers(asdict(cost)))
+        rows.add_row(cost.name, "x".join(map(str, cost.shape)), *_numbers(asdict(cost)))
     rows.add_section()
-    rows.add_row("total", "", "", *_numbers(totals(costs)))
+    rows.add_row("total", "", *_numbers(totals(costs)))
+    rows.caption = "weights, biases, input, mask: bytes of RAM that training the layer takes"
     output().print(rows)
 
 
 def _numbers(row: dict[str, int]) -> list[str]:
-    columns = ("macs", "params", "weight_bytes", "bias_bytes", "saved_bytes", "mask_bytes")
+    columns = ("macs", "weight_bytes", "bias_bytes", "saved_bytes", "mask_bytes")
     return [f"{row[column]:,}" if row[column] else "-" for column in columns]
 
 

@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from tinyflash import training
 from tinyflash.boards import load_board
 from tinyflash.cli import options
-from tinyflash.compiler import Compiled, compile_model
-from tinyflash.console import counting, output, say, table, watching
+from tinyflash.compiler import compile_model
+from tinyflash.console import counting, say, watching
 from tinyflash.errors import DataError
 from tinyflash.files import write_json
 from tinyflash.graph import Graph
+from tinyflash.learned import Learned, load_learned, save_learned
 from tinyflash.passes.scheme import Scheme, load_scheme
 from tinyflash.read import read
 from tinyflash.samples import Samples, load_samples, split
 from tinyflash.session import Session
 from tinyflash.sessions import open_session
-from tinyflash.training import History, Recipe, Schedule, evaluate
-from tinyflash.training import train as run
-from tinyflash.learned import Learned, save_learned
+from tinyflash.training import History, Recipe, Schedule
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run; the accuracies are of held-out samples, None without any."""
+
+    before: float | None
+    history: History
+    after: float | None
 
 
 @click.command()
 @options.model
 @options.scheme
 @click.option(
-    "--data", type=options.PATH, required=True,
+    "--data",
+    type=options.PATH,
+    required=True,
     help="An .npz file: x, samples first, in the model's input units; y, whole-number labels.",
-)  # fmt: skip
+)
 @click.option("--board", default="host", show_default=True, help="Where to train.")
 @options.epochs
 @options.rate
 @options.schedule
 @options.seed
 @click.option(
-    "--validation", type=float, default=0.2, show_default=True,
+    "--validation",
+    type=float,
+    default=0.2,
+    show_default=True,
     help="Fraction of the samples held out, of each label alike; 0: none.",
-)  # fmt: skip
+)
+@click.option("--resume", type=options.PATH, help="A learned.npz to go on from.")
 @options.output("Directory for learned weights and report.")
 def train(
     model: Path,
@@ -50,43 +66,63 @@ def train(
     schedule: Schedule,
     seed: int,
     validation: float,
+    resume: Path | None,
     output: Path,
 ) -> None:
     """Train MODEL, compiled under a scheme, on the samples of an .npz file.
 
-    Without a scheme only the model's own classifier is trained.
+    Without a scheme only the model's own classifier is trained. What was learned goes to
+    learned.npz under the model's hash, the course of it to training.json.
     """
     recipe = Recipe(epochs, rate, schedule, seed)
     graph, rules = read(model), load_scheme(scheme) if scheme else Scheme()
-    samples = load_samples(data, graph.input, classes(graph, rules))
+    target = None if board == "host" else load_board(board)
+    samples = load_samples(data, graph.input, _classes(graph, rules))
     kept, held_out = split(samples, validation, seed)
     if len(kept) == 0:
-        raise DataError(f"{data} leaves no samples to train with; give more, or less --validation")
-    target = None if board == "host" else load_board(board)
+        raise DataError(f"{data} leaves no samples to train with; lower --validation")
     compiled = compile_model(graph, rules, target, (kept.x, kept.y), seed)
+    start = load_learned(resume, compiled.program) if resume else None
     with open_session(compiled, target, output) as session:
-        report = _train(session, kept, held_out, recipe)
-        save_learned(output / "learned.npz", Learned.of(session, compiled.program))
-    write_json(output / "training.json", report)
-    say(f"wrote {output / 'learned.npz'} and {output / 'training.json'}")
+        if start:
+            start.restore(session)
+        trained = _train(session, kept, held_out, recipe)
+        learned = Learned.of(session, compiled.program)
+    save_learned(output / "learned.npz", learned)
+    write_json(output / "training.json", _content(trained, board, recipe))
+    for moment in ("before", "after") if len(held_out) else ():
+        click.echo(f"held-out accuracy {moment}: {getattr(trained, moment):.1f} %")
+    say(f"wrote {output}/learned.npz and training.json")
 
 
-def classes(graph: Graph, scheme: Scheme) -> int:
+def _classes(graph: Graph, scheme: Scheme) -> int:
     """Labels are below this."""
     return scheme.head or graph.output.shape[-1]
 
 
-def _train(
-    session: Session, kept: Samples, held_out: Samples, recipe: Recipe
-) -> tuple[History, dict[str, float]]:
-    """Evaluates, trains, evaluates; the accuracies are of `held_out`, if there are any."""
-    accuracy = {}
-    if len(held_out):
-        with counting("evaluate", len(held_out)) as listen:
-            accuracy["before"] = evaluate(session, held_out, listen).accuracy
+def _train(session: Session, kept: Samples, held_out: Samples, recipe: Recipe) -> Trained:
+    before = _accuracy(session, held_out)
     with watching("train", recipe.epochs * len(kept)) as hear:
-        history = run(session, kept, recipe, hear)
-    if len(held_out):
-        with counting("evaluate", len(held_out)) as listen:
-            accuracy["after"] = evaluate(session, held_out, listen).accuracy
-    return history, accuracy
+        history = training.train(session, kept, recipe, hear)
+    return Trained(before, history, _accuracy(session, held_out))
+
+
+def _accuracy(session: Session, samples: Samples) -> float | None:
+    if len(samples) == 0:
+        return None
+    with counting("evaluate", len(samples)) as listen:
+        return training.evaluate(session, samples, listen).accuracy
+
+
+def _content(trained: Trained, board: str, recipe: Recipe) -> dict[str, object]:
+    return {
+        "board": board,
+        "epochs": recipe.epochs,
+        "rate": recipe.rate,
+        "schedule": recipe.schedule,
+        "seed": recipe.seed,
+        "accuracy_before": trained.before,
+        "accuracy_after": trained.after,
+        "losses": [round(step.loss, 6) for step in trained.history.steps],
+        "correct": [step.correct for step in trained.history.steps],
+    }

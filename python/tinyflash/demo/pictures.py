@@ -48,7 +48,9 @@ def _block(graph: Graph, placement: Placement) -> Block:
     first = max(storage.first, 0)  # the input is there before the first operation
     last = min(storage.last, len(graph.nodes) - 1)
     kind = _kind(graph, storage.tensors[0])
-    return Block(storage.name, kind, placement.offset, storage.nbytes, first, last)
+    return Block(
+        storage.name.removesuffix(".y"), kind, placement.offset, storage.nbytes, first, last
+    )
 
 
 def _kind(graph: Graph, tensor: str) -> str:

@@ -14,11 +14,11 @@ from tinyflash.demo.board import Measured
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of one demo, as report.json carries them. Accuracies in percent, of held-out samples.
+    """The figures of one demo, as report.json carries them. Accuracies: percent, held-out samples.
 
-    `sram_static_bytes`: variables beside arena and trainables; `sram_stack_bytes`: the deepest the stack
-    was, while the total counts all that is reserved for it. `instructions_resolution`: what one tick
-    of the counting clock is worth.
+    `sram_static_bytes`: variables beside arena and trainables; `sram_stack_bytes`: the deepest the
+    stack was, while the total counts all that is reserved for it. `instructions_resolution`: what
+    one tick of the counting clock is worth.
     """
 
     board: str

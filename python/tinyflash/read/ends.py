@@ -74,12 +74,14 @@ def dequantize(layer: Layer) -> None:
 def close_output(to: Importer) -> tuple[Port, Port]:
     """The ports of a network whose layers are all imported."""
     flat = _only(to, to.model.outputs, "output")
+    if not to.nodes:
+        raise ModelError(f"{to.file}: holds no int8 layers")
     if to.output is None:
         end = Layer(to, FlatOperator(-1, "output of the network", (flat.index,), (), {}), "output")
         y = end.activation(0, ("INT8", "UINT8"))
         to.output = _port(y, flat.type, end.quant(flat))
-    if to.input is None or not to.nodes:
-        raise ModelError(f"{to.file}: holds no int8 layers")
+    if to.input is None:
+        raise ModelError(f"{to.file}: no layer reads its input")
     return to.input, to.output
 
 

@@ -20,7 +20,11 @@ def conv2d(layer: Layer) -> None:
     x, weights = layer.activation(0), _weights(layer, 4)
     height, width, channels = layer.map_shape(layer.flat_input(0))
     out, kernel_h, kernel_w, depth = weights.shape
-    layer.require(depth == channels, f"weights for {depth} channels (groups?), input {channels}")
+    layer.require(
+        depth == channels,
+        f"weights for {depth} channels, the input has {channels}; grouped convolution is not "
+        "supported",
+    )
     sliding = window(layer, (kernel_h, kernel_w), (height, width))
     layer.require(
         layer.map_shape(layer.flat_output) == (*output_size(sliding, (height, width)), out),

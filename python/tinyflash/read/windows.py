@@ -21,8 +21,10 @@ def window(layer: Layer, kernel: Pair, size: Pair) -> Window:
     """The window over a map of `size`, with the padding that SAME or VALID comes to."""
     stride = int(layer.option("StrideH", 1)), int(layer.option("StrideW", 1))
     dilation = int(layer.option("DilationHFactor", 1)), int(layer.option("DilationWFactor", 1))
-    sides = (*kernel, *stride, *dilation)
-    layer.require(all(0 < side < 256 for side in sides), f"window of {sides}: sides are 1 to 255")
+    layer.require(
+        all(0 < side < 256 for side in (*kernel, *stride, *dilation)),
+        f"kernel {kernel}, stride {stride}, dilation {dilation}: each must be 1 to 255",
+    )
     padding = layer.option("Padding")
     layer.require(padding in (_SAME, _VALID), f"padding scheme {padding} is not known")
     if padding == _VALID:

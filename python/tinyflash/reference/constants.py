@@ -116,6 +116,11 @@ def weight_scales(graph: Graph, layer: Node) -> list[float]:
     return [s for part in parts for s in _spread(part, part.shape[-1])]
 
 
+def _has_one_scale(graph: Graph, layer: Node) -> bool:
+    quants = (graph.tensors[layer.inputs[r]].quant for r in ("w", "w_frozen") if r in layer.inputs)
+    return all(quant is not None and len(quant.scale) == 1 for quant in quants)
+
+
 def _spread(tensor: Tensor, count: int) -> list[float]:
     assert tensor.quant is not None, tensor.name
     scales = tensor.quant.scale
@@ -127,7 +132,7 @@ def requant(graph: Graph, layer: Node) -> Requant:
     x, y = graph.tensors[layer.inputs["x"]], graph.tensors[layer.outputs["y"]]
     s_x, s_y = scale_of(x), scale_of(y)
     products = [s_x * s_w for s_w in weight_scales(graph, layer)]
-    if layer.op == "fully_connected":
+    if layer.op == "fully_connected" and _has_one_scale(graph, layer):
         products = [float(np.float32(p)) for p in products]
     pairs = [multiplier_of(p / s_y) for p in products]
     multiplier, shift = ints(pairs).T

@@ -1,0 +1,83 @@
+"""Compiles kernel cases for the host, with sanitizers, and for boards; runs them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyflash.boards import Board
+from tinyflash.toolchain import ARM, QEMU
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT = 120  # seconds
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program of kernel cases ended."""
+
+    status: int
+    text: str
+
+
+def run_on_host(batch: Path) -> Outcome:
+    """A batch on this computer, under the address and undefined behaviour sanitizers."""
+    program = batch / "host"
+    sources = [*_sources(batch), ROOT / "tests" / "lib" / "host_board.c"]
+    _compile(["cc", *WARNINGS, *SANITIZERS, *_includes(batch), *sources, "-o", program])
+    return _run([program])
+
+
+def run_on_board(batch: Path, board: Board) -> Outcome:
+    """A batch on an emulated board, within the board's real memory."""
+    assert board.qemu is not None, board.name
+    program = batch / f"{board.name}.elf"
+    folders = [board.folder, *(board.folder.parent / name for name in board.shared)]
+    sources = [*_sources(batch), *(file for f in folders for file in sorted(f.glob("*.c")))]
+    flags = ["-O2", "-ffunction-sections", "-nostartfiles", "--specs=nano.specs"]
+    _compile(
+        [
+            *(ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(batch), *sources),
+            *("-Wl,--gc-sections", *_linker_symbols(board), f"-Wl,-L,{ROOT / 'boards'}"),
+            *("-T", board.folder / "linker.ld", "-o", program),
+        ]
+    )
+    console = ["-display", "none", "-monitor", "none", "-serial", "stdio"]
+    return _run(
+        [QEMU, "-machine", board.qemu.machine, *console, "-semihosting", "-kernel", program]
+    )
+
+
+def _sources(batch: Path) -> list[Path]:
+    """The library with its reference kernels, the runner, and the cases."""
+    library = [*(ROOT / "lib").glob("*.c"), *(ROOT / "lib" / "kernels" / "ref").glob("*.c")]
+    return [*sorted(library), ROOT / "tests" / "lib" / "run_cases.c", *sorted(batch.glob("*.c"))]
+
+
+def _includes(batch: Path) -> list[str]:
+    return [f"-I{ROOT / f}" for f in ("include", "lib", "boards", "tests/lib")] + [f"-I{batch}"]
+
+
+def _linker_symbols(board: Board) -> list[str]:
+    symbols = {
+        "board_flash_bytes": board.flash_bytes,
+        "board_sram_bytes": board.sram_bytes,
+        "board_stack_reserve": board.stack_bytes,
+    }
+    return [f"-Wl,--defsym={name}={value}" for name, value in symbols.items()]
+
+
+def _compile(command: Sequence[str | Path]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def _run(command: Sequence[str | Path]) -> Outcome:
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT
+    )
+    return Outcome(done.returncode, done.stdout + done.stderr)
