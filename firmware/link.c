@@ -97,12 +97,12 @@ link_event link_receive(link_receiver *receiver, uint8_t byte) {
 #define LONGEST_RUN 254 /* bytes other than zero behind one code byte */
 
 static uint32_t run_length(const uint8_t *bytes, uint32_t count) {
-    const uint32_t limit = count < LONGEST_RUN ? count : LONGEST_RUN;
-    uint32_t run = 0;
-    while (run < limit && bytes[run] != 0) {
-        run++;
+    for (uint32_t run = 0; run < count && run < LONGEST_RUN; run++) {
+        if (bytes[run] == 0) {
+            return run;
+        }
     }
-    return run;
+    return count < LONGEST_RUN ? count : LONGEST_RUN;
 }
 
 /* COBS: each run of bytes other than zero is sent behind its length + 1, which stands for the zero

@@ -27,11 +27,9 @@ static inline int32_t tiny_rounding_divide(int32_t x, int32_t shift) {
     return (x >> shift) + ((x & mask) > (mask >> 1) + (x < 0));
 }
 
-/* The high half of 2 * a * b, rounded; the only overflow, both INT32_MIN, saturates. */
+/* a * b / 2^31 to nearest, ties up; the only overflow, both INT32_MIN, saturates. */
 static inline int32_t tiny_high_multiply(int32_t a, int32_t b) {
-    const int64_t product = (int64_t)a * b;
-    const int64_t nudge = product >= 0 ? (1 << 30) : 1 - (1 << 30);
-    return tiny_saturate32((product + nudge) / ((int64_t)1 << 31));
+    return tiny_saturate32(((int64_t)a * b + (1 << 30)) >> 31);
 }
 
 /* SPEC 1.2: x * multiplier / 2^31 * 2^shift as TensorFlow Lite rounds it, twice. */

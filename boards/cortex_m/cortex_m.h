@@ -9,6 +9,9 @@
 /* The stack lies at the bottom of SRAM: beneath its guard there is nothing to overwrite. */
 extern uint32_t linker_stack_start[], linker_stack_end[];
 
+/* Bytes from one linker symbol to another; as numbers, since to C they are unrelated objects. */
+#define BYTES_BETWEEN(start, end) ((uint32_t)(end) - (uint32_t)(start))
+
 /* Bytes at the low end of the stack that the memory protection unit denies: its smallest region. */
 #define CORTEX_M_GUARD_BYTES 32
 

@@ -28,7 +28,7 @@ static uint32_t fault_address(uint32_t status) {
     if (status & CFSR_BFAR_VALID) {
         return BFAR;
     }
-    return status & CFSR_MMFAR_VALID ? MMFAR : 0;
+    return (status & CFSR_MMFAR_VALID) ? MMFAR : 0;
 }
 
 static uint32_t is_on_stack(const uint32_t *frame) {

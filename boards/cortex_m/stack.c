@@ -34,14 +34,12 @@ void cortex_m_prepare_stack(void) {
     arm_guard();
 }
 
-uint32_t board_stack_bytes(void) {
-    return (uint32_t)((uint8_t *)linker_stack_end - (uint8_t *)linker_stack_start);
-}
+uint32_t board_stack_bytes(void) { return BYTES_BETWEEN(linker_stack_start, linker_stack_end); }
 
 uint32_t board_stack_used(void) {
     const volatile uint32_t *word = first_usable();
     while (word < linker_stack_end && *word == PAINT) {
         word++;
     }
-    return (uint32_t)((uint8_t *)linker_stack_end - (const volatile uint8_t *)word);
+    return BYTES_BETWEEN(word, linker_stack_end);
 }

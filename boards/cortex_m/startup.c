@@ -12,7 +12,7 @@ void cortex_m_reset(void) __attribute__((noreturn));
 
 typedef void vector(void);
 
-/* No interrupt is ever enabled, so the exceptions of the core are the whole table. */
+/* No interrupt is ever taken (sleep.c), so the exceptions of the core are the whole table. */
 typedef struct vector_table {
     uint32_t *stack;
     vector *reset;
@@ -25,12 +25,13 @@ extern const vector_table cortex_m_vectors;
 __attribute__((section(".vectors"), used)) const vector_table cortex_m_vectors = {
     linker_stack_end,
     cortex_m_reset,
-    {FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT},
+    {FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT, FAULT,
+     FAULT},
 };
 
 void cortex_m_reset(void) {
-    memcpy(linker_data_start, linker_data_image, (size_t)(linker_data_end - linker_data_start));
-    memset(linker_bss_start, 0, (size_t)(linker_bss_end - linker_bss_start));
+    memcpy(linker_data_start, linker_data_image, BYTES_BETWEEN(linker_data_start, linker_data_end));
+    memset(linker_bss_start, 0, BYTES_BETWEEN(linker_bss_start, linker_bss_end));
     cortex_m_prepare_stack();
     (void)main();
     board_exit(0);

@@ -39,7 +39,16 @@ def build_firmware(model: Path, board: Board, output: Path, kernels: str = KERNE
         if not (model / name).is_file():
             raise BuildError(f"{model / name} is missing; tinyflash compile -o {model} makes it")
     settings = {"BOARD": board.name, "MODEL": model, "BUILD": output, "KERNELS": kernels}
-    command = [sys.executable, "-m", "SCons", "-C", str(source_root()), "-Q", "--silent", "firmware"]
+    command = [
+        sys.executable,
+        "-m",
+        "SCons",
+        "-C",
+        str(source_root()),
+        "-Q",
+        "--silent",
+        "firmware",
+    ]
     command += [f"{k}={v.absolute() if isinstance(v, Path) else v}" for k, v in settings.items()]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:

@@ -99,8 +99,8 @@ def draw_learning_curve(path: Path, history: History, curve: Curve) -> None:
         top.set_ylabel("accuracy, %")
         bottom.set_ylabel("loss, nats")
         bottom.set_xlabel(
-            f"training step, one sample each; {curve.samples} make an epoch "
-            f"(solid curves: mean of the last {WINDOW}, each judged before it was learned from)"
+            f"training step: one sample, {curve.samples} to an epoch "
+            f"(curves: mean of the last {WINDOW}, before each was learned from)"
         )
         top.set_title(curve.title, loc="left", fontweight="bold")
         _save(figure, path)
@@ -202,7 +202,7 @@ def _peak(axes: Axes, plan: Map) -> None:
     axes.text(
         plan.peak + (-0.4 if right else 1.4),
         top * 1.012,
-        f"peak: {size:.1f} KB alive, {top:.1f} KB reserved",
+        f"peak: {size:.1f} KB in use, arena {top:.1f} KB",
         ha="right" if right else "left",
         va="bottom",
         fontweight="bold",

@@ -41,7 +41,8 @@ def pair(value: int | Pair) -> Pair:
 class Layer:
     """What layers with weights have in common.
 
-    spread: bound of the ratio between weight scales; dead: channels at 1e-9 of the largest scale.
+    spread: bound of the ratio between weight scales; dead: channels at 1e-9 of the largest scale;
+    gain: how many times finer the output's scale is than its values need, so that most saturate.
     """
 
     spread: float = 4.0
@@ -50,6 +51,7 @@ class Layer:
     zero: int = 3
     clip: Clip = WHOLE
     per_tensor: bool = False
+    gain: float = 1.0
 
 
 PLAIN = Layer()
@@ -100,7 +102,7 @@ class Net:
         terms = math.prod(w_shape) // out
         w_scales = self._weight_scales(1 if layer.per_tensor else out, terms, layer)
         s_x, span = self._scale(x), self.spans[x]
-        y = self._activation(f"{name}_y", y_shape, layer.zero, span / SPAN, span)
+        y = self._activation(f"{name}_y", y_shape, layer.zero, span / SPAN / layer.gain, span)
         axis = len(w_shape) - 1 if op == "depthwise" else 0
         inputs = {"x": x, "w_frozen": f"{name}_w"}
         w = self.rng.integers(-127, 128, w_shape, dtype=np.int8)

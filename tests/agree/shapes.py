@@ -25,6 +25,7 @@ LAYERS_UNDER_TEST = {
     "spread 100": Layer(spread=100.0),
     "dead channels": DEAD,
     "one scale, no bias": Layer(per_tensor=True, bias=False),
+    "every unit of a sum shows": Layer(bias=False, gain=1e5),
 }
 POOLS = {
     "global": ((5, 7, 3), Window((5, 7))),

@@ -1,4 +1,4 @@
-"""Forward passes are those of TensorFlow Lite Micro, bit for bit, from a file's input to its output."""
+"""Forward passes are those of TensorFlow Lite Micro, bit for bit, from a file's input to output."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.python.models import File
 from tests.python.networks import NETWORKS
 
 from tinyflash.compiler import compile_model
-from tinyflash.data import MLPERF_TINY, lfw_faces, mlperf_tiny
+from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, lfw_faces, mlperf_tiny, other_network
 from tinyflash.data.faces import resize
 from tinyflash.graph import Graph, Port
 from tinyflash.host import Session
@@ -83,6 +84,48 @@ def test_mlperf_tiny_on_random_inputs(name: str) -> None:
     path = mlperf_tiny(name)
     check(path, random_samples(read(path).input, 100, seed=1), "host")
     check(path, random_samples(read(path).input, 2, seed=2), "reference")
+
+
+@pytest.mark.parametrize("name", OTHER_NETWORKS)
+def test_networks_of_other_makers(name: str) -> None:
+    path = other_network(name)
+    check(path, random_samples(read(path).input, 20, seed=3), "host")
+
+
+def random_window(seed: int) -> bytes:
+    """One layer with a sliding window, everything about it drawn by `seed`."""
+    file = File(seed)
+    random = file.random
+
+    def pair(high: int) -> tuple[int, int]:
+        return int(random.integers(1, high + 1)), int(random.integers(1, high + 1))
+
+    kernel, dilation = pair(4), pair(3) if seed % 3 == 0 else (1, 1)
+    sides = [
+        (k - 1) * d + int(random.integers(1, 9)) for k, d in zip(kernel, dilation, strict=True)
+    ]
+    channels, zero = pair(7)[0], int(random.choice([-128, 127, 0, 5]))
+    x = file.input((1, *sides, channels), float(random.uniform(0.001, 2)), zero)
+    common = {"stride": pair(3), "padding": int(random.integers(2)), "activation": seed % 4}
+    if seed % 5 == 4:
+        code = ("AVERAGE_POOL_2D", "MAX_POOL_2D")[seed % 2]
+        return file.finish(file.pool(code, x, kernel, **common))
+    code = ("CONV_2D", "DEPTHWISE_CONV_2D")[seed % 2]
+    out = channels * pair(3)[0]
+    more = {"zero": int(random.choice([-128, 127, -9])), "per_channel": seed % 7 < 4}
+    return file.finish(
+        file.window(
+            code, x, kernel, out=out, dilation=dilation, bias=seed % 11 > 0, **common, **more
+        )
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_windows(seed: int, tmp_path: Path) -> None:
+    """Any kernel, stride, dilation, padding, activation, zero points."""
+    path = tmp_path / "net.tflite"
+    path.write_bytes(random_window(seed))
+    check(path, random_samples(read(path).input, 5, seed), "host")
 
 
 def pictures(side: int) -> Samples:

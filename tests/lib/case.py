@@ -13,8 +13,7 @@ from tinyflash.program import Buffer, Record, Row, Space
 from tinyflash.reference.environment import Environment
 from tinyflash.reference.operators import OPERATORS
 
-GUARD = b"\xa5"  # where nothing may be written
-GAP = 4
+GAP = 4  # bytes between tensors, where nothing may be written
 WRITABLE = (Space.WEIGHTS, Space.STATE, Space.ARENA)
 _SPACES = {"constant": Space.FLASH, "trainable": Space.WEIGHTS}
 
@@ -61,12 +60,17 @@ class _Places:
         """The space as the environment holds it now."""
         if space is Space.STATE:
             return state_bytes(self.env)
-        image = bytearray(GUARD * self.sizes.get(space, 0))
+        image = bytearray(_guard(self.sizes.get(space, 0)))
         for tensor, buffer in self.tensors.items():
             if buffer.space is space and tensor in self.env.values:
                 data = tensor_bytes(self.env, tensor)
                 image[buffer.offset : buffer.offset + len(data)] = data
         return bytes(image)
+
+
+def _guard(count: int) -> bytes:
+    """Bytes without a short period: a row copied too far would not look like them."""
+    return bytes((i * i * 89 + i * 37 + 165) % 251 for i in range(count))
 
 
 def capture(

@@ -9,21 +9,24 @@ from tests.agree.graphs import Layer, Net, same
 from tests.agree.shapes import LAYERS_UNDER_TEST, POOLS, WINDOWS
 from tests.lib.case import Case, capture
 from tests.lib.subject import Build, Data, Shape, subject
+from tests.lib.ties import ties
 
 from tinyflash.graph import Clip, Window
 from tinyflash.program import Factor
 
+FINE = Data(e_dx=-29)  # all saturate, and the peak has every bit of the largest
 EXTREMES = (
     Data("extreme"),
     Data("zero"),
     Data(e_dx=-40),
+    FINE,
     Data(e_dy=15, e_dx=-40, rate=Factor(65535, 200)),
     Data(e_dy=-40, e_dx=15, rate=Factor(32768, -200)),
     Data(rate=Factor(0, 0)),
     Data("extreme", rate=Factor(65535, 4)),
 )
 # Around the widths of words, and of the blocks that faster kernels work in.
-CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33)
+CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 70)
 TYPICAL: tuple[Shape, Window] = ((6, 7, 5), Window((3, 3), (2, 2), (1, 1), (0, 1, 1, 1)))
 SMALL: Shape = (3, 2, 5)
 
@@ -44,7 +47,7 @@ def all_cases() -> Iterator[Case]:
     """Every case, in an order that does not change."""
     for family in (_windows, _layers, _channels, _many_terms, _fully_connected, _multipliers):
         yield from family()
-    for family in (_pools, _means, _moves, _functions, _sums, _in_place, _losses, _advances):
+    for family in (_pools, _means, _moves, _functions, _sums, _in_place, _losses, _advances, ties):
         yield from family()
 
 
@@ -66,7 +69,8 @@ def _layers() -> Iterator[Case]:
     shape, window = TYPICAL
     for rule in (conv2d, depthwise):
         for name, layer in LAYERS_UNDER_TEST.items():
-            yield from subject(name, rule(window, layer), shape).cases()
+            for data in (Data(), Data("zero")):
+                yield from subject(name, rule(window, layer), shape).cases(data)
         for data in EXTREMES:
             one = subject("typical", rule(window, Layer(zero=127, clip=Clip(-90, 127))), shape, 3)
             yield from one.cases(data)
@@ -95,7 +99,8 @@ def _many_terms() -> Iterator[Case]:
 
 def _fully_connected() -> Iterator[Case]:
     for name, layer in LAYERS_UNDER_TEST.items():
-        yield from subject(name, fully_connected(layer), SMALL, 3).cases()
+        for data in (Data(), Data("zero")):
+            yield from subject(name, fully_connected(layer), SMALL, 3).cases(data)
     for size in CHANNELS:
         build = fully_connected(Layer(), out=size % 5 + 1)
         yield from subject(f"one row of {size}", build, (1, 1, size), size // 2).cases()
@@ -118,7 +123,7 @@ def _pools() -> Iterator[Case]:
         for op in ("average_pool", "max_pool"):
             for clip in (Clip(), Clip(-30, 20)):
                 build = _pool(op, window, clip)
-                for data in (Data(), Data("extreme"), Data(e_dx=-40), Data(e_dx=15)):
+                for data in (Data(), Data("extreme"), FINE, Data(e_dx=15)):
                     yield from subject(f"{name}, {clip.low}", build, shape).cases(data)
 
 
@@ -128,7 +133,7 @@ def _pool(op: str, window: Window, clip: Clip) -> Build:
 
 def _means() -> Iterator[Case]:
     for axes in ((0, 1), (0,), (1,), (2,), (1, 2), (0, 1, 2)):
-        for data in (Data(), Data("extreme"), Data(e_dx=-40)):
+        for data in (Data(), Data("extreme"), FINE):
             yield from subject(f"over {axes}", _mean(axes), (5, 3, 4)).cases(data)
 
 

@@ -2,70 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
-import flatbuffers
 import numpy as np
-import tflite
+from tests.python.flatfile import FileNetwork, FileOperator, FileTensor, Shape, serialise
 
-Shape = tuple[int, ...]
 SAME, VALID = 0, 1
 NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
 
-_NUMPY = {
-    "FLOAT32": "<f4",
-    "INT8": "i1",
-    "UINT8": "u1",
-    "INT16": "<i2",
-    "INT32": "<i4",
-    "INT64": "<i8",
-}
 
-
-@dataclass
-class FileTensor:
-    """A tensor of the file to be; change any field to make a broken file."""
-
-    shape: Shape
-    type: str = "INT8"
-    scale: list[float] | None = None
-    zero: list[int] | None = None
-    axis: int = 0
-    data: Any = None
-    variable: bool = False
-
-    def bytes(self) -> bytes:
-        if isinstance(self.data, bytes):
-            return self.data
-        return np.asarray(self.data).astype(_NUMPY[self.type]).tobytes()
-
-
-@dataclass
-class FileOperator:
-    """An operator of the file to be; `options`: the table's kind and its fields."""
-
-    code: str
-    inputs: list[int]
-    outputs: list[int]
-    kind: str = ""
-    fields: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class File:
+class File(FileNetwork):
     """A .tflite file in the making. Methods add layers and return the index of their output."""
 
-    seed: int = 0
-    tensors: list[FileTensor] = field(default_factory=list)
-    operators: list[FileOperator] = field(default_factory=list)
-    inputs: list[int] = field(default_factory=list)
-    outputs: list[int] = field(default_factory=list)
-    subgraphs: int = 1
-    identifier: bytes = b"TFL3"
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.random = np.random.default_rng(seed)
 
-    def __post_init__(self) -> None:
-        self.random = np.random.default_rng(self.seed)
+    def finish(self, *outputs: int) -> bytes:
+        """The bytes of the file."""
+        self.outputs = list(outputs) or self.outputs
+        return serialise(self)
 
     # ---- Pieces ---------------------------------------------------------------------------------
 
@@ -244,108 +200,8 @@ class File:
         y = self.tensor(self.shape(x), 1 / 256, -128)
         return self.operator("SOFTMAX", [x], y, "SoftmaxOptions", Beta=beta)
 
-    # ---- The file -------------------------------------------------------------------------------
-
-    def finish(self, *outputs: int) -> bytes:
-        """The bytes of the file."""
-        self.outputs = list(outputs) or self.outputs
-        builder = flatbuffers.Builder(1024)
-        codes = sorted({op.code for op in self.operators})
-        contents = [b""] + [t.bytes() if t.data is not None else b"" for t in self.tensors]
-        buffers = _tables(builder, [_buffer(builder, c) for c in contents])
-        tensors = _tables(builder, [_tensor(builder, t, i) for i, t in enumerate(self.tensors)])
-        operators = _tables(builder, [_operator(builder, op, codes) for op in self.operators])
-        graph = self._subgraph(builder, tensors, operators)
-        graphs = _tables(builder, [graph] * self.subgraphs)
-        listed = _tables(builder, [_code(builder, c) for c in codes])
-        tflite.ModelStart(builder)
-        tflite.ModelAddVersion(builder, 3)
-        tflite.ModelAddOperatorCodes(builder, listed)
-        tflite.ModelAddSubgraphs(builder, graphs)
-        tflite.ModelAddBuffers(builder, buffers)
-        builder.Finish(tflite.ModelEnd(builder), file_identifier=self.identifier)
-        return bytes(builder.Output())
-
-    def _subgraph(self, builder: Any, tensors: int, operators: int) -> int:
-        inputs, outputs = _integers(builder, self.inputs), _integers(builder, self.outputs)
-        tflite.SubGraphStart(builder)
-        tflite.SubGraphAddTensors(builder, tensors)
-        tflite.SubGraphAddInputs(builder, inputs)
-        tflite.SubGraphAddOutputs(builder, outputs)
-        tflite.SubGraphAddOperators(builder, operators)
-        return int(tflite.SubGraphEnd(builder))
-
 
 def _out_side(size: int, kernel: int, stride: int, dilation: int, padding: int) -> int:
     if padding == SAME:
         return -(-size // stride)
     return (size - (kernel - 1) * dilation - 1) // stride + 1
-
-
-def _tables(builder: Any, offsets: list[int]) -> int:
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())
-
-
-def _integers(builder: Any, values: Any) -> int:
-    return int(builder.CreateNumpyVector(np.asarray(values, np.int32)))
-
-
-def _buffer(builder: Any, content: bytes) -> int:
-    data = builder.CreateByteVector(content) if content else None
-    tflite.BufferStart(builder)
-    if data is not None:
-        tflite.BufferAddData(builder, data)
-    return int(tflite.BufferEnd(builder))
-
-
-def _tensor(builder: Any, tensor: FileTensor, index: int) -> int:
-    name = builder.CreateString(f"tensor {index}")
-    shape = _integers(builder, tensor.shape)
-    quantization = None
-    if tensor.scale is not None:
-        scale = builder.CreateNumpyVector(np.asarray(tensor.scale, np.float32))
-        zero = builder.CreateNumpyVector(np.asarray(tensor.zero or [], np.int64))
-        tflite.QuantizationParametersStart(builder)
-        tflite.QuantizationParametersAddScale(builder, scale)
-        tflite.QuantizationParametersAddZeroPoint(builder, zero)
-        tflite.QuantizationParametersAddQuantizedDimension(builder, tensor.axis)
-        quantization = tflite.QuantizationParametersEnd(builder)
-    tflite.TensorStart(builder)
-    tflite.TensorAddShape(builder, shape)
-    tflite.TensorAddType(builder, getattr(tflite.TensorType, tensor.type))
-    tflite.TensorAddBuffer(builder, index + 1)
-    tflite.TensorAddName(builder, name)
-    tflite.TensorAddIsVariable(builder, tensor.variable)
-    if quantization is not None:
-        tflite.TensorAddQuantization(builder, quantization)
-    return int(tflite.TensorEnd(builder))
-
-
-def _operator(builder: Any, op: FileOperator, codes: list[str]) -> int:
-    options = None
-    if op.kind:
-        getattr(tflite, f"{op.kind}Start")(builder)
-        for name, value in op.fields.items():
-            getattr(tflite, f"{op.kind}Add{name}")(builder, value)
-        options = getattr(tflite, f"{op.kind}End")(builder)
-    inputs, outputs = _integers(builder, op.inputs), _integers(builder, op.outputs)
-    tflite.OperatorStart(builder)
-    tflite.OperatorAddOpcodeIndex(builder, codes.index(op.code))
-    tflite.OperatorAddInputs(builder, inputs)
-    tflite.OperatorAddOutputs(builder, outputs)
-    if options is not None:
-        tflite.OperatorAddBuiltinOptionsType(builder, getattr(tflite.BuiltinOptions, op.kind))
-        tflite.OperatorAddBuiltinOptions(builder, options)
-    return int(tflite.OperatorEnd(builder))
-
-
-def _code(builder: Any, code: str) -> int:
-    number = getattr(tflite.BuiltinOperator, code)
-    tflite.OperatorCodeStart(builder)
-    tflite.OperatorCodeAddDeprecatedBuiltinCode(builder, min(number, 127))
-    tflite.OperatorCodeAddBuiltinCode(builder, number)
-    tflite.OperatorCodeAddVersion(builder, 1)
-    return int(tflite.OperatorCodeEnd(builder))

@@ -18,6 +18,21 @@ Network = Callable[[], bytes]
 MAP: Shape = (1, 9, 7, 3)
 
 
+def everything() -> File:
+    """Floats at both ends, a layer of each common kind between: for tests to break."""
+    file = File(5)
+    x = file.input((1, 8, 8, 3), type="FLOAT32")
+    y = file.operator("QUANTIZE", [x], file.tensor((1, 8, 8, 3), 0.05, 3))
+    y = file.conv(y, (3, 3), stride=(2, 2), activation=1)
+    a = file.depthwise(y, (3, 3))
+    y = file.binary("ADD", y, a, 0.1)
+    y = file.mean(y, [1, 2], 0.05, 0)
+    y = file.softmax(file.dense(y, 5))
+    end = file.tensor((1, 5), type="FLOAT32")
+    file.finish(file.operator("DEQUANTIZE", [y], end))
+    return file
+
+
 def conv_same() -> bytes:
     """Odd sizes, stride 2: asymmetric padding."""
     file = File(1)
@@ -184,6 +199,13 @@ def softmax() -> bytes:
     return file.finish(file.softmax(x, 1.3))
 
 
+def softmax_of_many() -> bytes:
+    """As many classes as there may be, all nearly alike: the largest sum."""
+    file = File(17)
+    x = file.input((1, 511), 0.001, 4)
+    return file.finish(file.softmax(x))
+
+
 def computed_shape() -> bytes:
     """A reshape whose target is computed from another shape, as converters write Flatten."""
     file = File(17)
@@ -258,6 +280,7 @@ NETWORKS: dict[str, Network] = {
         shapes,
         joined,
         softmax,
+        softmax_of_many,
         computed_shape,
         float_ends,
         uint8_ends,

@@ -9,28 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.python.models import File
-from tests.python.networks import NETWORKS
+from tests.python.networks import NETWORKS, everything
 
 from tinyflash.errors import ModelError
 from tinyflash.read import read
 from tinyflash.verify import verify
 
 Change = Callable[[File], None]
-
-
-def small() -> File:
-    """Float input, convolution, depthwise, sum, mean, dense, softmax, float output."""
-    file = File(5)
-    x = file.input((1, 8, 8, 3), type="FLOAT32")
-    y = file.operator("QUANTIZE", [x], file.tensor((1, 8, 8, 3), 0.05, 3))
-    y = file.conv(y, (3, 3), stride=(2, 2), activation=1)
-    a = file.depthwise(y, (3, 3))
-    y = file.binary("ADD", y, a, 0.1)
-    y = file.mean(y, [1, 2], 0.05, 0)
-    y = file.softmax(file.dense(y, 5))
-    end = file.tensor((1, 5), type="FLOAT32")
-    file.finish(file.operator("DEQUANTIZE", [y], end))
-    return file
 
 
 def refusal(path: Path, content: bytes) -> str:
@@ -153,7 +138,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_refused(name: str, tmp_path: Path) -> None:
     change, words = CHANGES[name]
-    file = small()
+    file = everything()
     change(file)
     text = refusal(tmp_path / "net.tflite", file.finish())
     assert re.search(words, text), text
@@ -161,7 +146,7 @@ def test_refused(name: str, tmp_path: Path) -> None:
 
 def test_the_unchanged_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
-    path.write_bytes(small().finish())
+    path.write_bytes(everything().finish())
     assert len(read(path).nodes) == 6
 
 
@@ -199,7 +184,7 @@ def survives(path: Path, content: bytes) -> bool:
 
 
 def test_truncated_anywhere(tmp_path: Path) -> None:
-    content = small().finish()
+    content = everything().finish()
     whole = [n for n in range(0, len(content) - 8, 3) if survives(tmp_path / "a", content[:n])]
     assert not whole
 
@@ -215,3 +200,17 @@ def test_any_byte_may_be_wrong(name: str, tmp_path: Path) -> None:
             damaged[place] = random.choice([0, 1, 127, 128, 255, random.integers(256)])
         read_anyway += survives(tmp_path / "a", bytes(damaged))
     assert 0 < read_anyway < 400  # a weight may take any value
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(60))
+def test_any_scale(seed: int, tmp_path: Path) -> None:
+    """From the smallest float to the largest, on any tensor, with any activation behind it."""
+    file, random = everything(), np.random.default_rng(seed)
+    for tensor in file.tensors:
+        if tensor.scale and random.random() < 0.3:
+            tensor.scale = [10.0 ** random.uniform(-44, 38) for _ in tensor.scale]
+    for layer in file.operators:
+        if "FusedActivationFunction" in layer.fields:
+            layer.fields["FusedActivationFunction"] = int(random.integers(4))
+    survives(tmp_path / "a", file.finish())

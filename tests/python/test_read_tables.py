@@ -85,6 +85,8 @@ def test_softmax_exponentials() -> None:
         lambda: tables.hard_swish(Coding(1.0, 0), Coding(1e-3, 0)),
         lambda: tables.hard_swish(Coding(1e-9, 0), Coding(1e-9, 0)),
         lambda: tables.requantize(Coding(1.0, 0), Coding(1e-10, 0)),
+        lambda: tables.relu(Coding(1e20, 0), Coding(1e-30, 0)),
+        lambda: tables.hard_swish(Coding(1e30, 0), Coding(1e30, 0)),
         lambda: tables.add(X.operand(), X.operand(), Coding(1e-9, 0), Clip()),
     ],
 )
@@ -101,9 +103,6 @@ def test_round_half_away(value: float, expected: int) -> None:
     assert fixedpoint.round_half_away(value) == expected
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(1.0, (1 << 30, 1)), (0.25, (1 << 30, -1)), (1 - 2**-40, (1 << 30, 1)), (2.0**-40, (0, 0))],
-)
-def test_quantize_multiplier(value: float, expected: tuple[int, int]) -> None:
-    assert fixedpoint.quantize_multiplier(value) == expected
+@pytest.mark.parametrize(("value", "expected"), [(0.1, 0.10000000149011612), (1e39, float("inf"))])
+def test_float32(value: float, expected: float) -> None:
+    assert fixedpoint.float32(value) == expected

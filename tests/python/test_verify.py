@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.python.networks import NETWORKS
-from tests.python.test_read_refusals import small
+from tests.python.networks import NETWORKS, everything
 
 from tinyflash import verify_shapes
 from tinyflash.errors import InternalError
@@ -26,7 +25,7 @@ Change = Callable[[Graph], Graph]
 @pytest.fixture(scope="module")
 def forward(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     path = tmp_path_factory.mktemp("verify") / "net.tflite"
-    path.write_bytes(small().finish())
+    path.write_bytes(everything().finish())
     return read(path)
 
 

@@ -2,7 +2,7 @@
 #include "arith.h"
 #include "update.h"
 
-/* Columns whose sums the input gradient holds at a time: enough for wide registers. */
+/* Columns whose gradient sums are held at a time: enough for wide registers. */
 #define COLUMNS 32
 
 void tiny_fully_connected_forward(const tiny_fully_connected *op, const int8_t *x,
@@ -59,18 +59,35 @@ void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const t
     }
 }
 
+/* Gradient sums of the weights from columns [0, count) of x to output channel o, over all rows. */
+static void weight_sums(const tiny_fully_connected *op, const int8_t *x, const int8_t *dy,
+                        uint32_t o, uint32_t count, int32_t *sums) {
+    const int16_t zero = op->requant.x_zero;
+    for (uint32_t i = 0; i < count; i++) {
+        sums[i] = 0;
+    }
+    for (uint32_t n = 0; n < op->rows; n++, x += op->kept) {
+        const int16_t d = dy[n * op->out + o];
+        for (uint32_t i = 0; i < count; i++) {
+            const int16_t centred = (int16_t)(x[i] - zero);
+            sums[i] += d * centred;
+        }
+    }
+}
+
 void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x,
                                  const tiny_gradient *dy, int8_t *w, tiny_state *state) {
     const uint32_t kept = op->kept;
+    int32_t sums[COLUMNS];
     for (uint32_t o = 0; o < op->out; o++, w += kept) {
         const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[o], dy);
         uint32_t key = tiny_row_key(state, op->descent.id, o);
-        for (uint32_t i = 0; i < kept && rate.mantissa; i++) {
-            int32_t sum = 0;
-            for (uint32_t n = 0; n < op->rows; n++) {
-                sum += dy->d[n * op->out + o] * (x[n * kept + i] - op->requant.x_zero);
+        for (uint32_t i = 0; i < kept && rate.mantissa; i += COLUMNS) {
+            const uint32_t count = kept - i < COLUMNS ? kept - i : COLUMNS;
+            weight_sums(op, x + i, dy->d, o, count, sums);
+            for (uint32_t j = 0; j < count; j++) {
+                tiny_update_weight(&w[i + j], &rate, sums[j], &key, state);
             }
-            tiny_update_weight(&w[i], &rate, sum, &key, state);
         }
     }
 }

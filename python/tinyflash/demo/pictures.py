@@ -47,14 +47,14 @@ def _block(graph: Graph, placement: Placement) -> Block:
     storage = placement.storage
     first = max(storage.first, 0)  # the input is there before the first operation
     last = min(storage.last, len(graph.nodes) - 1)
-    kind = _kind(graph, storage.tensors[0])
-    return Block(
-        storage.name.removesuffix(".y"), kind, placement.offset, storage.nbytes, first, last
-    )
+    name, kind = _meaning(graph, storage.tensors[0])
+    return Block(name, kind, placement.offset, storage.nbytes, first, last)
 
 
-def _kind(graph: Graph, tensor: str) -> str:
-    """What the picture colours by: an activation read by an update was kept for it."""
+def _meaning(graph: Graph, tensor: str) -> tuple[str, str]:
+    """Label and kind of a tensor: an activation that an update reads was kept for it."""
     kind = graph.tensors[tensor].kind
-    updates = any(node.op.endswith("_update") for node in graph.readers(tensor))
-    return "kept" if kind == "activation" and updates else kind
+    update = next((n for n in graph.readers(tensor) if n.op.endswith("_update")), None)
+    if kind == "activation" and update is not None:
+        return f"x of {update.name}", "kept"
+    return tensor.removesuffix(".y"), kind

@@ -20,7 +20,8 @@ _MAX_STRIDE = 0xFFFF
 _MAX_COUNT = 0xFFFF
 
 Bytes = npt.NDArray[np.uint8]
-Errors = npt.NDArray[np.int64]
+Errors = npt.NDArray[np.int16]
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ def prediction_errors(sample: Bytes, stride: int) -> Errors:
     predicted = padded[stride : end - 1]
     if stride:
         predicted = predicted + padded[1 : end - stride] - padded[: end - stride - 1]
-    errors = (sample - predicted).view(np.int8).astype(np.int64)
-    return np.where(errors < 0, -2 * errors - 1, 2 * errors)
+    errors: Errors = (sample - predicted).view(np.int8).astype(np.int16)
+    return (errors << 1) ^ (errors >> 15)
 
 
 def chunks(sample: Bytes, strides: Iterable[int], room: int) -> Iterator[Chunk]:
@@ -70,11 +71,12 @@ class _Blocks:
     def __init__(self, errors: Errors, stride: int) -> None:
         self.errors, self.stride = errors, stride
         blocks = -(-len(errors) // BLOCK)
-        padded = np.zeros(blocks * BLOCK, np.int64)
+        padded = np.zeros(blocks * BLOCK, np.int16)
         padded[: len(errors)] = errors
-        sizes = _bits(padded.reshape(blocks, BLOCK, 1), np.arange(PARAMETERS)).sum(axis=1)
-        self.parameters = sizes.argmin(axis=1)
-        self.ends = np.cumsum(sizes.min(axis=1) + _HEADER_BITS)  # bits, of each block
+        each = padded.reshape(blocks, BLOCK)
+        sizes = np.stack([_bits(each, np.int16(k)).sum(axis=1) for k in range(PARAMETERS)])
+        self.parameters = sizes.argmin(axis=0).astype(np.int16)
+        self.ends: Counts = np.cumsum(sizes.min(axis=0) + _HEADER_BITS)  # bits, of each block
 
     def total(self) -> int:
         return int(self.ends[-1])
@@ -89,15 +91,15 @@ class _Blocks:
         return Chunk(Coding.CODED, self.stride, offset, len(errors), data)
 
 
-def _bits(errors: Errors, parameter: npt.NDArray[np.int64]) -> Errors:
+def _bits(errors: Errors, parameter: Errors | np.int16) -> Errors:
     """Length of the code of each error: 1 for zero, else that of the Rice code of error - 1."""
-    return np.where(errors == 0, 1, 2 + parameter + ((errors - 1) >> parameter))
+    return np.where(errors == 0, np.int16(1), ((errors - 1) >> parameter) + (parameter + 2))
 
 
-def _pack(errors: Errors, parameters: npt.NDArray[np.int64]) -> bytes:
+def _pack(errors: Errors, parameters: Errors) -> bytes:
     """The bit stream of some blocks, the first bit lowest."""
     each = np.repeat(parameters, BLOCK)[: len(errors)]
-    lengths = _bits(errors, each)
+    lengths = _bits(errors, each).astype(np.int64)
     lengths[::BLOCK] += _HEADER_BITS
     starts = np.cumsum(lengths) - lengths
     bits = np.zeros(int(lengths.sum()), np.uint8)
@@ -106,7 +108,7 @@ def _pack(errors: Errors, parameters: npt.NDArray[np.int64]) -> bytes:
     starts[::BLOCK] += _HEADER_BITS
     there = errors > 0
     at, value, width = starts[there], errors[there] - 1, each[there]
-    ones = 1 + (value >> width)  # the flag, then the quotient in unary
+    ones = 1 + (value >> width).astype(np.int64)  # the flag, then the quotient in unary
     run = np.arange(int(ones.sum())) - np.repeat(np.cumsum(ones) - ones, ones)
     bits[np.repeat(at, ones) + run] = 1
     for i in range(PARAMETERS - 1):

@@ -18,6 +18,7 @@ from tinyflash.boards import Board, Qemu
 from tinyflash.errors import BoardError, BuildError, LinkError
 
 _NO_ESCAPE = "256"  # no byte has this value, so that every byte reaches the board
+_CHATTER = ("waiting for connection", "warning: nic")  # what QEMU says when all is well
 
 
 class Emulator:
@@ -93,8 +94,8 @@ class Emulator:
     def _last_words(self) -> str:
         assert self._words is not None
         self._words.seek(0)
-        lines = self._words.read().decode(errors="replace").split("\n")
-        said = [line.strip() for line in lines if line.strip() and "waiting for connection" not in line]
+        lines = self._words.read().decode(errors="replace").splitlines()
+        said = [line.strip() for line in lines if not any(word in line for word in _CHATTER)]
         return f": {said[-1]}" if said else ""
 
 

@@ -24,7 +24,8 @@ def encode(frame: Frame) -> bytes:
     """The bytes that travel. The zero in front flushes whatever the line held."""
     covered = bytes([frame.type, frame.sequence]) + frame.body
     crc = zlib.crc32(covered).to_bytes(4, "little")
-    return b"\0" + cobs.encode(covered + crc) + b"\0"
+    encoded: bytes = cobs.encode(covered + crc)
+    return b"\0" + encoded + b"\0"
 
 
 def decode(encoded: bytes) -> Frame | None:

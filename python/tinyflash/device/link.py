@@ -98,14 +98,15 @@ class Link:
         return None
 
     def _receive(self) -> list[Frame]:
+        reason = self._why_dead()  # asked first: a dying device's last frame is then still read
         try:
             data = self._port.read(1)
             if data:
                 data += self._port.read(self._port.in_waiting)
-            elif (reason := self._why_dead()) is not None:
-                raise LinkError(reason)
         except (serial.SerialException, OSError) as error:
             raise self._lost(error) from error
+        if not data and reason is not None:
+            raise LinkError(reason)
         return list(self._decoder.feed(data))
 
     def _write(self, data: bytes) -> None:
@@ -122,6 +123,8 @@ def _checked(reply: Frame) -> bytes:
     """The body behind a good status."""
     status, body = reply.body[:1], reply.body[1:]
     if status != b"\0":
-        text = protocol.STATUS_TEXT.get(status[0], f"says {status[0]}") if status else "says nothing"
+        text = (
+            protocol.STATUS_TEXT.get(status[0], f"says {status[0]}") if status else "says nothing"
+        )
         raise LinkError(f"the device {text}")
     return body

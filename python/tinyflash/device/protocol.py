@@ -81,7 +81,11 @@ RESTORE = struct.Struct("<IB")  # model hash, set of spaces
 COMMIT = struct.Struct("<I")  # CRC-32
 COUNTERS_REPLY = struct.Struct("<IIII")  # step, weights saturated, stack used, frames damaged
 FAULT = struct.Struct("<IIIII")  # exception, status, address, pc, stack broken
-_INFO = struct.Struct("<BBHIIIIIIII")
+_INFO = struct.Struct("<BBHIIIIIIII")  # version, flags, and then
+_INFO_NUMBERS = (
+    *("frame_bytes", "hash", "weights_bytes", "state_bytes", "arena_bytes", "input_bytes"),
+    *("output_bytes", "classes", "stack_bytes"),
+)
 STATE_HEAD = struct.Struct("<IIHhHHHHI")  # tiny_state up to its scales
 SCALE = struct.Struct("<bBHiI")  # tiny_scale: exponent, quiet, reserved, peak, saturated
 
@@ -114,12 +118,13 @@ def parse_info(body: bytes) -> Info:
             "build and flash its firmware again"
         )
     try:
-        _, flags, frame_bytes, *numbers = _INFO.unpack_from(body)
+        _, flags, *numbers = _INFO.unpack_from(body)
         board, rest = _text(body[_INFO.size :])
         model, _ = _text(rest)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise LinkError(f"the device describes itself wrongly: {error}") from error
-    return Info(bool(flags & 1), bool(flags & 2), frame_bytes, *numbers, board, model)
+    sizes: dict[str, int] = dict(zip(_INFO_NUMBERS, numbers, strict=True))
+    return Info(bool(flags & 1), bool(flags & 2), board=board, model=model, **sizes)
 
 
 def _text(body: bytes) -> tuple[str, bytes]:
@@ -127,13 +132,25 @@ def _text(body: bytes) -> tuple[str, bytes]:
     return body[1 : 1 + length].decode(), body[1 + length :]
 
 
-_EXCEPTIONS = {3: "hard fault", 4: "memory fault", 5: "bus fault", 6: "usage fault"}
+# Causes in CFSR, by their masks: the memory, bus and usage parts of the register.
+_CAUSES = {
+    0x000000FF: "access that the memory protection denies",
+    0x0000FF00: "access to an address where there is nothing",
+    0x00010000: "undefined instruction",
+    0x01000000: "unaligned access",
+    0x02000000: "division by zero",
+    0xFFFF0000: "instruction that cannot be executed",
+}
 
 
 def fault_text(body: bytes) -> str:
     """A FAULT frame, for a person."""
-    exception, status, address, pc, stack_broken = FAULT.unpack(body[: FAULT.size])
+    if len(body) != FAULT.size:
+        return "a fault that it could not describe"
+    exception, status, address, pc, stack_broken = FAULT.unpack(body)
     if stack_broken:
         return "stack overflow; give its board.toml more stack_bytes"
-    kind = _EXCEPTIONS.get(exception, f"exception {exception}")
-    return f"{kind} at pc 0x{pc:08x}, address 0x{address:08x}, status 0x{status:08x}"
+    causes = (text for mask, text in _CAUSES.items() if status & mask)
+    cause = next(causes, f"exception {exception}")
+    where = f", address 0x{address:08x}" if address else ""
+    return f"{cause}, at pc 0x{pc:08x}{where}"

@@ -67,7 +67,9 @@ class DeviceSession:
 
     def train_step(self, x: Int8Array, label: int, rate: float) -> Outcome:
         if not 0 <= label < self.info.classes:
-            raise DataError(f"label {label} is not below {self.info.classes}, the number of classes")
+            raise DataError(
+                f"label {label} is not below {self.info.classes}, the number of classes"
+            )
         if not math.isfinite(rate) or rate < 0:
             raise DataError(f"learning rate {rate} is not a number from 0 up")
         as_factor = factor(rate)
@@ -108,8 +110,8 @@ class DeviceSession:
     # ---- More than a Session ----
 
     def restore(self, weights: bytes | None = None, state: bytes | None = None) -> None:
-        """Writes weights, state or both back, all or nothing: until the last byte has come undamaged
-        the device refuses to run, and says so even to another host."""
+        """Writes weights, state or both back, all or nothing: until the last byte has come
+        undamaged the device refuses to run, and says so even to another host."""
         named = {Space.WEIGHTS: weights, Space.STATE: state}
         parts = {space: data for space, data in named.items() if data is not None}
         sizes = {Space.WEIGHTS: self.info.weights_bytes, Space.STATE: self.info.state_bytes}

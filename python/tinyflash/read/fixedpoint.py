@@ -23,15 +23,14 @@ def round_half_away(value: float) -> int:
     return whole + int(math.copysign(1, value)) * (abs(value - whole) >= 0.5)
 
 
-def quantize_multiplier(real: float) -> tuple[int, int]:
-    """A real factor as (Q31 multiplier, shift to the left); below 2^-32 it is (0, 0) (SPEC 7)."""
-    if real == 0:
-        return 0, 0
-    fraction, shift = math.frexp(real)
-    multiplier = round_half_away(fraction * 2**31)
-    if abs(multiplier) == 2**31:
-        multiplier, shift = multiplier // 2, shift + 1
-    return (0, 0) if shift < -31 else (multiplier, shift)
+def float32(value: float) -> float:
+    """`value` rounded to float32, infinite beyond its range.
+
+    Of a product or quotient of two float32 numbers, computed in double, this is the very result of
+    float32 arithmetic.
+    """
+    with np.errstate(over="ignore"):
+        return float(np.float32(value))
 
 
 def rdiv(x: Ints, shift: int) -> Ints:

@@ -189,7 +189,7 @@ def _operator(codes: list[str], operator: tflite.Operator, index: int) -> FlatOp
 
 
 def _options(operator: tflite.Operator, code: str) -> dict[str, Option]:
-    """The fields listed for the operator; their defaults where the file has no options for it."""
+    """The fields listed for the operator; none where the file has no options for it."""
     if code not in _OPTIONS:
         return {}
     kind, fields = _OPTIONS[code]

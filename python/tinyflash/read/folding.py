@@ -31,7 +31,7 @@ def _strided_slice(layer: Layer, inputs: list[Array]) -> Array:
 
 
 def _axis(layer: Layer) -> int:
-    return int(layer.option("Axis"))
+    return int(layer.option("Axis", 0))
 
 
 def _from_output_shape(layer: Layer, inputs: list[Array]) -> Array:
@@ -39,7 +39,7 @@ def _from_output_shape(layer: Layer, inputs: list[Array]) -> Array:
 
 
 def _gather(layer: Layer, inputs: list[Array]) -> Array:
-    layer.require(not layer.option("BatchDims"), "gathers in batches")
+    layer.require(not layer.option("BatchDims", 0), "gathers in batches")
     return np.take(inputs[0], inputs[1].astype(np.int64), axis=_axis(layer))
 
 

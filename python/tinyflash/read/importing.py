@@ -58,8 +58,12 @@ class Layer:
 
     # ---- Operands -------------------------------------------------------------------------------
 
-    def option(self, name: str, default: Option = 0) -> Option:
-        return self.operator.options.get(name, default)
+    def option(self, name: str, default: Option | None = None) -> Option:
+        """A field of the operator's options; without a default, they must be there."""
+        value = self.operator.options.get(name, default)
+        if value is None:
+            self.fail("carries no options; the file is damaged")
+        return value
 
     def count(self, *allowed: int) -> None:
         """Refuses any other number of inputs, or several outputs."""

@@ -108,7 +108,7 @@ def reshape(layer: Layer) -> None:
 
 def concatenate(layer: Layer) -> None:
     """Inputs side by side along one axis, all scaled alike, constants among them."""
-    layer.require(layer.option("FusedActivationFunction") == 0, "has a fused activation")
+    layer.require(layer.option("FusedActivationFunction", 0) == 0, "has a fused activation")
     y = layer.flat_output
     shape = layer.shape(y)
     joined = axis(layer, int(layer.option("Axis")), len(shape))

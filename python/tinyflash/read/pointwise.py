@@ -67,9 +67,7 @@ def softmax(layer: Layer) -> None:
     )
     layer.require(shape[-1] < 512, f"has {shape[-1]} classes; 511 are supported")
     try:
-        table = tables.softmax_exponentials(
-            layer.quant(flat).scale[0], float(layer.option("Beta", 1.0))
-        )
+        table = tables.softmax_exponentials(layer.quant(flat).scale[0], float(layer.option("Beta")))
     except ValueError as error:
         layer.fail(str(error))
     inputs = {"x": x, "table": layer.constant_tensor("table", table)}

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.arith import multiplier
 from tinyflash.graph import Clip
 from tinyflash.read import fixedpoint as fp
 
@@ -54,30 +55,34 @@ class Coding:
         return stored.astype(np.dtype(self.dtype)).view(np.int8)
 
 
-def rescale(x: fp.Ints, factor: float) -> fp.Ints:
-    """Multiplies by a real factor, in one fixed-point multiplication."""
-    multiplier, shift = fp.quantize_multiplier(factor)
-    if shift > 30:
+def _multiplier(factor: float) -> tuple[int, int]:
+    """A factor as Q31 multiplier and shift (SPEC 7), within the range of SPEC 1.2."""
+    if not factor < 2**30 * (1 - 2**-32):
         raise ValueError(f"rescales by {factor:.3g}, beyond the range of int32")
-    return fp.mulq(x, multiplier, shift)
+    return multiplier(factor)
+
+
+def _rescale(x: fp.Ints, factor: float) -> fp.Ints:
+    """Multiplies by a real factor, in one fixed-point multiplication."""
+    return fp.mulq(x, *_multiplier(factor))
 
 
 def requantize(x: Coding, y: Coding) -> Table:
     """The same real numbers in another coding."""
-    return y.store(rescale(x.centred, x.scale / y.scale))
+    return y.store(_rescale(x.centred, x.scale / y.scale))
 
 
 def relu(x: Coding, y: Coding) -> Table:
     """max(x, 0), rescaled."""
-    factor = float(np.float32(x.scale) / np.float32(y.scale))
-    return y.store(rescale(x.centred, factor), Clip(max(-128, y.zero), 127))
+    factor = fp.float32(x.scale / y.scale)
+    return y.store(_rescale(x.centred, factor), Clip(max(-128, y.zero), 127))
 
 
 def relu6(x: Coding, y: Coding) -> Table:
     """min(max(x, 0), 6); input and output must be coded alike."""
     if (x.scale, x.zero) != (y.scale, y.zero):
         raise ValueError("RELU6 needs the same scale and zero point at input and output")
-    six = fp.round_half_away(float(np.float32(6) / np.float32(x.scale))) + x.zero
+    six = fp.round_half_away(min(fp.float32(6 / x.scale), 255.0)) + x.zero
     return y.store(x.centred, Clip(x.zero, min(127, six)))
 
 
@@ -85,20 +90,19 @@ def leaky_relu(x: Coding, y: Coding, alpha: float) -> Table:
     """Leaves x >= 0 as it is, multiplies the others by alpha."""
     if not (math.isfinite(alpha) and alpha >= 0):
         raise ValueError(f"alpha is {alpha:.3g}; finite and not negative is supported")
-    x_scale, y_scale = np.float32(x.scale), np.float32(y.scale)
-    positive = rescale(x.centred, float(x_scale / y_scale))
-    negative = rescale(x.centred, float(x_scale * np.float32(alpha) / y_scale))
+    positive = _rescale(x.centred, fp.float32(x.scale / y.scale))
+    negative = _rescale(x.centred, fp.float32(fp.float32(x.scale * alpha) / y.scale))
     return y.store(np.where(x.centred >= 0, positive, negative))
 
 
-def _saturating_q4(x: Coding) -> tuple[fp.Ints, int]:
+def _near_zero_q4(x: Coding) -> tuple[fp.Ints, int]:
     """(x in Q4, radius beyond which a logistic curve is flat) of the centred bytes."""
-    multiplier, shift = fp.quantize_multiplier(x.scale * 2**27)
-    if shift < 0:
+    q31, shift = multiplier(x.scale * 2**27)
+    if shift < 0 or not q31:
         raise ValueError(f"input scale {x.scale:.3g} is too small")
     radius = math.floor(15 * 2**27 / 2**shift)
     near = np.where(np.abs(x.centred) < radius, x.centred, 0)
-    return fp.mulq(near, multiplier, min(shift, 30)), radius
+    return fp.mulq(near, q31, min(shift, 30)), radius
 
 
 def _flatten(x: Coding, inner: fp.Ints, radius: int, y: Coding) -> Table:
@@ -112,7 +116,7 @@ def logistic(x: Coding, y: Coding) -> Table:
     """1 / (1 + exp(-x)); the output scale is 1/256, its zero point -128."""
     if (y.scale, y.zero) != (1 / 256, -128):
         raise ValueError("LOGISTIC needs output scale 1/256 and zero point -128")
-    q4, radius = _saturating_q4(x)
+    q4, radius = _near_zero_q4(x)
     return _flatten(x, fp.rdiv(fp.logistic(q4, 4), 23), radius, y)
 
 
@@ -120,27 +124,28 @@ def tanh(x: Coding, y: Coding) -> Table:
     """The hyperbolic tangent; the output scale is 1/128, its zero point 0."""
     if (y.scale, y.zero) != (1 / 128, 0):
         raise ValueError("TANH needs output scale 1/128 and zero point 0")
-    q4, radius = _saturating_q4(x)
+    q4, radius = _near_zero_q4(x)
     return _flatten(x, fp.rdiv(fp.tanh(q4, 4), 24), radius, y)
 
 
 def softmax_exponentials(scale: float, beta: float) -> npt.NDArray[np.int32]:
     """[256] exp(-d * beta * scale) in Q31 at distance d; 0 beyond Q5's reach (SPEC 3.4, 7)."""
-    real = min(float(np.float32(beta)) * scale * 2**26, float(2**31 - 1))
+    real = min(beta * scale * 2**26, float(2**31 - 1))
     if not real > 1:
         raise ValueError(f"softmax of input scale {scale:.3g} times beta {beta:.3g} is too small")
-    multiplier, shift = fp.quantize_multiplier(real)
+    q31, shift = multiplier(real)
     reach = math.floor(31 * 2**26 / 2**shift)
     distance = np.arange(256, dtype=np.int64)
     inside = distance <= reach
-    q5 = fp.mulq(np.where(inside, -distance, 0), multiplier, min(shift, 30))
+    q5 = fp.mulq(np.where(inside, -distance, 0), q31, min(shift, 30))
     exponentials = np.where(inside, fp.exp_of_negative(q5, 5), 0)
     return exponentials.astype(np.int32)
 
 
-def _down_to_16(multiplier: int) -> int:
-    """A Q31 multiplier in Q15."""
-    return min((multiplier + 2**15) >> 16, 32767)
+def _multiplier16(factor: float) -> tuple[int, int]:
+    """A factor as Q15 multiplier and shift."""
+    q31, shift = _multiplier(factor)
+    return min((q31 + 2**15) >> 16, 32767), shift
 
 
 def _hmul16(a: fp.Ints, b: fp.Ints | int, *, nearest: bool) -> fp.Ints:
@@ -156,26 +161,26 @@ def _clip16(value: fp.Ints) -> fp.Ints:
     return np.clip(value, -32768, 32767)
 
 
-def _hard_gate(fine: fp.Ints, fine_scale: np.float32) -> fp.Ints:
+def _hard_gate(fine: fp.Ints, fine_scale: float) -> fp.Ints:
     """clip(x + 3, 0, 6) / 6 in units of 2^-15, of x at 1/128 of its scale."""
-    multiplier, shift = fp.quantize_multiplier(float(fine_scale / np.float32(3 / 32768)))
+    q15, shift = _multiplier16(fp.float32(fine_scale / (3 / 32768)))
     if shift < -15:
         raise ValueError("HARD_SWISH of such a small input scale is not supported")
     gate = _clip16(fine << max(shift - 1, 0))
-    gate = _hmul16(gate, _down_to_16(multiplier), nearest=True)
+    gate = _hmul16(gate, q15, nearest=True)
     gate = _clip16(gate << 1) if shift > 0 else fp.rdiv(gate, -shift)
     return (gate + (1 << 15)) >> 1
 
 
 def hard_swish(x: Coding, y: Coding) -> Table:
     """The product of x and clip(x + 3, 0, 6) / 6, in 16-bit arithmetic."""
-    fine_scale = np.float32(1 / 128) * np.float32(x.scale)
-    multiplier, shift = fp.quantize_multiplier(float(fine_scale / np.float32(y.scale)))
+    fine_scale = fp.float32(x.scale / 128)
+    q15, shift = _multiplier16(fp.float32(fine_scale / y.scale))
     if not -15 <= shift <= 0:
         raise ValueError("HARD_SWISH needs an input scale below 128 times its output scale")
     fine = x.centred << 7
     gate = _hard_gate(fine, fine_scale)
-    scaled = _hmul16(fine, _down_to_16(multiplier), nearest=True)
+    scaled = _hmul16(fine, q15, nearest=True)
     return y.store(fp.rdiv(_hmul16(gate, scaled, nearest=False), -shift))
 
 
@@ -192,21 +197,22 @@ def add(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:
     """The sum at a common scale (SPEC 3.1)."""
     check_sum(a.scale, b.scale, y.scale)
     common = 2 * max(a.scale, b.scale)
-    total = rescale(a.centred << 20, a.scale / common) + rescale(b.centred << 20, b.scale / common)
-    return y.store(rescale(total, common / (2**20 * y.scale)), clip)
+    total = _rescale(a.centred << 20, a.scale / common) + _rescale(
+        b.centred << 20, b.scale / common
+    )
+    return y.store(_rescale(total, common / (2**20 * y.scale)), clip)
 
 
 def subtract(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:
     """The difference at a common scale, whose ratios are rounded to float32."""
     check_sum(a.scale, b.scale, y.scale)
-    a_scale, b_scale, y_scale = np.float32(a.scale), np.float32(b.scale), np.float32(y.scale)
-    common = np.float32(2) * max(a_scale, b_scale)
-    difference = rescale(a.centred << 20, float(a_scale / common)) - rescale(
-        b.centred << 20, float(b_scale / common)
-    )
-    return y.store(rescale(difference, float(common / (np.float32(2**20) * y_scale))), clip)
+    common = fp.float32(2 * max(a.scale, b.scale))
+    from_a = _rescale(a.centred << 20, fp.float32(a.scale / common))
+    from_b = _rescale(b.centred << 20, fp.float32(b.scale / common))
+    factor = fp.float32(common / fp.float32(2**20 * y.scale))
+    return y.store(_rescale(from_a - from_b, factor), clip)
 
 
 def multiply(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:
     """The product of both."""
-    return y.store(rescale(a.centred * b.centred, a.scale * b.scale / y.scale), clip)
+    return y.store(_rescale(a.centred * b.centred, a.scale * b.scale / y.scale), clip)

@@ -60,7 +60,7 @@ def fully_connected(layer: Layer) -> None:
     layer.count(3, 2)
     x, weights = layer.activation(0), _weights(layer, 2)
     out, depth = weights.shape
-    layer.require(not layer.option("WeightsFormat"), "shuffled weights are not supported")
+    layer.require(not layer.option("WeightsFormat", 0), "shuffled weights are not supported")
     layer.require(x.size % depth == 0, f"input of {x.size} elements, weights for {depth}")
     shape = layer.shape(layer.flat_output)
     layer.require(

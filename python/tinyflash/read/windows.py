@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinyflash.graph import Clip, Pair, Window
-from tinyflash.read.fixedpoint import round_half_away
+from tinyflash.read.fixedpoint import float32, round_half_away
 from tinyflash.read.importing import Layer
 
 _SAME, _VALID = 0, 1
@@ -19,7 +17,7 @@ _BOUNDS: dict[int, tuple[float | None, float | None]] = {
 
 def window(layer: Layer, kernel: Pair, size: Pair) -> Window:
     """The window over a map of `size`, with the padding that SAME or VALID comes to."""
-    stride = int(layer.option("StrideH", 1)), int(layer.option("StrideW", 1))
+    stride = int(layer.option("StrideH")), int(layer.option("StrideW"))
     dilation = int(layer.option("DilationHFactor", 1)), int(layer.option("DilationWFactor", 1))
     layer.require(
         all(0 < side < 256 for side in (*kernel, *stride, *dilation)),
@@ -55,14 +53,18 @@ def output_size(sliding: Window, size: Pair) -> Pair:
 
 def fused_clip(layer: Layer) -> Clip:
     """Bounds of the stored output by the fused activation."""
-    activation = int(layer.option("FusedActivationFunction"))
+    activation = int(layer.option("FusedActivationFunction", 0))
     if activation not in _BOUNDS:
         layer.fail(f"fused activation number {activation} is not supported")
     quant = layer.quant(layer.flat_output)
-    scale = np.float32(quant.scale[0])
+
+    def stored(real: float) -> int:
+        steps = float32(real / quant.scale[0])
+        layer.require(abs(steps) < 2**31, "fused activation beyond the range of its scale")
+        return round_half_away(steps) + quant.zero
+
     low, high = _BOUNDS[activation]
-    lowest = -128 if low is None else round_half_away(float(np.float32(low) / scale)) + quant.zero
-    highest = 127 if high is None else round_half_away(float(np.float32(high) / scale)) + quant.zero
-    clip = Clip(max(-128, lowest), min(127, highest))
-    layer.require(clip.low <= clip.high, f"fused activation leaves no output ({clip})")
-    return clip
+    lowest = -128 if low is None else max(-128, stored(low))
+    highest = 127 if high is None else min(127, stored(high))
+    layer.require(lowest <= highest, "fused activation leaves no output")
+    return Clip(lowest, highest)

@@ -32,7 +32,7 @@ static void crash(uint32_t label) {
     volatile uint8_t start = 0;
     switch (label) {
         case LABEL_UNMAPPED:
-            start = *(volatile uint8_t *)0xA0000000u;
+            start = *(volatile uint8_t *)0x48000000u;
             break;
         case LABEL_UNDEFINED:
             __asm volatile(".short 0xde00");
@@ -71,8 +71,8 @@ static const tiny_op infer_op = {
 static const tiny_op train_op = {
     train,
     0,
-    {TINY_BUFFER(TINY_ARENA, TRAIN_INPUT), TINY_BUFFER(TINY_WEIGHTS, 0),
-     TINY_BUFFER(TINY_STATE, 0), NONE5},
+    {TINY_BUFFER(TINY_ARENA, TRAIN_INPUT), TINY_BUFFER(TINY_WEIGHTS, 0), TINY_BUFFER(TINY_STATE, 0),
+     NONE5},
 };
 
 /* Two scales, of exponents -7 and -3. */
