@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.lib.build import run_on_board, run_on_host
+from tests.lib.case import Case
 from tests.lib.cases import all_cases
 from tests.lib.emit import batches, spoiled, write_batch
 from tests.lib.rows import BUFFERS
@@ -16,20 +17,24 @@ EMULATED = [board for board in boards() if board.emulated]
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def cases() -> list[Case]:
+    return list(all_cases())
+
+
+@pytest.fixture(scope="module")
+def programs(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The folders of all programs of cases."""
     root = tmp_path_factory.mktemp("kernels")
     folders = []
-    for index, batch in enumerate(batches(all_cases())):
+    for index, batch in enumerate(batches(cases)):
         folders.append(root / f"batch_{index}")
         write_batch(batch, folders[-1])
     return folders
 
 
-def test_every_kernel_has_cases() -> None:
-    cases = list(all_cases())
+def test_every_kernel_has_cases(cases: list[Case]) -> None:
     assert {case.row.kernel for case in cases} == set(BUFFERS)
-    assert len({case.name for case in cases}) > 800
+    assert len({case.name for case in cases}) > 1000
 
 
 def test_on_the_host_under_sanitizers(programs: list[Path]) -> None:
@@ -45,8 +50,7 @@ def test_on_a_board(programs: list[Path], board: Board) -> None:
         assert outcome.status == 0, outcome.text
 
 
-def test_a_wrong_byte_is_noticed(tmp_path: Path) -> None:
-    cases = list(all_cases())[:5]
+def test_a_wrong_byte_is_noticed(cases: list[Case], tmp_path: Path) -> None:
     write_batch([*cases[:4], spoiled(cases[4])], tmp_path / "batch")
     outcome = run_on_host(tmp_path / "batch")
     assert outcome.status == 1

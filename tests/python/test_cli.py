@@ -379,18 +379,7 @@ def test_a_mistyped_option_is_a_usage_error():
 
 def test_help_and_version():
     listing = tinyflash("--help").stdout
-    for command in [
-        "inspect",
-        "compile",
-        "infer",
-        "train",
-        "build",
-        "flash",
-        "demo",
-        "boards",
-        "doctor",
-        "bench",
-    ]:
+    for command in COMMANDS:
         assert f"  {command} " in listing
         assert tinyflash(command, "--help").exit_code == 0
     assert "0.1.0" in tinyflash("--version").stdout

@@ -1,0 +1,84 @@
+"""A short training run gives the same bytes on the host and on every emulated board."""
+
+import pytest
+
+from tinyflash.demo.run import Run
+from tinyflash.errors import LinkError
+from tinyflash.host import Session as HostSession
+from tinyflash.learned import Learned
+from tinyflash.sessions import open_session
+from tinyflash.training import Recipe, evaluate, train
+
+HOW = Recipe(epochs=2, rate=0.05, seed=3)
+
+
+def whole_run(session, samples):
+    before = evaluate(session, samples)
+    history = train(session, samples, HOW)
+    return Run(before, history, evaluate(session, samples), session.weights, session.state)
+
+
+def test_weights_state_logits_and_every_step_agree(compiled, samples, board, tmp_path):
+    host = whole_run(HostSession(compiled.program), samples)
+    with open_session(compiled, board, tmp_path) as device:
+        on_board = whole_run(device, samples)
+        counters = device.counters()
+    assert on_board.agrees(host)
+    assert host.weights != compiled.program.weights
+    assert host.after.accuracy > host.before.accuracy
+    assert counters.step == len(host.history.steps)
+
+
+def test_a_single_changed_bit_does_not_agree(compiled, samples):
+    run = whole_run(HostSession(compiled.program), samples)
+    for part in ("weights", "state"):
+        changed = bytearray(getattr(run, part))
+        changed[len(changed) // 2] ^= 1
+        assert not run.agrees(Run(**{**vars(run), part: bytes(changed)}))
+    assert run.agrees(Run(**vars(run)))
+
+
+def test_training_moves_from_board_to_host_and_back(compiled, samples, board, tmp_path):
+    """Ten steps on the board, ten on the host, ten on the board: as thirty in one go."""
+    alone = HostSession(compiled.program)
+    other = HostSession(compiled.program)
+
+    def steps(session, first):
+        for i in range(first, first + 10):
+            session.train_step(samples.x[i], int(samples.y[i]), 0.03)
+
+    with open_session(compiled, board, tmp_path) as device:
+        steps(device, 0)
+        Learned.of(device, compiled.program).restore(other)
+        steps(other, 10)
+        Learned.of(other, compiled.program).restore(device)
+        steps(device, 20)
+        for first in (0, 10, 20):
+            steps(alone, first)
+        assert (device.weights, device.state) == (alone.weights, alone.state)
+
+
+def test_reset_brings_back_the_compiled_weights(compiled, samples, board, tmp_path):
+    with open_session(compiled, board, tmp_path) as device:
+        device.train_step(samples.x[0], 0, 0.1)
+        assert device.weights != compiled.program.weights
+        device.reset()
+        assert (device.weights, device.state) == (compiled.program.weights, compiled.program.state)
+
+
+def test_an_emulator_that_dies_in_the_middle_is_one_clear_error(
+    compiled, samples, board, tmp_path, monkeypatch
+):
+    started = []
+    monkeypatch.setattr(
+        "tinyflash.sessions.Emulator",
+        lambda *given: started.append(Emulator(*given)) or started[0],
+    )
+    from tinyflash.device import Emulator
+
+    with open_session(compiled, board, tmp_path) as device:
+        device.infer(samples.x[0])
+        started[0]._process.kill()
+        with pytest.raises(LinkError, match="emulator was killed") as caught:
+            train(device, samples, HOW)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,98 @@
+"""compile, build, flash and train as a user types them, in processes of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyflash.device import DeviceSession
+
+TINYFLASH = [sys.executable, "-m", "tinyflash"]
+
+
+def tinyflash(*arguments):
+    command = [*TINYFLASH, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def data(samples, tmp_path):
+    np.savez(tmp_path / "data.npz", x=samples.x, y=samples.y)
+    return tmp_path / "data.npz"
+
+
+@pytest.fixture
+def scheme(tmp_path):
+    (tmp_path / "scheme.toml").write_text("head = 3\n")
+    return tmp_path / "scheme.toml"
+
+
+def test_compile_build_flash_and_talk_to_it(model, scheme, samples, board, tmp_path):
+    out = tmp_path / "out"
+    done = tinyflash("compile", model, "--scheme", scheme, "--board", board.name, "-o", out)
+    assert done.returncode == 0, done.stderr
+    done = tinyflash("build", out)
+    assert done.returncode == 0, done.stderr
+    assert f"of {board.sram_bytes:,}" in done.stdout
+    with subprocess.Popen([*TINYFLASH, "flash", out], stdout=subprocess.PIPE, text=True) as flash:
+        said = flash.stdout.readline()
+        url = next(word for word in said.split() if word.startswith("socket://"))
+        with DeviceSession(url) as device:
+            assert device.info.board == board.name
+            assert device.infer(samples.x[0]).shape == (3,)
+        flash.send_signal(signal.SIGINT)
+        assert flash.wait(10) in (0, 1, 130)
+
+
+def test_flash_ends_by_itself_when_told_to(model, board, tmp_path):
+    out = tmp_path / "out"
+    tinyflash("compile", model, "--board", board.name, "-o", out)
+    tinyflash("build", out)
+    done = tinyflash("flash", out, "--exit-after", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert "socket://" in done.stdout
+
+
+def test_train_on_a_board_is_train_on_the_host(model, scheme, data, board, tmp_path):
+    rest = ("--scheme", scheme, "--data", data, "--epochs", "1", "--rate", "0.1")
+    for place in (board.name, "host"):
+        done = tinyflash("train", model, *rest, "--board", place, "-o", tmp_path / place)
+        assert done.returncode == 0, done.stderr
+    a, b = (np.load(tmp_path / place / "learned.npz") for place in (board.name, "host"))
+    assert all((a[name] == b[name]).all() for name in ("hash", "weights", "state"))
+    courses = [
+        json.loads((tmp_path / p / "training.json").read_text()) for p in (board.name, "host")
+    ]
+    assert courses[0]["losses"] == courses[1]["losses"]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for QEMU in /proc")
+def test_train_whose_emulator_dies_says_so_and_writes_nothing(model, scheme, data, board, tmp_path):
+    out = tmp_path / "out"
+    command = [*TINYFLASH, "train", model, "--scheme", scheme, "--data", data, "-o", out]
+    more = ["--board", board.name, "--epochs", "100000"]
+    with subprocess.Popen(
+        [*map(str, command), *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as training:
+        os.kill(emulator_of(training), signal.SIGKILL)
+        _, said = training.communicate(timeout=60)
+    assert training.returncode == 1
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("error: ")
+    assert "emulator was killed" in said
+    assert not (out / "learned.npz").exists()
+    assert not (out / "training.json").exists()
+
+
+def emulator_of(process):
+    """The process id of the QEMU that `process` has started; waits for it."""
+    while process.poll() is None:
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            if "qemu" in Path(f"/proc/{child}/comm").read_text():
+                return int(child)
+    raise AssertionError(f"ended before: {process.stderr.read()}")
