@@ -6,6 +6,9 @@
 /* Whole units of 8 bytes, which align every type; one more, since a model may need none of a space. */
 #define UNITS(bytes) ((bytes) / 8 + 1)
 
+/* The state holds at least its head. */
+typedef char state_is_large_enough[MODEL_STATE_BYTES >= sizeof(tiny_state) ? 1 : -1];
+
 static uint64_t weights[UNITS(MODEL_WEIGHTS_BYTES)];
 static uint64_t state[UNITS(MODEL_STATE_BYTES)];
 static uint64_t arena[UNITS(MODEL_ARENA_BYTES)];

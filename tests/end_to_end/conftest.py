@@ -52,3 +52,14 @@ def compiled(model, samples):
 @pytest.fixture(params=EMULATED, ids=lambda board: board.name)
 def board(request):
     return request.param
+
+
+@pytest.fixture(scope="session")
+def _folders(tmp_path_factory):
+    return {board.name: tmp_path_factory.mktemp(board.name) for board in EMULATED}
+
+
+@pytest.fixture
+def firmware_folder(_folders, board):
+    """Where the firmware of `compiled` for `board` is built, once for all tests."""
+    return _folders[board.name]

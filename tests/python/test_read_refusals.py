@@ -131,6 +131,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
         "reads tensor 1, which no earlier layer computes",
     ),
     "axes apart": (tensor_of(4, 1, "data", [1, 3]), "adjacent ones are supported"),
+    "float axes": (tensor_of(4, 1, "type", "FLOAT32"), "constant input 1 is FLOAT32"),
     "axis beyond": (tensor_of(4, 1, "data", [1, 9]), "axis 9 of a tensor of 4 dimensions"),
 }
 

@@ -15,7 +15,7 @@ from typing import IO, Self
 
 from tinyflash import toolchain
 from tinyflash.boards import Board, Qemu
-from tinyflash.errors import BoardError, BuildError, LinkError
+from tinyflash.errors import BoardError, BuildError
 
 _NO_ESCAPE = "256"  # no byte has this value, so that every byte reaches the board
 _CHATTER = ("waiting for connection", "warning: nic")  # what QEMU says when all is well
@@ -73,14 +73,6 @@ class Emulator:
     def pid(self) -> int | None:
         """The process id while it runs."""
         return None if self._process is None else self._process.pid
-
-    def wait(self, timeout: float) -> int:
-        """The exit status, once the firmware has ended by itself."""
-        assert self._process is not None
-        try:
-            return self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise LinkError(f"the emulator did not end within {timeout:g} s") from None
 
     def why_dead(self) -> str | None:
         """What ended the emulator, as one line; None while it runs."""

@@ -16,7 +16,7 @@ from tinyflash.errors import LinkError
 
 BAUD_RATE = 115200
 _POLL_S = 0.05  # the longest wait in one read
-_FIRST_REPEAT_S = 1.0  # a command without a reply is repeated after this, then after twice as long
+_PATIENCE_S = 1.0
 
 
 class Port(Protocol):
@@ -44,12 +44,19 @@ def open_port(url: str, baud_rate: int = BAUD_RATE) -> Port:
 class Link:
     """One command at a time; each is executed by the device exactly once, however often it travels.
 
-    why_dead: says why the other end is gone, if it is; asked when nothing comes any more.
+    why_dead: says why the other end is gone, if it is. patience: seconds without a reply after which
+    a command is sent again; then twice as many.
     """
 
-    def __init__(self, port: Port, why_dead: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        port: Port,
+        why_dead: Callable[[], str | None] = lambda: None,
+        patience: float = _PATIENCE_S,
+    ) -> None:
         self._port = port
         self._why_dead = why_dead
+        self._patience = patience
         self._decoder = Decoder()
         self._arrived: deque[Frame] = deque()
         self._sequence = 0
@@ -70,7 +77,7 @@ class Link:
 
     def _exchange(self, frame: Frame, timeout: float, starting: bool) -> bytes:
         end = time.monotonic() + timeout
-        wait = _POLL_S if starting else _FIRST_REPEAT_S
+        wait = _POLL_S if starting else self._patience
         while time.monotonic() < end:
             self._write(encode(frame))
             reply = self._await(frame, min(end, time.monotonic() + wait), starting)

@@ -24,15 +24,13 @@ _RUN_S = 300.0  # until an inference or a training step must have ended; counted
 class DeviceSession:
     """The model that runs on a board. A context manager; close() ends the link, not the model.
 
-    target: an Emulator that runs, the name of a serial port, or a URL that pyserial knows.
+    target: an Emulator that runs, the name of a serial port, a URL that pyserial knows, or a Link.
     program_hash: of the program the board must be running; None takes any.
     last_ticks: of the board's clock, that the last inference or training step took.
     """
 
-    def __init__(self, target: Emulator | str, program_hash: int | None = None) -> None:
-        emulator = target if isinstance(target, Emulator) else None
-        port = open_port(target if isinstance(target, str) else target.url)
-        self._link = Link(port, emulator.why_dead if emulator else lambda: None)
+    def __init__(self, target: Emulator | str | Link, program_hash: int | None = None) -> None:
+        self._link = _link(target)
         try:
             self.info: Info = protocol.parse_info(self._link.open_session(_START_S))
             _check_model(self.info, program_hash)
@@ -170,6 +168,12 @@ class DeviceSession:
         for offset in range(0, len(data), room):
             head = protocol.WRITE_HEAD.pack(space, offset)
             self._link.command(Type.WRITE, head + data[offset : offset + room])
+
+
+def _link(target: Emulator | str | Link) -> Link:
+    if isinstance(target, Emulator):
+        return Link(open_port(target.url), target.why_dead)
+    return Link(open_port(target)) if isinstance(target, str) else target
 
 
 def _strides(shape: tuple[int, ...]) -> list[int]:

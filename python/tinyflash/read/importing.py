@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 _LARGEST_TENSOR = 1 << 26  # elements
 _ADVICE = "convert the model with full-integer int8 quantisation"
-_DTYPES = {"INT8": "i1", "UINT8": "u1", "INT32": "<i4", "INT64": "<i8", "FLOAT32": "<f4"}
+_DTYPES = {"INT8": "i1", "INT32": "<i4", "INT64": "<i8"}
 
 
 @dataclass

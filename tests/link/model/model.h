@@ -6,11 +6,11 @@
 
 #define MODEL_NAME "link test"
 #define MODEL_HASH 0x1234ABCDu
-#define MODEL_ARENA_BYTES 4096u
+#define MODEL_ARENA_BYTES 6000u
 #define MODEL_WEIGHTS_BYTES 1500u
 #define MODEL_STATE_BYTES 48u
 #define MODEL_INPUT_BYTES 3000u
-#define MODEL_OUTPUT_BYTES 700u
+#define MODEL_OUTPUT_BYTES 3000u
 
 extern const tiny_model model;
 

@@ -1,0 +1,25 @@
+"""Training the four MLPerf Tiny networks: the C library and numpy agree on every byte."""
+
+from __future__ import annotations
+
+import pytest
+from tests.agree.twin import train_side_by_side
+
+from tinyflash.compiler import compile_model
+from tinyflash.data import MLPERF_TINY, mlperf_tiny
+from tinyflash.passes.scheme import parse_scheme
+from tinyflash.read import read
+
+SCHEMES = {
+    "all": "[[update]]\nweights = 1.0\nbias = true",
+    "quarter": "[[update]]\nweights = 0.25\nbias = true",
+    "new head": "head = 3\n[[update]]\nlast = 4\nbias = true",
+}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", MLPERF_TINY)
+def test_training_agrees(name: str, scheme: str) -> None:
+    compiled = compile_model(read(mlperf_tiny(name)), parse_scheme(SCHEMES[scheme]), seed=7)
+    session = train_side_by_side(compiled, seed=7, steps=3)
+    assert session.weights != compiled.program.weights

@@ -1,0 +1,59 @@
+"""The numpy reference beside the C library: one compiled model, trained by both."""
+
+from __future__ import annotations
+
+import numpy as np
+from tests.lib.memory import state_bytes, state_exponents, weights_bytes
+
+from tinyflash.compiler import Compiled
+from tinyflash.host import Session
+from tinyflash.reference import Machine
+from tinyflash.reference.arith import factor_of
+
+
+class Twin:
+    """The reference of a compiled model, for both of its graphs."""
+
+    def __init__(self, compiled: Compiled, seed: int) -> None:
+        assert compiled.train is not None
+        self.trainer = Machine(compiled.train.graph, seed)
+        self.classifier = Machine(compiled.infer.graph)
+        exponents = state_exponents(compiled.program.state)
+        for scale, exponent in zip(self.trainer.environment.scale_list, exponents, strict=True):
+            scale.exponent = exponent
+
+    def infer(self, x: np.ndarray) -> np.ndarray:
+        trained = self.trainer.weights
+        for name in self.classifier.values.keys() & trained.keys():
+            self.classifier.values[name] = trained[name].astype(np.int64)
+        return self.classifier.infer(x)
+
+    @property
+    def state(self) -> bytes:
+        return state_bytes(self.trainer.environment)
+
+    @property
+    def weights(self) -> bytes:
+        return weights_bytes(self.trainer.environment)
+
+
+def train_side_by_side(compiled: Compiled, seed: int, steps: int) -> Session:
+    """Trains in C and in numpy on random samples at random rates.
+
+    After each step the outcome, all weights and state, and an inference must be the same.
+    """
+    session, twin = Session(compiled.program), Twin(compiled, seed)
+    rng = np.random.default_rng(seed)
+    assert session.state == twin.state
+    assert session.weights == twin.weights
+    for step in range(steps):
+        x = rng.integers(-128, 128, compiled.program.input_bytes, dtype=np.int8)
+        label = int(rng.integers(compiled.program.classes))
+        rate = float(10.0 ** rng.uniform(-3, 0.5))
+        where = f"{compiled.program.name}, seed {seed}, step {step}"
+        outcome = session.train_step(x, label, rate)
+        assert outcome == twin.trainer.train_step(x, label, factor_of(rate)), where
+        assert session.state == twin.state, where
+        assert session.weights == twin.weights, where
+        assert np.array_equal(session.infer(x), twin.infer(x)), where
+    return session

@@ -1,0 +1,107 @@
+"""The demo: in small on both boards, from fetching to pictures; in full, but on the host alone."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tinyflash import demo
+from tinyflash.compiler import compile_model
+from tinyflash.demo import run as parts
+from tinyflash.demo import task as tasks
+from tinyflash.demo.pictures import memory_map
+from tinyflash.host import Session
+from tinyflash.training import evaluate, train
+
+KEYS = {
+    "board",
+    "accuracy_before",
+    "accuracy_after",
+    "accuracy_head_only",
+    "sram_total_bytes",
+    "sram_arena_bytes",
+    "sram_trainable_bytes",
+    "sram_stack_bytes",
+    "flash_bytes",
+    "instructions_infer",
+    "instructions_step",
+    "samples",
+    "bit_exact",
+}
+SAMPLES = 6
+
+
+@pytest.fixture(scope="module")
+def task():
+    return tasks.load_task(0)
+
+
+@pytest.fixture
+def small(task, monkeypatch):
+    """The same task with few samples and one epoch."""
+    some = np.linspace(0, len(task.train) - 1, SAMPLES).astype(np.int64)
+    few = replace(task, train=task.train.take(some), held_out=task.held_out.take(some))
+    monkeypatch.setattr("tinyflash.demo.story.load_task", lambda seed: few)
+    monkeypatch.setattr(tasks, "EPOCHS", 1)
+    return few
+
+
+def test_the_whole_road_in_small(small, board, tmp_path, capsys):
+    report = demo.run(demo.Settings(board.name, 0, tmp_path))
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert content.keys() >= KEYS
+    assert content["board"] == board.name
+    assert content["bit_exact"] is True
+    assert content["samples"] == SAMPLES
+    parts_of_sram = ("arena", "trainable", "static", "stack")
+    assert sum(content[f"sram_{part}_bytes"] for part in parts_of_sram) <= report.sram_total_bytes
+    assert report.sram_total_bytes <= 128 * 1024
+    assert report.flash_bytes <= 512 * 1024
+    assert report.instructions_step > report.instructions_infer > 7_489_664  # its multiply-adds
+    for picture in ("learning_curve.png", "memory_map.png"):
+        assert (tmp_path / picture).stat().st_size > 10_000
+    table = capsys.readouterr().out
+    assert f"{report.sram_total_bytes:,} B" in table
+    assert "bit for bit" in table
+
+
+def test_a_board_that_disagrees_is_reported(small, board, tmp_path, monkeypatch):
+    """The comparison is no ornament: one changed byte, and the demo fails."""
+    honest = parts.run_on_host
+
+    def lying(*given):
+        run = honest(*given)
+        return replace(run, weights=bytes([run.weights[0] ^ 1]) + run.weights[1:])
+
+    monkeypatch.setattr("tinyflash.demo.story.run_on_host", lying)
+    with pytest.raises(demo.Disagreement):
+        demo.run(demo.Settings(board.name, 0, tmp_path))
+    assert json.loads((tmp_path / "report.json").read_text())["bit_exact"] is False
+
+
+def test_in_full_it_learns_the_task_and_the_classifier_alone_does_not(task):
+    how = tasks.recipe(0)
+    calibration = task.train.x, task.train.y
+    program = compile_model(
+        task.graph, tasks.scheme("person_faces"), None, calibration, seed=0
+    ).program
+    session = Session(program)
+    assert evaluate(session, task.held_out).accuracy == 50.0
+    train(session, task.train, how)
+    after = evaluate(session, task.held_out).accuracy
+    assert after >= 94.0
+    assert after > parts.head_only_accuracy(task, 0)
+
+
+def test_the_memory_map_shows_every_buffer_within_the_arena(task):
+    compiled = compile_model(task.graph, tasks.scheme("person_faces"))
+    drawn = memory_map(compiled.train)
+    assert len(drawn.blocks) == len(compiled.train_plan.placements)
+    assert {block.kind for block in drawn.blocks} == {"activation", "kept", "mask", "gradient"}
+    for block in drawn.blocks:
+        assert 0 <= block.first <= block.last < drawn.operations
+        assert 0 <= block.offset
+        assert block.offset + block.size <= drawn.arena_bytes
+    alive = [b.size for b in drawn.blocks if b.first <= drawn.peak <= b.last]
+    assert sum(alive) == pytest.approx(compiled.train_plan.lower_bound, abs=4 * len(alive))

@@ -1,0 +1,102 @@
+"""The structure that the folder list promises: who may include and import whom, and what C may use."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tinyflash.paths import source_root
+
+ROOT = source_root()
+# Each folder of C, and the folders whose headers it may include besides its own.
+ALLOWED = {
+    "include": set(),
+    "lib": {"include"},
+    "firmware": {"include", "boards"},
+    "boards": set(),
+}
+SYSTEM_IN_LIB = {"stddef.h", "stdint.h", "stdbool.h", "string.h"}
+
+
+def c_files(folder: str) -> list[Path]:
+    return sorted(p for p in (ROOT / folder).rglob("*") if p.suffix in (".c", ".h"))
+
+
+def includes(path: Path) -> list[tuple[str, bool]]:
+    """Names of included headers, and whether they are the system's."""
+    found = re.findall(r'^#include ([<"])([^>"]+)[>"]', path.read_text(), re.MULTILINE)
+    return [(name, bracket == "<") for bracket, name in found]
+
+
+def owner(header: str) -> str | None:
+    """The top folder that a quoted header lives in; None: the generated model."""
+    if header == "model.h":
+        return None
+    for folder in ALLOWED:
+        if any(p.as_posix().endswith("/" + header) for p in c_files(folder)):
+            return folder
+    raise AssertionError(f"{header} is nowhere")
+
+
+@pytest.mark.parametrize("folder", sorted(ALLOWED))
+def test_includes_follow_the_arrows(folder: str) -> None:
+    for path in c_files(folder):
+        for header, system in includes(path):
+            if not system:
+                assert owner(header) in {None, folder, *ALLOWED[folder]}, f"{path}: {header}"
+
+
+def code(path: Path) -> str:
+    """The C of a file without comments and strings."""
+    text = re.sub(r"/\*.*?\*/", " ", path.read_text(), flags=re.DOTALL)
+    return re.sub(r'"[^"\n]*"', '""', text)
+
+
+def test_the_library_needs_neither_float_nor_allocator() -> None:
+    for path in c_files("lib") + c_files("include"):
+        forbidden = re.findall(r"\b(float|double|malloc|calloc|realloc|free|alloca)\b", code(path))
+        assert not forbidden, f"{path}: {forbidden}"
+        system = {name for name, is_system in includes(path) if is_system}
+        assert system <= SYSTEM_IN_LIB, f"{path}: {system - SYSTEM_IN_LIB}"
+
+
+def test_kernels_are_not_written_for_one_machine() -> None:
+    """Another kernel set is another folder, not an #if inside a file."""
+    for path in c_files("lib"):
+        conditions = re.findall(r"^#\s*(?:if|ifdef|elif)\b.*", code(path), re.MULTILINE)
+        assert not conditions, f"{path}: {conditions}"
+
+
+def test_importing_tinyflash_needs_nothing_heavy() -> None:
+    script = "import sys, tinyflash, tinyflash.compiler, tinyflash.cli; print(*sys.modules)"
+    command = [sys.executable, "-c", script]
+    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "tensorflow", "onnx", "matplotlib"} & set(modules)
+
+
+
+
+def imported(path: Path) -> set[str]:
+    """Parts of tinyflash that a file imports, by the first name behind `tinyflash.`."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinyflash."):
+            names.add((node.module or "").split(".")[1])
+    return names
+
+
+@pytest.mark.parametrize("package", ["passes", "plan", "lower", "read", "reference", "write"])
+def test_the_compiler_does_not_know_what_uses_it(package: str) -> None:
+    later = {"host", "device", "cli", "demo", "compiler", "sessions", "training"}
+    for path in (ROOT / "python" / "tinyflash" / package).rglob("*.py"):
+        assert not imported(path) & later, path
+
+
+def test_the_reference_shares_no_arithmetic_with_the_compiler() -> None:
+    """It was written from SPEC.md alone, so it can judge the rest."""
+    for path in (ROOT / "python" / "tinyflash" / "reference").rglob("*.py"):
+        assert not imported(path) & {"arith", "lower", "passes", "host"}, path
