@@ -58,7 +58,7 @@ static inline int32_t tiny_scale_by(int32_t v, uint32_t mantissa, int32_t expone
 
 /* Sum of w * (x - x_zero) over `count` adjacent elements (SPEC 2.1). */
 static inline int32_t tiny_dot(const int8_t *x, int32_t x_zero, const int8_t *w, uint32_t count) {
-    const int16_t zero = (int16_t)x_zero; /* 16 bits, so that compilers find their wide multiply-add */
+    const int16_t zero = (int16_t)x_zero; /* in 16 bits compilers find their wide multiply-add */
     int32_t sum = 0;
     for (uint32_t i = 0; i < count; i++) {
         const int16_t centred = (int16_t)(x[i] - zero);

@@ -22,24 +22,24 @@ static tiny_weights weights(void *const *pair) {
 
 /* ---- Layers with weights ---- */
 
-#define FORWARD(layer)                                                              \
-    OP(layer##_forward) {                                                           \
-        const tiny_weights w = weights(buffers + 1);                                \
-        tiny_##layer##_forward(record, buffers[0], &w, buffers[3], buffers[4]);     \
+#define FORWARD(layer)                                                          \
+    OP(layer##_forward) {                                                       \
+        const tiny_weights w = weights(buffers + 1);                            \
+        tiny_##layer##_forward(record, buffers[0], &w, buffers[3], buffers[4]); \
     }
 
-#define BACKWARD(layer)                                                             \
-    OP(layer##_backward_input) {                                                    \
-        const tiny_gradient dy = gradient(buffers);                                 \
-        const tiny_weights w = weights(buffers + 2);                                \
-        const tiny_gradient_out dx = gradient_out(buffers + 4);                     \
-        tiny_##layer##_backward_input(record, &dy, &w, &dx);                        \
+#define BACKWARD(layer)                                         \
+    OP(layer##_backward_input) {                                \
+        const tiny_gradient dy = gradient(buffers);             \
+        const tiny_weights w = weights(buffers + 2);            \
+        const tiny_gradient_out dx = gradient_out(buffers + 4); \
+        tiny_##layer##_backward_input(record, &dy, &w, &dx);    \
     }
 
-#define UPDATE(layer)                                                               \
-    OP(layer##_update) {                                                            \
-        const tiny_gradient dy = gradient(buffers + 1);                             \
-        tiny_##layer##_update(record, buffers[0], &dy, buffers[3], buffers[4]);     \
+#define UPDATE(layer)                                                           \
+    OP(layer##_update) {                                                        \
+        const tiny_gradient dy = gradient(buffers + 1);                         \
+        tiny_##layer##_update(record, buffers[0], &dy, buffers[3], buffers[4]); \
     }
 
 FORWARD(fully_connected)

@@ -23,8 +23,8 @@ static inline tiny_rate tiny_row_rate(const tiny_state *state, const tiny_factor
 
 /* The whole units to add for the gradient sum `sum`, rounded down after adding a random fraction. */
 static inline int32_t tiny_descend(const tiny_rate *rate, int32_t sum, int32_t draw) {
-    const int32_t delta = tiny_clamp(tiny_scale_by(sum, rate->mantissa, rate->exponent),
-                                     -0x7FFF0000, 0x7FFF0000);
+    const int32_t delta =
+        tiny_clamp(tiny_scale_by(sum, rate->mantissa, rate->exponent), -0x7FFF0000, 0x7FFF0000);
     return (draw - delta) >> 16;
 }
 

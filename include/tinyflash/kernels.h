@@ -55,8 +55,8 @@ typedef struct tiny_descent {
     const uint16_t *ratio;     /* [out] weight scale over the largest one, Q15; not for depthwise */
     const tiny_factor *factor; /* input gradient: [1] largest weight scale; depthwise: [channels] */
     const tiny_factor *rate;   /* [out] x scale / weight scale; 0: dead channel, never updated */
-    uint32_t id;               /* of the weights in the source model, for the random bits (SPEC 6.3) */
-    uint8_t ratio_shift;       /* q of SPEC 4.1 */
+    uint32_t id;         /* of the weights in the source model, for the random bits (SPEC 6.3) */
+    uint8_t ratio_shift; /* q of SPEC 4.1 */
 } tiny_descent;
 
 /* ---- Fully connected; also every 1x1 convolution of stride 1 ------------------------------------- */
@@ -190,7 +190,8 @@ typedef struct tiny_pad {
 } tiny_pad;
 
 void tiny_pad_forward(const tiny_pad *op, const int8_t *x, int8_t *y);
-void tiny_pad_backward_input(const tiny_pad *op, const tiny_gradient *dy, const tiny_gradient_out *dx);
+void tiny_pad_backward_input(const tiny_pad *op, const tiny_gradient *dy,
+                             const tiny_gradient_out *dx);
 
 typedef struct tiny_transpose {
     uint16_t shape[4];  /* of y */

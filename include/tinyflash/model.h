@@ -84,9 +84,9 @@ typedef struct tiny_model {
     const uint8_t *weights_image; /* initial WEIGHTS */
     const uint8_t *state_image;   /* initial STATE */
     uint32_t flash_bytes, weights_bytes, state_bytes, arena_bytes;
-    tiny_buffer input;        /* of both tables: the sample, raw bytes as the first operation reads them */
-    tiny_buffer output;       /* of the infer table */
-    tiny_buffer train_input;  /* of the train table; plans may place it elsewhere */
+    tiny_buffer input; /* of both tables: the sample, raw bytes as the first operation reads them */
+    tiny_buffer output;      /* of the infer table */
+    tiny_buffer train_input; /* of the train table; plans may place it elsewhere */
     uint32_t input_bytes, output_bytes;
     uint32_t classes; /* labels are below this */
     uint32_t hash;    /* identifies model, scheme and layout of WEIGHTS and STATE */

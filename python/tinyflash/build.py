@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -38,17 +39,10 @@ def build_firmware(model: Path, board: Board, output: Path, kernels: str = KERNE
     for name in ("model.c", "model.h"):
         if not (model / name).is_file():
             raise BuildError(f"{model / name} is missing; tinyflash compile -o {model} makes it")
+    output.mkdir(parents=True, exist_ok=True)
     settings = {"BOARD": board.name, "MODEL": model, "BUILD": output, "KERNELS": kernels}
-    command = [
-        sys.executable,
-        "-m",
-        "SCons",
-        "-C",
-        str(source_root()),
-        "-Q",
-        "--silent",
-        "firmware",
-    ]
+    command = [sys.executable, "-m", "SCons", "-C", str(source_root()), "-Q", "--silent"]
+    command += [f"-j{os.cpu_count() or 1}", "firmware"]
     command += [f"{k}={v.absolute() if isinstance(v, Path) else v}" for k, v in settings.items()]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
@@ -73,10 +67,9 @@ def _failure(board: Board, log: str, output: Path) -> BoardError | BuildError:
             f"board {board.name}: the firmware is {int(overflow[2]):,} bytes too large for its "
             f"{have:,} bytes of {overflow[1]}; train fewer layers or take a larger board"
         )
-    output.mkdir(parents=True, exist_ok=True)
     (output / "build.log").write_text(log, encoding="utf-8")
-    lines = [line for line in log.splitlines() if "error" in line] or log.splitlines()[-1:]
-    first = lines[0] if lines else "SCons said nothing"
+    lines = [line for line in log.splitlines() if "error: " in line] or log.splitlines()[-1:]
+    first = lines[0].strip() if lines else "SCons said nothing"
     return BuildError(f"building for {board.name} failed: {first}; see {output / 'build.log'}")
 
 

@@ -100,8 +100,6 @@ def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     return sparse
 
 
-
-
 def _planned(graph: Graph) -> Planned:
     verify(graph)
     placed = plan(graph)

@@ -34,7 +34,7 @@ class Quant:
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. `data` holds constants and the initial value of trainables, in stored integers."""
+    """One tensor. `data`: constants and the initial value of trainables, in stored integers."""
 
     name: str
     shape: tuple[int, ...]
@@ -168,9 +168,10 @@ Attrs = (
 # Roles of each operator's inputs -> outputs. A role ending in "?" may be absent, in "*" repeats
 # (x0, x1, ...). A role in [] is also written, in place.
 #
-# Weights: conv2d [out][kh][kw][in], depthwise [kh][kw][out], fully_connected [out][in]; with some channels
-# trained, "w" holds the trained first channels and "w_frozen" the others, each dense; with none trained
-# "w" is absent, with all trained "w_frozen" is. Biases int32 [out]. Masks: uint8 [ceil(elements / 8)].
+# Weights: conv2d [out][kh][kw][in], depthwise [kh][kw][out], fully_connected [out][in]; with some
+# channels trained, "w" holds the trained first channels and "w_frozen" the others, each dense; with
+# none trained "w" is absent, with all trained "w_frozen" is. Biases int32 [out]. Masks: uint8
+# [ceil(elements / 8)].
 ROLES: dict[str, tuple[str, str]] = {
     "conv2d": ("x w? w_frozen? b?", "y"),
     "depthwise": ("x w? w_frozen? b?", "y"),
@@ -231,7 +232,9 @@ class Node:
 class Port:
     """How a file presents its input or output: its own type, and the scale to int8 where float.
 
-    dtype "float32": stored = round(real / scale) + zero, half away from zero, clamped.
+    dtype "float32": stored = round(real / scale) + zero, half away from zero, clamped. dtype
+    "uint8": the tensor is the raw bytes, int8 to the graph and without a scale. `shape` begins
+    with a batch of 1.
     """
 
     tensor: str

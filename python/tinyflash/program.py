@@ -48,7 +48,8 @@ class ConstArray:
     values: npt.NDArray[np.int64]
 
 
-Value = int | Factor | ConstArray | Mapping[str, "Value"] | tuple[int, ...] | None  # None: null pointer
+# What a field of a record holds; None is a null pointer.
+Value = int | Factor | ConstArray | Mapping[str, "Value"] | tuple[int, ...] | None
 
 
 @dataclass(frozen=True)

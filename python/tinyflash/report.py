@@ -29,9 +29,7 @@ def make_report(
         "hash": f"{program.hash:08x}",
         "board": None if board is None else board.name,
         "arena_bytes": program.arena_bytes,
-        "arena_lower_bound": max(
-            p.plan.lower_bound for p in (infer, train) if p is not None
-        ),
+        "arena_lower_bound": max(p.plan.lower_bound for p in (infer, train) if p is not None),
         "trainable_bytes": len(program.weights),
         "state_bytes": len(program.state),
         "frozen_bytes": len(program.flash),
@@ -82,13 +80,9 @@ def _trainable_bytes(graph: Graph, layer: Node, role: str) -> int:
     return tensor.nbytes if tensor is not None and tensor.kind == "trainable" else 0
 
 
-def check_fits(
-    program: Program, infer: Planned, train: Planned | None, board: Board
-) -> None:
+def check_fits(program: Program, infer: Planned, train: Planned | None, board: Board) -> None:
     """Raises BoardError if the model alone, without firmware and stack, is beyond the board."""
-    ram = program.arena_bytes + len(program.weights) + len(program.state) + _reserved(
-        board
-    )
+    ram = program.arena_bytes + len(program.weights) + len(program.state) + _reserved(board)
     if ram > board.sram_bytes:
         planned = train if train is not None and _is_larger(train, infer) else infer
         raise BoardError(

@@ -32,5 +32,6 @@ POOLS = {
     "2x2 stride 2": ((6, 7, 4), Window((2, 2), (2, 2))),
     "3x3 same, overlapping": ((5, 6, 3), same((5, 6), 3)),
     "3x2 stride 2, asymmetric": ((7, 5, 2), Window((3, 2), (2, 2), (1, 1), (0, 0, 1, 1))),
+    "7 terms": ((7, 1, 2), Window((7, 1))),
     "25 terms": ((25, 1, 2), Window((25, 1))),
 }

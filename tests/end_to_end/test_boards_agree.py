@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tinyflash.demo.run import Run
+from tinyflash.demo.runs import Run
 from tinyflash.device import Emulator
 from tinyflash.errors import LinkError
 from tinyflash.host import Session as HostSession

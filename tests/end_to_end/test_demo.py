@@ -8,9 +8,10 @@ import pytest
 
 from tinyflash import demo
 from tinyflash.compiler import compile_model
-from tinyflash.demo import run as parts
+from tinyflash.demo import runs
 from tinyflash.demo import task as tasks
 from tinyflash.demo.pictures import memory_map
+from tinyflash.errors import InternalError
 from tinyflash.host import Session
 from tinyflash.training import evaluate, train
 
@@ -66,17 +67,17 @@ def test_the_whole_road_in_small(small, board, tmp_path, capsys):
     assert "bit for bit" in table
 
 
-def test_a_board_that_disagrees_is_reported(small, board, tmp_path, monkeypatch):
+def test_a_board_that_disagrees_is_reported(small, tmp_path, monkeypatch):
     """The comparison is no ornament: one changed byte, and the demo fails."""
-    honest = parts.run_on_host
+    honest = runs.run_on_host
 
     def lying(*given):
         run = honest(*given)
         return replace(run, weights=bytes([run.weights[0] ^ 1]) + run.weights[1:])
 
     monkeypatch.setattr("tinyflash.demo.story.run_on_host", lying)
-    with pytest.raises(demo.Disagreement):
-        demo.run(demo.Settings(board.name, 0, tmp_path))
+    with pytest.raises(InternalError, match="disagree"):
+        demo.run(demo.Settings(output=tmp_path))
     assert json.loads((tmp_path / "report.json").read_text())["bit_exact"] is False
 
 
@@ -91,7 +92,7 @@ def test_in_full_it_learns_the_task_and_the_classifier_alone_does_not(task):
     train(session, task.train, how)
     after = evaluate(session, task.held_out).accuracy
     assert after >= 94.0
-    assert after > parts.head_only_accuracy(task, 0)
+    assert after > runs.head_only_accuracy(task, 0)
 
 
 def test_the_memory_map_shows_every_buffer_within_the_arena(task):
@@ -101,7 +102,7 @@ def test_the_memory_map_shows_every_buffer_within_the_arena(task):
     assert {block.kind for block in drawn.blocks} == {"activation", "kept", "mask", "gradient"}
     for block in drawn.blocks:
         assert 0 <= block.first <= block.last < drawn.operations
-        assert 0 <= block.offset
+        assert block.offset >= 0
         assert block.offset + block.size <= drawn.arena_bytes
     alive = [b.size for b in drawn.blocks if b.first <= drawn.peak <= b.last]
     assert sum(alive) == pytest.approx(compiled.train_plan.lower_bound, abs=4 * len(alive))

@@ -59,7 +59,7 @@ class _Places:
     def image(self, space: Space) -> bytes:
         """The space as the environment holds it now."""
         if space is Space.STATE:
-            return state_bytes(self.env)
+            return state_bytes(self.env) + _guard(SCALE.size)
         image = bytearray(_guard(self.sizes.get(space, 0)))
         for tensor, buffer in self.tensors.items():
             if buffer.space is space and tensor in self.env.values:

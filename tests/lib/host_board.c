@@ -6,13 +6,8 @@
 
 const char board_name[] = "host";
 
-void board_init(void) {
-}
+void board_init(void) {}
 
-void board_uart_write(const uint8_t *bytes, uint32_t count) {
-    fwrite(bytes, 1, count, stdout);
-}
+void board_uart_write(const uint8_t *bytes, uint32_t count) { fwrite(bytes, 1, count, stdout); }
 
-void board_exit(int code) {
-    exit(code);
-}
+void board_exit(int code) { exit(code); }

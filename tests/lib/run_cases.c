@@ -72,7 +72,7 @@ static int passes(tiny_session *session, uint32_t index) {
 }
 
 int main(void) {
-    const tiny_memory memory = {spaces[0],      spaces[1],     spaces[2],
+    const tiny_memory memory = {spaces[0],      spaces[1],    spaces[2],
                                 sizeof weights, sizeof state, sizeof arena};
     tiny_session session;
     uint32_t passed = 0;

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.link.pipes import PipePort
 
-from tests.link.conftest import PipePort
 from tinyflash.device.coding import chunks
 from tinyflash.device.link import Link
 from tinyflash.device.protocol import SAMPLE_HEAD, Coding, Purpose, Type
@@ -51,9 +51,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_the_board_gets_the_sample_that_was_sent(
-    name: str, start: Callable[[], PipePort]
-) -> None:
+def test_the_board_gets_the_sample_that_was_sent(name: str, start: Callable[[], PipePort]) -> None:
     with DeviceSession(Link(start())) as device:
         device.weights = bytes(device.info.weights_bytes)
         assert np.array_equal(device.infer(SAMPLES[name]), SAMPLES[name].reshape(-1))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from tests.link.pipes import PipePort
 
-from tests.link.conftest import PipePort
 from tinyflash.device import protocol
 from tinyflash.device.link import Link
 from tinyflash.device.protocol import Coding, Purpose, Space, Type
@@ -30,7 +30,9 @@ def send(device: DeviceSession, kind: int, body: bytes = b"") -> bytes:
     return device._link.command(Type(kind), body)
 
 
-def piece(offset: int, count: int, purpose: int = Purpose.INFER, data: bytes | None = None) -> bytes:
+def piece(
+    offset: int, count: int, purpose: int = Purpose.INFER, data: bytes | None = None
+) -> bytes:
     head = protocol.SAMPLE_HEAD.pack(purpose, Coding.RAW, 0, offset, count)
     return head + (bytes(count) if data is None else data)
 
@@ -121,7 +123,13 @@ def test_bodies_of_wrong_length_or_content(device: DeviceSession) -> None:
 
 
 def test_reading_stays_within(device: DeviceSession) -> None:
-    for space, offset, count in ((1, 1500, 1), (1, 0, 506), (1, 0xFFFFFFFF, 2), (0, 0, 1), (9, 0, 1)):
+    for space, offset, count in (
+        (1, 1500, 1),
+        (1, 0, 506),
+        (1, 0xFFFFFFFF, 2),
+        (0, 0, 1),
+        (9, 0, 1),
+    ):
         refused(device, "out of range", Type.READ, protocol.READ.pack(space, offset, count))
     refused(device, "no output", Type.READ, protocol.READ.pack(Space.OUTPUT, 0, 1))
     device.infer(SAMPLE)
@@ -131,7 +139,11 @@ def test_reading_stays_within(device: DeviceSession) -> None:
 
 
 def test_label_and_rate_are_checked(device: DeviceSession) -> None:
-    for body, why in (((6, 0x8000, 0), "label"), ((0, 0x7FFF, 0), "rate"), ((0, 0x8000, 512), "rate")):
+    for body, why in (
+        ((6, 0x8000, 0), "label"),
+        ((0, 0x7FFF, 0), "rate"),
+        ((0, 0x8000, 512), "rate"),
+    ):
         device._send_sample(SAMPLE, Purpose.TRAIN)
         refused(device, why, Type.TRAIN, protocol.TRAIN.pack(*body))
     assert device.counters().step == 0

@@ -1,4 +1,4 @@
-"""The structure that the folder list promises: who may include and import whom, and what C may use."""
+"""The structure that the folder list promises: who may include whom, and what C may use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tinyflash.paths import source_root
 
 ROOT = source_root()
@@ -76,8 +77,6 @@ def test_importing_tinyflash_needs_nothing_heavy() -> None:
     command = [sys.executable, "-c", script]
     modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "tensorflow", "onnx", "matplotlib"} & set(modules)
-
-
 
 
 def imported(path: Path) -> set[str]:

@@ -13,12 +13,21 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
+
 from tinyflash.paths import source_root
 
 ROOT = source_root()
 BUDGETS = ROOT / "tests" / "budgets.csv"
 COMPILER = "arm-none-eabi-gcc"
-FLAGS = "-mcpu=cortex-m4 -mthumb -std=c99 -O2 -ffunction-sections -fstack-usage -c".split()
+FLAGS = [
+    "-mcpu=cortex-m4",
+    "-mthumb",
+    "-std=c99",
+    "-O2",
+    "-ffunction-sections",
+    "-fstack-usage",
+    "-c",
+]
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,9 @@ def compile_file(source: Path, folder: Path) -> Cost:
     include = [f"-I{ROOT / name}" for name in ("include", "lib")]
     subprocess.run([COMPILER, *FLAGS, *include, str(source), "-o", str(target)], check=True)
     with target.open("rb") as file:
-        sections = [s for s in ELFFile(file).iter_sections() if s.name.startswith((".text", ".rodata"))]
+        sections = [
+            s for s in ELFFile(file).iter_sections() if s.name.startswith((".text", ".rodata"))
+        ]
         code = sum(s["sh_size"] for s in sections)
     rows = [line.split("\t") for line in target.with_suffix(".su").read_text().splitlines()]
     assert {row[2] for row in rows} <= {"static"}, f"{source.name}: stack of unknown size"
@@ -65,5 +76,7 @@ def test_no_file_is_above_its_budget(costs: list[Cost]) -> None:
         print(
             f"  {cost.file:<18} {cost.code:>5} / {budget.code:<6} {cost.stack:>6} / {budget.stack}"
         )
-    above = [c.file for c in costs if c.code > allowed[c.file].code or c.stack > allowed[c.file].stack]
+    above = [
+        c.file for c in costs if c.code > allowed[c.file].code or c.stack > allowed[c.file].stack
+    ]
     assert not above, f"above budget: {above}"

@@ -96,7 +96,7 @@ def test_a_layer_behind_a_forward_only_operator_cannot_be_trained() -> None:
     a = net.conv2d(net.input((4, 4, 2)), 3, POINT)
     pooled = net.pool("max_pool", a, Window((4, 4)))
     graph = net.graph(net.fully_connected(net.reshape(pooled, (1, 3)), 2))
-    with pytest.raises(SchemeError, match="'conv2d_0' cannot be trained.*forward only"):
+    with pytest.raises(SchemeError, match=r"'conv2d_0' cannot be trained.*forward only"):
         all_weights(graph)
 
 
@@ -124,5 +124,21 @@ def test_a_new_head_starts_at_zero_and_drops_what_followed_the_old() -> None:
 def test_training_without_a_classifier_is_refused() -> None:
     net = Net(np.random.default_rng(4))
     graph = net.graph(net.pool("average_pool", net.input((4, 4, 2)), Window((4, 4))))
-    with pytest.raises(SchemeError, match="needs a classifier.*average_pool"):
+    with pytest.raises(SchemeError, match=r"needs a classifier.*average_pool"):
         training_graph(graph, parse_scheme(""))
+
+
+def test_a_pointwise_classifier_gets_a_new_head_as_well() -> None:
+    net = Net(np.random.default_rng(5))
+    pooled = net.pool("average_pool", net.conv2d(net.input((4, 4, 2)), 6, POINT), Window((4, 4)))
+    graph = attach_head(net.graph(net.reshape(net.conv2d(pooled, 4, POINT), (1, 4))), 3)
+    verify(graph)
+    assert [n.op for n in graph.nodes] == ["conv2d", "average_pool", "fully_connected"]
+    assert graph.tensors[graph.nodes[-1].inputs["w_frozen"]].shape == (3, 6)
+
+
+def test_a_classifier_that_reads_a_map_keeps_its_place() -> None:
+    net = Net(np.random.default_rng(6))
+    graph = net.graph(net.conv2d(net.input((4, 4, 2)), 3, POINT))
+    with pytest.raises(SchemeError, match="reads a map of 32 elements"):
+        attach_head(graph, 2)

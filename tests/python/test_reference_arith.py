@@ -43,7 +43,7 @@ def test_rdiv_rounds_ties_away_from_zero(s: int) -> None:
 
 
 def mulq_exact(x: int, m: int, s: int) -> int:
-    """SPEC 1.2 on Python's integers."""
+    """SPEC 1.2 on Python's integers, as TensorFlow Lite writes it."""
     h = ((x << max(s, 0)) + 2**31) % 2**32 - 2**31
     p = h * m
     p += 2**30 if p >= 0 else 1 - 2**30

@@ -118,8 +118,7 @@ static void backward_position(const tiny_depthwise *op, const tiny_gradient *dy,
                     sums);
         for (uint32_t i = 0; i < p.count; i++) {
             const tiny_factor *factor = &op->descent.factor[p.first + i];
-            const int32_t v =
-                tiny_scale_by(sums[i], factor->mantissa, factor->exponent + exponent);
+            const int32_t v = tiny_scale_by(sums[i], factor->mantissa, factor->exponent + exponent);
             tiny_store_gradient(dx, n * in->channels + p.first + i, v);
         }
     }

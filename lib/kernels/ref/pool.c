@@ -118,8 +118,7 @@ void tiny_mean_forward(const tiny_mean *op, const int8_t *x, int8_t *y) {
 
 void tiny_mean_backward_input(const tiny_mean *op, const tiny_gradient *dy,
                               const tiny_gradient_out *dx) {
-    const int32_t exponent =
-        op->reciprocal.exponent + dy->scale->exponent - dx->scale->exponent;
+    const int32_t exponent = op->reciprocal.exponent + dy->scale->exponent - dx->scale->exponent;
     uint32_t i = 0;
     for (uint32_t outer = 0; outer < op->outer; outer++) {
         for (uint32_t n = 0; n < op->count; n++) {

@@ -8,7 +8,7 @@ from pathlib import Path
 from tinyflash.boards import Board
 from tinyflash.build import FirmwareSize, build_firmware, firmware_size
 from tinyflash.compiler import Compiled
-from tinyflash.demo.run import Run, run_task
+from tinyflash.demo.runs import Run, run_task
 from tinyflash.demo.task import Task
 from tinyflash.device import DeviceSession, Emulator
 from tinyflash.errors import BoardError

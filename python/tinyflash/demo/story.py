@@ -11,7 +11,7 @@ from tinyflash.console import output, say
 from tinyflash.demo.board import run_on_board
 from tinyflash.demo.pictures import draw
 from tinyflash.demo.report import Report, as_table, make_report
-from tinyflash.demo.run import head_only_accuracy, run_on_host
+from tinyflash.demo.runs import head_only_accuracy, run_on_host
 from tinyflash.demo.task import load_task, recipe, scheme
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json

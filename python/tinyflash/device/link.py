@@ -17,6 +17,7 @@ from tinyflash.errors import LinkError
 BAUD_RATE = 115200
 _POLL_S = 0.05  # the longest wait in one read
 _PATIENCE_S = 1.0
+_DYING_S = 0.5
 
 
 class Port(Protocol):
@@ -44,8 +45,8 @@ def open_port(url: str, baud_rate: int = BAUD_RATE) -> Port:
 class Link:
     """One command at a time; each is executed by the device exactly once, however often it travels.
 
-    why_dead: says why the other end is gone, if it is. patience: seconds without a reply after which
-    a command is sent again; then twice as many.
+    why_dead: says why the other end is gone, if it is. patience: seconds without a reply after
+    which a command is sent again; then twice as many.
     """
 
     def __init__(
@@ -123,7 +124,11 @@ class Link:
             raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> LinkError:
-        return LinkError(self._why_dead() or f"the serial line is gone: {error}")
+        """Why the line is gone; it may be a moment before the other end is known to be dead."""
+        end = time.monotonic() + _DYING_S
+        while (reason := self._why_dead()) is None and time.monotonic() < end:
+            time.sleep(_POLL_S)
+        return LinkError(reason or f"the serial line is gone: {error}")
 
 
 def _checked(reply: Frame) -> bytes:

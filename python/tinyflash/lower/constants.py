@@ -35,7 +35,7 @@ def output_multipliers(graph: Graph, layer: Node) -> tuple[ConstArray, ConstArra
     """Q31 multipliers and shifts per output channel of a layer with weights."""
     s_x, s_y = scale_of(graph, layer.inputs["x"]), scale_of(graph, layer.outputs["y"])
     scales = weight_scales(graph, layer)
-    per_tensor = all(len(_scales(graph, w)) == 1 for w in weight_of(graph, layer))
+    per_tensor = all(len(_scales(graph, w)) == 1 for w in weight_of(layer))
     if layer.op == "fully_connected" and per_tensor:  # a float product, as TensorFlow Lite has it
         reals = [float(np.float32(s_x) * np.float32(s)) / s_y for s in scales]
     else:
@@ -66,7 +66,7 @@ def gradient_ratios(graph: Graph, layer: Node) -> ConstArray:
 
 
 def ratio_shift(graph: Graph, layer: Node) -> int:
-    """q of SPEC 4.1."""
+    """Q of SPEC 4.1."""
     count = out_channels(graph, layer)
     if isinstance(layer.attrs, WindowAttrs):
         count *= overlapping(layer.attrs.window)

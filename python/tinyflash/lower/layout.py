@@ -73,7 +73,7 @@ _CODES = {"int8": "i1", "uint8": "u1", "uint16": "u2", "int32": "i4"}
 
 
 def _scale_owners(graph: Graph) -> dict[str, int]:
-    """Index of the scale of each gradient tensor, in order of production: the loss's comes first."""
+    """Index of the scale of each gradient tensor, in order of production: the loss's is 0."""
     owners: dict[str, int] = {}
     count = 0
     for node in graph.nodes:

@@ -124,7 +124,7 @@ def _rows(lowering: _Lowering, planned: Planned) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-# ---- One rule per operator: buffers in the order of include/tinyflash/ops.h -------------------------
+# ---- One rule per operator: buffers in the order of include/tinyflash/ops.h ----------------------
 
 
 def _layer_record(c: _Context) -> tuple[str, int]:
@@ -162,7 +162,7 @@ def _bias(c: _Context) -> list[Row]:
     return [c.row("bias_update", record, c.tensor("dy"), c.scale("dy"), c.tensor("b"), _STATE)]
 
 
-def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node], r.Fields]) -> "_Rule":
+def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node], r.Fields]) -> _Rule:
     def rule(c: _Context) -> list[Row]:
         record = c.lowering.record(ctype, c.node.name, make(c.graph, c.node))
         return [c.row(kernel, record, c.tensor("x"), c.tensor("y"))]
@@ -170,7 +170,7 @@ def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node], r.Fields]) -> 
     return rule
 
 
-def _unary_backward(ctype: str, make: Callable[[Graph, Node], r.Fields]) -> "_Rule":
+def _unary_backward(ctype: str, make: Callable[[Graph, Node], r.Fields]) -> _Rule:
     def rule(c: _Context) -> list[Row]:
         forward = c.graph.node(c.node.layer, c.node.op.removesuffix("_backward_input"))
         record = c.lowering.record(ctype, c.node.name, make(c.graph, forward))
@@ -180,7 +180,7 @@ def _unary_backward(ctype: str, make: Callable[[Graph, Node], r.Fields]) -> "_Ru
     return rule
 
 
-def _view(c: _Context) -> list[Row]:
+def _view(_: _Context) -> list[Row]:
     """A reshape moves nothing: the plan puts both tensors at one place."""
     return []
 
@@ -190,7 +190,9 @@ def _concatenate(c: _Context) -> list[Row]:
     rows = []
     for tensor, offset, fields in r.concatenate_records(c.graph, c.node):
         record = c.lowering.record("tiny_copy", c.node.name, fields)
-        rows.append(c.row("copy_forward", record, c.place(tensor), Buffer(y.space, y.offset + offset)))
+        rows.append(
+            c.row("copy_forward", record, c.place(tensor), Buffer(y.space, y.offset + offset))
+        )
     return rows
 
 

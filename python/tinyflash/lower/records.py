@@ -1,4 +1,4 @@
-"""Operator records: for each C struct of tinyflash/kernels.h, its fields from a node and its graph."""
+"""Operator records: for each C struct of tinyflash/kernels.h, its fields from a node."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def is_pointwise(node: Node) -> bool:
 
 
 def layer_record(graph: Graph, layer: Node, trained: bool) -> tuple[str, Fields]:
-    """C type and fields of a layer with weights, shared by its forward, backward and update rows."""
+    """C type and fields of a layer with weights; all rows of the layer share the record."""
     assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
     k.bias_limit(graph, layer)
     fields: Fields = {
@@ -71,7 +71,7 @@ def _descent(graph: Graph, layer: Node) -> Fields:
         "ratio": None if layer.op == "depthwise" else k.gradient_ratios(graph, layer),
         "factor": k.gradient_factors(graph, layer),
         "rate": k.weight_rates(graph, layer),
-        "id": graph.tensors[weight_of(graph, layer)[0]].source_id,
+        "id": graph.tensors[weight_of(layer)[0]].source_id,
         "ratio_shift": k.ratio_shift(graph, layer),
     }
 
@@ -89,7 +89,16 @@ def _window(graph: Graph, node: Node) -> Fields:
     values = (*window.kernel, *window.stride, *window.dilation, *window.padding[:2])
     if max(values) > 255:
         raise ModelError(f"layer {node.name}: kernel, stride, dilation and padding reach to 255")
-    names = "kernel_h kernel_w stride_h stride_w dilation_h dilation_w pad_top pad_left".split()
+    names = [
+        "kernel_h",
+        "kernel_w",
+        "stride_h",
+        "stride_w",
+        "dilation_h",
+        "dilation_w",
+        "pad_top",
+        "pad_left",
+    ]
     x, y = _map(graph, node.inputs["x"]), _map(graph, node.outputs["y"])
     return {"x": x, "y": y, **dict(zip(names, values, strict=True))}
 

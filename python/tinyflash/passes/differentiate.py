@@ -73,9 +73,7 @@ def _loss(builder: _Builder) -> Node:
     assert quant is not None
     distances = np.arange(256, dtype=np.float64)
     table = np.rint(32768 * np.exp(-distances * quant.scale[0])).astype(np.uint16)
-    builder.tensors["loss_table"] = Tensor(
-        "loss_table", (256,), "uint16", "constant", data=table
-    )
+    builder.tensors["loss_table"] = Tensor("loss_table", (256,), "uint16", "constant", data=table)
     dy = builder.gradient(graph.logits)
     builder.give(graph.logits, dy, fresh=True)
     return Node("softmax_loss", "loss", {"x": graph.logits, "table": "loss_table"}, {"dy": dy})
@@ -109,7 +107,7 @@ def _with_weights_trained(graph: Graph, node: Node) -> Node:
     return replace(node, inputs=inputs, attrs=replace(node.attrs, kept=in_channels(graph, node)))
 
 
-# ---- Backward -------------------------------------------------------------------------------------
+# ---- Backward --------------------------------------------------------------------------------
 
 
 def _backward(builder: _Builder, node: Node) -> None:
@@ -141,9 +139,7 @@ def _collect(builder: _Builder, y: str, producer: Node) -> str:
     return _sum(builder, producer, parts[0], None, mask).tensor
 
 
-def _sum(
-    builder: _Builder, producer: Node, a: _Part, b: _Part | None, mask: str | None
-) -> _Part:
+def _sum(builder: _Builder, producer: Node, a: _Part, b: _Part | None, mask: str | None) -> _Part:
     dx = builder.gradient(producer.outputs["y"])
     inputs = {"a": a.tensor}
     if b is not None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Clip, DenseAttrs, Graph, Node, Port, Quant, Tensor
-from tinyflash.passes.layers import classifier, logits_of
+from tinyflash.passes.layers import classifier, in_channels, logits_of
 
 # Chosen by measurement (DESIGN.md): weights reach +-1, logits +-16.
 WEIGHT_SCALE = float(np.float32(1 / 127))
@@ -18,17 +18,14 @@ LOGIT_SCALE = float(np.float32(16 / 127))
 def attach_head(graph: Graph, classes: int) -> Graph:
     """The graph up to the classifier's input, then a new classifier; its logits are the output."""
     old = classifier(graph)
-    if old.op != "fully_connected":
-        raise SchemeError(
-            f"head: the classifier {old.name} is a {old.op} layer; only a fully_connected one "
-            "can be replaced"
-        )
     x = graph.tensors[old.inputs["x"]]
     assert x.quant is not None
-    features = graph.tensors[old.inputs["w_frozen"]].shape[-1]
-    rows = x.size // features
-    if rows != 1:
-        raise SchemeError(f"head: the classifier {old.name} reads {rows} rows; it must read one")
+    features = in_channels(graph, old)
+    if old.op == "depthwise" or x.size != features:
+        raise SchemeError(
+            f"head: the classifier {old.name} ({old.op}) reads a map of {x.size} elements; only "
+            "one that reads a single position, or a fully connected one, can be replaced"
+        )
     tensors = _head_tensors(graph, old, classes, features, x.quant.scale[0])
     w, b, y = tensors
     node = Node(
@@ -84,7 +81,5 @@ def _head_tensors(
         np.zeros(classes, np.int32),
         b_id,
     )
-    y = Tensor(
-        f"{old.name}_logits", (1, classes), "int8", "activation", Quant((LOGIT_SCALE,), 0)
-    )
+    y = Tensor(f"{old.name}_logits", (1, classes), "int8", "activation", Quant((LOGIT_SCALE,), 0))
     return w, b, y

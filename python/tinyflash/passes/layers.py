@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from tinyflash.errors import SchemeError
-from tinyflash.graph import Graph, Node, Tensor, WindowAttrs
+from tinyflash.graph import Graph, LookupAttrs, Node, Tensor, WindowAttrs
 
 WEIGHTED = ("conv2d", "depthwise", "fully_connected")
 
 
-def weight_of(graph: Graph, node: Node) -> tuple[str, ...]:
+def weight_of(node: Node) -> tuple[str, ...]:
     """Names of the weight tensors of a layer: the trained part, then the frozen one."""
     return tuple(node.inputs[role] for role in ("w", "w_frozen") if role in node.inputs)
 
 
 def in_channels(graph: Graph, node: Node) -> int:
     """Channels that a sparse update counts: of the input; of the layer, for depthwise."""
-    return sum(graph.tensors[w].shape[-1] for w in weight_of(graph, node))
+    return sum(graph.tensors[w].shape[-1] for w in weight_of(node))
 
 
 def out_channels(graph: Graph, node: Node) -> int:
     """Output channels of a layer with weights."""
-    weights = [graph.tensors[w] for w in weight_of(graph, node)]
+    weights = [graph.tensors[w] for w in weight_of(node)]
     if node.op == "depthwise":
         return sum(w.shape[-1] for w in weights)
     return weights[0].shape[0]
@@ -28,7 +28,7 @@ def out_channels(graph: Graph, node: Node) -> int:
 
 def weight_scales(graph: Graph, node: Node) -> tuple[float, ...]:
     """The weight scale of each output channel."""
-    parts = [graph.tensors[w] for w in weight_of(graph, node)]
+    parts = [graph.tensors[w] for w in weight_of(node)]
     if node.op == "depthwise":  # parts share the output channels, and their scales with them
         return tuple(s for part in parts for s in _spread(part, part.shape[-1]))
     return _spread(parts[0], parts[0].shape[0])
@@ -62,10 +62,17 @@ def logits_of(graph: Graph) -> str:
     """The tensor that a cross-entropy loss reads: the output, or what its softmax reads."""
     tensor = graph.logits or graph.output.tensor
     node = graph.producer(tensor)
-    while node is not None and node.op in ("softmax", "reshape"):
+    while node is not None and _keeps_order(node):
         tensor = node.inputs["x"]
         node = graph.producer(tensor)
     return tensor
+
+
+def _keeps_order(node: Node) -> bool:
+    """Whether a node behind the logits leaves their order as it is, so that the loss may skip it."""
+    if isinstance(node.attrs, LookupAttrs):
+        return node.attrs.function == "quantize"
+    return node.op in ("softmax", "reshape")
 
 
 def classifier(graph: Graph) -> Node:

@@ -91,7 +91,7 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
 
 
 def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
-    """What each layer with weights trains, by layer name; layers that train nothing are left out."""
+    """What each layer with weights trains, by name; layers that train nothing are left out."""
     layers = [n for n in graph.nodes if n.op in WEIGHTED]
     head = classifier(graph)
     weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
@@ -150,9 +150,7 @@ def _rule(table: Mapping[str, Any], where: str) -> Rule:
         raise SchemeError(f"{where}: operator must be one of {', '.join(WEIGHTED)}")
     weights = table.get("weights")
     if weights is not None and (
-        isinstance(weights, bool)
-        or not isinstance(weights, int | float)
-        or not 0 <= weights <= 1
+        isinstance(weights, bool) or not isinstance(weights, int | float) or not 0 <= weights <= 1
     ):
         raise SchemeError(f"{where}: weights must be a ratio of input channels from 0 to 1")
     bias = table.get("bias")
@@ -164,9 +162,7 @@ def _rule(table: Mapping[str, Any], where: str) -> Rule:
     return Rule(tuple(layers), last, operator, weights, bias)
 
 
-def _integer(
-    table: Mapping[str, Any], key: str, where: str, low: int, high: int
-) -> int | None:
+def _integer(table: Mapping[str, Any], key: str, where: str, low: int, high: int) -> int | None:
     value = table.get(key)
     if value is None:
         return None

@@ -54,25 +54,25 @@ class _Split:
 
 def _split(graph: Graph, layer: Node, kept: int) -> _Split:
     whole = graph.tensors[layer.inputs["w"]]
-    assert whole.data is not None and whole.quant is not None
     channels = whole.shape[-1]
     if kept == 0:
         frozen = replace(whole, kind="constant")
         return _Split({"w_frozen": whole.name}, (frozen,), 0)
     if kept == channels:
         return _Split({"w": whole.name}, (whole,), kept)
-    parts = []
-    for suffix, kind, at in (
-        ("kept", "trainable", slice(0, kept)),
-        ("frozen", "constant", slice(kept, channels)),
-    ):
-        data = np.ascontiguousarray(whole.data[..., at])
-        quant = whole.quant
-        if layer.op == "depthwise" and len(quant.scale) > 1:
-            quant = Quant(quant.scale[at], quant.zero, quant.axis)
-        part = replace(whole, name=f"{whole.name}_{suffix}", shape=data.shape, data=data)
-        parts.append(replace(part, kind=kind, quant=quant))
-    return _Split({"w": parts[0].name, "w_frozen": parts[1].name}, tuple(parts), kept)
+    trained = _channels(layer, whole, slice(0, kept), "kept")
+    frozen = replace(_channels(layer, whole, slice(kept, channels), "frozen"), kind="constant")
+    return _Split({"w": trained.name, "w_frozen": frozen.name}, (trained, frozen), kept)
+
+
+def _channels(layer: Node, whole: Tensor, at: slice, suffix: str) -> Tensor:
+    """The weights of some input channels, dense; depthwise ones take their scales along."""
+    assert whole.data is not None and whole.quant is not None
+    data = np.ascontiguousarray(whole.data[..., at])
+    quant = whole.quant
+    if layer.op == "depthwise" and len(quant.scale) > 1:
+        quant = Quant(quant.scale[at], quant.zero, quant.axis)
+    return replace(whole, name=f"{whole.name}_{suffix}", shape=data.shape, data=data, quant=quant)
 
 
 def _rewrite(

@@ -1,8 +1,8 @@
 """Checks a plan by executing the graph on paint: every write paints the bytes of its tensor, every
 read must find them whole.
 
-It shares no code with lifetimes.py and place.py, which it judges: neither lifetimes nor overlaps are
-computed here.
+It shares no code with lifetimes.py and place.py, which it judges: neither lifetimes nor overlaps
+are computed here.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def plan(graph: Graph) -> Plan:
 
 
 def _improved(order: list[Storage], bound: int) -> list[Storage]:
-    """Exchanges two storages in the order of placement, again and again, while that does no harm."""
+    """Exchanges two storages in the order of placement, repeatedly, while that does no harm."""
     random = Random(0)  # the same graph has the same plan
     height = _height(_first_fit(order))
     for _ in range(EXCHANGES):
@@ -107,9 +107,7 @@ def _first_fit(storages: Sequence[Storage]) -> tuple[Placement, ...]:
     placed: list[Placement] = []
     for storage in storages:
         rivals = [
-            p
-            for p in placed
-            if p.storage.first <= storage.last and storage.first <= p.storage.last
+            p for p in placed if p.storage.first <= storage.last and storage.first <= p.storage.last
         ]
         placed.append(Placement(storage, _lowest_gap(rivals, _aligned(storage.nbytes))))
     return tuple(placed)

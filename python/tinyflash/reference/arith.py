@@ -39,10 +39,7 @@ def rdiv(x: Ints, s: IntLike) -> Ints:
 
 def hmul(a: Ints, b: IntLike) -> Ints:
     """SPEC 1.2 without its shifts, b signed: a * b / 2^31."""
-    p = a * ints(b)
-    nudged = p + np.where(p >= 0, 2**30, 1 - 2**30)
-    truncated = np.where(nudged >= 0, nudged >> 31, -(-nudged >> 31))
-    return np.minimum(truncated, INT32_MAX)
+    return ints(np.minimum((a * ints(b) + 2**30) >> 31, INT32_MAX))
 
 
 def mulq(x: Ints, m: IntLike, s: IntLike) -> Ints:

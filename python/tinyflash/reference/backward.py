@@ -65,7 +65,7 @@ def average_pool(dy: Ints, sliding: Sliding, e: int) -> Ints:
     a = sliding.pad(np.zeros((*sliding.x, dy.shape[2]), dtype=np.int64))
     for _, _, at in sliding.taps():
         a[at] += shares
-    return scale(sliding.crop(a), 2**15, e - q - 15)
+    return scale(sliding.crop(a), 1, e - q)
 
 
 def mean(dy: Ints, count: int, reciprocal: Factor, e: int) -> Ints:
@@ -80,7 +80,7 @@ def pad(dy: Ints, attrs: PadAttrs, e: int) -> Ints:
         slice(before, size - after)
         for before, after, size in zip(attrs.before, attrs.after, dy.shape, strict=True)
     )
-    return scale(dy[inside], 2**15, e - 15)
+    return scale(dy[inside], 1, e)
 
 
 # ---- Masks: 4.4 ----------------------------------------------------------------------

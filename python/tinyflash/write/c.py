@@ -182,6 +182,4 @@ def _comment(text: str) -> str:
 
 
 def _string(text: str) -> str:
-    return re.sub(r'[^ !#-\[\]-~]', "_", text)[:63]
-
-
+    return re.sub(r"[^ !#-\[\]-~]", "_", text)[:63]
