@@ -50,20 +50,21 @@ static uint8_t predict(const uint8_t *sample, uint32_t at, uint32_t stride) {
     return (uint8_t)(left + before(sample, at, stride) - before(sample, at, stride + 1));
 }
 
-int coding_decode(uint8_t *sample, uint32_t first, uint32_t count, uint32_t stride,
-                  const uint8_t *code, uint32_t size) {
+int coding_decode(uint8_t *sample, const coding_range *range, const uint8_t *code, uint32_t size) {
     bit_reader reader = {code, 0, size * 8};
-    uint32_t parameter = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t parameter = 0, sparse = 0;
+    for (uint32_t i = 0; i < range->count; i++) {
+        const uint32_t at = range->first + i;
         if (i % BLOCK_VALUES == 0) {
             parameter = read_bits(&reader, 3);
+            sparse = read_bit(&reader);
         }
-        const uint32_t value = read_value(&reader, parameter);
+        const uint32_t value =
+            sparse && at % range->group != 0 ? 0 : read_value(&reader, parameter);
         if (parameter > LARGEST_PARAMETER || value > UINT8_MAX || reader.bit > reader.bits) {
             return 0;
         }
-        const uint32_t at = first + i;
-        sample[at] = (uint8_t)(predict(sample, at, stride) + signed_error(value));
+        sample[at] = (uint8_t)(predict(sample, at, range->stride) + signed_error(value));
     }
     return reader.bits - reader.bit < 8;
 }

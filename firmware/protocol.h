@@ -42,8 +42,8 @@ typedef enum protocol_status {
 /* What a sample is for. */
 enum { PROTOCOL_FOR_INFER = 0, PROTOCOL_FOR_TRAIN = 1 };
 
-/* How the bytes of a sample are written. */
-enum { PROTOCOL_RAW = 0, PROTOCOL_CODED = 1 };
+/* In place of the group of a code: bytes as they are. */
+#define PROTOCOL_RAW 0
 
 /* What READ and RESTORE can name; a set of spaces has bit n for space n. */
 enum { PROTOCOL_WEIGHTS = 1, PROTOCOL_STATE = 2, PROTOCOL_OUTPUT = 3 };

@@ -42,32 +42,43 @@ static protocol_status check_purpose(const device *self, uint8_t purpose) {
     return PROTOCOL_OK;
 }
 
-/* body: purpose 8, coding 8, stride 16, offset 32, count 16, then `count` bytes or their code. */
+/* Puts raw or coded bytes in their place; 0 if they are not those that `range` says. */
+static int place(uint8_t *input, const coding_range *range, const uint8_t *data, uint32_t size) {
+    if (range->group != PROTOCOL_RAW) {
+        return coding_decode(input, range, data, size);
+    }
+    if (range->count != size) {
+        return 0;
+    }
+    memcpy(input + range->first, data, size);
+    return 1;
+}
+
+/* body: purpose 8, group 8, stride 16, offset 32, count 16, then `count` bytes (group 0), or code. */
 protocol_status command_sample(device *self, const uint8_t *body, uint32_t count) {
-    const uint8_t purpose = body[0], coding = body[1];
-    const uint32_t stride = link_get16(body + 2), offset = link_get32(body + 4);
-    const uint32_t bytes = link_get16(body + 8);
-    const uint8_t *data = body + COMMAND_SAMPLE_HEAD;
-    const uint32_t data_count = count - COMMAND_SAMPLE_HEAD;
+    const uint8_t purpose = body[0];
+    const coding_range range = {
+        .first = link_get32(body + 4),
+        .count = link_get16(body + 8),
+        .stride = link_get16(body + 2),
+        .group = body[1],
+    };
     const protocol_status status = check_purpose(self, purpose);
     if (status != PROTOCOL_OK) {
         return status;
     }
     uint8_t *input = input_for(self, purpose);
-    if (offset == 0) {
+    if (range.first == 0) {
         self->sample = (transfer){input, self->session.model->input_bytes, 0};
         self->output = NULL;
     }
-    if (self->sample.memory != input || !transfer_fits(&self->sample, offset, bytes)) {
+    if (self->sample.memory != input || !transfer_fits(&self->sample, range.first, range.count)) {
         return PROTOCOL_BAD_RANGE;
     }
-    if (coding == PROTOCOL_RAW && bytes == data_count) {
-        memcpy(input + offset, data, bytes);
-    } else if (coding != PROTOCOL_CODED ||
-               !coding_decode(input, offset, bytes, stride, data, data_count)) {
+    if (!place(input, &range, body + COMMAND_SAMPLE_HEAD, count - COMMAND_SAMPLE_HEAD)) {
         return PROTOCOL_BAD_CODE;
     }
-    self->sample.done += bytes;
+    self->sample.done += range.count;
     return PROTOCOL_OK;
 }
 

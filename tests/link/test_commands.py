@@ -11,7 +11,7 @@ from tests.link.pipes import PipePort
 
 from tinyflash.device import protocol
 from tinyflash.device.link import Link
-from tinyflash.device.protocol import Coding, Purpose, Space, Type
+from tinyflash.device.protocol import Purpose, Space, Type
 from tinyflash.device.session import DeviceSession
 from tinyflash.errors import DataError, LinkError
 
@@ -33,7 +33,7 @@ def send(device: DeviceSession, kind: int, body: bytes = b"") -> bytes:
 def piece(
     offset: int, count: int, purpose: int = Purpose.INFER, data: bytes | None = None
 ) -> bytes:
-    head = protocol.SAMPLE_HEAD.pack(purpose, Coding.RAW, 0, offset, count)
+    head = protocol.SAMPLE_HEAD.pack(purpose, 0, 0, offset, count)
     return head + (bytes(count) if data is None else data)
 
 
@@ -118,7 +118,7 @@ def test_bodies_of_wrong_length_or_content(device: DeviceSession) -> None:
     refused(device, "wrong length", Type.TRAIN, RATE + b"x")
     refused(device, "could not decode", Type.SAMPLE, piece(0, 5, data=b"four"))
     refused(device, "out of range", Type.SAMPLE, piece(0, 5, purpose=2))
-    refused(device, "could not decode", Type.SAMPLE, b"\0\2" + piece(0, 5)[2:])
+    refused(device, "could not decode", Type.SAMPLE, b"\0\1" + piece(0, 50)[2:])
     refused(device, "does not know", Type.READY)
 
 

@@ -5,34 +5,57 @@ Each byte is predicted from its neighbours; the errors are Rice coded in blocks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.device.protocol import Coding
-
 BLOCK = 64
-PARAMETERS = 7  # Rice parameters 0 to 6
-_HEADER_BITS = 3
+_PARAMETERS = 7  # Rice parameters 0 to 6
+_HEADER_BITS = 4  # of a block: the parameter, and whether it is sparse
 _MAX_STRIDE = 0xFFFF
 _MAX_COUNT = 0xFFFF
+_MAX_GROUP = 0xFF
+RAW = 0  # in place of a group
 
 Bytes = npt.NDArray[np.uint8]
 Errors = npt.NDArray[np.int16]
 Counts = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Bytes [offset, offset + count) of a sample as they travel."""
+    """Bytes [offset, offset + count) of a sample as they travel; group: RAW, or that of the code."""
 
-    coding: Coding
+    group: int
     stride: int
     offset: int
     count: int
     data: bytes
+
+
+def chunks(sample: Bytes, shape: tuple[int, ...], room: int) -> Iterator[Chunk]:
+    """Splits a sample [bytes] into chunks of at most `room` >= 64 bytes of data, each coded if that
+    is shorter. shape: of the sample; neighbours along an axis are worth trying for a prediction.
+    """
+    group = shape[-1] if shape and 1 <= shape[-1] <= _MAX_GROUP else 1
+    coded = min((_Code(sample, s, group) for s in _strides(shape)), key=_Code.total_bits)
+    offset = 0
+    while offset < len(sample):
+        chunk = coded.chunk(offset, room)
+        if chunk.count <= len(chunk.data):
+            raw = sample[offset : offset + room // BLOCK * BLOCK].tobytes()
+            chunk = Chunk(RAW, 0, offset, len(raw), raw)
+        yield chunk
+        offset += chunk.count
+
+
+def _strides(shape: tuple[int, ...]) -> list[int]:
+    """Distances between neighbours along each axis but the last, and 0: no second neighbour."""
+    distances = {int(np.prod(shape[axis:])) for axis in range(1, len(shape))}
+    return [0, *sorted(d for d in distances if 1 < d <= _MAX_STRIDE)]
 
 
 def prediction_errors(sample: Bytes, stride: int) -> Errors:
@@ -46,49 +69,58 @@ def prediction_errors(sample: Bytes, stride: int) -> Errors:
     return (errors << 1) ^ (errors >> 15)
 
 
-def chunks(sample: Bytes, strides: Iterable[int], room: int) -> Iterator[Chunk]:
-    """Splits a sample [bytes] into chunks of at most `room` bytes of data, each coded if that is
-    shorter. strides: candidates; the one that predicts best is used. room is at least 64.
-    """
-    candidates = [0, *(s for s in strides if 0 < s <= min(_MAX_STRIDE, len(sample)))]
-    coded = min((_Blocks(prediction_errors(sample, s), s) for s in candidates), key=_Blocks.total)
-    offset = 0
-    while offset < len(sample):
-        chunk = coded.chunk(offset, room)
-        if chunk.count <= len(chunk.data):
-            raw = sample[offset : offset + room // BLOCK * BLOCK].tobytes()
-            chunk = Chunk(Coding.RAW, 0, offset, len(raw), raw)
-        yield chunk
-        offset += chunk.count
-
-
-class _Blocks:
-    """Prediction errors of a sample, and the Rice parameter that suits each block of 64.
+class _Code:
+    """A sample's prediction errors, and how each block of 64 is best coded.
 
     A chunk's blocks are counted from its first byte, so chunks begin at multiples of 64.
     """
 
-    def __init__(self, errors: Errors, stride: int) -> None:
-        self.errors, self.stride = errors, stride
-        blocks = -(-len(errors) // BLOCK)
-        padded = np.zeros(blocks * BLOCK, np.int16)
-        padded[: len(errors)] = errors
-        each = padded.reshape(blocks, BLOCK)
-        sizes = np.stack([_bits(each, np.int16(k)).sum(axis=1) for k in range(PARAMETERS)])
-        self.parameters = sizes.argmin(axis=0).astype(np.int16)
-        self.ends: Counts = np.cumsum(sizes.min(axis=0) + _HEADER_BITS)  # bits, of each block
+    def __init__(self, sample: Bytes, stride: int, group: int) -> None:
+        self.count, self.stride, self.group = len(sample), stride, group
+        blocks = -(-len(sample) // BLOCK)
+        errors = np.zeros(blocks * BLOCK, np.int16)
+        errors[: len(sample)] = prediction_errors(sample, stride)
+        first = (np.arange(blocks * BLOCK) % group == 0).reshape(blocks, BLOCK)
+        self.errors = errors.reshape(blocks, BLOCK)
+        self.sparse: Flags = ~((self.errors != 0) & ~first).any(axis=1)
+        self.coded: Flags = first | ~self.sparse[:, np.newaxis]
+        self._choose_parameters()
 
-    def total(self) -> int:
+    def _choose_parameters(self) -> None:
+        sizes = [
+            np.sum(_bits(self.errors, np.int16(k)), axis=1, where=self.coded)
+            for k in range(_PARAMETERS)
+        ]
+        self.parameters: Errors = np.argmin(sizes, axis=0).astype(np.int16)
+        self.ends: Counts = np.cumsum(np.min(sizes, axis=0) + _HEADER_BITS)  # bits, of each block
+
+    def total_bits(self) -> int:
         return int(self.ends[-1])
 
     def chunk(self, offset: int, room: int) -> Chunk:
+        """As many blocks from `offset` on as fit."""
         first = offset // BLOCK
         before = int(self.ends[first - 1]) if first else 0
         last = int(np.searchsorted(self.ends, before + room * 8, side="right"))
         last = min(last, first + _MAX_COUNT // BLOCK)
-        errors = self.errors[offset : last * BLOCK]
-        data = _pack(errors, self.parameters[first:last])
-        return Chunk(Coding.CODED, self.stride, offset, len(errors), data)
+        count = min(last * BLOCK, self.count) - offset
+        return Chunk(self.group, self.stride, offset, count, self._pack(slice(first, last), count))
+
+    def _pack(self, blocks: slice, count: int) -> bytes:
+        """The bits of some blocks, up to `count` bytes of the sample; the first bit lowest."""
+        errors, coded = self.errors[blocks].reshape(-1)[:count], self.coded[blocks].reshape(-1)
+        parameters = np.repeat(self.parameters[blocks], BLOCK)[:count]
+        lengths = np.where(coded[:count], _bits(errors, parameters), 0).astype(np.int64)
+        lengths[::BLOCK] += _HEADER_BITS
+        starts = np.cumsum(lengths) - lengths
+        bits = np.zeros(int(lengths.sum()), np.uint8)
+        headers = self.parameters[blocks] | self.sparse[blocks].astype(np.int16) << 3
+        for i in range(_HEADER_BITS):
+            bits[starts[::BLOCK] + i] = (headers >> i) & 1
+        starts[::BLOCK] += _HEADER_BITS
+        there = errors > 0
+        _set_rice(bits, starts[there], errors[there] - 1, parameters[there])
+        return np.packbits(bits, bitorder="little").tobytes()
 
 
 def _bits(errors: Errors, parameter: Errors | np.int16) -> Errors:
@@ -96,22 +128,11 @@ def _bits(errors: Errors, parameter: Errors | np.int16) -> Errors:
     return np.where(errors == 0, np.int16(1), ((errors - 1) >> parameter) + (parameter + 2))
 
 
-def _pack(errors: Errors, parameters: Errors) -> bytes:
-    """The bit stream of some blocks, the first bit lowest."""
-    each = np.repeat(parameters, BLOCK)[: len(errors)]
-    lengths = _bits(errors, each).astype(np.int64)
-    lengths[::BLOCK] += _HEADER_BITS
-    starts = np.cumsum(lengths) - lengths
-    bits = np.zeros(int(lengths.sum()), np.uint8)
-    for i in range(_HEADER_BITS):
-        bits[starts[::BLOCK] + i] = (parameters >> i) & 1
-    starts[::BLOCK] += _HEADER_BITS
-    there = errors > 0
-    at, value, width = starts[there], errors[there] - 1, each[there]
-    ones = 1 + (value >> width).astype(np.int64)  # the flag, then the quotient in unary
+def _set_rice(bits: Bytes, at: Counts, values: Errors, parameters: Errors) -> None:
+    """Sets the bits of values that are not zero: flag, quotient in unary, low bits."""
+    ones = 1 + (values >> parameters).astype(np.int64)
     run = np.arange(int(ones.sum())) - np.repeat(np.cumsum(ones) - ones, ones)
     bits[np.repeat(at, ones) + run] = 1
-    for i in range(PARAMETERS - 1):
-        wide = width > i
-        bits[(at + ones + 1)[wide] + i] = (value >> i)[wide] & 1
-    return np.packbits(bits, bitorder="little").tobytes()
+    for i in range(_PARAMETERS - 1):
+        wide = parameters > i
+        bits[(at + ones + 1)[wide] + i] = (values >> i)[wide] & 1

@@ -46,13 +46,6 @@ class Purpose(IntEnum):
     TRAIN = 1
 
 
-class Coding(IntEnum):
-    """How the bytes of a sample are written."""
-
-    RAW = 0
-    CODED = 1
-
-
 HALF_WRITTEN = 8
 
 STATUS_TEXT = {
@@ -71,7 +64,7 @@ STATUS_TEXT = {
     13: "runs a model compiled for inference alone; compile it with a scheme",
 }
 
-SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, coding, stride, offset, count
+SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count
 TRAIN = struct.Struct("<IHh")  # label, rate: mantissa, exponent
 TRAIN_REPLY = struct.Struct("<IHH")  # ticks, predicted, probability
 TICKS = struct.Struct("<I")

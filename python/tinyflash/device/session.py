@@ -151,8 +151,8 @@ class DeviceSession:
             )
         room = self._room(protocol.SAMPLE_HEAD.size)
         sample = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
-        for chunk in coding.chunks(sample, _strides(x.shape), room):
-            head = (purpose, chunk.coding, chunk.stride, chunk.offset, chunk.count)
+        for chunk in coding.chunks(sample, x.shape, room):
+            head = (purpose, chunk.group, chunk.stride, chunk.offset, chunk.count)
             self._link.command(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(*head) + chunk.data)
 
     def _read(self, space: Space, start: int, end: int) -> bytes:
@@ -174,11 +174,6 @@ def _link(target: Emulator | str | Link) -> Link:
     if isinstance(target, Emulator):
         return Link(open_port(target.url), target.why_dead)
     return Link(open_port(target)) if isinstance(target, str) else target
-
-
-def _strides(shape: tuple[int, ...]) -> list[int]:
-    """Distances between neighbours along each axis but the last: guesses for the coding."""
-    return [math.prod(shape[axis:]) for axis in range(1, len(shape))]
 
 
 def _check_model(info: Info, program_hash: int | None) -> None:

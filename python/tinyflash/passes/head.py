@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -37,7 +38,8 @@ def attach_head(graph: Graph, classes: int) -> Graph:
         old.name,
     )
     before = _needed_for(graph, old.inputs["x"])
-    port = Port(y.name, graph.output.dtype, (1, classes), y.quant)
+    dtype: Literal["int8", "float32"] = "float32" if graph.output.dtype == "float32" else "int8"
+    port = Port(y.name, dtype, (1, classes), y.quant)
     grown = replace(graph, output=port, logits=y.name)
     return grown.with_nodes((*before, node), tensors)
 
