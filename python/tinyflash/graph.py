@@ -38,7 +38,7 @@ class Tensor:
 
     name: str
     shape: tuple[int, ...]
-    dtype: Literal["int8", "uint8", "uint16", "int32"]
+    dtype: Literal["int8", "uint8", "int16", "uint16", "int32"]
     kind: Kind
     quant: Quant | None = None
     data: Array | None = field(default=None, compare=False, repr=False)
@@ -135,9 +135,17 @@ class TransposeAttrs:
 
 @dataclass(frozen=True)
 class LookupAttrs:
-    """A function of one element, by the name it has in the source model."""
+    """A function of one element, by the name it has in the source model; alpha: leaky_relu's."""
 
     function: str
+    alpha: float = 0.0
+
+
+@dataclass(frozen=True)
+class PartAttrs:
+    """concatenate_backward_input: the input, x0, x1, ..., that the gradient belongs to."""
+
+    index: int
 
 
 @dataclass(frozen=True)
@@ -161,6 +169,7 @@ Attrs = (
     | MeanAttrs
     | TransposeAttrs
     | LookupAttrs
+    | PartAttrs
     | AdvanceAttrs
     | NoAttrs
 )
@@ -194,8 +203,12 @@ ROLES: dict[str, tuple[str, str]] = {
     "depthwise_backward_input": ("dy w? w_frozen? mask?", "dx"),
     "fully_connected_backward_input": ("dy w? w_frozen? mask?", "dx"),
     "average_pool_backward_input": ("dy mask?", "dx"),
+    "max_pool_backward_input": ("x dy mask?", "dx"),
     "mean_backward_input": ("dy mask?", "dx"),
     "pad_backward_input": ("dy mask?", "dx"),
+    "concatenate_backward_input": ("dy mask?", "dx"),  # dx: of one of its inputs
+    "transpose_backward_input": ("dy mask?", "dx"),
+    "lookup_backward_input": ("x slope dy mask?", "dx"),  # slope: int16 [256], SPEC 4.6
     "reshape_backward_input": ("dy", "dx"),  # the same bytes and the same scale
     "gradient_add": ("a b? mask?", "dx"),
     "conv2d_update": ("x dy [w]", ""),

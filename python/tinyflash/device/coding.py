@@ -27,7 +27,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Bytes [offset, offset + count) of a sample as they travel; group: RAW, or that of the code."""
+    """Bytes [offset, offset + count) of a sample as they travel. group: RAW, or the code's."""
 
     group: int
     stride: int

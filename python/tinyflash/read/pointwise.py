@@ -50,7 +50,8 @@ def _emit_lookup(
     except ValueError as error:
         layer.fail(str(error))
     inputs = {"x": x, "table": layer.constant_tensor("table", table)}
-    layer.emit("lookup", inputs, LookupAttrs(layer.operator.code.lower()))
+    alpha = float(layer.option("Alpha")) if layer.operator.code == "LEAKY_RELU" else 0.0
+    layer.emit("lookup", inputs, LookupAttrs(layer.operator.code.lower(), alpha))
 
 
 def softmax(layer: Layer) -> None:
