@@ -121,6 +121,7 @@ static void send_encoded(const uint8_t *bytes, uint32_t count) {
 void link_send(uint8_t *bytes, uint32_t count) {
     static const uint8_t delimiter = 0;
     link_put32(bytes + count, link_crc32(0, bytes, count));
+    board_uart_write(&delimiter, 1);
     send_encoded(bytes, count + LINK_CRC_BYTES);
     board_uart_write(&delimiter, 1);
 }

@@ -18,7 +18,6 @@ static device self;
 
 /* Tells the host before the board exits: exception, status, address, pc, stack broken; each 32. */
 void board_on_fault(const board_fault *fault) {
-    static const uint8_t delimiter = 0;
     uint8_t frame[LINK_HEADER_BYTES + 20 + LINK_CRC_BYTES] = {PROTOCOL_FAULT, 0};
     uint8_t *body = frame + LINK_HEADER_BYTES;
     link_put32(body, fault->exception);
@@ -26,7 +25,6 @@ void board_on_fault(const board_fault *fault) {
     link_put32(body + 8, fault->address);
     link_put32(body + 12, fault->pc);
     link_put32(body + 16, fault->stack_broken);
-    board_uart_write(&delimiter, 1); /* ends a reply that was under way */
     link_send(frame, LINK_HEADER_BYTES + 20);
 }
 

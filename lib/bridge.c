@@ -82,6 +82,20 @@ UNARY(mask)
 UNARY_BACKWARD(average_pool)
 UNARY_BACKWARD(mean)
 UNARY_BACKWARD(pad)
+UNARY_BACKWARD(copy)
+UNARY_BACKWARD(transpose)
+
+OP(max_pool_backward_input) {
+    const tiny_gradient dy = gradient(buffers + 1);
+    const tiny_gradient_out dx = gradient_out(buffers + 3);
+    tiny_max_pool_backward_input(record, buffers[0], &dy, &dx);
+}
+
+OP(lookup_backward_input) {
+    const tiny_gradient dy = gradient(buffers + 2);
+    const tiny_gradient_out dx = gradient_out(buffers + 4);
+    tiny_lookup_backward_input(record, buffers[0], buffers[1], &dy, &dx);
+}
 
 OP(add_forward) { tiny_add_forward(record, buffers[0], buffers[1], buffers[2]); }
 

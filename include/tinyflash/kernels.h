@@ -140,6 +140,9 @@ void tiny_average_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y);
 void tiny_average_pool_backward_input(const tiny_pool *op, const tiny_gradient *dy,
                                       const tiny_gradient_out *dx);
 void tiny_max_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y);
+/* dy of a window goes to the first of its largest x. */
+void tiny_max_pool_backward_input(const tiny_pool *op, const int8_t *x, const tiny_gradient *dy,
+                                  const tiny_gradient_out *dx);
 
 /* y[outer][inner] = mean over count of x[outer][count][inner] (SPEC 3.3). */
 typedef struct tiny_mean {
@@ -182,6 +185,9 @@ typedef struct tiny_copy {
 } tiny_copy;
 
 void tiny_copy_forward(const tiny_copy *op, const int8_t *x, int8_t *y);
+/* The way back: dx is [rows][size], the part of dy that came from x. Needs x_stride = size. */
+void tiny_copy_backward_input(const tiny_copy *op, const tiny_gradient *dy,
+                              const tiny_gradient_out *dx);
 
 typedef struct tiny_pad {
     tiny_map x, y;
@@ -199,6 +205,8 @@ typedef struct tiny_transpose {
 } tiny_transpose;
 
 void tiny_transpose_forward(const tiny_transpose *op, const int8_t *x, int8_t *y);
+void tiny_transpose_backward_input(const tiny_transpose *op, const tiny_gradient *dy,
+                                   const tiny_gradient_out *dx);
 
 /* ---- Functions of one element ----------------------------------------------------------------------- */
 
@@ -208,6 +216,9 @@ typedef struct tiny_lookup {
 
 /* y[i] = table[(uint8_t)x[i]]; the table has 256 entries. y may be x. */
 void tiny_lookup_forward(const tiny_lookup *op, const int8_t *x, const int8_t *table, int8_t *y);
+/* dx[i] = dy[i] * slope[(uint8_t)x[i]], slopes in Q14 (SPEC 4.6). */
+void tiny_lookup_backward_input(const tiny_lookup *op, const int8_t *x, const int16_t *slope,
+                                const tiny_gradient *dy, const tiny_gradient_out *dx);
 
 typedef struct tiny_softmax {
     uint32_t rows, classes;

@@ -36,6 +36,12 @@ TINY_OP(transpose_forward);
 TINY_OP(average_pool_backward_input);
 TINY_OP(mean_backward_input);
 TINY_OP(pad_backward_input);
+TINY_OP(copy_backward_input);
+TINY_OP(transpose_backward_input);
+/* x, dy, s_dy, [mask], dx, s_dx */
+TINY_OP(max_pool_backward_input);
+/* x, slope, dy, s_dy, [mask], dx, s_dx */
+TINY_OP(lookup_backward_input);
 
 /* a, b, y */
 TINY_OP(add_forward);

@@ -19,18 +19,21 @@ from rich.table import Table
 
 from tinyflash.training import Step
 
+PIPE_WIDTH = 160  # no table is wider
 SMOOTHING = 0.05  # weight of the newest step in the running loss and accuracy
 
 
-def output() -> Console:
-    """Standard output, as it is now (tests and pipes replace it); a pipe is as wide as a table."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+def output(stderr: bool = False) -> Console:
+    """Standard output, or standard error, as it is now (tests and pipes replace them)."""
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
 
 
 def say(text: str) -> None:
     """A line of progress."""
-    Console(stderr=True, highlight=False).print(text)
+    output(stderr=True).print(text)
 
 
 def table(title: str, *columns: str) -> Table:
@@ -48,11 +51,6 @@ def table(title: str, *columns: str) -> Table:
     return new
 
 
-def size(count: int) -> str:
-    """Bytes for a person: '57,344'."""
-    return f"{count:,}"
-
-
 @contextmanager
 def _bar(text: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
     with Progress(
@@ -61,7 +59,7 @@ def _bar(text: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
+        console=output(stderr=True),
     ) as progress:
         yield progress, progress.add_task(text, total=total, note="")
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, fields
 from math import prod
 
 from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
-
-WEIGHTED = ("conv2d", "depthwise", "fully_connected")
-MASKED = (*WEIGHTED, "add")  # SPEC 4.4
+from tinyflash.passes.differentiate import is_masked
+from tinyflash.passes.layers import WEIGHTED
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def _layer_cost(graph: Graph, node: Node) -> LayerCost:
         weight_bytes=weights,
         bias_bytes=4 * biases,
         saved_bytes=_size(graph, node, "x") if weighted else 0,
-        mask_bytes=-(-y.size // 8) if node.op in MASKED else 0,
+        mask_bytes=-(-y.size // 8) if is_masked(node) else 0,
     )
 
 

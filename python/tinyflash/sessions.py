@@ -1,4 +1,4 @@
-"""Where a compiled model runs: on this computer, in an emulated board, or behind a serial port."""
+"""Where a compiled model runs: on this computer, or in an emulated board."""
 
 from __future__ import annotations
 

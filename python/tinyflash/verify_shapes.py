@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 
-from tinyflash.errors import InternalError
 from tinyflash.graph import (
     AdvanceAttrs,
     Attrs,
@@ -19,84 +17,23 @@ from tinyflash.graph import (
     NoAttrs,
     Node,
     PadAttrs,
-    Tensor,
+    PartAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
-
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Operands:
-    """A node with its tensors by role, of inputs and outputs alike."""
-
-    node: Node
-    tensors: Mapping[str, Tensor]
-
-    def require(self, condition: bool, text: str) -> None:
-        if not condition:
-            raise InternalError(f"unsound graph: {self.node.name} ({self.node.op}): {text}")
-
-    def same(self, found: object, expected: object, what: str) -> None:
-        self.require(found == expected, f"{what} is {found}, expected {expected}")
-
-    def shape(self, role: str) -> Shape:
-        return self.tensors[role].shape
-
-    def size(self, role: str) -> int:
-        return self.tensors[role].size
-
-    def parts(self) -> list[Shape]:
-        """Shapes of the weights: the trained part, the frozen one, or both."""
-        found = [self.shape(role) for role in ("w", "w_frozen") if role in self.tensors]
-        self.require(bool(found), "no weights")
-        return found
-
-    def forward(self) -> Operands:
-        """An input gradient seen as its layer: dx in the place of x, dy in that of y."""
-        names = {"dx": "x", "dy": "y"}
-        return replace(self, tensors={names.get(r, r): t for r, t in self.tensors.items()})
+from tinyflash.verify_operands import Operands, check_type, operands_of
 
 
 def check_node(graph: Graph, node: Node) -> None:
     """Raises InternalError unless the node's operands fit its operator."""
-    tensors = {r: graph.tensors[t] for r, t in {**node.inputs, **node.outputs}.items()}
-    operands = Operands(node, tensors)
+    operands = operands_of(graph, node)
     attrs, rule = RULES[node.op]
     operands.same(type(node.attrs), attrs, "its attributes' type")
-    for role, tensor in tensors.items():
-        _check_type(operands, role, tensor)
+    for role, tensor in operands.tensors.items():
+        check_type(operands, role, tensor)
     if "mask" in node.inputs:
         operands.same(operands.shape("mask"), (-(-operands.size("dx") // 8),), "the mask's shape")
     rule(operands)
-
-
-# ---- Kinds and types ----------------------------------------------------------------------------
-
-_BIASED = ("conv2d", "depthwise", "fully_connected", "bias_update")
-_TABLES = {"lookup": "int8", "softmax": "int32", "softmax_loss": "uint16"}
-
-
-def _check_type(o: Operands, role: str, tensor: Tensor) -> None:
-    op = o.node.op
-    dtype = "int8"
-    kinds: tuple[str, ...] = ("activation",)
-    if role == "b" and op in _BIASED:
-        dtype, kinds = "int32", ("constant", "trainable")
-    elif role == "table":
-        dtype, kinds = _TABLES[op], ("constant",)
-        o.same(tensor.shape, (256,), "the table's shape")
-    elif role == "mask":
-        dtype, kinds = "uint8", ("mask",)
-    elif role in ("w", "w_frozen"):
-        kinds = ("trainable",) if role == "w" else ("constant",)
-    elif role in ("dx", "dy") or op == "gradient_add":
-        kinds = ("gradient",)
-    elif op in ("add", "concatenate") and role != "y":
-        kinds = ("activation", "constant")
-    o.same(tensor.dtype, dtype, f"the type of {role}")
-    o.require(tensor.kind in kinds, f"{role} is of kind {tensor.kind}, expected {kinds[0]}")
 
 
 # ---- Layers with weights ------------------------------------------------------------------------
@@ -229,6 +166,19 @@ def _backward(rule: Callable[[Operands], None]) -> Callable[[Operands], None]:
     return lambda o: rule(o.forward())
 
 
+def _max_pool_backward(o: Operands) -> None:
+    o.same(o.shape("dx"), o.shape("x"), "dx's shape")
+    _pool(o.forward())
+
+
+def _concatenate_backward(o: Operands) -> None:
+    assert isinstance(o.node.attrs, PartAttrs)
+    part = f"x{o.node.attrs.index}"
+    o.require(part in o.origin, f"its layer has no {part}")
+    o.same(o.shape("dx"), o.origin[part].shape, "dx's shape")
+    o.same(o.shape("dy"), o.origin["y"].shape, "dy's shape")
+
+
 def _mask(o: Operands) -> None:
     o.same(o.shape("mask"), (-(-o.size("y") // 8),), "the mask's shape")
 
@@ -287,8 +237,12 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "depthwise_backward_input": (WindowAttrs, _backward(_depthwise)),
     "fully_connected_backward_input": (DenseAttrs, _backward(_fully_connected)),
     "average_pool_backward_input": (WindowAttrs, _backward(_pool)),
+    "max_pool_backward_input": (WindowAttrs, _max_pool_backward),
     "mean_backward_input": (MeanAttrs, _backward(_mean)),
     "pad_backward_input": (PadAttrs, _backward(_pad)),
+    "concatenate_backward_input": (PartAttrs, _concatenate_backward),
+    "transpose_backward_input": (TransposeAttrs, _backward(_transpose)),
+    "lookup_backward_input": (LookupAttrs, _equal("dx", "x", "dy")),
     "reshape_backward_input": (NoAttrs, _same_size("dx", "dy")),
     "gradient_add": (NoAttrs, _equal("dx", "a", "b")),
     "conv2d_update": (WindowAttrs, _conv2d_update),

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.agree.functions import real_function
 
-from tinyflash.graph import Graph, MeanAttrs, Node, PadAttrs, Quant, Window, WindowAttrs
+from tinyflash.graph import (
+    AxisAttrs,
+    Clip,
+    Graph,
+    LookupAttrs,
+    MeanAttrs,
+    Node,
+    PadAttrs,
+    Quant,
+    TransposeAttrs,
+    Window,
+    WindowAttrs,
+)
 from tinyflash.reference import Machine
 from tinyflash.reference.constants import clip_of, weight_scales
+from tinyflash.reference.environment import LAYERS
 
 torch = pytest.importorskip("torch")
 
@@ -53,6 +68,17 @@ def _average_pool(node: Node, y_shape: Shape, x: Real) -> Real:
     return total / windowed(torch.ones_like(x), ones, window, y_shape, groups=channels)
 
 
+def _max_pool(node: Node, y_shape: Shape, x: Real) -> Real:
+    """Torch's own, which of equals takes the first as well."""
+    window = _window(node)
+    top, left, bottom, right = window.padding
+    planes = x.permute(2, 0, 1)[None].contiguous()
+    padded = torch.nn.functional.pad(planes, (left, right, top, bottom), value=-math.inf)
+    y = torch.nn.functional.max_pool2d(padded, window.kernel, window.stride)
+    assert tuple(y.shape[2:]) == y_shape[:2]
+    return y[0].permute(1, 2, 0)
+
+
 def _mean(node: Node, y_shape: Shape, x: Real) -> Real:
     assert isinstance(node.attrs, MeanAttrs)
     return x.mean(dim=node.attrs.axes).reshape(y_shape)
@@ -64,15 +90,34 @@ def _pad(node: Node, _y_shape: Shape, x: Real) -> Real:
     return torch.nn.functional.pad(x, [n for pair in reversed(pairs) for n in pair])
 
 
+def _concatenate(node: Node, _y_shape: Shape, *parts: Real) -> Real:
+    assert isinstance(node.attrs, AxisAttrs)
+    return torch.cat(parts, dim=node.attrs.axis)
+
+
+def _transpose(node: Node, _y_shape: Shape, x: Real) -> Real:
+    assert isinstance(node.attrs, TransposeAttrs)
+    return x.permute(node.attrs.order)
+
+
+def _lookup(node: Node, _y_shape: Shape, x: Real) -> Real:
+    assert isinstance(node.attrs, LookupAttrs)
+    return real_function(node.attrs.function, x)
+
+
 FLOAT: dict[str, Callable[..., Real]] = {
     "conv2d": _conv2d,
     "depthwise": _depthwise,
     "fully_connected": _fully_connected,
     "average_pool": _average_pool,
+    "max_pool": _max_pool,
     "mean": _mean,
     "pad": _pad,
     "reshape": lambda _node, y_shape, x: x.reshape(y_shape),
     "add": lambda _node, _y_shape, a, b: a + b,
+    "concatenate": _concatenate,
+    "transpose": _transpose,
+    "lookup": _lookup,
 }
 
 
@@ -100,8 +145,16 @@ def per_channel(node: Node, values: list[float], dimensions: int) -> np.ndarray:
     return np.array(values).reshape(-1, *[1] * (dimensions - 1))
 
 
+def has_clip(node: Node) -> bool:
+    """Whether the output saturates, by an arithmetic that could leave its bounds."""
+    if node.op in ("average_pool", "max_pool"):
+        return clip_of(node) != Clip()
+    return node.op in (*LAYERS, "add", "lookup")
+
+
 def clip_bounds(graph: Graph, node: Node, margin: float = 0.0) -> tuple[float, float]:
     """The real bounds of a node's output, `margin` stored units further in."""
-    clip, quant = clip_of(node), quant_of(graph, node.outputs["y"])
+    clip = Clip() if node.op == "lookup" else clip_of(node)
+    quant = quant_of(graph, node.outputs["y"])
     low, high = clip.low + margin, clip.high - margin
     return (low - quant.zero) * quant.scale[0], (high - quant.zero) * quant.scale[0]

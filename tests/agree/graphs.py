@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from tests.agree.functions import FUNCTIONS, attrs_of
 
 from tinyflash.graph import (
     Attrs,
@@ -27,6 +28,7 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
+from tinyflash.read.tables import Coding
 
 DEVIATION = 73.6  # standard deviation of a weight, uniform in [-127, 127]
 WHOLE = Clip()
@@ -165,10 +167,22 @@ class Net:
         )
 
     def lookup(self, x: str) -> str:
+        """A random table, which stands for no function with a slope."""
         table = self.rng.integers(-128, 128, 256, dtype=np.int8)
         y = self._like("lookup", x, self.tensors[x].shape)
         self._constant(f"{y}_table", table, Quant((1.0,)))
         return self._node("lookup", {"x": x, "table": f"{y}_table"}, y, LookupAttrs("random"))
+
+    def function(self, x: str, name: str, zero: int = -9) -> str:
+        """One of FUNCTIONS; `zero`: of the output, where the function leaves the choice."""
+        quant = self.tensors[x].quant
+        assert quant is not None
+        from_x = Coding(quant.scale[0], quant.zero)
+        to_y = FUNCTIONS[name].coding(from_x, zero)
+        shape, span = self.tensors[x].shape, to_y.scale * SPAN
+        y = self._activation(self._name(name), shape, to_y.zero, to_y.scale, span)
+        self._constant(f"{y}_table", FUNCTIONS[name].table(from_x, to_y), Quant((1.0,)))
+        return self._node("lookup", {"x": x, "table": f"{y}_table"}, y, attrs_of(name))
 
     def softmax(self, x: str) -> str:
         q31 = np.exp(-np.arange(256) * self._scale(x)) * 2**31

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tests.agree.autograd import (
@@ -22,7 +23,7 @@ from tests.agree.autograd import (
 )
 from tests.agree.graphs import PLAIN, Layer, Net, same
 
-from tinyflash.graph import Node
+from tinyflash.graph import Node, PartAttrs
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.reference import Machine, operators
 from tinyflash.reference.arith import factor_of
@@ -34,16 +35,20 @@ LARGEST_STEP = 3.7  # of a weight, in stored units
 
 @dataclass
 class Case:
-    """A training graph, its node under test, and the dy that its backward pass reads."""
+    """A training graph, its node under test, and the dy that its backward pass reads.
+
+    role: that of x, the input whose gradient is held against autograd.
+    """
 
     machine: Machine
     node: Node
     dy: np.ndarray
     e_dy: int
+    role: str = "x"
 
     @property
     def x(self) -> str:
-        return self.node.inputs["x"]
+        return self.node.inputs[self.role]
 
     @property
     def producer(self) -> Node:
@@ -60,12 +65,27 @@ class Case:
         if node.op in LAYERS:
             leaves.append(real_weights(self.machine, node).requires_grad_())
         x_clipped = torch.clamp(x, *clip_bounds(graph, self.producer))
-        y = FLOAT[node.op](node, self.dy.shape, x_clipped, *leaves[1:])
+        y = FLOAT[node.op](node, self.dy.shape, *self._inputs(x_clipped), *leaves[1:])
         if node.op in LAYERS:
             leaves.append(torch.zeros(self.dy.shape[-1], dtype=torch.float64).requires_grad_())
             y = y + leaves[2]
-        dy = torch.tensor(self.dy * 2.0**self.e_dy)
+        dy = torch.tensor(self.dy * self._passes() * 2.0**self.e_dy)
         return tuple(g.numpy() for g in torch.autograd.grad(y, leaves, dy))
+
+    def _inputs(self, x: Any) -> list[Any]:
+        """The maps that the node reads; the value of those beside x does not matter."""
+        if self.role == "x":
+            return [x]
+        tensors = self.machine.graph.tensors
+        zeros = {r: torch.zeros(tensors[t].shape) for r, t in self.node.inputs.items()}
+        return list({**zeros, self.role: x}.values())
+
+    def _passes(self) -> np.ndarray | int:
+        """Where the output of a lookup is not saturated; of others, dy has passed the mask."""
+        if self.node.op != "lookup":
+            return 1
+        table = self.machine.values[self.node.inputs["table"]]
+        return (np.abs(table + 0.5) < 127)[self.machine.values[self.x] & 0xFF]
 
     def _unclipped_x(self) -> np.ndarray:
         """The stored x in real units, elements at a bound pushed beyond it."""
@@ -80,6 +100,8 @@ class Case:
         nodes = machine.graph.nodes
         masks = [n for n in nodes if n.op == "mask" and n.inputs["y"] == self.x]
         derived = [n for n in nodes if n.layer == self.node.name and n.op != self.node.op]
+        if self.role != "x":
+            derived = [n for n in derived if n.attrs == PartAttrs(int(self.role[1:]))]
         dy, dx = derived[0].inputs["dy"], derived[0].outputs["dx"]
         machine.values[dy] = self.dy
         machine.scales[dy].exponent = self.e_dy
@@ -95,6 +117,7 @@ def make_case(
     shape: tuple[int, int, int],
     seed: int = 1,
     made_by: Layer = PLAIN,
+    role: str = "x",
 ) -> Case:
     """`build` adds the node under test to a layer that makes x, with a tenth of it clipped."""
     net = Net(np.random.default_rng(seed))
@@ -107,7 +130,7 @@ def make_case(
     bounds = net.rng.choice([clip.low, clip.high], shape)
     machine.values[x] = np.where(net.rng.random(shape) < 0.1, bounds, values)
     dy = net.rng.integers(-127, 128, graph.tensors[graph.logits].shape)
-    return Case(machine, node, dy, e_dy=int(net.rng.integers(-12, 3)))
+    return Case(machine, node, dy, e_dy=int(net.rng.integers(-12, 3)), role=role)
 
 
 # ---- What must hold ------------------------------------------------------------------------------
@@ -119,8 +142,15 @@ def exponent_for(gradient: np.ndarray) -> int:
     return math.ceil(math.log2(peak / 126)) if peak else -20
 
 
+def constant_error(case: Case) -> np.ndarray | float:
+    """A bound of what rounded constants may lose, in real units of dx."""
+    if case.node.op == "lookup":  # slopes in Q14: SPEC 4.6
+        return np.asarray(np.abs(case.dy) * 2.0 ** (case.e_dy - 15))
+    return ratio_error(case)
+
+
 def ratio_error(case: Case) -> np.ndarray | float:
-    """A bound of what Q15 ratios and int16 products (SPEC 4.1) may lose, in real units of dx."""
+    """As constant_error, of Q15 ratios and int16 products: SPEC 4.1."""
     if case.node.op not in ("conv2d", "fully_connected"):
         return 0.0
     machine = case.machine
@@ -142,9 +172,9 @@ def check_dx(case: Case, tighter: int = 0) -> None:
     got = case.machine.values[dx].reshape(exact.shape) * 2.0**e_dx
     expected = np.clip(exact, -127 * 2.0**e_dx, 127 * 2.0**e_dx)
     # 2^-15 of the value for the 16 bits of factors and the 17 or more of reciprocals.
-    tolerance = 0.5 * 2.0**e_dx + ratio_error(case) + np.abs(exact) * 2.0**-15
+    tolerance = 0.5 * 2.0**e_dx + constant_error(case) + np.abs(exact) * 2.0**-15
     assert (np.abs(got - expected) <= tolerance).all()
-    assert (case.machine.scales[dx].saturated > 0) == (tighter > 0)
+    assert (case.machine.scales[dx].saturated > 0) == (tighter > 0 and exact.any())
 
 
 def check_updates(case: Case, seeds: int = 1) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from tests.agree.functions import FUNCTIONS
 from tests.agree.graphs import Layer, Net, slid
 
 from tinyflash.graph import Clip, Graph, Window
@@ -12,6 +13,7 @@ from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.reference.environment import LAYERS
 
 RATIOS = (0.0, 0.2, 0.5, 1.0)
+LARGEST_JOINED = 3000  # elements: repeated joining would grow without end
 
 
 @dataclass
@@ -63,7 +65,9 @@ class RandomNet:
 
     def grow(self) -> None:
         """One more operator, of those that a gradient passes."""
-        choices = (self._conv2d, self._conv2d, self._depthwise, self._add, self._pool, self._pad)
+        layers = (self._conv2d, self._conv2d, self._depthwise)
+        others = (self._add, self._pool, self._pad, self._function, self._join, self._transpose)
+        choices = layers if self.pick(0, 2) else others
         choices[self.pick(0, len(choices))]()
 
     def _conv2d(self) -> None:
@@ -79,22 +83,43 @@ class RandomNet:
         self.maps.append(self.net.add(other, self.x, clip=self.layer().clip))
 
     def _pool(self) -> None:
-        window = self.window()
-        undilated = Window(window.kernel, window.stride)
-        if min(slid(self.shape, undilated)) >= 1:
-            self.maps.append(self.net.pool("average_pool", self.x, undilated))
+        window = replace(self.window(), dilation=(1, 1))
+        op = str(self.rng.choice(["average_pool", "max_pool"]))
+        self.maps.append(self.net.pool(op, self.x, window, self.layer().clip))
 
     def _pad(self) -> None:
         before, after = ((self.pick(0, 3), self.pick(0, 3), 0) for _ in range(2))
         self.maps.append(self.net.pad(self.x, before, after))
 
+    def _function(self) -> None:
+        name = str(self.rng.choice(list(FUNCTIONS)))
+        self.maps.append(self.net.function(self.x, name, zero=self.pick(-128, 128)))
+
+    def _join(self) -> None:
+        """A concatenation with earlier tensors that fit, be they the current one itself."""
+        axis = self.pick(0, 3)
+        rivals = [m for m in self.maps if self._beside(m, axis) == self._beside(self.x, axis)]
+        others = [rivals[self.pick(0, len(rivals))] for _ in range(self.pick(1, 3))]
+        others.insert(self.pick(0, len(others) + 1), self.x)
+        if sum(self.net.tensors[m].size for m in others) < LARGEST_JOINED:
+            self.maps.append(self.net.concatenate(others, axis))
+
+    def _beside(self, x: str, axis: int) -> tuple[int, ...]:
+        """The shape of a map but for one axis."""
+        shape = self.net.tensors[x].shape
+        return shape[:axis] + shape[axis + 1 :]
+
+    def _transpose(self) -> None:
+        order = tuple(int(i) for i in self.rng.permutation(3))
+        self.maps.append(self.net.transpose(self.x, order))
+
     def grow_forward_only(self) -> None:
         """An operator that no gradient passes."""
-        if self.pick(0, 2):
-            window = Window((min(2, self.shape[0]), 1))
-            self.maps.append(self.net.pool("max_pool", self.x, window))
-        else:
-            self.maps.append(self.net.concatenate([self.x, self.x], self.pick(0, 3)))
+        choices = (self.net.lookup, self.net.softmax, self._doubled)
+        self.maps.append(choices[self.pick(0, len(choices))](self.x))
+
+    def _doubled(self, x: str) -> str:
+        return self.net.depthwise(x, Window((1, 1)), self.layer(), multiplier=2)
 
     def classify(self, classes: int) -> str:
         """The end: flattened, or averaged, then fully connected."""

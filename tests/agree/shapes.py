@@ -35,3 +35,12 @@ POOLS = {
     "7 terms": ((7, 1, 2), Window((7, 1))),
     "25 terms": ((25, 1, 2), Window((25, 1))),
 }
+MAX_POOLS = {
+    **POOLS,
+    "3x3 stride 2, asymmetric, overlapping": (
+        (6, 8, 3),
+        Window((3, 3), (2, 2), (1, 1), (0, 0, 1, 1)),
+    ),
+    "3x3 stride 2, padding at the top": ((7, 6, 2), Window((3, 3), (2, 2), (1, 1), (2, 1, 0, 1))),
+    "2x3 stride 3x1, rows unread": ((8, 5, 3), Window((2, 3), (3, 1))),
+}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 
 import numpy as np
 import pytest
+from tests.agree.functions import FUNCTIONS
 from tests.agree.graphs import Layer, Net, same
 from tests.agree.onenode import check_dx, check_updates, make_case
-from tests.agree.shapes import DEAD, LAYERS_UNDER_TEST, POOLS, WINDOWS
+from tests.agree.shapes import DEAD, LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 
 from tinyflash.graph import Clip, Window
-from tinyflash.reference import backward, operators
+from tinyflash.reference import backward, training
 
 # ---- Layers with weights -------------------------------------------------------------------------
 
@@ -82,6 +84,65 @@ def test_average_pool(name: str, tighter: int) -> None:
     check_dx(make_case(lambda net, x: net.pool("average_pool", x, window), shape), tighter)
 
 
+@pytest.mark.parametrize("clip", [Clip(), Clip(-30, 20)])
+@pytest.mark.parametrize("name", MAX_POOLS)
+def test_max_pool(name: str, clip: Clip) -> None:
+    shape, window = MAX_POOLS[name]
+    for tighter in (0, 3):
+        check_dx(make_case(lambda net, x: net.pool("max_pool", x, window, clip), shape), tighter)
+
+
+@pytest.mark.parametrize("values", [1, 2, 3])
+@pytest.mark.parametrize("name", MAX_POOLS)
+def test_max_pool_with_ties(name: str, values: int) -> None:
+    """Where elements are equal, all of them even, the first by rows takes the gradient."""
+    shape, window = MAX_POOLS[name]
+    case = make_case(lambda net, x: net.pool("max_pool", x, window), shape)
+    case.machine.values[case.x] = np.random.default_rng(values).integers(-5, values - 5, shape)
+    check_dx(case)
+
+
+@pytest.mark.parametrize("zero", [-128, -30, 127])
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name: str, source: str, zero: int) -> None:
+    """Over the whole range of x, its own zero point and the output's at both ends."""
+
+    def build(net: Net, x: str) -> str:
+        return net.function(x, name, zero)
+
+    for tighter in (0, 2):
+        check_dx(make_case(build, (7, 6, 12), made_by=SOURCES[source]), tighter)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("role", ["x0", "x1", "x2"])
+def test_concatenate(role: str, axis: int) -> None:
+    """X with two more maps, in any position and of any other length along the axis."""
+    shape = (5, 4, 3)
+
+    def build(net: Net, x: str) -> str:
+        parts = [_longer(net, shape, axis, by) for by in (1, 2)]
+        parts.insert(int(role[1:]), x)
+        return net.concatenate(parts, axis)
+
+    for tighter in (0, 3):
+        check_dx(make_case(build, shape, role=role), tighter)
+
+
+def _longer(net: Net, shape: tuple[int, int, int], axis: int, by: int) -> str:
+    """A map made of the network's input, as large as `shape` but along the axis."""
+    height, width, channels = (by * (d == axis) for d in range(3))
+    padded = net.pad("x", (0, 0, 0), (height, width, 0))
+    return net.conv2d(padded, shape[2] + channels, Window((1, 1)))
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_transpose(order: tuple[int, ...]) -> None:
+    for tighter in (0, 3):
+        check_dx(make_case(lambda net, x: net.transpose(x, order), (5, 4, 3)), tighter)
+
+
 @pytest.mark.parametrize("axes", [(0, 1), (0,), (1,), (2,), (1, 2)])
 def test_mean(axes: tuple[int, ...]) -> None:
     check_dx(make_case(lambda net, x: net.mean(x, axes), (5, 3, 4)))
@@ -101,7 +162,7 @@ def test_an_update_by_x_instead_of_x_minus_zero_is_noticed(monkeypatch: pytest.M
     def raw(env, node):  # type: ignore[no-untyped-def]
         return env.get(node, "x").reshape(-1, env.tensor(node, "w").shape[-1])
 
-    monkeypatch.setattr(operators, "_centred", raw)
+    monkeypatch.setattr(training, "_centred", raw)
     with pytest.raises(AssertionError):
         check_updates(case)
 
@@ -117,5 +178,38 @@ def test_a_quantised_gradient_one_step_off_is_noticed(monkeypatch: pytest.Monkey
     case = make_case(depthwise(same((5, 4), 3), Layer()), (5, 4, 3))
     exact = backward.depthwise
     monkeypatch.setattr(backward, "depthwise", lambda *args: exact(*args) + 1)
+    with pytest.raises(AssertionError):
+        check_dx(case)
+
+
+def test_the_last_of_equals_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(lambda net, x: net.pool("max_pool", x, same((5, 4), 3)), (5, 4, 3))
+    case.machine.values[case.x] = np.random.default_rng(3).integers(0, 3, (5, 4, 3))
+    exact = backward.max_pool
+    flip = (slice(None, None, -1), slice(None, None, -1))
+
+    def last(x, dy, *args):  # type: ignore[no-untyped-def]
+        return exact(x[flip], dy[flip], *args)[flip]
+
+    monkeypatch.setattr(backward, "max_pool", last)
+    with pytest.raises(AssertionError):
+        check_dx(case)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_slope_of_the_next_byte_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(lambda net, x: net.function(x, name), (7, 6, 12), made_by=Layer(zero=0))
+    exact = backward.lookup
+    monkeypatch.setattr(backward, "lookup", lambda x, *args: exact(x + 1, *args))
+    with pytest.raises(AssertionError):
+        check_dx(case)
+
+
+def test_the_part_of_another_input_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(lambda net, x: net.concatenate([x, x], 1), (4, 5, 3), role="x1")
+    exact = backward.concatenate
+    monkeypatch.setattr(
+        backward, "concatenate", lambda dy, axis, _, *args: exact(dy, axis, 0, *args)
+    )
     with pytest.raises(AssertionError):
         check_dx(case)

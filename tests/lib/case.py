@@ -84,7 +84,7 @@ def capture(
         env.values.pop(tensor, None)
     for output, shared in (alias or {}).items():
         places.tensors[tensors[output]] = places.add(tensors[shared])
-    buffers = tuple(_buffer(places, tensors, role) for role in plan.roles)
+    buffers = tuple(_buffer(places, tensors, role, plan.start) for role in plan.roles)
     before = {space: places.image(space) for space in WRITABLE}
     flash = places.image(Space.FLASH)
     OPERATORS[node.op](env, node)
@@ -93,7 +93,7 @@ def capture(
     return Case(name, row, Record(plan.ctype, "", plan.fields), flash, before, after)
 
 
-def _buffer(places: _Places, tensors: Mapping[str, str], role: str) -> Buffer | None:
+def _buffer(places: _Places, tensors: Mapping[str, str], role: str, start: int) -> Buffer | None:
     if role == "state":
         return Buffer(Space.STATE, 0)
     tensor = tensors.get(role.removeprefix("s:"))
@@ -104,4 +104,5 @@ def _buffer(places: _Places, tensors: Mapping[str, str], role: str) -> Buffer | 
         scales = places.env.scale_list
         index = [s is places.env.scales[tensor] for s in scales].index(True)
         return Buffer(Space.STATE, HEADER.size + SCALE.size * index)
-    return places.add(tensor)
+    place = places.add(tensor)
+    return replace(place, offset=place.offset + start) if role == "dy" else place

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+from tests.agree.functions import FUNCTIONS
 from tests.agree.graphs import Layer, Net, same
-from tests.agree.shapes import LAYERS_UNDER_TEST, POOLS, WINDOWS
+from tests.agree.shapes import LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 from tests.lib.case import Case, capture
-from tests.lib.subject import Build, Data, Shape, subject
+from tests.lib.subject import Build, Data, Shape, Subject, subject
 from tests.lib.ties import ties
 
 from tinyflash.graph import Clip, Window
@@ -47,7 +49,9 @@ def all_cases() -> Iterator[Case]:
     """Every case, in an order that does not change."""
     for family in (_windows, _layers, _channels, _many_terms, _fully_connected, _multipliers):
         yield from family()
-    for family in (_pools, _means, _moves, _functions, _sums, _in_place, _losses, _advances, ties):
+    for family in (_pools, _means, _moves, _parts, _tables, _functions, _sums, _in_place):
+        yield from family()
+    for family in (_losses, _advances, ties):
         yield from family()
 
 
@@ -119,12 +123,15 @@ def _multipliers() -> Iterator[Case]:
 
 
 def _pools() -> Iterator[Case]:
-    for name, (shape, window) in POOLS.items():
-        for op in ("average_pool", "max_pool"):
+    for op, pools in (("average_pool", POOLS), ("max_pool", MAX_POOLS)):
+        for name, (shape, window) in pools.items():
             for clip in (Clip(), Clip(-30, 20)):
                 build = _pool(op, window, clip)
                 for data in (Data(), Data("extreme"), FINE, Data(e_dx=15)):
                     yield from subject(f"{name}, {clip.low}", build, shape).cases(data)
+    for data in EXTREMES:
+        build = _pool("max_pool", Window((2, 2)), Clip())
+        yield from subject("typical", build, SMALL).cases(data, "max_pool_backward_input")
 
 
 def _pool(op: str, window: Window, clip: Clip) -> Build:
@@ -151,8 +158,54 @@ def _moves() -> Iterator[Case]:
         "of four": lambda net, x: net.transpose(net.reshape(x, (3, 1, 2, 5)), (3, 2, 0, 1)),
     }
     for title, build in builds.items():
-        for data in (Data(), Data(e_dx=-40)):
+        for data in (Data(), Data(e_dx=-40), Data("extreme"), FINE):
             yield from subject(title, build, SMALL).cases(data)
+
+
+def _parts() -> Iterator[Case]:
+    """Parts of a concatenation: one behind a mask, one that is not, and the same one twice."""
+    for axis in range(3):
+        for data in EXTREMES:
+            one = subject(f"along {axis}", _joined(axis), SMALL)
+            yield from one.cases(data, "concatenate_backward_input")
+    for channels in CHANNELS:
+        one = subject(f"{channels} channels", _joined(2), (2, 3, channels))
+        yield from one.cases(Data(), "concatenate_backward_input")
+
+
+def _joined(axis: int) -> Build:
+    def build(net: Net, x: str) -> str:
+        longer = net.pad(net.conv2d(x, net.tensors[x].shape[2], Window((1, 1))), (0, 0, 0), by)
+        return net.concatenate([longer, x, longer], axis)
+
+    by = (2 * (axis == 0), 2 * (axis == 1), 2 * (axis == 2))
+    return build
+
+
+def _tables() -> Iterator[Case]:
+    """Lookups, forward and back: slopes of functions, and any of int16."""
+    for name in FUNCTIONS:
+        yield from subject(name, _function(name), (5, 6, 9)).cases()
+    for size in CHANNELS:
+        one = _any_slope(subject(f"{size}", _function("tanh"), (1, 2, size)))
+        for data in (Data(), Data("extreme"), FINE):
+            yield from one.cases(data, "lookup_backward_input")
+    for data in EXTREMES:
+        one = _any_slope(subject("any", _function("relu"), SMALL))
+        yield from one.cases(data, "lookup_backward_input")
+
+
+def _function(name: str) -> Build:
+    return lambda net, x: net.function(x, name)
+
+
+def _any_slope(one: Subject) -> Subject:
+    """The subject with random slopes, a half of them at the ends of int16."""
+    name = f"{one.layer}_slope"
+    data = one.rng.integers(-(2**15), 2**15, 256)
+    data[::2] = one.rng.choice([-(2**15), -1, 1, 2**15 - 1], 128)
+    slope = replace(one.graph.tensors[name], data=data.astype(np.int16))
+    return replace(one, graph=replace(one.graph, tensors={**one.graph.tensors, name: slope}))
 
 
 def _functions() -> Iterator[Case]:

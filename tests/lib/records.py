@@ -11,10 +11,12 @@ import numpy as np
 
 from tinyflash.graph import (
     AdvanceAttrs,
+    AxisAttrs,
     Graph,
     MeanAttrs,
     Node,
     PadAttrs,
+    PartAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
@@ -172,6 +174,17 @@ def copy(graph: Graph, node: Node) -> Fields:
     rows = x.size // channels
     size = y.size // rows
     return {"rows": rows, "size": size, "x_stride": channels, "y_stride": size}
+
+
+def part(graph: Graph, node: Node, forward: Node) -> tuple[Fields, int]:
+    """concatenate_backward_input: the copy that joined this part, and where the part starts."""
+    assert isinstance(node.attrs, PartAttrs)
+    assert isinstance(forward.attrs, AxisAttrs)
+    axis = forward.attrs.axis
+    sizes = [math.prod(graph.tensors[t].shape[axis:]) for t in forward.inputs.values()]
+    before, size = sizes[: node.attrs.index], sizes[node.attrs.index]
+    rows = graph.tensors[node.outputs["dx"]].size // size
+    return {"rows": rows, "size": size, "x_stride": size, "y_stride": sum(sizes)}, sum(before)
 
 
 def count(graph: Graph, tensor: str) -> Fields:

@@ -25,6 +25,10 @@ BUFFERS = {
     "average_pool_backward_input": "dy s:dy mask dx s:dx",
     "mean_backward_input": "dy s:dy mask dx s:dx",
     "pad_backward_input": "dy s:dy mask dx s:dx",
+    "copy_backward_input": "dy s:dy mask dx s:dx",
+    "transpose_backward_input": "dy s:dy mask dx s:dx",
+    "max_pool_backward_input": "x dy s:dy mask dx s:dx",
+    "lookup_backward_input": "x slope dy s:dy mask dx s:dx",
     "add_forward": "a b y",
     "gradient_add": "a s:a b s:b mask dx s:dx",
     "lookup_forward": "x table y",
@@ -37,11 +41,12 @@ BUFFERS = {
 
 @dataclass(frozen=True)
 class Draft:
-    """A row before its buffers have places."""
+    """A row before its buffers have places. `start`: the first byte of dy that it reads."""
 
     kernel: str
     ctype: str
     fields: Fields
+    start: int = 0
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -64,13 +69,23 @@ def draft(env: Environment, node: Node) -> Draft:
 
 def _backward(graph: Graph, node: Node) -> Draft:
     op, dx, dy = node.op.removesuffix("_backward_input"), node.outputs["dx"], node.inputs["dy"]
-    if op == "average_pool":
-        return Draft(node.op, "tiny_pool", records.pool(graph, node, "dx", "dy"))
-    if op == "pad":
-        return Draft(node.op, "tiny_pad", records.pad(graph, node, dx, dy))
-    forward = graph.node(node.layer, "mean")
-    fields = records.mean(graph, forward, forward.inputs["x"], forward.outputs["y"])
-    return Draft(node.op, "tiny_mean", fields)
+    forward = graph.node(node.layer, op)
+    match op:
+        case "average_pool" | "max_pool":
+            return Draft(node.op, "tiny_pool", records.pool(graph, node, "dx", "dy"))
+        case "pad":
+            return Draft(node.op, "tiny_pad", records.pad(graph, node, dx, dy))
+        case "mean":
+            fields = records.mean(graph, forward, forward.inputs["x"], forward.outputs["y"])
+            return Draft(node.op, "tiny_mean", fields)
+        case "transpose":
+            return Draft(node.op, "tiny_transpose", records.transpose(graph, forward))
+        case "lookup":
+            return Draft(node.op, "tiny_lookup", records.count(graph, dx))
+        case "concatenate":
+            fields, start = records.part(graph, node, forward)
+            return Draft("copy_backward_input", "tiny_copy", fields, start)
+    raise AssertionError(f"no kernel for {node.op}")
 
 
 def _plain(graph: Graph, node: Node) -> Draft:

@@ -139,7 +139,7 @@ def test_a_second_host_finds_the_device_as_the_first_left_it(emulated: Emulated)
 
 def test_a_plain_serial_port_sees_the_greeting(emulated: Emulated) -> None:
     with Emulator(*emulated) as emulator, serial.serial_for_url(emulator.url, timeout=5) as port:
-        ready = encode(Frame(Type.READY, 0))[1:]
+        ready = encode(Frame(Type.READY, 0))
         assert port.read(len(ready)) == ready
 
 

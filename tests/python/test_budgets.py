@@ -32,7 +32,7 @@ FLAGS = [
 
 @dataclass(frozen=True)
 class Cost:
-    """Bytes of one file of the library; stack: of its deepest chain of calls, within the file."""
+    """Bytes of one file of the library; stack: all its frames, which bounds any chain of calls."""
 
     file: str
     code: int

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.agree.graphs import Layer, Net, same
 
 from tinyflash.compiler import training_graph
 from tinyflash.errors import SchemeError
-from tinyflash.graph import Clip, Graph, Node, Window
+from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Tensor, Window
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.head import LOGIT_SCALE, attach_head
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
@@ -91,25 +93,59 @@ def test_the_infer_graph_reads_the_trained_weights_and_nothing_of_training() -> 
     verify(graph)
 
 
+def forward_only(graph: Graph, layer: str) -> Graph:
+    """The graph with a function of no known derivative behind a layer."""
+    (before,) = [n for n in graph.nodes if n.name == layer]
+    y = graph.tensors[before.outputs["y"]]
+    table = Tensor("table", (256,), "int8", "constant", data=np.arange(256).astype(np.int8))
+    inner = replace(y, name="inner")
+    function = Node(
+        "lookup", "f", {"x": "inner", "table": "table"}, {"y": y.name}, LookupAttrs("mul")
+    )
+    nodes = []
+    for node in graph.nodes:
+        nodes += [replace(node, outputs={"y": "inner"}), function] if node is before else [node]
+    return graph.with_nodes(nodes, [table, inner])
+
+
 def test_a_layer_behind_a_forward_only_operator_cannot_be_trained() -> None:
     net = Net(np.random.default_rng(2))
-    a = net.conv2d(net.input((4, 4, 2)), 3, POINT)
-    pooled = net.pool("max_pool", a, Window((4, 4)))
+    pooled = net.pool("average_pool", net.conv2d(net.input((4, 4, 2)), 3, POINT), Window((4, 4)))
     graph = net.graph(net.fully_connected(net.reshape(pooled, (1, 3)), 2))
     with pytest.raises(SchemeError, match=r"'conv2d_0' cannot be trained.*forward only"):
-        all_weights(graph)
+        all_weights(forward_only(graph, "conv2d_0"))
 
 
 def test_a_gradient_known_only_in_part_is_not_used() -> None:
     """One reader of a passes a gradient, the other does not: a's gradient is not known."""
     net = Net(np.random.default_rng(3))
     a = net.conv2d(net.input((4, 4, 2)), 3, POINT)
-    b = net.conv2d(a, 3, POINT)
-    c = net.pool("max_pool", a, same((4, 4, 3), 3))
-    pooled = net.pool("average_pool", net.add(b, c), Window((4, 4)))
-    graph = differentiate(net.graph(net.fully_connected(net.reshape(pooled, (1, 3)), 2)))
+    total = net.add(net.conv2d(a, 3, POINT), net.pool("max_pool", a, same((4, 4, 3), 3)))
+    pooled = net.pool("average_pool", total, Window((4, 4)))
+    graph = net.graph(net.fully_connected(net.reshape(pooled, (1, 3)), 2))
+    graph = differentiate(forward_only(graph, "max_pool_2"))
     trained = {n.layer for n in graph.nodes if n.op == "conv2d_update"}
     assert trained == {"conv2d_1"}
+
+
+def test_a_concatenation_gives_each_input_its_part() -> None:
+    net = Net(np.random.default_rng(7))
+    x = net.input((4, 4, 2))
+    both = net.concatenate([net.conv2d(x, 3, POINT), net.conv2d(x, 2, POINT)], 2)
+    pooled = net.pool("max_pool", both, Window((4, 4)))
+    graph = all_weights(net.graph(net.fully_connected(net.reshape(pooled, (1, 5)), 2)))
+    parts = [n for n in graph.nodes if n.op == "concatenate_backward_input"]
+    shapes = [graph.tensors[n.outputs["dx"]].shape for n in parts]
+    assert shapes == [(4, 4, 3), (4, 4, 2)]
+    assert [n.inputs["mask"] for n in parts] == ["mask_conv2d_0_y", "mask_conv2d_1_y"]
+
+
+def test_a_pool_is_masked_where_its_clamp_is_narrow() -> None:
+    net = Net(np.random.default_rng(8))
+    x = net.conv2d(net.input((4, 4, 2)), 3, POINT)
+    pooled = net.pool("average_pool", x, Window((4, 4)), Clip(-20, 20))
+    graph = all_weights(net.graph(net.fully_connected(net.reshape(pooled, (1, 3)), 2)))
+    assert {n.name for n in graph.nodes if n.op == "mask"} == {"conv2d_0", "average_pool_1"}
 
 
 def test_a_new_head_starts_at_zero_and_drops_what_followed_the_old() -> None:

@@ -16,6 +16,7 @@ from tinyflash.reference import Machine, backward, constants, update
 from tinyflash.reference.arith import factor_of, ints
 from tinyflash.reference.constants import Factors
 from tinyflash.reference.update import Draw
+from tinyflash.reference.windows import Sliding
 
 
 def sat32(v: int) -> int:
@@ -75,6 +76,35 @@ def test_softmax_loss_of_a_sure_network_is_zero() -> None:
 def test_the_first_of_equal_logits_is_predicted() -> None:
     table = constants.loss_table(logits(0.1))
     assert backward.softmax_loss(ints([4, 9, 9]), table, 0).predicted == 1
+
+
+# ---- Operators without weights -------------------------------------------------------------------
+
+
+def test_max_pool_gives_to_the_first_by_rows_inside_the_map() -> None:
+    x = ints([[5, 5, -128], [7, 7, -128]])[..., None]
+    dy = ints([[1, 2, 4], [8, 16, 32], [64, 3, 9]])[..., None]
+    sliding = Sliding(Window((2, 2), padding=(1, 0, 1, 1)), (2, 3), (3, 3))
+    dx = backward.max_pool(x, dy, sliding, 0)
+    # Windows by rows: 5, 5, -128 of the first row; 7, 7, -128; 7, 7, -128 of the last row.
+    assert dx[..., 0].tolist() == [[1, 2, 4 + 32], [8 + 64, 16 + 3, 9]]
+
+
+def test_lookup_rounds_the_product_with_its_slope_ties_up() -> None:
+    slope = ints(np.zeros(256))
+    slope[[0, 127, 128, 255]] = 2**13, 2**14, -(2**13), -(2**15)
+    x, dy = ints([0, 127, -128, -1, 5]), ints([3, -127, 3, 127, 99])
+    assert backward.lookup(x, slope, dy, 0).tolist() == [2, -127, -1, -254, 0]
+    assert backward.lookup(x, slope, dy, -2).tolist() == [0, -32, 0, -63, 0]
+
+
+def test_parts_and_transposes_move_their_elements() -> None:
+    dy = ints(np.arange(24)).reshape(2, 3, 4)
+    assert np.array_equal(backward.concatenate(dy, 1, 1, 2, 0), dy[:, 1:])
+    assert np.array_equal(backward.concatenate(dy, 2, 0, 1, 1), 2 * dy[:, :, :1])
+    dx = backward.transpose(dy, (2, 0, 1), 0)
+    assert dx.shape == (3, 4, 2)
+    assert np.array_equal(dx.transpose(2, 0, 1), dy)
 
 
 # ---- Updates -------------------------------------------------------------------------------------

@@ -9,6 +9,17 @@ void tiny_copy_forward(const tiny_copy *op, const int8_t *x, int8_t *y) {
     }
 }
 
+void tiny_copy_backward_input(const tiny_copy *op, const tiny_gradient *dy,
+                              const tiny_gradient_out *dx) {
+    const int32_t exponent = dy->scale->exponent - dx->scale->exponent;
+    const int8_t *d = dy->d;
+    for (uint32_t row = 0; row < op->rows; row++, d += op->y_stride) {
+        for (uint32_t i = 0; i < op->size; i++) {
+            tiny_store_gradient(dx, row * op->size + i, tiny_scale_by(d[i], 1, exponent));
+        }
+    }
+}
+
 void tiny_pad_forward(const tiny_pad *op, const int8_t *x, int8_t *y) {
     const tiny_map *in = &op->x;
     for (int32_t row = 0; row < op->y.height; row++) {
@@ -38,21 +49,45 @@ void tiny_pad_backward_input(const tiny_pad *op, const tiny_gradient *dy,
     }
 }
 
+/* Where in x element `at` of y comes from. */
+static uint32_t transposed(const tiny_transpose *op, uint32_t at) {
+    uint32_t from = 0;
+    for (int dimension = 3; dimension >= 0; dimension--) {
+        from += at % op->shape[dimension] * op->stride[dimension];
+        at /= op->shape[dimension];
+    }
+    return from;
+}
+
+static uint32_t transpose_size(const tiny_transpose *op) {
+    return (uint32_t)op->shape[0] * op->shape[1] * op->shape[2] * op->shape[3];
+}
+
 void tiny_transpose_forward(const tiny_transpose *op, const int8_t *x, int8_t *y) {
-    for (uint32_t i = 0; i < op->shape[0]; i++) {
-        for (uint32_t j = 0; j < op->shape[1]; j++) {
-            for (uint32_t k = 0; k < op->shape[2]; k++) {
-                for (uint32_t l = 0; l < op->shape[3]; l++) {
-                    *y++ = x[i * op->stride[0] + j * op->stride[1] + k * op->stride[2] +
-                             l * op->stride[3]];
-                }
-            }
-        }
+    for (uint32_t i = 0; i < transpose_size(op); i++) {
+        y[i] = x[transposed(op, i)];
+    }
+}
+
+void tiny_transpose_backward_input(const tiny_transpose *op, const tiny_gradient *dy,
+                                   const tiny_gradient_out *dx) {
+    const int32_t exponent = dy->scale->exponent - dx->scale->exponent;
+    for (uint32_t i = 0; i < transpose_size(op); i++) {
+        tiny_store_gradient(dx, transposed(op, i), tiny_scale_by(dy->d[i], 1, exponent));
     }
 }
 
 void tiny_lookup_forward(const tiny_lookup *op, const int8_t *x, const int8_t *table, int8_t *y) {
     for (uint32_t i = 0; i < op->count; i++) {
         y[i] = table[(uint8_t)x[i]];
+    }
+}
+
+void tiny_lookup_backward_input(const tiny_lookup *op, const int8_t *x, const int16_t *slope,
+                                const tiny_gradient *dy, const tiny_gradient_out *dx) {
+    const int32_t exponent = dy->scale->exponent - dx->scale->exponent - 14;
+    for (uint32_t i = 0; i < op->count; i++) {
+        const int32_t product = dy->d[i] * slope[(uint8_t)x[i]];
+        tiny_store_gradient(dx, i, tiny_scale_by(product, 1, exponent));
     }
 }

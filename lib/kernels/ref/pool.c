@@ -103,6 +103,53 @@ void tiny_average_pool_backward_input(const tiny_pool *op, const tiny_gradient *
     }
 }
 
+/* Whether (row, column) is where the window first has its largest element. */
+static int is_first_largest(const tiny_map *map, const int8_t *x, extent e, int32_t row,
+                            int32_t column) {
+    const int32_t largest = window_largest(map, x, e);
+    for (int32_t iy = e.top; iy < e.bottom; iy++) {
+        for (int32_t ix = e.left; ix < e.right; ix++) {
+            if (x[(iy * map->width + ix) * map->channels] == largest) {
+                return iy == row && ix == column;
+            }
+        }
+    }
+    return 0;
+}
+
+/* What the windows whose first largest element is at (row, column) pass on. */
+static int32_t largest_sum(const tiny_window *win, const int8_t *x, const int8_t *dy, int32_t row,
+                           int32_t column) {
+    int32_t sum = 0;
+    for (int32_t ky = 0; ky < win->kernel_h; ky++) {
+        const int32_t oy =
+            tiny_window_source(row, win->pad_top, ky, 1, win->stride_h, win->y.height);
+        for (int32_t kx = 0; kx < win->kernel_w && oy >= 0; kx++) {
+            const int32_t ox =
+                tiny_window_source(column, win->pad_left, kx, 1, win->stride_w, win->y.width);
+            if (ox >= 0 && is_first_largest(&win->x, x, window_extent(win, oy, ox), row, column)) {
+                sum += dy[(oy * win->y.width + ox) * win->y.channels];
+            }
+        }
+    }
+    return sum;
+}
+
+void tiny_max_pool_backward_input(const tiny_pool *op, const int8_t *x, const tiny_gradient *dy,
+                                  const tiny_gradient_out *dx) {
+    const tiny_map *in = &op->window.x;
+    const int32_t exponent = dy->scale->exponent - dx->scale->exponent;
+    uint32_t i = 0;
+    for (int32_t row = 0; row < in->height; row++) {
+        for (int32_t column = 0; column < in->width; column++) {
+            for (int32_t c = 0; c < in->channels; c++, i++) {
+                const int32_t sum = largest_sum(&op->window, x + c, dy->d + c, row, column);
+                tiny_store_gradient(dx, i, tiny_scale_by(sum, 1, exponent));
+            }
+        }
+    }
+}
+
 void tiny_mean_forward(const tiny_mean *op, const int8_t *x, int8_t *y) {
     for (uint32_t outer = 0; outer < op->outer; outer++, x += op->count * op->inner) {
         for (uint32_t inner = 0; inner < op->inner; inner++) {

@@ -26,7 +26,7 @@ def host(seconds: float) -> None:
     session = Session(compile_model(task.graph, scheme("person_faces")).program)
     x, y = task.train.x, task.train.y
     count = len(y)
-    rows = table("The demo's network on this computer, one core", "", ">per second", ">ms each")
+    rows = table("One core, the demo's network", "", ">per second", ">ms each")
     for name, act in (
         ("inference", lambda i: session.infer(x[i % count])),
         ("training step", lambda i: session.train_step(x[i % count], int(y[i % count]), RATE)),

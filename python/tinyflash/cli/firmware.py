@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -41,7 +42,7 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
     if not target.emulated:
         raise BoardError(f"board {target.name} is a real one; copy {folder}/firmware.elf onto it")
     end = None if exit_after is None else time.monotonic() + exit_after
-    with Emulator(target, folder / "firmware.elf") as emulator:
+    with Emulator(target, folder / "firmware.elf") as emulator, suppress(KeyboardInterrupt):
         click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C ends it)")
         while end is None or time.monotonic() < end:
             if (reason := emulator.why_dead()) is not None:

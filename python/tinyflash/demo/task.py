@@ -15,7 +15,7 @@ from tinyflash.training import Recipe
 
 EPOCHS = 3
 RATE = 0.03
-HEAD_ONLY_RATES = (0.1, 0.3, 1.0)
+HEAD_ONLY_RATES = (0.3, 1.0, 2.0)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class Link:
 
     def _exchange(self, frame: Frame, timeout: float, starting: bool) -> bytes:
         end = time.monotonic() + timeout
-        wait = _POLL_S if starting else self._patience
+        wait = self._patience
         while time.monotonic() < end:
             self._write(encode(frame))
             reply = self._await(frame, min(end, time.monotonic() + wait), starting)
@@ -108,9 +108,7 @@ class Link:
     def _receive(self) -> list[Frame]:
         reason = self._why_dead()  # asked first: a dying device's last frame is then still read
         try:
-            data = self._port.read(1)
-            if data:
-                data += self._port.read(self._port.in_waiting)
+            data = self._port.read(max(1, self._port.in_waiting))
         except (serial.SerialException, OSError) as error:
             raise self._lost(error) from error
         if not data and reason is not None:

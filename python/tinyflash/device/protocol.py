@@ -46,8 +46,6 @@ class Purpose(IntEnum):
     TRAIN = 1
 
 
-HALF_WRITTEN = 8
-
 STATUS_TEXT = {
     1: "does not know the command",
     2: "found a command of the wrong length",
@@ -56,7 +54,7 @@ STATUS_TEXT = {
     5: "has no complete sample",
     6: "has no output to read",
     7: "runs another model; build and flash this one",
-    HALF_WRITTEN: "holds half-written weights; restore them in full, or reset",
+    8: "holds half-written weights; restore them in full, or reset",
     9: "received other bytes than were sent; try again",
     10: "refused a state that is not one of its model",
     11: "refused a label that is not below the number of classes",

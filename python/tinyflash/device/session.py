@@ -61,7 +61,7 @@ class DeviceSession:
         (self.last_ticks,) = protocol.TICKS.unpack_from(reply)
         output = reply[protocol.TICKS.size :]
         output += self._read(Space.OUTPUT, len(output), self.info.output_bytes)
-        return np.frombuffer(output, np.int8)
+        return np.frombuffer(output, np.int8).copy()
 
     def train_step(self, x: Int8Array, label: int, rate: float) -> Outcome:
         if not 0 <= label < self.info.classes:

@@ -69,7 +69,7 @@ def _pack(tensors: list[Tensor], space: Space) -> tuple[dict[str, Buffer], bytes
     return places, bytes(image)
 
 
-_CODES = {"int8": "i1", "uint8": "u1", "uint16": "u2", "int32": "i4"}
+_CODES = {"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4"}
 
 
 def _scale_owners(graph: Graph) -> dict[str, int]:

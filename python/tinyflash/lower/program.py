@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tinyflash.errors import InternalError
-from tinyflash.graph import Graph, Node
+from tinyflash.graph import Graph, Node, PartAttrs
 from tinyflash.lower import records as r
 from tinyflash.lower.layout import Layout, lay_out
 from tinyflash.passes.layers import WEIGHTED
@@ -170,12 +170,14 @@ def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node], r.Fields]) -> 
     return rule
 
 
-def _unary_backward(ctype: str, make: Callable[[Graph, Node], r.Fields]) -> _Rule:
+def _unary_backward(ctype: str, make: Callable[[Graph, Node], r.Fields], *read: str) -> _Rule:
+    """The gradient of an operator with one input; `read`: roles it reads besides dy."""
+
     def rule(c: _Context) -> list[Row]:
         forward = c.graph.node(c.node.layer, c.node.op.removesuffix("_backward_input"))
         record = c.lowering.record(ctype, c.node.name, make(c.graph, forward))
-        dy, dx = (c.tensor("dy"), c.scale("dy")), (c.tensor("dx"), c.scale("dx"))
-        return [c.row(c.node.op, record, *dy, c.tensor("mask"), *dx)]
+        before = (*(c.tensor(role) for role in read), c.tensor("dy"), c.scale("dy"))
+        return [c.row(c.node.op, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
 
     return rule
 
@@ -196,6 +198,18 @@ def _concatenate(c: _Context) -> list[Row]:
     return rows
 
 
+def _part_backward(c: _Context) -> list[Row]:
+    """The gradient of one input of a concatenation: a copy out of dy."""
+    assert isinstance(c.node.attrs, PartAttrs)
+    parts = r.concatenate_records(c.graph, c.graph.node(c.node.layer, "concatenate"))
+    _, offset, fields = parts[c.node.attrs.index]
+    record = c.lowering.record("tiny_copy", c.node.name, fields)
+    whole = c.place(c.node.inputs["dy"])
+    dy = (Buffer(whole.space, whole.offset + offset), c.scale("dy"))
+    dx = (c.tensor("dx"), c.scale("dx"))
+    return [c.row("copy_backward_input", record, *dy, c.tensor("mask"), *dx)]
+
+
 def _add(c: _Context) -> list[Row]:
     record = c.lowering.record("tiny_add", c.node.name, r.add_record(c.graph, c.node))
     return [c.row("add_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
@@ -210,8 +224,7 @@ def _gradient_add(c: _Context) -> list[Row]:
 
 
 def _lookup(c: _Context) -> list[Row]:
-    fields = r.count_record(c.graph, c.node.inputs["x"])
-    record = c.lowering.record("tiny_lookup", c.node.name, fields)
+    record = c.lowering.record("tiny_lookup", c.node.name, r.lookup_record(c.graph, c.node))
     return [c.row("lookup_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
@@ -261,7 +274,11 @@ _RULES: dict[str, _Rule] = {
     "depthwise_backward_input": _backward,
     "fully_connected_backward_input": _backward,
     "average_pool_backward_input": _unary_backward("tiny_pool", r.pool_record),
+    "max_pool_backward_input": _unary_backward("tiny_pool", r.pool_record, "x"),
     "mean_backward_input": _unary_backward("tiny_mean", r.mean_record),
+    "concatenate_backward_input": _part_backward,
+    "transpose_backward_input": _unary_backward("tiny_transpose", r.transpose_record),
+    "lookup_backward_input": _unary_backward("tiny_lookup", r.lookup_record, "x", "slope"),
     "pad_backward_input": _unary_backward("tiny_pad", r.pad_record),
     "reshape_backward_input": _view,
     "gradient_add": _gradient_add,

@@ -160,6 +160,10 @@ def count_record(graph: Graph, tensor: str) -> Fields:
     return {"count": graph.tensors[tensor].size}
 
 
+def lookup_record(graph: Graph, node: Node) -> Fields:
+    return count_record(graph, node.inputs["x"])
+
+
 def keep_record(graph: Graph, node: Node) -> Fields:
     assert isinstance(node.attrs, AxisAttrs)
     kept = node.attrs.kept

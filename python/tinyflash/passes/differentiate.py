@@ -12,11 +12,32 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tinyflash.graph import AdvanceAttrs, ClipAttrs, DenseAttrs, Graph, Node, Tensor, WindowAttrs
+from tinyflash.graph import (
+    AdvanceAttrs,
+    Clip,
+    ClipAttrs,
+    DenseAttrs,
+    Graph,
+    LookupAttrs,
+    Node,
+    PartAttrs,
+    Tensor,
+    WindowAttrs,
+)
 from tinyflash.passes.layers import WEIGHTED, in_channels
+from tinyflash.passes.slopes import DERIVATIVES, slopes
 
 # Operators whose output saturates, so that clipped elements pass no gradient (SPEC 4.4).
 MASKED = (*WEIGHTED, "add")
+POOLS = ("average_pool", "max_pool")
+
+
+def is_masked(node: Node) -> bool:
+    """Whether the gradient of a node's output stops where the output was clipped."""
+    if node.op in POOLS:
+        assert isinstance(node.attrs, WindowAttrs)
+        return node.attrs.clip != Clip()
+    return node.op in MASKED
 
 
 @dataclass
@@ -124,7 +145,7 @@ def _backward(builder: _Builder, node: Node) -> None:
 def _collect(builder: _Builder, y: str, producer: Node) -> str:
     """The whole gradient of `y`: the sum of its readers' parts, behind its clip mask."""
     parts = builder.parts[y]
-    masked = producer.op in MASKED and y != builder.graph.logits
+    masked = is_masked(producer) and y != builder.graph.logits
     while len(parts) > 2:
         total = _sum(builder, producer, parts[0], parts[1], mask=None)
         parts = [total, *parts[2:]]
@@ -189,6 +210,41 @@ def _unary_rule(builder: _Builder, node: Node, dy: str) -> None:
     builder.give(node.inputs["x"], dx, fresh=True)
 
 
+def _max_pool_rule(builder: _Builder, node: Node, dy: str) -> None:
+    """Needs x again, to find where each window's largest element was."""
+    x = node.inputs["x"]
+    dx = builder.gradient(x)
+    builder.nodes.append(_derived(node, "backward_input", {"x": x, "dy": dy}, {"dx": dx}))
+    builder.give(x, dx, fresh=True)
+
+
+def _lookup_rule(builder: _Builder, node: Node, dy: str) -> None:
+    """Needs x again, for the slope of the function there."""
+    x = node.inputs["x"]
+    quant, table = builder.graph.tensors[x].quant, builder.graph.tensors[node.inputs["table"]].data
+    assert isinstance(node.attrs, LookupAttrs) and table is not None
+    if quant is None or node.attrs.function not in DERIVATIVES:
+        builder.blocked.add(x)
+        return
+    data = slopes(node.attrs, quant, table.astype(np.int8))
+    slope = Tensor(f"{node.name}_slope", (256,), "int16", "constant", data=data)
+    builder.tensors[slope.name] = slope
+    dx = builder.gradient(x)
+    inputs = {"x": x, "slope": slope.name, "dy": dy}
+    builder.nodes.append(_derived(node, "backward_input", inputs, {"dx": dx}))
+    builder.give(x, dx, fresh=True)
+
+
+def _concatenate_rule(builder: _Builder, node: Node, dy: str) -> None:
+    """Each input's gradient is its own part of dy."""
+    for index in range(len(node.inputs)):
+        x = node.inputs[f"x{index}"]
+        dx = builder.gradient(x)
+        part = _derived(node, "backward_input", {"dy": dy}, {"dx": dx})
+        builder.nodes.append(replace(part, name=f"{node.name}.{index}", attrs=PartAttrs(index)))
+        builder.give(x, dx, fresh=True)
+
+
 def _reshape_rule(builder: _Builder, node: Node, dy: str) -> None:
     """The same bytes under another shape: whether they may be masked is what dy says."""
     shared = builder.parts[node.outputs["y"]]
@@ -208,6 +264,10 @@ _RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "depthwise": _weighted_rule,
     "fully_connected": _weighted_rule,
     "average_pool": _unary_rule,
+    "max_pool": _max_pool_rule,
+    "concatenate": _concatenate_rule,
+    "transpose": _unary_rule,
+    "lookup": _lookup_rule,
     "mean": _unary_rule,
     "pad": _unary_rule,
     "reshape": _reshape_rule,

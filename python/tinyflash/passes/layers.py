@@ -69,7 +69,7 @@ def logits_of(graph: Graph) -> str:
 
 
 def _keeps_order(node: Node) -> bool:
-    """Whether a node behind the logits leaves their order as it is, so that the loss may skip it."""
+    """Whether a node behind the logits leaves their order alone, so that the loss may skip it."""
     if isinstance(node.attrs, LookupAttrs):
         return node.attrs.function == "quantize"
     return node.op in ("softmax", "reshape")

@@ -68,6 +68,16 @@ def average_pool(dy: Ints, sliding: Sliding, e: int) -> Ints:
     return scale(sliding.crop(a), 1, e - q)
 
 
+def max_pool(x: Ints, dy: Ints, sliding: Sliding, e: int) -> Ints:
+    """SPEC 4.6: the first of the largest, by rows, takes its window's dy."""
+    padded = sliding.pad(x, value=-129)  # below every element
+    first = np.argmax([padded[at] for _, _, at in sliding.taps()], axis=0)
+    a = np.zeros_like(padded)
+    for tap, (_, _, at) in enumerate(sliding.taps()):
+        a[at] += np.where(first == tap, dy, 0)
+    return scale(sliding.crop(a), 1, e)
+
+
 def mean(dy: Ints, count: int, reciprocal: Factor, e: int) -> Ints:
     """SPEC 4.6: dy [outer][inner] to dx [outer][count][inner]."""
     v = scale(dy, reciprocal.mantissa, reciprocal.exponent + e)
@@ -81,6 +91,21 @@ def pad(dy: Ints, attrs: PadAttrs, e: int) -> Ints:
         for before, after, size in zip(attrs.before, attrs.after, dy.shape, strict=True)
     )
     return scale(dy[inside], 1, e)
+
+
+def concatenate(dy: Ints, axis: int, start: int, size: int, e: int) -> Ints:
+    """SPEC 4.6: the elements [start, start + size) along the axis."""
+    return scale(dy.take(range(start, start + size), axis), 1, e)
+
+
+def transpose(dy: Ints, order: tuple[int, ...], e: int) -> Ints:
+    """SPEC 4.6: dy's dimension i is dx's dimension order[i]."""
+    return scale(dy.transpose(np.argsort(order)), 1, e)
+
+
+def lookup(x: Ints, slope: Ints, dy: Ints, e: int) -> Ints:
+    """SPEC 4.6: slope is Q14, indexed by the byte of x."""
+    return scale(dy * slope[x & 0xFF], 1, e - 14)
 
 
 # ---- Masks: 4.4 ----------------------------------------------------------------------

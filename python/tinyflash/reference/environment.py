@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from tinyflash.graph import Graph, Node, Tensor, WindowAttrs
+from tinyflash.graph import Graph, MeanAttrs, Node, Tensor, WindowAttrs
 from tinyflash.program import Factor
 from tinyflash.reference import constants
 from tinyflash.reference.arith import Ints, ints
@@ -119,6 +120,17 @@ def map_shape(tensor: Tensor) -> tuple[int, int, int]:
     """[height][width][channels] of a map, whose shape may begin with a batch of 1."""
     height, width, channels = tensor.shape[-3:]
     return height, width, channels
+
+
+def split_mean(node: Node, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """The shape of a mean's input as (outer, count, inner)."""
+    assert isinstance(node.attrs, MeanAttrs)
+    first, last = min(node.attrs.axes), max(node.attrs.axes)
+    return (
+        math.prod(shape[:first]),
+        math.prod(shape[first : last + 1]),
+        math.prod(shape[last + 1 :]),
+    )
 
 
 def _as_map(x: Ints) -> Ints:

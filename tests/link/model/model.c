@@ -21,7 +21,7 @@ static void infer(const void *record, void *const *buffers) {
 }
 
 /* 64 bytes of stack and more for each level. */
-static uint32_t dig(volatile uint8_t *above, uint32_t levels) {
+static uint32_t dig(const volatile uint8_t *above, uint32_t levels) {
     volatile uint8_t here[64];
     here[0] = (uint8_t)(above[0] + 1);
     return levels == 0 ? 0 : dig(here, levels - 1) + here[0];

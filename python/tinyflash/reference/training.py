@@ -1,0 +1,221 @@
+"""One rule per operator that training adds: masks, loss, input gradients, updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinyflash.graph import (
+    AdvanceAttrs,
+    AxisAttrs,
+    DenseAttrs,
+    Node,
+    PadAttrs,
+    PartAttrs,
+    TransposeAttrs,
+    WindowAttrs,
+)
+from tinyflash.reference import backward, constants, scales, update
+from tinyflash.reference.arith import Ints
+from tinyflash.reference.constants import Factors, clip_of
+from tinyflash.reference.environment import Environment, split_mean
+
+Operator = Callable[[Environment, Node], None]
+
+# ---- Masks, loss, advance ------------------------------------------------------------
+
+
+def _mask(env: Environment, node: Node) -> None:
+    env.put(node, "mask", backward.mask(env.get(node, "y"), clip_of(node)))
+
+
+def _keep(env: Environment, node: Node) -> None:
+    assert isinstance(node.attrs, AxisAttrs | WindowAttrs | DenseAttrs)
+    kept = node.attrs.kept
+    rows = env.tensor(node, "y").size // kept
+    env.put(node, "y", env.get(node, "x").reshape(rows, -1)[:, :kept])
+
+
+def _softmax_loss(env: Environment, node: Node) -> None:
+    table = constants.loss_table(env.tensor(node, "x"))
+    loss = backward.softmax_loss(env.get(node, "x"), table, env.label)
+    scale = env.scales[node.outputs["dy"]]
+    scale.exponent, scale.peak = loss.exponent, loss.peak
+    env.predicted, env.probability = loss.predicted, loss.probability
+    env.put(node, "dy", loss.dy)
+
+
+def _advance(env: Environment, node: Node) -> None:
+    assert isinstance(node.attrs, AdvanceAttrs)
+    scales.advance(env.scale_list, node.attrs.headroom)
+    env.step = (env.step + 1) % 2**32
+
+
+# ---- Input gradients -----------------------------------------------------------------
+
+
+def _exponent(env: Environment, node: Node) -> int:
+    """e_dy - e_dx."""
+    dy, dx = env.scales[node.inputs["dy"]], env.scales[node.outputs["dx"]]
+    return dy.exponent - dx.exponent
+
+
+def _store(env: Environment, node: Node, v: Ints) -> None:
+    passes = None
+    if "mask" in node.inputs:
+        passes = backward.unpack(env.get(node, "mask"), v.size)
+    env.put(node, "dx", scales.store(v, passes, env.scales[node.outputs["dx"]]))
+
+
+def _conv2d_backward(env: Environment, node: Node) -> None:
+    rule = backward.depthwise if node.op.startswith("depthwise") else backward.conv2d
+    layer = env.layer(node)
+    dy, w, k = env.get_map(node, "dy"), env.weights(node), env.descent(layer)
+    _store(env, node, rule(dy, w, env.sliding(layer), k, _exponent(env, node)))
+
+
+def _fully_connected_backward(env: Environment, node: Node) -> None:
+    w, k = env.weights(node), env.descent(env.layer(node))
+    dy = env.get(node, "dy").reshape(-1, w.shape[0])
+    _store(env, node, backward.fully_connected(dy, w, k, _exponent(env, node)))
+
+
+def _average_pool_backward(env: Environment, node: Node) -> None:
+    sliding = env.sliding(node, "dx", "dy")
+    _store(env, node, backward.average_pool(env.get_map(node, "dy"), sliding, _exponent(env, node)))
+
+
+def _max_pool_backward(env: Environment, node: Node) -> None:
+    x, dy = env.get_map(node, "x"), env.get_map(node, "dy")
+    sliding = env.sliding(node, "dx", "dy")
+    _store(env, node, backward.max_pool(x, dy, sliding, _exponent(env, node)))
+
+
+def _mean_backward(env: Environment, node: Node) -> None:
+    outer, count, inner = split_mean(node, env.tensor(node, "dx").shape)
+    dy = env.get(node, "dy").reshape(outer, inner)
+    k = constants.reciprocal(count)
+    _store(env, node, backward.mean(dy, count, k, _exponent(env, node)))
+
+
+def _pad_backward(env: Environment, node: Node) -> None:
+    assert isinstance(node.attrs, PadAttrs)
+    _store(env, node, backward.pad(env.get_map(node, "dy"), node.attrs, _exponent(env, node)))
+
+
+def _concatenate_backward(env: Environment, node: Node) -> None:
+    forward = env.graph.node(node.layer, "concatenate")
+    assert isinstance(node.attrs, PartAttrs)
+    assert isinstance(forward.attrs, AxisAttrs)
+    axis, index = forward.attrs.axis, node.attrs.index
+    sizes = [env.tensor(forward, f"x{i}").shape[axis] for i in range(index + 1)]
+    dy, start = env.get(node, "dy"), sum(sizes[:-1])
+    _store(env, node, backward.concatenate(dy, axis, start, sizes[-1], _exponent(env, node)))
+
+
+def _transpose_backward(env: Environment, node: Node) -> None:
+    assert isinstance(node.attrs, TransposeAttrs)
+    v = backward.transpose(env.get(node, "dy"), node.attrs.order, _exponent(env, node))
+    _store(env, node, v)
+
+
+def _lookup_backward(env: Environment, node: Node) -> None:
+    x, slope, dy = (env.get(node, role) for role in ("x", "slope", "dy"))
+    _store(env, node, backward.lookup(x, slope, dy, _exponent(env, node)))
+
+
+def _reshape_backward(env: Environment, node: Node) -> None:
+    env.put(node, "dx", env.get(node, "dy"))
+
+
+def _gradient_add(env: Environment, node: Node) -> None:
+    a, b = node.inputs["a"], node.inputs.get("b")
+    v = backward.gradient_add(
+        env.values[a],
+        env.scales[a].exponent,
+        None if b is None else env.values[b],
+        0 if b is None else env.scales[b].exponent,
+        env.scales[node.outputs["dx"]].exponent,
+    )
+    _store(env, node, v)
+
+
+# ---- Updates -------------------------------------------------------------------------
+
+
+def _draw(env: Environment, node: Node, role: str) -> update.Draw:
+    return update.Draw(env.seed, env.step, env.tensor(node, role).source_id)
+
+
+def _update_rows(env: Environment, node: Node, w: Ints, a: Ints, rates: Factors) -> Ints:
+    """The new rows of a layer's weights: w and a are [rows][...]."""
+    rows = w.shape[0]
+    e_dy = env.scales[node.inputs["dy"]].exponent
+    draw = _draw(env, node, "w")
+    new = update.update_rows(w.reshape(rows, -1), a.reshape(rows, -1), rates, env.rate, e_dy, draw)
+    env.count_saturated(new.saturated)
+    return new.values.reshape(w.shape)
+
+
+def _centred(env: Environment, node: Node) -> Ints:
+    """The kept x minus the zero point of the layer's input, [rows][kept]."""
+    zero = constants.zero_of(env.tensor(env.layer(node), "x"))
+    return env.get(node, "x").reshape(-1, env.tensor(node, "w").shape[-1]) - zero
+
+
+def _conv2d_update(env: Environment, node: Node) -> None:
+    layer, w = env.layer(node), env.get(node, "w")
+    sliding = env.sliding(layer)
+    x = _centred(env, node).reshape(*sliding.x, -1)
+    a = update.conv2d_sum(x, env.get_map(node, "dy"), sliding)
+    env.put(node, "w", _update_rows(env, node, w, a, env.descent(layer).w_rate))
+
+
+def _depthwise_update(env: Environment, node: Node) -> None:
+    layer, w = env.layer(node), env.get(node, "w")
+    kept, sliding = w.shape[2], env.sliding(layer)
+    x = _centred(env, node).reshape(*sliding.x, kept)
+    a = update.depthwise_sum(x, env.get_map(node, "dy")[:, :, :kept], sliding)
+    rates = env.descent(layer).w_rate.first(kept)
+    new = _update_rows(env, node, w.transpose(2, 0, 1), a, rates)
+    env.put(node, "w", new.transpose(1, 2, 0))
+
+
+def _fully_connected_update(env: Environment, node: Node) -> None:
+    w = env.get(node, "w")
+    dy = env.get(node, "dy").reshape(-1, w.shape[0])
+    a = update.fully_connected_sum(_centred(env, node), dy)
+    rates = env.descent(env.layer(node)).w_rate
+    env.put(node, "w", _update_rows(env, node, w, a, rates))
+
+
+def _bias_update(env: Environment, node: Node) -> None:
+    b = env.get(node, "b")
+    k = env.descent(env.layer(node))
+    dy = env.get(node, "dy").reshape(-1, b.size)
+    e_dy = env.scales[node.inputs["dy"]].exponent
+    new = update.update_bias(b, dy, k.b_rate, env.rate, e_dy, _draw(env, node, "b"), k.b_limit)
+    env.put(node, "b", new)
+
+
+TRAINING: dict[str, Operator] = {
+    "mask": _mask,
+    "keep": _keep,
+    "softmax_loss": _softmax_loss,
+    "conv2d_backward_input": _conv2d_backward,
+    "depthwise_backward_input": _conv2d_backward,
+    "fully_connected_backward_input": _fully_connected_backward,
+    "average_pool_backward_input": _average_pool_backward,
+    "max_pool_backward_input": _max_pool_backward,
+    "mean_backward_input": _mean_backward,
+    "pad_backward_input": _pad_backward,
+    "concatenate_backward_input": _concatenate_backward,
+    "transpose_backward_input": _transpose_backward,
+    "lookup_backward_input": _lookup_backward,
+    "reshape_backward_input": _reshape_backward,
+    "gradient_add": _gradient_add,
+    "conv2d_update": _conv2d_update,
+    "depthwise_update": _depthwise_update,
+    "fully_connected_update": _fully_connected_update,
+    "bias_update": _bias_update,
+    "advance": _advance,
+}

@@ -1,0 +1,93 @@
+"""One node with its tensors, as verify looks at it, and what holds of kinds and types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tinyflash.errors import InternalError
+from tinyflash.graph import Graph, Node, Tensor
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Operands:
+    """A node with its tensors by role, of inputs and outputs alike.
+
+    `origin`: those of the forward node that an input gradient is derived from, if there is one.
+    """
+
+    node: Node
+    tensors: Mapping[str, Tensor]
+    origin: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def require(self, condition: bool, text: str) -> None:
+        if not condition:
+            raise InternalError(f"unsound graph: {self.node.name} ({self.node.op}): {text}")
+
+    def same(self, found: object, expected: object, what: str) -> None:
+        self.require(found == expected, f"{what} is {found}, expected {expected}")
+
+    def shape(self, role: str) -> Shape:
+        return self.tensors[role].shape
+
+    def size(self, role: str) -> int:
+        return self.tensors[role].size
+
+    def parts(self) -> list[Shape]:
+        """Shapes of the weights: the trained part, the frozen one, or both."""
+        found = [self.shape(role) for role in ("w", "w_frozen") if role in self.tensors]
+        self.require(bool(found), "no weights")
+        return found
+
+    def forward(self) -> Operands:
+        """An input gradient seen as its layer: dx in the place of x, dy in that of y."""
+        names = {"dx": "x", "dy": "y"}
+        return replace(self, tensors={names.get(r, r): t for r, t in self.tensors.items()})
+
+
+def operands_of(graph: Graph, node: Node) -> Operands:
+    """The node with the tensors it names."""
+    return Operands(node, _tensors(graph, node), _origin(graph, node))
+
+
+def _tensors(graph: Graph, node: Node) -> dict[str, Tensor]:
+    return {r: graph.tensors[t] for r, t in {**node.inputs, **node.outputs}.items()}
+
+
+def _origin(graph: Graph, node: Node) -> dict[str, Tensor]:
+    op = node.op.removesuffix("_backward_input")
+    found = (n for n in graph.nodes if (n.op, n.name) == (op, node.layer) and n is not node)
+    return next((_tensors(graph, n) for n in found), {})
+
+
+# ---- Kinds and types ----------------------------------------------------------------------------
+
+_BIASED = ("conv2d", "depthwise", "fully_connected", "bias_update")
+_TABLES = {"lookup": "int8", "softmax": "int32", "softmax_loss": "uint16"}
+
+
+def check_type(o: Operands, role: str, tensor: Tensor) -> None:
+    """Requires of one operand the kind and the type that its role has."""
+    op = o.node.op
+    dtype = "int8"
+    kinds: tuple[str, ...] = ("activation",)
+    if role == "b" and op in _BIASED:
+        dtype, kinds = "int32", ("constant", "trainable")
+    elif role == "table":
+        dtype, kinds = _TABLES[op], ("constant",)
+        o.same(tensor.shape, (256,), "the table's shape")
+    elif role == "slope":
+        dtype, kinds = "int16", ("constant",)
+        o.same(tensor.shape, (256,), "the slope's shape")
+    elif role == "mask":
+        dtype, kinds = "uint8", ("mask",)
+    elif role in ("w", "w_frozen"):
+        kinds = ("trainable",) if role == "w" else ("constant",)
+    elif role in ("dx", "dy") or op == "gradient_add":
+        kinds = ("gradient",)
+    elif op in ("add", "concatenate") and role != "y":
+        kinds = ("activation", "constant")
+    o.same(tensor.dtype, dtype, f"the type of {role}")
+    o.require(tensor.kind in kinds, f"{role} is of kind {tensor.kind}, expected {kinds[0]}")

@@ -1,0 +1,58 @@
+"""Functions of one element: how a file codes and tabulates them, and as torch has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinyflash.graph import LookupAttrs
+from tinyflash.read import tables
+from tinyflash.read.tables import Coding, Table
+
+Real = Any  # torch.Tensor, float64
+ALPHA = 0.3  # leaky_relu's
+
+
+@dataclass(frozen=True)
+class Function:
+    """`coding`: that of the output, for an input's and a zero point that one would like."""
+
+    table: Callable[[Coding, Coding], Table]
+    coding: Callable[[Coding, int], Coding] = lambda x, zero: Coding(x.scale, zero)
+    alpha: float = 0.0
+
+
+FUNCTIONS = {
+    "logistic": Function(tables.logistic, lambda _x, _zero: Coding(1 / 256, -128)),
+    "tanh": Function(tables.tanh, lambda _x, _zero: Coding(1 / 128, 0)),
+    "relu": Function(tables.relu),
+    "relu6": Function(tables.relu6, lambda x, _zero: x),
+    "leaky_relu": Function(lambda x, y: tables.leaky_relu(x, y, ALPHA), alpha=ALPHA),
+    "hard_swish": Function(tables.hard_swish),
+    "quantize": Function(
+        tables.requantize, lambda x, zero: Coding(float(np.float32(x.scale * 0.7)), zero)
+    ),
+}
+
+
+def attrs_of(name: str) -> LookupAttrs:
+    return LookupAttrs(name, FUNCTIONS[name].alpha)
+
+
+def real_function(name: str, x: Real) -> Real:
+    """The function that torch differentiates."""
+    from torch.nn import functional
+
+    match name:
+        case "leaky_relu":
+            return functional.leaky_relu(x, ALPHA)
+        case "hard_swish":
+            return x * functional.relu6(x + 3) / 6
+        case "quantize":
+            return x
+        case "relu6":
+            return functional.relu6(x)
+    return {"logistic": x.sigmoid, "tanh": x.tanh, "relu": x.relu}[name]()

@@ -1,0 +1,87 @@
+"""tinyflash train: it learns, keeps, goes on; and data that it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+from tests.python.commands import refused, tinyflash
+
+
+def train(model, scheme, data, out, *more):
+    return "train", model, "--scheme", scheme, "--data", data, "-o", out, *more
+
+
+def test_train_learns_and_keeps_what_it_learned(tmp_path, model, scheme, data):
+    out = tmp_path / "out"
+    result = tinyflash(*train(model, scheme, data, out, "--rate", "0.05", "--epochs", "5"))
+    assert result.exit_code == 0, result.output
+    course = json.loads((out / "training.json").read_text())
+    assert course["accuracy_after"] > course["accuracy_before"]
+    assert course["accuracy_after"] >= 90
+    assert f"accuracy after: {course['accuracy_after']:.1f} %" in result.stdout
+    assert len(course["losses"]) == 5 * 32
+    with np.load(out / "learned.npz") as learned:
+        assert set(learned) == {"hash", "weights", "state"}
+
+
+def test_train_goes_on_from_what_was_learned(tmp_path, model, scheme, data):
+    """The step counter counts on, and the accuracy begins where it ended."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    tinyflash(*train(model, scheme, data, first, "--rate", "0.05"))
+    more = ("--resume", first / "learned.npz", "--rate", "0.001", "--epochs", "1")
+    assert tinyflash(*train(model, scheme, data, second, *more)).exit_code == 0
+    before = json.loads((second / "training.json").read_text())["accuracy_before"]
+    assert before == json.loads((first / "training.json").read_text())["accuracy_after"]
+    with np.load(second / "learned.npz") as learned:
+        assert int.from_bytes(learned["state"].tobytes()[4:8], "little") == 4 * 32
+
+
+def test_train_without_validation_uses_every_sample(tmp_path, model, scheme, data):
+    out = tmp_path / "out"
+    tinyflash(*train(model, scheme, data, out, "--validation", "0", "--epochs", "1"))
+    course = json.loads((out / "training.json").read_text())
+    assert len(course["losses"]) == 40
+    assert course["accuracy_after"] is None
+
+
+def test_train_is_repeatable(tmp_path, model, scheme, data):
+    for out in ("a", "b"):
+        tinyflash(*train(model, scheme, data, tmp_path / out, "--seed", "7"))
+    a, b = (np.load(tmp_path / out / "learned.npz") for out in ("a", "b"))
+    assert (a["weights"] == b["weights"]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"y": np.full(40, 3)}, "3 classes"),
+        ({"x": np.zeros((40, 8, 8))}, "shape"),
+        ({"x": np.full((40, 8, 8, 3), np.nan)}, "finite"),
+        ({"y": np.zeros(39, int)}, "40 samples and 39 labels"),
+        ({"y": np.linspace(0, 1, 40)}, "whole numbers"),
+    ],
+)
+def test_train_refuses_other_data(tmp_path, model, scheme, data, change, complaint):
+    with np.load(data) as whole:
+        np.savez(data, **{**whole, **change})
+    out = tmp_path / "out"
+    assert complaint in refused(*train(model, scheme, data, out))
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [("--rate", "nan", "rate"), ("--rate", "-1", "rate"), ("--validation", "1", "fraction")],
+)
+def test_train_refuses_numbers_out_of_range(
+    tmp_path, model, scheme, data, option, value, complaint
+):
+    assert complaint in refused(*train(model, scheme, data, tmp_path / "out", option, value))
+
+
+def test_train_refuses_what_another_model_learned(tmp_path, model, scheme, data):
+    tinyflash(*train(model, scheme, data, tmp_path / "out", "--epochs", "1"))
+    scheme.write_text(scheme.read_text().replace("0.5", "1.0"))
+    more = ("--resume", tmp_path / "out" / "learned.npz")
+    line = refused(*train(model, scheme, data, tmp_path / "other", *more))
+    assert "belongs to another model" in line
