@@ -34,10 +34,6 @@ class Compiled:
     board: Board | None = None
 
     @property
-    def infer_plan(self) -> Plan:
-        return self.infer.plan
-
-    @property
     def train_plan(self) -> Plan | None:
         return None if self.train is None else self.train.plan
 
@@ -50,8 +46,9 @@ class Compiled:
     def report(self) -> report.Report:
         return report.make_report(self.program, self.infer, self.train, self.board)
 
-    def write(self, directory: Path) -> None:
+    def write(self, directory: str | Path) -> None:
         """model.c, model.h, report.json and report.txt, each whole or not at all."""
+        directory = Path(directory)
         texts = {
             "model.c": c.source(self.program),
             "model.h": c.header(self.program),

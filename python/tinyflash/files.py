@@ -9,9 +9,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from tinyflash.errors import DataError
+
+
+def to_write(path: Path) -> Path:
+    """`path` without links, if a file can be written there; else DataError."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is not a regular file; name another file to write")
+    to_fill(path.parent)
+    return path
+
+
+def to_fill(folder: Path) -> Path:
+    """`folder`, if it is one or can become one; else DataError."""
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            return folder
+        if place.exists():
+            raise DataError(f"{place} is not a folder; name another place to write to")
+    return folder
+
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Lets `write` fill a temporary file beside `path`, then renames it; makes the directory."""
+    path = to_write(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

@@ -138,7 +138,7 @@ def as_text(report: Report) -> str:
 
 
 def _layer_line(layer: Report) -> str:
-    dead = f", {layer['dead_channels']} dead channels" if layer["dead_channels"] else ""
+    dead = f", dead channels: {layer['dead_channels']}" if layer["dead_channels"] else ""
     return (
         f"  {layer['layer']:<22} {layer['trained_channels']:>4} of {layer['input_channels']:>4} "
         f"input channels, weights {layer['weight_bytes']:>7,} B, "

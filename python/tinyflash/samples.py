@@ -76,9 +76,19 @@ def _load(path: Path) -> Numbers | dict[str, Numbers]:
         return loaded if isinstance(loaded, np.ndarray) else dict(loaded)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
-    except Exception as error:  # a damaged file can provoke any of a dozen exceptions
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path} is not a whole .npy or .npz file of numbers: {reason}") from None
+    except OSError as error:
+        if error.strerror:
+            raise DataError(f"{path} cannot be read ({error.strerror})") from None
+        raise _damaged(path) from None
+    except Exception:  # a damaged file can provoke any of a dozen exceptions
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(
+        f"{path} is not a whole .npy or .npz file of numbers; write it with numpy.save or "
+        "numpy.savez, without objects in it"
+    )
 
 
 def _encode(x: Numbers, port: Port, where: str) -> Int8Array:
@@ -91,7 +101,8 @@ def _encode(x: Numbers, port: Port, where: str) -> Int8Array:
 def _labels(y: Numbers, classes: int, where: str) -> Labels:
     if y.ndim != 1 or y.dtype.kind not in "biu":
         raise DataError(
-            f"{where} is {y.dtype} of shape {y.shape}; labels are whole numbers, one per sample"
+            f"{where} is {y.dtype} of shape {y.shape}; labels are whole numbers, one per sample, "
+            "of an integer type such as int64"
         )
     labels = y.astype(np.int64)
     outside = np.flatnonzero((labels < 0) | (labels >= classes))

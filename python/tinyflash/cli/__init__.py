@@ -54,6 +54,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except TinyflashError as error:
             raise OneLine(str(error)) from error
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else ctx.command_path
+            raise OneLine(f"{error.format_message()} See {command} --help.") from error
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except OSError as error:

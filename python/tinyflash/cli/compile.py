@@ -18,7 +18,7 @@ from tinyflash.read import read
 @options.scheme
 @options.board
 @options.seed
-@options.output("Directory for table, header and report.")
+@options.output_folder("Directory for table, header and report.")
 def compile_(model: Path, scheme: Path | None, board: str | None, seed: int, output: Path) -> None:
     """Compile MODEL to a C table: model.c, model.h, report.json, report.txt.
 

@@ -13,7 +13,7 @@ from tinyflash.demo import Settings, run
 @click.command()
 @click.option("--board", default=Settings.board, show_default=True)
 @options.seed
-@options.output("Where report and pictures go.", str(Settings.output))
+@options.output_folder("Where report and pictures go.", Settings.output)
 def demo(board: str, seed: int, output: Path) -> None:
     """A pretrained int8 network learns a new task on an emulated microcontroller.
 

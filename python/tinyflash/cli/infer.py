@@ -21,7 +21,7 @@ from tinyflash.samples import load_inputs
 @click.command()
 @options.model
 @click.argument("samples", type=options.PATH, metavar="X.npy")
-@options.output("Where to write the outputs (.npy).")
+@options.output_file("Where to write the outputs (.npy).")
 def infer(model: Path, samples: Path, output: Path) -> None:
     """Run MODEL over the samples of X.npy (first axis) on this computer.
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from tinyflash import files
 from tinyflash.training import Recipe, Schedule
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,9 +32,23 @@ schedule = click.option(
 )  # fmt: skip
 
 
-def output(what: str, default: str | None = None) -> Callable[[F], F]:
-    """The option -o."""
+def output_file(what: str) -> Callable[[F], F]:
+    """The option -o of a command that writes one file; it is checked before the work begins."""
     return click.option(
-        "-o", "--output", type=PATH, default=default, required=default is None, help=what,
-        show_default=default is not None,
-    )  # fmt: skip
+        "-o", "--output", type=PATH, required=True, help=what, callback=_checked(files.to_write)
+    )
+
+
+def output_folder(what: str, default: Path | None = None) -> Callable[[F], F]:
+    """The option -o of a command that writes several files into a folder."""
+    asked = {"required": True} if default is None else {"default": default, "show_default": True}
+    return click.option(
+        "-o", "--output", type=PATH, help=what, callback=_checked(files.to_fill), **asked
+    )
+
+
+def _checked(check: Callable[[Path], Path]) -> Callable[[object, object, Path], Path]:
+    def callback(_context: object, _parameter: object, path: Path) -> Path:
+        return check(path)
+
+    return callback

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import click
@@ -55,7 +56,7 @@ class Trained:
     help="Fraction of the samples held out, of each label alike; 0: none.",
 )
 @click.option("--resume", type=options.PATH, help="A learned.npz to go on from.")
-@options.output("Directory for learned weights and report.")
+@options.output_folder("Directory for learned weights and report.")
 def train(
     model: Path,
     scheme: Path | None,
@@ -97,7 +98,13 @@ def train(
 
 def _classes(graph: Graph, scheme: Scheme) -> int:
     """Labels are below this."""
-    return scheme.head or graph.output.shape[-1]
+    shape = graph.output.shape
+    if scheme.head is None and (shape[-1] < 2 or prod(shape) != shape[-1]):
+        raise DataError(
+            f"the network's output, of shape {list(shape)}, is no row of class scores; "
+            "give it a new classifier in the scheme: head = number of classes"
+        )
+    return scheme.head or shape[-1]
 
 
 def _train(session: Session, kept: Samples, held_out: Samples, recipe: Recipe) -> Trained:

@@ -15,7 +15,7 @@ Derivative = Callable[[Reals, float], Reals]
 
 def _logistic(x: Reals, _: float) -> Reals:
     e = np.exp(-np.abs(x))  # p (1 - p) is even; this form of it cannot overflow
-    return e / (1 + e) ** 2
+    return np.asarray(e / (1 + e) ** 2)
 
 
 def _tanh(x: Reals, _: float) -> Reals:

@@ -26,10 +26,6 @@ class Storage:
     last: int
 
 
-def in_arena(graph: Graph, tensor: str) -> bool:
-    return graph.tensors[tensor].kind in ("activation", "gradient", "mask")
-
-
 def lifetimes(graph: Graph) -> tuple[Storage, ...]:
     """The storages of a graph. The input is live from the start, the output to the end."""
     last_read = _last_reads(graph)
