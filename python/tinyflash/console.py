@@ -53,9 +53,9 @@ def table(title: str, *columns: str) -> Table:
 
 @contextmanager
 def _bar(text: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
-    with Progress(
-        TextColumn("{task.description:<34}"),
-        BarColumn(bar_width=28),
+    with Progress(  # fits 80 columns
+        TextColumn("{task.description:<30}"),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
@@ -79,7 +79,7 @@ def watching(text: str, total: int) -> Iterator[Callable[[Step], None]]:
 
         def listen(step: Step) -> None:
             mean, right = loss.add(step.loss), accuracy.add(100.0 * step.correct)
-            note = f"loss {mean:.3f}  accuracy {right:.0f} %"
+            note = f"loss {mean:.2f} acc. {right:.0f} %"
             progress.update(task, completed=step.number + 1, note=note)
 
         yield listen
