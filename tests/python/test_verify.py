@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 from tests.python.networks import NETWORKS, everything
 
-from tinyflash import verify_shapes
 from tinyflash.errors import InternalError
 from tinyflash.graph import ROLES, Graph, NoAttrs, Node, Port, Quant, Tensor
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.head import mark_logits
 from tinyflash.read import read
-from tinyflash.verify import verify
+from tinyflash.verify import shapes, verify
 
 Change = Callable[[Graph], Graph]
 
@@ -166,7 +165,7 @@ def test_imported_graphs_are_sound(name: str, tmp_path: Path) -> None:
 
 
 def test_an_operator_of_every_kind_has_a_rule() -> None:
-    assert set(verify_shapes.RULES) == set(ROLES)
+    assert set(shapes.RULES) == set(ROLES)
 
 
 def test_nodes_may_repeat_only_as_sums_of_gradients(training: Graph) -> None:

@@ -1,6 +1,6 @@
 """Facts that hold of every graph, checked after each pass by code that took no part in making it.
 
-The rules of single operators are in verify_shapes.py.
+The rules of single operators are in shapes.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyflash.errors import InternalError
 from tinyflash.graph import ROLES, Graph, Node, Port, Quant, Tensor
-from tinyflash.verify_shapes import check_node
+from tinyflash.verify.shapes import check_node
 
 
 def verify(graph: Graph) -> None:

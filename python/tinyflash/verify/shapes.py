@@ -21,7 +21,7 @@ from tinyflash.graph import (
     TransposeAttrs,
     WindowAttrs,
 )
-from tinyflash.verify_operands import Operands, check_type, operands_of
+from tinyflash.verify.operands import Operands, check_type, operands_of
 
 
 def check_node(graph: Graph, node: Node) -> None:
