@@ -6,17 +6,21 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from tinyflash import toolchain
+from tinyflash import files, toolchain
 from tinyflash.boards import Board
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
 
 KERNELS = "ref"
+# Of a failed build, the lines that say why; the linker's own come before collect2's.
+_CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
 
 
 @dataclass(frozen=True)
@@ -34,20 +38,34 @@ class FirmwareSize:
 
 
 def build_firmware(model: Path, board: Board, output: Path, kernels: str = KERNELS) -> Path:
-    """Builds output/firmware.elf with the model.c and model.h of the folder `model`."""
+    """Builds output/firmware.elf and .map with the model.c and model.h of the folder `model`.
+
+    SCons works in a folder of its own, so that builds may go on side by side, and so that names of
+    folders, which reach the tools through a shell, may hold any character.
+    """
     _check_tools()
     for name in ("model.c", "model.h"):
         if not (model / name).is_file():
             raise BuildError(f"{model / name} is missing; tinyflash compile -o {model} makes it")
-    output.mkdir(parents=True, exist_ok=True)
-    settings = {"BOARD": board.name, "MODEL": model, "BUILD": output, "KERNELS": kernels}
+    with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
+        copy, build = Path(private, "model"), Path(private, "build")
+        for name in ("model.c", "model.h"):
+            files.write_bytes(copy / name, (model / name).read_bytes())
+        log = _run_scons({"BOARD": board.name, "MODEL": copy, "BUILD": build, "KERNELS": kernels})
+        if log is not None:
+            raise _failure(board, log.replace(str(copy), str(model)), output)
+        for name in ("firmware.map", "firmware.elf"):
+            files.write_bytes(output / name, (build / name).read_bytes())
+    return output / "firmware.elf"
+
+
+def _run_scons(settings: Mapping[str, object]) -> str | None:
+    """Builds the target `firmware`; returns what was said if that failed."""
     command = [sys.executable, "-m", "SCons", "-C", str(source_root()), "-Q", "--silent"]
     command += [f"-j{os.cpu_count() or 1}", "firmware"]
-    command += [f"{k}={v.absolute() if isinstance(v, Path) else v}" for k, v in settings.items()]
+    command += [f"{name}={value}" for name, value in settings.items()]
     done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise _failure(board, done.stdout + done.stderr, output)
-    return output / "firmware.elf"
+    return None if done.returncode == 0 else done.stdout + done.stderr
 
 
 def _check_tools() -> None:
@@ -67,8 +85,8 @@ def _failure(board: Board, log: str, output: Path) -> BoardError | BuildError:
             f"board {board.name}: the firmware is {int(overflow[2]):,} bytes too large for its "
             f"{have:,} bytes of {overflow[1]}; train fewer layers or take a larger board"
         )
-    (output / "build.log").write_text(log, encoding="utf-8")
-    lines = [line for line in log.splitlines() if "error: " in line] or log.splitlines()[-1:]
+    files.write_bytes(output / "build.log", log.encode())
+    lines = [line for line in log.splitlines() if _CAUSE.search(line)] or log.splitlines()[-1:]
     first = lines[0].strip() if lines else "SCons said nothing"
     return BuildError(f"building for {board.name} failed: {first}; see {output / 'build.log'}")
 
@@ -84,3 +102,21 @@ def firmware_size(elf: Path) -> FirmwareSize:
         sram_bytes=stack + data + sizes.get(".bss", 0),
         stack_bytes=stack,
     )
+
+
+def firmware_board(elf: Path) -> str:
+    """The name of the board that an image was built for: the firmware's own `board_name`."""
+    if not elf.is_file():
+        raise BuildError(f"{elf} is missing; tinyflash build makes it")
+    try:
+        with elf.open("rb") as file:
+            image = ELFFile(file)
+            (symbol,) = image.get_section_by_name(".symtab").get_symbol_by_name("board_name")
+            section = image.get_section(symbol["st_shndx"])
+            start = symbol["st_value"] - section["sh_addr"]
+            name = section.data()[start : start + symbol["st_size"]].rstrip(b"\0").decode("ascii")
+            if image["e_machine"] == "EM_ARM" and name:
+                return str(name)
+    except Exception:  # a damaged file can provoke any of a dozen exceptions
+        pass
+    raise BuildError(f"{elf} is no firmware of tinyflash for an Arm; tinyflash build makes one")

@@ -10,10 +10,14 @@ import numpy as np
 
 from tinyflash.errors import DataError
 from tinyflash.files import write_atomically
-from tinyflash.program import Program
+from tinyflash.lower.layout import SCALE, STATE_HEADER
+from tinyflash.program import Program, Space
 from tinyflash.session import Session
 
 _ARRAYS = ("hash", "state", "weights")
+_EXPONENTS = range(-40, 16)  # of scales (SPEC 5.1)
+_QUIET_LIMIT = 16
+_RATE_EXPONENTS = range(-512, 512)
 
 
 @dataclass(frozen=True)
@@ -65,4 +69,48 @@ def load_learned(path: Path, program: Program) -> Learned:
             f"{path} belongs to another model or scheme "
             f"(hash {learned.hash:08x}, this one has {program.hash:08x})"
         )
+    wrong = _impossible_state(learned.state, program) or _impossible_weight(learned, program)
+    if wrong is not None:
+        raise DataError(f"{path} is damaged: {wrong}; start from another file, or anew")
     return learned
+
+
+def _impossible_state(state: bytes, program: Program) -> str | None:
+    """What in STATE no training leaves behind; the kernels rely on its ranges."""
+    _, _, mantissa, exponent, label, predicted, _, count, _ = STATE_HEADER.unpack_from(state)
+    *_, expected, _ = STATE_HEADER.unpack_from(program.state)
+    if count != expected:
+        return f"{count} scales of gradients, the model has {expected}"
+    if 0 < mantissa < 2**15 or exponent not in _RATE_EXPONENTS:
+        return f"a learning rate of {mantissa} * 2^{exponent}"
+    if max(label, predicted) >= max(1, program.classes):
+        return f"labels {label} and {predicted}, the model has {program.classes} classes"
+    scales = SCALE.iter_unpack(state[STATE_HEADER.size :])
+    for index, (exponent, quiet, _, peak, _) in enumerate(scales):
+        if exponent not in _EXPONENTS or quiet >= _QUIET_LIMIT or peak < 0:
+            return f"scale {index} has exponent {exponent}, quiet {quiet}, peak {peak}"
+    return None
+
+
+def _impossible_weight(learned: Learned, program: Program) -> str | None:
+    """A weight of -128 that was not compiled so: an update ends at -127 (SPEC 6.4)."""
+    found, compiled = (np.frombuffer(b, np.int8) for b in (learned.weights, program.weights))
+    for start, end in _int8_spans(program):
+        lowest = (found[start:end] == -128) & (compiled[start:end] != -128)
+        if lowest.any():
+            return f"weight {start + int(np.argmax(lowest))} is -128"
+    return None
+
+
+def _int8_spans(program: Program) -> list[tuple[int, int]]:
+    """Where in WEIGHTS the int8 weights are; between them are biases, which are int32."""
+    trained = {
+        buffer.offset: row.kernel != "bias_update"
+        for row in program.train
+        if row.kernel.endswith("_update")
+        for buffer in row.buffers
+        if buffer is not None and buffer.space is Space.WEIGHTS
+    }
+    starts = sorted(trained)
+    ends = [*starts[1:], len(program.weights)]
+    return [(a, b) for a, b in zip(starts, ends, strict=False) if trained[a]]

@@ -60,6 +60,25 @@ def test_flash_ends_by_itself_when_told_to(model, board, tmp_path):
     assert "socket://" in done.stdout
 
 
+def test_flash_knows_the_board_that_the_image_is_for(model, tmp_path):
+    out = tmp_path / "out"
+    tinyflash("compile", model, "--board", "qemu_stm32f405", "-o", out)
+    tinyflash("build", out, "--board", "qemu_mps2_an500")
+    done = tinyflash("flash", out, "--exit-after", "0")
+    assert done.stdout.startswith("qemu_mps2_an500 runs")
+    done = tinyflash("flash", out, "--board", "qemu_stm32f405", "--exit-after", "0")
+    assert done.returncode == 1
+    assert "built for board qemu_mps2_an500, not for qemu_stm32f405" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
+def test_flash_refuses_a_time_that_is_none(tmp_path, seconds):
+    done = tinyflash("flash", tmp_path, "--exit-after", seconds)
+    assert done.returncode != 0
+    assert "Invalid value for '--exit-after'" in done.stderr
+
+
 def test_train_on_a_board_is_train_on_the_host(model, scheme, data, board, tmp_path):
     rest = ("--scheme", scheme, "--data", data, "--epochs", "1", "--rate", "0.1")
     for place in (board.name, "host"):

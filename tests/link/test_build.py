@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tinyflash import build
 from tinyflash.boards import Board, boards, load_board, read_board
-from tinyflash.build import build_firmware, firmware_size
+from tinyflash.build import build_firmware, firmware_board, firmware_size
 from tinyflash.errors import BoardError, BuildError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,9 +58,50 @@ def test_flash_is_enforced(tmp_path: Path) -> None:
         build_firmware(model, load_board("qemu_stm32f405"), tmp_path / "out")
 
 
+def test_folders_may_have_any_name(tmp_path: Path) -> None:
+    """Quotes, dollars, semicolons: names reach the tools through a shell."""
+    odd = tmp_path / "it's $HOME; \"`&"
+    shutil.copytree(MODEL, odd)
+    elf = build_firmware(odd, load_board("qemu_stm32f405"), odd)
+    assert firmware_board(elf) == "qemu_stm32f405"
+    assert {path.name for path in odd.iterdir()} == {
+        *(path.name for path in MODEL.iterdir()),
+        *("firmware.elf", "firmware.map"),
+    }
+
+
+def test_builds_side_by_side(tmp_path: Path) -> None:
+    """Into one folder, for two boards: the image is one of them, whole."""
+    with ThreadPoolExecutor() as pool:
+        elfs = set(pool.map(lambda board: build_firmware(MODEL, board, tmp_path), boards()))
+    (elf,) = elfs
+    assert firmware_board(elf) in {board.name for board in boards()}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"nonsense", b"\x7fELF nothing", Path(sys.executable).read_bytes()[:4096]]
+)
+def test_an_image_that_is_no_firmware(content: bytes, tmp_path: Path) -> None:
+    elf = tmp_path / "firmware.elf"
+    elf.write_bytes(content)
+    with pytest.raises(BuildError, match=r"firmware\.elf is no firmware of tinyflash"):
+        firmware_board(elf)
+
+
+def test_an_error_of_the_linker_is_its_cause(tmp_path: Path) -> None:
+    model = model_with(tmp_path, "extern const", "extern const char absent[];\nextern const")
+    source = model / "model.c"
+    text = source.read_text().replace(".flash = weights_image", ".flash = (const uint8_t *)absent")
+    source.write_text(text)
+    with pytest.raises(BuildError, match="undefined reference to `absent'"):
+        build_firmware(model, load_board("qemu_stm32f405"), tmp_path / "out")
+
+
 def test_an_error_of_the_compiler_is_one_line(tmp_path: Path) -> None:
     model = model_with(tmp_path, "extern const", "nonsense const")
-    with pytest.raises(BuildError, match=r"failed: .*error: .*; see .*build\.log") as caught:
+    with pytest.raises(
+        BuildError, match=rf"failed: {model}.*error: .*; see .*build\.log"
+    ) as caught:
         build_firmware(model, load_board("qemu_stm32f405"), tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert "nonsense" in (tmp_path / "out" / "build.log").read_text()
@@ -92,9 +135,9 @@ def test_it_builds_from_sources_that_cannot_be_written(
     assert elf == tmp_path / "out" / "firmware.elf"
     assert elf.is_file() and (tmp_path / "out" / "firmware.map").is_file()
     assert sorted(sources.rglob("*")) == before
-    built = elf.stat().st_mtime_ns
-    build_firmware(MODEL, board, tmp_path / "out")
-    assert elf.stat().st_mtime_ns == built  # nothing had changed
+    built = elf.read_bytes()
+    again = build_firmware(MODEL, board, tmp_path / "again")
+    assert again.read_bytes() == built  # whatever folder it was built in
 
 
 @BOARDS

@@ -15,7 +15,7 @@ import serial
 
 from tinyflash.boards import Board
 from tinyflash.build import firmware_size
-from tinyflash.device import DeviceSession, Emulator, protocol
+from tinyflash.device import DeviceSession, Emulator, protocol, session
 from tinyflash.device.frames import Frame, encode
 from tinyflash.device.protocol import Type
 from tinyflash.errors import BoardError, BuildError, LinkError
@@ -88,6 +88,17 @@ def test_an_emulator_that_is_killed_in_the_middle(emulated: Emulated) -> None:
         killer.join()
         assert "\n" not in str(caught.value)
         assert time.monotonic() < start + 5
+
+
+def test_an_emulator_that_freezes(emulated: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_RUN_S", 0.5)
+    with Emulator(*emulated) as emulator, DeviceSession(emulator) as device:
+        assert emulator.pid is not None
+        device._send_sample(SAMPLE, protocol.Purpose.INFER)
+        monkeypatch.setattr(device, "_send_sample", lambda *_: None)
+        os.kill(emulator.pid, signal.SIGSTOP)
+        with pytest.raises(LinkError, match=r"the board has not answered for 0\.5 s; start it"):
+            device.infer(SAMPLE)
 
 
 def test_no_emulator_outlives_its_context(emulated: Emulated) -> None:

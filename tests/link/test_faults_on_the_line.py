@@ -6,6 +6,7 @@ The firmware runs on this computer, under sanitizers.
 from __future__ import annotations
 
 import random
+import select
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,6 +168,7 @@ def test_a_device_that_starts_anew_is_noticed(start: Callable[[], PipePort]) -> 
     port = start()
     device = DeviceSession(Link(port))
     port._from, other = start()._from, port._from
+    select.select([port._from], [], [], 60)  # until it has started, however long that takes
     with pytest.raises(LinkError, match="started anew"):
         device.counters()
     port._from = other
@@ -194,6 +196,25 @@ def test_nobody_answers() -> None:
     with pytest.raises(LinkError, match=r"no answer within 0\.2 s; is the firmware") as caught:
         Link(SilentPort()).open_session(0.2)
     assert "\n" not in str(caught.value)
+
+
+class CutPort(SilentPort):
+    """A line that breaks when it is written to; what had come before can still be read."""
+
+    def write(self, data: bytes) -> int:
+        raise OSError("broken pipe")
+
+    def read(self, size: int) -> bytes:
+        said, self.says = self.says, b""
+        return said
+
+
+def test_the_last_words_of_a_dead_device_are_read() -> None:
+    fault = encode(Frame(Type.FAULT, 0, protocol.FAULT.pack(3, 0x10000, 0, 0x1234, 0)))
+    with pytest.raises(LinkError, match="the device stopped: undefined instruction, at pc 0x0000"):
+        Link(CutPort(fault)).command(Type.TRAIN)
+    with pytest.raises(LinkError, match="the serial line is gone: broken pipe"):
+        Link(CutPort()).command(Type.TRAIN)
 
 
 def test_another_version_of_the_protocol() -> None:

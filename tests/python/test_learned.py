@@ -5,14 +5,28 @@ import pytest
 
 from tinyflash.errors import DataError
 from tinyflash.learned import Learned, load_learned, save_learned
+from tinyflash.lower.layout import SCALE, STATE_HEADER
+from tinyflash.program import Buffer, Row, Space
+
+
+def state(rate=(0x8000, -3), label=2, predicted=1, count=1, scale=(-14, 3, 0, 99, 7)):
+    return STATE_HEADER.pack(1, 2, *rate, label, predicted, 9, count, 0) + SCALE.pack(*scale)
+
+
+def update(kernel, offset):
+    return Row(kernel, 0, (Buffer(Space.ARENA, 0), None, Buffer(Space.WEIGHTS, offset)), "", "")
 
 
 class Program:
-    hash, weights, state = 0xDEADBEEF, bytes(5), bytes(8)
+    """Two int8 weights, padded to 4 bytes, between two biases; the second weight is -128."""
+
+    hash, classes, state = 0xDEADBEEF, 3, state()
+    weights = bytes(4) + b"\x00\x80\x00\x00" + bytes(4)
+    train = (update("bias_update", 0), update("conv2d_update", 4), update("bias_update", 8))
 
 
 class Session:
-    weights, state = b"\x00\x01\xff\x7f\x80", b"step+seed"[:8]
+    weights, state = b"\x80\x01\xff\x7f" + b"\x81\x80\x00\x00" + b"\x80" * 4, state()
 
 
 def test_what_was_learned_comes_back(tmp_path):
@@ -45,3 +59,31 @@ def test_a_damaged_or_missing_file_gets_one_line(tmp_path):
             load_learned(tmp_path / name, Program())
     with pytest.raises(DataError, match="no such file"):
         load_learned(tmp_path / "none.npz", Program())
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"count": 2}, "2 scales of gradients, the model has 1"),
+        ({"rate": (0x7FFF, 0)}, r"learning rate of 32767 \* 2\^0"),
+        ({"rate": (0x8000, 512)}, r"learning rate of 32768 \* 2\^512"),
+        ({"label": 3}, "labels 3 and 1, the model has 3 classes"),
+        ({"predicted": 3}, "labels 2 and 3"),
+        ({"scale": (16, 0, 0, 0, 0)}, "scale 0 has exponent 16"),
+        ({"scale": (-41, 0, 0, 0, 0)}, "scale 0 has exponent -41"),
+        ({"scale": (0, 16, 0, 0, 0)}, "quiet 16"),
+        ({"scale": (0, 0, 0, -1, 0)}, "peak -1"),
+    ],
+)
+def test_a_state_out_of_range_is_refused(tmp_path, change, complaint):
+    learned = Learned(Program.hash, Session.weights, state(**change))
+    save_learned(tmp_path / "l.npz", learned)
+    with pytest.raises(DataError, match=f"l.npz is damaged: .*{complaint}"):
+        load_learned(tmp_path / "l.npz", Program())
+
+
+def test_a_weight_that_no_update_leaves_is_refused(tmp_path):
+    weights = Session.weights[:4] + b"\x80" + Session.weights[5:]
+    save_learned(tmp_path / "l.npz", Learned(Program.hash, weights, Session.state))
+    with pytest.raises(DataError, match=r"l\.npz is damaged: weight 4 is -128"):
+        load_learned(tmp_path / "l.npz", Program())

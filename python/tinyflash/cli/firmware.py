@@ -10,12 +10,18 @@ from pathlib import Path
 import click
 
 from tinyflash.boards import Board, load_board
-from tinyflash.build import build_firmware, firmware_size
+from tinyflash.build import build_firmware, firmware_board, firmware_size
 from tinyflash.cli import options
 from tinyflash.device import Emulator
 from tinyflash.errors import BoardError, BuildError
 
 _folder = click.argument("folder", type=options.PATH)
+
+
+def _seconds(_context: object, _parameter: object, value: float | None) -> float | None:
+    if value is not None and not value >= 0:  # so that NaN is refused as well
+        raise click.BadParameter(f"{value} is not a number from 0 up.")
+    return value
 
 
 @click.command()
@@ -35,14 +41,17 @@ def build(folder: Path, board: str | None) -> None:
 @click.command()
 @_folder
 @options.board
-@click.option("--exit-after", type=float, help="Seconds to run; without it, until Ctrl-C.")
+@click.option(
+    "--exit-after", type=float, callback=_seconds, help="Seconds to run; without it, until Ctrl-C."
+)
 def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
     """Run FOLDER/firmware.elf on its board; an emulated one starts, and says where its port is."""
-    target = _board(folder, board)
+    elf = folder / "firmware.elf"
+    target = _built_for(elf, board)
     if not target.emulated:
-        raise BoardError(f"board {target.name} is a real one; copy {folder}/firmware.elf onto it")
+        raise BoardError(f"board {target.name} is a real one; copy {elf} onto it")
     end = None if exit_after is None else time.monotonic() + exit_after
-    with Emulator(target, folder / "firmware.elf") as emulator, suppress(KeyboardInterrupt):
+    with Emulator(target, elf) as emulator, suppress(KeyboardInterrupt):
         click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C ends it)")
         while end is None or time.monotonic() < end:
             if (reason := emulator.why_dead()) is not None:
@@ -53,6 +62,17 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
 def _board(folder: Path, name: str | None) -> Board:
     """The board of this name, or the one that the model was compiled for."""
     return load_board(name or _compiled_for(folder))
+
+
+def _built_for(elf: Path, name: str | None) -> Board:
+    """The board that an image was built for; if one is named, it must be that one."""
+    board = load_board(firmware_board(elf))
+    if name is not None and load_board(name) != board:
+        raise BoardError(
+            f"{elf} was built for board {board.name}, not for {name}; "
+            f"tinyflash build {elf.parent} --board {name} makes one for that"
+        )
+    return board
 
 
 def _compiled_for(folder: Path) -> str:

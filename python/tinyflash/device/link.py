@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import serial
@@ -86,6 +87,8 @@ class Link:
                 return _checked(reply)
             self.repeated += 1
             wait *= 2
+        if not starting:
+            raise LinkError(f"the board has not answered for {timeout:g} s; start it again")
         raise LinkError(
             f"no answer within {timeout:g} s; is the firmware of tinyflash running, and is this "
             "its serial port?"
@@ -97,8 +100,7 @@ class Link:
             for frame in self._receive():
                 if frame.type == sent.type | protocol.REPLY and frame.sequence == sent.sequence:
                     return frame
-                if frame.type == Type.FAULT:
-                    raise LinkError(f"the device stopped: {protocol.fault_text(frame.body)}")
+                _check_fault(frame)
                 if frame.type == Type.READY and not starting:
                     raise LinkError("the device started anew and lost what it had learned")
                 if frame.type in (Type.READY, Type.NAK):
@@ -119,7 +121,18 @@ class Link:
         try:
             self._port.write(data)
         except (serial.SerialException, OSError) as error:
+            for frame in self._last_words():
+                _check_fault(frame)
             raise self._lost(error) from error
+
+    def _last_words(self) -> list[Frame]:
+        """What the other end sent before it was gone, if anything: why it stopped, perhaps."""
+        frames: list[Frame] = []
+        end = time.monotonic() + _DYING_S
+        with suppress(serial.SerialException, OSError):
+            while time.monotonic() < end and (data := self._port.read(self._port.in_waiting or 1)):
+                frames += self._decoder.feed(data)
+        return frames
 
     def _lost(self, error: Exception) -> LinkError:
         """Why the line is gone; it may be a moment before the other end is known to be dead."""
@@ -127,6 +140,11 @@ class Link:
         while (reason := self._why_dead()) is None and time.monotonic() < end:
             time.sleep(_POLL_S)
         return LinkError(reason or f"the serial line is gone: {error}")
+
+
+def _check_fault(frame: Frame) -> None:
+    if frame.type == Type.FAULT:
+        raise LinkError(f"the device stopped: {protocol.fault_text(frame.body)}")
 
 
 def _checked(reply: Frame) -> bytes:

@@ -18,7 +18,8 @@ from tinyflash.errors import DataError, LinkError
 from tinyflash.session import Counters, Int8Array, Outcome
 
 _START_S = 20.0  # until a device must have answered the first HELLO
-_RUN_S = 300.0  # until an inference or a training step must have ended; counted ones are slow
+_RUN_S = 60.0  # until an inference or a training step must have ended
+_COUNTED_RUN_S = 300.0  # the same, in an emulator that counts its instructions
 
 
 class DeviceSession:
@@ -31,6 +32,8 @@ class DeviceSession:
 
     def __init__(self, target: Emulator | str | Link, program_hash: int | None = None) -> None:
         self._link = _link(target)
+        counted = isinstance(target, Emulator) and target.counted
+        self._run_s = _COUNTED_RUN_S if counted else _RUN_S
         try:
             self.info: Info = protocol.parse_info(self._link.open_session(_START_S))
             _check_model(self.info, program_hash)
@@ -57,7 +60,7 @@ class DeviceSession:
 
     def infer(self, x: Int8Array) -> Int8Array:
         self._send_sample(x, Purpose.INFER)
-        reply = self._link.command(Type.INFER, timeout=_RUN_S)
+        reply = self._link.command(Type.INFER, timeout=self._run_s)
         (self.last_ticks,) = protocol.TICKS.unpack_from(reply)
         output = reply[protocol.TICKS.size :]
         output += self._read(Space.OUTPUT, len(output), self.info.output_bytes)
@@ -73,7 +76,7 @@ class DeviceSession:
         as_factor = factor(rate)
         self._send_sample(x, Purpose.TRAIN)
         body = protocol.TRAIN.pack(label, as_factor.mantissa, as_factor.exponent)
-        reply = self._link.command(Type.TRAIN, body, timeout=_RUN_S)
+        reply = self._link.command(Type.TRAIN, body, timeout=self._run_s)
         self.last_ticks, predicted, probability = protocol.TRAIN_REPLY.unpack(reply)
         return Outcome(predicted, probability / 2**15)
 
