@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -51,6 +52,7 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
     if not target.emulated:
         raise BoardError(f"board {target.name} is a real one; copy {elf} onto it")
     end = None if exit_after is None else time.monotonic() + exit_after
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's Ctrl-C
     with Emulator(target, elf) as emulator, suppress(KeyboardInterrupt):
         click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C ends it)")
         while end is None or time.monotonic() < end:
