@@ -103,8 +103,11 @@ def test_train_whose_emulator_dies_says_so_and_writes_nothing(model, scheme, dat
     with subprocess.Popen(
         [*map(str, command), *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as training:
-        os.kill(emulator_of(training), signal.SIGKILL)
-        _, said = training.communicate(timeout=60)
+        try:
+            os.kill(emulator_of(training), signal.SIGKILL)
+            _, said = training.communicate(timeout=60)
+        finally:
+            training.kill()
     assert training.returncode == 1
     assert "Traceback" not in said
     assert said.splitlines()[-1].startswith("error: ")
