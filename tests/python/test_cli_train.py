@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from tests.python.commands import refused, tinyflash
+from tests.python.networks import conv_same
 
 
 def train(model, scheme, data, out, *more):
@@ -85,3 +86,11 @@ def test_train_refuses_what_another_model_learned(tmp_path, model, scheme, data)
     more = ("--resume", tmp_path / "out" / "learned.npz")
     line = refused(*train(model, scheme, data, tmp_path / "other", *more))
     assert "belongs to another model" in line
+
+
+def test_an_output_that_is_no_row_of_scores_needs_a_new_head(tmp_path):
+    (tmp_path / "map.tflite").write_bytes(conv_same())
+    np.savez(tmp_path / "d.npz", x=np.zeros((4, 10, 7, 3), np.int8), y=np.zeros(4, np.int64))
+    line = refused("train", tmp_path / "map.tflite", "--data", tmp_path / "d.npz", "-o", tmp_path)
+    assert "is no row of class scores" in line
+    assert "head =" in line
