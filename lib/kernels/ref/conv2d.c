@@ -126,28 +126,6 @@ void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
     backward_panel(op, dy, w->frozen, op->kept, op->window.x.channels - op->kept, dx);
 }
 
-/* The gradient sum of weight [o][ky][kx][i] over all positions; x is [height][width][kept]. */
-static int32_t weight_sum(const tiny_conv2d *op, const int8_t *x, const int8_t *dy, int32_t ky,
-                          int32_t kx, uint32_t i) {
-    const tiny_window *win = &op->window;
-    int32_t sum = 0;
-    for (int32_t row = 0; row < win->y.height; row++) {
-        const int32_t iy = tiny_window_row(win, row, ky);
-        if (iy < 0 || iy >= win->x.height) {
-            continue;
-        }
-        for (int32_t column = 0; column < win->y.width; column++) {
-            const int32_t ix = tiny_window_column(win, column, kx);
-            if (ix >= 0 && ix < win->x.width) {
-                const uint32_t at = (uint32_t)(iy * win->x.width + ix) * op->kept + i;
-                sum += dy[(row * win->y.width + column) * win->y.channels] *
-                       (x[at] - op->requant.x_zero);
-            }
-        }
-    }
-    return sum;
-}
-
 void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy, int8_t *w,
                         tiny_state *state) {
     const tiny_window *win = &op->window;
@@ -156,9 +134,8 @@ void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradi
         const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[o], dy);
         uint32_t key = tiny_row_key(state, op->descent.id, o);
         for (uint32_t j = 0; j < taps * op->kept && rate.mantissa; j++) {
-            const int32_t tap = (int32_t)(j / op->kept);
-            const int32_t sum = weight_sum(op, x, dy->d + o, tap / win->kernel_w,
-                                           tap % win->kernel_w, j % op->kept);
+            const int32_t sum = tiny_tap_sum(win, x + j % op->kept, op->kept, op->requant.x_zero,
+                                             dy->d + o, (int32_t)(j / op->kept));
             tiny_update_weight(&w[j], &rate, sum, &key, state);
         }
     }

@@ -132,36 +132,15 @@ void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient
     }
 }
 
-/* The gradient sum of one weight; x and dy point to its channel, x has `kept` channels. */
-static int32_t weight_sum(const tiny_depthwise *op, const int8_t *x, const int8_t *dy, int32_t ky,
-                          int32_t kx) {
-    const tiny_window *win = &op->window;
-    int32_t sum = 0;
-    for (int32_t row = 0; row < win->y.height; row++) {
-        const int32_t iy = tiny_window_row(win, row, ky);
-        if (iy < 0 || iy >= win->x.height) {
-            continue;
-        }
-        for (int32_t column = 0; column < win->y.width; column++) {
-            const int32_t ix = tiny_window_column(win, column, kx);
-            if (ix >= 0 && ix < win->x.width) {
-                sum += dy[(row * win->y.width + column) * win->y.channels] *
-                       (x[(uint32_t)(iy * win->x.width + ix) * op->kept] - op->requant.x_zero);
-            }
-        }
-    }
-    return sum;
-}
-
 void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
                            int8_t *w, tiny_state *state) {
-    const int32_t kernel_w = op->window.kernel_w;
-    const int32_t count = op->window.kernel_h * kernel_w;
+    const int32_t count = op->window.kernel_h * op->window.kernel_w;
     for (uint32_t c = 0; c < op->kept; c++) {
         const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[c], dy);
         uint32_t key = tiny_row_key(state, op->descent.id, c);
         for (int32_t tap = 0; tap < count && rate.mantissa; tap++) {
-            const int32_t sum = weight_sum(op, x + c, dy->d + c, tap / kernel_w, tap % kernel_w);
+            const int32_t sum =
+                tiny_tap_sum(&op->window, x + c, op->kept, op->requant.x_zero, dy->d + c, tap);
             tiny_update_weight(&w[(uint32_t)tap * op->kept + c], &rate, sum, &key, state);
         }
     }
