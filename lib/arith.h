@@ -83,6 +83,7 @@ static inline void tiny_store_gradient(const tiny_gradient_out *dx, uint32_t i, 
     dx->scale->peak = tiny_max(dx->scale->peak, magnitude);
     if (magnitude > 127) {
         tiny_count(&dx->scale->saturated);
+        dx->scale->clipped = (uint16_t)(dx->scale->clipped + (dx->scale->clipped != UINT16_MAX));
     }
     dx->d[i] = (int8_t)tiny_clamp(v, -127, 127);
 }

@@ -41,7 +41,7 @@ typedef struct tiny_factor {
 typedef struct tiny_scale {
     int8_t exponent;
     uint8_t quiet;      /* consecutive steps with room, below 16 */
-    uint16_t reserved;  /* zero */
+    uint16_t clipped;   /* elements saturated in this step; stays at its maximum */
     int32_t peak;       /* largest magnitude of this step, after the mask, before saturation */
     uint32_t saturated; /* elements saturated since the start; stays at its maximum when full */
 } tiny_scale;
@@ -57,6 +57,8 @@ typedef struct tiny_state {
     uint16_t probability; /* that the softmax gave to the label, in units of 2^-15 */
     uint16_t scale_count;
     uint32_t weights_saturated; /* updates that ended at +-127 by saturation, since the start */
+    uint32_t updates_skipped;   /* updates of whole tensors left out, since the start (SPEC 6.7) */
+    uint32_t error;             /* of the last sample, for losses with a target (SPEC 4.8) */
     tiny_scale scales[];
 } tiny_state;
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.host import Session
-from tinyflash.lower.layout import SCALE, STATE_HEADER
 from tinyflash.program import Program
+from tinyflash.state import Scale, pack, unpack
 
 STEPS = 32
 RATE = 0.01
@@ -44,7 +44,5 @@ def _noise(program: Program, seed: int) -> Samples:
 
 
 def _with_exponents(state: bytes, exponents: tuple[int, ...]) -> bytes:
-    image = bytearray(state)
-    for index, exponent in enumerate(exponents):
-        SCALE.pack_into(image, STATE_HEADER.size + index * SCALE.size, exponent, 0, 0, 0, 0)
-    return bytes(image)
+    header, _ = unpack(state)
+    return pack(header, [Scale(exponent) for exponent in exponents])

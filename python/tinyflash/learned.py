@@ -10,9 +10,9 @@ import numpy as np
 
 from tinyflash.errors import DataError
 from tinyflash.files import write_atomically
-from tinyflash.lower.layout import SCALE, STATE_HEADER
 from tinyflash.program import Program, Space
 from tinyflash.session import Session
+from tinyflash.state import unpack
 
 _ARRAYS = ("hash", "state", "weights")
 _EXPONENTS = range(-40, 16)  # of scales (SPEC 5.1)
@@ -77,18 +77,19 @@ def load_learned(path: Path, program: Program) -> Learned:
 
 def _impossible_state(state: bytes, program: Program) -> str | None:
     """What in STATE no training leaves behind; the kernels rely on its ranges."""
-    _, _, mantissa, exponent, label, predicted, _, count, _ = STATE_HEADER.unpack_from(state)
-    *_, expected, _ = STATE_HEADER.unpack_from(program.state)
-    if count != expected:
-        return f"{count} scales of gradients, the model has {expected}"
-    if 0 < mantissa < 2**15 or exponent not in _RATE_EXPONENTS:
-        return f"a learning rate of {mantissa} * 2^{exponent}"
-    if max(label, predicted) >= max(1, program.classes):
-        return f"labels {label} and {predicted}, the model has {program.classes} classes"
-    scales = SCALE.iter_unpack(state[STATE_HEADER.size :])
-    for index, (exponent, quiet, _, peak, _) in enumerate(scales):
-        if exponent not in _EXPONENTS or quiet >= _QUIET_LIMIT or peak < 0:
-            return f"scale {index} has exponent {exponent}, quiet {quiet}, peak {peak}"
+    (head, scales), (compiled, _) = unpack(state), unpack(program.state)
+    if head.scale_count != compiled.scale_count:
+        return f"{head.scale_count} scales of gradients, the model has {compiled.scale_count}"
+    if 0 < head.rate_mantissa < 2**15 or head.rate_exponent not in _RATE_EXPONENTS:
+        return f"a learning rate of {head.rate_mantissa} * 2^{head.rate_exponent}"
+    if max(head.label, head.predicted) >= max(1, program.classes):
+        return f"labels {head.label} and {head.predicted}, the model has {program.classes} classes"
+    for index, scale in enumerate(scales):
+        if scale.exponent not in _EXPONENTS or scale.quiet >= _QUIET_LIMIT or scale.peak < 0:
+            return (
+                f"scale {index} has exponent {scale.exponent}, quiet {scale.quiet}, "
+                f"peak {scale.peak}"
+            )
     return None
 
 

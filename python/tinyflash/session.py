@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.state import unpack
+
 Int8Array = npt.NDArray[np.int8]
 
 
@@ -25,8 +27,21 @@ class Counters:
 
     step: int
     weights_saturated: int
+    updates_skipped: int
     exponents: tuple[int, ...]
     gradients_saturated: tuple[int, ...]
+
+    @staticmethod
+    def of(state: bytes) -> Counters:
+        """From the bytes of STATE."""
+        header, scales = unpack(state)
+        return Counters(
+            step=header.step,
+            weights_saturated=header.weights_saturated,
+            updates_skipped=header.updates_skipped,
+            exponents=tuple(s.exponent for s in scales),
+            gradients_saturated=tuple(s.saturated for s in scales),
+        )
 
 
 class Session(Protocol):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tests.lib.memory import HEADER, SCALE, state_bytes, tensor_bytes
+from tests.lib.memory import state_bytes, tensor_bytes
 from tests.lib.rows import draft
 
 from tinyflash.graph import Node
 from tinyflash.program import Buffer, Record, Row, Space
 from tinyflash.reference.environment import Environment
 from tinyflash.reference.operators import OPERATORS
+from tinyflash.state import SCALE_BYTES, scale_offset
 
 GAP = 4  # bytes between tensors, where nothing may be written
 WRITABLE = (Space.WEIGHTS, Space.STATE, Space.ARENA)
@@ -59,7 +60,7 @@ class _Places:
     def image(self, space: Space) -> bytes:
         """The space as the environment holds it now."""
         if space is Space.STATE:
-            return state_bytes(self.env) + _guard(SCALE.size)
+            return state_bytes(self.env) + _guard(SCALE_BYTES)
         image = bytearray(_guard(self.sizes.get(space, 0)))
         for tensor, buffer in self.tensors.items():
             if buffer.space is space and tensor in self.env.values:
@@ -103,6 +104,6 @@ def _buffer(places: _Places, tensors: Mapping[str, str], role: str, start: int) 
     if role.startswith("s:"):
         scales = places.env.scale_list
         index = [s is places.env.scales[tensor] for s in scales].index(True)
-        return Buffer(Space.STATE, HEADER.size + SCALE.size * index)
+        return Buffer(Space.STATE, scale_offset(index))
     place = places.add(tensor)
     return replace(place, offset=place.offset + start) if role == "dy" else place

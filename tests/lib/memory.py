@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import struct
-
 from tinyflash.reference.environment import Environment
-
-HEADER = struct.Struct("<IIHhHHHHI")  # tiny_state up to its scales (model.h)
-SCALE = struct.Struct("<bBHiI")  # tiny_scale
+from tinyflash.state import Header, Scale, pack, unpack
 
 
 def state_bytes(env: Environment) -> bytes:
     """STATE: `tiny_state`, little-endian."""
-    header = HEADER.pack(
-        env.seed,
-        env.step,
-        env.rate.mantissa,
-        env.rate.exponent,
-        env.label,
-        env.predicted,
-        env.probability,
-        len(env.scale_list),
-        env.weights_saturated,
+    header = Header(
+        seed=env.seed,
+        step=env.step,
+        rate_mantissa=env.rate.mantissa,
+        rate_exponent=env.rate.exponent,
+        label=env.label,
+        predicted=env.predicted,
+        probability=env.probability,
+        weights_saturated=env.weights_saturated,
+        updates_skipped=env.updates_skipped,
+        error=env.error,
     )
-    scales = (SCALE.pack(s.exponent, s.quiet, 0, s.peak, s.saturated) for s in env.scale_list)
-    return header + b"".join(scales)
+    return pack(
+        header,
+        [Scale(s.exponent, s.quiet, s.clipped, s.peak, s.saturated) for s in env.scale_list],
+    )
 
 
 def state_exponents(state: bytes) -> list[int]:
     """The exponents of all scales of a STATE."""
-    return [fields[0] for fields in SCALE.iter_unpack(state[HEADER.size :])]
+    return [scale.exponent for scale in unpack(state)[1]]
 
 
 def tensor_bytes(env: Environment, tensor: str) -> bytes:

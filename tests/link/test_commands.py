@@ -44,7 +44,7 @@ def refused(device: DeviceSession, why: str, kind: int, body: bytes = b"") -> No
 
 def test_the_device_describes_itself(device: DeviceSession) -> None:
     assert device.info == protocol.Info(
-        *(True, False, 512, HASH, 1500, 48, 6000, 3000, 3000, 6, 0, "host", "link test")
+        *(True, False, 512, HASH, 1500, 56, 6000, 3000, 3000, 6, 0, "host", "link test")
     )
 
 
@@ -182,7 +182,7 @@ def test_restoring_is_checked(device: DeviceSession) -> None:
 
 @pytest.mark.parametrize(
     ("at", "value"),
-    [(18, 3), (18, 1), (24, 16), (24, 0x80), (25, 16), (31, 0x80)],
+    [(18, 3), (18, 1), (32, 16), (32, 0x80), (33, 16), (39, 0x80)],
     ids=["more scales", "fewer", "exponent above", "below", "quiet", "negative peak"],
 )
 def test_a_state_that_is_none_is_refused(device: DeviceSession, at: int, value: int) -> None:

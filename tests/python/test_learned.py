@@ -5,12 +5,14 @@ import pytest
 
 from tinyflash.errors import DataError
 from tinyflash.learned import Learned, load_learned, save_learned
-from tinyflash.lower.layout import SCALE, STATE_HEADER
 from tinyflash.program import Buffer, Row, Space
+from tinyflash.state import Header, Scale, pack
 
 
 def state(rate=(0x8000, -3), label=2, predicted=1, count=1, scale=(-14, 3, 0, 99, 7)):
-    return STATE_HEADER.pack(1, 2, *rate, label, predicted, 9, count, 0) + SCALE.pack(*scale)
+    image = bytearray(pack(Header(1, 2, *rate, label, predicted, 9), [Scale(*scale)]))
+    image[18:20] = count.to_bytes(2, "little")
+    return bytes(image)
 
 
 def update(kernel, offset):

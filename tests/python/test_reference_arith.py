@@ -137,7 +137,7 @@ def test_store_at_the_extremes() -> None:
 
 def moved(peak: int, quiet: int = 0, exponent: int = -5, headroom: int = 2) -> tuple[int, int]:
     """(exponent, quiet) after one step with this peak."""
-    scale = Scale(exponent, quiet, peak)
+    scale = Scale(exponent, quiet, peak=peak)
     advance([Scale(peak=1), scale], headroom)
     assert scale.peak == 0
     return scale.exponent, scale.quiet
@@ -157,7 +157,7 @@ def test_advance_raises_at_once_and_falls_slowly() -> None:
 
 
 def test_a_sample_without_gradient_moves_nothing() -> None:
-    scales = [Scale(peak=0), Scale(-5, 15, 900)]
+    scales = [Scale(peak=0), Scale(-5, 15, peak=900)]
     advance(scales, 2)
     assert scales == [Scale(), Scale(-5, 15, 0)]
 

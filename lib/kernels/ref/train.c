@@ -39,6 +39,7 @@ void tiny_advance_scales(const tiny_advance *op, tiny_state *state) {
             advance(&state->scales[i], 127 >> op->headroom);
         }
         state->scales[i].peak = 0;
+        state->scales[i].clipped = 0;
     }
     state->step++;
 }

@@ -77,8 +77,6 @@ _INFO_NUMBERS = (
     *("frame_bytes", "hash", "weights_bytes", "state_bytes", "arena_bytes", "input_bytes"),
     *("output_bytes", "classes", "stack_bytes"),
 )
-STATE_HEAD = struct.Struct("<IIHhHHHHI")  # tiny_state up to its scales
-SCALE = struct.Struct("<bBHiI")  # tiny_scale: exponent, quiet, reserved, peak, saturated
 
 
 @dataclass(frozen=True)

@@ -81,13 +81,7 @@ class DeviceSession:
         return Outcome(predicted, probability / 2**15)
 
     def counters(self) -> Counters:
-        state = self.state
-        _, step, *_, count, saturated = protocol.STATE_HEAD.unpack_from(state)
-        scales = [
-            protocol.SCALE.unpack_from(state, protocol.STATE_HEAD.size + i * protocol.SCALE.size)
-            for i in range(count)
-        ]
-        return Counters(step, saturated, tuple(s[0] for s in scales), tuple(s[4] for s in scales))
+        return Counters.of(self.state)
 
     def reset(self) -> None:
         self._link.command(Type.RESET)

@@ -43,14 +43,7 @@ class HostSession:
         return Outcome(state.predicted, state.probability / 32768)
 
     def counters(self) -> Counters:
-        state = self._state
-        scales = [state.scales[i] for i in range(state.scale_count)]
-        return Counters(
-            step=state.step,
-            weights_saturated=state.weights_saturated,
-            exponents=tuple(s.exponent for s in scales),
-            gradients_saturated=tuple(s.saturated for s in scales),
-        )
+        return Counters.of(self.state)
 
     def reset(self) -> None:
         lib.tiny_reset(self._session)

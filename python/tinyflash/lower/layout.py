@@ -3,21 +3,18 @@ plan in the ARENA."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from tinyflash import state
 from tinyflash.graph import Graph, Tensor
 from tinyflash.plan import Plan
 from tinyflash.plan.lifetimes import VIEWS
 from tinyflash.program import Buffer, Space
 
 ALIGNMENT = 4
-# struct tiny_state up to its scales, and struct tiny_scale (include/tinyflash/model.h).
-STATE_HEADER = struct.Struct("<IIHhHHHHI")
-SCALE = struct.Struct("<bBHiI")
 # Where exponents start before calibration: gradients of a network's last layers are of this order.
 INITIAL_EXPONENT = -14
 
@@ -52,8 +49,7 @@ def lay_out(infer: Graph, train: Graph | None, seed: int) -> Layout:
     trainables, weights = _pack(trained, Space.WEIGHTS)
     owners = _scale_owners(train) if train is not None else {}
     scales = {
-        tensor: Buffer(Space.STATE, STATE_HEADER.size + SCALE.size * index)
-        for tensor, index in owners.items()
+        tensor: Buffer(Space.STATE, state.scale_offset(index)) for tensor, index in owners.items()
     }
     return Layout(constants, trainables, scales, flash, weights, _state(seed, owners))
 
@@ -90,5 +86,5 @@ def _scale_owners(graph: Graph) -> dict[str, int]:
 
 def _state(seed: int, owners: Mapping[str, int]) -> bytes:
     count = len(set(owners.values()))
-    header = STATE_HEADER.pack(seed & 0xFFFFFFFF, 0, 0, 0, 0, 0, 0, count, 0)
-    return header + SCALE.pack(INITIAL_EXPONENT, 0, 0, 0, 0) * count
+    header = state.Header(seed=seed & 0xFFFFFFFF)
+    return state.pack(header, [state.Scale(INITIAL_EXPONENT)] * count)

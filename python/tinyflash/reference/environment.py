@@ -32,6 +32,8 @@ class Environment:
     predicted: int = 0
     probability: int = 0  # Q15
     weights_saturated: int = 0
+    updates_skipped: int = 0
+    error: int = 0
     values: dict[str, Ints] = field(default_factory=dict)
     scales: dict[str, Scale] = field(default_factory=dict)
 

@@ -70,6 +70,7 @@ class Machine:
         return Counters(
             step=env.step,
             weights_saturated=env.weights_saturated,
+            updates_skipped=env.updates_skipped,
             exponents=tuple(s.exponent for s in scales),
             gradients_saturated=tuple(s.saturated for s in scales),
         )

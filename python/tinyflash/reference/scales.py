@@ -10,6 +10,7 @@ import numpy as np
 from tinyflash.reference.arith import INT32_MAX, Ints
 
 COUNTER_MAX = 2**32 - 1
+CLIPPED_MAX = 2**16 - 1
 EXPONENT_MIN, EXPONENT_MAX = -40, 15
 QUIET_STEPS = 16
 
@@ -20,6 +21,7 @@ class Scale:
 
     exponent: int = 0
     quiet: int = 0
+    clipped: int = 0
     peak: int = 0
     saturated: int = 0
 
@@ -30,7 +32,9 @@ def store(v: Ints, passes: Ints | None, scale: Scale) -> Ints:
     magnitude = np.minimum(np.abs(passing), INT32_MAX)
     scale.peak = max(scale.peak, int(magnitude.max(initial=0)))
     stored = np.clip(passing, -127, 127)
-    scale.saturated = min(scale.saturated + int((stored != passing).sum()), COUNTER_MAX)
+    saturated = int((stored != passing).sum())
+    scale.saturated = min(scale.saturated + saturated, COUNTER_MAX)
+    scale.clipped = min(scale.clipped + saturated, CLIPPED_MAX)
     return stored
 
 
@@ -40,7 +44,7 @@ def advance(scales: Sequence[Scale], headroom: int) -> None:
         for scale in scales[1:]:
             _move(scale, 127 >> headroom)
     for scale in scales:
-        scale.peak = 0
+        scale.peak = scale.clipped = 0
 
 
 def _move(scale: Scale, limit: int) -> None:

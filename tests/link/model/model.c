@@ -76,7 +76,7 @@ static const tiny_op train_op = {
 
 /* Two scales, of exponents -7 and -3. */
 static const uint32_t state_image[MODEL_STATE_BYTES / 4] = {
-    1, 0, 0, 0, 2u << 16, 0, 0xF9, 0, 0, 0xFD, 0, 0,
+    1, 0, 0, 0, 2u << 16, 0, 0, 0, 0xF9, 0, 0, 0xFD, 0, 0,
 };
 static const uint8_t weights_image[MODEL_WEIGHTS_BYTES] = {1, 2, 3, 4, 5};
 

@@ -1,0 +1,54 @@
+"""`tiny_state` as bytes: all that training remembers besides the weights (tinyflash/model.h)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_HEADER = struct.Struct("<IIHhHHHHIII")
+_SCALE = struct.Struct("<bBHiI")
+HEADER_BYTES, SCALE_BYTES = _HEADER.size, _SCALE.size
+
+
+class Header(NamedTuple):
+    """The fields of `tiny_state` up to its scales."""
+
+    seed: int = 0
+    step: int = 0
+    rate_mantissa: int = 0
+    rate_exponent: int = 0
+    label: int = 0
+    predicted: int = 0
+    probability: int = 0
+    scale_count: int = 0
+    weights_saturated: int = 0
+    updates_skipped: int = 0
+    error: int = 0
+
+
+class Scale(NamedTuple):
+    """`tiny_scale`."""
+
+    exponent: int = 0
+    quiet: int = 0
+    clipped: int = 0
+    peak: int = 0
+    saturated: int = 0
+
+
+def pack(header: Header, scales: Iterable[Scale]) -> bytes:
+    """STATE, little-endian; `scale_count` is set to the number of scales."""
+    packed = [_SCALE.pack(*scale) for scale in scales]
+    return _HEADER.pack(*header._replace(scale_count=len(packed))) + b"".join(packed)
+
+
+def unpack(state: bytes) -> tuple[Header, list[Scale]]:
+    """Header and scales; raises struct.error where the length is impossible."""
+    scales = [Scale(*fields) for fields in _SCALE.iter_unpack(state[HEADER_BYTES:])]
+    return Header(*_HEADER.unpack_from(state)), scales
+
+
+def scale_offset(index: int) -> int:
+    """Where in STATE a scale lies, in bytes."""
+    return HEADER_BYTES + SCALE_BYTES * index
