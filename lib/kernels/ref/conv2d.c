@@ -126,17 +126,47 @@ void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
     backward_panel(op, dy, w->frozen, op->kept, op->window.x.channels - op->kept, dx);
 }
 
+/* Gradient sums of the weights at one tap from input channels [0, count), over all positions
+ * (SPEC 6.1). x points to the first of them in a map of `kept` channels, dy to its output channel. */
+static void tap_sums(const tiny_conv2d *op, const int8_t *x, const int8_t *dy, int32_t tap,
+                     uint32_t count, int32_t *sums) {
+    const tiny_window *win = &op->window;
+    const int16_t zero = op->requant.x_zero;
+    for (uint32_t i = 0; i < count; i++) {
+        sums[i] = 0;
+    }
+    for (int32_t row = 0; row < win->y.height; row++) {
+        const int32_t iy = tiny_window_row(win, row, tap / win->kernel_w);
+        for (int32_t column = 0; column < win->y.width; column++, dy += win->y.channels) {
+            const int32_t ix = tiny_window_column(win, column, tap % win->kernel_w);
+            if (iy < 0 || iy >= win->x.height || ix < 0 || ix >= win->x.width) {
+                continue;
+            }
+            const int8_t *at = x + (uint32_t)(iy * win->x.width + ix) * op->kept;
+            const int16_t d = *dy;
+            for (uint32_t i = 0; i < count; i++) {
+                const int16_t centred = (int16_t)(at[i] - zero);
+                sums[i] += d * centred;
+            }
+        }
+    }
+}
+
 void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy, int8_t *w,
                         tiny_state *state) {
-    const tiny_window *win = &op->window;
-    const uint32_t taps = (uint32_t)win->kernel_h * win->kernel_w;
-    for (uint32_t o = 0; o < win->y.channels; o++, w += taps * op->kept) {
+    const int32_t taps = op->window.kernel_h * op->window.kernel_w;
+    int32_t sums[COLUMNS];
+    for (uint32_t o = 0; o < op->window.y.channels; o++) {
         const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[o], dy);
         uint32_t key = tiny_row_key(state, op->descent.id, o);
-        for (uint32_t j = 0; j < taps * op->kept && rate.mantissa; j++) {
-            const int32_t sum = tiny_tap_sum(win, x + j % op->kept, op->kept, op->requant.x_zero,
-                                             dy->d + o, (int32_t)(j / op->kept));
-            tiny_update_weight(&w[j], &rate, sum, &key, state);
+        for (int32_t tap = 0; tap < taps; tap++, w += op->kept) {
+            for (uint32_t i = 0; i < op->kept && rate.mantissa; i += COLUMNS) {
+                const uint32_t count = op->kept - i < COLUMNS ? op->kept - i : COLUMNS;
+                tap_sums(op, x + i, dy->d + o, tap, count, sums);
+                for (uint32_t j = 0; j < count; j++) {
+                    tiny_update_weight(&w[i + j], &rate, sums[j], &key, state);
+                }
+            }
         }
     }
 }
