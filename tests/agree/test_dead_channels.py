@@ -45,7 +45,7 @@ def test_dead_channels_keep_their_bytes_and_live_ones_learn(
     for name, tensor in before.items():
         scales = np.array(tensor.quant.scale)
         dead = scales < 1e-6 * scales.max()
-        if len(scales) == 1:
+        if name.startswith("fully_connected"):
             continue
         assert dead.sum() == DEAD.dead
         changed = np.moveaxis(tensor.data != after[name].data, tensor.quant.axis, 0)

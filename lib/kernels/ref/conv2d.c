@@ -152,19 +152,20 @@ static void tap_sums(const tiny_conv2d *op, const int8_t *x, const int8_t *dy, i
     }
 }
 
-void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy, int8_t *w,
-                        tiny_state *state) {
+void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
+                        const tiny_trained *w, tiny_state *state) {
     const int32_t taps = op->window.kernel_h * op->window.kernel_w;
+    const tiny_update update = tiny_begin_update(&op->descent, dy, w, state);
+    uint32_t first = 0; /* weight of the tap */
     int32_t sums[COLUMNS];
     for (uint32_t o = 0; o < op->window.y.channels; o++) {
-        const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[o], dy);
-        uint32_t key = tiny_row_key(state, op->descent.id, o);
-        for (int32_t tap = 0; tap < taps; tap++, w += op->kept) {
-            for (uint32_t i = 0; i < op->kept && rate.mantissa; i += COLUMNS) {
+        tiny_row row = tiny_begin_row(&update, &op->descent.rate[o], o);
+        for (int32_t tap = 0; tap < taps; tap++, first += op->kept) {
+            for (uint32_t i = 0; i < op->kept && row.moves; i += COLUMNS) {
                 const uint32_t count = op->kept - i < COLUMNS ? op->kept - i : COLUMNS;
                 tap_sums(op, x + i, dy->d + o, tap, count, sums);
                 for (uint32_t j = 0; j < count; j++) {
-                    tiny_update_weight(&w[i + j], &rate, sums[j], &key, state);
+                    tiny_update_weight(&update, &row, first + i + j, sums[j]);
                 }
             }
         }
