@@ -50,10 +50,11 @@ typedef struct tiny_requant {
     int16_t x_zero, y_zero, y_min, y_max;
 } tiny_requant;
 
-/* What the backward kernels of a layer with weights need (SPEC 4, 6); null where unused. */
+/* What the backward kernels of a layer with weights need (SPEC 4, 6); null where unused. A depthwise
+ * layer of multiplier 1 has no ratios but a factor, the weight scale, of each channel. */
 typedef struct tiny_descent {
-    const uint16_t *ratio;     /* [out] weight scale over the largest one, Q15; not for depthwise */
-    const tiny_factor *factor; /* input gradient: [1] largest weight scale; depthwise: [channels] */
+    const uint16_t *ratio;     /* [out] weight scale over the largest one, Q15 */
+    const tiny_factor *factor; /* input gradient: [1] largest weight scale */
     const tiny_factor *rate;   /* [out] x scale / weight scale; 0: dead channel, never updated */
     uint32_t id;         /* of the weights in the source model, for the random bits (SPEC 6.3) */
     uint8_t ratio_shift; /* q of SPEC 4.1 */
@@ -80,11 +81,13 @@ void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const t
 void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x,
                                  const tiny_gradient *dy, int8_t *w, tiny_state *state);
 
-/* ---- Convolution, groups = 1 ---------------------------------------------------------------------- */
+/* ---- Convolution ----------------------------------------------------------------------------------- */
 
+/* Weights [out][kernel_h][kernel_w][in / groups], which is `in` of tiny_weights (SPEC 2.3). */
 typedef struct tiny_conv2d {
     tiny_window window;
-    uint32_t kept; /* input channels trained */
+    uint32_t groups;
+    uint32_t kept; /* input channels trained; with several groups 0 or in / groups */
     tiny_requant requant;
     tiny_descent descent;
 } tiny_conv2d;
@@ -93,7 +96,7 @@ void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weig
                          const int32_t *b, int8_t *y);
 void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
                                 const tiny_weights *w, const tiny_gradient_out *dx);
-/* x is [height][width][kept]. */
+/* x is [height][width][kept * groups]. */
 void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy, int8_t *w,
                         tiny_state *state);
 
@@ -101,8 +104,8 @@ void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradi
 
 typedef struct tiny_depthwise {
     tiny_window window;
-    uint32_t multiplier; /* 1 in every kernel but forward */
-    uint32_t kept;       /* channels trained; needs multiplier 1 */
+    uint32_t multiplier;
+    uint32_t kept; /* output channels trained, a multiple of the multiplier */
     tiny_requant requant;
     tiny_descent descent;
 } tiny_depthwise;
@@ -112,7 +115,8 @@ void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tin
                             const int32_t *b, int8_t *y);
 void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient *dy,
                                    const tiny_weights *w, const tiny_gradient_out *dx);
-/* x is [height][width][kept]; a row of random bits is one channel, its elements the taps. */
+/* x is [height][width][kept / multiplier]; a row of random bits is one output channel, its elements
+ * the taps. */
 void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
                            int8_t *w, tiny_state *state);
 
@@ -177,6 +181,25 @@ typedef struct tiny_gradient_sum {
 void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, const tiny_gradient *b,
                        const tiny_gradient_out *dx);
 
+/* ---- Product of two maps ----------------------------------------------------------------------------- */
+
+/* a and y are [rows][size], b is [size]: two maps of one shape are one row. */
+typedef struct tiny_mul {
+    uint32_t rows, size;
+    int16_t a_zero, b_zero, y_zero, y_min, y_max;
+    int32_t multiplier, shift;
+    tiny_factor a_scale, b_scale; /* for the gradients */
+} tiny_mul;
+
+/* y[n][i] = a[n][i] * b[i] (SPEC 3.5). y may be a and, where there is one row, b. */
+void tiny_mul_forward(const tiny_mul *op, const int8_t *a, const int8_t *b, int8_t *y);
+/* da[n][i] = dy[n][i] * b[i] (SPEC 4.6). */
+void tiny_mul_backward_a(const tiny_mul *op, const int8_t *b, const tiny_gradient *dy,
+                         const tiny_gradient_out *da);
+/* db[i] = sum over n of dy[n][i] * a[n][i]. Exact while rows <= 66311. */
+void tiny_mul_backward_b(const tiny_mul *op, const int8_t *a, const tiny_gradient *dy,
+                         const tiny_gradient_out *db);
+
 /* ---- Moving data ------------------------------------------------------------------------------------ */
 
 /* y[row][0..size) = x[row][0..size), rows `x_stride` and `y_stride` bytes apart. */
@@ -222,12 +245,16 @@ void tiny_lookup_backward_input(const tiny_lookup *op, const int8_t *x, const in
 
 typedef struct tiny_softmax {
     uint32_t rows, classes;
+    tiny_factor beta; /* what x is multiplied by, for the gradient */
 } tiny_softmax;
 
 /* Softmax of each row, output scale 1/256, zero point -128 (SPEC 3.4).
  * exponentials: int32 [256], Q31 of exp(-d * input scale) for a distance d below the row's largest. */
 void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t *exponentials,
                           int8_t *y);
+/* dx[i] = beta * y[i] * (dy[i] - sum over j of dy[j] * y[j]), by rows (SPEC 4.6). */
+void tiny_softmax_backward_input(const tiny_softmax *op, const int8_t *y, const tiny_gradient *dy,
+                                 const tiny_gradient_out *dx);
 
 /* ---- Training ---------------------------------------------------------------------------------------- */
 

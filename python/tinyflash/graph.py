@@ -79,12 +79,14 @@ class Window:
 class WindowAttrs:
     """conv2d, depthwise, average_pool, max_pool and what is derived from them.
 
-    `kept`: input channels (depthwise: channels) that are trained; they come first.
+    `kept`: input channels (depthwise: channels of y) that are trained; they come first.
+    `groups` of a conv2d: parts of x and of y, each part of y made from its own part of x.
     """
 
     window: Window
     clip: Clip = Clip()
     kept: int = 0
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class DenseAttrs:
 
 @dataclass(frozen=True)
 class ClipAttrs:
-    """add, and mask (the bounds between which a gradient passes)."""
+    """add, mul, and mask (the bounds between which a gradient passes)."""
 
     clip: Clip = Clip()
 
@@ -113,10 +115,17 @@ class PadAttrs:
 
 @dataclass(frozen=True)
 class AxisAttrs:
-    """concatenate, softmax: one axis, counted from 0. keep: the last, and how many of it."""
+    """concatenate: one axis, counted from 0. keep: the last, and how many of it."""
 
     axis: int = 0
     kept: int = 0
+
+
+@dataclass(frozen=True)
+class SoftmaxAttrs:
+    """softmax of beta * x, over the last axis."""
+
+    beta: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +152,7 @@ class LookupAttrs:
 
 @dataclass(frozen=True)
 class PartAttrs:
-    """concatenate_backward_input: the input, x0, x1, ..., that the gradient belongs to."""
+    """Which of several inputs the gradient belongs to: x0, x1, ... of concatenate; a, b of mul."""
 
     index: int
 
@@ -166,6 +175,7 @@ Attrs = (
     | ClipAttrs
     | PadAttrs
     | AxisAttrs
+    | SoftmaxAttrs
     | MeanAttrs
     | TransposeAttrs
     | LookupAttrs
@@ -177,10 +187,10 @@ Attrs = (
 # Roles of each operator's inputs -> outputs. A role ending in "?" may be absent, in "*" repeats
 # (x0, x1, ...). A role in [] is also written, in place.
 #
-# Weights: conv2d [out][kh][kw][in], depthwise [kh][kw][out], fully_connected [out][in]; with some
-# channels trained, "w" holds the trained first channels and "w_frozen" the others, each dense; with
-# none trained "w" is absent, with all trained "w_frozen" is. Biases int32 [out]. Masks: uint8
-# [ceil(elements / 8)].
+# Weights: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out], fully_connected [out][in];
+# with some channels trained, "w" holds the trained first channels and "w_frozen" the others, each
+# dense; with none trained "w" is absent, with all trained "w_frozen" is. Biases int32 [out]. Masks:
+# uint8 [ceil(elements / 8)].
 ROLES: dict[str, tuple[str, str]] = {
     "conv2d": ("x w? w_frozen? b?", "y"),
     "depthwise": ("x w? w_frozen? b?", "y"),
@@ -189,6 +199,7 @@ ROLES: dict[str, tuple[str, str]] = {
     "max_pool": ("x", "y"),
     "mean": ("x", "y"),
     "add": ("a b", "y"),
+    "mul": ("a b", "y"),  # b: of the shape of a, or one row of it, for all rows
     "pad": ("x", "y"),
     "reshape": ("x", "y"),
     "concatenate": ("x*", "y"),
@@ -209,6 +220,8 @@ ROLES: dict[str, tuple[str, str]] = {
     "concatenate_backward_input": ("dy mask?", "dx"),  # dx: of one of its inputs
     "transpose_backward_input": ("dy mask?", "dx"),
     "lookup_backward_input": ("x slope dy mask?", "dx"),  # slope: int16 [256], SPEC 4.6
+    "softmax_backward_input": ("y dy mask?", "dx"),
+    "mul_backward_input": ("x dy mask?", "dx"),  # x: the other operand
     "reshape_backward_input": ("dy", "dx"),  # the same bytes and the same scale
     "gradient_add": ("a b? mask?", "dx"),
     "conv2d_update": ("x dy [w]", ""),

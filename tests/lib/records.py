@@ -17,12 +17,13 @@ from tinyflash.graph import (
     Node,
     PadAttrs,
     PartAttrs,
+    SoftmaxAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
 from tinyflash.program import ConstArray, Value
 from tinyflash.reference import constants as k
-from tinyflash.reference.arith import Ints, ceil_log2
+from tinyflash.reference.arith import Ints, ceil_log2, factor_of
 from tinyflash.reference.environment import map_shape
 
 Fields = dict[str, Value]
@@ -68,6 +69,8 @@ def layer(graph: Graph, node: Node) -> tuple[str, Fields]:
     fields: Fields = {"window": window(graph, node), "kept": kept(graph, node)}
     if node.op == "depthwise":
         fields["multiplier"] = y.shape[-1] // x.shape[-1]
+    elif isinstance(node.attrs, WindowAttrs):
+        fields["groups"] = node.attrs.groups
     return f"tiny_{node.op}", {**fields, **_arithmetic(graph, node)}
 
 
@@ -149,6 +152,24 @@ def add(graph: Graph, node: Node) -> Fields:
     return {**fields, **zeros, "y_min": clip.low, "y_max": clip.high}
 
 
+def mul(graph: Graph, node: Node) -> Fields:
+    c, clip = k.mul_constants(graph, node), k.clip_of(node)
+    a, b = (graph.tensors[node.inputs[role]].size for role in ("a", "b"))
+    return {
+        "rows": a // b,
+        "size": b,
+        "a_zero": c.a_zero,
+        "b_zero": c.b_zero,
+        "y_zero": c.y_zero,
+        "y_min": clip.low,
+        "y_max": clip.high,
+        "multiplier": c.multiplier,
+        "shift": c.shift,
+        "a_scale": c.a_scale,
+        "b_scale": c.b_scale,
+    }
+
+
 def pad(graph: Graph, node: Node, x: str, y: str) -> Fields:
     assert isinstance(node.attrs, PadAttrs)
     top, left, front = node.attrs.before
@@ -198,7 +219,9 @@ def mask(graph: Graph, node: Node) -> Fields:
 
 def softmax(graph: Graph, node: Node) -> Fields:
     tensor = graph.tensors[node.inputs["x"]]
-    return {"rows": tensor.size // tensor.shape[-1], "classes": tensor.shape[-1]}
+    assert isinstance(node.attrs, SoftmaxAttrs)
+    classes, beta = tensor.shape[-1], factor_of(node.attrs.beta)
+    return {"rows": tensor.size // classes, "classes": classes, "beta": beta}
 
 
 def loss(graph: Graph, node: Node) -> Fields:

@@ -60,6 +60,24 @@ void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t
     }
 }
 
+/* y + 128: the probability in units of 1/256. */
+static int32_t centred(int8_t y) { return y - INT8_MIN; }
+
+void tiny_softmax_backward_input(const tiny_softmax *op, const int8_t *y, const tiny_gradient *dy,
+                                 const tiny_gradient_out *dx) {
+    const int32_t exponent = op->beta.exponent + dy->scale->exponent - dx->scale->exponent - 16;
+    for (uint32_t at = 0; at < op->rows * op->classes; at += op->classes) {
+        int32_t sum = 0;
+        for (uint32_t i = at; i < at + op->classes; i++) {
+            sum += dy->d[i] * centred(y[i]);
+        }
+        for (uint32_t i = at; i < at + op->classes; i++) {
+            const int32_t v = centred(y[i]) * (256 * dy->d[i] - sum);
+            tiny_store_gradient(dx, i, tiny_scale_by(v, op->beta.mantissa, exponent));
+        }
+    }
+}
+
 /* The softmax of a row in Q15, one class at a time. */
 typedef struct distribution {
     const int8_t *logits;

@@ -215,6 +215,21 @@ def _add(c: _Context) -> list[Row]:
     return [c.row("add_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
 
 
+def _mul(c: _Context) -> list[Row]:
+    record = c.lowering.record("tiny_mul", c.node.name, r.mul_record(c.graph, c.node))
+    return [c.row("mul_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
+
+
+def _mul_backward(c: _Context) -> list[Row]:
+    """The gradient of a, or that of b, a sum over the rows of a."""
+    assert isinstance(c.node.attrs, PartAttrs)
+    forward = c.graph.node(c.node.layer, "mul")
+    record = c.lowering.record("tiny_mul", forward.name, r.mul_record(c.graph, forward))
+    before = (c.tensor("x"), c.tensor("dy"), c.scale("dy"))
+    kernel = ("mul_backward_a", "mul_backward_b")[c.node.attrs.index]
+    return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
+
+
 def _gradient_add(c: _Context) -> list[Row]:
     fields = r.count_record(c.graph, c.node.inputs["a"])
     record = c.lowering.record("tiny_gradient_sum", f"{c.node.name}_gradient", fields)
@@ -266,6 +281,7 @@ _RULES: dict[str, _Rule] = {
     "reshape": _view,
     "concatenate": _concatenate,
     "add": _add,
+    "mul": _mul,
     "lookup": _lookup,
     "softmax": _softmax,
     "mask": _mask,
@@ -280,6 +296,8 @@ _RULES: dict[str, _Rule] = {
     "transpose_backward_input": _unary_backward("tiny_transpose", r.transpose_record),
     "lookup_backward_input": _unary_backward("tiny_lookup", r.lookup_record, "x", "slope"),
     "pad_backward_input": _unary_backward("tiny_pad", r.pad_record),
+    "softmax_backward_input": _unary_backward("tiny_softmax", r.softmax_record, "y"),
+    "mul_backward_input": _mul_backward,
     "reshape_backward_input": _view,
     "gradient_add": _gradient_add,
     "conv2d_update": _update,

@@ -14,7 +14,7 @@ def weight_of(node: Node) -> tuple[str, ...]:
 
 
 def in_channels(graph: Graph, node: Node) -> int:
-    """Channels that a sparse update counts: of the input; of the layer, for depthwise."""
+    """Channels that a sparse update counts: of the input, or a group of it; depthwise: of y."""
     return sum(graph.tensors[w].shape[-1] for w in weight_of(node))
 
 
@@ -24,6 +24,18 @@ def out_channels(graph: Graph, node: Node) -> int:
     if node.op == "depthwise":
         return sum(w.shape[-1] for w in weights)
     return weights[0].shape[0]
+
+
+def groups_of(node: Node) -> int:
+    """Groups of a convolution, 1 of all other layers (SPEC 2.3)."""
+    return node.attrs.groups if isinstance(node.attrs, WindowAttrs) else 1
+
+
+def multiplier_of(graph: Graph, node: Node) -> int:
+    """Output channels that read one input channel of a depthwise layer, 1 of all others."""
+    if node.op != "depthwise":
+        return 1
+    return out_channels(graph, node) // graph.tensors[node.inputs["x"]].shape[-1]
 
 
 def weight_scales(graph: Graph, node: Node) -> tuple[float, ...]:

@@ -9,7 +9,8 @@
     [[update]]
     last = 18
     operator = "conv2d"         # of those, only convolutions
-    weights = 0.25              # the first quarter of their input channels
+    weights = 0.25              # the first quarter of their input channels; one with several
+                                # groups of channels takes 0.0 or 1.0
 
     [[update]]
     layers = ["conv2d_3"]       # by name, as `tinyflash inspect` prints them
@@ -28,7 +29,7 @@ from typing import Any
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Node
-from tinyflash.passes.layers import WEIGHTED, classifier, in_channels
+from tinyflash.passes.layers import WEIGHTED, classifier, groups_of, in_channels, multiplier_of
 
 _KEYS = {"head", "headroom", "update"}
 _RULE_KEYS = {"layers", "last", "operator", "weights", "bias"}
@@ -56,7 +57,10 @@ class Scheme:
 
 @dataclass(frozen=True)
 class LayerUpdate:
-    """What one layer trains: its first `kept` input channels (of `channels`), and its bias."""
+    """What one layer trains: its first `kept` input channels (of `channels`), and its bias.
+
+    Depthwise: channels of y, but those of whole input channels (SPEC 2.4).
+    """
 
     kept: int
     channels: int
@@ -108,8 +112,14 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
 
 
 def _layer_update(graph: Graph, node: Node, ratio: float, bias: bool) -> LayerUpdate:
-    channels = in_channels(graph, node)
-    kept = max(1, int(ratio * channels + 0.5)) if ratio > 0 else 0
+    channels, groups = in_channels(graph, node), groups_of(node)
+    if groups > 1 and 0 < ratio < 1:
+        raise SchemeError(
+            f"scheme: layer {node.name!r} has {groups} groups of channels and trains all of its "
+            f"weights or none, not {ratio:g} of them; set weights = 1.0 or 0.0 for it by name"
+        )
+    step = multiplier_of(graph, node)
+    kept = step * max(1, int(ratio * (channels // step) + 0.5)) if ratio > 0 else 0
     return LayerUpdate(kept, channels, bias and "b" in node.inputs)
 
 

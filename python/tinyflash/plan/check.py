@@ -16,6 +16,7 @@ from tinyflash.plan.place import Plan
 # Read before the first byte is written, so the output may lie on these operands.
 _MAY_OVERWRITE = {
     "add": {"a", "b"},
+    "mul": {"a", "b"},
     "lookup": {"x"},
     "gradient_add": {"a", "b"},
     "reshape": {"x"},

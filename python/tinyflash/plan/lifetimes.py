@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tinyflash.graph import Graph, Node
 
 # Operators whose output may overwrite an operand, and the roles of such operands.
-IN_PLACE = {"add": ("a", "b"), "lookup": ("x",), "gradient_add": ("a", "b")}
+IN_PLACE = {"add": ("a", "b"), "mul": ("a", "b"), "lookup": ("x",), "gradient_add": ("a", "b")}
 VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from tinyflash.graph import (
     AdvanceAttrs,
     AxisAttrs,
@@ -11,11 +13,12 @@ from tinyflash.graph import (
     Node,
     PadAttrs,
     PartAttrs,
+    SoftmaxAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
 from tinyflash.reference import backward, constants, scales, update
-from tinyflash.reference.arith import Ints
+from tinyflash.reference.arith import Ints, factor_of
 from tinyflash.reference.constants import Factors, clip_of
 from tinyflash.reference.environment import Environment, split_mean
 
@@ -123,6 +126,23 @@ def _lookup_backward(env: Environment, node: Node) -> None:
     _store(env, node, backward.lookup(x, slope, dy, _exponent(env, node)))
 
 
+def _softmax_backward(env: Environment, node: Node) -> None:
+    assert isinstance(node.attrs, SoftmaxAttrs)
+    y, dy, beta = env.get(node, "y"), env.get(node, "dy"), factor_of(node.attrs.beta)
+    _store(env, node, backward.softmax(y, dy, beta, _exponent(env, node)))
+
+
+def _mul_backward(env: Environment, node: Node) -> None:
+    assert isinstance(node.attrs, PartAttrs)
+    k = constants.mul_constants(env.graph, env.graph.node(node.layer, "mul"))
+    other, dy, e = env.get(node, "x"), env.get(node, "dy"), _exponent(env, node)
+    if node.attrs.index == 0:
+        v = backward.mul_a(other, dy, k, e)
+    else:
+        v = backward.mul_b(other, dy, env.tensor(node, "dx").size, k, e)
+    _store(env, node, v)
+
+
 def _reshape_backward(env: Environment, node: Node) -> None:
     env.put(node, "dx", env.get(node, "dy"))
 
@@ -158,22 +178,25 @@ def _update_rows(env: Environment, node: Node, w: Ints, a: Ints, rates: Factors)
 
 def _centred(env: Environment, node: Node) -> Ints:
     """The kept x minus the zero point of the layer's input, [rows][kept]."""
-    zero = constants.zero_of(env.tensor(env.layer(node), "x"))
-    return env.get(node, "x").reshape(-1, env.tensor(node, "w").shape[-1]) - zero
+    layer, kept = env.layer(node), env.tensor(node, "w").shape[-1]
+    k = env.descent(layer)
+    zero = constants.zero_of(env.tensor(layer, "x"))
+    return env.get(node, "x").reshape(-1, kept * k.groups // k.multiplier) - zero
 
 
 def _conv2d_update(env: Environment, node: Node) -> None:
     layer, w = env.layer(node), env.get(node, "w")
     sliding = env.sliding(layer)
     x = _centred(env, node).reshape(*sliding.x, -1)
-    a = update.conv2d_sum(x, env.get_map(node, "dy"), sliding)
+    a = update.conv2d_sum(x, env.get_map(node, "dy"), sliding, env.descent(layer).groups)
     env.put(node, "w", _update_rows(env, node, w, a, env.descent(layer).w_rate))
 
 
 def _depthwise_update(env: Environment, node: Node) -> None:
     layer, w = env.layer(node), env.get(node, "w")
     kept, sliding = w.shape[2], env.sliding(layer)
-    x = _centred(env, node).reshape(*sliding.x, kept)
+    x = _centred(env, node).reshape(*sliding.x, -1)
+    x = np.repeat(x, env.descent(layer).multiplier, axis=2)
     a = update.depthwise_sum(x, env.get_map(node, "dy")[:, :, :kept], sliding)
     rates = env.descent(layer).w_rate.first(kept)
     new = _update_rows(env, node, w.transpose(2, 0, 1), a, rates)
@@ -211,6 +234,8 @@ TRAINING: dict[str, Operator] = {
     "concatenate_backward_input": _concatenate_backward,
     "transpose_backward_input": _transpose_backward,
     "lookup_backward_input": _lookup_backward,
+    "softmax_backward_input": _softmax_backward,
+    "mul_backward_input": _mul_backward,
     "reshape_backward_input": _reshape_backward,
     "gradient_add": _gradient_add,
     "conv2d_update": _conv2d_update,
