@@ -126,4 +126,14 @@ OP(softmax_loss) {
     tiny_softmax_loss(record, buffers[0], buffers[1], buffers[2], &dy);
 }
 
+OP(squared_loss) {
+    const tiny_gradient_out dy = {buffers[3], buffers[4], NULL};
+    tiny_squared_loss(record, buffers[0], buffers[1], buffers[2], &dy);
+}
+
+OP(sigmoid_loss) {
+    const tiny_gradient_out dy = {buffers[4], buffers[5], NULL};
+    tiny_sigmoid_loss(record, buffers[0], buffers[1], buffers[2], buffers[3], &dy);
+}
+
 OP(advance_scales) { tiny_advance_scales(record, buffers[0]); }

@@ -270,10 +270,27 @@ void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask);
  * exponentials: uint16 [256], Q15. Sets predicted and probability of the state. */
 typedef struct tiny_loss {
     uint32_t classes;
+    int32_t on, off; /* what the label's probability should be, and that of the others; Q15 */
 } tiny_loss;
 
 void tiny_softmax_loss(const tiny_loss *op, const int8_t *logits, const uint16_t *exponentials,
                        tiny_state *state, const tiny_gradient_out *dy);
+
+/* Losses that compare x with a target, [count] each; dy of either is the difference times `factor`, its
+ * exponent exact (SPEC 4.8). They set the error of the state. */
+typedef struct tiny_target_loss {
+    uint32_t count;     /* up to 65535 */
+    tiny_factor factor; /* 2 * x scale / count; 2^-15 / count */
+} tiny_target_loss;
+
+/* Mean squared error; the target has x's scale and zero point. */
+void tiny_squared_loss(const tiny_target_loss *op, const int8_t *x, const int8_t *target,
+                       tiny_state *state, const tiny_gradient_out *dy);
+/* Binary cross-entropy of each logit; a target is a probability, -128: 0 to 127: 1.
+ * probabilities: uint16 [256], Q15, of the logits. */
+void tiny_sigmoid_loss(const tiny_target_loss *op, const int8_t *x, const int8_t *target,
+                       const uint16_t *probabilities, tiny_state *state,
+                       const tiny_gradient_out *dy);
 
 /* Ends a training step: moves every exponent, counts the step (SPEC 5.3). */
 typedef struct tiny_advance {

@@ -61,6 +61,10 @@ TINY_OP(softmax_forward);
 TINY_OP(mask_forward);
 /* logits, table, state, dy, s_dy */
 TINY_OP(softmax_loss);
+/* x, target, state, dy, s_dy */
+TINY_OP(squared_loss);
+/* x, target, table, state, dy, s_dy */
+TINY_OP(sigmoid_loss);
 /* state */
 TINY_OP(advance_scales);
 

@@ -158,6 +158,13 @@ class PartAttrs:
 
 
 @dataclass(frozen=True)
+class LossAttrs:
+    """softmax_loss: the share of the label that is spread evenly over all classes (SPEC 4.7)."""
+
+    smoothing: float = 0.0
+
+
+@dataclass(frozen=True)
 class AdvanceAttrs:
     """End of a training step: bits of headroom of the delayed exponents (SPEC 5.3)."""
 
@@ -180,6 +187,7 @@ Attrs = (
     | TransposeAttrs
     | LookupAttrs
     | PartAttrs
+    | LossAttrs
     | AdvanceAttrs
     | NoAttrs
 )
@@ -210,6 +218,8 @@ ROLES: dict[str, tuple[str, str]] = {
     "mask": ("y", "mask"),
     "keep": ("x", "y"),  # y: the first `kept` channels of x
     "softmax_loss": ("x table", "dy"),  # table: uint16 [256], SPEC 4.7
+    "squared_loss": ("x target", "dy"),
+    "sigmoid_loss": ("x target table", "dy"),  # table: uint16 [256], SPEC 4.8
     "conv2d_backward_input": ("dy w? w_frozen? mask?", "dx"),
     "depthwise_backward_input": ("dy w? w_frozen? mask?", "dx"),
     "fully_connected_backward_input": ("dy w? w_frozen? mask?", "dx"),
@@ -271,7 +281,10 @@ class Port:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network, with or without its training part. `logits` feeds the loss once there is one."""
+    """A network, with or without its training part. `logits` feeds the loss once there is one.
+
+    target: what the logits are compared with, an input of its own; "" where that is a label.
+    """
 
     name: str
     tensors: Mapping[str, Tensor]
@@ -279,6 +292,7 @@ class Graph:
     input: Port
     output: Port
     logits: str = ""
+    target: str = ""
 
     def producer(self, tensor: str) -> Node | None:
         return next((n for n in self.nodes if tensor in n.outputs.values()), None)
@@ -293,10 +307,15 @@ class Graph:
         return (t for t in self.tensors.values() if t.data is not None)
 
     def with_nodes(self, nodes: Iterable[Node], extra: Iterable[Tensor] = ()) -> Graph:
-        """This graph with other nodes, `extra` tensors added, and tensors nobody names dropped."""
+        """This graph with other nodes, `extra` tensors added, and tensors nobody names dropped.
+
+        A target that no node reads is dropped with them.
+        """
         nodes = tuple(nodes)
         tensors = {**self.tensors, **{t.name: t for t in extra}}
         named = {self.input.tensor, self.output.tensor}
         for node in nodes:
             named.update(node.inputs.values(), node.outputs.values())
-        return replace(self, nodes=nodes, tensors={k: v for k, v in tensors.items() if k in named})
+        kept = {k: v for k, v in tensors.items() if k in named}
+        target = self.target if self.target in kept else ""
+        return replace(self, nodes=nodes, tensors=kept, target=target)

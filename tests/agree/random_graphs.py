@@ -10,6 +10,7 @@ from tests.agree.graphs import Layer, Net, slid
 
 from tinyflash.graph import Clip, Graph, Node, Window
 from tinyflash.passes.layers import groups_of
+from tinyflash.passes.losses import LOSSES, Loss
 from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.reference.environment import LAYERS
 
@@ -175,4 +176,5 @@ def random_graph(seed: int) -> tuple[Graph, Scheme]:
         if node.op in LAYERS
     ]
     head = Rule(layers=(graph.nodes[-1].name,), weights=1.0)
-    return graph, Scheme(rules=(*rules, head), headroom=int(rng.integers(0, 4)))
+    loss = (Loss(), Loss(smoothing=0.2), *map(Loss, LOSSES))[int(rng.integers(5))]
+    return graph, Scheme((*rules, head), headroom=int(rng.integers(0, 4)), loss=loss)

@@ -33,6 +33,6 @@ def test_random_networks_have_what_they_should() -> None:
         operators |= {node.op for node in compiled.train.graph.nodes}
         counters = train_side_by_side(compiled, seed, steps=1).counters()
         saturated += counters.weights_saturated + sum(counters.gradients_saturated)
-    training = {op for op in ROLES if op.endswith(("_update", "_backward_input"))}
+    training = {op for op in ROLES if op.endswith(("_update", "_backward_input", "_loss"))}
     assert operators >= {*training, "gradient_add", "keep"}
     assert saturated > 0

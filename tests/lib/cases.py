@@ -14,6 +14,7 @@ from tests.lib.subject import Build, Data, Shape, Subject, subject
 from tests.lib.ties import ties
 
 from tinyflash.graph import Clip, Window
+from tinyflash.passes.losses import Loss, LossName
 from tinyflash.program import Factor
 
 FINE = Data(e_dx=-29)  # all saturate, and the peak has every bit of the largest
@@ -31,6 +32,10 @@ EXTREMES = (
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 70)
 TYPICAL: tuple[Shape, Window] = ((6, 7, 5), Window((3, 3), (2, 2), (1, 1), (0, 1, 1, 1)))
 SMALL: Shape = (3, 2, 5)
+TARGET_LOSSES: tuple[tuple[LossName, str], ...] = (
+    ("mean_squared_error", "squared_loss"),
+    ("binary_cross_entropy", "sigmoid_loss"),
+)
 
 
 def conv2d(window: Window, layer: Layer, out: int = 6) -> Build:
@@ -57,7 +62,7 @@ def all_cases() -> Iterator[Case]:
         yield from family()
     for family in (_tables, _functions, _softmaxes, _products, _sums, _in_place):
         yield from family()
-    for family in (_losses, _advances, ties):
+    for family in (_losses, _target_losses, _advances, ties):
         yield from family()
 
 
@@ -341,6 +346,19 @@ def _losses() -> Iterator[Case]:
         for data in (Data(), Data("extreme"), Data("zero")):
             one = replace(subject(f"{classes} classes", build, (1, 1, 4)), layer="")
             yield from one.cases(data, "softmax_loss")
+        smooth = subject(f"{classes} smooth", build, (1, 1, 4), loss=Loss(smoothing=0.1))
+        yield from replace(smooth, layer="").cases(Data(), "softmax_loss")
+
+
+def _target_losses() -> Iterator[Case]:
+    """Outputs of scales from the finest to the coarsest that compile."""
+    for kind, name in TARGET_LOSSES:
+        for outputs in CHANNELS:
+            for gain in (1e-3, 1.0, 1e3):
+                build = fully_connected(Layer(gain=gain), outputs)
+                one = subject(f"{outputs} outputs, gain {gain}", build, (1, 1, 4), loss=Loss(kind))
+                for data in (Data(), Data("extreme"), Data("zero")):
+                    yield from replace(one, layer="").cases(data, name)
 
 
 def _advances() -> Iterator[Case]:

@@ -13,6 +13,7 @@ from tinyflash.graph import (
     AdvanceAttrs,
     AxisAttrs,
     Graph,
+    LossAttrs,
     MeanAttrs,
     Node,
     PadAttrs,
@@ -225,7 +226,16 @@ def softmax(graph: Graph, node: Node) -> Fields:
 
 
 def loss(graph: Graph, node: Node) -> Fields:
-    return {"classes": graph.tensors[node.inputs["x"]].size}
+    assert isinstance(node.attrs, LossAttrs)
+    classes = graph.tensors[node.inputs["x"]].size
+    on, off = k.smoothed(node.attrs.smoothing, classes)
+    return {"classes": classes, "on": on, "off": off}
+
+
+def target_loss(graph: Graph, node: Node) -> Fields:
+    logits = graph.tensors[node.inputs["x"]]
+    factor = k.squared_factor if node.op == "squared_loss" else k.sigmoid_factor
+    return {"count": logits.size, "factor": factor(logits)}
 
 
 def advance(node: Node) -> Fields:

@@ -39,6 +39,8 @@ BUFFERS = {
     "softmax_forward": "x table y",
     "mask_forward": "y mask",
     "softmax_loss": "x table state dy s:dy",
+    "squared_loss": "x target state dy s:dy",
+    "sigmoid_loss": "x target table state dy s:dy",
     "advance_scales": "state",
 }
 
@@ -126,6 +128,8 @@ def _plain(graph: Graph, node: Node) -> Draft:
             return Draft("mask_forward", "tiny_mask", records.mask(graph, node))
         case "softmax_loss":
             return Draft("softmax_loss", "tiny_loss", records.loss(graph, node))
+        case "squared_loss" | "sigmoid_loss":
+            return Draft(node.op, "tiny_target_loss", records.target_loss(graph, node))
         case "advance":
             return Draft("advance_scales", "tiny_advance", records.advance(node))
     raise AssertionError(f"no kernel for {node.op}")

@@ -150,7 +150,7 @@ class File(FileNetwork):
         narrow = self.like(y, (one, *self.shape(y)[2:]))
         if by == "RESHAPE":
             return self.operator("RESHAPE", [y, self.constant(self.shape(narrow))], narrow)
-        return self.operator("SQUEEZE", [y], narrow, "SqueezeOptions")
+        return self.operator("SQUEEZE", [y], narrow, "SqueezeOptions", SqueezeDims=[-3])
 
     def expand(self, x: int, shape: Shape, axis: int) -> int:
         return self.operator("EXPAND_DIMS", [x, self.constant(axis)], self.like(x, shape))

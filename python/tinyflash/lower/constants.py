@@ -162,5 +162,24 @@ def add_constants(graph: Graph, node: Node) -> dict[str, tuple[int, int]]:
     return {role: multiplier(real) for role, real in reals.items()}
 
 
+def smoothed(smoothing: float, classes: int) -> tuple[int, int]:
+    """SPEC 4.7: on and off."""
+    return round(2**15 * (1 - smoothing + smoothing / classes)), round(2**15 * smoothing / classes)
+
+
+def loss_factor(graph: Graph, node: Node) -> Factor:
+    """SPEC 4.8, of a loss with a target."""
+    logits = graph.tensors[node.inputs["x"]]
+    squared = node.op == "squared_loss"
+    real = 2 * scale_of(graph, logits.name) if squared else 2.0**-15
+    result = factor(real / logits.size)
+    if not -64 <= result.exponent <= -2:
+        raise ModelError(
+            f"tensor {logits.name}: its scale, {scale_of(graph, logits.name):.3g}, is beyond the "
+            "range of a gradient; train the network on numbers nearer to 1"
+        )
+    return result
+
+
 def reciprocal(count: int) -> Factor:
     return factor(1 / count)

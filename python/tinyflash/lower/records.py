@@ -13,6 +13,7 @@ from tinyflash.graph import (
     ClipAttrs,
     DenseAttrs,
     Graph,
+    LossAttrs,
     MeanAttrs,
     Node,
     PadAttrs,
@@ -256,6 +257,17 @@ def mask_record(graph: Graph, node: Node) -> Fields:
     assert isinstance(node.attrs, ClipAttrs)
     clip = node.attrs.clip
     return {**count_record(graph, node.inputs["y"]), "y_min": clip.low, "y_max": clip.high}
+
+
+def softmax_loss_record(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, LossAttrs)
+    classes = graph.tensors[node.inputs["x"]].size
+    on, off = k.smoothed(node.attrs.smoothing, classes)
+    return {"classes": classes, "on": on, "off": off}
+
+
+def target_loss_record(graph: Graph, node: Node) -> Fields:
+    return {**count_record(graph, node.inputs["x"]), "factor": k.loss_factor(graph, node)}
 
 
 def advance_record(node: Node) -> Fields:

@@ -25,6 +25,7 @@ from tinyflash.graph import (
     WindowAttrs,
 )
 from tinyflash.passes.layers import WEIGHTED, in_channels
+from tinyflash.passes.losses import CROSS_ENTROPY, Loss, loss_node
 from tinyflash.passes.slopes import DERIVATIVES, slopes
 
 # Operators whose output saturates, so that clipped elements pass no gradient (SPEC 4.4).
@@ -77,27 +78,20 @@ class _Builder:
         self.parts.setdefault(to, []).append(_Part(tensor, fresh))
 
 
-def differentiate(graph: Graph, headroom: int = 2) -> Graph:
+def differentiate(graph: Graph, headroom: int = 2, loss: Loss = CROSS_ENTROPY) -> Graph:
     """Appends loss, backward and update nodes to a forward graph whose `logits` are named."""
     builder = _Builder(graph)
-    builder.nodes.append(_loss(builder))
+    dy = builder.gradient(graph.logits)
+    builder.give(graph.logits, dy, fresh=True)
+    node, tensors = loss_node(graph, loss, dy)
+    builder.nodes.append(node)
+    builder.tensors.update({t.name: t for t in tensors})
+    graph = replace(graph, target=node.inputs.get("target", ""))
     for node in reversed(graph.nodes):
         _backward(builder, node)
     builder.nodes.append(Node("advance", "advance", {}, {}, AdvanceAttrs(headroom)))
     forward = [n for node in graph.nodes for n in _forward(builder, node)]
     return graph.with_nodes((*forward, *builder.nodes), builder.tensors.values())
-
-
-def _loss(builder: _Builder) -> Node:
-    graph = builder.graph
-    quant = graph.tensors[graph.logits].quant
-    assert quant is not None
-    distances = np.arange(256, dtype=np.float64)
-    table = np.rint(32768 * np.exp(-distances * quant.scale[0])).astype(np.uint16)
-    builder.tensors["loss_table"] = Tensor("loss_table", (256,), "uint16", "constant", data=table)
-    dy = builder.gradient(graph.logits)
-    builder.give(graph.logits, dy, fresh=True)
-    return Node("softmax_loss", "loss", {"x": graph.logits, "table": "loss_table"}, {"dy": dy})
 
 
 def _forward(builder: _Builder, node: Node) -> list[Node]:

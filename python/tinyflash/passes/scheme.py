@@ -1,6 +1,8 @@
 """Which weights and biases a model trains: the scheme file, and what it means for one model.
 
-    head = 2                    # replace the classifier by a new one of 2 classes
+    head = 2                    # replace the classifier by a new one of 2 classes, or outputs
+    loss = "cross_entropy"      # or "mean_squared_error", "binary_cross_entropy", towards targets
+    label_smoothing = 0.1       # of the cross-entropy
 
     [[update]]                  # rules apply in order; a later one overrides an earlier one
     last = 18                   # the last 18 layers with weights, the classifier not counted
@@ -16,7 +18,7 @@
     layers = ["conv2d_3"]       # by name, as `tinyflash inspect` prints them
     weights = 1.0
 
-The classifier, the layer that produces the logits, is trained wholly unless a rule names it.
+The classifier, the last layer with weights, is trained wholly unless a rule names it.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ from typing import Any
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Node
-from tinyflash.passes.layers import WEIGHTED, classifier, groups_of, in_channels, multiplier_of
+from tinyflash.passes.layers import WEIGHTED, groups_of, in_channels, last_layer, multiplier_of
+from tinyflash.passes.losses import CROSS_ENTROPY, LOSSES, Loss
 
-_KEYS = {"head", "headroom", "update"}
+_KEYS = {"head", "headroom", "label_smoothing", "loss", "update"}
 _RULE_KEYS = {"layers", "last", "operator", "weights", "bias"}
 
 
@@ -53,6 +56,7 @@ class Scheme:
     rules: tuple[Rule, ...] = ()
     head: int | None = None
     headroom: int = 2
+    loss: Loss = CROSS_ENTROPY
 
 
 @dataclass(frozen=True)
@@ -88,16 +92,30 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     rules = table.get("update", [])
     if not isinstance(rules, list) or not all(isinstance(r, dict) for r in rules):
         raise SchemeError(f"{where}: write rules as [[update]], one table each")
-    head = _integer(table, "head", where, low=2, high=65535)
+    lowest = 1 if table.get("loss", "cross_entropy") != "cross_entropy" else 2
+    head = _integer(table, "head", where, low=lowest, high=65535)
     headroom = _integer(table, "headroom", where, low=0, high=6)
     parsed = tuple(_rule(r, f"{where}: update {i + 1}") for i, r in enumerate(rules))
-    return Scheme(parsed, head, 2 if headroom is None else headroom)
+    return Scheme(parsed, head, 2 if headroom is None else headroom, _loss(table, where))
+
+
+def _loss(table: Mapping[str, Any], where: str) -> Loss:
+    kind, smoothing = table.get("loss", "cross_entropy"), table.get("label_smoothing", 0.0)
+    if kind not in LOSSES:
+        raise SchemeError(f"{where}: loss must be one of {', '.join(LOSSES)}")
+    if isinstance(smoothing, bool) or not isinstance(smoothing, int | float):
+        raise SchemeError(f"{where}: label_smoothing must be a number from 0 to below 1")
+    if not 0 <= smoothing < 1:
+        raise SchemeError(f"{where}: label_smoothing is {smoothing}; it is from 0 to below 1")
+    if smoothing and kind != "cross_entropy":
+        raise SchemeError(f"{where}: label_smoothing needs labels, which {kind} does not take")
+    return Loss(kind, float(smoothing))
 
 
 def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
     """What each layer with weights trains, by name; layers that train nothing are left out."""
     layers = [n for n in graph.nodes if n.op in WEIGHTED]
-    head = classifier(graph)
+    head = last_layer(graph)
     weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
     bias = {n.name: n is head for n in layers}
     body = [n for n in layers if n is not head]

@@ -64,6 +64,8 @@ def check(graph: Graph, plan: Plan) -> None:
     """Raises InternalError unless every node of `graph` finds its operands intact under `plan`."""
     canvas = _Canvas(graph, plan)
     canvas.write(graph.input.tensor)
+    if graph.target:
+        canvas.write(graph.target)
     for index, node in enumerate(graph.nodes):
         where = f"node {index} ({node.op} {node.name})"
         for tensor in node.inputs.values():

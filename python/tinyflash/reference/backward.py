@@ -150,28 +150,29 @@ def unpack(bits: Ints, count: int) -> Ints:
     return ints(np.unpackbits(bits.astype(np.uint8), bitorder="little", count=count))
 
 
-# ---- Loss: 4.7 -----------------------------------------------------------------------
+# ---- Losses: 4.7, 4.8 -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What SPEC 4.7 computes."""
+    """What SPEC 4.7 and 4.8 compute."""
 
     dy: Ints
     exponent: int
     peak: int
-    predicted: int
-    probability: int  # Q15
+    predicted: int = 0
+    probability: int = 0  # Q15
+    error: int = 0
 
 
-def softmax_loss(logits: Ints, table: Ints, label: int) -> Loss:
+def softmax_loss(logits: Ints, table: Ints, label: int, on: int = 2**15, off: int = 0) -> Loss:
     """SPEC 4.7: the gradient of the cross-entropy by the logits, and the outcome."""
     x = logits.ravel()
     e = table[x.max() - x]
     total = e.sum()
     p = (e * 2**15 + total // 2) // total
-    g = p.copy()
-    g[label] -= 2**15
+    g = p - off
+    g[label] = p[label] - on
     peak = int(np.abs(g).max())
     k = 0
     while peak * 2 >= 255 << k:
@@ -184,3 +185,25 @@ def softmax_loss(logits: Ints, table: Ints, label: int) -> Loss:
         predicted=int(np.argmax(x)),
         probability=min(int(p[label]), 65535),
     )
+
+
+def squared_loss(x: Ints, target: Ints, factor: Factor) -> Loss:
+    """SPEC 4.8: mean squared error."""
+    g = x - target
+    return _towards_target(g, factor, int((g * g).sum()))
+
+
+def sigmoid_loss(x: Ints, target: Ints, table: Ints, factor: Factor) -> Loss:
+    """SPEC 4.8: binary cross-entropy."""
+    g = table[x & 0xFF] - ((target + 128) * 2**15 + 127) // 255
+    return _towards_target(g, factor, int(np.abs(g).sum()))
+
+
+def _towards_target(g: Ints, factor: Factor, error: int) -> Loss:
+    v = g * factor.mantissa
+    peak = int(np.abs(v).max())
+    k = max(0, -40 - factor.exponent)
+    while peak * 2 >= 255 << k:
+        k += 1
+    dy = np.clip((v + (1 << k) // 2) >> k, -127, 127)
+    return Loss(dy, factor.exponent + k, peak, error=error)

@@ -241,6 +241,30 @@ def reciprocal(count: int) -> Factor:
     return factor_of(1 / count)
 
 
+def smoothed(smoothing: float, classes: int) -> tuple[int, int]:
+    """SPEC 4.7: on and off, Q15."""
+    share = smoothing / classes
+    return round(2**15 * (1 - smoothing + share)), round(2**15 * share)
+
+
+def squared_factor(logits: Tensor) -> Factor:
+    """SPEC 4.8, of the mean squared error."""
+    return factor_of(2 * scale_of(logits) / logits.size)
+
+
+def sigmoid_factor(logits: Tensor) -> Factor:
+    """SPEC 4.8, of the binary cross-entropy."""
+    return factor_of(2.0**-15 / logits.size)
+
+
+def sigmoid_table(logits: Tensor) -> Ints:
+    """Q of SPEC 4.8 and 7, by the byte of x."""
+    s, zero = scale_of(logits), zero_of(logits)
+    stored = [byte - 256 if byte > 127 else byte for byte in range(256)]
+    exponents = [min(-s * (x - zero), 700.0) for x in stored]  # beyond, exp overflows: Q is 0
+    return ints([round(2**15 / (1 + math.exp(e))) for e in exponents])
+
+
 def loss_table(logits: Tensor) -> Ints:
     """E of SPEC 4.7, Q15, by distance below the largest logit."""
     s = scale_of(logits)

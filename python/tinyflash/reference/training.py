@@ -10,6 +10,7 @@ from tinyflash.graph import (
     AdvanceAttrs,
     AxisAttrs,
     DenseAttrs,
+    LossAttrs,
     Node,
     PadAttrs,
     PartAttrs,
@@ -39,12 +40,34 @@ def _keep(env: Environment, node: Node) -> None:
 
 
 def _softmax_loss(env: Environment, node: Node) -> None:
-    table = constants.loss_table(env.tensor(node, "x"))
-    loss = backward.softmax_loss(env.get(node, "x"), table, env.label)
+    assert isinstance(node.attrs, LossAttrs)
+    logits = env.tensor(node, "x")
+    table = constants.loss_table(logits)
+    on, off = constants.smoothed(node.attrs.smoothing, logits.size)
+    loss = backward.softmax_loss(env.get(node, "x"), table, env.label, on, off)
+    env.predicted, env.probability = loss.predicted, loss.probability
+    _put_loss(env, node, loss)
+
+
+def _put_loss(env: Environment, node: Node, loss: backward.Loss) -> None:
     scale = env.scales[node.outputs["dy"]]
     scale.exponent, scale.peak = loss.exponent, loss.peak
-    env.predicted, env.probability = loss.predicted, loss.probability
     env.put(node, "dy", loss.dy)
+
+
+def _squared_loss(env: Environment, node: Node) -> None:
+    factor = constants.squared_factor(env.tensor(node, "x"))
+    loss = backward.squared_loss(env.get(node, "x"), env.get(node, "target"), factor)
+    env.error = loss.error
+    _put_loss(env, node, loss)
+
+
+def _sigmoid_loss(env: Environment, node: Node) -> None:
+    logits = env.tensor(node, "x")
+    table, factor = constants.sigmoid_table(logits), constants.sigmoid_factor(logits)
+    loss = backward.sigmoid_loss(env.get(node, "x"), env.get(node, "target"), table, factor)
+    env.error = loss.error
+    _put_loss(env, node, loss)
 
 
 def _advance(env: Environment, node: Node) -> None:
@@ -224,6 +247,8 @@ TRAINING: dict[str, Operator] = {
     "mask": _mask,
     "keep": _keep,
     "softmax_loss": _softmax_loss,
+    "squared_loss": _squared_loss,
+    "sigmoid_loss": _sigmoid_loss,
     "conv2d_backward_input": _conv2d_backward,
     "depthwise_backward_input": _conv2d_backward,
     "fully_connected_backward_input": _fully_connected_backward,
