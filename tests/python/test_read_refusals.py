@@ -102,7 +102,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
             tensor_of(1, 1, "shape", (4, 3, 3, 1))(f),
             tensor_of(1, 1, "data", np.zeros((4, 3, 3, 1)))(f),
         )[0],
-        "grouped convolution is not supported",
+        "do not fit 3 input channels in equal groups",
     ),
     "bias length": (tensor_of(1, 2, "shape", (3,)), "16 bytes, its shape 12"),
     "short weights": (tensor_of(1, 1, "data", b"123"), "has 3 bytes, its shape 108"),

@@ -14,7 +14,7 @@ from tests.python.networks import NETWORKS, everything
 from tinyflash.errors import InternalError
 from tinyflash.graph import ROLES, Graph, NoAttrs, Node, Port, Quant, Tensor
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.head import mark_logits
+from tinyflash.passes.losses import CROSS_ENTROPY, mark_logits
 from tinyflash.read import read
 from tinyflash.verify import shapes, verify
 
@@ -30,7 +30,7 @@ def forward(tmp_path_factory: pytest.TempPathFactory) -> Graph:
 
 @pytest.fixture(scope="module")
 def training(forward: Graph) -> Graph:
-    return differentiate(mark_logits(forward))
+    return differentiate(mark_logits(forward, CROSS_ENTROPY))
 
 
 def tensor(name: str, /, **fields: Any) -> Change:

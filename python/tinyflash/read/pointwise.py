@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyflash.graph import AxisAttrs, Clip, ClipAttrs, LookupAttrs, Tensor
+from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, SoftmaxAttrs, Tensor
 from tinyflash.read import tables
 from tinyflash.read.importing import Layer, Shape
 from tinyflash.read.tables import Coding, Operand, Table
@@ -67,12 +67,13 @@ def softmax(layer: Layer) -> None:
         "needs output scale 1/256 and zero point -128",
     )
     layer.require(shape[-1] < 512, f"has {shape[-1]} classes; 511 are supported")
+    beta = float(layer.option("Beta"))
     try:
-        table = tables.softmax_exponentials(layer.quant(flat).scale[0], float(layer.option("Beta")))
+        table = tables.softmax_exponentials(layer.quant(flat).scale[0], beta)
     except ValueError as error:
         layer.fail(str(error))
     inputs = {"x": x, "table": layer.constant_tensor("table", table)}
-    layer.emit("softmax", inputs, AxisAttrs(len(x.shape) - 1))
+    layer.emit("softmax", inputs, SoftmaxAttrs(beta))
 
 
 # ---- Functions of two inputs --------------------------------------------------------------------
@@ -102,8 +103,41 @@ def sub(layer: Layer) -> None:
 
 
 def mul(layer: Layer) -> None:
-    """The product with one constant number."""
-    _with_scalar(layer, tables.multiply)
+    """The product of two maps of one shape, of a map and one row for all its rows, or of a map and
+    a constant number."""
+    if _scalar_position(layer) is not None:
+        _with_scalar(layer, tables.multiply)
+        return
+    shape = layer.shape(layer.flat_output)
+    first = 0 if layer.shape(layer.flat_input(0)) == shape else 1
+    layer.require(
+        layer.shape(layer.flat_input(first)) == shape,
+        f"neither input has the output's shape {list(shape)}",
+    )
+    a, b = (_factor(layer, position, shape) for position in (first, 1 - first))
+    layer.require(a.data is None or b.data is None, "has no input computed at run time")
+    try:
+        flats = layer.flat_input(0), layer.flat_input(1), layer.flat_output
+        tables.check_product(*(layer.quant(flat).scale[0] for flat in flats))
+    except ValueError as error:
+        layer.fail(str(error))
+    layer.emit("mul", {"a": a, "b": b}, ClipAttrs(fused_clip(layer)))
+
+
+def _factor(layer: Layer, position: int, shape: Shape) -> Tensor:
+    """One operand of a product: a whole map, or the row that each row of the other one meets."""
+    found = layer.shape(layer.flat_input(position))
+    row = found
+    while row[:1] == (1,):
+        row = row[1:]
+    layer.require(
+        len(row) <= len(shape) and row == shape[len(shape) - len(row) :],
+        f"input shape {list(found)} is neither the output's, {list(shape)}, nor a row of it "
+        "such as one number per channel",
+    )
+    if layer.is_constant(position):
+        return layer.constant_operand(position)
+    return layer.activation(position)
 
 
 def _scalar_position(layer: Layer) -> int | None:

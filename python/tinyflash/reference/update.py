@@ -50,10 +50,15 @@ def mix(h: int) -> int:
 # ---- Sums: 6.1 -----------------------------------------------------------------------
 
 
-def conv2d_sum(x: Ints, dy: Ints, sliding: Sliding) -> Ints:
-    """The sums [out][kernel_h][kernel_w][kept] from x [height][width][kept] minus its zero point
-    and dy [height][width][out].
+def conv2d_sum(x: Ints, dy: Ints, sliding: Sliding, groups: int = 1) -> Ints:
+    """The sums [out][kernel_h][kernel_w][kept] from x [height][width][kept * groups] minus its zero
+    point and dy [height][width][out].
     """
+    parts = zip(np.split(x, groups, axis=2), np.split(dy, groups, axis=2), strict=True)
+    return np.concatenate([_group_sum(*part, sliding) for part in parts])
+
+
+def _group_sum(x: Ints, dy: Ints, sliding: Sliding) -> Ints:
     padded = sliding.pad(x)
     kernel_h, kernel_w = sliding.window.kernel
     a = np.empty((dy.shape[2], kernel_h, kernel_w, x.shape[2]), dtype=np.int64)
