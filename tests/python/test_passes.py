@@ -100,7 +100,7 @@ def forward_only(graph: Graph, layer: str) -> Graph:
     table = Tensor("table", (256,), "int8", "constant", data=np.arange(256).astype(np.int8))
     inner = replace(y, name="inner")
     function = Node(
-        "lookup", "f", {"x": "inner", "table": "table"}, {"y": y.name}, LookupAttrs("mul")
+        "lookup", "f", {"x": "inner", "table": "table"}, {"y": y.name}, LookupAttrs("random")
     )
     nodes = []
     for node in graph.nodes:
