@@ -144,10 +144,14 @@ class TransposeAttrs:
 
 @dataclass(frozen=True)
 class LookupAttrs:
-    """A function of one element, by the name it has in the source model; alpha: leaky_relu's."""
+    """A function of one element, by the name it has in the source model, and its fused clip.
+
+    alpha: leaky_relu's; of add, sub and mul with a number the slope.
+    """
 
     function: str
     alpha: float = 0.0
+    clip: Clip = Clip()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def _ends_in_logistic(graph: Graph) -> bool:
 
 def real_inputs(port: Port, x: Int8Array) -> Reals:
     """Stored samples [n, ...] in real units, [n, elements]."""
-    return _real(port, x).reshape(len(x), -1)
+    return _real(port, x).reshape(len(x), prod(port.shape))
 
 
 def _real(port: Port, stored: Int8Array) -> Reals:

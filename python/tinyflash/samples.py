@@ -57,7 +57,7 @@ def load_with_targets(path: Path, port: Port, objective: Objective) -> Samples:
     archive = _archive(path, "targets", "x")
     x = _encode(archive["x"], port, f"{path}, x")
     if "y" not in archive:
-        return Samples(x, _own_targets(path, port, x, objective))
+        return _paired(path, x, _own_targets(path, port, x, objective), "targets")
     try:
         targets = objective.encode(archive["y"])
     except DataError as error:
@@ -67,7 +67,7 @@ def load_with_targets(path: Path, port: Port, objective: Objective) -> Samples:
 
 def _own_targets(path: Path, port: Port, x: Int8Array, objective: Objective) -> Int8Array:
     real = real_inputs(port, x)
-    if real.shape[1] != objective.size or objective.loss != "mean_squared_error" or len(x) == 0:
+    if real.shape[1] != objective.size or objective.loss != "mean_squared_error":
         raise DataError(
             f"{path} has no array 'y'; it needs x (samples) and y (targets), but for an "
             "autoencoder under the mean squared error, whose samples are their own targets"

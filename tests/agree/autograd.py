@@ -167,7 +167,7 @@ def has_clip(node: Node) -> bool:
 
 def clip_bounds(graph: Graph, node: Node, margin: float = 0.0) -> tuple[float, float]:
     """The real bounds of a node's output, `margin` stored units further in."""
-    clip = Clip() if node.op == "lookup" else clip_of(node)
+    clip = node.attrs.clip if isinstance(node.attrs, LookupAttrs) else clip_of(node)
     quant = quant_of(graph, node.outputs["y"])
     low, high = clip.low + margin, clip.high - margin
     return (low - quant.zero) * quant.scale[0], (high - quant.zero) * quant.scale[0]

@@ -23,7 +23,7 @@ from tests.agree.autograd import (
 )
 from tests.agree.graphs import PLAIN, Layer, Net, same
 
-from tinyflash.graph import Node, PartAttrs, SoftmaxAttrs
+from tinyflash.graph import LookupAttrs, Node, PartAttrs, SoftmaxAttrs
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.reference import Machine, operators
 from tinyflash.reference.arith import factor_of
@@ -82,10 +82,12 @@ class Case:
 
     def _passes(self) -> np.ndarray | int:
         """Where the output of a lookup is not saturated; of others, dy has passed the mask."""
-        if self.node.op != "lookup":
+        attrs = self.node.attrs
+        if not isinstance(attrs, LookupAttrs):
             return 1
         table = self.machine.values[self.node.inputs["table"]]
-        return (np.abs(table + 0.5) < 127)[self.machine.values[self.x] & 0xFF]
+        inside = (table > attrs.clip.low) & (table < attrs.clip.high)
+        return inside[self.machine.values[self.x] & 0xFF]
 
     def _unclipped_x(self) -> np.ndarray:
         """The stored x in real units, elements at a bound pushed beyond it."""

@@ -90,6 +90,8 @@ def test_the_host_refuses(device: DeviceSession, x: np.ndarray, label: int, rate
         device.train_step(x, label, rate)
     with pytest.raises(DataError):
         device.weights = bytes(3)
+    with pytest.raises(DataError, match="learns from labels"):
+        device.train_on_target(SAMPLE, SAMPLE, 0.1)
     assert device.counters().step == 0
 
 

@@ -107,6 +107,8 @@ FORWARD: dict[str, tuple[Change, str]] = {
     "weights computed": (operand("depthwise_2", "depthwise", "w_frozen", "input"), "of kind"),
     "bias length": (operand("conv2d_1", "conv2d", "b", "fully_connected_5.b"), "bias's shape"),
     "kept": (window("conv2d_1", kept=1), "number of trained channels"),
+    "groups": (window("conv2d_1", groups=2), "weights' input channels"),
+    "uneven groups": (window("conv2d_1", groups=3), "4 output channels in 3 groups"),
     "dense size": (operand("fully_connected_5", "fully_connected", "x", "input"), "y's size"),
     "sum of shapes": (operand("add_3", "add", "a", "input"), "shape of a"),
     "table": (operand("softmax_6", "softmax", "table", "conv2d_1.w"), "table's shape"),

@@ -26,7 +26,7 @@ from tinyflash.graph import (
 )
 from tinyflash.passes.layers import WEIGHTED, in_channels
 from tinyflash.passes.losses import CROSS_ENTROPY, Loss, loss_node
-from tinyflash.passes.slopes import DERIVATIVES, slopes
+from tinyflash.passes.slopes import has_slopes, slopes
 
 # Operators whose output saturates, so that clipped elements pass no gradient (SPEC 4.4).
 MASKED = (*WEIGHTED, "add", "mul")
@@ -212,7 +212,7 @@ def _lookup_rule(builder: _Builder, node: Node, dy: str) -> None:
     x = node.inputs["x"]
     quant, table = builder.graph.tensors[x].quant, builder.graph.tensors[node.inputs["table"]].data
     assert isinstance(node.attrs, LookupAttrs) and table is not None
-    if quant is None or node.attrs.function not in DERIVATIVES:
+    if quant is None or not has_slopes(node.attrs):
         builder.blocked.add(x)
         return
     data = slopes(node.attrs, quant, table.astype(np.int8))

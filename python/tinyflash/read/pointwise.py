@@ -13,6 +13,7 @@ from tinyflash.read.tables import Coding, Operand, Table
 from tinyflash.read.windows import fused_clip
 
 _BYTES = ("INT8", "UINT8")
+WHOLE = Clip()
 
 
 # ---- Functions of one input ---------------------------------------------------------------------
@@ -34,11 +35,17 @@ def lookup(layer: Layer) -> None:
     types = _BYTES if layer.operator.code == "QUANTIZE" else ("INT8",)
     x = layer.activation(0, types)
     layer.typed(layer.flat_output, types)
-    _emit_lookup(layer, x, _TABLES[layer.operator.code])
+    alpha = float(layer.option("Alpha")) if layer.operator.code == "LEAKY_RELU" else 0.0
+    _emit_lookup(layer, x, _TABLES[layer.operator.code], alpha)
 
 
 def _emit_lookup(
-    layer: Layer, x: Tensor, function: Callable[[Layer, Coding, Coding], Table], position: int = 0
+    layer: Layer,
+    x: Tensor,
+    function: Callable[[Layer, Coding, Coding], Table],
+    alpha: float,
+    position: int = 0,
+    clip: Clip = WHOLE,
 ) -> None:
     flat, y = layer.flat_input(position), layer.flat_output
     layer.require(
@@ -50,8 +57,7 @@ def _emit_lookup(
     except ValueError as error:
         layer.fail(str(error))
     inputs = {"x": x, "table": layer.constant_tensor("table", table)}
-    alpha = float(layer.option("Alpha")) if layer.operator.code == "LEAKY_RELU" else 0.0
-    layer.emit("lookup", inputs, LookupAttrs(layer.operator.code.lower(), alpha))
+    layer.emit("lookup", inputs, LookupAttrs(layer.operator.code.lower(), alpha, clip))
 
 
 def softmax(layer: Layer) -> None:
@@ -160,7 +166,16 @@ def _with_scalar(layer: Layer, arithmetic: Arithmetic) -> None:
         operands = (x.operand(), number) if position else (number, x.operand())
         return arithmetic(*operands, y, clip)
 
-    _emit_lookup(layer, x, function, 1 - position)
+    _emit_lookup(
+        layer, x, function, _slope(layer.operator.code, position, number), 1 - position, clip
+    )
+
+
+def _slope(code: str, position: int, number: Operand) -> float:
+    """The derivative of a sum, a difference or a product by the input that is no constant."""
+    if code == "MUL":
+        return float(number.centred[0]) * number.scale
+    return -1.0 if code == "SUB" and position == 0 else 1.0
 
 
 def _operand(layer: Layer, position: int, shape: Shape) -> Tensor:
