@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 
 from tinyflash.errors import DataError
 from tinyflash.zoo import pictures
+from tinyflash.zoo.activity import activity
 from tinyflash.zoo.task import Task
 
 TASKS: Mapping[str, Callable[[], Task]] = {
     "faces": pictures.faces,
     "fashion": pictures.fashion_resnet,
     "fashion-person": pictures.fashion_person,
+    "activity": activity,
 }
 
 
