@@ -82,7 +82,7 @@ class FloatNetwork:
         else:
             patches = _patches(x, window_of(layer, x.shape[1:3]))
             y = np.einsum(_EINSUMS[layer.operator], patches, weights.w, optimize=True)
-        return y + weights.b
+        return np.add(y, weights.b, dtype=np.float32)
 
 
 def window_of(layer: Layer, size: Shape) -> Window:
