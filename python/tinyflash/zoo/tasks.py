@@ -8,6 +8,7 @@ from tinyflash.errors import DataError
 from tinyflash.zoo import pictures
 from tinyflash.zoo.activity import activity
 from tinyflash.zoo.digits import digits_task
+from tinyflash.zoo.keywords import keywords
 from tinyflash.zoo.task import Task
 
 TASKS: Mapping[str, Callable[[], Task]] = {
@@ -16,6 +17,7 @@ TASKS: Mapping[str, Callable[[], Task]] = {
     "fashion-person": pictures.fashion_person,
     "activity": activity,
     "digits": digits_task,
+    "keywords": keywords,
 }
 
 
