@@ -30,7 +30,8 @@ def spectrogram(audio: npt.NDArray[np.int16]) -> Floats:
     pieces = audio[starts + np.arange(_WINDOW)] * _hann()
     energy = np.abs(np.fft.rfft(pieces, _FFT)) ** 2
     magnitude = _RESOLUTION * np.floor(np.sqrt(energy @ _bands()) / _RESOLUTION)
-    return np.rint(_STEPS_PER_NEPER * np.log(np.maximum(magnitude, 1)))
+    values: Floats = np.rint(_STEPS_PER_NEPER * np.log(np.maximum(magnitude, 1)))
+    return values
 
 
 def _hann() -> Floats:
@@ -45,7 +46,7 @@ def _bands() -> Floats:
     spacing = (highest - lowest) / (BANDS + 1)
     bins = np.arange(_FFT // 2 + 1)
     place = (_mel(bins * width) - lowest) / spacing - 1  # in bands: 0 at the peak of the first
-    share = np.maximum(0, 1 - np.abs(place[:, np.newaxis] - np.arange(BANDS)))
+    share: Floats = np.maximum(0, 1 - np.abs(place[:, np.newaxis] - np.arange(BANDS)))
     share[: int(1.5 + _LOWEST / width)] = 0  # as the original leaves out the lowest bins
     return share
 

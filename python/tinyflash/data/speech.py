@@ -1,6 +1,6 @@
 """Words spoken by eSpeak NG (GPL-3, as a program; what it says is free), as spectrograms.
 
-A speaker is a variant of a voice with a pitch; each speaks with eight accents, and faster or slower.
+A speaker is a variant of a voice with a pitch; each has eight accents, and is slower or faster.
 The same release of eSpeak NG always says the very same; what it said is kept in the cache.
 """
 
@@ -20,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.console import counting
 from tinyflash.data.fetch import cache_dir
 from tinyflash.data.spectrogram import BANDS, RATE, frames, spectrogram
 from tinyflash.errors import BuildError
@@ -79,16 +80,34 @@ def spoken(wanted: Sequence[Utterance]) -> Spectrograms:
     """Each of `wanted` in one second: [n][frames][bands], from the cache if they are there."""
     program = _program()
     path = cache_dir() / "speech" / f"{_key(wanted, program)}.npy"
-    try:
-        kept = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        kept = None
-    if kept is None or kept.shape != (len(wanted), frames(RATE), BANDS):
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            said = pool.map(lambda utterance: _spectrogram(program, utterance), wanted)
-            kept = np.stack(list(said))
+    kept = _kept(path, len(wanted))
+    if kept is None:
+        kept = _speak(program, wanted)
         _keep(path, kept)
     return kept
+
+
+def _kept(path: Path, count: int) -> Spectrograms | None:
+    """What is in the cache, if it is whole."""
+    try:
+        found: Spectrograms = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    whole = found.dtype == np.uint16 and found.shape == (count, frames(RATE), BANDS)
+    return found if whole else None
+
+
+def _speak(program: str, wanted: Sequence[Utterance]) -> Spectrograms:
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        counting("espeak-ng speaks", len(wanted)) as listen,
+    ):
+        said = pool.map(lambda utterance: _spectrogram(program, utterance), wanted)
+        spectrograms = []
+        for done, one in enumerate(said, start=1):
+            spectrograms.append(one)
+            listen(done)
+    return np.stack(spectrograms)
 
 
 def _program() -> str:

@@ -43,18 +43,19 @@ def _known(labels: Labels) -> Labels:
 
 def _coded() -> tuple[Floats, Labels]:
     pictures, labels = digits()
-    return (pictures / LARGEST)[..., np.newaxis], labels
+    fractions = (pictures / LARGEST).astype(np.float32)
+    return fractions[..., np.newaxis], labels
 
 
 def digits_task() -> Task:
     """Ten digits, with a residual CNN of our own (training/digits.py)."""
+    graph = read(path_of("digits"))
+    x, y = unknown()
 
     def splits(seed: int) -> tuple[Split, ...]:
-        x, y = unknown()
         train, validation = draw(y, _COUNTS, seed)
         test = np.setdiff1d(np.arange(len(y)), np.concatenate([train, validation]))
         parts = (Samples(stored(x[part], INPUT), y[part]) for part in (train, validation, test))
         return (Split(*parts),)
 
-    graph = read(path_of("digits"))
     return Task("digits", "residual CNN", graph, CLASSES, scheme("digits"), 4, splits)

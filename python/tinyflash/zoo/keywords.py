@@ -30,15 +30,15 @@ def heard(port: Port, spectrograms: Spectrograms) -> Int8Array:
 def keywords() -> Task:
     """New words by new speakers, with MLPerf Tiny's DS-CNN."""
     graph = read(mlperf_tiny("keyword_spotting"))
+    every = list(utterances(WORDS, SPEAKERS, 0))
+    x = heard(graph.input, spoken(every))
+    y = np.array([WORDS.index(u.word) for u in every])
+    by = np.array([u.speaker for u in every])
 
     def splits(seed: int) -> tuple[Split, ...]:
         speakers = np.random.default_rng(seed).permutation(np.array(SPEAKERS))
         ends = np.cumsum(_SPEAKERS)
         parts = np.split(speakers[: ends[-1]], ends[:-1])
-        every = list(utterances(WORDS, SPEAKERS, 0))
-        x = heard(graph.input, spoken(every))
-        y = np.array([WORDS.index(u.word) for u in every])
-        by = np.array([u.speaker for u in every])
         samples = (Samples(x[np.isin(by, part)], y[np.isin(by, part)]) for part in parts)
         return (Split(*samples),)
 
