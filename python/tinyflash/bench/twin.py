@@ -20,9 +20,9 @@ import numpy.typing as npt
 from tinyflash.bench.operators import Real, forward, real
 from tinyflash.errors import TinyflashError
 from tinyflash.graph import Clip, ClipAttrs, DenseAttrs, Graph, Node, Port, Quant, WindowAttrs
-from tinyflash.lower.constants import dead_channels
+from tinyflash.lower.constants import dead_channels, scale_of
 from tinyflash.passes.differentiate import is_masked
-from tinyflash.passes.layers import WEIGHTED
+from tinyflash.passes.layers import WEIGHTED, weight_scales
 from tinyflash.passes.prune import prune_to_output
 from tinyflash.passes.scheme import LayerUpdate
 from tinyflash.session import Int8Array
@@ -53,7 +53,6 @@ class Layer:
     w: Real
     b: Real | None
     w_quant: Quant
-    b_quant: Quant | None
     update: LayerUpdate
     live: Real
 
@@ -120,19 +119,19 @@ class Twin:
         w = self.graph.tensors[node.inputs["w_frozen"]]
         b = self.graph.tensors[node.inputs["b"]] if "b" in node.inputs else None
         assert w.quant is not None and w.data is not None
+        unit = scale_of(self.graph, node.inputs["x"]) * np.array(weight_scales(self.graph, node))
         live = ~np.array(dead_channels(self.graph, node))
         shape = live.shape if node.op == "depthwise" else (-1, *[1] * (len(w.shape) - 1))
         return Layer(
             self._leaf(real(w.data, w.quant), update.kept > 0),
-            None if b is None or b.data is None else self._leaf(real(b.data, b.quant), update.bias),
+            None if b is None or b.data is None else self._leaf(b.data * unit, update.bias),
             w.quant,
-            None if b is None else b.quant,
             update,
             self.torch.from_numpy(live.astype(np.float32).reshape(shape)),
         )
 
-    def _leaf(self, values: npt.NDArray[np.float32], trained: bool) -> Real:
-        return self.torch.tensor(values, requires_grad=trained)
+    def _leaf(self, values: npt.NDArray[Any], trained: bool) -> Real:
+        return self.torch.tensor(values, dtype=self.torch.float32, requires_grad=trained)
 
     def _constants(self) -> dict[str, Real]:
         """Operands that are neither weights nor computed, such as a map that is added."""
