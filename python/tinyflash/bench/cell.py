@@ -65,6 +65,18 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a task gave to learn from: samples of one seed, all its splits together."""
+
+    network: str
+    splits: int
+    train: int
+    validation: int
+    test: int
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Cell:
     """The outcome. `correct`: per seed, a 0 or 1 for each test sample, in the order of the split.
 
@@ -73,6 +85,7 @@ class Cell:
 
     task: str
     method: str
+    limits: Limits
     variant: str
     rate: float
     runs: tuple[Run, ...]
@@ -135,14 +148,30 @@ class Experiment:
                 time.perf_counter() - start,
                 _summed([learned.health() for learned in learners]),
             )
-            self.listen(f"{self.task.name}, {self.method.title}: rate {trial.rate:.3g}, seed {seed}")
+            self.listen(
+                f"{self.task.name}, {self.method.title}: rate {trial.rate:.3g}, seed {seed}"
+            )
         return self.runs[trial, seed]
 
     def _train(self, trial: Trial, split: Split, seed: int) -> Learner:
         fresh = learner(self.method, trial.variant, self.task, split.train, seed)
-        epochs = self.effort.epochs or self.task.epochs
-        fresh.train(split.train, Recipe(epochs, trial.rate, "cosine", seed))
+        fresh.train(split.train, Recipe(self.epochs, trial.rate, "cosine", seed))
         return fresh
+
+    @property
+    def epochs(self) -> int:
+        return self.task.epochs if self.effort.epochs is None else self.effort.epochs
+
+    def limits(self) -> Limits:
+        splits = self.split(self.effort.seeds[0])
+        return Limits(
+            self.task.network,
+            len(splits),
+            sum(len(s.train) for s in splits),
+            sum(len(s.validation) for s in splits),
+            sum(len(s.test) for s in splits),
+            self.epochs,
+        )
 
     def score(self, trial: Trial, seeds: tuple[int, ...]) -> tuple[float, float]:
         """Mean accuracy and, among equals, the smaller loss: larger is better."""
@@ -175,6 +204,7 @@ def fill(
     return Cell(
         task=name,
         method=method.name,
+        limits=experiment.limits(),
         variant=best.variant.name,
         rate=best.rate,
         runs=tuple(experiment.runs.values()),
@@ -186,11 +216,9 @@ def fill(
 
 def _grown(experiment: Experiment, variant: Variant) -> list[Trial]:
     """The grid of rates on the first seed, ascending, with its best inside if possible."""
-    effort, centre = experiment.effort, experiment.method.rate
-    seeds = effort.seeds[:1]
-    trials = [
-        Trial(variant, centre * RATIO ** (i - (effort.grid - 1) // 2)) for i in range(effort.grid)
-    ]
+    effort = experiment.effort
+    seeds, powers = effort.seeds[:1], range(-(effort.grid // 2), effort.grid - effort.grid // 2)
+    trials = [Trial(variant, variant.rate * RATIO**power) for power in powers]
     for _ in range(effort.growth):
         best = max(trials, key=lambda t: experiment.score(t, seeds))
         if best is trials[0]:

@@ -15,25 +15,29 @@ from tinyflash.samples import Samples
 from tinyflash.zoo.task import Task
 
 Arithmetic = Literal["float", "fake", "int8"]
+BODY_RATE, BIAS_RATE, HEAD_RATE = 0.01, 0.1, 0.5
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One scheme, learned in one arithmetic. `name` tells variants of a method apart."""
+    """A scheme, and the middle of the first grid of rates, which grows until the best is inside.
 
-    name: str
+    `name` tells variants of a method apart.
+    """
+
     scheme: Scheme
+    rate: float
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class Method:
-    """`rate`: the middle of the first grid of rates, which grows until the best lies inside."""
+    """A row of the table."""
 
     name: str
     title: str
     arithmetic: Arithmetic
     variants: Callable[[Task], tuple[Variant, ...]]
-    rate: float = 0.03
 
 
 def learner(method: Method, variant: Variant, task: Task, train: Samples, seed: int) -> Learner:
@@ -48,29 +52,38 @@ def learner(method: Method, variant: Variant, task: Task, train: Samples, seed: 
     return FloatLearner(Twin(graph, resolve(variant.scheme, graph), fake))
 
 
-def _one(scheme: Callable[[Task], Scheme]) -> Callable[[Task], tuple[Variant, ...]]:
-    return lambda task: (Variant("", scheme(task)),)
+def _full(task: Task) -> tuple[Variant, ...]:
+    return (Variant(schemes.full(task), BODY_RATE),)
 
 
-def _biases(task: Task) -> tuple[Variant, ...]:
-    return (
-        Variant("of the sparse layers", schemes.biases(task, deep=False)),
-        Variant("of all layers", schemes.biases(task, deep=True)),
-    )
+def _sparse(task: Task) -> tuple[Variant, ...]:
+    return (Variant(schemes.sparse(task), BODY_RATE),)
 
 
 def _last(task: Task) -> tuple[Variant, ...]:
     count = schemes.longest_last(task)
-    return (Variant(f"last {count}", schemes.last(task, count)),)
+    rate = BODY_RATE if count else HEAD_RATE
+    return (Variant(schemes.last(task, count), rate, f"last {count}"),)
+
+
+def _biases(task: Task) -> tuple[Variant, ...]:
+    return (
+        Variant(schemes.biases(task, deep=False), BIAS_RATE, "of the sparse layers"),
+        Variant(schemes.biases(task, deep=True), BIAS_RATE, "of all layers"),
+    )
+
+
+def _head(task: Task) -> tuple[Variant, ...]:
+    return (Variant(schemes.head_only(task), HEAD_RATE),)
 
 
 METHODS = (
-    Method("float-full", "float, all layers", "float", _one(schemes.full)),
-    Method("int8-full", "int8, all layers", "int8", _one(schemes.full)),
-    Method("float-sparse", "float, sparse", "float", _one(schemes.sparse)),
-    Method("qas", "float master, fake int8, sparse", "fake", _one(schemes.sparse)),
-    Method("int8-sparse", "int8, sparse", "int8", _one(schemes.sparse)),
+    Method("float-full", "float, all layers", "float", _full),
+    Method("int8-full", "int8, all layers", "int8", _full),
+    Method("float-sparse", "float, sparse", "float", _sparse),
+    Method("qas", "float master, fake int8, sparse", "fake", _sparse),
+    Method("int8-sparse", "int8, sparse", "int8", _sparse),
     Method("last", "int8, last layers in as much SRAM", "int8", _last),
-    Method("biases", "int8, biases only", "int8", _biases, rate=0.1),
-    Method("head", "int8, classifier only", "int8", _one(schemes.head_only), rate=0.5),
+    Method("biases", "int8, biases only", "int8", _biases),
+    Method("head", "int8, classifier only", "int8", _head),
 )

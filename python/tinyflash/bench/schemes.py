@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from tinyflash.compiler import compile_model
 from tinyflash.errors import SchemeError
+from tinyflash.graph import Graph
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.head import attach_head, mark_logits
-from tinyflash.graph import Graph
 from tinyflash.passes.layers import WEIGHTED, classifier
 from tinyflash.passes.scheme import Rule, Scheme, resolve
 from tinyflash.zoo.task import Task

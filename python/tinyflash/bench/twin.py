@@ -90,7 +90,9 @@ class Twin:
         port = Port(logits.name, "int8", logits.shape, logits.quant)
         self.graph = prune_to_output(replace(graph, output=port))
         self.fake = fake
-        self.layers = {n.name: self._layer(n, updates) for n in self.graph.nodes if n.op in WEIGHTED}
+        self.layers = {
+            n.name: self._layer(n, updates) for n in self.graph.nodes if n.op in WEIGHTED
+        }
         self.constants = self._constants()
 
     def logits(self, x: Int8Array) -> npt.NDArray[np.float32]:
@@ -124,7 +126,9 @@ class Twin:
         shape = live.shape if node.op == "depthwise" else (-1, *[1] * (len(w.shape) - 1))
         return Layer(
             self._leaf(real(w.data, w.quant), update.kept > 0),
-            None if b is None or b.data is None else self._leaf(b.data * unit, update.bias),
+            None
+            if b is None or b.data is None
+            else self._leaf(np.multiply(b.data, unit), update.bias),
             w.quant,
             update,
             self.torch.from_numpy(live.astype(np.float32).reshape(shape)),
@@ -191,7 +195,9 @@ def _straight(y: Real, value: Real) -> Real:
 
 
 def _clip(node: Node) -> Clip:
-    return node.attrs.clip if isinstance(node.attrs, WindowAttrs | DenseAttrs | ClipAttrs) else Clip()
+    return (
+        node.attrs.clip if isinstance(node.attrs, WindowAttrs | DenseAttrs | ClipAttrs) else Clip()
+    )
 
 
 def _bounded(graph: Graph, node: Node, y: Real) -> Real:
