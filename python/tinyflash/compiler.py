@@ -18,6 +18,7 @@ from tinyflash.passes.head import attach_head, mark_logits
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.passes.sparsify import sparsify
+from tinyflash.passes.unit import with_input_unit
 from tinyflash.plan import Plan, check, plan
 from tinyflash.program import Program
 from tinyflash.verify import verify
@@ -85,7 +86,8 @@ def compile_model(
 
 def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     """Forward, backward and updates in one graph, for `prune` to take apart."""
-    forward = mark_logits(graph) if scheme.head is None else attach_head(graph, scheme.head)
+    forward = with_input_unit(graph)
+    forward = mark_logits(forward) if scheme.head is None else attach_head(forward, scheme.head)
     verify(forward)
     updates = resolve(scheme, forward)
     if not updates:

@@ -8,9 +8,10 @@ from tinyflash.compiler import compile_model
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.head import attach_head, mark_logits
+from tinyflash.passes.head import attach_head
 from tinyflash.passes.layers import WEIGHTED, classifier
 from tinyflash.passes.scheme import Rule, Scheme, resolve
+from tinyflash.passes.unit import with_input_unit
 from tinyflash.zoo.task import Task
 
 
@@ -28,9 +29,8 @@ class Memory:
 
 
 def forward_graph(task: Task) -> Graph:
-    """The network with the task's new classifier."""
-    scheme = sparse(task)
-    return mark_logits(task.graph) if scheme.head is None else attach_head(task.graph, scheme.head)
+    """The network with the task's new classifier, as the compiler differentiates it."""
+    return attach_head(with_input_unit(task.graph), task.classes)
 
 
 def sparse(task: Task) -> Scheme:
