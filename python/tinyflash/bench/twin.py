@@ -61,13 +61,13 @@ class Layer:
         kept = self.update.kept
         if kept:
             live = self.live[..., :kept] if self.live.shape[-1] > 1 else self.live
-            self.w.data[..., :kept] -= rate * live * self.w.grad[..., :kept]
+            self.w.data[..., :kept] -= rate * self.update.weight_rate * live * self.w.grad[..., :kept]
             self.w.grad = None
             if fake:
                 reach = 127 * self.scale
                 self.w.data.clamp_(-reach, reach)
         if self.update.bias and self.b is not None:
-            self.b.data -= rate * self.live.flatten() * self.b.grad
+            self.b.data -= rate * self.update.bias_rate * self.live.flatten() * self.b.grad
             self.b.grad = None
 
     @cached_property
