@@ -20,6 +20,7 @@ from tinyflash.passes.losses import mark_logits
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.passes.sparsify import sparsify
+from tinyflash.passes.unit import with_input_unit
 from tinyflash.plan import Plan, check, plan
 from tinyflash.program import Program
 from tinyflash.verify import verify
@@ -94,7 +95,7 @@ def forward_graph(graph: Graph, scheme: Scheme) -> Graph:
 
 def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     """Forward, backward and updates in one graph, for `prune` to take apart."""
-    forward = forward_graph(graph, scheme)
+    forward = forward_graph(with_input_unit(graph), scheme)
     verify(forward)
     updates = resolve(scheme, forward)
     if not updates:
