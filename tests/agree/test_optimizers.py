@@ -254,6 +254,16 @@ def test_a_gradient_that_saturates_is_skipped_and_counted(momentum: float) -> No
         assert not {"fully_connected_0_w", "fully_connected_0_b"} & moved
 
 
+@pytest.mark.parametrize(
+    ("share", "of_hidden", "of_head"), [(0.0, 0, 0), (0.3, 3, 0), (1.0, 12, 3)]
+)
+def test_the_limit_is_a_share_of_the_gradient(share: float, of_hidden: int, of_head: int) -> None:
+    model = compiled(Optimizer(saturation_limit=share))
+    assert model.train is not None
+    limits = {n.layer: n.descent.clipped_limit for n in model.train.graph.nodes if n.writes}
+    assert limits == {"fully_connected_0": of_hidden, "fully_connected_1": of_head}
+
+
 def test_without_a_limit_nothing_is_skipped() -> None:
     session = Session(compiled(Optimizer()).program)
     x, y = samples(1)
