@@ -13,6 +13,7 @@ typedef struct device {
     tiny_session session;
     const char *model_name;
     transfer sample;       /* into the input of the table that it was sent for */
+    transfer target;       /* into the target of the train table */
     const uint8_t *output; /* of the last inference; null: overwritten since */
     restore restore;
     link_receiver receiver;

@@ -40,7 +40,7 @@ typedef enum protocol_status {
 } protocol_status;
 
 /* What a sample is for. */
-enum { PROTOCOL_FOR_INFER = 0, PROTOCOL_FOR_TRAIN = 1 };
+enum { PROTOCOL_FOR_INFER = 0, PROTOCOL_FOR_TRAIN = 1, PROTOCOL_TARGET = 2 };
 
 /* In place of the group of a code: bytes as they are. */
 #define PROTOCOL_RAW 0

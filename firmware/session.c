@@ -21,22 +21,32 @@ protocol_status command_hello(device *self, const uint8_t *body, uint32_t count)
     reply_put32(&self->reply, model->output_bytes);
     reply_put32(&self->reply, model->classes);
     reply_put32(&self->reply, board_stack_bytes());
+    reply_put32(&self->reply, model->target_bytes);
     reply_put_text(&self->reply, board_name);
     reply_put_text(&self->reply, self->model_name);
     return PROTOCOL_OK;
 }
 
-static uint8_t *input_for(const device *self, uint8_t purpose) {
-    return purpose == PROTOCOL_FOR_TRAIN ? tiny_train_input(&self->session)
-                                         : tiny_infer_input(&self->session);
+/* Where a sample for this purpose goes; nowhere if the model takes none. */
+static transfer place_for(const device *self, uint8_t purpose) {
+    const tiny_session *session = &self->session;
+    switch (purpose) {
+        case PROTOCOL_TARGET:
+            return (transfer){tiny_train_target(session), session->model->target_bytes, 0};
+        case PROTOCOL_FOR_TRAIN:
+            return (transfer){tiny_train_input(session), session->model->input_bytes, 0};
+        default:
+            return (transfer){tiny_infer_input(session), session->model->input_bytes, 0};
+    }
 }
 
 /* Whether a sample for this purpose can be taken at all. */
 static protocol_status check_purpose(const device *self, uint8_t purpose) {
-    if (purpose > PROTOCOL_FOR_TRAIN) {
+    const tiny_model *model = self->session.model;
+    if (purpose > PROTOCOL_TARGET || (purpose == PROTOCOL_TARGET && model->target_bytes == 0)) {
         return PROTOCOL_BAD_RANGE;
     }
-    if (purpose == PROTOCOL_FOR_TRAIN && self->session.model->train.count == 0) {
+    if (purpose == PROTOCOL_FOR_TRAIN && model->train.count == 0) {
         return PROTOCOL_NO_TRAINING;
     }
     return PROTOCOL_OK;
@@ -67,18 +77,22 @@ protocol_status command_sample(device *self, const uint8_t *body, uint32_t count
     if (status != PROTOCOL_OK) {
         return status;
     }
-    uint8_t *input = input_for(self, purpose);
+    const transfer to = place_for(self, purpose);
+    transfer *into = purpose == PROTOCOL_TARGET ? &self->target : &self->sample;
     if (range.first == 0) {
-        self->sample = (transfer){input, self->session.model->input_bytes, 0};
+        *into = to;
         self->output = NULL;
     }
-    if (self->sample.memory != input || !transfer_fits(&self->sample, range.first, range.count)) {
+    if (purpose == PROTOCOL_FOR_INFER) {
+        self->target = (transfer){0}; /* the two tables share their memory */
+    }
+    if (into->memory != to.memory || !transfer_fits(into, range.first, range.count)) {
         return PROTOCOL_BAD_RANGE;
     }
-    if (!place(input, &range, body + COMMAND_SAMPLE_HEAD, count - COMMAND_SAMPLE_HEAD)) {
+    if (!place(to.memory, &range, body + COMMAND_SAMPLE_HEAD, count - COMMAND_SAMPLE_HEAD)) {
         return PROTOCOL_BAD_CODE;
     }
-    self->sample.done += range.count;
+    into->done += range.count;
     return PROTOCOL_OK;
 }
 
@@ -124,14 +138,19 @@ static protocol_status status_of(tiny_error error) {
     }
 }
 
-/* body: label 32, rate mantissa 16, rate exponent 16. Reply: ticks 32, predicted 16, probability 16. */
+/* body: label 32, rate mantissa 16, rate exponent 16.
+ * Reply: ticks 32, predicted 16, probability 16, error 32. */
 protocol_status command_train(device *self, const uint8_t *body, uint32_t count) {
     const tiny_factor rate = {link_get16(body + 4), (int16_t)link_get16(body + 6)};
+    if (self->session.model->target_bytes && !transfer_is_complete(&self->target)) {
+        return PROTOCOL_NO_SAMPLE;
+    }
     protocol_status status = take_sample(self, tiny_train_input(&self->session));
     (void)count;
     if (status != PROTOCOL_OK) {
         return status;
     }
+    self->target = (transfer){0};
     const uint32_t start = board_ticks();
     status = status_of(tiny_train(&self->session, link_get32(body), rate));
     if (status == PROTOCOL_OK) {
@@ -139,6 +158,7 @@ protocol_status command_train(device *self, const uint8_t *body, uint32_t count)
         reply_put32(&self->reply, board_ticks() - start);
         reply_put16(&self->reply, state->predicted);
         reply_put16(&self->reply, state->probability);
+        reply_put32(&self->reply, state->error);
     }
     return status;
 }

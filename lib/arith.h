@@ -88,6 +88,15 @@ static inline void tiny_store_gradient(const tiny_gradient_out *dx, uint32_t i, 
     dx->d[i] = (int8_t)tiny_clamp(v, -127, 127);
 }
 
+/* SPEC 4.7: the smallest k with peak / 2^k < 127.5. */
+static inline int32_t tiny_loss_shift(int32_t peak) {
+    int32_t shift = 0;
+    while (2 * (int64_t)peak >= (int64_t)255 << shift) {
+        shift++;
+    }
+    return shift;
+}
+
 /* SPEC 4.1: the gradient of output channel o, rescaled to the layer's largest weight scale. */
 static inline int32_t tiny_rescaled(const tiny_descent *d, int8_t dy, uint32_t o) {
     const int32_t shift = 8 + d->ratio_shift;

@@ -86,11 +86,18 @@ UNARY_BACKWARD(pad)
 UNARY_BACKWARD(copy)
 UNARY_BACKWARD(transpose)
 
-OP(max_pool_backward_input) {
-    const tiny_gradient dy = gradient(buffers + 1);
-    const tiny_gradient_out dx = gradient_out(buffers + 3);
-    tiny_max_pool_backward_input(record, buffers[0], &dy, &dx);
-}
+/* The gradient of an operator that also reads x, y, or its other operand. */
+#define READING_BACKWARD(name)                                  \
+    OP(name) {                                                  \
+        const tiny_gradient dy = gradient(buffers + 1);         \
+        const tiny_gradient_out dx = gradient_out(buffers + 3); \
+        tiny_##name(record, buffers[0], &dy, &dx);              \
+    }
+
+READING_BACKWARD(max_pool_backward_input)
+READING_BACKWARD(softmax_backward_input)
+READING_BACKWARD(mul_backward_a)
+READING_BACKWARD(mul_backward_b)
 
 OP(lookup_backward_input) {
     const tiny_gradient dy = gradient(buffers + 2);
@@ -99,6 +106,8 @@ OP(lookup_backward_input) {
 }
 
 OP(add_forward) { tiny_add_forward(record, buffers[0], buffers[1], buffers[2]); }
+
+OP(mul_forward) { tiny_mul_forward(record, buffers[0], buffers[1], buffers[2]); }
 
 OP(gradient_add) {
     const tiny_gradient a = gradient(buffers);
@@ -116,6 +125,16 @@ OP(softmax_forward) { tiny_softmax_forward(record, buffers[0], buffers[1], buffe
 OP(softmax_loss) {
     const tiny_gradient_out dy = {buffers[3], buffers[4], NULL};
     tiny_softmax_loss(record, buffers[0], buffers[1], buffers[2], &dy);
+}
+
+OP(squared_loss) {
+    const tiny_gradient_out dy = {buffers[3], buffers[4], NULL};
+    tiny_squared_loss(record, buffers[0], buffers[1], buffers[2], &dy);
+}
+
+OP(sigmoid_loss) {
+    const tiny_gradient_out dy = {buffers[4], buffers[5], NULL};
+    tiny_sigmoid_loss(record, buffers[0], buffers[1], buffers[2], buffers[3], &dy);
 }
 
 OP(advance_scales) { tiny_advance_scales(record, buffers[0]); }

@@ -49,6 +49,10 @@ uint8_t *tiny_train_input(const tiny_session *session) {
     return resolve(session, session->model->train_input);
 }
 
+uint8_t *tiny_train_target(const tiny_session *session) {
+    return session->model->target_bytes ? resolve(session, session->model->target) : NULL;
+}
+
 tiny_state *tiny_session_state(const tiny_session *session) {
     return resolve(session, TINY_BUFFER(TINY_STATE, 0));
 }
@@ -72,7 +76,8 @@ tiny_error tiny_train_begin(tiny_session *session, uint32_t label, tiny_factor r
     if (session->model->train.count == 0) {
         return TINY_ERROR_NO_TRAIN;
     }
-    if (label >= session->model->classes) {
+    const int labelled = session->model->target_bytes == 0;
+    if (labelled && label >= session->model->classes) {
         return TINY_ERROR_LABEL;
     }
     if ((rate.mantissa < 0x8000u && rate.mantissa != 0) || rate.exponent < -512 ||
@@ -80,7 +85,7 @@ tiny_error tiny_train_begin(tiny_session *session, uint32_t label, tiny_factor r
         return TINY_ERROR_RATE;
     }
     tiny_state *state = tiny_session_state(session);
-    state->label = (uint16_t)label;
+    state->label = (uint16_t)(labelled ? label : 0);
     state->rate = rate;
     return TINY_OK;
 }

@@ -66,10 +66,11 @@ typedef struct tiny_trained {
     uint8_t *low;      /* 8 more bits of each weight, 128 = none (SPEC 6.9) */
 } tiny_trained;
 
-/* What the backward kernels of a layer with weights need (SPEC 4, 6); null where unused. */
+/* What the backward kernels of a layer with weights need (SPEC 4, 6); null where unused. A depthwise
+ * layer of multiplier 1 has no ratios but a factor, the weight scale, of each channel. */
 typedef struct tiny_descent {
-    const uint16_t *ratio;     /* [out] weight scale over the largest one, Q15; not for depthwise */
-    const tiny_factor *factor; /* input gradient: [1] largest weight scale; depthwise: [channels] */
+    const uint16_t *ratio;     /* [out] weight scale over the largest one, Q15 */
+    const tiny_factor *factor; /* input gradient: [1] largest weight scale */
     const tiny_factor *rate;   /* [out] x scale / weight scale; 0: dead channel, never updated */
     tiny_rule rule;
     uint32_t id;         /* of the weights in the source model, for the random bits (SPEC 6.3) */
@@ -97,11 +98,13 @@ void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const t
 void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x,
                                  const tiny_gradient *dy, const tiny_trained *w, tiny_state *state);
 
-/* ---- Convolution, groups = 1 ---------------------------------------------------------------------- */
+/* ---- Convolution ----------------------------------------------------------------------------------- */
 
+/* Weights [out][kernel_h][kernel_w][in / groups], which is `in` of tiny_weights (SPEC 2.3). */
 typedef struct tiny_conv2d {
     tiny_window window;
-    uint32_t kept; /* input channels trained */
+    uint32_t groups;
+    uint32_t kept; /* input channels trained; with several groups 0 or in / groups */
     tiny_requant requant;
     tiny_descent descent;
 } tiny_conv2d;
@@ -110,7 +113,7 @@ void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weig
                          const int32_t *b, int8_t *y);
 void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
                                 const tiny_weights *w, const tiny_gradient_out *dx);
-/* x is [height][width][kept]. */
+/* x is [height][width][kept * groups]. */
 void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
                         const tiny_trained *w, tiny_state *state);
 
@@ -118,8 +121,8 @@ void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradi
 
 typedef struct tiny_depthwise {
     tiny_window window;
-    uint32_t multiplier; /* 1 in every kernel but forward */
-    uint32_t kept;       /* channels trained; needs multiplier 1 */
+    uint32_t multiplier;
+    uint32_t kept; /* output channels trained, a multiple of the multiplier */
     tiny_requant requant;
     tiny_descent descent;
 } tiny_depthwise;
@@ -129,7 +132,8 @@ void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tin
                             const int32_t *b, int8_t *y);
 void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient *dy,
                                    const tiny_weights *w, const tiny_gradient_out *dx);
-/* x is [height][width][kept]; a row of random bits is one channel, its elements the taps. */
+/* x is [height][width][kept / multiplier]; a row of random bits is one output channel, its elements
+ * the taps. */
 void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
                            const tiny_trained *w, tiny_state *state);
 
@@ -197,6 +201,25 @@ typedef struct tiny_gradient_sum {
 void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, const tiny_gradient *b,
                        const tiny_gradient_out *dx);
 
+/* ---- Product of two maps ----------------------------------------------------------------------------- */
+
+/* a and y are [rows][size], b is [size]: two maps of one shape are one row. */
+typedef struct tiny_mul {
+    uint32_t rows, size;
+    int16_t a_zero, b_zero, y_zero, y_min, y_max;
+    int32_t multiplier, shift;
+    tiny_factor a_scale, b_scale; /* for the gradients */
+} tiny_mul;
+
+/* y[n][i] = a[n][i] * b[i] (SPEC 3.5). y may be a and, where there is one row, b. */
+void tiny_mul_forward(const tiny_mul *op, const int8_t *a, const int8_t *b, int8_t *y);
+/* da[n][i] = dy[n][i] * b[i] (SPEC 4.6). */
+void tiny_mul_backward_a(const tiny_mul *op, const int8_t *b, const tiny_gradient *dy,
+                         const tiny_gradient_out *da);
+/* db[i] = sum over n of dy[n][i] * a[n][i]. Exact while rows <= 66311. */
+void tiny_mul_backward_b(const tiny_mul *op, const int8_t *a, const tiny_gradient *dy,
+                         const tiny_gradient_out *db);
+
 /* ---- Moving data ------------------------------------------------------------------------------------ */
 
 /* y[row][0..size) = x[row][0..size), rows `x_stride` and `y_stride` bytes apart. */
@@ -242,12 +265,16 @@ void tiny_lookup_backward_input(const tiny_lookup *op, const int8_t *x, const in
 
 typedef struct tiny_softmax {
     uint32_t rows, classes;
+    tiny_factor beta; /* what x is multiplied by, for the gradient */
 } tiny_softmax;
 
 /* Softmax of each row, output scale 1/256, zero point -128 (SPEC 3.4).
  * exponentials: int32 [256], Q31 of exp(-d * input scale) for a distance d below the row's largest. */
 void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t *exponentials,
                           int8_t *y);
+/* dx[i] = beta * y[i] * (dy[i] - sum over j of dy[j] * y[j]), by rows (SPEC 4.6). */
+void tiny_softmax_backward_input(const tiny_softmax *op, const int8_t *y, const tiny_gradient *dy,
+                                 const tiny_gradient_out *dx);
 
 /* ---- Training ---------------------------------------------------------------------------------------- */
 
@@ -263,10 +290,27 @@ void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask);
  * exponentials: uint16 [256], Q15. Sets predicted and probability of the state. */
 typedef struct tiny_loss {
     uint32_t classes;
+    int32_t on, off; /* what the label's probability should be, and that of the others; Q15 */
 } tiny_loss;
 
 void tiny_softmax_loss(const tiny_loss *op, const int8_t *logits, const uint16_t *exponentials,
                        tiny_state *state, const tiny_gradient_out *dy);
+
+/* Losses that compare x with a target, [count] each; dy of either is the difference times `factor`, its
+ * exponent exact (SPEC 4.8). They set the error of the state. */
+typedef struct tiny_target_loss {
+    uint32_t count;     /* up to 65535 */
+    tiny_factor factor; /* 2 * x scale / count; 2^-15 / count */
+} tiny_target_loss;
+
+/* Mean squared error; the target has x's scale and zero point. */
+void tiny_squared_loss(const tiny_target_loss *op, const int8_t *x, const int8_t *target,
+                       tiny_state *state, const tiny_gradient_out *dy);
+/* Binary cross-entropy of each logit; a target is a probability, -128: 0 to 127: 1.
+ * probabilities: uint16 [256], Q15, of the logits. */
+void tiny_sigmoid_loss(const tiny_target_loss *op, const int8_t *x, const int8_t *target,
+                       const uint16_t *probabilities, tiny_state *state,
+                       const tiny_gradient_out *dy);
 
 /* Ends a training step: moves every exponent, counts the step (SPEC 5.3). */
 typedef struct tiny_advance {

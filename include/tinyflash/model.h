@@ -89,9 +89,11 @@ typedef struct tiny_model {
     tiny_buffer input; /* of both tables: the sample, raw bytes as the first operation reads them */
     tiny_buffer output;      /* of the infer table */
     tiny_buffer train_input; /* of the train table; plans may place it elsewhere */
+    tiny_buffer target;      /* of the train table; TINY_NO_BUFFER: it learns from labels */
     uint32_t input_bytes, output_bytes;
-    uint32_t classes; /* labels are below this */
-    uint32_t hash;    /* identifies model, scheme and layout of WEIGHTS and STATE */
+    uint32_t target_bytes; /* 0: it learns from labels */
+    uint32_t classes;      /* labels are below this; 0 where it learns from targets */
+    uint32_t hash;         /* identifies model, scheme and layout of WEIGHTS and STATE */
 } tiny_model;
 
 /* A model bound to memory. Filled by tiny_init; no field is for the caller to change. */
@@ -116,11 +118,16 @@ void tiny_reset(tiny_session *session);
 uint8_t *tiny_infer_input(const tiny_session *session);
 uint8_t *tiny_train_input(const tiny_session *session);
 
+/* Where the caller writes the target of the next sample, target_bytes long, before tiny_train; null where
+ * the model learns from labels. What a target means is SPEC 4.8. */
+uint8_t *tiny_train_target(const tiny_session *session);
+
 /* Runs the infer table; the result, output_bytes long, stays valid until the next run. */
 const uint8_t *tiny_infer(tiny_session *session);
 
 /* One training step on the sample in tiny_train_input: forward, backward, update in place. The outcome is
- * in tiny_session_state(session): predicted, probability, counters. */
+ * in tiny_session_state(session): predicted and probability, or error; counters. The label counts for
+ * nothing where the model learns from a target. */
 tiny_error tiny_train(tiny_session *session, uint32_t label, tiny_factor rate);
 
 /* Prepares a training step without running it; then tiny_run executes `table.train` in as many

@@ -42,9 +42,16 @@ TINY_OP(transpose_backward_input);
 TINY_OP(max_pool_backward_input);
 /* x, slope, dy, s_dy, [mask], dx, s_dx */
 TINY_OP(lookup_backward_input);
+/* y, dy, s_dy, [mask], dx, s_dx */
+TINY_OP(softmax_backward_input);
+/* b, dy, s_dy, [mask], da, s_da */
+TINY_OP(mul_backward_a);
+/* a, dy, s_dy, [mask], db, s_db */
+TINY_OP(mul_backward_b);
 
 /* a, b, y */
 TINY_OP(add_forward);
+TINY_OP(mul_forward);
 /* a, s_a, [b], [s_b], [mask], dx, s_dx */
 TINY_OP(gradient_add);
 /* x, table, y */
@@ -54,6 +61,10 @@ TINY_OP(softmax_forward);
 TINY_OP(mask_forward);
 /* logits, table, state, dy, s_dy */
 TINY_OP(softmax_loss);
+/* x, target, state, dy, s_dy */
+TINY_OP(squared_loss);
+/* x, target, table, state, dy, s_dy */
+TINY_OP(sigmoid_loss);
 /* state */
 TINY_OP(advance_scales);
 

@@ -18,13 +18,14 @@ from tinyflash.state import Scale, pack, unpack
 STEPS = 32
 RATE = 0.01
 
-Samples = tuple[npt.NDArray[np.int8], npt.NDArray[np.int64]]
+Samples = tuple[npt.NDArray[np.int8], npt.NDArray[np.int8 | np.int64]]
 
 
 def calibrate(program: Program, samples: Samples | None, seed: int) -> Program:
     """The program with its state starting at the exponents that STEPS steps of training reach.
 
-    samples: x in stored integers, [n][...], and labels [n]; None: noise, and labels by turns.
+    samples: x in stored integers, [n][...], and labels [n], or targets as stored, [n][...]; None:
+    noise, and labels by turns.
     """
     if not program.train:
         return program
@@ -33,13 +34,18 @@ def calibrate(program: Program, samples: Samples | None, seed: int) -> Program:
     order = np.random.default_rng(seed).permutation(len(x))
     for step in range(STEPS):
         index = order[step % len(order)]
-        session.train_step(x[index], int(y[index]), RATE)
+        if program.target_bytes:
+            session.train_on_target(x[index], y[index].astype(np.int8), RATE)
+        else:
+            session.train_step(x[index], int(y[index]), RATE)
     return replace(program, state=_with_exponents(program.state, session.counters().exponents))
 
 
 def _noise(program: Program, seed: int) -> Samples:
     random = np.random.default_rng(seed)
     x = random.integers(-128, 128, (STEPS, program.input_bytes)).astype(np.int8)
+    if program.target_bytes:
+        return x, random.integers(-128, 128, (STEPS, program.target_bytes)).astype(np.int8)
     return x, np.arange(STEPS, dtype=np.int64) % program.classes
 
 

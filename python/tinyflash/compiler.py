@@ -15,7 +15,8 @@ from tinyflash.lower import lower
 from tinyflash.lower.program import Planned
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.head import attach_head, mark_logits
+from tinyflash.passes.head import attach_head
+from tinyflash.passes.losses import mark_logits
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.passes.sparsify import sparsify
@@ -85,15 +86,22 @@ def compile_model(
     return Compiled(calibrate(program, calibration, seed), infer, train, board)
 
 
+def forward_graph(graph: Graph, scheme: Scheme) -> Graph:
+    """The network as a scheme has it: with the logits named, and those of a new head if it asks."""
+    graph = with_input_unit(graph)
+    if scheme.head is not None:
+        return attach_head(graph, scheme.head)
+    return mark_logits(graph, scheme.loss)
+
+
 def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     """Forward, backward and updates in one graph, for `prune` to take apart."""
-    forward = with_input_unit(graph)
-    forward = mark_logits(forward) if scheme.head is None else attach_head(forward, scheme.head)
+    forward = forward_graph(graph, scheme)
     verify(forward)
     updates = resolve(scheme, forward)
     if not updates:
         raise SchemeError("scheme: trains nothing; name layers to update, or compile without it")
-    full = differentiate(forward, scheme.headroom)
+    full = differentiate(forward, scheme.headroom, scheme.loss)
     verify(full)
     sparse = sparsify(full, updates)
     verify(sparse)

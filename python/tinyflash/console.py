@@ -85,8 +85,11 @@ def watching(text: str, total: int) -> Iterator[Callable[[Step], None]]:
         loss, accuracy = Smooth(), Smooth()
 
         def listen(step: Step) -> None:
-            mean, right = loss.add(step.loss), accuracy.add(100.0 * step.correct)
-            note = f"loss {mean:.2f} acc. {right:.0f} %"
+            mean = loss.add(step.loss)
+            if step.correct is None:
+                note = f"loss {mean:.3g}"
+            else:
+                note = f"loss {mean:.2f} acc. {accuracy.add(100.0 * step.correct):.0f} %"
             progress.update(task, completed=step.number + 1, note=note)
 
         yield listen

@@ -79,12 +79,14 @@ class Window:
 class WindowAttrs:
     """conv2d, depthwise, average_pool, max_pool and what is derived from them.
 
-    `kept`: input channels (depthwise: channels) that are trained; they come first.
+    `kept`: input channels (depthwise: channels of y) that are trained; they come first.
+    `groups` of a conv2d: parts of x and of y, each part of y made from its own part of x.
     """
 
     window: Window
     clip: Clip = Clip()
     kept: int = 0
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class DenseAttrs:
 
 @dataclass(frozen=True)
 class ClipAttrs:
-    """add, and mask (the bounds between which a gradient passes)."""
+    """add, mul, and mask (the bounds between which a gradient passes)."""
 
     clip: Clip = Clip()
 
@@ -113,10 +115,17 @@ class PadAttrs:
 
 @dataclass(frozen=True)
 class AxisAttrs:
-    """concatenate, softmax: one axis, counted from 0. keep: the last, and how many of it."""
+    """concatenate: one axis, counted from 0. keep: the last, and how many of it."""
 
     axis: int = 0
     kept: int = 0
+
+
+@dataclass(frozen=True)
+class SoftmaxAttrs:
+    """softmax of beta * x, over the last axis."""
+
+    beta: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -135,17 +144,28 @@ class TransposeAttrs:
 
 @dataclass(frozen=True)
 class LookupAttrs:
-    """A function of one element, by the name it has in the source model; alpha: leaky_relu's."""
+    """A function of one element, by the name it has in the source model, and its fused clip.
+
+    alpha: leaky_relu's; of add, sub and mul with a number the slope.
+    """
 
     function: str
     alpha: float = 0.0
+    clip: Clip = Clip()
 
 
 @dataclass(frozen=True)
 class PartAttrs:
-    """concatenate_backward_input: the input, x0, x1, ..., that the gradient belongs to."""
+    """Which of several inputs the gradient belongs to: x0, x1, ... of concatenate; a, b of mul."""
 
     index: int
+
+
+@dataclass(frozen=True)
+class LossAttrs:
+    """softmax_loss: the share of the label that is spread evenly over all classes (SPEC 4.7)."""
+
+    smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -166,10 +186,12 @@ Attrs = (
     | ClipAttrs
     | PadAttrs
     | AxisAttrs
+    | SoftmaxAttrs
     | MeanAttrs
     | TransposeAttrs
     | LookupAttrs
     | PartAttrs
+    | LossAttrs
     | AdvanceAttrs
     | NoAttrs
 )
@@ -194,10 +216,10 @@ PLAIN = Descent()
 # What an update remembers of each trained element has the shape of "w" or "b": "velocity" is int16
 # (of a bias: int32), "low" uint8.
 #
-# Weights: conv2d [out][kh][kw][in], depthwise [kh][kw][out], fully_connected [out][in]; with some
-# channels trained, "w" holds the trained first channels and "w_frozen" the others, each dense; with
-# none trained "w" is absent, with all trained "w_frozen" is. Biases int32 [out]. Masks: uint8
-# [ceil(elements / 8)].
+# Weights: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out], fully_connected [out][in];
+# with some channels trained, "w" holds the trained first channels and "w_frozen" the others, each
+# dense; with none trained "w" is absent, with all trained "w_frozen" is. Biases int32 [out]. Masks:
+# uint8 [ceil(elements / 8)].
 ROLES: dict[str, tuple[str, str]] = {
     "conv2d": ("x w? w_frozen? b?", "y"),
     "depthwise": ("x w? w_frozen? b?", "y"),
@@ -206,6 +228,7 @@ ROLES: dict[str, tuple[str, str]] = {
     "max_pool": ("x", "y"),
     "mean": ("x", "y"),
     "add": ("a b", "y"),
+    "mul": ("a b", "y"),  # b: of the shape of a, or one row of it, for all rows
     "pad": ("x", "y"),
     "reshape": ("x", "y"),
     "concatenate": ("x*", "y"),
@@ -216,6 +239,8 @@ ROLES: dict[str, tuple[str, str]] = {
     "mask": ("y", "mask"),
     "keep": ("x", "y"),  # y: the first `kept` channels of x
     "softmax_loss": ("x table", "dy"),  # table: uint16 [256], SPEC 4.7
+    "squared_loss": ("x target", "dy"),
+    "sigmoid_loss": ("x target table", "dy"),  # table: uint16 [256], SPEC 4.8
     "conv2d_backward_input": ("dy w? w_frozen? mask?", "dx"),
     "depthwise_backward_input": ("dy w? w_frozen? mask?", "dx"),
     "fully_connected_backward_input": ("dy w? w_frozen? mask?", "dx"),
@@ -226,6 +251,8 @@ ROLES: dict[str, tuple[str, str]] = {
     "concatenate_backward_input": ("dy mask?", "dx"),  # dx: of one of its inputs
     "transpose_backward_input": ("dy mask?", "dx"),
     "lookup_backward_input": ("x slope dy mask?", "dx"),  # slope: int16 [256], SPEC 4.6
+    "softmax_backward_input": ("y dy mask?", "dx"),
+    "mul_backward_input": ("x dy mask?", "dx"),  # x: the other operand
     "reshape_backward_input": ("dy", "dx"),  # the same bytes and the same scale
     "gradient_add": ("a b? mask?", "dx"),
     "conv2d_update": ("x dy [w] [velocity?] [low?]", ""),
@@ -276,7 +303,10 @@ class Port:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network, with or without its training part. `logits` feeds the loss once there is one."""
+    """A network, with or without its training part. `logits` feeds the loss once there is one.
+
+    target: what the logits are compared with, an input of its own; "" where that is a label.
+    """
 
     name: str
     tensors: Mapping[str, Tensor]
@@ -284,6 +314,7 @@ class Graph:
     input: Port
     output: Port
     logits: str = ""
+    target: str = ""
 
     def producer(self, tensor: str) -> Node | None:
         return next((n for n in self.nodes if tensor in n.outputs.values()), None)
@@ -298,10 +329,15 @@ class Graph:
         return (t for t in self.tensors.values() if t.data is not None)
 
     def with_nodes(self, nodes: Iterable[Node], extra: Iterable[Tensor] = ()) -> Graph:
-        """This graph with other nodes, `extra` tensors added, and tensors nobody names dropped."""
+        """This graph with other nodes, `extra` tensors added, and tensors nobody names dropped.
+
+        A target that no node reads is dropped with them.
+        """
         nodes = tuple(nodes)
         tensors = {**self.tensors, **{t.name: t for t in extra}}
         named = {self.input.tensor, self.output.tensor}
         for node in nodes:
             named.update(node.inputs.values(), node.outputs.values())
-        return replace(self, nodes=nodes, tensors={k: v for k, v in tensors.items() if k in named})
+        kept = {k: v for k, v in tensors.items() if k in named}
+        target = self.target if self.target in kept else ""
+        return replace(self, nodes=nodes, tensors=kept, target=target)

@@ -90,6 +90,8 @@ class Program:
     input_bytes: int
     output_bytes: int
     classes: int
+    target: Buffer | None = None  # where the model learns from targets; `classes` is then 0
+    target_bytes: int = 0
 
     @property
     def hash(self) -> int:

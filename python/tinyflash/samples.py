@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tinyflash.errors import DataError
 from tinyflash.graph import Port
+from tinyflash.objective import Objective, real_inputs
 from tinyflash.port import encode
 from tinyflash.session import Int8Array
 
@@ -20,10 +21,11 @@ Numbers = npt.NDArray[np.generic]
 
 @dataclass(frozen=True)
 class Samples:
-    """Labelled samples: x int8 [count, ...] in stored integers, y int64 [count]."""
+    """Samples x int8 [count, ...] in stored integers, with labels y int64 [count], or with targets
+    y int8 [count, outputs], stored as well."""
 
     x: Int8Array
-    y: Labels
+    y: Labels | Int8Array
 
     def __len__(self) -> int:
         return len(self.y)
@@ -42,31 +44,73 @@ def load_inputs(path: Path, port: Port) -> Int8Array:
 
 def load_samples(path: Path, port: Port, classes: int) -> Samples:
     """`x` and `y` of an .npz file: samples in the model's input units, labels 0..classes-1."""
+    archive = _archive(path, "labels", "x", "y")
+    x = _encode(archive["x"], port, f"{path}, x")
+    return _paired(path, x, _labels(archive["y"], classes, f"{path}, y"), "labels")
+
+
+def load_with_targets(path: Path, port: Port, objective: Objective) -> Samples:
+    """`x` and `y` of an .npz file: samples in the model's input units, targets in real units.
+
+    Without y, a sample is its own target, as an autoencoder learns.
+    """
+    archive = _archive(path, "targets", "x")
+    x = _encode(archive["x"], port, f"{path}, x")
+    if "y" not in archive:
+        return _paired(path, x, _own_targets(path, port, x, objective), "targets")
+    try:
+        targets = objective.encode(archive["y"])
+    except DataError as error:
+        raise DataError(f"{path}, y: {error}") from None
+    return _paired(path, x, targets, "targets")
+
+
+def _own_targets(path: Path, port: Port, x: Int8Array, objective: Objective) -> Int8Array:
+    real = real_inputs(port, x)
+    if real.shape[1] != objective.size or objective.loss != "mean_squared_error":
+        raise DataError(
+            f"{path} has no array 'y'; it needs x (samples) and y (targets), but for an "
+            "autoencoder under the mean squared error, whose samples are their own targets"
+        )
+    return objective.encode(np.clip(real, *objective.range))
+
+
+def _archive(path: Path, what: str, *names: str) -> dict[str, Numbers]:
     archive = _load(path)
     if isinstance(archive, np.ndarray):
-        raise DataError(f"{path} is one array; give an .npz file with x (samples) and y (labels)")
-    for name in ("x", "y"):
+        raise DataError(f"{path} is one array; give an .npz file with x (samples) and y ({what})")
+    for name in names:
         if name not in archive:
-            raise DataError(f"{path} has no array {name!r}; it needs x (samples) and y (labels)")
-    x = _encode(archive["x"], port, f"{path}, x")
-    y = _labels(archive["y"], classes, f"{path}, y")
+            raise DataError(f"{path} has no array {name!r}; it needs x (samples) and y ({what})")
+    return archive
+
+
+def _paired(path: Path, x: Int8Array, y: Labels | Int8Array, what: str) -> Samples:
     if len(x) == 0 or len(x) != len(y):
-        raise DataError(f"{path} has {len(x)} samples and {len(y)} labels; it needs one for each")
+        raise DataError(f"{path} has {len(x)} samples and {len(y)} {what}; it needs one for each")
     return Samples(x, y)
 
 
 def split(samples: Samples, held_out: float, seed: int) -> tuple[Samples, Samples]:
-    """Training and held-out samples: the fraction `held_out` of each label, rounded up."""
+    """Training and held-out samples: the fraction `held_out` of each label, rounded up, or of all
+    samples where these have targets."""
     if not 0 <= held_out < 1:
         raise DataError(f"the held-out fraction is {held_out}; it must lie in [0, 1)")
     random = np.random.default_rng(seed)
     kept, held = [], []
-    for label in np.unique(samples.y):
-        indices = random.permutation(np.flatnonzero(samples.y == label))
+    for alike in _groups(samples):
+        indices = random.permutation(alike)
         count = math.ceil(held_out * len(indices)) if len(indices) > 1 else 0
         held.append(indices[:count])
         kept.append(indices[count:])
     return samples.take(np.sort(np.concatenate(kept))), samples.take(np.sort(np.concatenate(held)))
+
+
+def _groups(samples: Samples) -> list[npt.NDArray[np.int64]]:
+    """The samples of each label, by index; those with targets are one group."""
+    if samples.y.ndim > 1:
+        return [np.arange(len(samples))]
+    return [np.flatnonzero(samples.y == label) for label in np.unique(samples.y)]
 
 
 def _load(path: Path) -> Numbers | dict[str, Numbers]:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.errors import DataError
 from tinyflash.state import unpack
 
 Int8Array = npt.NDArray[np.int8]
@@ -19,6 +20,7 @@ class Outcome:
 
     predicted: int
     probability: float  # that the network gave to the label, in [0, 1]
+    error: int = 0  # of losses with a target, which have no label: SPEC 4.8
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,16 @@ class Counters:
         )
 
 
+def check_learns_from(target_bytes: int, *, target: bool) -> None:
+    """Refuses a label for a model that learns from targets, and the other way round."""
+    if target and not target_bytes:
+        raise DataError("the model learns from labels; train it with labels, or under another loss")
+    if not target and target_bytes:
+        raise DataError(
+            f"the model learns from targets of {target_bytes} elements; train it with targets"
+        )
+
+
 class Session(Protocol):
     """A model bound to memory: `host.Session` and `device.DeviceSession` behave alike, bit for bit.
 
@@ -55,6 +67,9 @@ class Session(Protocol):
 
     def train_step(self, x: Int8Array, label: int, rate: float) -> Outcome:
         """One step of gradient descent on one sample, in place."""
+
+    def train_on_target(self, x: Int8Array, target: Int8Array, rate: float) -> Outcome:
+        """The same for a model that learns from targets, `target_bytes` stored elements each."""
 
     def counters(self) -> Counters:
         """Counters since the start."""

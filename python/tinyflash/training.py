@@ -14,8 +14,9 @@ from typing import Literal, get_args
 import numpy as np
 
 from tinyflash.errors import DataError
+from tinyflash.objective import Objective
 from tinyflash.samples import Samples
-from tinyflash.session import Int8Array, Session
+from tinyflash.session import Int8Array, Outcome, Session
 
 Schedule = Literal["cosine", "constant", "step"]
 
@@ -65,8 +66,8 @@ class Step:
     of: int
     sample: int
     rate: float
-    loss: float  # cross-entropy, nats
-    correct: bool
+    loss: float  # cross-entropy, nats; with targets, that of Objective.of_step
+    correct: bool | None  # None: there was no label
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class History:
     def running(self, window: int) -> tuple[list[float], list[float]]:
         """Mean loss and accuracy in percent over the last `window` steps, at each step."""
         losses = _running_mean([step.loss for step in self.steps], window)
-        correct = _running_mean([100.0 * step.correct for step in self.steps], window)
+        correct = _running_mean([100.0 * bool(step.correct) for step in self.steps], window)
         return losses, correct
 
 
@@ -102,32 +103,60 @@ def _ignore(_: object) -> None:
 
 
 def train(
-    session: Session, samples: Samples, recipe: Recipe, listen: Callable[[Step], None] = _ignore
+    session: Session,
+    samples: Samples,
+    recipe: Recipe,
+    listen: Callable[[Step], None] = _ignore,
+    objective: Objective | None = None,
 ) -> History:
-    """Trains in place, batch 1; `listen` hears of every step."""
+    """Trains in place, batch 1; `listen` hears of every step. `objective`: what targets are."""
     if len(samples) == 0:
         raise DataError("there are no samples to train with; give at least one")
     total = recipe.epochs * len(samples)
     steps = []
     for number, index in enumerate(recipe.order(len(samples))):
-        rate, label = recipe.rate_at(number, total), int(samples.y[index])
-        outcome = session.train_step(samples.x[index], label, rate)
-        loss = -math.log(max(outcome.probability, LEAST_PROBABILITY))
-        step = Step(number, total, index, rate, loss, outcome.predicted == label)
+        rate, x, y = recipe.rate_at(number, total), samples.x[index], samples.y[index]
+        if objective is None:
+            outcome = session.train_step(x, int(y), rate)
+            loss, correct = _cross_entropy(outcome), outcome.predicted == int(y)
+            step = Step(number, total, index, rate, loss, correct)
+        else:
+            outcome = session.train_on_target(x, y.astype(np.int8), rate)
+            step = Step(number, total, index, rate, objective.of_step(outcome), None)
         steps.append(step)
         listen(step)
     return History(tuple(steps))
+
+
+def _cross_entropy(outcome: Outcome) -> float:
+    return -math.log(max(outcome.probability, LEAST_PROBABILITY))
 
 
 def evaluate(
     session: Session, samples: Samples, listen: Callable[[int], None] = _ignore
 ) -> Evaluation:
     """Infers every sample; `listen` hears how many are done."""
+    stored = _infer(session, samples, listen)
+    return Evaluation(stored, 100.0 * float(np.mean(stored.argmax(axis=1) == samples.y)))
+
+
+def evaluate_loss(
+    session: Session,
+    samples: Samples,
+    objective: Objective,
+    listen: Callable[[int], None] = _ignore,
+) -> float:
+    """The mean loss of samples with targets; `listen` hears how many are done."""
+    stored = _infer(session, samples, listen)
+    return objective.of_outputs(stored, samples.y.astype(np.int8))
+
+
+def _infer(session: Session, samples: Samples, listen: Callable[[int], None]) -> Int8Array:
+    """Stored outputs, [count, output elements]."""
     if len(samples) == 0:
         raise DataError("there are no samples to evaluate; give at least one")
-    logits = []
+    outputs = []
     for done, x in enumerate(samples.x, start=1):
-        logits.append(session.infer(x))
+        outputs.append(session.infer(x))
         listen(done)
-    stored = np.stack(logits)
-    return Evaluation(stored, 100.0 * float(np.mean(stored.argmax(axis=1) == samples.y)))
+    return np.stack(outputs)

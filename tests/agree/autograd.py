@@ -19,6 +19,7 @@ from tinyflash.graph import (
     Node,
     PadAttrs,
     Quant,
+    SoftmaxAttrs,
     TransposeAttrs,
     Window,
     WindowAttrs,
@@ -50,7 +51,8 @@ def _window(node: Node) -> Window:
 
 
 def _conv2d(node: Node, y_shape: Shape, x: Real, w: Real) -> Real:
-    return windowed(x, w.permute(0, 3, 1, 2), _window(node), y_shape)
+    assert isinstance(node.attrs, WindowAttrs)
+    return windowed(x, w.permute(0, 3, 1, 2), _window(node), y_shape, node.attrs.groups)
 
 
 def _depthwise(node: Node, y_shape: Shape, x: Real, w: Real) -> Real:
@@ -105,6 +107,15 @@ def _lookup(node: Node, _y_shape: Shape, x: Real) -> Real:
     return real_function(node.attrs.function, x)
 
 
+def _mul(_node: Node, y_shape: Shape, a: Real, b: Real) -> Real:
+    return (a.reshape(-1, b.numel()) * b.reshape(-1)).reshape(y_shape)
+
+
+def _softmax(node: Node, _y_shape: Shape, x: Real) -> Real:
+    assert isinstance(node.attrs, SoftmaxAttrs)
+    return torch.softmax(node.attrs.beta * x, dim=-1)
+
+
 FLOAT: dict[str, Callable[..., Real]] = {
     "conv2d": _conv2d,
     "depthwise": _depthwise,
@@ -115,6 +126,8 @@ FLOAT: dict[str, Callable[..., Real]] = {
     "pad": _pad,
     "reshape": lambda _node, y_shape, x: x.reshape(y_shape),
     "add": lambda _node, _y_shape, a, b: a + b,
+    "mul": _mul,
+    "softmax": _softmax,
     "concatenate": _concatenate,
     "transpose": _transpose,
     "lookup": _lookup,
@@ -149,12 +162,12 @@ def has_clip(node: Node) -> bool:
     """Whether the output saturates, by an arithmetic that could leave its bounds."""
     if node.op in ("average_pool", "max_pool"):
         return clip_of(node) != Clip()
-    return node.op in (*LAYERS, "add", "lookup")
+    return node.op in (*LAYERS, "add", "mul", "lookup")
 
 
 def clip_bounds(graph: Graph, node: Node, margin: float = 0.0) -> tuple[float, float]:
     """The real bounds of a node's output, `margin` stored units further in."""
-    clip = Clip() if node.op == "lookup" else clip_of(node)
+    clip = node.attrs.clip if isinstance(node.attrs, LookupAttrs) else clip_of(node)
     quant = quant_of(graph, node.outputs["y"])
     low, high = clip.low + margin, clip.high - margin
     return (low - quant.zero) * quant.scale[0], (high - quant.zero) * quant.scale[0]

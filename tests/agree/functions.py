@@ -8,23 +8,29 @@ from typing import Any
 
 import numpy as np
 
-from tinyflash.graph import LookupAttrs
+from tinyflash.graph import Clip, LookupAttrs
 from tinyflash.read import tables
 from tinyflash.read.tables import Coding, Table
 
 Real = Any  # torch.Tensor, float64
 ALPHA = 0.3  # leaky_relu's
+WHOLE, NARROW = Clip(), Clip(-90, 100)
 
 
 @dataclass(frozen=True)
 class Function:
-    """`coding`: that of the output, for an input's and a zero point that one would like."""
+    """`coding`: that of the output, for an input's and a zero point that one would like.
+
+    alpha, clip: as in LookupAttrs.
+    """
 
     table: Callable[[Coding, Coding], Table]
     coding: Callable[[Coding, int], Coding] = lambda x, zero: Coding(x.scale, zero)
     alpha: float = 0.0
+    clip: Clip = WHOLE
 
 
+NUMBER = Coding(0.01, -7).operand(np.array([83]))  # 0.9
 FUNCTIONS = {
     "logistic": Function(tables.logistic, lambda _x, _zero: Coding(1 / 256, -128)),
     "tanh": Function(tables.tanh, lambda _x, _zero: Coding(1 / 128, 0)),
@@ -35,11 +41,18 @@ FUNCTIONS = {
     "quantize": Function(
         tables.requantize, lambda x, zero: Coding(float(np.float32(x.scale * 0.7)), zero)
     ),
+    "add": Function(
+        lambda x, y: tables.add(x.operand(), NUMBER, y, NARROW), alpha=1.0, clip=NARROW
+    ),
+    "sub": Function(lambda x, y: tables.subtract(NUMBER, x.operand(), y, WHOLE), alpha=-1.0),
+    "mul": Function(
+        lambda x, y: tables.multiply(x.operand(), NUMBER, y, NARROW), alpha=0.9, clip=NARROW
+    ),
 }
 
 
 def attrs_of(name: str) -> LookupAttrs:
-    return LookupAttrs(name, FUNCTIONS[name].alpha)
+    return LookupAttrs(name, FUNCTIONS[name].alpha, FUNCTIONS[name].clip)
 
 
 def real_function(name: str, x: Real) -> Real:
@@ -53,6 +66,12 @@ def real_function(name: str, x: Real) -> Real:
             return x * functional.relu6(x + 3) / 6
         case "quantize":
             return x
+        case "add":
+            return x + 0.9
+        case "sub":
+            return 0.9 - x
+        case "mul":
+            return 0.9 * x
         case "relu6":
             return functional.relu6(x)
     return {"logistic": x.sigmoid, "tanh": x.tanh, "relu": x.relu}[name]()

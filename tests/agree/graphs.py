@@ -23,6 +23,7 @@ from tinyflash.graph import (
     Pair,
     Port,
     Quant,
+    SoftmaxAttrs,
     Tensor,
     TransposeAttrs,
     Window,
@@ -73,10 +74,13 @@ class Net:
 
     # ---- Layers with weights -----------------------------------------------------------------
 
-    def conv2d(self, x: str, out: int, window: Window, layer: Layer = PLAIN) -> str:
-        shape = (out, *window.kernel, self.tensors[x].shape[-1])
+    def conv2d(
+        self, x: str, out: int, window: Window, layer: Layer = PLAIN, groups: int = 1
+    ) -> str:
+        shape = (out, *window.kernel, self.tensors[x].shape[-1] // groups)
         y_shape = (*slid(self.tensors[x].shape, window), out)
-        return self._weighted("conv2d", x, shape, y_shape, WindowAttrs(window, layer.clip), layer)
+        attrs = WindowAttrs(window, layer.clip, groups=groups)
+        return self._weighted("conv2d", x, shape, y_shape, attrs, layer)
 
     def depthwise(self, x: str, window: Window, layer: Layer = PLAIN, multiplier: int = 1) -> str:
         channels = self.tensors[x].shape[-1] * multiplier
@@ -133,6 +137,12 @@ class Net:
         y = self._activation(self._name("add"), self.tensors[a].shape, zero, span / SPAN, span)
         return self._node("add", {"a": a, "b": b}, y, ClipAttrs(clip))
 
+    def mul(self, a: str, b: str, zero: int = -11, clip: Clip = WHOLE) -> str:
+        """The product of a and b, which may be one row of it."""
+        span = 0.5 * self.spans[a] * self.spans[b]
+        y = self._activation(self._name("mul"), self.tensors[a].shape, zero, span / SPAN, span)
+        return self._node("mul", {"a": a, "b": b}, y, ClipAttrs(clip))
+
     def pool(self, op: str, x: str, window: Window, clip: Clip = WHOLE) -> str:
         shape = (*slid(self.tensors[x].shape, window), self.tensors[x].shape[-1])
         return self._node(op, {"x": x}, self._like(op, x, shape), WindowAttrs(window, clip))
@@ -184,13 +194,13 @@ class Net:
         self._constant(f"{y}_table", FUNCTIONS[name].table(from_x, to_y), Quant((1.0,)))
         return self._node("lookup", {"x": x, "table": f"{y}_table"}, y, attrs_of(name))
 
-    def softmax(self, x: str) -> str:
-        q31 = np.exp(-np.arange(256) * self._scale(x)) * 2**31
+    def softmax(self, x: str, beta: float = 1.0) -> str:
+        q31 = np.exp(-np.arange(256) * self._scale(x) * beta) * 2**31
         table = np.minimum(np.rint(q31), 2**31 - 1).astype(np.int32)
         shape = self.tensors[x].shape
         y = self._activation(self._name("softmax"), shape, -128, 1 / 256, 0.1)
         self._constant(f"{y}_table", table, Quant((1.0,)))
-        return self._node("softmax", {"x": x, "table": f"{y}_table"}, y, AxisAttrs(len(shape) - 1))
+        return self._node("softmax", {"x": x, "table": f"{y}_table"}, y, SoftmaxAttrs(beta))
 
     def graph(self, output: str, name: str = "net") -> Graph:
         """The finished graph; its output feeds the loss."""

@@ -23,7 +23,7 @@ from tests.agree.autograd import (
 )
 from tests.agree.graphs import PLAIN, Layer, Net, same
 
-from tinyflash.graph import Node, PartAttrs
+from tinyflash.graph import LookupAttrs, Node, PartAttrs, SoftmaxAttrs
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.reference import Machine, operators
 from tinyflash.reference.arith import factor_of
@@ -73,19 +73,21 @@ class Case:
         return tuple(g.numpy() for g in torch.autograd.grad(y, leaves, dy))
 
     def _inputs(self, x: Any) -> list[Any]:
-        """The maps that the node reads; the value of those beside x does not matter."""
+        """The maps that the node reads, in order."""
         if self.role == "x":
             return [x]
-        tensors = self.machine.graph.tensors
-        zeros = {r: torch.zeros(tensors[t].shape) for r, t in self.node.inputs.items()}
-        return list({**zeros, self.role: x}.values())
+        graph, values = self.machine.graph, self.machine.values
+        real = {r: dequantise(graph, t, values[t]) for r, t in self.node.inputs.items()}
+        return list({**{r: torch.tensor(v) for r, v in real.items()}, self.role: x}.values())
 
     def _passes(self) -> np.ndarray | int:
         """Where the output of a lookup is not saturated; of others, dy has passed the mask."""
-        if self.node.op != "lookup":
+        attrs = self.node.attrs
+        if not isinstance(attrs, LookupAttrs):
             return 1
         table = self.machine.values[self.node.inputs["table"]]
-        return (np.abs(table + 0.5) < 127)[self.machine.values[self.x] & 0xFF]
+        inside = (table > attrs.clip.low) & (table < attrs.clip.high)
+        return inside[self.machine.values[self.x] & 0xFF]
 
     def _unclipped_x(self) -> np.ndarray:
         """The stored x in real units, elements at a bound pushed beyond it."""
@@ -101,7 +103,8 @@ class Case:
         masks = [n for n in nodes if n.op == "mask" and n.inputs["y"] == self.x]
         derived = [n for n in nodes if n.layer == self.node.name and n.op != self.node.op]
         if self.role != "x":
-            derived = [n for n in derived if n.attrs == PartAttrs(int(self.role[1:]))]
+            index = list(self.node.inputs).index(self.role)
+            derived = [n for n in derived if n.attrs == PartAttrs(index)]
         dy, dx = derived[0].inputs["dy"], derived[0].outputs["dx"]
         machine.values[dy] = self.dy
         machine.scales[dy].exponent = self.e_dy
@@ -129,6 +132,11 @@ def make_case(
     values = net.rng.integers(clip.low, clip.high + 1, shape)
     bounds = net.rng.choice([clip.low, clip.high], shape)
     machine.values[x] = np.where(net.rng.random(shape) < 0.1, bounds, values)
+    for other in node.inputs.values():
+        if other not in machine.values:
+            machine.values[other] = net.rng.integers(-128, 128, graph.tensors[other].shape)
+    if node.op == "softmax":
+        operators.OPERATORS[node.op](machine.environment, node)
     dy = net.rng.integers(-127, 128, graph.tensors[graph.logits].shape)
     return Case(machine, node, dy, e_dy=int(net.rng.integers(-12, 3)), role=role)
 
@@ -146,14 +154,29 @@ def constant_error(case: Case) -> np.ndarray | float:
     """A bound of what rounded constants may lose, in real units of dx."""
     if case.node.op == "lookup":  # slopes in Q14: SPEC 4.6
         return np.asarray(np.abs(case.dy) * 2.0 ** (case.e_dy - 15))
+    if case.node.op == "softmax":
+        return _probability_error(case)
     return ratio_error(case)
+
+
+def _probability_error(case: Case) -> np.ndarray:
+    """Of probabilities in units of 1/256, each off by a unit at most: SPEC 3.4, 4.6."""
+    attrs = case.node.attrs
+    assert isinstance(attrs, SoftmaxAttrs)
+    p = (case.machine.values[case.node.outputs["y"]] + 128) / 256
+    dy = case.dy * 2.0**case.e_dy
+    centred = np.abs(dy - (p * dy).sum(axis=-1, keepdims=True))
+    others = np.abs(dy).sum(axis=-1, keepdims=True)
+    return np.asarray(attrs.beta * (centred + (p + 1 / 256) * others) / 256)
 
 
 def ratio_error(case: Case) -> np.ndarray | float:
     """As constant_error, of Q15 ratios and int16 products: SPEC 4.1."""
-    if case.node.op not in ("conv2d", "fully_connected"):
-        return 0.0
     machine = case.machine
+    if case.node.op not in LAYERS:
+        return 0.0
+    if case.node.op == "depthwise" and machine.environment.descent(case.node).multiplier == 1:
+        return 0.0
     q = machine.environment.descent(case.node).ratio_shift
     # A t is off by half a unit for its rounding, and by one in 2^15 of itself for its ratio.
     t_error = (0.5 * 2.0 ** (q - 7) + np.abs(case.dy) * 2.0**-15) * 2.0**case.e_dy

@@ -8,7 +8,9 @@ import numpy as np
 from tests.agree.functions import FUNCTIONS
 from tests.agree.graphs import Layer, Net, slid
 
-from tinyflash.graph import Clip, Graph, Window
+from tinyflash.graph import Clip, Graph, Node, Window
+from tinyflash.passes.layers import groups_of
+from tinyflash.passes.losses import LOSSES, Loss
 from tinyflash.passes.optimizer import Optimizer, Rates
 from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.reference.environment import LAYERS
@@ -66,22 +68,48 @@ class RandomNet:
 
     def grow(self) -> None:
         """One more operator, of those that a gradient passes."""
-        layers = (self._conv2d, self._conv2d, self._depthwise)
-        others = (self._add, self._pool, self._pad, self._function, self._join, self._transpose)
+        layers = (self._conv2d, self._conv2d, self._grouped, self._depthwise)
+        others = (
+            *(self._add, self._pool, self._pad, self._function, self._join, self._transpose),
+            *(self._mul, self._excite, self._softmax),
+        )
         choices = layers if self.pick(0, 2) else others
         choices[self.pick(0, len(choices))]()
 
     def _conv2d(self) -> None:
         self.maps.append(self.net.conv2d(self.x, self.pick(1, 9), self.window(), self.layer()))
 
+    def _grouped(self) -> None:
+        """Groups of any size that divides the channels, which 1 does as well."""
+        channels = self.shape[2]
+        groups = int(self.rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
+        out = groups * self.pick(1, 4)
+        self.maps.append(self.net.conv2d(self.x, out, self.window(), self.layer(), groups))
+
     def _depthwise(self) -> None:
-        self.maps.append(self.net.depthwise(self.x, self.window(), self.layer()))
+        multiplier = self.pick(2, 4) if self.pick(0, 3) == 0 and self.shape[2] < 12 else 1
+        self.maps.append(self.net.depthwise(self.x, self.window(), self.layer(), multiplier))
 
     def _add(self) -> None:
         """A sum with any earlier tensor of this shape, be it the current one itself."""
         rivals = [m for m in self.maps if self.net.tensors[m].shape == self.shape]
         other = rivals[self.pick(0, len(rivals))]
         self.maps.append(self.net.add(other, self.x, clip=self.layer().clip))
+
+    def _mul(self) -> None:
+        """A product with any earlier tensor of this shape, be it the current one itself."""
+        rivals = [m for m in self.maps if self.net.tensors[m].shape == self.shape]
+        other = rivals[self.pick(0, len(rivals))]
+        self.maps.append(self.net.mul(other, self.x, clip=self.layer().clip))
+
+    def _excite(self) -> None:
+        """A product with one number per channel, made of all positions."""
+        squeezed = self.net.fully_connected(self.net.mean(self.x, (0, 1)), 3, self.layer())
+        gate = self.net.fully_connected(squeezed, self.shape[2], self.layer())
+        self.maps.append(self.net.mul(self.x, self.net.function(gate, "logistic")))
+
+    def _softmax(self) -> None:
+        self.maps.append(self.net.softmax(self.x, float(self.rng.choice([0.5, 1.0, 2.5]))))
 
     def _pool(self) -> None:
         window = replace(self.window(), dilation=(1, 1))
@@ -116,11 +144,7 @@ class RandomNet:
 
     def grow_forward_only(self) -> None:
         """An operator that no gradient passes."""
-        choices = (self.net.lookup, self.net.softmax, self._doubled)
-        self.maps.append(choices[self.pick(0, len(choices))](self.x))
-
-    def _doubled(self, x: str) -> str:
-        return self.net.depthwise(x, Window((1, 1)), self.layer(), multiplier=2)
+        self.maps.append(self.net.lookup(self.x))
 
     def classify(self, classes: int) -> str:
         """The end: flattened, or averaged, then fully connected."""
@@ -151,6 +175,11 @@ def random_optimizer(seed: int) -> tuple[Optimizer, Rates]:
     return optimizer, Rates(one_of(1.0, 2.0, 1e-3, 300.0), one_of(1.0, 0.5, 10.0))
 
 
+def _ratio(rng: np.random.Generator, node: Node) -> float:
+    ratio = float(rng.choice(RATIOS))
+    return round(ratio) if groups_of(node) > 1 else ratio
+
+
 def random_graph(seed: int) -> tuple[Graph, Scheme]:
     """A network of 3 to 10 operators, which of its layers are trained by how much, and how."""
     rng = np.random.default_rng(seed)
@@ -165,7 +194,7 @@ def random_graph(seed: int) -> tuple[Graph, Scheme]:
     rules = [
         Rule(
             layers=(node.name,),
-            weights=float(rng.choice(RATIOS)),
+            weights=_ratio(rng, node),
             bias=bool(rng.integers(2)),
             rate=None if seed % 4 == 0 else float(2.0 ** (len(node.name) % 5 - 2)),
         )
@@ -173,6 +202,7 @@ def random_graph(seed: int) -> tuple[Graph, Scheme]:
         if node.op in LAYERS
     ]
     head = Rule(layers=(graph.nodes[-1].name,), weights=1.0)
+    loss = (Loss(), Loss(smoothing=0.2), *map(Loss, LOSSES))[int(rng.integers(5))]
     headroom = int(rng.integers(0, 4))
     optimizer, rates = random_optimizer(seed)
-    return graph, Scheme((*rules, head), None, headroom, optimizer, rates)
+    return graph, Scheme((*rules, head), None, headroom, loss, optimizer, rates)

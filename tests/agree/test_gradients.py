@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -13,7 +14,8 @@ from tests.agree.onenode import check_dx, check_updates, make_case
 from tests.agree.shapes import DEAD, LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 
 from tinyflash.graph import Clip, Window
-from tinyflash.reference import backward, training
+from tinyflash.reference import backward, constants, training
+from tinyflash.reference.arith import scale
 
 # ---- Layers with weights -------------------------------------------------------------------------
 
@@ -28,8 +30,12 @@ def conv2d(window: Window, layer: Layer, out: int = 6) -> Callable[[Net, str], s
     return lambda net, x: net.conv2d(x, out, window, layer)
 
 
-def depthwise(window: Window, layer: Layer) -> Callable[[Net, str], str]:
-    return lambda net, x: net.depthwise(x, window, layer)
+def depthwise(window: Window, layer: Layer, multiplier: int = 1) -> Callable[[Net, str], str]:
+    return lambda net, x: net.depthwise(x, window, layer, multiplier)
+
+
+def grouped(window: Window, layer: Layer) -> Callable[[Net, str], str]:
+    return lambda net, x: net.conv2d(x, 6, window, layer, groups=3)
 
 
 @pytest.mark.parametrize("name", WINDOWS)
@@ -50,6 +56,17 @@ def test_layers(rule: Callable[..., Callable[[Net, str], str]], layer: str, sour
     for tighter in (0, 2):
         check_dx(make_case(build, shape, made_by=SOURCES[source]), tighter)
     check_updates(make_case(build, shape, made_by=SOURCES[source]))
+
+
+@pytest.mark.parametrize("layer", LAYERS_UNDER_TEST)
+@pytest.mark.parametrize("name", ["3x3 same, odd map", "3x3 stride 2, asymmetric padding"])
+def test_groups_and_multipliers(name: str, layer: str) -> None:
+    (height, width, _), window = WINDOWS[name]
+    under_test = LAYERS_UNDER_TEST[layer]
+    for build in (grouped(window, under_test), depthwise(window, under_test, multiplier=4)):
+        for tighter in (0, 2):
+            check_dx(make_case(build, (height, width, 6)), tighter)
+        check_updates(make_case(build, (height, width, 6)))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 37), (4, 3, 10)])
@@ -143,6 +160,42 @@ def test_transpose(order: tuple[int, ...]) -> None:
         check_dx(make_case(lambda net, x: net.transpose(x, order), (5, 4, 3)), tighter)
 
 
+PRODUCTS = {"one shape": (5, 4, 3), "a row of rows": (1, 4, 3), "one per channel": (1, 1, 3)}
+
+
+def product(row: tuple[int, int, int], role: str) -> Callable[[Net, str], str]:
+    """X in its role times a map, or one made of the network's input times x."""
+    whole = (5, 4, 3)
+
+    def build(net: Net, x: str) -> str:
+        shape = row if role == "a" else whole
+        grown = [n - i for n, i in zip(shape, net.tensors["x"].shape, strict=True)]
+        after = tuple(max(n, 0) for n in grown[:2])
+        padded = net.pad("x", (0, 0, 0), (*after, 0))
+        cut = net.pool("max_pool", padded, Window((1 - min(grown[0], 0), 1 - min(grown[1], 0))))
+        other = net.conv2d(cut, shape[2], Window((1, 1)), Layer(zero=-90))
+        return net.mul(x, other) if role == "a" else net.mul(other, x)
+
+    return build
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("role", ["a", "b"])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_mul(name: str, role: str, source: str) -> None:
+    row = PRODUCTS[name]
+    for tighter in (0, 3):
+        shape = (5, 4, 3) if role == "a" else row
+        check_dx(make_case(product(row, role), shape, made_by=SOURCES[source], role=role), tighter)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.4, 3.0])
+@pytest.mark.parametrize("shape", [(4, 5, 2), (3, 2, 10), (2, 2, 40)])
+def test_softmax(shape: tuple[int, int, int], beta: float) -> None:
+    for tighter in (0, 2):
+        check_dx(make_case(lambda net, x: net.softmax(x, beta), shape), tighter)
+
+
 @pytest.mark.parametrize("axes", [(0, 1), (0,), (1,), (2,), (1, 2)])
 def test_mean(axes: tuple[int, ...]) -> None:
     check_dx(make_case(lambda net, x: net.mean(x, axes), (5, 3, 4)))
@@ -192,6 +245,36 @@ def test_the_last_of_equals_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         return exact(x[flip], dy[flip], *args)[flip]
 
     monkeypatch.setattr(backward, "max_pool", last)
+    with pytest.raises(AssertionError):
+        check_dx(case)
+
+
+@pytest.mark.parametrize("role", ["a", "b"])
+def test_a_product_by_the_operand_with_its_zero_point_is_noticed(
+    role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make_case(product((1, 1, 3), role), (5, 4, 3) if role == "a" else (1, 1, 3), role=role)
+    exact, zero = constants.mul_constants, {"a": "b_zero", "b": "a_zero"}[role]
+    monkeypatch.setattr(
+        constants, "mul_constants", lambda *args: replace(exact(*args), **{zero: 0})
+    )
+    with pytest.raises(AssertionError):
+        check_dx(case)
+
+
+def test_a_forgotten_row_of_a_product_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(product((1, 1, 3), "b"), (1, 1, 3), role="b")
+    exact = backward.mul_b
+    monkeypatch.setattr(
+        backward, "mul_b", lambda a, dy, size, *args: exact(a[:-1], dy[:-1], size, *args)
+    )
+    with pytest.raises(AssertionError):
+        check_dx(case)
+
+
+def test_a_softmax_without_the_others_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(lambda net, x: net.softmax(x), (3, 2, 10))
+    monkeypatch.setattr(backward, "softmax", lambda y, dy, _, e: scale((y + 128) * dy, 1, e - 8))
     with pytest.raises(AssertionError):
         check_dx(case)
 

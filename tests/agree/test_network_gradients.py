@@ -21,6 +21,7 @@ from tests.agree.graphs import Layer, Net, same, sample
 
 from tinyflash.graph import Clip, Graph, Window
 from tinyflash.passes.differentiate import differentiate
+from tinyflash.passes.losses import Loss, LossName, mark_logits
 from tinyflash.program import Factor
 from tinyflash.reference import Machine
 from tinyflash.reference.environment import LAYERS
@@ -81,6 +82,70 @@ def stand_alone_functions(rng: np.random.Generator) -> Graph:
     return net.graph(net.fully_connected(net.mean(clipped, (0, 1)), 4))
 
 
+def squeeze_excite(rng: np.random.Generator) -> Graph:
+    """Channels weighed by what all positions say; products of two maps, and of one with itself."""
+    net = Net(rng)
+    a = net.conv2d(net.input((6, 7, 3)), 8, same((6, 7), 3), RELU)
+    squeezed = net.fully_connected(net.mean(a, (0, 1)), 5, Layer(zero=-70, clip=Clip(-70, 127)))
+    gate = net.function(net.fully_connected(squeezed, 8), "logistic")
+    b = net.conv2d(net.mul(a, gate), 6, same((6, 7), 3), Layer(zero=-40))
+    c = net.mul(b, net.conv2d(a, 6, same((6, 7), 1)), clip=Clip(-100, 100))
+    d = net.mul(c, c)
+    return net.graph(net.fully_connected(net.mean(net.add(c, d), (0, 1)), 4))
+
+
+def one_dimension(rng: np.random.Generator) -> Graph:
+    """Sequences [length][channels]: maps of height 1 and back, as Keras' Conv1D is exported."""
+    net = Net(rng)
+    x = net.reshape(net.input((1, 30, 3)), (30, 3))
+    x = sequence(net, net.conv2d, x, (1, 5), stride=2, out=8)
+    x = sequence(net, net.depthwise, x, (1, 3))
+    x = sequence(net, net.conv2d, x, (1, 3), out=6)
+    return net.graph(net.fully_connected(net.mean(x, (0,)), 4))
+
+
+def sequence(
+    net: Net,
+    layer: Callable[..., str],
+    x: str,
+    kernel: tuple[int, int],
+    stride: int = 1,
+    **more: Any,
+) -> str:
+    length, channels = net.tensors[x].shape
+    wide = (1, length, channels)
+    window = same(wide, kernel)
+    window = replace(window, stride=(1, stride))
+    y = layer(net.reshape(x, wide), window=window, layer=RELU, **more)
+    return net.reshape(y, net.tensors[y].shape[1:])
+
+
+def groups_and_multipliers(rng: np.random.Generator) -> Graph:
+    net = Net(rng)
+    a = net.conv2d(net.input((8, 7, 4)), 6, same((8, 7), 3), RELU, groups=2)
+    b = net.depthwise(a, same((8, 7), 3, 2), Layer(spread=20, zero=-50), multiplier=2)
+    c = net.conv2d(b, 9, same((4, 4), 3), RELU, groups=3)
+    d = net.conv2d(c, 6, same((4, 4), 1), groups=3)
+    return net.graph(net.fully_connected(net.mean(d, (0, 1)), 4))
+
+
+def attention(rng: np.random.Generator) -> Graph:
+    """A softmax over few positions, which weighs them."""
+    net = Net(rng)
+    a = net.conv2d(net.input((4, 1, 5)), 6, Window((1, 1)), RELU)
+    scores = net.reshape(net.conv2d(a, 1, Window((1, 1)), Layer(gain=0.5)), (1, 1, 4))
+    shares = net.softmax(scores, beta=0.7)
+    weighed = net.mul(net.transpose(a, (2, 1, 0)), net.reshape(shares, (1, 4)))
+    return net.graph(net.fully_connected(net.mean(weighed, (1, 2)), 4))
+
+
+def ends_in_logistic(rng: np.random.Generator) -> Graph:
+    """An autoencoder whose outputs lie between 0 and 1."""
+    net = Net(rng)
+    a = net.fully_connected(net.input((1, 20)), 9, RELU)
+    return net.graph(net.function(net.fully_connected(a, 20, Layer(gain=0.3)), "logistic"))
+
+
 @dataclass
 class Trained:
     """A machine whose gradient exponents have settled on one sample."""
@@ -120,9 +185,18 @@ class Trained:
                 # Half a unit inside: what would round to the bound is stored there.
                 z = torch.clamp(z, *clip_bounds(graph, node, margin=0.5))
             real[y] = z + (self._real(y) - z).detach()
-        logits = real[graph.logits].reshape(1, -1)
-        torch.nn.functional.cross_entropy(logits, torch.tensor([self.label])).backward()
-        return {name: z.grad.numpy() for name, z in before_clip.items()}
+        self._loss(real[graph.logits].reshape(1, -1)).backward()
+        return {name: z.grad.numpy() for name, z in before_clip.items() if z.grad is not None}
+
+    def _loss(self, logits: Any) -> Any:
+        graph = self.machine.graph
+        if not graph.target:
+            return torch.nn.functional.cross_entropy(logits, torch.tensor([self.label]))
+        stored = self.machine.values[graph.target]
+        if any(node.op == "squared_loss" for node in graph.nodes):
+            return torch.nn.functional.mse_loss(logits, self._real(graph.target).reshape(1, -1))
+        p = torch.tensor((stored + 128) / 255).reshape(1, -1)
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, p)
 
     def _real(self, tensor: str) -> Any:
         graph = self.machine.graph
@@ -137,9 +211,13 @@ def settle(graph: Graph, rng: np.random.Generator, steps: int = 60) -> Trained:
     """Runs steps at rate 0 on one sample until all exponents fit it."""
     machine = Machine(graph)
     x, label = sample(graph, rng), 1
+    target = rng.integers(-128, 128, graph.tensors[graph.target].shape) if graph.target else None
     for _ in range(steps):
         before = machine.counters().exponents
-        machine.train_step(x, label, FROZEN)
+        if target is None:
+            machine.train_step(x, label, FROZEN)
+        else:
+            machine.train_on_target(x, target, FROZEN)
         for scale in machine.scales.values():
             scale.quiet = 15  # the slow fall is not what is tested here
         if machine.counters().exponents == before:
@@ -158,7 +236,11 @@ def without_branch(graph: Graph, sums: int, role: str) -> Graph:
 
 
 SUMS = [residual, branches_of_one_tensor, joined_branches]
-NETWORKS = [*SUMS, stand_alone_functions]
+NETWORKS = [
+    *(*SUMS, stand_alone_functions, squeeze_excite),
+    *(one_dimension, groups_and_multipliers, attention),
+]
+TARGETS = ("mean_squared_error", "binary_cross_entropy")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -170,6 +252,18 @@ def test_every_layer_gets_the_gradient_of_autograd(
     trained = settle(differentiate(network(rng), headroom=0), rng)
     errors = trained.errors()
     assert len(errors) == sum(n.op in LAYERS for n in trained.machine.graph.nodes)
+    assert max(errors.values()) < NOISE, errors
+
+
+@pytest.mark.parametrize("loss", TARGETS)
+@pytest.mark.parametrize("network", [residual, squeeze_excite, ends_in_logistic])
+def test_losses_with_a_target(
+    network: Callable[[np.random.Generator], Graph], loss: LossName
+) -> None:
+    rng = np.random.default_rng(4)
+    graph = mark_logits(replace(network(rng), logits=""), Loss(loss))
+    errors = settle(differentiate(graph, headroom=0, loss=Loss(loss)), rng).errors()
+    assert len(errors) == sum(n.op in LAYERS for n in graph.nodes)
     assert max(errors.values()) < NOISE, errors
 
 

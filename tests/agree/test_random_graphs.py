@@ -38,7 +38,7 @@ def test_random_networks_have_what_they_should() -> None:
         counters = train_side_by_side(compiled, seed, steps=3).counters()
         saturated += counters.weights_saturated + sum(counters.gradients_saturated)
         skipped += counters.updates_skipped
-    training = {op for op in ROLES if op.endswith(("_update", "_backward_input"))}
+    training = {op for op in ROLES if op.endswith(("_update", "_backward_input", "_loss"))}
     assert operators >= {*training, "gradient_add", "keep"}
     assert saturated > 0
     assert skipped > 0

@@ -62,13 +62,18 @@ def train_side_by_side(compiled: Compiled, seed: int, steps: int) -> Session:
     assert session.weights == twin.weights
     for step in range(steps):
         x = rng.integers(-128, 128, compiled.program.input_bytes, dtype=np.int8)
-        label = int(rng.integers(compiled.program.classes))
+        label = int(rng.integers(max(compiled.program.classes, 1)))
+        target = rng.integers(-128, 128, compiled.program.target_bytes, dtype=np.int8)
         rate = float(10.0 ** rng.uniform(-3, 0.5))
         where = f"{compiled.program.name}, seed {seed}, step {step}"
         if step % 3 == 2:
             _make_finer(session, twin, int(rng.integers(2**16)))
-        outcome = session.train_step(x, label, rate)
-        assert outcome == twin.trainer.train_step(x, label, factor_of(rate)), where
+        if compiled.program.target_bytes:
+            outcome = session.train_on_target(x, target, rate)
+            assert outcome == twin.trainer.train_on_target(x, target, factor_of(rate)), where
+        else:
+            outcome = session.train_step(x, label, rate)
+            assert outcome == twin.trainer.train_step(x, label, factor_of(rate)), where
         assert session.state == twin.state, where
         assert session.weights == twin.weights, where
         assert np.array_equal(session.infer(x), twin.infer(x)), where

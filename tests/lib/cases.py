@@ -14,6 +14,7 @@ from tests.lib.subject import Build, Data, Shape, Subject, subject
 from tests.lib.ties import ties
 
 from tinyflash.graph import Clip, Window
+from tinyflash.passes.losses import Loss, LossName
 from tinyflash.passes.optimizer import Optimizer
 from tinyflash.program import Factor
 
@@ -45,10 +46,18 @@ OPTIMIZERS = {
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 70)
 TYPICAL: tuple[Shape, Window] = ((6, 7, 5), Window((3, 3), (2, 2), (1, 1), (0, 1, 1, 1)))
 SMALL: Shape = (3, 2, 5)
+TARGET_LOSSES: tuple[tuple[LossName, str], ...] = (
+    ("mean_squared_error", "squared_loss"),
+    ("binary_cross_entropy", "sigmoid_loss"),
+)
 
 
 def conv2d(window: Window, layer: Layer, out: int = 6) -> Build:
     return lambda net, x: net.conv2d(x, out, window, layer)
+
+
+def grouped(window: Window, layer: Layer, out: int, groups: int) -> Build:
+    return lambda net, x: net.conv2d(x, out, window, layer, groups)
 
 
 def depthwise(window: Window, layer: Layer, multiplier: int = 1) -> Build:
@@ -61,11 +70,13 @@ def fully_connected(layer: Layer, out: int = 7) -> Build:
 
 def all_cases() -> Iterator[Case]:
     """Every case, in an order that does not change."""
-    for family in (_windows, _layers, _channels, _many_terms, _fully_connected, _multipliers):
+    for family in (_windows, _layers, _channels, _many_terms, _fully_connected):
         yield from family()
-    for family in (_pools, _means, _moves, _parts, _tables, _functions, _sums, _in_place):
+    for family in (_multipliers, _groups, _pools, _means, _moves, _parts):
         yield from family()
-    for family in (_losses, _advances, ties, _optimizers):
+    for family in (_tables, _functions, _softmaxes, _products, _sums, _in_place):
+        yield from family()
+    for family in (_losses, _target_losses, _advances, ties, _optimizers):
         yield from family()
 
 
@@ -128,9 +139,36 @@ def _fully_connected() -> Iterator[Case]:
 
 
 def _multipliers() -> Iterator[Case]:
-    for multiplier in (2, 3):
-        build = depthwise(same((4, 5), 3), Layer(), multiplier)
-        yield from subject(f"multiplier {multiplier}", build, (4, 5, 3)).cases(Data(), "depthwise")
+    """Several output channels to an input channel, of which some are trained, none, or all."""
+    for multiplier in (2, 3, 40):
+        for name in ("3x3 stride 2, asymmetric padding", "3x3 dilation 2", "1x5"):
+            shape, window = WINDOWS[name]
+            build = depthwise(window, Layer(), multiplier)
+            for kept in {0, shape[2] // 2, shape[2]}:
+                one = subject(f"{name} x {multiplier}", build, shape, kept * multiplier)
+                yield from one.cases()
+    shape, window = TYPICAL
+    for data in EXTREMES:
+        build = depthwise(window, Layer(zero=127, dead=1), 2)
+        yield from subject("multiplier 2", build, shape, 4).cases(data)
+    build = depthwise(same((2, 2), 2), Layer(), 300)  # more than 1032 terms
+    yield from subject("multiplier 300", build, (2, 2, 1)).cases(Data("extreme"))
+
+
+def _groups() -> Iterator[Case]:
+    """Convolutions in groups, all weights trained or none."""
+    for groups, channels, out in ((2, 4, 6), (3, 3, 9), (5, 5, 5), (2, 70, 2)):
+        for name in ("1x1 on 1x1", "3x3 same, odd map", "3x3 dilation 2"):
+            (height, width, _), window = WINDOWS[name]
+            build = grouped(window, Layer(), out, groups)
+            for kept in (0, channels // groups):
+                one = subject(f"{name}, {groups} groups", build, (height, width, channels), kept)
+                yield from one.cases()
+    for data in EXTREMES:
+        build = grouped(TYPICAL[1], Layer(zero=127, dead=1), 4, 2)
+        yield from subject("2 groups", build, (6, 7, 6)).cases(data)
+    build = grouped(same((3, 2), 3), Layer(), 300, 2)  # more than 1032 terms
+    yield from subject("wide groups", build, (3, 2, 4)).cases(Data("extreme"))
 
 
 def _optimizers() -> Iterator[Case]:
@@ -143,7 +181,7 @@ def _optimizers() -> Iterator[Case]:
     }
     for title, optimizer in OPTIMIZERS.items():
         for op, (build, x) in builds.items():
-            one = subject(f"{op} with {title}", build, x, 4, optimizer)
+            one = subject(f"{op} with {title}", build, x, 4, optimizer=optimizer)
             for data in (Data(), *EXTREMES, Data(rate=Factor(52429, -14)), Data(e_dy=-6)):
                 yield from one.cases(data, f"{op}_update", "bias_update")
 
@@ -241,9 +279,56 @@ def _functions() -> Iterator[Case]:
     for size in CHANNELS:
         flat: Shape = (1, 2, size)
         yield from subject(f"{size}", lambda net, x: net.lookup(x), flat).cases()
+
+
+def _softmaxes() -> Iterator[Case]:
+    for size in CHANNELS:
         for data in (Data(), Data("extreme"), Data("zero")):
-            yield from subject(f"{size}", lambda net, x: net.softmax(x), flat).cases(data)
-    yield from subject("widest", lambda net, x: net.softmax(x), (1, 1, 511)).cases(Data("zero"))
+            one = subject(f"{size}", lambda net, x: net.softmax(x), (1, 2, size))
+            yield from one.cases(data)
+    for beta in (0.3, 7.0):
+        for data in EXTREMES:
+            one = subject(f"beta {beta}", _softmax(beta), SMALL)
+            yield from one.cases(data)
+    for data in (Data("zero"), Data(), Data("extreme")):
+        yield from subject("widest", _softmax(1.0), (1, 1, 511)).cases(data)
+
+
+def _softmax(beta: float) -> Build:
+    return lambda net, x: net.softmax(x, beta)
+
+
+# ---- Products ------------------------------------------------------------------------------------
+
+
+def _excited(net: Net, x: str) -> str:
+    """A map times one number for each of its channels, which is made of the map."""
+    gate = net.fully_connected(net.mean(x, (0, 1)), net.tensors[x].shape[2])
+    return net.mul(x, gate, clip=Clip(-90, 100))
+
+
+def _row(shape: Shape) -> Build:
+    """A map times one of `shape`, which ends its own."""
+
+    def build(net: Net, x: str) -> str:
+        height, width, channels = shape
+        pooled = net.pool("average_pool", x, Window((net.tensors[x].shape[0] - height + 1, 1)))
+        cut = net.pool("max_pool", pooled, Window((1, net.tensors[x].shape[1] - width + 1)))
+        return net.mul(x, net.conv2d(cut, channels, Window((1, 1))))
+
+    return build
+
+
+def _products() -> Iterator[Case]:
+    for size in CHANNELS:
+        yield from subject(f"{size} channels", _excited, (3, 2, size)).cases()
+    for data in EXTREMES:
+        yield from subject("excited", _excited, SMALL).cases(data)
+        for shape in ((4, 3, 5), (1, 3, 5), (1, 1, 5), (1, 3, 1)):
+            channels = (shape[0] * 4 // 4, 3, shape[2])
+            whole = (4, *channels[1:])
+            yield from subject(f"rows {shape}", _row(shape), whole).cases(data)
+    yield from subject("square", lambda net, x: net.mul(x, x), SMALL).cases()
 
 
 # ---- Sums, masks, loss, end of a step ------------------------------------------------------------
@@ -256,6 +341,10 @@ def _residual(net: Net, x: str) -> str:
     return net.add(b, a)
 
 
+def _product_of_maps(net: Net, x: str) -> str:
+    return net.mul(x, net.conv2d(x, net.tensors[x].shape[2], Window((1, 1))))
+
+
 def _sums() -> Iterator[Case]:
     for size in CHANNELS:
         one = replace(subject(f"{size} channels", _residual, (1, 3, size)), layer="")
@@ -266,17 +355,18 @@ def _sums() -> Iterator[Case]:
 
 
 def _in_place() -> Iterator[Case]:
-    """Outputs in the memory of an input: add, gradient_add and lookup may."""
-    one = replace(subject("in place", _residual, SMALL), layer="")
-    outputs = {"add": "y", "gradient_add": "dx"}
-    env = one.environment(Data())
-    for node in one.graph.nodes:
-        if node.op in outputs:
-            one.disturb(env, node, Data())
-            for role in ("a", "b"):
-                if role in node.inputs:
-                    alias = {outputs[node.op]: role}
-                    yield capture(env, node, f"{node.op}, in place of {role}", alias)
+    """Outputs in the memory of an input: add, mul, gradient_add and lookup may."""
+    outputs = {"add": "y", "mul": "y", "gradient_add": "dx"}
+    for build in (_residual, _product_of_maps):
+        one = replace(subject("in place", build, SMALL), layer="")
+        env = one.environment(Data())
+        for node in one.graph.nodes:
+            if node.op in outputs:
+                one.disturb(env, node, Data())
+                for role in ("a", "b"):
+                    if role in node.inputs:
+                        alias = {outputs[node.op]: role}
+                        yield capture(env, node, f"{node.op}, in place of {role}", alias)
 
 
 def _losses() -> Iterator[Case]:
@@ -285,6 +375,19 @@ def _losses() -> Iterator[Case]:
         for data in (Data(), Data("extreme"), Data("zero")):
             one = replace(subject(f"{classes} classes", build, (1, 1, 4)), layer="")
             yield from one.cases(data, "softmax_loss")
+        smooth = subject(f"{classes} smooth", build, (1, 1, 4), loss=Loss(smoothing=0.1))
+        yield from replace(smooth, layer="").cases(Data(), "softmax_loss")
+
+
+def _target_losses() -> Iterator[Case]:
+    """Outputs of scales from the finest to the coarsest that compile."""
+    for kind, name in TARGET_LOSSES:
+        for outputs in CHANNELS:
+            for gain in (1e-3, 1.0, 1e3):
+                build = fully_connected(Layer(gain=gain), outputs)
+                one = subject(f"{outputs} outputs, gain {gain}", build, (1, 1, 4), loss=Loss(kind))
+                for data in (Data(), Data("extreme"), Data("zero")):
+                    yield from replace(one, layer="").cases(data, name)
 
 
 def _advances() -> Iterator[Case]:

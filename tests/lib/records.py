@@ -14,10 +14,12 @@ from tinyflash.graph import (
     AxisAttrs,
     Descent,
     Graph,
+    LossAttrs,
     MeanAttrs,
     Node,
     PadAttrs,
     PartAttrs,
+    SoftmaxAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
@@ -69,6 +71,8 @@ def layer(graph: Graph, node: Node) -> tuple[str, Fields]:
     fields: Fields = {"window": window(graph, node), "kept": kept(graph, node)}
     if node.op == "depthwise":
         fields["multiplier"] = y.shape[-1] // x.shape[-1]
+    elif isinstance(node.attrs, WindowAttrs):
+        fields["groups"] = node.attrs.groups
     return f"tiny_{node.op}", {**fields, **_arithmetic(graph, node)}
 
 
@@ -168,6 +172,24 @@ def add(graph: Graph, node: Node) -> Fields:
     return {**fields, **zeros, "y_min": clip.low, "y_max": clip.high}
 
 
+def mul(graph: Graph, node: Node) -> Fields:
+    c, clip = k.mul_constants(graph, node), k.clip_of(node)
+    a, b = (graph.tensors[node.inputs[role]].size for role in ("a", "b"))
+    return {
+        "rows": a // b,
+        "size": b,
+        "a_zero": c.a_zero,
+        "b_zero": c.b_zero,
+        "y_zero": c.y_zero,
+        "y_min": clip.low,
+        "y_max": clip.high,
+        "multiplier": c.multiplier,
+        "shift": c.shift,
+        "a_scale": c.a_scale,
+        "b_scale": c.b_scale,
+    }
+
+
 def pad(graph: Graph, node: Node, x: str, y: str) -> Fields:
     assert isinstance(node.attrs, PadAttrs)
     top, left, front = node.attrs.before
@@ -217,11 +239,22 @@ def mask(graph: Graph, node: Node) -> Fields:
 
 def softmax(graph: Graph, node: Node) -> Fields:
     tensor = graph.tensors[node.inputs["x"]]
-    return {"rows": tensor.size // tensor.shape[-1], "classes": tensor.shape[-1]}
+    assert isinstance(node.attrs, SoftmaxAttrs)
+    classes, beta = tensor.shape[-1], factor_of(node.attrs.beta)
+    return {"rows": tensor.size // classes, "classes": classes, "beta": beta}
 
 
 def loss(graph: Graph, node: Node) -> Fields:
-    return {"classes": graph.tensors[node.inputs["x"]].size}
+    assert isinstance(node.attrs, LossAttrs)
+    classes = graph.tensors[node.inputs["x"]].size
+    on, off = k.smoothed(node.attrs.smoothing, classes)
+    return {"classes": classes, "on": on, "off": off}
+
+
+def target_loss(graph: Graph, node: Node) -> Fields:
+    logits = graph.tensors[node.inputs["x"]]
+    factor = k.squared_factor if node.op == "squared_loss" else k.sigmoid_factor
+    return {"count": logits.size, "factor": factor(logits)}
 
 
 def advance(node: Node) -> Fields:

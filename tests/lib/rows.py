@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.lib import records
 from tests.lib.records import Fields
 
-from tinyflash.graph import Graph, Node
+from tinyflash.graph import Graph, Node, PartAttrs
 from tinyflash.reference.environment import LAYERS, Environment
 
 # Buffers by kernel, as tinyflash/ops.h lists them; "s:" before a role stands for its scale.
@@ -29,12 +29,18 @@ BUFFERS = {
     "transpose_backward_input": "dy s:dy mask dx s:dx",
     "max_pool_backward_input": "x dy s:dy mask dx s:dx",
     "lookup_backward_input": "x slope dy s:dy mask dx s:dx",
+    "softmax_backward_input": "y dy s:dy mask dx s:dx",
+    "mul_backward_a": "x dy s:dy mask dx s:dx",
+    "mul_backward_b": "x dy s:dy mask dx s:dx",
     "add_forward": "a b y",
+    "mul_forward": "a b y",
     "gradient_add": "a s:a b s:b mask dx s:dx",
     "lookup_forward": "x table y",
     "softmax_forward": "x table y",
     "mask_forward": "y mask",
     "softmax_loss": "x table state dy s:dy",
+    "squared_loss": "x target state dy s:dy",
+    "sigmoid_loss": "x target table state dy s:dy",
     "advance_scales": "state",
 }
 
@@ -82,6 +88,12 @@ def _backward(graph: Graph, node: Node) -> Draft:
             return Draft(node.op, "tiny_transpose", records.transpose(graph, forward))
         case "lookup":
             return Draft(node.op, "tiny_lookup", records.count(graph, dx))
+        case "softmax":
+            return Draft(node.op, "tiny_softmax", records.softmax(graph, forward))
+        case "mul":
+            assert isinstance(node.attrs, PartAttrs)
+            kernel = "mul_backward_b" if node.attrs.index else "mul_backward_a"
+            return Draft(kernel, "tiny_mul", records.mul(graph, forward))
         case "concatenate":
             fields, start = records.part(graph, node, forward)
             return Draft("copy_backward_input", "tiny_copy", fields, start)
@@ -103,6 +115,8 @@ def _plain(graph: Graph, node: Node) -> Draft:
             return Draft("copy_forward", "tiny_copy", records.copy(graph, node))
         case "add":
             return Draft("add_forward", "tiny_add", records.add(graph, node))
+        case "mul":
+            return Draft("mul_forward", "tiny_mul", records.mul(graph, node))
         case "gradient_add":
             fields = records.count(graph, node.inputs["a"])
             return Draft("gradient_add", "tiny_gradient_sum", fields)
@@ -114,6 +128,8 @@ def _plain(graph: Graph, node: Node) -> Draft:
             return Draft("mask_forward", "tiny_mask", records.mask(graph, node))
         case "softmax_loss":
             return Draft("softmax_loss", "tiny_loss", records.loss(graph, node))
+        case "squared_loss" | "sigmoid_loss":
+            return Draft(node.op, "tiny_target_loss", records.target_loss(graph, node))
         case "advance":
             return Draft("advance_scales", "tiny_advance", records.advance(node))
     raise AssertionError(f"no kernel for {node.op}")

@@ -13,6 +13,7 @@ from tinyflash.graph import Clip, Graph, Node, Tensor
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.layers import in_channels
+from tinyflash.passes.losses import CROSS_ENTROPY, LOSS_NODES, Loss
 from tinyflash.passes.optimizer import PLAIN as SGD
 from tinyflash.passes.optimizer import Optimizer
 from tinyflash.passes.scheme import LayerUpdate
@@ -79,12 +80,15 @@ class Subject:
         env.label = int(self.rng.integers(self.graph.tensors[self.graph.logits].size))
         env.weights_saturated = int(self.rng.choice([0, COUNTER_MAX - 1]))
         env.values[self.graph.input.tensor] = sample(self.graph, self.rng).astype(np.int64)
+        if self.graph.target:
+            shape = self.graph.tensors[self.graph.target].shape
+            env.values[self.graph.target] = data.values(self.rng, shape, -128)
         for node in self.graph.nodes:
             if node.op in LAYERS and data.fill != "random":
                 self._fill(env, node, ("w", "w_frozen"), data, -127)
             if node.name == self.layer and data.fill != "random":
                 self._fill(env, node, ("x", "a", "b"), data, -128)
-            if node.op == "softmax_loss":
+            if node.op in LOSS_NODES:
                 return env
             OPERATORS[node.op](env, node)
         raise AssertionError("a training graph has a loss")
@@ -149,6 +153,7 @@ def subject(
     build: Build,
     shape: Shape,
     kept: int | None = None,
+    loss: Loss = CROSS_ENTROPY,
     optimizer: Optimizer = SGD,
 ) -> Subject:
     """What `build` adds last, behind a masked layer that makes its input of `shape`. `kept`: the
@@ -156,7 +161,7 @@ def subject(
     net = Net(np.random.default_rng(hash_of(title)))
     x = net.conv2d(net.input((*shape[:2], 2)), shape[2], same(shape, 1), SOURCE)
     graph = net.graph(build(net, x))
-    full = differentiate(graph, headroom=int(net.rng.integers(7)))
+    full = differentiate(graph, int(net.rng.integers(7)), loss)
     reached = {n.layer for n in full.nodes if n.op.endswith("_update")}
     updates = {
         n.name: _update(graph, n, kept if n is graph.nodes[-1] else None)

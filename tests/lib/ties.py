@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from tests.lib.case import Case, capture
 
-from tinyflash.graph import DenseAttrs, Graph, NoAttrs, Node, Port, Quant, Tensor
+from tinyflash.graph import DenseAttrs, Graph, LossAttrs, Node, Port, Quant, Tensor
 from tinyflash.reference.arith import Ints, ints
 from tinyflash.reference.constants import loss_table
 from tinyflash.reference.environment import Environment
@@ -55,7 +55,7 @@ def _loss() -> Case:
         Tensor("table", (256,), "uint16", "constant", None, table),
         Tensor("dy", (1, 2), "int8", "gradient"),
     ]
-    node = Node("softmax_loss", "ties", {"x": "x", "table": "table"}, {"dy": "dy"}, NoAttrs())
+    node = Node("softmax_loss", "ties", {"x": "x", "table": "table"}, {"dy": "dy"}, LossAttrs())
     return _capture(tensors, node, ints([[1, 0]]), "softmax_loss, between two exponents")
 
 

@@ -18,15 +18,19 @@ SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recove
 EMULATED = [board for board in boards() if board.emulated]
 
 
-@pytest.fixture(scope="session")
-def host_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("host") / "firmware"
+def build_for_host(model: Path, program: Path) -> Path:
+    """Firmware with the model in a folder, as a program of this computer."""
     files = [*(ROOT / "firmware").glob("*.c"), ROOT / "lib" / "executor.c"]
-    files += [MODEL / "model.c", MODEL.parent / "host_board.c"]
-    folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [MODEL]
+    files += [model / "model.c", MODEL.parent / "host_board.c"]
+    folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
     includes = [f"-I{folder}" for folder in folders]
     subprocess.run(["cc", "-std=c99", *SANITIZERS, *includes, *files, "-o", program], check=True)
     return program
+
+
+@pytest.fixture(scope="session")
+def host_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_for_host(MODEL, tmp_path_factory.mktemp("host") / "firmware")
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def refused(device: DeviceSession, why: str, kind: int, body: bytes = b"") -> No
 
 def test_the_device_describes_itself(device: DeviceSession) -> None:
     assert device.info == protocol.Info(
-        *(True, False, 512, HASH, 1500, 56, 6000, 3000, 3000, 6, 0, "host", "link test")
+        *(True, False, 512, HASH, 1500, 56, 6000, 3000, 3000, 6, 0, 0, "host", "link test")
     )
 
 
@@ -90,6 +90,8 @@ def test_the_host_refuses(device: DeviceSession, x: np.ndarray, label: int, rate
         device.train_step(x, label, rate)
     with pytest.raises(DataError):
         device.weights = bytes(3)
+    with pytest.raises(DataError, match="learns from labels"):
+        device.train_on_target(SAMPLE, SAMPLE, 0.1)
     assert device.counters().step == 0
 
 

@@ -137,8 +137,11 @@ def _tensor(builder: Any, tensor: FileTensor, index: int) -> int:
 def _operator(builder: Any, op: FileOperator, codes: list[str]) -> int:
     options = None
     if op.kind:
+        fields = {
+            k: _integers(builder, v) if isinstance(v, list) else v for k, v in op.fields.items()
+        }
         getattr(tflite, f"{op.kind}Start")(builder)
-        for name, value in op.fields.items():
+        for name, value in fields.items():
             getattr(tflite, f"{op.kind}Add{name}")(builder, value)
         options = getattr(tflite, f"{op.kind}End")(builder)
     inputs, outputs = _integers(builder, op.inputs), _integers(builder, op.outputs)

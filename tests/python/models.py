@@ -85,13 +85,14 @@ class File(FileNetwork):
         zero: int = 3,
         per_channel: bool = True,
         bias: bool = True,
+        groups: int = 1,
     ) -> int:
         """CONV_2D or DEPTHWISE_CONV_2D with `out` output channels."""
         _, height, width, channels = self.shape(x)
         depthwise = code == "DEPTHWISE_CONV_2D"
-        shape = (1, *kernel, out) if depthwise else (out, *kernel, channels)
+        shape = (1, *kernel, out) if depthwise else (out, *kernel, channels // groups)
         w, b = self._weights(x, shape, 3 if depthwise else 0, out, out if per_channel else 1)
-        terms = kernel[0] * kernel[1] * (1 if depthwise else channels)
+        terms = kernel[0] * kernel[1] * (1 if depthwise else channels // groups)
         sides = [
             _out_side(n, k, s, d, padding)
             for n, k, s, d in zip((height, width), kernel, stride, dilation, strict=True)
@@ -134,6 +135,25 @@ class File(FileNetwork):
         fields = {"FusedActivationFunction": activation, "KeepNumDims": keep is not None}
         inputs = [x, w, b if bias else -1]
         return self.operator("FULLY_CONNECTED", inputs, y, "FullyConnectedOptions", **fields)
+
+    def sequence(
+        self, x: int, out: int, kernel: int, *, stride: int = 1, dilation: int = 1, **rest: Any
+    ) -> int:
+        """Keras' Conv1D of x [1][length][channels]: as a map of height 1, then as it was."""
+        code, by = rest.pop("code", "CONV_2D"), rest.pop("by", "EXPAND_DIMS")
+        one, length, channels = self.shape(x)
+        wide = (one, 1, length, channels)
+        flat = self.reshape(x, wide) if by == "RESHAPE" else self.expand(x, wide, 1)
+        y = self.window(
+            code, flat, (1, kernel), out=out, stride=(1, stride), dilation=(1, dilation), **rest
+        )
+        narrow = self.like(y, (one, *self.shape(y)[2:]))
+        if by == "RESHAPE":
+            return self.operator("RESHAPE", [y, self.constant(self.shape(narrow))], narrow)
+        return self.operator("SQUEEZE", [y], narrow, "SqueezeOptions", SqueezeDims=[-3])
+
+    def expand(self, x: int, shape: Shape, axis: int) -> int:
+        return self.operator("EXPAND_DIMS", [x, self.constant(axis)], self.like(x, shape))
 
     # ---- Others ---------------------------------------------------------------------------------
 

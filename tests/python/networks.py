@@ -55,6 +55,26 @@ def conv_dilated() -> bytes:
     return file.finish(file.conv(y, (2, 2), dilation=(3, 2), padding=VALID, bias=False))
 
 
+def conv_grouped() -> bytes:
+    """Two groups, as many groups as channels, and groups under a kernel of 1."""
+    file = File(21)
+    x = file.input((1, 7, 6, 4), zero=-30)
+    y = file.conv(x, (3, 3), out=6, groups=2, stride=(2, 1), activation=RELU)
+    y = file.conv(y, (2, 3), out=12, groups=6, dilation=(1, 2), per_channel=False)
+    return file.finish(file.conv(y, (1, 1), out=9, groups=3))
+
+
+def conv_1d() -> bytes:
+    """Convolutions over one dimension as Keras exports them: a map of height 1 and back."""
+    file = File(22)
+    x = file.input((1, 20, 3), zero=5)
+    y = file.sequence(x, 8, 5, stride=2, activation=RELU)
+    y = file.sequence(y, 8, 3, dilation=2, code="DEPTHWISE_CONV_2D")
+    y = file.sequence(y, 4, 3, padding=VALID, by="RESHAPE")
+    y = file.mean(y, [1], 0.05, -4)
+    return file.finish(file.dense(y, 5))
+
+
 def depthwise() -> bytes:
     file = File(4)
     x = file.input((1, 11, 8, 5), zero=20)
@@ -108,6 +128,21 @@ def scalars() -> bytes:
         y = file.binary(code, y, number, 0.09, -3)
     number = file.constant(33, "INT8", scale=0.02, zero=7)
     return file.finish(file.binary("SUB", number, y, 0.11, 5, RELU))
+
+
+def products() -> bytes:
+    """Squeeze and excite, operands in either order; products of equals, and with a row of rows."""
+    file = File(23)
+    x = file.input(MAP, 0.05, 4)
+    y = file.conv(x, (3, 3), out=6, activation=RELU6, zero=-128)
+    gate = file.conv(file.mean(y, [1, 2], 0.02, 9, keep=True), (1, 1), out=6)
+    gate = file.map("LOGISTIC", gate, 1 / 256, -128)
+    y = file.binary("MUL", y, gate, 0.01, -7)
+    y = file.binary("MUL", gate, y, 0.004, 11, RELU)
+    y = file.binary("MUL", y, file.conv(x, (3, 3), out=6), 0.01, 3)
+    y = file.binary("MUL", y, file.pool("MAX_POOL_2D", y, (9, 1)), 0.0005, -20, RELU6)
+    constant = file.constant([77, 3, -20, 4, 9, -128], "INT8", scale=0.03, zero=-7)
+    return file.finish(file.binary("MUL", constant, y, 0.0007, 5))
 
 
 def activations() -> bytes:
@@ -267,12 +302,15 @@ NETWORKS: dict[str, Network] = {
         conv_same,
         conv_valid,
         conv_dilated,
+        conv_grouped,
+        conv_1d,
         depthwise,
         depthwise_multiplier,
         dense,
         pools,
         residual,
         scalars,
+        products,
         activations,
         means,
         mean_of_channels,

@@ -94,3 +94,28 @@ def test_an_output_that_is_no_row_of_scores_needs_a_new_head(tmp_path):
     line = refused("train", tmp_path / "map.tflite", "--data", tmp_path / "d.npz", "-o", tmp_path)
     assert "is no row of class scores" in line
     assert "head =" in line
+
+
+def test_train_towards_targets(tmp_path, model):
+    """A regression of two numbers, which follow from how bright a picture is."""
+    random = np.random.default_rng(1)
+    light = random.uniform(-1, 1, (40, 1))
+    x = random.normal(0, 0.3, (40, 8, 8, 3)) + light[:, :, None, None]
+    np.savez(tmp_path / "d.npz", x=x, y=np.hstack([light, -light]))
+    scheme = tmp_path / "s.toml"
+    scheme.write_text("head = 2\nloss = 'mean_squared_error'\n[[update]]\nlast = 1\nbias = true\n")
+    data, out = tmp_path / "d.npz", tmp_path / "out"
+    result = tinyflash(*train(model, scheme, data, out, "--rate", "0.001", "--epochs", "8"))
+    assert result.exit_code == 0, result.output
+    course = json.loads((out / "training.json").read_text())
+    assert course["loss_after"] < 0.5 * course["loss_before"]
+    assert f"held-out loss after: {course['loss_after']:.4g}" in result.stdout
+    assert len(course["losses"]) == 8 * 32
+    assert "accuracy_after" not in course
+    assert "correct" not in course
+
+
+def test_train_refuses_labels_where_it_takes_targets(tmp_path, model, data):
+    scheme = tmp_path / "s.toml"
+    scheme.write_text("loss = 'binary_cross_entropy'\n")
+    assert "the network has 5 outputs" in refused(*train(model, scheme, data, tmp_path / "out"))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.agree.graphs import Layer, Net, same
 
-from tinyflash.compiler import training_graph
-from tinyflash.errors import SchemeError
+from tinyflash.compiler import compile_model, training_graph
+from tinyflash.errors import ModelError, SchemeError
 from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Tensor, Window
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.head import LOGIT_SCALE, attach_head
@@ -100,7 +100,7 @@ def forward_only(graph: Graph, layer: str) -> Graph:
     table = Tensor("table", (256,), "int8", "constant", data=np.arange(256).astype(np.int8))
     inner = replace(y, name="inner")
     function = Node(
-        "lookup", "f", {"x": "inner", "table": "table"}, {"y": y.name}, LookupAttrs("mul")
+        "lookup", "f", {"x": "inner", "table": "table"}, {"y": y.name}, LookupAttrs("random")
     )
     nodes = []
     for node in graph.nodes:
@@ -178,3 +178,56 @@ def test_a_classifier_that_reads_a_map_keeps_its_place() -> None:
     graph = net.graph(net.conv2d(net.input((4, 4, 2)), 3, POINT))
     with pytest.raises(SchemeError, match="reads a map of 32 elements"):
         attach_head(graph, 2)
+
+
+def classified(end: str) -> Graph:
+    net = Net(np.random.default_rng(9))
+    return net.graph(net.function(net.fully_connected(net.input((1, 6)), 3), end))
+
+
+def test_a_loss_reads_what_it_is_made_for() -> None:
+    """The squared error reads the output itself, the binary cross-entropy its logits."""
+    graph = replace(classified("logistic"), logits="")
+    squared = training_graph(graph, parse_scheme("loss = 'mean_squared_error'"))
+    assert squared.logits == graph.output.tensor
+    assert "lookup_backward_input" in ops(prune_to_updates(squared))
+    binary = training_graph(graph, parse_scheme("loss = 'binary_cross_entropy'"))
+    assert binary.logits == "fully_connected_0_y"
+    assert prune_to_output(binary).output.tensor == graph.output.tensor
+    with pytest.raises(SchemeError, match=r"needs a classifier.*lookup"):
+        training_graph(graph, parse_scheme(""))
+
+
+def test_only_the_train_graph_has_a_target() -> None:
+    graph = training_graph(residual(), parse_scheme("loss = 'mean_squared_error'"))
+    assert prune_to_updates(graph).tensors[graph.target].shape == (1, 2)
+    assert prune_to_output(graph).target == ""
+    assert "target" not in prune_to_output(graph).tensors
+
+
+def test_a_new_head_may_follow_a_function() -> None:
+    graph = attach_head(classified("tanh"), 1)
+    assert [n.op for n in graph.nodes] == ["fully_connected"]
+    assert graph.output.shape == (1, 1)
+
+
+def test_a_product_keeps_both_of_its_operands() -> None:
+    net = Net(np.random.default_rng(10))
+    a = net.conv2d(net.input((4, 4, 2)), 3, POINT)
+    gate = net.fully_connected(net.mean(a, (0, 1)), 3)
+    product = net.mul(a, gate)
+    graph = all_weights(net.graph(net.fully_connected(net.mean(product, (0, 1)), 2)))
+    parts = [n for n in graph.nodes if n.op == "mul_backward_input"]
+    assert [(n.inputs["x"], graph.tensors[n.outputs["dx"]].shape) for n in parts] == [
+        (gate, (4, 4, 3)),
+        (a, (3,)),
+    ]
+    assert f"mask_{product}" in graph.tensors
+
+
+def test_rows_that_32_bits_do_not_add_up_are_refused() -> None:
+    net = Net(np.random.default_rng(11))
+    a = net.conv2d(net.input((258, 258, 1)), 1, POINT)
+    graph = net.graph(net.mean(net.mul(a, net.mean(a, (0, 1))), (0, 1)))
+    with pytest.raises(ModelError, match="multiplies 66,564 rows by one; at most 66,311"):
+        compile_model(graph)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.python.models import File
+from tests.python.models import File, Shape
 from tests.python.networks import NETWORKS, everything
 
 from tinyflash.errors import ModelError
@@ -102,7 +102,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
             tensor_of(1, 1, "shape", (4, 3, 3, 1))(f),
             tensor_of(1, 1, "data", np.zeros((4, 3, 3, 1)))(f),
         )[0],
-        "grouped convolution is not supported",
+        "do not fit 3 input channels in equal groups",
     ),
     "bias length": (tensor_of(1, 2, "shape", (3,)), "16 bytes, its shape 12"),
     "short weights": (tensor_of(1, 1, "data", b"123"), "has 3 bytes, its shape 108"),
@@ -149,6 +149,31 @@ def test_the_unchanged_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(everything().finish())
     assert len(read(path).nodes) == 6
+
+
+def product(a: Shape, b: Shape, y: Shape, scale: float = 0.1) -> File:
+    """A product y of an input of shape a and of what is made of it in shape b."""
+    file = File(1)
+    x = file.input(a)
+    other = file.reshape(file.dense(x, int(np.prod(b))), b)
+    file.finish(file.operator("MUL", [x, other], file.tensor(y, scale), "MulOptions"))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (product((1, 4, 3, 5), (1, 1, 1, 4), (1, 4, 3, 5)), "is neither the output's.*nor a row"),
+        (product((1, 4, 3, 5), (1, 1, 1, 5), (1, 4, 5, 3)), "neither input has the output's shape"),
+        (
+            product((1, 4, 3, 5), (1, 1, 1, 5), (1, 4, 3, 5), 1e-9),
+            "output scale 1e-09 is too small",
+        ),
+    ],
+)
+def test_products_that_do_not_fit(file: File, words: str, tmp_path: Path) -> None:
+    text = refusal(tmp_path / "net.tflite", file.finish())
+    assert re.search(words, text), text
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.python.networks import NETWORKS
 from tinyflash.graph import (
     AxisAttrs,
     Clip,
+    ClipAttrs,
     DenseAttrs,
     Graph,
     MeanAttrs,
@@ -133,6 +134,44 @@ def test_attributes(load) -> None:
     assert named(joined, "concatenate_2").attrs == AxisAttrs(3)
     assert list(named(joined, "concatenate_2").inputs) == ["x0", "x1", "x2"]
     assert named(load(NETWORKS["dense"]()), "fully_connected_0").attrs == DenseAttrs(Clip(-128))
+
+
+def test_products_have_the_whole_map_first(load) -> None:
+    graph = load(NETWORKS["products"]())
+    products = [n for n in graph.nodes if n.op == "mul"]
+    shapes = [[graph.tensors[n.inputs[role]].shape for role in "ab"] for n in products]
+    whole, row = (1, 9, 7, 6), (1, 1, 1, 6)
+    assert shapes == [
+        [whole, row],
+        [whole, row],
+        [whole, whole],
+        [whole, (1, 1, 7, 6)],
+        [whole, (6,)],
+    ]
+    assert named(graph, "mul_5").attrs == ClipAttrs(Clip(-128, 127))
+
+
+def test_numbers_know_their_slope(load) -> None:
+    graph = load(NETWORKS["scalars"]())
+    mul = float(np.float32(0.03)) * (90 + 7)
+    found = [(n.attrs.function, n.attrs.alpha) for n in graph.nodes]
+    assert found == [("mul", mul), ("add", 1.0), ("sub", 1.0), ("sub", -1.0)]
+    assert graph.nodes[-1].attrs.clip == Clip(5, 127)
+
+
+def test_groups_and_beta(load) -> None:
+    graph = load(NETWORKS["conv_grouped"]())
+    assert [n.attrs.groups for n in graph.nodes] == [2, 6, 3]
+    beta = load(NETWORKS["softmax"]()).nodes[0].attrs.beta
+    assert beta == float(np.float32(1.3))
+
+
+def test_sequences_are_maps_of_height_one(load) -> None:
+    graph = load(NETWORKS["conv_1d"]())
+    assert [n.op for n in graph.nodes[:3]] == ["reshape", "conv2d", "reshape"]
+    window = named(graph, "conv2d_1").attrs.window
+    assert (window.kernel, window.stride) == ((1, 5), (1, 2))
+    assert graph.tensors["conv2d_1.y"].shape == (1, 1, 10, 8)
 
 
 def test_mean_over_sides_of_one(load) -> None:

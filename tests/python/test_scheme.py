@@ -10,6 +10,7 @@ from tests.agree.graphs import Net, same
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Window
+from tinyflash.passes.losses import Loss
 from tinyflash.passes.optimizer import Optimizer
 from tinyflash.passes.scheme import LayerUpdate, load_scheme, parse_scheme, resolve
 
@@ -103,6 +104,10 @@ def test_a_rule_without_layers_means_all_before_the_classifier() -> None:
         ("heads = 2", "unknown key 'heads'; known: head"),
         ("update = 3", "write rules as"),
         ("[[update]]\nlast = 2", "says none of weights, bias and rate"),
+        ("loss = 'hinge'", "loss must be one of cross_entropy, mean_squared_error"),
+        ("label_smoothing = 1.0", "label_smoothing is 1.0; it is from 0 to below 1"),
+        ("label_smoothing = true", "label_smoothing must be a number"),
+        ("loss = 'mean_squared_error'\nlabel_smoothing = 0.1", "needs labels"),
         ("[[update]]\nlast = -1\nbias = true", "last must be a whole number"),
         ("[[update]]\nweights = 1.5", "ratio of input channels from 0 to 1"),
         ("[[update]]\nweights = nan", "ratio of input channels from 0 to 1"),
@@ -141,6 +146,37 @@ def test_what_is_no_scheme_ends_in_one_line(text: str, complaint: str) -> None:
 def test_a_scheme_for_another_model_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(SchemeError, match=complaint):
         resolve(parse_scheme(text), chain())
+
+
+def test_a_loss_with_targets_takes_one_output() -> None:
+    scheme = parse_scheme("head = 1\nloss = 'binary_cross_entropy'")
+    assert (scheme.head, scheme.loss) == (1, Loss("binary_cross_entropy"))
+    assert parse_scheme("label_smoothing = 0.1").loss == Loss(smoothing=0.1)
+
+
+def wide() -> Graph:
+    """Three groups of two channels, then three output channels for each of six."""
+    net = Net(np.random.default_rng(0))
+    x = net.conv2d(net.input((4, 4, 6)), 6, same((4, 4), 3), groups=3)
+    x = net.depthwise(x, same((4, 4), 3), multiplier=3)
+    return net.graph(net.fully_connected(net.mean(x, (0, 1)), 2))
+
+
+def test_a_depthwise_layer_trains_whole_input_channels() -> None:
+    text = "[[update]]\noperator = 'depthwise'\nweights = {}"
+    kept = {r: resolve(parse_scheme(text.format(r)), wide())["depthwise_1"] for r in (0.1, 0.5, 1)}
+    assert kept == {0.1: LayerUpdate(3, 18, False)} | {
+        0.5: LayerUpdate(9, 18, False),
+        1: LayerUpdate(18, 18, False),
+    }
+
+
+def test_a_layer_in_groups_trains_all_of_its_weights_or_none() -> None:
+    text = "[[update]]\noperator = 'conv2d'\nweights = {}"
+    assert "conv2d_0" not in resolve(parse_scheme(text.format(0)), wide())
+    assert resolve(parse_scheme(text.format(1)), wide())["conv2d_0"] == LayerUpdate(2, 2, False)
+    with pytest.raises(SchemeError, match=r"'conv2d_0' has 3 groups.*not 0\.5 of them"):
+        resolve(parse_scheme(text.format(0.5)), wide())
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""verify: gradients of max pools, concatenations, transposes and lookups, whole and broken."""
+"""verify: gradients of operators without weights, and of targets, whole and broken."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from tests.agree.graphs import Net
 
 from tinyflash.errors import InternalError
-from tinyflash.graph import Graph, PartAttrs, TransposeAttrs, Window
+from tinyflash.graph import Graph, NoAttrs, PartAttrs, TransposeAttrs, Window
 from tinyflash.passes.differentiate import differentiate
+from tinyflash.passes.losses import Loss
 from tinyflash.verify import verify
 
 
@@ -22,9 +23,10 @@ def training() -> Graph:
     a = net.conv2d(net.input((5, 4, 2)), 3, Window((1, 1)))
     b = net.pool("max_pool", net.function(a, "relu"), Window((2, 2)))
     c = net.concatenate([b, net.conv2d(a, 2, Window((2, 2)))], 2)
-    d = net.transpose(c, (2, 0, 1))
-    graph = net.graph(net.fully_connected(net.mean(d, (0, 1)), 2))
-    return differentiate(graph)
+    d = net.transpose(net.mul(c, net.mean(c, (0, 1))), (2, 0, 1))
+    e = net.softmax(net.depthwise(d, Window((2, 2)), multiplier=2))
+    graph = net.graph(net.fully_connected(net.mean(e, (0, 1)), 2))
+    return differentiate(graph, loss=Loss("mean_squared_error"))
 
 
 def found(graph: Graph, op: str, index: int = 0) -> Any:
@@ -64,6 +66,16 @@ def operand(op: str, role: str, /, **fields: Any) -> Callable[[Graph], Graph]:
     return change
 
 
+def target(**fields: Any) -> Callable[[Graph], Graph]:
+    """Changes the target tensor."""
+
+    def change(graph: Graph) -> Graph:
+        changed = replace(graph.tensors["target"], **fields)
+        return replace(graph, tensors={**graph.tensors, "target": changed})
+
+    return change
+
+
 BROKEN: dict[str, tuple[Callable[[Graph], Graph], str]] = {
     "another part": (attrs("concatenate", PartAttrs(1)), "dx's shape"),
     "no such part": (attrs("concatenate", PartAttrs(2)), "no x2"),
@@ -76,6 +88,12 @@ BROKEN: dict[str, tuple[Callable[[Graph], Graph], str]] = {
     "lookup's dy": (operand("lookup", "dy", shape=(5, 4, 4)), "shape"),
     "max pool's x": (operand("max_pool", "x", shape=(5, 5, 3)), "shape"),
     "max pool's dy": (operand("max_pool", "dy", shape=(4, 4, 3)), "shape"),
+    "softmax's beta": (attrs("softmax", NoAttrs()), "attributes' type"),
+    "other operand": (attrs("mul", PartAttrs(1)), "dx's shape"),
+    "no such operand": (attrs("mul", PartAttrs(2)), "operand 2 of two"),
+    "target's shape": (target(shape=(3,)), "the shape of target"),
+    "target's type": (target(dtype="uint8"), "the type of target"),
+    "no target": (lambda graph: replace(graph, target="nowhere"), "before it is made|no target"),
 }
 
 

@@ -1,27 +1,37 @@
-/* Convolution of any kernel size, stride, dilation and padding; groups = 1. */
+/* Convolution of any kernel size, stride, dilation, padding and number of groups. */
 #include "arith.h"
 #include "update.h"
 
 /* Channels whose sums the input gradient holds at a time: enough for wide registers. */
 #define COLUMNS 32
 
-/* Taps [first, first + count) of one window row for output channel o, all within the map. Where they
- * lie side by side, and so do their weights, they are one long product. */
+/* Input channels of a group (SPEC 2.3). */
+static uint32_t depth_of(const tiny_conv2d *op) { return op->window.x.channels / op->groups; }
+
+/* The first of the input channels that output channel o reads. */
+static uint32_t first_channel(const tiny_conv2d *op, uint32_t o) {
+    return o * op->groups / op->window.y.channels * depth_of(op);
+}
+
+/* Taps [first, first + count) of one window row for output channel o, all within the map; x points to
+ * the first channel of its group. Where taps lie side by side, and so do their weights, they are one
+ * long product. */
 static int32_t taps_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w, uint32_t tap,
                         uint32_t count) {
     const tiny_window *win = &op->window;
     const int32_t x_zero = op->requant.x_zero;
-    const uint32_t channels = win->x.channels;
+    const uint32_t depth = depth_of(op);
     const uint32_t kept = op->kept;
-    const uint32_t frozen = channels - kept;
-    if (win->dilation_w == 1 && kept == 0) {
-        return tiny_dot(x, x_zero, w->frozen + tap * channels, count * channels);
+    const uint32_t frozen = depth - kept;
+    const int side_by_side = win->dilation_w == 1 && op->groups == 1;
+    if (side_by_side && kept == 0) {
+        return tiny_dot(x, x_zero, w->frozen + tap * depth, count * depth);
     }
-    if (win->dilation_w == 1 && frozen == 0) {
-        return tiny_dot(x, x_zero, w->kept + tap * channels, count * channels);
+    if (side_by_side && frozen == 0) {
+        return tiny_dot(x, x_zero, w->kept + tap * depth, count * depth);
     }
     int32_t sum = 0;
-    for (uint32_t i = 0; i < count; i++, tap++, x += win->dilation_w * channels) {
+    for (uint32_t i = 0; i < count; i++, tap++, x += win->dilation_w * win->x.channels) {
         sum += tiny_dot(x, x_zero, w->kept + tap * kept, kept);
         sum += tiny_dot(x + kept, x_zero, w->frozen + tap * frozen, frozen);
     }
@@ -41,6 +51,7 @@ static int32_t window_sum(const tiny_conv2d *op, const int8_t *x, const tiny_wei
     }
     const int32_t left = tiny_window_column(win, column, first);
     int32_t sum = 0;
+    x += first_channel(op, o);
     for (int32_t ky = 0; ky < win->kernel_h && first < end; ky++) {
         const int32_t iy = tiny_window_row(win, row, ky);
         if (iy >= 0 && iy < win->x.height) {
@@ -65,12 +76,21 @@ void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weig
     }
 }
 
-/* Adds what one tap contributes to `count` channels of an input position: its output position's dy,
- * times w, which points to the tap and first channel in the first output channel's weights. */
-static void backward_tap(const tiny_conv2d *op, const int8_t *dy, const int8_t *w, uint32_t width,
-                         uint32_t count, int32_t *sums) {
-    const uint32_t stride = (uint32_t)op->window.kernel_h * op->window.kernel_w * width;
-    for (uint32_t o = 0; o < op->window.y.channels; o++, w += stride) {
+/* Adjacent input channels whose weights lie in one array: `w` points to the first of them in the first
+ * of the output channels that read them, which are `outputs` from `output` on. */
+typedef struct panel {
+    const int8_t *w;
+    uint32_t first, width;
+    uint32_t output, outputs;
+} panel;
+
+/* Adds what one tap contributes to channels [at, at + count) of the panel at an input position: its
+ * output position's dy times the weights of the tap. */
+static void backward_tap(const tiny_conv2d *op, const panel *p, const int8_t *dy, uint32_t tap,
+                         uint32_t at, uint32_t count, int32_t *sums) {
+    const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
+    const int8_t *w = p->w + tap * p->width + at;
+    for (uint32_t o = p->output; o < p->output + p->outputs; o++, w += taps * p->width) {
         const int16_t t = (int16_t)tiny_rescaled(&op->descent, dy[o], o);
         for (uint32_t i = 0; i < count; i++) {
             sums[i] += t * w[i];
@@ -78,11 +98,11 @@ static void backward_tap(const tiny_conv2d *op, const int8_t *dy, const int8_t *
     }
 }
 
-/* The sums of `count` channels of the input position (row, column); w is [out][kh][kw][width]. */
-static void backward_position(const tiny_conv2d *op, const int8_t *dy, const int8_t *w,
-                              uint32_t width, uint32_t count, int32_t row, int32_t column,
-                              int32_t *sums) {
+/* The sums of channels [at, at + count) of the panel at input position n. */
+static void backward_position(const tiny_conv2d *op, const panel *p, const int8_t *dy, uint32_t n,
+                              uint32_t at, uint32_t count, int32_t *sums) {
     const tiny_window *win = &op->window;
+    const int32_t row = (int32_t)(n / win->x.width), column = (int32_t)(n % win->x.width);
     for (uint32_t i = 0; i < count; i++) {
         sums[i] = 0;
     }
@@ -93,27 +113,25 @@ static void backward_position(const tiny_conv2d *op, const int8_t *dy, const int
             const int32_t ox = tiny_window_source(column, win->pad_left, kx, win->dilation_w,
                                                   win->stride_w, win->y.width);
             if (ox >= 0) {
-                backward_tap(op, dy + (oy * win->y.width + ox) * win->y.channels,
-                             w + (uint32_t)(ky * win->kernel_w + kx) * width, width, count, sums);
+                backward_tap(op, p, dy + (oy * win->y.width + ox) * win->y.channels,
+                             (uint32_t)(ky * win->kernel_w + kx), at, count, sums);
             }
         }
     }
 }
 
-/* Input gradient of the `width` channels from `first` on, which share one weight array. */
-static void backward_panel(const tiny_conv2d *op, const tiny_gradient *dy, const int8_t *w,
-                           uint32_t first, uint32_t width, const tiny_gradient_out *dx) {
+static void backward_panel(const tiny_conv2d *op, const panel *p, const tiny_gradient *dy,
+                           const tiny_gradient_out *dx) {
     const tiny_map *in = &op->window.x;
     const tiny_factor *factor = op->descent.factor;
     const int32_t exponent = factor->exponent + dy->scale->exponent - dx->scale->exponent;
     int32_t sums[COLUMNS];
     for (uint32_t n = 0; n < (uint32_t)in->height * in->width; n++) {
-        for (uint32_t i = 0; i < width; i += COLUMNS) {
-            const uint32_t count = width - i < COLUMNS ? width - i : COLUMNS;
-            backward_position(op, dy->d, w + i, width, count, (int32_t)(n / in->width),
-                              (int32_t)(n % in->width), sums);
+        for (uint32_t i = 0; i < p->width; i += COLUMNS) {
+            const uint32_t count = p->width - i < COLUMNS ? p->width - i : COLUMNS;
+            backward_position(op, p, dy->d, n, i, count, sums);
             for (uint32_t j = 0; j < count; j++) {
-                tiny_store_gradient(dx, n * in->channels + first + i + j,
+                tiny_store_gradient(dx, n * in->channels + p->first + i + j,
                                     tiny_scale_by(sums[j], factor->mantissa, exponent));
             }
         }
@@ -122,21 +140,62 @@ static void backward_panel(const tiny_conv2d *op, const tiny_gradient *dy, const
 
 void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
                                 const tiny_weights *w, const tiny_gradient_out *dx) {
-    backward_panel(op, dy, w->kept, 0, op->kept, dx);
-    backward_panel(op, dy, w->frozen, op->kept, op->window.x.channels - op->kept, dx);
+    const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
+    const uint32_t outputs = op->window.y.channels / op->groups;
+    const uint32_t frozen = depth_of(op) - op->kept;
+    for (uint32_t o = 0; o < op->window.y.channels; o += outputs) {
+        const uint32_t first = first_channel(op, o);
+        const panel trained = {w->kept + o * taps * op->kept, first, op->kept, o, outputs};
+        const panel others = {w->frozen + o * taps * frozen, first + op->kept, frozen, o, outputs};
+        backward_panel(op, &trained, dy, dx);
+        backward_panel(op, &others, dy, dx);
+    }
+}
+
+/* Gradient sums of the weights at one tap from input channels [0, count), over all positions
+ * (SPEC 6.1). x points to the first of them in a map of `kept` channels, dy to its output channel. */
+static void tap_sums(const tiny_conv2d *op, const int8_t *x, const int8_t *dy, int32_t tap,
+                     uint32_t count, int32_t *sums) {
+    const tiny_window *win = &op->window;
+    const int16_t zero = op->requant.x_zero;
+    const uint32_t stride = op->kept * op->groups;
+    for (uint32_t i = 0; i < count; i++) {
+        sums[i] = 0;
+    }
+    for (int32_t row = 0; row < win->y.height; row++) {
+        const int32_t iy = tiny_window_row(win, row, tap / win->kernel_w);
+        for (int32_t column = 0; column < win->y.width; column++, dy += win->y.channels) {
+            const int32_t ix = tiny_window_column(win, column, tap % win->kernel_w);
+            if (iy < 0 || iy >= win->x.height || ix < 0 || ix >= win->x.width) {
+                continue;
+            }
+            const int8_t *at = x + (uint32_t)(iy * win->x.width + ix) * stride;
+            const int16_t d = *dy;
+            for (uint32_t i = 0; i < count; i++) {
+                const int16_t centred = (int16_t)(at[i] - zero);
+                sums[i] += d * centred;
+            }
+        }
+    }
 }
 
 void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
                         const tiny_trained *w, tiny_state *state) {
-    const tiny_window *win = &op->window;
-    const uint32_t size = (uint32_t)win->kernel_h * win->kernel_w * op->kept;
+    const int32_t taps = op->window.kernel_h * op->window.kernel_w;
     const tiny_update update = tiny_begin_update(&op->descent, dy, w, state);
-    for (uint32_t o = 0; o < win->y.channels; o++) {
+    uint32_t first = 0; /* weight of the tap */
+    int32_t sums[COLUMNS];
+    for (uint32_t o = 0; o < op->window.y.channels; o++) {
+        const int8_t *from = x + first_channel(op, o);
         tiny_row row = tiny_begin_row(&update, &op->descent.rate[o], o);
-        for (uint32_t j = 0; j < size && row.moves; j++) {
-            const int32_t sum = tiny_tap_sum(win, x + j % op->kept, op->kept, op->requant.x_zero,
-                                             dy->d + o, (int32_t)(j / op->kept));
-            tiny_update_weight(&update, &row, o * size + j, sum);
+        for (int32_t tap = 0; tap < taps; tap++, first += op->kept) {
+            for (uint32_t i = 0; i < op->kept && row.moves; i += COLUMNS) {
+                const uint32_t count = op->kept - i < COLUMNS ? op->kept - i : COLUMNS;
+                tap_sums(op, from + i, dy->d + o, tap, count, sums);
+                for (uint32_t j = 0; j < count; j++) {
+                    tiny_update_weight(&update, &row, first + i + j, sums[j]);
+                }
+            }
         }
     }
 }

@@ -106,6 +106,45 @@ static void source_sums(const tiny_window *win, const int8_t *dy, const panel *p
     }
 }
 
+/* The gradient sum of input channel c at (row, column) where `multiplier` output channels read it, their
+ * weights w[tap][stride] (SPEC 4.2). */
+static int32_t multiplied_sum(const tiny_depthwise *op, const int8_t *dy, const panel *p,
+                              uint32_t c, int32_t row, int32_t column) {
+    const tiny_window *win = &op->window;
+    int32_t sum = 0;
+    for (int32_t ky = 0; ky < win->kernel_h; ky++) {
+        const int32_t oy = tiny_window_source(row, win->pad_top, ky, win->dilation_h, win->stride_h,
+                                              win->y.height);
+        for (int32_t kx = 0; kx < win->kernel_w && oy >= 0; kx++) {
+            const int32_t ox = tiny_window_source(column, win->pad_left, kx, win->dilation_w,
+                                                  win->stride_w, win->y.width);
+            const uint32_t tap = (uint32_t)(ky * win->kernel_w + kx);
+            const uint32_t at = (uint32_t)(oy * win->y.width + ox) * win->y.channels;
+            for (uint32_t m = 0; m < op->multiplier && ox >= 0; m++) {
+                const uint32_t o = c * op->multiplier + m;
+                sum += tiny_rescaled(&op->descent, dy[at + o], o) *
+                       p->w[tap * p->stride + o - p->first];
+            }
+        }
+    }
+    return sum;
+}
+
+/* The same as backward_position, channel by channel. */
+static void backward_multiplied(const tiny_depthwise *op, const tiny_gradient *dy,
+                                const tiny_weights *w, uint32_t n, const tiny_gradient_out *dx) {
+    const tiny_map *in = &op->window.x;
+    const tiny_factor *factor = op->descent.factor;
+    const int32_t exponent = factor->exponent + dy->scale->exponent - dx->scale->exponent;
+    for (uint32_t c = 0; c < in->channels; c++) {
+        const panel p = panel_at(op, w, c * op->multiplier);
+        const int32_t sum =
+            multiplied_sum(op, dy->d, &p, c, (int32_t)(n / in->width), (int32_t)(n % in->width));
+        tiny_store_gradient(dx, n * in->channels + c,
+                            tiny_scale_by(sum, factor->mantissa, exponent));
+    }
+}
+
 /* The input gradient of position n, all channels. */
 static void backward_position(const tiny_depthwise *op, const tiny_gradient *dy,
                               const tiny_weights *w, uint32_t n, const tiny_gradient_out *dx) {
@@ -128,7 +167,11 @@ void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient
                                    const tiny_weights *w, const tiny_gradient_out *dx) {
     const uint32_t positions = (uint32_t)op->window.x.height * op->window.x.width;
     for (uint32_t n = 0; n < positions; n++) {
-        backward_position(op, dy, w, n, dx);
+        if (op->multiplier == 1) {
+            backward_position(op, dy, w, n, dx);
+        } else {
+            backward_multiplied(op, dy, w, n, dx);
+        }
     }
 }
 
@@ -139,8 +182,9 @@ void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny
     for (uint32_t c = 0; c < op->kept; c++) {
         tiny_row row = tiny_begin_row(&update, &op->descent.rate[c], c);
         for (uint32_t tap = 0; tap < taps && row.moves; tap++) {
-            const int32_t sum = tiny_tap_sum(&op->window, x + c, op->kept, op->requant.x_zero,
-                                             dy->d + c, (int32_t)tap);
+            const int32_t sum =
+                tiny_tap_sum(&op->window, x + c / op->multiplier, op->kept / op->multiplier,
+                             op->requant.x_zero, dy->d + c, (int32_t)tap);
             tiny_update_weight(&update, &row, tap * op->kept + c, sum);
         }
     }

@@ -60,6 +60,24 @@ void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t
     }
 }
 
+/* y + 128: the probability in units of 1/256. */
+static int32_t centred(int8_t y) { return y - INT8_MIN; }
+
+void tiny_softmax_backward_input(const tiny_softmax *op, const int8_t *y, const tiny_gradient *dy,
+                                 const tiny_gradient_out *dx) {
+    const int32_t exponent = op->beta.exponent + dy->scale->exponent - dx->scale->exponent - 16;
+    for (uint32_t at = 0; at < op->rows * op->classes; at += op->classes) {
+        int32_t sum = 0;
+        for (uint32_t i = at; i < at + op->classes; i++) {
+            sum += dy->d[i] * centred(y[i]);
+        }
+        for (uint32_t i = at; i < at + op->classes; i++) {
+            const int32_t v = centred(y[i]) * (256 * dy->d[i] - sum);
+            tiny_store_gradient(dx, i, tiny_scale_by(v, op->beta.mantissa, exponent));
+        }
+    }
+}
+
 /* The softmax of a row in Q15, one class at a time. */
 typedef struct distribution {
     const int8_t *logits;
@@ -83,8 +101,8 @@ static int32_t probability_of(const distribution *d, uint32_t i) {
 }
 
 /* Derivative of the loss by logit i, Q15. */
-static int32_t slope_of(const distribution *d, uint32_t i, uint32_t label) {
-    return probability_of(d, i) - (i == label ? 1 << 15 : 0);
+static int32_t slope_of(const tiny_loss *op, const distribution *d, uint32_t i, uint32_t label) {
+    return probability_of(d, i) - (i == label ? op->on : op->off);
 }
 
 void tiny_softmax_loss(const tiny_loss *op, const int8_t *logits, const uint16_t *exponentials,
@@ -93,15 +111,12 @@ void tiny_softmax_loss(const tiny_loss *op, const int8_t *logits, const uint16_t
     const distribution d = distribution_of(logits, op->classes, exponentials, predicted);
     int32_t peak = 0;
     for (uint32_t i = 0; i < op->classes; i++) {
-        const int32_t g = slope_of(&d, i, state->label);
+        const int32_t g = slope_of(op, &d, i, state->label);
         peak = tiny_max(peak, g < 0 ? -g : g);
     }
-    int32_t shift = 0;
-    while (2 * peak >= 255 * (1 << shift)) {
-        shift++;
-    }
+    const int32_t shift = tiny_loss_shift(peak);
     for (uint32_t i = 0; i < op->classes; i++) {
-        const int32_t g = slope_of(&d, i, state->label);
+        const int32_t g = slope_of(op, &d, i, state->label);
         dy->d[i] = (int8_t)tiny_clamp((g + (1 << shift) / 2) >> shift, -127, 127);
     }
     dy->scale->exponent = (int8_t)(shift - 15);

@@ -17,9 +17,10 @@ from tinyflash.errors import DataError
 from tinyflash.files import write_json
 from tinyflash.graph import Graph
 from tinyflash.learned import Learned, load_learned, save_learned
+from tinyflash.objective import Objective, objective_of
 from tinyflash.passes.scheme import Scheme, load_scheme
 from tinyflash.read import read
-from tinyflash.samples import Samples, load_samples, split
+from tinyflash.samples import Samples, load_samples, load_with_targets, split
 from tinyflash.session import Session
 from tinyflash.sessions import open_session
 from tinyflash.training import History, Recipe, Schedule
@@ -27,7 +28,8 @@ from tinyflash.training import History, Recipe, Schedule
 
 @dataclass(frozen=True)
 class Trained:
-    """A run; the accuracies are of held-out samples, None without any."""
+    """A run. Before and after it held-out samples had this accuracy in percent, or this mean loss
+    where the model learns from targets; None without any."""
 
     before: float | None
     history: History
@@ -41,7 +43,8 @@ class Trained:
     "--data",
     type=options.PATH,
     required=True,
-    help="An .npz file: x, samples first, in the model's input units; y, whole-number labels.",
+    help="An .npz file: x, samples first, in the model's input units; y, whole-number labels, or "
+    "targets in real units where the scheme's loss takes them.",
 )
 @click.option("--board", default="host", show_default=True, help="Where to train.")
 @options.epochs
@@ -78,7 +81,11 @@ def train(
     recipe = Recipe(epochs, rate, schedule, seed)
     graph, rules = read(model), load_scheme(scheme) if scheme else Scheme()
     target = None if board == "host" else load_board(board)
-    samples = load_samples(data, graph.input, _classes(graph, rules))
+    objective = objective_of(graph, rules)
+    if objective is None:
+        samples = load_samples(data, graph.input, _classes(graph, rules))
+    else:
+        samples = load_with_targets(data, graph.input, objective)
     kept, held_out = split(samples, validation, seed)
     if len(kept) == 0:
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
@@ -87,12 +94,18 @@ def train(
     with open_session(compiled, target, output) as session:
         if start:
             start.restore(session)
-        trained = _train(session, kept, held_out, recipe)
+        trained = _train(session, kept, held_out, recipe, objective)
         learned = Learned.of(session, compiled.program)
     save_learned(output / "learned.npz", learned)
-    write_json(output / "training.json", _content(trained, board, recipe))
+    write_json(output / "training.json", _content(trained, board, recipe, objective))
     for moment in ("before", "after") if len(held_out) else ():
-        click.echo(f"held-out accuracy {moment}: {getattr(trained, moment):.1f} %")
+        found = getattr(trained, moment)
+        text = (
+            f"accuracy {moment}: {found:.1f} %"
+            if objective is None
+            else f"loss {moment}: {found:.4g}"
+        )
+        click.echo(f"held-out {text}")
     say(f"wrote {output}/learned.npz and training.json")
 
 
@@ -107,29 +120,42 @@ def _classes(graph: Graph, scheme: Scheme) -> int:
     return scheme.head or shape[-1]
 
 
-def _train(session: Session, kept: Samples, held_out: Samples, recipe: Recipe) -> Trained:
-    before = _accuracy(session, held_out)
+def _train(
+    session: Session,
+    kept: Samples,
+    held_out: Samples,
+    recipe: Recipe,
+    objective: Objective | None,
+) -> Trained:
+    before = _evaluate(session, held_out, objective)
     with watching("train", recipe.epochs * len(kept)) as hear:
-        history = training.train(session, kept, recipe, hear)
-    return Trained(before, history, _accuracy(session, held_out))
+        history = training.train(session, kept, recipe, hear, objective)
+    return Trained(before, history, _evaluate(session, held_out, objective))
 
 
-def _accuracy(session: Session, samples: Samples) -> float | None:
+def _evaluate(session: Session, samples: Samples, objective: Objective | None) -> float | None:
     if len(samples) == 0:
         return None
     with counting("evaluate", len(samples)) as listen:
+        if objective is not None:
+            return training.evaluate_loss(session, samples, objective, listen)
         return training.evaluate(session, samples, listen).accuracy
 
 
-def _content(trained: Trained, board: str, recipe: Recipe) -> dict[str, object]:
+def _content(
+    trained: Trained, board: str, recipe: Recipe, objective: Objective | None
+) -> dict[str, object]:
+    measure = "accuracy" if objective is None else "loss"
+    steps = trained.history.steps
+    correct = {} if objective else {"correct": [step.correct for step in steps]}
     return {
         "board": board,
         "epochs": recipe.epochs,
         "rate": recipe.rate,
         "schedule": recipe.schedule,
         "seed": recipe.seed,
-        "accuracy_before": trained.before,
-        "accuracy_after": trained.after,
-        "losses": [round(step.loss, 6) for step in trained.history.steps],
-        "correct": [step.correct for step in trained.history.steps],
+        f"{measure}_before": trained.before,
+        f"{measure}_after": trained.after,
+        "losses": [float(f"{step.loss:.6g}") for step in steps],
+        **correct,
     }

@@ -44,6 +44,7 @@ class Purpose(IntEnum):
 
     INFER = 0
     TRAIN = 1
+    TARGET = 2
 
 
 STATUS_TEXT = {
@@ -64,7 +65,7 @@ STATUS_TEXT = {
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count
 TRAIN = struct.Struct("<IHh")  # label, rate: mantissa, exponent
-TRAIN_REPLY = struct.Struct("<IHH")  # ticks, predicted, probability
+TRAIN_REPLY = struct.Struct("<IHHI")  # ticks, predicted, probability, error
 TICKS = struct.Struct("<I")
 READ = struct.Struct("<BIH")  # space, offset, count
 WRITE_HEAD = struct.Struct("<BI")  # space, offset
@@ -72,10 +73,10 @@ RESTORE = struct.Struct("<IB")  # model hash, set of spaces
 COMMIT = struct.Struct("<I")  # CRC-32
 COUNTERS_REPLY = struct.Struct("<IIII")  # step, weights saturated, stack used, frames damaged
 FAULT = struct.Struct("<IIIII")  # exception, status, address, pc, stack broken
-_INFO = struct.Struct("<BBHIIIIIIII")  # version, flags, and then
+_INFO = struct.Struct("<BBHIIIIIIIII")  # version, flags, and then
 _INFO_NUMBERS = (
     *("frame_bytes", "hash", "weights_bytes", "state_bytes", "arena_bytes", "input_bytes"),
-    *("output_bytes", "classes", "stack_bytes"),
+    *("output_bytes", "classes", "stack_bytes", "target_bytes"),
 )
 
 
@@ -94,6 +95,7 @@ class Info:
     output_bytes: int
     classes: int
     stack_bytes: int  # reserved
+    target_bytes: int  # 0: the model learns from labels
     board: str
     model: str
 

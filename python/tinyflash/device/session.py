@@ -15,7 +15,7 @@ from tinyflash.device.emulator import Emulator
 from tinyflash.device.link import Link, open_port
 from tinyflash.device.protocol import FRAME_OVERHEAD, Info, Purpose, Space, Type
 from tinyflash.errors import DataError, LinkError
-from tinyflash.session import Counters, Int8Array, Outcome
+from tinyflash.session import Counters, Int8Array, Outcome, check_learns_from
 
 _START_S = 20.0  # until a device must have answered the first HELLO
 _RUN_S = 60.0  # until an inference or a training step must have ended
@@ -67,18 +67,27 @@ class DeviceSession:
         return np.frombuffer(output, np.int8).copy()
 
     def train_step(self, x: Int8Array, label: int, rate: float) -> Outcome:
+        check_learns_from(self.info.target_bytes, target=False)
         if not 0 <= label < self.info.classes:
             raise DataError(
                 f"label {label} is not below {self.info.classes}, the number of classes"
             )
+        return self._train(x, label, rate)
+
+    def train_on_target(self, x: Int8Array, target: Int8Array, rate: float) -> Outcome:
+        check_learns_from(self.info.target_bytes, target=True)
+        self._send_sample(target, Purpose.TARGET)
+        return self._train(x, 0, rate)
+
+    def _train(self, x: Int8Array, label: int, rate: float) -> Outcome:
         if not math.isfinite(rate) or rate < 0:
             raise DataError(f"learning rate {rate} is not a number from 0 up")
         as_factor = factor(rate)
         self._send_sample(x, Purpose.TRAIN)
         body = protocol.TRAIN.pack(label, as_factor.mantissa, as_factor.exponent)
         reply = self._link.command(Type.TRAIN, body, timeout=self._run_s)
-        self.last_ticks, predicted, probability = protocol.TRAIN_REPLY.unpack(reply)
-        return Outcome(predicted, probability / 2**15)
+        self.last_ticks, predicted, probability, error = protocol.TRAIN_REPLY.unpack(reply)
+        return Outcome(predicted, probability / 2**15, error)
 
     def counters(self) -> Counters:
         return Counters.of(self.state)
@@ -142,10 +151,11 @@ class DeviceSession:
         return self.info.frame_bytes - FRAME_OVERHEAD - head
 
     def _send_sample(self, x: Int8Array, purpose: Purpose) -> None:
-        if x.dtype != np.int8 or x.size != self.info.input_bytes:
-            raise DataError(
-                f"a sample of {x.size} {x.dtype}; the device takes {self.info.input_bytes} int8"
-            )
+        is_target = purpose is Purpose.TARGET
+        size = self.info.target_bytes if is_target else self.info.input_bytes
+        if x.dtype != np.int8 or x.size != size:
+            what = "target" if is_target else "sample"
+            raise DataError(f"a {what} of {x.size} {x.dtype}; the device takes {size} int8")
         room = self._room(protocol.SAMPLE_HEAD.size)
         sample = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
         for chunk in coding.chunks(sample, x.shape, room):

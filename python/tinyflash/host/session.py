@@ -11,7 +11,7 @@ from tinyflash.errors import DataError, TinyflashError
 from tinyflash.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
 from tinyflash.host.table import Table
 from tinyflash.program import Program
-from tinyflash.session import Counters, Int8Array, Outcome
+from tinyflash.session import Counters, Int8Array, Outcome, check_learns_from
 
 
 class HostSession:
@@ -29,18 +29,28 @@ class HostSession:
         _check(lib.tiny_init(self._session, self._table.model, memory))
 
     def infer(self, x: Int8Array) -> Int8Array:
-        self._load(lib.tiny_infer_input(self._session), x)
+        self._load(lib.tiny_infer_input(self._session), x, self.program.input_bytes)
         y = lib.tiny_infer(self._session)
         return np.frombuffer(ffi.buffer(y, self.program.output_bytes), np.int8).copy()
 
     def train_step(self, x: Int8Array, label: int, rate: float) -> Outcome:
+        check_learns_from(self.program.target_bytes, target=False)
         if not 0 <= label < max(self.program.classes, 1):
             raise DataError(f"label {label} is not one of the {self.program.classes} classes")
-        self._load(lib.tiny_train_input(self._session), x)
+        return self._train(x, label, rate)
+
+    def train_on_target(self, x: Int8Array, target: Int8Array, rate: float) -> Outcome:
+        check_learns_from(self.program.target_bytes, target=True)
+        size = self.program.target_bytes
+        self._load(lib.tiny_train_target(self._session), target, size, "target")
+        return self._train(x, 0, rate)
+
+    def _train(self, x: Int8Array, label: int, rate: float) -> Outcome:
+        self._load(lib.tiny_train_input(self._session), x, self.program.input_bytes)
         f = factor(rate)
         _check(lib.tiny_train(self._session, label, [f.mantissa, f.exponent]))
         state = self._state
-        return Outcome(state.predicted, state.probability / 32768)
+        return Outcome(state.predicted, state.probability / 32768, state.error)
 
     def counters(self) -> Counters:
         return Counters.of(self.state)
@@ -68,11 +78,10 @@ class HostSession:
     def _state(self) -> Any:
         return lib.tiny_session_state(self._session)
 
-    def _load(self, to: Any, x: Int8Array) -> None:
-        if x.dtype.itemsize != 1 or x.size != self.program.input_bytes:
+    def _load(self, to: Any, x: Int8Array, size: int, what: str = "sample") -> None:
+        if x.dtype.itemsize != 1 or x.size != size:
             raise DataError(
-                f"a sample has {x.size} elements of {x.dtype}; "
-                f"the model reads {self.program.input_bytes} of int8"
+                f"a {what} has {x.size} elements of {x.dtype}; the model reads {size} of int8"
             )
         ffi.memmove(to, np.ascontiguousarray(x), x.size)
 

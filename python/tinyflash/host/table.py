@@ -8,6 +8,7 @@ from typing import Any
 from tinyflash.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
 from tinyflash.program import Buffer, ConstArray, Factor, Program, Row, Value
 
+_ABSENT = 0xFFFFFFFF  # TINY_NO_BUFFER
 CData = Any  # cffi's objects have no static types
 
 
@@ -32,7 +33,8 @@ class Table:
         self.model.arena_bytes = program.arena_bytes
         for place in ("input", "output", "train_input"):
             setattr(self.model, place, _encode(getattr(program, place)))
-        for size in ("input_bytes", "output_bytes", "classes", "hash"):
+        self.model.target = _encode(program.target)
+        for size in ("input_bytes", "output_bytes", "target_bytes", "classes", "hash"):
             setattr(self.model, size, getattr(program, size))
 
     def _keep(self, data: CData) -> CData:
@@ -68,10 +70,9 @@ class Table:
 
 
 def _buffers(row: Row) -> list[int]:
-    absent = 0xFFFFFFFF
-    codes = [absent if b is None else _encode(b) for b in row.buffers]
-    return codes + [absent] * (8 - len(codes))
+    codes = [_encode(b) for b in row.buffers]
+    return codes + [_ABSENT] * (8 - len(codes))
 
 
-def _encode(buffer: Buffer) -> int:
-    return buffer.space << 30 | buffer.offset
+def _encode(buffer: Buffer | None) -> int:
+    return _ABSENT if buffer is None else buffer.space << 30 | buffer.offset

@@ -10,7 +10,14 @@ import numpy as np
 from tinyflash.arith import factor, multiplier
 from tinyflash.errors import ModelError
 from tinyflash.graph import Graph, Node, Quant, Window, WindowAttrs
-from tinyflash.passes.layers import out_channels, terms, weight_of, weight_scales
+from tinyflash.passes.layers import (
+    groups_of,
+    multiplier_of,
+    out_channels,
+    terms,
+    weight_of,
+    weight_scales,
+)
 from tinyflash.program import ConstArray, Factor
 
 # A channel whose weight scale is below this share of the layer's largest is dead (SPEC 6.6).
@@ -58,6 +65,11 @@ def factors(reals: Iterable[float]) -> ConstArray:
     return ConstArray("tiny_factor", np.array([(f.mantissa, f.exponent) for f in pairs], np.int64))
 
 
+def sums_over_channels(graph: Graph, layer: Node) -> bool:
+    """Whether the input gradient adds products of several output channels (SPEC 4.1, 4.2)."""
+    return layer.op != "depthwise" or multiplier_of(graph, layer) > 1
+
+
 def gradient_ratios(graph: Graph, layer: Node) -> ConstArray:
     """R of SPEC 4.1: each weight scale over the largest, Q15."""
     scales = np.array(weight_scales(graph, layer))
@@ -66,8 +78,10 @@ def gradient_ratios(graph: Graph, layer: Node) -> ConstArray:
 
 
 def ratio_shift(graph: Graph, layer: Node) -> int:
-    """Q of SPEC 4.1."""
-    count = out_channels(graph, layer)
+    """Q of SPEC 4.1 and 4.2."""
+    depthwise = layer.op == "depthwise"
+    count = multiplier_of(graph, layer) if depthwise else out_channels(graph, layer)
+    count //= groups_of(layer)
     if isinstance(layer.attrs, WindowAttrs):
         count *= overlapping(layer.attrs.window)
     return 0 if count <= EXACT_TERMS else math.ceil(math.log2(count / EXACT_TERMS))
@@ -84,9 +98,9 @@ def overlapping(window: Window) -> int:
 
 
 def gradient_factors(graph: Graph, layer: Node) -> ConstArray:
-    """SPEC 4.1, 4.2: one for the layer, or one per channel for depthwise."""
+    """SPEC 4.1, 4.2: one for the layer, or one per channel where no sum goes over channels."""
     scales = weight_scales(graph, layer)
-    if layer.op == "depthwise":
+    if not sums_over_channels(graph, layer):
         return factors(scales)
     return factors([max(scales) * 2.0 ** (ratio_shift(graph, layer) - 7)])
 
@@ -133,6 +147,12 @@ def mean_constants(graph: Graph, node: Node, count: int) -> tuple[int, int]:
     return (q31 << fold) // count, shift - fold
 
 
+def mul_multiplier(graph: Graph, node: Node) -> tuple[int, int]:
+    """SPEC 7."""
+    a, b = scale_of(graph, node.inputs["a"]), scale_of(graph, node.inputs["b"])
+    return multiplier(a * b / scale_of(graph, node.outputs["y"]))
+
+
 def add_constants(graph: Graph, node: Node) -> dict[str, tuple[int, int]]:
     """SPEC 7: multiplier and shift of each operand and of the output."""
     a, b = scale_of(graph, node.inputs["a"]), scale_of(graph, node.inputs["b"])
@@ -140,6 +160,25 @@ def add_constants(graph: Graph, node: Node) -> dict[str, tuple[int, int]]:
     common = 2 * max(a, b)
     reals = {"a": a / common, "b": b / common, "y": common / (2**20 * y)}
     return {role: multiplier(real) for role, real in reals.items()}
+
+
+def smoothed(smoothing: float, classes: int) -> tuple[int, int]:
+    """SPEC 4.7: on and off."""
+    return round(2**15 * (1 - smoothing + smoothing / classes)), round(2**15 * smoothing / classes)
+
+
+def loss_factor(graph: Graph, node: Node) -> Factor:
+    """SPEC 4.8, of a loss with a target."""
+    logits = graph.tensors[node.inputs["x"]]
+    squared = node.op == "squared_loss"
+    real = 2 * scale_of(graph, logits.name) if squared else 2.0**-15
+    result = factor(real / logits.size)
+    if not -64 <= result.exponent <= -2:
+        raise ModelError(
+            f"tensor {logits.name}: its scale, {scale_of(graph, logits.name):.3g}, is beyond the "
+            "range of a gradient; train the network on numbers nearer to 1"
+        )
+    return result
 
 
 def reciprocal(count: int) -> Factor:

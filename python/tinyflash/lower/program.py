@@ -96,6 +96,7 @@ def lower(infer: Planned, train: Planned | None, seed: int = 0) -> Program:
     infer_rows = _rows(lowering, infer)
     graph, plan = infer.graph, infer.plan
     place = train if train is not None else infer
+    target = place.graph.tensors.get(place.graph.target)
     return Program(
         name=graph.name,
         infer=infer_rows,
@@ -110,7 +111,9 @@ def lower(infer: Planned, train: Planned | None, seed: int = 0) -> Program:
         train_input=layout.buffer(place.graph, place.plan, place.graph.input.tensor),
         input_bytes=graph.tensors[graph.input.tensor].nbytes,
         output_bytes=graph.tensors[graph.output.tensor].nbytes,
-        classes=graph.tensors[train_graph.logits].size if train_graph is not None else 0,
+        classes=place.graph.tensors[place.graph.logits].size if train and not target else 0,
+        target=layout.buffer(place.graph, place.plan, target.name) if target else None,
+        target_bytes=target.nbytes if target else 0,
     )
 
 
@@ -223,6 +226,21 @@ def _add(c: _Context) -> list[Row]:
     return [c.row("add_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
 
 
+def _mul(c: _Context) -> list[Row]:
+    record = c.lowering.record("tiny_mul", c.node.name, r.mul_record(c.graph, c.node))
+    return [c.row("mul_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
+
+
+def _mul_backward(c: _Context) -> list[Row]:
+    """The gradient of a, or that of b, a sum over the rows of a."""
+    assert isinstance(c.node.attrs, PartAttrs)
+    forward = c.graph.node(c.node.layer, "mul")
+    record = c.lowering.record("tiny_mul", forward.name, r.mul_record(c.graph, forward))
+    before = (c.tensor("x"), c.tensor("dy"), c.scale("dy"))
+    kernel = ("mul_backward_a", "mul_backward_b")[c.node.attrs.index]
+    return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
+
+
 def _gradient_add(c: _Context) -> list[Row]:
     fields = r.count_record(c.graph, c.node.inputs["a"])
     record = c.lowering.record("tiny_gradient_sum", f"{c.node.name}_gradient", fields)
@@ -248,10 +266,18 @@ def _mask(c: _Context) -> list[Row]:
 
 
 def _loss(c: _Context) -> list[Row]:
-    fields: r.Fields = {"classes": c.graph.tensors[c.node.inputs["x"]].size}
+    fields = r.softmax_loss_record(c.graph, c.node)
     record = c.lowering.record("tiny_loss", c.node.name, fields)
     before = (c.tensor("x"), c.tensor("table"), _STATE)
     return [c.row("softmax_loss", record, *before, c.tensor("dy"), c.scale("dy"))]
+
+
+def _target_loss(c: _Context) -> list[Row]:
+    fields = r.target_loss_record(c.graph, c.node)
+    record = c.lowering.record("tiny_target_loss", c.node.name, fields)
+    table = (c.tensor("table"),) if "table" in c.node.inputs else ()
+    before = (c.tensor("x"), c.tensor("target"), *table, _STATE)
+    return [c.row(c.node.op, record, *before, c.tensor("dy"), c.scale("dy"))]
 
 
 def _advance(c: _Context) -> list[Row]:
@@ -274,10 +300,13 @@ _RULES: dict[str, _Rule] = {
     "reshape": _view,
     "concatenate": _concatenate,
     "add": _add,
+    "mul": _mul,
     "lookup": _lookup,
     "softmax": _softmax,
     "mask": _mask,
     "softmax_loss": _loss,
+    "squared_loss": _target_loss,
+    "sigmoid_loss": _target_loss,
     "conv2d_backward_input": _backward,
     "depthwise_backward_input": _backward,
     "fully_connected_backward_input": _backward,
@@ -288,6 +317,8 @@ _RULES: dict[str, _Rule] = {
     "transpose_backward_input": _unary_backward("tiny_transpose", r.transpose_record),
     "lookup_backward_input": _unary_backward("tiny_lookup", r.lookup_record, "x", "slope"),
     "pad_backward_input": _unary_backward("tiny_pad", r.pad_record),
+    "softmax_backward_input": _unary_backward("tiny_softmax", r.softmax_record, "y"),
+    "mul_backward_input": _mul_backward,
     "reshape_backward_input": _view,
     "gradient_add": _gradient_add,
     "conv2d_update": _update,

@@ -15,22 +15,33 @@ from tinyflash.graph import (
     DenseAttrs,
     Descent,
     Graph,
+    LossAttrs,
     MeanAttrs,
     Node,
     PadAttrs,
+    SoftmaxAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
 from tinyflash.lower import constants as k
-from tinyflash.passes.layers import in_channels, out_channels, weight_of
+from tinyflash.passes.layers import (
+    groups_of,
+    in_channels,
+    multiplier_of,
+    out_channels,
+    weight_of,
+)
 from tinyflash.program import Value
 
 Fields = dict[str, Value]
 
+# Rows over which a sum of gradients times centred inputs stays in int32 (SPEC 4.6, 6.1).
+LARGEST_SUM = (2**31 - 1) // (127 * 255)
+
 
 def is_pointwise(node: Node) -> bool:
     """A convolution that reads each position by itself is a fully connected layer over rows."""
-    if node.op != "conv2d" or not isinstance(node.attrs, WindowAttrs):
+    if node.op != "conv2d" or not isinstance(node.attrs, WindowAttrs) or node.attrs.groups > 1:
         return False
     window = node.attrs.window
     return window.kernel == (1, 1) and window.stride == (1, 1) and not any(window.padding)
@@ -46,11 +57,11 @@ def layer_record(graph: Graph, layer: Node, trained: bool) -> tuple[str, Fields]
         "descent": _descent(graph, layer) if trained else None,
     }
     if layer.op == "depthwise":
-        channels = graph.tensors[layer.inputs["x"]].shape[-1]
-        depth: Fields = {"multiplier": out_channels(graph, layer) // channels}
+        depth: Fields = {"multiplier": multiplier_of(graph, layer)}
         return "tiny_depthwise", {"window": _window(graph, layer), **depth, **fields}
     if layer.op == "conv2d" and not is_pointwise(layer):
-        return "tiny_conv2d", {"window": _window(graph, layer), **fields}
+        groups: Fields = {"groups": groups_of(layer)}
+        return "tiny_conv2d", {"window": _window(graph, layer), **groups, **fields}
     channels = in_channels(graph, layer)
     rows = graph.tensors[layer.inputs["x"]].size // channels
     dense: Fields = {"rows": rows, "in": channels, "out": out_channels(graph, layer)}
@@ -72,7 +83,7 @@ def _requant(graph: Graph, layer: Node, clip: Clip) -> Fields:
 def _descent(graph: Graph, layer: Node) -> Fields:
     descent = update_of(graph, layer)
     return {
-        "ratio": None if layer.op == "depthwise" else k.gradient_ratios(graph, layer),
+        "ratio": k.gradient_ratios(graph, layer) if k.sums_over_channels(graph, layer) else None,
         "factor": k.gradient_factors(graph, layer),
         "rate": k.weight_rates(graph, layer, descent.rate),
         "rule": _rule(descent),
@@ -178,6 +189,29 @@ def add_record(graph: Graph, node: Node) -> Fields:
     return {**count, **zeros, **clip, **multipliers, **shifts}
 
 
+def mul_record(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, ClipAttrs)
+    tensors = {**node.inputs, **node.outputs}
+    size = graph.tensors[node.inputs["b"]].size
+    rows = graph.tensors[node.inputs["a"]].size // size
+    if rows > LARGEST_SUM:
+        raise ModelError(
+            f"layer {node.name}: multiplies {rows:,} rows by one; at most {LARGEST_SUM:,} are "
+            "supported, since their gradients are added up in 32 bits"
+        )
+    multiplier, shift = k.mul_multiplier(graph, node)
+    return {
+        "rows": rows,
+        "size": size,
+        **{f"{role}_zero": k.quant_of(graph, tensors[role]).zero for role in "aby"},
+        "y_min": node.attrs.clip.low,
+        "y_max": node.attrs.clip.high,
+        "multiplier": multiplier,
+        "shift": shift,
+        **{f"{role}_scale": factor(k.scale_of(graph, tensors[role])) for role in "ab"},
+    }
+
+
 def count_record(graph: Graph, tensor: str) -> Fields:
     return {"count": graph.tensors[tensor].size}
 
@@ -236,13 +270,25 @@ def softmax_record(graph: Graph, node: Node) -> Fields:
     classes = tensor.shape[-1]
     if classes > 511:  # above, the sum of exponentials could leave the range of SPEC 3.4
         raise ModelError(f"layer {node.name}: softmax of {classes} classes; at most 511")
-    return {"rows": tensor.size // classes, "classes": classes}
+    assert isinstance(node.attrs, SoftmaxAttrs)
+    return {"rows": tensor.size // classes, "classes": classes, "beta": factor(node.attrs.beta)}
 
 
 def mask_record(graph: Graph, node: Node) -> Fields:
     assert isinstance(node.attrs, ClipAttrs)
     clip = node.attrs.clip
     return {**count_record(graph, node.inputs["y"]), "y_min": clip.low, "y_max": clip.high}
+
+
+def softmax_loss_record(graph: Graph, node: Node) -> Fields:
+    assert isinstance(node.attrs, LossAttrs)
+    classes = graph.tensors[node.inputs["x"]].size
+    on, off = k.smoothed(node.attrs.smoothing, classes)
+    return {"classes": classes, "on": on, "off": off}
+
+
+def target_loss_record(graph: Graph, node: Node) -> Fields:
+    return {**count_record(graph, node.inputs["x"]), "factor": k.loss_factor(graph, node)}
 
 
 def advance_record(node: Node) -> Fields:

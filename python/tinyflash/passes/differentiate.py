@@ -25,10 +25,11 @@ from tinyflash.graph import (
     WindowAttrs,
 )
 from tinyflash.passes.layers import WEIGHTED, in_channels
-from tinyflash.passes.slopes import DERIVATIVES, slopes
+from tinyflash.passes.losses import CROSS_ENTROPY, Loss, loss_node
+from tinyflash.passes.slopes import has_slopes, slopes
 
 # Operators whose output saturates, so that clipped elements pass no gradient (SPEC 4.4).
-MASKED = (*WEIGHTED, "add")
+MASKED = (*WEIGHTED, "add", "mul")
 POOLS = ("average_pool", "max_pool")
 
 
@@ -77,27 +78,20 @@ class _Builder:
         self.parts.setdefault(to, []).append(_Part(tensor, fresh))
 
 
-def differentiate(graph: Graph, headroom: int = 2) -> Graph:
+def differentiate(graph: Graph, headroom: int = 2, loss: Loss = CROSS_ENTROPY) -> Graph:
     """Appends loss, backward and update nodes to a forward graph whose `logits` are named."""
     builder = _Builder(graph)
-    builder.nodes.append(_loss(builder))
+    dy = builder.gradient(graph.logits)
+    builder.give(graph.logits, dy, fresh=True)
+    node, tensors = loss_node(graph, loss, dy)
+    builder.nodes.append(node)
+    builder.tensors.update({t.name: t for t in tensors})
+    graph = replace(graph, target=node.inputs.get("target", ""))
     for node in reversed(graph.nodes):
         _backward(builder, node)
     builder.nodes.append(Node("advance", "advance", {}, {}, AdvanceAttrs(headroom)))
     forward = [n for node in graph.nodes for n in _forward(builder, node)]
     return graph.with_nodes((*forward, *builder.nodes), builder.tensors.values())
-
-
-def _loss(builder: _Builder) -> Node:
-    graph = builder.graph
-    quant = graph.tensors[graph.logits].quant
-    assert quant is not None
-    distances = np.arange(256, dtype=np.float64)
-    table = np.rint(32768 * np.exp(-distances * quant.scale[0])).astype(np.uint16)
-    builder.tensors["loss_table"] = Tensor("loss_table", (256,), "uint16", "constant", data=table)
-    dy = builder.gradient(graph.logits)
-    builder.give(graph.logits, dy, fresh=True)
-    return Node("softmax_loss", "loss", {"x": graph.logits, "table": "loss_table"}, {"dy": dy})
 
 
 def _forward(builder: _Builder, node: Node) -> list[Node]:
@@ -188,11 +182,6 @@ def _derived(node: Node, suffix: str, inputs: dict[str, str], outputs: dict[str,
 def _weighted_rule(builder: _Builder, node: Node, dy: str) -> None:
     """Input gradient first: it reads the weights that the update then changes."""
     x = node.inputs["x"]
-    if node.op == "depthwise" and builder.graph.tensors[x].shape[-1] != in_channels(
-        builder.graph, node
-    ):
-        builder.blocked.add(x)  # a channel multiplier above 1 runs forward only
-        return
     layer = _with_weights_trained(builder.graph, node)
     dx = builder.gradient(x)
     weights = {role: t for role, t in layer.inputs.items() if role in ("w", "w_frozen")}
@@ -223,7 +212,7 @@ def _lookup_rule(builder: _Builder, node: Node, dy: str) -> None:
     x = node.inputs["x"]
     quant, table = builder.graph.tensors[x].quant, builder.graph.tensors[node.inputs["table"]].data
     assert isinstance(node.attrs, LookupAttrs) and table is not None
-    if quant is None or node.attrs.function not in DERIVATIVES:
+    if quant is None or not has_slopes(node.attrs):
         builder.blocked.add(x)
         return
     data = slopes(node.attrs, quant, table.astype(np.int8))
@@ -233,6 +222,23 @@ def _lookup_rule(builder: _Builder, node: Node, dy: str) -> None:
     inputs = {"x": x, "slope": slope.name, "dy": dy}
     builder.nodes.append(_derived(node, "backward_input", inputs, {"dx": dx}))
     builder.give(x, dx, fresh=True)
+
+
+def _softmax_rule(builder: _Builder, node: Node, dy: str) -> None:
+    """Needs y again: the slopes of a softmax are functions of its probabilities."""
+    dx = builder.gradient(node.inputs["x"])
+    inputs = {"y": node.outputs["y"], "dy": dy}
+    builder.nodes.append(_derived(node, "backward_input", inputs, {"dx": dx}))
+    builder.give(node.inputs["x"], dx, fresh=True)
+
+
+def _mul_rule(builder: _Builder, node: Node, dy: str) -> None:
+    """The gradient of each operand needs the other one again."""
+    for index, (role, other) in enumerate((("a", "b"), ("b", "a"))):
+        dx = builder.gradient(node.inputs[role])
+        part = _derived(node, "backward_input", {"x": node.inputs[other], "dy": dy}, {"dx": dx})
+        builder.nodes.append(replace(part, name=f"{node.name}.{role}", attrs=PartAttrs(index)))
+        builder.give(node.inputs[role], dx, fresh=True)
 
 
 def _concatenate_rule(builder: _Builder, node: Node, dy: str) -> None:
@@ -272,4 +278,6 @@ _RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "pad": _unary_rule,
     "reshape": _reshape_rule,
     "add": _add_rule,
+    "mul": _mul_rule,
+    "softmax": _softmax_rule,
 }

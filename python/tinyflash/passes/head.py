@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Clip, DenseAttrs, Graph, Node, Port, Quant, Tensor
-from tinyflash.passes.layers import classifier, in_channels, logits_of
+from tinyflash.passes.layers import in_channels, last_layer
 
 # Chosen by measurement (DESIGN.md): weights reach +-1, logits +-16.
 WEIGHT_SCALE = float(np.float32(1 / 127))
@@ -18,7 +18,9 @@ LOGIT_SCALE = float(np.float32(16 / 127))
 
 def attach_head(graph: Graph, classes: int) -> Graph:
     """The graph up to the classifier's input, then a new classifier; its logits are the output."""
-    old = classifier(graph)
+    old = last_layer(graph)
+    if old is None:
+        raise SchemeError("head: the network does not end in a layer with weights to be replaced")
     x = graph.tensors[old.inputs["x"]]
     assert x.quant is not None
     features = in_channels(graph, old)
@@ -42,11 +44,6 @@ def attach_head(graph: Graph, classes: int) -> Graph:
     port = Port(y.name, dtype, (1, classes), y.quant)
     grown = replace(graph, output=port, logits=y.name)
     return grown.with_nodes((*before, node), tensors)
-
-
-def mark_logits(graph: Graph) -> Graph:
-    """The graph with the tensor that feeds the loss named."""
-    return replace(graph, logits=logits_of(graph))
 
 
 def _needed_for(graph: Graph, tensor: str) -> tuple[Node, ...]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tinyflash.errors import SchemeError
-from tinyflash.graph import Graph, LookupAttrs, Node, Tensor, WindowAttrs
+from tinyflash.graph import Graph, Node, Tensor, WindowAttrs
 
 WEIGHTED = ("conv2d", "depthwise", "fully_connected")
 
@@ -14,7 +13,7 @@ def weight_of(node: Node) -> tuple[str, ...]:
 
 
 def in_channels(graph: Graph, node: Node) -> int:
-    """Channels that a sparse update counts: of the input; of the layer, for depthwise."""
+    """Channels that a sparse update counts: of the input, or a group of it; depthwise: of y."""
     return sum(graph.tensors[w].shape[-1] for w in weight_of(node))
 
 
@@ -24,6 +23,18 @@ def out_channels(graph: Graph, node: Node) -> int:
     if node.op == "depthwise":
         return sum(w.shape[-1] for w in weights)
     return weights[0].shape[0]
+
+
+def groups_of(node: Node) -> int:
+    """Groups of a convolution, 1 of all other layers (SPEC 2.3)."""
+    return node.attrs.groups if isinstance(node.attrs, WindowAttrs) else 1
+
+
+def multiplier_of(graph: Graph, node: Node) -> int:
+    """Output channels that read one input channel of a depthwise layer, 1 of all others."""
+    if node.op != "depthwise":
+        return 1
+    return out_channels(graph, node) // graph.tensors[node.inputs["x"]].shape[-1]
 
 
 def weight_scales(graph: Graph, node: Node) -> tuple[float, ...]:
@@ -58,30 +69,9 @@ def source(graph: Graph, tensor: str) -> str:
     return tensor
 
 
-def logits_of(graph: Graph) -> str:
-    """The tensor that a cross-entropy loss reads: the output, or what its softmax reads."""
-    tensor = graph.logits or graph.output.tensor
-    node = graph.producer(tensor)
-    while node is not None and _keeps_order(node):
-        tensor = node.inputs["x"]
-        node = graph.producer(tensor)
-    return tensor
-
-
-def _keeps_order(node: Node) -> bool:
-    """Whether a node behind the logits leaves their order alone, so that the loss may skip it."""
-    if isinstance(node.attrs, LookupAttrs):
-        return node.attrs.function == "quantize"
-    return node.op in ("softmax", "reshape")
-
-
-def classifier(graph: Graph) -> Node:
-    """The layer with weights that produces the logits."""
-    node = graph.producer(logits_of(graph))
-    if node is None or node.op not in WEIGHTED:
-        found = "the input" if node is None else f"{node.op} ({node.name})"
-        raise SchemeError(
-            "training needs a classifier, a layer with weights at the end; "
-            f"the logits of this model come from {found}"
-        )
-    return node
+def last_layer(graph: Graph) -> Node | None:
+    """The layer with weights that makes the logits, functions of them apart; None if none does."""
+    node = graph.producer(graph.logits or graph.output.tensor)
+    while node is not None and node.op in ("softmax", "reshape", "lookup"):
+        node = graph.producer(node.inputs["x"])
+    return node if node is not None and node.op in WEIGHTED else None

@@ -1,6 +1,8 @@
 """Which weights and biases a model trains: the scheme file, and what it means for one model.
 
-    head = 2                    # replace the classifier by a new one of 2 classes
+    head = 2                    # replace the classifier by a new one of 2 classes, or outputs
+    loss = "cross_entropy"      # or "mean_squared_error", "binary_cross_entropy", towards targets
+    label_smoothing = 0.1       # of the cross-entropy
 
     [[update]]                  # rules apply in order; a later one overrides an earlier one
     last = 18                   # the last 18 layers with weights, the classifier not counted
@@ -9,7 +11,8 @@
     [[update]]
     last = 18
     operator = "conv2d"         # of those, only convolutions
-    weights = 0.25              # the first quarter of their input channels
+    weights = 0.25              # the first quarter of their input channels; one with several
+                                # groups of channels takes 0.0 or 1.0
 
     [[update]]
     layers = ["conv2d_3"]       # by name, as `tinyflash inspect` prints them
@@ -23,7 +26,7 @@
     [optimizer]                 # how they move: passes/optimizer.py
     momentum = 0.9
 
-The classifier, the layer that produces the logits, is trained wholly unless a rule names it.
+The classifier, the last layer with weights, is trained wholly unless a rule names it.
 """
 
 from __future__ import annotations
@@ -36,12 +39,12 @@ from typing import Any, TypeVar
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Node
-from tinyflash.passes.layers import WEIGHTED, classifier, in_channels
+from tinyflash.passes.layers import WEIGHTED, groups_of, in_channels, last_layer, multiplier_of
+from tinyflash.passes.losses import CROSS_ENTROPY, LOSSES, Loss
 from tinyflash.passes.optimizer import ALIKE, PLAIN, Optimizer, Rates, check_rate
 
-_KEYS = {"head", "headroom", "optimizer", "rates", "update"}
+_KEYS = {"head", "headroom", "label_smoothing", "loss", "optimizer", "rates", "update"}
 _RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate"}
-
 
 T = TypeVar("T", Optimizer, Rates)
 
@@ -67,6 +70,7 @@ class Scheme:
     rules: tuple[Rule, ...] = ()
     head: int | None = None
     headroom: int = 2
+    loss: Loss = CROSS_ENTROPY
     optimizer: Optimizer = PLAIN
     rates: Rates = ALIKE
 
@@ -74,7 +78,10 @@ class Scheme:
 @dataclass(frozen=True)
 class LayerUpdate:
     """What one layer trains: its first `kept` input channels (of `channels`), and its bias; and
-    what multiplies the learning rate of either."""
+    what multiplies the learning rate of either.
+
+    Depthwise: channels of y, but those of whole input channels (SPEC 2.4).
+    """
 
     kept: int
     channels: int
@@ -104,11 +111,13 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     rules = table.get("update", [])
     if not isinstance(rules, list) or not all(isinstance(r, dict) for r in rules):
         raise SchemeError(f"{where}: write rules as [[update]], one table each")
-    head = _integer(table, "head", where, low=2, high=65535)
+    lowest = 1 if table.get("loss", "cross_entropy") != "cross_entropy" else 2
+    head = _integer(table, "head", where, low=lowest, high=65535)
     headroom = _integer(table, "headroom", where, low=0, high=6)
     parsed = tuple(_rule(r, f"{where}: update {i + 1}") for i, r in enumerate(rules))
     optimizer, rates = _section(table, Optimizer, where), _section(table, Rates, where)
-    return Scheme(parsed, head, 2 if headroom is None else headroom, optimizer, rates)
+    loss = _loss(table, where)
+    return Scheme(parsed, head, 2 if headroom is None else headroom, loss, optimizer, rates)
 
 
 def _section(table: Mapping[str, Any], kind: type[T], where: str) -> T:
@@ -124,10 +133,23 @@ def _section(table: Mapping[str, Any], kind: type[T], where: str) -> T:
         raise SchemeError(f"{where}: {error}") from None
 
 
+def _loss(table: Mapping[str, Any], where: str) -> Loss:
+    kind, smoothing = table.get("loss", "cross_entropy"), table.get("label_smoothing", 0.0)
+    if kind not in LOSSES:
+        raise SchemeError(f"{where}: loss must be one of {', '.join(LOSSES)}")
+    if isinstance(smoothing, bool) or not isinstance(smoothing, int | float):
+        raise SchemeError(f"{where}: label_smoothing must be a number from 0 to below 1")
+    if not 0 <= smoothing < 1:
+        raise SchemeError(f"{where}: label_smoothing is {smoothing}; it is from 0 to below 1")
+    if smoothing and kind != "cross_entropy":
+        raise SchemeError(f"{where}: label_smoothing needs labels, which {kind} does not take")
+    return Loss(kind, float(smoothing))
+
+
 def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
     """What each layer with weights trains, by name; layers that train nothing are left out."""
     layers = [n for n in graph.nodes if n.op in WEIGHTED]
-    head = classifier(graph)
+    head = last_layer(graph)
     weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
     bias = {n.name: n is head for n in layers}
     rate = {n.name: scheme.rates.head if n is head else 1.0 for n in layers}
@@ -142,13 +164,25 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
                 rate[node.name] = rule.rate
     updates = {}
     for n in layers:
-        channels, ratio = in_channels(graph, n), weights[n.name]
-        kept = max(1, int(ratio * channels + 0.5)) if ratio > 0 else 0
+        kept, channels = _kept(graph, n, weights[n.name]), in_channels(graph, n)
         has_bias = bias[n.name] and "b" in n.inputs
         if kept or has_bias:
             bias_rate = rate[n.name] * scheme.rates.bias
             updates[n.name] = LayerUpdate(kept, channels, has_bias, rate[n.name], bias_rate)
     return updates
+
+
+def _kept(graph: Graph, node: Node, ratio: float) -> int:
+    """How many of a layer's channels a ratio of them is."""
+    groups, step = groups_of(node), multiplier_of(graph, node)
+    if groups > 1 and 0 < ratio < 1:
+        raise SchemeError(
+            f"scheme: layer {node.name!r} has {groups} groups of channels and trains all of its "
+            f"weights or none, not {ratio:g} of them; set weights = 1.0 or 0.0 for it by name"
+        )
+    if ratio == 0:
+        return 0
+    return step * max(1, int(ratio * (in_channels(graph, node) // step) + 0.5))
 
 
 def _selected(rule: Rule, layers: list[Node], body: list[Node]) -> list[Node]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tinyflash.graph import LookupAttrs, Quant
 
 Reals = npt.NDArray[np.float64]
+LARGEST_SLOPE = 2.0
 Derivative = Callable[[Reals, float], Reals]
 
 
@@ -42,6 +43,10 @@ def _identity(x: Reals, _: float) -> Reals:
     return np.ones_like(x)
 
 
+def _straight(x: Reals, alpha: float) -> Reals:
+    return np.full_like(x, alpha)
+
+
 DERIVATIVES: dict[str, Derivative] = {
     "logistic": _logistic,
     "tanh": _tanh,
@@ -50,16 +55,24 @@ DERIVATIVES: dict[str, Derivative] = {
     "leaky_relu": _leaky_relu,
     "hard_swish": _hard_swish,
     "quantize": _identity,
+    "add": _straight,
+    "sub": _straight,
+    "mul": _straight,
 }
 
 
+def has_slopes(attrs: LookupAttrs) -> bool:
+    """Whether the derivative is known, and fits its Q14."""
+    return attrs.function in DERIVATIVES and abs(attrs.alpha) < LARGEST_SLOPE
+
+
 def slopes(attrs: LookupAttrs, x: Quant, table: npt.NDArray[np.int8]) -> npt.NDArray[np.int16]:
-    """Q14 slope for each byte of x; 0 where the function's table saturates. [256]
+    """Q14 slope for each byte of x; 0 where the function's table is clipped. [256]
 
     x: the input's quantisation; table: the lookup itself, by the byte of x.
     """
     stored = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
     real = DERIVATIVES[attrs.function](x.scale[0] * (stored - x.zero), attrs.alpha)
     q14 = np.clip(np.rint(real * 2**14), -32768, 32767)
-    inside = (table > -128) & (table < 127)
+    inside = (table > attrs.clip.low) & (table < attrs.clip.high)
     return np.where(inside, q14, 0).astype(np.int16)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Attrs, AxisAttrs, DenseAttrs, Graph, Node, Quant, Tensor, WindowAttrs
-from tinyflash.passes.layers import WEIGHTED
+from tinyflash.passes.layers import WEIGHTED, multiplier_of
 from tinyflash.passes.scheme import LayerUpdate
 
 _FROZEN = LayerUpdate(0, 0, False)
@@ -45,11 +45,13 @@ def _check_reached(graph: Graph, name: str) -> None:
 
 @dataclass(frozen=True)
 class _Split:
-    """The weights of one layer in two parts: roles to tensor names, and the tensors."""
+    """The weights of one layer in two parts: roles to tensor names, and the tensors. `inputs`: the
+    channels of x that the `kept` trained ones read."""
 
     roles: Mapping[str, str]
     tensors: tuple[Tensor, ...]
     kept: int
+    inputs: int
 
 
 def _split(graph: Graph, layer: Node, kept: int) -> _Split:
@@ -57,12 +59,14 @@ def _split(graph: Graph, layer: Node, kept: int) -> _Split:
     channels = whole.shape[-1]
     if kept == 0:
         frozen = replace(whole, kind="constant")
-        return _Split({"w_frozen": whole.name}, (frozen,), 0)
+        return _Split({"w_frozen": whole.name}, (frozen,), 0, 0)
+    inputs = kept // multiplier_of(graph, layer)
     if kept == channels:
-        return _Split({"w": whole.name}, (whole,), kept)
+        return _Split({"w": whole.name}, (whole,), kept, inputs)
     trained = _channels(layer, whole, slice(0, kept), "kept")
     frozen = replace(_channels(layer, whole, slice(kept, channels), "frozen"), kind="constant")
-    return _Split({"w": trained.name, "w_frozen": frozen.name}, (trained, frozen), kept)
+    roles = {"w": trained.name, "w_frozen": frozen.name}
+    return _Split(roles, (trained, frozen), kept, inputs)
 
 
 def _channels(layer: Node, whole: Tensor, at: slice, suffix: str) -> Tensor:
@@ -104,12 +108,12 @@ def _sparse_update(
     update = replace(node, inputs=inputs, attrs=_kept(node.attrs, split.kept))
     if "w_frozen" not in split.roles:
         return [update]
-    channels = graph.tensors[node.inputs["w"]].shape[-1]
+    channels = graph.tensors[node.inputs["w"]].shape[-1] * split.inputs // split.kept
     rows = x.shape[:-1] if x.shape[-1] == channels else (x.size // channels,)
-    shape = (*rows, split.kept)
+    shape = (*rows, split.inputs)
     saved = Tensor(f"{x.name}_{node.name}_kept", shape, "int8", "activation", x.quant)
     tensors[saved.name] = saved
-    keep = Node("keep", node.name, {"x": x.name}, {"y": saved.name}, AxisAttrs(0, split.kept))
+    keep = Node("keep", node.name, {"x": x.name}, {"y": saved.name}, AxisAttrs(0, split.inputs))
     return [keep, replace(update, inputs={**inputs, "x": saved.name})]
 
 

@@ -16,6 +16,7 @@ from tinyflash.plan.place import Plan
 # Read before the first byte is written, so the output may lie on these operands.
 _MAY_OVERWRITE = {
     "add": {"a", "b"},
+    "mul": {"a", "b"},
     "lookup": {"x"},
     "gradient_add": {"a", "b"},
     "reshape": {"x"},
@@ -63,6 +64,8 @@ def check(graph: Graph, plan: Plan) -> None:
     """Raises InternalError unless every node of `graph` finds its operands intact under `plan`."""
     canvas = _Canvas(graph, plan)
     canvas.write(graph.input.tensor)
+    if graph.target:
+        canvas.write(graph.target)
     for index, node in enumerate(graph.nodes):
         where = f"node {index} ({node.op} {node.name})"
         for tensor in node.inputs.values():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tinyflash.graph import Graph, Node
 
 # Operators whose output may overwrite an operand, and the roles of such operands.
-IN_PLACE = {"add": ("a", "b"), "lookup": ("x",), "gradient_add": ("a", "b")}
+IN_PLACE = {"add": ("a", "b"), "mul": ("a", "b"), "lookup": ("x",), "gradient_add": ("a", "b")}
 VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
 
 
@@ -27,10 +27,11 @@ class Storage:
 
 
 def lifetimes(graph: Graph) -> tuple[Storage, ...]:
-    """The storages of a graph. The input is live from the start, the output to the end."""
+    """The storages of a graph. Input and target are live from the start, the output to the end."""
     last_read = _last_reads(graph)
-    home = {graph.input.tensor: graph.input.tensor}
-    storages = {graph.input.tensor: _new(graph, graph.input.tensor, -1, last_read)}
+    given = [graph.input.tensor, *([graph.target] if graph.target else [])]
+    home = {tensor: tensor for tensor in given}
+    storages = {tensor: _new(graph, tensor, -1, last_read) for tensor in given}
     for index, node in enumerate(graph.nodes):
         for tensor in node.outputs.values():
             host = _host(graph, node, index, home, storages)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyflash.graph import AxisAttrs, Clip, ClipAttrs, LookupAttrs, Tensor
+from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, SoftmaxAttrs, Tensor
 from tinyflash.read import tables
 from tinyflash.read.importing import Layer, Shape
 from tinyflash.read.tables import Coding, Operand, Table
 from tinyflash.read.windows import fused_clip
 
 _BYTES = ("INT8", "UINT8")
+WHOLE = Clip()
 
 
 # ---- Functions of one input ---------------------------------------------------------------------
@@ -34,11 +35,17 @@ def lookup(layer: Layer) -> None:
     types = _BYTES if layer.operator.code == "QUANTIZE" else ("INT8",)
     x = layer.activation(0, types)
     layer.typed(layer.flat_output, types)
-    _emit_lookup(layer, x, _TABLES[layer.operator.code])
+    alpha = float(layer.option("Alpha")) if layer.operator.code == "LEAKY_RELU" else 0.0
+    _emit_lookup(layer, x, _TABLES[layer.operator.code], alpha)
 
 
 def _emit_lookup(
-    layer: Layer, x: Tensor, function: Callable[[Layer, Coding, Coding], Table], position: int = 0
+    layer: Layer,
+    x: Tensor,
+    function: Callable[[Layer, Coding, Coding], Table],
+    alpha: float,
+    position: int = 0,
+    clip: Clip = WHOLE,
 ) -> None:
     flat, y = layer.flat_input(position), layer.flat_output
     layer.require(
@@ -50,8 +57,7 @@ def _emit_lookup(
     except ValueError as error:
         layer.fail(str(error))
     inputs = {"x": x, "table": layer.constant_tensor("table", table)}
-    alpha = float(layer.option("Alpha")) if layer.operator.code == "LEAKY_RELU" else 0.0
-    layer.emit("lookup", inputs, LookupAttrs(layer.operator.code.lower(), alpha))
+    layer.emit("lookup", inputs, LookupAttrs(layer.operator.code.lower(), alpha, clip))
 
 
 def softmax(layer: Layer) -> None:
@@ -67,12 +73,13 @@ def softmax(layer: Layer) -> None:
         "needs output scale 1/256 and zero point -128",
     )
     layer.require(shape[-1] < 512, f"has {shape[-1]} classes; 511 are supported")
+    beta = float(layer.option("Beta"))
     try:
-        table = tables.softmax_exponentials(layer.quant(flat).scale[0], float(layer.option("Beta")))
+        table = tables.softmax_exponentials(layer.quant(flat).scale[0], beta)
     except ValueError as error:
         layer.fail(str(error))
     inputs = {"x": x, "table": layer.constant_tensor("table", table)}
-    layer.emit("softmax", inputs, AxisAttrs(len(x.shape) - 1))
+    layer.emit("softmax", inputs, SoftmaxAttrs(beta))
 
 
 # ---- Functions of two inputs --------------------------------------------------------------------
@@ -102,8 +109,41 @@ def sub(layer: Layer) -> None:
 
 
 def mul(layer: Layer) -> None:
-    """The product with one constant number."""
-    _with_scalar(layer, tables.multiply)
+    """The product of two maps of one shape, of a map and one row for all its rows, or of a map and
+    a constant number."""
+    if _scalar_position(layer) is not None:
+        _with_scalar(layer, tables.multiply)
+        return
+    shape = layer.shape(layer.flat_output)
+    first = 0 if layer.shape(layer.flat_input(0)) == shape else 1
+    layer.require(
+        layer.shape(layer.flat_input(first)) == shape,
+        f"neither input has the output's shape {list(shape)}",
+    )
+    a, b = (_factor(layer, position, shape) for position in (first, 1 - first))
+    layer.require(a.data is None or b.data is None, "has no input computed at run time")
+    try:
+        flats = layer.flat_input(0), layer.flat_input(1), layer.flat_output
+        tables.check_product(*(layer.quant(flat).scale[0] for flat in flats))
+    except ValueError as error:
+        layer.fail(str(error))
+    layer.emit("mul", {"a": a, "b": b}, ClipAttrs(fused_clip(layer)))
+
+
+def _factor(layer: Layer, position: int, shape: Shape) -> Tensor:
+    """One operand of a product: a whole map, or the row that each row of the other one meets."""
+    found = layer.shape(layer.flat_input(position))
+    row = found
+    while row[:1] == (1,):
+        row = row[1:]
+    layer.require(
+        len(row) <= len(shape) and row == shape[len(shape) - len(row) :],
+        f"input shape {list(found)} is neither the output's, {list(shape)}, nor a row of it "
+        "such as one number per channel",
+    )
+    if layer.is_constant(position):
+        return layer.constant_operand(position)
+    return layer.activation(position)
 
 
 def _scalar_position(layer: Layer) -> int | None:
@@ -126,7 +166,16 @@ def _with_scalar(layer: Layer, arithmetic: Arithmetic) -> None:
         operands = (x.operand(), number) if position else (number, x.operand())
         return arithmetic(*operands, y, clip)
 
-    _emit_lookup(layer, x, function, 1 - position)
+    _emit_lookup(
+        layer, x, function, _slope(layer.operator.code, position, number), 1 - position, clip
+    )
+
+
+def _slope(code: str, position: int, number: Operand) -> float:
+    """The derivative of a sum, a difference or a product by the input that is no constant."""
+    if code == "MUL":
+        return float(number.centred[0]) * number.scale
+    return -1.0 if code == "SUB" and position == 0 else 1.0
 
 
 def _operand(layer: Layer, position: int, shape: Shape) -> Tensor:

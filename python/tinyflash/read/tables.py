@@ -193,6 +193,12 @@ def check_sum(a: float, b: float, y: float) -> None:
         raise ValueError(f"output scale {y:.3g} is too small for input scales {a:.3g} and {b:.3g}")
 
 
+def check_product(a: float, b: float, y: float) -> None:
+    """Refuses scales of a product that leave the range of its arithmetic (SPEC 7)."""
+    if not a * b / y < 2**14:
+        raise ValueError(f"output scale {y:.3g} is too small for input scales {a:.3g} and {b:.3g}")
+
+
 def add(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:
     """The sum at a common scale (SPEC 3.1)."""
     check_sum(a.scale, b.scale, y.scale)

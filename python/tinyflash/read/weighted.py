@@ -15,15 +15,15 @@ _INT32_MAX = 2**31 - 1
 
 
 def conv2d(layer: Layer) -> None:
-    """Convolution, groups = 1."""
+    """Convolution, in groups where the weights have fewer channels than the input."""
     layer.count(3, 2)
     x, weights = layer.activation(0), _weights(layer, 4)
     height, width, channels = layer.map_shape(layer.flat_input(0))
     out, kernel_h, kernel_w, depth = weights.shape
+    groups = channels // depth
     layer.require(
-        depth == channels,
-        f"weights for {depth} channels, the input has {channels}; grouped convolution is not "
-        "supported",
+        channels % depth == 0 and out % groups == 0,
+        f"weights {list(weights.shape)} do not fit {channels} input channels in equal groups",
     )
     sliding = window(layer, (kernel_h, kernel_w), (height, width))
     layer.require(
@@ -32,7 +32,7 @@ def conv2d(layer: Layer) -> None:
     )
     inputs = {"x": x, "w_frozen": _constant(layer, weights, axis=0)}
     _add_bias(layer, inputs, out, terms=kernel_h * kernel_w * depth)
-    layer.emit("conv2d", inputs, WindowAttrs(sliding, fused_clip(layer)))
+    layer.emit("conv2d", inputs, WindowAttrs(sliding, fused_clip(layer), groups=groups))
 
 
 def depthwise(layer: Layer) -> None:

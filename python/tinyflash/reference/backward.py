@@ -12,17 +12,24 @@ import numpy as np
 from tinyflash.graph import Clip, PadAttrs
 from tinyflash.program import Factor
 from tinyflash.reference.arith import Ints, ceil_log2, ints, matmul, sat32, scale
-from tinyflash.reference.constants import Descent, windows_over_element
+from tinyflash.reference.constants import Descent, MulConstants, windows_over_element
 from tinyflash.reference.windows import Sliding
 
 
 def conv2d(dy: Ints, w: Ints, sliding: Sliding, k: Descent, e: int) -> Ints:
-    """SPEC 4.1: w is [out][kernel_h][kernel_w][in]."""
-    t = _weigh(dy, k)
+    """SPEC 4.1: w is [out][kernel_h][kernel_w][in / groups]."""
+    t = np.split(_weigh(dy, k), k.groups, axis=2)
+    parts = zip(t, np.split(w, k.groups), strict=True)
+    a = np.concatenate([_conv2d_sum(*part, sliding) for part in parts], axis=2)
+    return scale(a, k.factor.mantissa, k.factor.exponent + e)
+
+
+def _conv2d_sum(t: Ints, w: Ints, sliding: Sliding) -> Ints:
+    """The sums of one group."""
     a = sliding.pad(np.zeros((*sliding.x, w.shape[3]), dtype=np.int64))
     for ky, kx, at in sliding.taps():
         a[at] += matmul(t, w[:, ky, kx])
-    return scale(sliding.crop(a), k.factor.mantissa, k.factor.exponent + e)
+    return sliding.crop(a)
 
 
 def fully_connected(dy: Ints, w: Ints, k: Descent, e: int) -> Ints:
@@ -38,10 +45,12 @@ def _weigh(dy: Ints, k: Descent) -> Ints:
 
 
 def depthwise(dy: Ints, w: Ints, sliding: Sliding, k: Descent, e: int) -> Ints:
-    """SPEC 4.2: w is [kernel_h][kernel_w][channels]."""
-    a = sliding.pad(np.zeros((*sliding.x, w.shape[2]), dtype=np.int64))
+    """SPEC 4.2: w is [kernel_h][kernel_w][out], `k.multiplier` channels of it to one of x."""
+    t = dy if k.multiplier == 1 else _weigh(dy, k)
+    channels = w.shape[2] // k.multiplier
+    a = sliding.pad(np.zeros((*sliding.x, channels), dtype=np.int64))
     for ky, kx, at in sliding.taps():
-        a[at] += dy * w[ky, kx]
+        a[at] += (t * w[ky, kx]).reshape(*dy.shape[:2], channels, k.multiplier).sum(axis=3)
     return scale(sliding.crop(a), k.factor.mantissa, k.factor.exponent + e)
 
 
@@ -108,6 +117,25 @@ def lookup(x: Ints, slope: Ints, dy: Ints, e: int) -> Ints:
     return scale(dy * slope[x & 0xFF], 1, e - 14)
 
 
+def mul_a(b: Ints, dy: Ints, k: MulConstants, e: int) -> Ints:
+    """SPEC 4.6: the gradient by a, which has the shape of dy."""
+    a = dy.reshape(-1, b.size) * (b.ravel() - k.b_zero)
+    return scale(a, k.b_scale.mantissa, k.b_scale.exponent + e)
+
+
+def mul_b(a: Ints, dy: Ints, size: int, k: MulConstants, e: int) -> Ints:
+    """SPEC 4.6: the gradient by b, `size` elements, each of which met all rows of a."""
+    total = (dy.reshape(-1, size) * (a.reshape(-1, size) - k.a_zero)).sum(axis=0)
+    return scale(total, k.a_scale.mantissa, k.a_scale.exponent + e)
+
+
+def softmax(y: Ints, dy: Ints, beta: Factor, e: int) -> Ints:
+    """SPEC 4.6: over the last axis."""
+    p = y + 128
+    s = (dy * p).sum(axis=-1, keepdims=True)
+    return scale(p * (256 * dy - s), beta.mantissa, beta.exponent + e - 16)
+
+
 # ---- Masks: 4.4 ----------------------------------------------------------------------
 
 
@@ -122,28 +150,29 @@ def unpack(bits: Ints, count: int) -> Ints:
     return ints(np.unpackbits(bits.astype(np.uint8), bitorder="little", count=count))
 
 
-# ---- Loss: 4.7 -----------------------------------------------------------------------
+# ---- Losses: 4.7, 4.8 -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What SPEC 4.7 computes."""
+    """What SPEC 4.7 and 4.8 compute."""
 
     dy: Ints
     exponent: int
     peak: int
-    predicted: int
-    probability: int  # Q15
+    predicted: int = 0
+    probability: int = 0  # Q15
+    error: int = 0
 
 
-def softmax_loss(logits: Ints, table: Ints, label: int) -> Loss:
+def softmax_loss(logits: Ints, table: Ints, label: int, on: int = 2**15, off: int = 0) -> Loss:
     """SPEC 4.7: the gradient of the cross-entropy by the logits, and the outcome."""
     x = logits.ravel()
     e = table[x.max() - x]
     total = e.sum()
     p = (e * 2**15 + total // 2) // total
-    g = p.copy()
-    g[label] -= 2**15
+    g = p - off
+    g[label] = p[label] - on
     peak = int(np.abs(g).max())
     k = 0
     while peak * 2 >= 255 << k:
@@ -156,3 +185,25 @@ def softmax_loss(logits: Ints, table: Ints, label: int) -> Loss:
         predicted=int(np.argmax(x)),
         probability=min(int(p[label]), 65535),
     )
+
+
+def squared_loss(x: Ints, target: Ints, factor: Factor) -> Loss:
+    """SPEC 4.8: mean squared error."""
+    g = x - target
+    return _towards_target(g, factor, int((g * g).sum()))
+
+
+def sigmoid_loss(x: Ints, target: Ints, table: Ints, factor: Factor) -> Loss:
+    """SPEC 4.8: binary cross-entropy."""
+    g = table[x & 0xFF] - ((target + 128) * 2**15 + 127) // 255
+    return _towards_target(g, factor, int(np.abs(g).sum()))
+
+
+def _towards_target(g: Ints, factor: Factor, error: int) -> Loss:
+    v = g * factor.mantissa
+    peak = int(np.abs(v).max())
+    k = max(0, -40 - factor.exponent)
+    while peak * 2 >= 255 << k:
+        k += 1
+    dy = np.clip((v + (1 << k) // 2) >> k, -127, 127)
+    return Loss(dy, factor.exponent + k, peak, error=error)

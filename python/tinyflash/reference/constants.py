@@ -52,7 +52,9 @@ class Descent:
 
     ratio: Ints  # [out]
     ratio_shift: int  # q of SPEC 4.1
-    factor: Factors  # [1], depthwise: [channels]
+    groups: int
+    multiplier: int  # of depthwise, else 1
+    factor: Factors  # [1], depthwise of multiplier 1: [channels]
     w_rate: Factors  # [out]
     b_rate: Factors  # [out]
     b_limit: int
@@ -68,6 +70,19 @@ class AddConstants:
     a_zero: int
     b_zero: int
     y_zero: int
+
+
+@dataclass(frozen=True)
+class MulConstants:
+    """SPEC 3.5, 4.6."""
+
+    multiplier: int
+    shift: int
+    a_zero: int
+    b_zero: int
+    y_zero: int
+    a_scale: Factor
+    b_scale: Factor
 
 
 @dataclass(frozen=True)
@@ -145,13 +160,19 @@ def descent(graph: Graph, layer: Node) -> Descent:
     s_x = scale_of(graph.tensors[layer.inputs["x"]])
     scales = weight_scales(graph, layer)
     largest = max(scales)
-    q = ceil_log2(_terms_backward(layer, len(scales)), EXACT_TERMS)
+    groups = layer.attrs.groups if isinstance(layer.attrs, WindowAttrs) else 1
+    channels = graph.tensors[layer.inputs["x"]].shape[-1]
+    multiplier = len(scales) // channels if layer.op == "depthwise" else 1
+    summed = multiplier if layer.op == "depthwise" else len(scales) // groups
+    q = ceil_log2(_terms_backward(layer, summed), EXACT_TERMS)
     alive = [s if s >= DEAD * largest else 0.0 for s in scales]
-    depthwise = layer.op == "depthwise"
+    by_channel = layer.op == "depthwise" and multiplier == 1
     return Descent(
         ratio=ints([min(32767, round(2**15 * s / largest)) for s in scales]),
         ratio_shift=q,
-        factor=Factors.of(scales if depthwise else [largest * 2.0 ** (q - 7)]),
+        groups=groups,
+        multiplier=multiplier,
+        factor=Factors.of(scales if by_channel else [largest * 2.0 ** (q - 7)]),
         w_rate=Factors.of(of_w * (s_x / s) if s else 0.0 for s in alive),
         b_rate=Factors.of(of_b * (1 / (s_x * s)) if s else 0.0 for s in alive),
         b_limit=2**31 - 1 - 255 * 128 * terms_forward(graph, layer),
@@ -172,7 +193,7 @@ def windows_over_element(window: Window) -> int:
 
 
 def _terms_backward(layer: Node, out: int) -> int:
-    """K of SPEC 4.1."""
+    """K of SPEC 4.1 and 4.2, `out` being the output channels that read one input channel."""
     if isinstance(layer.attrs, WindowAttrs):
         return out * windows_over_element(layer.attrs.window)
     return out
@@ -206,6 +227,15 @@ def add_constants(graph: Graph, node: Node) -> AddConstants:
     )
 
 
+def mul_constants(graph: Graph, node: Node) -> MulConstants:
+    """SPEC 7 for mul."""
+    a, b = (graph.tensors[node.inputs[role]] for role in ("a", "b"))
+    y = graph.tensors[node.outputs["y"]]
+    multiplier, shift = multiplier_of(scale_of(a) * scale_of(b) / scale_of(y))
+    zeros = zero_of(a), zero_of(b), zero_of(y)
+    return MulConstants(multiplier, shift, *zeros, factor_of(scale_of(a)), factor_of(scale_of(b)))
+
+
 def mean_constants(x: Tensor, y: Tensor, count: int) -> MeanConstants:
     """SPEC 7 for mean."""
     multiplier, shift = multiplier_of(scale_of(x) / scale_of(y))
@@ -216,6 +246,30 @@ def mean_constants(x: Tensor, y: Tensor, count: int) -> MeanConstants:
 def reciprocal(count: int) -> Factor:
     """SPEC 4.6: 1 / count, for the gradient of a mean."""
     return factor_of(1 / count)
+
+
+def smoothed(smoothing: float, classes: int) -> tuple[int, int]:
+    """SPEC 4.7: on and off, Q15."""
+    share = smoothing / classes
+    return round(2**15 * (1 - smoothing + share)), round(2**15 * share)
+
+
+def squared_factor(logits: Tensor) -> Factor:
+    """SPEC 4.8, of the mean squared error."""
+    return factor_of(2 * scale_of(logits) / logits.size)
+
+
+def sigmoid_factor(logits: Tensor) -> Factor:
+    """SPEC 4.8, of the binary cross-entropy."""
+    return factor_of(2.0**-15 / logits.size)
+
+
+def sigmoid_table(logits: Tensor) -> Ints:
+    """Q of SPEC 4.8 and 7, by the byte of x."""
+    s, zero = scale_of(logits), zero_of(logits)
+    stored = [byte - 256 if byte > 127 else byte for byte in range(256)]
+    exponents = [min(-s * (x - zero), 700.0) for x in stored]  # beyond, exp overflows: Q is 0
+    return ints([round(2**15 / (1 + math.exp(e))) for e in exponents])
 
 
 def loss_table(logits: Tensor) -> Ints:

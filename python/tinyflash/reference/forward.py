@@ -6,7 +6,7 @@ import numpy as np
 
 from tinyflash.graph import Clip, PadAttrs
 from tinyflash.reference.arith import Ints, hmul, ints, matmul, mulq, rdiv, sat32
-from tinyflash.reference.constants import AddConstants, MeanConstants, Requant
+from tinyflash.reference.constants import AddConstants, MeanConstants, MulConstants, Requant
 from tinyflash.reference.windows import Sliding
 
 # ---- Layers with weights -------------------------------------------------------------
@@ -19,10 +19,17 @@ def requantise(a: Ints, r: Requant) -> Ints:
 
 
 def conv2d(x: Ints, w: Ints, b: Ints, sliding: Sliding, r: Requant) -> Ints:
-    """SPEC 2: w is [out][kernel_h][kernel_w][in]."""
-    padded = sliding.pad(x - r.x_zero)
-    a = sum(matmul(padded[at], w[:, ky, kx].T) for ky, kx, at in sliding.taps())
+    """SPEC 2: w is [out][kernel_h][kernel_w][in / groups]."""
+    groups = x.shape[2] // w.shape[3]
+    parts = zip(np.split(x - r.x_zero, groups, axis=2), np.split(w, groups), strict=True)
+    a = np.concatenate([_conv2d_sum(*part, sliding) for part in parts], axis=2)
     return requantise(a + b, r)
+
+
+def _conv2d_sum(x: Ints, w: Ints, sliding: Sliding) -> Ints:
+    """The sums of one group: x minus its zero point."""
+    padded = sliding.pad(x)
+    return ints(sum(matmul(padded[at], w[:, ky, kx].T) for ky, kx, at in sliding.taps()))
 
 
 def depthwise(x: Ints, w: Ints, b: Ints, sliding: Sliding, r: Requant) -> Ints:
@@ -46,6 +53,13 @@ def add(a: Ints, b: Ints, k: AddConstants, clip: Clip) -> Ints:
     u = mulq((a - k.a_zero) << 20, *k.a)
     v = mulq((b - k.b_zero) << 20, *k.b)
     return np.clip(mulq(u + v, *k.y) + k.y_zero, clip.low, clip.high)
+
+
+def mul(a: Ints, b: Ints, k: MulConstants, clip: Clip) -> Ints:
+    """SPEC 3.5: b of the shape of a, or a row of it."""
+    rows = (a.reshape(-1, b.size) - k.a_zero) * (b.ravel() - k.b_zero)
+    y = mulq(rows, k.multiplier, k.shift) + k.y_zero
+    return np.clip(y, clip.low, clip.high)
 
 
 def average_pool(x: Ints, sliding: Sliding, clip: Clip) -> Ints:
@@ -72,13 +86,13 @@ def mean(x: Ints, k: MeanConstants) -> Ints:
 
 
 def pad(x: Ints, attrs: PadAttrs) -> Ints:
-    """SPEC 3.5."""
+    """SPEC 3.6."""
     amounts = list(zip(attrs.before, attrs.after, strict=True))
     return np.pad(x, amounts, constant_values=attrs.value)
 
 
 def lookup(x: Ints, table: Ints) -> Ints:
-    """SPEC 3.5: the table is indexed by the byte of x."""
+    """SPEC 3.6: the table is indexed by the byte of x."""
     return ints(table[x & 0xFF])
 
 

@@ -36,6 +36,11 @@ def _add(env: Environment, node: Node) -> None:
     env.put(node, "y", forward.add(env.get(node, "a"), env.get(node, "b"), k, clip_of(node)))
 
 
+def _mul(env: Environment, node: Node) -> None:
+    k = constants.mul_constants(env.graph, node)
+    env.put(node, "y", forward.mul(env.get(node, "a"), env.get(node, "b"), k, clip_of(node)))
+
+
 def _pool(env: Environment, node: Node) -> None:
     rule = forward.average_pool if node.op == "average_pool" else forward.max_pool
     y = rule(env.get_map(node, "x"), env.sliding(node), clip_of(node))
@@ -85,6 +90,7 @@ FORWARD: dict[str, Operator] = {
     "max_pool": _pool,
     "mean": _mean,
     "add": _add,
+    "mul": _mul,
     "pad": _pad,
     "reshape": _reshape,
     "concatenate": _concatenate,

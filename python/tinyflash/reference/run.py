@@ -38,7 +38,13 @@ class Machine:
         env = self.environment
         env.label, env.rate = label, rate
         self.run(self.graph.nodes, x)
-        return Outcome(env.predicted, env.probability / 2**15)
+        return Outcome(env.predicted, env.probability / 2**15, env.error)
+
+    def train_on_target(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: Factor) -> Outcome:
+        """The same where the loss compares the output with a target, in stored integers."""
+        name = self.graph.target
+        self.values[name] = ints(target).reshape(self.graph.tensors[name].shape)
+        return self.train_step(x, 0, rate)
 
     def run(self, nodes: tuple[Node, ...], x: npt.ArrayLike) -> None:
         """Some nodes of the graph, in order, on a stored sample of any shape."""

@@ -34,6 +34,9 @@ DERIVATIVES: dict[str, Callable[[Reals, float], Reals]] = {
     "leaky_relu": lambda x, alpha: np.where(x > 0, 1.0, alpha),
     "hard_swish": _hard_swish,
     "quantize": lambda x, _: np.ones_like(x),
+    "add": lambda x, slope: np.full_like(x, slope),
+    "sub": lambda x, slope: np.full_like(x, slope),
+    "mul": lambda x, slope: np.full_like(x, slope),
 }
 
 
@@ -42,5 +45,5 @@ def slopes(attrs: LookupAttrs, x: Quant, table: Ints) -> Ints:
     stored = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
     real = x.scale[0] * (stored - x.zero)
     slope = np.rint(2**14 * DERIVATIVES[attrs.function](real, attrs.alpha))
-    inside = (table > -128) & (table < 127)
+    inside = (table > attrs.clip.low) & (table < attrs.clip.high)
     return ints(np.where(inside, np.clip(slope, -(2**15), 2**15 - 1), 0))

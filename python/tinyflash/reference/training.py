@@ -10,9 +10,11 @@ from tinyflash.graph import (
     AdvanceAttrs,
     AxisAttrs,
     DenseAttrs,
+    LossAttrs,
     Node,
     PadAttrs,
     PartAttrs,
+    SoftmaxAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
@@ -38,12 +40,34 @@ def _keep(env: Environment, node: Node) -> None:
 
 
 def _softmax_loss(env: Environment, node: Node) -> None:
-    table = constants.loss_table(env.tensor(node, "x"))
-    loss = backward.softmax_loss(env.get(node, "x"), table, env.label)
+    assert isinstance(node.attrs, LossAttrs)
+    logits = env.tensor(node, "x")
+    table = constants.loss_table(logits)
+    on, off = constants.smoothed(node.attrs.smoothing, logits.size)
+    loss = backward.softmax_loss(env.get(node, "x"), table, env.label, on, off)
+    env.predicted, env.probability = loss.predicted, loss.probability
+    _put_loss(env, node, loss)
+
+
+def _put_loss(env: Environment, node: Node, loss: backward.Loss) -> None:
     scale = env.scales[node.outputs["dy"]]
     scale.exponent, scale.peak = loss.exponent, loss.peak
-    env.predicted, env.probability = loss.predicted, loss.probability
     env.put(node, "dy", loss.dy)
+
+
+def _squared_loss(env: Environment, node: Node) -> None:
+    factor = constants.squared_factor(env.tensor(node, "x"))
+    loss = backward.squared_loss(env.get(node, "x"), env.get(node, "target"), factor)
+    env.error = loss.error
+    _put_loss(env, node, loss)
+
+
+def _sigmoid_loss(env: Environment, node: Node) -> None:
+    logits = env.tensor(node, "x")
+    table, factor = constants.sigmoid_table(logits), constants.sigmoid_factor(logits)
+    loss = backward.sigmoid_loss(env.get(node, "x"), env.get(node, "target"), table, factor)
+    env.error = loss.error
+    _put_loss(env, node, loss)
 
 
 def _advance(env: Environment, node: Node) -> None:
@@ -125,6 +149,23 @@ def _lookup_backward(env: Environment, node: Node) -> None:
     _store(env, node, backward.lookup(x, slope, dy, _exponent(env, node)))
 
 
+def _softmax_backward(env: Environment, node: Node) -> None:
+    assert isinstance(node.attrs, SoftmaxAttrs)
+    y, dy, beta = env.get(node, "y"), env.get(node, "dy"), factor_of(node.attrs.beta)
+    _store(env, node, backward.softmax(y, dy, beta, _exponent(env, node)))
+
+
+def _mul_backward(env: Environment, node: Node) -> None:
+    assert isinstance(node.attrs, PartAttrs)
+    k = constants.mul_constants(env.graph, env.graph.node(node.layer, "mul"))
+    other, dy, e = env.get(node, "x"), env.get(node, "dy"), _exponent(env, node)
+    if node.attrs.index == 0:
+        v = backward.mul_a(other, dy, k, e)
+    else:
+        v = backward.mul_b(other, dy, env.tensor(node, "dx").size, k, e)
+    _store(env, node, v)
+
+
 def _reshape_backward(env: Environment, node: Node) -> None:
     env.put(node, "dx", env.get(node, "dy"))
 
@@ -186,22 +227,25 @@ def _update_rows(env: Environment, node: Node, a: Ints, rates: Factors, axis: in
 
 def _centred(env: Environment, node: Node) -> Ints:
     """The kept x minus the zero point of the layer's input, [rows][kept]."""
-    zero = constants.zero_of(env.tensor(env.layer(node), "x"))
-    return env.get(node, "x").reshape(-1, env.tensor(node, "w").shape[-1]) - zero
+    layer, kept = env.layer(node), env.tensor(node, "w").shape[-1]
+    k = env.descent(layer)
+    zero = constants.zero_of(env.tensor(layer, "x"))
+    return env.get(node, "x").reshape(-1, kept * k.groups // k.multiplier) - zero
 
 
 def _conv2d_update(env: Environment, node: Node) -> None:
     layer = env.layer(node)
     sliding = env.sliding(layer)
     x = _centred(env, node).reshape(*sliding.x, -1)
-    a = update.conv2d_sum(x, env.get_map(node, "dy"), sliding)
+    a = update.conv2d_sum(x, env.get_map(node, "dy"), sliding, env.descent(layer).groups)
     _update_rows(env, node, a, env.descent(layer).w_rate)
 
 
 def _depthwise_update(env: Environment, node: Node) -> None:
     layer = env.layer(node)
     kept, sliding = env.tensor(node, "w").shape[2], env.sliding(layer)
-    x = _centred(env, node).reshape(*sliding.x, kept)
+    x = _centred(env, node).reshape(*sliding.x, -1)
+    x = np.repeat(x, env.descent(layer).multiplier, axis=2)
     a = update.depthwise_sum(x, env.get_map(node, "dy")[:, :, :kept], sliding)
     _update_rows(env, node, a, env.descent(layer).w_rate.first(kept), axis=2)
 
@@ -229,6 +273,8 @@ TRAINING: dict[str, Operator] = {
     "mask": _mask,
     "keep": _keep,
     "softmax_loss": _softmax_loss,
+    "squared_loss": _squared_loss,
+    "sigmoid_loss": _sigmoid_loss,
     "conv2d_backward_input": _conv2d_backward,
     "depthwise_backward_input": _conv2d_backward,
     "fully_connected_backward_input": _fully_connected_backward,
@@ -239,6 +285,8 @@ TRAINING: dict[str, Operator] = {
     "concatenate_backward_input": _concatenate_backward,
     "transpose_backward_input": _transpose_backward,
     "lookup_backward_input": _lookup_backward,
+    "softmax_backward_input": _softmax_backward,
+    "mul_backward_input": _mul_backward,
     "reshape_backward_input": _reshape_backward,
     "gradient_add": _gradient_add,
     "conv2d_update": _conv2d_update,

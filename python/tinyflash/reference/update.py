@@ -50,10 +50,15 @@ def mix(h: int) -> int:
 # ---- Sums: 6.1 -----------------------------------------------------------------------
 
 
-def conv2d_sum(x: Ints, dy: Ints, sliding: Sliding) -> Ints:
-    """The sums [out][kernel_h][kernel_w][kept] from x [height][width][kept] minus its zero point
-    and dy [height][width][out].
+def conv2d_sum(x: Ints, dy: Ints, sliding: Sliding, groups: int = 1) -> Ints:
+    """The sums [out][kernel_h][kernel_w][kept] from x [height][width][kept * groups] minus its zero
+    point and dy [height][width][out].
     """
+    parts = zip(np.split(x, groups, axis=2), np.split(dy, groups, axis=2), strict=True)
+    return np.concatenate([_group_sum(*part, sliding) for part in parts])
+
+
+def _group_sum(x: Ints, dy: Ints, sliding: Sliding) -> Ints:
     padded = sliding.pad(x)
     kernel_h, kernel_w = sliding.window.kernel
     a = np.empty((dy.shape[2], kernel_h, kernel_w, x.shape[2]), dtype=np.int64)
@@ -187,5 +192,6 @@ def _step(a: Ints, rates: Factors, rule: Rule) -> Ints:
 
 def _decay(w: Ints, rule: Rule) -> Ints:
     """SPEC 6.2: d."""
-    n = rule.rate.mantissa * rule.decay.mantissa // 2
-    return scale(w, n, rule.rate.exponent + rule.decay.exponent + 1 + 16)
+    n = rule.rate.mantissa * rule.decay.mantissa // 2**9
+    s = max(-(rule.rate.exponent + rule.decay.exponent + 9 + 16), 1)
+    return ints(np.zeros_like(w)) if s > 31 else (w * n + 2 ** (s - 1)) >> s

@@ -34,6 +34,7 @@ def verify(graph: Graph) -> None:
     _check_port(graph, graph.input, "input")
     _check_port(graph, graph.output, "output")
     _require(not graph.logits or graph.logits in graph.tensors, f"no logits {graph.logits}")
+    _require(not graph.target or graph.target in graph.tensors, f"no target {graph.target}")
 
 
 def _require(condition: bool, text: str) -> None:
@@ -97,7 +98,7 @@ def _fits(role: str, listed: str) -> bool:
 
 def _check_order(graph: Graph) -> None:
     """Everything is defined before it is read, once; what is written in place is not read again."""
-    defined = {t.name for t in graph.constants()} | {graph.input.tensor}
+    defined = {t.name for t in graph.constants()} | {graph.input.tensor, graph.target}
     written: set[str] = set()
     for node in graph.nodes:
         for tensor in node.inputs.values():

@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 class Operands:
     """A node with its tensors by role, of inputs and outputs alike.
 
-    `origin`: those of the forward node that an input gradient is derived from, if there is one.
+    `origin`: those of the forward node that it is derived from, if there is one.
     """
 
     node: Node
@@ -57,7 +57,7 @@ def _tensors(graph: Graph, node: Node) -> dict[str, Tensor]:
 
 
 def _origin(graph: Graph, node: Node) -> dict[str, Tensor]:
-    op = node.op.removesuffix("_backward_input")
+    op = node.op.removesuffix("_backward_input").removesuffix("_update")
     found = (n for n in graph.nodes if (n.op, n.name) == (op, node.layer) and n is not node)
     return next((_tensors(graph, n) for n in found), {})
 
@@ -65,7 +65,7 @@ def _origin(graph: Graph, node: Node) -> dict[str, Tensor]:
 # ---- Kinds and types ----------------------------------------------------------------------------
 
 _BIASED = ("conv2d", "depthwise", "fully_connected", "bias_update")
-_TABLES = {"lookup": "int8", "softmax": "int32", "softmax_loss": "uint16"}
+_TABLES = {"lookup": "int8", "softmax": "int32", "softmax_loss": "uint16", "sigmoid_loss": "uint16"}
 
 
 def check_type(o: Operands, role: str, tensor: Tensor) -> None:
@@ -91,7 +91,7 @@ def check_type(o: Operands, role: str, tensor: Tensor) -> None:
         kinds = ("trainable",) if role == "w" else ("constant",)
     elif role in ("dx", "dy") or op == "gradient_add":
         kinds = ("gradient",)
-    elif op in ("add", "concatenate") and role != "y":
+    elif op in ("add", "concatenate", "mul", "mul_backward_input") and role != "y":
         kinds = ("activation", "constant")
     o.same(tensor.dtype, dtype, f"the type of {role}")
     o.require(tensor.kind in kinds, f"{role} is of kind {tensor.kind}, expected {kinds[0]}")

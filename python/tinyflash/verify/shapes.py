@@ -13,15 +13,17 @@ from tinyflash.graph import (
     DenseAttrs,
     Graph,
     LookupAttrs,
+    LossAttrs,
     MeanAttrs,
     NoAttrs,
     Node,
     PadAttrs,
     PartAttrs,
+    SoftmaxAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
-from tinyflash.verify.operands import Operands, check_type, operands_of
+from tinyflash.verify.operands import Operands, Shape, check_type, operands_of
 
 
 def check_node(graph: Graph, node: Node) -> None:
@@ -78,7 +80,10 @@ def _conv2d(o: Operands) -> None:
     out = parts[0][0]
     for part in parts:
         o.same(part[:-1], (out, *o.node.attrs.window.kernel), "the weights' shape")
-    o.same(sum(p[-1] for p in parts), _map(o, "x")[2], "the weights' input channels")
+    groups, depth = o.node.attrs.groups, sum(p[-1] for p in parts)
+    o.require(groups > 0 and out % groups == 0, f"{out} output channels in {groups} groups")
+    o.same(groups * depth, _map(o, "x")[2], "the weights' input channels")
+    o.require(groups == 1 or len(parts) == 1, f"trains a part of {groups} groups")
     _slides(o, out)
     _kept(o)
     _bias(o, out)
@@ -91,6 +96,7 @@ def _depthwise(o: Operands) -> None:
         o.same(part[:-1], o.node.attrs.window.kernel, "the weights' shape")
     out = sum(p[-1] for p in parts)
     o.require(out % _map(o, "x")[2] == 0, f"{out} channels of {_map(o, 'x')[2]}")
+    o.require(o.node.attrs.kept % (out // _map(o, "x")[2]) == 0, "trains a part of a channel")
     _slides(o, out)
     _kept(o)
     _bias(o, out)
@@ -132,6 +138,28 @@ def _equal(*roles: str) -> Callable[[Operands], None]:
 
 def _same_size(a: str, b: str) -> Callable[[Operands], None]:
     return lambda o: o.same(o.size(a), o.size(b), f"the size of {a}")
+
+
+def _is_row(row: Shape, whole: Shape) -> bool:
+    """Whether `row`, but for leading ones, is how `whole` ends."""
+    while row[:1] == (1,):
+        row = row[1:]
+    return whole[len(whole) - len(row) :] == row
+
+
+def _mul(o: Operands) -> None:
+    o.same(o.shape("y"), o.shape("a"), "y's shape")
+    row, whole = o.shape("b"), o.shape("a")
+    o.require(_is_row(row, whole), f"{row} is no row of {whole}")
+
+
+def _mul_backward(o: Operands) -> None:
+    assert isinstance(o.node.attrs, PartAttrs)
+    o.require(o.node.attrs.index in (0, 1), f"operand {o.node.attrs.index} of two")
+    o.require("a" in o.origin, "has no product")
+    role, other = ("a", "b") if o.node.attrs.index == 0 else ("b", "a")
+    for found, expected in (("dx", role), ("x", other), ("dy", "y")):
+        o.same(o.shape(found), o.origin[expected].shape, f"{found}'s shape")
 
 
 def _pad(o: Operands) -> None:
@@ -198,9 +226,10 @@ def _conv2d_update(o: Operands) -> None:
 
 def _depthwise_update(o: Operands) -> None:
     assert isinstance(o.node.attrs, WindowAttrs)
-    kept = o.shape("w")[-1]
+    o.require("x" in o.origin, "has no layer")
+    kept, whole = o.shape("w")[-1], o.origin["x"].shape[-1]
     o.same(o.shape("w")[:-1], o.node.attrs.window.kernel, "the weights' shape")
-    o.same(_map(o, "x")[2], kept, "the kept channels")
+    o.same(_map(o, "x")[2] * (_map(o, "dy")[2] // whole), kept, "the trained channels")
     o.require(kept <= _map(o, "dy")[2], f"{kept} trained channels of {_map(o, 'dy')[2]}")
     _slides(o.forward(), _map(o, "dy")[2])
     _kept(o)
@@ -244,10 +273,13 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "concatenate": (AxisAttrs, _concatenate),
     "transpose": (TransposeAttrs, _transpose),
     "lookup": (LookupAttrs, _equal("y", "x")),
-    "softmax": (AxisAttrs, _equal("y", "x")),
+    "mul": (ClipAttrs, _mul),
+    "softmax": (SoftmaxAttrs, _equal("y", "x")),
     "mask": (ClipAttrs, _mask),
     "keep": (AxisAttrs, _keep),
-    "softmax_loss": (NoAttrs, _same_size("dy", "x")),
+    "softmax_loss": (LossAttrs, _same_size("dy", "x")),
+    "squared_loss": (NoAttrs, _equal("dy", "x", "target")),
+    "sigmoid_loss": (NoAttrs, _equal("dy", "x", "target")),
     "conv2d_backward_input": (WindowAttrs, _backward(_conv2d)),
     "depthwise_backward_input": (WindowAttrs, _backward(_depthwise)),
     "fully_connected_backward_input": (DenseAttrs, _backward(_fully_connected)),
@@ -258,6 +290,8 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "concatenate_backward_input": (PartAttrs, _concatenate_backward),
     "transpose_backward_input": (TransposeAttrs, _backward(_transpose)),
     "lookup_backward_input": (LookupAttrs, _equal("dx", "x", "dy")),
+    "softmax_backward_input": (SoftmaxAttrs, _equal("dx", "y", "dy")),
+    "mul_backward_input": (PartAttrs, _mul_backward),
     "reshape_backward_input": (NoAttrs, _same_size("dx", "dy")),
     "gradient_add": (NoAttrs, _equal("dx", "a", "b")),
     "conv2d_update": (WindowAttrs, _conv2d_update),

@@ -163,8 +163,10 @@ def _model(program: Program) -> str:
         "input": _buffer(program.input),
         "output": _buffer(program.output),
         "train_input": _buffer(program.train_input),
+        "target": _buffer(program.target),
         "input_bytes": "MODEL_INPUT_BYTES",
         "output_bytes": "MODEL_OUTPUT_BYTES",
+        "target_bytes": program.target_bytes,
         "classes": program.classes,
         "hash": "MODEL_HASH",
     }

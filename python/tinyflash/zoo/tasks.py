@@ -6,12 +6,18 @@ from collections.abc import Callable, Mapping
 
 from tinyflash.errors import DataError
 from tinyflash.zoo import pictures
+from tinyflash.zoo.activity import activity
+from tinyflash.zoo.digits import digits_task
+from tinyflash.zoo.keywords import keywords
 from tinyflash.zoo.task import Task
 
 TASKS: Mapping[str, Callable[[], Task]] = {
     "faces": pictures.faces,
     "fashion": pictures.fashion_resnet,
     "fashion-person": pictures.fashion_person,
+    "activity": activity,
+    "digits": digits_task,
+    "keywords": keywords,
 }
 
 

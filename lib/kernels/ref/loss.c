@@ -1,0 +1,66 @@
+/* The losses that compare the network's output with a target of the same shape (SPEC 4.8). */
+#include "arith.h"
+
+#define EXPONENT_MIN (-40)
+
+/* What a loss compares. `probabilities`: uint16 [256], Q15, by the byte of x; null: x and the target are
+ * in the same units. */
+typedef struct comparison {
+    const int8_t *x, *target;
+    const uint16_t *probabilities;
+} comparison;
+
+/* g of SPEC 4.8: the difference at element i. */
+static int32_t difference(const comparison *c, uint32_t i) {
+    if (!c->probabilities) {
+        return c->x[i] - c->target[i];
+    }
+    const int32_t wanted = ((c->target[i] - INT8_MIN) * (1 << 15) + 127) / 255;
+    return c->probabilities[(uint8_t)c->x[i]] - wanted;
+}
+
+static int32_t magnitude(int32_t v) { return v < 0 ? -v : v; }
+
+static int32_t largest_difference(const tiny_target_loss *op, const comparison *c) {
+    int32_t largest = 0;
+    for (uint32_t i = 0; i < op->count; i++) {
+        largest = tiny_max(largest, magnitude(difference(c, i)));
+    }
+    return largest;
+}
+
+static void store(const tiny_target_loss *op, const comparison *c, const tiny_gradient_out *dy) {
+    const tiny_factor *factor = &op->factor;
+    const int32_t peak = largest_difference(op, c) * factor->mantissa;
+    const int32_t shift = tiny_max(tiny_loss_shift(peak), EXPONENT_MIN - factor->exponent);
+    for (uint32_t i = 0; i < op->count; i++) {
+        const int64_t v = (int64_t)difference(c, i) * factor->mantissa;
+        dy->d[i] = (int8_t)tiny_clamp(tiny_shift_round(v, shift), -127, 127);
+    }
+    dy->scale->exponent = (int8_t)(factor->exponent + shift);
+    dy->scale->peak = peak;
+}
+
+void tiny_squared_loss(const tiny_target_loss *op, const int8_t *x, const int8_t *target,
+                       tiny_state *state, const tiny_gradient_out *dy) {
+    const comparison c = {x, target, NULL};
+    uint32_t error = 0;
+    for (uint32_t i = 0; i < op->count; i++) {
+        const int32_t g = difference(&c, i);
+        error += (uint32_t)(g * g);
+    }
+    store(op, &c, dy);
+    state->error = error;
+}
+
+void tiny_sigmoid_loss(const tiny_target_loss *op, const int8_t *x, const int8_t *target,
+                       const uint16_t *probabilities, tiny_state *state,
+                       const tiny_gradient_out *dy) {
+    const comparison c = {x, target, probabilities};
+    uint32_t error = 0;
+    for (uint32_t i = 0; i < op->count; i++) {
+        error += (uint32_t)magnitude(difference(&c, i));
+    }
+    store(op, &c, dy);
+    state->error = error;
+}
