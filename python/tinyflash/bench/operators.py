@@ -179,7 +179,8 @@ def _offset(attrs: LookupAttrs, node: Node, tensors: Tensors, x: Quant) -> float
     table, y = tensors[node.inputs["table"]].data, tensors[node.outputs["y"]].quant
     assert table is not None and y is not None
     stored = np.arange(256, dtype=np.uint8).view(np.int8)
-    inside = (table > attrs.clip.low) & (table < attrs.clip.high)
+    entries = table.astype(np.int64)
+    inside = (entries > attrs.clip.low) & (entries < attrs.clip.high)
     differences = real(table, y) - attrs.alpha * real(stored, x)
     return float(np.mean(differences[inside])) if inside.any() else 0.0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tinyflash.compiler import compile_model, forward_graph
 from tinyflash.errors import SchemeError
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.layers import WEIGHTED, classifier
+from tinyflash.passes.layers import WEIGHTED, last_layer
 from tinyflash.passes.scheme import Rule, Scheme, resolve
 from tinyflash.zoo.task import Task
 
@@ -75,7 +75,8 @@ def memory(task: Task, scheme: Scheme) -> Memory:
 
 def _reached(task: Task) -> tuple[str, ...]:
     """Layers before the classifier that the gradient reaches, in order."""
-    graph = differentiate(forward_graph(task.graph, sparse(task)))
-    head = classifier(forward_graph(task.graph, sparse(task))).name
-    updated = {n.layer for n in graph.nodes if n.op.endswith("_update")} - {head}
+    forward = forward_graph(task.graph, sparse(task))
+    graph, head = differentiate(forward), last_layer(forward)
+    assert head is not None
+    updated = {n.layer for n in graph.nodes if n.op.endswith("_update")} - {head.name}
     return tuple(n.name for n in graph.nodes if n.op in WEIGHTED and n.name in updated)

@@ -207,9 +207,9 @@ def _straight(y: Real, value: Real) -> Real:
 
 
 def _clip(node: Node) -> Clip:
-    attrs = node.attrs
-    clipped = isinstance(attrs, WindowAttrs | DenseAttrs | ClipAttrs | LookupAttrs)
-    return attrs.clip if clipped else Clip()
+    if isinstance(node.attrs, WindowAttrs | DenseAttrs | ClipAttrs | LookupAttrs):
+        return node.attrs.clip
+    return Clip()
 
 
 def _is_clipped(graph: Graph, node: Node) -> bool:
