@@ -88,6 +88,7 @@ def compile_model(
 
 def forward_graph(graph: Graph, scheme: Scheme) -> Graph:
     """The network as a scheme has it: with the logits named, and those of a new head if it asks."""
+    graph = with_input_unit(graph)
     if scheme.head is not None:
         return attach_head(graph, scheme.head)
     return mark_logits(graph, scheme.loss)
@@ -95,7 +96,7 @@ def forward_graph(graph: Graph, scheme: Scheme) -> Graph:
 
 def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     """Forward, backward and updates in one graph, for `prune` to take apart."""
-    forward = forward_graph(with_input_unit(graph), scheme)
+    forward = forward_graph(graph, scheme)
     verify(forward)
     updates = resolve(scheme, forward)
     if not updates:

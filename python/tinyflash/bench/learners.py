@@ -89,10 +89,11 @@ class Verdict:
 
 
 def judge(learner: Learner, samples: Samples) -> Verdict:
+    labels = samples.y.astype(np.int64)
     logits = learner.logits(samples.x).astype(np.float64)
     if not np.isfinite(logits).all():  # float training can diverge
         return Verdict(np.zeros(len(samples), np.bool_), float("inf"))
-    return Verdict(logits.argmax(axis=1) == samples.y, _cross_entropy(logits, samples.labels))
+    return Verdict(logits.argmax(axis=1) == labels, _cross_entropy(logits, labels))
 
 
 def _cross_entropy(logits: npt.NDArray[np.float64], labels: Labels) -> float:

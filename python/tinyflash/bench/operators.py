@@ -19,11 +19,13 @@ from tinyflash.graph import (
     Node,
     PadAttrs,
     Quant,
+    SoftmaxAttrs,
     Tensor,
     TransposeAttrs,
     Window,
     WindowAttrs,
 )
+from tinyflash.passes.layers import groups_of
 
 Real = Any  # torch.Tensor, float32; torch is imported only where a float method runs
 Tensors = Mapping[str, Tensor]
@@ -74,9 +76,10 @@ def _conv2d(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
     from torch.nn import functional
 
     x, w, b, window = inputs["x"], inputs["w"], inputs.get("b"), _window(node)
-    if window.kernel == (1, 1) == window.stride and not any(window.padding):
+    groups = groups_of(node)
+    if window.kernel == (1, 1) == window.stride and not any(window.padding) and groups == 1:
         return functional.linear(x, w[:, 0, 0], b)
-    return _convolved(_planes(x), w.permute(0, 3, 1, 2), b, window, 1)
+    return _convolved(_planes(x), w.permute(0, 3, 1, 2), b, window, groups)
 
 
 def _depthwise(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
@@ -145,13 +148,16 @@ def _transpose(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
     return inputs["x"].permute(0, *(axis + 1 for axis in node.attrs.order))
 
 
-def _softmax(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
-    """Its table of exponentials says how much one stored unit counts."""
-    assert isinstance(node.attrs, AxisAttrs)
-    quant, table = tensors[node.inputs["x"]].quant, tensors[node.inputs["table"]].data
-    assert quant is not None and table is not None
-    per_unit = math.log(int(table[0]) / max(int(table[1]), 1))
-    return (inputs["x"] * (per_unit / quant.scale[0])).softmax(dim=node.attrs.axis + 1)
+def _softmax(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    assert isinstance(node.attrs, SoftmaxAttrs)
+    return (node.attrs.beta * inputs["x"]).softmax(dim=-1)
+
+
+def _mul(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    """B has the shape of a, or is one row of it, for all rows."""
+    a, b = inputs["a"], inputs["b"]
+    row = b.flatten(1)[:, None]
+    return a.reshape(len(a), -1, row.shape[-1]) * row
 
 
 # ---- Functions of one element --------------------------------------------------------------------
@@ -161,9 +167,22 @@ def _lookup(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
     """The function itself; where only its table is known, the table, which has no gradient."""
     assert isinstance(node.attrs, LookupAttrs)
     x, quant = inputs["x"], tensors[node.inputs["x"]].quant
-    if quant is None or node.attrs.function not in _FUNCTIONS:
-        return _tabulated(node, tensors, x, quant)
-    return _FUNCTIONS[node.attrs.function](x, node.attrs.alpha)
+    if quant is not None and node.attrs.function in _FUNCTIONS:
+        return _FUNCTIONS[node.attrs.function](x, node.attrs.alpha)
+    if quant is not None and node.attrs.function in _LINES:
+        return node.attrs.alpha * x + _offset(node.attrs, node, tensors, quant)
+    return _tabulated(node, tensors, x, quant)
+
+
+def _offset(attrs: LookupAttrs, node: Node, tensors: Tensors, x: Quant) -> float:
+    """What a table adds to alpha * x, where it is not clipped."""
+    table, y = tensors[node.inputs["table"]].data, tensors[node.outputs["y"]].quant
+    assert table is not None and y is not None
+    stored = np.arange(256, dtype=np.uint8).view(np.int8)
+    entries = table.astype(np.int64)
+    inside = (entries > attrs.clip.low) & (entries < attrs.clip.high)
+    differences = real(table, y) - attrs.alpha * real(stored, x)
+    return float(np.mean(differences[inside])) if inside.any() else 0.0
 
 
 def _tabulated(node: Node, tensors: Tensors, x: Real, quant: Quant | None) -> Real:
@@ -190,6 +209,8 @@ _FUNCTIONS: dict[str, Callable[[Real, float], Real]] = {
     "quantize": lambda x, _: x,
 }
 
+_LINES = ("add", "sub", "mul")  # with a constant number
+
 RULES: dict[str, Rule] = {
     "conv2d": _conv2d,
     "depthwise": _depthwise,
@@ -198,6 +219,7 @@ RULES: dict[str, Rule] = {
     "max_pool": _max_pool,
     "mean": _mean,
     "add": lambda _node, _, inputs: inputs["a"] + inputs["b"],
+    "mul": _mul,
     "pad": _pad,
     "reshape": lambda _node, _, inputs: inputs["x"],
     "concatenate": _concatenate,

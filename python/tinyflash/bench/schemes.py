@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tinyflash.compiler import compile_model
+from tinyflash.compiler import compile_model, forward_graph
 from tinyflash.errors import SchemeError
-from tinyflash.graph import Graph
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.head import attach_head
 from tinyflash.passes.layers import WEIGHTED, last_layer
 from tinyflash.passes.scheme import Rule, Scheme, resolve
-from tinyflash.passes.unit import with_input_unit
 from tinyflash.zoo.task import Task
 
 
@@ -26,11 +23,6 @@ class Memory:
     @property
     def total(self) -> int:
         return self.arena + self.trainable + self.state
-
-
-def forward_graph(task: Task) -> Graph:
-    """The network with the task's new classifier, as the compiler differentiates it."""
-    return attach_head(with_input_unit(task.graph), task.classes)
 
 
 def sparse(task: Task) -> Scheme:
@@ -52,7 +44,7 @@ def biases(task: Task, deep: bool) -> Scheme:
     """The biases of every layer; or, not `deep`, of those from the sparse scheme's first on."""
     layers = _reached(task)
     if not deep:
-        trained = resolve(sparse(task), forward_graph(task))
+        trained = resolve(sparse(task), forward_graph(task.graph, sparse(task)))
         first = next(i for i, name in enumerate(layers) if name in trained)
         layers = layers[first:]
     return replace(sparse(task), rules=(Rule(layers=layers, bias=True),))
@@ -83,9 +75,8 @@ def memory(task: Task, scheme: Scheme) -> Memory:
 
 def _reached(task: Task) -> tuple[str, ...]:
     """Layers before the classifier that the gradient reaches, in order."""
-    forward = forward_graph(task)
-    head = last_layer(forward)
+    forward = forward_graph(task.graph, sparse(task))
+    graph, head = differentiate(forward), last_layer(forward)
     assert head is not None
-    graph = differentiate(forward)
     updated = {n.layer for n in graph.nodes if n.op.endswith("_update")} - {head.name}
     return tuple(n.name for n in graph.nodes if n.op in WEIGHTED and n.name in updated)

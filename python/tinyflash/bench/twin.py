@@ -19,7 +19,17 @@ import numpy.typing as npt
 
 from tinyflash.bench.operators import Real, forward, real
 from tinyflash.errors import TinyflashError
-from tinyflash.graph import Clip, ClipAttrs, DenseAttrs, Graph, Node, Port, Quant, WindowAttrs
+from tinyflash.graph import (
+    Clip,
+    ClipAttrs,
+    DenseAttrs,
+    Graph,
+    LookupAttrs,
+    Node,
+    Port,
+    Quant,
+    WindowAttrs,
+)
 from tinyflash.lower.constants import dead_channels, scale_of
 from tinyflash.passes.differentiate import is_masked
 from tinyflash.passes.layers import WEIGHTED, weight_scales
@@ -61,8 +71,9 @@ class Layer:
         kept = self.update.kept
         if kept:
             live = self.live[..., :kept] if self.live.shape[-1] > 1 else self.live
-            own = rate * self.update.weight_rate
-            self.w.data[..., :kept] -= own * live * self.w.grad[..., :kept]
+            self.w.data[..., :kept] -= (
+                rate * self.update.weight_rate * live * self.w.grad[..., :kept]
+            )
             self.w.grad = None
             if fake:
                 reach = 127 * self.scale
@@ -182,7 +193,7 @@ class Twin:
             return y
         scale, zero, clip = tensor.quant.scale[0], tensor.quant.zero, _clip(node)
         stored = ((y.detach() / scale).round() + zero).clamp(clip.low, clip.high)
-        if is_masked(node) and tensor.name != self.graph.logits:
+        if _is_clipped(self.graph, node):
             y = y * ((stored > clip.low) & (stored < clip.high))
         return _straight(y, (stored - zero) * scale)
 
@@ -196,14 +207,19 @@ def _straight(y: Real, value: Real) -> Real:
 
 
 def _clip(node: Node) -> Clip:
-    return (
-        node.attrs.clip if isinstance(node.attrs, WindowAttrs | DenseAttrs | ClipAttrs) else Clip()
-    )
+    if isinstance(node.attrs, WindowAttrs | DenseAttrs | ClipAttrs | LookupAttrs):
+        return node.attrs.clip
+    return Clip()
+
+
+def _is_clipped(graph: Graph, node: Node) -> bool:
+    """Whether no gradient passes where the output is clipped (SPEC 4.4, 4.6)."""
+    return (is_masked(node) or node.op == "lookup") and node.outputs["y"] != graph.logits
 
 
 def _bounded(graph: Graph, node: Node, y: Real) -> Real:
     """The output within the bounds of the layer's activation function, if it has one."""
-    if not is_masked(node) or node.outputs["y"] == graph.logits:
+    if not _is_clipped(graph, node):
         return y
     low, high = bounds(graph, node)
     return y if math.isinf(low) and math.isinf(high) else y.clamp(low, high)
