@@ -1,10 +1,11 @@
-/* Commands of a model at work: hello, sample, infer, train, counters. */
+/* Commands of a model at work: hello, sample, infer, train, schedule, counters. */
 #include <stddef.h>
 #include <string.h>
 
 #include "board.h"
 #include "coding.h"
 #include "commands.h"
+#include "guard.h"
 
 protocol_status command_hello(device *self, const uint8_t *body, uint32_t count) {
     const tiny_model *model = self->session.model;
@@ -26,20 +27,29 @@ protocol_status command_hello(device *self, const uint8_t *body, uint32_t count)
     return PROTOCOL_OK;
 }
 
+/* Where a sample for this purpose goes; null: nowhere. */
 static uint8_t *input_for(const device *self, uint8_t purpose) {
-    return purpose == PROTOCOL_FOR_TRAIN ? tiny_train_input(&self->session)
-                                         : tiny_infer_input(&self->session);
+    switch (purpose) {
+        case PROTOCOL_FOR_INFER:
+            return tiny_infer_input(&self->session);
+        case PROTOCOL_FOR_TRAIN:
+            return tiny_train_input(&self->session);
+        case PROTOCOL_HELD_OUT:
+            return guard_room();
+        default:
+            return NULL;
+    }
 }
 
 /* Whether a sample for this purpose can be taken at all. */
 static protocol_status check_purpose(const device *self, uint8_t purpose) {
-    if (purpose > PROTOCOL_FOR_TRAIN) {
-        return PROTOCOL_BAD_RANGE;
-    }
     if (purpose == PROTOCOL_FOR_TRAIN && self->session.model->train.count == 0) {
         return PROTOCOL_NO_TRAINING;
     }
-    return PROTOCOL_OK;
+    if (purpose == PROTOCOL_HELD_OUT && guard_room() == NULL) {
+        return PROTOCOL_NO_GUARD;
+    }
+    return input_for(self, purpose) == NULL ? PROTOCOL_BAD_RANGE : PROTOCOL_OK;
 }
 
 /* Puts raw or coded bytes in their place; 0 if they are not those that `range` says. */
@@ -82,8 +92,7 @@ protocol_status command_sample(device *self, const uint8_t *body, uint32_t count
     return PROTOCOL_OK;
 }
 
-/* The sample is in place, and the session fit to run. Running uses the sample up. */
-static protocol_status take_sample(device *self, const uint8_t *input) {
+protocol_status device_take_sample(device *self, const uint8_t *input) {
     if (self->restore.spaces) {
         return PROTOCOL_HALF_WRITTEN;
     }
@@ -98,7 +107,7 @@ static protocol_status take_sample(device *self, const uint8_t *input) {
 /* Reply: ticks 32, then as much of the output as there is room for. */
 protocol_status command_infer(device *self, const uint8_t *body, uint32_t count) {
     const uint32_t output_bytes = self->session.model->output_bytes;
-    const protocol_status status = take_sample(self, tiny_infer_input(&self->session));
+    const protocol_status status = device_take_sample(self, tiny_infer_input(&self->session));
     (void)body, (void)count;
     if (status != PROTOCOL_OK) {
         return status;
@@ -124,14 +133,39 @@ static protocol_status status_of(tiny_error error) {
     }
 }
 
-/* body: label 32, rate mantissa 16, rate exponent 16. Reply: ticks 32, predicted 16, probability 16. */
+static tiny_factor get_factor(const uint8_t *bytes) {
+    return (tiny_factor){link_get16(bytes), (int16_t)link_get16(bytes + 2)};
+}
+
+/* The rate that TRAIN comes with, or the schedule's. */
+static tiny_factor rate_for(const device *self, const uint8_t *body, uint32_t count) {
+    if (count == COMMAND_TRAIN_AT_RATE) {
+        return get_factor(body + 4);
+    }
+    const uint32_t step = tiny_session_state(&self->session)->step - self->first_step;
+    return tiny_schedule_rate(&self->schedule, step);
+}
+
+static protocol_status check_train(const device *self, uint32_t count) {
+    if (count != COMMAND_TRAIN_SCHEDULED && count != COMMAND_TRAIN_AT_RATE) {
+        return PROTOCOL_BAD_LENGTH;
+    }
+    if (count == COMMAND_TRAIN_SCHEDULED && self->schedule.steps == 0) {
+        return PROTOCOL_NO_RATE;
+    }
+    return PROTOCOL_OK;
+}
+
+/* body: label 32, [rate mantissa 16, rate exponent 16]. Reply: ticks 32, predicted 16, probability 16. */
 protocol_status command_train(device *self, const uint8_t *body, uint32_t count) {
-    const tiny_factor rate = {link_get16(body + 4), (int16_t)link_get16(body + 6)};
-    protocol_status status = take_sample(self, tiny_train_input(&self->session));
-    (void)count;
+    protocol_status status = check_train(self, count);
+    if (status == PROTOCOL_OK) {
+        status = device_take_sample(self, tiny_train_input(&self->session));
+    }
     if (status != PROTOCOL_OK) {
         return status;
     }
+    const tiny_factor rate = rate_for(self, body, count);
     const uint32_t start = board_ticks();
     status = status_of(tiny_train(&self->session, link_get32(body), rate));
     if (status == PROTOCOL_OK) {
@@ -139,8 +173,28 @@ protocol_status command_train(device *self, const uint8_t *body, uint32_t count)
         reply_put32(&self->reply, board_ticks() - start);
         reply_put16(&self->reply, state->predicted);
         reply_put16(&self->reply, state->probability);
+        guard_watch(&self->session);
     }
     return status;
+}
+
+/* body: rate, drop: mantissa 16, exponent 16 each; steps, warm-up, steps done 32; kind, drops 8. */
+protocol_status command_schedule(device *self, const uint8_t *body, uint32_t count) {
+    const tiny_schedule schedule = {
+        .rate = get_factor(body),
+        .drop = get_factor(body + 4),
+        .steps = link_get32(body + 8),
+        .warmup = link_get32(body + 12),
+        .kind = body[20],
+        .drops = body[21],
+    };
+    (void)count;
+    if (tiny_schedule_check(&schedule) != TINY_OK) {
+        return PROTOCOL_BAD_SCHEDULE;
+    }
+    self->schedule = schedule;
+    self->first_step = tiny_session_state(&self->session)->step - link_get32(body + 16);
+    return PROTOCOL_OK;
 }
 
 /* Reply: training steps, weights saturated, deepest stack, frames damaged, each 32. */

@@ -69,6 +69,23 @@ def split(samples: Samples, held_out: float, seed: int) -> tuple[Samples, Sample
     return samples.take(np.sort(np.concatenate(kept))), samples.take(np.sort(np.concatenate(held)))
 
 
+def hold_out(samples: Samples, count: int, seed: int) -> tuple[Samples, Samples]:
+    """All samples but `count`, and those: labels by turns, as far as each has samples."""
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(samples))
+    turn = np.zeros(len(samples), np.int64)  # a sample's number among those of its label
+    for label in np.unique(samples.y):
+        mine = order[samples.y[order] == label]
+        turn[mine] = np.arange(len(mine))
+    held = order[np.argsort(turn[order], kind="stable")][:count]
+    kept = np.setdiff1d(np.arange(len(samples)), held)
+    if count > len(held) or len(kept) == 0:
+        raise DataError(
+            f"{count} of {len(samples)} samples cannot be held out and some kept; hold out fewer"
+        )
+    return samples.take(kept), samples.take(np.sort(held))
+
+
 def _load(path: Path) -> Numbers | dict[str, Numbers]:
     """The array of a .npy file, or those of an .npz file by name."""
     try:

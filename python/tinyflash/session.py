@@ -8,9 +8,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.guard import GuardReport
+from tinyflash.schedule import Schedule
 from tinyflash.state import unpack
 
 Int8Array = npt.NDArray[np.int8]
+Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,22 @@ class Session(Protocol):
     def infer(self, x: Int8Array) -> Int8Array:
         """The stored output, flat."""
 
-    def train_step(self, x: Int8Array, label: int, rate: float) -> Outcome:
-        """One step of gradient descent on one sample, in place."""
+    def train_step(self, x: Int8Array, label: int, rate: float | None = None) -> Outcome:
+        """One step of gradient descent on one sample, in place; rate None: the schedule's."""
+
+    def set_schedule(self, schedule: Schedule, done: int = 0) -> None:
+        """From now on the rates of a schedule, of which `done` steps are behind. It follows the
+        training step counter: a restored state is at its old place in the schedule."""
+
+    def start_guard(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> GuardReport:
+        """Evaluates held-out samples now and every so many training steps, keeps the best weights,
+        and goes back to them once more than `tolerance` samples are lost (SPEC 9)."""
+
+    def guard_report(self) -> GuardReport:
+        """What the guard has seen so far."""
+
+    def finish_guard(self) -> GuardReport:
+        """Evaluates, leaves the best weights, and ends the guard."""
 
     def counters(self) -> Counters:
         """Counters since the start."""

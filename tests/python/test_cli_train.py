@@ -94,3 +94,25 @@ def test_an_output_that_is_no_row_of_scores_needs_a_new_head(tmp_path):
     line = refused("train", tmp_path / "map.tflite", "--data", tmp_path / "d.npz", "-o", tmp_path)
     assert "is no row of class scores" in line
     assert "head =" in line
+
+
+def test_train_under_a_guard_stays_as_good_as_it_was(tmp_path, model, scheme, data):
+    """Though the rate destroys everything; the guard's samples are not trained on."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    tinyflash(*train(model, scheme, data, first, "--rate", "0.05", "--epochs", "5"))
+    more = ("--guard", "6", "--guard-every", "5", "--guard-tolerance", "0", "--rate", "90")
+    more += ("--validation", "0", "--resume", first / "learned.npz")
+    result = tinyflash(*train(model, scheme, data, second, *more))
+    assert result.exit_code == 0, result.output
+    course = json.loads((second / "training.json").read_text())
+    assert len(course["losses"]) == 3 * (40 - 6)
+    guard = course["guard"]
+    assert guard["samples"] == 6
+    assert guard["rollbacks"] > 0
+    assert guard["last"] == guard["best"]
+    assert f"guard: {guard['best']['correct']} of 6 held-out samples right" in result.stdout
+
+
+def test_a_guard_of_too_many_samples_is_refused(tmp_path, model, scheme, data):
+    line = refused(*train(model, scheme, data, tmp_path / "out", "--guard", "32"))
+    assert "32 of 32 samples cannot be held out and some kept; hold out fewer" in line

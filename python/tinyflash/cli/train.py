@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 
@@ -16,13 +16,15 @@ from tinyflash.console import counting, say, watching
 from tinyflash.errors import DataError
 from tinyflash.files import write_json
 from tinyflash.graph import Graph
+from tinyflash.guard import GuardReport
 from tinyflash.learned import Learned, load_learned, save_learned
 from tinyflash.passes.scheme import Scheme, load_scheme
 from tinyflash.read import read
-from tinyflash.samples import Samples, load_samples, split
+from tinyflash.samples import Samples, hold_out, load_samples, split
+from tinyflash.schedule import Kind
 from tinyflash.session import Session
 from tinyflash.sessions import open_session
-from tinyflash.training import History, Recipe, Schedule
+from tinyflash.training import Guard, History, Recipe
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Trained:
 @options.epochs
 @options.rate
 @options.schedule
+@options.warmup
 @options.seed
 @click.option(
     "--validation",
@@ -54,6 +57,21 @@ class Trained:
     default=0.2,
     show_default=True,
     help="Fraction of the samples held out, of each label alike; 0: none.",
+)
+@options.guard
+@click.option(
+    "--guard-every",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Training steps between two looks of the guard.",
+)
+@click.option(
+    "--guard-tolerance",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Held-out samples that may be lost before the guard goes back to the best weights.",
 )
 @click.option("--resume", type=options.PATH, help="A learned.npz to go on from.")
 @options.output_folder("Directory for learned weights and report.")
@@ -64,9 +82,13 @@ def train(
     board: str,
     epochs: int,
     rate: float,
-    schedule: Schedule,
+    schedule: Kind,
+    warmup: int,
     seed: int,
     validation: float,
+    guard: int,
+    guard_every: int,
+    guard_tolerance: int,
     resume: Path | None,
     output: Path,
 ) -> None:
@@ -75,25 +97,38 @@ def train(
     Without a scheme only the model's own classifier is trained. What was learned goes to
     learned.npz under the model's hash, the course of it to training.json.
     """
-    recipe = Recipe(epochs, rate, schedule, seed)
+    recipe = Recipe(epochs, rate, schedule, seed, warmup)
     graph, rules = read(model), load_scheme(scheme) if scheme else Scheme()
     target = None if board == "host" else load_board(board)
     samples = load_samples(data, graph.input, _classes(graph, rules))
     kept, held_out = split(samples, validation, seed)
     if len(kept) == 0:
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
+    watch = None
+    if guard:
+        kept, judges = hold_out(kept, guard, seed)
+        watch = Guard(judges, guard_every, guard_tolerance)
     compiled = compile_model(graph, rules, target, (kept.x, kept.y), seed)
     start = load_learned(resume, compiled.program) if resume else None
-    with open_session(compiled, target, output) as session:
+    with open_session(compiled, target, output, guard) as session:
         if start:
             start.restore(session)
-        trained = _train(session, kept, held_out, recipe)
+        trained = _train(session, kept, held_out, recipe, watch)
         learned = Learned.of(session, compiled.program)
     save_learned(output / "learned.npz", learned)
     write_json(output / "training.json", _content(trained, board, recipe))
     for moment in ("before", "after") if len(held_out) else ():
         click.echo(f"held-out accuracy {moment}: {getattr(trained, moment):.1f} %")
+    if trained.history.guard:
+        _say_guard(trained.history.guard)
     say(f"wrote {output}/learned.npz and training.json")
+
+
+def _say_guard(report: GuardReport) -> None:
+    click.echo(
+        f"guard: {report.best.correct} of {report.samples} held-out samples right; "
+        f"{report.evaluations} looks, {report.rollbacks} returns to the best weights"
+    )
 
 
 def _classes(graph: Graph, scheme: Scheme) -> int:
@@ -107,10 +142,12 @@ def _classes(graph: Graph, scheme: Scheme) -> int:
     return scheme.head or shape[-1]
 
 
-def _train(session: Session, kept: Samples, held_out: Samples, recipe: Recipe) -> Trained:
+def _train(
+    session: Session, kept: Samples, held_out: Samples, recipe: Recipe, guard: Guard | None
+) -> Trained:
     before = _accuracy(session, held_out)
     with watching("train", recipe.epochs * len(kept)) as hear:
-        history = training.train(session, kept, recipe, hear)
+        history = training.train(session, kept, recipe, hear, guard)
     return Trained(before, history, _accuracy(session, held_out))
 
 
@@ -127,9 +164,11 @@ def _content(trained: Trained, board: str, recipe: Recipe) -> dict[str, object]:
         "epochs": recipe.epochs,
         "rate": recipe.rate,
         "schedule": recipe.schedule,
+        "warmup": recipe.warmup,
         "seed": recipe.seed,
         "accuracy_before": trained.before,
         "accuracy_after": trained.after,
+        "guard": None if trained.history.guard is None else asdict(trained.history.guard),
         "losses": [round(step.loss, 6) for step in trained.history.steps],
         "correct": [step.correct for step in trained.history.steps],
     }
