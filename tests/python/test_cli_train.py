@@ -100,7 +100,7 @@ def test_train_under_a_guard_stays_as_good_as_it_was(tmp_path, model, scheme, da
     """Though the rate destroys everything; the guard's samples are not trained on."""
     first, second = tmp_path / "first", tmp_path / "second"
     tinyflash(*train(model, scheme, data, first, "--rate", "0.05", "--epochs", "5"))
-    more = ("--guard", "6", "--guard-every", "5", "--guard-tolerance", "0", "--rate", "90")
+    more = ("--guard", "6", "--guard-every", "1", "--guard-tolerance", "0", "--rate", "90")
     more += ("--validation", "0", "--resume", first / "learned.npz")
     result = tinyflash(*train(model, scheme, data, second, *more))
     assert result.exit_code == 0, result.output
