@@ -13,7 +13,7 @@ from tests.python.networks import NETWORKS
 
 from tinyflash.compiler import compile_model
 from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, lfw_faces, mlperf_tiny, other_network
-from tinyflash.data.faces import resize
+from tinyflash.data.pictures import resize
 from tinyflash.graph import Graph, Port
 from tinyflash.host import Session
 from tinyflash.port import decode, encode

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyflash.data import MLPERF_TINY, faces, fetch, mlperf_tiny
-from tinyflash.data.fetch import Member, Wheel
+from tinyflash.data import MLPERF_TINY, faces, fetch, mlperf_tiny, pictures
+from tinyflash.data.fetch import Member
+from tinyflash.data.pypi import Wheel
 from tinyflash.errors import BuildError, DataError
 
 
@@ -162,9 +163,9 @@ def test_split_follows_the_seed() -> None:
 
 def test_resize() -> None:
     ramp = np.tile(np.arange(4, dtype=np.float32), (1, 4, 1))
-    assert np.array_equal(faces.resize(ramp, 4), ramp)
-    wide = faces.resize(ramp, 8)[0]
+    assert np.array_equal(pictures.resize(ramp, 4), ramp)
+    wide = pictures.resize(ramp, 8)[0]
     np.testing.assert_allclose(wide[3], [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3])
-    np.testing.assert_allclose(faces.resize(ramp, 2)[0, 0], [0.5, 2.5])
-    assert np.array_equal(faces.resize(ramp.swapaxes(1, 2), 8)[0], wide.T)
-    assert (faces.resize(np.full((1, 1, 1), 7, np.float32), 3) == 7).all()
+    np.testing.assert_allclose(pictures.resize(ramp, 2)[0, 0], [0.5, 2.5])
+    assert np.array_equal(pictures.resize(ramp.swapaxes(1, 2), 8)[0], wide.T)
+    assert (pictures.resize(np.full((1, 1, 1), 7, np.float32), 3) == 7).all()

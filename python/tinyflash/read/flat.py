@@ -86,12 +86,12 @@ _WINDOW = ("Padding", "StrideH", "StrideW", "FusedActivationFunction")
 _DILATED = (*_WINDOW, "DilationHFactor", "DilationWFactor")
 _POOL = (*_WINDOW, "FilterHeight", "FilterWidth")
 _FUSED = ("FusedActivationFunction",)
-_OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ADD": ("AddOptions", _FUSED),
     "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", *_FUSED)),
     "CONV_2D": ("Conv2DOptions", _DILATED),
-    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _DILATED),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (*_DILATED, "DepthMultiplier")),
     "FULLY_CONNECTED": ("FullyConnectedOptions", ("WeightsFormat", *_FUSED)),
     "GATHER": ("GatherOptions", ("Axis", "BatchDims")),
     "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),
@@ -190,9 +190,9 @@ def _operator(codes: list[str], operator: tflite.Operator, index: int) -> FlatOp
 
 def _options(operator: tflite.Operator, code: str) -> dict[str, Option]:
     """The fields listed for the operator; none where the file has no options for it."""
-    if code not in _OPTIONS:
+    if code not in OPTIONS:
         return {}
-    kind, fields = _OPTIONS[code]
+    kind, fields = OPTIONS[code]
     present = operator.BuiltinOptionsType() == getattr(tflite.BuiltinOptions, kind)
     table = operator.BuiltinOptions() if present else None
     if table is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from tinyflash.graph import Clip, Pair, Window
+from collections.abc import Mapping
+
+from tinyflash.graph import Clip, Pair, Quant, Window
 from tinyflash.read.fixedpoint import float32, round_half_away
 from tinyflash.read.importing import Layer
 
-_SAME, _VALID = 0, 1
-_BOUNDS: dict[int, tuple[float | None, float | None]] = {
+SAME, VALID = 0, 1
+# Real bounds by the file's number: none, relu, relu_n1_to_1, relu6.
+ACTIVATIONS: Mapping[int, tuple[float | None, float | None]] = {
     0: (None, None),
     1: (0.0, None),
     2: (-1.0, 1.0),
@@ -24,17 +27,17 @@ def window(layer: Layer, kernel: Pair, size: Pair) -> Window:
         f"kernel {kernel}, stride {stride}, dilation {dilation}: each must be 1 to 255",
     )
     padding = layer.option("Padding")
-    layer.require(padding in (_SAME, _VALID), f"padding scheme {padding} is not known")
-    if padding == _VALID:
+    layer.require(padding in (SAME, VALID), f"padding scheme {padding} is not known")
+    if padding == VALID:
         return Window(kernel, stride, dilation)
-    top, bottom = _same(size[0], kernel[0], stride[0], dilation[0])
-    left, right = _same(size[1], kernel[1], stride[1], dilation[1])
+    top, bottom = same_padding(size[0], kernel[0], stride[0], dilation[0])
+    left, right = same_padding(size[1], kernel[1], stride[1], dilation[1])
     layer.require(max(top, left) < 256, "more than 255 rows or columns of padding")
     return Window(kernel, stride, dilation, (top, left, bottom, right))
 
 
-def _same(size: int, kernel: int, stride: int, dilation: int) -> Pair:
-    """Padding before and after; an odd one goes after."""
+def same_padding(size: int, kernel: int, stride: int, dilation: int) -> Pair:
+    """Padding before and after that makes ceil(size / stride) outputs; an odd one goes after."""
     out = -(-size // stride)
     total = max((out - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2
@@ -54,17 +57,26 @@ def output_size(sliding: Window, size: Pair) -> Pair:
 def fused_clip(layer: Layer) -> Clip:
     """Bounds of the stored output by the fused activation."""
     activation = int(layer.option("FusedActivationFunction", 0))
-    if activation not in _BOUNDS:
+    if activation not in ACTIVATIONS:
         layer.fail(f"fused activation number {activation} is not supported")
-    quant = layer.quant(layer.flat_output)
+    try:
+        return bounds(activation, layer.quant(layer.flat_output))
+    except ValueError as error:
+        layer.fail(str(error))
+
+
+def bounds(activation: int, quant: Quant) -> Clip:
+    """Bounds of the stored output by one of ACTIVATIONS."""
 
     def stored(real: float) -> int:
         steps = float32(real / quant.scale[0])
-        layer.require(abs(steps) < 2**31, "fused activation beyond the range of its scale")
+        if abs(steps) >= 2**31:
+            raise ValueError("fused activation beyond the range of its scale")
         return round_half_away(steps) + quant.zero
 
-    low, high = _BOUNDS[activation]
+    low, high = ACTIVATIONS[activation]
     lowest = -128 if low is None else max(-128, stored(low))
     highest = 127 if high is None else min(127, stored(high))
-    layer.require(lowest <= highest, "fused activation leaves no output")
+    if lowest > highest:
+        raise ValueError("fused activation leaves no output")
     return Clip(lowest, highest)

@@ -1,0 +1,146 @@
+"""Tables of numbers from a pickle of old pandas DataFrames, without pandas and without trust.
+
+A pickle is a program that may call anything it names. Here it can name only what ALLOWED lists:
+stand-ins that hold what they are given. Nothing of pandas, and of numpy no more than arrays of
+numbers made from bytes, is needed or run.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.errors import DataError
+
+Numbers = npt.NDArray[np.generic]
+Frame = Mapping[str, Numbers]
+
+
+class _Holder:
+    """Stands in for an object of pandas: keeps the state it is given."""
+
+    state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _Frame(_Holder):
+    """DataFrame."""
+
+
+class _Blocks(_Holder):
+    """BlockManager: columns of one type lie in one array."""
+
+
+class _Type:
+    """numpy.dtype, of numbers or objects."""
+
+    def __init__(self, code: str, align: object, copy: object) -> None:
+        if code not in ("i8", "f8", "f4", "i4", "O8"):
+            raise pickle.UnpicklingError(f"arrays of {code}")
+        self.code = code
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if self.code != "O8" and state[1] != "<":
+            raise pickle.UnpicklingError("arrays of another byte order")
+
+
+class _Array:
+    """numpy.ndarray: numbers from bytes, or a list of objects."""
+
+    values: Any = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, by_columns, data = state
+        if kind.code == "O8":
+            self.values = data
+            return
+        flat = np.frombuffer(data, f"<{kind.code}")
+        self.values = flat.reshape(shape, order="F" if by_columns else "C")
+
+
+@dataclass(frozen=True)
+class _Index:
+    """pandas' labels of rows or columns."""
+
+    data: Any
+
+
+def _new_index(_: object, state: Mapping[str, Any]) -> _Index:
+    return _Index(state.get("data"))
+
+
+def _new_array(*_: object) -> _Array:
+    return _Array()
+
+
+def _new_object(kind: type[_Holder], *_: object) -> _Holder:
+    if kind not in (_Frame, _Blocks):
+        raise pickle.UnpicklingError("an object of another kind")
+    return kind()
+
+
+def _latin1(text: str, coding: str) -> bytes:
+    """How pickles of protocol 2 hold bytes."""
+    if coding != "latin1":
+        raise pickle.UnpicklingError(f"text coded as {coding}")
+    return text.encode("latin1")
+
+
+def _nothing() -> None:
+    """For names that are only handed on."""
+
+
+ALLOWED: Mapping[tuple[str, str], Callable[..., Any]] = {
+    ("copy_reg", "_reconstructor"): _new_object,
+    ("__builtin__", "object"): _nothing,
+    ("__builtin__", "slice"): slice,
+    ("_codecs", "encode"): _latin1,
+    ("numpy", "dtype"): _Type,
+    ("numpy", "ndarray"): _nothing,
+    ("numpy.core.multiarray", "_reconstruct"): _new_array,
+    ("pandas.core.frame", "DataFrame"): _Frame,
+    ("pandas.core.indexes.base", "Index"): _nothing,
+    ("pandas.core.indexes.base", "_new_Index"): _new_index,
+    ("pandas.core.indexes.range", "RangeIndex"): _nothing,
+    ("pandas.core.internals.managers", "BlockManager"): _Blocks,
+}
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return ALLOWED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed") from None
+
+    def persistent_load(self, pid: object) -> Any:
+        raise pickle.UnpicklingError("references to outside are not allowed")
+
+
+def read_frames(content: bytes, where: str) -> Mapping[int, list[Frame]]:
+    """A pickled dictionary of lists of DataFrames of numbers; a frame by names of its columns."""
+    try:
+        table = _Reader(BytesIO(content)).load()
+        return {int(key): [_columns(frame) for frame in frames] for key, frames in table.items()}
+    except Exception as error:  # a damaged pickle can provoke any exception
+        raise DataError(f"{where}: no tables that can be read ({error}); fetch it again") from error
+
+
+def _columns(frame: _Frame) -> Frame:
+    """Columns of a frame: pandas stores those of one type as rows of one array."""
+    axes, arrays, names, _ = frame.state["_data"].state
+    found = {}
+    for array, block_names in zip(arrays, names, strict=True):
+        for name, values in zip(block_names.data.values, array.values, strict=True):
+            found[str(name)] = values
+    if set(found) != set(axes[0].data.values):
+        raise ValueError("columns are missing")
+    return found

@@ -1,0 +1,16 @@
+"""Real samples as the bytes of a network's input."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.graph import Quant
+from tinyflash.session import Int8Array
+
+
+def stored(x: npt.NDArray[np.float32], quant: Quant) -> Int8Array:
+    """Real / scale + zero to the nearest, clamped: for inputs that a file declares as int8."""
+    steps = np.rint(x.astype(np.float64) / quant.scale[0]) + quant.zero
+    clamped: Int8Array = np.clip(steps, -128, 127).astype(np.int8)
+    return clamped

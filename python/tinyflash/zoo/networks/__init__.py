@@ -1,0 +1,11 @@
+"""Networks of our own, trained by the scripts in zoo/training."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+
+def path_of(name: str) -> Path:
+    """The .tflite file of a network."""
+    return Path(str(files(__name__) / f"{name}.tflite"))

@@ -1,0 +1,77 @@
+"""Tasks of pictures: faces for the person detector, clothing for it and for ResNet8."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyflash.data.faces import lfw_faces, stratified_halves
+from tinyflash.data.fashion import CLASSES, fashion
+from tinyflash.data.networks import mlperf_tiny
+from tinyflash.data.pictures import Floats, Labels, resize
+from tinyflash.graph import Port
+from tinyflash.port import encode
+from tinyflash.read import read
+from tinyflash.samples import Samples
+from tinyflash.zoo.drawing import draw
+from tinyflash.zoo.schemes import scheme
+from tinyflash.zoo.task import Split, Task
+
+_FACES = (80, 20)  # to train with, to validate; the test is the other half, as in the demo
+_FASHION = (600, 200, 1000)
+
+
+def faces() -> Task:
+    """Faces against other pictures, with MLPerf Tiny's person detector."""
+    graph = read(mlperf_tiny("visual_wake_words"))
+
+    def splits(seed: int) -> tuple[Split, ...]:
+        pictures, labels = lfw_faces()
+        half, test = stratified_halves(labels, seed)
+        train, validation = (half[part] for part in draw(labels[half], _FACES, seed))
+        return (
+            Split(
+                _samples(graph.input, pictures, labels, train),
+                _samples(graph.input, pictures, labels, validation),
+                _samples(graph.input, pictures, labels, test),
+            ),
+        )
+
+    return Task("faces", "person detector", graph, 2, scheme("person_faces"), 3, splits)
+
+
+def fashion_resnet() -> Task:
+    """Ten kinds of clothing, with MLPerf Tiny's ResNet8, which knows ten other things."""
+    return _fashion("ResNet8", "image_classification", "resnet_fashion")
+
+
+def fashion_person() -> Task:
+    """Ten kinds of clothing, with MLPerf Tiny's person detector."""
+    return _fashion("person detector", "visual_wake_words", "person_fashion")
+
+
+def _fashion(network: str, file: str, scheme_name: str) -> Task:
+    graph = read(mlperf_tiny(file))
+
+    def splits(seed: int) -> tuple[Split, ...]:
+        pictures, labels = fashion("train")
+        train, validation = draw(labels, _FASHION[:2], seed)
+        unseen, unseen_labels = fashion("t10k")
+        (test,) = draw(unseen_labels, _FASHION[2:], seed)
+        return (
+            Split(
+                _samples(graph.input, pictures, labels, train),
+                _samples(graph.input, pictures, labels, validation),
+                _samples(graph.input, unseen, unseen_labels, test),
+            ),
+        )
+
+    return Task("fashion", network, graph, CLASSES, scheme(scheme_name), 2, splits)
+
+
+def _samples(port: Port, pictures: Floats, labels: Labels, chosen: Labels) -> Samples:
+    """The chosen grey pictures as the network reads them: resized, three equal channels."""
+    grey = np.rint(resize(pictures[chosen], port.shape[1]))
+    if port.dtype == "int8":
+        grey -= 128  # as in training: bytes without a sign, moved into the signed range
+    colour = np.repeat(grey[..., np.newaxis], 3, axis=-1)
+    return Samples(encode(port, colour), labels[chosen])

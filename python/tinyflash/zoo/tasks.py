@@ -1,0 +1,24 @@
+"""All tasks by name. Loading one fetches its data and its network, or takes them from the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tinyflash.errors import DataError
+from tinyflash.zoo import pictures
+from tinyflash.zoo.activity import activity
+from tinyflash.zoo.task import Task
+
+TASKS: Mapping[str, Callable[[], Task]] = {
+    "faces": pictures.faces,
+    "fashion": pictures.fashion_resnet,
+    "fashion-person": pictures.fashion_person,
+    "activity": activity,
+}
+
+
+def load_task(name: str) -> Task:
+    """One of TASKS."""
+    if name not in TASKS:
+        raise DataError(f"no task {name!r}; there are {', '.join(TASKS)}")
+    return TASKS[name]()
