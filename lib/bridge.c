@@ -36,10 +36,11 @@ static tiny_weights weights(void *const *pair) {
         tiny_##layer##_backward_input(record, &dy, &w, &dx);    \
     }
 
-#define UPDATE(layer)                                                           \
-    OP(layer##_update) {                                                        \
-        const tiny_gradient dy = gradient(buffers + 1);                         \
-        tiny_##layer##_update(record, buffers[0], &dy, buffers[3], buffers[4]); \
+#define UPDATE(layer)                                                   \
+    OP(layer##_update) {                                                \
+        const tiny_gradient dy = gradient(buffers + 1);                 \
+        const tiny_trained w = {buffers[3], buffers[5], buffers[6]};    \
+        tiny_##layer##_update(record, buffers[0], &dy, &w, buffers[4]); \
     }
 
 FORWARD(fully_connected)
@@ -56,7 +57,7 @@ UPDATE(depthwise)
 
 OP(bias_update) {
     const tiny_gradient dy = gradient(buffers);
-    tiny_bias_update(record, &dy, buffers[2], buffers[3]);
+    tiny_bias_update(record, &dy, buffers[2], buffers[4], buffers[3]);
 }
 
 /* ---- Operators without weights ---- */

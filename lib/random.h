@@ -15,15 +15,21 @@ static inline uint32_t tiny_mix(uint32_t h) {
     return h ^ h >> 16;
 }
 
-/* Where the generator of one row of one tensor starts in this training step. */
-static inline uint32_t tiny_row_key(const tiny_state *state, uint32_t id, uint32_t row) {
-    return tiny_mix(tiny_mix(tiny_mix(tiny_mix(state->seed) ^ state->step) ^ id) ^ row);
+/* What one tensor contributes to the keys of its rows in this training step. */
+static inline uint32_t tiny_tensor_key(const tiny_state *state, uint32_t id) {
+    return tiny_mix(tiny_mix(tiny_mix(state->seed) ^ state->step) ^ id);
 }
 
-/* The next 16 bits along the row. */
-static inline int32_t tiny_draw(uint32_t *key) {
+/* Where the generator of one row of a tensor starts. */
+static inline uint32_t tiny_row_key(uint32_t tensor_key, uint32_t row) {
+    return tiny_mix(tensor_key ^ row);
+}
+
+/* The next 32 bits along the row. The upper 16 are the random fraction of one element; what needs
+ * 8 bits more takes the next lower ones. */
+static inline uint32_t tiny_draw(uint32_t *key) {
     *key = *key * 1664525u + 1013904223u;
-    return (int32_t)(*key >> 16);
+    return *key;
 }
 
 #endif

@@ -1,42 +1,104 @@
-/* One stochastically rounded step of gradient descent, shared by every update kernel (SPEC 6). */
+/* One stochastically rounded step of descent, shared by every update kernel (SPEC 6).
+ *
+ * A kernel begins an update (what holds for the tensor), then each row, and hands the gradient sum of
+ * each element over. Plain descent is inline; what other rules add is in update.c. */
 #ifndef TINYFLASH_LIB_UPDATE_H
 #define TINYFLASH_LIB_UPDATE_H
 
 #include "arith.h"
 #include "random.h"
 
-/* The rate of one row in one step: mantissa * 2^exponent turns a sum into units of 2^-16. */
+#define TINY_DELTA_MAX 0x7FFF0000 /* bound of a step in units of 2^-16 */
+
+/* mantissa * 2^exponent turns a sum into units of 2^-16. */
 typedef struct tiny_rate {
-    uint32_t mantissa; /* 0: the row is not updated */
+    uint32_t mantissa; /* 0: the sum counts as 0 */
     int32_t exponent;
 } tiny_rate;
 
+/* What a rule amounts to in this training step. */
+typedef struct tiny_course {
+    tiny_factor rate; /* learning rate; mantissa 0 if this update is skipped */
+    int32_t momentum; /* of the velocity, Q15 */
+    uint32_t key;     /* tiny_tensor_key */
+    uint32_t nearest; /* counts as the draw where it is not 0 */
+    int32_t moves;    /* whether weights move, or only the velocity */
+    int32_t dy_exponent;
+} tiny_course;
+
+/* The update of one tensor of weights. */
+typedef struct tiny_update {
+    tiny_course course;
+    tiny_rate decay;
+    tiny_trained to;
+    tiny_state *state;
+    int32_t plain; /* nothing but SPEC 6.2 to 6.4 */
+} tiny_update;
+
+/* One row of it. */
+typedef struct tiny_row {
+    tiny_rate rate;
+    uint32_t key;
+    int32_t moves; /* 0: nothing in this row can change */
+} tiny_row;
+
+/* SPEC 6.3, 6.7, 6.8: begins an update; counts it if it is skipped. */
+tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gradient *dy,
+                              tiny_state *state);
+
+tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *dy,
+                              const tiny_trained *to, tiny_state *state);
+
+/* Moves weight i by `delta`, in units of 2^-16, as any rule has it (SPEC 6.4, 6.8, 6.9). */
+void tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta, uint32_t draw);
+
 /* SPEC 6.2, the part that is the same for a whole row. */
-static inline tiny_rate tiny_row_rate(const tiny_state *state, const tiny_factor *factor,
-                                      const tiny_gradient *dy) {
+static inline tiny_rate tiny_row_rate(const tiny_course *course, const tiny_factor *factor) {
     const tiny_rate rate = {
-        (uint32_t)state->rate.mantissa * factor->mantissa >> 1,
-        state->rate.exponent + factor->exponent + 1 + dy->scale->exponent + 16,
+        (uint32_t)course->rate.mantissa * factor->mantissa >> 1,
+        course->rate.exponent + factor->exponent + 1 + course->dy_exponent + 16,
     };
     return rate;
 }
 
-/* The whole units to add for the gradient sum `sum`, rounded down after adding a random fraction. */
-static inline int32_t tiny_descend(const tiny_rate *rate, int32_t sum, int32_t draw) {
-    const int32_t delta =
-        tiny_clamp(tiny_scale_by(sum, rate->mantissa, rate->exponent), -0x7FFF0000, 0x7FFF0000);
-    return (draw - delta) >> 16;
+/* SPEC 6.2: the step for a gradient sum. */
+static inline int32_t tiny_delta(const tiny_rate *rate, int32_t sum) {
+    const int32_t delta = tiny_scale_by(sum, rate->mantissa, rate->exponent);
+    return tiny_clamp(delta, -TINY_DELTA_MAX, TINY_DELTA_MAX);
 }
 
-/* SPEC 6.4. */
-static inline void tiny_update_weight(int8_t *w, const tiny_rate *rate, int32_t sum, uint32_t *key,
-                                      tiny_state *state) {
-    const int32_t moved = *w + tiny_descend(rate, sum, tiny_draw(key));
+static inline tiny_row tiny_begin_row(const tiny_update *update, const tiny_factor *factor,
+                                      uint32_t row) {
+    const tiny_rate rate = tiny_row_rate(&update->course, factor);
+    const tiny_row begun = {
+        rate,
+        tiny_row_key(update->course.key, row),
+        rate.mantissa || (factor->mantissa && update->to.velocity),
+    };
+    return begun;
+}
+
+/* SPEC 6.4: the weight after a step; `fraction` of a unit is added before it is rounded down. */
+static inline int8_t tiny_moved(int8_t w, int32_t fraction, int32_t delta, tiny_state *state) {
+    const int32_t moved = w + ((fraction - delta) >> 16);
     const int32_t clamped = tiny_clamp(moved, -127, 127);
     if (clamped != moved) {
         tiny_count(&state->weights_saturated);
     }
-    *w = (int8_t)clamped;
+    return (int8_t)clamped;
+}
+
+/* Weight i, the next of its row, whose gradient sum is `sum`. */
+static inline void tiny_update_weight(const tiny_update *update, tiny_row *row, uint32_t i,
+                                      int32_t sum) {
+    const int32_t delta = tiny_delta(&row->rate, sum);
+    const uint32_t draw = tiny_draw(&row->key);
+    if (update->plain) {
+        int8_t *w = &update->to.w[i];
+        *w = tiny_moved(*w, (int32_t)(draw >> 16), delta, update->state);
+    } else {
+        tiny_move_weight(update, i, delta, draw);
+    }
 }
 
 /* The gradient sum of the weight at one tap of a window, over all positions (SPEC 6.1). x points to

@@ -50,11 +50,28 @@ typedef struct tiny_requant {
     int16_t x_zero, y_zero, y_min, y_max;
 } tiny_requant;
 
+/* How an update moves what it trains; {.every = 1, .clipped_limit = 65535} is plain descent. */
+typedef struct tiny_rule {
+    tiny_factor decay;      /* weight decay per unit of learning rate (SPEC 6.2); biases: 0 */
+    uint16_t momentum;      /* Q15, below 1; needs a velocity (SPEC 6.8) */
+    uint16_t every;         /* training steps per move of the weights, >= 1; above 1: a velocity */
+    uint16_t clipped_limit; /* more clipped elements of dy than this skip the step (SPEC 6.7) */
+    uint8_t nearest;        /* round to nearest, for comparison (SPEC 6.3) */
+} tiny_rule;
+
+/* The weights that an update moves, and what its rule remembers of each; null: nothing. */
+typedef struct tiny_trained {
+    int8_t *w;
+    int16_t *velocity; /* in units of 2^-8 (SPEC 6.8) */
+    uint8_t *low;      /* 8 more bits of each weight, 128 = none (SPEC 6.9) */
+} tiny_trained;
+
 /* What the backward kernels of a layer with weights need (SPEC 4, 6); null where unused. */
 typedef struct tiny_descent {
     const uint16_t *ratio;     /* [out] weight scale over the largest one, Q15; not for depthwise */
     const tiny_factor *factor; /* input gradient: [1] largest weight scale; depthwise: [channels] */
     const tiny_factor *rate;   /* [out] x scale / weight scale; 0: dead channel, never updated */
+    tiny_rule rule;
     uint32_t id;         /* of the weights in the source model, for the random bits (SPEC 6.3) */
     uint8_t ratio_shift; /* q of SPEC 4.1 */
 } tiny_descent;
@@ -78,7 +95,7 @@ void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const t
 /* w[o][i] -= rate[o] * sum over n of dy[n][o] * (x[n][i] - x_zero), i < kept, stochastic rounding
  * (SPEC 6). x is [rows][kept]. Exact while rows <= 66311. */
 void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x,
-                                 const tiny_gradient *dy, int8_t *w, tiny_state *state);
+                                 const tiny_gradient *dy, const tiny_trained *w, tiny_state *state);
 
 /* ---- Convolution, groups = 1 ---------------------------------------------------------------------- */
 
@@ -94,8 +111,8 @@ void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weig
 void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
                                 const tiny_weights *w, const tiny_gradient_out *dx);
 /* x is [height][width][kept]. */
-void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy, int8_t *w,
-                        tiny_state *state);
+void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
+                        const tiny_trained *w, tiny_state *state);
 
 /* ---- Depthwise convolution: output channel c * multiplier + m reads input channel c --------------- */
 
@@ -114,19 +131,22 @@ void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient
                                    const tiny_weights *w, const tiny_gradient_out *dx);
 /* x is [height][width][kept]; a row of random bits is one channel, its elements the taps. */
 void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
-                           int8_t *w, tiny_state *state);
+                           const tiny_trained *w, tiny_state *state);
 
 /* ---- Bias of any of the three --------------------------------------------------------------------- */
 
 typedef struct tiny_bias {
     uint32_t rows, out;
     const tiny_factor *rate; /* [out] 1 / (x scale * weight scale); 0: dead channel */
-    uint32_t id;             /* of the bias in the source model */
-    int32_t limit;           /* |b| stays within, so that no sum overflows (SPEC 6.5) */
+    tiny_rule rule;
+    uint32_t id;   /* of the bias in the source model */
+    int32_t limit; /* |b| stays within, so that no sum overflows (SPEC 6.5) */
 } tiny_bias;
 
-/* b[o] -= rate[o] * sum over n of dy[n][o], stochastic rounding (SPEC 6.5). */
-void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, tiny_state *state);
+/* b[o] -= rate[o] * sum over n of dy[n][o], stochastic rounding (SPEC 6.5). velocity: [out], in units
+ * of 2^-16, or null. */
+void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, int32_t *velocity,
+                      tiny_state *state);
 
 /* ---- Pooling --------------------------------------------------------------------------------------- */
 

@@ -18,11 +18,11 @@ TINY_OP(depthwise_forward);
 TINY_OP(fully_connected_backward_input);
 TINY_OP(conv2d_backward_input);
 TINY_OP(depthwise_backward_input);
-/* x, dy, s_dy, w, state */
+/* x, dy, s_dy, w, state, [velocity], [low] */
 TINY_OP(fully_connected_update);
 TINY_OP(conv2d_update);
 TINY_OP(depthwise_update);
-/* dy, s_dy, b, state */
+/* dy, s_dy, b, state, [velocity] */
 TINY_OP(bias_update);
 
 /* x, y */

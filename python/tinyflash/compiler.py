@@ -13,6 +13,7 @@ from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph
 from tinyflash.lower import lower
 from tinyflash.lower.program import Planned
+from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.head import attach_head, mark_logits
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
@@ -94,7 +95,9 @@ def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     verify(full)
     sparse = sparsify(full, updates)
     verify(sparse)
-    return sparse
+    complete = descend(sparse, scheme.optimizer, updates)
+    verify(complete)
+    return complete
 
 
 def _planned(graph: Graph) -> Planned:

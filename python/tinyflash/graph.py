@@ -174,8 +174,25 @@ Attrs = (
     | NoAttrs
 )
 
+
+@dataclass(frozen=True)
+class Descent:
+    """How an update moves what it trains (SPEC 6); by default plain gradient descent."""
+
+    rate: float = 1.0  # multiplies the learning rate
+    decay: float = 0.0  # weight decay per unit of learning rate, `rate` included
+    momentum: float = 0.0
+    every: int = 1  # training steps per move of the weights
+    clipped_limit: int = 65535  # clipped elements of dy beyond which a step is skipped
+    nearest: bool = False
+
+
+PLAIN = Descent()
+
 # Roles of each operator's inputs -> outputs. A role ending in "?" may be absent, in "*" repeats
 # (x0, x1, ...). A role in [] is also written, in place.
+# What an update remembers of each trained element has the shape of "w" or "b": "velocity" is int16
+# (of a bias: int32), "low" uint8.
 #
 # Weights: conv2d [out][kh][kw][in], depthwise [kh][kw][out], fully_connected [out][in]; with some
 # channels trained, "w" holds the trained first channels and "w_frozen" the others, each dense; with
@@ -211,10 +228,10 @@ ROLES: dict[str, tuple[str, str]] = {
     "lookup_backward_input": ("x slope dy mask?", "dx"),  # slope: int16 [256], SPEC 4.6
     "reshape_backward_input": ("dy", "dx"),  # the same bytes and the same scale
     "gradient_add": ("a b? mask?", "dx"),
-    "conv2d_update": ("x dy [w]", ""),
-    "depthwise_update": ("x dy [w]", ""),
-    "fully_connected_update": ("x dy [w]", ""),
-    "bias_update": ("dy [b]", ""),
+    "conv2d_update": ("x dy [w] [velocity?] [low?]", ""),
+    "depthwise_update": ("x dy [w] [velocity?] [low?]", ""),
+    "fully_connected_update": ("x dy [w] [velocity?] [low?]", ""),
+    "bias_update": ("dy [b] [velocity?]", ""),
     "advance": ("", ""),
 }
 
@@ -224,7 +241,7 @@ class Node:
     """One operation. `name` is the source layer's; inputs and outputs map roles to tensor names.
 
     Nodes derived from a layer with weights carry its attributes, and `layer` = the name of the
-    layer's forward node, which is where scales and shapes are looked up.
+    layer's forward node, which is where scales and shapes are looked up. `descent`: of updates.
     """
 
     op: str
@@ -233,12 +250,13 @@ class Node:
     outputs: Mapping[str, str]
     attrs: Attrs = NoAttrs()
     layer: str = ""
+    descent: Descent = PLAIN
 
     @property
     def writes(self) -> tuple[str, ...]:
         """Names of the tensors written in place."""
-        roles = ROLES[self.op][0].split()
-        return tuple(self.inputs[r[1:-1]] for r in roles if r.startswith("["))
+        roles = [r.strip("[?]") for r in ROLES[self.op][0].split() if r.startswith("[")]
+        return tuple(self.inputs[r] for r in roles if r in self.inputs)
 
 
 @dataclass(frozen=True)

@@ -104,14 +104,13 @@ def _impossible_weight(learned: Learned, program: Program) -> str | None:
 
 
 def _int8_spans(program: Program) -> list[tuple[int, int]]:
-    """Where in WEIGHTS the int8 weights are; between them are biases, which are int32."""
-    trained = {
-        buffer.offset: row.kernel != "bias_update"
-        for row in program.train
-        if row.kernel.endswith("_update")
-        for buffer in row.buffers
-        if buffer is not None and buffer.space is Space.WEIGHTS
-    }
+    """Where in WEIGHTS the int8 weights are; the rest, biases and what optimisers remember, may
+    hold any number. Weights are the first trained buffer of their update's row (ops.h)."""
+    trained: dict[int, bool] = {}
+    for row in program.train:
+        if row.kernel.endswith("_update"):
+            spaces = [b.offset for b in row.buffers if b is not None and b.space is Space.WEIGHTS]
+            trained |= {at: i == 0 and row.kernel != "bias_update" for i, at in enumerate(spaces)}
     starts = sorted(trained)
     ends = [*starts[1:], len(program.weights)]
     return [(a, b) for a, b in zip(starts, ends, strict=False) if trained[a]]

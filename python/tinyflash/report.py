@@ -33,6 +33,7 @@ def make_report(
         "arena_bytes": program.arena_bytes,
         "arena_lower_bound": max(p.plan.lower_bound for p in (infer, train) if p is not None),
         "trainable_bytes": len(program.weights),
+        **_bytes_by_use(train),
         "state_bytes": len(program.state),
         "frozen_bytes": len(program.flash),
         "guard_sample_bytes": guard.sample_bytes,
@@ -42,6 +43,18 @@ def make_report(
         "peak": _peak(planned),
         "trained": [] if train is None else _trained(train.graph),
     }
+
+
+def _bytes_by_use(train: Planned | None) -> dict[str, int]:
+    """What WEIGHTS holds, without the bytes that align it."""
+    found = {"weight_bytes": 0, "bias_bytes": 0, "optimizer_bytes": 0}
+    use = {"w": "weight_bytes", "b": "bias_bytes"}
+    for node in train.graph.nodes if train is not None else ():
+        for role, tensor in node.inputs.items():
+            if tensor in node.writes:
+                assert train is not None
+                found[use.get(role, "optimizer_bytes")] += train.graph.tensors[tensor].nbytes
+    return found
 
 
 def _peak(planned: Planned) -> Report:
@@ -127,7 +140,9 @@ def as_text(report: Report) -> str:
         "",
         f"  arena            {report['arena_bytes']:>9,} bytes"
         f"  (no plan can be below {report['arena_lower_bound']:,})",
-        f"  trained weights  {report['trainable_bytes']:>9,} bytes",
+        f"  trainable        {report['trainable_bytes']:>9,} bytes"
+        f"  (weights {report['weight_bytes']:,}, biases {report['bias_bytes']:,}, "
+        f"optimizer {report['optimizer_bytes']:,})",
         f"  state            {report['state_bytes']:>9,} bytes",
         f"  frozen weights   {report['frozen_bytes']:>9,} bytes of flash",
         f"  operations       {report['infer_operations']:>9,} to infer, "

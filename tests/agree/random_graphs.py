@@ -9,6 +9,7 @@ from tests.agree.functions import FUNCTIONS
 from tests.agree.graphs import Layer, Net, slid
 
 from tinyflash.graph import Clip, Graph, Window
+from tinyflash.passes.optimizer import Optimizer, Rates
 from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.reference.environment import LAYERS
 
@@ -130,8 +131,28 @@ class RandomNet:
         return self.net.fully_connected(flat, classes, self.layer())
 
 
+def random_optimizer(seed: int) -> tuple[Optimizer, Rates]:
+    """How updates move: plain descent in one of four, else any mixture of the options."""
+    rng = np.random.default_rng([seed, 1])
+    if seed % 4 == 0:
+        return Optimizer(), Rates()
+
+    def one_of(*values: float) -> float:
+        return float(rng.choice(values))
+
+    optimizer = Optimizer(
+        momentum=one_of(0.0, 0.5, 0.9, 0.999),
+        weight_decay=one_of(0.0, 1e-4, 0.1),
+        accumulate=int(rng.choice([1, 1, 2, 3])),
+        master=bool(rng.integers(2)),
+        rounding="nearest" if rng.integers(4) == 0 else "stochastic",
+        saturation_limit=(None, 0.0, 0.01, 0.2)[rng.integers(4)],
+    )
+    return optimizer, Rates(one_of(1.0, 2.0, 1e-3, 300.0), one_of(1.0, 0.5, 10.0))
+
+
 def random_graph(seed: int) -> tuple[Graph, Scheme]:
-    """A network of 3 to 10 operators, and which of its layers are trained by how much."""
+    """A network of 3 to 10 operators, which of its layers are trained by how much, and how."""
     rng = np.random.default_rng(seed)
     builder = RandomNet(rng)
     if builder.pick(0, 3) == 0:
@@ -142,9 +163,16 @@ def random_graph(seed: int) -> tuple[Graph, Scheme]:
         builder.grow()
     graph = builder.net.graph(builder.classify(builder.pick(2, 7)), f"random_{seed}")
     rules = [
-        Rule(layers=(node.name,), weights=float(rng.choice(RATIOS)), bias=bool(rng.integers(2)))
+        Rule(
+            layers=(node.name,),
+            weights=float(rng.choice(RATIOS)),
+            bias=bool(rng.integers(2)),
+            rate=None if seed % 4 == 0 else float(2.0 ** (len(node.name) % 5 - 2)),
+        )
         for node in graph.nodes[first:]
         if node.op in LAYERS
     ]
     head = Rule(layers=(graph.nodes[-1].name,), weights=1.0)
-    return graph, Scheme(rules=(*rules, head), headroom=int(rng.integers(0, 4)))
+    headroom = int(rng.integers(0, 4))
+    optimizer, rates = random_optimizer(seed)
+    return graph, Scheme((*rules, head), None, headroom, optimizer, rates)

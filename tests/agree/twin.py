@@ -9,6 +9,9 @@ from tinyflash.compiler import Compiled
 from tinyflash.host import Session
 from tinyflash.reference import Machine
 from tinyflash.reference.arith import factor_of
+from tinyflash.state import pack, unpack
+
+FINER = 5  # bits
 
 
 class Twin:
@@ -37,10 +40,21 @@ class Twin:
         return weights_bytes(self.trainer.environment)
 
 
+def _make_finer(session: Session, twin: Twin, index: int) -> None:
+    """Lowers one exponent, in both."""
+    header, scales = unpack(session.state)
+    index %= len(scales)
+    finer = max(scales[index].exponent - FINER, -40)
+    scales[index] = scales[index]._replace(exponent=finer)
+    session.state = pack(header, scales)
+    twin.trainer.environment.scale_list[index].exponent = finer
+
+
 def train_side_by_side(compiled: Compiled, seed: int, steps: int) -> Session:
     """Trains in C and in numpy on random samples at random rates.
 
-    After each step the outcome, all weights and state, and an inference must be the same.
+    After each step the outcome, all weights and state, and an inference must be the same. Before
+    each third step a gradient's scale is made too fine, so that many of its elements saturate.
     """
     session, twin = Session(compiled.program), Twin(compiled, seed)
     rng = np.random.default_rng(seed)
@@ -51,6 +65,8 @@ def train_side_by_side(compiled: Compiled, seed: int, steps: int) -> Session:
         label = int(rng.integers(compiled.program.classes))
         rate = float(10.0 ** rng.uniform(-3, 0.5))
         where = f"{compiled.program.name}, seed {seed}, step {step}"
+        if step % 3 == 2:
+            _make_finer(session, twin, int(rng.integers(2**16)))
         outcome = session.train_step(x, label, rate)
         assert outcome == twin.trainer.train_step(x, label, factor_of(rate)), where
         assert session.state == twin.state, where

@@ -14,6 +14,7 @@ from tests.lib.subject import Build, Data, Shape, Subject, subject
 from tests.lib.ties import ties
 
 from tinyflash.graph import Clip, Window
+from tinyflash.passes.optimizer import Optimizer
 from tinyflash.program import Factor
 
 FINE = Data(e_dx=-29)  # all saturate, and the peak has every bit of the largest
@@ -27,6 +28,19 @@ EXTREMES = (
     Data(rate=Factor(0, 0)),
     Data("extreme", rate=Factor(65535, 4)),
 )
+OPTIMIZERS = {
+    "momentum": Optimizer(momentum=0.9),
+    "accumulation over 2": Optimizer(accumulate=2),
+    "momentum and accumulation over 3": Optimizer(momentum=0.5, accumulate=3),
+    "low bytes": Optimizer(master=True),
+    "low bytes and momentum": Optimizer(momentum=0.999, master=True),
+    "decay": Optimizer(weight_decay=0.01),
+    "large decay": Optimizer(weight_decay=1.0, master=True, accumulate=2),
+    "rounding to nearest": Optimizer(rounding="nearest"),
+    "all, rounding to nearest": Optimizer(0.9, 0.1, 2, True, "nearest"),
+    "a limit of none": Optimizer(saturation_limit=0.0),
+    "a limit and momentum": Optimizer(saturation_limit=0.03, momentum=0.75, master=True),
+}
 # Around the widths of words, and of the blocks that faster kernels work in.
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 70)
 TYPICAL: tuple[Shape, Window] = ((6, 7, 5), Window((3, 3), (2, 2), (1, 1), (0, 1, 1, 1)))
@@ -51,7 +65,7 @@ def all_cases() -> Iterator[Case]:
         yield from family()
     for family in (_pools, _means, _moves, _parts, _tables, _functions, _sums, _in_place):
         yield from family()
-    for family in (_losses, _advances, ties):
+    for family in (_losses, _advances, ties, _optimizers):
         yield from family()
 
 
@@ -117,6 +131,21 @@ def _multipliers() -> Iterator[Case]:
     for multiplier in (2, 3):
         build = depthwise(same((4, 5), 3), Layer(), multiplier)
         yield from subject(f"multiplier {multiplier}", build, (4, 5, 3)).cases(Data(), "depthwise")
+
+
+def _optimizers() -> Iterator[Case]:
+    """Every option by itself, and mixtures; each draws a training step, so phases vary."""
+    shape, window = TYPICAL
+    builds = {
+        "conv2d": (conv2d(window, Layer()), shape),
+        "depthwise": (depthwise(window, Layer(dead=1)), shape),
+        "fully_connected": (fully_connected(Layer(dead=1)), SMALL),
+    }
+    for title, optimizer in OPTIMIZERS.items():
+        for op, (build, x) in builds.items():
+            one = subject(f"{op} with {title}", build, x, 4, optimizer)
+            for data in (Data(), *EXTREMES, Data(rate=Factor(52429, -14)), Data(e_dy=-6)):
+                yield from one.cases(data, f"{op}_update", "bias_update")
 
 
 # ---- Other operators -----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 from tinyflash.graph import (
     AdvanceAttrs,
     AxisAttrs,
+    Descent,
     Graph,
     MeanAttrs,
     Node,
@@ -22,7 +23,7 @@ from tinyflash.graph import (
 )
 from tinyflash.program import ConstArray, Value
 from tinyflash.reference import constants as k
-from tinyflash.reference.arith import Ints, ceil_log2
+from tinyflash.reference.arith import Ints, ceil_log2, factor_of
 from tinyflash.reference.environment import map_shape
 
 Fields = dict[str, Value]
@@ -97,10 +98,27 @@ def _arithmetic(graph: Graph, node: Node) -> Fields:
         "ratio": ConstArray("uint16_t", d.ratio),
         "factor": _factors(d.factor),
         "rate": _factors(d.w_rate),
+        "rule": _rule(update_of(graph, node)),
         "id": graph.tensors[w].source_id if w else 0,
         "ratio_shift": d.ratio_shift,
     }
     return {"requant": requant, "descent": descent}
+
+
+def update_of(graph: Graph, layer: Node) -> Descent:
+    """How the weights of a layer move."""
+    found = [n for n in graph.nodes if n.layer == layer.name and n.op == f"{layer.op}_update"]
+    return found[0].descent if found else Descent()
+
+
+def _rule(descent: Descent) -> Fields:
+    return {
+        "decay": factor_of(descent.decay),
+        "momentum": min(round(2**15 * descent.momentum), 32767),
+        "every": descent.every,
+        "clipped_limit": descent.clipped_limit,
+        "nearest": int(descent.nearest),
+    }
 
 
 def bias(graph: Graph, node: Node, forward: Node) -> Fields:
@@ -110,6 +128,7 @@ def bias(graph: Graph, node: Node, forward: Node) -> Fields:
         "rows": dy.size // b.size,
         "out": b.size,
         "rate": _factors(d.b_rate),
+        "rule": _rule(node.descent),
         "id": b.source_id,
         "limit": d.b_limit,
     }

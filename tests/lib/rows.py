@@ -14,8 +14,8 @@ from tinyflash.reference.environment import LAYERS, Environment
 BUFFERS = {
     **{f"{layer}_forward": "x w w_frozen b y" for layer in LAYERS},
     **{f"{layer}_backward_input": "dy s:dy w w_frozen mask dx s:dx" for layer in LAYERS},
-    **{f"{layer}_update": "x dy s:dy w state" for layer in LAYERS},
-    "bias_update": "dy s:dy b state",
+    **{f"{layer}_update": "x dy s:dy w state velocity low" for layer in LAYERS},
+    "bias_update": "dy s:dy b state velocity",
     "average_pool_forward": "x y",
     "max_pool_forward": "x y",
     "mean_forward": "x y",

@@ -9,9 +9,12 @@ import numpy as np
 from tests.agree.graphs import Layer, Net, same, sample
 from tests.lib.case import Case, capture
 
-from tinyflash.graph import Clip, Graph, Node
+from tinyflash.graph import Clip, Graph, Node, Tensor
+from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.layers import in_channels
+from tinyflash.passes.optimizer import PLAIN as SGD
+from tinyflash.passes.optimizer import Optimizer
 from tinyflash.passes.scheme import LayerUpdate
 from tinyflash.passes.sparsify import sparsify
 from tinyflash.program import Factor
@@ -98,10 +101,13 @@ class Subject:
         """Gradients to read, their exponents, and the scale of the gradient to write."""
         for name in node.inputs.values():
             tensor = self.graph.tensors[name]
+            if tensor.kind == "trainable":
+                self._disturb_trained(env, tensor, data)
             if tensor.kind == "gradient":
                 env.values[name] = data.values(self.rng, tensor.shape, -127)
                 wobble = int(self.rng.integers(3)) if data.e_dy < EXPONENT_MAX - 2 else 0
                 env.scales[name].exponent = data.e_dy + wobble
+                env.scales[name].clipped = int(self.rng.choice([0, 1, 2, 2**16 - 1]))
         if node.op == "advance":
             self._disturb_scales(env)
         elif "dx" in node.outputs:
@@ -109,6 +115,16 @@ class Subject:
             scale.exponent = settled(env, node) if data.e_dx is None else data.e_dx
             scale.peak = int(self.rng.choice([0, 30, 2**31 - 1]))
             scale.saturated = int(self.rng.choice([0, COUNTER_MAX - 1]))
+
+    def _disturb_trained(self, env: Environment, tensor: Tensor, data: Data) -> None:
+        """What a rule remembers, anywhere in its range."""
+        if tensor.name.endswith(("_velocity", "_low")) and data.fill != "zero":
+            bound = 2**31 - 1 - 2**16 if tensor.dtype == "int32" else 2**15 - 1
+            low, high = (0, 255) if tensor.dtype == "uint8" else (-bound, bound)
+            values = self.rng.integers(low, high + 1, tensor.shape)
+            if data.fill == "extreme":
+                values = self.rng.choice([low, high], tensor.shape)
+            env.values[tensor.name] = values.astype(np.int64)
 
     def _disturb_scales(self, env: Environment) -> None:
         for scale in env.scale_list:
@@ -128,7 +144,13 @@ def settled(env: Environment, node: Node) -> int:
     return EXPONENT_MIN
 
 
-def subject(title: str, build: Build, shape: Shape, kept: int | None = None) -> Subject:
+def subject(
+    title: str,
+    build: Build,
+    shape: Shape,
+    kept: int | None = None,
+    optimizer: Optimizer = SGD,
+) -> Subject:
     """What `build` adds last, behind a masked layer that makes its input of `shape`. `kept`: the
     channels of it that are trained, all by default."""
     net = Net(np.random.default_rng(hash_of(title)))
@@ -141,12 +163,14 @@ def subject(title: str, build: Build, shape: Shape, kept: int | None = None) -> 
         for n in graph.nodes
         if n.name in reached
     }
-    return Subject(title, sparsify(full, updates), graph.nodes[-1].name, net.rng)
+    trained = descend(sparsify(full, updates), optimizer, updates)
+    return Subject(title, trained, graph.nodes[-1].name, net.rng)
 
 
 def _update(graph: Graph, node: Node, kept: int | None) -> LayerUpdate:
     channels = in_channels(graph, node)
-    return LayerUpdate(channels if kept is None else min(kept, channels), channels, bias=True)
+    kept = channels if kept is None else min(kept, channels)
+    return LayerUpdate(kept, channels, bias=True, weight_rate=1.5, bias_rate=0.7)
 
 
 def hash_of(text: str) -> int:

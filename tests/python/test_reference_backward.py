@@ -15,7 +15,7 @@ from tinyflash.program import Factor
 from tinyflash.reference import Machine, backward, constants, update
 from tinyflash.reference.arith import factor_of, ints
 from tinyflash.reference.constants import Factors
-from tinyflash.reference.update import Draw
+from tinyflash.reference.update import Draw, Rule, Trained
 from tinyflash.reference.windows import Sliding
 
 
@@ -117,33 +117,34 @@ def rates(*reals: float) -> Factors:
 
 
 def test_a_step_of_whole_units_is_exact_whatever_the_draw() -> None:
-    w = ints([[10, -20], [126, -126]])
+    w = Trained(ints([[10, -20], [126, -126]]))
     a = ints([[2, -4], [-100, 100]])
     for seed in range(20):
-        new = update.update_rows(w, a, rates(1.0, 1.0), HALF, 0, Draw(seed, 0, 0))
-        assert new.values.tolist() == [[9, -18], [127, -127]]
+        new = update.update_rows(w, a, rates(1.0, 1.0), Rule(HALF), Draw(seed, 0, 0))
+        assert new.to.values.tolist() == [[9, -18], [127, -127]]
         assert new.saturated == 2
 
 
 def test_a_fraction_moves_by_its_probability() -> None:
-    w, a = ints(np.zeros((1, 4000))), ints(np.ones((1, 4000)))
-    new = update.update_rows(w, a, rates(0.25), Factor(2**15, -15), 0, Draw(1, 2, 3))
-    assert set(new.values.ravel().tolist()) == {0, -1}
-    assert abs(new.values.mean() + 0.25) < 0.03
+    w, a = Trained(ints(np.zeros((1, 4000)))), ints(np.ones((1, 4000)))
+    new = update.update_rows(w, a, rates(0.25), Rule(Factor(2**15, -15)), Draw(1, 2, 3)).to.values
+    assert set(new.ravel().tolist()) == {0, -1}
+    assert abs(new.mean() + 0.25) < 0.03
 
 
 def test_dead_rows_stay_and_steps_are_bounded() -> None:
-    w, a = ints([[5], [5]]), ints([[2**31 - 1], [2**31 - 1]])
-    new = update.update_rows(w, a, rates(0.0, 1e30), Factor(2**15, 100), 15, Draw(0, 0, 0))
-    assert new.values.tolist() == [[5], [-127]]
+    w, a = Trained(ints([[5], [5]])), ints([[2**31 - 1], [2**31 - 1]])
+    rule = Rule(Factor(2**15, 100), e_dy=15)
+    new = update.update_rows(w, a, rates(0.0, 1e30), rule, Draw(0, 0, 0))
+    assert new.to.values.tolist() == [[5], [-127]]
 
 
 def test_biases_draw_along_one_row_and_keep_their_limit() -> None:
     dy, rate, draw = ints([[1, 4, -4], [1, 4, -4]]), Factor(2**15, -17), Draw(3, 1, 9)
-    b = ints([0, -999, 1000])
-    new = update.update_bias(b, dy, rates(1, 1, 0), rate, 0, draw, limit=1000)
-    first = int(draw.bits(1, 3)[0, 0])
-    assert new.tolist() == [(first - 2**15) >> 16, -1000, 1000]
+    b = Trained(ints([0, -999, 1000]))
+    new = update.update_bias(b, dy, rates(1, 1, 0), Rule(rate), draw, limit=1000)
+    first = int(draw.bits(1, 3)[0, 0]) >> 16
+    assert new.values.tolist() == [(first - 2**15) >> 16, -1000, 1000]
 
 
 def test_the_same_weights_in_any_kept_part_draw_the_same_bits() -> None:

@@ -10,6 +10,7 @@ from tests.agree.graphs import Net, same
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Window
+from tinyflash.passes.optimizer import Optimizer
 from tinyflash.passes.scheme import LayerUpdate, load_scheme, parse_scheme, resolve
 
 
@@ -48,6 +49,41 @@ def test_rules_apply_in_order() -> None:
     }
 
 
+def test_rates_multiply() -> None:
+    text = """
+        [rates]
+        head = 2.0
+        bias = 0.5
+        [[update]]
+        last = 1
+        weights = 1
+        rate = 0.25
+        bias = true
+        [[update]]
+        layers = ["depthwise_1"]
+        bias = true
+    """
+    assert resolve(parse_scheme(text), chain()) == {
+        "depthwise_1": LayerUpdate(0, 8, True, 1.0, 0.5),
+        "conv2d_2": LayerUpdate(8, 8, True, 0.25, 0.125),
+        "fully_connected_4": LayerUpdate(144, 144, True, 2.0, 1.0),
+    }
+
+
+def test_an_optimizer_is_read_as_python_says_it() -> None:
+    text = """
+        [optimizer]
+        momentum = 0.9
+        weight_decay = 1e-4
+        accumulate = 4
+        master = true
+        rounding = "nearest"
+        saturation_limit = 0.01
+    """
+    assert parse_scheme(text).optimizer == Optimizer(0.9, 1e-4, 4, True, "nearest", 0.01)
+    assert parse_scheme("").optimizer == Optimizer()
+
+
 def test_a_rule_without_layers_means_all_before_the_classifier() -> None:
     updates = resolve(parse_scheme("[[update]]\nweights = 0.01"), chain())
     assert {name: u.kept for name, u in updates.items()} == {
@@ -66,13 +102,27 @@ def test_a_rule_without_layers_means_all_before_the_classifier() -> None:
         ("head = true", "head must be a whole number"),
         ("heads = 2", "unknown key 'heads'; known: head"),
         ("update = 3", "write rules as"),
-        ("[[update]]\nlast = 2", "says neither weights nor bias"),
+        ("[[update]]\nlast = 2", "says none of weights, bias and rate"),
         ("[[update]]\nlast = -1\nbias = true", "last must be a whole number"),
         ("[[update]]\nweights = 1.5", "ratio of input channels from 0 to 1"),
         ("[[update]]\nweights = nan", "ratio of input channels from 0 to 1"),
         ("[[update]]\nbias = 1", "bias must be true or false"),
         ("[[update]]\noperator = 'add'\nbias = true", "operator must be one of conv2d"),
         ("[[update]]\nlayers = 'conv2d_0'\nbias = true", "list of layer names"),
+        ("[[update]]\nbias = true\nrate = 0", "update 1: rate is 0"),
+        ("[[update]]\nbias = true\nrate = 'x'", "update 1: rate must be a number from 0 to 1000"),
+        ("optimizer = 3", r"write \[optimizer\] as a table"),
+        ("[optimizer]\nbeta = 1", "optimizer: unknown key 'beta'; known: accumulate"),
+        ("[optimizer]\nmomentum = 1", "momentum must be a number from 0 to 0.999"),
+        ("[optimizer]\nmomentum = true", "momentum must be a number"),
+        ("[optimizer]\nweight_decay = -1e-4", "weight_decay must be a number from 0 to 1"),
+        ("[optimizer]\naccumulate = 0", "accumulate must be a whole number from 1 to 65535"),
+        ("[optimizer]\naccumulate = 2.0", "accumulate must be a whole number"),
+        ("[optimizer]\nmaster = 1", "master must be true or false"),
+        ("[optimizer]\nrounding = 'up'", "rounding must be one of stochastic, nearest"),
+        ("[optimizer]\nsaturation_limit = inf", "saturation_limit must be a number from 0 to 1"),
+        ("[rates]\nhead = 0", "rates: head is 0: to train nothing"),
+        ("[rates]\nbias = 1001", "rates: bias must be a number from 0 to 1000"),
     ],
 )
 def test_what_is_no_scheme_ends_in_one_line(text: str, complaint: str) -> None:

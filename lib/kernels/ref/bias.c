@@ -2,19 +2,35 @@
 #include "arith.h"
 #include "update.h"
 
-void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, tiny_state *state) {
-    uint32_t key = tiny_row_key(state, op->id, 0);
+/* SPEC 6.8, for biases: the step that momentum and accumulation make of `delta`. */
+static int32_t gathered(int32_t *velocity, int32_t momentum, int32_t delta) {
+    const int64_t sum = (int64_t)*velocity * momentum / 0x8000 + delta;
+    *velocity = tiny_clamp(tiny_saturate32(sum), -TINY_DELTA_MAX, TINY_DELTA_MAX);
+    return *velocity;
+}
+
+void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, int32_t *velocity,
+                      tiny_state *state) {
+    const tiny_course course = tiny_begin_course(&op->rule, op->id, dy, state);
+    uint32_t key = tiny_row_key(course.key, 0);
     for (uint32_t o = 0; o < op->out; o++) {
-        const tiny_rate rate = tiny_row_rate(state, &op->rate[o], dy);
-        const int32_t draw = tiny_draw(&key);
-        if (rate.mantissa == 0) {
+        const tiny_rate rate = tiny_row_rate(&course, &op->rate[o]);
+        const uint32_t draw = tiny_draw(&key);
+        if (op->rate[o].mantissa == 0) {
             continue;
         }
         int32_t sum = 0;
         for (uint32_t n = 0; n < op->rows; n++) {
             sum += dy->d[n * op->out + o];
         }
-        const int32_t moved = tiny_saturate32((int64_t)b[o] + tiny_descend(&rate, sum, draw));
-        b[o] = tiny_clamp(moved, -op->limit, op->limit);
+        int32_t delta = tiny_delta(&rate, sum);
+        if (velocity) {
+            delta = gathered(&velocity[o], course.momentum, delta);
+        }
+        if (course.moves) {
+            const int32_t fraction = (int32_t)((course.nearest ? course.nearest : draw) >> 16);
+            const int64_t moved = (int64_t)b[o] + ((fraction - delta) >> 16);
+            b[o] = tiny_clamp(tiny_saturate32(moved), -op->limit, op->limit);
+        }
     }
 }

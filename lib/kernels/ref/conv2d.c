@@ -126,17 +126,17 @@ void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
     backward_panel(op, dy, w->frozen, op->kept, op->window.x.channels - op->kept, dx);
 }
 
-void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy, int8_t *w,
-                        tiny_state *state) {
+void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
+                        const tiny_trained *w, tiny_state *state) {
     const tiny_window *win = &op->window;
-    const uint32_t taps = (uint32_t)win->kernel_h * win->kernel_w;
-    for (uint32_t o = 0; o < win->y.channels; o++, w += taps * op->kept) {
-        const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[o], dy);
-        uint32_t key = tiny_row_key(state, op->descent.id, o);
-        for (uint32_t j = 0; j < taps * op->kept && rate.mantissa; j++) {
+    const uint32_t size = (uint32_t)win->kernel_h * win->kernel_w * op->kept;
+    const tiny_update update = tiny_begin_update(&op->descent, dy, w, state);
+    for (uint32_t o = 0; o < win->y.channels; o++) {
+        tiny_row row = tiny_begin_row(&update, &op->descent.rate[o], o);
+        for (uint32_t j = 0; j < size && row.moves; j++) {
             const int32_t sum = tiny_tap_sum(win, x + j % op->kept, op->kept, op->requant.x_zero,
                                              dy->d + o, (int32_t)(j / op->kept));
-            tiny_update_weight(&w[j], &rate, sum, &key, state);
+            tiny_update_weight(&update, &row, o * size + j, sum);
         }
     }
 }

@@ -133,15 +133,15 @@ void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient
 }
 
 void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
-                           int8_t *w, tiny_state *state) {
-    const int32_t count = op->window.kernel_h * op->window.kernel_w;
+                           const tiny_trained *w, tiny_state *state) {
+    const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
+    const tiny_update update = tiny_begin_update(&op->descent, dy, w, state);
     for (uint32_t c = 0; c < op->kept; c++) {
-        const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[c], dy);
-        uint32_t key = tiny_row_key(state, op->descent.id, c);
-        for (int32_t tap = 0; tap < count && rate.mantissa; tap++) {
-            const int32_t sum =
-                tiny_tap_sum(&op->window, x + c, op->kept, op->requant.x_zero, dy->d + c, tap);
-            tiny_update_weight(&w[(uint32_t)tap * op->kept + c], &rate, sum, &key, state);
+        tiny_row row = tiny_begin_row(&update, &op->descent.rate[c], c);
+        for (uint32_t tap = 0; tap < taps && row.moves; tap++) {
+            const int32_t sum = tiny_tap_sum(&op->window, x + c, op->kept, op->requant.x_zero,
+                                             dy->d + c, (int32_t)tap);
+            tiny_update_weight(&update, &row, tap * op->kept + c, sum);
         }
     }
 }

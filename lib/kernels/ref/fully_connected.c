@@ -76,17 +76,18 @@ static void weight_sums(const tiny_fully_connected *op, const int8_t *x, const i
 }
 
 void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x,
-                                 const tiny_gradient *dy, int8_t *w, tiny_state *state) {
+                                 const tiny_gradient *dy, const tiny_trained *w,
+                                 tiny_state *state) {
     const uint32_t kept = op->kept;
+    const tiny_update update = tiny_begin_update(&op->descent, dy, w, state);
     int32_t sums[COLUMNS];
-    for (uint32_t o = 0; o < op->out; o++, w += kept) {
-        const tiny_rate rate = tiny_row_rate(state, &op->descent.rate[o], dy);
-        uint32_t key = tiny_row_key(state, op->descent.id, o);
-        for (uint32_t i = 0; i < kept && rate.mantissa; i += COLUMNS) {
+    for (uint32_t o = 0; o < op->out; o++) {
+        tiny_row row = tiny_begin_row(&update, &op->descent.rate[o], o);
+        for (uint32_t i = 0; i < kept && row.moves; i += COLUMNS) {
             const uint32_t count = kept - i < COLUMNS ? kept - i : COLUMNS;
             weight_sums(op, x + i, dy->d, o, count, sums);
             for (uint32_t j = 0; j < count; j++) {
-                tiny_update_weight(&w[i + j], &rate, sums[j], &key, state);
+                tiny_update_weight(&update, &row, o * kept + i + j, sums[j]);
             }
         }
     }

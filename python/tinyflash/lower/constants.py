@@ -97,16 +97,16 @@ def dead_channels(graph: Graph, layer: Node) -> tuple[bool, ...]:
     return tuple(s < DEAD_RATIO * max(scales) for s in scales)
 
 
-def weight_rates(graph: Graph, layer: Node) -> ConstArray:
-    """SPEC 6.2: x scale over weight scale."""
+def weight_rates(graph: Graph, layer: Node, multiplier: float = 1.0) -> ConstArray:
+    """SPEC 6.2: x scale over weight scale, times the group's multiplier of the learning rate."""
     s_x = scale_of(graph, layer.inputs["x"])
-    return _live(graph, layer, lambda s: s_x / s)
+    return _live(graph, layer, lambda s: multiplier * (s_x / s))
 
 
-def bias_rates(graph: Graph, layer: Node) -> ConstArray:
-    """SPEC 6.5: 1 / (x scale * weight scale)."""
+def bias_rates(graph: Graph, layer: Node, multiplier: float = 1.0) -> ConstArray:
+    """SPEC 6.5: 1 / (x scale * weight scale), times the group's multiplier."""
     s_x = scale_of(graph, layer.inputs["x"])
-    return _live(graph, layer, lambda s: 1 / (s_x * s))
+    return _live(graph, layer, lambda s: multiplier * (1 / (s_x * s)))
 
 
 def _live(graph: Graph, layer: Node, rate: Callable[[float], float]) -> ConstArray:

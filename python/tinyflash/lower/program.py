@@ -152,14 +152,22 @@ def _backward(c: _Context) -> list[Row]:
 
 def _update(c: _Context) -> list[Row]:
     family, record = _layer_record(c)
-    buffers = (c.tensor("x"), c.tensor("dy"), c.scale("dy"), c.tensor("w"), _STATE)
-    return [c.row(f"{family}_update", record, *buffers)]
+    read = (c.tensor("x"), c.tensor("dy"), c.scale("dy"))
+    remembered = _up_to_last(c.tensor("velocity"), c.tensor("low"))
+    return [c.row(f"{family}_update", record, *read, c.tensor("w"), _STATE, *remembered)]
 
 
 def _bias(c: _Context) -> list[Row]:
-    fields = r.bias_record(c.graph, c.layer())
+    fields = r.bias_record(c.graph, c.layer(), c.node.descent)
     record = c.lowering.record("tiny_bias", f"{c.node.name}_bias", fields)
-    return [c.row("bias_update", record, c.tensor("dy"), c.scale("dy"), c.tensor("b"), _STATE)]
+    before = (c.tensor("dy"), c.scale("dy"), c.tensor("b"), _STATE)
+    return [c.row("bias_update", record, *before, *_up_to_last(c.tensor("velocity")))]
+
+
+def _up_to_last(*buffers: Buffer | None) -> tuple[Buffer | None, ...]:
+    """The buffers without the absent ones at the end, which a table leaves out."""
+    present = [i for i, buffer in enumerate(buffers) if buffer is not None]
+    return buffers[: max(present, default=-1) + 1]
 
 
 def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node], r.Fields]) -> _Rule:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from math import ceil, log2, prod
 
+from tinyflash.arith import factor
 from tinyflash.errors import ModelError
 from tinyflash.graph import (
+    PLAIN,
     AdvanceAttrs,
     AxisAttrs,
     Clip,
     ClipAttrs,
     DenseAttrs,
+    Descent,
     Graph,
     MeanAttrs,
     Node,
@@ -67,12 +70,30 @@ def _requant(graph: Graph, layer: Node, clip: Clip) -> Fields:
 
 
 def _descent(graph: Graph, layer: Node) -> Fields:
+    descent = update_of(graph, layer)
     return {
         "ratio": None if layer.op == "depthwise" else k.gradient_ratios(graph, layer),
         "factor": k.gradient_factors(graph, layer),
-        "rate": k.weight_rates(graph, layer),
+        "rate": k.weight_rates(graph, layer, descent.rate),
+        "rule": _rule(descent),
         "id": graph.tensors[weight_of(layer)[0]].source_id,
         "ratio_shift": k.ratio_shift(graph, layer),
+    }
+
+
+def update_of(graph: Graph, layer: Node) -> Descent:
+    """How the weights of a layer move; PLAIN if they are frozen."""
+    updates = (n for n in graph.nodes if n.layer == layer.name and n.op == f"{layer.op}_update")
+    return next((n.descent for n in updates), PLAIN)
+
+
+def _rule(descent: Descent) -> Fields:
+    return {
+        "decay": factor(descent.decay),
+        "momentum": min(round(descent.momentum * 2**15), 2**15 - 1),
+        "every": descent.every,
+        "clipped_limit": descent.clipped_limit,
+        "nearest": int(descent.nearest),
     }
 
 
@@ -103,12 +124,13 @@ def _window(graph: Graph, node: Node) -> Fields:
     return {"x": x, "y": y, **dict(zip(names, values, strict=True))}
 
 
-def bias_record(graph: Graph, layer: Node) -> Fields:
+def bias_record(graph: Graph, layer: Node, descent: Descent) -> Fields:
     out = out_channels(graph, layer)
     return {
         "rows": graph.tensors[layer.outputs["y"]].size // out,
         "out": out,
-        "rate": k.bias_rates(graph, layer),
+        "rate": k.bias_rates(graph, layer, descent.rate),
+        "rule": _rule(descent),
         "id": graph.tensors[layer.inputs["b"]].source_id,
         "limit": k.bias_limit(graph, layer),
     }

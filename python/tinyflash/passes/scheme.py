@@ -14,6 +14,14 @@
     [[update]]
     layers = ["conv2d_3"]       # by name, as `tinyflash inspect` prints them
     weights = 1.0
+    rate = 0.5                  # multiplies the learning rate
+
+    [rates]                     # the same for the classifier, and for all biases
+    head = 2.0
+    bias = 0.5
+
+    [optimizer]                 # how they move: passes/optimizer.py
+    momentum = 0.9
 
 The classifier, the layer that produces the logits, is trained wholly unless a rule names it.
 """
@@ -22,45 +30,57 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Node
 from tinyflash.passes.layers import WEIGHTED, classifier, in_channels
+from tinyflash.passes.optimizer import ALIKE, PLAIN, Optimizer, Rates, check_rate
 
-_KEYS = {"head", "headroom", "update"}
-_RULE_KEYS = {"layers", "last", "operator", "weights", "bias"}
+_KEYS = {"head", "headroom", "optimizer", "rates", "update"}
+_RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate"}
+
+
+T = TypeVar("T", Optimizer, Rates)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Sets the ratio of trained input channels, or whether the bias is trained, or both."""
+    """Sets the ratio of trained input channels, whether the bias is trained, or what multiplies
+    the learning rate of both; None leaves it as it was."""
 
     layers: tuple[str, ...] = ()
     last: int | None = None
     operator: str | None = None
     weights: float | None = None
     bias: bool | None = None
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """A sparse update. `head`: classes of a new classifier; `headroom`: SPEC 5.3."""
+    """A sparse update, and how its weights move. `head`: classes of a new classifier; `headroom`:
+    SPEC 5.3."""
 
     rules: tuple[Rule, ...] = ()
     head: int | None = None
     headroom: int = 2
+    optimizer: Optimizer = PLAIN
+    rates: Rates = ALIKE
 
 
 @dataclass(frozen=True)
 class LayerUpdate:
-    """What one layer trains: its first `kept` input channels (of `channels`), and its bias."""
+    """What one layer trains: its first `kept` input channels (of `channels`), and its bias; and
+    what multiplies the learning rate of either."""
 
     kept: int
     channels: int
     bias: bool
+    weight_rate: float = 1.0
+    bias_rate: float = 1.0
 
 
 def load_scheme(path: str | Path) -> Scheme:
@@ -87,7 +107,21 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     head = _integer(table, "head", where, low=2, high=65535)
     headroom = _integer(table, "headroom", where, low=0, high=6)
     parsed = tuple(_rule(r, f"{where}: update {i + 1}") for i, r in enumerate(rules))
-    return Scheme(parsed, head, 2 if headroom is None else headroom)
+    optimizer, rates = _section(table, Optimizer, where), _section(table, Rates, where)
+    return Scheme(parsed, head, 2 if headroom is None else headroom, optimizer, rates)
+
+
+def _section(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """[optimizer] or [rates]: the dataclass of that name checks its own ranges."""
+    name = kind.__name__.lower()
+    settings = table.get(name, {})
+    if not isinstance(settings, dict):
+        raise SchemeError(f"{where}: write [{name}] as a table")
+    _only(settings, {f.name for f in fields(kind)}, f"{where}: {name}")
+    try:
+        return kind(**settings)
+    except SchemeError as error:
+        raise SchemeError(f"{where}: {error}") from None
 
 
 def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
@@ -96,6 +130,7 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
     head = classifier(graph)
     weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
     bias = {n.name: n is head for n in layers}
+    rate = {n.name: scheme.rates.head if n is head else 1.0 for n in layers}
     body = [n for n in layers if n is not head]
     for rule in scheme.rules:
         for node in _selected(rule, layers, body):
@@ -103,14 +138,17 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
                 weights[node.name] = rule.weights
             if rule.bias is not None:
                 bias[node.name] = rule.bias
-    updates = {n.name: _layer_update(graph, n, weights[n.name], bias[n.name]) for n in layers}
-    return {name: u for name, u in updates.items() if u.kept or u.bias}
-
-
-def _layer_update(graph: Graph, node: Node, ratio: float, bias: bool) -> LayerUpdate:
-    channels = in_channels(graph, node)
-    kept = max(1, int(ratio * channels + 0.5)) if ratio > 0 else 0
-    return LayerUpdate(kept, channels, bias and "b" in node.inputs)
+            if rule.rate is not None:
+                rate[node.name] = rule.rate
+    updates = {}
+    for n in layers:
+        channels, ratio = in_channels(graph, n), weights[n.name]
+        kept = max(1, int(ratio * channels + 0.5)) if ratio > 0 else 0
+        has_bias = bias[n.name] and "b" in n.inputs
+        if kept or has_bias:
+            bias_rate = rate[n.name] * scheme.rates.bias
+            updates[n.name] = LayerUpdate(kept, channels, has_bias, rate[n.name], bias_rate)
+    return updates
 
 
 def _selected(rule: Rule, layers: list[Node], body: list[Node]) -> list[Node]:
@@ -156,10 +194,13 @@ def _rule(table: Mapping[str, Any], where: str) -> Rule:
     bias = table.get("bias")
     if bias is not None and not isinstance(bias, bool):
         raise SchemeError(f"{where}: bias must be true or false")
-    if weights is None and bias is None:
-        raise SchemeError(f"{where}: says neither weights nor bias")
+    rate = table.get("rate")
+    if rate is not None:
+        check_rate(rate, where)
+    if weights is None and bias is None and rate is None:
+        raise SchemeError(f"{where}: says none of weights, bias and rate")
     last = _integer(table, "last", where, low=0, high=1 << 20)
-    return Rule(tuple(layers), last, operator, weights, bias)
+    return Rule(tuple(layers), last, operator, weights, bias, rate)
 
 
 def _integer(table: Mapping[str, Any], key: str, where: str, low: int, high: int) -> int | None:

@@ -141,6 +141,7 @@ def requant(graph: Graph, layer: Node) -> Requant:
 
 def descent(graph: Graph, layer: Node) -> Descent:
     """SPEC 4.1, 4.2, 6.2, 6.5 and 6.6 of a layer, by its forward node."""
+    of_w, of_b = (_multiplier(graph, layer, op) for op in (f"{layer.op}_update", "bias_update"))
     s_x = scale_of(graph.tensors[layer.inputs["x"]])
     scales = weight_scales(graph, layer)
     largest = max(scales)
@@ -151,10 +152,16 @@ def descent(graph: Graph, layer: Node) -> Descent:
         ratio=ints([min(32767, round(2**15 * s / largest)) for s in scales]),
         ratio_shift=q,
         factor=Factors.of(scales if depthwise else [largest * 2.0 ** (q - 7)]),
-        w_rate=Factors.of(s_x / s if s else 0.0 for s in alive),
-        b_rate=Factors.of(1 / (s_x * s) if s else 0.0 for s in alive),
+        w_rate=Factors.of(of_w * (s_x / s) if s else 0.0 for s in alive),
+        b_rate=Factors.of(of_b * (1 / (s_x * s)) if s else 0.0 for s in alive),
         b_limit=2**31 - 1 - 255 * 128 * terms_forward(graph, layer),
     )
+
+
+def _multiplier(graph: Graph, layer: Node, op: str) -> float:
+    """Rho of SPEC 6.2 in a layer's update by this operator."""
+    updates = (n for n in graph.nodes if n.layer == layer.name and n.op == op)
+    return next((n.descent.rate for n in updates), 1.0)
 
 
 def windows_over_element(window: Window) -> int:

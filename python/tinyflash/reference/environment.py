@@ -63,6 +63,10 @@ class Environment:
         """SPEC 6.4."""
         self.weights_saturated = min(self.weights_saturated + count, COUNTER_MAX)
 
+    def count_skipped(self) -> None:
+        """SPEC 6.7."""
+        self.updates_skipped = min(self.updates_skipped + 1, COUNTER_MAX)
+
     # ---- Tensors of a node -----------------------------------------------------------
 
     def tensor(self, node: Node, role: str) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from tinyflash.graph import (
     AdvanceAttrs,
     AxisAttrs,
@@ -15,9 +17,9 @@ from tinyflash.graph import (
     WindowAttrs,
 )
 from tinyflash.reference import backward, constants, scales, update
-from tinyflash.reference.arith import Ints
+from tinyflash.reference.arith import Ints, factor_of
 from tinyflash.reference.constants import Factors, clip_of
-from tinyflash.reference.environment import Environment, split_mean
+from tinyflash.reference.environment import NO_RATE, Environment, split_mean
 
 Operator = Callable[[Environment, Node], None]
 
@@ -146,14 +148,40 @@ def _draw(env: Environment, node: Node, role: str) -> update.Draw:
     return update.Draw(env.seed, env.step, env.tensor(node, role).source_id)
 
 
-def _update_rows(env: Environment, node: Node, w: Ints, a: Ints, rates: Factors) -> Ints:
-    """The new rows of a layer's weights: w and a are [rows][...]."""
-    rows = w.shape[0]
-    e_dy = env.scales[node.inputs["dy"]].exponent
-    draw = _draw(env, node, "w")
-    new = update.update_rows(w.reshape(rows, -1), a.reshape(rows, -1), rates, env.rate, e_dy, draw)
+def _rule(env: Environment, node: Node) -> update.Rule:
+    """SPEC 6.7: a skipped update is one without a rate, and is counted."""
+    scale, rate = env.scales[node.inputs["dy"]], env.rate
+    if scale.clipped > node.descent.clipped_limit:
+        rate = NO_RATE
+        env.count_skipped()
+    return update.Rule(
+        rate=rate,
+        e_dy=scale.exponent,
+        decay=factor_of(node.descent.decay),
+        momentum=min(round(node.descent.momentum * 2**15), 2**15 - 1),
+        every=node.descent.every,
+        nearest=node.descent.nearest,
+    )
+
+
+def _update_rows(env: Environment, node: Node, a: Ints, rates: Factors, axis: int = 0) -> None:
+    """A layer's weights by their sums a, [rows][...]; rows are along `axis` of the weights."""
+    rows = a.shape[0]
+    old = {
+        role: np.moveaxis(env.get(node, role), axis, 0).reshape(rows, -1)
+        for role in ("w", "velocity", "low")
+        if role in node.inputs
+    }
+    trained = update.Trained(old["w"], old.get("velocity"), old.get("low"))
+    rule, draw = _rule(env, node), _draw(env, node, "w")
+    new = update.update_rows(trained, a.reshape(rows, -1), rates, rule, draw)
     env.count_saturated(new.saturated)
-    return new.values.reshape(w.shape)
+    shape = np.moveaxis(env.get(node, "w"), axis, 0).shape
+    found = {"w": new.to.values, "velocity": new.to.velocity, "low": new.to.low}
+    for role in old:
+        value = found[role]
+        assert value is not None
+        env.put(node, role, np.moveaxis(value.reshape(shape), 0, axis))
 
 
 def _centred(env: Environment, node: Node) -> Ints:
@@ -163,38 +191,38 @@ def _centred(env: Environment, node: Node) -> Ints:
 
 
 def _conv2d_update(env: Environment, node: Node) -> None:
-    layer, w = env.layer(node), env.get(node, "w")
+    layer = env.layer(node)
     sliding = env.sliding(layer)
     x = _centred(env, node).reshape(*sliding.x, -1)
     a = update.conv2d_sum(x, env.get_map(node, "dy"), sliding)
-    env.put(node, "w", _update_rows(env, node, w, a, env.descent(layer).w_rate))
+    _update_rows(env, node, a, env.descent(layer).w_rate)
 
 
 def _depthwise_update(env: Environment, node: Node) -> None:
-    layer, w = env.layer(node), env.get(node, "w")
-    kept, sliding = w.shape[2], env.sliding(layer)
+    layer = env.layer(node)
+    kept, sliding = env.tensor(node, "w").shape[2], env.sliding(layer)
     x = _centred(env, node).reshape(*sliding.x, kept)
     a = update.depthwise_sum(x, env.get_map(node, "dy")[:, :, :kept], sliding)
-    rates = env.descent(layer).w_rate.first(kept)
-    new = _update_rows(env, node, w.transpose(2, 0, 1), a, rates)
-    env.put(node, "w", new.transpose(1, 2, 0))
+    _update_rows(env, node, a, env.descent(layer).w_rate.first(kept), axis=2)
 
 
 def _fully_connected_update(env: Environment, node: Node) -> None:
-    w = env.get(node, "w")
-    dy = env.get(node, "dy").reshape(-1, w.shape[0])
+    dy = env.get(node, "dy").reshape(-1, env.tensor(node, "w").shape[0])
     a = update.fully_connected_sum(_centred(env, node), dy)
-    rates = env.descent(env.layer(node)).w_rate
-    env.put(node, "w", _update_rows(env, node, w, a, rates))
+    _update_rows(env, node, a, env.descent(env.layer(node)).w_rate)
 
 
 def _bias_update(env: Environment, node: Node) -> None:
     b = env.get(node, "b")
+    velocity = env.get(node, "velocity") if "velocity" in node.inputs else None
     k = env.descent(env.layer(node))
     dy = env.get(node, "dy").reshape(-1, b.size)
-    e_dy = env.scales[node.inputs["dy"]].exponent
-    new = update.update_bias(b, dy, k.b_rate, env.rate, e_dy, _draw(env, node, "b"), k.b_limit)
-    env.put(node, "b", new)
+    rule, draw = _rule(env, node), _draw(env, node, "b")
+    old = update.Trained(b, velocity)
+    new = update.update_bias(old, dy, k.b_rate, rule, draw, k.b_limit)
+    env.put(node, "b", new.values)
+    if new.velocity is not None:
+        env.put(node, "velocity", new.velocity)
 
 
 TRAINING: dict[str, Operator] = {

@@ -1,4 +1,4 @@
-"""SPEC 6: updates of weights and biases in place, with stochastic rounding."""
+"""SPEC 6: updates of weights and biases in place, with stochastic rounding, under a rule."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tinyflash.reference.windows import Sliding
 _MASK32 = 2**32 - 1
 _DELTA_MAX = 0x7FFF0000
 WEIGHT_LIMIT = 127
+ZERO = Factor(0, 0)
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,12 @@ class Draw:
     tensor: int  # id in the source model
 
     def bits(self, rows: int, count: int) -> Ints:
-        """16 random bits for each of `count` elements of `rows` rows."""
+        """32 random bits for each of `count` elements of `rows` rows."""
         k = np.array([self._key(row) for row in range(rows)], dtype=np.uint64)
         drawn = np.empty((rows, count), dtype=np.int64)
         for j in range(count):
             k = (k * np.uint64(1664525) + np.uint64(1013904223)) & np.uint64(_MASK32)
-            drawn[:, j] = k >> np.uint64(16)
+            drawn[:, j] = k
         return drawn
 
     def _key(self, row: int) -> int:
@@ -76,41 +77,115 @@ def fully_connected_sum(x: Ints, dy: Ints) -> Ints:
     return matmul(dy.T, x)
 
 
-# ---- Steps: 6.2, 6.4, 6.5 ------------------------------------------------------------
+# ---- Steps: 6.2, 6.4, 6.5, 6.7 to 6.9 -------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an update is compiled with, and the learning rate of this step (0 where skipped)."""
+
+    rate: Factor
+    e_dy: int = 0
+    decay: Factor = ZERO
+    momentum: int = 0  # Q15
+    every: int = 1
+    nearest: bool = False
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What an update moves, [rows][elements] or, of biases, [out]: the stored integers, and what
+    the rule remembers of each."""
+
+    values: Ints
+    velocity: Ints | None = None
+    low: Ints | None = None
 
 
 @dataclass(frozen=True)
 class Updated:
-    """New stored weights, and how many the clamp changed."""
+    """The same after the update, and how many weights the clamp changed."""
 
-    values: Ints
+    to: Trained
     saturated: int
 
 
-def update_rows(w: Ints, a: Ints, rates: Factors, rate: Factor, e_dy: int, draw: Draw) -> Updated:
-    """SPEC 6.4: w and its sums a, [rows][elements], rates [rows]."""
+def update_rows(old: Trained, a: Ints, rates: Factors, rule: Rule, draw: Draw) -> Updated:
+    """SPEC 6.4, 6.8, 6.9: weights and their sums a, [rows][elements], rates [rows]."""
     column = Factors(rates.mantissa[:, None], rates.exponent[:, None])
-    moved = _descend(w, _step(a, column, rate, e_dy), draw.bits(*w.shape), column)
-    clamped = np.clip(moved, -WEIGHT_LIMIT, WEIGHT_LIMIT)
-    return Updated(clamped, int((clamped != moved).sum()))
+    k = draw.bits(*old.values.shape)
+    delta = _clamp(_step(a, column, rule) + _decay(old.values, rule), _DELTA_MAX)
+    velocity, low = old.velocity, old.low
+    if velocity is not None:
+        damped = (velocity * _momentum(rule, draw.step) + 2**6) >> 7
+        delta = _clamp(damped + delta, 0x7FFF00)
+        velocity = (delta + _part(k, 8, 8, rule)) >> 8
+    moved = old.values
+    if _moves(rule, draw.step):
+        u = _part(k, 16, 16, rule) if low is None else (low << 8) + _part(k, 24, 8, rule)
+        t = u - delta
+        moved = old.values + (t >> 16)
+        if low is not None:
+            low = np.where(moved > WEIGHT_LIMIT, 255, np.where(moved < -WEIGHT_LIMIT, 0, t >> 8))
+            low = ints(low % 256)
+    active = column.mantissa != 0
+    if velocity is None:
+        active = active & (rule.rate.mantissa != 0)
+    moved = ints(np.where(active, moved, old.values))
+    clamped = ints(np.where(active, _clamp(moved, WEIGHT_LIMIT), moved))
+    new = Trained(clamped, _only(active, velocity, old.velocity), _only(active, low, old.low))
+    return Updated(new, int((clamped != moved).sum()))
 
 
 def update_bias(
-    b: Ints, dy: Ints, rates: Factors, rate: Factor, e_dy: int, draw: Draw, limit: int
-) -> Ints:
-    """SPEC 6.5: b [out], dy [rows][out], rates [out]."""
-    u = draw.bits(1, b.size)[0]
-    moved = _descend(b, _step(dy.sum(axis=0), rates, rate, e_dy), u, rates)
-    return np.clip(moved, -limit, limit)
+    old: Trained, dy: Ints, rates: Factors, rule: Rule, draw: Draw, limit: int
+) -> Trained:
+    """SPEC 6.5, 6.8: biases [out], dy [rows][out], rates [out]."""
+    k = draw.bits(1, old.values.size)[0]
+    delta = _step(dy.sum(axis=0), rates, rule)
+    velocity = old.velocity
+    if velocity is not None:
+        product = velocity * _momentum(rule, draw.step)
+        damped = np.sign(product) * (np.abs(product) >> 15)
+        delta = velocity = _clamp(damped + delta, _DELTA_MAX)
+    moved = old.values
+    if _moves(rule, draw.step):
+        moved = _clamp(old.values + ((_part(k, 16, 16, rule) - delta) >> 16), limit)
+    alive = rates.mantissa != 0
+    return Trained(ints(np.where(alive, moved, old.values)), _only(alive, velocity, old.velocity))
 
 
-def _step(a: Ints, rates: Factors, rate: Factor, e_dy: int) -> Ints:
-    """SPEC 6.2: delta, in units of 2^-16."""
-    m = rate.mantissa * rates.mantissa // 2
-    exponent = rate.exponent + rates.exponent + 1 + e_dy
-    return np.clip(scale(a, m, exponent + 16), -_DELTA_MAX, _DELTA_MAX)
+def _only(where: Ints, new: Ints | None, old: Ints | None) -> Ints | None:
+    return None if new is None or old is None else ints(np.where(where, new, old))
 
 
-def _descend(w: Ints, delta: Ints, u: Ints, rates: Factors) -> Ints:
-    """SPEC 6.4 before its clamp; what has no rate stays."""
-    return ints(np.where(rates.mantissa != 0, w + ((u - delta) >> 16), w))
+def _clamp(v: Ints, limit: int) -> Ints:
+    return np.clip(v, -limit, limit)
+
+
+def _part(k: Ints, first: int, bits: int, rule: Rule) -> Ints:
+    """SPEC 6.3: some bits of the draws; their half with `nearest`."""
+    return np.full_like(k, 1 << (bits - 1)) if rule.nearest else (k >> first) % (1 << bits)
+
+
+def _momentum(rule: Rule, step: int) -> int:
+    """SPEC 6.8: mu'."""
+    return rule.momentum if step % rule.every == 0 else 2**15
+
+
+def _moves(rule: Rule, step: int) -> bool:
+    """SPEC 6.8: whether weights move in this step."""
+    return step % rule.every == rule.every - 1
+
+
+def _step(a: Ints, rates: Factors, rule: Rule) -> Ints:
+    """SPEC 6.2: g, in units of 2^-16."""
+    m = rule.rate.mantissa * rates.mantissa // 2
+    exponent = rule.rate.exponent + rates.exponent + 1 + rule.e_dy
+    return _clamp(scale(a, m, exponent + 16), _DELTA_MAX)
+
+
+def _decay(w: Ints, rule: Rule) -> Ints:
+    """SPEC 6.2: d."""
+    n = rule.rate.mantissa * rule.decay.mantissa // 2
+    return scale(w, n, rule.rate.exponent + rule.decay.exponent + 1 + 16)

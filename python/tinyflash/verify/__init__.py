@@ -86,7 +86,7 @@ def _check_roles(graph: Graph, node: Node) -> None:
             _require(tensor in graph.tensors, f"{node.name} names {tensor}, which is not there")
         for e in expected:
             given = sum(_fits(role, e) for role in operands)
-            _require(bool(given) or e.endswith("?"), f"{node.name} ({node.op}) lacks {e}")
+            _require(bool(given) or "?" in e, f"{node.name} ({node.op}) lacks {e}")
 
 
 def _fits(role: str, listed: str) -> bool:

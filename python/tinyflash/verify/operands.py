@@ -83,6 +83,10 @@ def check_type(o: Operands, role: str, tensor: Tensor) -> None:
         o.same(tensor.shape, (256,), "the slope's shape")
     elif role == "mask":
         dtype, kinds = "uint8", ("mask",)
+    elif role == "velocity":
+        dtype, kinds = "int32" if op == "bias_update" else "int16", ("trainable",)
+    elif role == "low":
+        dtype, kinds = "uint8", ("trainable",)
     elif role in ("w", "w_frozen"):
         kinds = ("trainable",) if role == "w" else ("constant",)
     elif role in ("dx", "dy") or op == "gradient_add":

@@ -34,6 +34,8 @@ def check_node(graph: Graph, node: Node) -> None:
     if "mask" in node.inputs:
         operands.same(operands.shape("mask"), (-(-operands.size("dx") // 8),), "the mask's shape")
     rule(operands)
+    if node.op.endswith("_update"):
+        _remembers(operands)
 
 
 # ---- Layers with weights ------------------------------------------------------------------------
@@ -210,6 +212,19 @@ def _dense_update(o: Operands) -> None:
 
 def _bias_update(o: Operands) -> None:
     o.require(o.size("dy") % o.size("b") == 0, f"{o.size('dy')} gradients, {o.size('b')} biases")
+
+
+def _remembers(o: Operands) -> None:
+    """What an update remembers fits what it trains, and its rule has what it needs."""
+    trained, descent = o.shape("b" if "b" in o.tensors else "w"), o.node.descent
+    for role in ("velocity", "low"):
+        if role in o.tensors:
+            o.same(o.shape(role), trained, f"the shape of {role}")
+    o.require(1 <= descent.every <= 65535, f"its weights move every {descent.every} steps")
+    o.require(0 <= descent.momentum < 1, f"its momentum is {descent.momentum}")
+    o.require(0 <= descent.clipped_limit <= 65535, f"its limit is {descent.clipped_limit}")
+    needs = descent.momentum > 0 or descent.every > 1
+    o.require("velocity" in o.tensors or not needs, "its rule needs a velocity")
 
 
 def _nothing(_: Operands) -> None:

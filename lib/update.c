@@ -1,0 +1,76 @@
+/* What the rules of descent add to a plain step: velocity, low bytes, decay, skipped updates. */
+#include "update.h"
+
+#define VELOCITY_MAX 0x7FFF00 /* of an int16 in units of 2^-8, seen in units of 2^-16 */
+#define HALF_DRAW 0x80008000u /* one half in each of the fractions that are taken from a draw */
+#define ONE_Q15 0x8000
+
+tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gradient *dy,
+                              tiny_state *state) {
+    const uint32_t phase = state->step % rule->every;
+    tiny_course course = {
+        .rate = state->rate,
+        .momentum = phase == 0 ? rule->momentum : ONE_Q15,
+        .key = tiny_tensor_key(state, id),
+        .nearest = rule->nearest ? HALF_DRAW : 0,
+        .moves = phase == rule->every - 1u,
+        .dy_exponent = dy->scale->exponent,
+    };
+    if (dy->scale->clipped > rule->clipped_limit) {
+        course.rate.mantissa = 0;
+        tiny_count(&state->updates_skipped);
+    }
+    return course;
+}
+
+tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *dy,
+                              const tiny_trained *to, tiny_state *state) {
+    const tiny_rule *rule = &descent->rule;
+    tiny_update update = {
+        .course = tiny_begin_course(rule, descent->id, dy, state),
+        .to = *to,
+        .state = state,
+        .plain = !(to->velocity || to->low || rule->decay.mantissa || rule->nearest),
+    };
+    update.decay.mantissa = (uint32_t)update.course.rate.mantissa * rule->decay.mantissa >> 1;
+    update.decay.exponent = update.course.rate.exponent + rule->decay.exponent + 1 + 16;
+    return update;
+}
+
+/* SPEC 6.8: the step that momentum and accumulation make of `delta`. */
+static int32_t gathered(int16_t *velocity, int32_t momentum, int32_t delta, uint32_t draw) {
+    const int32_t before = (*velocity * momentum + (1 << 6)) >> 7;
+    const int32_t sum = tiny_saturate32((int64_t)before + delta);
+    const int32_t clamped = tiny_clamp(sum, -VELOCITY_MAX, VELOCITY_MAX);
+    *velocity = (int16_t)((clamped + (int32_t)(draw >> 8 & 255u)) >> 8);
+    return clamped;
+}
+
+/* SPEC 6.9: as 6.4, but the fraction of a unit that the weight has is kept. */
+static void move_master(const tiny_update *update, uint32_t i, int32_t delta, uint32_t draw) {
+    int8_t *w = &update->to.w[i];
+    uint8_t *low = &update->to.low[i];
+    const int32_t fraction = *low << 8 | (int32_t)(draw >> 24);
+    const int32_t moved = *w + ((fraction - delta) >> 16);
+    *w = tiny_moved(*w, fraction, delta, update->state);
+    *low = moved > 127 ? 255 : moved < -127 ? 0 : (uint8_t)((fraction - delta) >> 8 & 255);
+}
+
+void tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta, uint32_t draw) {
+    const tiny_course *course = &update->course;
+    const uint32_t used = course->nearest ? course->nearest : draw;
+    const int64_t decay =
+        tiny_scale_by(update->to.w[i], update->decay.mantissa, update->decay.exponent);
+    delta = tiny_clamp(tiny_saturate32(delta + decay), -TINY_DELTA_MAX, TINY_DELTA_MAX);
+    if (update->to.velocity) {
+        delta = gathered(&update->to.velocity[i], course->momentum, delta, used);
+    }
+    if (!course->moves) {
+        return;
+    }
+    if (update->to.low) {
+        move_master(update, i, delta, used);
+    } else {
+        update->to.w[i] = tiny_moved(update->to.w[i], (int32_t)(used >> 16), delta, update->state);
+    }
+}
