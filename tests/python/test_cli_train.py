@@ -114,3 +114,19 @@ def test_train_under_a_guard(tmp_path, model, scheme, data):
 def test_a_guard_of_too_many_samples_is_refused(tmp_path, model, scheme, data):
     line = refused(*train(model, scheme, data, tmp_path / "out", "--guard", "32"))
     assert "32 of 32 samples cannot be held out and some kept; hold out fewer" in line
+
+
+def test_train_draws_its_health_and_warns_of_a_wild_rate(tmp_path, model, scheme, data):
+    out, picture = tmp_path / "out", tmp_path / "health.png"
+    result = tinyflash(*train(model, scheme, data, out, "--rate", "90", "--health", picture))
+    assert result.exit_code == 0, result.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "warning: " in result.stdout
+    assert "lower the rate" in result.stdout
+    health = json.loads((out / "training.json").read_text())["health"]
+    assert health["steps"] == list(range(3 * 32 + 1))
+    assert len(health["exponents"]) == 97
+    assert len(health["exponents"][0]) == len(health["gradients"])
+    assert max(health["weights_saturated_ppm"]) > 1000
+    calm = tinyflash(*train(model, scheme, data, out, "--rate", "0.01"))
+    assert "warning" not in calm.stdout

@@ -17,6 +17,8 @@ from tinyflash.errors import DataError
 from tinyflash.files import write_json
 from tinyflash.graph import Graph
 from tinyflash.guard import GuardReport
+from tinyflash.health import Anatomy, as_record, complaints
+from tinyflash.health_plot import draw_health
 from tinyflash.learned import Learned, load_learned, save_learned
 from tinyflash.passes.scheme import Scheme, load_scheme
 from tinyflash.read import read
@@ -25,6 +27,8 @@ from tinyflash.schedule import Kind
 from tinyflash.session import Session
 from tinyflash.sessions import open_session
 from tinyflash.training import Guard, History, Recipe
+
+LOOKS = 200  # at the counters in a run
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ class Trained:
     show_default=True,
     help="Held-out samples that may be lost before the guard goes back to the best weights.",
 )
+@click.option(
+    "--health",
+    type=options.PATH,
+    help="Draw exponents and saturation over the training steps to this .png file.",
+)
 @click.option("--resume", type=options.PATH, help="A learned.npz to go on from.")
 @options.output_folder("Directory for learned weights and report.")
 def train(
@@ -89,6 +98,7 @@ def train(
     guard: int,
     guard_every: int,
     guard_tolerance: int,
+    health: Path | None,
     resume: Path | None,
     output: Path,
 ) -> None:
@@ -116,11 +126,17 @@ def train(
         trained = _train(session, kept, held_out, recipe, watch)
         learned = Learned.of(session, compiled.program)
     save_learned(output / "learned.npz", learned)
-    write_json(output / "training.json", _content(trained, board, recipe))
+    anatomy, counters = Anatomy.of(compiled), trained.history.counters
+    record = {**_content(trained, board, recipe), "health": as_record(counters, anatomy)}
+    write_json(output / "training.json", record)
+    if health is not None:
+        draw_health(health, f"{model.name} on {board}", counters, anatomy)
     for moment in ("before", "after") if len(held_out) else ():
         click.echo(f"held-out accuracy {moment}: {getattr(trained, moment):.1f} %")
     if trained.history.guard:
         _say_guard(trained.history.guard)
+    for line in complaints(counters, anatomy):
+        click.echo(f"warning: {line}")
     say(f"wrote {output}/learned.npz and training.json")
 
 
@@ -147,7 +163,8 @@ def _train(
 ) -> Trained:
     before = _accuracy(session, held_out)
     with watching("train", recipe.epochs * len(kept)) as hear:
-        history = training.train(session, kept, recipe, hear, guard)
+        look_every = max(1, recipe.epochs * len(kept) // LOOKS)
+        history = training.train(session, kept, recipe, hear, guard, look_every)
     return Trained(before, history, _accuracy(session, held_out))
 
 
