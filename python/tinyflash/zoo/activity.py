@@ -107,7 +107,7 @@ def _split(worn: list[Recording], seed: tuple[int, int]) -> Split:
     """One wearer's; `seed` and the wearer's number turn the sensor."""
     recorded = [turned(recording, seed) for recording in worn]
     train, validation, test = (_part(recorded, part) for part in (_TRAINS, _VALIDATES, _TESTS))
-    (chosen,) = draw(train.y, (_TRAIN,), seed[0])
+    (chosen,) = draw(train.y.astype(np.int64), (_TRAIN,), seed[0])
     return Split(train.take(chosen), validation, test)
 
 
