@@ -2,6 +2,7 @@
 #include "update.h"
 
 #define VELOCITY_MAX 0x7FFF00 /* of an int16 in units of 2^-8, seen in units of 2^-16 */
+#define TWICE (1 << 24)       /* beyond twice the largest velocity */
 #define HALF_DRAW 0x80008000u /* one half in each of the fractions that are taken from a draw */
 #define ONE_Q15 0x8000
 
@@ -23,6 +24,10 @@ tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gra
     return course;
 }
 
+static int is_plain(const tiny_rule *rule, const tiny_trained *to) {
+    return !to->velocity && !to->low && !rule->decay.mantissa && !rule->nearest;
+}
+
 tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *dy,
                               const tiny_trained *to, tiny_state *state) {
     const tiny_rule *rule = &descent->rule;
@@ -30,20 +35,23 @@ tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *
         .course = tiny_begin_course(rule, descent->id, dy, state),
         .to = *to,
         .state = state,
-        .plain = !(to->velocity || to->low || rule->decay.mantissa || rule->nearest),
+        .plain = is_plain(rule, to) ? to->w : NULL,
     };
-    update.decay.mantissa = (uint32_t)update.course.rate.mantissa * rule->decay.mantissa >> 1;
-    update.decay.exponent = update.course.rate.exponent + rule->decay.exponent + 1 + 16;
+    const int32_t shift = -(update.course.rate.exponent + rule->decay.exponent + 9 + 16);
+    if (shift <= 31) {
+        update.decay = (int32_t)((uint32_t)update.course.rate.mantissa * rule->decay.mantissa >> 9);
+        update.decay_shift = tiny_max(shift, 1);
+    }
     return update;
 }
 
 /* SPEC 6.8: the step that momentum and accumulation make of `delta`. */
 static int32_t gathered(int16_t *velocity, int32_t momentum, int32_t delta, uint32_t draw) {
     const int32_t before = (*velocity * momentum + (1 << 6)) >> 7;
-    const int32_t sum = tiny_saturate32((int64_t)before + delta);
-    const int32_t clamped = tiny_clamp(sum, -VELOCITY_MAX, VELOCITY_MAX);
-    *velocity = (int16_t)((clamped + (int32_t)(draw >> 8 & 255u)) >> 8);
-    return clamped;
+    const int32_t step = tiny_clamp(delta, -TWICE, TWICE); /* so that the sum fits; it is clamped */
+    const int32_t sum = tiny_clamp(before + step, -VELOCITY_MAX, VELOCITY_MAX);
+    *velocity = (int16_t)((sum + (int32_t)(draw >> 8 & 255u)) >> 8);
+    return sum;
 }
 
 /* SPEC 6.9: as 6.4, but the fraction of a unit that the weight has is kept. */
@@ -56,12 +64,19 @@ static void move_master(const tiny_update *update, uint32_t i, int32_t delta, ui
     *low = moved > 127 ? 255 : moved < -127 ? 0 : (uint8_t)((fraction - delta) >> 8 & 255);
 }
 
+/* SPEC 6.2: the step with the decay of weight w. */
+static int32_t decayed(const tiny_update *update, int8_t w, int32_t delta) {
+    const int32_t half = 1 << (update->decay_shift - 1);
+    const int32_t decay = (w * update->decay + half) >> update->decay_shift;
+    return tiny_clamp(tiny_saturate32((int64_t)delta + decay), -TINY_DELTA_MAX, TINY_DELTA_MAX);
+}
+
 void tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta, uint32_t draw) {
     const tiny_course *course = &update->course;
     const uint32_t used = course->nearest ? course->nearest : draw;
-    const int64_t decay =
-        tiny_scale_by(update->to.w[i], update->decay.mantissa, update->decay.exponent);
-    delta = tiny_clamp(tiny_saturate32(delta + decay), -TINY_DELTA_MAX, TINY_DELTA_MAX);
+    if (update->decay) {
+        delta = decayed(update, update->to.w[i], delta);
+    }
     if (update->to.velocity) {
         delta = gathered(&update->to.velocity[i], course->momentum, delta, used);
     }

@@ -29,10 +29,10 @@ typedef struct tiny_course {
 /* The update of one tensor of weights. */
 typedef struct tiny_update {
     tiny_course course;
-    tiny_rate decay;
+    int32_t decay, decay_shift; /* of a weight: w * decay / 2^decay_shift; decay 0: none */
     tiny_trained to;
+    int8_t *plain; /* to.w under plain descent, else null */
     tiny_state *state;
-    int32_t plain; /* nothing but SPEC 6.2 to 6.4 */
 } tiny_update;
 
 /* One row of it. */
@@ -40,6 +40,7 @@ typedef struct tiny_row {
     tiny_rate rate;
     uint32_t key;
     int32_t moves; /* 0: nothing in this row can change */
+    int8_t *plain; /* the weights, if nothing but SPEC 6.2 to 6.4 moves them */
 } tiny_row;
 
 /* SPEC 6.3, 6.7, 6.8: begins an update; counts it if it is skipped. */
@@ -74,6 +75,7 @@ static inline tiny_row tiny_begin_row(const tiny_update *update, const tiny_fact
         rate,
         tiny_row_key(update->course.key, row),
         rate.mantissa || (factor->mantissa && update->to.velocity),
+        update->plain,
     };
     return begun;
 }
@@ -93,9 +95,8 @@ static inline void tiny_update_weight(const tiny_update *update, tiny_row *row, 
                                       int32_t sum) {
     const int32_t delta = tiny_delta(&row->rate, sum);
     const uint32_t draw = tiny_draw(&row->key);
-    if (update->plain) {
-        int8_t *w = &update->to.w[i];
-        *w = tiny_moved(*w, (int32_t)(draw >> 16), delta, update->state);
+    if (row->plain) {
+        row->plain[i] = tiny_moved(row->plain[i], (int32_t)(draw >> 16), delta, update->state);
     } else {
         tiny_move_weight(update, i, delta, draw);
     }

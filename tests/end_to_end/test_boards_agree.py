@@ -5,12 +5,17 @@ import signal
 
 import pytest
 
+from tinyflash.compiler import compile_model
 from tinyflash.demo.runs import Run
 from tinyflash.device import Emulator
 from tinyflash.errors import LinkError
 from tinyflash.host import Session as HostSession
 from tinyflash.learned import Learned
+from tinyflash.passes.optimizer import Optimizer, Rates
+from tinyflash.passes.scheme import Rule, Scheme
+from tinyflash.read import read
 from tinyflash.sessions import open_session
+from tinyflash.state import pack, unpack
 from tinyflash.training import Recipe, evaluate, train
 
 GUARD = 9  # held-out samples
@@ -55,6 +60,24 @@ def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_f
     assert after.best > before.best
     assert after.rollbacks > 0
     assert after.last == after.best
+
+
+def test_every_option_of_the_optimizer_agrees(model, samples, board, tmp_path):
+    """In ten steps, of which one is skipped for a gradient that saturates."""
+    optimizer = Optimizer(0.9, 1e-3, 2, master=True, saturation_limit=0.05)
+    scheme = Scheme((Rule(weights=0.5, bias=True),), 3, 2, optimizer, Rates(2.0, 0.5))
+    compiled = compile_model(read(model), scheme, calibration=(samples.x, samples.y), seed=5)
+    with open_session(compiled, board, tmp_path) as device:
+        sessions = (device, HostSession(compiled.program))
+        for session in sessions:
+            for i in range(10):
+                if i == 5:
+                    header, scales = unpack(session.state)
+                    session.state = pack(header, [s._replace(exponent=-40) for s in scales])
+                session.train_step(samples.x[i], int(samples.y[i]), 0.05)
+        ends = [(session.weights, session.state) for session in sessions]
+        assert device.counters().updates_skipped > 0
+    assert ends[0] == ends[1]
 
 
 def test_a_single_changed_bit_does_not_agree(compiled, samples):

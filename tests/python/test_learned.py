@@ -89,3 +89,21 @@ def test_a_weight_that_no_update_leaves_is_refused(tmp_path):
     save_learned(tmp_path / "l.npz", Learned(Program.hash, weights, Session.state))
     with pytest.raises(DataError, match=r"l\.npz is damaged: weight 4 is -128"):
         load_learned(tmp_path / "l.npz", Program())
+
+
+def test_what_an_optimizer_remembers_may_be_any_byte(tmp_path):
+    """Weights at 0, their velocity at 4 and low byte at 8, then a bias with its velocity."""
+
+    class Remembering(Program):
+        weights = bytes(20)
+        train = (
+            Row("conv2d_update", 0, (*(Buffer(Space.WEIGHTS, at) for at in (0, 4, 8)),), "", ""),
+            Row("bias_update", 0, (*(Buffer(Space.WEIGHTS, at) for at in (12, 16)),), "", ""),
+        )
+
+    whole = bytes(4) + b"\x80" * 16
+    save_learned(tmp_path / "l.npz", Learned(Program.hash, whole, Session.state))
+    assert load_learned(tmp_path / "l.npz", Remembering()).weights == whole
+    save_learned(tmp_path / "l.npz", Learned(Program.hash, b"\x80" + whole[1:], Session.state))
+    with pytest.raises(DataError, match="weight 0 is -128"):
+        load_learned(tmp_path / "l.npz", Remembering())

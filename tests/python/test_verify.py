@@ -12,9 +12,12 @@ import pytest
 from tests.python.networks import NETWORKS, everything
 
 from tinyflash.errors import InternalError
-from tinyflash.graph import ROLES, Graph, NoAttrs, Node, Port, Quant, Tensor
+from tinyflash.graph import ROLES, Descent, Graph, NoAttrs, Node, Port, Quant, Tensor
+from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.head import mark_logits
+from tinyflash.passes.optimizer import Optimizer
+from tinyflash.passes.scheme import LayerUpdate
 from tinyflash.read import read
 from tinyflash.verify import shapes, verify
 
@@ -151,6 +154,49 @@ def test_one_thing_wrong_in_training(name: str, training: Graph) -> None:
     change, words = TRAINING[name]
     with pytest.raises(InternalError, match=words):
         verify(change(training))
+
+
+def every(steps: int) -> Change:
+    return node("conv2d_1", "conv2d_update", descent=Descent(every=steps))
+
+
+def remembered(role: str, /, **fields: Any) -> Change:
+    return tensor(f"conv2d_1.w_{role}", **fields)
+
+
+DESCENT: dict[str, tuple[Change, str]] = {
+    "velocity's type": (remembered("velocity", dtype="int32"), "holds|type of velocity"),
+    "velocity of a bias": (
+        tensor("conv2d_1.b_velocity", dtype="int16", data=np.zeros(4, np.int16)),
+        "type of velocity is int16",
+    ),
+    "velocity's shape": (
+        remembered("velocity", shape=(1,), data=np.zeros(1, np.int16)),
+        "shape of velocity",
+    ),
+    "low kind": (remembered("low", kind="constant"), "low is of kind|updates"),
+    "no velocity": (operand("conv2d_1", "conv2d_update", "velocity", None), "needs a velocity"),
+    "never": (every(0), "move every 0 steps"),
+    "momentum": (
+        node("conv2d_1", "conv2d_update", descent=Descent(momentum=1.0)),
+        "momentum is 1",
+    ),
+    "limit": (
+        node("conv2d_1", "bias_update", descent=Descent(clipped_limit=65536)),
+        "limit is 65536",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DESCENT)
+def test_one_thing_wrong_in_a_rule(name: str, training: Graph) -> None:
+    layers = {n.layer for n in training.nodes if n.op.endswith("_update")}
+    updates = {layer: LayerUpdate(1, 1, True) for layer in layers}
+    complete = descend(training, Optimizer(momentum=0.9, master=True), updates)
+    verify(complete)
+    change, words = DESCENT[name]
+    with pytest.raises(InternalError, match=words):
+        verify(change(complete))
 
 
 def test_training_graph_is_sound(training: Graph) -> None:

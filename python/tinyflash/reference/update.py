@@ -187,5 +187,6 @@ def _step(a: Ints, rates: Factors, rule: Rule) -> Ints:
 
 def _decay(w: Ints, rule: Rule) -> Ints:
     """SPEC 6.2: d."""
-    n = rule.rate.mantissa * rule.decay.mantissa // 2
-    return scale(w, n, rule.rate.exponent + rule.decay.exponent + 1 + 16)
+    n = rule.rate.mantissa * rule.decay.mantissa // 2**9
+    s = max(-(rule.rate.exponent + rule.decay.exponent + 9 + 16), 1)
+    return ints(np.zeros_like(w)) if s > 31 else (w * n + 2 ** (s - 1)) >> s
