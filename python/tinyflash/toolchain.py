@@ -2,7 +2,7 @@
 
 Standard library only: `run` starts this file by itself before anything is installed,
 
-    python3 -P python/tinyflash/toolchain.py {python|boards|check}
+    python3 -P python/tinyflash/toolchain.py {python|boards|check|speech}
 
 and it then installs what is missing, or prints the one command that would and exits with 1.
 """
@@ -29,7 +29,7 @@ class Tool:
 
     name: str
     purpose: str
-    group: str  # "python": to install the package; "boards": firmware, emulator; "check"
+    group: str  # "python": to install the package; "boards": firmware, emulator; "check"; "speech"
     find: Callable[[], str | None]
     packages: Mapping[str, str]  # by package manager: apt, dnf, brew
 
@@ -109,6 +109,13 @@ TOOLS = (
         "boards",
         lambda: shutil.which(QEMU),
         {"apt": "qemu-system-arm", "dnf": "qemu-system-arm", "brew": "qemu"},
+    ),
+    Tool(
+        "eSpeak NG",
+        "speaks the words of the task keywords",
+        "speech",
+        lambda: shutil.which("espeak-ng"),
+        {"apt": "espeak-ng", "dnf": "espeak-ng", "brew": "espeak-ng"},
     ),
     Tool(
         "cppcheck",

@@ -6,8 +6,8 @@ import numpy as np
 
 from tinyflash.data.debian import Deb
 from tinyflash.data.fetch import Member, fetch
-from tinyflash.data.idx import read_idx
-from tinyflash.data.pictures import Floats, Labels
+from tinyflash.data.idx import Bytes, read_idx
+from tinyflash.data.pictures import Labels
 
 CLASSES = 10
 
@@ -26,8 +26,8 @@ _DEB = Deb(
 )
 
 
-def fashion(part: str) -> tuple[Floats, Labels]:
-    """All of "train" (60,000) or "t10k" (10,000): grey float32 [n][28][28] in 0..255, int64 [n]."""
+def fashion(part: str) -> tuple[Bytes, Labels]:
+    """All of "train" (60,000) or "t10k" (10,000): grey [n][28][28], int64 [n]."""
     pictures = read_idx(fetch(_DEB, f"{part}-images-idx3-ubyte.gz"))
     labels = read_idx(fetch(_DEB, f"{part}-labels-idx1-ubyte.gz"))
-    return pictures.astype(np.float32), labels.astype(np.int64)
+    return pictures, labels.astype(np.int64)

@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+Pictures = npt.NDArray[np.float32 | np.uint8]  # grey
 
 
-def resize(pictures: Floats, side: int) -> Floats:
+def resize(pictures: Pictures, side: int) -> Floats:
     """Bilinear: [n][h][w] to [n][side][side]; pixel centres aligned, edges repeated."""
     rows = _interpolation(pictures.shape[1], side)
     columns = _interpolation(pictures.shape[2], side)

@@ -75,14 +75,15 @@ class FloatNetwork:
         if layer.operator == "add":
             return x + operands[1]
         if layer.operator == "mean":
-            return x.mean(axis=(1, 2), dtype=np.float32)
+            return np.asarray(x.mean(axis=(1, 2), dtype=np.float32))
         weights = self.weights[layer.name]
         if layer.operator == "fully_connected":
             y: Floats = x.reshape(len(x), -1) @ weights.w.T
         else:
             patches = _patches(x, window_of(layer, x.shape[1:3]))
             y = np.einsum(_EINSUMS[layer.operator], patches, weights.w, optimize=True)
-        return y + weights.b
+        y += weights.b
+        return y
 
 
 def window_of(layer: Layer, size: Shape) -> Window:

@@ -94,9 +94,9 @@ def turned(recording: Recording, seed: tuple[int, int]) -> Recording:
 def activity() -> Task:
     """Six activities by a network of our own (training/activity.py), for new wearers."""
     graph = read(path_of("activity"))
+    people = recordings()
 
     def splits(seed: int) -> tuple[Split, ...]:
-        people = recordings()
         wearers = np.random.default_rng(seed).permutation(np.array(new_people()))[:_WEARERS]
         return tuple(_split(people[int(w)], (seed, int(w))) for w in sorted(wearers))
 

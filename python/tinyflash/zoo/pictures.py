@@ -7,11 +7,12 @@ import numpy as np
 from tinyflash.data.faces import lfw_faces, stratified_halves
 from tinyflash.data.fashion import CLASSES, fashion
 from tinyflash.data.networks import mlperf_tiny
-from tinyflash.data.pictures import Floats, Labels, resize
+from tinyflash.data.pictures import Labels, Pictures, resize
 from tinyflash.graph import Port
 from tinyflash.port import encode
 from tinyflash.read import read
 from tinyflash.samples import Samples
+from tinyflash.session import Int8Array
 from tinyflash.zoo.drawing import draw
 from tinyflash.zoo.schemes import scheme
 from tinyflash.zoo.task import Split, Task
@@ -23,9 +24,9 @@ _FASHION = (600, 200, 1000)
 def faces() -> Task:
     """Faces against other pictures, with MLPerf Tiny's person detector."""
     graph = read(mlperf_tiny("visual_wake_words"))
+    pictures, labels = lfw_faces()
 
     def splits(seed: int) -> tuple[Split, ...]:
-        pictures, labels = lfw_faces()
         half, test = stratified_halves(labels, seed)
         train, validation = (half[part] for part in draw(labels[half], _FACES, seed))
         return (
@@ -51,11 +52,10 @@ def fashion_person() -> Task:
 
 def _fashion(network: str, file: str, scheme_name: str) -> Task:
     graph = read(mlperf_tiny(file))
+    (pictures, labels), (unseen, unseen_labels) = fashion("train"), fashion("t10k")
 
     def splits(seed: int) -> tuple[Split, ...]:
-        pictures, labels = fashion("train")
         train, validation = draw(labels, _FASHION[:2], seed)
-        unseen, unseen_labels = fashion("t10k")
         (test,) = draw(unseen_labels, _FASHION[2:], seed)
         return (
             Split(
@@ -68,10 +68,14 @@ def _fashion(network: str, file: str, scheme_name: str) -> Task:
     return Task("fashion", network, graph, CLASSES, scheme(scheme_name), 2, splits)
 
 
-def _samples(port: Port, pictures: Floats, labels: Labels, chosen: Labels) -> Samples:
+def _samples(port: Port, pictures: Pictures, labels: Labels, chosen: Labels) -> Samples:
     """The chosen grey pictures as the network reads them: resized, three equal channels."""
-    grey = np.rint(resize(pictures[chosen], port.shape[1]))
+    x = np.concatenate([_stored(port, pictures[i : i + 1]) for i in chosen])
+    return Samples(x, labels[chosen])
+
+
+def _stored(port: Port, pictures: Pictures) -> Int8Array:
+    grey = np.rint(resize(pictures, port.shape[1]))
     if port.dtype == "int8":
         grey -= 128  # as in training: bytes without a sign, moved into the signed range
-    colour = np.repeat(grey[..., np.newaxis], 3, axis=-1)
-    return Samples(encode(port, colour), labels[chosen])
+    return encode(port, np.repeat(grey[..., np.newaxis], 3, axis=-1))

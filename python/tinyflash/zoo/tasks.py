@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from tinyflash.errors import DataError
 from tinyflash.zoo import pictures
 from tinyflash.zoo.activity import activity
+from tinyflash.zoo.digits import digits_task
+from tinyflash.zoo.keywords import keywords
 from tinyflash.zoo.task import Task
 
 TASKS: Mapping[str, Callable[[], Task]] = {
@@ -14,6 +16,8 @@ TASKS: Mapping[str, Callable[[], Task]] = {
     "fashion": pictures.fashion_resnet,
     "fashion-person": pictures.fashion_person,
     "activity": activity,
+    "digits": digits_task,
+    "keywords": keywords,
 }
 
 

@@ -1,0 +1,45 @@
+"""The task of spoken words: a keyword spotter learns eight it has never heard."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyflash.data.networks import mlperf_tiny
+from tinyflash.data.speech import SPEAKERS, Spectrograms, spoken, utterances
+from tinyflash.graph import Port
+from tinyflash.port import encode
+from tinyflash.read import read
+from tinyflash.samples import Samples
+from tinyflash.session import Int8Array
+from tinyflash.zoo.schemes import scheme
+from tinyflash.zoo.task import Split, Task
+
+KNOWN = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+WORDS = ("lamp", "window", "kitchen", "coffee", "music", "heater", "garden", "camera")
+_SPEAKERS = (5, 3, 16)  # that train, validate, test; 64 utterances of each
+_STEPS = 4.0  # of the spectrogram to one of the pictures that the network was trained on
+
+
+def heard(port: Port, spectrograms: Spectrograms) -> Int8Array:
+    """As the network reads them: it has one row more, which repeats the last."""
+    rows = np.concatenate([spectrograms, spectrograms[:, -1:]], axis=1)
+    pictures = np.minimum(rows / _STEPS, 255).astype(np.float32)
+    return encode(port, pictures[..., np.newaxis])
+
+
+def keywords() -> Task:
+    """New words by new speakers, with MLPerf Tiny's DS-CNN."""
+    graph = read(mlperf_tiny("keyword_spotting"))
+    every = list(utterances(WORDS, SPEAKERS, 0))
+    x = heard(graph.input, spoken(every))
+    y = np.array([WORDS.index(u.word) for u in every])
+    by = np.array([u.speaker for u in every])
+
+    def splits(seed: int) -> tuple[Split, ...]:
+        speakers = np.random.default_rng(seed).permutation(np.array(SPEAKERS))
+        ends = np.cumsum(_SPEAKERS)
+        parts = np.split(speakers[: ends[-1]], ends[:-1])
+        samples = (Samples(x[np.isin(by, part)], y[np.isin(by, part)]) for part in parts)
+        return (Split(*samples),)
+
+    return Task("keywords", "DS-CNN", graph, len(WORDS), scheme("keywords"), 4, splits)
