@@ -21,18 +21,18 @@ from tinyflash.passes.scheme import parse_scheme
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "link" / "model"
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-HOST = "host_board.c"
 GUARD_SAMPLES = 7
 EMULATED = [board for board in boards() if board.emulated]
 
 
-def build_for_host(program: Path, model: Path, *more: Path | str) -> Path:
+def build_for_host(program: Path, model: Path, *settings: str) -> Path:
     """The firmware with the model of a folder, for this computer, under sanitizers."""
-    library = [ROOT / "lib" / f"{name}.c" for name in ("executor", "guard", "schedule")]
-    files = [*(ROOT / "firmware").glob("*.c"), *library, model / "model.c", MODEL.parent / HOST]
+    folders = [ROOT / name for name in ("firmware", "lib", "lib/kernels/ref")]
+    files = [file for folder in folders for file in sorted(folder.glob("*.c"))]
+    files += [model / "model.c", MODEL.parent / "host_board.c"]
     folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
     includes = [f"-I{folder}" for folder in folders]
-    command = ["cc", "-std=c99", *SANITIZERS, *includes, *files, *more, "-o", program]
+    command = ["cc", "-std=c99", *SANITIZERS, *settings, *includes, *files, "-o", program]
     subprocess.run(command, check=True)
     return program
 
@@ -57,9 +57,7 @@ def guarded_firmware(learner: Compiled, tmp_path_factory: pytest.TempPathFactory
     """With the learner, and room for held-out samples."""
     folder = tmp_path_factory.mktemp("learner")
     learner.write(folder)
-    kernels = [*(ROOT / "lib" / "kernels" / "ref").glob("*.c"), ROOT / "lib" / "bridge.c"]
-    guard = f"-DGUARD_SAMPLES={GUARD_SAMPLES}"
-    return build_for_host(folder / "firmware", folder, *kernels, guard)
+    return build_for_host(folder / "firmware", folder, f"-DGUARD_SAMPLES={GUARD_SAMPLES}")
 
 
 @pytest.fixture
