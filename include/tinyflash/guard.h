@@ -31,7 +31,8 @@ typedef struct tiny_guard {
     tiny_held_out held_out;
     uint8_t *snapshot;       /* of the best weights; tiny_guard_bytes() long */
     uint32_t snapshot_bytes; /* what there is */
-    uint32_t interval;       /* training steps between two evaluations; from 1 up */
+    uint32_t interval;       /* training steps between two evaluations; where samples accumulate,
+                                a multiple of their number, so that no sum is torn */
     uint32_t tolerance;      /* correct samples that may be lost before the guard goes back */
     /* The guard's. */
     tiny_score best, last;

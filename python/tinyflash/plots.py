@@ -222,6 +222,6 @@ def _legend(axes: Axes, kinds: set[str]) -> None:
     )
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, dots: int = 160) -> None:
     """As a PNG file, whole or not at all."""
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=160))
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dots))

@@ -40,24 +40,6 @@ def test_weights_state_logits_and_every_step_agree(compiled, samples, board, fir
     assert counters.step == len(host.history.steps)
 
 
-def test_every_option_of_the_optimizer_agrees(model, samples, board, tmp_path):
-    """In ten steps, of which one is skipped for a gradient that saturates."""
-    optimizer = Optimizer(0.9, 1e-3, 2, master=True, saturation_limit=0.05)
-    scheme = Scheme((Rule(weights=0.5, bias=True),), 3, 2, optimizer, Rates(2.0, 0.5))
-    compiled = compile_model(read(model), scheme, calibration=(samples.x, samples.y), seed=5)
-    with open_session(compiled, board, tmp_path) as device:
-        sessions = (device, HostSession(compiled.program))
-        for session in sessions:
-            for i in range(10):
-                if i == 5:
-                    header, scales = unpack(session.state)
-                    session.state = pack(header, [s._replace(exponent=-40) for s in scales])
-                session.train_step(samples.x[i], int(samples.y[i]), 0.05)
-        ends = [(session.weights, session.state) for session in sessions]
-        assert device.counters().updates_skipped > 0
-    assert ends[0] == ends[1]
-
-
 def guarded_run(session, samples):
     """Trains well, then absurdly, under a guard; all that it said, and what was learned."""
     said = [session.start_guard(samples.x[:GUARD], samples.y[:GUARD], every=7, tolerance=1)]
@@ -78,6 +60,24 @@ def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_f
     assert after.best > before.best
     assert after.rollbacks > 0
     assert after.last == after.best
+
+
+def test_every_option_of_the_optimizer_agrees(model, samples, board, tmp_path):
+    """In ten steps, of which one is skipped for a gradient that saturates."""
+    optimizer = Optimizer(0.9, 1e-3, 2, master=True, saturation_limit=0.05)
+    scheme = Scheme((Rule(weights=0.5, bias=True),), 3, 2, optimizer, Rates(2.0, 0.5))
+    compiled = compile_model(read(model), scheme, calibration=(samples.x, samples.y), seed=5)
+    with open_session(compiled, board, tmp_path) as device:
+        sessions = (device, HostSession(compiled.program))
+        for session in sessions:
+            for i in range(10):
+                if i == 5:
+                    header, scales = unpack(session.state)
+                    session.state = pack(header, [s._replace(exponent=-40) for s in scales])
+                session.train_step(samples.x[i], int(samples.y[i]), 0.05)
+        ends = [(session.weights, session.state) for session in sessions]
+        assert device.counters().updates_skipped > 0
+    assert ends[0] == ends[1]
 
 
 def test_a_single_changed_bit_does_not_agree(compiled, samples):

@@ -21,20 +21,25 @@ from tinyflash.passes.scheme import parse_scheme
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "link" / "model"
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-HOST = "host_board.c"
 GUARD_SAMPLES = 7
 EMULATED = [board for board in boards() if board.emulated]
 
 
-def build_for_host(model: Path, program: Path, *more: Path | str) -> Path:
-    """Firmware with the model in a folder, as a program of this computer, under sanitizers."""
-    library = [ROOT / "lib" / f"{name}.c" for name in ("executor", "guard", "schedule")]
-    files = [*(ROOT / "firmware").glob("*.c"), *library, model / "model.c", MODEL.parent / HOST]
+def build_for_host(model: Path, program: Path, *settings: str) -> Path:
+    """The firmware with the model of a folder, for this computer, under sanitizers."""
+    folders = [ROOT / name for name in ("firmware", "lib", "lib/kernels/ref")]
+    files = [file for folder in folders for file in sorted(folder.glob("*.c"))]
+    files += [model / "model.c", MODEL.parent / "host_board.c"]
     folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
     includes = [f"-I{folder}" for folder in folders]
-    command = ["cc", "-std=c99", *SANITIZERS, *includes, *files, *more, "-o", program]
+    command = ["cc", "-std=c99", *SANITIZERS, *settings, *includes, *files, "-o", program]
     subprocess.run(command, check=True)
     return program
+
+
+@pytest.fixture(scope="session")
+def host_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_for_host(MODEL, tmp_path_factory.mktemp("host") / "firmware")
 
 
 @pytest.fixture(scope="session")
@@ -52,14 +57,7 @@ def guarded_firmware(learner: Compiled, tmp_path_factory: pytest.TempPathFactory
     """With the learner, and room for held-out samples."""
     folder = tmp_path_factory.mktemp("learner")
     learner.write(folder)
-    kernels = [*(ROOT / "lib" / "kernels" / "ref").glob("*.c"), ROOT / "lib" / "bridge.c"]
-    guard = f"-DGUARD_SAMPLES={GUARD_SAMPLES}"
-    return build_for_host(folder, folder / "firmware", *kernels, guard)
-
-
-@pytest.fixture(scope="session")
-def host_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_for_host(MODEL, tmp_path_factory.mktemp("host") / "firmware")
+    return build_for_host(folder, folder / "firmware", f"-DGUARD_SAMPLES={GUARD_SAMPLES}")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from tinyflash.cli.endurance import endurance
 from tinyflash.compiler import compile_model
 from tinyflash.console import output, table
 from tinyflash.demo.task import RATE, load_task, scheme
@@ -16,6 +17,9 @@ from tinyflash.host import Session
 @click.group()
 def bench() -> None:
     """Measure speed."""
+
+
+bench.add_command(endurance)
 
 
 @bench.command()
