@@ -30,7 +30,7 @@ def test_gradient_add_rounds_once(e_a: int, e_b: int, e_dx: int) -> None:
     got = backward.gradient_add(a, e_a, b, e_b, e_dx)
     for i in range(a.size):
         exact = int(a[i]) * Fraction(2) ** e_a + int(b[i]) * Fraction(2) ** e_b
-        assert got[i] == sat32(math.floor(exact / Fraction(2) ** e_dx + Fraction(1, 2)))
+        assert got[i] == sat32(round(exact / Fraction(2) ** e_dx))
 
 
 @pytest.mark.parametrize("e_dx", [-40, -8, -7, 15])
@@ -90,7 +90,7 @@ def test_max_pool_gives_to_the_first_by_rows_inside_the_map() -> None:
     assert dx[..., 0].tolist() == [[1, 2, 4 + 32], [8 + 64, 16 + 3, 9]]
 
 
-def test_lookup_rounds_the_product_with_its_slope_ties_up() -> None:
+def test_lookup_rounds_the_product_with_its_slope_ties_to_even() -> None:
     slope = ints(np.zeros(256))
     slope[[0, 127, 128, 255]] = 2**13, 2**14, -(2**13), -(2**15)
     x, dy = ints([0, 127, -128, -1, 5]), ints([3, -127, 3, 127, 99])
