@@ -14,13 +14,15 @@ static const command_row command_rows[] = {
     {PROTOCOL_HELLO, 0, 0, command_hello},
     {PROTOCOL_SAMPLE, COMMAND_SAMPLE_HEAD, LINK_BODY_BYTES, command_sample},
     {PROTOCOL_INFER, 0, 0, command_infer},
-    {PROTOCOL_TRAIN, 8, 8, command_train},
+    {PROTOCOL_TRAIN, COMMAND_TRAIN_SCHEDULED, COMMAND_TRAIN_AT_RATE, command_train},
     {PROTOCOL_COUNTERS, 0, 0, command_counters},
     {PROTOCOL_READ, 7, 7, command_read},
     {PROTOCOL_RESTORE, 5, 5, command_restore},
     {PROTOCOL_WRITE, COMMAND_WRITE_HEAD, LINK_BODY_BYTES, command_write},
     {PROTOCOL_COMMIT, 4, 4, command_commit},
     {PROTOCOL_RESET, 0, 0, command_reset},
+    {PROTOCOL_SCHEDULE, 22, 22, command_schedule},
+    {PROTOCOL_GUARD, 1, 9, command_guard},
 };
 
 static const command_row *find_row(uint8_t type) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "guard.h"
 
 typedef struct span {
     const uint8_t *bytes;
@@ -49,6 +50,7 @@ protocol_status command_restore(device *self, const uint8_t *body, uint32_t coun
     if (link_get32(body) != self->session.model->hash) {
         return PROTOCOL_OTHER_MODEL;
     }
+    guard_stop();
     return restore_begin(&self->restore, &self->session, body[4]);
 }
 
@@ -71,10 +73,12 @@ protocol_status command_commit(device *self, const uint8_t *body, uint32_t count
     return restore_commit(&self->restore, &self->session, link_get32(body));
 }
 
-/* Weights and state as compiled. */
+/* Weights and state as compiled; nothing is known of a run. */
 protocol_status command_reset(device *self, const uint8_t *body, uint32_t count) {
     (void)body, (void)count;
     tiny_reset(&self->session);
     self->restore = (restore){0};
+    self->schedule = (tiny_schedule){0};
+    guard_stop();
     return PROTOCOL_OK;
 }

@@ -15,6 +15,8 @@ typedef enum protocol_type {
     PROTOCOL_WRITE = 8,
     PROTOCOL_COMMIT = 9,
     PROTOCOL_RESET = 10,
+    PROTOCOL_SCHEDULE = 11,
+    PROTOCOL_GUARD = 12,
     PROTOCOL_REPLY = 0x80, /* added to the type of the command */
     PROTOCOL_READY = 0xF0, /* the device has started */
     PROTOCOL_NAK = 0xF1,   /* a damaged frame came in */
@@ -36,11 +38,25 @@ typedef enum protocol_status {
     PROTOCOL_BAD_STATE = 10,   /* what was restored is no state of this model */
     PROTOCOL_BAD_LABEL = 11,
     PROTOCOL_BAD_RATE = 12,
-    PROTOCOL_NO_TRAINING = 13 /* the model was compiled for inference alone */
+    PROTOCOL_NO_TRAINING = 13,  /* the model was compiled for inference alone */
+    PROTOCOL_NO_RATE = 16,      /* TRAIN without a rate, and no schedule to take one from */
+    PROTOCOL_BAD_SCHEDULE = 17, /* a field is out of its range */
+    PROTOCOL_NO_GUARD = 18,     /* firmware without room for one more held-out sample, or for any */
+    PROTOCOL_BAD_GUARD = 19,    /* what was sent cannot be judged by */
+    PROTOCOL_NOT_GUARDING = 20  /* no guard has begun, or other weights have come since */
 } protocol_status;
 
 /* What a sample is for. */
-enum { PROTOCOL_FOR_INFER = 0, PROTOCOL_FOR_TRAIN = 1, PROTOCOL_TARGET = 2 };
+enum { PROTOCOL_FOR_INFER = 0, PROTOCOL_FOR_TRAIN = 1, PROTOCOL_TARGET = 2, PROTOCOL_HELD_OUT = 3 };
+
+/* What GUARD is to do. */
+enum {
+    PROTOCOL_GUARD_TELL = 0,
+    PROTOCOL_GUARD_CLEAR = 1,
+    PROTOCOL_GUARD_HOLD = 2,
+    PROTOCOL_GUARD_BEGIN = 3,
+    PROTOCOL_GUARD_FINISH = 4
+};
 
 /* In place of the group of a code: bytes as they are. */
 #define PROTOCOL_RAW 0

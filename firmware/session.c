@@ -1,10 +1,11 @@
-/* Commands of a model at work: hello, sample, infer, train, counters. */
+/* Commands of a model at work: hello, sample, infer, train, schedule, counters. */
 #include <stddef.h>
 #include <string.h>
 
 #include "board.h"
 #include "coding.h"
 #include "commands.h"
+#include "guard.h"
 
 protocol_status command_hello(device *self, const uint8_t *body, uint32_t count) {
     const tiny_model *model = self->session.model;
@@ -27,29 +28,33 @@ protocol_status command_hello(device *self, const uint8_t *body, uint32_t count)
     return PROTOCOL_OK;
 }
 
-/* Where a sample for this purpose goes; nowhere if the model takes none. */
+/* Where a sample for this purpose goes; memory null: nowhere. */
 static transfer place_for(const device *self, uint8_t purpose) {
     const tiny_session *session = &self->session;
+    const tiny_model *model = session->model;
     switch (purpose) {
-        case PROTOCOL_TARGET:
-            return (transfer){tiny_train_target(session), session->model->target_bytes, 0};
+        case PROTOCOL_FOR_INFER:
+            return (transfer){tiny_infer_input(session), model->input_bytes, 0};
         case PROTOCOL_FOR_TRAIN:
-            return (transfer){tiny_train_input(session), session->model->input_bytes, 0};
+            return (transfer){tiny_train_input(session), model->input_bytes, 0};
+        case PROTOCOL_TARGET:
+            return (transfer){tiny_train_target(session), model->target_bytes, 0};
+        case PROTOCOL_HELD_OUT:
+            return (transfer){guard_room(), model->input_bytes, 0};
         default:
-            return (transfer){tiny_infer_input(session), session->model->input_bytes, 0};
+            return (transfer){0};
     }
 }
 
 /* Whether a sample for this purpose can be taken at all. */
-static protocol_status check_purpose(const device *self, uint8_t purpose) {
-    const tiny_model *model = self->session.model;
-    if (purpose > PROTOCOL_TARGET || (purpose == PROTOCOL_TARGET && model->target_bytes == 0)) {
-        return PROTOCOL_BAD_RANGE;
-    }
-    if (purpose == PROTOCOL_FOR_TRAIN && model->train.count == 0) {
+static protocol_status check_place(const device *self, uint8_t purpose, const transfer *to) {
+    if (purpose == PROTOCOL_FOR_TRAIN && self->session.model->train.count == 0) {
         return PROTOCOL_NO_TRAINING;
     }
-    return PROTOCOL_OK;
+    if (purpose == PROTOCOL_HELD_OUT && to->memory == NULL) {
+        return PROTOCOL_NO_GUARD;
+    }
+    return to->memory == NULL ? PROTOCOL_BAD_RANGE : PROTOCOL_OK;
 }
 
 /* Puts raw or coded bytes in their place; 0 if they are not those that `range` says. */
@@ -73,11 +78,11 @@ protocol_status command_sample(device *self, const uint8_t *body, uint32_t count
         .stride = link_get16(body + 2),
         .group = body[1],
     };
-    const protocol_status status = check_purpose(self, purpose);
+    const transfer to = place_for(self, purpose);
+    const protocol_status status = check_place(self, purpose, &to);
     if (status != PROTOCOL_OK) {
         return status;
     }
-    const transfer to = place_for(self, purpose);
     transfer *into = purpose == PROTOCOL_TARGET ? &self->target : &self->sample;
     if (range.first == 0) {
         *into = to;
@@ -96,8 +101,7 @@ protocol_status command_sample(device *self, const uint8_t *body, uint32_t count
     return PROTOCOL_OK;
 }
 
-/* The sample is in place, and the session fit to run. Running uses the sample up. */
-static protocol_status take_sample(device *self, const uint8_t *input) {
+protocol_status device_take_sample(device *self, const uint8_t *input) {
     if (self->restore.spaces) {
         return PROTOCOL_HALF_WRITTEN;
     }
@@ -112,7 +116,7 @@ static protocol_status take_sample(device *self, const uint8_t *input) {
 /* Reply: ticks 32, then as much of the output as there is room for. */
 protocol_status command_infer(device *self, const uint8_t *body, uint32_t count) {
     const uint32_t output_bytes = self->session.model->output_bytes;
-    const protocol_status status = take_sample(self, tiny_infer_input(&self->session));
+    const protocol_status status = device_take_sample(self, tiny_infer_input(&self->session));
     (void)body, (void)count;
     if (status != PROTOCOL_OK) {
         return status;
@@ -138,19 +142,45 @@ static protocol_status status_of(tiny_error error) {
     }
 }
 
-/* body: label 32, rate mantissa 16, rate exponent 16.
- * Reply: ticks 32, predicted 16, probability 16, error 32. */
-protocol_status command_train(device *self, const uint8_t *body, uint32_t count) {
-    const tiny_factor rate = {link_get16(body + 4), (int16_t)link_get16(body + 6)};
+static tiny_factor get_factor(const uint8_t *bytes) {
+    return (tiny_factor){link_get16(bytes), (int16_t)link_get16(bytes + 2)};
+}
+
+/* The rate that TRAIN comes with, or the schedule's. */
+static tiny_factor rate_for(const device *self, const uint8_t *body, uint32_t count) {
+    if (count == COMMAND_TRAIN_AT_RATE) {
+        return get_factor(body + 4);
+    }
+    const uint32_t step = tiny_session_state(&self->session)->step - self->first_step;
+    return tiny_schedule_rate(&self->schedule, step);
+}
+
+/* Whether there is all that a step needs, but for the sample. */
+static protocol_status check_train(const device *self, uint32_t count) {
+    if (count != COMMAND_TRAIN_SCHEDULED && count != COMMAND_TRAIN_AT_RATE) {
+        return PROTOCOL_BAD_LENGTH;
+    }
+    if (count == COMMAND_TRAIN_SCHEDULED && self->schedule.steps == 0) {
+        return PROTOCOL_NO_RATE;
+    }
     if (self->session.model->target_bytes && !transfer_is_complete(&self->target)) {
         return PROTOCOL_NO_SAMPLE;
     }
-    protocol_status status = take_sample(self, tiny_train_input(&self->session));
-    (void)count;
+    return PROTOCOL_OK;
+}
+
+/* body: label 32, [rate mantissa 16, rate exponent 16].
+ * Reply: ticks 32, predicted 16, probability 16, error 32. */
+protocol_status command_train(device *self, const uint8_t *body, uint32_t count) {
+    protocol_status status = check_train(self, count);
+    if (status == PROTOCOL_OK) {
+        status = device_take_sample(self, tiny_train_input(&self->session));
+    }
     if (status != PROTOCOL_OK) {
         return status;
     }
     self->target = (transfer){0};
+    const tiny_factor rate = rate_for(self, body, count);
     const uint32_t start = board_ticks();
     status = status_of(tiny_train(&self->session, link_get32(body), rate));
     if (status == PROTOCOL_OK) {
@@ -159,8 +189,28 @@ protocol_status command_train(device *self, const uint8_t *body, uint32_t count)
         reply_put16(&self->reply, state->predicted);
         reply_put16(&self->reply, state->probability);
         reply_put32(&self->reply, state->error);
+        guard_watch(&self->session);
     }
     return status;
+}
+
+/* body: rate, drop: mantissa 16, exponent 16 each; steps, warm-up, steps done 32; kind, drops 8. */
+protocol_status command_schedule(device *self, const uint8_t *body, uint32_t count) {
+    const tiny_schedule schedule = {
+        .rate = get_factor(body),
+        .drop = get_factor(body + 4),
+        .steps = link_get32(body + 8),
+        .warmup = link_get32(body + 12),
+        .kind = body[20],
+        .drops = body[21],
+    };
+    (void)count;
+    if (tiny_schedule_check(&schedule) != TINY_OK) {
+        return PROTOCOL_BAD_SCHEDULE;
+    }
+    self->schedule = schedule;
+    self->first_step = tiny_session_state(&self->session)->step - link_get32(body + 16);
+    return PROTOCOL_OK;
 }
 
 /* Reply: training steps, weights saturated, deepest stack, frames damaged, each 32. */

@@ -110,6 +110,10 @@ const char *tiny_error_text(tiny_error error) {
             return "the learning rate is not a normalised factor";
         case TINY_ERROR_NO_TRAIN:
             return "the model was compiled for inference alone";
+        case TINY_ERROR_SCHEDULE:
+            return "a schedule needs a rate, steps from 1 up, and a warm-up shorter than them";
+        case TINY_ERROR_HELD_OUT:
+            return "a guard needs held-out samples with labels, and an output of one score a class";
     }
     return "unknown error";
 }

@@ -22,6 +22,8 @@ KERNELS = "ref"
 # Of a failed build, the lines that say why; the linker's own come before collect2's.
 _CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
 
+_GUARD = ("held_out_samples", "held_out_labels", "best_weights")  # of firmware/guard.c
+
 
 @dataclass(frozen=True)
 class FirmwareSize:
@@ -30,6 +32,7 @@ class FirmwareSize:
     flash_bytes: int  # code, constants, and the initial values of variables
     sram_bytes: int  # all of SRAM that is spoken for, the stack included
     stack_bytes: int  # reserved for the stack
+    guard_bytes: int  # of SRAM: held-out samples, and the guard's copy of the best weights
 
     @property
     def static_bytes(self) -> int:
@@ -37,9 +40,12 @@ class FirmwareSize:
         return self.sram_bytes - self.stack_bytes
 
 
-def build_firmware(model: Path, board: Board, output: Path, kernels: str = KERNELS) -> Path:
+def build_firmware(
+    model: Path, board: Board, output: Path, kernels: str = KERNELS, guard: int = 0
+) -> Path:
     """Builds output/firmware.elf and .map with the model.c and model.h of the folder `model`.
 
+    guard: held-out samples that the firmware is to have room for; 0: it has no guard.
     SCons works in a folder of its own, so that builds may go on side by side, and so that names of
     folders, which reach the tools through a shell, may hold any character.
     """
@@ -47,13 +53,16 @@ def build_firmware(model: Path, board: Board, output: Path, kernels: str = KERNE
     for name in ("model.c", "model.h"):
         if not (model / name).is_file():
             raise BuildError(f"{model / name} is missing; tinyflash compile -o {model} makes it")
+    if guard and b"#define MODEL_WEIGHTS_BYTES 0u\n" in (model / "model.h").read_bytes():
+        raise BuildError(f"{model} trains nothing that a guard could watch; compile with a scheme")
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
         copy, build = Path(private, "model"), Path(private, "build")
         for name in ("model.c", "model.h"):
             files.write_bytes(copy / name, (model / name).read_bytes())
-        log = _run_scons({"BOARD": board.name, "MODEL": copy, "BUILD": build, "KERNELS": kernels})
+        settings = {"BOARD": board.name, "MODEL": copy, "BUILD": build}
+        log = _run_scons({**settings, "KERNELS": kernels, "GUARD": guard})
         if log is not None:
-            raise _failure(board, log.replace(str(copy), str(model)), output)
+            raise _failure(board, log.replace(str(copy), str(model)), output, guard)
         for name in ("firmware.map", "firmware.elf"):
             files.write_bytes(output / name, (build / name).read_bytes())
     return output / "firmware.elf"
@@ -76,14 +85,15 @@ def _check_tools() -> None:
         raise BuildError(f"{names} missing; install with: {how}")
 
 
-def _failure(board: Board, log: str, output: Path) -> BoardError | BuildError:
+def _failure(board: Board, log: str, output: Path, guard: int) -> BoardError | BuildError:
     """The one line that says why a build failed; all that was said goes to output/build.log."""
     overflow = re.search(r"region [`'](\w+)' overflowed by (\d+) bytes", log)
     if overflow:
         have = board.flash_bytes if overflow[1] == "FLASH" else board.sram_bytes
+        less = "train fewer layers" + (", guard with fewer samples" if guard else "")
         return BoardError(
             f"board {board.name}: the firmware is {int(overflow[2]):,} bytes too large for its "
-            f"{have:,} bytes of {overflow[1]}; train fewer layers or take a larger board"
+            f"{have:,} bytes of {overflow[1]}; {less} or take a larger board"
         )
     files.write_bytes(output / "build.log", log.encode())
     lines = [line for line in log.splitlines() if _CAUSE.search(line)] or log.splitlines()[-1:]
@@ -96,11 +106,14 @@ def firmware_size(elf: Path) -> FirmwareSize:
     with elf.open("rb") as file:
         image = ELFFile(file)
         sizes = {s.name: int(s["sh_size"]) for s in image.iter_sections() if s["sh_flags"] & 2}
+        symbols = image.get_section_by_name(".symtab").iter_symbols()
+        guard = sum(int(s["st_size"]) for s in symbols if s.name in _GUARD)
     stack, data = sizes.get(".stack", 0), sizes.get(".data", 0)
     return FirmwareSize(
         flash_bytes=sizes[".text"] + data,
         sram_bytes=stack + data + sizes.get(".bss", 0),
         stack_bytes=stack,
+        guard_bytes=guard,
     )
 
 

@@ -96,14 +96,14 @@ def _impossible_state(state: bytes, program: Program) -> str | None:
 def _impossible_weight(learned: Learned, program: Program) -> str | None:
     """A weight of -128 that was not compiled so: an update ends at -127 (SPEC 6.4)."""
     found, compiled = (np.frombuffer(b, np.int8) for b in (learned.weights, program.weights))
-    for start, end in _int8_spans(program):
+    for start, end in int8_spans(program):
         lowest = (found[start:end] == -128) & (compiled[start:end] != -128)
         if lowest.any():
             return f"weight {start + int(np.argmax(lowest))} is -128"
     return None
 
 
-def _int8_spans(program: Program) -> list[tuple[int, int]]:
+def int8_spans(program: Program) -> list[tuple[int, int]]:
     """Where in WEIGHTS the int8 weights are; the rest, biases and what optimisers remember, may
     hold any number. Weights are the first trained buffer of their update's row (ops.h)."""
     trained: dict[int, bool] = {}

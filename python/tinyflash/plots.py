@@ -103,7 +103,7 @@ def draw_learning_curve(path: Path, history: History, curve: Curve) -> None:
             f"(curves: mean of the last {WINDOW}, before each was learned from)"
         )
         top.set_title(curve.title, loc="left", fontweight="bold")
-        _save(figure, path)
+        save(figure, path)
 
 
 def _levels(axes: Axes, curve: Curve, steps: int) -> None:
@@ -153,7 +153,7 @@ def draw_memory_map(path: Path, plan: Map) -> None:
         axes.set_ylabel("address in the arena, KB")
         axes.set_title(plan.title, loc="left", fontweight="bold")
         _legend(axes, {block.kind for block in plan.blocks})
-        _save(figure, path)
+        save(figure, path)
 
 
 def _rectangle(axes: Axes, block: Block, plan: Map) -> None:
@@ -222,5 +222,6 @@ def _legend(axes: Axes, kinds: set[str]) -> None:
     )
 
 
-def _save(figure: Figure, path: Path) -> None:
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=160))
+def save(figure: Figure, path: Path, dots: int = 160) -> None:
+    """As a PNG file, whole or not at all."""
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dots))

@@ -7,6 +7,7 @@ from typing import Any
 from tinyflash.boards import Board
 from tinyflash.errors import BoardError
 from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
+from tinyflash.guard import GuardCost
 from tinyflash.lower.constants import dead_channels
 from tinyflash.lower.program import Planned
 from tinyflash.passes.layers import WEIGHTED, in_channels
@@ -24,6 +25,7 @@ def make_report(
 ) -> Report:
     """Sizes in bytes; the keys are stable."""
     planned = infer if train is None else train
+    guard = GuardCost.of(program, 1)
     return {
         "model": program.name,
         "hash": f"{program.hash:08x}",
@@ -34,6 +36,8 @@ def make_report(
         **_bytes_by_use(train),
         "state_bytes": len(program.state),
         "frozen_bytes": len(program.flash),
+        "guard_sample_bytes": guard.sample_bytes,
+        "guard_snapshot_bytes": guard.snapshot_bytes,
         "infer_operations": len(program.infer),
         "train_operations": len(program.train),
         "peak": _peak(planned),
@@ -148,6 +152,11 @@ def as_text(report: Report) -> str:
         *(f"  {b['bytes']:>9,} at {b['offset']:>7,}  {b['name']}" for b in peak["buffers"]),
     ]
     if report["trained"]:
+        lines += [
+            "",
+            f"A guard would take {report['guard_snapshot_bytes']:,} bytes of SRAM for the best "
+            f"weights and {report['guard_sample_bytes']:,} for each held-out sample.",
+        ]
         lines += ["", "Trained layers:", *(_layer_line(layer) for layer in report["trained"])]
     return "\n".join(lines) + "\n"
 

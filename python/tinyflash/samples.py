@@ -13,9 +13,8 @@ from tinyflash.errors import DataError
 from tinyflash.graph import Port
 from tinyflash.objective import Objective, real_inputs
 from tinyflash.port import encode
-from tinyflash.session import Int8Array
+from tinyflash.session import Int8Array, Labels
 
-Labels = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.generic]
 
 
@@ -110,6 +109,24 @@ def split(samples: Samples, held_out: float, seed: int) -> tuple[Samples, Sample
         held.append(indices[:count])
         kept.append(indices[count:])
     return samples.take(np.sort(np.concatenate(kept))), samples.take(np.sort(np.concatenate(held)))
+
+
+def hold_out(samples: Samples, count: int, seed: int) -> tuple[Samples, Samples]:
+    """All samples but `count`, and those: labels by turns, as far as each has samples; of samples
+    with targets, any."""
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(samples))
+    turn = np.zeros(len(samples), np.int64)  # a sample's number among those of its label
+    for alike in _groups(samples):
+        mine = order[np.isin(order, alike)]
+        turn[mine] = np.arange(len(mine))
+    held = order[np.argsort(turn[order], kind="stable")][:count]
+    kept = np.setdiff1d(np.arange(len(samples)), held)
+    if count > len(held) or len(kept) == 0:
+        raise DataError(
+            f"{count} of {len(samples)} samples cannot be held out and some kept; hold out fewer"
+        )
+    return samples.take(kept), samples.take(np.sort(held))
 
 
 def _groups(samples: Samples) -> list[npt.NDArray[np.int64]]:

@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.errors import DataError
+from tinyflash.guard import GuardReport
+from tinyflash.schedule import Schedule
 from tinyflash.state import unpack
 
 Int8Array = npt.NDArray[np.int8]
+Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,28 @@ class Session(Protocol):
     def infer(self, x: Int8Array) -> Int8Array:
         """The stored output, flat."""
 
-    def train_step(self, x: Int8Array, label: int, rate: float) -> Outcome:
-        """One step of gradient descent on one sample, in place."""
+    def train_step(self, x: Int8Array, label: int, rate: float | None = None) -> Outcome:
+        """One step of gradient descent on one sample, in place; rate None: the schedule's."""
 
-    def train_on_target(self, x: Int8Array, target: Int8Array, rate: float) -> Outcome:
+    def train_on_target(
+        self, x: Int8Array, target: Int8Array, rate: float | None = None
+    ) -> Outcome:
         """The same for a model that learns from targets, `target_bytes` stored elements each."""
+
+    def set_schedule(self, schedule: Schedule, done: int = 0) -> None:
+        """From now on the rates of a schedule, of which `done` steps are behind. It follows the
+        training step counter: a restored state is at its old place in the schedule."""
+
+    def start_guard(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> GuardReport:
+        """Evaluates held-out samples now and every so many training steps, keeps the best weights,
+        and goes back to them once more than `tolerance` samples are lost (SPEC 9). Not for a model
+        that learns from targets."""
+
+    def guard_report(self) -> GuardReport:
+        """What the guard has seen so far."""
+
+    def finish_guard(self) -> GuardReport:
+        """Evaluates, leaves the best weights, and ends the guard."""
 
     def counters(self) -> Counters:
         """Counters since the start."""

@@ -15,13 +15,18 @@ from tinyflash.session import Session
 
 
 @contextmanager
-def open_session(compiled: Compiled, board: Board | None, directory: Path) -> Iterator[Session]:
-    """On the host without a board; else in its emulator, with firmware built in `directory`."""
+def open_session(
+    compiled: Compiled, board: Board | None, directory: Path, guard: int = 0
+) -> Iterator[Session]:
+    """On the host without a board; else in its emulator, with firmware built in `directory`.
+
+    guard: held-out samples to have room for on a board.
+    """
     if board is None:
         yield HostSession(compiled.program)
         return
     compiled.write(directory)
-    elf = build_firmware(directory, board, directory / "firmware")
+    elf = build_firmware(directory, board, directory / "firmware", guard=guard)
     with (
         Emulator(board, elf) as emulator,
         DeviceSession(emulator, compiled.program.hash) as device,

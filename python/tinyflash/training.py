@@ -9,53 +9,63 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
 from tinyflash.errors import DataError
+from tinyflash.guard import GuardReport
+from tinyflash.host.schedule import rate_at
 from tinyflash.objective import Objective
 from tinyflash.samples import Samples
-from tinyflash.session import Int8Array, Outcome, Session
+from tinyflash.schedule import Kind, Schedule
+from tinyflash.session import Counters, Int8Array, Labels, Outcome, Session
 
-Schedule = Literal["cosine", "constant", "step"]
-
-STEP_DROPS = 2  # the step schedule divides the rate by STEP_FACTOR this often, evenly spread
-STEP_FACTOR = 10.0
 LEAST_PROBABILITY = 2.0**-16  # a probability of 0 stands for less than half a unit of 2^-15
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: passes over the samples, learning rate per real unit of weight, its course."""
+    """How to train: passes over the samples, learning rate per real unit of weight, its course.
+
+    warmup: training steps in which the rate rises to `rate`.
+    """
 
     epochs: int = 3
     rate: float = 0.03
-    schedule: Schedule = "cosine"
+    schedule: Kind = "cosine"
     seed: int = 0
+    warmup: int = 0
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise DataError(f"epochs is {self.epochs}; it must be at least 1")
-        if not (math.isfinite(self.rate) and 0 < self.rate <= 100):
-            raise DataError(f"rate is {self.rate}; it must lie above 0 and up to 100")
-        if self.schedule not in get_args(Schedule):
-            raise DataError(f"schedule {self.schedule!r} is not one of {get_args(Schedule)}")
+        if self.warmup < 0:
+            raise DataError(f"warmup is {self.warmup}; it must be at least 0")
+        self.course(self.warmup + 1)
+
+    def course(self, steps: int) -> Schedule:
+        """The learning rate over a run of so many steps."""
+        return Schedule(self.schedule, self.rate, steps, self.warmup)
 
     def rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of step 0 <= `step` < `steps`."""
-        done = step / steps
-        if self.schedule == "cosine":
-            return self.rate * 0.5 * (1.0 + math.cos(math.pi * done))
-        if self.schedule == "step":
-            return self.rate / STEP_FACTOR ** int(done * (STEP_DROPS + 1))
-        return self.rate
+        """The learning rate of step 0 <= `step` < `steps`: to the bit what a device takes."""
+        return rate_at(self.course(steps), step)
 
     def order(self, samples: int) -> Iterator[int]:
         """Indices of the samples in the order of training, `epochs` permutations of them."""
         random = np.random.default_rng(self.seed)
         for _ in range(self.epochs):
             yield from random.permutation(samples).tolist()
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Samples never trained on, inferred every so many steps: once more than `tolerance` are lost,
+    training goes back to the best weights; it ends with them."""
+
+    held_out: Samples
+    every: int = 50
+    tolerance: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,9 +82,11 @@ class Step:
 
 @dataclass(frozen=True)
 class History:
-    """All steps of a run."""
+    """All steps of a run; the session's counters now and then; what the guard said at the end."""
 
     steps: tuple[Step, ...]
+    counters: tuple[Counters, ...] = ()
+    guard: GuardReport | None = None
 
     def running(self, window: int) -> tuple[list[float], list[float]]:
         """Mean loss and accuracy in percent over the last `window` steps, at each step."""
@@ -107,25 +119,52 @@ def train(
     samples: Samples,
     recipe: Recipe,
     listen: Callable[[Step], None] = _ignore,
+    *,
+    guard: Guard | None = None,
+    look_every: int = 0,
     objective: Objective | None = None,
 ) -> History:
-    """Trains in place, batch 1; `listen` hears of every step. `objective`: what targets are."""
+    """Trains in place, batch 1, at the rates of the session's own schedule.
+
+    listen: hears of every step. look_every: steps between two looks at the counters; 0: none.
+    objective: what the samples' targets are; None where they have labels.
+    """
     if len(samples) == 0:
         raise DataError("there are no samples to train with; give at least one")
-    total = recipe.epochs * len(samples)
+    if guard is not None:
+        held_out = guard.held_out
+        session.start_guard(held_out.x, held_out.y.astype(np.int64), guard.every, guard.tolerance)
+    counters = [session.counters()] if look_every else []
     steps = []
-    for number, index in enumerate(recipe.order(len(samples))):
-        rate, x, y = recipe.rate_at(number, total), samples.x[index], samples.y[index]
-        if objective is None:
-            outcome = session.train_step(x, int(y), rate)
-            loss, correct = _cross_entropy(outcome), outcome.predicted == int(y)
-            step = Step(number, total, index, rate, loss, correct)
-        else:
-            outcome = session.train_on_target(x, y.astype(np.int8), rate)
-            step = Step(number, total, index, rate, objective.of_step(outcome), None)
+    for step in _steps(session, samples, recipe, objective):
         steps.append(step)
         listen(step)
-    return History(tuple(steps))
+        if look_every and len(steps) % look_every == 0:
+            counters.append(session.counters())
+    report = None if guard is None else session.finish_guard()
+    return History(tuple(steps), tuple(counters), report)
+
+
+def _steps(
+    session: Session, samples: Samples, recipe: Recipe, objective: Objective | None
+) -> Iterator[Step]:
+    """Takes the steps, one by one."""
+    total = recipe.epochs * len(samples)
+    course = recipe.course(total)
+    session.set_schedule(course)
+    for number, index in enumerate(recipe.order(len(samples))):
+        loss, correct = _learn(session, samples.x[index], samples.y[index], objective)
+        yield Step(number, total, index, rate_at(course, number), loss, correct)
+
+
+def _learn(
+    session: Session, x: Int8Array, y: Labels | Int8Array, objective: Objective | None
+) -> tuple[float, bool | None]:
+    """One step, from a label or towards a target: the loss, and whether the label was found."""
+    if objective is not None:
+        return objective.of_step(session.train_on_target(x, y.astype(np.int8))), None
+    outcome = session.train_step(x, int(y))
+    return _cross_entropy(outcome), outcome.predicted == int(y)
 
 
 def _cross_entropy(outcome: Outcome) -> float:

@@ -18,7 +18,9 @@ from tinyflash.sessions import open_session
 from tinyflash.state import pack, unpack
 from tinyflash.training import Recipe, evaluate, train
 
-HOW = Recipe(epochs=2, rate=0.05, seed=3)
+GUARD = 9  # held-out samples
+HOW = Recipe(epochs=2, rate=0.05, seed=3, warmup=5)
+ABSURD = Recipe(epochs=1, rate=90.0, schedule="step", seed=4)
 
 
 def whole_run(session, samples):
@@ -36,6 +38,28 @@ def test_weights_state_logits_and_every_step_agree(compiled, samples, board, fir
     assert host.weights != compiled.program.weights
     assert host.after.accuracy > host.before.accuracy
     assert counters.step == len(host.history.steps)
+
+
+def guarded_run(session, samples):
+    """Trains well, then absurdly, under a guard; all that it said, and what was learned."""
+    said = [session.start_guard(samples.x[:GUARD], samples.y[:GUARD], every=7, tolerance=1)]
+    for recipe in (HOW, ABSURD):
+        said.append(train(session, samples, recipe))
+        said.append(session.guard_report())
+    said.append(session.finish_guard())
+    return said, evaluate(session, samples).accuracy, session.weights, session.state
+
+
+def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_folder):
+    host = guarded_run(HostSession(compiled.program), samples)
+    folder = firmware_folder / "guarded"
+    for _ in range(2):
+        with open_session(compiled, board, folder, guard=GUARD) as device:
+            assert guarded_run(device, samples) == host
+    before, *_, after = host[0]
+    assert after.best > before.best
+    assert after.rollbacks > 0
+    assert after.last == after.best
 
 
 def test_every_option_of_the_optimizer_agrees(model, samples, board, tmp_path):

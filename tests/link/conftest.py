@@ -6,25 +6,34 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.agree.graphs import Net, same
 from tests.link.pipes import PipePort
 
 from tinyflash.boards import Board, boards
 from tinyflash.build import build_firmware
+from tinyflash.compiler import Compiled, compile_model
+from tinyflash.device.link import Link
+from tinyflash.device.session import DeviceSession
+from tinyflash.passes.scheme import parse_scheme
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "link" / "model"
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+GUARD_SAMPLES = 7
 EMULATED = [board for board in boards() if board.emulated]
 
 
-def build_for_host(model: Path, program: Path) -> Path:
-    """Firmware with the model in a folder, as a program of this computer."""
-    files = [*(ROOT / "firmware").glob("*.c"), ROOT / "lib" / "executor.c"]
+def build_for_host(model: Path, program: Path, *settings: str) -> Path:
+    """The firmware with the model of a folder, for this computer, under sanitizers."""
+    folders = [ROOT / name for name in ("firmware", "lib", "lib/kernels/ref")]
+    files = [file for folder in folders for file in sorted(folder.glob("*.c"))]
     files += [model / "model.c", MODEL.parent / "host_board.c"]
     folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
     includes = [f"-I{folder}" for folder in folders]
-    subprocess.run(["cc", "-std=c99", *SANITIZERS, *includes, *files, "-o", program], check=True)
+    command = ["cc", "-std=c99", *SANITIZERS, *settings, *includes, *files, "-o", program]
+    subprocess.run(command, check=True)
     return program
 
 
@@ -33,19 +42,50 @@ def host_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_for_host(MODEL, tmp_path_factory.mktemp("host") / "firmware")
 
 
+@pytest.fixture(scope="session")
+def learner() -> Compiled:
+    """A small network that learns three classes."""
+    net = Net(np.random.default_rng(5))
+    x = net.conv2d(net.input((6, 6, 2)), 8, same((6, 6, 2), 3))
+    graph = net.graph(net.fully_connected(net.reshape(x, (1, 288)), 4))
+    scheme = parse_scheme("head = 3\n[[update]]\nlast = 1\nweights = 0.5\nbias = true")
+    return compile_model(graph, scheme, seed=9)
+
+
+@pytest.fixture(scope="session")
+def guarded_firmware(learner: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the learner, and room for held-out samples."""
+    folder = tmp_path_factory.mktemp("learner")
+    learner.write(folder)
+    return build_for_host(folder, folder / "firmware", f"-DGUARD_SAMPLES={GUARD_SAMPLES}")
+
+
 @pytest.fixture
-def start(host_firmware: Path) -> Iterator[Callable[[], PipePort]]:
-    """Starts firmware on this computer; what still runs at the end is killed."""
-    ports: list[PipePort] = []
+def ports() -> Iterator[list[PipePort]]:
+    """What firmware runs on this computer; at the end it is killed."""
+    running: list[PipePort] = []
+    yield running
+    for port in running:
+        port.process.kill()
+        port.process.communicate()
+
+
+@pytest.fixture
+def start(host_firmware: Path, ports: list[PipePort]) -> Callable[[], PipePort]:
+    """Starts firmware on this computer."""
 
     def begin() -> PipePort:
         ports.append(PipePort(host_firmware))
         return ports[-1]
 
-    yield begin
-    for port in ports:
-        port.process.kill()
-        port.process.communicate()
+    return begin
+
+
+@pytest.fixture
+def guarded(guarded_firmware: Path, ports: list[PipePort]) -> DeviceSession:
+    """The learner at work on this computer."""
+    ports.append(PipePort(guarded_firmware))
+    return DeviceSession(Link(ports[-1]))
 
 
 @pytest.fixture(scope="session", params=EMULATED, ids=lambda board: board.name)

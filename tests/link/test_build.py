@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from tinyflash import build
 from tinyflash.boards import Board, boards, load_board, read_board
@@ -163,3 +164,33 @@ def test_a_board_description_that_is_none(text: str, tmp_path: Path) -> None:
     with pytest.raises(BoardError, match=r"board\.toml: ") as caught:
         read_board(path)
     assert "\n" not in str(caught.value)
+
+
+def symbols(elf: Path) -> set[str]:
+    with elf.open("rb") as file:
+        return {s.name for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()}
+
+
+@BOARDS
+def test_a_guard_costs_what_it_says_and_nothing_where_there_is_none(
+    board: Board, tmp_path: Path
+) -> None:
+    without = build_firmware(MODEL, board, tmp_path / "without")
+    guarded = build_firmware(MODEL, board, tmp_path / "guarded", guard=5)
+    none, some = firmware_size(without), firmware_size(guarded)
+    assert none.guard_bytes == 0
+    assert not {name for name in symbols(without) if name.startswith("tiny_guard")}
+    assert some.guard_bytes == 5 * (3000 + 2) + 1500 + 2 + 1
+    assert 0 <= some.sram_bytes - none.sram_bytes - some.guard_bytes <= 64
+    assert some.flash_bytes - none.flash_bytes < 1600
+
+
+def test_a_guard_that_does_not_fit_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(BoardError, match="train fewer layers, guard with fewer samples or take"):
+        build_firmware(MODEL, load_board("qemu_stm32f405"), tmp_path, guard=100)
+
+
+def test_nothing_to_guard(tmp_path: Path) -> None:
+    model = model_with(tmp_path, "WEIGHTS_BYTES 1500u", "WEIGHTS_BYTES 0u")
+    with pytest.raises(BuildError, match="trains nothing that a guard could watch; compile with a"):
+        build_firmware(model, load_board("qemu_stm32f405"), tmp_path / "out", guard=1)

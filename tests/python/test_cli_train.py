@@ -113,9 +113,49 @@ def test_train_towards_targets(tmp_path, model):
     assert len(course["losses"]) == 8 * 32
     assert "accuracy_after" not in course
     assert "correct" not in course
+    assert course["guard"] is None
+    assert len(course["health"]["exponents"]) == len(course["health"]["steps"])
+    line = refused(*train(model, scheme, data, out, "--guard", "4"))
+    assert "the model learns from targets; train it without a guard" in line
 
 
 def test_train_refuses_labels_where_it_takes_targets(tmp_path, model, data):
     scheme = tmp_path / "s.toml"
     scheme.write_text("loss = 'binary_cross_entropy'\n")
     assert "the network has 5 outputs" in refused(*train(model, scheme, data, tmp_path / "out"))
+
+
+def test_train_under_a_guard(tmp_path, model, scheme, data):
+    """Its samples are not trained on; it says what it saw."""
+    out = tmp_path / "out"
+    more = ("--guard", "6", "--guard-every", "5", "--guard-tolerance", "0", "--rate", "0.05")
+    result = tinyflash(*train(model, scheme, data, out, *more, "--validation", "0"))
+    assert result.exit_code == 0, result.output
+    course = json.loads((out / "training.json").read_text())
+    assert len(course["losses"]) == 3 * (40 - 6)
+    guard = course["guard"]
+    assert guard["samples"] == 6
+    assert guard["evaluations"] == 1 + 102 // 5 + 1
+    assert guard["last"] == guard["best"]
+    assert f"guard: {guard['best']['correct']} of 6 held-out samples right" in result.stdout
+
+
+def test_a_guard_of_too_many_samples_is_refused(tmp_path, model, scheme, data):
+    line = refused(*train(model, scheme, data, tmp_path / "out", "--guard", "32"))
+    assert "32 of 32 samples cannot be held out and some kept; hold out fewer" in line
+
+
+def test_train_draws_its_health_and_warns_of_a_wild_rate(tmp_path, model, scheme, data):
+    out, picture = tmp_path / "out", tmp_path / "health.png"
+    result = tinyflash(*train(model, scheme, data, out, "--rate", "90", "--health", picture))
+    assert result.exit_code == 0, result.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "warning: " in result.stdout
+    assert "lower the rate" in result.stdout
+    health = json.loads((out / "training.json").read_text())["health"]
+    assert health["steps"] == list(range(3 * 32 + 1))
+    assert len(health["exponents"]) == 97
+    assert len(health["exponents"][0]) == len(health["gradients"])
+    assert max(health["weights_saturated_ppm"]) > 1000
+    calm = tinyflash(*train(model, scheme, data, out, "--rate", "0.01"))
+    assert "warning" not in calm.stdout

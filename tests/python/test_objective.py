@@ -154,6 +154,10 @@ def test_labels_and_targets_are_not_mixed_up() -> None:
         towards.train_step(x, 0, 0.1)
     with pytest.raises(DataError, match="a target has 11 elements"):
         towards.train_on_target(x, y[1:], 0.1)
+    with pytest.raises(DataError, match="there is no learning rate"):
+        towards.train_on_target(x, y)
+    with pytest.raises(DataError, match="the model learns from targets; train it without a guard"):
+        towards.start_guard(x[None], np.zeros(1, np.int64), 1, 0)
     labelled = Session(compile_model(graph, parse_scheme("")).program)
     with pytest.raises(DataError, match="learns from labels"):
         labelled.train_on_target(x, y, 0.1)

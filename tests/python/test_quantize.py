@@ -121,3 +121,16 @@ def test_biases_leave_room_for_the_sum() -> None:
 def test_it_needs_samples() -> None:
     with pytest.raises(DataError, match="no samples to calibrate with"):
         quantize(float_network(0), np.zeros((0, *SHAPE), np.float32))
+
+
+def test_it_refuses_what_has_no_int8_counterpart() -> None:
+    network, x = float_network(0), float_samples(0, 3)
+    with pytest.raises(DataError, match=r"shape \(3, 9, 7\); floats reads \(9, 7, 3\)"):
+        quantize(network, x[..., 0])
+    x[1, 2, 3, 0] = np.nan
+    with pytest.raises(DataError, match="hold numbers that are not finite"):
+        quantize(network, x)
+    stem = network.weights["stem"]
+    broken = {**network.weights, "stem": Weights(stem.w, stem.b * np.float32(np.inf))}
+    with pytest.raises(DataError, match="floats: layer stem: weights are not finite"):
+        quantize(replace(network, weights=broken), float_samples(0, 3))

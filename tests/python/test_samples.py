@@ -7,7 +7,7 @@ import pytest
 
 from tinyflash.errors import DataError
 from tinyflash.graph import Port, Quant
-from tinyflash.samples import load_inputs, load_samples
+from tinyflash.samples import Samples, hold_out, load_inputs, load_samples
 
 BYTES = Port("x", "int8", (1, 2, 3), Quant((0.5,), 0))
 X = np.arange(12, dtype=np.int8).reshape(2, 2, 3)
@@ -87,3 +87,15 @@ def test_an_archive_is_not_an_array_nor_an_array_an_archive(tmp_path):
     np.save(tmp_path / "x.npy", X)
     with pytest.raises(DataError, match="one array"):
         load_samples(tmp_path / "x.npy", BYTES, 2)
+
+
+def test_hold_out_takes_labels_by_turns():
+    samples = Samples(np.arange(20, dtype=np.int8)[:, None], np.array([0] * 12 + [1] * 6 + [2] * 2))
+    kept, held = hold_out(samples, 8, seed=1)
+    assert np.bincount(held.y).tolist() == [3, 3, 2]
+    assert sorted([*kept.x[:, 0], *held.x[:, 0]]) == list(range(20))
+    again = hold_out(samples, 8, seed=1)[1]
+    assert np.array_equal(again.x, held.x)
+    for count in (20, 21):
+        with pytest.raises(DataError, match=f"{count} of 20 samples cannot be held out"):
+            hold_out(samples, count, seed=1)

@@ -13,8 +13,8 @@ from tinyflash.bench.operators import real
 from tinyflash.bench.twin import Twin
 from tinyflash.compiler import Compiled
 from tinyflash.host import Session
-from tinyflash.samples import Labels, Samples
-from tinyflash.session import Int8Array
+from tinyflash.samples import Samples
+from tinyflash.session import Int8Array, Labels
 from tinyflash.training import Recipe
 
 Logits = npt.NDArray[np.float32]

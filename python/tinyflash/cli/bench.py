@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
+from tinyflash.cli.endurance import endurance
 from tinyflash.compiler import compile_model
 from tinyflash.console import noting, output, say, table
 from tinyflash.demo.task import RATE, load_task, scheme
@@ -20,6 +21,9 @@ from tinyflash.host import Session
 @click.group()
 def bench() -> None:
     """Measure speed and accuracy."""
+
+
+bench.add_command(endurance)
 
 
 @bench.command()

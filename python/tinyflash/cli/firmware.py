@@ -28,15 +28,21 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @click.command()
 @_folder
 @options.board
-def build(folder: Path, board: str | None) -> None:
+@options.guard
+def build(folder: Path, board: str | None, guard: int) -> None:
     """Build the firmware of the model that was compiled to FOLDER: FOLDER/firmware.elf."""
     target = _board(folder, board)
-    elf = build_firmware(folder, target, folder)
+    elf = build_firmware(folder, target, folder, guard=guard)
     size = firmware_size(elf)
     click.echo(
         f"{elf}: flash {size.flash_bytes:,} of {target.flash_bytes:,} bytes, SRAM "
         f"{size.sram_bytes:,} of {target.sram_bytes:,} (stack {size.stack_bytes:,})"
     )
+    if guard:
+        click.echo(
+            f"guard: {size.guard_bytes:,} bytes of that for {guard} held-out samples and the best "
+            f"weights; an evaluation runs {guard} inferences"
+        )
 
 
 @click.command()

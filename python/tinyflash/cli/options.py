@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import click
 
 from tinyflash import files
-from tinyflash.training import Recipe, Schedule
+from tinyflash.schedule import KINDS
+from tinyflash.training import Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)  # existence is checked where the file is read: one wording
@@ -27,8 +28,16 @@ rate = click.option(
     help="Learning rate, per real unit of weight.",
 )  # fmt: skip
 schedule = click.option(
-    "--schedule", type=click.Choice(get_args(Schedule)), default=Recipe.schedule,
+    "--schedule", type=click.Choice(KINDS), default=Recipe.schedule,
     show_default=True, help="Course of the rate.",
+)  # fmt: skip
+warmup = click.option(
+    "--warmup", type=click.IntRange(0), default=Recipe.warmup, show_default=True,
+    help="Training steps in which the rate rises from almost nothing.",
+)  # fmt: skip
+guard = click.option(
+    "--guard", type=click.IntRange(0), default=0, show_default=True, metavar="SAMPLES",
+    help="Held-out samples that a guard is to judge by; 0: no guard.",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 
@@ -16,14 +16,20 @@ from tinyflash.console import counting, say, watching
 from tinyflash.errors import DataError
 from tinyflash.files import write_json
 from tinyflash.graph import Graph
+from tinyflash.guard import GuardReport, check_judged
+from tinyflash.health import Anatomy, as_record, complaints
+from tinyflash.health_plot import draw_health
 from tinyflash.learned import Learned, load_learned, save_learned
 from tinyflash.objective import Objective, objective_of
 from tinyflash.passes.scheme import Scheme, load_scheme
 from tinyflash.read import read
-from tinyflash.samples import Samples, load_samples, load_with_targets, split
+from tinyflash.samples import Samples, hold_out, load_samples, load_with_targets, split
+from tinyflash.schedule import Kind
 from tinyflash.session import Session
 from tinyflash.sessions import open_session
-from tinyflash.training import History, Recipe, Schedule
+from tinyflash.training import Guard, History, Recipe
+
+LOOKS = 200  # at the counters in a run
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Trained:
 @options.epochs
 @options.rate
 @options.schedule
+@options.warmup
 @options.seed
 @click.option(
     "--validation",
@@ -57,6 +64,26 @@ class Trained:
     default=0.2,
     show_default=True,
     help="Fraction of the samples held out, of each label alike; 0: none.",
+)
+@options.guard
+@click.option(
+    "--guard-every",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Training steps between two looks of the guard.",
+)
+@click.option(
+    "--guard-tolerance",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Held-out samples that may be lost before the guard goes back to the best weights.",
+)
+@click.option(
+    "--health",
+    type=options.PATH,
+    help="Draw exponents and saturation over the training steps to this .png file.",
 )
 @click.option("--resume", type=options.PATH, help="A learned.npz to go on from.")
 @options.output_folder("Directory for learned weights and report.")
@@ -67,9 +94,14 @@ def train(
     board: str,
     epochs: int,
     rate: float,
-    schedule: Schedule,
+    schedule: Kind,
+    warmup: int,
     seed: int,
     validation: float,
+    guard: int,
+    guard_every: int,
+    guard_tolerance: int,
+    health: Path | None,
     resume: Path | None,
     output: Path,
 ) -> None:
@@ -78,35 +110,61 @@ def train(
     Without a scheme only the model's own classifier is trained. What was learned goes to
     learned.npz under the model's hash, the course of it to training.json.
     """
-    recipe = Recipe(epochs, rate, schedule, seed)
+    recipe = Recipe(epochs, rate, schedule, seed, warmup)
     graph, rules = read(model), load_scheme(scheme) if scheme else Scheme()
     target = None if board == "host" else load_board(board)
     objective = objective_of(graph, rules)
-    if objective is None:
-        samples = load_samples(data, graph.input, _classes(graph, rules))
-    else:
-        samples = load_with_targets(data, graph.input, objective)
+    if guard:
+        check_judged(objective.size if objective else 0)
+    samples = _load(data, graph, rules, objective)
     kept, held_out = split(samples, validation, seed)
     if len(kept) == 0:
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
+    watch = None
+    if guard:
+        kept, judges = hold_out(kept, guard, seed)
+        watch = Guard(judges, guard_every, guard_tolerance)
     compiled = compile_model(graph, rules, target, (kept.x, kept.y), seed)
     start = load_learned(resume, compiled.program) if resume else None
-    with open_session(compiled, target, output) as session:
+    with open_session(compiled, target, output, guard) as session:
         if start:
             start.restore(session)
-        trained = _train(session, kept, held_out, recipe, objective)
+        trained = _train(session, kept, held_out, recipe, watch, objective)
         learned = Learned.of(session, compiled.program)
     save_learned(output / "learned.npz", learned)
-    write_json(output / "training.json", _content(trained, board, recipe, objective))
-    for moment in ("before", "after") if len(held_out) else ():
-        found = getattr(trained, moment)
-        text = (
-            f"accuracy {moment}: {found:.1f} %"
-            if objective is None
-            else f"loss {moment}: {found:.4g}"
-        )
-        click.echo(f"held-out {text}")
+    anatomy, counters = Anatomy.of(compiled), trained.history.counters
+    record = _content(trained, board, recipe, objective)
+    write_json(output / "training.json", {**record, "health": as_record(counters, anatomy)})
+    if health is not None:
+        draw_health(health, f"{model.name} on {board}", counters, anatomy)
+    _say_found(trained, objective)
+    if trained.history.guard:
+        _say_guard(trained.history.guard)
+    for line in complaints(counters, anatomy):
+        click.echo(f"warning: {line}")
     say(f"wrote {output}/learned.npz and training.json")
+
+
+def _say_found(trained: Trained, objective: Objective | None) -> None:
+    for moment, found in (("before", trained.before), ("after", trained.after)):
+        if found is not None:
+            text = (
+                f"loss {moment}: {found:.4g}" if objective else f"accuracy {moment}: {found:.1f} %"
+            )
+            click.echo(f"held-out {text}")
+
+
+def _say_guard(report: GuardReport) -> None:
+    click.echo(
+        f"guard: {report.best.correct} of {report.samples} held-out samples right; "
+        f"{report.evaluations} looks, {report.rollbacks} returns to the best weights"
+    )
+
+
+def _load(data: Path, graph: Graph, scheme: Scheme, objective: Objective | None) -> Samples:
+    if objective is None:
+        return load_samples(data, graph.input, _classes(graph, scheme))
+    return load_with_targets(data, graph.input, objective)
 
 
 def _classes(graph: Graph, scheme: Scheme) -> int:
@@ -125,11 +183,21 @@ def _train(
     kept: Samples,
     held_out: Samples,
     recipe: Recipe,
+    guard: Guard | None,
     objective: Objective | None,
 ) -> Trained:
     before = _evaluate(session, held_out, objective)
-    with watching("train", recipe.epochs * len(kept)) as hear:
-        history = training.train(session, kept, recipe, hear, objective)
+    steps = recipe.epochs * len(kept)
+    with watching("train", steps) as hear:
+        history = training.train(
+            session,
+            kept,
+            recipe,
+            hear,
+            guard=guard,
+            look_every=max(1, steps // LOOKS),
+            objective=objective,
+        )
     return Trained(before, history, _evaluate(session, held_out, objective))
 
 
@@ -153,9 +221,11 @@ def _content(
         "epochs": recipe.epochs,
         "rate": recipe.rate,
         "schedule": recipe.schedule,
+        "warmup": recipe.warmup,
         "seed": recipe.seed,
         f"{measure}_before": trained.before,
         f"{measure}_after": trained.after,
+        "guard": None if trained.history.guard is None else asdict(trained.history.guard),
         "losses": [float(f"{step.loss:.6g}") for step in steps],
         **correct,
     }

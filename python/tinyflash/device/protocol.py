@@ -26,6 +26,8 @@ class Type(IntEnum):
     WRITE = 8
     COMMIT = 9
     RESET = 10
+    SCHEDULE = 11
+    GUARD = 12
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -45,6 +47,7 @@ class Purpose(IntEnum):
     INFER = 0
     TRAIN = 1
     TARGET = 2
+    HELD_OUT = 3
 
 
 STATUS_TEXT = {
@@ -61,10 +64,17 @@ STATUS_TEXT = {
     11: "refused a label that is not below the number of classes",
     12: "refused a learning rate",
     13: "runs a model compiled for inference alone; compile it with a scheme",
+    16: "has no learning rate; send one, or set a schedule",
+    17: "refused a schedule",
+    18: "has no room for a held-out sample; build its firmware with --guard SAMPLES",
+    19: "has no held-out samples, or an output that is no row of class scores",
+    20: "runs no guard; start one",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count
 TRAIN = struct.Struct("<IHh")  # label, rate: mantissa, exponent
+TRAIN_SCHEDULED = struct.Struct("<I")  # label
+SCHEDULE = struct.Struct("<HhHhIIIBB")  # rate, drop; steps, warm-up, done; kind, drops
 TRAIN_REPLY = struct.Struct("<IHHI")  # ticks, predicted, probability, error
 TICKS = struct.Struct("<I")
 READ = struct.Struct("<BIH")  # space, offset, count

@@ -12,10 +12,13 @@ import numpy as np
 from tinyflash.arith import factor
 from tinyflash.device import coding, protocol
 from tinyflash.device.emulator import Emulator
+from tinyflash.device.guard import RemoteGuard
 from tinyflash.device.link import Link, open_port
 from tinyflash.device.protocol import FRAME_OVERHEAD, Info, Purpose, Space, Type
 from tinyflash.errors import DataError, LinkError
-from tinyflash.session import Counters, Int8Array, Outcome, check_learns_from
+from tinyflash.guard import GuardReport, check_judged, check_settings
+from tinyflash.schedule import Schedule
+from tinyflash.session import Counters, Int8Array, Labels, Outcome, check_learns_from
 
 _START_S = 20.0  # until a device must have answered the first HELLO
 _RUN_S = 60.0  # until an inference or a training step must have ended
@@ -40,6 +43,7 @@ class DeviceSession:
         except BaseException:
             self.close()
             raise
+        self._guard = RemoteGuard(self._link, self._run_s)
         self.last_ticks = 0
 
     def close(self) -> None:
@@ -66,28 +70,47 @@ class DeviceSession:
         output += self._read(Space.OUTPUT, len(output), self.info.output_bytes)
         return np.frombuffer(output, np.int8).copy()
 
-    def train_step(self, x: Int8Array, label: int, rate: float) -> Outcome:
+    def train_step(self, x: Int8Array, label: int, rate: float | None = None) -> Outcome:
         check_learns_from(self.info.target_bytes, target=False)
-        if not 0 <= label < self.info.classes:
-            raise DataError(
-                f"label {label} is not below {self.info.classes}, the number of classes"
-            )
-        return self._train(x, label, rate)
+        self._check_label(label)
+        return self._train(x, _train_body(label, rate))
 
-    def train_on_target(self, x: Int8Array, target: Int8Array, rate: float) -> Outcome:
+    def train_on_target(
+        self, x: Int8Array, target: Int8Array, rate: float | None = None
+    ) -> Outcome:
         check_learns_from(self.info.target_bytes, target=True)
+        body = _train_body(0, rate)
         self._send_sample(target, Purpose.TARGET)
-        return self._train(x, 0, rate)
+        return self._train(x, body)
 
-    def _train(self, x: Int8Array, label: int, rate: float) -> Outcome:
-        if not math.isfinite(rate) or rate < 0:
-            raise DataError(f"learning rate {rate} is not a number from 0 up")
-        as_factor = factor(rate)
+    def _train(self, x: Int8Array, body: bytes) -> Outcome:
         self._send_sample(x, Purpose.TRAIN)
-        body = protocol.TRAIN.pack(label, as_factor.mantissa, as_factor.exponent)
         reply = self._link.command(Type.TRAIN, body, timeout=self._run_s)
         self.last_ticks, predicted, probability, error = protocol.TRAIN_REPLY.unpack(reply)
         return Outcome(predicted, probability / 2**15, error)
+
+    def set_schedule(self, schedule: Schedule, done: int = 0) -> None:
+        rate, drop = schedule.highest, schedule.drop
+        factors = (rate.mantissa, rate.exponent, drop.mantissa, drop.exponent)
+        numbers = (schedule.steps, schedule.warmup, done, schedule.code, schedule.drops)
+        self._link.command(Type.SCHEDULE, protocol.SCHEDULE.pack(*factors, *numbers))
+
+    def start_guard(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> GuardReport:
+        check_judged(self.info.target_bytes)
+        check_settings(len(x), len(y), every, tolerance)
+        for label in y.tolist():
+            self._check_label(label)
+        self._guard.clear(len(x))
+        for sample, label in zip(x, y.tolist(), strict=True):
+            self._send_sample(sample, Purpose.HELD_OUT)
+            self._guard.hold(label)
+        return self._guard.begin(every, tolerance)
+
+    def guard_report(self) -> GuardReport:
+        return self._guard.report()
+
+    def finish_guard(self) -> GuardReport:
+        return self._guard.finish()
 
     def counters(self) -> Counters:
         return Counters.of(self.state)
@@ -146,6 +169,12 @@ class DeviceSession:
     def _device_counters(self) -> tuple[int, ...]:
         return protocol.COUNTERS_REPLY.unpack(self._link.command(Type.COUNTERS))
 
+    def _check_label(self, label: int) -> None:
+        if not 0 <= label < self.info.classes:
+            raise DataError(
+                f"label {label} is not below {self.info.classes}, the number of classes"
+            )
+
     def _room(self, head: int) -> int:
         """Bytes of data that a frame has room for behind `head` bytes."""
         return self.info.frame_bytes - FRAME_OVERHEAD - head
@@ -175,6 +204,15 @@ class DeviceSession:
         for offset in range(0, len(data), room):
             head = protocol.WRITE_HEAD.pack(space, offset)
             self._link.command(Type.WRITE, head + data[offset : offset + room])
+
+
+def _train_body(label: int, rate: float | None) -> bytes:
+    if rate is None:
+        return protocol.TRAIN_SCHEDULED.pack(label)
+    if not math.isfinite(rate) or rate < 0:
+        raise DataError(f"learning rate {rate} is not a number from 0 up")
+    as_factor = factor(rate)
+    return protocol.TRAIN.pack(label, as_factor.mantissa, as_factor.exponent)
 
 
 def _link(target: Emulator | str | Link) -> Link:

@@ -12,7 +12,7 @@ from pathlib import Path
 from cffi import FFI
 
 # Relative to the root of the source tree, which is where a build runs.
-HEADERS = ("model.h", "kernels.h", "ops.h")
+HEADERS = ("model.h", "kernels.h", "ops.h", "schedule.h", "guard.h")
 INCLUDE = Path("include/tinyflash")
 # Addresses of kernels, by name, for tables that are made in memory.
 _OP = re.compile(r"^TINY_OP\((\w+)\);", re.MULTILINE)

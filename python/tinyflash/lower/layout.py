@@ -47,7 +47,7 @@ def lay_out(infer: Graph, train: Graph | None, seed: int) -> Layout:
     constants, flash = _pack([t for t in tensors.values() if t.kind == "constant"], Space.FLASH)
     trained = [t for t in tensors.values() if t.kind == "trainable"]
     trainables, weights = _pack(trained, Space.WEIGHTS)
-    owners = _scale_owners(train) if train is not None else {}
+    owners = scale_owners(train) if train is not None else {}
     scales = {
         tensor: Buffer(Space.STATE, state.scale_offset(index)) for tensor, index in owners.items()
     }
@@ -68,7 +68,7 @@ def _pack(tensors: list[Tensor], space: Space) -> tuple[dict[str, Buffer], bytes
 _CODES = {"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4"}
 
 
-def _scale_owners(graph: Graph) -> dict[str, int]:
+def scale_owners(graph: Graph) -> dict[str, int]:
     """Index of the scale of each gradient tensor, in order of production: the loss's is 0."""
     owners: dict[str, int] = {}
     count = 0

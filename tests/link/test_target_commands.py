@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tinyflash.device.link import Link
 from tinyflash.device.protocol import Purpose, Type
 from tinyflash.device.session import DeviceSession
 from tinyflash.errors import DataError, LinkError
+from tinyflash.host.schedule import rate_at
+from tinyflash.schedule import Schedule
+from tinyflash.state import unpack
 
 RANDOM = np.random.default_rng(3)
 SAMPLE = RANDOM.integers(-128, 128, 1000).astype(np.int8)
@@ -79,6 +83,17 @@ def test_both_must_be_there_and_are_used_up(device: DeviceSession) -> None:
     assert device.counters().step == 2
 
 
+def test_a_schedule_runs_for_targets(device: DeviceSession) -> None:
+    with pytest.raises(LinkError, match="has no learning rate"):
+        device.train_on_target(SAMPLE, TARGET)
+    device.set_schedule(Schedule("cosine", 0.5, 4, 1))
+    for step in range(4):
+        device.train_on_target(SAMPLE, TARGET)
+        header, _ = unpack(device.state)
+        rate = math.ldexp(header.rate_mantissa, header.rate_exponent)
+        assert rate == rate_at(Schedule("cosine", 0.5, 4, 1), step)
+
+
 def test_a_sample_for_inference_ends_a_target(device: DeviceSession) -> None:
     """The two tables share their memory, so that nothing is known of the target any more."""
     device._send_sample(TARGET, Purpose.TARGET)
@@ -103,4 +118,6 @@ def test_the_host_refuses(device: DeviceSession) -> None:
         device.train_on_target(SAMPLE[1:], TARGET, 0.1)
     with pytest.raises(DataError, match="learns from targets of 800 elements"):
         device.train_step(SAMPLE, 0, 0.1)
+    with pytest.raises(DataError, match="train it without a guard"):
+        device.start_guard(SAMPLE[None], np.zeros(1, np.int64), 1, 0)
     assert device.counters().step == 0

@@ -1,0 +1,123 @@
+/* A guard: training never leaves the model worse than it was (SPEC 9). */
+#include "tinyflash/guard.h"
+
+#include <string.h>
+
+#include "arith.h"
+
+#define SAMPLES_LIMIT (1u << 23) /* so that a margin fits 32 bits */
+
+static uint32_t scale_count(const tiny_model *model) {
+    return (uint32_t)((model->state_bytes - sizeof(tiny_state)) / sizeof(tiny_scale));
+}
+
+uint32_t tiny_guard_bytes(const tiny_model *model) {
+    return model->weights_bytes + scale_count(model);
+}
+
+/* Adds one sample's scores y to the sum. */
+static void judge(tiny_score *sum, const int8_t *y, uint32_t classes, uint32_t label) {
+    int32_t rival = INT8_MIN;
+    int beaten = 0;
+    for (uint32_t i = 0; i < classes; i++) {
+        if (i != label) {
+            rival = tiny_max(rival, y[i]);
+            beaten |= y[i] > y[label] - (i < label);
+        }
+    }
+    sum->correct += !beaten;
+    sum->margin += y[label] - rival;
+}
+
+tiny_score tiny_guard_score(tiny_session *session, const tiny_held_out *held_out) {
+    const tiny_model *model = session->model;
+    tiny_score sum = {0, 0};
+    for (uint32_t i = 0; i < held_out->count; i++) {
+        const uint8_t *sample = held_out->samples + (size_t)i * model->input_bytes;
+        memcpy(tiny_infer_input(session), sample, model->input_bytes);
+        judge(&sum, (const int8_t *)tiny_infer(session), model->classes, held_out->labels[i]);
+    }
+    return sum;
+}
+
+static int is_better(tiny_score a, tiny_score b) {
+    return a.correct > b.correct || (a.correct == b.correct && a.margin > b.margin);
+}
+
+static void keep(tiny_guard *guard, const tiny_session *session) {
+    const tiny_state *state = tiny_session_state(session);
+    const uint32_t weights_bytes = session->model->weights_bytes;
+    memcpy(guard->snapshot, session->base[TINY_WEIGHTS], weights_bytes);
+    for (uint32_t i = 0; i < state->scale_count; i++) {
+        guard->snapshot[weights_bytes + i] = (uint8_t)state->scales[i].exponent;
+    }
+    guard->best = guard->last;
+}
+
+/* SPEC 9.3. */
+static void go_back(tiny_guard *guard, tiny_session *session) {
+    tiny_state *state = tiny_session_state(session);
+    const uint32_t weights_bytes = session->model->weights_bytes;
+    memcpy(session->base[TINY_WEIGHTS], guard->snapshot, weights_bytes);
+    for (uint32_t i = 0; i < state->scale_count; i++) {
+        state->scales[i].exponent = (int8_t)guard->snapshot[weights_bytes + i];
+        state->scales[i].quiet = 0;
+    }
+    guard->last = guard->best;
+}
+
+static void evaluate(tiny_guard *guard, tiny_session *session) {
+    guard->last = tiny_guard_score(session, &guard->held_out);
+    guard->evaluations++;
+    guard->waited = 0;
+}
+
+static int can_judge(const tiny_guard *guard, const tiny_model *model) {
+    const tiny_held_out *held_out = &guard->held_out;
+    if (held_out->count == 0 || held_out->count >= SAMPLES_LIMIT || guard->interval == 0 ||
+        model->classes == 0 || model->output_bytes != model->classes ||
+        guard->snapshot_bytes < tiny_guard_bytes(model)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < held_out->count; i++) {
+        if (held_out->labels[i] >= model->classes) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+tiny_error tiny_guard_begin(tiny_guard *guard, tiny_session *session) {
+    if (session->model->train.count == 0) {
+        return TINY_ERROR_NO_TRAIN;
+    }
+    if (!can_judge(guard, session->model)) {
+        return TINY_ERROR_HELD_OUT;
+    }
+    guard->evaluations = guard->rollbacks = 0;
+    evaluate(guard, session);
+    keep(guard, session);
+    return TINY_OK;
+}
+
+void tiny_guard_watch(tiny_guard *guard, tiny_session *session) {
+    if (++guard->waited < guard->interval) {
+        return;
+    }
+    evaluate(guard, session);
+    if (is_better(guard->last, guard->best)) {
+        keep(guard, session);
+    } else if (guard->best.correct - guard->last.correct > guard->tolerance) {
+        go_back(guard, session);
+        tiny_count(&guard->rollbacks);
+    }
+}
+
+void tiny_guard_finish(tiny_guard *guard, tiny_session *session) {
+    if (guard->waited > 0) {
+        evaluate(guard, session);
+    }
+    if (is_better(guard->best, guard->last)) {
+        go_back(guard, session);
+    }
+}
