@@ -50,11 +50,11 @@ def mulq(x: Ints, m: IntLike, s: IntLike) -> Ints:
 
 def even(v: Ints, s: IntLike) -> Ints:
     """SPEC 1.3: v / 2^s to nearest, ties to even; 1 <= s <= 62."""
-    return (v + (ints(1) << (s - ints(1))) - 1 + ((v >> s) & 1)) >> s
+    return ints((v + (ints(1) << (s - ints(1))) - 1 + ((v >> s) & 1)) >> s)
 
 
 def scale(v: Ints, m: IntLike, e: IntLike) -> Ints:
-    """SPEC 1.3: v * m * 2^e to nearest, ties to even, saturated to int32; int32 v, 0 <= m < 2^31."""
+    """SPEC 1.3: v * m * 2^e to nearest, ties to even, within int32; int32 v, 0 <= m < 2^31."""
     p = v * ints(m)
     s = np.negative(ints(e))
     rounded = even(p, np.clip(s, 1, 62))

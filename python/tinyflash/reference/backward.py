@@ -205,5 +205,5 @@ def _towards_target(g: Ints, factor: Factor, error: int) -> Loss:
     k = max(0, -40 - factor.exponent)
     while peak * 2 >= 255 << k:
         k += 1
-    dy = np.clip((v + (1 << k) // 2) >> k, -127, 127)
+    dy = np.clip(even(v, k) if k else v, -127, 127)
     return Loss(dy, factor.exponent + k, peak, error=error)
