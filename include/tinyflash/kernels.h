@@ -100,11 +100,11 @@ void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x
 
 /* ---- Convolution ----------------------------------------------------------------------------------- */
 
-/* Weights [out][kernel_h][kernel_w][in / groups], which is `in` of tiny_weights (SPEC 2.3). */
+/* Weights [out][kernel_h][kernel_w][depth]: `depth` is the `in` of tiny_weights. */
 typedef struct tiny_conv2d {
     tiny_window window;
-    uint32_t groups;
-    uint32_t kept; /* input channels trained; with several groups 0 or in / groups */
+    uint32_t depth; /* input channels of a group, which an output channel reads (SPEC 2.3) */
+    uint32_t kept;  /* input channels trained; with several groups 0 or depth */
     tiny_requant requant;
     tiny_descent descent;
 } tiny_conv2d;
@@ -113,7 +113,7 @@ void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weig
                          const int32_t *b, int8_t *y);
 void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
                                 const tiny_weights *w, const tiny_gradient_out *dx);
-/* x is [height][width][kept * groups]. */
+/* x is [height][width][kept], of several groups [height][width][in]. */
 void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
                         const tiny_trained *w, tiny_state *state);
 

@@ -20,6 +20,7 @@ from tinyflash.passes.losses import mark_logits
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.passes.sparsify import sparsify
+from tinyflash.passes.unit import with_input_unit
 from tinyflash.plan import Plan, check, plan
 from tinyflash.program import Program
 from tinyflash.verify import verify
@@ -87,6 +88,7 @@ def compile_model(
 
 def forward_graph(graph: Graph, scheme: Scheme) -> Graph:
     """The network as a scheme has it: with the logits named, and those of a new head if it asks."""
+    graph = with_input_unit(graph)
     if scheme.head is not None:
         return attach_head(graph, scheme.head)
     return mark_logits(graph, scheme.loss)

@@ -72,6 +72,13 @@ def counting(text: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
+def noting(text: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar with a note; tell what it yields how many are done, and what goes on."""
+    with _bar(text, total) as (progress, task):
+        yield lambda done, note: progress.update(task, completed=done, note=note)
+
+
+@contextmanager
 def watching(text: str, total: int) -> Iterator[Callable[[Step], None]]:
     """A progress bar with running loss and accuracy; tell what it yields each training step."""
     with _bar(text, total) as (progress, task):

@@ -29,6 +29,12 @@ class Samples:
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def labels(self) -> Labels:
+        """`y` of samples that have labels."""
+        assert self.y.ndim == 1
+        return self.y.astype(np.int64, copy=False)
+
     def take(self, indices: npt.NDArray[np.int64]) -> Samples:
         return Samples(self.x[indices], self.y[indices])
 

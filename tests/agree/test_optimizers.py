@@ -47,7 +47,7 @@ def network(dead: int = 0) -> Graph:
 
 def compiled(optimizer: Optimizer, rates: Rates = ALIKE, dead: int = 0) -> Compiled:
     """Every weight and bias of the network trained."""
-    scheme = Scheme((Rule(weights=1.0, bias=True),), None, 2, optimizer, rates)
+    scheme = Scheme((Rule(weights=1.0, bias=True),), optimizer=optimizer, rates=rates)
     return compile_model(network(dead), scheme, calibration=samples(64))
 
 
@@ -254,6 +254,16 @@ def test_a_gradient_that_saturates_is_skipped_and_counted(momentum: float) -> No
         assert not {"fully_connected_0_w", "fully_connected_0_b"} & moved
 
 
+@pytest.mark.parametrize(
+    ("share", "of_hidden", "of_head"), [(0.0, 0, 0), (0.3, 3, 0), (1.0, 12, 3)]
+)
+def test_the_limit_is_a_share_of_the_gradient(share: float, of_hidden: int, of_head: int) -> None:
+    model = compiled(Optimizer(saturation_limit=share))
+    assert model.train is not None
+    limits = {n.layer: n.descent.clipped_limit for n in model.train.graph.nodes if n.writes}
+    assert limits == {"fully_connected_0": of_hidden, "fully_connected_1": of_head}
+
+
 def test_without_a_limit_nothing_is_skipped() -> None:
     session = Session(compiled(Optimizer()).program)
     x, y = samples(1)
@@ -324,7 +334,8 @@ def test_a_rate_of_a_group_is_a_rate() -> None:
     ends = []
     for rates, rate in ((Rates(), 0.04), (Rates(head=2.0), 0.02)):
         graph = network()
-        scheme = Scheme((), None, 2, Optimizer(momentum=0.9, weight_decay=0.1), rates)
+        optimizer = Optimizer(momentum=0.9, weight_decay=0.1)
+        scheme = Scheme(optimizer=optimizer, rates=rates)
         session = Session(compile_model(graph, scheme).program)
         for a, label in zip(x, y, strict=True):
             session.train_step(a, int(label), rate)

@@ -14,6 +14,7 @@ SCHEMES = {
     "all": "[[update]]\nweights = 1.0\nbias = true",
     "quarter": "[[update]]\nweights = 0.25\nbias = true",
     "new head": "head = 3\n[[update]]\nlast = 4\nbias = true",
+    "towards targets": "loss = 'mean_squared_error'\n[[update]]\nweights = 0.5\nbias = true",
 }
 
 

@@ -113,6 +113,8 @@ def random_window(seed: int) -> bytes:
     code = ("CONV_2D", "DEPTHWISE_CONV_2D")[seed % 2]
     out = channels * pair(3)[0]
     more = {"zero": int(random.choice([-128, 127, -9])), "per_channel": seed % 7 < 4}
+    if code == "CONV_2D" and seed % 4 == 2:
+        more["groups"] = channels
     return file.finish(
         file.window(
             code, x, kernel, out=out, dilation=dilation, bias=seed % 11 > 0, **common, **more
@@ -122,10 +124,34 @@ def random_window(seed: int) -> bytes:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_random_windows(seed: int, tmp_path: Path) -> None:
-    """Any kernel, stride, dilation, padding, activation, zero points."""
+    """Any kernel, stride, dilation, padding, activation, zero points, groups."""
     path = tmp_path / "net.tflite"
     path.write_bytes(random_window(seed))
     check(path, random_samples(read(path).input, 5, seed), "host")
+
+
+def random_product(seed: int) -> bytes:
+    """A map times one made of it, of its shape or a row of it, scales and zero points drawn."""
+    file = File(seed)
+    random = file.random
+    height, width, channels = (int(n) for n in random.integers(1, 7, 3))
+    zeros = [int(random.choice([-128, 127, 0, 5])) for _ in range(3)]
+    x = file.input((1, height, width, channels), float(random.uniform(0.001, 2)), zeros[0])
+    shapes = ((height, width, channels), (1, width, channels), (1, 1, channels), (1, 1, 1))
+    shape = (1, *shapes[seed % 4])
+    flat = file.dense(x, int(np.prod(shape)), zero=zeros[1])
+    operands = (x, file.reshape(flat, shape))
+    scales = [(file.tensors[t].scale or [0.0])[0] for t in operands]
+    scale = float(np.float32(scales[0] * scales[1] * random.uniform(10, 100)))
+    a, b = operands[:: -1 if seed % 3 == 0 else 1]
+    return file.finish(file.binary("MUL", a, b, scale, zeros[2], activation=seed % 5 % 4))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_products(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(random_product(seed))
+    check(path, random_samples(read(path).input, 20, seed), "host")
 
 
 def pictures(side: int) -> Samples:

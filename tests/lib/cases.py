@@ -42,6 +42,8 @@ OPTIMIZERS = {
     "a limit of none": Optimizer(saturation_limit=0.0),
     "a limit and momentum": Optimizer(saturation_limit=0.03, momentum=0.75, master=True),
 }
+# Large steps; larger ones; and a decay beyond its range beside small gradients.
+RULED = (Data(rate=Factor(52429, -14)), Data(e_dy=-6), Data(e_dy=-40, rate=Factor(65535, 4)))
 # Around the widths of words, and of the blocks that faster kernels work in.
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 70)
 TYPICAL: tuple[Shape, Window] = ((6, 7, 5), Window((3, 3), (2, 2), (1, 1), (0, 1, 1, 1)))
@@ -182,7 +184,7 @@ def _optimizers() -> Iterator[Case]:
     for title, optimizer in OPTIMIZERS.items():
         for op, (build, x) in builds.items():
             one = subject(f"{op} with {title}", build, x, 4, optimizer=optimizer)
-            for data in (Data(), *EXTREMES, Data(rate=Factor(52429, -14)), Data(e_dy=-6)):
+            for data in (Data(), *EXTREMES, *RULED):
                 yield from one.cases(data, f"{op}_update", "bias_update")
 
 

@@ -72,7 +72,7 @@ def layer(graph: Graph, node: Node) -> tuple[str, Fields]:
     if node.op == "depthwise":
         fields["multiplier"] = y.shape[-1] // x.shape[-1]
     elif isinstance(node.attrs, WindowAttrs):
-        fields["groups"] = node.attrs.groups
+        fields["depth"] = x.shape[-1] // node.attrs.groups
     return f"tiny_{node.op}", {**fields, **_arithmetic(graph, node)}
 
 

@@ -148,7 +148,7 @@ def test_products_have_the_whole_map_first(load) -> None:
         [whole, (1, 1, 7, 6)],
         [whole, (6,)],
     ]
-    assert named(graph, "mul_5").attrs == ClipAttrs(Clip(-128, 127))
+    assert named(graph, "mul_5").attrs == ClipAttrs(Clip(11, 127))
 
 
 def test_numbers_know_their_slope(load) -> None:

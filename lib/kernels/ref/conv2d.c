@@ -5,13 +5,10 @@
 /* Channels whose sums the input gradient holds at a time: enough for wide registers. */
 #define COLUMNS 32
 
-/* Input channels of a group (SPEC 2.3). */
-static uint32_t depth_of(const tiny_conv2d *op) { return op->window.x.channels / op->groups; }
+static uint32_t groups_of(const tiny_conv2d *op) { return op->window.x.channels / op->depth; }
 
-/* The first of the input channels that output channel o reads. */
-static uint32_t first_channel(const tiny_conv2d *op, uint32_t o) {
-    return o * op->groups / op->window.y.channels * depth_of(op);
-}
+/* Output channels of a group. */
+static uint32_t outputs_of(const tiny_conv2d *op) { return op->window.y.channels / groups_of(op); }
 
 /* Taps [first, first + count) of one window row for output channel o, all within the map; x points to
  * the first channel of its group. Where taps lie side by side, and so do their weights, they are one
@@ -20,10 +17,10 @@ static int32_t taps_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weigh
                         uint32_t count) {
     const tiny_window *win = &op->window;
     const int32_t x_zero = op->requant.x_zero;
-    const uint32_t depth = depth_of(op);
+    const uint32_t depth = op->depth;
     const uint32_t kept = op->kept;
     const uint32_t frozen = depth - kept;
-    const int side_by_side = win->dilation_w == 1 && op->groups == 1;
+    const int side_by_side = win->dilation_w == 1 && depth == win->x.channels;
     if (side_by_side && kept == 0) {
         return tiny_dot(x, x_zero, w->frozen + tap * depth, count * depth);
     }
@@ -38,7 +35,7 @@ static int32_t taps_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weigh
     return sum;
 }
 
-/* The sum of output channel o at (row, column), without bias. */
+/* The sum of output channel o at (row, column), without bias; x points to its group's channels. */
 static int32_t window_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w, uint32_t o,
                           int32_t row, int32_t column) {
     const tiny_window *win = &op->window;
@@ -51,7 +48,6 @@ static int32_t window_sum(const tiny_conv2d *op, const int8_t *x, const tiny_wei
     }
     const int32_t left = tiny_window_column(win, column, first);
     int32_t sum = 0;
-    x += first_channel(op, o);
     for (int32_t ky = 0; ky < win->kernel_h && first < end; ky++) {
         const int32_t iy = tiny_window_row(win, row, ky);
         if (iy >= 0 && iy < win->x.height) {
@@ -66,11 +62,14 @@ static int32_t window_sum(const tiny_conv2d *op, const int8_t *x, const tiny_wei
 void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
                          const int32_t *b, int8_t *y) {
     const tiny_map *out = &op->window.y;
+    const uint32_t outputs = outputs_of(op);
     for (int32_t row = 0; row < out->height; row++) {
         for (int32_t column = 0; column < out->width; column++, y += out->channels) {
+            const int8_t *group = x;
             for (uint32_t o = 0; o < out->channels; o++) {
-                const int32_t sum = (b ? b[o] : 0) + window_sum(op, x, w, o, row, column);
+                const int32_t sum = (b ? b[o] : 0) + window_sum(op, group, w, o, row, column);
                 y[o] = tiny_requantise(&op->requant, o, sum);
+                group += (o + 1) % outputs == 0 ? op->depth : 0;
             }
         }
     }
@@ -141,10 +140,10 @@ static void backward_panel(const tiny_conv2d *op, const panel *p, const tiny_gra
 void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
                                 const tiny_weights *w, const tiny_gradient_out *dx) {
     const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
-    const uint32_t outputs = op->window.y.channels / op->groups;
-    const uint32_t frozen = depth_of(op) - op->kept;
-    for (uint32_t o = 0; o < op->window.y.channels; o += outputs) {
-        const uint32_t first = first_channel(op, o);
+    const uint32_t outputs = outputs_of(op);
+    const uint32_t frozen = op->depth - op->kept;
+    uint32_t first = 0;
+    for (uint32_t o = 0; o < op->window.y.channels; o += outputs, first += op->depth) {
         const panel trained = {w->kept + o * taps * op->kept, first, op->kept, o, outputs};
         const panel others = {w->frozen + o * taps * frozen, first + op->kept, frozen, o, outputs};
         backward_panel(op, &trained, dy, dx);
@@ -158,7 +157,7 @@ static void tap_sums(const tiny_conv2d *op, const int8_t *x, const int8_t *dy, i
                      uint32_t count, int32_t *sums) {
     const tiny_window *win = &op->window;
     const int16_t zero = op->requant.x_zero;
-    const uint32_t stride = op->kept * op->groups;
+    const uint32_t stride = op->kept * groups_of(op);
     for (uint32_t i = 0; i < count; i++) {
         sums[i] = 0;
     }
@@ -183,10 +182,11 @@ void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradi
                         const tiny_trained *w, tiny_state *state) {
     const int32_t taps = op->window.kernel_h * op->window.kernel_w;
     const tiny_update update = tiny_begin_update(&op->descent, dy, w, state);
+    const uint32_t outputs = outputs_of(op);
     uint32_t first = 0; /* weight of the tap */
     int32_t sums[COLUMNS];
     for (uint32_t o = 0; o < op->window.y.channels; o++) {
-        const int8_t *from = x + first_channel(op, o);
+        const int8_t *from = x + o / outputs * op->kept;
         tiny_row row = tiny_begin_row(&update, &op->descent.rate[o], o);
         for (int32_t tap = 0; tap < taps; tap++, first += op->kept) {
             for (uint32_t i = 0; i < op->kept && row.moves; i += COLUMNS) {

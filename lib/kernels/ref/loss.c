@@ -19,12 +19,12 @@ static int32_t difference(const comparison *c, uint32_t i) {
     return c->probabilities[(uint8_t)c->x[i]] - wanted;
 }
 
-static int32_t magnitude(int32_t v) { return v < 0 ? -v : v; }
+static int32_t absolute(int32_t v) { return v < 0 ? -v : v; }
 
 static int32_t largest_difference(const tiny_target_loss *op, const comparison *c) {
     int32_t largest = 0;
     for (uint32_t i = 0; i < op->count; i++) {
-        largest = tiny_max(largest, magnitude(difference(c, i)));
+        largest = tiny_max(largest, absolute(difference(c, i)));
     }
     return largest;
 }
@@ -59,7 +59,7 @@ void tiny_sigmoid_loss(const tiny_target_loss *op, const int8_t *x, const int8_t
     const comparison c = {x, target, probabilities};
     uint32_t error = 0;
     for (uint32_t i = 0; i < op->count; i++) {
-        error += (uint32_t)magnitude(difference(&c, i));
+        error += (uint32_t)absolute(difference(&c, i));
     }
     store(op, &c, dy);
     state->error = error;

@@ -60,8 +60,8 @@ void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t
     }
 }
 
-/* y + 128: the probability in units of 1/256. */
-static int32_t centred(int8_t y) { return y - INT8_MIN; }
+/* The probability that y stands for, in units of 1/256. */
+static int32_t share_of(int8_t y) { return y - INT8_MIN; }
 
 void tiny_softmax_backward_input(const tiny_softmax *op, const int8_t *y, const tiny_gradient *dy,
                                  const tiny_gradient_out *dx) {
@@ -69,10 +69,10 @@ void tiny_softmax_backward_input(const tiny_softmax *op, const int8_t *y, const 
     for (uint32_t at = 0; at < op->rows * op->classes; at += op->classes) {
         int32_t sum = 0;
         for (uint32_t i = at; i < at + op->classes; i++) {
-            sum += dy->d[i] * centred(y[i]);
+            sum += dy->d[i] * share_of(y[i]);
         }
         for (uint32_t i = at; i < at + op->classes; i++) {
-            const int32_t v = centred(y[i]) * (256 * dy->d[i] - sum);
+            const int32_t v = share_of(y[i]) * (256 * dy->d[i] - sum);
             tiny_store_gradient(dx, i, tiny_scale_by(v, op->beta.mantissa, exponent));
         }
     }

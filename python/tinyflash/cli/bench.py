@@ -1,22 +1,26 @@
-"""tinyflash bench: speed on this computer."""
+"""tinyflash bench: speed on this computer, and how well networks learn."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
+from tinyflash.cli import options
 from tinyflash.cli.endurance import endurance
 from tinyflash.compiler import compile_model
-from tinyflash.console import output, table
+from tinyflash.console import noting, output, say, table
 from tinyflash.demo.task import RATE, load_task, scheme
+from tinyflash.files import to_write, write_json
 from tinyflash.host import Session
 
 
 @click.group()
 def bench() -> None:
-    """Measure speed."""
+    """Measure speed and accuracy."""
 
 
 bench.add_command(endurance)
@@ -49,3 +53,55 @@ def _per_second(act: Callable[[int], object], seconds: float) -> float:
         act(done)
         done += 1
     return done / elapsed
+
+
+@bench.command()
+@click.option("--quick", is_flag=True, help="One seed, fewer samples, one epoch: minutes.")
+@click.option("--json", "json_path", type=options.PATH, help="Write every run to this file.")
+@click.option("--picture", type=options.PATH, help="Draw the table into this PNG file.")
+@click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
+@click.option("--ours", is_flag=True, help="Only methods of tinyflash, which need no torch.")
+@click.option("--fresh", is_flag=True, help="Measure again what earlier runs have left.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="one per core",
+)
+def accuracy(
+    quick: bool,
+    json_path: Path | None,
+    picture: Path | None,
+    tasks: tuple[str, ...],
+    ours: bool,
+    fresh: bool,
+    processes: int,
+) -> None:
+    """How well networks learn: ours against float training, and against training less.
+
+    Each method's rate is chosen on validation samples and judged on test samples. An interrupted
+    run goes on where it stopped.
+    """
+    from tinyflash.bench.accuracy import QUICK, WHOLE, cells, run
+    from tinyflash.bench.picture import draw
+    from tinyflash.bench.results import as_json, mark, tables
+    from tinyflash.bench.store import Store
+
+    for path in (json_path, picture):
+        if path is not None:
+            to_write(path)
+    effort, store = QUICK if quick else WHOLE, Store(fresh=fresh)
+    with noting("accuracy", cells(tasks, ours)) as listen:
+        results = run(tasks, ours, effort, store, processes, listen)
+    for rows in tables(results):
+        output().print(rows)
+    if quick:
+        output().print("Quick: one seed, few samples and steps; the figures are a smoke test.")
+    for claim in results.claims:
+        output().print(f"{mark(claim.holds):>3}  {claim.text}")
+    if json_path is not None:
+        write_json(json_path, as_json(results))
+        say(f"wrote {json_path}")
+    if picture is not None:
+        draw(picture, results)
+        say(f"wrote {picture}")

@@ -35,11 +35,13 @@ def doctor() -> None:
     for name in ("tinyflash", "numpy", "cffi", "scons", "pyserial"):
         rows.add_row(name, metadata.version(name), "")
     output().print(rows)
+    manager = toolchain.package_manager()
     absent = toolchain.missing(["python", "boards"])
-    optional = toolchain.missing(["check"])
-    how = toolchain.install_command([*absent, *optional], toolchain.package_manager())
     if absent:
         names = ", ".join(tool.name for tool in absent)
+        how = toolchain.install_command([*absent, *toolchain.missing(["check"])], manager)
         raise BuildError(f"{names} missing; install with: {how}")
-    if optional:
-        click.echo(f"for ./run check: {how}")
+    for group, purpose in (("check", "./run check"), ("speech", "the task keywords")):
+        optional = toolchain.missing([group])
+        if optional:
+            click.echo(f"for {purpose}: {toolchain.install_command(optional, manager)}")

@@ -108,7 +108,7 @@ def untar(content: bytes, path: str) -> bytes:
                 raise ValueError(f"{path} is no file")
             return file.read()
     except tarfile.TarError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: not in a whole tar archive") from error
 
 
 def _limit(name: str, size: int) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 
 from tinyflash.data import faces_task, mlperf_tiny
 from tinyflash.graph import Graph
-from tinyflash.passes.scheme import Scheme, parse_scheme
 from tinyflash.port import encode
 from tinyflash.read import read
 from tinyflash.samples import Samples
 from tinyflash.training import Recipe
+from tinyflash.zoo.schemes import scheme as scheme
 
 EPOCHS = 3
 RATE = 0.03
@@ -35,12 +34,6 @@ def load_task(seed: int) -> Task:
         Samples(encode(graph.input, faces.train_x), faces.train_y),
         Samples(encode(graph.input, faces.test_x), faces.test_y),
     )
-
-
-def scheme(name: str) -> Scheme:
-    """One of the schemes that come with the package."""
-    path = files("tinyflash") / "schemes" / f"{name}.toml"
-    return parse_scheme(path.read_text(encoding="utf-8"), str(path))
 
 
 def recipe(seed: int, rate: float = RATE) -> Recipe:

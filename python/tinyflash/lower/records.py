@@ -25,7 +25,6 @@ from tinyflash.graph import (
 )
 from tinyflash.lower import constants as k
 from tinyflash.passes.layers import (
-    groups_of,
     in_channels,
     multiplier_of,
     out_channels,
@@ -57,11 +56,11 @@ def layer_record(graph: Graph, layer: Node, trained: bool) -> tuple[str, Fields]
         "descent": _descent(graph, layer) if trained else None,
     }
     if layer.op == "depthwise":
-        depth: Fields = {"multiplier": multiplier_of(graph, layer)}
-        return "tiny_depthwise", {"window": _window(graph, layer), **depth, **fields}
+        more: Fields = {"multiplier": multiplier_of(graph, layer)}
+        return "tiny_depthwise", {"window": _window(graph, layer), **more, **fields}
     if layer.op == "conv2d" and not is_pointwise(layer):
-        groups: Fields = {"groups": groups_of(layer)}
-        return "tiny_conv2d", {"window": _window(graph, layer), **groups, **fields}
+        more = {"depth": in_channels(graph, layer)}
+        return "tiny_conv2d", {"window": _window(graph, layer), **more, **fields}
     channels = in_channels(graph, layer)
     rows = graph.tensors[layer.inputs["x"]].size // channels
     dense: Fields = {"rows": rows, "in": channels, "out": out_channels(graph, layer)}

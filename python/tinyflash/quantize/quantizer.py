@@ -6,7 +6,6 @@ a scale per output channel (fully connected: one). Biases: int32, scale s_x s_w.
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
@@ -40,8 +39,7 @@ def quantize(network: FloatNetwork, samples: Floats, source: Quant | None = None
 
     Input and output of the graph are int8.
     """
-    if len(samples) == 0:
-        raise DataError("there are no samples to calibrate with; give at least one")
+    _check(network, samples)
     values = network.run(samples)
     quants = {name: _activation(value) for name, value in values.items()}
     if source is not None:
@@ -50,6 +48,19 @@ def quantize(network: FloatNetwork, samples: Floats, source: Quant | None = None
     for layer in network.layers:
         builder.add(layer)
     return builder.graph()
+
+
+def _check(network: FloatNetwork, samples: Floats) -> None:
+    """Refuses what has no int8 counterpart."""
+    if len(samples) == 0:
+        raise DataError("there are no samples to calibrate with; give at least one")
+    if samples.shape[1:] != network.shape:
+        raise DataError(f"samples have shape {samples.shape}; {network.name} reads {network.shape}")
+    if not np.isfinite(samples).all():
+        raise DataError("samples to calibrate with hold numbers that are not finite")
+    for name, weights in network.weights.items():
+        if not (np.isfinite(weights.w).all() and np.isfinite(weights.b).all()):
+            raise DataError(f"{network.name}: layer {name}: weights are not finite; train it again")
 
 
 def _activation(values: Floats) -> Quant:
@@ -146,5 +157,4 @@ class _Builder:
 
     def _port(self, name: str) -> Port:
         tensor = self._tensors[name]
-        assert math.prod(tensor.shape) > 0
         return Port(name, "int8", tensor.shape, tensor.quant)

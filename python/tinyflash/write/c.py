@@ -22,6 +22,7 @@ def header(program: Program) -> str:
         "STATE": len(program.state),
         "INPUT": program.input_bytes,
         "OUTPUT": program.output_bytes,
+        "TARGET": program.target_bytes,
     }
     defines = "\n".join(f"#define MODEL_{name}_BYTES {size}u" for name, size in sizes.items())
     return f"""/* {_comment(program.name)}, as tinyflash compiled it. Compile again, do not edit. */
@@ -166,7 +167,7 @@ def _model(program: Program) -> str:
         "target": _buffer(program.target),
         "input_bytes": "MODEL_INPUT_BYTES",
         "output_bytes": "MODEL_OUTPUT_BYTES",
-        "target_bytes": program.target_bytes,
+        "target_bytes": "MODEL_TARGET_BYTES",
         "classes": program.classes,
         "hash": "MODEL_HASH",
     }

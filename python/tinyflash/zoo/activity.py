@@ -12,7 +12,7 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.data.activity import ACTIVITIES, Floats, Labels, Recording, recordings
+from tinyflash.data.activity import ACTIVITIES, NONE, Floats, Labels, Recording, recordings
 from tinyflash.graph import Quant
 from tinyflash.read import read
 from tinyflash.samples import Samples
@@ -56,11 +56,12 @@ def windows(recording: Recording, within: npt.NDArray[np.bool_]) -> tuple[Floats
 
     All their moments lie `within`.
     """
-    labels = np.where(within, recording.labels, -1)
+    labels = np.where(within, recording.labels, NONE)
     starts = [
         start
-        for start in range(0, len(labels) - WINDOW + 1, STEP)
-        if labels[start] >= 0 and (labels[start : start + WINDOW] == labels[start]).all()
+        for first, end in _runs(labels)
+        if labels[first] != NONE
+        for start in range(first, end - WINDOW + 1, STEP)
     ]
     moments = np.array(starts, np.int64)[:, np.newaxis] + np.arange(WINDOW)
     return (recording.motion[moments] * UNITS)[:, np.newaxis], labels[moments[:, 0]]
@@ -70,8 +71,7 @@ def parts(labels: Labels) -> npt.NDArray[np.int8]:
     """Which moments train, validate and test, by the turns of each activity."""
     found = np.full(len(labels), _TRAINS, np.int8)
     turns: Counter[int] = Counter()
-    ends = np.flatnonzero(np.diff(labels)) + 1
-    for first, end in zip([0, *ends], [*ends, len(labels)], strict=True):
+    for first, end in _runs(labels):
         label = int(labels[first])
         if turns[label] % 2:
             found[first:end] = _TESTS
@@ -79,6 +79,12 @@ def parts(labels: Labels) -> npt.NDArray[np.int8]:
             found[end - int(_VALIDATE * (end - first)) : end] = _VALIDATES
         turns[label] += 1
     return found
+
+
+def _runs(labels: Labels) -> list[tuple[int, int]]:
+    """(first, end) of every stretch of one label."""
+    ends = [*(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+    return list(zip([0, *ends], ends, strict=False))
 
 
 def turned(recording: Recording, seed: tuple[int, int]) -> Recording:
@@ -107,7 +113,7 @@ def _split(worn: list[Recording], seed: tuple[int, int]) -> Split:
     """One wearer's; `seed` and the wearer's number turn the sensor."""
     recorded = [turned(recording, seed) for recording in worn]
     train, validation, test = (_part(recorded, part) for part in (_TRAINS, _VALIDATES, _TESTS))
-    (chosen,) = draw(train.y.astype(np.int64), (_TRAIN,), seed[0])
+    (chosen,) = draw(train.labels, (_TRAIN,), seed[0])
     return Split(train.take(chosen), validation, test)
 
 

@@ -18,7 +18,7 @@ from tinyflash.zoo.schemes import scheme
 from tinyflash.zoo.task import Split, Task
 
 _FACES = (80, 20)  # to train with, to validate; the test is the other half, as in the demo
-_FASHION = (600, 200, 1000)
+_FASHION = (500, 200, 1000)
 
 
 def faces() -> Task:
@@ -65,7 +65,7 @@ def _fashion(network: str, file: str, scheme_name: str) -> Task:
             ),
         )
 
-    return Task("fashion", network, graph, CLASSES, scheme(scheme_name), 2, splits)
+    return Task("fashion", network, graph, CLASSES, scheme(scheme_name), 3, splits)
 
 
 def _samples(port: Port, pictures: Pictures, labels: Labels, chosen: Labels) -> Samples:
