@@ -39,11 +39,11 @@ typedef enum protocol_status {
     PROTOCOL_BAD_LABEL = 11,
     PROTOCOL_BAD_RATE = 12,
     PROTOCOL_NO_TRAINING = 13,  /* the model was compiled for inference alone */
-    PROTOCOL_NO_RATE = 16,      /* TRAIN without a rate, and no schedule to take one from */
-    PROTOCOL_BAD_SCHEDULE = 17, /* a field is out of its range */
-    PROTOCOL_NO_GUARD = 18,     /* firmware without room for one more held-out sample, or for any */
-    PROTOCOL_BAD_GUARD = 19,    /* what was sent cannot be judged by */
-    PROTOCOL_NOT_GUARDING = 20  /* no guard has begun, or other weights have come since */
+    PROTOCOL_NO_RATE = 14,      /* TRAIN without a rate, and no schedule to take one from */
+    PROTOCOL_BAD_SCHEDULE = 15, /* a field is out of its range */
+    PROTOCOL_NO_GUARD = 16,     /* firmware without room for one more held-out sample, or for any */
+    PROTOCOL_BAD_GUARD = 17,    /* what was sent cannot be judged by */
+    PROTOCOL_NOT_GUARDING = 18  /* no guard has begun, or other weights have come since */
 } protocol_status;
 
 /* What a sample is for. */

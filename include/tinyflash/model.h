@@ -16,8 +16,8 @@ typedef enum tiny_error {
     TINY_ERROR_LABEL = -2,    /* the label is not below the number of classes */
     TINY_ERROR_RATE = -3,     /* the learning rate is not a normalised tiny_factor */
     TINY_ERROR_NO_TRAIN = -4, /* the model was compiled for inference alone */
-    TINY_ERROR_SCHEDULE = -6, /* a field of the schedule is out of its range */
-    TINY_ERROR_HELD_OUT = -7  /* held-out samples that cannot be judged, or no memory for a guard */
+    TINY_ERROR_SCHEDULE = -5, /* a field of the schedule is out of its range */
+    TINY_ERROR_HELD_OUT = -6  /* held-out samples that cannot be judged, or no memory for a guard */
 } tiny_error;
 
 /* The space a buffer lives in; the value indexes tiny_session.base. */

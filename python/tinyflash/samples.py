@@ -114,6 +114,8 @@ def split(samples: Samples, held_out: float, seed: int) -> tuple[Samples, Sample
 def hold_out(samples: Samples, count: int, seed: int) -> tuple[Samples, Samples]:
     """All samples but `count`, and those: labels by turns, as far as each has samples; of samples
     with targets, any."""
+    if count == 0:
+        return samples, samples.take(np.zeros(0, np.int64))
     random = np.random.default_rng(seed)
     order = random.permutation(len(samples))
     turn = np.zeros(len(samples), np.int64)  # a sample's number among those of its label

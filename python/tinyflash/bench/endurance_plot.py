@@ -76,4 +76,7 @@ def _accuracy(axes: Axes, result: Result) -> None:
         )
     axes.set_ylim(0, 104)
     names = ("one network, all phases", "a fresh copy of it, this phase alone")
-    axes.legend((curve, level), names, loc="lower right", frameon=False, ncols=2)
+    # beside the title, where no curve can run through it
+    axes.legend(
+        (curve, level), names, loc="lower right", bbox_to_anchor=(1, 0.99), frameon=False, ncols=2
+    )

@@ -56,6 +56,11 @@ def output_folder(what: str, default: Path | None = None) -> Callable[[F], F]:
     )
 
 
+def writable(_context: object, _parameter: object, path: Path | None) -> Path | None:
+    """The callback of an option that names a file to write, checked before the work begins."""
+    return None if path is None else files.to_write(path)
+
+
 def _checked(check: Callable[[Path], Path]) -> Callable[[object, object, Path], Path]:
     def callback(_context: object, _parameter: object, path: Path) -> Path:
         return check(path)

@@ -83,6 +83,7 @@ class Trained:
 @click.option(
     "--health",
     type=options.PATH,
+    callback=options.writable,
     help="Draw exponents and saturation over the training steps to this .png file.",
 )
 @click.option("--resume", type=options.PATH, help="A learned.npz to go on from.")
@@ -116,14 +117,11 @@ def train(
     objective = objective_of(graph, rules)
     if guard:
         check_judged(objective.size if objective else 0)
-    samples = _load(data, graph, rules, objective)
-    kept, held_out = split(samples, validation, seed)
+    kept, held_out = split(_load(data, graph, rules, objective), validation, seed)
     if len(kept) == 0:
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
-    watch = None
-    if guard:
-        kept, judges = hold_out(kept, guard, seed)
-        watch = Guard(judges, guard_every, guard_tolerance)
+    kept, judges = hold_out(kept, guard, seed)
+    watch = Guard(judges, guard_every, guard_tolerance) if guard else None
     compiled = compile_model(graph, rules, target, (kept.x, kept.y), seed)
     start = load_learned(resume, compiled.program) if resume else None
     with open_session(compiled, target, output, guard) as session:
@@ -137,12 +135,17 @@ def train(
     write_json(output / "training.json", {**record, "health": as_record(counters, anatomy)})
     if health is not None:
         draw_health(health, f"{model.name} on {board}", counters, anatomy)
+    _say(trained, objective, anatomy)
+    say(f"wrote {output}/learned.npz and training.json")
+
+
+def _say(trained: Trained, objective: Objective | None, anatomy: Anatomy) -> None:
+    """Results, and what looks wrong."""
     _say_found(trained, objective)
     if trained.history.guard:
         _say_guard(trained.history.guard)
-    for line in complaints(counters, anatomy):
+    for line in complaints(trained.history.counters, anatomy):
         click.echo(f"warning: {line}")
-    say(f"wrote {output}/learned.npz and training.json")
 
 
 def _say_found(trained: Trained, objective: Objective | None) -> None:

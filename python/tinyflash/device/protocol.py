@@ -64,11 +64,11 @@ STATUS_TEXT = {
     11: "refused a label that is not below the number of classes",
     12: "refused a learning rate",
     13: "runs a model compiled for inference alone; compile it with a scheme",
-    16: "has no learning rate; send one, or set a schedule",
-    17: "refused a schedule",
-    18: "has no room for a held-out sample; build its firmware with --guard SAMPLES",
-    19: "has no held-out samples, or an output that is no row of class scores",
-    20: "runs no guard; start one",
+    14: "has no learning rate; send one, or set a schedule",
+    15: "refused a schedule",
+    16: "has no room for a held-out sample; build its firmware with --guard SAMPLES",
+    17: "has no held-out samples, or an output that is no row of class scores",
+    18: "runs no guard; start one",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count
