@@ -39,19 +39,20 @@ static inline int32_t tiny_multiply(int32_t x, int32_t multiplier, int32_t shift
     return tiny_rounding_divide(tiny_high_multiply(shifted, multiplier), left - shift);
 }
 
-/* v * 2^-shift to nearest, ties up, saturated to int32; |v| < 2^62 where shift > 0. */
+/* v * 2^-shift to nearest, ties to even, saturated to int32; |v| < 2^62 where shift > 0. */
 static inline int32_t tiny_shift_round(int64_t v, int32_t shift) {
     if (shift > 62) {
         return 0;
     }
     if (shift > 0) {
-        return tiny_saturate32((v + ((int64_t)1 << (shift - 1))) >> shift);
+        const int64_t odd = v >> shift & 1;
+        return tiny_saturate32((v + ((int64_t)1 << (shift - 1)) - 1 + odd) >> shift);
     }
     const int32_t left = tiny_min(-shift, 31);
     return tiny_saturate32((int64_t)tiny_saturate32(v) * ((int64_t)1 << left));
 }
 
-/* SPEC 1.3: v * mantissa * 2^exponent to nearest, ties up; mantissa < 2^31. */
+/* SPEC 1.3: v * mantissa * 2^exponent to nearest, ties to even; mantissa < 2^31. */
 static inline int32_t tiny_scale_by(int32_t v, uint32_t mantissa, int32_t exponent) {
     return tiny_shift_round((int64_t)v * (int64_t)mantissa, -exponent);
 }

@@ -11,7 +11,7 @@ import pytest
 from tests.agree.graphs import Layer, Net
 
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.graph import Clip, Graph, Node
+from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Quant, Tensor
 from tinyflash.host import Session
 from tinyflash.passes.optimizer import ALIKE, Optimizer, Rates
 from tinyflash.passes.scheme import Rule, Scheme
@@ -19,6 +19,7 @@ from tinyflash.state import pack, unpack
 
 FEATURES, HIDDEN, CLASSES = 16, 12, 3
 CLIP = Clip(-60, 127)
+IDENTITY = LookupAttrs("quantize")
 OPTIMIZERS = {
     "plain": Optimizer(),
     "momentum": Optimizer(momentum=0.9),
@@ -42,12 +43,24 @@ def network(dead: int = 0) -> Graph:
         if name.endswith("_w"):
             assert tensor.data is not None
             tensors[name] = replace(tensor, data=(tensor.data // 3).astype(np.int8))
-    return replace(graph, tensors=tensors)
+    return behind_a_table(replace(graph, tensors=tensors))
+
+
+def behind_a_table(graph: Graph) -> Graph:
+    """The same network, but no layer with weights reads its input, so that the unit stays."""
+    first, *others = graph.nodes
+    same = np.arange(256).astype(np.uint8).view(np.int8)
+    table = Tensor("table", same.shape, "int8", "constant", Quant((1.0,)), same)
+    read = replace(graph.tensors["x"], name="read")
+    reads = Node("lookup", "reads", {"x": "x", "table": "table"}, {"y": "read"}, IDENTITY)
+    first = replace(first, inputs={**first.inputs, "x": "read"})
+    tensors = {**graph.tensors, "table": table, "read": read}
+    return replace(graph, tensors=tensors, nodes=(reads, first, *others))
 
 
 def compiled(optimizer: Optimizer, rates: Rates = ALIKE, dead: int = 0) -> Compiled:
     """Every weight and bias of the network trained."""
-    scheme = Scheme((Rule(weights=1.0, bias=True),), None, 2, optimizer, rates)
+    scheme = Scheme((Rule(weights=1.0, bias=True),), optimizer=optimizer, rates=rates)
     return compile_model(network(dead), scheme, calibration=samples(64))
 
 
@@ -106,7 +119,7 @@ class FloatLayer:
 
 
 def float_layers(graph: Graph, values: dict[str, np.ndarray]) -> Iterator[FloatLayer]:
-    for node in graph.nodes:
+    for node in (n for n in graph.nodes if n.op == "fully_connected"):
         w, b, y = (graph.tensors[t] for t in (*list(node.inputs.values())[1:], node.outputs["y"]))
         assert w.quant is not None
         assert y.quant is not None
@@ -299,7 +312,7 @@ def renamed(graph: Graph) -> Graph:
         replace(
             n,
             name=f"other.{n.name}",
-            layer=f"other.{n.layer}",
+            layer=n.layer and f"other.{n.layer}",
             inputs=new(dict(n.inputs)),
             outputs=new(dict(n.outputs)),
         )
@@ -334,7 +347,8 @@ def test_a_rate_of_a_group_is_a_rate() -> None:
     ends = []
     for rates, rate in ((Rates(), 0.04), (Rates(head=2.0), 0.02)):
         graph = network()
-        scheme = Scheme((), None, 2, Optimizer(momentum=0.9, weight_decay=0.1), rates)
+        optimizer = Optimizer(momentum=0.9, weight_decay=0.1)
+        scheme = Scheme(optimizer=optimizer, rates=rates)
         session = Session(compile_model(graph, scheme).program)
         for a, label in zip(x, y, strict=True):
             session.train_step(a, int(label), rate)

@@ -65,7 +65,8 @@ def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_f
 def test_every_option_of_the_optimizer_agrees(model, samples, board, tmp_path):
     """In ten steps, of which one is skipped for a gradient that saturates."""
     optimizer = Optimizer(0.9, 1e-3, 2, master=True, saturation_limit=0.05)
-    scheme = Scheme((Rule(weights=0.5, bias=True),), 3, 2, optimizer, Rates(2.0, 0.5))
+    rules, rates = (Rule(weights=0.5, bias=True),), Rates(2.0, 0.5)
+    scheme = Scheme(rules, 3, optimizer=optimizer, rates=rates)
     compiled = compile_model(read(model), scheme, calibration=(samples.x, samples.y), seed=5)
     with open_session(compiled, board, tmp_path) as device:
         sessions = (device, HostSession(compiled.program))

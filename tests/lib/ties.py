@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from tests.lib.case import Case, capture
 
-from tinyflash.graph import DenseAttrs, Graph, LossAttrs, Node, Port, Quant, Tensor
+from tinyflash.graph import DenseAttrs, Graph, LossAttrs, NoAttrs, Node, Port, Quant, Tensor
 from tinyflash.reference.arith import Ints, ints
 from tinyflash.reference.constants import loss_table
 from tinyflash.reference.environment import Environment
@@ -22,6 +22,7 @@ def ties() -> Iterator[Case]:
     """Every case of this file."""
     yield _requantise()
     yield _loss()
+    yield _faint_loss()
 
 
 def _requantise() -> Case:
@@ -57,6 +58,19 @@ def _loss() -> Case:
     ]
     node = Node("softmax_loss", "ties", {"x": "x", "table": "table"}, {"dy": "dy"}, LossAttrs())
     return _capture(tensors, node, ints([[1, 0]]), "softmax_loss, between two exponents")
+
+
+def _faint_loss() -> Case:
+    """SPEC 4.8: an error so small that the lowest exponent holds it in few bits."""
+    quant = Quant((float(np.float32(1e-12)),))
+    target = np.array([[-128, 127, 3]], np.int8)
+    tensors = [
+        Tensor("x", (1, 3), "int8", "activation", quant),
+        Tensor("target", (1, 3), "int8", "constant", quant, target),
+        Tensor("dy", (1, 3), "int8", "gradient"),
+    ]
+    node = Node("squared_loss", "ties", {"x": "x", "target": "target"}, {"dy": "dy"}, NoAttrs())
+    return _capture(tensors, node, ints([[127, -128, 4]]), "squared_loss, at the lowest exponent")
 
 
 def _capture(tensors: list[Tensor], node: Node, x: Ints, name: str) -> Case:

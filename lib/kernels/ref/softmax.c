@@ -117,7 +117,7 @@ void tiny_softmax_loss(const tiny_loss *op, const int8_t *logits, const uint16_t
     const int32_t shift = tiny_loss_shift(peak);
     for (uint32_t i = 0; i < op->classes; i++) {
         const int32_t g = slope_of(op, &d, i, state->label);
-        dy->d[i] = (int8_t)tiny_clamp((g + (1 << shift) / 2) >> shift, -127, 127);
+        dy->d[i] = (int8_t)tiny_clamp(tiny_shift_round(g, shift), -127, 127);
     }
     dy->scale->exponent = (int8_t)(shift - 15);
     dy->scale->peak = peak;

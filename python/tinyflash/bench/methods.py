@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tinyflash.bench import schemes
 from tinyflash.bench.learners import FloatLearner, Int8Learner, Learner
 from tinyflash.bench.twin import Twin
 from tinyflash.compiler import compile_model, forward_graph
+from tinyflash.passes.optimizer import Optimizer
 from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.samples import Samples
 from tinyflash.zoo.task import Task
@@ -60,6 +61,15 @@ def _sparse(task: Task) -> tuple[Variant, ...]:
     return (Variant(schemes.sparse(task), BODY_RATE),)
 
 
+def _master(task: Task) -> tuple[Variant, ...]:
+    return (Variant(replace(schemes.sparse(task), optimizer=Optimizer(master=True)), BODY_RATE),)
+
+
+def _nearest(task: Task) -> tuple[Variant, ...]:
+    rule = Optimizer(rounding="nearest")
+    return (Variant(replace(schemes.sparse(task), optimizer=rule), BODY_RATE),)
+
+
 def _last(task: Task) -> tuple[Variant, ...]:
     count = schemes.longest_last(task)
     rate = BODY_RATE if count else HEAD_RATE
@@ -83,6 +93,8 @@ METHODS = (
     Method("float-sparse", "float, sparse", "float", _sparse),
     Method("qas", "float master, fake int8, sparse", "fake", _sparse),
     Method("int8-sparse", "int8, sparse", "int8", _sparse),
+    Method("master", "int8, sparse, 16-bit weights kept", "int8", _master),
+    Method("nearest", "int8, sparse, rounded to nearest", "int8", _nearest),
     Method("last", "int8, last layers in as much SRAM", "int8", _last),
     Method("biases", "int8, biases only", "int8", _biases),
     Method("head", "int8, classifier only", "int8", _head),

@@ -48,12 +48,19 @@ def mulq(x: Ints, m: IntLike, s: IntLike) -> Ints:
     return rdiv(hmul(wrap32(x << left), m), right)
 
 
+def even(v: Ints, s: IntLike) -> Ints:
+    """SPEC 1.3: v * 2^-s to nearest, ties to even; 0 <= s <= 62."""
+    whole = v >> s
+    rest, half = v - (whole << s), (ints(1) << s) >> 1
+    above = (rest > half) | ((rest == half) & (half > 0) & (whole % 2 == 1))
+    return ints(whole + above)
+
+
 def scale(v: Ints, m: IntLike, e: IntLike) -> Ints:
-    """SPEC 1.3: v * m * 2^e to nearest, ties up, saturated to int32; int32 v, 0 <= m < 2^31."""
+    """SPEC 1.3: v * m * 2^e to nearest, saturated to int32; int32 v, 0 <= m < 2^31."""
     p = v * ints(m)
     s = np.negative(ints(e))
-    right = np.clip(s, 1, 62)
-    rounded = (p + (ints(1) << (right - 1))) >> right
+    rounded = even(p, np.clip(s, 1, 62))
     # A product beyond int32 saturates whatever the shift: clamping it first keeps int64 exact.
     shifted = np.clip(p, -(2**31), 2**31) << np.clip(-s, 0, 31)
     return sat32(np.where(s > 62, 0, np.where(s > 0, rounded, shifted)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyflash.graph import Clip, PadAttrs
 from tinyflash.program import Factor
-from tinyflash.reference.arith import Ints, ceil_log2, ints, matmul, sat32, scale
+from tinyflash.reference.arith import Ints, ceil_log2, even, ints, matmul, sat32, scale
 from tinyflash.reference.constants import Descent, MulConstants, windows_over_element
 from tinyflash.reference.windows import Sliding
 
@@ -62,7 +62,7 @@ def gradient_add(a: Ints, e_a: int, b: Ints | None, e_b: int, e_dx: int) -> Ints
         u = u + (b << (e_b - e))
     s = e_dx - e
     if s > 0:
-        return sat32((u + (1 << (s - 1))) >> s)
+        return sat32(even(u, s))
     return sat32(np.clip(u, -(2**31), 2**31) << min(-s, 31))
 
 
@@ -177,7 +177,7 @@ def softmax_loss(logits: Ints, table: Ints, label: int, on: int = 2**15, off: in
     k = 0
     while peak * 2 >= 255 << k:
         k += 1
-    d = np.clip((g + (1 << k) // 2) >> k, -127, 127)
+    d = np.clip(even(g, k), -127, 127)
     return Loss(
         dy=d.reshape(logits.shape),
         exponent=k - 15,
@@ -205,5 +205,5 @@ def _towards_target(g: Ints, factor: Factor, error: int) -> Loss:
     k = max(0, -40 - factor.exponent)
     while peak * 2 >= 255 << k:
         k += 1
-    dy = np.clip((v + (1 << k) // 2) >> k, -127, 127)
+    dy = np.clip(even(v, k), -127, 127)
     return Loss(dy, factor.exponent + k, peak, error=error)
