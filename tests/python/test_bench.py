@@ -203,6 +203,15 @@ def test_an_interval_is_that_of_the_bootstrap() -> None:
     assert found.high == pytest.approx(-10 + error, abs=1.5)
 
 
+def test_an_interval_knows_that_seeds_differ() -> None:
+    """Seeds that are 20 points apart each way: no single one is representative."""
+    base, up, down = ("1" * n + "0" * (1000 - n) for n in (500, 700, 300))
+    other = replace(made("b", base), correct=(base, base))
+    found = difference(replace(made("a", up), correct=(up, down)), other)
+    assert found.points == pytest.approx(0)
+    assert found.low < -18 and found.high > 18
+
+
 @pytest.mark.parametrize(("ours", "holds"), [(990, True), (985, True), (975, False), (900, False)])
 def test_claims_against_float(ours: int, holds: bool) -> None:
     """Of 1,000 samples float has 990 right; the same and 5 fewer hold, 15 fewer do not."""
