@@ -102,25 +102,4 @@ static inline void tiny_update_weight(const tiny_update *update, tiny_row *row, 
     }
 }
 
-/* The gradient sum of the weight at one tap of a window, over all positions (SPEC 6.1). x points to
- * its channel in a map of `kept` channels, dy to its output channel. */
-static inline int32_t tiny_tap_sum(const tiny_window *win, const int8_t *x, uint32_t kept,
-                                   int32_t x_zero, const int8_t *dy, int32_t tap) {
-    int32_t sum = 0;
-    for (int32_t row = 0; row < win->y.height; row++) {
-        const int32_t iy = tiny_window_row(win, row, tap / win->kernel_w);
-        if (iy < 0 || iy >= win->x.height) {
-            continue;
-        }
-        for (int32_t column = 0; column < win->y.width; column++) {
-            const int32_t ix = tiny_window_column(win, column, tap % win->kernel_w);
-            if (ix >= 0 && ix < win->x.width) {
-                sum += dy[(row * win->y.width + column) * win->y.channels] *
-                       (x[(uint32_t)(iy * win->x.width + ix) * kept] - x_zero);
-            }
-        }
-    }
-    return sum;
-}
-
 #endif

@@ -175,6 +175,27 @@ void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient
     }
 }
 
+/* The gradient sum of the weight at one tap of a window, over all positions (SPEC 6.1). x points to
+ * its channel in a map of `kept` channels, dy to its output channel. */
+static int32_t tap_sum(const tiny_window *win, const int8_t *x, uint32_t kept, int32_t x_zero,
+                       const int8_t *dy, int32_t tap) {
+    int32_t sum = 0;
+    for (int32_t row = 0; row < win->y.height; row++) {
+        const int32_t iy = tiny_window_row(win, row, tap / win->kernel_w);
+        if (iy < 0 || iy >= win->x.height) {
+            continue;
+        }
+        for (int32_t column = 0; column < win->y.width; column++) {
+            const int32_t ix = tiny_window_column(win, column, tap % win->kernel_w);
+            if (ix >= 0 && ix < win->x.width) {
+                sum += dy[(row * win->y.width + column) * win->y.channels] *
+                       (x[(uint32_t)(iy * win->x.width + ix) * kept] - x_zero);
+            }
+        }
+    }
+    return sum;
+}
+
 void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
                            const tiny_trained *w, tiny_state *state) {
     const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
@@ -183,8 +204,8 @@ void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny
         tiny_row row = tiny_begin_row(&update, &op->descent.rate[c], c);
         for (uint32_t tap = 0; tap < taps && row.moves; tap++) {
             const int32_t sum =
-                tiny_tap_sum(&op->window, x + c / op->multiplier, op->kept / op->multiplier,
-                             op->requant.x_zero, dy->d + c, (int32_t)tap);
+                tap_sum(&op->window, x + c / op->multiplier, op->kept / op->multiplier,
+                        op->requant.x_zero, dy->d + c, (int32_t)tap);
             tiny_update_weight(&update, &row, tap * op->kept + c, sum);
         }
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import lru_cache
 from multiprocessing.managers import SyncManager
@@ -34,6 +34,8 @@ def fill_all(
     Cells that `store` has are taken from it, others are added to it as they are done.
     """
     pairs = [(task, method.name) for method in methods for task in tasks]
+    if processes == 1:
+        return _one_by_one(pairs, effort, store, listen)
     spawn = multiprocessing.get_context("spawn")
     with (
         spawn.Manager() as manager,
@@ -41,7 +43,7 @@ def fill_all(
     ):
         news = _queue(manager)
         known = dict(store.cells)
-        jobs = {executor.submit(_fill, pair, effort, known, news): pair for pair in pairs}
+        jobs = {executor.submit(_fill, pair, effort, known, news.put): pair for pair in pairs}
         try:
             return _collect(jobs, store, news, listen)
         except BaseException:
@@ -49,16 +51,33 @@ def fill_all(
             raise
 
 
+def _one_by_one(
+    pairs: Sequence[Pair], effort: Effort, store: Store, listen: Listener
+) -> dict[Pair, Cell]:
+    """In this process."""
+    cells: dict[Pair, Cell] = {}
+    for pair in pairs:
+
+        def tell(text: str) -> None:
+            listen(len(cells), text)
+
+        cells[pair] = store.keep(*_fill(pair, effort, store.cells, tell))
+        tell(f"{pair[0]}, {pair[1]}: done")
+    return cells
+
+
 def _queue(manager: SyncManager) -> Queue[str]:
     return manager.Queue()
 
 
-def _fill(pair: Pair, effort: Effort, known: dict[str, Cell], news: Queue[str]) -> tuple[str, Cell]:
-    """In a process of its own: a cell and its key."""
+def _fill(
+    pair: Pair, effort: Effort, known: Mapping[str, Cell], tell: Callable[[str], None]
+) -> tuple[str, Cell]:
+    """A key and its cell."""
     name = pair[0]
     task, method = _task(name), next(m for m in METHODS if m.name == pair[1])
     of = key(task, method, effort)
-    return of, known.get(of) or fill(name, task, method, effort, news.put)
+    return of, known.get(of) or fill(name, task, method, effort, tell)
 
 
 @lru_cache(maxsize=2)
@@ -74,10 +93,7 @@ def _collect(
     while waiting:
         done, waiting = wait(waiting, POLL, FIRST_COMPLETED)
         for future in done:
-            of, cell = future.result()
-            if of not in store.cells:
-                store.add(of, cell)
-            cells[jobs[future]] = cell
+            cells[jobs[future]] = store.keep(*future.result())
         heard = _latest(news) or heard
         listen(len(cells), heard)
     return cells

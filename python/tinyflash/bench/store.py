@@ -82,13 +82,16 @@ class Store:
         except (ValueError, KeyError, TypeError):  # a line cut short, or of another version
             return
 
-    def add(self, of: str, done: Cell) -> None:
-        """Keeps a cell, in memory and on disk."""
+    def keep(self, of: str, done: Cell) -> Cell:
+        """The cell, which from now on is in memory and on disk."""
+        if of in self.cells:
+            return done
         self.cells[of] = done
         path = to_write(self.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"key": of, "cell": asdict(done)}) + "\n")
+        return done
 
 
 def cell(fields: Mapping[str, Any]) -> Cell:
