@@ -56,6 +56,7 @@ def test_idx(tmp_path: Path) -> None:
         (gzip.compress(idx(PICTURES)[:-1]), "23 elements, its header says"),
         (gzip.compress(struct.pack(">HBB3I", 0, 8, 3, *[2**32 - 1] * 3)), "0 elements"),
     ],
+    ids=["cut off", "not gzip", "empty", "kind", "header", "one short", "huge"],
 )
 def test_damaged_idx_is_one_line(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "a.gz").write_bytes(content)
