@@ -12,7 +12,7 @@ from tinyflash.compiler import compile_model
 from tinyflash.graph import Graph, Quant, Window
 from tinyflash.host import Session
 from tinyflash.passes.scheme import Rule, Scheme
-from tinyflash.passes.unit import LARGEST_SCALE, with_input_unit
+from tinyflash.passes.unit import LARGEST_SCALE, with_file_unit, with_input_unit
 
 EVERYTHING = Scheme((Rule(weights=1.0, bias=True),))
 
@@ -83,3 +83,11 @@ def test_pixels_and_their_fractions_learn_alike() -> None:
             session.train_step(x, step % 3, 0.1)
         weights.append(session.weights)
     assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("reader", ["conv2d", "depthwise"])
+def test_the_unit_of_the_file_comes_back(reader: str) -> None:
+    graph = network(1.0, reader)
+    assert with_input_unit(graph) != graph
+    assert with_file_unit(with_input_unit(graph)) == graph
+    assert with_file_unit(graph) is graph

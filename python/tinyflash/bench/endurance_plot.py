@@ -38,7 +38,7 @@ def draw_endurance(path: Path, title: str, result: Result) -> None:
         bottom.set_ylabel("gradients\nsaturated, ppm")
         bottom.set_xlabel("training step (a line: another wearer, and other meanings of labels)")
         bottom.xaxis.set_major_formatter("{x:,.0f}")
-        top.set_title(title, loc="left", fontweight="bold")
+        top.set_title(title, loc="left", fontweight="bold", pad=26)  # the legend stands below
         figure.align_ylabels()
         save(figure, path, dots=120)
 
@@ -76,7 +76,7 @@ def _accuracy(axes: Axes, result: Result) -> None:
         )
     axes.set_ylim(0, 104)
     names = ("one network, all phases", "a fresh copy of it, this phase alone")
-    # beside the title, where no curve can run through it
+    # below the title, where no curve can run through it
     axes.legend(
-        (curve, level), names, loc="lower right", bbox_to_anchor=(1, 0.99), frameon=False, ncols=2
+        (curve, level), names, loc="lower left", bbox_to_anchor=(0, 0.99), frameon=False, ncols=2
     )

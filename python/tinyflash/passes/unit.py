@@ -21,11 +21,25 @@ def with_input_unit(graph: Graph) -> Graph:
     need. The input's scale is divided by a power of two, and the scales of the weights that read it
     are multiplied by it, so every product of both, and with it every bit of inference, stays.
     """
-    scaled, weights = _reached(graph)
     quant = graph.tensors[graph.input.tensor].quant
-    if quant is None or not weights or quant.scale[0] <= LARGEST_SCALE:
+    if quant is None or quant.scale[0] <= LARGEST_SCALE:
         return graph
-    power = math.ceil(math.log2(quant.scale[0] / LARGEST_SCALE))
+    return _divided(graph, math.ceil(math.log2(quant.scale[0] / LARGEST_SCALE)))
+
+
+def with_file_unit(graph: Graph) -> Graph:
+    """The same network with its input in the unit that its port has: undoes `with_input_unit`."""
+    quant, outer = graph.tensors[graph.input.tensor].quant, graph.input.quant
+    if quant is None or outer is None or quant.scale == outer.scale:
+        return graph
+    return _divided(graph, round(math.log2(quant.scale[0] / outer.scale[0])))
+
+
+def _divided(graph: Graph, power: int) -> Graph:
+    """The input's scale divided by 2^power, and the scales of what reads it multiplied."""
+    scaled, weights = _reached(graph)
+    if not weights:
+        return graph
     changed = dict(graph.tensors)
     for name in (*scaled, *weights):
         tensor = graph.tensors[name]

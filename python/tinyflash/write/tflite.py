@@ -24,6 +24,7 @@ from tinyflash.graph import (
 )
 from tinyflash.passes.layers import weight_of
 from tinyflash.passes.prune import prune_to_output
+from tinyflash.passes.unit import with_file_unit
 from tinyflash.read.flat import FlatModel, Option
 from tinyflash.read.tables import softmax_exponentials
 from tinyflash.write.exporting import Exporter, data_of
@@ -34,7 +35,7 @@ _FUNCTIONS = ("quantize", "relu", "relu6", "leaky_relu", "logistic", "tanh", "ha
 
 def write_tflite(graph: Graph) -> bytes:
     """The file of what computes the graph's output; training nodes are left out."""
-    to = Exporter(prune_to_output(graph))
+    to = Exporter(with_file_unit(prune_to_output(graph)))
     to.add_tensors()
     source, sink = to.port(graph.input), to.port(graph.output)
     if graph.input.dtype == "float32":
@@ -99,9 +100,11 @@ def _mean(to: Exporter, node: Node) -> None:
     to.put("MEAN", node, [to.integers(node, node.attrs.axes)], {"KeepDims": kept})
 
 
-def _add(to: Exporter, node: Node) -> None:
+def _combine(to: Exporter, node: Node) -> None:
+    """A sum or a product of two maps."""
     assert isinstance(node.attrs, ClipAttrs)
-    to.put("ADD", node, options={"FusedActivationFunction": to.activation(node, node.attrs.clip)})
+    options = {"FusedActivationFunction": to.activation(node, node.attrs.clip)}
+    to.put(node.op.upper(), node, options=options)
 
 
 def _pad(to: Exporter, node: Node) -> None:
@@ -154,7 +157,8 @@ _RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "average_pool": _pool,
     "max_pool": _pool,
     "mean": _mean,
-    "add": _add,
+    "add": _combine,
+    "mul": _combine,
     "pad": _pad,
     "reshape": _reshape,
     "transpose": _transpose,
