@@ -27,6 +27,7 @@ Emulated = tuple[Board, Path]
 def test_a_session(emulated: Emulated) -> None:
     board, elf = emulated
     with Emulator(board, elf) as emulator, DeviceSession(emulator, 0x1234ABCD) as device:
+        damaged = device.frames_damaged  # a greeting may reach a board that is still starting
         assert device.info.board == board.name
         assert device.info.stack_bytes == board.stack_bytes
         expected = SAMPLE.copy()
@@ -38,7 +39,7 @@ def test_a_session(emulated: Emulated) -> None:
         device.restore(weights, state)
         assert (device.weights, device.state) == (weights, state)
         assert 200 < device.stack_high_water < board.stack_bytes / 2
-        assert device.frames_damaged == 0
+        assert device.frames_damaged == damaged <= 1
 
 
 def test_floods_and_damaged_frames(emulated: Emulated) -> None:
