@@ -6,6 +6,10 @@
 
 #include "tinyflash/kernels.h"
 
+/* Where the exponents of gradients stay (SPEC 5.1). */
+#define TINY_EXPONENT_MIN (-40)
+#define TINY_EXPONENT_MAX 15
+
 static inline int32_t tiny_min(int32_t a, int32_t b) { return a < b ? a : b; }
 
 static inline int32_t tiny_max(int32_t a, int32_t b) { return a > b ? a : b; }

@@ -1,8 +1,6 @@
 /* The losses that compare the network's output with a target of the same shape (SPEC 4.8). */
 #include "arith.h"
 
-#define EXPONENT_MIN (-40)
-
 /* What a loss compares. `probabilities`: uint16 [256], Q15, by the byte of x; null: x and the target are
  * in the same units. */
 typedef struct comparison {
@@ -32,7 +30,7 @@ static int32_t largest_difference(const tiny_target_loss *op, const comparison *
 static void store(const tiny_target_loss *op, const comparison *c, const tiny_gradient_out *dy) {
     const tiny_factor *factor = &op->factor;
     const int32_t peak = largest_difference(op, c) * factor->mantissa;
-    const int32_t shift = tiny_max(tiny_loss_shift(peak), EXPONENT_MIN - factor->exponent);
+    const int32_t shift = tiny_max(tiny_loss_shift(peak), TINY_EXPONENT_MIN - factor->exponent);
     for (uint32_t i = 0; i < op->count; i++) {
         const int64_t v = (int64_t)difference(c, i) * factor->mantissa;
         dy->d[i] = (int8_t)tiny_clamp(tiny_shift_round(v, shift), -127, 127);

@@ -3,8 +3,6 @@
 
 /* Consecutive steps with room after which an exponent falls (SPEC 5.3). */
 #define QUIET_STEPS 16
-#define EXPONENT_MIN (-40)
-#define EXPONENT_MAX 15
 
 void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask) {
     for (uint32_t i = 0; i < op->count; i += 8, mask++) {
@@ -29,7 +27,7 @@ static void advance(tiny_scale *scale, int32_t limit) {
         exponent--;
         scale->quiet = 0;
     }
-    scale->exponent = (int8_t)tiny_clamp(exponent, EXPONENT_MIN, EXPONENT_MAX);
+    scale->exponent = (int8_t)tiny_clamp(exponent, TINY_EXPONENT_MIN, TINY_EXPONENT_MAX);
 }
 
 void tiny_advance_scales(const tiny_advance *op, tiny_state *state) {
