@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 
 from tinyflash.graph import Graph
+from tinyflash.plan.calls import Call, whole
 from tinyflash.plan.lifetimes import Storage, lifetimes
 
 ALIGNMENT = 4
@@ -27,16 +28,19 @@ class Placement:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where everything of one graph lives in the arena.
+    """In which order rows are computed, and where everything of one graph lives in the arena.
 
     `lower_bound`: the largest sum of live bytes at any node, which no plan can undercut;
-    `peak_step`: the first node where it stands.
+    `peak_step`: the first node where it stands. `rings`: tensors of which the arena holds only so
+    many rows at a time, row r at r mod that number; all others are whole.
     """
 
     placements: tuple[Placement, ...]
     arena_bytes: int
     lower_bound: int
     peak_step: int
+    calls: tuple[Call, ...]
+    rings: Mapping[str, int] = field(default_factory=dict)
 
     def offset(self, tensor: str) -> int:
         return next(p.offset for p in self.placements if tensor in p.storage.tensors)
@@ -54,7 +58,7 @@ def plan(graph: Graph) -> Plan:
     orders = [sorted(storages, key=key) for key in _ORDERS]
     order = min(orders, key=lambda o: _height(_first_fit(o)))
     best = _first_fit(_improved(order, bound))
-    return Plan(best, _height(best), bound, peak)
+    return Plan(best, _height(best), bound, peak, whole(graph))
 
 
 def _improved(order: list[Storage], bound: int) -> list[Storage]:
