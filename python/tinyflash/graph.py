@@ -143,15 +143,25 @@ class TransposeAttrs:
 
 
 @dataclass(frozen=True)
+class Number:
+    """A constant of one element in the place of an operand, `first` or second."""
+
+    stored: int
+    quant: Quant
+    first: bool = False
+
+
+@dataclass(frozen=True)
 class LookupAttrs:
     """A function of one element, by the name it has in the source model, and its fused clip.
 
-    alpha: leaky_relu's; of add, sub and mul with a number the slope.
+    alpha: leaky_relu's; of add, sub and mul with a `number` the slope.
     """
 
     function: str
     alpha: float = 0.0
     clip: Clip = Clip()
+    number: Number | None = None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def attach_head(graph: Graph, classes: int) -> Graph:
             f"head: the classifier {old.name} ({old.op}) reads a map of {x.size} elements; only "
             "one that reads a single position, or a fully connected one, can be replaced"
         )
-    tensors = _head_tensors(graph, old, classes, features, x.quant.scale[0])
+    tensors = _head_tensors(graph, old, classes, features)
     w, b, y = tensors
     node = Node(
         "fully_connected",
@@ -57,7 +57,7 @@ def _needed_for(graph: Graph, tensor: str) -> tuple[Node, ...]:
 
 
 def _head_tensors(
-    graph: Graph, old: Node, classes: int, features: int, x_scale: float
+    graph: Graph, old: Node, classes: int, features: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     old_w = graph.tensors[old.inputs["w_frozen"]]
     # Ids of the new tensors key the random bits; a model without a bias lends its next free id.
@@ -76,7 +76,7 @@ def _head_tensors(
         (classes,),
         "int32",
         "constant",
-        Quant((float(np.float32(x_scale * WEIGHT_SCALE)),)),
+        None,
         np.zeros(classes, np.int32),
         b_id,
     )

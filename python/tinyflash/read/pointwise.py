@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, SoftmaxAttrs, Tensor
+from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, Number, SoftmaxAttrs, Tensor
 from tinyflash.read import tables
 from tinyflash.read.importing import Layer, Shape
 from tinyflash.read.tables import Coding, Operand, Table
 from tinyflash.read.windows import fused_clip
 
 _BYTES = ("INT8", "UINT8")
-WHOLE = Clip()
 
 
 # ---- Functions of one input ---------------------------------------------------------------------
@@ -36,17 +35,17 @@ def lookup(layer: Layer) -> None:
     x = layer.activation(0, types)
     layer.typed(layer.flat_output, types)
     alpha = float(layer.option("Alpha")) if layer.operator.code == "LEAKY_RELU" else 0.0
-    _emit_lookup(layer, x, _TABLES[layer.operator.code], alpha)
+    attrs = LookupAttrs(layer.operator.code.lower(), alpha)
+    _emit_lookup(layer, x, _TABLES[layer.operator.code], attrs)
 
 
 def _emit_lookup(
     layer: Layer,
     x: Tensor,
     function: Callable[[Layer, Coding, Coding], Table],
-    alpha: float,
-    position: int = 0,
-    clip: Clip = WHOLE,
+    attrs: LookupAttrs,
 ) -> None:
+    position = int(attrs.number is not None and attrs.number.first)
     flat, y = layer.flat_input(position), layer.flat_output
     layer.require(
         layer.shape(flat) == layer.shape(y),
@@ -57,7 +56,7 @@ def _emit_lookup(
     except ValueError as error:
         layer.fail(str(error))
     inputs = {"x": x, "table": layer.constant_tensor("table", table)}
-    layer.emit("lookup", inputs, LookupAttrs(layer.operator.code.lower(), alpha, clip))
+    layer.emit("lookup", inputs, attrs)
 
 
 def softmax(layer: Layer) -> None:
@@ -159,23 +158,23 @@ def _with_scalar(layer: Layer, arithmetic: Arithmetic) -> None:
         layer.fail("is supported with one constant number as the other input")
     x, flat = layer.activation(1 - position), layer.flat_input(position)
     layer.typed(flat, ("INT8",))
-    number = layer.coding(flat).operand(layer.constant(position).astype(np.int64).ravel())
-    clip = fused_clip(layer)
+    stored = layer.constant(position).astype(np.int64).ravel()
+    operand, clip = layer.coding(flat).operand(stored), fused_clip(layer)
+    number = Number(int(stored[0]), layer.quant(flat), first=position == 0)
 
     def function(_: Layer, x: Coding, y: Coding) -> Table:
-        operands = (x.operand(), number) if position else (number, x.operand())
+        operands = (operand, x.operand()) if number.first else (x.operand(), operand)
         return arithmetic(*operands, y, clip)
 
-    _emit_lookup(
-        layer, x, function, _slope(layer.operator.code, position, number), 1 - position, clip
-    )
+    code = layer.operator.code.lower()
+    _emit_lookup(layer, x, function, LookupAttrs(code, _slope(code, number), clip, number))
 
 
-def _slope(code: str, position: int, number: Operand) -> float:
+def _slope(code: str, number: Number) -> float:
     """The derivative of a sum, a difference or a product by the input that is no constant."""
-    if code == "MUL":
-        return float(number.centred[0]) * number.scale
-    return -1.0 if code == "SUB" and position == 0 else 1.0
+    if code == "mul":
+        return (number.stored - number.quant.zero) * number.quant.scale[0]
+    return -1.0 if code == "sub" and number.first else 1.0
 
 
 def _operand(layer: Layer, position: int, shape: Shape) -> Tensor:

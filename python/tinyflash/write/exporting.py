@@ -56,18 +56,26 @@ class Exporter:
         data = np.concatenate([data_of(part) for part in parts], axis=-1)
         if node.op == "depthwise":
             data = data[np.newaxis]
-        scales = _distinct(weight_scales(self.graph, node))
+        scales = self._scales(node)
         axis = data.ndim - 1 if node.op == "depthwise" and len(scales) > 1 else 0
         self.indices[name] = self.add(name, "INT8", data.shape, Quant(scales, 0, axis), data)
 
     def _bias(self, node: Node, tensor: Tensor) -> None:
         """Scaled as input times weights, which the graph takes for granted."""
         x_scale = self.quant(node.inputs["x"]).scale[0]
-        scales = tuple(float32(x_scale * s) for s in _distinct(weight_scales(self.graph, node)))
+        scales = tuple(float32(x_scale * s) for s in self._scales(node))
         data = data_of(tensor)
         self.indices[tensor.name] = self.add(
             tensor.name, "INT32", tensor.shape, Quant(scales), data
         )
+
+    def _scales(self, node: Node) -> tuple[float, ...]:
+        """Of a layer's weights: one where all parts have the same one, which is other arithmetic
+        than one per channel."""
+        first, *others = [self.quant(t).scale for t in weight_of(node)]
+        if len(first) == 1 and all(other == first for other in others):
+            return first
+        return weight_scales(self.graph, node)
 
     def _plain(self, tensor: Tensor) -> None:
         """An activation, or a constant in its place; without a scale it is a port's raw bytes."""
@@ -124,16 +132,14 @@ class Exporter:
             self.fail(node, f"no activation of the format clips to [{clip.low}, {clip.high}]")
         return number
 
-    def padding(self, node: Node, window: Window) -> int:
-        """SAME or VALID."""
+    def padding(self, node: Node, window: Window) -> int | None:
+        """SAME or VALID, None if it is neither."""
         if window.padding == (0, 0, 0, 0):
             return VALID
         size = self.shape(node.inputs["x"])[-3:-1]
         along = zip(size, window.kernel, window.stride, window.dilation, strict=True)
         (top, bottom), (left, right) = (same_padding(*side) for side in along)
-        if window.padding != (top, left, bottom, right):
-            self.fail(node, f"padding {window.padding} is neither SAME nor VALID")
-        return SAME
+        return SAME if window.padding == (top, left, bottom, right) else None
 
     def emit(
         self, code: str, inputs: list[int], output: int, options: Options | None = None
@@ -163,8 +169,3 @@ def data_of(tensor: Tensor) -> Array:
 def _raw(data: Array) -> npt.NDArray[np.uint8]:
     little = data.astype(data.dtype.newbyteorder("<"))
     return np.frombuffer(little.tobytes(), np.uint8)
-
-
-def _distinct(scales: tuple[float, ...]) -> tuple[float, ...]:
-    """One scale where all channels have the same."""
-    return scales[:1] if len(set(scales)) == 1 else scales

@@ -1,7 +1,8 @@
 """Writer of int8 .tflite files: one rule per operator of a graph's inference part.
 
-Tensors keep the order of the file they came from, and their bytes. What a file cannot say, padding
-other than SAME and VALID, or arithmetic with a constant that is a table by now, is refused.
+Tensors keep the order of the file they came from, and their bytes. Padding that is neither SAME nor
+VALID becomes an operator of its own. What a file cannot say, such as a layer's output clipped at
+odd numbers, is refused.
 """
 
 from __future__ import annotations
@@ -18,16 +19,20 @@ from tinyflash.graph import (
     LookupAttrs,
     MeanAttrs,
     Node,
+    Number,
     PadAttrs,
+    Quant,
+    SoftmaxAttrs,
     TransposeAttrs,
+    Window,
     WindowAttrs,
 )
 from tinyflash.passes.layers import weight_of
 from tinyflash.passes.prune import prune_to_output
 from tinyflash.passes.unit import with_file_unit
 from tinyflash.read.flat import FlatModel, Option
-from tinyflash.read.tables import softmax_exponentials
-from tinyflash.write.exporting import Exporter, data_of
+from tinyflash.read.windows import VALID
+from tinyflash.write.exporting import Exporter
 from tinyflash.write.flat import serialise
 
 _FUNCTIONS = ("quantize", "relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish")
@@ -50,48 +55,82 @@ def write_tflite(graph: Graph) -> bytes:
     return serialise(model, to.names)
 
 
-def _weighted_inputs(to: Exporter, node: Node) -> list[int]:
-    names = [node.inputs["x"], weight_of(node)[0]]
-    return [to.indices[t] for t in (*names, *([node.inputs["b"]] if "b" in node.inputs else []))]
+def _weights(to: Exporter, node: Node) -> list[int]:
+    """A layer's weights, and its bias where it has one."""
+    bias = [node.inputs["b"]] if "b" in node.inputs else []
+    return [to.indices[t] for t in (weight_of(node)[0], *bias)]
 
 
-def _sliding(to: Exporter, node: Node) -> dict[str, Option]:
-    """Options of convolutions and pools."""
+def _sliding(to: Exporter, node: Node) -> tuple[int, dict[str, Option]]:
+    """What a convolution or a pool reads, and its options."""
     assert isinstance(node.attrs, WindowAttrs)
-    window = node.attrs.window
-    return {
-        "Padding": to.padding(node, window),
-        "StrideH": window.stride[0],
-        "StrideW": window.stride[1],
+    x, padding = to.indices[node.inputs["x"]], to.padding(node, node.attrs.window)
+    if padding is None:
+        x, padding = _padded(to, node, x, node.attrs.window), VALID
+    options: dict[str, Option] = {
+        "Padding": padding,
+        "StrideH": node.attrs.window.stride[0],
+        "StrideW": node.attrs.window.stride[1],
         "FusedActivationFunction": to.activation(node, node.attrs.clip),
     }
+    return x, options
+
+
+def _padded(to: Exporter, node: Node, x: int, window: Window) -> int:
+    """The input with the window's padding around it: zeros to a convolution, never the largest to
+    a pool."""
+    if node.op == "average_pool":
+        to.fail(node, f"padding {window.padding} is neither SAME nor VALID")
+    top, left, bottom, right = window.padding
+    amounts = ((0, 0), (top, bottom), (left, right), (0, 0))
+    pairs = zip(to.tensors[x].shape, amounts, strict=True)
+    shape = tuple(before + size + after for size, (before, after) in pairs)
+    quant = to.quant(node.inputs["x"])
+    y = to.add(f"{node.name}.padded", "INT8", shape, quant, None)
+    value = -128 if node.op == "max_pool" else quant.zero
+    _emit_pad(to, node, [x, to.integers(node, amounts)], y, value)
+    return y
+
+
+def _emit_pad(to: Exporter, node: Node, inputs: list[int], y: int, value: int) -> None:
+    """The padding is the zero point of `y` unless the operator is given a number."""
+    quant = Quant(to.tensors[y].scales, to.tensors[y].zeros[0])
+    if value == quant.zero:
+        to.emit("PAD", inputs, y)
+        return
+    number = to.add(f"{node.name}.value", "INT8", (1,), quant, np.array([value], np.int8))
+    to.emit("PADV2", [*inputs, number], y)
 
 
 def _convolution(to: Exporter, node: Node) -> None:
     assert isinstance(node.attrs, WindowAttrs)
-    options = _sliding(to, node)
+    x, options = _sliding(to, node)
     options["DilationHFactor"], options["DilationWFactor"] = node.attrs.window.dilation
     code = "CONV_2D"
     y = to.indices[node.outputs["y"]]
     if node.op == "depthwise":
         code = "DEPTHWISE_CONV_2D"
-        channels = to.shape(node.inputs["x"])[-1]
+        channels = to.tensors[x].shape[-1]
         options["DepthMultiplier"] = to.tensors[y].shape[-1] // channels
-    to.emit(code, _weighted_inputs(to, node), y, options)
+    to.emit(code, [x, *_weights(to, node)], y, options)
 
 
 def _dense(to: Exporter, node: Node) -> None:
     assert isinstance(node.attrs, DenseAttrs)
-    options = {"FusedActivationFunction": to.activation(node, node.attrs.clip)}
-    y = to.indices[node.outputs["y"]]
-    to.emit("FULLY_CONNECTED", _weighted_inputs(to, node), y, options)
+    x, y = to.indices[node.inputs["x"]], to.indices[node.outputs["y"]]
+    outer = to.tensors[y].shape[:-1]
+    options = {
+        "FusedActivationFunction": to.activation(node, node.attrs.clip),
+        "KeepNumDims": len(outer) > 1 and outer == to.tensors[x].shape[:-1],
+    }
+    to.emit("FULLY_CONNECTED", [x, *_weights(to, node)], y, options)
 
 
 def _pool(to: Exporter, node: Node) -> None:
     assert isinstance(node.attrs, WindowAttrs)
-    options = _sliding(to, node)
+    x, options = _sliding(to, node)
     options["FilterHeight"], options["FilterWidth"] = node.attrs.window.kernel
-    to.put({"max_pool": "MAX_POOL_2D"}.get(node.op, "AVERAGE_POOL_2D"), node, options=options)
+    to.emit(f"{node.op.upper()}_2D", [x], to.indices[node.outputs["y"]], options)
 
 
 def _mean(to: Exporter, node: Node) -> None:
@@ -112,12 +151,8 @@ def _pad(to: Exporter, node: Node) -> None:
     amounts = list(zip(node.attrs.before, node.attrs.after, strict=True))
     if len(to.shape(node.inputs["x"])) == 4:
         amounts.insert(0, (0, 0))
-    quant = to.quant(node.outputs["y"])
-    extra = [to.integers(node, amounts)]
-    if node.attrs.value != quant.zero:
-        value = np.array([node.attrs.value], np.int8)
-        extra.append(to.add(f"{node.name}.value", "INT8", (1,), quant, value))
-    to.put("PADV2" if len(extra) > 1 else "PAD", node, extra)
+    x, y = to.indices[node.inputs["x"]], to.indices[node.outputs["y"]]
+    _emit_pad(to, node, [x, to.integers(node, amounts)], y, node.attrs.value)
 
 
 def _reshape(to: Exporter, node: Node) -> None:
@@ -136,18 +171,28 @@ def _concatenate(to: Exporter, node: Node) -> None:
 
 def _lookup(to: Exporter, node: Node) -> None:
     assert isinstance(node.attrs, LookupAttrs)
+    if node.attrs.number is not None:
+        _with_number(to, node, node.attrs, node.attrs.number)
+        return
     if node.attrs.function not in _FUNCTIONS:
-        to.fail(node, f"{node.attrs.function} with a constant cannot be written")
+        to.fail(node, f"{node.attrs.function} cannot be written to a .tflite file")
     leaky = node.attrs.function == "leaky_relu"
     to.put(node.attrs.function.upper(), node, options={"Alpha": node.attrs.alpha} if leaky else {})
 
 
+def _with_number(to: Exporter, node: Node, attrs: LookupAttrs, number: Number) -> None:
+    """A sum, a difference or a product with a constant of one element."""
+    stored = np.array([number.stored], np.int8)
+    operands = [to.indices[node.inputs["x"]]]
+    at = 0 if number.first else 1
+    operands.insert(at, to.add(f"{node.name}.number", "INT8", (1,), number.quant, stored))
+    options = {"FusedActivationFunction": to.activation(node, attrs.clip)}
+    to.emit(attrs.function.upper(), operands, to.indices[node.outputs["y"]], options)
+
+
 def _softmax(to: Exporter, node: Node) -> None:
-    table = data_of(to.graph.tensors[node.inputs["table"]])
-    plain = softmax_exponentials(to.quant(node.inputs["x"]).scale[0], 1.0)
-    if not np.array_equal(table, plain):
-        to.fail(node, "has a beta other than 1, which cannot be written")
-    to.put("SOFTMAX", node, options={"Beta": 1.0})
+    assert isinstance(node.attrs, SoftmaxAttrs)
+    to.put("SOFTMAX", node, options={"Beta": node.attrs.beta})
 
 
 _RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
