@@ -12,6 +12,7 @@ from tinyflash.calibrate import Samples, calibrate
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph
 from tinyflash.lower import lower
+from tinyflash.lower.layout import lay_out, with_weights
 from tinyflash.lower.program import Planned
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
@@ -44,6 +45,12 @@ class Compiled:
     def graph(self) -> Graph:
         """The infer graph: its ports are how samples come in and results go out."""
         return self.infer.graph
+
+    def learned(self, weights: bytes) -> Graph:
+        """The infer graph with the bytes of WEIGHTS that training left: a network to be written."""
+        train = None if self.train is None else self.train.graph
+        trainables = lay_out(self.infer.graph, train, seed=0).trainables
+        return with_weights(self.infer.graph, trainables, weights)
 
     @cached_property
     def report(self) -> report.Report:

@@ -93,6 +93,11 @@ def test_train_on_a_board_is_train_on_the_host(model, scheme, data, board, tmp_p
         json.loads((tmp_path / p / "training.json").read_text()) for p in (board.name, "host")
     ]
     assert courses[0]["losses"] == courses[1]["losses"]
+    for place in (board.name, "host"):
+        learned, exported = tmp_path / place / "learned.npz", tmp_path / f"{place}.tflite"
+        done = tinyflash("export", model, *rest[:2], "--learned", learned, "-o", exported)
+        assert done.returncode == 0, done.stderr
+    assert exported.read_bytes() == (tmp_path / f"{board.name}.tflite").read_bytes()
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for QEMU in /proc")

@@ -17,6 +17,7 @@ COMMANDS = {
     "compile": "compile:compile_",
     "infer": "infer:infer",
     "train": "train:train",
+    "export": "export:export",
     "build": "firmware:build",
     "flash": "firmware:flash",
     "boards": "system:boards",

@@ -4,12 +4,12 @@ plan in the ARENA."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinyflash import state
-from tinyflash.graph import Graph, Tensor
+from tinyflash.graph import Array, Graph, Tensor
 from tinyflash.plan import Plan
 from tinyflash.plan.lifetimes import VIEWS
 from tinyflash.program import Buffer, Space
@@ -63,6 +63,22 @@ def _pack(tensors: list[Tensor], space: Space) -> tuple[dict[str, Buffer], bytes
         image += np.ascontiguousarray(tensor.data).astype(f"<{_CODES[tensor.dtype]}").tobytes()
         image += bytes(-len(image) % ALIGNMENT)
     return places, bytes(image)
+
+
+def with_weights(graph: Graph, trainables: Mapping[str, Buffer], weights: bytes) -> Graph:
+    """The graph with bytes of WEIGHTS, laid out so, in the place of its compiled ones."""
+    learned = {
+        name: replace(tensor, data=_unpacked(tensor, weights, trainables[name].offset))
+        for name, tensor in graph.tensors.items()
+        if tensor.kind == "trainable"
+    }
+    return replace(graph, tensors={**graph.tensors, **learned})
+
+
+def _unpacked(tensor: Tensor, image: bytes, offset: int) -> Array:
+    dtype = np.dtype(f"<{_CODES[tensor.dtype]}")
+    values = np.frombuffer(image, dtype, tensor.size, offset)
+    return values.astype(tensor.dtype).reshape(tensor.shape)
 
 
 _CODES = {"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4"}

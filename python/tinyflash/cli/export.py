@@ -1,0 +1,39 @@
+"""tinyflash export: a network, with what it learned, as a .tflite file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyflash.cli import options
+from tinyflash.compiler import compile_model
+from tinyflash.console import say
+from tinyflash.files import write_bytes
+from tinyflash.learned import load_learned
+from tinyflash.passes.scheme import Scheme, load_scheme
+from tinyflash.read import read
+from tinyflash.write.tflite import write_tflite
+
+
+@click.command()
+@options.model
+@options.scheme
+@click.option("--learned", type=options.PATH, help="The learned.npz of a training under SCHEME.")
+@options.output_file("The .tflite file to write.")
+def export(model: Path, scheme: Path | None, learned: Path | None, output: Path) -> None:
+    """Write MODEL, with what it learned, as an int8 .tflite file.
+
+    TensorFlow Lite Micro computes the same outputs from it, bit for bit. MODEL and scheme are those
+    of the training. Without --learned the network is written as it starts.
+    """
+    graph = read(model)
+    if scheme or learned:
+        rules = load_scheme(scheme) if scheme else Scheme()
+        compiled = compile_model(graph, rules)
+        start = compiled.program.weights
+        graph = compiled.learned(
+            load_learned(learned, compiled.program).weights if learned else start
+        )
+    write_bytes(output, write_tflite(graph))
+    say(f"wrote {output}: {output.stat().st_size:,} bytes")
