@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from math import prod
 
-from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
+from tinyflash.graph import Graph, Node
 from tinyflash.passes.differentiate import is_masked
-from tinyflash.passes.layers import WEIGHTED
+from tinyflash.passes.layers import WEIGHTED, weight_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def _layer_cost(graph: Graph, node: Node) -> LayerCost:
         name=node.name,
         op=node.op,
         shape=y.shape,
-        macs=_macs(graph, node, weights),
+        macs=multiply_adds(graph, node),
         params=weights + biases,
         weight_bytes=weights,
         bias_bytes=4 * biases,
@@ -61,16 +60,15 @@ def _size(graph: Graph, node: Node, role: str) -> int:
     return graph.tensors[node.inputs[role]].size if role in node.inputs else 0
 
 
-def _macs(graph: Graph, node: Node, weights: int) -> int:
-    """Every weight meets every position of the output once."""
-    if isinstance(node.attrs, WindowAttrs) and node.op in WEIGHTED:
-        return weights * prod(graph.tensors[node.outputs["y"]].shape[-3:-1])
-    if isinstance(node.attrs, DenseAttrs):
-        return weights * (_size(graph, node, "x") // _inputs(graph, node))
-    return 0
+def multiply_adds(graph: Graph, node: Node) -> int:
+    """Of a layer with weights, its input gradient, or its update; of all else none.
 
-
-def _inputs(graph: Graph, node: Node) -> int:
-    """The number of inputs of a fully connected layer."""
-    weights = [node.inputs[role] for role in ("w", "w_frozen") if role in node.inputs]
-    return sum(graph.tensors[name].shape[-1] for name in weights)
+    Every weight meets every position of the layer's output once, in an update every trained one.
+    """
+    layer = node.op.removesuffix("_backward_input").removesuffix("_update")
+    if layer not in WEIGHTED:
+        return 0
+    names = (node.inputs["w"],) if node.op.endswith("_update") else weight_of(node)
+    y = graph.tensors[node.outputs["y"] if node.op == layer else node.inputs["dy"]]
+    channels = y.shape[-1] if layer == "depthwise" else graph.tensors[names[0]].shape[0]
+    return sum(graph.tensors[name].size for name in names) * (y.size // channels)

@@ -1,4 +1,4 @@
-"""tinyflash bench: speed on this computer, and how well networks learn."""
+"""tinyflash bench: speed on this computer, memory, and how well networks learn."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from tinyflash.cli import options
 from tinyflash.cli.endurance import endurance
+from tinyflash.cli.memory import memory
 from tinyflash.compiler import compile_model
 from tinyflash.console import noting, output, say, table
 from tinyflash.demo.task import RATE, load_task, scheme
@@ -20,10 +21,11 @@ from tinyflash.host import Session
 
 @click.group()
 def bench() -> None:
-    """Measure speed and accuracy."""
+    """Measure speed, memory and accuracy."""
 
 
 bench.add_command(endurance)
+bench.add_command(memory)
 
 
 @bench.command()

@@ -24,7 +24,7 @@ def make_report(
     program: Program, infer: Planned, train: Planned | None, board: Board | None
 ) -> Report:
     """Sizes in bytes; the keys are stable."""
-    planned = infer if train is None else train
+    fuller = train if train is not None and _is_larger(train, infer) else infer
     guard = GuardCost.of(program, 1)
     return {
         "model": program.name,
@@ -40,7 +40,7 @@ def make_report(
         "guard_snapshot_bytes": guard.snapshot_bytes,
         "infer_operations": len(program.infer),
         "train_operations": len(program.train),
-        "peak": _peak(planned),
+        "peak": _peak(fuller),
         "trained": [] if train is None else _trained(train.graph),
     }
 
@@ -59,7 +59,7 @@ def _bytes_by_use(train: Planned | None) -> dict[str, int]:
 
 def _peak(planned: Planned) -> Report:
     step = planned.plan.peak_step
-    node = planned.graph.nodes[step]
+    node = planned.graph.nodes[planned.plan.calls[step].node]
     return {
         "step": step,
         "operation": f"{node.op} {node.name}",

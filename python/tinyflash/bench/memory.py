@@ -1,0 +1,139 @@
+"""What networks take of SRAM while they train, at the largest: published and well-known ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tinyflash.boards import Board
+from tinyflash.compiler import Compiled, compile_model
+from tinyflash.costs import multiply_adds
+from tinyflash.data import mlperf_tiny
+from tinyflash.errors import DataError
+from tinyflash.graph import Graph
+from tinyflash.lower.program import Planned
+from tinyflash.passes.layers import WEIGHTED
+from tinyflash.passes.scheme import Scheme
+from tinyflash.plan.calls import rows_computed
+from tinyflash.read import read
+from tinyflash.report import FIRMWARE_BYTES
+from tinyflash.zoo import published
+from tinyflash.zoo.reference import reference_network
+from tinyflash.zoo.schemes import scheme
+
+# Networks of MLPerf Tiny: what they are called, their file, and a scheme of the package.
+_TINY = {
+    "person detector": ("visual_wake_words", "person_faces"),
+    "ResNet8": ("image_classification", "resnet_fashion"),
+    "DS-CNN": ("keyword_spotting", "keywords"),
+}
+NETWORKS = (*published.NETWORKS, *_TINY)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network under a scheme."""
+
+    network: str
+    scheme: str
+    graph: Graph
+    update: Scheme
+
+
+@dataclass(frozen=True)
+class Row:
+    """Bytes of SRAM of one subject; `total` is the sum of those before it.
+
+    stack, static: of library and executor on a board; scratch: what kernels want besides.
+    lower_bound: no plan of these calls has a smaller arena. recomputed_macs: multiply-adds of a
+    training step that were done before. seconds: of compilation.
+    """
+
+    network: str
+    scheme: str
+    arena: int
+    trainable: int
+    state: int
+    stack: int
+    static: int
+    scratch: int
+    total: int
+    lower_bound: int
+    recomputed_macs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A row, and where its arena is fullest: the operation, and what is alive there."""
+
+    row: Row
+    peak: str
+    buffers: tuple[tuple[str, int], ...]
+
+
+def subjects(networks: Sequence[str] = ()) -> Iterator[Subject]:
+    """All of NETWORKS, or these, under each of their schemes."""
+    for name in networks or NETWORKS:
+        if name in _TINY:
+            file, update = _TINY[name]
+            yield Subject(name, update, read(mlperf_tiny(file)), scheme(update))
+        elif name in published.NETWORKS:
+            graph = reference_network(name)
+            for label, sparse in published.schemes(name).items():
+                yield Subject(name, label, graph, sparse)
+        else:
+            raise DataError(f"no network {name!r} to measure; there are {', '.join(NETWORKS)}")
+
+
+def measure(subject: Subject, board: Board) -> Measured:
+    """Compiles it, for a board that need not be large enough."""
+    start = time.perf_counter()
+    compiled = compile_model(subject.graph, subject.update)
+    seconds = time.perf_counter() - start
+    parts = _parts(compiled, board)
+    peak = compiled.report["peak"]
+    return Measured(
+        Row(
+            network=subject.network,
+            scheme=subject.scheme,
+            **parts,
+            total=sum(parts.values()),
+            lower_bound=compiled.report["arena_lower_bound"],
+            recomputed_macs=recomputed(compiled),
+            seconds=round(seconds, 3),
+        ),
+        peak["operation"],
+        tuple((buffer["name"], buffer["bytes"]) for buffer in peak["buffers"]),
+    )
+
+
+def _parts(compiled: Compiled, board: Board) -> dict[str, int]:
+    program = compiled.program
+    return {
+        "arena": program.arena_bytes,
+        "trainable": len(program.weights),
+        "state": len(program.state),
+        "stack": board.stack_bytes,
+        "static": FIRMWARE_BYTES,
+        "scratch": 0,
+    }
+
+
+def recomputed(compiled: Compiled) -> int:
+    """Multiply-adds of the forward layers that a training step does, less those of an inference."""
+    assert compiled.train is not None
+    once = sum(multiply_adds(compiled.graph, node) for node in compiled.graph.nodes)
+    return _forward(compiled.train) - once
+
+
+def _forward(planned: Planned) -> int:
+    """Multiply-adds of the calls of forward layers, by the rows that they compute."""
+    graph = planned.graph
+    total = 0
+    for call in planned.plan.calls:
+        node = graph.nodes[call.node]
+        if node.op in WEIGHTED:
+            total += multiply_adds(graph, node) * call.count // rows_computed(graph, node)
+    return total
