@@ -16,10 +16,15 @@ from tinyflash.lower.layout import lay_out, with_weights
 from tinyflash.lower.program import Planned
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
+from tinyflash.passes.fold import fold_constants
+from tinyflash.passes.fuse import fuse
 from tinyflash.passes.head import attach_head
 from tinyflash.passes.losses import mark_logits
+from tinyflash.passes.order import order
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.passes.scheme import Scheme, resolve
+from tinyflash.passes.share import share
+from tinyflash.passes.simplify import simplify
 from tinyflash.passes.sparsify import sparsify
 from tinyflash.passes.unit import with_input_unit
 from tinyflash.plan import Plan, check, plan
@@ -83,7 +88,7 @@ def compile_model(
     """
     verify(graph)
     if scheme is None:
-        infer, train = _planned(prune_to_output(graph)), None
+        infer, train = _planned(prune_to_output(share(_reduced(graph)))), None
     else:
         full = training_graph(graph, scheme)
         infer, train = _planned(prune_to_output(full)), _planned(prune_to_updates(full))
@@ -97,8 +102,16 @@ def forward_graph(graph: Graph, scheme: Scheme) -> Graph:
     """The network as a scheme has it: with the logits named, and those of a new head if it asks."""
     graph = with_input_unit(graph)
     if scheme.head is not None:
-        return attach_head(graph, scheme.head)
-    return mark_logits(graph, scheme.loss)
+        return _reduced(attach_head(graph, scheme.head))
+    return _reduced(mark_logits(graph, scheme.loss))
+
+
+def _reduced(graph: Graph) -> Graph:
+    """The same forward graph in fewer nodes."""
+    for reduce in (fold_constants, simplify, fuse):
+        graph = reduce(graph)
+        verify(graph)
+    return graph
 
 
 def training_graph(graph: Graph, scheme: Scheme) -> Graph:
@@ -114,10 +127,13 @@ def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     verify(sparse)
     complete = descend(sparse, scheme.optimizer, updates)
     verify(complete)
-    return complete
+    shared = share(complete)
+    verify(shared)
+    return shared
 
 
 def _planned(graph: Graph) -> Planned:
+    graph = order(graph)
     verify(graph)
     placed = plan(graph)
     check(graph, placed)

@@ -179,9 +179,20 @@ class Net:
     def lookup(self, x: str) -> str:
         """A random table, which stands for no function with a slope."""
         table = self.rng.integers(-128, 128, 256, dtype=np.int8)
+        return self.table(x, table, LookupAttrs("random"))
+
+    def table(self, x: str, table: np.ndarray, attrs: LookupAttrs) -> str:
+        """Any table, with an output coded like its input."""
         y = self._like("lookup", x, self.tensors[x].shape)
         self._constant(f"{y}_table", table, Quant((1.0,)))
-        return self._node("lookup", {"x": x, "table": f"{y}_table"}, y, LookupAttrs("random"))
+        return self._node("lookup", {"x": x, "table": f"{y}_table"}, y, attrs)
+
+    def constant(self, data: np.ndarray, quant: Quant, span: float) -> str:
+        """A constant in the place of an activation."""
+        name = f"constant_{len(self.tensors)}"
+        self._constant(name, data, quant)
+        self.spans[name] = span
+        return name
 
     def function(self, x: str, name: str, zero: int = -9) -> str:
         """One of FUNCTIONS; `zero`: of the output, where the function leaves the choice."""

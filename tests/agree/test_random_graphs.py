@@ -28,7 +28,7 @@ def test_random_networks_have_what_they_should() -> None:
     operators: set[str] = set()
     saturated = skipped = 0
     roles: set[str] = set()
-    for seed in range(4 * GROUPS):
+    for seed in range(5 * GROUPS):
         graph, scheme = random_graph(seed)
         compiled = compile_model(graph, scheme, seed=seed)
         assert compiled.train is not None

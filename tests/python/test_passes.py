@@ -97,7 +97,7 @@ def forward_only(graph: Graph, layer: str) -> Graph:
     """The graph with a function of no known derivative behind a layer."""
     (before,) = [n for n in graph.nodes if n.name == layer]
     y = graph.tensors[before.outputs["y"]]
-    table = Tensor("table", (256,), "int8", "constant", data=np.arange(256).astype(np.int8))
+    table = Tensor("table", (256,), "int8", "constant", data=np.arange(256)[::-1].astype(np.int8))
     inner = replace(y, name="inner")
     function = Node(
         "lookup", "f", {"x": "inner", "table": "table"}, {"y": y.name}, LookupAttrs("random")
