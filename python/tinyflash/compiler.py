@@ -88,7 +88,7 @@ def compile_model(
     """
     verify(graph)
     if scheme is None:
-        infer, train = _planned(prune_to_output(share(_reduced(graph)))), None
+        infer, train = _planned(prune_to_output(share(reduced(graph)))), None
     else:
         full = training_graph(graph, scheme)
         infer, train = _planned(prune_to_output(full)), _planned(prune_to_updates(full))
@@ -102,11 +102,11 @@ def forward_graph(graph: Graph, scheme: Scheme) -> Graph:
     """The network as a scheme has it: with the logits named, and those of a new head if it asks."""
     graph = with_input_unit(graph)
     if scheme.head is not None:
-        return _reduced(attach_head(graph, scheme.head))
-    return _reduced(mark_logits(graph, scheme.loss))
+        return reduced(attach_head(graph, scheme.head))
+    return reduced(mark_logits(graph, scheme.loss))
 
 
-def _reduced(graph: Graph) -> Graph:
+def reduced(graph: Graph) -> Graph:
     """The same forward graph in fewer nodes."""
     for reduce in (fold_constants, simplify, fuse):
         graph = reduce(graph)
