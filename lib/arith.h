@@ -108,6 +108,21 @@ static inline int32_t tiny_rescaled(const tiny_descent *d, int8_t dy, uint32_t o
     return (dy * (int32_t)d->ratio[o] + (1 << (shift - 1))) >> shift;
 }
 
+/* Where in a ring a row of a map lies; a ring of all rows is the usual case. */
+static inline uint32_t tiny_slot(uint32_t row, uint32_t ring) {
+    return row < ring ? row : row % ring;
+}
+
+/* The first element of a row of a map, of which memory may hold a ring. */
+static inline const int8_t *tiny_map_row(const tiny_map *map, const int8_t *x, int32_t row) {
+    return x + tiny_slot((uint32_t)row, map->ring) * map->width * map->channels;
+}
+
+/* The same to write. */
+static inline int8_t *tiny_map_row_out(const tiny_map *map, int8_t *y, int32_t row) {
+    return y + tiny_slot((uint32_t)row, map->ring) * map->width * map->channels;
+}
+
 /* The row of the map that window row `tap` reads at output row `at`; may lie in the padding. */
 static inline int32_t tiny_window_row(const tiny_window *w, int32_t at, int32_t tap) {
     return at * w->stride_h - w->pad_top + tap * w->dilation_h;

@@ -2,7 +2,7 @@
 #include "tinyflash/kernels.h"
 #include "tinyflash/ops.h"
 
-#define OP(name) void tiny_op_##name(const void *record, void *const *buffers)
+#define OP(name) void tiny_op_##name(const void *record, void *const *buffers, tiny_band band)
 
 static tiny_gradient gradient(void *const *pair) {
     const tiny_gradient g = {pair[0], pair[1]};
@@ -22,14 +22,16 @@ static tiny_weights weights(void *const *pair) {
 
 /* ---- Layers with weights ---- */
 
-#define FORWARD(layer)                                                          \
-    OP(layer##_forward) {                                                       \
-        const tiny_weights w = weights(buffers + 1);                            \
-        tiny_##layer##_forward(record, buffers[0], &w, buffers[3], buffers[4]); \
+#define FORWARD(layer)                                                                \
+    OP(layer##_forward) {                                                             \
+        const tiny_weights w = weights(buffers + 1);                                  \
+        tiny_##layer##_forward(record, buffers[0], &w, buffers[3], buffers[4], band); \
     }
 
+/* What follows computes all rows at once: (void)band. */
 #define BACKWARD(layer)                                         \
     OP(layer##_backward_input) {                                \
+        (void)band;                                             \
         const tiny_gradient dy = gradient(buffers);             \
         const tiny_weights w = weights(buffers + 2);            \
         const tiny_gradient_out dx = gradient_out(buffers + 4); \
@@ -38,6 +40,7 @@ static tiny_weights weights(void *const *pair) {
 
 #define UPDATE(layer)                                                   \
     OP(layer##_update) {                                                \
+        (void)band;                                                     \
         const tiny_gradient dy = gradient(buffers + 1);                 \
         const tiny_trained w = {buffers[3], buffers[5], buffers[6]};    \
         tiny_##layer##_update(record, buffers[0], &dy, &w, buffers[4]); \
@@ -56,6 +59,7 @@ UPDATE(conv2d)
 UPDATE(depthwise)
 
 OP(bias_update) {
+    (void)band;
     const tiny_gradient dy = gradient(buffers);
     tiny_bias_update(record, &dy, buffers[2], buffers[4], buffers[3]);
 }
@@ -63,10 +67,17 @@ OP(bias_update) {
 /* ---- Operators without weights ---- */
 
 #define UNARY(name) \
-    OP(name##_forward) { tiny_##name##_forward(record, buffers[0], buffers[1]); }
+    OP(name##_forward) { tiny_##name##_forward(record, buffers[0], buffers[1], band); }
+
+#define UNARY_WHOLE(name)                                      \
+    OP(name##_forward) {                                       \
+        (void)band;                                            \
+        tiny_##name##_forward(record, buffers[0], buffers[1]); \
+    }
 
 #define UNARY_BACKWARD(name)                                    \
     OP(name##_backward_input) {                                 \
+        (void)band;                                             \
         const tiny_gradient dy = gradient(buffers);             \
         const tiny_gradient_out dx = gradient_out(buffers + 2); \
         tiny_##name##_backward_input(record, &dy, &dx);         \
@@ -74,10 +85,10 @@ OP(bias_update) {
 
 UNARY(average_pool)
 UNARY(max_pool)
-UNARY(mean)
+UNARY_WHOLE(mean)
 UNARY(copy)
 UNARY(pad)
-UNARY(transpose)
+UNARY_WHOLE(transpose)
 UNARY(mask)
 
 UNARY_BACKWARD(average_pool)
@@ -89,6 +100,7 @@ UNARY_BACKWARD(transpose)
 /* The gradient of an operator that also reads x, y, or its other operand. */
 #define READING_BACKWARD(name)                                  \
     OP(name) {                                                  \
+        (void)band;                                             \
         const tiny_gradient dy = gradient(buffers + 1);         \
         const tiny_gradient_out dx = gradient_out(buffers + 3); \
         tiny_##name(record, buffers[0], &dy, &dx);              \
@@ -100,41 +112,49 @@ READING_BACKWARD(mul_backward_a)
 READING_BACKWARD(mul_backward_b)
 
 OP(lookup_backward_input) {
+    (void)band;
     const tiny_gradient dy = gradient(buffers + 2);
     const tiny_gradient_out dx = gradient_out(buffers + 4);
     tiny_lookup_backward_input(record, buffers[0], buffers[1], &dy, &dx);
 }
 
-OP(add_forward) { tiny_add_forward(record, buffers[0], buffers[1], buffers[2]); }
+OP(add_forward) { tiny_add_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
-OP(mul_forward) { tiny_mul_forward(record, buffers[0], buffers[1], buffers[2]); }
+OP(mul_forward) { tiny_mul_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
 OP(gradient_add) {
+    (void)band;
     const tiny_gradient a = gradient(buffers);
     const tiny_gradient b = gradient(buffers + 2);
     const tiny_gradient_out dx = gradient_out(buffers + 4);
     tiny_gradient_add(record, &a, &b, &dx);
 }
 
-OP(lookup_forward) { tiny_lookup_forward(record, buffers[0], buffers[1], buffers[2]); }
+OP(lookup_forward) { tiny_lookup_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
-OP(softmax_forward) { tiny_softmax_forward(record, buffers[0], buffers[1], buffers[2]); }
+OP(softmax_forward) { tiny_softmax_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
 /* ---- Training ---- */
 
 OP(softmax_loss) {
+    (void)band;
     const tiny_gradient_out dy = {buffers[3], buffers[4], NULL};
     tiny_softmax_loss(record, buffers[0], buffers[1], buffers[2], &dy);
 }
 
 OP(squared_loss) {
+    (void)band;
     const tiny_gradient_out dy = {buffers[3], buffers[4], NULL};
     tiny_squared_loss(record, buffers[0], buffers[1], buffers[2], &dy);
 }
 
 OP(sigmoid_loss) {
+    (void)band;
     const tiny_gradient_out dy = {buffers[4], buffers[5], NULL};
     tiny_sigmoid_loss(record, buffers[0], buffers[1], buffers[2], buffers[3], &dy);
 }
 
-OP(advance_scales) { tiny_advance_scales(record, buffers[0]); }
+OP(advance_scales) {
+    (void)band;
+    tiny_advance_scales(record, buffers[0]);
+}

@@ -21,6 +21,7 @@ tiny_error tiny_init(tiny_session *session, const tiny_model *model, const tiny_
         return TINY_ERROR_MEMORY;
     }
     session->model = model;
+    tiny_set_source(session, NULL, NULL);
     session->base[TINY_FLASH] = (uint8_t *)(uintptr_t)model->flash; /* no kernel writes there */
     session->base[TINY_WEIGHTS] = memory->weights;
     session->base[TINY_STATE] = memory->state;
@@ -57,19 +58,48 @@ tiny_state *tiny_session_state(const tiny_session *session) {
     return resolve(session, TINY_BUFFER(TINY_STATE, 0));
 }
 
-void tiny_run(tiny_session *session, const tiny_table *table, uint32_t first, uint32_t count) {
-    for (const tiny_op *op = table->ops + first; op < table->ops + first + count; op++) {
-        void *buffers[TINY_OP_BUFFERS];
-        for (int i = 0; i < TINY_OP_BUFFERS; i++) {
-            buffers[i] = resolve(session, op->buffers[i]);
-        }
-        op->kernel(op->record, buffers);
+void tiny_set_source(tiny_session *session, tiny_source source, void *context) {
+    session->source = source;
+    session->context = context;
+}
+
+/* Has the source write rows of the input, which the compiler keeps from crossing the end of a ring. */
+static tiny_error fill(const tiny_session *session, const tiny_op *op, tiny_band band) {
+    const tiny_rows *rows = op->record;
+    uint8_t *to = resolve(session, op->buffers[0]);
+    if (!session->source) {
+        return TINY_ERROR_NO_SOURCE;
     }
+    to += (size_t)(band.first % rows->ring) * rows->row_bytes;
+    return session->source(session->context, band, to) ? TINY_ERROR_SOURCE : TINY_OK;
+}
+
+static tiny_error execute(const tiny_session *session, const tiny_op *op, tiny_band band) {
+    void *buffers[TINY_OP_BUFFERS];
+    if (!op->kernel) {
+        return fill(session, op, band);
+    }
+    for (int i = 0; i < TINY_OP_BUFFERS; i++) {
+        buffers[i] = resolve(session, op->buffers[i]);
+    }
+    op->kernel(op->record, buffers, band);
+    return TINY_OK;
+}
+
+tiny_error tiny_run(tiny_session *session, const tiny_table *table, uint32_t first,
+                    uint32_t count) {
+    tiny_error error = TINY_OK;
+    for (uint32_t i = first; i < first + count && error == TINY_OK; i++) {
+        const tiny_call *call = &table->calls[i];
+        error = execute(session, &table->ops[call->op], call->band);
+    }
+    return error;
 }
 
 const uint8_t *tiny_infer(tiny_session *session) {
-    tiny_run(session, &session->model->infer, 0, session->model->infer.count);
-    return resolve(session, session->model->output);
+    const tiny_table *table = &session->model->infer;
+    const tiny_error error = tiny_run(session, table, 0, table->count);
+    return error == TINY_OK ? resolve(session, session->model->output) : NULL;
 }
 
 tiny_error tiny_train_begin(tiny_session *session, uint32_t label, tiny_factor rate) {
@@ -91,9 +121,21 @@ tiny_error tiny_train_begin(tiny_session *session, uint32_t label, tiny_factor r
 }
 
 tiny_error tiny_train(tiny_session *session, uint32_t label, tiny_factor rate) {
-    const tiny_error error = tiny_train_begin(session, label, rate);
+    tiny_state *state = tiny_session_state(session);
+    const tiny_table *table = &session->model->train;
+    tiny_error error;
+    if (table->count == 0) {
+        return TINY_ERROR_NO_TRAIN;
+    }
+    const uint16_t label_before = state->label;
+    const tiny_factor rate_before = state->rate;
+    error = tiny_train_begin(session, label, rate);
     if (error == TINY_OK) {
-        tiny_run(session, &session->model->train, 0, session->model->train.count);
+        error = tiny_run(session, table, 0, table->count);
+    }
+    if (error != TINY_OK) { /* only a source can have failed, and before anything else changed */
+        state->label = label_before;
+        state->rate = rate_before;
     }
     return error;
 }
@@ -114,6 +156,10 @@ const char *tiny_error_text(tiny_error error) {
             return "a schedule needs a rate, steps from 1 up, and a warm-up shorter than them";
         case TINY_ERROR_HELD_OUT:
             return "a guard needs held-out samples with labels, and an output of one score a class";
+        case TINY_ERROR_NO_SOURCE:
+            return "the model reads its input row by row, and no source of rows is set";
+        case TINY_ERROR_SOURCE:
+            return "the source of rows failed; the step was not done";
     }
     return "unknown error";
 }

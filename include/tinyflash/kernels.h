@@ -3,6 +3,14 @@
  * Maps are [height][width][channels], batch 1. int8 is implied. A gradient is `d` + the name of what it
  * belongs to, has zero point 0 and lies in [-127, 127]. A kernel cannot fail: the compiler has proved
  * its arguments. Unless a line says otherwise, no two arguments overlap. lib/SPEC.md has the formulas.
+ *
+ * Rows. A kernel that takes a band computes those rows of the map y, in any number of calls for a whole
+ * map. Of a map that is consumed as it is made memory may hold a ring of its last rows: row r lies at
+ * r mod ring. A whole map has a ring of all its rows. Backward and update kernels know whole maps alone.
+ *
+ * Order. Every kernel, input gradients among them, computes the rows of y or dx in ascending order and
+ * writes nothing beside the rows asked for. So y may overlap x where row r of y lies on no row of x that
+ * y's rows from r on read.
  */
 #ifndef TINYFLASH_KERNELS_H
 #define TINYFLASH_KERNELS_H
@@ -34,6 +42,7 @@ typedef struct tiny_gradient_out {
 
 typedef struct tiny_map {
     uint16_t height, width, channels;
+    uint16_t ring; /* rows that memory holds; height: all */
 } tiny_map;
 
 /* How a window slides: padding at the bottom and right follows from the shapes. */
@@ -81,13 +90,15 @@ typedef struct tiny_descent {
 
 typedef struct tiny_fully_connected {
     uint32_t rows, in, out, kept;
+    uint16_t height, x_ring, y_ring; /* of maps with rows / height positions in each row */
     tiny_requant requant;
     tiny_descent descent;
 } tiny_fully_connected;
 
 /* y[n][o] = requantise(b[o] + sum over i of w[o][i] * (x[n][i] - x_zero)).  b may be null. */
 void tiny_fully_connected_forward(const tiny_fully_connected *op, const int8_t *x,
-                                  const tiny_weights *w, const int32_t *b, int8_t *y);
+                                  const tiny_weights *w, const int32_t *b, int8_t *y,
+                                  tiny_band band);
 
 /* dx[n][i] = sum over o of dy[n][o] * w[o][i], scales as SPEC 4.1. */
 void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const tiny_gradient *dy,
@@ -110,7 +121,7 @@ typedef struct tiny_conv2d {
 } tiny_conv2d;
 
 void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
-                         const int32_t *b, int8_t *y);
+                         const int32_t *b, int8_t *y, tiny_band band);
 void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
                                 const tiny_weights *w, const tiny_gradient_out *dx);
 /* x is [height][width][kept], of several groups [height][width][in]. */
@@ -129,7 +140,7 @@ typedef struct tiny_depthwise {
 
 /* Weights: kept [kernel_h][kernel_w][kept], frozen [kernel_h][kernel_w][out - kept]. */
 void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tiny_weights *w,
-                            const int32_t *b, int8_t *y);
+                            const int32_t *b, int8_t *y, tiny_band band);
 void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient *dy,
                                    const tiny_weights *w, const tiny_gradient_out *dx);
 /* x is [height][width][kept / multiplier]; a row of random bits is one output channel, its elements
@@ -160,10 +171,10 @@ typedef struct tiny_pool {
     uint8_t reciprocal_shift; /* q of SPEC 4.6 */
 } tiny_pool;
 
-void tiny_average_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y);
+void tiny_average_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y, tiny_band band);
 void tiny_average_pool_backward_input(const tiny_pool *op, const tiny_gradient *dy,
                                       const tiny_gradient_out *dx);
-void tiny_max_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y);
+void tiny_max_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y, tiny_band band);
 /* dy of a window goes to the first of its largest x. */
 void tiny_max_pool_backward_input(const tiny_pool *op, const int8_t *x, const tiny_gradient *dy,
                                   const tiny_gradient_out *dx);
@@ -184,13 +195,15 @@ void tiny_mean_backward_input(const tiny_mean *op, const tiny_gradient *dy,
 
 typedef struct tiny_add {
     uint32_t count;
+    uint16_t height, a_ring, b_ring, y_ring; /* of maps with count / height elements in each row */
     int16_t a_zero, b_zero, y_zero, y_min, y_max;
     int32_t a_multiplier, b_multiplier, y_multiplier;
     int32_t a_shift, b_shift, y_shift;
 } tiny_add;
 
 /* y = a + b at a common scale (SPEC 3.1). y may be a or b. */
-void tiny_add_forward(const tiny_add *op, const int8_t *a, const int8_t *b, int8_t *y);
+void tiny_add_forward(const tiny_add *op, const int8_t *a, const int8_t *b, int8_t *y,
+                      tiny_band band);
 
 typedef struct tiny_gradient_sum {
     uint32_t count;
@@ -203,16 +216,20 @@ void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, cons
 
 /* ---- Product of two maps ----------------------------------------------------------------------------- */
 
-/* a and y are [rows][size], b is [size]: two maps of one shape are one row. */
+/* a and y are [rows][size], b is [size]: two maps of one shape are one row, of which b has a ring, too. */
 typedef struct tiny_mul {
     uint32_t rows, size;
+    uint16_t height, a_ring, b_ring,
+        y_ring; /* of maps with rows * size / height elements in each row;
+                                                where rows > 1 height divides them */
     int16_t a_zero, b_zero, y_zero, y_min, y_max;
     int32_t multiplier, shift;
     tiny_factor a_scale, b_scale; /* for the gradients */
 } tiny_mul;
 
 /* y[n][i] = a[n][i] * b[i] (SPEC 3.5). y may be a and, where there is one row, b. */
-void tiny_mul_forward(const tiny_mul *op, const int8_t *a, const int8_t *b, int8_t *y);
+void tiny_mul_forward(const tiny_mul *op, const int8_t *a, const int8_t *b, int8_t *y,
+                      tiny_band band);
 /* da[n][i] = dy[n][i] * b[i] (SPEC 4.6). */
 void tiny_mul_backward_a(const tiny_mul *op, const int8_t *b, const tiny_gradient *dy,
                          const tiny_gradient_out *da);
@@ -225,9 +242,10 @@ void tiny_mul_backward_b(const tiny_mul *op, const int8_t *a, const tiny_gradien
 /* y[row][0..size) = x[row][0..size), rows `x_stride` and `y_stride` bytes apart. */
 typedef struct tiny_copy {
     uint32_t rows, size, x_stride, y_stride;
+    uint16_t height, x_ring, y_ring; /* of maps whose every row has rows / height of those */
 } tiny_copy;
 
-void tiny_copy_forward(const tiny_copy *op, const int8_t *x, int8_t *y);
+void tiny_copy_forward(const tiny_copy *op, const int8_t *x, int8_t *y, tiny_band band);
 /* The way back: dx is [rows][size], the part of dy that came from x. Needs x_stride = size. */
 void tiny_copy_backward_input(const tiny_copy *op, const tiny_gradient *dy,
                               const tiny_gradient_out *dx);
@@ -238,7 +256,7 @@ typedef struct tiny_pad {
     int16_t value;
 } tiny_pad;
 
-void tiny_pad_forward(const tiny_pad *op, const int8_t *x, int8_t *y);
+void tiny_pad_forward(const tiny_pad *op, const int8_t *x, int8_t *y, tiny_band band);
 void tiny_pad_backward_input(const tiny_pad *op, const tiny_gradient *dy,
                              const tiny_gradient_out *dx);
 
@@ -255,36 +273,41 @@ void tiny_transpose_backward_input(const tiny_transpose *op, const tiny_gradient
 
 typedef struct tiny_lookup {
     uint32_t count;
+    uint16_t height, x_ring, y_ring; /* of maps with count / height elements in each row */
 } tiny_lookup;
 
 /* y[i] = table[(uint8_t)x[i]]; the table has 256 entries. y may be x. */
-void tiny_lookup_forward(const tiny_lookup *op, const int8_t *x, const int8_t *table, int8_t *y);
+void tiny_lookup_forward(const tiny_lookup *op, const int8_t *x, const int8_t *table, int8_t *y,
+                         tiny_band band);
 /* dx[i] = dy[i] * slope[(uint8_t)x[i]], slopes in Q14 (SPEC 4.6). */
 void tiny_lookup_backward_input(const tiny_lookup *op, const int8_t *x, const int16_t *slope,
                                 const tiny_gradient *dy, const tiny_gradient_out *dx);
 
 typedef struct tiny_softmax {
     uint32_t rows, classes;
-    tiny_factor beta; /* what x is multiplied by, for the gradient */
+    uint16_t height, x_ring, y_ring; /* of maps with rows / height of those in each row */
+    tiny_factor beta;                /* what x is multiplied by, for the gradient */
 } tiny_softmax;
 
 /* Softmax of each row, output scale 1/256, zero point -128 (SPEC 3.4).
  * exponentials: int32 [256], Q31 of exp(-d * input scale) for a distance d below the row's largest. */
 void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t *exponentials,
-                          int8_t *y);
+                          int8_t *y, tiny_band band);
 /* dx[i] = beta * y[i] * (dy[i] - sum over j of dy[j] * y[j]), by rows (SPEC 4.6). */
 void tiny_softmax_backward_input(const tiny_softmax *op, const int8_t *y, const tiny_gradient *dy,
                                  const tiny_gradient_out *dx);
 
 /* ---- Training ---------------------------------------------------------------------------------------- */
 
-/* Bit i of mask = y_min < y[i] < y_max: the output was not clipped (SPEC 4.4). Padding bits are 0. */
+/* Bit i of mask = y_min < y[i] < y_max: the output was not clipped (SPEC 4.4). Padding bits are 0. The
+ * mask is whole; a band sets the bits of its rows, wherever in a byte they begin. */
 typedef struct tiny_mask {
     uint32_t count;
+    uint16_t height, ring; /* of y, with count / height elements in each row */
     int16_t y_min, y_max;
 } tiny_mask;
 
-void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask);
+void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask, tiny_band band);
 
 /* Softmax, cross-entropy with state->label and its gradient, exponent exact (SPEC 4.7).
  * exponentials: uint16 [256], Q15. Sets predicted and probability of the state. */

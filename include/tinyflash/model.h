@@ -1,4 +1,5 @@
-/* A compiled model is data: four memory spaces and two tables of operations that act on them.
+/* A compiled model is data: four memory spaces, two tables of operations that act on them, and the
+ * order in which rows of what they compute are made.
  *
  * The compiler writes a `const tiny_model`; firmware supplies the memory and calls tiny_infer and
  * tiny_train. lib/SPEC.md numbers every rule of the arithmetic (cited here as SPEC n.m).
@@ -17,7 +18,9 @@ typedef enum tiny_error {
     TINY_ERROR_RATE = -3,     /* the learning rate is not a normalised tiny_factor */
     TINY_ERROR_NO_TRAIN = -4, /* the model was compiled for inference alone */
     TINY_ERROR_SCHEDULE = -5, /* a field of the schedule is out of its range */
-    TINY_ERROR_HELD_OUT = -6  /* held-out samples that cannot be judged, or no memory for a guard */
+    TINY_ERROR_HELD_OUT = -6, /* held-out samples that cannot be judged, or no memory for a guard */
+    TINY_ERROR_NO_SOURCE = -7, /* the model reads its input from a source of rows, and has none */
+    TINY_ERROR_SOURCE = -8     /* the source of rows failed */
 } tiny_error;
 
 /* The space a buffer lives in; the value indexes tiny_session.base. */
@@ -64,22 +67,45 @@ typedef struct tiny_state {
     tiny_scale scales[];
 } tiny_state;
 
+/* Rows [first, first + count) of the map that an operation computes. */
+typedef struct tiny_band {
+    uint16_t first, count;
+} tiny_band;
+
 /* The buffers of one operation, as pointers; the meaning of each is in tinyflash/ops.h. */
 #define TINY_OP_BUFFERS 8
-typedef void (*tiny_kernel)(const void *record, void *const *buffers);
+typedef void (*tiny_kernel)(const void *record, void *const *buffers, tiny_band band);
 
-/* One row of the table. Kernels are named here, so the linker keeps only those that a model uses. */
+/* One operation. Kernels are named here, so the linker keeps only those that a model uses. */
 typedef struct tiny_op {
-    tiny_kernel kernel;
+    tiny_kernel kernel; /* null: the session's source of rows fills buffers[0] */
     const void *record; /* const tiny_conv2d *, ... : shapes and constants, in flash */
     tiny_buffer buffers[TINY_OP_BUFFERS];
 } tiny_op;
 
-/* Operations in execution order. */
+/* One step of the order of execution. An operation that is not cut has one call, for all its rows. */
+typedef struct tiny_call {
+    uint16_t op;
+    tiny_band band;
+} tiny_call;
+
+/* Operations, and the calls that execute them. The compiler has proved the order: whoever walks it has
+ * nothing to decide. */
 typedef struct tiny_table {
     const tiny_op *ops;
-    uint32_t count;
+    const tiny_call *calls;
+    uint32_t count; /* of calls */
 } tiny_table;
+
+/* Writes rows of the next sample to `rows`, side by side; 0: done. A training step or inference asks for
+ * each row once, in ascending order. */
+typedef int (*tiny_source)(void *context, tiny_band band, uint8_t *rows);
+
+/* The record of an operation that a source fills: row r of the input lies at r mod ring. */
+typedef struct tiny_rows {
+    uint32_t row_bytes;
+    uint16_t ring;
+} tiny_rows;
 
 typedef struct tiny_model {
     tiny_table infer;
@@ -88,11 +114,14 @@ typedef struct tiny_model {
     const uint8_t *weights_image; /* initial WEIGHTS */
     const uint8_t *state_image;   /* initial STATE */
     uint32_t flash_bytes, weights_bytes, state_bytes, arena_bytes;
-    tiny_buffer input; /* of both tables: the sample, raw bytes as the first operation reads them */
+    tiny_buffer
+        input; /* of the infer table: the sample, raw bytes as the first operation reads them;
+                           TINY_NO_BUFFER: both tables ask a source for its rows */
     tiny_buffer output;      /* of the infer table */
-    tiny_buffer train_input; /* of the train table; plans may place it elsewhere */
+    tiny_buffer train_input; /* as input, of the train table; plans may place it elsewhere */
     tiny_buffer target;      /* of the train table; TINY_NO_BUFFER: it learns from labels */
     uint32_t input_bytes, output_bytes;
+    uint32_t row_bytes;    /* of the rows that a source writes; 0: the input lies in memory */
     uint32_t target_bytes; /* 0: it learns from labels */
     uint32_t classes;      /* labels are below this; 0 where it learns from targets */
     uint32_t hash;         /* identifies model, scheme and layout of WEIGHTS and STATE */
@@ -102,6 +131,8 @@ typedef struct tiny_model {
 typedef struct tiny_session {
     const tiny_model *model;
     uint8_t *base[4]; /* by tiny_space; FLASH is never written */
+    tiny_source source;
+    void *context; /* the source's */
 } tiny_session;
 
 /* Memory for a session: each aligned to 4 bytes, each at least as long as the model says. */
@@ -116,7 +147,8 @@ tiny_error tiny_init(tiny_session *session, const tiny_model *model, const tiny_
 /* Sets weights and state back to the model's initial images. */
 void tiny_reset(tiny_session *session);
 
-/* Where the caller writes the next sample, input_bytes long, before tiny_infer or tiny_train. */
+/* Where the caller writes the next sample, input_bytes long, before tiny_infer or tiny_train; null where
+ * the model asks a source for it. */
 uint8_t *tiny_infer_input(const tiny_session *session);
 uint8_t *tiny_train_input(const tiny_session *session);
 
@@ -124,20 +156,35 @@ uint8_t *tiny_train_input(const tiny_session *session);
  * the model learns from labels. What a target means is SPEC 4.8. */
 uint8_t *tiny_train_target(const tiny_session *session);
 
-/* Runs the infer table; the result, output_bytes long, stays valid until the next run. */
+/* Names the source of a model compiled for one: it is asked for rows as inference and training need
+ * them, into a few rows of memory, so that the sample need not lie there as a whole. */
+void tiny_set_source(tiny_session *session, tiny_source source, void *context);
+
+/* A sample that lies in memory or in mapped flash. */
+typedef struct tiny_picture {
+    const uint8_t *rows;
+    uint32_t row_bytes; /* the model's */
+} tiny_picture;
+
+/* A source, its context a const tiny_picture *: copies the rows of a picture, and never fails. */
+int tiny_picture_source(void *context, tiny_band band, uint8_t *rows);
+
+/* Runs the infer table; the result, output_bytes long, stays valid until the next run. Null: the source
+ * of rows is missing or failed, which is all that can go wrong. */
 const uint8_t *tiny_infer(tiny_session *session);
 
 /* One training step on the sample in tiny_train_input: forward, backward, update in place. The outcome is
  * in tiny_session_state(session): predicted and probability, or error; counters. The label counts for
- * nothing where the model learns from a target. */
+ * nothing where the model learns from a target. After an error WEIGHTS and STATE are as before. */
 tiny_error tiny_train(tiny_session *session, uint32_t label, tiny_factor rate);
 
 /* Prepares a training step without running it; then tiny_run executes `table.train` in as many
  * pieces as a scheduler wants. tiny_train is these two in one. */
 tiny_error tiny_train_begin(tiny_session *session, uint32_t label, tiny_factor rate);
 
-/* Runs ops [first, first + count) of a table of the session's model. */
-void tiny_run(tiny_session *session, const tiny_table *table, uint32_t first, uint32_t count);
+/* Runs calls [first, first + count) of a table of the session's model. It ends early where the source of
+ * rows is missing or fails, which is before a step has changed anything but rate and label. */
+tiny_error tiny_run(tiny_session *session, const tiny_table *table, uint32_t first, uint32_t count);
 
 tiny_state *tiny_session_state(const tiny_session *session);
 

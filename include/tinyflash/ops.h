@@ -1,4 +1,4 @@
-/* Kernels as a table names them: a record and a row of pointers, in the order given here.
+/* Kernels as a table names them: a record, a row of pointers in the order given here, and a band of rows.
  *
  * Buffers in [] may be TINY_NO_BUFFER. `s_` is the tiny_scale of a gradient, `state` the tiny_state.
  * Weights come as two buffers, kept and frozen (tiny_weights).
@@ -8,7 +8,7 @@
 
 #include "tinyflash/model.h"
 
-#define TINY_OP(name) void tiny_op_##name(const void *record, void *const *buffers)
+#define TINY_OP(name) void tiny_op_##name(const void *record, void *const *buffers, tiny_band band)
 
 /* x, w kept, w frozen, [b], y */
 TINY_OP(fully_connected_forward);

@@ -25,6 +25,7 @@ from tinyflash.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.passes.share import share
 from tinyflash.passes.simplify import simplify
+from tinyflash.passes.source import with_source
 from tinyflash.passes.sparsify import sparsify
 from tinyflash.passes.unit import with_input_unit
 from tinyflash.plan import Plan, check, plan
@@ -80,18 +81,21 @@ def compile_model(
     board: Board | None = None,
     calibration: Samples | None = None,
     seed: int = 0,
+    row_source: bool = False,
 ) -> Compiled:
     """Compiles for inference, or with a scheme for training as well.
 
     board: raises BoardError if the model cannot fit. calibration: samples in stored integers and
-    labels, to start the gradients' exponents from. seed: of the stochastic rounding.
+    labels, to start the gradients' exponents from. seed: of the stochastic rounding. row_source:
+    a callback gives the input by rows (tiny_set_source), so that it need not lie in memory whole.
     """
     verify(graph)
     if scheme is None:
-        infer, train = _planned(prune_to_output(share(reduced(graph)))), None
+        infer, train = _planned(prune_to_output(share(reduced(graph))), row_source), None
     else:
         full = training_graph(graph, scheme)
-        infer, train = _planned(prune_to_output(full)), _planned(prune_to_updates(full))
+        infer = _planned(prune_to_output(full), row_source)
+        train = _planned(prune_to_updates(full), row_source)
     program = lower(infer, train, seed)
     if board is not None:
         report.check_fits(program, infer, train, board)
@@ -132,8 +136,10 @@ def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     return shared
 
 
-def _planned(graph: Graph) -> Planned:
+def _planned(graph: Graph, row_source: bool) -> Planned:
     graph = order(graph)
+    if row_source:
+        graph = with_source(graph)
     verify(graph)
     placed = plan(graph)
     check(graph, placed)

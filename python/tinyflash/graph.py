@@ -231,6 +231,7 @@ PLAIN = Descent()
 # dense; with none trained "w" is absent, with all trained "w_frozen" is. Biases int32 [out]. Masks:
 # uint8 [ceil(elements / 8)].
 ROLES: dict[str, tuple[str, str]] = {
+    "source": ("", "y"),  # y: the input, whose rows a callback of the caller writes
     "conv2d": ("x w? w_frozen? b?", "y"),
     "depthwise": ("x w? w_frozen? b?", "y"),
     "fully_connected": ("x w? w_frozen? b?", "y"),

@@ -1,6 +1,7 @@
 """What the compiler emits: a program is data, for the C writer and the host runtime alike.
 
-It mirrors include/tinyflash/model.h: rows that name a kernel, a record and buffers.
+It mirrors include/tinyflash/model.h: rows that name a kernel, a record and buffers, and the calls
+that execute them.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Row:
-    """One `tiny_op`. `kernel` is the name after the prefix `tiny_op_`; `note` is for readers."""
+    """One `tiny_op`. `kernel` is the name after the prefix `tiny_op_`, or SOURCE; `note` is for
+    readers."""
 
     kernel: str
     record: int
@@ -72,31 +74,49 @@ class Row:
     note: str
 
 
+# The kernel of a row that the session's source of rows fills.
+SOURCE = "source"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One `tiny_call`: rows [first, first + count) of the map that row `op` of a table computes."""
+
+    op: int
+    first: int
+    count: int
+
+
 @dataclass(frozen=True)
 class Program:
-    """A compiled model. Rows index `records`; images are the initial bytes of their spaces."""
+    """A compiled model. Calls index the rows of their table, rows index `records`; images are the
+    initial bytes of their spaces. `input` and `train_input`: None where a source gives the rows."""
 
     name: str
     infer: tuple[Row, ...]
+    infer_calls: tuple[Call, ...]
     train: tuple[Row, ...]
+    train_calls: tuple[Call, ...]
     records: tuple[Record, ...]
     flash: bytes
     weights: bytes
     state: bytes
     arena_bytes: int
-    input: Buffer
+    input: Buffer | None
     output: Buffer
-    train_input: Buffer
+    train_input: Buffer | None
     input_bytes: int
     output_bytes: int
     classes: int
     target: Buffer | None = None  # where the model learns from targets; `classes` is then 0
     target_bytes: int = 0
+    row_bytes: int = 0  # of the rows that a source gives; 0: the input lies in memory
 
     @property
     def hash(self) -> int:
         """Identifies what the saved bytes of WEIGHTS and STATE mean: 32 bits of SHA-256."""
-        text = repr((self.name, self.infer, self.train, self.classes, len(self.state)))
+        calls = self.infer_calls, self.train_calls
+        text = repr((self.name, self.infer, self.train, calls, self.classes, len(self.state)))
         digest = hashlib.sha256(text.encode() + self.flash + self.weights)
         for record in self.records:
             digest.update(canonical(record.fields).encode())

@@ -1,4 +1,7 @@
-"""One kernel case: a row, and the bytes of memory before and after it by the numpy reference."""
+"""One kernel case: a row, and the bytes of memory before and after it by the numpy reference.
+
+Cases of bands and of overlapping maps are made in bands.py.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tests.lib.memory import state_bytes, tensor_bytes
+from tests.lib.records import Fields
 from tests.lib.rows import draft
 
 from tinyflash.graph import Node
-from tinyflash.program import Buffer, Record, Row, Space
+from tinyflash.program import Buffer, Call, Record, Row, Space
 from tinyflash.reference.environment import Environment
 from tinyflash.reference.operators import OPERATORS
 from tinyflash.state import SCALE_BYTES, scale_offset
@@ -29,6 +33,10 @@ class Case:
     flash: bytes
     before: Mapping[Space, bytes]
     after: Mapping[Space, bytes]
+    band: tuple[int, int]
+
+    def call(self, op: int) -> Call:
+        return Call(op, *self.band)
 
     def placed(self, record: int, flash_offset: int) -> Row:
         """The row with its record and its constants among those of other cases."""
@@ -90,8 +98,20 @@ def capture(
     flash = places.image(Space.FLASH)
     OPERATORS[node.op](env, node)
     after = {space: places.image(space) for space in WRITABLE}
-    row = Row(plan.kernel, 0, buffers, name, plan.kernel)
-    return Case(name, row, Record(plan.ctype, "", plan.fields), flash, before, after)
+    row, record = (
+        Row(plan.kernel, 0, buffers, name, plan.kernel),
+        Record(plan.ctype, "", plan.fields),
+    )
+    return Case(name, row, record, flash, before, after, (0, height_of(plan.fields)))
+
+
+def height_of(fields: Fields) -> int:
+    """The rows that a kernel with this record computes in all; 1 where it counts none."""
+    window = fields.get("window", fields)
+    y = window.get("y", fields) if isinstance(window, Mapping) else fields
+    height = y.get("height", 1) if isinstance(y, Mapping) else 1
+    assert isinstance(height, int)
+    return height
 
 
 def _buffer(places: _Places, tensors: Mapping[str, str], role: str, start: int) -> Buffer | None:

@@ -52,7 +52,9 @@ def _program(cases: Sequence[Case]) -> Program:
     return Program(
         name="kernel cases",
         infer=tuple(rows),
+        infer_calls=tuple(case.call(index) for index, case in enumerate(cases)),
         train=(),
+        train_calls=(),
         records=tuple(records),
         flash=bytes(flash),
         weights=b"",

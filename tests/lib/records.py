@@ -32,8 +32,15 @@ Fields = dict[str, Value]
 
 
 def _map(graph: Graph, tensor: str) -> Fields:
-    sizes = map_shape(graph.tensors[tensor])
-    return dict(zip(("height", "width", "channels"), sizes, strict=True))
+    height, width, channels = map_shape(graph.tensors[tensor])
+    return {"height": height, "width": width, "channels": channels, "ring": height}
+
+
+def _by_rows(graph: Graph, tensor: str, units: int, *rings: str) -> Fields:
+    """The height of a map and its whole rings; 1 where its rows do not divide `units`."""
+    shape = graph.tensors[tensor].shape
+    height = shape[-3] if len(shape) >= 3 and units % shape[-3] == 0 else 1
+    return {"height": height, **dict.fromkeys(rings, height)}
 
 
 def window(graph: Graph, node: Node, x: str = "x", y: str = "y") -> Fields:
@@ -84,7 +91,8 @@ def _matrix(graph: Graph, node: Node) -> Fields:
     size = k.terms_forward(graph, node)
     x, y = (graph.tensors[t] for t in (node.inputs["x"], node.outputs["y"]))
     rows = x.size // size
-    return {"rows": rows, "in": size, "out": y.size // rows, "kept": kept(graph, node)}
+    by_rows = _by_rows(graph, y.name, rows, "x_ring", "y_ring")
+    return {"rows": rows, "in": size, "out": y.size // rows, "kept": kept(graph, node), **by_rows}
 
 
 def _arithmetic(graph: Graph, node: Node) -> Fields:
@@ -163,9 +171,13 @@ def mean(graph: Graph, node: Node, x: str, y: str) -> Fields:
     }
 
 
+_ABY = ("a_ring", "b_ring", "y_ring")
+
+
 def add(graph: Graph, node: Node) -> Fields:
     c, clip = k.add_constants(graph, node), k.clip_of(node)
-    fields: Fields = {"count": graph.tensors[node.outputs["y"]].size}
+    y = graph.tensors[node.outputs["y"]]
+    fields: Fields = {"count": y.size, **_by_rows(graph, y.name, y.size, *_ABY)}
     for name, (multiplier, shift) in (("a", c.a), ("b", c.b), ("y", c.y)):
         fields |= {f"{name}_multiplier": multiplier, f"{name}_shift": shift}
     zeros: Fields = {"a_zero": c.a_zero, "b_zero": c.b_zero, "y_zero": c.y_zero}
@@ -175,9 +187,11 @@ def add(graph: Graph, node: Node) -> Fields:
 def mul(graph: Graph, node: Node) -> Fields:
     c, clip = k.mul_constants(graph, node), k.clip_of(node)
     a, b = (graph.tensors[node.inputs[role]].size for role in ("a", "b"))
+    rings = _ABY if a == b else ("a_ring", "y_ring")
     return {
         "rows": a // b,
         "size": b,
+        **_by_rows(graph, node.outputs["y"], a if a == b else a // b, *rings),
         "a_zero": c.a_zero,
         "b_zero": c.b_zero,
         "y_zero": c.y_zero,
@@ -214,7 +228,8 @@ def copy(graph: Graph, node: Node) -> Fields:
     channels = x.shape[-1]
     rows = x.size // channels
     size = y.size // rows
-    return {"rows": rows, "size": size, "x_stride": channels, "y_stride": size}
+    strips: Fields = {"rows": rows, "size": size, "x_stride": channels, "y_stride": size}
+    return {**strips, **_by_rows(graph, y.name, rows, "x_ring", "y_ring")}
 
 
 def part(graph: Graph, node: Node, forward: Node) -> tuple[Fields, int]:
@@ -233,15 +248,23 @@ def count(graph: Graph, tensor: str) -> Fields:
 
 
 def mask(graph: Graph, node: Node) -> Fields:
-    clip = k.clip_of(node)
-    return {**count(graph, node.inputs["y"]), "y_min": clip.low, "y_max": clip.high}
+    clip, y = k.clip_of(node), graph.tensors[node.inputs["y"]]
+    by_rows = _by_rows(graph, y.name, y.size, "ring")
+    return {"count": y.size, **by_rows, "y_min": clip.low, "y_max": clip.high}
+
+
+def lookup(graph: Graph, tensor: str) -> Fields:
+    size = graph.tensors[tensor].size
+    return {"count": size, **_by_rows(graph, tensor, size, "x_ring", "y_ring")}
 
 
 def softmax(graph: Graph, node: Node) -> Fields:
     tensor = graph.tensors[node.inputs["x"]]
     assert isinstance(node.attrs, SoftmaxAttrs)
     classes, beta = tensor.shape[-1], factor_of(node.attrs.beta)
-    return {"rows": tensor.size // classes, "classes": classes, "beta": beta}
+    rows = tensor.size // classes
+    by_rows = _by_rows(graph, tensor.name, rows, "x_ring", "y_ring")
+    return {"rows": rows, "classes": classes, **by_rows, "beta": beta}
 
 
 def loss(graph: Graph, node: Node) -> Fields:

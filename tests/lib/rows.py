@@ -87,7 +87,7 @@ def _backward(graph: Graph, node: Node) -> Draft:
         case "transpose":
             return Draft(node.op, "tiny_transpose", records.transpose(graph, forward))
         case "lookup":
-            return Draft(node.op, "tiny_lookup", records.count(graph, dx))
+            return Draft(node.op, "tiny_lookup", records.lookup(graph, dx))
         case "softmax":
             return Draft(node.op, "tiny_softmax", records.softmax(graph, forward))
         case "mul":
@@ -121,7 +121,7 @@ def _plain(graph: Graph, node: Node) -> Draft:
             fields = records.count(graph, node.inputs["a"])
             return Draft("gradient_add", "tiny_gradient_sum", fields)
         case "lookup":
-            return Draft("lookup_forward", "tiny_lookup", records.count(graph, x))
+            return Draft("lookup_forward", "tiny_lookup", records.lookup(graph, x))
         case "softmax":
             return Draft("softmax_forward", "tiny_softmax", records.softmax(graph, node))
         case "mask":

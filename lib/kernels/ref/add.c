@@ -4,14 +4,24 @@
 /* Bits of precision gained before the operands meet at a common scale (SPEC 3.1). */
 #define HEADROOM 20
 
-void tiny_add_forward(const tiny_add *op, const int8_t *a, const int8_t *b, int8_t *y) {
-    for (uint32_t i = 0; i < op->count; i++) {
+static void add_row(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t count,
+                    int8_t *y) {
+    for (uint32_t i = 0; i < count; i++) {
         const int32_t u =
             tiny_multiply((a[i] - op->a_zero) * (1 << HEADROOM), op->a_multiplier, op->a_shift);
         const int32_t v =
             tiny_multiply((b[i] - op->b_zero) * (1 << HEADROOM), op->b_multiplier, op->b_shift);
         const int32_t sum = tiny_multiply(u + v, op->y_multiplier, op->y_shift) + op->y_zero;
         y[i] = (int8_t)tiny_clamp(sum, op->y_min, op->y_max);
+    }
+}
+
+void tiny_add_forward(const tiny_add *op, const int8_t *a, const int8_t *b, int8_t *y,
+                      tiny_band band) {
+    const uint32_t size = op->count / op->height;
+    for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
+        add_row(op, a + tiny_slot(row, op->a_ring) * size, b + tiny_slot(row, op->b_ring) * size,
+                size, y + tiny_slot(row, op->y_ring) * size);
     }
 }
 

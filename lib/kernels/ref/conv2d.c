@@ -35,10 +35,13 @@ static int32_t taps_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weigh
     return sum;
 }
 
-/* The sum of output channel o at (row, column), without bias; x points to its group's channels. */
-static int32_t window_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w, uint32_t o,
-                          int32_t row, int32_t column) {
-    const tiny_window *win = &op->window;
+/* The taps [first, end) of every window row at an output column that lie within the map, and the
+ * column that the first of them reads. */
+typedef struct span {
+    int32_t first, end, left;
+} span;
+
+static span span_at(const tiny_window *win, int32_t column) {
     int32_t first = 0, end = win->kernel_w;
     while (first < end && tiny_window_column(win, column, first) < 0) {
         first++;
@@ -46,31 +49,46 @@ static int32_t window_sum(const tiny_conv2d *op, const int8_t *x, const tiny_wei
     while (first < end && tiny_window_column(win, column, end - 1) >= win->x.width) {
         end--;
     }
-    const int32_t left = tiny_window_column(win, column, first);
+    const span inside = {first, end, tiny_window_column(win, column, first)};
+    return inside;
+}
+
+/* The sum of output channel o in a row of y, without bias; x points to its group's channels. */
+static int32_t window_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w, uint32_t o,
+                          int32_t row, const span *columns) {
+    const tiny_window *win = &op->window;
+    const uint32_t count = (uint32_t)(columns->end - columns->first);
     int32_t sum = 0;
-    for (int32_t ky = 0; ky < win->kernel_h && first < end; ky++) {
+    for (int32_t ky = 0; ky < win->kernel_h && count; ky++) {
         const int32_t iy = tiny_window_row(win, row, ky);
         if (iy >= 0 && iy < win->x.height) {
             const uint32_t tap = (o * win->kernel_h + (uint32_t)ky) * win->kernel_w;
-            sum += taps_sum(op, x + (iy * win->x.width + left) * win->x.channels, w,
-                            tap + (uint32_t)first, (uint32_t)(end - first));
+            const int8_t *from = tiny_map_row(&win->x, x, iy) + columns->left * win->x.channels;
+            sum += taps_sum(op, from, w, tap + (uint32_t)columns->first, count);
         }
     }
     return sum;
 }
 
-void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
-                         const int32_t *b, int8_t *y) {
-    const tiny_map *out = &op->window.y;
+/* All channels at one position of y. */
+static void forward_position(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
+                             const int32_t *b, int32_t row, int32_t column, int8_t *y) {
     const uint32_t outputs = outputs_of(op);
-    for (int32_t row = 0; row < out->height; row++) {
-        for (int32_t column = 0; column < out->width; column++, y += out->channels) {
-            const int8_t *group = x;
-            for (uint32_t o = 0; o < out->channels; o++) {
-                const int32_t sum = (b ? b[o] : 0) + window_sum(op, group, w, o, row, column);
-                y[o] = tiny_requantise(&op->requant, o, sum);
-                group += (o + 1) % outputs == 0 ? op->depth : 0;
-            }
+    const span columns = span_at(&op->window, column);
+    for (uint32_t o = 0; o < op->window.y.channels; o++) {
+        const int32_t sum = (b ? b[o] : 0) + window_sum(op, x, w, o, row, &columns);
+        y[o] = tiny_requantise(&op->requant, o, sum);
+        x += (o + 1) % outputs == 0 ? op->depth : 0;
+    }
+}
+
+void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
+                         const int32_t *b, int8_t *y, tiny_band band) {
+    const tiny_map *out = &op->window.y;
+    for (int32_t row = band.first; row < band.first + band.count; row++) {
+        int8_t *to = tiny_map_row_out(out, y, row);
+        for (int32_t column = 0; column < out->width; column++, to += out->channels) {
+            forward_position(op, x, w, b, row, column, to);
         }
     }
 }
@@ -119,20 +137,18 @@ static void backward_position(const tiny_conv2d *op, const panel *p, const int8_
     }
 }
 
+/* The input gradient of the panel's channels at input position n. */
 static void backward_panel(const tiny_conv2d *op, const panel *p, const tiny_gradient *dy,
-                           const tiny_gradient_out *dx) {
-    const tiny_map *in = &op->window.x;
+                           uint32_t n, const tiny_gradient_out *dx) {
     const tiny_factor *factor = op->descent.factor;
     const int32_t exponent = factor->exponent + dy->scale->exponent - dx->scale->exponent;
     int32_t sums[COLUMNS];
-    for (uint32_t n = 0; n < (uint32_t)in->height * in->width; n++) {
-        for (uint32_t i = 0; i < p->width; i += COLUMNS) {
-            const uint32_t count = p->width - i < COLUMNS ? p->width - i : COLUMNS;
-            backward_position(op, p, dy->d, n, i, count, sums);
-            for (uint32_t j = 0; j < count; j++) {
-                tiny_store_gradient(dx, n * in->channels + p->first + i + j,
-                                    tiny_scale_by(sums[j], factor->mantissa, exponent));
-            }
+    for (uint32_t i = 0; i < p->width; i += COLUMNS) {
+        const uint32_t count = p->width - i < COLUMNS ? p->width - i : COLUMNS;
+        backward_position(op, p, dy->d, n, i, count, sums);
+        for (uint32_t j = 0; j < count; j++) {
+            tiny_store_gradient(dx, n * op->window.x.channels + p->first + i + j,
+                                tiny_scale_by(sums[j], factor->mantissa, exponent));
         }
     }
 }
@@ -140,14 +156,17 @@ static void backward_panel(const tiny_conv2d *op, const panel *p, const tiny_gra
 void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
                                 const tiny_weights *w, const tiny_gradient_out *dx) {
     const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
+    const uint32_t positions = (uint32_t)op->window.x.height * op->window.x.width;
     const uint32_t outputs = outputs_of(op);
-    const uint32_t frozen = op->depth - op->kept;
-    uint32_t first = 0;
-    for (uint32_t o = 0; o < op->window.y.channels; o += outputs, first += op->depth) {
-        const panel trained = {w->kept + o * taps * op->kept, first, op->kept, o, outputs};
-        const panel others = {w->frozen + o * taps * frozen, first + op->kept, frozen, o, outputs};
-        backward_panel(op, &trained, dy, dx);
-        backward_panel(op, &others, dy, dx);
+    const uint32_t kept = op->kept, frozen = op->depth - kept;
+    for (uint32_t n = 0; n < positions; n++) {
+        uint32_t first = 0;
+        for (uint32_t o = 0; o < op->window.y.channels; o += outputs, first += op->depth) {
+            const panel trained = {w->kept + o * taps * kept, first, kept, o, outputs};
+            const panel others = {w->frozen + o * taps * frozen, first + kept, frozen, o, outputs};
+            backward_panel(op, &trained, dy, n, dx);
+            backward_panel(op, &others, dy, n, dx);
+        }
     }
 }
 

@@ -47,12 +47,16 @@ static void window_sums(const tiny_depthwise *op, const int8_t *x, const panel *
     const tiny_window *win = &op->window;
     for (int32_t ky = 0; ky < win->kernel_h; ky++) {
         const int32_t iy = tiny_window_row(win, row, ky);
+        if (iy < 0 || iy >= win->x.height) {
+            continue;
+        }
+        const int8_t *from = tiny_map_row(&win->x, x, iy);
         for (int32_t kx = 0; kx < win->kernel_w; kx++) {
             const int32_t ix = tiny_window_column(win, column, kx);
-            if (iy < 0 || iy >= win->x.height || ix < 0 || ix >= win->x.width) {
+            if (ix < 0 || ix >= win->x.width) {
                 continue;
             }
-            const int8_t *at = x + (iy * win->x.width + ix) * win->x.channels;
+            const int8_t *at = from + ix * win->x.channels;
             const int8_t *w = p->w + (uint32_t)(ky * win->kernel_w + kx) * p->stride;
             if (op->multiplier == 1) {
                 add_tap(at + p->first, op->requant.x_zero, w, p->count, sums);
@@ -80,11 +84,12 @@ static void forward_position(const tiny_depthwise *op, const int8_t *x, const ti
 }
 
 void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tiny_weights *w,
-                            const int32_t *b, int8_t *y) {
+                            const int32_t *b, int8_t *y, tiny_band band) {
     const tiny_map *out = &op->window.y;
-    for (int32_t row = 0; row < out->height; row++) {
-        for (int32_t column = 0; column < out->width; column++, y += out->channels) {
-            forward_position(op, x, w, b, row, column, y);
+    for (int32_t row = band.first; row < band.first + band.count; row++) {
+        int8_t *to = tiny_map_row_out(out, y, row);
+        for (int32_t column = 0; column < out->width; column++, to += out->channels) {
+            forward_position(op, x, w, b, row, column, to);
         }
     }
 }

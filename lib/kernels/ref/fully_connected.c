@@ -5,18 +5,28 @@
 /* Columns whose gradient sums are held at a time: enough for wide registers. */
 #define COLUMNS 32
 
-void tiny_fully_connected_forward(const tiny_fully_connected *op, const int8_t *x,
-                                  const tiny_weights *w, const int32_t *b, int8_t *y) {
+static void forward_rows(const tiny_fully_connected *op, const int8_t *x, const tiny_weights *w,
+                         const int32_t *b, uint32_t rows, int8_t *y) {
     const uint32_t kept = op->kept;
     const uint32_t frozen = op->in - kept;
     const int32_t x_zero = op->requant.x_zero;
-    for (uint32_t n = 0; n < op->rows; n++, x += op->in, y += op->out) {
+    for (uint32_t n = 0; n < rows; n++, x += op->in, y += op->out) {
         for (uint32_t o = 0; o < op->out; o++) {
             int32_t sum = b ? b[o] : 0;
             sum += tiny_dot(x, x_zero, w->kept + o * kept, kept);
             sum += tiny_dot(x + kept, x_zero, w->frozen + o * frozen, frozen);
             y[o] = tiny_requantise(&op->requant, o, sum);
         }
+    }
+}
+
+void tiny_fully_connected_forward(const tiny_fully_connected *op, const int8_t *x,
+                                  const tiny_weights *w, const int32_t *b, int8_t *y,
+                                  tiny_band band) {
+    const uint32_t rows = op->rows / op->height; /* in a row of the map */
+    for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
+        forward_rows(op, x + tiny_slot(row, op->x_ring) * rows * op->in, w, b, rows,
+                     y + tiny_slot(row, op->y_ring) * rows * op->out);
     }
 }
 

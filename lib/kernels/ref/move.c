@@ -1,11 +1,19 @@
 /* Operators that move bytes: copy, pad, transpose, lookup. */
 #include "arith.h"
 
-void tiny_copy_forward(const tiny_copy *op, const int8_t *x, int8_t *y) {
-    for (uint32_t row = 0; row < op->rows; row++, x += op->x_stride, y += op->y_stride) {
+static void copy(const tiny_copy *op, const int8_t *x, uint32_t rows, int8_t *y) {
+    for (uint32_t row = 0; row < rows; row++, x += op->x_stride, y += op->y_stride) {
         for (uint32_t i = 0; i < op->size; i++) {
             y[i] = x[i];
         }
+    }
+}
+
+void tiny_copy_forward(const tiny_copy *op, const int8_t *x, int8_t *y, tiny_band band) {
+    const uint32_t rows = op->rows / op->height; /* in a row of the map */
+    for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
+        copy(op, x + tiny_slot(row, op->x_ring) * rows * op->x_stride, rows,
+             y + tiny_slot(row, op->y_ring) * rows * op->y_stride);
     }
 }
 
@@ -20,17 +28,25 @@ void tiny_copy_backward_input(const tiny_copy *op, const tiny_gradient *dy,
     }
 }
 
-void tiny_pad_forward(const tiny_pad *op, const int8_t *x, int8_t *y) {
+/* One row of y from a row of x; null: from padding alone. */
+static void pad_row(const tiny_pad *op, const int8_t *x, int8_t *y) {
     const tiny_map *in = &op->x;
-    for (int32_t row = 0; row < op->y.height; row++) {
-        for (int32_t column = 0; column < op->y.width; column++) {
-            for (int32_t c = 0; c < op->y.channels; c++) {
-                const int32_t iy = row - op->top, ix = column - op->left, ic = c - op->front;
-                const int inside = iy >= 0 && iy < in->height && ix >= 0 && ix < in->width &&
-                                   ic >= 0 && ic < in->channels;
-                *y++ = inside ? x[(iy * in->width + ix) * in->channels + ic] : (int8_t)op->value;
-            }
+    for (int32_t column = 0; column < op->y.width; column++) {
+        const int32_t ix = column - op->left;
+        const int is_inside = x && ix >= 0 && ix < in->width;
+        for (int32_t c = 0; c < op->y.channels; c++) {
+            const int32_t ic = c - op->front;
+            const int inside = is_inside && ic >= 0 && ic < in->channels;
+            *y++ = inside ? x[ix * in->channels + ic] : (int8_t)op->value;
         }
+    }
+}
+
+void tiny_pad_forward(const tiny_pad *op, const int8_t *x, int8_t *y, tiny_band band) {
+    for (int32_t row = band.first; row < band.first + band.count; row++) {
+        const int32_t iy = row - op->top;
+        const int inside = iy >= 0 && iy < op->x.height;
+        pad_row(op, inside ? tiny_map_row(&op->x, x, iy) : NULL, tiny_map_row_out(&op->y, y, row));
     }
 }
 
@@ -69,17 +85,33 @@ void tiny_transpose_forward(const tiny_transpose *op, const int8_t *x, int8_t *y
     }
 }
 
+/* Where in y element `at` of x goes to. */
+static uint32_t transposed_back(const tiny_transpose *op, uint32_t at) {
+    uint32_t to = 0;
+    for (int dimension = 0; dimension < 4; dimension++) {
+        const uint32_t size = op->shape[dimension];
+        to = to * size + (size > 1 ? at / op->stride[dimension] % size : 0);
+    }
+    return to;
+}
+
 void tiny_transpose_backward_input(const tiny_transpose *op, const tiny_gradient *dy,
                                    const tiny_gradient_out *dx) {
     const int32_t exponent = dy->scale->exponent - dx->scale->exponent;
     for (uint32_t i = 0; i < transpose_size(op); i++) {
-        tiny_store_gradient(dx, transposed(op, i), tiny_scale_by(dy->d[i], 1, exponent));
+        tiny_store_gradient(dx, i, tiny_scale_by(dy->d[transposed_back(op, i)], 1, exponent));
     }
 }
 
-void tiny_lookup_forward(const tiny_lookup *op, const int8_t *x, const int8_t *table, int8_t *y) {
-    for (uint32_t i = 0; i < op->count; i++) {
-        y[i] = table[(uint8_t)x[i]];
+void tiny_lookup_forward(const tiny_lookup *op, const int8_t *x, const int8_t *table, int8_t *y,
+                         tiny_band band) {
+    const uint32_t size = op->count / op->height;
+    for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
+        const int8_t *from = x + tiny_slot(row, op->x_ring) * size;
+        int8_t *to = y + tiny_slot(row, op->y_ring) * size;
+        for (uint32_t i = 0; i < size; i++) {
+            to[i] = table[(uint8_t)from[i]];
+        }
     }
 }
 

@@ -1,12 +1,25 @@
 /* The product of two maps, as squeeze-excite blocks use it. */
 #include "arith.h"
 
-void tiny_mul_forward(const tiny_mul *op, const int8_t *a, const int8_t *b, int8_t *y) {
-    for (uint32_t n = 0; n < op->rows; n++, a += op->size, y += op->size) {
-        for (uint32_t i = 0; i < op->size; i++) {
-            const int32_t product = (a[i] - op->a_zero) * (b[i] - op->b_zero);
-            const int32_t v = tiny_multiply(product, op->multiplier, op->shift) + op->y_zero;
-            y[i] = (int8_t)tiny_clamp(v, op->y_min, op->y_max);
+static void multiply(const tiny_mul *op, const int8_t *a, const int8_t *b, uint32_t count,
+                     int8_t *y) {
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t product = (a[i] - op->a_zero) * (b[i] - op->b_zero);
+        const int32_t v = tiny_multiply(product, op->multiplier, op->shift) + op->y_zero;
+        y[i] = (int8_t)tiny_clamp(v, op->y_min, op->y_max);
+    }
+}
+
+void tiny_mul_forward(const tiny_mul *op, const int8_t *a, const int8_t *b, int8_t *y,
+                      tiny_band band) {
+    const uint32_t size = op->rows * op->size / op->height; /* of a row of the map */
+    const uint32_t step = op->rows == 1 ? size : op->size;  /* a b for each row, or the same */
+    for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
+        const int8_t *from = a + tiny_slot(row, op->a_ring) * size;
+        const int8_t *by = op->rows == 1 ? b + tiny_slot(row, op->b_ring) * size : b;
+        int8_t *to = y + tiny_slot(row, op->y_ring) * size;
+        for (uint32_t i = 0; i < size; i += step) {
+            multiply(op, from + i, by, step, to + i);
         }
     }
 }

@@ -23,8 +23,9 @@ static int32_t positions(extent e) { return (e.bottom - e.top) * (e.right - e.le
 static int32_t window_sum(const tiny_map *map, const int8_t *x, extent e) {
     int32_t sum = 0;
     for (int32_t iy = e.top; iy < e.bottom; iy++) {
+        const int8_t *from = tiny_map_row(map, x, iy);
         for (int32_t ix = e.left; ix < e.right; ix++) {
-            sum += x[(iy * map->width + ix) * map->channels];
+            sum += from[ix * map->channels];
         }
     }
     return sum;
@@ -33,36 +34,39 @@ static int32_t window_sum(const tiny_map *map, const int8_t *x, extent e) {
 static int32_t window_largest(const tiny_map *map, const int8_t *x, extent e) {
     int32_t largest = INT8_MIN;
     for (int32_t iy = e.top; iy < e.bottom; iy++) {
+        const int8_t *from = tiny_map_row(map, x, iy);
         for (int32_t ix = e.left; ix < e.right; ix++) {
-            largest = tiny_max(largest, x[(iy * map->width + ix) * map->channels]);
+            largest = tiny_max(largest, from[ix * map->channels]);
         }
     }
     return largest;
 }
 
-void tiny_average_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y) {
+void tiny_average_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y, tiny_band band) {
     const tiny_map *out = &op->window.y;
-    for (int32_t row = 0; row < out->height; row++) {
-        for (int32_t column = 0; column < out->width; column++, y += out->channels) {
+    for (int32_t row = band.first; row < band.first + band.count; row++) {
+        int8_t *to = tiny_map_row_out(out, y, row);
+        for (int32_t column = 0; column < out->width; column++, to += out->channels) {
             const extent e = window_extent(&op->window, row, column);
             const int32_t n = positions(e);
             for (int32_t c = 0; c < out->channels; c++) {
                 const int32_t sum = window_sum(&op->window.x, x + c, e);
                 const int32_t mean = (sum > 0 ? sum + n / 2 : sum - n / 2) / n;
-                y[c] = (int8_t)tiny_clamp(mean, op->y_min, op->y_max);
+                to[c] = (int8_t)tiny_clamp(mean, op->y_min, op->y_max);
             }
         }
     }
 }
 
-void tiny_max_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y) {
+void tiny_max_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y, tiny_band band) {
     const tiny_map *out = &op->window.y;
-    for (int32_t row = 0; row < out->height; row++) {
-        for (int32_t column = 0; column < out->width; column++, y += out->channels) {
+    for (int32_t row = band.first; row < band.first + band.count; row++) {
+        int8_t *to = tiny_map_row_out(out, y, row);
+        for (int32_t column = 0; column < out->width; column++, to += out->channels) {
             const extent e = window_extent(&op->window, row, column);
             for (int32_t c = 0; c < out->channels; c++) {
                 const int32_t largest = window_largest(&op->window.x, x + c, e);
-                y[c] = (int8_t)tiny_clamp(largest, op->y_min, op->y_max);
+                to[c] = (int8_t)tiny_clamp(largest, op->y_min, op->y_max);
             }
         }
     }

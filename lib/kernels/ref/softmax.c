@@ -54,9 +54,14 @@ static void softmax_row(const int8_t *x, uint32_t classes, const int32_t *expone
 }
 
 void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t *exponentials,
-                          int8_t *y) {
-    for (uint32_t row = 0; row < op->rows; row++, x += op->classes, y += op->classes) {
-        softmax_row(x, op->classes, exponentials, y);
+                          int8_t *y, tiny_band band) {
+    const uint32_t size = op->rows * op->classes / op->height; /* of a row of the map */
+    for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
+        const int8_t *from = x + tiny_slot(row, op->x_ring) * size;
+        int8_t *to = y + tiny_slot(row, op->y_ring) * size;
+        for (uint32_t i = 0; i < size; i += op->classes) {
+            softmax_row(from + i, op->classes, exponentials, to + i);
+        }
     }
 }
 

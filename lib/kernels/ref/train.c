@@ -4,13 +4,29 @@
 /* Consecutive steps with room after which an exponent falls (SPEC 5.3). */
 #define QUIET_STEPS 16
 
-void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask) {
-    for (uint32_t i = 0; i < op->count; i += 8, mask++) {
-        uint32_t bits = 0;
-        for (uint32_t j = 0; j < 8 && i + j < op->count; j++) {
-            bits |= (uint32_t)(op->y_min < y[i + j] && y[i + j] < op->y_max) << j;
+/* Bits [from, end) of the mask, all of one byte; with the last element's go the padding bits. */
+static void mask_byte(const tiny_mask *op, const int8_t *y, uint32_t from, uint32_t end,
+                      uint8_t *mask) {
+    const uint32_t first = from & 7u;
+    const uint32_t others = (1u << first) - 1u;
+    const uint32_t above = end == op->count ? 0 : ~0u << (first + end - from);
+    uint32_t bits = 0;
+    for (uint32_t j = 0; j < end - from; j++) {
+        bits |= (uint32_t)(op->y_min < y[j] && y[j] < op->y_max) << j;
+    }
+    mask[from >> 3] = (uint8_t)((mask[from >> 3] & (others | above)) | bits << first);
+}
+
+void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask, tiny_band band) {
+    const uint32_t size = op->count / op->height;
+    for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
+        const int8_t *from = y + tiny_slot(row, op->ring) * size;
+        uint32_t at = row * size;
+        for (uint32_t end; at < (row + 1) * size; from += end - at, at = end) {
+            end = at - at % 8 + 8;
+            end = end < (row + 1) * size ? end : (row + 1) * size;
+            mask_byte(op, from, at, end, mask);
         }
-        *mask = (uint8_t)bits;
     }
 }
 

@@ -22,7 +22,9 @@ def declarations(headers: list[str]) -> str:
     """What cffi needs of the headers: no comments, no preprocessor."""
     text = "\n".join(headers)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    text = _OP.sub(r"void tiny_op_\1(const void *record, void *const *buffers);", text)
+    text = _OP.sub(
+        r"void tiny_op_\1(const void *record, void *const *buffers, tiny_band band);", text
+    )
     text = text.replace("TINY_OP_BUFFERS]", "8]")
     return re.sub(r"^#(?:[^\n]*\\\n)*[^\n]*$", "", text, flags=re.MULTILINE)
 

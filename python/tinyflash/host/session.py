@@ -31,12 +31,18 @@ class HostSession:
         places = [ffi.cast("uint8_t *", m) for m in self._memory]
         memory = ffi.new("tiny_memory *", [*places, *sizes])
         _check(lib.tiny_init(self._session, self._table.model, memory))
+        self._picture = ffi.new("tiny_picture *")  # what the source of rows reads
+        self._picture.row_bytes = program.row_bytes
+        if program.row_bytes:
+            source = ffi.addressof(lib, "tiny_picture_source")
+            lib.tiny_set_source(self._session, source, self._picture)
+        self._sample: Int8Array | None = None  # that the picture shows
         self._schedule: Any = None  # a tiny_schedule
         self._first_step = 0  # of the schedule, by the training step counter
         self._guard: NativeGuard | None = None
 
     def infer(self, x: Int8Array) -> Int8Array:
-        _load(lib.tiny_infer_input(self._session), x, self.program.input_bytes)
+        self._give(lib.tiny_infer_input(self._session), x)
         y = lib.tiny_infer(self._session)
         return np.frombuffer(ffi.buffer(y, self.program.output_bytes), np.int8).copy()
 
@@ -55,13 +61,22 @@ class HostSession:
 
     def _train(self, x: Int8Array, label: int, rate: float | None) -> Outcome:
         as_factor = self._scheduled_rate() if rate is None else _factor(rate)
-        _load(lib.tiny_train_input(self._session), x, self.program.input_bytes)
+        self._give(lib.tiny_train_input(self._session), x)
         _check(lib.tiny_train(self._session, label, as_factor))
         state = self._state
         outcome = Outcome(state.predicted, state.probability / 32768, state.error)
         if self._guard is not None:
             self._guard.watch()
         return outcome
+
+    def _give(self, place: Any, x: Int8Array) -> None:
+        """The next sample: into memory, or where the source of rows finds it."""
+        if not self.program.row_bytes:
+            _load(place, x, self.program.input_bytes)
+            return
+        _check_size(x, self.program.input_bytes)
+        self._sample = np.ascontiguousarray(x).view(np.int8)
+        self._picture.rows = ffi.from_buffer("uint8_t[]", self._sample)
 
     def set_schedule(self, schedule: Schedule, done: int = 0) -> None:
         self._schedule = native(schedule)

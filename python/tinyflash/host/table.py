@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinyflash.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
-from tinyflash.program import Buffer, ConstArray, Factor, Program, Row, Value
+from tinyflash.program import (
+    SOURCE,
+    Buffer,
+    Call,
+    ConstArray,
+    Factor,
+    Program,
+    Row,
+    Value,
+    canonical,
+)
 
 _ABSENT = 0xFFFFFFFF  # TINY_NO_BUFFER
 CData = Any  # cffi's objects have no static types
@@ -17,10 +27,11 @@ class Table:
 
     def __init__(self, program: Program) -> None:
         self._alive: list[CData] = []
+        self._arrays: dict[str, CData] = {}  # equal ones are one
         records = [self._record(r.ctype, dict(r.fields)) for r in program.records]
         self.model = ffi.new("tiny_model *")
-        self.model.infer = self._rows(program.infer, records)
-        self.model.train = self._rows(program.train, records)
+        self.model.infer = self._table(program.infer, program.infer_calls, records)
+        self.model.train = self._table(program.train, program.train_calls, records)
         for space, image in (
             ("flash", program.flash),
             ("weights_image", program.weights),
@@ -34,7 +45,7 @@ class Table:
         for place in ("input", "output", "train_input"):
             setattr(self.model, place, _encode(getattr(program, place)))
         self.model.target = _encode(program.target)
-        for size in ("input_bytes", "output_bytes", "target_bytes", "classes", "hash"):
+        for size in ("input_bytes", "output_bytes", "target_bytes", "row_bytes", "classes", "hash"):
             setattr(self.model, size, getattr(program, size))
 
     def _keep(self, data: CData) -> CData:
@@ -51,22 +62,31 @@ class Table:
         if isinstance(value, Factor):
             return {"mantissa": value.mantissa, "exponent": value.exponent}
         if isinstance(value, ConstArray):
-            rows = value.values.tolist()
-            return self._keep(ffi.new(f"{value.ctype}[]", rows))
+            key = canonical(value)
+            if key not in self._arrays:
+                self._arrays[key] = ffi.new(f"{value.ctype}[]", value.values.tolist())
+            return self._arrays[key]
         if isinstance(value, int | tuple):
             return value
         return self._struct(value)
 
-    def _rows(self, rows: Iterable[Row], records: list[CData]) -> dict[str, Any]:
+    def _table(
+        self, rows: Iterable[Row], calls: tuple[Call, ...], records: list[CData]
+    ) -> dict[str, Any]:
         ops = [
-            {
-                "kernel": getattr(lib, f"tiny_op_{row.kernel}"),
-                "record": records[row.record],
-                "buffers": _buffers(row),
-            }
+            {"kernel": _kernel(row), "record": records[row.record], "buffers": _buffers(row)}
             for row in rows
         ]
-        return {"ops": self._keep(ffi.new("tiny_op[]", ops)), "count": len(ops)}
+        steps = [(call.op, (call.first, call.count)) for call in calls]
+        return {
+            "ops": self._keep(ffi.new("tiny_op[]", ops)),
+            "calls": self._keep(ffi.new("tiny_call[]", steps)),
+            "count": len(steps),
+        }
+
+
+def _kernel(row: Row) -> Any:
+    return ffi.NULL if row.kernel == SOURCE else getattr(lib, f"tiny_op_{row.kernel}")
 
 
 def _buffers(row: Row) -> list[int]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Node, PartAttrs
 from tinyflash.lower import records as r
+from tinyflash.lower.calls import lower_calls
+from tinyflash.lower.geometry import Fields, Rings
 from tinyflash.lower.layout import Layout, lay_out
 from tinyflash.passes.layers import WEIGHTED
 from tinyflash.plan import Plan
-from tinyflash.program import Buffer, Program, Record, Row, Space, canonical
+from tinyflash.plan.calls import rows_of
+from tinyflash.program import SOURCE, Buffer, Call, Program, Record, Row, Space, canonical
 
 _STATE = Buffer(Space.STATE, 0)
 # A part of the weights without channels: any valid address serves, nothing is read there.
@@ -36,7 +40,7 @@ class _Lowering:
     records: list[Record] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)
 
-    def record(self, ctype: str, name: str, fields: r.Fields) -> int:
+    def record(self, ctype: str, name: str, fields: Fields) -> int:
         """Index of the record with these fields."""
         key = ctype + canonical(fields)
         if key not in self.known:
@@ -67,6 +71,10 @@ class _Context:
     def place(self, tensor: str) -> Buffer:
         return self.lowering.layout.buffer(self.graph, self.plan, tensor)
 
+    @property
+    def rings(self) -> Rings:
+        return self.plan.rings
+
     def scale(self, role: str) -> Buffer | None:
         name = self.node.inputs.get(role) or self.node.outputs.get(role)
         return None if name is None else self.lowering.layout.scales[name]
@@ -92,39 +100,45 @@ def lower(infer: Planned, train: Planned | None, seed: int = 0) -> Program:
     train_graph = train.graph if train is not None else None
     layout = lay_out(infer.graph, train_graph, seed)
     lowering = _Lowering(layout, train_graph)
-    train_rows = _rows(lowering, train) if train is not None else ()
-    infer_rows = _rows(lowering, infer)
+    train_rows, train_calls = _table(lowering, train) if train is not None else ((), ())
+    infer_rows, infer_calls = _table(lowering, infer)
     graph, plan = infer.graph, infer.plan
     place = train if train is not None else infer
     target = place.graph.tensors.get(place.graph.target)
+    sample = graph.tensors[graph.input.tensor]
+    from_source = graph.producer(sample.name) is not None
     return Program(
         name=graph.name,
         infer=infer_rows,
+        infer_calls=infer_calls,
         train=train_rows,
+        train_calls=train_calls,
         records=tuple(lowering.records),
         flash=layout.flash,
         weights=layout.weights,
         state=layout.state,
         arena_bytes=max(plan.arena_bytes, place.plan.arena_bytes),
-        input=layout.buffer(graph, plan, graph.input.tensor),
+        input=None if from_source else layout.buffer(graph, plan, sample.name),
         output=layout.buffer(graph, plan, graph.output.tensor),
-        train_input=layout.buffer(place.graph, place.plan, place.graph.input.tensor),
-        input_bytes=graph.tensors[graph.input.tensor].nbytes,
+        train_input=None if from_source else layout.buffer(place.graph, place.plan, sample.name),
+        input_bytes=sample.nbytes,
         output_bytes=graph.tensors[graph.output.tensor].nbytes,
         classes=place.graph.tensors[place.graph.logits].size if train and not target else 0,
         target=layout.buffer(place.graph, place.plan, target.name) if target else None,
         target_bytes=target.nbytes if target else 0,
+        row_bytes=sample.nbytes // rows_of(graph, sample.name) if from_source else 0,
     )
 
 
-def _rows(lowering: _Lowering, planned: Planned) -> tuple[Row, ...]:
-    rows: list[Row] = []
-    for node in planned.graph.nodes:
+def _table(lowering: _Lowering, planned: Planned) -> tuple[tuple[Row, ...], tuple[Call, ...]]:
+    graph, plan = planned.graph, planned.plan
+    rows: list[list[Row]] = []  # of each node
+    for node in graph.nodes:
         rule = _RULES.get(node.op)
         if rule is None:
             raise InternalError(f"no kernel for operator {node.op} ({node.name})")
-        rows.extend(rule(_Context(lowering, planned.graph, planned.plan, node)))
-    return tuple(rows)
+        rows.append(rule(_Context(lowering, graph, plan, node)))
+    return tuple(chain.from_iterable(rows)), lower_calls(graph, plan, rows, lowering.records)
 
 
 # ---- One rule per operator: buffers in the order of include/tinyflash/ops.h ----------------------
@@ -140,8 +154,21 @@ def _layer_record(c: _Context) -> tuple[str, int]:
     return ctype.removeprefix("tiny_"), c.lowering.record(ctype, layer.name, fields)
 
 
+def _streamed_record(c: _Context) -> tuple[str, int]:
+    """The same of a forward node that meets rings, which nothing else of its layer does."""
+    ctype, fields = r.layer_record(c.graph, c.node, trained=False, rings=c.rings)
+    return ctype.removeprefix("tiny_"), c.lowering.record(ctype, f"{c.node.name}_rows", fields)
+
+
+def _source(c: _Context) -> list[Row]:
+    fields = r.source_record(c.graph, c.node, c.rings)
+    record = c.lowering.record("tiny_rows", c.node.name, fields)
+    return [c.row(SOURCE, record, c.tensor("y"))]
+
+
 def _forward(c: _Context) -> list[Row]:
-    family, record = _layer_record(c)
+    streamed = c.node.inputs["x"] in c.rings or c.node.outputs["y"] in c.rings
+    family, record = _streamed_record(c) if streamed else _layer_record(c)
     buffers = (c.tensor("x"), *c.weights(), c.tensor("b"), c.tensor("y"))
     return [c.row(f"{family}_forward", record, *buffers)]
 
@@ -173,15 +200,15 @@ def _up_to_last(*buffers: Buffer | None) -> tuple[Buffer | None, ...]:
     return buffers[: max(present, default=-1) + 1]
 
 
-def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node], r.Fields]) -> _Rule:
+def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node, Rings], Fields]) -> _Rule:
     def rule(c: _Context) -> list[Row]:
-        record = c.lowering.record(ctype, c.node.name, make(c.graph, c.node))
+        record = c.lowering.record(ctype, c.node.name, make(c.graph, c.node, c.rings))
         return [c.row(kernel, record, c.tensor("x"), c.tensor("y"))]
 
     return rule
 
 
-def _unary_backward(ctype: str, make: Callable[[Graph, Node], r.Fields], *read: str) -> _Rule:
+def _unary_backward(ctype: str, make: Callable[[Graph, Node], Fields], *read: str) -> _Rule:
     """The gradient of an operator with one input; `read`: roles it reads besides dy."""
 
     def rule(c: _Context) -> list[Row]:
@@ -201,7 +228,7 @@ def _view(_: _Context) -> list[Row]:
 def _concatenate(c: _Context) -> list[Row]:
     y = c.place(c.node.outputs["y"])
     rows = []
-    for tensor, offset, fields in r.concatenate_records(c.graph, c.node):
+    for tensor, offset, fields in r.concatenate_records(c.graph, c.node, c.rings):
         record = c.lowering.record("tiny_copy", c.node.name, fields)
         rows.append(
             c.row("copy_forward", record, c.place(tensor), Buffer(y.space, y.offset + offset))
@@ -222,12 +249,12 @@ def _part_backward(c: _Context) -> list[Row]:
 
 
 def _add(c: _Context) -> list[Row]:
-    record = c.lowering.record("tiny_add", c.node.name, r.add_record(c.graph, c.node))
+    record = c.lowering.record("tiny_add", c.node.name, r.add_record(c.graph, c.node, c.rings))
     return [c.row("add_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
 
 
 def _mul(c: _Context) -> list[Row]:
-    record = c.lowering.record("tiny_mul", c.node.name, r.mul_record(c.graph, c.node))
+    record = c.lowering.record("tiny_mul", c.node.name, r.mul_record(c.graph, c.node, c.rings))
     return [c.row("mul_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
 
 
@@ -250,17 +277,21 @@ def _gradient_add(c: _Context) -> list[Row]:
 
 
 def _lookup(c: _Context) -> list[Row]:
-    record = c.lowering.record("tiny_lookup", c.node.name, r.lookup_record(c.graph, c.node))
+    record = c.lowering.record(
+        "tiny_lookup", c.node.name, r.lookup_record(c.graph, c.node, c.rings)
+    )
     return [c.row("lookup_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
 def _softmax(c: _Context) -> list[Row]:
-    record = c.lowering.record("tiny_softmax", c.node.name, r.softmax_record(c.graph, c.node))
+    record = c.lowering.record(
+        "tiny_softmax", c.node.name, r.softmax_record(c.graph, c.node, c.rings)
+    )
     return [c.row("softmax_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
 def _mask(c: _Context) -> list[Row]:
-    fields = r.mask_record(c.graph, c.node)
+    fields = r.mask_record(c.graph, c.node, c.rings)
     record = c.lowering.record("tiny_mask", f"{c.node.name}_mask", fields)
     return [c.row("mask_forward", record, c.tensor("y"), c.tensor("mask"))]
 
@@ -288,6 +319,7 @@ def _advance(c: _Context) -> list[Row]:
 _Rule = Callable[[_Context], list[Row]]
 
 _RULES: dict[str, _Rule] = {
+    "source": _source,
     "conv2d": _forward,
     "depthwise": _forward,
     "fully_connected": _forward,

@@ -24,15 +24,21 @@ from tinyflash.graph import (
     WindowAttrs,
 )
 from tinyflash.lower import constants as k
+from tinyflash.lower.geometry import (
+    WHOLE,
+    Fields,
+    Rings,
+    map_fields,
+    row_fields,
+    window_fields,
+)
 from tinyflash.passes.layers import (
     in_channels,
     multiplier_of,
     out_channels,
     weight_of,
 )
-from tinyflash.program import Value
-
-Fields = dict[str, Value]
+from tinyflash.plan.calls import rows_of
 
 # Rows over which a sum of gradients times centred inputs stays in int32 (SPEC 4.6, 6.1).
 LARGEST_SUM = (2**31 - 1) // (127 * 255)
@@ -46,8 +52,11 @@ def is_pointwise(node: Node) -> bool:
     return window.kernel == (1, 1) and window.stride == (1, 1) and not any(window.padding)
 
 
-def layer_record(graph: Graph, layer: Node, trained: bool) -> tuple[str, Fields]:
-    """C type and fields of a layer with weights; all rows of the layer share the record."""
+def layer_record(
+    graph: Graph, layer: Node, trained: bool, rings: Rings = WHOLE
+) -> tuple[str, Fields]:
+    """C type and fields of a layer with weights; all rows of the layer share the record, but for a
+    forward row that meets rings."""
     assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
     k.bias_limit(graph, layer)
     fields: Fields = {
@@ -57,14 +66,16 @@ def layer_record(graph: Graph, layer: Node, trained: bool) -> tuple[str, Fields]
     }
     if layer.op == "depthwise":
         more: Fields = {"multiplier": multiplier_of(graph, layer)}
-        return "tiny_depthwise", {"window": _window(graph, layer), **more, **fields}
+        return "tiny_depthwise", {"window": window_fields(graph, layer, rings), **more, **fields}
     if layer.op == "conv2d" and not is_pointwise(layer):
         more = {"depth": in_channels(graph, layer)}
-        return "tiny_conv2d", {"window": _window(graph, layer), **more, **fields}
+        return "tiny_conv2d", {"window": window_fields(graph, layer, rings), **more, **fields}
     channels = in_channels(graph, layer)
     rows = graph.tensors[layer.inputs["x"]].size // channels
     dense: Fields = {"rows": rows, "in": channels, "out": out_channels(graph, layer)}
-    return "tiny_fully_connected", {**dense, **fields}
+    operands = {"x_ring": layer.inputs["x"], "y_ring": layer.outputs["y"]}
+    by_rows = row_fields(graph, layer, rows, rings, operands)
+    return "tiny_fully_connected", {**dense, **by_rows, **fields}
 
 
 def _requant(graph: Graph, layer: Node, clip: Clip) -> Fields:
@@ -107,33 +118,6 @@ def _rule(descent: Descent) -> Fields:
     }
 
 
-def _map(graph: Graph, tensor: str) -> Fields:
-    height, width, channels = graph.tensors[tensor].shape[-3:]
-    if max(height, width, channels) > 65535:
-        raise ModelError(f"tensor {tensor}: a dimension is above 65,535")
-    return {"height": height, "width": width, "channels": channels}
-
-
-def _window(graph: Graph, node: Node) -> Fields:
-    assert isinstance(node.attrs, WindowAttrs)
-    window = node.attrs.window
-    values = (*window.kernel, *window.stride, *window.dilation, *window.padding[:2])
-    if max(values) > 255:
-        raise ModelError(f"layer {node.name}: kernel, stride, dilation and padding reach to 255")
-    names = [
-        "kernel_h",
-        "kernel_w",
-        "stride_h",
-        "stride_w",
-        "dilation_h",
-        "dilation_w",
-        "pad_top",
-        "pad_left",
-    ]
-    x, y = _map(graph, node.inputs["x"]), _map(graph, node.outputs["y"])
-    return {"x": x, "y": y, **dict(zip(names, values, strict=True))}
-
-
 def bias_record(graph: Graph, layer: Node, descent: Descent) -> Fields:
     out = out_channels(graph, layer)
     return {
@@ -146,19 +130,25 @@ def bias_record(graph: Graph, layer: Node, descent: Descent) -> Fields:
     }
 
 
-def pool_record(graph: Graph, node: Node) -> Fields:
+def source_record(graph: Graph, node: Node, rings: Rings) -> Fields:
+    y = graph.tensors[node.outputs["y"]]
+    height = rows_of(graph, y.name)
+    return {"row_bytes": y.nbytes // height, "ring": rings.get(y.name, height)}
+
+
+def pool_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     assert isinstance(node.attrs, WindowAttrs)
     shift = 23 - ceil(log2(k.overlapping(node.attrs.window)))
     clip = node.attrs.clip
     return {
-        "window": _window(graph, node),
+        "window": window_fields(graph, node, rings),
         "y_min": clip.low,
         "y_max": clip.high,
         "reciprocal_shift": shift,
     }
 
 
-def mean_record(graph: Graph, node: Node) -> Fields:
+def mean_record(graph: Graph, node: Node, _: Rings = WHOLE) -> Fields:
     assert isinstance(node.attrs, MeanAttrs)
     shape = graph.tensors[node.inputs["x"]].shape
     first, last = min(node.attrs.axes), max(node.attrs.axes)
@@ -176,7 +166,7 @@ def mean_record(graph: Graph, node: Node) -> Fields:
     }
 
 
-def add_record(graph: Graph, node: Node) -> Fields:
+def add_record(graph: Graph, node: Node, rings: Rings) -> Fields:
     assert isinstance(node.attrs, ClipAttrs)
     pairs = k.add_constants(graph, node)
     tensors = {**node.inputs, **node.outputs}
@@ -184,11 +174,14 @@ def add_record(graph: Graph, node: Node) -> Fields:
     multipliers: Fields = {f"{role}_multiplier": pairs[role][0] for role in "aby"}
     shifts: Fields = {f"{role}_shift": pairs[role][1] for role in "aby"}
     clip: Fields = {"y_min": node.attrs.clip.low, "y_max": node.attrs.clip.high}
-    count: Fields = {"count": graph.tensors[node.inputs["a"]].size}
-    return {**count, **zeros, **clip, **multipliers, **shifts}
+    size = graph.tensors[node.inputs["a"]].size
+    by_rows = row_fields(
+        graph, node, size, rings, {f"{role}_ring": tensors[role] for role in "aby"}
+    )
+    return {"count": size, **by_rows, **zeros, **clip, **multipliers, **shifts}
 
 
-def mul_record(graph: Graph, node: Node) -> Fields:
+def mul_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     assert isinstance(node.attrs, ClipAttrs)
     tensors = {**node.inputs, **node.outputs}
     size = graph.tensors[node.inputs["b"]].size
@@ -199,9 +192,11 @@ def mul_record(graph: Graph, node: Node) -> Fields:
             "supported, since their gradients are added up in 32 bits"
         )
     multiplier, shift = k.mul_multiplier(graph, node)
+    by_rows = {f"{role}_ring": tensors[role] for role in ("ay" if rows > 1 else "aby")}
     return {
         "rows": rows,
         "size": size,
+        **row_fields(graph, node, rows if rows > 1 else size, rings, by_rows),
         **{f"{role}_zero": k.quant_of(graph, tensors[role]).zero for role in "aby"},
         "y_min": node.attrs.clip.low,
         "y_max": node.attrs.clip.high,
@@ -215,19 +210,28 @@ def count_record(graph: Graph, tensor: str) -> Fields:
     return {"count": graph.tensors[tensor].size}
 
 
-def lookup_record(graph: Graph, node: Node) -> Fields:
-    return count_record(graph, node.inputs["x"])
+def _unary_rows(graph: Graph, node: Node, units: int, rings: Rings) -> Fields:
+    operands = {"x_ring": node.inputs["x"], "y_ring": node.outputs["y"]}
+    return row_fields(graph, node, units, rings, operands)
 
 
-def keep_record(graph: Graph, node: Node) -> Fields:
+def lookup_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
+    count = graph.tensors[node.inputs["x"]].size
+    return {"count": count, **_unary_rows(graph, node, count, rings)}
+
+
+def keep_record(graph: Graph, node: Node, rings: Rings) -> Fields:
     assert isinstance(node.attrs, AxisAttrs)
     kept = node.attrs.kept
     rows = graph.tensors[node.outputs["y"]].size // kept
     stride = graph.tensors[node.inputs["x"]].size // rows
-    return {"rows": rows, "size": kept, "x_stride": stride, "y_stride": kept}
+    strips: Fields = {"rows": rows, "size": kept, "x_stride": stride, "y_stride": kept}
+    return {**strips, **_unary_rows(graph, node, rows, rings)}
 
 
-def concatenate_records(graph: Graph, node: Node) -> list[tuple[str, int, Fields]]:
+def concatenate_records(
+    graph: Graph, node: Node, rings: Rings = WHOLE
+) -> list[tuple[str, int, Fields]]:
     """For each input: its tensor, the offset of its strip in the output, and the copy's fields."""
     assert isinstance(node.attrs, AxisAttrs)
     axis = node.attrs.axis
@@ -238,22 +242,22 @@ def concatenate_records(graph: Graph, node: Node) -> list[tuple[str, int, Fields
         tensor = node.inputs[f"x{index}"]
         size = prod(graph.tensors[tensor].shape[axis:])
         fields: Fields = {"rows": rows, "size": size, "x_stride": size, "y_stride": y_stride}
+        operands = {"x_ring": tensor, "y_ring": node.outputs["y"]}
+        fields |= row_fields(graph, node, rows, rings, operands)
         result.append((tensor, offset, fields))
         offset += size
     return result
 
 
-def pad_record(graph: Graph, node: Node) -> Fields:
+def pad_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     assert isinstance(node.attrs, PadAttrs)
     top, left, front = node.attrs.before
-    x, after = graph.tensors[node.inputs["x"]].shape[-3:], node.attrs.after
-    sizes = (b + n + a for b, n, a in zip(node.attrs.before, x, after, strict=True))
-    y: Fields = dict(zip(("height", "width", "channels"), sizes, strict=True))
-    fields: Fields = {"x": _map(graph, node.inputs["x"]), "y": y}
+    x = map_fields(graph, node.inputs["x"], rings)
+    fields: Fields = {"x": x, "y": map_fields(graph, node.outputs["y"], rings)}
     return {**fields, "top": top, "left": left, "front": front, "value": node.attrs.value}
 
 
-def transpose_record(graph: Graph, node: Node) -> Fields:
+def transpose_record(graph: Graph, node: Node, _: Rings = WHOLE) -> Fields:
     assert isinstance(node.attrs, TransposeAttrs)
     shape = graph.tensors[node.inputs["x"]].shape
     order = node.attrs.order
@@ -264,19 +268,22 @@ def transpose_record(graph: Graph, node: Node) -> Fields:
     return {"shape": (*lead, *(shape[a] for a in order)), "stride": (*([0] * len(lead)), *strides)}
 
 
-def softmax_record(graph: Graph, node: Node) -> Fields:
+def softmax_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     tensor = graph.tensors[node.inputs["x"]]
     classes = tensor.shape[-1]
     if classes > 511:  # above, the sum of exponentials could leave the range of SPEC 3.4
         raise ModelError(f"layer {node.name}: softmax of {classes} classes; at most 511")
     assert isinstance(node.attrs, SoftmaxAttrs)
-    return {"rows": tensor.size // classes, "classes": classes, "beta": factor(node.attrs.beta)}
+    rows = tensor.size // classes
+    by_rows = _unary_rows(graph, node, rows, rings)
+    return {"rows": rows, "classes": classes, **by_rows, "beta": factor(node.attrs.beta)}
 
 
-def mask_record(graph: Graph, node: Node) -> Fields:
+def mask_record(graph: Graph, node: Node, rings: Rings) -> Fields:
     assert isinstance(node.attrs, ClipAttrs)
-    clip = node.attrs.clip
-    return {**count_record(graph, node.inputs["y"]), "y_min": clip.low, "y_max": clip.high}
+    clip, y = node.attrs.clip, graph.tensors[node.inputs["y"]]
+    by_rows = row_fields(graph, node, y.size, rings, {"ring": y.name})
+    return {"count": y.size, **by_rows, "y_min": clip.low, "y_max": clip.high}
 
 
 def softmax_loss_record(graph: Graph, node: Node) -> Fields:

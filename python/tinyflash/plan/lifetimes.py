@@ -29,7 +29,8 @@ class Storage:
 def lifetimes(graph: Graph) -> tuple[Storage, ...]:
     """The storages of a graph. Input and target are live from the start, the output to the end."""
     last_read = _last_reads(graph)
-    given = [graph.input.tensor, *([graph.target] if graph.target else [])]
+    sampled = graph.producer(graph.input.tensor) is None  # else a source gives it, as it is needed
+    given = [t for t in (graph.input.tensor if sampled else "", graph.target) if t]
     home = {tensor: tensor for tensor in given}
     storages = {tensor: _new(graph, tensor, -1, last_read) for tensor in given}
     for index, node in enumerate(graph.nodes):

@@ -30,6 +30,8 @@ def verify(graph: Graph) -> None:
         _require(not node.layer or node.layer in names, f"{node.name}: no layer {node.layer}")
     _check_order(graph)
     for node in graph.nodes:
+        made = node.op != "source" or node.outputs["y"] == graph.input.tensor
+        _require(made, f"the source {node.name} makes what is not the input")
         check_node(graph, node)
     _check_port(graph, graph.input, "input")
     _check_port(graph, graph.output, "output")
@@ -98,7 +100,9 @@ def _fits(role: str, listed: str) -> bool:
 
 def _check_order(graph: Graph) -> None:
     """Everything is defined before it is read, once; what is written in place is not read again."""
-    defined = {t.name for t in graph.constants()} | {graph.input.tensor, graph.target}
+    defined = {t.name for t in graph.constants()} | {graph.target}
+    if not any(node.op == "source" for node in graph.nodes):
+        defined.add(graph.input.tensor)
     written: set[str] = set()
     for node in graph.nodes:
         for tensor in node.inputs.values():

@@ -257,10 +257,11 @@ def _remembers(o: Operands) -> None:
 
 
 def _nothing(_: Operands) -> None:
-    """No tensors, no rule."""
+    """Nothing more to ask."""
 
 
 RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
+    "source": (NoAttrs, _nothing),
     "conv2d": (WindowAttrs, _conv2d),
     "depthwise": (WindowAttrs, _depthwise),
     "fully_connected": (DenseAttrs, _fully_connected),

@@ -1,4 +1,5 @@
-"""Writes a program as C that a person can read: one row per operation, with its layer's name.
+"""Writes a program as C that a person can read: one row per operation, with its layer's name, and
+the calls in order.
 
 The same program gives the same bytes: no time, no path.
 """
@@ -7,8 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from tinyflash.program import Buffer, ConstArray, Factor, Program, Record, Row, Value
+from tinyflash.program import (
+    SOURCE,
+    Buffer,
+    Call,
+    ConstArray,
+    Factor,
+    Program,
+    Record,
+    Row,
+    Value,
+    canonical,
+)
 
 _INDENT = "    "
 _WIDTH = 100
@@ -22,6 +35,7 @@ def header(program: Program) -> str:
         "STATE": len(program.state),
         "INPUT": program.input_bytes,
         "OUTPUT": program.output_bytes,
+        "ROW": program.row_bytes,
         "TARGET": program.target_bytes,
     }
     defines = "\n".join(f"#define MODEL_{name}_BYTES {size}u" for name, size in sizes.items())
@@ -61,6 +75,9 @@ def source(program: Program) -> str:
         "#define NONE TINY_NO_BUFFER",
         _table("infer", program.infer, program.records),
         _table("train", program.train, program.records),
+        "/* ---- Order of execution: operation, {first row, rows} ---- */",
+        _calls("infer", program.infer_calls),
+        _calls("train", program.train_calls),
         "/* ---- Memory images ---- */",
         _image("flash", program.flash),
         _image("weights", program.weights),
@@ -70,16 +87,32 @@ def source(program: Program) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+@dataclass
+class _Arrays:
+    """Constant arrays, each written once, by what they hold."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, array: ConstArray, name: str) -> str:
+        """The identifier of an array; `name` if it is new."""
+        key = canonical(array)
+        if key not in self.names:
+            self.names[key] = name
+            self.texts.append(_array(array, name))
+        return self.names[key]
+
+
 def _records(records: Iterable[Record]) -> tuple[list[str], list[str]]:
-    arrays: list[str] = []
+    arrays = _Arrays()
     structs: list[str] = []
     for record in records:
         body = _struct(record.fields, record.name, arrays, 1)
         structs.append(f"static const {record.ctype} {record.name} = {body};")
-    return arrays, structs
+    return arrays.texts, structs
 
 
-def _struct(fields: Mapping[str, Value], name: str, arrays: list[str], depth: int) -> str:
+def _struct(fields: Mapping[str, Value], name: str, arrays: _Arrays, depth: int) -> str:
     lines = []
     for key, value in fields.items():
         text = _value(value, f"{name}_{key}", arrays, depth)
@@ -88,7 +121,7 @@ def _struct(fields: Mapping[str, Value], name: str, arrays: list[str], depth: in
     return "{\n" + "\n".join(lines) + "\n" + _INDENT * (depth - 1) + "}"
 
 
-def _value(value: Value, name: str, arrays: list[str], depth: int) -> str | None:
+def _value(value: Value, name: str, arrays: _Arrays, depth: int) -> str | None:
     """A field's initialiser; None leaves it zero. Arrays become constants of their own."""
     if value is None:
         return None
@@ -99,8 +132,7 @@ def _value(value: Value, name: str, arrays: list[str], depth: int) -> str | None
     if isinstance(value, tuple):
         return "{" + ", ".join(str(v) for v in value) + "}"
     if isinstance(value, ConstArray):
-        arrays.append(_array(value, name))
-        return name
+        return arrays.add(value, name)
     return _struct(value, name, arrays, depth + 1)
 
 
@@ -128,11 +160,20 @@ def _table(name: str, rows: Iterable[Row], records: tuple[Record, ...]) -> str:
         absent = ", NONE" * (8 - len(row.buffers))
         lines.append(
             f"{_INDENT}/* {index:3} {_comment(row.layer)}: {row.note} */\n"
-            f"{_INDENT}{{tiny_op_{row.kernel}, &{records[row.record].name},\n"
+            f"{_INDENT}{{{_kernel(row)}, &{records[row.record].name},\n"
             f"{_INDENT} {{{buffers}{absent}}}}},"
         )
     body = "\n".join(lines)
     return f"static const tiny_op {name}_ops[] = {{\n{body}\n}};" if lines else ""
+
+
+def _kernel(row: Row) -> str:
+    return "0" if row.kernel == SOURCE else f"tiny_op_{row.kernel}"
+
+
+def _calls(name: str, calls: Iterable[Call]) -> str:
+    words = [f"{{{call.op}, {{{call.first}, {call.count}}}}}" for call in calls]
+    return f"static const tiny_call {name}_calls[] = {{\n{_wrapped(words)}\n}};" if words else ""
 
 
 def _buffer(buffer: Buffer | None) -> str:
@@ -152,8 +193,8 @@ def _image(name: str, data: bytes) -> str:
 
 def _model(program: Program) -> str:
     fields = {
-        "infer": f"{{infer_ops, {len(program.infer)}}}",
-        "train": f"{{train_ops, {len(program.train)}}}" if program.train else "{0, 0}",
+        "infer": _table_of("infer", program.infer_calls),
+        "train": _table_of("train", program.train_calls),
         "flash": _pointer("flash", program.flash),
         "weights_image": _pointer("weights", program.weights),
         "state_image": _pointer("state", program.state),
@@ -167,12 +208,17 @@ def _model(program: Program) -> str:
         "target": _buffer(program.target),
         "input_bytes": "MODEL_INPUT_BYTES",
         "output_bytes": "MODEL_OUTPUT_BYTES",
+        "row_bytes": "MODEL_ROW_BYTES",
         "target_bytes": "MODEL_TARGET_BYTES",
         "classes": program.classes,
         "hash": "MODEL_HASH",
     }
     lines = "\n".join(f"{_INDENT}.{key} = {value}," for key, value in fields.items())
     return f"const tiny_model model = {{\n{lines}\n}};"
+
+
+def _table_of(name: str, calls: tuple[Call, ...]) -> str:
+    return f"{{{name}_ops, {name}_calls, {len(calls)}}}" if calls else "{0, 0, 0}"
 
 
 def _pointer(name: str, data: bytes) -> str:

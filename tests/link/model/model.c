@@ -11,10 +11,11 @@
 
 enum { LABEL_UNMAPPED = 3, LABEL_UNDEFINED = 4, LABEL_STACK = 5, CLASSES = 6 };
 
-static void infer(const void *record, void *const *buffers) {
+static void infer(const void *record, void *const *buffers, tiny_band band) {
     const uint8_t *input = buffers[0], *weights = buffers[1];
     uint8_t *output = buffers[2];
     (void)record;
+    (void)band;
     for (uint32_t i = 0; i < MODEL_OUTPUT_BYTES; i++) {
         output[i] = (uint8_t)(input[i] + (i < MODEL_WEIGHTS_BYTES ? weights[i] : 0));
     }
@@ -44,11 +45,12 @@ static void crash(uint32_t label) {
     }
 }
 
-static void train(const void *record, void *const *buffers) {
+static void train(const void *record, void *const *buffers, tiny_band band) {
     const uint8_t *input = buffers[0];
     uint8_t *weights = buffers[1];
     tiny_state *state = buffers[2];
     (void)record;
+    (void)band;
     crash(state->label);
     for (uint32_t i = 0; i < MODEL_WEIGHTS_BYTES; i++) {
         weights[i] = (uint8_t)(weights[i] + input[i] + state->label);
@@ -74,6 +76,8 @@ static const tiny_op train_op = {
      NONE5},
 };
 
+static const tiny_call one_call = {0, {0, 1}};
+
 /* Two scales, of exponents -7 and -3. */
 static const uint32_t state_image[MODEL_STATE_BYTES / 4] = {
     1, 0, 0, 0, 2u << 16, 0, 0, 0, 0xF9, 0, 0, 0xFD, 0, 0,
@@ -81,8 +85,8 @@ static const uint32_t state_image[MODEL_STATE_BYTES / 4] = {
 static const uint8_t weights_image[MODEL_WEIGHTS_BYTES] = {1, 2, 3, 4, 5};
 
 const tiny_model model = {
-    .infer = {&infer_op, 1},
-    .train = {&train_op, 1},
+    .infer = {&infer_op, &one_call, 1},
+    .train = {&train_op, &one_call, 1},
     .flash = weights_image,
     .weights_image = weights_image,
     .state_image = (const uint8_t *)state_image,

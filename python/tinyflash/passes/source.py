@@ -1,0 +1,13 @@
+"""Has the input come by rows from a callback, instead of lying in memory before a step begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tinyflash.graph import Graph, Node
+
+
+def with_source(graph: Graph) -> Graph:
+    """The graph with a source of its input in front."""
+    source = Node("source", "source", {}, {"y": graph.input.tensor})
+    return replace(graph, nodes=(source, *graph.nodes))
