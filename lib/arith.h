@@ -6,6 +6,14 @@
 
 #include "tinyflash/kernels.h"
 
+/* Of a function whose inner loop is the work: inlined into the loops around it, it would leave too few
+ * registers, and compilers for Arm would keep operands of each product in memory. */
+#if defined(__GNUC__)
+#define TINY_APART __attribute__((noinline))
+#else
+#define TINY_APART
+#endif
+
 /* Where the exponents of gradients stay (SPEC 5.1). */
 #define TINY_EXPONENT_MIN (-40)
 #define TINY_EXPONENT_MAX 15

@@ -13,8 +13,8 @@ static uint32_t outputs_of(const tiny_conv2d *op) { return op->window.y.channels
 /* Taps [first, first + count) of one window row for output channel o, all within the map; x points to
  * the first channel of its group. Where taps lie side by side, and so do their weights, they are one
  * long product. */
-static int32_t taps_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w, uint32_t tap,
-                        uint32_t count) {
+TINY_APART static int32_t taps_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
+                                   uint32_t tap, uint32_t count) {
     const tiny_window *win = &op->window;
     const int32_t x_zero = op->requant.x_zero;
     const uint32_t depth = op->depth;

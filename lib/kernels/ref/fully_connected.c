@@ -5,8 +5,9 @@
 /* Columns whose gradient sums are held at a time: enough for wide registers. */
 #define COLUMNS 32
 
-static void forward_rows(const tiny_fully_connected *op, const int8_t *x, const tiny_weights *w,
-                         const int32_t *b, uint32_t rows, int8_t *y) {
+TINY_APART static void forward_rows(const tiny_fully_connected *op, const int8_t *x,
+                                    const tiny_weights *w, const int32_t *b, uint32_t rows,
+                                    int8_t *y) {
     const uint32_t kept = op->kept;
     const uint32_t frozen = op->in - kept;
     const int32_t x_zero = op->requant.x_zero;
