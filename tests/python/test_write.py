@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,19 @@ from tinyflash.write import c
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
 
 
+def said_of(folder: Path) -> str:
+    """What a strict compiler says of the folder's model.c."""
+    compiler = shutil.which("cc") or "gcc"
+    include = f"-I{source_root() / 'include'}"
+    command = [compiler, *STRICT, include, "-fsyntax-only", str(folder / "model.c")]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+
+def accepted(folder: Path) -> None:
+    said = said_of(folder)
+    assert not said, said
+
+
 @pytest.mark.parametrize("seed", [2, 3, 5])
 def test_it_compiles_without_a_warning_and_is_reproducible(seed: int, tmp_path: Path) -> None:
     graph, scheme = random_graph(seed)
@@ -23,11 +38,7 @@ def test_it_compiles_without_a_warning_and_is_reproducible(seed: int, tmp_path: 
     compiled.write(tmp_path)
     again = compile_model(graph, scheme)
     assert c.source(again.program) == (tmp_path / "model.c").read_text()
-    compiler = shutil.which("cc") or "gcc"
-    include = f"-I{source_root() / 'include'}"
-    command = [compiler, *STRICT, include, "-fsyntax-only", str(tmp_path / "model.c")]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    accepted(tmp_path)
 
 
 def test_every_row_names_its_layer(tmp_path: Path) -> None:
@@ -39,11 +50,45 @@ def test_every_row_names_its_layer(tmp_path: Path) -> None:
     assert max(len(line) for line in text.splitlines()) <= 120
 
 
-def test_names_cannot_break_out_of_the_c(tmp_path: Path) -> None:
-    graph, _ = random_graph(2)
-    hostile = type(graph)(**{**graph.__dict__, "name": 'x*/ "\\ \n#error'})
-    compile_model(hostile).write(tmp_path)
-    header = (tmp_path / "model.h").read_text()
-    assert header.splitlines()[0].count("*/") == 1
-    (name,) = [line for line in header.splitlines() if line.startswith("#define MODEL_NAME")]
-    assert name == '#define MODEL_NAME "x*/ __ _#error"'
+HOSTILE = ('x*/ "\\ \n#error', "a??/", "??=", "/*", "é\0\x1b[2J", "%s%n", "", "a" * 5000)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_cannot_break_out_of_the_c(name: str, tmp_path: Path) -> None:
+    graph, scheme = random_graph(2)
+    compile_model(replace(graph, name=name), scheme).write(tmp_path)
+    accepted(tmp_path)
+    (line,) = re.findall(r"^#define MODEL_NAME .*$", (tmp_path / "model.h").read_text(), re.M)
+    assert re.fullmatch(r'#define MODEL_NAME "[^"\\?]{0,63}"', line)
+
+
+LAYERS = ("int", "model", "1x1", "a.b", "a b", "a_b", "é", "x*/", "a??/", "tiny_op", "x" * 999)
+
+
+def test_layers_may_have_any_name(tmp_path: Path) -> None:
+    """A C keyword, a number, a name of the generated file's own, two that become the same."""
+    graph, scheme = random_graph(2)
+    layers = dict.fromkeys(node.name for node in graph.nodes)
+    names = dict(zip(layers, LAYERS, strict=False))
+    nodes = [
+        replace(n, name=names.get(n.name, n.name), layer=names.get(n.layer, n.layer))
+        for n in graph.nodes
+    ]
+    rules = tuple(
+        replace(rule, layers=tuple(names.get(n, n) for n in rule.layers)) for rule in scheme.rules
+    )
+    compiled = compile_model(replace(graph, nodes=tuple(nodes)), replace(scheme, rules=rules))
+    compiled.write(tmp_path)
+    accepted(tmp_path)
+    assert len({record.name for record in compiled.program.records}) == len(
+        compiled.program.records
+    )
+
+
+def test_table_and_header_of_two_compilations_do_not_build(tmp_path: Path) -> None:
+    """Two that ran at once into one folder, or one that was cut off."""
+    for seed in (2, 3):
+        graph, scheme = random_graph(seed)
+        compile_model(graph, scheme).write(tmp_path / str(seed))
+    shutil.copy(tmp_path / "3" / "model.h", tmp_path / "2")
+    assert "model.h is of another compilation" in said_of(tmp_path / "2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Node, PartAttrs
@@ -18,6 +18,7 @@ from tinyflash.plan import Plan
 from tinyflash.plan.calls import rows_of
 from tinyflash.program import SOURCE, Buffer, Call, Program, Record, Row, Space, canonical
 
+_LONGEST = 60  # characters of an identifier, before its number
 _STATE = Buffer(Space.STATE, 0)
 # A part of the weights without channels: any valid address serves, nothing is read there.
 _NOWHERE = Buffer(Space.FLASH, 0)
@@ -49,9 +50,11 @@ class _Lowering:
         return self.known[key]
 
     def _identifier(self, name: str) -> str:
-        base = re.sub(r"\W+", "_", name)
+        """Of C, whatever a layer is called: a keyword, a number, a name that model.c uses."""
+        base = "op_" + re.sub(r"\W+", "_", name, flags=re.ASCII)
         taken = {record.name for record in self.records}
-        return base if base not in taken else f"{base}_{len(self.records)}"
+        others = (f"{base[:_LONGEST]}_{i}" for i in count(2))
+        return next(n for n in chain([base[:_LONGEST]], others) if n not in taken)
 
 
 @dataclass(frozen=True)
