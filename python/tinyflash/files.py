@@ -1,15 +1,32 @@
-"""Writing files so that a reader sees the old one or the whole new one, never a half."""
+"""Reading a user's files, of bounded size; and writing so that a reader sees the old file or the
+whole new one, never a half."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from tinyflash.errors import DataError
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes; else OSError, with why in strerror.
+
+    A device may never end, and a pipe would be waited for, be it only to open.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes")
+    return content
 
 
 def to_write(path: Path) -> Path:

@@ -8,12 +8,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from tinyflash.arrays import load_arrays
 from tinyflash.errors import DataError
 from tinyflash.files import write_atomically
 from tinyflash.program import Program, Space
 from tinyflash.session import Session
 from tinyflash.state import unpack
 
+_LARGEST = 64 << 20  # bytes
 _ARRAYS = ("hash", "state", "weights")
 _EXPONENTS = range(-40, 16)  # of scales (SPEC 5.1)
 _QUIET_LIMIT = 16
@@ -55,14 +57,7 @@ def save_learned(path: Path, learned: Learned) -> None:
 
 def load_learned(path: Path, program: Program) -> Learned:
     """Reads such a file, and makes sure that it belongs to `program`."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            found, state, weights = (archive[name] for name in _ARRAYS)
-        learned = Learned(int(found), weights.tobytes(), state.tobytes())
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except Exception:  # a damaged file can provoke any of a dozen exceptions
-        raise DataError(f"{path} is not a whole file of learned weights") from None
+    learned = _read(path)
     sizes = (len(learned.weights), len(learned.state))
     if learned.hash != program.hash or sizes != (len(program.weights), len(program.state)):
         raise DataError(
@@ -73,6 +68,16 @@ def load_learned(path: Path, program: Program) -> Learned:
     if wrong is not None:
         raise DataError(f"{path} is damaged: {wrong}; start from another file, or anew")
     return learned
+
+
+def _read(path: Path) -> Learned:
+    expected = "a whole file of learned weights"
+    arrays = load_arrays(path, _LARGEST, expected)
+    if isinstance(arrays, dict) and arrays.keys() >= {*_ARRAYS}:
+        found, state, weights = (arrays[name] for name in _ARRAYS)
+        if found.shape == () and found.dtype.kind in "iu":
+            return Learned(int(found), weights.tobytes(), state.tobytes())
+    raise DataError(f"{path} is not {expected}")
 
 
 def _impossible_state(state: bytes, program: Program) -> str | None:

@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.arrays import Numbers, load_arrays
 from tinyflash.errors import DataError
 from tinyflash.graph import Port
 from tinyflash.objective import Objective, real_inputs
 from tinyflash.port import encode
 from tinyflash.session import Int8Array, Labels
 
-Numbers = npt.NDArray[np.generic]
+_LARGEST = 2 << 30  # bytes of numbers
+_EXPECTED = (
+    "a whole .npy or .npz file of numbers; write it with numpy.save or numpy.savez, without "
+    "objects in it"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Samples:
 
 def load_inputs(path: Path, port: Port) -> Int8Array:
     """Samples of a .npy file in the model's own input type -> stored int8 [count, ...]."""
-    array = _load(path)
+    array = load_arrays(path, _LARGEST, _EXPECTED)
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} is an archive of arrays; give an .npy file with one")
     return _encode(array, port, str(path))
@@ -81,7 +86,7 @@ def _own_targets(path: Path, port: Port, x: Int8Array, objective: Objective) -> 
 
 
 def _archive(path: Path, what: str, *names: str) -> dict[str, Numbers]:
-    archive = _load(path)
+    archive = load_arrays(path, _LARGEST, _EXPECTED)
     if isinstance(archive, np.ndarray):
         raise DataError(f"{path} is one array; give an .npz file with x (samples) and y ({what})")
     for name in names:
@@ -136,28 +141,6 @@ def _groups(samples: Samples) -> list[npt.NDArray[np.int64]]:
     if samples.y.ndim > 1:
         return [np.arange(len(samples))]
     return [np.flatnonzero(samples.y == label) for label in np.unique(samples.y)]
-
-
-def _load(path: Path) -> Numbers | dict[str, Numbers]:
-    """The array of a .npy file, or those of an .npz file by name."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        return loaded if isinstance(loaded, np.ndarray) else dict(loaded)
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except OSError as error:
-        if error.strerror:
-            raise DataError(f"{path} cannot be read ({error.strerror})") from None
-        raise _damaged(path) from None
-    except Exception:  # a damaged file can provoke any of a dozen exceptions
-        raise _damaged(path) from None
-
-
-def _damaged(path: Path) -> DataError:
-    return DataError(
-        f"{path} is not a whole .npy or .npz file of numbers; write it with numpy.save or "
-        "numpy.savez, without objects in it"
-    )
 
 
 def _encode(x: Numbers, port: Port, where: str) -> Int8Array:

@@ -64,6 +64,8 @@ class Commands(click.Group):
             if error.errno == errno.EPIPE or os.environ.get("TINYFLASH_DEBUG"):
                 raise
             raise OneLine(str(error)) from error
+        except MemoryError as error:
+            raise OneLine(f"out of memory ({error}); use less data, or a smaller model") from error
         except Exception as error:
             if os.environ.get("TINYFLASH_DEBUG"):
                 raise

@@ -37,12 +37,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tinyflash import files
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Node
 from tinyflash.passes.layers import WEIGHTED, groups_of, in_channels, last_layer, multiplier_of
 from tinyflash.passes.losses import CROSS_ENTROPY, LOSSES, Loss
 from tinyflash.passes.optimizer import ALIKE, PLAIN, Optimizer, Rates, check_rate
 
+_LARGEST_FILE = 1 << 20  # bytes
 _KEYS = {"head", "headroom", "label_smoothing", "loss", "optimizer", "rates", "update"}
 _RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate"}
 
@@ -94,18 +96,21 @@ def load_scheme(path: str | Path) -> Scheme:
     """Reads a scheme file (TOML)."""
     path = Path(path)
     try:
-        return parse_scheme(path.read_text(encoding="utf-8"), str(path))
+        text = files.read_bytes(path, _LARGEST_FILE).decode("utf-8")
     except FileNotFoundError:
         raise SchemeError(f"{path}: no such scheme file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SchemeError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
         raise SchemeError(f"{path}: cannot be read as text ({error})") from None
+    return parse_scheme(text, str(path))
 
 
 def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     """A scheme from the text of a scheme file; `where` opens every error line."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         raise SchemeError(f"{where}: not a TOML file: {error}") from None
     _only(table, _KEYS, where)
     rules = table.get("update", [])

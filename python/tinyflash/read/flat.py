@@ -7,21 +7,30 @@ here as one ModelError. What the records mean is judged elsewhere.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import tflite
 
+from tinyflash import files
 from tinyflash.errors import ModelError
+from tinyflash.read.limits import LARGEST_FILE, MOST_OPERATORS, printable
 
 Option = int | float | bool
+Record = TypeVar("Record")
 
-_LARGEST_FILE = 64 << 20  # bytes; a microcontroller's flash is a tenth of it at the most
-_LARGEST_COUNT = 1 << 16  # tensors, operators, scales: entries of any one list
+_MOST_ENTRIES = (
+    1 << 20
+)  # of all lists together, which may share bytes: scales, zero points, operands
+_MOST_TENSORS = 16 * MOST_OPERATORS
+_MOST_OPERANDS = 1024  # of one operator
+_MOST_CODES = 256  # kinds of operators, the custom ones among them
 _LARGEST_RANK = 8
+_VERSION = 3
 _IDENTIFIER = b"TFL3"
 _POINTER = b"version https://git-lfs"
 
@@ -111,7 +120,10 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def load(path: Path) -> FlatModel:
     """Reads and checks a file with exactly one subgraph."""
-    content = _bytes(path)
+    try:
+        content = files.read_bytes(path, LARGEST_FILE)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     if content.startswith(_POINTER):
         raise ModelError(f"{path}: only a Git LFS pointer to the model; run git lfs pull")
     if len(content) < 8 or content[4:8] != _IDENTIFIER:
@@ -124,57 +136,65 @@ def load(path: Path) -> FlatModel:
         ) from error
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > _LARGEST_FILE:
-            raise ModelError(f"{path}: {size} bytes; models beyond {_LARGEST_FILE} are not read")
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-
-
 def _model(path: Path, model: tflite.Model) -> FlatModel:
+    if model.Version() != _VERSION:
+        raise ModelError(f"{path}: schema version {model.Version()}; {_VERSION} is supported")
     subgraphs = model.SubgraphsLength()
     if subgraphs != 1:
         raise ModelError(f"{path}: has {subgraphs} subgraphs; exactly one is supported")
     graph = model.Subgraphs(0)
-    codes = [_code(model.OperatorCodes(i)) for i in range(_count(model.OperatorCodesLength()))]
+    _refuse_more(path, graph.OperatorsLength(), MOST_OPERATORS, "operators")
+    _refuse_more(path, graph.TensorsLength(), _MOST_TENSORS, "tensors")
+    codes = [
+        _code(model.OperatorCodes(i))
+        for i in range(_count(model.OperatorCodesLength(), _MOST_CODES))
+    ]
+    operators = (_operator(codes, graph.Operators(i), i) for i in range(graph.OperatorsLength()))
+    tensors = (_tensor(model, graph.Tensors(i), i) for i in range(graph.TensorsLength()))
     return FlatModel(
-        name=path.stem,
-        tensors=tuple(
-            _tensor(model, graph.Tensors(i), i) for i in range(_count(graph.TensorsLength()))
-        ),
-        operators=tuple(
-            _operator(codes, graph.Operators(i), i) for i in range(_count(graph.OperatorsLength()))
-        ),
+        name=printable(path.stem),
+        tensors=_bounded(tensors, lambda t: len(t.scales) + len(t.zeros)),
+        operators=_bounded(operators, lambda o: len(o.inputs) + len(o.outputs)),
         inputs=_integers(graph.InputsLength, graph.InputsAsNumpy),
         outputs=_integers(graph.OutputsLength, graph.OutputsAsNumpy),
     )
 
 
-def _count(count: int, limit: int = _LARGEST_COUNT) -> int:
+def _refuse_more(path: Path, count: int, limit: int, what: str) -> None:
+    if count > limit:
+        raise ModelError(f"{path}: has {count:,} {what}; networks of up to {limit:,} are read")
+
+
+def _bounded(records: Iterable[Record], entries: Callable[[Record], int]) -> tuple[Record, ...]:
+    """All records, unless their lists come to more entries than a sane file has."""
+    kept, total = [], 0
+    for record in records:
+        total += entries(record)
+        _count(total)
+        kept.append(record)
+    return tuple(kept)
+
+
+def _count(count: int, limit: int = _MOST_ENTRIES) -> int:
     if not 0 <= count <= limit:
         raise ValueError(f"a list of {count}")
     return count
 
 
 def _integers(
-    length: Callable[[], int], values: Callable[[], npt.NDArray[np.integer]]
+    length: Callable[[], int],
+    values: Callable[[], npt.NDArray[np.integer]],
+    most: int = _MOST_ENTRIES,
 ) -> tuple[int, ...]:
-    return tuple(int(v) for v in values()) if _count(length()) else ()
+    return tuple(int(v) for v in values()) if _count(length(), most) else ()
 
 
 def _code(code: tflite.OperatorCode) -> str:
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
-        return f"CUSTOM {_printable(code.CustomCode())}".strip()
+        name = (code.CustomCode() or b"")[:240].decode(errors="replace")
+        return f"CUSTOM {printable(name)}".strip()
     return _CODES.get(number, f"operator number {number}")
-
-
-def _printable(text: bytes | None) -> str:
-    """At most 60 characters that fit on a line."""
-    return "".join(c for c in (text or b"").decode(errors="replace")[:60] if c.isprintable())
 
 
 def _operator(codes: list[str], operator: tflite.Operator, index: int) -> FlatOperator:
@@ -182,8 +202,8 @@ def _operator(codes: list[str], operator: tflite.Operator, index: int) -> FlatOp
     return FlatOperator(
         index=index,
         code=code,
-        inputs=_integers(operator.InputsLength, operator.InputsAsNumpy),
-        outputs=_integers(operator.OutputsLength, operator.OutputsAsNumpy),
+        inputs=_integers(operator.InputsLength, operator.InputsAsNumpy, _MOST_OPERANDS),
+        outputs=_integers(operator.OutputsLength, operator.OutputsAsNumpy, _MOST_OPERANDS),
         options=_options(operator, code),
     )
 
@@ -203,17 +223,19 @@ def _options(operator: tflite.Operator, code: str) -> dict[str, Option]:
 
 
 def _tensor(model: tflite.Model, tensor: tflite.Tensor, index: int) -> FlatTensor:
-    _count(tensor.ShapeLength(), _LARGEST_RANK)
     scales, zeros, axis = _quantization(tensor.Quantization())
+    if tensor.Buffer() >= model.BuffersLength():
+        raise ValueError("no such buffer")
+    buffer = model.Buffers(tensor.Buffer())
     return FlatTensor(
         index=index,
         type=_TYPES[tensor.Type()],
-        shape=_integers(tensor.ShapeLength, tensor.ShapeAsNumpy),
+        shape=_integers(tensor.ShapeLength, tensor.ShapeAsNumpy, _LARGEST_RANK),
         scales=scales,
         zeros=zeros,
         axis=axis,
-        data=_data(model.Buffers(tensor.Buffer()), tensor.Buffer() < model.BuffersLength()),
-        unusual=_unusual(tensor),
+        data=_data(buffer),
+        unusual="data outside of the FlatBuffer" if buffer.Offset() > 1 else _unusual(tensor),
     )
 
 
@@ -229,11 +251,7 @@ def _quantization(
     return scales, zeros, quantization.QuantizedDimension()
 
 
-def _data(buffer: tflite.Buffer, exists: bool) -> npt.NDArray[np.uint8] | None:
-    if not exists:
-        raise ValueError("no such buffer")
-    if buffer.Offset() > 1:
-        raise ValueError("a buffer outside the FlatBuffer")
+def _data(buffer: tflite.Buffer) -> npt.NDArray[np.uint8] | None:
     if not buffer.DataLength():
         return None
     data: npt.NDArray[np.uint8] = buffer.DataAsNumpy()

@@ -67,6 +67,9 @@ def _product(_: Layer, inputs: list[Array]) -> Array:
     return product
 
 
+_MOST_NUMBERS = 1024  # that arithmetic on shapes works with
+_MOVES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")  # weights pass through these
+
 FOLDS: dict[str, Fold] = {
     "ADD": _arithmetic,
     "CAST": _cast,
@@ -89,20 +92,30 @@ def fold(layer: Layer) -> bool:
     if layer.operator.code == "SHAPE":
         value: Array = np.array(layer.shape(layer.flat_input(0)), np.int32)
     elif layer.operator.code in FOLDS and layer.operator.inputs and _all_constant(layer):
-        inputs = [layer.constant(i) for i in range(len(layer.operator.inputs))]
-        try:
-            value = np.asarray(FOLDS[layer.operator.code](layer, inputs))
-        except (ValueError, TypeError, IndexError) as error:
-            layer.fail(f"cannot be computed from constants ({error})")
+        value = _computed(layer)
     else:
         return False
-    flat = layer.flat_output
+    flat = layer.claim()
     layer.require(
         value.shape == layer.shape(flat, empty=True),
         f"computes shape {list(value.shape)}, the file says {list(flat.shape)}",
     )
     layer.to.constants[flat.index] = value
     return True
+
+
+def _computed(layer: Layer) -> Array:
+    inputs = [layer.constant(i) for i in range(len(layer.operator.inputs))]
+    small = inputs[1:] if layer.operator.code in _MOVES else inputs
+    layer.require(
+        sum(x.size for x in small) <= _MOST_NUMBERS,
+        f"computes with more than {_MOST_NUMBERS} constants; let the converter fold them",
+    )
+    try:
+        with np.errstate(over="ignore"):  # wraps around, as integers do
+            return np.asarray(FOLDS[layer.operator.code](layer, inputs))
+    except (ValueError, TypeError, IndexError) as error:
+        layer.fail(f"cannot be computed from constants ({error})")
 
 
 def _all_constant(layer: Layer) -> bool:

@@ -12,11 +12,11 @@ import numpy as np
 from tinyflash.errors import ModelError
 from tinyflash.graph import Array, Attrs, NoAttrs, Node, Port, Quant, Tensor
 from tinyflash.read.flat import FlatModel, FlatOperator, FlatTensor, Option
+from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_MAPS
 from tinyflash.read.tables import Coding
 
 Shape = tuple[int, ...]
 
-_LARGEST_TENSOR = 1 << 26  # elements
 _ADVICE = "convert the model with full-integer int8 quantisation"
 _DTYPES = {"INT8": "i1", "INT32": "<i4", "INT64": "<i8"}
 
@@ -33,10 +33,25 @@ class Importer:
     constants: dict[int, Array] = field(default_factory=dict)
     input: Port | None = None
     output: Port | None = None
+    map_bytes: int = 0
+    constant_bytes: int = 0
 
     def add(self, tensor: Tensor) -> Tensor:
         self.tensors[tensor.name] = tensor
+        if tensor.data is None:
+            self.map_bytes += tensor.nbytes
+            self._bound(self.map_bytes, LARGEST_MAPS, "feature maps")
+        else:
+            self.constant_bytes += tensor.nbytes
+            self._bound(self.constant_bytes, LARGEST_CONSTANTS, "weights and tables")
         return tensor
+
+    def _bound(self, total: int, limit: int, what: str) -> None:
+        if total > limit:
+            raise ModelError(
+                f"{self.file}: its {what} take more than {limit:,} bytes in all, far beyond any "
+                "microcontroller; such a network is not read"
+            )
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,12 @@ class Layer:
             self.fail(f"constant input {position} has {flat.data.size} bytes, its shape {needed}")
         return flat.data.view(dtype).reshape(shape)
 
+    def numbers(self, position: int, most: int = 16) -> list[int]:
+        """A constant input of a few whole numbers: axes, an order."""
+        values = self.constant(position).ravel()
+        self.require(values.size <= most, f"input {position} has {values.size} numbers")
+        return [int(v) for v in values]
+
     def activation(self, position: int, types: tuple[str, ...] = ("INT8",)) -> Tensor:
         """An input computed at run time, or the network's own input."""
         flat = self.flat_input(position)
@@ -135,7 +156,7 @@ class Layer:
         """The file's shape, every dimension at least 1 (0 where `empty`)."""
         if any(d < (0 if empty else 1) for d in flat.shape):
             self.fail(f"tensor {flat.index} has shape {list(flat.shape)}; only fixed shapes work")
-        if math.prod(flat.shape) > _LARGEST_TENSOR or len(flat.shape) > 6:
+        if math.prod(flat.shape) > LARGEST_MAPS or len(flat.shape) > 6:
             self.fail(f"tensor {flat.index} has shape {list(flat.shape)}, which is too large")
         return flat.shape
 
@@ -175,6 +196,17 @@ class Layer:
 
     # ---- Results --------------------------------------------------------------------------------
 
+    def claim(self) -> FlatTensor:
+        """The output, which nothing else may have made."""
+        flat = self.flat_output
+        made = flat.index in self.to.activations or flat.index in self.to.constants
+        self.require(not made, f"computes tensor {flat.index} again")
+        self.require(flat.data is None, f"computes tensor {flat.index}, which is a constant")
+        self.require(
+            flat.index not in self.to.model.inputs, f"computes tensor {flat.index}, which is given"
+        )
+        return flat
+
     def constant_tensor(
         self, role: str, data: Array, quant: Quant | None = None, source: int = -1
     ) -> Tensor:
@@ -205,9 +237,8 @@ class Layer:
 
         A uint8 one, at an end of the network, is int8 to the graph: raw bytes, without a scale.
         """
-        flat = self.flat_output
+        flat = self.claim()
         self.typed(flat, ("INT8", "UINT8") if op == "lookup" else ("INT8",))
-        self.require(flat.index not in self.to.activations, f"computes tensor {flat.index} again")
         y = Tensor(
             name=f"{self.name}.y",
             shape=self.shape(flat),

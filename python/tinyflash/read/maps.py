@@ -42,7 +42,7 @@ def mean(layer: Layer) -> None:
     layer.count(2)
     x = layer.activation(0)
     shape = layer.shape(layer.flat_input(0))
-    axes = {axis(layer, int(a), len(shape)) for a in np.atleast_1d(layer.constant(1)).ravel()}
+    axes = {axis(layer, a, len(shape)) for a in layer.numbers(1)}
     real = sorted(a for a in axes if shape[a] > 1)
     kept = tuple(d for i, d in enumerate(shape) if i not in axes and d > 1)
     found = tuple(d for d in layer.shape(layer.flat_output) if d > 1)
@@ -142,7 +142,7 @@ def transpose(layer: Layer) -> None:
     layer.count(2)
     x = layer.activation(0)
     shape = layer.shape(layer.flat_input(0))
-    order = [int(a) for a in layer.constant(1).ravel()]
+    order = layer.numbers(1)
     layer.require(sorted(order) == list(range(len(shape))), f"order {order} is no permutation")
     expected = tuple(shape[a] for a in order)
     layer.require(layer.shape(layer.flat_output) == expected, f"output shape is not {expected}")
