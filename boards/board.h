@@ -28,9 +28,11 @@ uint32_t board_ticks(void);
 /* Ends the program: the exit status of an emulator, a halt on a real board. */
 void board_exit(int code) __attribute__((noreturn));
 
-/* Bytes reserved for the stack, and the most that was ever in use since start-up. */
+/* Bytes reserved for the stack, the most that was ever in use since start-up, and the least that must be
+ * reserved: what the build found that the program may use, and a guard. 0: it is not known. */
 uint32_t board_stack_bytes(void);
 uint32_t board_stack_used(void);
+uint32_t board_stack_needed(void);
 
 /* Why the processor stopped; register names of the Armv7-M manual. */
 typedef struct board_fault {

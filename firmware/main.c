@@ -14,7 +14,7 @@ static uint64_t state[UNITS(MODEL_STATE_BYTES)];
 static uint64_t arena[UNITS(MODEL_ARENA_BYTES)];
 static device self;
 
-#define EXIT_NO_MODEL 71
+#define EXIT_REFUSED 71
 
 /* Tells the host before the board exits: exception, status, address, pc, stack broken; each 32. */
 void board_on_fault(const board_fault *fault) {
@@ -28,6 +28,16 @@ void board_on_fault(const board_fault *fault) {
     link_send(frame, LINK_HEADER_BYTES + 20);
 }
 
+/* Nothing runs on a stack that is too small, or in memory that is none: tells the host, and ends.
+ * needed, there: bytes of stack; both 0: it is the model's memory. */
+static void refuse(uint32_t needed, uint32_t there) {
+    uint8_t frame[LINK_HEADER_BYTES + 8 + LINK_CRC_BYTES] = {PROTOCOL_REFUSAL, 0};
+    link_put32(frame + LINK_HEADER_BYTES, needed);
+    link_put32(frame + LINK_HEADER_BYTES + 4, there);
+    link_send(frame, LINK_HEADER_BYTES + 8);
+    board_exit(EXIT_REFUSED);
+}
+
 int main(void) {
     const tiny_memory memory = {
         .weights = (uint8_t *)weights,
@@ -38,8 +48,11 @@ int main(void) {
         .arena_bytes = sizeof arena,
     };
     board_init();
+    if (board_stack_bytes() < board_stack_needed()) {
+        refuse(board_stack_needed(), board_stack_bytes());
+    }
     if (device_start(&self, &model, MODEL_NAME, &memory) != TINY_OK) {
-        board_exit(EXIT_NO_MODEL);
+        refuse(0, 0);
     }
     for (;;) {
         const int byte = board_uart_read();

@@ -17,10 +17,11 @@ typedef enum protocol_type {
     PROTOCOL_RESET = 10,
     PROTOCOL_SCHEDULE = 11,
     PROTOCOL_GUARD = 12,
-    PROTOCOL_REPLY = 0x80, /* added to the type of the command */
-    PROTOCOL_READY = 0xF0, /* the device has started */
-    PROTOCOL_NAK = 0xF1,   /* a damaged frame came in */
-    PROTOCOL_FAULT = 0xF2  /* the processor stopped */
+    PROTOCOL_REPLY = 0x80,  /* added to the type of the command */
+    PROTOCOL_READY = 0xF0,  /* the device has started */
+    PROTOCOL_NAK = 0xF1,    /* a damaged frame came in */
+    PROTOCOL_FAULT = 0xF2,  /* the processor stopped */
+    PROTOCOL_REFUSAL = 0xF3 /* the firmware will not run */
 } protocol_type;
 
 /* First byte of the body of every reply. */

@@ -8,6 +8,7 @@
 
 /* The stack lies at the bottom of SRAM: beneath its guard there is nothing to overwrite. */
 extern uint32_t linker_stack_start[], linker_stack_end[];
+extern uint32_t linker_stack_needed[]; /* its address is a number of bytes */
 
 /* Bytes from one linker symbol to another; as numbers, since to C they are unrelated objects. */
 #define BYTES_BETWEEN(start, end) ((uint32_t)(end) - (uint32_t)(start))

@@ -43,3 +43,5 @@ uint32_t board_stack_used(void) {
     }
     return BYTES_BETWEEN(word, linker_stack_end);
 }
+
+uint32_t board_stack_needed(void) { return (uint32_t)linker_stack_needed; }

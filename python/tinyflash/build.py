@@ -19,6 +19,7 @@ from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
 
 KERNELS = "ref"
+STACK_GUARD_BYTES = 32  # at the low end of a stack, which the processor protects
 # Of a failed build, the lines that say why; the linker's own come before collect2's.
 _CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
 
@@ -32,6 +33,7 @@ class FirmwareSize:
     flash_bytes: int  # code, constants, and the initial values of variables
     sram_bytes: int  # all of SRAM that is spoken for, the stack included
     stack_bytes: int  # reserved for the stack
+    stack_use_bytes: int  # of it, at worst
     guard_bytes: int  # of SRAM: held-out samples, and the guard's copy of the best weights
 
     @property
@@ -60,29 +62,70 @@ def build_firmware(
         for name in ("model.c", "model.h"):
             files.write_bytes(copy / name, (model / name).read_bytes())
         settings = {"BOARD": board.name, "MODEL": copy, "BUILD": build}
-        log = _run_scons({**settings, "KERNELS": kernels, "GUARD": guard})
+        log = _run_scons("firmware", {**settings, "KERNELS": kernels, "GUARD": guard})
         if log is not None:
+            _check_stack(board, log, build)
             raise _failure(board, log.replace(str(copy), str(model)), output, guard)
         for name in ("firmware.map", "firmware.elf"):
             files.write_bytes(output / name, (build / name).read_bytes())
     return output / "firmware.elf"
 
 
-def _run_scons(settings: Mapping[str, object]) -> str | None:
-    """Builds the target `firmware`; returns what was said if that failed."""
+def compile_objects(model_header: str, board: Board, folder: Path) -> Path:
+    """Compiles all of the firmware but the model; returns the folder of the objects."""
+    _check_tools()
+    files.write_bytes(folder / "model.h", model_header.encode())
+    log = _run_scons("objects", {"BOARD": board.name, "MODEL": folder, "BUILD": folder})
+    if log is not None:
+        raise _failure(board, log, folder, 0)
+    return folder / "objects"
+
+
+def _run_scons(target: str, settings: Mapping[str, object]) -> str | None:
+    """Builds a target of SConstruct; returns what was said if that failed."""
     command = [sys.executable, "-m", "SCons", "-C", str(source_root()), "-Q", "--silent"]
-    command += [f"-j{os.cpu_count() or 1}", "firmware"]
+    command += [f"-j{os.cpu_count() or 1}", target]
     command += [f"{name}={value}" for name, value in settings.items()]
     done = subprocess.run(command, capture_output=True, text=True)
     return None if done.returncode == 0 else done.stdout + done.stderr
 
 
+def can_compile() -> bool:
+    """Whether there is all that firmware is built with."""
+    return not _absent_tools()
+
+
+def _absent_tools() -> list[toolchain.Tool]:
+    return [tool for tool in toolchain.missing(["boards"]) if tool.name != "QEMU"]
+
+
 def _check_tools() -> None:
-    absent = [tool for tool in toolchain.missing(["boards"]) if tool.name != "QEMU"]
+    absent = _absent_tools()
     if absent:
         names = ", ".join(tool.name for tool in absent)
         how = toolchain.install_command(absent, toolchain.package_manager())
         raise BuildError(f"{names} missing; install with: {how}")
+
+
+def _check_stack(board: Board, log: str, folder: Path) -> None:
+    """Raises BoardError if it was for the stack that the linker failed (boards/cortex_m)."""
+    if "stack_bytes is less than" in log:
+        use = int((folder / "stack.ld").read_text(encoding="utf-8").split()[2].rstrip(";"))
+        raise stack_error(board, use)
+
+
+def stack_needed(use: int) -> int:
+    """Bytes to reserve for a stack of which `use` may be used: with its guard, in its units."""
+    return -(-(use + STACK_GUARD_BYTES) // STACK_GUARD_BYTES) * STACK_GUARD_BYTES
+
+
+def stack_error(board: Board, use: int) -> BoardError:
+    """What to say of a board whose reserve is smaller than that."""
+    needed = stack_needed(use)
+    return BoardError(
+        f"board {board.name}: its stack of {board.stack_bytes:,} bytes is smaller than the "
+        f"{needed:,} that the firmware may need; set stack_bytes = {needed} in its board.toml"
+    )
 
 
 def _failure(board: Board, log: str, output: Path, guard: int) -> BoardError | BuildError:
@@ -106,13 +149,15 @@ def firmware_size(elf: Path) -> FirmwareSize:
     with elf.open("rb") as file:
         image = ELFFile(file)
         sizes = {s.name: int(s["sh_size"]) for s in image.iter_sections() if s["sh_flags"] & 2}
-        symbols = image.get_section_by_name(".symtab").iter_symbols()
+        symbols = list(image.get_section_by_name(".symtab").iter_symbols())
         guard = sum(int(s["st_size"]) for s in symbols if s.name in _GUARD)
+        use = [int(s["st_value"]) for s in symbols if s.name == "board_stack_use"]
     stack, data = sizes.get(".stack", 0), sizes.get(".data", 0)
     return FirmwareSize(
         flash_bytes=sizes[".text"] + data,
         sram_bytes=stack + data + sizes.get(".bss", 0),
         stack_bytes=stack,
+        stack_use_bytes=sum(use),
         guard_bytes=guard,
     )
 

@@ -10,6 +10,7 @@ from tinyflash import files, report
 from tinyflash.boards import Board
 from tinyflash.calibrate import Samples, calibrate
 from tinyflash.errors import SchemeError
+from tinyflash.footprint import Footprint, footprint_if_known
 from tinyflash.graph import Graph
 from tinyflash.lower import lower
 from tinyflash.lower.layout import lay_out, with_weights
@@ -42,6 +43,7 @@ class Compiled:
     infer: Planned
     train: Planned | None
     board: Board | None = None
+    used: Footprint | None = None  # on the board, if that is known
 
     @property
     def train_plan(self) -> Plan | None:
@@ -60,7 +62,7 @@ class Compiled:
 
     @cached_property
     def report(self) -> report.Report:
-        return report.make_report(self.program, self.infer, self.train, self.board)
+        return report.make_report(self.program, self.infer, self.train, self.board, self.used)
 
     def write(self, directory: str | Path) -> None:
         """model.c, model.h, report.json and report.txt, each whole or not at all."""
@@ -97,9 +99,10 @@ def compile_model(
         infer = _planned(prune_to_output(full), row_source)
         train = _planned(prune_to_updates(full), row_source)
     program = lower(infer, train, seed)
+    used = None if board is None else footprint_if_known(program, board)
     if board is not None:
-        report.check_fits(program, infer, train, board)
-    return Compiled(calibrate(program, calibration, seed), infer, train, board)
+        report.check_fits(program, infer, train, board, used)
+    return Compiled(calibrate(program, calibration, seed), infer, train, board, used)
 
 
 def forward_graph(graph: Graph, scheme: Scheme) -> Graph:

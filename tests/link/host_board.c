@@ -34,3 +34,5 @@ void board_exit(int code) { exit(code); }
 uint32_t board_stack_bytes(void) { return 0; }
 
 uint32_t board_stack_used(void) { return 0; }
+
+uint32_t board_stack_needed(void) { return 0; }

@@ -38,7 +38,7 @@ def test_a_session(emulated: Emulated) -> None:
         device.reset()
         device.restore(weights, state)
         assert (device.weights, device.state) == (weights, state)
-        assert 200 < device.stack_high_water < board.stack_bytes / 2
+        assert 100 < device.stack_high_water < board.stack_bytes / 2
         assert device.frames_damaged == damaged <= 1
 
 

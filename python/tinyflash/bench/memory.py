@@ -11,13 +11,13 @@ from tinyflash.compiler import Compiled, compile_model
 from tinyflash.costs import multiply_adds
 from tinyflash.data import mlperf_tiny
 from tinyflash.errors import DataError
+from tinyflash.footprint import footprint
 from tinyflash.graph import Graph
 from tinyflash.lower.program import Planned
 from tinyflash.passes.layers import WEIGHTED
 from tinyflash.passes.scheme import Scheme
 from tinyflash.plan.calls import rows_computed
 from tinyflash.read import read
-from tinyflash.report import FIRMWARE_BYTES
 from tinyflash.zoo import published
 from tinyflash.zoo.reference import reference_network
 from tinyflash.zoo.schemes import scheme
@@ -111,13 +111,14 @@ def measure(subject: Subject, board: Board) -> Measured:
 
 def _parts(compiled: Compiled, board: Board) -> dict[str, int]:
     program = compiled.program
+    used = footprint(program, board)
     return {
         "arena": program.arena_bytes,
         "trainable": len(program.weights),
         "state": len(program.state),
-        "stack": board.stack_bytes,
-        "static": FIRMWARE_BYTES,
-        "scratch": 0,
+        "stack": used.stack_bytes,
+        "static": used.static_bytes,
+        "scratch": used.scratch_bytes,
     }
 
 

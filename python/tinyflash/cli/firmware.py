@@ -36,7 +36,8 @@ def build(folder: Path, board: str | None, guard: int) -> None:
     size = firmware_size(elf)
     click.echo(
         f"{elf}: flash {size.flash_bytes:,} of {target.flash_bytes:,} bytes, SRAM "
-        f"{size.sram_bytes:,} of {target.sram_bytes:,} (stack {size.stack_bytes:,})"
+        f"{size.sram_bytes:,} of {target.sram_bytes:,} (stack {size.stack_bytes:,}, "
+        f"of which {size.stack_use_bytes:,} can be used)"
     )
     if guard:
         click.echo(

@@ -100,7 +100,7 @@ class Link:
             for frame in self._receive():
                 if frame.type == sent.type | protocol.REPLY and frame.sequence == sent.sequence:
                     return frame
-                _check_fault(frame)
+                _check_alive(frame)
                 if frame.type == Type.READY and not starting:
                     raise LinkError("the device started anew and lost what it had learned")
                 if frame.type in (Type.READY, Type.NAK):
@@ -122,7 +122,7 @@ class Link:
             self._port.write(data)
         except (serial.SerialException, OSError) as error:
             for frame in self._last_words():
-                _check_fault(frame)
+                _check_alive(frame)
             raise self._lost(error) from error
 
     def _last_words(self) -> list[Frame]:
@@ -142,9 +142,11 @@ class Link:
         return LinkError(reason or f"the serial line is gone: {error}")
 
 
-def _check_fault(frame: Frame) -> None:
+def _check_alive(frame: Frame) -> None:
     if frame.type == Type.FAULT:
         raise LinkError(f"the device stopped: {protocol.fault_text(frame.body)}")
+    if frame.type == Type.REFUSAL:
+        raise LinkError(f"the device refuses to run, {protocol.refusal_text(frame.body)}")
 
 
 def _checked(reply: Frame) -> bytes:

@@ -31,6 +31,7 @@ class Type(IntEnum):
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
+    REFUSAL = 0xF3
 
 
 class Space(IntEnum):
@@ -83,6 +84,7 @@ RESTORE = struct.Struct("<IB")  # model hash, set of spaces
 COMMIT = struct.Struct("<I")  # CRC-32
 COUNTERS_REPLY = struct.Struct("<IIII")  # step, weights saturated, stack used, frames damaged
 FAULT = struct.Struct("<IIIII")  # exception, status, address, pc, stack broken
+REFUSAL = struct.Struct("<II")  # bytes of stack needed, reserved
 _INFO = struct.Struct("<BBHIIIIIIIII")  # version, flags, and then
 _INFO_NUMBERS = (
     *("frame_bytes", "hash", "weights_bytes", "state_bytes", "arena_bytes", "input_bytes"),
@@ -155,3 +157,16 @@ def fault_text(body: bytes) -> str:
     cause = next(causes, f"exception {exception}")
     where = f", address 0x{address:08x}" if address else ""
     return f"{cause}, at pc 0x{pc:08x}{where}"
+
+
+def refusal_text(body: bytes) -> str:
+    """A REFUSAL frame, for a person."""
+    if len(body) != REFUSAL.size:
+        return "and does not say why"
+    needed, reserved = REFUSAL.unpack(body)
+    if not needed:
+        return "since its memory is too small for the model; build its firmware again"
+    return (
+        f"since its stack of {reserved:,} bytes is smaller than the {needed:,} that it may need; "
+        f"set stack_bytes = {-(-needed // 32) * 32} in its board.toml and build again"
+    )

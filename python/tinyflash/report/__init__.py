@@ -1,5 +1,5 @@
 """What a compilation says about itself: for programs as a dict, for people as text and page."""
 
-from tinyflash.report.summary import FIRMWARE_BYTES, Report, as_text, check_fits, make_report
+from tinyflash.report.summary import Report, as_text, check_fits, make_report
 
-__all__ = ["FIRMWARE_BYTES", "Report", "as_text", "check_fits", "make_report"]
+__all__ = ["Report", "as_text", "check_fits", "make_report"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tinyflash.boards import Board
+from tinyflash.build import stack_error, stack_needed
 from tinyflash.errors import BoardError
+from tinyflash.footprint import Footprint
 from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
 from tinyflash.guard import GuardCost
 from tinyflash.lower.constants import dead_channels
@@ -16,14 +18,15 @@ from tinyflash.program import Program
 
 Report = dict[str, Any]
 
-# What the link and its session hold, rounded up; the linker has the last word.
-FIRMWARE_BYTES = 2048
-
 
 def make_report(
-    program: Program, infer: Planned, train: Planned | None, board: Board | None
+    program: Program,
+    infer: Planned,
+    train: Planned | None,
+    board: Board | None,
+    used: Footprint | None,
 ) -> Report:
-    """Sizes in bytes; the keys are stable."""
+    """Sizes in bytes; the keys are stable. used: what the board's compiler makes of the library."""
     fuller = train if train is not None and _is_larger(train, infer) else infer
     guard = GuardCost.of(program, 1)
     return {
@@ -35,6 +38,7 @@ def make_report(
         "trainable_bytes": len(program.weights),
         **_bytes_by_use(train),
         "state_bytes": len(program.state),
+        **_bytes_of_code(used),
         "frozen_bytes": len(program.flash),
         "guard_sample_bytes": guard.sample_bytes,
         "guard_snapshot_bytes": guard.snapshot_bytes,
@@ -55,6 +59,13 @@ def _bytes_by_use(train: Planned | None) -> dict[str, int]:
                 assert train is not None
                 found[use.get(role, "optimizer_bytes")] += train.graph.tensors[tensor].nbytes
     return found
+
+
+def _bytes_of_code(used: Footprint | None) -> Report:
+    """None where no board is named, or its compiler is missing."""
+    names = ("stack", "static", "scratch", "firmware_stack", "firmware_static")
+    sizes = {f"{name}_bytes": getattr(used, f"{name}_bytes", None) for name in names}
+    return {**sizes, "stack_by_kernel": None if used is None else dict(used.kernels)}
 
 
 def _peak(planned: Planned) -> Report:
@@ -97,15 +108,25 @@ def _trainable_bytes(graph: Graph, layer: Node, role: str) -> int:
     return tensor.nbytes if tensor is not None and tensor.kind == "trainable" else 0
 
 
-def check_fits(program: Program, infer: Planned, train: Planned | None, board: Board) -> None:
-    """Raises BoardError if the model alone, without firmware and stack, is beyond the board."""
-    ram = program.arena_bytes + len(program.weights) + len(program.state) + _reserved(board)
+def check_fits(
+    program: Program,
+    infer: Planned,
+    train: Planned | None,
+    board: Board,
+    used: Footprint | None,
+) -> None:
+    """Raises BoardError if the model with the firmware around it is beyond the board."""
+    if used is not None and stack_needed(used.firmware_stack_bytes) > board.stack_bytes:
+        raise stack_error(board, used.firmware_stack_bytes)
+    firmware = 0 if used is None else used.static_bytes + used.firmware_static_bytes
+    model = program.arena_bytes + len(program.weights) + len(program.state)
+    ram = model + firmware + board.stack_bytes
     if ram > board.sram_bytes:
         planned = train if train is not None and _is_larger(train, infer) else infer
         raise BoardError(
             f"board {board.name}: {ram - board.sram_bytes:,} bytes of SRAM too small: arena "
             f"{program.arena_bytes:,} + trained weights {len(program.weights):,} + state "
-            f"{len(program.state):,} + firmware and stack {_reserved(board):,} > "
+            f"{len(program.state):,} + firmware {firmware:,} + its stack {board.stack_bytes:,} > "
             f"{board.sram_bytes:,}; at the arena's peak stand {_names(planned)}; "
             "train fewer channels or layers, or take a larger board"
         )
@@ -115,11 +136,6 @@ def check_fits(program: Program, infer: Planned, train: Planned | None, board: B
             f"board {board.name}: {rom - board.flash_bytes:,} bytes of flash too small for "
             f"{rom:,} bytes of weights; take a larger board or a smaller model"
         )
-
-
-def _reserved(board: Board) -> int:
-    """SRAM that is not the model's: the stack, and the firmware's own buffers."""
-    return board.stack_bytes + FIRMWARE_BYTES
 
 
 def _is_larger(a: Planned, b: Planned) -> bool:
@@ -144,6 +160,7 @@ def as_text(report: Report) -> str:
         f"  (weights {report['weight_bytes']:,}, biases {report['bias_bytes']:,}, "
         f"optimizer {report['optimizer_bytes']:,})",
         f"  state            {report['state_bytes']:>9,} bytes",
+        *_code_lines(report),
         f"  frozen weights   {report['frozen_bytes']:>9,} bytes of flash",
         f"  operations       {report['infer_operations']:>9,} to infer, "
         f"{report['train_operations']:,} to train",
@@ -159,6 +176,20 @@ def as_text(report: Report) -> str:
         ]
         lines += ["", "Trained layers:", *(_layer_line(layer) for layer in report["trained"])]
     return "\n".join(lines) + "\n"
+
+
+def _code_lines(report: Report) -> list[str]:
+    if report["stack_bytes"] is None:
+        return []
+    kernel, deepest = max(report["stack_by_kernel"].items(), key=lambda item: item[1])
+    return [
+        f"  stack            {report['stack_bytes']:>9,} bytes"
+        f"  (of the library at worst; {kernel} takes {deepest:,})",
+        f"  static           {report['static_bytes']:>9,} bytes  (a session and library variables)",
+        f"  firmware         {report['firmware_static_bytes']:>9,} bytes"
+        f"  (its own variables; its stack at worst, the library's in it: "
+        f"{report['firmware_stack_bytes']:,})",
+    ]
 
 
 def _layer_line(layer: Report) -> str:

@@ -1,0 +1,72 @@
+"""What an object file says of itself: functions, tables of functions, variables, types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_RELOC_TYPE_ARM
+from elftools.elf.relocation import RelocationSection
+
+from tinyflash.errors import InternalError
+
+_CALLS = tuple(ENUM_RELOC_TYPE_ARM[f"R_ARM_{kind}"] for kind in ("THM_CALL", "THM_JUMP24"))
+_VARIABLES = (".data", ".bss")
+
+
+@dataclass(frozen=True)
+class CompiledUnit:
+    """Functions of one object file, by symbol, and variables."""
+
+    defined: frozenset[str]
+    called: frozenset[str]
+    held: frozenset[str]  # whose addresses lie in its data: tables to call through
+    handed: frozenset[str]  # whose addresses its code takes, to hand them on
+    variables: dict[str, int]  # bytes of SRAM, by name of the section: .bss.name
+
+
+def read_unit(path: Path) -> CompiledUnit:
+    """What an object file holds."""
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        symbols = [s for s in elf.get_section_by_name(".symtab").iter_symbols() if s.name]
+        defined = {s.name for s in symbols if s["st_info"]["type"] == "STT_FUNC"}
+        callable_ = defined | {s.name for s in symbols if s["st_shndx"] == "SHN_UNDEF"}
+        called, held, handed = set(), set(), set()
+        for section, kind, symbol in _relocations(elf):
+            if symbol in callable_ and kind in _CALLS:
+                called.add(symbol)
+            elif symbol in callable_ and section.startswith((".rodata", *_VARIABLES)):
+                held.add(symbol)
+            elif symbol in callable_ and section.startswith(".text"):
+                handed.add(symbol)
+        sizes = {s.name: int(s["sh_size"]) for s in elf.iter_sections()}
+    variables = {name: size for name, size in sizes.items() if name.startswith(_VARIABLES)}
+    return CompiledUnit(
+        *(frozenset(defined), frozenset(called), frozenset(held), frozenset(handed)), variables
+    )
+
+
+def _relocations(elf: ELFFile) -> Iterator[tuple[str, int, str]]:
+    """Section, type and symbol of each relocation."""
+    for section in elf.iter_sections():
+        if isinstance(section, RelocationSection):
+            place = elf.get_section(section["sh_info"]).name
+            symbols: Any = elf.get_section(section["sh_link"])
+            for entry in section.iter_relocations():
+                yield place, entry["r_info_type"], symbols.get_symbol(entry["r_info_sym"]).name
+
+
+def size_of(path: Path, struct: str) -> int:
+    """The size of a struct, by the debugging information of an object file."""
+    with path.open("rb") as file:
+        for unit in ELFFile(file).get_dwarf_info().iter_CUs():
+            for entry in unit.iter_DIEs():
+                name, size = (entry.attributes.get(f"DW_AT_{key}") for key in ("name", "byte_size"))
+                is_struct = entry.tag == "DW_TAG_structure_type" and name and size
+                if is_struct and name.value.decode() == struct:
+                    return int(size.value)
+    raise InternalError(f"{path.name} does not say how large a {struct} is")
