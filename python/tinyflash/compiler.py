@@ -65,12 +65,13 @@ class Compiled:
         return report.make_report(self.program, self.infer, self.train, self.board, self.used)
 
     def write(self, directory: str | Path) -> None:
-        """model.c, model.h, report.json and report.txt, each whole or not at all."""
+        """model.c, model.h, report.json, .txt and .html, each whole or not at all."""
         directory = Path(directory)
         texts = {
             "model.c": c.source(self.program),
             "model.h": c.header(self.program),
             "report.txt": report.as_text(self.report),
+            "report.html": report.as_html(self.report),
         }
         for name, text in texts.items():
             files.write_bytes(directory / name, text.encode())

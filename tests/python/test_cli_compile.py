@@ -78,7 +78,7 @@ def test_compile_writes_table_header_and_reports(tmp_path, model, scheme):
     out = tmp_path / "out"
     result = tinyflash("compile", model, "--scheme", scheme, "--board", "qemu_stm32f405", "-o", out)
     assert result.exit_code == 0, result.output
-    assert files_in(out) == ["model.c", "model.h", "report.json", "report.txt"]
+    assert files_in(out) == ["model.c", "model.h", "report.html", "report.json", "report.txt"]
     report = json.loads((out / "report.json").read_text())
     assert report["board"] == "qemu_stm32f405"
     assert report["hash"] in result.stdout

@@ -20,7 +20,7 @@ from tinyflash.read import read
 @options.seed
 @options.output_folder("Directory for table, header and report.")
 def compile_(model: Path, scheme: Path | None, board: str | None, seed: int, output: Path) -> None:
-    """Compile MODEL to a C table: model.c, model.h, report.json, report.txt.
+    """Compile MODEL to a C table: model.c, model.h, and a report: report.html, .json, .txt.
 
     Without a scheme the model infers and does not train; without a board its memory has no limit.
     """

@@ -9,13 +9,13 @@ from tinyflash.boards import load_board
 from tinyflash.compiler import compile_model
 from tinyflash.console import output, say
 from tinyflash.demo.board import run_on_board
-from tinyflash.demo.pictures import draw
 from tinyflash.demo.report import Report, as_table, make_report
 from tinyflash.demo.runs import head_only_accuracy, run_on_host
 from tinyflash.demo.task import load_task, recipe, scheme
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
 from tinyflash.learned import Learned, save_learned
+from tinyflash.plots import Curve, draw_learning_curve
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,25 @@ def run(settings: Settings) -> Report:
     report = make_report(board, seed, compiled, measured, head_only, exact)
     learned = Learned(compiled.program.hash, measured.run.weights, measured.run.state)
     save_learned(settings.output / "learned.npz", learned)
-    draw(settings.output, compiled, measured.run.history, len(task.train), report)
+    draw_learning_curve(
+        settings.output / "learning_curve.png",
+        measured.run.history,
+        _curve(report, len(task.train)),
+    )
     write_json(settings.output / "report.json", asdict(report))
     output().print(as_table(report, board, measured.size.stack_bytes))
-    say(f"wrote {settings.output}/report.json, learned.npz, learning_curve.png, memory_map.png")
+    say(f"wrote {settings.output}/report.json, learned.npz, learning_curve.png, model/report.html")
     if not exact:
         raise InternalError("board and host disagree; this is a defect of tinyflash, report it")
     return report
+
+
+def _curve(report: Report, samples: int) -> Curve:
+    """What the picture shows besides the steps; `samples` in an epoch."""
+    return Curve(
+        f"A person detector learns faces on {report.board}",
+        samples,
+        report.accuracy_before,
+        report.accuracy_after,
+        report.accuracy_head_only,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from tinyflash.boards import Board
@@ -15,6 +16,8 @@ from tinyflash.lower.program import Planned
 from tinyflash.passes.layers import WEIGHTED, in_channels
 from tinyflash.plan import Placement
 from tinyflash.program import Program
+from tinyflash.report.advice import advise
+from tinyflash.report.contents import network_contents, plan_contents, streaming
 
 Report = dict[str, Any]
 
@@ -45,7 +48,29 @@ def make_report(
         "infer_operations": len(program.infer),
         "train_operations": len(program.train),
         "peak": _peak(fuller),
+        **_details(infer, train, fuller, board),
         "trained": [] if train is None else _trained(train.graph),
+    }
+
+
+def _details(infer: Planned, train: Planned | None, fuller: Planned, board: Board | None) -> Report:
+    """All that the page draws; `plans` holds the train plan only where there is one."""
+    plans = {"train": train, "infer": infer}
+    return {
+        "limits": None if board is None else _limits(board),
+        "plans": {name: plan_contents(p) for name, p in plans.items() if p is not None},
+        "fuller": "infer" if fuller is infer else "train",
+        "network": network_contents(infer, train),
+        "advice": [asdict(one) for one in advise(fuller)],
+        "streaming": streaming(fuller),
+    }
+
+
+def _limits(board: Board) -> Report:
+    return {
+        "sram_bytes": board.sram_bytes,
+        "flash_bytes": board.flash_bytes,
+        "stack_bytes": board.stack_bytes,
     }
 
 

@@ -1,0 +1,282 @@
+"""Reports: what they say of a plan is true, and the page shows it without help from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tinyflash import report
+from tinyflash.boards import load_board
+from tinyflash.compiler import Compiled, compile_model
+from tinyflash.lower.program import Planned
+from tinyflash.plan.calls import Call, rows_computed
+from tinyflash.report.advice import advise
+from tinyflash.report.page import HEIGHT, WIDTH, draw
+from tinyflash.report.timeline import columns, filled, highest
+from tinyflash.zoo.published import schemes
+from tinyflash.zoo.reference import reference_network
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+RUN = range(2, 7)  # nodes that `streamed` calls row by row
+
+
+@pytest.fixture(scope="module")
+def compiled() -> Compiled:
+    graph = reference_network("mcunet-5fps")
+    return compile_model(graph, schemes("mcunet-5fps")["49kb"], load_board("qemu_mps2_an500"))
+
+
+def trained(compiled: Compiled) -> Planned:
+    assert compiled.train is not None
+    return compiled.train
+
+
+def streamed(planned: Planned) -> Planned:
+    """The same plan with the nodes of RUN called by turns, row by row; and a ring among them. Not a
+    plan to execute: lifetimes are those of whole nodes."""
+    graph, plan = planned.graph, planned.plan
+    heights = [rows_computed(graph, node) for node in graph.nodes]
+    turns = [(row / heights[n], n, row) for n in RUN for row in range(heights[n])]
+    rows = [Call(node, row, 1) for _, node, row in sorted(turns)]
+    calls = (*plan.calls[: RUN.start], *rows, *plan.calls[RUN.stop :])
+    moved = {call.node: i for i, call in reversed(list(enumerate(calls)))}
+    last = {call.node: i for i, call in enumerate(calls)}
+    placements = tuple(
+        replace(
+            p,
+            storage=replace(
+                p.storage,
+                first=moved.get(p.storage.first, -1),
+                last=last.get(p.storage.last, len(calls)),
+            ),
+        )
+        for p in plan.placements
+    )
+    ring = graph.nodes[RUN.start].outputs["y"]
+    changed = replace(
+        plan,
+        calls=calls,
+        placements=placements,
+        peak_step=moved[plan.peak_step],
+        rings={ring: 3},
+    )
+    return replace(planned, plan=changed)
+
+
+def stream_report(compiled: Compiled) -> report.Report:
+    train = streamed(trained(compiled))
+    return report.make_report(compiled.program, compiled.infer, train, compiled.board)
+
+
+# ---- Time ----------------------------------------------------------------------------------------
+
+
+def test_a_plan_without_streaming_has_a_column_per_node(compiled: Compiled) -> None:
+    planned = trained(compiled)
+    found = columns(planned.graph, planned.plan.calls)
+    assert [c.nodes for c in found] == [(i,) for i in range(len(planned.graph.nodes))]
+    assert [(c.first, c.last) for c in found] == [(i, i) for i in range(len(found))]
+
+
+def test_a_streamed_run_is_one_column(compiled: Compiled) -> None:
+    planned = streamed(trained(compiled))
+    found = columns(planned.graph, planned.plan.calls)
+    runs = [c for c in found if c.width > 1]
+    assert [set(c.nodes) for c in runs] == [set(RUN)]
+    assert len(found) == len(planned.graph.nodes) - len(RUN) + 1
+    covered = [call for c in found for call in range(c.first, c.last + 1)]
+    assert covered == list(range(len(planned.plan.calls)))
+    assert sum(c.width for c in found) == len(planned.graph.nodes)
+
+
+def test_bytes_in_use_are_those_of_the_plan(compiled: Compiled) -> None:
+    plan = trained(compiled).plan
+    curve = filled(plan.placements)
+    alive = [p.storage.nbytes for p in plan.live_at(plan.peak_step)]
+    assert highest(curve) == sum(alive)
+    assert plan.lower_bound - 3 * len(alive) <= highest(curve) <= plan.lower_bound
+    assert curve[-1][1] == 0
+
+
+def test_storages_that_share_bytes_count_once(compiled: Compiled) -> None:
+    first, *_ = trained(compiled).plan.placements
+    twin = replace(first, offset=first.offset + 4)
+    assert highest(filled([first, twin])) == first.storage.nbytes + 4
+
+
+# ---- Advice --------------------------------------------------------------------------------------
+
+
+def test_advice_lowers_the_peak_and_names_what_stands_there(compiled: Compiled) -> None:
+    planned = trained(compiled)
+    (advice,) = advise(planned)
+    assert "b1.pointwise1 and b0.pointwise2 are 163,840 bytes" in advice.text
+    assert advice.peak_bytes < planned.plan.lower_bound
+
+
+def test_advice_about_what_training_keeps(compiled: Compiled) -> None:
+    """The backward half of the plan alone: as if the forward maps were streamed away."""
+    planned = trained(compiled)
+    nodes = [node.op for node in planned.graph.nodes]
+    loss = nodes.index("softmax_loss")
+    late = tuple(p for p in planned.plan.placements if p.storage.last > loss)
+    curve = filled(late)
+    step = next(call for call, nbytes in curve if nbytes == highest(curve))
+    backward = replace(planned.plan, placements=late, peak_step=step)
+    found = advise(replace(planned, plan=backward))
+    texts = " ".join(advice.text for advice in found)
+    assert re.search(r"Freeze b7\.depthwise to b\d+\.\w+ \(\d+ layers\): .* ends at b8", texts)
+    assert re.search(r"Train half as many input channels of b\d+\.pointwise1", texts)
+    peaks = [a.peak_bytes for a in found if "Search longer" not in a.text]
+    assert peaks == sorted(peaks)
+    assert max(peaks) < highest(curve)
+
+
+# ---- The page ------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """Collects elements by tag, and checks that they nest."""
+
+    VOID = ("meta", "input", "br")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: dict[str, list[dict[str, str | None]]] = {}
+        self.open: list[str] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.setdefault(tag, []).append(dict(attrs))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.setdefault(tag, []).append(dict(attrs))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_stands_alone(compiled: Compiled) -> None:
+    text = report.as_html(compiled.report)
+    page = Page(text)
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", text)
+    for tags in page.found.values():
+        assert not any({"src", "href"} & set(attributes) for attributes in tags)
+    assert f"{compiled.program.arena_bytes:,}" in text
+
+
+def test_the_page_shows_every_buffer_in_its_place(compiled: Compiled) -> None:
+    content = compiled.report["plans"]["train"]
+    drawing = draw("train", content)
+    assert len(drawing.boxes) == len(content["buffers"]) == len(trained(compiled).plan.placements)
+    for box, buffer in zip(drawing.boxes, content["buffers"], strict=True):
+        assert 0 <= box.x < box.x + box.width <= WIDTH + 1e-6
+        assert box.y + 1e-6 >= 0
+        assert box.y + box.height <= HEIGHT + 1e-6
+        assert box.height / HEIGHT == pytest.approx(buffer["bytes"] / content["arena_bytes"])
+    for i, a in enumerate(drawing.boxes):
+        for b in drawing.boxes[:i]:
+            beside = a.x + a.width <= b.x + 1e-6 or b.x + b.width <= a.x + 1e-6
+            above = a.y + a.height <= b.y + 1e-6 or b.y + b.height <= a.y + 1e-6
+            assert beside or above
+
+
+def test_names_cannot_break_the_page(compiled: Compiled) -> None:
+    name = '</script><b title="'
+    Page(report.as_html({**compiled.report, "model": name}))
+    assert name not in report.as_html({**compiled.report, "model": name})
+    network = [{**layer, "layer": name} for layer in compiled.report["network"]]
+    assert name not in report.as_html({**compiled.report, "network": network})
+
+
+def test_a_model_that_only_infers_and_no_board() -> None:
+    compiled = compile_model(reference_network("mcunet-5fps"))
+    text = report.as_html(compiled.report)
+    Page(text)
+    assert "stack and firmware not counted" in text
+    assert "What is trained" not in text
+
+
+def test_the_page_of_a_streamed_plan(compiled: Compiled) -> None:
+    content = stream_report(compiled)
+    page = Page(report.as_html(content))
+    drawn = [r for r in page.found["rect"] if r.get("class") == "streamed"]
+    assert len(drawn) == 1
+    assert content["streaming"]["rings"][0]["rows"] == 3
+    assert content["streaming"]["runs"][0]["calls"] == sum(
+        rows_computed(trained(compiled).graph, trained(compiled).graph.nodes[n]) for n in RUN
+    )
+
+
+def test_the_report_survives_json(compiled: Compiled) -> None:
+    content = json.loads(json.dumps(compiled.report))
+    assert report.as_html(content) == report.as_html(compiled.report)
+
+
+# ---- A browser -----------------------------------------------------------------------------------
+
+ACTS = """
+const tell = [];
+const at = (element, type) => {
+  const box = element.getBoundingClientRect();
+  const place = { bubbles: true, clientX: box.x + box.width / 2, clientY: box.y + box.height / 2 };
+  element.dispatchEvent(new PointerEvent(type, place));
+};
+const tip = document.getElementById("tip");
+at(document.querySelector(".box"), "pointermove"); tell.push(tip.textContent);
+at(document.querySelector(".strip [data-l]"), "pointermove"); tell.push(tip.textContent);
+at(document.querySelector("h1"), "pointermove"); tell.push(String(tip.hidden));
+const rows = () => [...document.querySelectorAll("#operations tbody tr:not([hidden])")];
+tell.push(String(rows().length));
+document.querySelector("[data-phase=forward]").click();
+const filter = document.getElementById("filter");
+filter.value = "b9"; filter.dispatchEvent(new Event("input")); tell.push(String(rows().length));
+filter.value = ""; filter.dispatchEvent(new Event("input"));
+document.querySelectorAll("#operations th")[5].click(); tell.push(rows()[0].cells[5].textContent);
+rows()[0].click(); tell.push(document.getElementById("where").textContent);
+document.querySelector("[data-tab=infer]").click();
+tell.push(document.querySelector("[data-panel=train]").hidden + "");
+at(document.querySelector("[data-panel=infer] svg"), "click");
+tell.push(document.getElementById("where").textContent);
+document.body.dataset.told = JSON.stringify(tell);
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+def test_the_page_in_a_browser(compiled: Compiled, tmp_path: Path) -> None:
+    text = report.as_html(compiled.report)
+    path = tmp_path / "report.html"
+    path.write_text(text.replace("</body>", f"<script>{ACTS}</script></body>"), encoding="utf-8")
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += [f"--user-data-dir={tmp_path / 'browser'}", path.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    told = re.search(r"data-told=\"([^\"]*)\"", done.stdout)
+    assert told, done.stderr[-2000:]
+    buffer, layer, hidden, every, some, most, where, changed, moment = json.loads(
+        told[1].replace("&quot;", '"').replace("&amp;", "&")
+    )
+    content = compiled.report["plans"]["train"]
+    first = content["buffers"][0]
+    assert first["name"] in buffer
+    assert f"{first['bytes']:,} bytes" in buffer
+    assert first["made_by"] in buffer
+    assert layer.startswith("first")
+    assert hidden == "true"
+    operations = content["operations"]
+    assert every == str(len(operations))
+    later = [o for o in operations if o["phase"] != "forward"]
+    assert some == str(sum("b9" in o["layer"] for o in later))
+    assert most == f"{max(o['macs'] for o in later):,}"
+    assert where.split()[0] in {o["operation"] for o in later}
+    assert changed == "true"
+    assert moment.split()[0] in {"conv2d", "depthwise", "add"}
