@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tinyflash.graph import Graph, Node
 
@@ -16,6 +17,14 @@ class Call:
     count: int
 
 
+@dataclass(frozen=True)
+class Order:
+    """The calls of a graph, and of which tensors they need only so many rows at a time."""
+
+    calls: tuple[Call, ...]
+    rings: Mapping[str, int] = field(default_factory=dict)
+
+
 def rows_of(graph: Graph, tensor: str) -> int:
     """Rows of a map [.., height, width, channels]; anything else is one row."""
     shape = graph.tensors[tensor].shape
@@ -23,16 +32,14 @@ def rows_of(graph: Graph, tensor: str) -> int:
 
 
 def rows_computed(graph: Graph, node: Node) -> int:
-    """Rows that the calls of a node add up to. A mask has those of the map that it is made from;
-    what has no output, or a gradient for one, is computed at once."""
+    """Rows that the calls of a node add up to: those of y or dx. A mask has those of the map that
+    it is made from, an update is one."""
     if node.op == "mask":
         return rows_of(graph, node.inputs["y"])
-    y = node.outputs.get("y")
-    return 1 if y is None else rows_of(graph, y)
+    result = node.outputs.get("y") or node.outputs.get("dx")
+    return 1 if result is None else rows_of(graph, result)
 
 
-def whole(graph: Graph) -> tuple[Call, ...]:
+def whole(graph: Graph) -> Order:
     """One node after the other, each at once."""
-    return tuple(
-        Call(index, 0, rows_computed(graph, node)) for index, node in enumerate(graph.nodes)
-    )
+    return Order(tuple(Call(i, 0, rows_computed(graph, n)) for i, n in enumerate(graph.nodes)))

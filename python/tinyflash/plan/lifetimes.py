@@ -1,14 +1,16 @@
-"""When each piece of arena memory is in use: tensors grouped into storages, over node indices.
+"""When each piece of arena memory is in use: tensors in storages, over the calls of a plan.
 
 A reshape is a view of its input. Elementwise operators that may work in place (kernels.h says
-which) do so when their operand dies there.
+which) do so when their operand dies there. A ring is as large as its rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tinyflash.graph import Graph, Node
+from tinyflash.plan.calls import Call, Order, rows_of
 
 # Operators whose output may overwrite an operand, and the roles of such operands.
 IN_PLACE = {"add": ("a", "b"), "mul": ("a", "b"), "lookup": ("x",), "gradient_add": ("a", "b")}
@@ -17,7 +19,7 @@ VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
 
 @dataclass(frozen=True)
 class Storage:
-    """Bytes shared by `tensors`, live from node `first` through node `last` (inclusive)."""
+    """Bytes shared by `tensors`, live from call `first` through call `last` (inclusive)."""
 
     name: str
     tensors: tuple[str, ...]
@@ -26,53 +28,88 @@ class Storage:
     last: int
 
 
-def lifetimes(graph: Graph) -> tuple[Storage, ...]:
-    """The storages of a graph. Input and target are live from the start, the output to the end."""
-    last_read = _last_reads(graph)
-    sampled = graph.producer(graph.input.tensor) is None  # else a source gives it, as it is needed
-    given = [t for t in (graph.input.tensor if sampled else "", graph.target) if t]
-    home = {tensor: tensor for tensor in given}
-    storages = {tensor: _new(graph, tensor, -1, last_read) for tensor in given}
-    for index, node in enumerate(graph.nodes):
-        for tensor in node.outputs.values():
-            host = _host(graph, node, index, home, storages)
-            if host is None:
-                home[tensor] = tensor
-                storages[tensor] = _new(graph, tensor, index, last_read)
-            else:
-                home[tensor] = host
-                storages[host] = _joined(storages[host], tensor, last_read.get(tensor, index))
-    return tuple(storages.values())
+@dataclass(frozen=True)
+class Span:
+    """The calls of a node: the first one, and the last one."""
+
+    first: int
+    last: int
 
 
-def _last_reads(graph: Graph) -> dict[str, int]:
-    last = {t: i for i, n in enumerate(graph.nodes) for t in n.inputs.values()}
-    last[graph.output.tensor] = len(graph.nodes)
-    return last
+def spans(calls: Sequence[Call]) -> dict[int, Span]:
+    """The calls of each node, by its number."""
+    found: dict[int, Span] = {}
+    for index, call in enumerate(calls):
+        first = found[call.node].first if call.node in found else index
+        found[call.node] = Span(first, index)
+    return found
 
 
-def _new(graph: Graph, tensor: str, index: int, last_read: dict[str, int]) -> Storage:
-    last = last_read.get(tensor, index)
-    return Storage(tensor, (tensor,), graph.tensors[tensor].nbytes, index, last)
+def lifetimes(graph: Graph, order: Order) -> tuple[Storage, ...]:
+    """The storages of a graph. What the caller writes (input, target) is live from the start, the
+    output to the end."""
+    return _Lives(graph, order).storages()
 
 
-def _joined(storage: Storage, tensor: str, last: int) -> Storage:
-    tensors = (*storage.tensors, tensor)
-    return replace(storage, tensors=tensors, last=max(storage.last, last))
+def given(graph: Graph) -> tuple[str, ...]:
+    """Tensors that no node makes: the caller writes them before the first call."""
+    made = {t for node in graph.nodes for t in node.outputs.values()}
+    return tuple(t for t in (graph.input.tensor, graph.target) if t and t not in made)
 
 
-def _host(
-    graph: Graph, node: Node, index: int, home: dict[str, str], storages: dict[str, Storage]
-) -> str | None:
-    """The storage that a node's output lives in when it needs none of its own."""
-    if node.op in VIEWS:
-        return home[node.inputs[VIEWS[node.op]]]
-    (output,) = node.outputs.values()
-    for role in IN_PLACE.get(node.op, ()):
-        operand = node.inputs.get(role)
-        if operand is not None and operand in home:
-            storage = storages[home[operand]]
-            same_size = storage.nbytes == graph.tensors[output].nbytes
-            if storage.last == index and same_size:
-                return storage.name
-    return None
+class _Lives:
+    """Assigns tensors to storages, node by node."""
+
+    def __init__(self, graph: Graph, order: Order) -> None:
+        self.graph, self.rings = graph, order.rings
+        self.spans = spans(order.calls)
+        self.last_read: dict[str, int] = {}
+        for index, node in enumerate(graph.nodes):  # later nodes may end before earlier ones
+            for tensor in node.inputs.values():
+                last = self.last_read.get(tensor, -1)
+                self.last_read[tensor] = max(last, self.spans[index].last)
+        self.last_read[graph.output.tensor] = len(order.calls)
+        self.home = {tensor: tensor for tensor in given(graph)}
+        self.found = {tensor: self._new(tensor, Span(-1, -1)) for tensor in self.home}
+
+    def storages(self) -> tuple[Storage, ...]:
+        for index, node in enumerate(self.graph.nodes):
+            for tensor in node.outputs.values():
+                host = self._host(node, self.spans[index])
+                if host is None:
+                    self.home[tensor] = tensor
+                    self.found[tensor] = self._new(tensor, self.spans[index])
+                else:
+                    self.home[tensor] = host
+                    self._join(host, tensor, self.spans[index])
+        return tuple(self.found.values())
+
+    def _nbytes(self, tensor: str) -> int:
+        whole = self.graph.tensors[tensor].nbytes
+        if tensor not in self.rings:
+            return whole
+        return whole // rows_of(self.graph, tensor) * self.rings[tensor]
+
+    def _new(self, tensor: str, span: Span) -> Storage:
+        last = max(self.last_read.get(tensor, span.last), span.last)
+        return Storage(tensor, (tensor,), self._nbytes(tensor), span.first, last)
+
+    def _join(self, host: str, tensor: str, span: Span) -> None:
+        storage = self.found[host]
+        last = max(storage.last, self.last_read.get(tensor, span.last), span.last)
+        tensors = (*storage.tensors, tensor)
+        self.found[host] = replace(storage, tensors=tensors, last=last)
+
+    def _host(self, node: Node, span: Span) -> str | None:
+        """The storage that a node's output lives in when it needs none of its own."""
+        if node.op in VIEWS:
+            return self.home[node.inputs[VIEWS[node.op]]]
+        (output,) = node.outputs.values()
+        for role in IN_PLACE.get(node.op, ()):
+            operand = node.inputs.get(role)
+            if operand is not None and operand in self.home:
+                storage = self.found[self.home[operand]]
+                same_size = storage.nbytes == self._nbytes(output)
+                if storage.last == span.first == span.last and same_size:
+                    return storage.name
+        return None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 
-from tinyflash.graph import Graph
-from tinyflash.plan.calls import Call, whole
-from tinyflash.plan.lifetimes import Storage, lifetimes
+from tinyflash.plan.lifetimes import Storage
+from tinyflash.plan.problem import Problem
 
-ALIGNMENT = 4
 EXCHANGES = 400
 
 
@@ -21,106 +19,53 @@ class Placement:
     storage: Storage
     offset: int
 
-    @property
-    def end(self) -> int:
-        return self.offset + _aligned(self.storage.nbytes)
 
-
-@dataclass(frozen=True)
-class Plan:
-    """In which order rows are computed, and where everything of one graph lives in the arena.
-
-    `lower_bound`: the largest sum of live bytes at any node, which no plan can undercut;
-    `peak_step`: the first node where it stands. `rings`: tensors of which the arena holds only so
-    many rows at a time, row r at r mod that number; all others are whole.
-    """
-
-    placements: tuple[Placement, ...]
-    arena_bytes: int
-    lower_bound: int
-    peak_step: int
-    calls: tuple[Call, ...]
-    rings: Mapping[str, int] = field(default_factory=dict)
-
-    def offset(self, tensor: str) -> int:
-        return next(p.offset for p in self.placements if tensor in p.storage.tensors)
-
-    def live_at(self, step: int) -> tuple[Placement, ...]:
-        """What is live while node `step` runs, largest first."""
-        live = [p for p in self.placements if p.storage.first <= step <= p.storage.last]
-        return tuple(sorted(live, key=lambda p: -p.storage.nbytes))
-
-
-def plan(graph: Graph) -> Plan:
+def place(problem: Problem) -> tuple[Placement, ...]:
     """The smallest of several greedy placements, improved by search where none meets the bound."""
-    storages = lifetimes(graph)
-    bound, peak = _lower_bound(storages, len(graph.nodes))
-    orders = [sorted(storages, key=key) for key in _ORDERS]
-    order = min(orders, key=lambda o: _height(_first_fit(o)))
-    best = _first_fit(_improved(order, bound))
-    return Plan(best, _height(best), bound, peak, whole(graph))
+    indices = range(len(problem.storages))
+    orders = [sorted(indices, key=lambda i, k=key: k(problem.storages[i])) for key in _ORDERS]
+    order = min(orders, key=lambda o: problem.height(_first_fit(problem, o)))
+    offsets = _first_fit(problem, _improved(problem, order))
+    return tuple(Placement(s, o) for s, o in zip(problem.storages, offsets, strict=True))
 
 
-def _improved(order: list[Storage], bound: int) -> list[Storage]:
+def _improved(problem: Problem, order: list[int]) -> list[int]:
     """Exchanges two storages in the order of placement, repeatedly, while that does no harm."""
     random = Random(0)  # the same graph has the same plan
-    height = _height(_first_fit(order))
+    height = problem.height(_first_fit(problem, order))
     for _ in range(EXCHANGES):
-        if height == bound:
+        if height == problem.lower_bound.nbytes:
             break
         other = list(order)
         i, j = random.randrange(len(order)), random.randrange(len(order))
         other[i], other[j] = other[j], other[i]
-        changed = _height(_first_fit(other))
+        changed = problem.height(_first_fit(problem, other))
         if changed <= height:
             order, height = other, changed
     return order
 
 
-def _span(s: Storage) -> int:
-    return s.last - s.first + 1
-
-
 _ORDERS: tuple[Callable[[Storage], tuple[int, ...]], ...] = (
     lambda s: (-s.nbytes, s.first),
-    lambda s: (-s.nbytes * _span(s), s.first),
-    lambda s: (-_span(s), -s.nbytes),
+    lambda s: (-s.nbytes * (s.last - s.first + 1), s.first),
+    lambda s: (s.first - s.last, -s.nbytes),
     lambda s: (s.first, -s.nbytes),
     lambda s: (s.last, -s.nbytes),
 )
 
 
-def _aligned(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
-
-
-def _height(placements: Sequence[Placement]) -> int:
-    return max((p.end for p in placements), default=0)
-
-
-def _lower_bound(storages: Sequence[Storage], steps: int) -> tuple[int, int]:
-    sums = [
-        sum(_aligned(s.nbytes) for s in storages if s.first <= step <= s.last)
-        for step in range(-1, steps + 1)
-    ]
-    bound = max(sums)
-    return bound, min(max(sums.index(bound) - 1, 0), max(steps - 1, 0))
-
-
-def _first_fit(storages: Sequence[Storage]) -> tuple[Placement, ...]:
-    placed: list[Placement] = []
-    for storage in storages:
-        rivals = [
-            p for p in placed if p.storage.first <= storage.last and storage.first <= p.storage.last
-        ]
-        placed.append(Placement(storage, _lowest_gap(rivals, _aligned(storage.nbytes))))
-    return tuple(placed)
-
-
-def _lowest_gap(rivals: Sequence[Placement], nbytes: int) -> int:
-    offset = 0
-    for rival in sorted(rivals, key=lambda p: p.offset):
-        if rival.offset - offset >= nbytes:
-            break
-        offset = max(offset, rival.end)
-    return offset
+def _first_fit(problem: Problem, order: Sequence[int]) -> list[int]:
+    """Each storage at the lowest offset that those placed before it allow."""
+    offsets: dict[int, int] = {}
+    for index in order:
+        forbidden = sorted(
+            (offsets[r.index] - r.ahead, offsets[r.index] + r.behind)
+            for r in problem.rivals[index]
+            if r.index in offsets
+        )
+        offset = 0
+        for low, high in forbidden:
+            if low < offset < high:
+                offset = high
+        offsets[index] = offset
+    return [offsets[i] for i in range(len(order))]
