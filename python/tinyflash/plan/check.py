@@ -250,8 +250,10 @@ def _check_own(
 ) -> None:
     """A row must not be written over rows that the same row reads, unless element by element from
     below."""
-    tensor, below = node.inputs[role], role in _MAY_OVERWRITE.get(node.op, ())
+    tensor = node.inputs[role]
     for output in node.outputs.values():
+        alike = canvas.graph.tensors[output].size == canvas.graph.tensors[tensor].size
+        below = alike and role in _MAY_OVERWRITE.get(node.op, ())
         out = _written(canvas, node, output, step)
         for row in wanted:
             x = canvas.region(tensor, row, 1)

@@ -64,7 +64,7 @@ def distance(
         node = graph.nodes[index]
         own = _first_read(graph, node, rows[index], x, row, extent)
         end = _end(graph, node, y, row) if y in node.outputs.values() else 0
-        in_place = _elementwise(node, x)
+        in_place = _elementwise(graph, node, x)
         limit = min(needed, own + 1 if in_place else own)
         if end and limit < extent:
             result = max(result, end - limit * x_row)
@@ -101,6 +101,9 @@ def _end(graph: Graph, node: Node, y: str, row: int) -> int:
     return tensor.nbytes // rows_of(graph, y) * (row + 1)
 
 
-def _elementwise(node: Node, x: Sequence[str]) -> bool:
-    """Whether the node reads x element by element, each before it writes the same one."""
-    return any(node.inputs.get(role) in x for role in IN_PLACE.get(node.op, ()))
+def _elementwise(graph: Graph, node: Node, x: Sequence[str]) -> bool:
+    """Whether the node reads x element by element, each before it writes the same one; and not a
+    row of x again for every row, as a product may."""
+    operands = [node.inputs[r] for r in IN_PLACE.get(node.op, ()) if node.inputs.get(r) in x]
+    sizes = {graph.tensors[t].size for t in (*operands, *node.outputs.values())}
+    return bool(operands) and len(sizes) == 1

@@ -40,7 +40,7 @@ class Plan:
         return tuple(sorted(live, key=lambda p: -p.storage.nbytes))
 
 
-def plan(graph: Graph, streamed: bool = False) -> Plan:
+def plan(graph: Graph, streamed: bool = True) -> Plan:
     """Plans a graph. streamed: chains of layers are executed depth first where that takes less."""
     return placed(graph, depth_first(graph) if streamed else whole(graph))
 
