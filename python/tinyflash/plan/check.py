@@ -169,8 +169,10 @@ def _execute(canvas: _Canvas, node: Node, rows: range, where: str) -> None:
         return
     operands = {role: t for role, t in node.inputs.items() if _in_arena(canvas.graph, t)}
     apart = all(_apart(canvas, node, tensor) for tensor in operands.values())
-    # where nothing that is written can touch what is read, rows need not be looked at one by one
-    for step in [rows] if apart else [range(row, row + 1) for row in rows]:
+    # Where nothing that is written can touch what is read, rows need not be looked at one by one. A
+    # concatenation copies all rows of one operand before those of the next.
+    at_once = apart or node.op == "concatenate"
+    for step in [rows] if at_once else [range(row, row + 1) for row in rows]:
         for role, tensor in operands.items():
             wanted = _rows_read(canvas, node, role, step)
             canvas.read(tensor, wanted, where)

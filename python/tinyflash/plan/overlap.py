@@ -43,11 +43,14 @@ def _matched(pairs: Sequence[Overlap]) -> tuple[Overlap, ...]:
 
 
 def _made_before(graph: Graph, calls: Sequence[Call], x: Storage, y: Storage) -> bool:
-    """Whether all of x is there before y begins, and y begins as a tensor of its own kind: nothing
-    else is written to either of them while both are live."""
+    """Whether all of x is there before y begins, nothing but its first tensor is written to y while
+    x is live, and that by rows: a concatenation goes over all rows for each of its operands."""
     for call in calls[max(y.first, 0) : x.last + 1]:
-        for tensor in graph.nodes[call.node].outputs.values():
+        node = graph.nodes[call.node]
+        for tensor in node.outputs.values():
             if tensor in x.tensors or tensor in y.tensors[1:]:
+                return False
+            if tensor in y.tensors and node.op == "concatenate":
                 return False
     return True
 

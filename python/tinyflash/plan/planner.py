@@ -9,7 +9,7 @@ from tinyflash.graph import Graph
 from tinyflash.plan.calls import Call, Order, whole
 from tinyflash.plan.lifetimes import lifetimes
 from tinyflash.plan.overlap import overlaps
-from tinyflash.plan.place import Placement, place
+from tinyflash.plan.place import NODES, Placement, place
 from tinyflash.plan.problem import Problem
 from tinyflash.plan.rows import rows
 from tinyflash.plan.segments import segments
@@ -40,9 +40,10 @@ class Plan:
         return tuple(sorted(live, key=lambda p: -p.storage.nbytes))
 
 
-def plan(graph: Graph, streamed: bool = True) -> Plan:
-    """Plans a graph. streamed: chains of layers are executed depth first where that takes less."""
-    return placed(graph, depth_first(graph) if streamed else whole(graph))
+def plan(graph: Graph, streamed: bool = True, nodes: int = NODES) -> Plan:
+    """Plans a graph. streamed: chains of layers are executed depth first where that takes less;
+    nodes: how much place.py may search."""
+    return placed(graph, depth_first(graph) if streamed else whole(graph), nodes)
 
 
 def depth_first(graph: Graph) -> Order:
@@ -52,12 +53,12 @@ def depth_first(graph: Graph) -> Order:
     return Order(calls, {tensor: ring for run in runs for tensor, ring in run.rings.items()})
 
 
-def placed(graph: Graph, order: Order) -> Plan:
+def placed(graph: Graph, order: Order, nodes: int = NODES) -> Plan:
     """The plan of a graph for an order of execution."""
     found = [rows(graph, node) for node in graph.nodes]
     storages = lifetimes(graph, order)
     problem = Problem(storages, overlaps(graph, found, order, storages))
-    placements = place(problem)
+    placements = place(problem, nodes)
     size = problem.height([p.offset for p in placements])
     bound = problem.lower_bound
     step = min(max(bound.time, 0), len(order.calls) - 1)

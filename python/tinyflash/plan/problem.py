@@ -40,7 +40,7 @@ class Rival(NamedTuple):
     `behind` bytes or more behind where it begins.
     """
 
-    index: int
+    other: int
     ahead: int
     behind: int
 
@@ -65,7 +65,7 @@ class Problem:
             named = [getattr(overlap, role) for overlap in self.overlaps]
             if len(set(named)) < len(named):
                 raise InternalError(f"plan: a storage is {role} two others")
-        for y, x, distance in self._pairs:
+        for y, x, distance in self.pairs:
             apart = self.storages[y].first > self.storages[x].last
             late = self.storages[y].first <= self.storages[x].first
             if apart or late or not 0 <= distance <= self.sizes[y]:
@@ -77,7 +77,7 @@ class Problem:
         return tuple(aligned(s.nbytes) for s in self.storages)
 
     @cached_property
-    def _pairs(self) -> tuple[tuple[int, int, int], ...]:
+    def pairs(self) -> tuple[tuple[int, int, int], ...]:
         """Indices of over and under, and their distance, those made last first."""
         index = {s.name: i for i, s in enumerate(self.storages)}
         pairs = [(index[o.over], index[o.under], aligned(o.distance)) for o in self.overlaps]
@@ -89,7 +89,7 @@ class Problem:
 
     @cached_property
     def _close(self) -> dict[tuple[int, int], int]:
-        return {(y, x): distance for y, x, distance in self._pairs}
+        return {(y, x): distance for y, x, distance in self.pairs}
 
     @cached_property
     def rivals(self) -> tuple[tuple[Rival, ...], ...]:
@@ -107,12 +107,17 @@ class Problem:
     def lower_bound(self) -> Peak:
         """The most that is needed at any one time, and the first such time.
 
-        For a single time this is exact, so it grows with what is live, and only times at which a
-        storage begins have to be looked at. For all times together it is a bound: what is best at
-        one time may not go with what is best at another.
+        For a single time this is exact. For all times together it is a bound: what is best at one
+        time may not go with what is best at another.
         """
-        times = sorted({s.first for s in self.storages})
-        return max((Peak(self._needed(t), t) for t in times), key=lambda p: p.nbytes)
+        peaks = (Peak(nbytes, time) for time, nbytes in self.needed.items())
+        return max(peaks, key=lambda peak: peak.nbytes, default=Peak(0, 0))
+
+    @cached_property
+    def needed(self) -> dict[int, int]:
+        """Bytes that are needed at each time at which a storage begins. No other time needs more,
+        since what is live there is live when the last of it begins."""
+        return {time: self._needed(time) for time in sorted({s.first for s in self.storages})}
 
     def _needed(self, time: int) -> int:
         """The least height of what is live at `time`: the sum, less what pairs may share.
@@ -125,7 +130,7 @@ class Problem:
         """
         left = {i: self.sizes[i] for i, s in enumerate(self.storages) if s.first <= time <= s.last}
         needed = sum(left.values())
-        for y, x, distance in self._pairs:
+        for y, x, distance in self.pairs:
             if y in left and x in left:
                 shared = min(self.sizes[y] - distance, left[y], left[x])
                 left[y] -= shared
