@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -92,6 +92,18 @@ def compile_model(
     labels, to start the gradients' exponents from. seed: of the stochastic rounding. row_source:
     a callback gives the input by rows (tiny_set_source), so that it need not lie in memory whole.
     """
+    raw = compile_uncalibrated(graph, scheme, seed, row_source)
+    used = None if board is None else footprint_if_known(raw.program, board)
+    if board is not None:
+        report.check_fits(raw.program, raw.infer, raw.train, board, used)
+    return replace(raw, program=calibrate(raw.program, calibration, seed), board=board, used=used)
+
+
+def compile_uncalibrated(
+    graph: Graph, scheme: Scheme | None = None, seed: int = 0, row_source: bool = False
+) -> Compiled:
+    """The same without a board, and before the gradients' exponents have a start: all of the memory
+    is known, and nothing has run."""
     verify(graph)
     if scheme is None:
         infer, train = _planned(prune_to_output(share(reduced(graph))), row_source), None
@@ -99,11 +111,7 @@ def compile_model(
         full = training_graph(graph, scheme)
         infer = _planned(prune_to_output(full), row_source)
         train = _planned(prune_to_updates(full), row_source)
-    program = lower(infer, train, seed)
-    used = None if board is None else footprint_if_known(program, board)
-    if board is not None:
-        report.check_fits(program, infer, train, board, used)
-    return Compiled(calibrate(program, calibration, seed), infer, train, board, used)
+    return Compiled(lower(infer, train, seed), infer, train)
 
 
 def forward_graph(graph: Graph, scheme: Scheme) -> Graph:

@@ -71,8 +71,7 @@ def streamed(planned: Planned) -> Planned:
 
 
 def stream_report(compiled: Compiled) -> report.Report:
-    train = streamed(trained(compiled))
-    return report.make_report(compiled.program, compiled.infer, train, compiled.board)
+    return replace(compiled, train=streamed(trained(compiled))).report
 
 
 # ---- Time ----------------------------------------------------------------------------------------

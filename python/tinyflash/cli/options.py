@@ -18,6 +18,9 @@ PATH = click.Path(path_type=Path)  # existence is checked where the file is read
 model = click.argument("model", type=PATH)
 scheme = click.option("--scheme", type=PATH, help="What to train: a scheme file (TOML).")
 board = click.option("--board", help="A board, as `tinyflash boards` lists them.")
+rows = click.option(
+    "--rows", is_flag=True, help="The input comes row by row, and never lies in SRAM whole."
+)
 seed = click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 epochs = click.option(
     "--epochs", type=click.IntRange(1), default=Recipe.epochs, show_default=True,

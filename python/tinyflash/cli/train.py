@@ -10,7 +10,7 @@ import click
 
 from tinyflash import training
 from tinyflash.boards import load_board
-from tinyflash.cli import options
+from tinyflash.cli import choosing, options
 from tinyflash.compiler import compile_model
 from tinyflash.console import counting, say, watching
 from tinyflash.errors import DataError
@@ -45,6 +45,7 @@ class Trained:
 @click.command()
 @options.model
 @options.scheme
+@choosing.option
 @click.option(
     "--data",
     type=options.PATH,
@@ -91,6 +92,7 @@ class Trained:
 def train(
     model: Path,
     scheme: Path | None,
+    budget: int | None,
     data: Path,
     board: str,
     epochs: int,
@@ -108,12 +110,13 @@ def train(
 ) -> None:
     """Train MODEL, compiled under a scheme, on the samples of an .npz file.
 
-    Without a scheme only the model's own classifier is trained. What was learned goes to
-    learned.npz under the model's hash, the course of it to training.json.
+    Without a scheme only the model's own classifier is trained; with a budget a scheme is chosen,
+    and written to scheme.toml. What was learned goes to learned.npz under the model's hash, the
+    course of it to training.json.
     """
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
-    graph, rules = read(model), load_scheme(scheme) if scheme else Scheme()
-    target = None if board == "host" else load_board(board)
+    graph, target = read(model), None if board == "host" else load_board(board)
+    rules = load_scheme(scheme) if scheme else Scheme()
     objective = objective_of(graph, rules)
     if guard:
         check_judged(objective.size if objective else 0)
@@ -122,7 +125,8 @@ def train(
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
     kept, judges = hold_out(kept, guard, seed)
     watch = Guard(judges, guard_every, guard_tolerance) if guard else None
-    compiled = compile_model(graph, rules, target, (kept.x, kept.y), seed)
+    chosen = choosing.scheme_of(graph, rules, budget, target, output)
+    compiled = compile_model(graph, chosen, target, (kept.x, kept.y), seed)
     start = load_learned(resume, compiled.program) if resume else None
     with open_session(compiled, target, output, guard) as session:
         if start:

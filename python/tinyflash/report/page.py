@@ -194,7 +194,7 @@ def _firmware(report: Fields) -> tuple[Part, ...]:
     """What a board takes besides the model, as far as it is known."""
     if report["limits"] is None:
         return ()
-    library, own = (report.get(f"{whose}static_bytes") or 0 for whose in ("", "firmware_"))
+    library, own = (report[f"{whose}static_bytes"] or 0 for whose in ("", "firmware_"))
     return (
         Part("library", library, "its variables, a session"),
         Part("firmware", own, "link, buffers"),

@@ -143,16 +143,15 @@ def check_fits(
     """Raises BoardError if the model with the firmware around it is beyond the board."""
     if used is not None and stack_needed(used.firmware_stack_bytes) > board.stack_bytes:
         raise stack_error(board, used.firmware_stack_bytes)
-    firmware = 0 if used is None else used.static_bytes + used.firmware_static_bytes
-    model = program.arena_bytes + len(program.weights) + len(program.state)
-    ram = model + firmware + board.stack_bytes
+    ram = sram_bytes(program, board, used)
     if ram > board.sram_bytes:
         planned = train if train is not None and _is_larger(train, infer) else infer
         raise BoardError(
             f"board {board.name}: {ram - board.sram_bytes:,} bytes of SRAM too small: arena "
             f"{program.arena_bytes:,} + trained weights {len(program.weights):,} + state "
-            f"{len(program.state):,} + firmware {firmware:,} + its stack {board.stack_bytes:,} > "
-            f"{board.sram_bytes:,}; at the arena's peak stand {_names(planned)}; "
+            f"{len(program.state):,} + firmware {_firmware(used):,} + its stack "
+            f"{board.stack_bytes:,} > {board.sram_bytes:,}; at the arena's peak stand "
+            f"{_names(planned)}; "
             "train fewer channels or layers, or take a larger board"
         )
     rom = len(program.flash) + len(program.weights) + len(program.state)
@@ -161,6 +160,17 @@ def check_fits(
             f"board {board.name}: {rom - board.flash_bytes:,} bytes of flash too small for "
             f"{rom:,} bytes of weights; take a larger board or a smaller model"
         )
+
+
+def sram_bytes(program: Program, board: Board, used: Footprint | None) -> int:
+    """All that this program takes on a board: model, firmware, and the stack that is reserved."""
+    model = program.arena_bytes + len(program.weights) + len(program.state)
+    return model + _firmware(used) + board.stack_bytes
+
+
+def _firmware(used: Footprint | None) -> int:
+    """Variables of library and firmware, as far as they are known."""
+    return 0 if used is None else used.static_bytes + used.firmware_static_bytes
 
 
 def _is_larger(a: Planned, b: Planned) -> bool:
