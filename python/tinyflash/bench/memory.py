@@ -87,10 +87,10 @@ def subjects(networks: Sequence[str] = ()) -> Iterator[Subject]:
             raise DataError(f"no network {name!r} to measure; there are {', '.join(NETWORKS)}")
 
 
-def measure(subject: Subject, board: Board) -> Measured:
+def measure(subject: Subject, board: Board, row_source: bool = False) -> Measured:
     """Compiles it, for a board that need not be large enough."""
     start = time.perf_counter()
-    compiled = compile_model(subject.graph, subject.update)
+    compiled = compile_model(subject.graph, subject.update, row_source=row_source)
     seconds = time.perf_counter() - start
     parts = _parts(compiled, board)
     peak = compiled.report["peak"]

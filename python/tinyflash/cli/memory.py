@@ -22,6 +22,7 @@ _BYTES = ("arena", "lower_bound", "trainable", "state", "stack", "static", "scra
 
 @click.command()
 @click.option("--network", "networks", multiple=True, help="Only this one; may be repeated.")
+@options.rows
 @click.option("--board", default="qemu_mps2_an500", show_default=True, help="Whose stack to count.")
 @click.option(
     "--json",
@@ -31,7 +32,9 @@ _BYTES = ("arena", "lower_bound", "trainable", "state", "stack", "static", "scra
     help="Write the rows to this file.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="Also what is alive at the peak.")
-def memory(networks: tuple[str, ...], board: str, json_path: Path | None, verbose: bool) -> None:
+def memory(
+    networks: tuple[str, ...], rows: bool, board: str, json_path: Path | None, verbose: bool
+) -> None:
     """SRAM of a training step: the reference networks with all published schemes, and others.
 
     Nothing is built or run; the figures are those of the plans. All are bytes.
@@ -43,7 +46,7 @@ def memory(networks: tuple[str, ...], board: str, json_path: Path | None, verbos
     with noting("memory", len(every)) as listen:
         for done, subject in enumerate(every):
             listen(done, f"{subject.network} {subject.scheme}")
-            measured.append(measure(subject, target))
+            measured.append(measure(subject, target, rows))
         listen(len(every), "")
     output().print(_table(measured))
     if verbose:
@@ -65,7 +68,7 @@ def _table(measured: list[Measured]) -> Table:
             rows.add_section()
         numbers = [f"{getattr(one.row, name):,}" for name in _BYTES]
         numbers += [f"{one.row.recomputed_macs:,}", f"{one.row.seconds:.2f}"]
-        rows.add_row(one.row.network, one.row.scheme, *numbers, one.peak)
+        rows.add_row(one.row.network, one.row.scheme, *numbers, one.peak.split()[-1])
     return rows
 
 
