@@ -52,6 +52,16 @@ def load_inputs(path: Path, port: Port) -> Int8Array:
     return _encode(array, port, str(path))
 
 
+def load_calibration(path: Path) -> Numbers:
+    """Samples to quantise a network with, in real numbers: an .npy file, or `x` of an .npz file."""
+    loaded = _load(path)
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    if "x" not in loaded:
+        raise DataError(f"{path} has no array 'x'; it needs x (samples)")
+    return loaded["x"]
+
+
 def load_samples(path: Path, port: Port, classes: int) -> Samples:
     """`x` and `y` of an .npz file: samples in the model's input units, labels 0..classes-1."""
     archive = _archive(path, "labels", "x", "y")

@@ -14,6 +14,7 @@ from tinyflash.errors import TinyflashError
 COMMANDS = {
     "demo": "demo:demo",
     "inspect": "inspect:inspect",
+    "quantize": "quantize:quantize_",
     "compile": "compile:compile_",
     "infer": "infer:infer",
     "train": "train:train",

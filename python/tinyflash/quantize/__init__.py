@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tinyflash.quantize.network import FloatNetwork, Layer, Weights
-from tinyflash.quantize.quantizer import quantize
+from tinyflash.quantize.quantizer import Settings, quantize
 
-__all__ = ["FloatNetwork", "Layer", "Weights", "quantize"]
+__all__ = ["Settings", "quantize"]

@@ -67,6 +67,11 @@ def fused_clip(layer: Layer) -> Clip:
 
 def bounds(activation: int, quant: Quant) -> Clip:
     """Bounds of the stored output by one of ACTIVATIONS."""
+    return clip_between(*ACTIVATIONS[activation], quant)
+
+
+def clip_between(low: float | None, high: float | None, quant: Quant) -> Clip:
+    """Bounds of the stored output by real ones; None: none."""
 
     def stored(real: float) -> int:
         steps = float32(real / quant.scale[0])
@@ -74,7 +79,6 @@ def bounds(activation: int, quant: Quant) -> Clip:
             raise ValueError("fused activation beyond the range of its scale")
         return round_half_away(steps) + quant.zero
 
-    low, high = ACTIVATIONS[activation]
     lowest = -128 if low is None else max(-128, stored(low))
     highest = 127 if high is None else min(127, stored(high))
     if lowest > highest:

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 from tinyflash.data.activity import ACTIVITIES, recordings
-from tinyflash.quantize import Layer
 from tinyflash.zoo.activity import INPUT, UNITS, WINDOW, known_people, new_people, windows
 from tinyflash.zoo.training.finish import finish
-from tinyflash.zoo.training.torchnet import Samples, TorchNetwork, fit
+from tinyflash.zoo.training.torchnet import Layer, Samples, TorchNetwork, fit
 
 _EPOCHS = 12
 
@@ -62,7 +61,7 @@ def main() -> None:
     train, unseen = _all_windows(known_people()), _all_windows(new_people())
     network = TorchNetwork((1, WINDOW, len(UNITS)), layers(), normalise=True)
     fit(network, train, _EPOCHS, 2e-3, _augment)
-    finish(network.folded("activity"), train[0][::16], unseen, INPUT)
+    finish("activity", network, train[0][::16], unseen, INPUT)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ import torch
 from torch.nn import functional
 
 from tinyflash.data.digits import SIDE
-from tinyflash.quantize import Layer
 from tinyflash.zoo.digits import INPUT, KNOWN, known, unknown
 from tinyflash.zoo.training.finish import finish
-from tinyflash.zoo.training.torchnet import TorchNetwork, fit
+from tinyflash.zoo.training.torchnet import Layer, TorchNetwork, fit
 
 _EPOCHS = 150
 
@@ -55,7 +54,7 @@ def main() -> None:
     train, (x, y) = known(), unknown()
     fit(network, train, _EPOCHS, 3e-3, _augment)
     old = y < KNOWN
-    finish(network.folded("digits"), train[0], (x[old], y[old]), INPUT)
+    finish("digits", network, train[0], (x[old], y[old]), INPUT)
 
 
 if __name__ == "__main__":

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tinyflash.compiler import compile_model
 from tinyflash.files import write_bytes
+from tinyflash.floatgraph.graph import Floats
 from tinyflash.graph import Graph, Quant
 from tinyflash.host import Session
-from tinyflash.quantize import FloatNetwork, quantize
-from tinyflash.quantize.network import Floats
+from tinyflash.quantize import Settings, quantize
 from tinyflash.samples import Samples
 from tinyflash.training import evaluate
 from tinyflash.write.tflite import write_tflite
 from tinyflash.zoo.coding import stored
 from tinyflash.zoo.networks import path_of
 from tinyflash.zoo.training.torchnet import Samples as FloatSamples
-from tinyflash.zoo.training.torchnet import accuracy
+from tinyflash.zoo.training.torchnet import TorchNetwork, accuracy, channels_first
 
 
-def finish(network: FloatNetwork, calibration: Floats, unseen: FloatSamples, source: Quant) -> None:
+def finish(
+    name: str, trained: TorchNetwork, calibration: Floats, unseen: FloatSamples, source: Quant
+) -> None:
     """Writes zoo/networks/<name>.tflite; `source`: the coding of its input."""
-    graph = quantize(network, calibration, source)
-    path = path_of(network.name)
+    network = replace(trained.exported(), name=name)
+    graph = quantize(network, channels_first(calibration), Settings("min_max", "int8", source))
+    path = path_of(name)
     write_bytes(path, write_tflite(graph))
-    print(f"{network.name}: float {accuracy(network, unseen):.1f} % of {len(unseen[1])} unseen")
-    print(f"{network.name}: int8 {_int8_accuracy(graph, unseen):.1f} %")
+    print(f"{name}: float {accuracy(network, unseen):.1f} % of {len(unseen[1])} unseen")
+    print(f"{name}: int8 {_int8_accuracy(graph, unseen):.1f} %")
     print(f"{path}: {path.stat().st_size} bytes")
 
 

@@ -1,34 +1,82 @@
-"""The torch twin of a list of layers: trained in float, handed over as a FloatNetwork.
+"""Lists of layers as torch modules: trained in float, handed over by way of ONNX.
 
-torch is imported here and in the scripts beside this file, nowhere else; install it by
+torch is imported here and in the scripts beside this file; install it by
 `pip install tinyflash[train]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tinyflash.quantize.network import (
-    INPUT,
-    FloatNetwork,
-    Floats,
-    Layer,
-    Weights,
-    shapes,
-    window_of,
-)
+from tinyflash.floatgraph import FloatGraph
+from tinyflash.floatgraph.graph import Floats
+from tinyflash.floatgraph.run import outputs
+from tinyflash.graph import Pair, Window
+from tinyflash.read.torch import floats_from_torch
+from tinyflash.read.windows import output_size, same_padding
 
 Samples = tuple[Floats, "np.ndarray[tuple[int], np.dtype[np.int64]]"]
 Augment = Callable[[Tensor], Tensor]
+Operator = Literal["conv2d", "depthwise", "fully_connected", "add", "mean"]
+Activation = Literal["", "relu", "relu6"]
+Shape = tuple[int, ...]
+
+INPUT = "input"  # the name of what the network reads
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a layer computes; `out`: its channels, where it has weights. Padding keeps the size.
+
+    mean is over rows and columns; add is of two maps of one shape.
+    """
+
+    operator: Operator
+    name: str
+    inputs: tuple[str, ...]
+    out: int = 0
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    activation: Activation = ""
+
+    @property
+    def has_weights(self) -> bool:
+        return self.operator in ("conv2d", "depthwise", "fully_connected")
+
+
+def window_of(layer: Layer, size: Shape) -> Window:
+    """The layer's window over a map of `size` (height, width)."""
+    top, bottom = same_padding(size[0], layer.kernel[0], layer.stride[0], 1)
+    left, right = same_padding(size[1], layer.kernel[1], layer.stride[1], 1)
+    return Window(layer.kernel, layer.stride, (1, 1), (top, left, bottom, right))
+
+
+def shapes(shape: tuple[int, int, int], layers: tuple[Layer, ...]) -> dict[str, Shape]:
+    """What every layer makes, without the batch: (height, width, channels), or (channels,)."""
+    found: dict[str, Shape] = {INPUT: shape}
+    for layer in layers:
+        x = found[layer.inputs[0]]
+        if layer.operator == "add":
+            found[layer.name] = x
+        elif layer.operator == "mean":
+            found[layer.name] = x[-1:]
+        elif layer.operator == "fully_connected":
+            found[layer.name] = (layer.out,)
+        else:
+            height, width = output_size(window_of(layer, x[:2]), (x[0], x[1]))
+            found[layer.name] = (height, width, layer.out)
+    return found
 
 
 class TorchNetwork(nn.Module):
-    """`normalise`: batch normalisation behind convolutions, folded into them at the end."""
+    """`normalise`: batch normalisation behind convolutions."""
 
     def __init__(
         self, shape: tuple[int, int, int], layers: tuple[Layer, ...], normalise: bool
@@ -75,32 +123,17 @@ class TorchNetwork(nn.Module):
             return functional.relu(x)
         return functional.relu6(x) if layer.activation == "relu6" else x
 
-    def folded(self, name: str) -> FloatNetwork:
+    def exported(self) -> FloatGraph:
         """What was learned, normalisation folded into weights and biases."""
-        weights = {n.name: self._fold(n) for n in self.layers if n.has_weights}
-        return FloatNetwork(name, self.shape, self.layers, weights)
-
-    @torch.no_grad()
-    def _fold(self, layer: Layer) -> Weights:
-        linear = self.linear[layer.name]
-        w, b = linear.weight.double(), linear.bias.double()
-        if layer.name in self.norm:
-            norm = self.norm[layer.name]
-            factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-            w = w * factor.reshape(-1, *[1] * (w.dim() - 1))
-            b = (b - norm.running_mean) * factor + norm.bias
-        order = {"conv2d": (0, 2, 3, 1), "depthwise": (2, 3, 0, 1), "fully_connected": (0, 1)}
-        stored = w.permute(order[layer.operator]).numpy().astype(np.float32)
-        if layer.operator == "depthwise":
-            stored = stored[..., 0]
-        return Weights(np.ascontiguousarray(stored), b.numpy().astype(np.float32))
+        height, width, channels = self.shape
+        return floats_from_torch(self, torch.zeros(1, channels, height, width))
 
 
 def fit(
     network: TorchNetwork, samples: Samples, epochs: int, rate: float, augment: Augment
 ) -> None:
     """Adam, batches of 64, a cosine rate; `augment` changes a batch [n][channels][h][w]."""
-    x = torch.from_numpy(np.ascontiguousarray(samples[0].transpose(0, 3, 1, 2)))
+    x = torch.from_numpy(channels_first(samples[0]))
     y = torch.from_numpy(samples[1])
     optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-3)
     steps = epochs * -(-len(x) // 64)
@@ -115,7 +148,12 @@ def fit(
     network.eval()
 
 
-def accuracy(network: FloatNetwork, samples: Samples) -> float:
+def accuracy(network: FloatGraph, samples: Samples) -> float:
     """In percent, in float."""
-    logits = network.run(samples[0])[network.layers[-1].name]
+    logits = outputs(network, network.source.arrange(channels_first(samples[0])))
     return 100.0 * float(np.mean(logits.argmax(axis=1) == samples[1]))
+
+
+def channels_first(x: Floats) -> Floats:
+    """Samples [n][height][width][channels] as torch reads them."""
+    return np.ascontiguousarray(x.transpose(0, 3, 1, 2))

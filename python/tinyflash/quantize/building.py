@@ -1,0 +1,193 @@
+"""A graph in the making: each float node with the codings of its tensors becomes an int8 node."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NoReturn
+
+from tinyflash.errors import ModelError
+from tinyflash.floatgraph.graph import (
+    WEIGHTED,
+    Bounds,
+    Factor,
+    Filling,
+    FloatGraph,
+    FloatNode,
+)
+from tinyflash.graph import (
+    Array,
+    Attrs,
+    Clip,
+    ClipAttrs,
+    DenseAttrs,
+    Graph,
+    LookupAttrs,
+    NoAttrs,
+    Node,
+    PadAttrs,
+    Port,
+    Quant,
+    SoftmaxAttrs,
+    Tensor,
+    Window,
+    WindowAttrs,
+)
+from tinyflash.quantize.weights import stored_weights
+from tinyflash.read import tables
+from tinyflash.read.fixedpoint import round_half_away
+from tinyflash.read.tables import Coding, Table
+from tinyflash.read.windows import clip_between
+
+_ROLES = {"add": ("a", "b"), "mul": ("a", "b")}
+
+
+class Builder:
+    """Turns a network whose tensors all have codings into a graph."""
+
+    def __init__(self, network: FloatGraph, codings: Mapping[str, Quant]) -> None:
+        self._network = network
+        self._codings = codings
+        self._tensors: dict[str, Tensor] = {}
+        self._nodes: list[Node] = []
+        self._activation(network.source.name, network.source.shape)
+        for node in network.nodes:
+            try:
+                self._add(node)
+            except ValueError as error:
+                self._fail(node, str(error))
+
+    def graph(self, ends: Literal["float32", "int8"]) -> Graph:
+        """`ends`: what it takes in and hands out."""
+        source, sink = (self._tensors[n] for n in (self._network.source.name, self._network.output))
+        opened, closed = (Port(t.name, ends, t.shape, t.quant) for t in (source, sink))
+        return Graph(self._network.name, self._tensors, tuple(self._nodes), opened, closed)
+
+    def _fail(self, node: FloatNode, text: str) -> NoReturn:
+        raise ModelError(f"{self._network.name}: layer {node.name} ({node.op}): {text}")
+
+    # ---- Nodes ----------------------------------------------------------------------------------
+
+    def _add(self, node: FloatNode) -> None:
+        many = node.op == "concatenate"
+        roles = [f"x{i}" for i in range(len(node.inputs))] if many else _ROLES.get(node.op, ("x",))
+        inputs = dict(zip(roles, node.inputs, strict=True))
+        y = self._codings[node.name]
+        op = node.op
+        if op in WEIGHTED:
+            inputs.update(self._weights(node))
+            attrs = self._weighted_attrs(node, y)
+        elif op == "softmax":
+            table = self._table_of(node, _softmax(node, self._codings[node.inputs[0]]))
+            inputs["table"] = table
+            assert isinstance(node.attrs, Factor)
+            attrs = SoftmaxAttrs(node.attrs.value)
+        elif op in ("identity", "logistic", "tanh", "hard_swish", "leaky_relu"):
+            found, stored = _lookup(node, _coding(self._codings[node.inputs[0]]), _coding(y))
+            inputs["table"], op, attrs = self._table_of(node, stored), "lookup", found
+        else:
+            attrs = _plain_attrs(node, y)
+        self._activation(node.name, node.shape)
+        self._nodes.append(Node(op, node.name, inputs, {"y": node.name}, attrs))
+
+    def _weighted_attrs(self, node: FloatNode, y: Quant) -> Attrs:
+        clip = _clip(node.bounds, y)
+        if node.op == "fully_connected":
+            return DenseAttrs(clip)
+        if node.op == "depthwise":
+            return WindowAttrs(node.window, clip)
+        channels = self._tensors[node.inputs[0]].shape[-1]
+        return WindowAttrs(node.window, clip, groups=channels // node.learned.w.shape[-1])
+
+    def _weights(self, node: FloatNode) -> dict[str, str]:
+        """Adds weights and bias; their names by role."""
+        terms = node.learned.w.size // len(node.learned.b)
+        if terms > 65793:
+            self._fail(node, f"sums {terms} products, more than an int32 holds")
+        w, b, quant = stored_weights(node, self._codings[node.inputs[0]])
+        return {
+            "w_frozen": self._constant(f"{node.name}.w", w, "int8", quant),
+            "b": self._constant(f"{node.name}.b", b, "int32"),
+        }
+
+    # ---- Tensors --------------------------------------------------------------------------------
+
+    def _table_of(self, node: FloatNode, table: Array) -> str:
+        kind: Literal["int8", "int32"] = "int8" if table.dtype.itemsize == 1 else "int32"
+        return self._constant(f"{node.name}.table", table, kind)
+
+    def _constant(
+        self, name: str, data: Array, kind: Literal["int8", "int32"], quant: Quant | None = None
+    ) -> str:
+        return self._keep(Tensor(name, data.shape, kind, "constant", quant, data, self._next_id))
+
+    def _activation(self, name: str, shape: tuple[int, ...]) -> str:
+        quant = self._codings[name]
+        return self._keep(Tensor(name, shape, "int8", "activation", quant, None, self._next_id))
+
+    @property
+    def _next_id(self) -> int:
+        return len(self._tensors)
+
+    def _keep(self, tensor: Tensor) -> str:
+        self._tensors[tensor.name] = tensor
+        return tensor.name
+
+
+def _coding(quant: Quant) -> Coding:
+    return Coding(quant.scale[0], quant.zero)
+
+
+def _clip(bounds: Bounds, quant: Quant) -> Clip:
+    """The fused activation in stored integers."""
+    low, high = (None if math.isinf(end) else end for end in bounds)
+    return clip_between(low, high, quant)
+
+
+def _plain_attrs(node: FloatNode, y: Quant) -> Attrs:
+    """Of operators that have neither weights nor tables."""
+    if isinstance(node.attrs, Window):
+        return WindowAttrs(node.window, _clip(node.bounds, y))
+    if isinstance(node.attrs, Filling):
+        stored = round_half_away(node.attrs.value / y.scale[0]) + y.zero
+        return PadAttrs(node.attrs.before, node.attrs.after, max(-128, min(127, stored)))
+    if node.op in ("add", "mul"):
+        return ClipAttrs(_clip(node.bounds, y))
+    assert not isinstance(node.attrs, Factor)
+    return node.attrs if node.op != "reshape" else NoAttrs()
+
+
+# ---- Tables -------------------------------------------------------------------------------------
+
+
+def _softmax(node: FloatNode, x: Quant) -> Array:
+    assert isinstance(node.attrs, Factor)
+    return tables.softmax_exponentials(x.scale[0], node.attrs.value)
+
+
+def _lookup(node: FloatNode, x: Coding, y: Coding) -> tuple[LookupAttrs, Table]:
+    """The function by its name in the format, and its table."""
+    if node.op == "identity":
+        return _bounded(node.bounds, x, y)
+    if node.op == "leaky_relu":
+        assert isinstance(node.attrs, Factor)
+        alpha = node.attrs.value
+        return LookupAttrs("leaky_relu", alpha), tables.leaky_relu(x, y, alpha)
+    made = {"logistic": tables.logistic, "tanh": tables.tanh, "hard_swish": tables.hard_swish}
+    return LookupAttrs(node.op), made[node.op](x, y)
+
+
+def _bounded(bounds: Bounds, x: Coding, y: Coding) -> tuple[LookupAttrs, Table]:
+    """ReLU and its like; bounds other than 0 are where the output's range ends."""
+    if bounds == (0.0, 6.0) and x == y:
+        return LookupAttrs("relu6"), tables.relu6(x, y)
+    clip = _clip(bounds, Quant((y.scale,), y.zero))
+    relu = bounds[0] == 0
+    if clip.high < 127 or (clip.low > -128 and not relu):
+        raise ValueError(
+            f"bounds {bounds[0]:.3g} and {bounds[1]:.3g} lie within the range of its output; only "
+            "ReLU and ReLU6 are supported there"
+        )
+    if relu:
+        return LookupAttrs("relu"), tables.relu(x, y)
+    return LookupAttrs("quantize"), tables.requantize(x, y)

@@ -1,0 +1,154 @@
+"""Scale and zero point of every tensor of a float network.
+
+Some operators fix those of their output, as TensorFlow Lite does; some move bytes, so that input
+and output are coded alike. Where that contradicts itself, or what the model says, numbers are coded
+anew in between, by an identity node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tinyflash.floatgraph.graph import Bounds, FloatGraph, FloatNode
+from tinyflash.graph import Quant
+from tinyflash.read.fixedpoint import float32, round_half_away
+
+FIXED: Mapping[str, Quant] = {
+    "logistic": Quant((1 / 256,), -128),
+    "softmax": Quant((1 / 256,), -128),
+    "tanh": Quant((1 / 128,), 0),
+}
+_MOVES = ("reshape", "transpose", "max_pool", "average_pool", "pad", "concatenate")
+
+
+@dataclass
+class Ties:
+    """Tensors that are coded alike, as a forest; `known`: by their roots."""
+
+    parents: dict[str, str] = field(default_factory=dict)
+    known: dict[str, Quant] = field(default_factory=dict)
+
+    def root(self, name: str) -> str:
+        path = []
+        while name in self.parents:
+            path.append(name)
+            name = self.parents[name]
+        self.parents.update(dict.fromkeys(path, name))
+        return name
+
+    def coding(self, name: str) -> Quant | None:
+        return self.known.get(self.root(name))
+
+    def fix(self, name: str, quant: Quant) -> None:
+        self.known[self.root(name)] = quant
+
+    def agree(self, a: str, b: str) -> bool:
+        first, second = self.coding(a), self.coding(b)
+        return first is None or second is None or first == second
+
+    def tie(self, a: str, b: str) -> None:
+        a, b = self.root(a), self.root(b)
+        if a == b:
+            return
+        self.parents[b] = a
+        if b in self.known:
+            self.known[a] = self.known.pop(b)
+
+
+def recoded(graph: FloatGraph) -> tuple[FloatGraph, Ties]:
+    """The network with identities where a coding changes, and which tensors are coded alike."""
+    maker = _Recoder(graph)
+    for node in graph.nodes:
+        maker.add(node)
+    return replace(graph, nodes=tuple(maker.nodes)), maker.ties
+
+
+class _Recoder:
+    """A network in the making."""
+
+    def __init__(self, graph: FloatGraph) -> None:
+        self.ties = Ties()
+        self.nodes: list[FloatNode] = []
+        for name, quant in graph.codings.items():
+            self.ties.fix(name, quant)
+
+    def add(self, node: FloatNode) -> None:
+        if node.op in FIXED:
+            self._add_fixed(node)
+        elif node.op == "concatenate":
+            self._add_joined(node)
+        elif node.op in _MOVES and not self.ties.agree(node.inputs[0], node.name):
+            inside = self._add_inside(node)
+            self.ties.tie(node.inputs[0], inside)
+        else:
+            if node.op in _MOVES:
+                self.ties.tie(node.inputs[0], node.name)
+            self.nodes.append(node)
+
+    def _add_inside(self, node: FloatNode) -> str:
+        """The node under another name, and its own name's tensor coded anew from that."""
+        inside = f"{node.name}_inside"
+        self.nodes.append(replace(node, name=inside))
+        self.nodes.append(FloatNode("identity", node.name, (inside,), node.shape))
+        return inside
+
+    def _add_fixed(self, node: FloatNode) -> None:
+        fixed = FIXED[node.op]
+        if self.ties.coding(node.name) in (None, fixed):
+            self.ties.fix(node.name, fixed)
+            self.nodes.append(node)
+        else:
+            self.ties.fix(self._add_inside(node), fixed)
+
+    def _add_joined(self, node: FloatNode) -> None:
+        """Inputs whose coding cannot be that of all are coded anew."""
+        codings = {self.ties.coding(name) for name in node.inputs}
+        wanted = self.ties.coding(node.name)
+        if wanted is None and len(codings) == 1:
+            wanted = codings.pop()
+        inputs = list(node.inputs)
+        for i, name in enumerate(node.inputs):
+            if self.ties.coding(name) not in (None, wanted):
+                inputs[i] = f"{node.name}_part{i}"
+                shape = next(n.shape for n in self.nodes if n.name == name)
+                self.nodes.append(FloatNode("identity", inputs[i], (name,), shape))
+            self.ties.tie(node.name, inputs[i])
+        self.nodes.append(replace(node, inputs=tuple(inputs)))
+
+
+def codings(graph: FloatGraph, ties: Ties, ranges: Mapping[str, Bounds]) -> dict[str, Quant]:
+    """The coding of every tensor: what is known, else by its range and those tied to it."""
+    names = [graph.source.name, *(node.name for node in graph.nodes)]
+    joint: dict[str, Bounds] = {}
+    for name in names:
+        if name in ranges:
+            root, (low, high) = ties.root(name), ranges[name]
+            found = joint.get(root, (low, high))
+            joint[root] = min(found[0], low), max(found[1], high)
+    found_codings = {root: coding(bounds) for root, bounds in joint.items()} | ties.known
+    for node in graph.nodes:
+        root = ties.root(node.name)
+        if root not in ties.known and root in found_codings:
+            inputs = [found_codings[ties.root(name)] for name in node.inputs]
+            found_codings[root] = _wide_enough(node, inputs, found_codings[root])
+    roots = {name: ties.root(name) for name in names}
+    return {name: found_codings[root] for name, root in roots.items() if root in found_codings}
+
+
+def coding(bounds: Bounds) -> Quant:
+    """The scale and zero point that hold a range, and 0 exactly."""
+    low, high = bounds
+    scale = float32((high - low) / 255)
+    return Quant((scale,), max(-128, min(127, round_half_away(-128 - low / scale))))
+
+
+def _wide_enough(node: FloatNode, inputs: list[Quant], quant: Quant) -> Quant:
+    """The coding, its scale no smaller than the arithmetic of the operator allows."""
+    scales = [q.scale[0] for q in inputs]
+    least = {
+        "add": lambda: max(scales) / 2**18,
+        "mul": lambda: scales[0] * scales[-1] / 2**13,
+        "hard_swish": lambda: scales[0] / 64,
+    }.get(node.op, lambda: 0.0)()
+    return quant if quant.scale[0] >= least else replace(quant, scale=(float32(least),))

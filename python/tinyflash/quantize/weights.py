@@ -1,0 +1,43 @@
+"""Weights in int8, symmetric, a scale per output channel; biases in int32."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.floatgraph.graph import FloatNode, Floats, Weights
+from tinyflash.graph import Quant
+
+_INT32_MAX = 2**31 - 1
+_AXIS = {"conv2d": 0, "depthwise": 2, "fully_connected": 0}  # of the output channels
+
+Stored = tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], Quant]
+
+
+def stored_weights(node: FloatNode, x: Quant) -> Stored:
+    """Weights, biases, and the scales of the weights; `x`: coding of the layer's input."""
+    axis, weights = _AXIS[node.op], node.learned
+    terms = weights.w.size // len(weights.b)
+    limit = _INT32_MAX - 255 * 128 * terms  # SPEC 6.5
+    given = np.array(weights.scales, np.float32)
+    scales = given if given.size else _scales(weights, axis, x.scale[0] * max(limit, 1))
+    spread = np.broadcast_to(scales, weights.b.shape).astype(np.float64)
+    sides = [1] * weights.w.ndim
+    sides[axis] = -1
+    w = np.clip(np.rint(weights.w / spread.reshape(sides)), -127, 127).astype(np.int8)
+    b = np.rint(weights.b / (x.scale[0] * spread))
+    bias = np.clip(b, -limit, limit).astype(np.int32)
+    return w, bias, Quant(tuple(float(s) for s in scales), 0, axis if len(scales) > 1 else 0)
+
+
+def _scales(weights: Weights, axis: int, reach: float) -> Floats:
+    """The largest weight of a channel is 127, or less where its bias would not fit: `reach` times
+    the scale is the largest that does.
+
+    A channel of zeros takes the layer's largest scale: a tiny one would make it untrainable.
+    """
+    others = tuple(i for i in range(weights.w.ndim) if i != axis)
+    peaks = np.abs(weights.w).max(axis=others).astype(np.float64)
+    peaks = np.where(peaks > 0, peaks, float(peaks.max()) or 1.0) / 127
+    scales: Floats = np.maximum(peaks, np.abs(weights.b) / reach).astype(np.float32)
+    return np.maximum(scales, np.float32(1e-30))

@@ -1,0 +1,234 @@
+"""The content of an ONNX file, as plain records: nothing beyond this file sees protobuf.
+
+What the records mean is judged elsewhere. The package onnx is imported here, when a file is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tinyflash.errors import ModelError
+from tinyflash.graph import Array
+
+Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | Array
+Dimension = int | str  # a name: of any size
+
+_LARGEST_FILE = 256 << 20  # bytes, with the data beside it
+_LARGEST_TENSOR = 1 << 26  # elements
+_LARGEST_COUNT = 1 << 16  # nodes, constants
+_LARGEST_RANK = 8
+_OLDEST_OPSET = 7
+_POINTER = b"version https://git-lfs"
+_DOMAINS = ("", "ai.onnx")
+_CODING = (
+    "QuantizeLinear",
+    "DequantizeLinear",
+)  # which onnxruntime also has in a domain of its own
+_INSTALL = "reading ONNX needs the package onnx; install it by pip install tinyflash[onnx]"
+
+
+@dataclass(frozen=True)
+class OnnxNode:
+    """An operator of the file. Operands that are left out are ""."""
+
+    index: int
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Attribute]
+    unusual: str  # what it uses that nothing here understands: "", "a graph inside"
+
+
+@dataclass(frozen=True)
+class OnnxInput:
+    """An input of the network."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dimension, ...]
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """A file. `constants`: its initialisers."""
+
+    name: str
+    opset: int
+    nodes: tuple[OnnxNode, ...]
+    constants: Mapping[str, Array]
+    inputs: tuple[OnnxInput, ...]
+    outputs: tuple[str, ...]
+
+
+def load(path: Path) -> OnnxModel:
+    """Reads and checks a file, and the data that it keeps in other files of its folder."""
+    content = _bytes(path)
+    if content.startswith(_POINTER):
+        raise ModelError(f"{path}: only a Git LFS pointer to the model; run git lfs pull")
+    return parse(content, str(path), path.stem, path.parent)
+
+
+def parse(content: bytes, file: str, name: str, folder: Path | None) -> OnnxModel:
+    """A model in memory. `folder`: of the data that it keeps in other files; None refuses such."""
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise ModelError(f"{file}: {_INSTALL}") from error
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(content)
+    except (DecodeError, RuntimeError, ValueError) as error:
+        raise ModelError(f"{file}: not an ONNX file, or a damaged one; export it again") from error
+    return _Loader(file, folder, onnx).model(model, name)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST_FILE:
+            raise ModelError(f"{path}: {size} bytes; models beyond {_LARGEST_FILE} are not read")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+@dataclass(frozen=True)
+class _Loader:
+    """Turns messages into records. `onnx`: the package."""
+
+    file: str
+    folder: Path | None
+    onnx: Any
+
+    def fail(self, text: str) -> NoReturn:
+        raise ModelError(f"{self.file}: {text}")
+
+    def model(self, model: Any, name: str) -> OnnxModel:
+        graph = model.graph
+        if not len(graph.node):
+            self.fail("holds no network; it is empty or damaged, export it again")
+        if len(model.functions):
+            self.fail("has functions of its own; inline them with onnx.inliner")
+        if len(graph.sparse_initializer):
+            self.fail("has sparse constants, which are not supported")
+        for count in (len(graph.node), len(graph.initializer)):
+            if count > _LARGEST_COUNT:
+                self.fail(f"has {count} nodes or constants; {_LARGEST_COUNT} are the most")
+        constants = {t.name: self.tensor(t, f"constant {shown(t.name)}") for t in graph.initializer}
+        return OnnxModel(
+            name=name,
+            opset=self._opset(model.opset_import),
+            nodes=tuple(self._node(node, i) for i, node in enumerate(graph.node)),
+            constants=constants,
+            inputs=tuple(self._input(v) for v in graph.input if v.name not in constants),
+            outputs=tuple(v.name for v in graph.output),
+        )
+
+    def _opset(self, imports: Iterable[Any]) -> int:
+        found = [int(entry.version) for entry in imports if entry.domain in _DOMAINS]
+        newest = int(self.onnx.defs.onnx_opset_version())
+        opset = max(found, default=1)
+        if not _OLDEST_OPSET <= opset <= newest:
+            self.fail(f"is of opset {opset}; {_OLDEST_OPSET} to {newest} are supported")
+        return opset
+
+    def _input(self, value: Any) -> OnnxInput:
+        kind = value.type.tensor_type
+        if not value.type.HasField("tensor_type") or not kind.HasField("shape"):
+            self.fail(f"input {shown(value.name)} is no tensor of known rank")
+        shape = tuple(
+            int(d.dim_value) if d.HasField("dim_value") else shown(d.dim_param) or "?"
+            for d in kind.shape.dim
+        )
+        return OnnxInput(value.name, self._type(kind.elem_type), shape)
+
+    def _type(self, number: int) -> str:
+        try:
+            return str(np.dtype(self.onnx.helper.tensor_dtype_to_np_dtype(number)))
+        except (KeyError, TypeError, ValueError):
+            return f"type {number}"
+
+    def _node(self, node: Any, index: int) -> OnnxNode:
+        known = node.domain in _DOMAINS or node.op_type in _CODING
+        op = shown(node.op_type) if known else f"{shown(node.domain)}.{shown(node.op_type)}"
+        attributes: dict[str, Attribute] = {}
+        unusual = ""
+        for attribute in node.attribute:
+            value = self._attribute(attribute, f"node {shown(node.name)}")
+            if value is None:
+                unusual = "a graph inside" if attribute.HasField("g") else "an unusual attribute"
+            else:
+                attributes[attribute.name] = value
+        name = shown(node.name) or f"number {index}"
+        return OnnxNode(index, op, name, tuple(node.input), tuple(node.output), attributes, unusual)
+
+    def _attribute(self, attribute: Any, where: str) -> Attribute | None:
+        """Its value; None of kinds that no rule reads."""
+        kinds = self.onnx.AttributeProto
+        if attribute.type == kinds.INT:
+            return int(attribute.i)
+        if attribute.type == kinds.FLOAT:
+            return float(attribute.f)
+        if attribute.type == kinds.STRING:
+            return shown(attribute.s.decode(errors="replace"))
+        if attribute.type == kinds.INTS:
+            return tuple(int(i) for i in attribute.ints)
+        if attribute.type == kinds.FLOATS:
+            return tuple(float(f) for f in attribute.floats)
+        if attribute.type == kinds.TENSOR:
+            return self.tensor(attribute.t, where)
+        return None
+
+    def tensor(self, tensor: Any, where: str) -> Array:
+        """Its numbers."""
+        dims = [int(d) for d in tensor.dims]
+        if (
+            len(dims) > _LARGEST_RANK
+            or any(d < 0 for d in dims)
+            or (math.prod(dims) > _LARGEST_TENSOR)
+        ):
+            self.fail(f"{where} has shape {dims[:9]}, which is too large")
+        if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
+            tensor = self._external(tensor, where)
+        try:
+            return np.asarray(self.onnx.numpy_helper.to_array(tensor))
+        except Exception as error:  # a damaged message can provoke any of a dozen exceptions
+            raise ModelError(f"{self.file}: {where} is damaged; export the model again") from error
+
+    def _external(self, tensor: Any, where: str) -> Any:
+        """The tensor with the data that another file of the model's folder holds."""
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        name = entries.get("location", "")
+        if self.folder is None:
+            self.fail(f"{where} is in a file {shown(name)} beside the model; read it from its path")
+        folder = self.folder.resolve()
+        path = (folder / name).resolve()
+        if folder not in path.parents:
+            self.fail(f"{where} is in {shown(name)}, outside of the model's folder; move it there")
+        try:
+            offset, length = (int(entries.get(key, "0") or 0) for key in ("offset", "length"))
+        except ValueError:
+            self.fail(f"{where} is damaged; export the model again")
+        content = _bytes(path)
+        end = offset + length if length else len(content)
+        if not 0 <= offset <= end <= len(content):
+            self.fail(f"{where} is beyond the end of {shown(name)}; export the model again")
+        inside = self.onnx.TensorProto()
+        inside.CopyFrom(tensor)
+        inside.ClearField("external_data")
+        inside.data_location = self.onnx.TensorProto.DEFAULT
+        inside.raw_data = content[offset:end]
+        return inside
+
+
+def shown(text: str) -> str:
+    """At most 60 characters that fit on a line."""
+    return "".join(c for c in text[:60] if c.isprintable())

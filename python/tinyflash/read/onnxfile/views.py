@@ -1,0 +1,164 @@
+"""How a value of the model lies in the tensor that holds it.
+
+ONNX models put channels first, networks here put them last. A value is therefore a view of a
+tensor: each of its axes walks through the tensor in steps. Transposing and reshaping a value are
+other views of the same tensor, and move nothing until an operator needs them moved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """`size` places, `stride` elements apart."""
+
+    size: int
+    stride: int
+
+
+Axis = tuple[Part, ...]  # the outermost first; no parts: one place
+
+
+@dataclass(frozen=True)
+class View:
+    """A value of the model: its axes as walks through `tensor`, which they cover wholly."""
+
+    tensor: str
+    axes: tuple[Axis, ...]
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(math.prod(p.size for p in axis) for axis in self.axes)
+
+    @property
+    def parts(self) -> Axis:
+        """All parts in the order of the value, neighbours joined where they are one walk."""
+        return _joined([p for axis in self.axes for p in axis])
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the tensor holds the elements in the very order of the value."""
+        return all(p.stride == 1 for p in self.parts) and len(self.parts) <= 1
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The axes by how far apart their places lie, those with one place first."""
+        strides = [min((p.stride for p in axis), default=math.inf) for axis in self.axes]
+        return tuple(sorted(range(len(strides)), key=lambda i: -strides[i]))
+
+    def transposed(self, order: Sequence[int]) -> View:
+        return View(self.tensor, tuple(self.axes[i] for i in order))
+
+    def reshaped(self, shape: Shape) -> View | None:
+        """The same elements with other axes; None if an axis would have to walk unevenly."""
+        left, axes = list(self.parts), []
+        for size in reversed(shape):
+            axis: list[Part] = []
+            while size > 1:
+                part = left.pop()
+                taken = math.gcd(size, part.size)
+                if taken not in (size, part.size):
+                    return None
+                if taken < part.size:
+                    left.append(Part(part.size // taken, part.stride * taken))
+                axis.insert(0, Part(taken, part.stride))
+                size //= taken
+            axes.append(tuple(axis))
+        return View(self.tensor, tuple(reversed(axes)))
+
+    def places(self, axis: int) -> npt.NDArray[np.int64]:
+        """For each place of an axis the offset of its element in the tensor."""
+        offsets = np.zeros(1, np.int64)
+        for part in self.axes[axis]:
+            steps = np.arange(part.size, dtype=np.int64) * part.stride
+            offsets = (offsets[:, np.newaxis] + steps).ravel()
+        return offsets
+
+
+def _joined(parts: list[Part]) -> Axis:
+    found: list[Part] = []
+    for part in parts:
+        if found and found[-1].stride == part.stride * part.size:
+            found[-1] = Part(found[-1].size * part.size, part.stride)
+        elif part.size > 1:
+            found.append(part)
+    return tuple(found)
+
+
+def dense(tensor: str, shape: Shape, order: Sequence[int] | None = None) -> View:
+    """A value whose tensor holds it row by row, its axes in `order`, the outermost first."""
+    axes: list[Axis] = [()] * len(shape)
+    stride = 1
+    for axis in reversed(range(len(shape)) if order is None else order):
+        axes[axis] = (Part(shape[axis], stride),) if shape[axis] > 1 else ()
+        stride *= shape[axis]
+    return View(tensor, tuple(axes))
+
+
+def channels_last(tensor: str, shape: Shape) -> View:
+    """A value (batch, channels, ...) whose tensor holds the channels of each place together."""
+    return dense(tensor, shape, (0, *range(2, len(shape)), 1))
+
+
+def compact(tensor: str, shape: Shape, like: View) -> View:
+    """A value held densely, its axes in the order in which `like` holds its own."""
+    return dense(tensor, shape, like.order)
+
+
+@dataclass(frozen=True)
+class Move:
+    """From one tensor to another: seen with `sizes`, its axes are put in `order`."""
+
+    sizes: Shape
+    order: tuple[int, ...]
+
+
+def move(source: View, target: View) -> Move | None:
+    """What makes `target`'s tensor of `source`'s; None if both split an axis unevenly."""
+    steps: list[tuple[int, int, int]] = []
+    for a, b in zip(source.axes, target.axes, strict=True):
+        found = _common(list(a), list(b))
+        if found is None:
+            return None
+        steps += found
+    steps.sort(key=lambda step: -step[1])
+    ranks = sorted(range(len(steps)), key=lambda i: -steps[i][2])
+    return _simplified([step[0] for step in steps], ranks)
+
+
+def _common(a: list[Part], b: list[Part]) -> list[tuple[int, int, int]] | None:
+    """Both walks in steps of the same sizes: (size, stride in a, stride in b)."""
+    steps = []
+    while a:
+        p, q = a.pop(), b.pop()
+        size = math.gcd(p.size, q.size)
+        if size not in (p.size, q.size):
+            return None
+        steps.append((size, p.stride, q.stride))
+        if size < p.size:
+            a.append(Part(p.size // size, p.stride * size))
+        if size < q.size:
+            b.append(Part(q.size // size, q.stride * size))
+    return steps
+
+
+def _simplified(sizes: list[int], order: list[int]) -> Move:
+    """The same move with axes joined that stay side by side."""
+    runs: list[list[int]] = []
+    for axis in order:
+        if runs and axis == runs[-1][-1] + 1:
+            runs[-1].append(axis)
+        else:
+            runs.append([axis])
+    by_source = sorted(runs)
+    joined = tuple(math.prod(sizes[i] for i in run) for run in by_source)
+    return Move(joined, tuple(by_source.index(run) for run in runs))

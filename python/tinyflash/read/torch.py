@@ -1,0 +1,56 @@
+"""PyTorch modules, by way of torch.export and ONNX. torch is imported when one is read."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+import numpy as np
+
+from tinyflash.errors import ModelError
+from tinyflash.floatgraph import FloatGraph
+from tinyflash.graph import Array, Graph
+from tinyflash.quantize import Settings, quantize
+from tinyflash.read.onnx import parse_onnx
+
+_INSTALL = "exporting modules needs torch and onnxscript; pip install tinyflash[torch]"
+
+
+def from_torch(
+    module: Any, example: Any, calibration: Any, settings: Settings | None = None
+) -> Graph:
+    """An int8 network of a module. example: one input, a batch of 1; calibration: samples of it,
+    [n][...], tensors or arrays."""
+    return quantize(floats_from_torch(module, example), _array(calibration), settings)
+
+
+def floats_from_torch(module: Any, example: Any) -> FloatGraph:
+    """A module as a float network, as it is for inference."""
+    try:
+        import onnxscript  # noqa: F401
+        import torch
+    except ImportError as error:
+        raise ModelError(f"{_INSTALL} ({error})") from error
+    name = type(module).__name__
+    training, level = module.training, logging.getLogger("torch.onnx").level
+    module.eval()
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of torchvision's absence
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module, (torch.as_tensor(example),), dynamo=True, verbose=False
+            )
+    except Exception as error:  # whatever a module and its exporter can raise
+        line = " ".join(str(error).split())[:200]
+        raise ModelError(f"{name}: torch.onnx.export refuses it ({line})") from error
+    finally:
+        module.train(training)
+        logging.getLogger("torch.onnx").setLevel(level)
+    return parse_onnx(program.model_proto.SerializeToString(), name)
+
+
+def _array(samples: Any) -> Array:
+    """A tensor of torch or anything that numpy takes."""
+    return np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
