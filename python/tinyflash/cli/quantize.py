@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -12,9 +12,11 @@ from tinyflash.console import output as terminal
 from tinyflash.console import table
 from tinyflash.errors import ModelError
 from tinyflash.files import write_bytes, write_json
+from tinyflash.graph import Graph
 from tinyflash.quantize import Settings, quantize
 from tinyflash.quantize.error import LayerError, layer_errors
 from tinyflash.quantize.ranges import RULES, Rule
+from tinyflash.read import read
 from tinyflash.read.onnx import read_onnx
 from tinyflash.samples import load_calibration
 from tinyflash.write.tflite import write_tflite
@@ -59,13 +61,21 @@ def quantize_(
     write_bytes(output, write_tflite(graph))
     if samples is None:
         return
-    found = layer_errors(network, graph, samples)
+    names = _names(graph, read(output))
+    found = [replace(e, layer=names[e.layer]) for e in layer_errors(network, graph, samples)]
     if errors is not None:
         write_json(errors, [asdict(error) for error in found])
     _show(graph.name, found)
 
 
-def _show(name: str, errors: tuple[LayerError, ...]) -> None:
+def _names(graph: Graph, file: Graph) -> dict[str, str]:
+    """What the layers are called in the file, as all other commands call them; some padding is a
+    layer only there."""
+    again = iter(file.nodes)
+    return {node.name: next(n.name for n in again if n.op == node.op) for node in graph.nodes}
+
+
+def _show(name: str, errors: list[LayerError]) -> None:
     rows = table(f"{name} in int8", "layer", "output", ">scale", ">zero", ">SNR dB", ">at its ends")
     for error in errors:
         rows.add_row(

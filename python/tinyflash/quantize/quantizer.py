@@ -52,8 +52,8 @@ def quantize(
     missing = [n.name for n in ready.nodes if n.name not in found]
     if missing or ready.source.name not in found:
         raise ModelError(
-            f"{network.name}: {(missing or ['the input'])[0]} has no scale; give samples to "
-            "calibrate with, or a model that is quantised throughout"
+            f"{network.name}: {(missing or ['the input'])[0]} has no scale: a float network; give "
+            "samples to calibrate with (tinyflash quantize --calibration)"
         )
     return Builder(ready, found).graph(settings.ends)
 

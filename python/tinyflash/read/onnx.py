@@ -9,6 +9,7 @@ from typing import TypeVar
 from tinyflash.errors import ModelError
 from tinyflash.floatgraph import FloatGraph, Source
 from tinyflash.floatgraph.simplify import simplify
+from tinyflash.read.limits import printable
 from tinyflash.read.onnxfile import codings, file, maps, pointwise, weighted
 from tinyflash.read.onnxfile.file import OnnxInput, OnnxModel, OnnxNode
 from tinyflash.read.onnxfile.folding import fold
@@ -97,7 +98,9 @@ def _open_input(to: Importer) -> None:
     """The network's input; what the model reads as maps, channels first, is put channels last."""
     given = _only(to, to.model.inputs, "input")
     if given.dtype != "float32":
-        raise ModelError(f"{to.file}: input {given.name} is {given.dtype}; float32 is supported")
+        raise ModelError(
+            f"{to.file}: input {printable(given.name)} is {given.dtype}; float32 is supported"
+        )
     shape = _shape(to, given)
     if len(shape) > 2 and _is_map(to.model, given.name):
         order = (0, *range(2, len(shape)), 1)
@@ -114,7 +117,7 @@ def _open_input(to: Importer) -> None:
 
 def _shape(to: Importer, given: OnnxInput) -> tuple[int, ...]:
     """The input's shape with a batch of 1."""
-    where = f"{to.file}: input {given.name}"
+    where = f"{to.file}: input {printable(given.name)}"
     if not 2 <= len(given.shape) <= 4:
         raise ModelError(
             f"{where} has {len(given.shape)} dimensions; 2 to 4 are supported, a batch first"
@@ -149,8 +152,12 @@ def _closed(to: Importer) -> FloatGraph:
     output = _only(to, to.model.outputs, "output")
     value = to.values.get(output)
     if not isinstance(value, View) or not to.nodes:
-        raise ModelError(f"{to.file}: its output {output[:60]!r} does not come from its input")
-    end = Layer(to, OnnxNode(len(to.model.nodes), "output", output[:60], (output,), (), {}, ""))
+        raise ModelError(
+            f"{to.file}: its output {printable(output)!r} does not come from its input"
+        )
+    end = Layer(
+        to, OnnxNode(len(to.model.nodes), "output", printable(output), (output,), (), {}, "")
+    )
     moved = any(len(axis) > 1 for axis in value.axes)  # flattened from maps held otherwise
     held, _ = end.compacted(value, range(len(value.shape)) if moved else value.order)
     assert to.source is not None

@@ -14,14 +14,15 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinyflash.errors import ModelError
+from tinyflash.files import read_bytes
 from tinyflash.graph import Array
+from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_FILE, MOST_OPERATORS, printable
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | Array
 Dimension = int | str  # a name: of any size
 
-_LARGEST_FILE = 256 << 20  # bytes, with the data beside it
-_LARGEST_TENSOR = 1 << 26  # elements
-_LARGEST_COUNT = 1 << 16  # nodes, constants
+_LARGEST_FILE = 4 * LARGEST_FILE  # a float has four bytes
+_MOST_NODES = 16 * MOST_OPERATORS  # much of it arithmetic of shapes, which leaves nothing
 _LARGEST_RANK = 8
 _OLDEST_OPSET = 7
 _POINTER = b"version https://git-lfs"
@@ -92,10 +93,7 @@ def parse(content: bytes, file: str, name: str, folder: Path | None) -> OnnxMode
 
 def _bytes(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > _LARGEST_FILE:
-            raise ModelError(f"{path}: {size} bytes; models beyond {_LARGEST_FILE} are not read")
-        return path.read_bytes()
+        return read_bytes(path, _LARGEST_FILE)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -120,9 +118,11 @@ class _Loader:
         if len(graph.sparse_initializer):
             self.fail("has sparse constants, which are not supported")
         for count in (len(graph.node), len(graph.initializer)):
-            if count > _LARGEST_COUNT:
-                self.fail(f"has {count} nodes or constants; {_LARGEST_COUNT} are the most")
-        constants = {t.name: self.tensor(t, f"constant {shown(t.name)}") for t in graph.initializer}
+            if count > _MOST_NODES:
+                self.fail(f"has {count} nodes or constants; {_MOST_NODES} are the most")
+        constants = {
+            t.name: self.tensor(t, f"constant {printable(t.name)}") for t in graph.initializer
+        }
         return OnnxModel(
             name=name,
             opset=self._opset(model.opset_import),
@@ -143,9 +143,9 @@ class _Loader:
     def _input(self, value: Any) -> OnnxInput:
         kind = value.type.tensor_type
         if not value.type.HasField("tensor_type") or not kind.HasField("shape"):
-            self.fail(f"input {shown(value.name)} is no tensor of known rank")
+            self.fail(f"input {printable(value.name)} is no tensor of known rank")
         shape = tuple(
-            int(d.dim_value) if d.HasField("dim_value") else shown(d.dim_param) or "?"
+            int(d.dim_value) if d.HasField("dim_value") else printable(d.dim_param) or "?"
             for d in kind.shape.dim
         )
         return OnnxInput(value.name, self._type(kind.elem_type), shape)
@@ -158,16 +158,20 @@ class _Loader:
 
     def _node(self, node: Any, index: int) -> OnnxNode:
         known = node.domain in _DOMAINS or node.op_type in _CODING
-        op = shown(node.op_type) if known else f"{shown(node.domain)}.{shown(node.op_type)}"
+        op = (
+            printable(node.op_type)
+            if known
+            else f"{printable(node.domain)}.{printable(node.op_type)}"
+        )
         attributes: dict[str, Attribute] = {}
         unusual = ""
         for attribute in node.attribute:
-            value = self._attribute(attribute, f"node {shown(node.name)}")
+            value = self._attribute(attribute, f"node {printable(node.name)}")
             if value is None:
                 unusual = "a graph inside" if attribute.HasField("g") else "an unusual attribute"
             else:
                 attributes[attribute.name] = value
-        name = shown(node.name) or f"number {index}"
+        name = printable(node.name) or f"number {index}"
         return OnnxNode(index, op, name, tuple(node.input), tuple(node.output), attributes, unusual)
 
     def _attribute(self, attribute: Any, where: str) -> Attribute | None:
@@ -178,7 +182,7 @@ class _Loader:
         if attribute.type == kinds.FLOAT:
             return float(attribute.f)
         if attribute.type == kinds.STRING:
-            return shown(attribute.s.decode(errors="replace"))
+            return printable(attribute.s.decode(errors="replace"))
         if attribute.type == kinds.INTS:
             return tuple(int(i) for i in attribute.ints)
         if attribute.type == kinds.FLOATS:
@@ -193,7 +197,7 @@ class _Loader:
         if (
             len(dims) > _LARGEST_RANK
             or any(d < 0 for d in dims)
-            or (math.prod(dims) > _LARGEST_TENSOR)
+            or (math.prod(dims) > LARGEST_CONSTANTS)
         ):
             self.fail(f"{where} has shape {dims[:9]}, which is too large")
         if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
@@ -208,11 +212,15 @@ class _Loader:
         entries = {entry.key: entry.value for entry in tensor.external_data}
         name = entries.get("location", "")
         if self.folder is None:
-            self.fail(f"{where} is in a file {shown(name)} beside the model; read it from its path")
+            self.fail(
+                f"{where} is in a file {printable(name)} beside the model; read it from its path"
+            )
         folder = self.folder.resolve()
         path = (folder / name).resolve()
         if folder not in path.parents:
-            self.fail(f"{where} is in {shown(name)}, outside of the model's folder; move it there")
+            self.fail(
+                f"{where} is in {printable(name)}, outside of the model's folder; move it there"
+            )
         try:
             offset, length = (int(entries.get(key, "0") or 0) for key in ("offset", "length"))
         except ValueError:
@@ -220,15 +228,10 @@ class _Loader:
         content = _bytes(path)
         end = offset + length if length else len(content)
         if not 0 <= offset <= end <= len(content):
-            self.fail(f"{where} is beyond the end of {shown(name)}; export the model again")
+            self.fail(f"{where} is beyond the end of {printable(name)}; export the model again")
         inside = self.onnx.TensorProto()
         inside.CopyFrom(tensor)
         inside.ClearField("external_data")
         inside.data_location = self.onnx.TensorProto.DEFAULT
         inside.raw_data = content[offset:end]
         return inside
-
-
-def shown(text: str) -> str:
-    """At most 60 characters that fit on a line."""
-    return "".join(c for c in text[:60] if c.isprintable())

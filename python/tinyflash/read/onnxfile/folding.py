@@ -11,7 +11,7 @@ from tinyflash.graph import Array
 from tinyflash.read.onnxfile.importing import Constant, Layer, Value
 from tinyflash.read.onnxfile.views import View
 
-_LARGEST = 1 << 24  # elements that a constant may grow to
+_LARGEST = 1 << 22  # elements that a constant may grow to
 
 # What onnx's own reference computes, and how large its result may be: no larger than its inputs
 # together, or than their product where they broadcast.

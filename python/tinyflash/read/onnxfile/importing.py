@@ -13,10 +13,10 @@ from tinyflash.errors import ModelError
 from tinyflash.floatgraph import FloatNode, Source
 from tinyflash.floatgraph.graph import UNBOUNDED, Bounds, FloatAttrs, Floats, Weights
 from tinyflash.graph import Array, NoAttrs, Quant, TransposeAttrs
+from tinyflash.read.limits import LARGEST_MAPS, printable
 from tinyflash.read.onnxfile.file import Attribute, OnnxModel, OnnxNode
 from tinyflash.read.onnxfile.views import Shape, View, channels_last, dense, move
 
-_LARGEST_TENSOR = 1 << 26  # elements
 _LARGEST_RANK = 8
 
 
@@ -43,8 +43,15 @@ class Importer:
     shapes: dict[str, Shape] = field(default_factory=dict)  # of tensors
     codings: dict[str, Quant] = field(default_factory=dict)
     source: Source | None = None
+    elements: int = 0  # of all tensors, a byte each once they are quantised
 
     def add(self, node: FloatNode) -> str:
+        self.elements += math.prod(node.shape)
+        if self.elements > LARGEST_MAPS:
+            raise ModelError(
+                f"{self.file}: its layers compute more than {LARGEST_MAPS:,} elements by "
+                f"{node.name}, far beyond any microcontroller"
+            )
         self.nodes.append(node)
         self.shapes[node.name] = node.shape
         return node.name
@@ -79,7 +86,7 @@ class Layer:
         self.require(self.has(position), f"input {position} is missing")
         name = self.node.inputs[position]
         if name not in self.to.values:
-            self.fail(f"reads {name[:60]!r}, which no earlier node computes")
+            self.fail(f"reads {printable(name)!r}, which no earlier node computes")
         return self.to.values[name]
 
     def is_constant(self, position: int) -> bool:
@@ -155,7 +162,7 @@ class Layer:
         found = tuple(int(d) for d in shape)
         if any(d < 1 for d in found):
             self.fail(f"makes shape {list(found)}; only fixed shapes work")
-        if math.prod(found) > _LARGEST_TENSOR or len(found) > _LARGEST_RANK:
+        if math.prod(found) > LARGEST_MAPS or len(found) > _LARGEST_RANK:
             self.fail(f"makes shape {list(found)}, which is too large")
         return found
 
@@ -217,7 +224,7 @@ class Layer:
         """Sets one of the node's outputs."""
         self.require(position < len(self.node.outputs), "has no output")
         name = self.node.outputs[position]
-        self.require(name not in self.to.values, f"computes {name[:60]!r} again")
+        self.require(name not in self.to.values, f"computes {printable(name)!r} again")
         self.to.values[name] = value
 
     def give_map(self, tensor: str, like: Shape) -> None:
