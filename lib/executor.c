@@ -133,7 +133,7 @@ tiny_error tiny_train(tiny_session *session, uint32_t label, tiny_factor rate) {
     if (error == TINY_OK) {
         error = tiny_run(session, table, 0, table->count);
     }
-    if (error != TINY_OK) { /* only a source can have failed, and before anything else changed */
+    if (error != TINY_OK) { /* nothing else has changed by then */
         state->label = label_before;
         state->rate = rate_before;
     }

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import chain, count
+from dataclasses import dataclass
+from itertools import chain
 
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Node, PartAttrs
 from tinyflash.lower import records as r
 from tinyflash.lower.calls import lower_calls
+from tinyflash.lower.context import STATE, Context, Lowering
 from tinyflash.lower.geometry import Fields, Rings
-from tinyflash.lower.layout import Layout, lay_out
-from tinyflash.passes.layers import WEIGHTED
+from tinyflash.lower.layout import lay_out
 from tinyflash.plan import Plan
 from tinyflash.plan.calls import rows_of
-from tinyflash.program import SOURCE, Buffer, Call, Program, Record, Row, Space, canonical
-
-_LONGEST = 60  # characters of an identifier, before its number
-_STATE = Buffer(Space.STATE, 0)
-# A part of the weights without channels: any valid address serves, nothing is read there.
-_NOWHERE = Buffer(Space.FLASH, 0)
+from tinyflash.program import SOURCE, Buffer, Call, Program, Row
 
 
 @dataclass(frozen=True)
@@ -32,77 +26,11 @@ class Planned:
     plan: Plan
 
 
-@dataclass
-class _Lowering:
-    """Records made so far, by what they hold, so that equal ones are shared."""
-
-    layout: Layout
-    trained: Graph | None
-    records: list[Record] = field(default_factory=list)
-    known: dict[str, int] = field(default_factory=dict)
-
-    def record(self, ctype: str, name: str, fields: Fields) -> int:
-        """Index of the record with these fields."""
-        key = ctype + canonical(fields)
-        if key not in self.known:
-            self.known[key] = len(self.records)
-            self.records.append(Record(ctype, self._identifier(name), fields))
-        return self.known[key]
-
-    def _identifier(self, name: str) -> str:
-        """Of C, whatever a layer is called: a keyword, a number, a name that model.c uses."""
-        base = "op_" + re.sub(r"\W+", "_", name, flags=re.ASCII)
-        taken = {record.name for record in self.records}
-        others = (f"{base[:_LONGEST]}_{i}" for i in count(2))
-        return next(n for n in chain([base[:_LONGEST]], others) if n not in taken)
-
-
-@dataclass(frozen=True)
-class _Context:
-    """What the rule of one node works with."""
-
-    lowering: _Lowering
-    graph: Graph
-    plan: Plan
-    node: Node
-
-    def tensor(self, role: str) -> Buffer | None:
-        """The buffer in a role; None where the node has none."""
-        name = self.node.inputs.get(role) or self.node.outputs.get(role)
-        return None if name is None else self.place(name)
-
-    def place(self, tensor: str) -> Buffer:
-        return self.lowering.layout.buffer(self.graph, self.plan, tensor)
-
-    @property
-    def rings(self) -> Rings:
-        return self.plan.rings
-
-    def scale(self, role: str) -> Buffer | None:
-        name = self.node.inputs.get(role) or self.node.outputs.get(role)
-        return None if name is None else self.lowering.layout.scales[name]
-
-    def weights(self) -> tuple[Buffer, Buffer]:
-        return self.tensor("w") or _NOWHERE, self.tensor("w_frozen") or _NOWHERE
-
-    def layer(self) -> Node:
-        """The forward node this node belongs to."""
-        name = self.node.layer or self.node.name
-        return next(n for n in self.graph.nodes if n.name == name and n.op in WEIGHTED)
-
-    def row(self, kernel: str, record: int, *buffers: Buffer | None) -> Row:
-        shape = {**self.node.inputs, **self.node.outputs}
-        result = self.node.outputs or self.node.inputs
-        last = list(result.values())[-1] if shape else ""
-        note = " x ".join(str(d) for d in self.graph.tensors[last].shape) if last else ""
-        return Row(kernel, record, buffers, self.node.name, note)
-
-
 def lower(infer: Planned, train: Planned | None, seed: int = 0) -> Program:
     """The program of an infer graph and, where there is one, its train graph."""
     train_graph = train.graph if train is not None else None
     layout = lay_out(infer.graph, train_graph, seed)
-    lowering = _Lowering(layout, train_graph)
+    lowering = Lowering(layout, train_graph)
     train_rows, train_calls = _table(lowering, train) if train is not None else ((), ())
     infer_rows, infer_calls = _table(lowering, infer)
     graph, plan = infer.graph, infer.plan
@@ -133,21 +61,21 @@ def lower(infer: Planned, train: Planned | None, seed: int = 0) -> Program:
     )
 
 
-def _table(lowering: _Lowering, planned: Planned) -> tuple[tuple[Row, ...], tuple[Call, ...]]:
+def _table(lowering: Lowering, planned: Planned) -> tuple[tuple[Row, ...], tuple[Call, ...]]:
     graph, plan = planned.graph, planned.plan
     rows: list[list[Row]] = []  # of each node
     for node in graph.nodes:
         rule = _RULES.get(node.op)
         if rule is None:
             raise InternalError(f"no kernel for operator {node.op} ({node.name})")
-        rows.append(rule(_Context(lowering, graph, plan, node)))
+        rows.append(rule(Context(lowering, graph, plan, node)))
     return tuple(chain.from_iterable(rows)), lower_calls(graph, plan, rows, lowering.records)
 
 
 # ---- One rule per operator: buffers in the order of include/tinyflash/ops.h ----------------------
 
 
-def _layer_record(c: _Context) -> tuple[str, int]:
+def _layer_record(c: Context) -> tuple[str, int]:
     """Kernel family and record of the layer a node belongs to."""
     layer = c.layer()
     graph = c.lowering.trained or c.graph
@@ -157,43 +85,43 @@ def _layer_record(c: _Context) -> tuple[str, int]:
     return ctype.removeprefix("tiny_"), c.lowering.record(ctype, layer.name, fields)
 
 
-def _streamed_record(c: _Context) -> tuple[str, int]:
+def _streamed_record(c: Context) -> tuple[str, int]:
     """The same of a forward node that meets rings, which nothing else of its layer does."""
     ctype, fields = r.layer_record(c.graph, c.node, trained=False, rings=c.rings)
     return ctype.removeprefix("tiny_"), c.lowering.record(ctype, f"{c.node.name}_rows", fields)
 
 
-def _source(c: _Context) -> list[Row]:
+def _source(c: Context) -> list[Row]:
     fields = r.source_record(c.graph, c.node, c.rings)
     record = c.lowering.record("tiny_rows", c.node.name, fields)
     return [c.row(SOURCE, record, c.tensor("y"))]
 
 
-def _forward(c: _Context) -> list[Row]:
+def _forward(c: Context) -> list[Row]:
     streamed = c.node.inputs["x"] in c.rings or c.node.outputs["y"] in c.rings
     family, record = _streamed_record(c) if streamed else _layer_record(c)
     buffers = (c.tensor("x"), *c.weights(), c.tensor("b"), c.tensor("y"))
     return [c.row(f"{family}_forward", record, *buffers)]
 
 
-def _backward(c: _Context) -> list[Row]:
+def _backward(c: Context) -> list[Row]:
     family, record = _layer_record(c)
     before = (c.tensor("dy"), c.scale("dy"), *c.weights(), c.tensor("mask"))
     row = c.row(f"{family}_backward_input", record, *before, c.tensor("dx"), c.scale("dx"))
     return [row]
 
 
-def _update(c: _Context) -> list[Row]:
+def _update(c: Context) -> list[Row]:
     family, record = _layer_record(c)
     read = (c.tensor("x"), c.tensor("dy"), c.scale("dy"))
     remembered = _up_to_last(c.tensor("velocity"), c.tensor("low"))
-    return [c.row(f"{family}_update", record, *read, c.tensor("w"), _STATE, *remembered)]
+    return [c.row(f"{family}_update", record, *read, c.tensor("w"), STATE, *remembered)]
 
 
-def _bias(c: _Context) -> list[Row]:
+def _bias(c: Context) -> list[Row]:
     fields = r.bias_record(c.graph, c.layer(), c.node.descent)
     record = c.lowering.record("tiny_bias", f"{c.node.name}_bias", fields)
-    before = (c.tensor("dy"), c.scale("dy"), c.tensor("b"), _STATE)
+    before = (c.tensor("dy"), c.scale("dy"), c.tensor("b"), STATE)
     return [c.row("bias_update", record, *before, *_up_to_last(c.tensor("velocity")))]
 
 
@@ -204,7 +132,7 @@ def _up_to_last(*buffers: Buffer | None) -> tuple[Buffer | None, ...]:
 
 
 def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node, Rings], Fields]) -> _Rule:
-    def rule(c: _Context) -> list[Row]:
+    def rule(c: Context) -> list[Row]:
         record = c.lowering.record(ctype, c.node.name, make(c.graph, c.node, c.rings))
         return [c.row(kernel, record, c.tensor("x"), c.tensor("y"))]
 
@@ -214,7 +142,7 @@ def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node, Rings], Fields]
 def _unary_backward(ctype: str, make: Callable[[Graph, Node], Fields], *read: str) -> _Rule:
     """The gradient of an operator with one input; `read`: roles it reads besides dy."""
 
-    def rule(c: _Context) -> list[Row]:
+    def rule(c: Context) -> list[Row]:
         forward = c.graph.node(c.node.layer, c.node.op.removesuffix("_backward_input"))
         record = c.lowering.record(ctype, c.node.name, make(c.graph, forward))
         before = (*(c.tensor(role) for role in read), c.tensor("dy"), c.scale("dy"))
@@ -223,12 +151,12 @@ def _unary_backward(ctype: str, make: Callable[[Graph, Node], Fields], *read: st
     return rule
 
 
-def _view(_: _Context) -> list[Row]:
+def _view(_: Context) -> list[Row]:
     """A reshape moves nothing: the plan puts both tensors at one place."""
     return []
 
 
-def _concatenate(c: _Context) -> list[Row]:
+def _concatenate(c: Context) -> list[Row]:
     y = c.place(c.node.outputs["y"])
     rows = []
     for tensor, offset, fields in r.concatenate_records(c.graph, c.node, c.rings):
@@ -239,7 +167,7 @@ def _concatenate(c: _Context) -> list[Row]:
     return rows
 
 
-def _part_backward(c: _Context) -> list[Row]:
+def _part_backward(c: Context) -> list[Row]:
     """The gradient of one input of a concatenation: a copy out of dy."""
     assert isinstance(c.node.attrs, PartAttrs)
     parts = r.concatenate_records(c.graph, c.graph.node(c.node.layer, "concatenate"))
@@ -251,17 +179,17 @@ def _part_backward(c: _Context) -> list[Row]:
     return [c.row("copy_backward_input", record, *dy, c.tensor("mask"), *dx)]
 
 
-def _add(c: _Context) -> list[Row]:
+def _add(c: Context) -> list[Row]:
     record = c.lowering.record("tiny_add", c.node.name, r.add_record(c.graph, c.node, c.rings))
     return [c.row("add_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
 
 
-def _mul(c: _Context) -> list[Row]:
+def _mul(c: Context) -> list[Row]:
     record = c.lowering.record("tiny_mul", c.node.name, r.mul_record(c.graph, c.node, c.rings))
     return [c.row("mul_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
 
 
-def _mul_backward(c: _Context) -> list[Row]:
+def _mul_backward(c: Context) -> list[Row]:
     """The gradient of a, or that of b, a sum over the rows of a."""
     assert isinstance(c.node.attrs, PartAttrs)
     forward = c.graph.node(c.node.layer, "mul")
@@ -271,7 +199,7 @@ def _mul_backward(c: _Context) -> list[Row]:
     return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
 
 
-def _gradient_add(c: _Context) -> list[Row]:
+def _gradient_add(c: Context) -> list[Row]:
     fields = r.count_record(c.graph, c.node.inputs["a"])
     record = c.lowering.record("tiny_gradient_sum", f"{c.node.name}_gradient", fields)
     operands = (c.tensor("a"), c.scale("a"), c.tensor("b"), c.scale("b"))
@@ -279,47 +207,47 @@ def _gradient_add(c: _Context) -> list[Row]:
     return [c.row("gradient_add", record, *operands, c.tensor("mask"), *dx)]
 
 
-def _lookup(c: _Context) -> list[Row]:
+def _lookup(c: Context) -> list[Row]:
     record = c.lowering.record(
         "tiny_lookup", c.node.name, r.lookup_record(c.graph, c.node, c.rings)
     )
     return [c.row("lookup_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
-def _softmax(c: _Context) -> list[Row]:
+def _softmax(c: Context) -> list[Row]:
     record = c.lowering.record(
         "tiny_softmax", c.node.name, r.softmax_record(c.graph, c.node, c.rings)
     )
     return [c.row("softmax_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
-def _mask(c: _Context) -> list[Row]:
+def _mask(c: Context) -> list[Row]:
     fields = r.mask_record(c.graph, c.node, c.rings)
     record = c.lowering.record("tiny_mask", f"{c.node.name}_mask", fields)
     return [c.row("mask_forward", record, c.tensor("y"), c.tensor("mask"))]
 
 
-def _loss(c: _Context) -> list[Row]:
+def _loss(c: Context) -> list[Row]:
     fields = r.softmax_loss_record(c.graph, c.node)
     record = c.lowering.record("tiny_loss", c.node.name, fields)
-    before = (c.tensor("x"), c.tensor("table"), _STATE)
+    before = (c.tensor("x"), c.tensor("table"), STATE)
     return [c.row("softmax_loss", record, *before, c.tensor("dy"), c.scale("dy"))]
 
 
-def _target_loss(c: _Context) -> list[Row]:
+def _target_loss(c: Context) -> list[Row]:
     fields = r.target_loss_record(c.graph, c.node)
     record = c.lowering.record("tiny_target_loss", c.node.name, fields)
     table = (c.tensor("table"),) if "table" in c.node.inputs else ()
-    before = (c.tensor("x"), c.tensor("target"), *table, _STATE)
+    before = (c.tensor("x"), c.tensor("target"), *table, STATE)
     return [c.row(c.node.op, record, *before, c.tensor("dy"), c.scale("dy"))]
 
 
-def _advance(c: _Context) -> list[Row]:
+def _advance(c: Context) -> list[Row]:
     record = c.lowering.record("tiny_advance", c.node.name, r.advance_record(c.node))
-    return [c.row("advance_scales", record, _STATE)]
+    return [c.row("advance_scales", record, STATE)]
 
 
-_Rule = Callable[[_Context], list[Row]]
+_Rule = Callable[[Context], list[Row]]
 
 _RULES: dict[str, _Rule] = {
     "source": _source,
