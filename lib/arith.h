@@ -7,11 +7,10 @@
 #include "tinyflash/kernels.h"
 
 /* Of a function whose inner loop is the work: inlined into the loops around it, it would leave too few
- * registers, and compilers for Arm would keep operands of each product in memory. */
-#if defined(__GNUC__)
+ * registers, and compilers for Arm would keep operands of each product in memory. A compiler other than
+ * GCC and Clang is told its own word for it, or none: -DTINY_APART= */
+#ifndef TINY_APART
 #define TINY_APART __attribute__((noinline))
-#else
-#define TINY_APART
 #endif
 
 /* Where the exponents of gradients stay (SPEC 5.1). */
