@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.agree.random_graphs import random_graph
+from tests.agree.row_graphs import row_graph
+from tests.agree.streams import layer_by_layer, streamed
 
 from tinyflash.compiler import compile_model
 from tinyflash.paths import source_root
@@ -39,6 +41,21 @@ def test_it_compiles_without_a_warning_and_is_reproducible(seed: int, tmp_path: 
     again = compile_model(graph, scheme)
     assert c.source(again.program) == (tmp_path / "model.c").read_text()
     accepted(tmp_path)
+
+
+def test_calls_by_rows_are_written_and_share_the_arrays_of_whole_layers(tmp_path: Path) -> None:
+    graph, scheme = row_graph(0)
+    compiled = compile_model(graph, scheme, row_source=True)
+    rows, plain = streamed(compiled, seed=0), layer_by_layer(compiled, seed=0)
+    texts = [c.source(program) for program in (plain, rows)]
+    (tmp_path / "model.h").write_text(c.header(rows))
+    (tmp_path / "model.c").write_text(texts[1])
+    accepted(tmp_path)
+    assert texts[0].count("static const int32_t") == texts[1].count("static const int32_t")
+    first = rows.train_calls[0]
+    assert f"train_calls[] = {{\n    {{{first.op}, {{{first.first}, {first.count}}}}}," in texts[1]
+    assert "{0, &op_source,\n     {ARENA(0), NONE" in texts[1]
+    assert rows.hash != plain.hash
 
 
 def test_every_row_names_its_layer(tmp_path: Path) -> None:
