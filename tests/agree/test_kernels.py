@@ -9,6 +9,7 @@ from tests.lib.build import run_on_board, run_on_host
 from tests.lib.case import Case
 from tests.lib.cases import all_cases
 from tests.lib.emit import batches, spoiled, write_batch
+from tests.lib.row_cases import row_cases
 from tests.lib.rows import BUFFERS
 
 from tinyflash.boards import Board, boards
@@ -18,7 +19,7 @@ EMULATED = [board for board in boards() if board.emulated]
 
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
-    return list(all_cases())
+    return [*all_cases(), *row_cases()]
 
 
 @pytest.fixture(scope="module")

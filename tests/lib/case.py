@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from tests.lib.held import Held
 from tests.lib.memory import state_bytes, tensor_bytes
 from tests.lib.records import Fields
 from tests.lib.rows import draft
@@ -54,16 +55,25 @@ class _Places:
     env: Environment
     sizes: dict[Space, int] = field(default_factory=dict)
     tensors: dict[str, Buffer] = field(default_factory=dict)
+    held: Mapping[str, Held] = field(default_factory=dict)
 
-    def add(self, tensor: str) -> Buffer:
+    def add(self, tensor: str, behind: int = 0) -> Buffer:
+        """A place, `behind` bytes from where there is room."""
         if tensor not in self.tensors:
             kind = self.env.graph.tensors[tensor].kind
             space = _SPACES.get(kind, Space.ARENA)
-            offset = self.sizes.get(space, 0)
+            offset = self.sizes.get(space, 0) + behind
             self.tensors[tensor] = Buffer(space, offset)
-            nbytes = self.env.graph.tensors[tensor].nbytes
-            self.sizes[space] = -(-(offset + nbytes) // 4) * 4 + GAP
+            part = self.held.get(tensor, self.env.graph.tensors[tensor])
+            self.sizes[space] = -(-(offset + part.nbytes) // 4) * 4 + GAP
         return self.tensors[tensor]
+
+    def overlap(self, tensor: str, other: str, ahead: int) -> None:
+        """Places a tensor so that it begins some bytes before another, and that one with it."""
+        place = self.add(other, max(ahead, 0))
+        self.tensors[tensor] = replace(place, offset=place.offset - ahead)
+        end = self.tensors[tensor].offset + self.env.graph.tensors[tensor].nbytes
+        self.sizes[place.space] = max(self.sizes[place.space], -(-end // 4) * 4 + GAP)
 
     def image(self, space: Space) -> bytes:
         """The space as the environment holds it now."""
@@ -73,7 +83,10 @@ class _Places:
         for tensor, buffer in self.tensors.items():
             if buffer.space is space and tensor in self.env.values:
                 data = tensor_bytes(self.env, tensor)
-                image[buffer.offset : buffer.offset + len(data)] = data
+                if tensor in self.held:
+                    self.held[tensor].write(memoryview(image)[buffer.offset :], data)
+                else:
+                    image[buffer.offset : buffer.offset + len(data)] = data
         return bytes(image)
 
 
@@ -82,27 +95,54 @@ def _guard(count: int) -> bytes:
     return bytes((i * i * 89 + i * 37 + 165) % 251 for i in range(count))
 
 
-def capture(
-    env: Environment, node: Node, name: str, alias: Mapping[str, str] | None = None
-) -> Case:
-    """Runs a node in the reference and returns what a kernel must do. `alias`: an output's role to
-    that of the input whose memory it takes."""
-    plan, places = draft(env, node), _Places(env)
+@dataclass(frozen=True)
+class Memory:
+    """What is special about the memory of a case. alias: an output's role to that of the input that
+    it begins `ahead` bytes before. band: rows computed. held: of tensors held partly; the record
+    has `rings` of them, by role."""
+
+    alias: Mapping[str, str] = field(default_factory=dict)
+    ahead: int = 0
+    band: tuple[int, int] | None = None
+    held: Mapping[str, Held] = field(default_factory=dict)
+    rings: Mapping[str, int] = field(default_factory=dict)
+
+
+WHOLE = Memory()
+
+
+def capture(env: Environment, node: Node, name: str, memory: Memory = WHOLE) -> Case:
+    """Runs a node in the reference and returns what a kernel must do."""
+    plan, places = draft(env, node), _Places(env, held=memory.held)
+    fields = with_rings(plan.fields, memory.rings)
     tensors = {**node.inputs, **node.outputs}
     for tensor in node.outputs.values():
         env.values.pop(tensor, None)
-    for output, shared in (alias or {}).items():
-        places.tensors[tensors[output]] = places.add(tensors[shared])
+    for output, shared in memory.alias.items():
+        places.overlap(tensors[output], tensors[shared], memory.ahead)
     buffers = tuple(_buffer(places, tensors, role, plan.start) for role in plan.roles)
     before = {space: places.image(space) for space in WRITABLE}
     flash = places.image(Space.FLASH)
     OPERATORS[node.op](env, node)
     after = {space: places.image(space) for space in WRITABLE}
-    row, record = (
-        Row(plan.kernel, 0, buffers, name, plan.kernel),
-        Record(plan.ctype, "", plan.fields),
-    )
-    return Case(name, row, record, flash, before, after, (0, height_of(plan.fields)))
+    row = Row(plan.kernel, 0, buffers, name, plan.kernel)
+    band = memory.band or (0, height_of(fields))
+    return Case(name, row, Record(plan.ctype, "", fields), flash, before, after, band)
+
+
+def with_rings(fields: Fields, rings: Mapping[str, int]) -> Fields:
+    """The record of a kernel that meets rings, by the roles of its operands."""
+    if "window" in fields and isinstance(fields["window"], Mapping):
+        return {**fields, "window": with_rings(dict(fields["window"]), rings)}
+    changed: Fields = {}
+    for role, ring in rings.items():
+        part = fields.get(role)
+        if isinstance(part, Mapping):
+            changed[role] = {**part, "ring": ring}
+        else:
+            changed["ring" if "ring" in fields else f"{role}_ring"] = ring
+    assert changed.keys() <= fields.keys(), f"{changed} of {list(fields)}"
+    return {**fields, **changed}
 
 
 def height_of(fields: Fields) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from tests.agree.functions import FUNCTIONS
 from tests.agree.graphs import Layer, Net, same
 from tests.agree.shapes import LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
-from tests.lib.case import Case, capture
+from tests.lib.case import Case, Memory, capture
 from tests.lib.subject import Build, Data, Shape, Subject, subject
 from tests.lib.ties import ties
 
@@ -195,15 +195,15 @@ def _pools() -> Iterator[Case]:
     for op, pools in (("average_pool", POOLS), ("max_pool", MAX_POOLS)):
         for name, (shape, window) in pools.items():
             for clip in (Clip(), Clip(-30, 20)):
-                build = _pool(op, window, clip)
+                build = pool(op, window, clip)
                 for data in (Data(), Data("extreme"), FINE, Data(e_dx=15)):
                     yield from subject(f"{name}, {clip.low}", build, shape).cases(data)
     for data in EXTREMES:
-        build = _pool("max_pool", Window((2, 2)), Clip())
+        build = pool("max_pool", Window((2, 2)), Clip())
         yield from subject("typical", build, SMALL).cases(data, "max_pool_backward_input")
 
 
-def _pool(op: str, window: Window, clip: Clip) -> Build:
+def pool(op: str, window: Window, clip: Clip) -> Build:
     return lambda net, x: net.pool(op, x, window, clip)
 
 
@@ -235,14 +235,14 @@ def _parts() -> Iterator[Case]:
     """Parts of a concatenation: one behind a mask, one that is not, and the same one twice."""
     for axis in range(3):
         for data in EXTREMES:
-            one = subject(f"along {axis}", _joined(axis), SMALL)
+            one = subject(f"along {axis}", joined(axis), SMALL)
             yield from one.cases(data, "concatenate_backward_input")
     for channels in CHANNELS:
-        one = subject(f"{channels} channels", _joined(2), (2, 3, channels))
+        one = subject(f"{channels} channels", joined(2), (2, 3, channels))
         yield from one.cases(Data(), "concatenate_backward_input")
 
 
-def _joined(axis: int) -> Build:
+def joined(axis: int) -> Build:
     def build(net: Net, x: str) -> str:
         longer = net.pad(net.conv2d(x, net.tensors[x].shape[2], Window((1, 1))), (0, 0, 0), by)
         return net.concatenate([longer, x, longer], axis)
@@ -254,17 +254,17 @@ def _joined(axis: int) -> Build:
 def _tables() -> Iterator[Case]:
     """Lookups, forward and back: slopes of functions, and any of int16."""
     for name in FUNCTIONS:
-        yield from subject(name, _function(name), (5, 6, 9)).cases()
+        yield from subject(name, function(name), (5, 6, 9)).cases()
     for size in CHANNELS:
-        one = _any_slope(subject(f"{size}", _function("tanh"), (1, 2, size)))
+        one = _any_slope(subject(f"{size}", function("tanh"), (1, 2, size)))
         for data in (Data(), Data("extreme"), FINE):
             yield from one.cases(data, "lookup_backward_input")
     for data in EXTREMES:
-        one = _any_slope(subject("any", _function("relu"), SMALL))
+        one = _any_slope(subject("any", function("relu"), SMALL))
         yield from one.cases(data, "lookup_backward_input")
 
 
-def _function(name: str) -> Build:
+def function(name: str) -> Build:
     return lambda net, x: net.function(x, name)
 
 
@@ -290,20 +290,20 @@ def _softmaxes() -> Iterator[Case]:
             yield from one.cases(data)
     for beta in (0.3, 7.0):
         for data in EXTREMES:
-            one = subject(f"beta {beta}", _softmax(beta), SMALL)
+            one = subject(f"beta {beta}", softmax(beta), SMALL)
             yield from one.cases(data)
     for data in (Data("zero"), Data(), Data("extreme")):
-        yield from subject("widest", _softmax(1.0), (1, 1, 511)).cases(data)
+        yield from subject("widest", softmax(1.0), (1, 1, 511)).cases(data)
 
 
-def _softmax(beta: float) -> Build:
+def softmax(beta: float) -> Build:
     return lambda net, x: net.softmax(x, beta)
 
 
 # ---- Products ------------------------------------------------------------------------------------
 
 
-def _excited(net: Net, x: str) -> str:
+def excited(net: Net, x: str) -> str:
     """A map times one number for each of its channels, which is made of the map."""
     gate = net.fully_connected(net.mean(x, (0, 1)), net.tensors[x].shape[2])
     return net.mul(x, gate, clip=Clip(-90, 100))
@@ -323,9 +323,9 @@ def _row(shape: Shape) -> Build:
 
 def _products() -> Iterator[Case]:
     for size in CHANNELS:
-        yield from subject(f"{size} channels", _excited, (3, 2, size)).cases()
+        yield from subject(f"{size} channels", excited, (3, 2, size)).cases()
     for data in EXTREMES:
-        yield from subject("excited", _excited, SMALL).cases(data)
+        yield from subject("excited", excited, SMALL).cases(data)
         for shape in ((4, 3, 5), (1, 3, 5), (1, 1, 5), (1, 3, 1)):
             channels = (shape[0] * 4 // 4, 3, shape[2])
             whole = (4, *channels[1:])
@@ -336,30 +336,30 @@ def _products() -> Iterator[Case]:
 # ---- Sums, masks, loss, end of a step ------------------------------------------------------------
 
 
-def _residual(net: Net, x: str) -> str:
+def residual(net: Net, x: str) -> str:
     """Readers of one tensor and a clipped sum: masks, and gradient sums of one part and two."""
     a = net.conv2d(x, net.tensors[x].shape[2], Window((1, 1)))
     b = net.add(net.add(x, a), x, clip=Clip(-50, 99))
     return net.add(b, a)
 
 
-def _product_of_maps(net: Net, x: str) -> str:
+def product_of_maps(net: Net, x: str) -> str:
     return net.mul(x, net.conv2d(x, net.tensors[x].shape[2], Window((1, 1))))
 
 
 def _sums() -> Iterator[Case]:
     for size in CHANNELS:
-        one = replace(subject(f"{size} channels", _residual, (1, 3, size)), layer="")
+        one = replace(subject(f"{size} channels", residual, (1, 3, size)), layer="")
         yield from one.cases(Data(), "add", "mask", "gradient_add")
     for data in EXTREMES:
-        one = replace(subject("extremes", _residual, SMALL), layer="")
+        one = replace(subject("extremes", residual, SMALL), layer="")
         yield from one.cases(data, "add", "mask", "gradient_add")
 
 
 def _in_place() -> Iterator[Case]:
     """Outputs in the memory of an input: add, mul, gradient_add and lookup may."""
     outputs = {"add": "y", "mul": "y", "gradient_add": "dx"}
-    for build in (_residual, _product_of_maps):
+    for build in (residual, product_of_maps):
         one = replace(subject("in place", build, SMALL), layer="")
         env = one.environment(Data())
         for node in one.graph.nodes:
@@ -367,8 +367,8 @@ def _in_place() -> Iterator[Case]:
                 one.disturb(env, node, Data())
                 for role in ("a", "b"):
                     if role in node.inputs:
-                        alias = {outputs[node.op]: role}
-                        yield capture(env, node, f"{node.op}, in place of {role}", alias)
+                        memory = Memory({outputs[node.op]: role})
+                        yield capture(env, node, f"{node.op}, in place of {role}", memory)
 
 
 def _losses() -> Iterator[Case]:
@@ -394,5 +394,5 @@ def _target_losses() -> Iterator[Case]:
 
 def _advances() -> Iterator[Case]:
     for seed in range(20):
-        one = replace(subject(f"number {seed}", _residual, (1, 1, 2)), layer="")
+        one = replace(subject(f"number {seed}", residual, (1, 1, 2)), layer="")
         yield from one.cases(Data(), "advance")

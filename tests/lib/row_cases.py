@@ -1,0 +1,61 @@
+"""The kernel cases of bands, rings and overlapping maps: every operator that goes by rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tests.agree.graphs import Layer, same
+from tests.agree.shapes import MAX_POOLS, WINDOWS
+from tests.lib.bands import banded, overlapping
+from tests.lib.case import Case
+from tests.lib.cases import (
+    conv2d,
+    depthwise,
+    excited,
+    fully_connected,
+    function,
+    grouped,
+    joined,
+    pool,
+    product_of_maps,
+    residual,
+    softmax,
+)
+from tests.lib.subject import Build, Subject, subject
+
+from tinyflash.graph import Clip, Window
+
+
+def row_cases() -> Iterator[Case]:
+    """Every case, in an order that does not change."""
+    for one in _streams():
+        yield from banded(replace(one, layer=""))
+    for one in _streams():
+        yield from overlapping(replace(one, layer=""))
+
+
+def _streams() -> Iterator[Subject]:
+    """Every operator that goes by rows, on maps of several."""
+    for rule in (conv2d, depthwise):
+        for name, (shape, window) in WINDOWS.items():
+            yield subject(f"{name} by rows", rule(window, Layer()), shape, shape[2] // 2 + 1)
+    shape = (6, 3, 4)
+    yield subject("2 groups by rows", grouped(same(shape, 3), Layer(), 6, 2), shape)
+    yield subject("multiplier 3 by rows", depthwise(same(shape, 3), Layer(), 3), shape)
+    yield subject("1x1 by rows", conv2d(Window((1, 1)), Layer(), 70), shape, 3)
+    yield subject("dense by rows", fully_connected(Layer()), shape, 3)
+    for op in ("average_pool", "max_pool"):
+        for name, (size, window) in MAX_POOLS.items():
+            yield subject(f"{op} {name} by rows", pool(op, window, Clip(-90, 90)), size)
+    builds: dict[str, Build] = {
+        "padded": lambda net, x: net.pad(x, (2, 1, 1), (1, 0, 2)),
+        "excited": excited,
+        "product": product_of_maps,
+        "sum": residual,
+        "softmax": softmax(1.0),
+        "function": function("tanh"),
+        "parts": joined(2),
+    }
+    for name, build in builds.items():
+        yield subject(f"{name} by rows", build, (7, 3, 5), 3)
