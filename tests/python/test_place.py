@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import numpy as np
 import pytest
 from tests.python.problems import (
     UNIT,
@@ -15,7 +18,7 @@ from tests.python.problems import (
 from tinyflash.errors import InternalError
 from tinyflash.plan.greedy import placements
 from tinyflash.plan.lifetimes import Storage
-from tinyflash.plan.place import place
+from tinyflash.plan.place import Placed, place
 from tinyflash.plan.problem import Overlap, Problem
 from tinyflash.plan.search import search
 
@@ -24,15 +27,17 @@ PLENTY = 1_000_000  # nodes: more than any search here needs
 
 def height_of(problem: Problem) -> int:
     """The height that place reaches with a placement that is one."""
-    offsets = [placement.offset for placement in place(problem)]
+    placed = place(problem)
+    offsets = [placement.offset for placement in placed.placements]
     assert is_placement(problem, offsets)
+    assert problem.lower_bound.nbytes <= placed.lower_bound <= problem.height(offsets)
     return problem.height(offsets)
 
 
 def test_search_finds_the_least_height_and_proves_it() -> None:
     """On problems so small that every offset of every storage can be tried."""
     above_bound = 0
-    for seed in range(300):
+    for seed in range(250):
         problem = random_problem(seed, storages=4 + seed % 4, times=6, units=3)
         least = least_height(problem)
         found = search(problem, least, PLENTY)
@@ -41,9 +46,9 @@ def test_search_finds_the_least_height_and_proves_it() -> None:
         below = search(problem, least - UNIT, PLENTY)
         assert below.ended and below.offsets is None
         assert problem.lower_bound.nbytes <= least
-        assert height_of(problem) == least
+        assert height_of(problem) == least == place(problem).lower_bound
         above_bound += problem.lower_bound.nbytes < least
-    assert above_bound >= 3  # there are problems whose bound nothing reaches
+    assert above_bound > 0  # there are problems whose bound nothing reaches
 
 
 def test_the_bound_is_exact_where_all_are_live_at_once() -> None:
@@ -67,7 +72,33 @@ def test_large_problems_meet_their_bound() -> None:
         problem = Problem(mixed.storages)
         excess.append(height_of(problem) / problem.lower_bound.nbytes)
     assert excess.count(1.0) >= 19
-    assert max(excess) <= 1.06
+    assert max(excess) <= 1.03
+
+
+def chain(times: int, seed: int) -> Problem:
+    """Maps of a network, each made of the one before and over it where that dies."""
+    rng = np.random.default_rng(seed)
+    maps = [
+        storage(f"m{i}", UNIT * int(rng.integers(4, 40)), i, i + 1 + 3 * (rng.random() < 0.2))
+        for i in range(times)
+    ]
+    overlaps = [
+        Overlap(y.name, x.name, min(y.nbytes, 4 * UNIT))
+        for x, y in pairwise(maps)
+        if x.last == y.first
+    ]
+    return Problem(tuple(maps), tuple(overlaps))
+
+
+def test_chains_of_maps_meet_the_bound_that_windows_of_time_prove() -> None:
+    met = raised = 0
+    for seed in range(30):
+        problem = chain(20, seed)
+        bound = place(problem).lower_bound
+        met += height_of(problem) == bound
+        raised += bound > problem.lower_bound.nbytes
+    assert met >= 29
+    assert raised > 3  # what single times need is not enough
 
 
 def test_storages_without_a_gap_between_them_are_found() -> None:
@@ -77,7 +108,7 @@ def test_storages_without_a_gap_between_them_are_found() -> None:
 
 
 def test_the_same_problem_has_the_same_placement() -> None:
-    problem = random_problem(5, storages=80, times=40, units=30)
+    problem = random_problem(5, storages=20, times=20, units=30)
     assert place(problem) == place(Problem(problem.storages, problem.overlaps))
 
 
@@ -88,7 +119,7 @@ def test_a_search_that_is_cut_short_says_so() -> None:
 
 
 def test_nothing_to_place_takes_nothing() -> None:
-    assert place(Problem(())) == ()
+    assert place(Problem(())) == Placed((), 0)
 
 
 def storage(name: str, nbytes: int, first: int, last: int) -> Storage:

@@ -37,7 +37,8 @@ def test_plans_of_random_graphs_stay_near_their_lower_bound() -> None:
     excess = [p.plan.arena_bytes / p.plan.lower_bound for p in map(planned, range(GRAPHS))]
     assert min(excess) >= 1.0
     assert np.mean(np.array(excess) == 1.0) >= 0.95
-    assert max(excess) <= 1.25
+    assert sum(e > 1.03 for e in excess) <= 1
+    assert max(excess) <= 1.08
 
 
 def on_top(subject: Planned, rng: np.random.Generator) -> Plan | None:

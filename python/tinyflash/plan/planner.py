@@ -19,9 +19,9 @@ from tinyflash.plan.segments import segments
 class Plan:
     """In which order rows are computed, and where everything of one graph lives in the arena.
 
-    `lower_bound`: bytes that are needed at one call at least, whatever the placement; `peak_step`:
-    the first call where they are. `rings`: tensors of which the arena holds only so many rows at a
-    time, row r at r mod that number; all others are whole.
+    `lower_bound`: bytes that are needed at least, whatever the placement; `peak_step`: the first
+    call that by itself needs the most. `rings`: tensors of which the arena holds only so many rows
+    at a time, row r at r mod that number; all others are whole.
     """
 
     placements: tuple[Placement, ...]
@@ -55,11 +55,10 @@ def depth_first(graph: Graph) -> Order:
 
 def placed(graph: Graph, order: Order, nodes: int = NODES) -> Plan:
     """The plan of a graph for an order of execution."""
-    found = [rows(graph, node) for node in graph.nodes]
+    needs = [rows(graph, node) for node in graph.nodes]
     storages = lifetimes(graph, order)
-    problem = Problem(storages, overlaps(graph, found, order, storages))
-    placements = place(problem, nodes)
-    size = problem.height([p.offset for p in placements])
-    bound = problem.lower_bound
-    step = min(max(bound.time, 0), len(order.calls) - 1)
-    return Plan(placements, size, bound.nbytes, step, order.calls, order.rings)
+    problem = Problem(storages, overlaps(graph, needs, order, storages))
+    found = place(problem, nodes)
+    size = problem.height([p.offset for p in found.placements])
+    step = min(max(problem.lower_bound.time, 0), len(order.calls) - 1)
+    return Plan(found.placements, size, found.lower_bound, step, order.calls, order.rings)

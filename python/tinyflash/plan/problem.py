@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import NamedTuple
 
 from tinyflash.errors import InternalError
@@ -137,6 +138,12 @@ class Problem:
                 left[x] -= shared
                 needed -= shared
         return needed
+
+    def part(self, chosen: Sequence[bool]) -> Problem:
+        """The problem of some of the storages alone."""
+        storages = tuple(compress(self.storages, chosen))
+        names = {s.name for s in storages}
+        return Problem(storages, tuple(o for o in self.overlaps if {o.over, o.under} <= names))
 
     def height(self, offsets: Sequence[int]) -> int:
         """Bytes that a placement takes."""

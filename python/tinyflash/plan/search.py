@@ -122,19 +122,19 @@ class _Search:
         return False
 
     def _hopeless(self, members: Numbers, lowest: Numbers) -> bool:
-        """Whether the members that are live at some time exceed the height."""
-        live = self.live[:, members]
-        base = np.where(live, lowest, _FAR).min(axis=1)
-        needed = live @ self.sizes[members]
-        left = np.zeros(len(self.sizes), np.bool_)
-        left[members] = True
-        pairs = left[self.over] & left[self.under]
-        if pairs.any():
-            both = self.live[:, self.over[pairs]] & self.live[:, self.under[pairs]]
-            needed -= both @ self.shared[pairs]
-        return bool(((base < _FAR) & (base + needed > self.height)).any()) or bool(
-            (lowest + self.sizes[members] > self.height).any()
-        )
+        """Whether some members that are live at one time exceed the height: those that can lie at
+        some offset at the lowest take all their bytes, less what pairs share, above it."""
+        order = np.argsort(-lowest, kind="stable")
+        live = self.live[:, members[order]]
+        taken = live * self.sizes[members[order]]
+        rank = np.full(len(self.sizes), len(members))
+        rank[members[order]] = np.arange(len(members))
+        later = np.maximum(rank[self.over], rank[self.under])
+        for pair in np.flatnonzero(later < len(members)):
+            both = self.live[:, self.over[pair]] & self.live[:, self.under[pair]]
+            taken[:, later[pair]] -= both * self.shared[pair]
+        tops = np.cumsum(taken, axis=1) + lowest[order]
+        return bool((live & (tops > self.height)).any())
 
     def _choices(self, members: Numbers, lowest: Numbers) -> list[int]:
         """Positions of the members that may come first, the most promising one first."""
