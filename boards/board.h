@@ -22,8 +22,9 @@ void board_idle(void);
 /* Sends `count` bytes; returns when the hardware has taken the last one. */
 void board_uart_write(const uint8_t *bytes, uint32_t count);
 
-/* A free-running counter that wraps at 2^32; board.toml says what one tick is worth. */
+/* A free-running counter that wraps at 2^32; board.toml says what one tick is worth in instructions. */
 uint32_t board_ticks(void);
+extern const uint32_t board_ticks_per_second;
 
 /* Ends the program: the exit status of an emulator, a halt on a real board. */
 void board_exit(int code) __attribute__((noreturn));

@@ -1,6 +1,10 @@
 /* Lossless coding of samples on the line: Rice codes of prediction errors. */
 #include "coding.h"
 
+#include <string.h>
+
+#include "protocol.h"
+
 #define BLOCK_VALUES 64
 #define LARGEST_PARAMETER 6
 
@@ -67,4 +71,15 @@ int coding_decode(uint8_t *sample, const coding_range *range, const uint8_t *cod
         sample[at] = (uint8_t)(predict(sample, at, range->stride) + signed_error(value));
     }
     return reader.bits - reader.bit < 8;
+}
+
+int coding_place(uint8_t *sample, const coding_range *range, const uint8_t *data, uint32_t size) {
+    if (range->group != PROTOCOL_RAW) {
+        return coding_decode(sample, range, data, size);
+    }
+    if (range->count != size) {
+        return 0;
+    }
+    memcpy(sample + range->first, data, size);
+    return 1;
 }

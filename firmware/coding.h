@@ -16,4 +16,7 @@ typedef struct coding_range {
  * nothing outside the range. */
 int coding_decode(uint8_t *sample, const coding_range *range, const uint8_t *code, uint32_t size);
 
+/* The same of raw bytes, too: those of a range whose group is PROTOCOL_RAW. */
+int coding_place(uint8_t *sample, const coding_range *range, const uint8_t *data, uint32_t size);
+
 #endif

@@ -6,6 +6,7 @@
 #include "protocol.h"
 #include "reply.h"
 #include "restore.h"
+#include "rows.h"
 #include "tinyflash/model.h"
 #include "tinyflash/schedule.h"
 #include "transfer.h"
@@ -19,9 +20,10 @@ typedef struct device {
     tiny_schedule schedule; /* of 0 steps: none */
     uint32_t first_step;    /* of the schedule, by the training step counter */
     restore restore;
+    rows rows; /* of a model that takes its sample by rows */
     link_receiver receiver;
     reply reply;           /* the last one, for a command that comes twice */
-    uint32_t answered_crc; /* of the command that was answered last */
+    uint32_t answered_crc; /* of the command that was answered last, or is being executed */
 } device;
 
 /* Binds the model to memory and says that the device is ready. */
@@ -30,6 +32,9 @@ tiny_error device_start(device *self, const tiny_model *model, const char *name,
 
 /* Feeds one byte off the wire; executes and answers the command that it completes, if any. */
 void device_feed(device *self, uint8_t byte);
+
+/* Whether the frame in the receiver is the command that was answered last, or is being executed. */
+int device_is_repetition(const device *self);
 
 /* Takes the sample that lies at `input`, if it is complete and the session fit to run; that uses it up. */
 protocol_status device_take_sample(device *self, const uint8_t *input);
@@ -40,6 +45,7 @@ typedef protocol_status command(device *self, const uint8_t *body, uint32_t coun
 
 /* Bytes of a body before its data. */
 #define COMMAND_SAMPLE_HEAD 10
+#define COMMAND_ROWS_HEAD 9
 #define COMMAND_WRITE_HEAD 5
 
 /* Bytes of a body of TRAIN, without a rate and with one. */

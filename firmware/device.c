@@ -48,19 +48,30 @@ static protocol_status execute(device *self) {
 }
 
 /* The host repeats a command whose reply it missed: same sequence number, same bytes. */
-static int is_repetition(const device *self) {
+int device_is_repetition(const device *self) {
     return self->reply.count > 0 && self->reply.bytes[1] == self->receiver.bytes[1] &&
            self->answered_crc == self->receiver.crc;
 }
 
 static void answer(device *self) {
     const uint8_t *frame = self->receiver.bytes;
-    if (!is_repetition(self)) {
+    if (!device_is_repetition(self)) {
         reply_begin(&self->reply, (uint8_t)(frame[0] | PROTOCOL_REPLY), frame[1]);
-        reply_set_status(&self->reply, (uint8_t)execute(self));
         self->answered_crc = self->receiver.crc;
+        reply_set_status(&self->reply, (uint8_t)execute(self));
     }
     link_send(self->reply.bytes, self->reply.count);
+}
+
+/* Rows that nobody waits for were asked for twice: they are no command, and must not replace the last. */
+static void take_frame(device *self) {
+    if (self->receiver.bytes[0] == PROTOCOL_ROWS) {
+        return;
+    }
+    do {
+        self->rows.interrupted = 0;
+        answer(self);
+    } while (self->rows.interrupted); /* by the next command, which has come already */
 }
 
 /* Says something that answers no command, so the last reply must survive it. */
@@ -73,6 +84,7 @@ tiny_error device_start(device *self, const tiny_model *model, const char *name,
                         const tiny_memory *memory) {
     const tiny_error error = tiny_init(&self->session, model, memory);
     self->model_name = name;
+    tiny_set_source(&self->session, rows_source, self);
     if (error == TINY_OK) {
         notify(PROTOCOL_READY);
     }
@@ -82,7 +94,7 @@ tiny_error device_start(device *self, const tiny_model *model, const char *name,
 void device_feed(device *self, uint8_t byte) {
     switch (link_receive(&self->receiver, byte)) {
         case LINK_FRAME:
-            answer(self);
+            take_frame(self);
             break;
         case LINK_DAMAGED:
             notify(PROTOCOL_NAK);

@@ -2,7 +2,7 @@
 #ifndef TINYFLASH_PROTOCOL_H
 #define TINYFLASH_PROTOCOL_H
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 
 typedef enum protocol_type {
     PROTOCOL_HELLO = 1,
@@ -17,11 +17,13 @@ typedef enum protocol_type {
     PROTOCOL_RESET = 10,
     PROTOCOL_SCHEDULE = 11,
     PROTOCOL_GUARD = 12,
-    PROTOCOL_REPLY = 0x80,  /* added to the type of the command */
-    PROTOCOL_READY = 0xF0,  /* the device has started */
-    PROTOCOL_NAK = 0xF1,    /* a damaged frame came in */
-    PROTOCOL_FAULT = 0xF2,  /* the processor stopped */
-    PROTOCOL_REFUSAL = 0xF3 /* the firmware will not run */
+    PROTOCOL_ROWS = 13,      /* an answer, to WANT */
+    PROTOCOL_REPLY = 0x80,   /* added to the type of the command */
+    PROTOCOL_READY = 0xF0,   /* the device has started */
+    PROTOCOL_NAK = 0xF1,     /* a damaged frame came in */
+    PROTOCOL_FAULT = 0xF2,   /* the processor stopped */
+    PROTOCOL_REFUSAL = 0xF3, /* the firmware will not run */
+    PROTOCOL_WANT = 0xF4     /* rows of the sample that the running command works on */
 } protocol_type;
 
 /* First byte of the body of every reply. */
@@ -44,7 +46,8 @@ typedef enum protocol_status {
     PROTOCOL_BAD_SCHEDULE = 15, /* a field is out of its range */
     PROTOCOL_NO_GUARD = 16,     /* firmware without room for one more held-out sample, or for any */
     PROTOCOL_BAD_GUARD = 17,    /* what was sent cannot be judged by */
-    PROTOCOL_NOT_GUARDING = 18  /* no guard has begun, or other weights have come since */
+    PROTOCOL_NOT_GUARDING = 18, /* no guard has begun, or other weights have come since */
+    PROTOCOL_NO_ROWS = 19       /* the rows of the sample that were asked for did not come */
 } protocol_status;
 
 /* What a sample is for. */

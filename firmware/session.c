@@ -1,6 +1,5 @@
 /* Commands of a model at work: hello, sample, infer, train, schedule, counters. */
 #include <stddef.h>
-#include <string.h>
 
 #include "board.h"
 #include "coding.h"
@@ -23,6 +22,7 @@ protocol_status command_hello(device *self, const uint8_t *body, uint32_t count)
     reply_put32(&self->reply, model->classes);
     reply_put32(&self->reply, board_stack_bytes());
     reply_put32(&self->reply, model->target_bytes);
+    reply_put32(&self->reply, model->row_bytes);
     reply_put_text(&self->reply, board_name);
     reply_put_text(&self->reply, self->model_name);
     return PROTOCOL_OK;
@@ -57,18 +57,6 @@ static protocol_status check_place(const device *self, uint8_t purpose, const tr
     return to->memory == NULL ? PROTOCOL_BAD_RANGE : PROTOCOL_OK;
 }
 
-/* Puts raw or coded bytes in their place; 0 if they are not those that `range` says. */
-static int place(uint8_t *input, const coding_range *range, const uint8_t *data, uint32_t size) {
-    if (range->group != PROTOCOL_RAW) {
-        return coding_decode(input, range, data, size);
-    }
-    if (range->count != size) {
-        return 0;
-    }
-    memcpy(input + range->first, data, size);
-    return 1;
-}
-
 /* body: purpose 8, group 8, stride 16, offset 32, count 16, then `count` bytes (group 0), or code. */
 protocol_status command_sample(device *self, const uint8_t *body, uint32_t count) {
     const uint8_t purpose = body[0];
@@ -94,7 +82,7 @@ protocol_status command_sample(device *self, const uint8_t *body, uint32_t count
     if (into->memory != to.memory || !transfer_fits(into, range.first, range.count)) {
         return PROTOCOL_BAD_RANGE;
     }
-    if (!place(to.memory, &range, body + COMMAND_SAMPLE_HEAD, count - COMMAND_SAMPLE_HEAD)) {
+    if (!coding_place(to.memory, &range, body + COMMAND_SAMPLE_HEAD, count - COMMAND_SAMPLE_HEAD)) {
         return PROTOCOL_BAD_CODE;
     }
     into->done += range.count;
@@ -113,23 +101,41 @@ protocol_status device_take_sample(device *self, const uint8_t *input) {
     return PROTOCOL_OK;
 }
 
+/* Makes ready for a run: on the sample that lies at `input`, or on one whose rows the host will give. */
+static protocol_status begin_run(device *self, const uint8_t *input) {
+    rows_begin(&self->rows);
+    if (self->session.model->row_bytes == 0) {
+        return device_take_sample(self, input);
+    }
+    self->output = NULL;
+    return self->restore.spaces ? PROTOCOL_HALF_WRITTEN : PROTOCOL_OK;
+}
+
+/* Ticks since `start` in which the board, and not the host, was at work. */
+static uint32_t ticks_since(const device *self, uint32_t start) {
+    return board_ticks() - start - self->rows.waited;
+}
+
 /* Reply: ticks 32, then as much of the output as there is room for. */
 protocol_status command_infer(device *self, const uint8_t *body, uint32_t count) {
     const uint32_t output_bytes = self->session.model->output_bytes;
-    const protocol_status status = device_take_sample(self, tiny_infer_input(&self->session));
+    const protocol_status status = begin_run(self, tiny_infer_input(&self->session));
     (void)body, (void)count;
     if (status != PROTOCOL_OK) {
         return status;
     }
     const uint32_t start = board_ticks();
     self->output = tiny_infer(&self->session);
-    reply_put32(&self->reply, board_ticks() - start);
+    if (self->output == NULL) {
+        return self->rows.status;
+    }
+    reply_put32(&self->reply, ticks_since(self, start));
     const uint32_t room = reply_room(&self->reply);
     reply_put_bytes(&self->reply, self->output, output_bytes < room ? output_bytes : room);
     return PROTOCOL_OK;
 }
 
-static protocol_status status_of(tiny_error error) {
+static protocol_status status_of(const device *self, tiny_error error) {
     switch (error) {
         case TINY_OK:
             return PROTOCOL_OK;
@@ -137,6 +143,8 @@ static protocol_status status_of(tiny_error error) {
             return PROTOCOL_BAD_LABEL;
         case TINY_ERROR_RATE:
             return PROTOCOL_BAD_RATE;
+        case TINY_ERROR_SOURCE:
+            return self->rows.status;
         default:
             return PROTOCOL_NO_TRAINING;
     }
@@ -174,7 +182,7 @@ static protocol_status check_train(const device *self, uint32_t count) {
 protocol_status command_train(device *self, const uint8_t *body, uint32_t count) {
     protocol_status status = check_train(self, count);
     if (status == PROTOCOL_OK) {
-        status = device_take_sample(self, tiny_train_input(&self->session));
+        status = begin_run(self, tiny_train_input(&self->session));
     }
     if (status != PROTOCOL_OK) {
         return status;
@@ -182,10 +190,10 @@ protocol_status command_train(device *self, const uint8_t *body, uint32_t count)
     self->target = (transfer){0};
     const tiny_factor rate = rate_for(self, body, count);
     const uint32_t start = board_ticks();
-    status = status_of(tiny_train(&self->session, link_get32(body), rate));
+    status = status_of(self, tiny_train(&self->session, link_get32(body), rate));
     if (status == PROTOCOL_OK) {
         const tiny_state *state = tiny_session_state(&self->session);
-        reply_put32(&self->reply, board_ticks() - start);
+        reply_put32(&self->reply, ticks_since(self, start));
         reply_put16(&self->reply, state->predicted);
         reply_put16(&self->reply, state->probability);
         reply_put32(&self->reply, state->error);

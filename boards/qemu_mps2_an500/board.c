@@ -20,6 +20,7 @@
 #define TIMER0_RELOAD (*(volatile uint32_t *)0x40000008u)
 
 const char board_name[] = "qemu_mps2_an500";
+const uint32_t board_ticks_per_second = 25000000;
 
 void board_init(void) {
     UART0_BAUDDIV = SMALLEST_BAUDDIV;

@@ -18,6 +18,7 @@
 #define TIM2_RELOAD (*(volatile uint32_t *)0x4000002Cu)
 
 const char board_name[] = "qemu_stm32f405";
+const uint32_t board_ticks_per_second = 1000000000;
 
 void board_init(void) {
     USART1_CR1 = CR1_ENABLE | CR1_SEND | CR1_RECEIVE | CR1_INTERRUPT;

@@ -21,6 +21,10 @@ _PATIENCE_S = 1.0
 _DYING_S = 0.5
 
 
+# From offset and count of a WANT to the body of a ROWS frame: those bytes, or the first of them.
+Serve = Callable[[int, int], bytes]
+
+
 class Port(Protocol):
     """What a Link needs of pyserial."""
 
@@ -72,21 +76,38 @@ class Link:
         self._sequence = 0
         return self._exchange(Frame(Type.HELLO, 0), timeout, starting=True)
 
-    def command(self, kind: Type, body: bytes = b"", timeout: float = 10.0) -> bytes:
-        """Sends a command; returns the body of its reply, without the status, which was good."""
-        self._sequence = self._sequence % 255 + 1  # 0 is HELLO's
-        return self._exchange(Frame(kind, self._sequence, body), timeout, starting=False)
+    def command(
+        self,
+        kind: Type,
+        body: bytes = b"",
+        timeout: float = 10.0,
+        serve: Serve | None = None,
+    ) -> bytes:
+        """Sends a command; returns the body of its reply, without the status, which was good.
 
-    def _exchange(self, frame: Frame, timeout: float, starting: bool) -> bytes:
+        serve: answers the device's WANTs while it executes the command; from each on it has
+        `timeout` seconds again.
+        """
+        self._sequence = self._sequence % 255 + 1  # 0 is HELLO's
+        return self._exchange(Frame(kind, self._sequence, body), timeout, serve=serve)
+
+    def _exchange(
+        self, frame: Frame, timeout: float, starting: bool = False, serve: Serve | None = None
+    ) -> bytes:
         end = time.monotonic() + timeout
         wait = self._patience
+        self._write(encode(frame))
         while time.monotonic() < end:
-            self._write(encode(frame))
-            reply = self._await(frame, min(end, time.monotonic() + wait), starting)
-            if reply is not None:
-                return _checked(reply)
-            self.repeated += 1
-            wait *= 2
+            answer = self._await(frame, min(end, time.monotonic() + wait), starting)
+            if answer is None:
+                self.repeated += 1
+                wait *= 2
+                self._write(encode(frame))
+            elif answer.type == Type.WANT:
+                self._serve(answer, serve)
+                end, wait = time.monotonic() + timeout, self._patience
+            else:
+                return _checked(answer)
         if not starting:
             raise LinkError(f"the board has not answered for {timeout:g} s; start it again")
         raise LinkError(
@@ -94,11 +115,19 @@ class Link:
             "its serial port?"
         )
 
+    def _serve(self, want: Frame, serve: Serve | None) -> None:
+        if serve is None:
+            raise LinkError("the device asks for rows of a sample, and was given none")
+        self._write(encode(Frame(Type.ROWS, want.sequence, serve(*protocol.parse_want(want.body)))))
+
     def _await(self, sent: Frame, end: float, starting: bool) -> Frame | None:
-        """The reply to `sent`; None if it is time to send it again."""
+        """The reply to `sent`, or a WANT on its behalf; None if it is time to send it again."""
+        expected = (sent.type | protocol.REPLY, Type.WANT)
         while time.monotonic() < end:
-            for frame in self._receive():
-                if frame.type == sent.type | protocol.REPLY and frame.sequence == sent.sequence:
+            self._arrived.extend(self._receive())
+            while self._arrived:
+                frame = self._arrived.popleft()
+                if frame.type in expected and frame.sequence == sent.sequence:
                     return frame
                 _check_alive(frame)
                 if frame.type == Type.READY and not starting:

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from tinyflash.errors import LinkError
 
-VERSION = 1
+VERSION = 2
 REPLY = 0x80  # added to the type of the command
 FRAME_OVERHEAD = 6  # type, sequence number and CRC
 
@@ -28,10 +28,12 @@ class Type(IntEnum):
     RESET = 10
     SCHEDULE = 11
     GUARD = 12
+    ROWS = 13  # an answer, to WANT
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
     REFUSAL = 0xF3
+    WANT = 0xF4
 
 
 class Space(IntEnum):
@@ -70,9 +72,12 @@ STATUS_TEXT = {
     16: "has no room for a held-out sample; build its firmware with --guard SAMPLES",
     17: "has no held-out samples, or an output that is no row of class scores",
     18: "runs no guard; start one",
+    19: "waited in vain for rows of the sample",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count
+ROWS_HEAD = struct.Struct("<BHIH")  # group, stride, offset, count
+WANT = struct.Struct("<II")  # offset, count
 TRAIN = struct.Struct("<IHh")  # label, rate: mantissa, exponent
 TRAIN_SCHEDULED = struct.Struct("<I")  # label
 SCHEDULE = struct.Struct("<HhHhIIIBB")  # rate, drop; steps, warm-up, done; kind, drops
@@ -85,10 +90,10 @@ COMMIT = struct.Struct("<I")  # CRC-32
 COUNTERS_REPLY = struct.Struct("<IIII")  # step, weights saturated, stack used, frames damaged
 FAULT = struct.Struct("<IIIII")  # exception, status, address, pc, stack broken
 REFUSAL = struct.Struct("<II")  # bytes of stack needed, reserved
-_INFO = struct.Struct("<BBHIIIIIIIII")  # version, flags, and then
+_INFO = struct.Struct("<BBHIIIIIIIIII")  # version, flags, and then
 _INFO_NUMBERS = (
     *("frame_bytes", "hash", "weights_bytes", "state_bytes", "arena_bytes", "input_bytes"),
-    *("output_bytes", "classes", "stack_bytes", "target_bytes"),
+    *("output_bytes", "classes", "stack_bytes", "target_bytes", "row_bytes"),
 )
 
 
@@ -108,6 +113,7 @@ class Info:
     classes: int
     stack_bytes: int  # reserved
     target_bytes: int  # 0: the model learns from labels
+    row_bytes: int  # of the rows that the device asks for; 0: it takes whole samples
     board: str
     model: str
 
@@ -128,6 +134,14 @@ def parse_info(body: bytes) -> Info:
         raise LinkError(f"the device describes itself wrongly: {error}") from error
     sizes: dict[str, int] = dict(zip(_INFO_NUMBERS, numbers, strict=True))
     return Info(bool(flags & 1), bool(flags & 2), board=board, model=model, **sizes)
+
+
+def parse_want(body: bytes) -> tuple[int, int]:
+    """Offset and count of a WANT."""
+    if len(body) != WANT.size:
+        raise LinkError("the device asks for rows, and does not say which")
+    offset, count = WANT.unpack(body)
+    return offset, count
 
 
 def _text(body: bytes) -> tuple[str, bytes]:

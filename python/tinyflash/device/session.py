@@ -15,6 +15,7 @@ from tinyflash.device.emulator import Emulator
 from tinyflash.device.guard import RemoteGuard
 from tinyflash.device.link import Link, open_port
 from tinyflash.device.protocol import FRAME_OVERHEAD, Info, Purpose, Space, Type
+from tinyflash.device.rows import Rows
 from tinyflash.errors import DataError, LinkError
 from tinyflash.guard import GuardReport, check_judged, check_settings
 from tinyflash.schedule import Schedule
@@ -63,8 +64,7 @@ class DeviceSession:
     # ---- Session ----
 
     def infer(self, x: Int8Array) -> Int8Array:
-        self._send_sample(x, Purpose.INFER)
-        reply = self._link.command(Type.INFER, timeout=self._run_s)
+        reply = self._run(x, Purpose.INFER, Type.INFER)
         (self.last_ticks,) = protocol.TICKS.unpack_from(reply)
         output = reply[protocol.TICKS.size :]
         output += self._read(Space.OUTPUT, len(output), self.info.output_bytes)
@@ -84,8 +84,7 @@ class DeviceSession:
         return self._train(x, body)
 
     def _train(self, x: Int8Array, body: bytes) -> Outcome:
-        self._send_sample(x, Purpose.TRAIN)
-        reply = self._link.command(Type.TRAIN, body, timeout=self._run_s)
+        reply = self._run(x, Purpose.TRAIN, Type.TRAIN, body)
         self.last_ticks, predicted, probability, error = protocol.TRAIN_REPLY.unpack(reply)
         return Outcome(predicted, probability / 2**15, error)
 
@@ -166,6 +165,14 @@ class DeviceSession:
 
     # ---- In pieces ----
 
+    def _run(self, x: Int8Array, purpose: Purpose, kind: Type, body: bytes = b"") -> bytes:
+        """INFER or TRAIN, with its sample: sent before, or by rows as the device asks for them."""
+        if not self.info.row_bytes:
+            self._send_sample(x, purpose)
+            return self._link.command(kind, body, self._run_s)
+        rows = Rows(self._checked(x, purpose), x.shape, self._room(protocol.ROWS_HEAD.size))
+        return self._link.command(kind, body, self._run_s, rows.serve)
+
     def _device_counters(self) -> tuple[int, ...]:
         return protocol.COUNTERS_REPLY.unpack(self._link.command(Type.COUNTERS))
 
@@ -179,14 +186,18 @@ class DeviceSession:
         """Bytes of data that a frame has room for behind `head` bytes."""
         return self.info.frame_bytes - FRAME_OVERHEAD - head
 
-    def _send_sample(self, x: Int8Array, purpose: Purpose) -> None:
+    def _checked(self, x: Int8Array, purpose: Purpose) -> coding.Bytes:
+        """The bytes of a sample or a target, if the device takes such."""
         is_target = purpose is Purpose.TARGET
         size = self.info.target_bytes if is_target else self.info.input_bytes
         if x.dtype != np.int8 or x.size != size:
             what = "target" if is_target else "sample"
             raise DataError(f"a {what} of {x.size} {x.dtype}; the device takes {size} int8")
+        return np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+
+    def _send_sample(self, x: Int8Array, purpose: Purpose) -> None:
+        sample = self._checked(x, purpose)
         room = self._room(protocol.SAMPLE_HEAD.size)
-        sample = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
         for chunk in coding.chunks(sample, x.shape, room):
             head = (purpose, chunk.group, chunk.stride, chunk.offset, chunk.count)
             self._link.command(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(*head) + chunk.data)

@@ -1,0 +1,112 @@
+/* Rows of a sample, asked of the host as inference or training needs them. */
+#include "rows.h"
+
+#include "board.h"
+#include "coding.h"
+#include "commands.h"
+
+/* How long to wait for a piece before asking again, and how often, until the host counts as gone. */
+#define ASKS_PER_SECOND 2
+#define MOST_ASKS 20
+
+/* Bytes of the sample that are wanted at `to`, from `first` on. */
+typedef struct want {
+    uint8_t *to;
+    uint32_t first, count;
+    uint32_t done;
+} want;
+
+void rows_begin(rows *self) { *self = (rows){.status = PROTOCOL_OK}; }
+
+static void ask(const device *self, const want *wanted) {
+    uint8_t frame[LINK_HEADER_BYTES + 8 + LINK_CRC_BYTES] = {PROTOCOL_WANT};
+    frame[1] = self->reply.bytes[1]; /* of the command that is being executed */
+    link_put32(frame + LINK_HEADER_BYTES, wanted->first + wanted->done);
+    link_put32(frame + LINK_HEADER_BYTES + 4, wanted->count - wanted->done);
+    link_send(frame, LINK_HEADER_BYTES + 8);
+}
+
+/* body: group 8, stride 16, offset 32, count 16, data. A piece that is not the next was asked for
+ * twice, and is ignored. */
+static protocol_status take_piece(const uint8_t *body, uint32_t count, want *wanted) {
+    if (count < COMMAND_ROWS_HEAD) {
+        return PROTOCOL_BAD_LENGTH;
+    }
+    const coding_range range = {
+        .count = link_get16(body + 7),
+        .stride = link_get16(body + 1),
+        .group = body[0],
+    };
+    if (link_get32(body + 3) != wanted->first + wanted->done) {
+        return PROTOCOL_OK;
+    }
+    if (range.count == 0 || range.count > wanted->count - wanted->done) {
+        return PROTOCOL_BAD_RANGE;
+    }
+    if (!coding_place(wanted->to + wanted->done, &range, body + COMMAND_ROWS_HEAD,
+                      count - COMMAND_ROWS_HEAD)) {
+        return PROTOCOL_BAD_CODE;
+    }
+    wanted->done += range.count;
+    return PROTOCOL_OK;
+}
+
+/* A frame has come: a piece, the running command once more, or another command, which ends the run. */
+static protocol_status take_frame(device *self, want *wanted) {
+    const link_receiver *receiver = &self->receiver;
+    if (receiver->bytes[0] == PROTOCOL_ROWS) {
+        const int is_stale = receiver->bytes[1] != self->reply.bytes[1];
+        return is_stale
+                   ? PROTOCOL_OK
+                   : take_piece(receiver->bytes + LINK_HEADER_BYTES, receiver->body_count, wanted);
+    }
+    if (device_is_repetition(self)) {
+        ask(self, wanted);
+        return PROTOCOL_OK;
+    }
+    self->rows.interrupted = 1;
+    return PROTOCOL_NO_ROWS;
+}
+
+/* What the line brings next: a frame, a damaged one, or nothing for a while. */
+static link_event listen(device *self) {
+    const uint32_t start = board_ticks();
+    while (board_ticks() - start < board_ticks_per_second / ASKS_PER_SECOND) {
+        const int byte = board_uart_read();
+        const link_event event =
+            byte >= 0 ? link_receive(&self->receiver, (uint8_t)byte) : LINK_NOTHING;
+        if (event != LINK_NOTHING) {
+            return event;
+        }
+    }
+    return LINK_NOTHING;
+}
+
+/* One piece of what is wanted, or why there is none. */
+static protocol_status get_piece(device *self, want *wanted) {
+    const uint32_t before = wanted->done;
+    protocol_status status = PROTOCOL_OK;
+    ask(self, wanted);
+    for (int asks = 1; status == PROTOCOL_OK && wanted->done == before;) {
+        if (listen(self) == LINK_FRAME) {
+            status = take_frame(self, wanted);
+        } else if (asks++ < MOST_ASKS) {
+            ask(self, wanted);
+        } else {
+            status = PROTOCOL_NO_ROWS;
+        }
+    }
+    return status;
+}
+
+int rows_source(void *context, tiny_band band, uint8_t *to) {
+    device *self = context;
+    const uint32_t row_bytes = self->session.model->row_bytes;
+    want wanted = {to, band.first * row_bytes, band.count * row_bytes, 0};
+    const uint32_t start = board_ticks();
+    while (self->rows.status == PROTOCOL_OK && wanted.done < wanted.count) {
+        self->rows.status = get_piece(self, &wanted);
+    }
+    self->rows.waited += board_ticks() - start;
+    return self->rows.status != PROTOCOL_OK;
+}
