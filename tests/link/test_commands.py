@@ -44,7 +44,7 @@ def refused(device: DeviceSession, why: str, kind: int, body: bytes = b"") -> No
 
 def test_the_device_describes_itself(device: DeviceSession) -> None:
     assert device.info == protocol.Info(
-        *(True, False, 512, HASH, 1500, 56, 6000, 3000, 3000, 6, 0, 0, "host", "link test")
+        *(True, False, 512, HASH, 1500, 56, 6000, 3000, 3000, 6, 0, 0, 0, "host", "link test")
     )
 
 

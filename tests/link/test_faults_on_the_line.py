@@ -224,7 +224,7 @@ def test_another_version_of_the_protocol() -> None:
 
 
 def test_nonsense_for_an_answer() -> None:
-    info = encode(Frame(Type.HELLO | protocol.REPLY, 0, b"\0\x01"))
+    info = encode(Frame(Type.HELLO | protocol.REPLY, 0, bytes([0, protocol.VERSION])))
     with pytest.raises(LinkError, match="describes itself wrongly"):
         DeviceSession(Link(SilentPort(info)))
 

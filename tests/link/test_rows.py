@@ -113,11 +113,12 @@ def test_and_on_boards(board: Board, by_rows: Compiled, expected: Session, tmp_p
 def test_a_noisy_line(seed: int, firmware: Path, ports: list[PipePort], expected: Session) -> None:
     port = NoisyPort(firmware)
     ports.append(port)
-    port.arm(seed, 0.15)
-    with DeviceSession(Link(port, patience=0.05)) as device:
+    port.arm(seed, 0.25)
+    link = Link(port, patience=0.05)
+    with DeviceSession(link) as device:
         three_steps(device)
         assert (device.weights, device.state) == (expected.weights, expected.state)
-        assert device.frames_damaged > 0
+        assert device.frames_damaged + link.repeated > 0
 
 
 def test_a_guard_judges_by_whole_samples(begin: Callable[[], PipePort], graph: Graph) -> None:

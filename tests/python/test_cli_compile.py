@@ -84,6 +84,11 @@ def test_compile_writes_table_header_and_reports(tmp_path, model, scheme):
     assert report["hash"] in result.stdout
 
 
+def test_compile_for_rows_says_how_long_they_are(tmp_path, model, scheme):
+    tinyflash("compile", model, "--scheme", scheme, "--rows", "-o", tmp_path / "out")
+    assert "#define MODEL_ROW_BYTES 24u\n" in (tmp_path / "out" / "model.h").read_text()
+
+
 def test_compile_twice_gives_the_same_bytes(tmp_path, model, scheme):
     for out in ("a", "b"):
         tinyflash("compile", model, "--scheme", scheme, "-o", tmp_path / out)

@@ -52,6 +52,15 @@ def test_train_is_repeatable(tmp_path, model, scheme, data):
     assert (a["weights"] == b["weights"]).all()
 
 
+def test_train_by_rows_learns_the_same(tmp_path, model, scheme, data):
+    for out, more in (("a", ()), ("b", ("--rows",))):
+        result = tinyflash(*train(model, scheme, data, tmp_path / out, *more))
+        assert result.exit_code == 0, result.output
+    a, b = (np.load(tmp_path / out / "learned.npz") for out in ("a", "b"))
+    assert (a["weights"] == b["weights"]).all()
+    assert a["hash"] != b["hash"]
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [

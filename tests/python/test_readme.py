@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tinyflash.compiler import compile_model
+from tinyflash.host import Session
 from tinyflash.passes.scheme import parse_scheme
+from tinyflash.read import read
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
-def block(language: str) -> str:
-    (found,) = re.findall(
-        rf"^```{language}\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE
-    )
+def block(language: str, holding: str = "") -> str:
+    """The one block in a language that holds a text."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    (found,) = (block for block in blocks if holding in block)
     return str(found)
 
 
@@ -37,3 +41,56 @@ def test_its_python_runs(tmp_path: Path, model: Path, monkeypatch: pytest.Monkey
     exec(block("python") + 'compiled.write("model")\n', names)
     assert (tmp_path / "model" / "model.c").exists()
     assert names["logits"].shape[-1] == 3
+
+
+CAMERA = """
+#include <stdio.h>
+#include "tinyflash/tinyflash.h"
+#include "model.h"
+typedef struct camera { int lines; } camera;
+static int camera_read_line(camera *from, int row, uint8_t *line) {
+    for (uint32_t i = 0; i < MODEL_ROW_BYTES; i++) {
+        line[i] = (uint8_t)(7 * row + 3 * (int)i);
+    }
+    return from->lines-- > 0;
+}
+"""
+PROGRAM = """
+static uint64_t weights[MODEL_WEIGHTS_BYTES / 8 + 1], state[MODEL_STATE_BYTES / 8 + 1];
+static uint64_t arena[MODEL_ARENA_BYTES / 8 + 1];
+int main(void) {
+    const tiny_memory memory = {(uint8_t *)weights, (uint8_t *)state, (uint8_t *)arena,
+                                sizeof weights, sizeof state, sizeof arena};
+    const tiny_factor rate = {0x8000, -16};
+    const uint32_t label = 1;
+    camera camera = {8 + 5};
+    tiny_session session;
+    tiny_init(&session, &model, &memory);
+    for (int step = 0; step < 2; step++) {
+        TRAIN
+    }
+    fwrite(weights, 1, MODEL_WEIGHTS_BYTES, stdout);
+    return 0;
+}
+"""
+
+
+def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
+    """A camera of 13 lines: the first step has all of its 8, and the second fails."""
+    compiled = compile_model(read(model), parse_scheme("head = 3"), row_source=True)
+    compiled.write(tmp_path)
+    statements = block("c", "tiny_set_source(").replace("\n", " ")
+    program = PROGRAM.replace("TRAIN", statements)
+    text = CAMERA + block("c", "camera_read_line") + program
+    (tmp_path / "main.c").write_text(text)
+    root = README.parent
+    library = [*(root / "lib").glob("*.c"), *(root / "lib" / "kernels" / "ref").glob("*.c")]
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
+    flags += [f"-I{root / 'include'}", f"-I{root / 'lib'}", f"-I{tmp_path}"]
+    sources = [tmp_path / "main.c", tmp_path / "model.c", *library]
+    subprocess.run(["cc", *flags, *sources, "-o", tmp_path / "main"], check=True)
+    learned = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
+    session = Session(compiled.program)
+    rows, columns = np.arange(8)[:, np.newaxis], np.arange(compiled.program.row_bytes)
+    session.train_step((7 * rows + 3 * columns).astype(np.int8), 1, 0.5)
+    assert learned == session.weights != compiled.program.weights

@@ -59,6 +59,7 @@ class Trained:
 @options.schedule
 @options.warmup
 @options.seed
+@options.rows
 @click.option(
     "--validation",
     type=float,
@@ -100,6 +101,7 @@ def train(
     schedule: Kind,
     warmup: int,
     seed: int,
+    rows: bool,
     validation: float,
     guard: int,
     guard_every: int,
@@ -125,8 +127,8 @@ def train(
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
     kept, judges = hold_out(kept, guard, seed)
     watch = Guard(judges, guard_every, guard_tolerance) if guard else None
-    chosen = choosing.scheme_of(graph, rules, budget, target, output)
-    compiled = compile_model(graph, chosen, target, (kept.x, kept.y), seed)
+    chosen = choosing.scheme_of(graph, rules, budget, target, output, rows)
+    compiled = compile_model(graph, chosen, target, (kept.x, kept.y), seed, rows)
     start = load_learned(resume, compiled.program) if resume else None
     with open_session(compiled, target, output, guard) as session:
         if start:
