@@ -13,7 +13,11 @@ from elftools.elf.elffile import ELFFile
 from tinyflash import build
 from tinyflash.boards import Board, boards, load_board, read_board
 from tinyflash.build import build_firmware, firmware_board, firmware_size
+from tinyflash.compiler import compile_model
 from tinyflash.errors import BoardError, BuildError
+from tinyflash.passes.scheme import Rule, Scheme
+from tinyflash.read import read
+from tinyflash.zoo.networks import path_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "link" / "model"
@@ -29,6 +33,15 @@ def model_with(tmp_path: Path, old: str, new: str) -> Path:
     assert old in text
     header.write_text(text.replace(old, new), encoding="utf-8")
     return folder
+
+
+@BOARDS
+def test_sram_is_known_to_the_byte_before_the_build(board: Board, tmp_path: Path) -> None:
+    scheme = Scheme((Rule(last=1, weights=0.5, bias=True),))
+    compiled = compile_model(read(path_of("digits")), scheme, board)
+    compiled.write(tmp_path)
+    size = firmware_size(build_firmware(tmp_path, board, tmp_path / "out"))
+    assert compiled.report["sram_bytes"] == size.sram_bytes
 
 
 @BOARDS

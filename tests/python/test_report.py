@@ -18,7 +18,7 @@ from tinyflash.compiler import Compiled, compile_model
 from tinyflash.lower.program import Planned
 from tinyflash.plan.calls import Call, rows_computed
 from tinyflash.report.advice import advise
-from tinyflash.report.page import HEIGHT, WIDTH, draw
+from tinyflash.report.page import HEIGHT, WIDTH, draw, memories
 from tinyflash.report.timeline import columns, filled, highest
 from tinyflash.zoo.published import schemes
 from tinyflash.zoo.reference import reference_network
@@ -172,6 +172,13 @@ def test_the_page_stands_alone(compiled: Compiled) -> None:
     for tags in page.found.values():
         assert not any({"src", "href"} & set(attributes) for attributes in tags)
     assert f"{compiled.program.arena_bytes:,}" in text
+
+
+def test_the_parts_of_sram_are_all_of_it(compiled: Compiled) -> None:
+    sram, flash = memories(compiled.report)
+    assert sram.used == compiled.report["sram_bytes"] <= (sram.limit or 0)
+    assert all(part.nbytes > 0 for part in (*sram.parts, *flash.parts))
+    assert f"{sram.used:,} bytes  of {sram.limit:,}" in report.as_text(compiled.report)
 
 
 def test_the_page_shows_every_buffer_in_its_place(compiled: Compiled) -> None:

@@ -174,32 +174,32 @@ def memories(report: Fields) -> tuple[Memory, Memory]:
     limits = report["limits"] or {}
     trained = Part("trained", report["trainable_bytes"], "weights and biases that move")
     state = Part("state", report["state_bytes"], "exponents, counters, random numbers")
-    sram = (
-        Part("arena", report["arena_bytes"], "activations, gradients, masks"),
-        trained,
-        state,
-        *_firmware(report),
-    )
+    model = (Part("arena", report["arena_bytes"], "activations, gradients, masks"), trained, state)
     flash = (
         Part("frozen", report["frozen_bytes"], "weights and biases that stay, tables"),
         Part("start", trained.nbytes + state.nbytes, "where trained weights and state start from"),
     )
     return (
-        Memory("SRAM", sram, limits.get("sram_bytes")),
+        Memory("SRAM", (*model, *_firmware(report, model)), limits.get("sram_bytes")),
         Memory("Flash", flash, limits.get("flash_bytes")),
     )
 
 
-def _firmware(report: Fields) -> tuple[Part, ...]:
-    """What a board takes besides the model, as far as it is known."""
+def _firmware(report: Fields, model: tuple[Part, ...]) -> tuple[Part, ...]:
+    """What a board takes besides the model; without one that is not known."""
     if report["limits"] is None:
         return ()
-    library, own = (report[f"{whose}static_bytes"] or 0 for whose in ("", "firmware_"))
+    stack = report["limits"]["stack_bytes"]
+    rest = report["sram_bytes"] - stack - sum(part.nbytes for part in model)
     return (
-        Part("library", library, "its variables, a session"),
-        Part("firmware", own, "link, buffers"),
-        Part("stack", report["limits"]["stack_bytes"], "reserved"),
+        Part("firmware", rest, "library, link, buffers"),
+        Part("stack", stack, "reserved" + _deepest(report)),
     )
+
+
+def _deepest(report: Fields) -> str:
+    deepest = report["firmware_stack_bytes"]
+    return "" if deepest is None else f"; {deepest:,} at worst"
 
 
 # ---- The page ------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ def make_report(
         "model": program.name,
         "hash": f"{program.hash:08x}",
         "board": None if board is None else board.name,
+        "sram_bytes": None if board is None else sram_bytes(program, board, used),
         "arena_bytes": program.arena_bytes,
         "arena_lower_bound": max(p.plan.lower_bound for p in (infer, train) if p is not None),
         "trainable_bytes": len(program.weights),
@@ -149,7 +150,7 @@ def check_fits(
         raise BoardError(
             f"board {board.name}: {ram - board.sram_bytes:,} bytes of SRAM too small: arena "
             f"{program.arena_bytes:,} + trained weights {len(program.weights):,} + state "
-            f"{len(program.state):,} + firmware {_firmware(used):,} + its stack "
+            f"{len(program.state):,} + firmware {_firmware(program, used):,} + its stack "
             f"{board.stack_bytes:,} > {board.sram_bytes:,}; at the arena's peak stand "
             f"{_names(planned)}; "
             "train fewer channels or layers, or take a larger board"
@@ -165,12 +166,16 @@ def check_fits(
 def sram_bytes(program: Program, board: Board, used: Footprint | None) -> int:
     """All that this program takes on a board: model, firmware, and the stack that is reserved."""
     model = program.arena_bytes + len(program.weights) + len(program.state)
-    return model + _firmware(used) + board.stack_bytes
+    return model + _firmware(program, used) + board.stack_bytes
 
 
-def _firmware(used: Footprint | None) -> int:
-    """Variables of library and firmware, as far as they are known."""
-    return 0 if used is None else used.static_bytes + used.firmware_static_bytes
+def _firmware(program: Program, used: Footprint | None) -> int:
+    """Variables of library and firmware, as far as they are known, and what the firmware adds to
+    the model's spaces: it holds each in units of 8 bytes, and one more (firmware/main.c)."""
+    spaces = (program.arena_bytes, len(program.weights), len(program.state))
+    added = sum(8 - nbytes % 8 for nbytes in spaces)
+    variables = 0 if used is None else used.static_bytes + used.firmware_static_bytes
+    return added + -(-variables // 8) * 8
 
 
 def _is_larger(a: Planned, b: Planned) -> bool:
@@ -196,6 +201,7 @@ def as_text(report: Report) -> str:
         f"optimizer {report['optimizer_bytes']:,})",
         f"  state            {report['state_bytes']:>9,} bytes",
         *_code_lines(report),
+        *_total_lines(report),
         f"  frozen weights   {report['frozen_bytes']:>9,} bytes of flash",
         f"  operations       {report['infer_operations']:>9,} to infer, "
         f"{report['train_operations']:,} to train",
@@ -224,6 +230,16 @@ def _code_lines(report: Report) -> list[str]:
         f"  firmware         {report['firmware_static_bytes']:>9,} bytes"
         f"  (its own variables; its stack at worst, the library's in it: "
         f"{report['firmware_stack_bytes']:,})",
+    ]
+
+
+def _total_lines(report: Report) -> list[str]:
+    limits = report["limits"]
+    if limits is None:
+        return []
+    return [
+        f"  SRAM             {report['sram_bytes']:>9,} bytes  of {limits['sram_bytes']:,}, "
+        f"{limits['stack_bytes']:,} of it reserved for the stack"
     ]
 
 
