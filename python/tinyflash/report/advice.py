@@ -35,21 +35,12 @@ class Advice:
 
 
 def advise(planned: Planned) -> tuple[Advice, ...]:
-    """The ideas that lower the peak, best first; without any, why there is none."""
+    """The ideas that lower the peak, best first."""
     placements = planned.plan.placements
     before = highest(filled(placements))
     tried = [Advice(idea.text, highest(filled(placements, idea.sizes))) for idea in _ideas(planned)]
     useful = sorted((a for a in tried if a.peak_bytes < before), key=lambda a: a.peak_bytes)
-    return (*_placement(planned), *useful[:MOST])
-
-
-def _placement(planned: Planned) -> Iterator[Advice]:
-    """The planner's own part in it."""
-    plan = planned.plan
-    if plan.arena_bytes > plan.lower_bound:
-        gap = plan.arena_bytes - plan.lower_bound
-        text = f"Search longer for a place for every buffer: {gap:,} bytes are lost between them."
-        yield Advice(text, plan.lower_bound)
+    return tuple(useful[:MOST])
 
 
 def _ideas(planned: Planned) -> Iterator[Idea]:

@@ -129,7 +129,7 @@ def _operation(graph: Graph, index: int, calls: int, column: Column, curve: Curv
         "rows": rows_computed(graph, node),
         "calls": calls,
         "first": column.first,
-        "streamed": column.width > 1,
+        "streamed": column.streamed,
     }
 
 
@@ -144,11 +144,11 @@ def _phase(node: Node) -> str:
 
 
 def streaming(planned: Planned) -> Fields:
-    """What executing layers row by row saved: the arena without it and with it, rings and runs."""
+    """What executing layers row by row saved: the least arena without it, the arena with it."""
     graph, order = planned.graph, planned.plan
-    runs = [c for c in columns(graph, order.calls) if c.width > 1]
+    runs = [c for c in columns(graph, order.calls) if c.streamed]
     return {
-        "plain_bytes": plan(graph).arena_bytes if order.rings else order.arena_bytes,
+        "plain_bytes": plan(graph, streamed=False, nodes=0).lower_bound,
         "arena_bytes": order.arena_bytes,
         "rings": [
             {

@@ -15,6 +15,7 @@ Fields = dict[str, Any]
 # Of the drawings, in units of their view boxes.
 WIDTH, HEIGHT = 1200.0, 420.0
 CURVE_HEIGHT = 90.0
+STREAMED = 3  # times as wide as whole operations
 _LETTER = 5.9  # width of a letter of a buffer's label
 _LINE = 12.0
 
@@ -66,12 +67,13 @@ class Drawing:
 
 
 class _Axis:
-    """Where calls lie from left to right: every column is as wide as it has operations."""
+    """Where calls lie from left to right: every column is as wide as it has operations, and a
+    streamed run some times wider, for there is more to see."""
 
     def __init__(self, columns: list[Fields]) -> None:
         self.firsts: list[int] = [c["first"] for c in columns]
         self.lasts: list[int] = [c["last"] for c in columns]
-        self.widths = [len(c["nodes"]) for c in columns]
+        self.widths = [len(c["nodes"]) * (1 if _whole(c) else STREAMED) for c in columns]
         self.starts = [sum(self.widths[:i]) for i in range(len(columns))]
         self.unit = WIDTH / max(1, sum(self.widths))
 
@@ -88,9 +90,14 @@ class _Axis:
 
     def bands(self, columns: list[Fields]) -> tuple[Band, ...]:
         return tuple(
-            Band(i, self.unit * start, self.unit * width, len(columns[i]["nodes"]) > 1)
+            Band(i, self.unit * start, self.unit * width, not _whole(columns[i]))
             for i, (start, width) in enumerate(zip(self.starts, self.widths, strict=True))
         )
+
+
+def _whole(column: Fields) -> bool:
+    """Whether it is one operation, not a streamed run."""
+    return len(column["nodes"]) == 1
 
 
 def draw(name: str, plan: Fields) -> Drawing:

@@ -1,7 +1,7 @@
 """A plan over time: calls gathered in columns, and how full the arena is at each.
 
-A streamed run calls its layers row by row, thousands of times and in turns. It is one column here,
-as wide as it has operations; within it time goes by calls, so that what lives when stays exact.
+A streamed run calls its layers row by row, hundreds of times and in turns. It is one column here;
+within it time goes by calls, so that what lives when stays exact.
 """
 
 from __future__ import annotations
@@ -18,30 +18,28 @@ Curve = tuple[tuple[int, int], ...]  # (call, bytes in use from there on)
 
 @dataclass(frozen=True)
 class Column:
-    """Calls first..last, of these nodes. A column of several is a streamed run. `start`: columns
-    are drawn one behind the other, this wide for each node."""
+    """Calls first..last, of these nodes. A column of several is a streamed run."""
 
     first: int
     last: int
     nodes: tuple[int, ...]
-    start: int
 
     @property
-    def width(self) -> int:
-        return len(self.nodes)
+    def streamed(self) -> bool:
+        return len(self.nodes) > 1
 
 
 def columns(graph: Graph, calls: Sequence[Call]) -> tuple[Column, ...]:
     """All calls, in order. A column ends where nothing that it began is unfinished."""
     found: list[Column] = []
-    first, start = 0, 0
+    first = 0
     missing: dict[int, int] = {}
     for index, call in enumerate(calls):
         left = missing.get(call.node, rows_computed(graph, graph.nodes[call.node]))
         missing[call.node] = left - call.count
         if not any(missing.values()):
-            found.append(Column(first, index, tuple(missing), start))
-            first, start, missing = index + 1, start + len(missing), {}
+            found.append(Column(first, index, tuple(missing)))
+            first, missing = index + 1, {}
     return tuple(found)
 
 
