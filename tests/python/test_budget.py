@@ -13,8 +13,9 @@ from tests.python.models import SAME, File
 from tinyflash import report
 from tinyflash.boards import Board, load_board
 from tinyflash.budget import FRACTIONS, choose_scheme
-from tinyflash.compiler import compile_model
+from tinyflash.compiler import compile_uncalibrated
 from tinyflash.errors import SchemeError
+from tinyflash.footprint import footprint_if_known
 from tinyflash.graph import Graph
 from tinyflash.passes.losses import Loss
 from tinyflash.passes.optimizer import Optimizer, Rates
@@ -53,10 +54,12 @@ def board() -> Board:
 
 
 def takes(graph: Graph, scheme: Scheme, board: Board) -> tuple[int, int]:
-    """Bytes that a scheme trains and takes in all, as a compilation for the board says."""
-    compiled = compile_model(graph, scheme, board)
-    trained = compiled.report["weight_bytes"] + compiled.report["bias_bytes"]
-    return trained, report.sram_bytes(compiled.program, board, compiled.used)
+    """Bytes that a scheme trains, and takes in all."""
+    raw = compile_uncalibrated(graph, scheme)
+    assert raw.train is not None
+    tensors = raw.train.graph.tensors.values()
+    trained = sum(t.nbytes for t in tensors if t.kind == "trainable")
+    return trained, report.sram_bytes(raw.program, board, footprint_if_known(raw.program, board))
 
 
 def rung(last: int, fraction: float) -> Scheme:
