@@ -36,13 +36,16 @@ def load_arrays(path: Path, limit: int, expected: str) -> Arrays:
 
 def _loaded(path: Path, limit: int) -> Arrays:
     """An archive is unpacked only if the sizes it declares, at which unpacking ends, are small."""
-    size = path.stat().st_size
-    if size <= limit:
-        loaded = np.load(path, allow_pickle=False)
+    with path.open("rb") as file:  # which numpy leaves open when it is no archive after all
+        size = path.stat().st_size
+        loaded = np.load(file, allow_pickle=False) if size <= limit else None
         if isinstance(loaded, np.ndarray):
             return loaded
-        with loaded:
+        if loaded is not None:
             size = sum(member.file_size for member in loaded.zip.infolist())
-            if size <= limit:
-                return dict(loaded)
+        if loaded is not None and size <= limit:
+            members = dict(loaded)
+            if all(isinstance(member, np.ndarray) for member in members.values()):
+                return members
+            raise ValueError("a member is no array")
     raise DataError(f"{path} holds {size:,} bytes of numbers; up to {limit:,} are read")

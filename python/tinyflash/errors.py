@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+_LISTED = 40
+
 
 class TinyflashError(Exception):
     """Base of all; the command line prints it as one line and exits with 1."""
@@ -33,3 +37,13 @@ class LinkError(TinyflashError):
 
 class InternalError(TinyflashError):
     """A fact that should hold does not: a defect of tinyflash, found before it could do harm."""
+
+
+def printable(text: str) -> str:
+    """At most 60 characters that fit on a line, of text that comes from a file."""
+    return "".join(c for c in text[:60] if c.isprintable())
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, as many as a person looks at."""
+    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")

@@ -7,8 +7,9 @@ Roles of inputs and outputs, by operator, are listed in `ROLES`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -328,13 +329,38 @@ class Graph:
     target: str = ""
 
     def producer(self, tensor: str) -> Node | None:
-        return next((n for n in self.nodes if tensor in n.outputs.values()), None)
+        """The node that makes a tensor; None of inputs and constants."""
+        return self._producers.get(tensor)
 
     def readers(self, tensor: str) -> tuple[Node, ...]:
-        return tuple(n for n in self.nodes if tensor in n.inputs.values())
+        """The nodes that read a tensor, in order."""
+        return tuple(self._readers.get(tensor, ()))
 
     def node(self, name: str, op: str) -> Node:
-        return next(n for n in self.nodes if n.name == name and n.op == op)
+        """The node of this name and operator."""
+        return self._named[name, op]
+
+    def find(self, name: str, op: str) -> Node | None:
+        """The same, if there is one."""
+        return self._named.get((name, op))
+
+    # A graph never changes, so what is asked of it again and again is found out once.
+
+    @cached_property
+    def _producers(self) -> Mapping[str, Node]:
+        return {t: n for n in reversed(self.nodes) for t in n.outputs.values()}
+
+    @cached_property
+    def _readers(self) -> Mapping[str, Sequence[Node]]:
+        readers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for tensor in dict.fromkeys(node.inputs.values()):
+                readers.setdefault(tensor, []).append(node)
+        return readers
+
+    @cached_property
+    def _named(self) -> Mapping[tuple[str, str], Node]:
+        return {(n.name, n.op): n for n in reversed(self.nodes)}
 
     def constants(self) -> Iterator[Tensor]:
         return (t for t in self.tensors.values() if t.data is not None)

@@ -3,12 +3,17 @@ state and output equals the numpy reference after every step."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.agree.random_graphs import random_graph
 from tests.agree.twin import train_side_by_side
+from tests.python.networks import float_ends
 
 from tinyflash.compiler import compile_model
 from tinyflash.graph import ROLES
+from tinyflash.passes.scheme import parse_scheme
+from tinyflash.read import read
 from tinyflash.reference.environment import LAYERS
 
 STEPS = 6
@@ -21,6 +26,15 @@ def test_c_and_numpy_agree(group: int) -> None:
     for seed in range(group, NETWORKS, GROUPS):
         graph, scheme = random_graph(seed)
         train_side_by_side(compile_model(graph, scheme, seed=seed), seed, STEPS)
+
+
+def test_a_layer_that_reads_a_map_whole_is_trained_in_part(tmp_path: Path) -> None:
+    """A fully connected one, without a reshape before it: its channels are not the map's."""
+    (tmp_path / "net.tflite").write_bytes(float_ends())
+    for ratio in (0.03, 0.5):
+        scheme = parse_scheme(f'[[update]]\nlayers = ["fully_connected_2"]\nweights = {ratio}')
+        compiled = compile_model(read(tmp_path / "net.tflite"), scheme, seed=3)
+        train_side_by_side(compiled, seed=3, steps=STEPS)
 
 
 def test_random_networks_have_what_they_should() -> None:

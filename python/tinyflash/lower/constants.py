@@ -108,7 +108,8 @@ def gradient_factors(graph: Graph, layer: Node) -> ConstArray:
 def dead_channels(graph: Graph, layer: Node) -> tuple[bool, ...]:
     """Which output channels are never updated (SPEC 6.6)."""
     scales = weight_scales(graph, layer)
-    return tuple(s < DEAD_RATIO * max(scales) for s in scales)
+    least = DEAD_RATIO * max(scales)
+    return tuple(s < least for s in scales)
 
 
 def weight_rates(graph: Graph, layer: Node, multiplier: float = 1.0) -> ConstArray:

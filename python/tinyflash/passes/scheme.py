@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tinyflash import files
-from tinyflash.errors import SchemeError
+from tinyflash.errors import SchemeError, listed, printable
 from tinyflash.graph import Graph, Node
 from tinyflash.passes.layers import WEIGHTED, groups_of, in_channels, last_layer, multiplier_of
 from tinyflash.passes.losses import CROSS_ENTROPY, LOSSES, Loss
@@ -195,8 +195,8 @@ def _selected(rule: Rule, layers: list[Node], body: list[Node]) -> list[Node]:
     for name in rule.layers:
         if name not in known:
             raise SchemeError(
-                f"scheme: no layer {name!r} with weights in this model; "
-                f"it has {', '.join(n.name for n in layers)}"
+                f"scheme: no layer {printable(name)!r} with weights in this model; "
+                f"it has {listed([n.name for n in layers])}"
             )
     if rule.last is not None and rule.last > len(body):
         raise SchemeError(
@@ -214,7 +214,8 @@ def _selected(rule: Rule, layers: list[Node], body: list[Node]) -> list[Node]:
 def _only(table: Mapping[str, Any], allowed: set[str], where: str) -> None:
     for key in table:
         if key not in allowed:
-            raise SchemeError(f"{where}: unknown key {key!r}; known: {', '.join(sorted(allowed))}")
+            known = ", ".join(sorted(allowed))
+            raise SchemeError(f"{where}: unknown key {printable(key)!r}; known: {known}")
 
 
 def _rule(table: Mapping[str, Any], where: str) -> Rule:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import tflite
 
 from tinyflash import files
-from tinyflash.errors import ModelError
-from tinyflash.read.limits import LARGEST_FILE, MOST_OPERATORS, printable
+from tinyflash.errors import ModelError, printable
+from tinyflash.read.limits import LARGEST_FILE, MOST_OPERATORS
 
 Option = int | float | bool
 Record = TypeVar("Record")

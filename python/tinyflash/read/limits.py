@@ -8,8 +8,3 @@ LARGEST_FILE = 64 << 20  # bytes
 LARGEST_CONSTANTS = 64 << 20  # bytes of all weights, biases and tables
 LARGEST_MAPS = 32 << 20  # bytes of all that layers compute
 MOST_OPERATORS = 1024
-
-
-def printable(text: str) -> str:
-    """At most 60 characters that fit on a line, in a message or a name."""
-    return "".join(c for c in text[:60] if c.isprintable())

@@ -58,8 +58,8 @@ def _tensors(graph: Graph, node: Node) -> dict[str, Tensor]:
 
 def _origin(graph: Graph, node: Node) -> dict[str, Tensor]:
     op = node.op.removesuffix("_backward_input").removesuffix("_update")
-    found = (n for n in graph.nodes if (n.op, n.name) == (op, node.layer) and n is not node)
-    return next((_tensors(graph, n) for n in found), {})
+    found = graph.find(node.layer, op)
+    return {} if found is None or found is node else _tensors(graph, found)
 
 
 # ---- Kinds and types ----------------------------------------------------------------------------

@@ -215,9 +215,11 @@ def _mask(o: Operands) -> None:
 
 def _keep(o: Operands) -> None:
     assert isinstance(o.node.attrs, AxisAttrs)
-    shape, kept = o.shape("x"), o.node.attrs.kept
-    o.require(0 < kept <= shape[-1], f"keeps {kept} of {shape[-1]} channels")
-    o.same(o.size("y"), o.size("x") // shape[-1] * kept, "y's size")
+    kept = o.node.attrs.kept
+    o.require(0 < kept == o.shape("y")[-1], f"keeps {kept} channels in shape {o.shape('y')}")
+    rows = o.size("y") // kept  # fully connected layers have their own: x may be a map
+    channels, rest = divmod(o.size("x"), rows)
+    o.require(not rest and kept <= channels, f"keeps {kept} of {channels} channels")
 
 
 def _conv2d_update(o: Operands) -> None:
