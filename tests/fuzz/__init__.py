@@ -1,0 +1,1 @@
+"""Fuzzing of everything that reads a user's files; `python -m tests.fuzz --help`."""

@@ -1,0 +1,64 @@
+"""Fuzzes all that reads a user's files, for as long as asked, and says what it found.
+
+    .venv/bin/pip install -e '.[fuzz]'
+    .venv/bin/python -m tests.fuzz --minutes 15
+
+Corpus, logs and findings (the case, and how it came about) are in the output folder; a corpus that
+is there already is gone on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# Shares of the time. The models' reader has by far the most to go wrong.
+SHARES = {"tflite": 10, "scheme": 2, "data": 1, "learned": 2}
+FINDINGS = ("finding-*[0-9a-f]", "crash-*", "timeout-*", "oom-*", "leak-*")
+
+
+def fuzz(name: str, seconds: float, folder: Path) -> int:
+    """Runs one target until its time is up, again after each crash; the executions."""
+    end, executions = time.monotonic() + seconds, 0
+    folder.mkdir(parents=True, exist_ok=True)
+    while (left := end - time.monotonic()) >= 1:
+        command = [sys.executable, "-m", "tests.fuzz.engine", name, str(int(left)), str(folder)]
+        with (folder / "log.txt").open("a", encoding="utf-8") as log:
+            subprocess.run(command, stdout=log, stderr=log, check=False)
+        text = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
+        executions = sum(map(int, re.findall(r"stat::number_of_executed_units: *(\d+)", text)))
+        if "number_of_executed_units" not in text:
+            raise SystemExit(f"{name} did not start; see {folder}/log.txt")
+    return executions
+
+
+def findings(folder: Path) -> list[Path]:
+    return sorted(path for pattern in FINDINGS for path in folder.glob(pattern))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("targets", nargs="*", choices=[*SHARES, []], help="without any: all")
+    parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--output", type=Path, default=Path("build/fuzz"))
+    asked = parser.parse_args()
+    names = asked.targets or list(SHARES)
+    unit = asked.minutes * 60 / sum(SHARES[name] for name in names)
+    found = []
+    for name in names:
+        folder = asked.output / name
+        executions = fuzz(name, unit * SHARES[name], folder)
+        found += findings(folder)
+        corpus = len(list((folder / "corpus").iterdir()))
+        print(f"{name:8} {executions:9,} executions, {corpus:5,} cases in the corpus", flush=True)
+    for path in found:
+        print(f"found {path}")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()

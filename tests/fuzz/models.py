@@ -1,0 +1,57 @@
+"""Model files: read, compiled for inference and for training, run, written and read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zlib import crc32
+
+from tests.fuzz.flat_mutator import mutate_flat
+from tests.fuzz.target import FindingError, Target, refusals_allowed, run_compiled
+from tests.python.networks import NETWORKS
+from tests.python.random_files import random_file
+
+from tinyflash.compiler import Compiled, compile_model
+from tinyflash.errors import TinyflashError
+from tinyflash.passes.scheme import parse_scheme
+from tinyflash.read import read
+from tinyflash.write.tflite import write_tflite
+from tinyflash.zoo.networks import path_of
+
+SCHEMES = tuple(
+    parse_scheme(text)
+    for text in (
+        "[[update]]\nweights = 1.0\nbias = true",
+        "[[update]]\nweights = 0.5\nbias = true\n[optimizer]\nmomentum = 0.9\nmaster = true",
+        "head = 3",
+        "loss = 'mean_squared_error'\n[[update]]\nlast = 1\nbias = true",
+        "loss = 'binary_cross_entropy'",
+    )
+)
+
+
+def run_model(path: Path) -> None:
+    choice = crc32(path.read_bytes())
+    graph = read(path)
+    run_compiled(compile_model(graph), choice)
+    with refusals_allowed():
+        compiled = compile_model(graph, SCHEMES[choice % len(SCHEMES)])
+        run_compiled(compiled, choice)
+        _write(compiled, path)
+
+
+def _write(compiled: Compiled, path: Path) -> None:
+    """What the writer takes, the reader takes."""
+    path.write_bytes(write_tflite(compiled.learned(compiled.program.weights)))
+    try:
+        read(path)
+    except TinyflashError as error:
+        raise FindingError(f"written, but not read again: {error}") from error
+
+
+def tflite_seeds(_: Path) -> list[bytes]:
+    """Every operator, random networks, and two that learned real tasks."""
+    own = [path_of(name).read_bytes() for name in ("activity", "digits")]
+    return [*(make() for make in NETWORKS.values()), *map(random_file, range(20)), *own]
+
+
+TFLITE = Target(tflite_seeds, run_model, mutate_flat)

@@ -1,0 +1,17 @@
+"""All that is fuzzed, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.fuzz.archives import DATA, LEARNED
+from tests.fuzz.models import TFLITE
+from tests.fuzz.schemes import SCHEME
+from tests.fuzz.target import Target
+
+TARGETS: Mapping[str, Target] = {
+    "tflite": TFLITE,
+    "scheme": SCHEME,
+    "data": DATA,
+    "learned": LEARNED,
+}
