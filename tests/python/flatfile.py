@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,7 @@ class FileTensor:
     axis: int = 0
     data: Any = None
     variable: bool = False
+    outside: int = 0  # where in the file the data is said to be, outside of the FlatBuffer
 
     def bytes(self) -> bytes:
         if isinstance(self.data, bytes):
@@ -53,7 +54,7 @@ class FileOperator:
 
 @dataclass
 class FileNetwork:
-    """A whole file."""
+    """A whole file. A record that occurs twice is written once, and referred to twice."""
 
     tensors: list[FileTensor] = field(default_factory=list)
     operators: list[FileOperator] = field(default_factory=list)
@@ -61,18 +62,21 @@ class FileNetwork:
     outputs: list[int] = field(default_factory=list)
     subgraphs: int = 1
     identifier: bytes = b"TFL3"
+    version: int = 3
+    custom: bytes = b""  # the name of all custom operators
 
 
 def serialise(network: FileNetwork) -> bytes:
     """The bytes of the file."""
     builder = flatbuffers.Builder(1024)
     codes = sorted({op.code for op in network.operators})
-    contents = [b"", *(t.bytes() if t.data is not None else b"" for t in network.tensors)]
-    buffers = _tables(builder, [_buffer(builder, c) for c in contents])
+    empty = _buffer(builder, b"", 0)
+    contents = [(b"" if t.data is None else t.bytes(), t.outside) for t in network.tensors]
+    buffers = _tables(builder, [empty, *(_buffer(builder, *content) for content in contents)])
     graphs = _tables(builder, [_subgraph(builder, network, codes)] * network.subgraphs)
-    listed = _tables(builder, [_code(builder, c) for c in codes])
+    listed = _tables(builder, [_code(builder, c, network.custom) for c in codes])
     tflite.ModelStart(builder)
-    tflite.ModelAddVersion(builder, 3)
+    tflite.ModelAddVersion(builder, network.version)
     tflite.ModelAddOperatorCodes(builder, listed)
     tflite.ModelAddSubgraphs(builder, graphs)
     tflite.ModelAddBuffers(builder, buffers)
@@ -81,8 +85,9 @@ def serialise(network: FileNetwork) -> bytes:
 
 
 def _subgraph(builder: Any, network: FileNetwork, codes: list[str]) -> int:
-    tensors = _tables(builder, [_tensor(builder, t, i) for i, t in enumerate(network.tensors)])
-    operators = _tables(builder, [_operator(builder, op, codes) for op in network.operators])
+    tensors = _once(network.tensors, lambda t, i: _tensor(builder, t, i))
+    operators = _once(network.operators, lambda op, _: _operator(builder, op, codes))
+    tensors, operators = _tables(builder, tensors), _tables(builder, operators)
     inputs, outputs = _integers(builder, network.inputs), _integers(builder, network.outputs)
     tflite.SubGraphStart(builder)
     tflite.SubGraphAddTensors(builder, tensors)
@@ -90,6 +95,15 @@ def _subgraph(builder: Any, network: FileNetwork, codes: list[str]) -> int:
     tflite.SubGraphAddOutputs(builder, outputs)
     tflite.SubGraphAddOperators(builder, operators)
     return int(tflite.SubGraphEnd(builder))
+
+
+def _once(records: Sequence[Any], write: Callable[[Any, int], int]) -> list[int]:
+    """Where each record is, one that occurs again written no second time."""
+    written: dict[int, int] = {}
+    for index, record in enumerate(records):
+        if id(record) not in written:
+            written[id(record)] = write(record, index)
+    return [written[id(record)] for record in records]
 
 
 def _tables(builder: Any, offsets: list[int]) -> int:
@@ -103,9 +117,10 @@ def _integers(builder: Any, values: Sequence[int]) -> int:
     return int(builder.CreateNumpyVector(np.asarray(values, np.int32)))
 
 
-def _buffer(builder: Any, content: bytes) -> int:
+def _buffer(builder: Any, content: bytes, outside: int) -> int:
     data = builder.CreateByteVector(content) if content else None
     tflite.BufferStart(builder)
+    tflite.BufferAddOffset(builder, outside)
     if data is not None:
         tflite.BufferAddData(builder, data)
     return int(tflite.BufferEnd(builder))
@@ -155,10 +170,14 @@ def _operator(builder: Any, op: FileOperator, codes: list[str]) -> int:
     return int(tflite.OperatorEnd(builder))
 
 
-def _code(builder: Any, code: str) -> int:
-    number = getattr(tflite.BuiltinOperator, code)
+def _code(builder: Any, code: str, custom: bytes) -> int:
+    """A builtin operator's code by its name, or by a number that no operator has."""
+    number = int(code) if code.isdecimal() else getattr(tflite.BuiltinOperator, code)
+    name = builder.CreateString(custom) if code == "CUSTOM" else None
     tflite.OperatorCodeStart(builder)
     tflite.OperatorCodeAddDeprecatedBuiltinCode(builder, min(number, 127))
     tflite.OperatorCodeAddBuiltinCode(builder, number)
     tflite.OperatorCodeAddVersion(builder, 1)
+    if name is not None:
+        tflite.OperatorCodeAddCustomCode(builder, name)
     return int(tflite.OperatorCodeEnd(builder))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.python.bad_models import CHANGES
 from tests.python.models import File, Shape
 from tests.python.networks import NETWORKS, everything
 
 from tinyflash.errors import ModelError
 from tinyflash.read import read
 from tinyflash.verify import verify
-
-Change = Callable[[File], None]
 
 
 def refusal(path: Path, content: bytes) -> str:
@@ -27,113 +25,6 @@ def refusal(path: Path, content: bytes) -> str:
     assert text.startswith(f"{path}: ")
     assert "\n" not in text
     return text
-
-
-def tensor_of(operator: int, position: int, field: str, value: object) -> Change:
-    """Changes a field of an operator's input tensor."""
-
-    def change(file: File) -> None:
-        setattr(file.tensors[file.operators[operator].inputs[position]], field, value)
-
-    return change
-
-
-def output_of(operator: int, field: str, value: object) -> Change:
-    return lambda file: setattr(file.tensors[file.operators[operator].outputs[0]], field, value)
-
-
-def operator(index: int, field: str, value: object) -> Change:
-    return lambda file: setattr(file.operators[index], field, value)
-
-
-def option(index: int, field: str, value: object) -> Change:
-    return lambda file: file.operators[index].fields.update({field: value})
-
-
-def network(field: str, value: object) -> Change:
-    return lambda file: setattr(file, field, value)
-
-
-CHANGES: dict[str, tuple[Change, str]] = {
-    # The network as a whole.
-    "no subgraph": (network("subgraphs", 0), "0 subgraphs; exactly one"),
-    "two subgraphs": (network("subgraphs", 2), "2 subgraphs; exactly one"),
-    "other identifier": (network("identifier", b"TFL4"), "not a .tflite file"),
-    "two inputs": (network("inputs", [0, 1]), "2 inputs; exactly one"),
-    "no input": (network("inputs", []), "0 inputs; exactly one"),
-    "two outputs": (network("outputs", [1, 2]), "2 outputs; exactly one"),
-    "no output": (network("outputs", []), "0 outputs; exactly one"),
-    "input not there": (network("inputs", [99]), "input is tensor 99, which is not there"),
-    "output not there": (network("outputs", [-5]), "output is tensor -5, which is not there"),
-    "no operators": (network("operators", []), "holds no int8 layers"),
-    "batch": (tensor_of(0, 0, "shape", (4, 8, 8, 3)), "batch 4; only batch 1"),
-    # Types.
-    "int16 input": (tensor_of(0, 0, "type", "INT16"), "INT16"),
-    "float layer": (output_of(1, "type", "FLOAT32"), "FLOAT32: a float or partly float model"),
-    "hybrid": (tensor_of(1, 1, "type", "FLOAT32"), "FLOAT32: a float or partly float model"),
-    "int16 activations": (output_of(1, "type", "INT16"), "uses INT16 where INT8"),
-    "uint8 activations": (output_of(1, "type", "UINT8"), "uses UINT8 where INT8"),
-    "int64 bias": (tensor_of(1, 2, "type", "INT64"), "uses INT64 where INT32"),
-    "variable": (tensor_of(1, 1, "variable", True), "state kept between runs"),
-    # Scales.
-    "no quantisation": (output_of(1, "scale", None), "has no quantisation"),
-    "no weight scale": (tensor_of(1, 1, "scale", []), "has no quantisation"),
-    "nan scale": (output_of(1, "scale", [float("nan")]), "scale nan"),
-    "infinite scale": (tensor_of(1, 1, "scale", [float("inf")] * 4), "scale inf"),
-    "zero scale": (output_of(1, "scale", [0.0]), "scale 0.0"),
-    "negative scale": (output_of(2, "scale", [-0.5]), "scale -0.5"),
-    "zero point": (output_of(1, "zero", [128]), r"zero point 128, expected one in \[-128, 127\]"),
-    "many scales": (output_of(1, "scale", [0.5, 0.5]), "2 scales, expected 1"),
-    "weight zero point": (tensor_of(1, 1, "zero", [0, 0, 1, 0]), "weights have a zero point"),
-    "weight scales": (tensor_of(1, 1, "scale", [0.1] * 3), "3 weight scales for 4 channels"),
-    "scale axis": (tensor_of(2, 1, "axis", 0), "along dimension 0, expected 3"),
-    "huge multiplier": (output_of(1, "scale", [1e-30]), "beyond the range of int32"),
-    "sum's scale": (output_of(3, "scale", [1e-12]), "output scale 1e-12 is too small"),
-    "bias scale": (tensor_of(5, 2, "scale", [7.0]), "bias scale 7 is not input scale times"),
-    "softmax scale": (output_of(6, "scale", [0.01]), "output scale 1/256"),
-    # Shapes.
-    "dynamic": (output_of(1, "shape", (1, -1, 4, 4)), r"shape \[1, -1, 4, 4\]; only fixed shapes"),
-    "empty": (output_of(1, "shape", (1, 0, 4, 4)), "only fixed shapes"),
-    "enormous": (output_of(1, "shape", (1, 30000, 30000, 900)), "too large"),
-    "output side": (output_of(1, "shape", (1, 5, 4, 4)), "does not follow from the input's"),
-    "weights' depth": (tensor_of(1, 1, "shape", (4, 3, 3, 2)), "bytes, its shape"),
-    "groups": (
-        lambda f: (
-            tensor_of(1, 1, "shape", (4, 3, 3, 1))(f),
-            tensor_of(1, 1, "data", np.zeros((4, 3, 3, 1)))(f),
-        )[0],
-        "do not fit 3 input channels in equal groups",
-    ),
-    "bias length": (tensor_of(1, 2, "shape", (3,)), "16 bytes, its shape 12"),
-    "short weights": (tensor_of(1, 1, "data", b"123"), "has 3 bytes, its shape 108"),
-    "sum of shapes": (output_of(2, "shape", (1, 4, 2, 8)), "does not follow"),
-    "dense depth": (output_of(4, "shape", (1, 3)), "mean_4.*output shape"),
-    # Operators.
-    "unsupported": (
-        operator(3, "code", "DIV"),
-        r"div_3 \(DIV\): is not supported; supported are ADD",
-    ),
-    "dangling": (operator(3, "inputs", [2, 70]), "tensor 70, which is not there"),
-    "out of order": (operator(1, "inputs", [7, 2, 3]), "which no earlier layer computes"),
-    "missing operand": (operator(1, "inputs", [1]), "has 1 inputs, expected 3"),
-    "left out": (operator(1, "inputs", [-1, 2, 3]), "input 0 is missing"),
-    "two results": (operator(1, "outputs", [4, 5]), "has 2 outputs, one is supported"),
-    "same result twice": (
-        lambda f: f.operators.insert(2, f.operators[1]),
-        "computes tensor 4 again",
-    ),
-    "weights at run time": (tensor_of(1, 1, "data", None), "must be a constant"),
-    "no stride": (option(1, "StrideH", 0), "stride.*1 to 255"),
-    "padding scheme": (option(1, "Padding", 7), "padding scheme 7"),
-    "fused tanh": (option(1, "FusedActivationFunction", 4), "fused activation number 4"),
-    "float goes on": (
-        lambda f: f.operators.append(f.operators.pop(0)),
-        "reads tensor 1, which no earlier layer computes",
-    ),
-    "axes apart": (tensor_of(4, 1, "data", [1, 3]), "adjacent ones are supported"),
-    "float axes": (tensor_of(4, 1, "type", "FLOAT32"), "constant input 1 is FLOAT32"),
-    "axis beyond": (tensor_of(4, 1, "data", [1, 9]), "axis 9 of a tensor of 4 dimensions"),
-}
 
 
 @pytest.mark.parametrize("name", CHANGES)

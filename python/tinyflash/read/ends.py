@@ -55,7 +55,6 @@ def quantize(layer: Layer) -> None:
     layer.typed(inner, ("INT8",))
     layer.require(layer.to.input is None, "reads the float input, which is quantised already")
     layer.require(layer.shape(outer) == layer.shape(inner), "changes the shape")
-    layer.claim()
     _set_input(layer, inner)
 
 
@@ -65,7 +64,6 @@ def dequantize(layer: Layer) -> None:
     outer = layer.flat_output
     if outer.index != layer.to.model.outputs[0]:
         layer.fail("goes on in float; only the network's output may be float")
-    layer.claim()
     layer.require(layer.to.output is None, "hands out what is handed out already")
     layer.typed(outer, ("FLOAT32",))
     x = layer.activation(0)

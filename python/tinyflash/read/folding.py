@@ -70,7 +70,7 @@ def _product(_: Layer, inputs: list[Array]) -> Array:
 _MOST_NUMBERS = 1024  # that arithmetic on shapes works with
 _MOVES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")  # weights pass through these
 
-FOLDS: dict[str, Fold] = {
+_FOLDS: dict[str, Fold] = {
     "ADD": _arithmetic,
     "CAST": _cast,
     "CONCATENATION": lambda layer, inputs: np.concatenate(inputs, axis=_axis(layer)),
@@ -85,17 +85,18 @@ FOLDS: dict[str, Fold] = {
     "SUB": _arithmetic,
     "TRANSPOSE": lambda _, inputs: np.transpose(inputs[0], inputs[1].tolist()),
 }
+FOLDABLE = {"SHAPE", *_FOLDS}
 
 
 def fold(layer: Layer) -> bool:
     """Computes the layer's output if all its inputs are constants; False if they are not."""
     if layer.operator.code == "SHAPE":
         value: Array = np.array(layer.shape(layer.flat_input(0)), np.int32)
-    elif layer.operator.code in FOLDS and layer.operator.inputs and _all_constant(layer):
+    elif layer.operator.code in _FOLDS and layer.operator.inputs and _all_constant(layer):
         value = _computed(layer)
     else:
         return False
-    flat = layer.claim()
+    flat = layer.flat_output
     layer.require(
         value.shape == layer.shape(flat, empty=True),
         f"computes shape {list(value.shape)}, the file says {list(flat.shape)}",
@@ -111,11 +112,18 @@ def _computed(layer: Layer) -> Array:
         sum(x.size for x in small) <= _MOST_NUMBERS,
         f"computes with more than {_MOST_NUMBERS} constants; let the converter fold them",
     )
+    layer.require(_same_coding(layer), "joins or moves constants between different scales")
     try:
         with np.errstate(over="ignore"):  # wraps around, as integers do
-            return np.asarray(FOLDS[layer.operator.code](layer, inputs))
+            return np.asarray(_FOLDS[layer.operator.code](layer, inputs))
     except (ValueError, TypeError, IndexError) as error:
         layer.fail(f"cannot be computed from constants ({error})")
+
+
+def _same_coding(layer: Layer) -> bool:
+    """Whether all int8 constants of a layer mean the same by a byte."""
+    flats = [*(layer.flat_input(i) for i in range(len(layer.operator.inputs))), layer.flat_output]
+    return len({(f.scales, f.zeros) for f in flats if f.type == "INT8"}) < 2
 
 
 def _all_constant(layer: Layer) -> bool:

@@ -156,7 +156,9 @@ class Layer:
         """The file's shape, every dimension at least 1 (0 where `empty`)."""
         if any(d < (0 if empty else 1) for d in flat.shape):
             self.fail(f"tensor {flat.index} has shape {list(flat.shape)}; only fixed shapes work")
-        if math.prod(flat.shape) > LARGEST_MAPS or len(flat.shape) > 6:
+        if len(flat.shape) > 6:
+            self.fail(f"tensor {flat.index} has {len(flat.shape)} dimensions; 6 are supported")
+        if math.prod(flat.shape) > LARGEST_MAPS:
             self.fail(f"tensor {flat.index} has shape {list(flat.shape)}, which is too large")
         return flat.shape
 
@@ -173,6 +175,11 @@ class Layer:
     def scales(self, flat: FlatTensor) -> tuple[float, ...]:
         if not flat.scales:
             self.fail(f"tensor {flat.index} has no quantisation; {_ADVICE}")
+        if len(flat.zeros) not in (0, len(flat.scales)):
+            self.fail(
+                f"tensor {flat.index} has {len(flat.scales)} scales and {len(flat.zeros)} zero "
+                "points; the file is damaged"
+            )
         for scale in flat.scales:
             if not (math.isfinite(scale) and scale > 0):
                 self.fail(f"tensor {flat.index} has scale {scale}; scales are finite and positive")
@@ -185,7 +192,7 @@ class Layer:
         low, high = (0, 255) if flat.type == "UINT8" else (-128, 127)
         self.require(len(scales) == 1, f"tensor {flat.index} has {len(scales)} scales, expected 1")
         self.require(
-            low <= zero <= high and len(flat.zeros) < 2,
+            low <= zero <= high,
             f"tensor {flat.index} has zero point {zero}, expected one in [{low}, {high}]",
         )
         return Quant(scales, zero)
@@ -196,8 +203,8 @@ class Layer:
 
     # ---- Results --------------------------------------------------------------------------------
 
-    def claim(self) -> FlatTensor:
-        """The output, which nothing else may have made."""
+    def claim(self) -> None:
+        """Refuses a layer whose output something else has made."""
         flat = self.flat_output
         made = flat.index in self.to.activations or flat.index in self.to.constants
         self.require(not made, f"computes tensor {flat.index} again")
@@ -205,7 +212,6 @@ class Layer:
         self.require(
             flat.index not in self.to.model.inputs, f"computes tensor {flat.index}, which is given"
         )
-        return flat
 
     def constant_tensor(
         self, role: str, data: Array, quant: Quant | None = None, source: int = -1
@@ -237,7 +243,7 @@ class Layer:
 
         A uint8 one, at an end of the network, is int8 to the graph: raw bytes, without a scale.
         """
-        flat = self.claim()
+        flat = self.flat_output
         self.typed(flat, ("INT8", "UINT8") if op == "lookup" else ("INT8",))
         y = Tensor(
             name=f"{self.name}.y",

@@ -119,6 +119,7 @@ def concatenate(layer: Layer) -> None:
             f"input {i} is scaled unlike the output, which cannot be joined",
         )
     _check_joined(layer, [layer.shape(layer.flat_input(i)) for i in parts], shape, joined)
+    layer.require(not all(layer.is_constant(i) for i in parts), "has no input computed at run time")
     inputs = {
         f"x{i}": layer.constant_operand(i) if layer.is_constant(i) else layer.activation(i)
         for i in parts

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tinyflash.errors import ModelError
 from tinyflash.graph import Graph, Node
 from tinyflash.read import ends, maps, pointwise, weighted
 from tinyflash.read.flat import load
-from tinyflash.read.folding import FOLDS, fold
+from tinyflash.read.folding import FOLDABLE, fold
 from tinyflash.read.importing import Importer, Layer
 
 Rule = Callable[[Layer], None]
@@ -55,14 +56,14 @@ def read_tflite(path: Path) -> Graph:
 
 def _import(layer: Layer) -> None:
     code = layer.operator.code
+    if code not in _RULES and code not in FOLDABLE:
+        layer.fail(f"is not supported; supported are {', '.join(sorted(_RULES))}")
+    layer.claim()
     if fold(layer):
         return
-    if code in _RULES:
-        _RULES[code][1](layer)
-    elif code in FOLDS:
+    if code not in _RULES:
         layer.fail("is supported on constants only, as in the arithmetic of shapes")
-    else:
-        layer.fail(f"is not supported; supported are {', '.join(sorted(_RULES))}")
+    _RULES[code][1](layer)
 
 
 def _graph(importer: Importer) -> Graph:
@@ -74,7 +75,10 @@ def _graph(importer: Importer) -> Graph:
         input=source,
         output=sink,
     )
-    return graph.with_nodes(_used(graph.nodes, sink.tensor))
+    used = _used(graph.nodes, sink.tensor)
+    if not used:
+        raise ModelError(f"{importer.file}: hands out its input, as no layer makes its output")
+    return graph.with_nodes(used)
 
 
 def _used(nodes: tuple[Node, ...], output: str) -> list[Node]:
