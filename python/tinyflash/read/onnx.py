@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from tinyflash.errors import ModelError
+from tinyflash.errors import ModelError, printable
 from tinyflash.floatgraph import FloatGraph, Source
 from tinyflash.floatgraph.simplify import simplify
-from tinyflash.read.limits import printable
 from tinyflash.read.onnxfile import codings, file, maps, pointwise, weighted
 from tinyflash.read.onnxfile.file import OnnxInput, OnnxModel, OnnxNode
 from tinyflash.read.onnxfile.folding import fold

@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinyflash.errors import ModelError
+from tinyflash.errors import ModelError, printable
 from tinyflash.files import read_bytes
 from tinyflash.graph import Array
-from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_FILE, MOST_OPERATORS, printable
+from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_FILE, MOST_OPERATORS
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | Array
 Dimension = int | str  # a name: of any size

@@ -9,11 +9,11 @@ from typing import NoReturn
 
 import numpy as np
 
-from tinyflash.errors import ModelError
+from tinyflash.errors import ModelError, printable
 from tinyflash.floatgraph import FloatNode, Source
 from tinyflash.floatgraph.graph import UNBOUNDED, Bounds, FloatAttrs, Floats, Weights
 from tinyflash.graph import Array, NoAttrs, Quant, TransposeAttrs
-from tinyflash.read.limits import LARGEST_MAPS, printable
+from tinyflash.read.limits import LARGEST_MAPS
 from tinyflash.read.onnxfile.file import Attribute, OnnxModel, OnnxNode
 from tinyflash.read.onnxfile.views import Shape, View, channels_last, dense, move
 
