@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.agree.random_graphs import random_graph
 from tests.agree.twin import train_side_by_side
-from tests.python.networks import float_ends
+from tests.python import networks
 
 from tinyflash.compiler import compile_model
 from tinyflash.graph import ROLES
@@ -30,11 +30,19 @@ def test_c_and_numpy_agree(group: int) -> None:
 
 def test_a_layer_that_reads_a_map_whole_is_trained_in_part(tmp_path: Path) -> None:
     """A fully connected one, without a reshape before it: its channels are not the map's."""
-    (tmp_path / "net.tflite").write_bytes(float_ends())
+    (tmp_path / "net.tflite").write_bytes(networks.float_ends())
     for ratio in (0.03, 0.5):
         scheme = parse_scheme(f'[[update]]\nlayers = ["fully_connected_2"]\nweights = {ratio}')
         compiled = compile_model(read(tmp_path / "net.tflite"), scheme, seed=3)
         train_side_by_side(compiled, seed=3, steps=STEPS)
+
+
+@pytest.mark.parametrize("name", ["conv_same", "conv_grouped", "depthwise_multiplier", "joined"])
+def test_networks_that_end_in_a_map_learn(name: str, tmp_path: Path) -> None:
+    """Whose loss makes the gradient of all its rows at once."""
+    (tmp_path / "net.tflite").write_bytes(networks.NETWORKS[name]())
+    scheme = parse_scheme("loss = 'mean_squared_error'\n[[update]]\nweights = 1.0\nbias = true")
+    train_side_by_side(compile_model(read(tmp_path / "net.tflite"), scheme, seed=3), 3, STEPS)
 
 
 def test_random_networks_have_what_they_should() -> None:

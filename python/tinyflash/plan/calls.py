@@ -32,11 +32,11 @@ def rows_of(graph: Graph, tensor: str) -> int:
 
 
 def rows_computed(graph: Graph, node: Node) -> int:
-    """Rows that the calls of a node add up to: those of y or dx. A mask has those of the map that
-    it is made from, an update is one."""
+    """Rows that the calls of a node add up to: those of what it makes. A mask has those of the map
+    that it is made from, an update is one."""
     if node.op == "mask":
         return rows_of(graph, node.inputs["y"])
-    result = node.outputs.get("y") or node.outputs.get("dx")
+    result = next(iter(node.outputs.values()), None)
     return 1 if result is None else rows_of(graph, result)
 
 

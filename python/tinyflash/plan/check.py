@@ -156,7 +156,7 @@ def _height_of_result(canvas: _Canvas, node: Node) -> int:
     """How many rows a node computes: of its result; a mask those of what it is made from."""
     if node.op == "mask":
         return canvas.height(node.inputs["y"])
-    result = node.outputs.get("y") or node.outputs.get("dx")
+    result = next(iter(node.outputs.values()), None)
     return 1 if result is None else canvas.height(result)
 
 
