@@ -32,4 +32,18 @@ static inline uint32_t tiny_draw(uint32_t *key) {
     return *key;
 }
 
+/* Draw `index` of a row, counted from 0, whose generator starts at `key`: the step that draws once is
+ * squared for each bit of the number of draws. */
+static inline uint32_t tiny_draw_at(uint32_t key, uint32_t index) {
+    uint32_t factor = 1664525u, offset = 1013904223u;
+    for (uint32_t draws = index + 1; draws != 0; draws >>= 1) {
+        if (draws & 1u) {
+            key = key * factor + offset;
+        }
+        offset *= factor + 1u;
+        factor *= factor;
+    }
+    return key;
+}
+
 #endif

@@ -34,6 +34,7 @@ tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *
     tiny_update update = {
         .course = tiny_begin_course(rule, descent->id, dy, state),
         .to = *to,
+        .source = descent->source,
         .state = state,
         .plain = is_plain(rule, to) ? to->w : NULL,
     };

@@ -31,7 +31,8 @@ typedef struct tiny_update {
     tiny_course course;
     int32_t decay, decay_shift; /* of a weight: w * decay / 2^decay_shift; decay 0: none */
     tiny_trained to;
-    int8_t *plain; /* to.w under plain descent, else null */
+    const uint16_t *source; /* of tiny_descent */
+    int8_t *plain;          /* to.w under plain descent, else null */
     tiny_state *state;
 } tiny_update;
 
@@ -73,7 +74,7 @@ static inline tiny_row tiny_begin_row(const tiny_update *update, const tiny_fact
     const tiny_rate rate = tiny_row_rate(&update->course, factor);
     const tiny_row begun = {
         rate,
-        tiny_row_key(update->course.key, row),
+        tiny_row_key(update->course.key, update->source ? update->source[row] : row),
         rate.mantissa || (factor->mantissa && update->to.velocity),
         update->plain,
     };

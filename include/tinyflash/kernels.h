@@ -82,8 +82,9 @@ typedef struct tiny_descent {
     const tiny_factor *factor; /* input gradient: [1] largest weight scale */
     const tiny_factor *rate;   /* [out] x scale / weight scale; 0: dead channel, never updated */
     tiny_rule rule;
-    uint32_t id;         /* of the weights in the source model, for the random bits (SPEC 6.3) */
-    uint8_t ratio_shift; /* q of SPEC 4.1 */
+    const uint16_t *source; /* [out] each channel's number in the source model; null: its own */
+    uint32_t id;            /* of the weights in the source model, for the random bits (SPEC 6.3) */
+    uint8_t ratio_shift;    /* q of SPEC 4.1 */
 } tiny_descent;
 
 /* ---- Fully connected; also every 1x1 convolution of stride 1 ------------------------------------- */
@@ -154,8 +155,9 @@ typedef struct tiny_bias {
     uint32_t rows, out;
     const tiny_factor *rate; /* [out] 1 / (x scale * weight scale); 0: dead channel */
     tiny_rule rule;
-    uint32_t id;   /* of the bias in the source model */
-    int32_t limit; /* |b| stays within, so that no sum overflows (SPEC 6.5) */
+    const uint16_t *source; /* as in tiny_descent */
+    uint32_t id;            /* of the bias in the source model */
+    int32_t limit;          /* |b| stays within, so that no sum overflows (SPEC 6.5) */
 } tiny_bias;
 
 /* b[o] -= rate[o] * sum over n of dy[n][o], stochastic rounding (SPEC 6.5). velocity: [out], in units

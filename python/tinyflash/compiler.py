@@ -15,6 +15,8 @@ from tinyflash.graph import Graph
 from tinyflash.lower import lower
 from tinyflash.lower.layout import lay_out, with_weights
 from tinyflash.lower.program import Planned
+from tinyflash.passes.channels import restored
+from tinyflash.passes.dead import remove_dead
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.fold import fold_constants
@@ -37,11 +39,13 @@ from tinyflash.write import c
 
 @dataclass(frozen=True)
 class Compiled:
-    """A program with the graphs and plans it was made from. `train` is None for inference alone."""
+    """A program with the graphs and plans it was made from. `train` is None for inference alone;
+    `whole`: the network with all of its channels."""
 
     program: Program
     infer: Planned
     train: Planned | None
+    whole: Graph
     board: Board | None = None
     used: Footprint | None = None  # on the board, if that is known
 
@@ -55,10 +59,10 @@ class Compiled:
         return self.infer.graph
 
     def learned(self, weights: bytes) -> Graph:
-        """The infer graph with the bytes of WEIGHTS that training left: a network to be written."""
+        """The network with the bytes of WEIGHTS that training left, to be written."""
         train = None if self.train is None else self.train.graph
         trainables = lay_out(self.infer.graph, train, seed=0).trainables
-        return with_weights(self.infer.graph, trainables, weights)
+        return restored(self.whole, with_weights(self.infer.graph, trainables, weights))
 
     @cached_property
     def report(self) -> report.Report:
@@ -106,15 +110,27 @@ def compile_uncalibrated(
     is known, and nothing has run."""
     verify(graph)
     if scheme is None:
-        infer, train = _planned(prune_to_output(share(reduced(graph))), row_source), None
+        whole = reduced(graph)
+        infer, train = _planned(prune_to_output(share(remove_dead(whole))), row_source), None
     else:
+        whole = whole_graph(graph, scheme)
         full = training_graph(graph, scheme)
         infer = _planned(prune_to_output(full), row_source)
         train = _planned(prune_to_updates(full), row_source)
-    return Compiled(lower(infer, train, seed), infer, train)
+    return Compiled(lower(infer, train, seed), infer, train, whole)
 
 
 def forward_graph(graph: Graph, scheme: Scheme) -> Graph:
+    """What a scheme trains of a network: with its logits, without channels that cannot learn."""
+    forward = whole_graph(graph, scheme)
+    if scheme.dead_channels == "keep":
+        return forward
+    forward = remove_dead(forward)
+    verify(forward)
+    return forward
+
+
+def whole_graph(graph: Graph, scheme: Scheme) -> Graph:
     """The network as a scheme has it: with the logits named, and those of a new head if it asks."""
     graph = with_input_unit(graph)
     if scheme.head is not None:

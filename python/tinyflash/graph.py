@@ -34,6 +34,16 @@ class Quant:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Which output channels (`rows`) and input channels (`columns`) of a source tensor are left, in
+    which order; empty: all, as they were. `largest`: the largest scale there (SPEC 4.1, 6.6)."""
+
+    rows: tuple[int, ...] = ()
+    columns: tuple[int, ...] = ()
+    largest: float = 0.0
+
+
+@dataclass(frozen=True)
 class Tensor:
     """One tensor. `data`: constants and the initial value of trainables, in stored integers."""
 
@@ -44,6 +54,7 @@ class Tensor:
     quant: Quant | None = None
     data: Array | None = field(default=None, compare=False, repr=False)
     source_id: int = -1  # index of the tensor in the source model; keys the random bits (SPEC 6.3)
+    taken: Taken | None = None  # None: the whole source tensor
 
     @property
     def size(self) -> int:

@@ -10,7 +10,7 @@ from tests.agree.functions import FUNCTIONS
 from tests.agree.graphs import Layer, Net, same
 from tests.agree.shapes import LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 from tests.lib.case import Case, Memory, capture
-from tests.lib.subject import Build, Data, Shape, Subject, subject
+from tests.lib.subject import Build, Data, Shape, Subject, numbered, subject
 from tests.lib.ties import ties
 
 from tinyflash.graph import Clip, Window
@@ -78,7 +78,7 @@ def all_cases() -> Iterator[Case]:
         yield from family()
     for family in (_tables, _functions, _softmaxes, _products, _sums, _in_place):
         yield from family()
-    for family in (_losses, _target_losses, _advances, ties, _optimizers):
+    for family in (_losses, _target_losses, _advances, ties, _optimizers, _numbers):
         yield from family()
 
 
@@ -186,6 +186,21 @@ def _optimizers() -> Iterator[Case]:
             one = subject(f"{op} with {title}", build, x, 4, optimizer=optimizer)
             for data in (Data(), *EXTREMES, *RULED):
                 yield from one.cases(data, f"{op}_update", "bias_update")
+
+
+def _numbers() -> Iterator[Case]:
+    """Random bits by the number that a channel has in the source model."""
+    shape, window = TYPICAL
+    for optimizer in (Optimizer(), Optimizer(momentum=0.9, master=True)):
+        for kept in (2, shape[2]):
+            for op, build in (
+                ("conv2d", conv2d(window, Layer())),
+                ("depthwise", depthwise(window, Layer(dead=1))),
+                ("fully_connected", fully_connected(Layer(dead=1), 33)),
+            ):
+                title = f"{op}, {kept} kept, {optimizer.momentum}"
+                one = numbered(subject(title, build, shape, kept, optimizer=optimizer))
+                yield from one.cases(RULED[0], f"{op}_update", "bias_update")
 
 
 # ---- Other operators -----------------------------------------------------------------------------

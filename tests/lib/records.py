@@ -111,10 +111,24 @@ def _arithmetic(graph: Graph, node: Node) -> Fields:
         "factor": _factors(d.factor),
         "rate": _factors(d.w_rate),
         "rule": _rule(update_of(graph, node)),
+        "source": source(graph, layer_weights(node)),
         "id": graph.tensors[w].source_id if w else 0,
         "ratio_shift": d.ratio_shift,
     }
     return {"requant": requant, "descent": descent}
+
+
+def layer_weights(node: Node) -> tuple[str, ...]:
+    """The weights whose output channels are those of the layer."""
+    parts = [node.inputs[role] for role in ("w", "w_frozen") if role in node.inputs]
+    return tuple(parts if node.op == "depthwise" else parts[:1])
+
+
+def source(graph: Graph, names: tuple[str, ...]) -> ConstArray | None:
+    """Numbers in the source model, where they differ."""
+    taken = [graph.tensors[name].taken for name in names]
+    rows = [row for t in taken if t is not None for row in t.rows]
+    return ConstArray("uint16_t", np.array(rows)) if rows else None
 
 
 def update_of(graph: Graph, layer: Node) -> Descent:
@@ -141,6 +155,7 @@ def bias(graph: Graph, node: Node, forward: Node) -> Fields:
         "out": b.size,
         "rate": _factors(d.b_rate),
         "rule": _rule(node.descent),
+        "source": source(graph, (b.name,)),
         "id": b.source_id,
         "limit": d.b_limit,
     }

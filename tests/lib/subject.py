@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tests.agree.graphs import Layer, Net, same, sample
 from tests.lib.case import Case, capture
 
-from tinyflash.graph import Clip, Graph, Node, Tensor
+from tinyflash.graph import Clip, Graph, Node, Taken, Tensor
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.layers import in_channels
+from tinyflash.passes.layers import in_channels, out_channels
 from tinyflash.passes.losses import CROSS_ENTROPY, LOSS_NODES, Loss
 from tinyflash.passes.optimizer import PLAIN as SGD
 from tinyflash.passes.optimizer import Optimizer
@@ -170,6 +170,27 @@ def subject(
     }
     trained = descend(sparsify(full, updates), optimizer, updates)
     return Subject(title, trained, graph.nodes[-1].name, net.rng)
+
+
+def numbered(subject: Subject) -> Subject:
+    """The same layers with output channels that have other numbers in the source model."""
+    graph = subject.graph
+    tensors = dict(graph.tensors)
+    for node in graph.nodes:
+        if node.op in LAYERS:
+            start, out = 0, out_channels(graph, node)
+            rows = tuple(int(i) for i in subject.rng.permutation(2 * out + 300)[:out])
+            for role in ("w", "w_frozen", "b"):
+                tensor = tensors.get(node.inputs.get(role, ""))
+                if tensor is None:
+                    continue
+                taken = rows
+                if node.op == "depthwise" and role != "b":  # its parts are of different channels
+                    taken = rows[start : start + tensor.shape[-1]]
+                    start += tensor.shape[-1]
+                tensors[tensor.name] = replace(tensor, taken=Taken(taken))
+    title = f"{subject.title}, numbered otherwise"
+    return replace(subject, title=title, graph=replace(graph, tensors=tensors))
 
 
 def _update(graph: Graph, node: Node, kept: int | None) -> LayerUpdate:

@@ -12,10 +12,11 @@ static int32_t gathered(int32_t *velocity, int32_t momentum, int32_t delta) {
 void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, int32_t *velocity,
                       tiny_state *state) {
     const tiny_course course = tiny_begin_course(&op->rule, op->id, dy, state);
-    uint32_t key = tiny_row_key(course.key, 0);
+    const uint32_t first = tiny_row_key(course.key, 0);
+    uint32_t key = first;
     for (uint32_t o = 0; o < op->out; o++) {
         const tiny_rate rate = tiny_row_rate(&course, &op->rate[o]);
-        const uint32_t draw = tiny_draw(&key);
+        const uint32_t draw = op->source ? tiny_draw_at(first, op->source[o]) : tiny_draw(&key);
         if (op->rate[o].mantissa == 0) {
             continue;
         }

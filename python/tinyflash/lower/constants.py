@@ -12,8 +12,10 @@ from tinyflash.errors import ModelError
 from tinyflash.graph import Graph, Node, Quant, Window, WindowAttrs
 from tinyflash.passes.layers import (
     groups_of,
+    largest_scale,
     multiplier_of,
     out_channels,
+    source_rows,
     terms,
     weight_of,
     weight_scales,
@@ -73,7 +75,7 @@ def sums_over_channels(graph: Graph, layer: Node) -> bool:
 def gradient_ratios(graph: Graph, layer: Node) -> ConstArray:
     """R of SPEC 4.1: each weight scale over the largest, Q15."""
     scales = np.array(weight_scales(graph, layer))
-    ratios = np.minimum(32767, np.rint(32768 * (scales / scales.max())))
+    ratios = np.minimum(32767, np.rint(32768 * (scales / largest_scale(graph, layer))))
     return ConstArray("uint16_t", ratios.astype(np.int64))
 
 
@@ -102,14 +104,21 @@ def gradient_factors(graph: Graph, layer: Node) -> ConstArray:
     scales = weight_scales(graph, layer)
     if not sums_over_channels(graph, layer):
         return factors(scales)
-    return factors([max(scales) * 2.0 ** (ratio_shift(graph, layer) - 7)])
+    return factors([largest_scale(graph, layer) * 2.0 ** (ratio_shift(graph, layer) - 7)])
 
 
 def dead_channels(graph: Graph, layer: Node) -> tuple[bool, ...]:
     """Which output channels are never updated (SPEC 6.6)."""
-    scales = weight_scales(graph, layer)
-    least = DEAD_RATIO * max(scales)
-    return tuple(s < least for s in scales)
+    limit = DEAD_RATIO * largest_scale(graph, layer)
+    return tuple(s < limit for s in weight_scales(graph, layer))
+
+
+def source_numbers(graph: Graph, layer: Node, role: str) -> ConstArray | None:
+    """The source's numbers of the output channels, where they are others (SPEC 6.3)."""
+    rows = source_rows(graph, layer, role)
+    if rows == tuple(range(len(rows))):
+        return None
+    return ConstArray("uint16_t", np.array(rows, np.int64))
 
 
 def weight_rates(graph: Graph, layer: Node, multiplier: float = 1.0) -> ConstArray:

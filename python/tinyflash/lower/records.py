@@ -97,6 +97,7 @@ def _descent(graph: Graph, layer: Node) -> Fields:
         "factor": k.gradient_factors(graph, layer),
         "rate": k.weight_rates(graph, layer, descent.rate),
         "rule": _rule(descent),
+        "source": k.source_numbers(graph, layer, "w"),
         "id": graph.tensors[weight_of(layer)[0]].source_id,
         "ratio_shift": k.ratio_shift(graph, layer),
     }
@@ -125,6 +126,7 @@ def bias_record(graph: Graph, layer: Node, descent: Descent) -> Fields:
         "out": out,
         "rate": k.bias_rates(graph, layer, descent.rate),
         "rule": _rule(descent),
+        "source": k.source_numbers(graph, layer, "b"),
         "id": graph.tensors[layer.inputs["b"]].source_id,
         "limit": k.bias_limit(graph, layer),
     }

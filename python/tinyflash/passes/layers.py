@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyflash.graph import Graph, Node, Tensor, WindowAttrs
+from tinyflash.graph import Clip, DenseAttrs, Graph, Node, Tensor, WindowAttrs
 
 WEIGHTED = ("conv2d", "depthwise", "fully_connected")
 
@@ -25,9 +25,24 @@ def out_channels(graph: Graph, node: Node) -> int:
     return weights[0].shape[0]
 
 
+def source_rows(graph: Graph, node: Node, role: str) -> tuple[int, ...]:
+    """The number that each output channel has in the source's weights ("w") or biases ("b"); empty
+    where that is its own."""
+    names = weight_of(node) if role == "w" else (node.inputs["b"],)
+    parts = [graph.tensors[t] for t in names]
+    parts = parts if node.op == "depthwise" else parts[:1]  # other parts share their rows
+    return tuple(r for part in parts if part.taken is not None for r in part.taken.rows)
+
+
 def groups_of(node: Node) -> int:
     """Groups of a convolution, 1 of all other layers (SPEC 2.3)."""
     return node.attrs.groups if isinstance(node.attrs, WindowAttrs) else 1
+
+
+def clip_of(node: Node) -> Clip:
+    """The bounds of what a layer with weights stores."""
+    assert isinstance(node.attrs, WindowAttrs | DenseAttrs)
+    return node.attrs.clip
 
 
 def multiplier_of(graph: Graph, node: Node) -> int:
@@ -43,6 +58,12 @@ def weight_scales(graph: Graph, node: Node) -> tuple[float, ...]:
     if node.op == "depthwise":  # parts share the output channels, and their scales with them
         return tuple(s for part in parts for s in _spread(part, part.shape[-1]))
     return _spread(parts[0], parts[0].shape[0])
+
+
+def largest_scale(graph: Graph, node: Node) -> float:
+    """The largest weight scale, also of channels that have been taken out."""
+    taken = [graph.tensors[w].taken for w in weight_of(node)]
+    return max(*weight_scales(graph, node), 0.0, *(t.largest for t in taken if t is not None))
 
 
 def _spread(weights: Tensor, channels: int) -> tuple[float, ...]:

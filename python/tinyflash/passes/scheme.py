@@ -3,6 +3,7 @@
     head = 2                    # replace the classifier by a new one of 2 classes, or outputs
     loss = "cross_entropy"      # or "mean_squared_error", "binary_cross_entropy", towards targets
     label_smoothing = 0.1       # of the cross-entropy
+    dead_channels = "keep"      # those that cannot learn are removed otherwise: passes/dead.py
 
     [[update]]                  # rules apply in order; a later one overrides an earlier one
     last = 18                   # the last 18 layers with weights, the classifier not counted
@@ -35,7 +36,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from tinyflash import files
 from tinyflash.errors import SchemeError, listed, printable
@@ -45,9 +46,11 @@ from tinyflash.passes.losses import CROSS_ENTROPY, LOSSES, Loss
 from tinyflash.passes.optimizer import ALIKE, PLAIN, Optimizer, Rates, check_rate
 
 _LARGEST_FILE = 1 << 20  # bytes
-_KEYS = {"head", "headroom", "label_smoothing", "loss", "optimizer", "rates", "update"}
+_SETTINGS = {"dead_channels", "head", "headroom", "label_smoothing", "loss"}
+_KEYS = _SETTINGS | {"optimizer", "rates", "update"}
 _RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate"}
 
+DeadChannels = Literal["remove", "keep"]
 T = TypeVar("T", Optimizer, Rates)
 
 
@@ -67,7 +70,7 @@ class Rule:
 @dataclass(frozen=True)
 class Scheme:
     """A sparse update, and how its weights move. `head`: classes of a new classifier; `headroom`:
-    SPEC 5.3."""
+    SPEC 5.3; `dead_channels`: what becomes of channels that cannot learn."""
 
     rules: tuple[Rule, ...] = ()
     head: int | None = None
@@ -75,6 +78,7 @@ class Scheme:
     loss: Loss = CROSS_ENTROPY
     optimizer: Optimizer = PLAIN
     rates: Rates = ALIKE
+    dead_channels: DeadChannels = "remove"
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,10 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     parsed = tuple(_rule(r, f"{where}: update {i + 1}") for i, r in enumerate(rules))
     optimizer, rates = _section(table, Optimizer, where), _section(table, Rates, where)
     loss = _loss(table, where)
-    return Scheme(parsed, head, 2 if headroom is None else headroom, loss, optimizer, rates)
+    dead = table.get("dead_channels", "remove")
+    if dead not in get_args(DeadChannels):
+        raise SchemeError(f"{where}: dead_channels must be {' or '.join(get_args(DeadChannels))}")
+    return Scheme(parsed, head, 2 if headroom is None else headroom, loss, optimizer, rates, dead)
 
 
 def _section(table: Mapping[str, Any], kind: type[T], where: str) -> T:

@@ -76,7 +76,19 @@ def _channels(layer: Node, whole: Tensor, at: slice, suffix: str) -> Tensor:
     quant = whole.quant
     if layer.op == "depthwise" and len(quant.scale) > 1:
         quant = Quant(quant.scale[at], quant.zero, quant.axis)
-    return replace(whole, name=f"{whole.name}_{suffix}", shape=data.shape, data=data, quant=quant)
+    taken = whole.taken
+    if taken is not None and layer.op == "depthwise":
+        taken = replace(taken, rows=taken.rows[at])
+    elif taken is not None:
+        taken = replace(taken, columns=taken.columns[at])
+    return replace(
+        whole,
+        name=f"{whole.name}_{suffix}",
+        shape=data.shape,
+        data=data,
+        quant=quant,
+        taken=taken,
+    )
 
 
 def _rewrite(

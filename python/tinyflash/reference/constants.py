@@ -159,7 +159,7 @@ def descent(graph: Graph, layer: Node) -> Descent:
     of_w, of_b = (_multiplier(graph, layer, op) for op in (f"{layer.op}_update", "bias_update"))
     s_x = scale_of(graph.tensors[layer.inputs["x"]])
     scales = weight_scales(graph, layer)
-    largest = max(scales)
+    largest = max([*scales, *_largest_of_source(graph, layer)])
     groups = layer.attrs.groups if isinstance(layer.attrs, WindowAttrs) else 1
     channels = graph.tensors[layer.inputs["x"]].shape[-1]
     multiplier = len(scales) // channels if layer.op == "depthwise" else 1
@@ -177,6 +177,12 @@ def descent(graph: Graph, layer: Node) -> Descent:
         b_rate=Factors.of(of_b * (1 / (s_x * s)) if s else 0.0 for s in alive),
         b_limit=2**31 - 1 - 255 * 128 * terms_forward(graph, layer),
     )
+
+
+def _largest_of_source(graph: Graph, layer: Node) -> list[float]:
+    """What the largest scale was before channels were taken out."""
+    parts = [graph.tensors[layer.inputs[r]] for r in ("w", "w_frozen") if r in layer.inputs]
+    return [part.taken.largest for part in parts if part.taken is not None]
 
 
 def _multiplier(graph: Graph, layer: Node, op: str) -> float:

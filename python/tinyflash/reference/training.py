@@ -186,7 +186,9 @@ def _gradient_add(env: Environment, node: Node) -> None:
 
 
 def _draw(env: Environment, node: Node, role: str) -> update.Draw:
-    return update.Draw(env.seed, env.step, env.tensor(node, role).source_id)
+    tensor = env.tensor(node, role)
+    source = () if tensor.taken is None else tensor.taken.rows
+    return update.Draw(env.seed, env.step, tensor.source_id, source)
 
 
 def _rule(env: Environment, node: Node) -> update.Rule:

@@ -24,11 +24,21 @@ class Draw:
     seed: int
     step: int
     tensor: int  # id in the source model
+    source: tuple[int, ...] = ()  # numbers of the output channels there; empty: their own
 
     def bits(self, rows: int, count: int) -> Ints:
         """32 random bits for each of `count` elements of `rows` rows."""
-        k = np.array([self._key(row) for row in range(rows)], dtype=np.uint64)
-        drawn = np.empty((rows, count), dtype=np.int64)
+        return self._bits(self.source or tuple(range(rows)), count)
+
+    def bits_of_channels(self, count: int) -> Ints:
+        """32 random bits for each of `count` biases, which are one row."""
+        if not self.source:
+            return ints(self._bits((0,), count)[0])
+        return ints(self._bits((0,), max(self.source) + 1)[0, list(self.source)])
+
+    def _bits(self, rows: tuple[int, ...], count: int) -> Ints:
+        k = np.array([self._key(row) for row in rows], dtype=np.uint64)
+        drawn = np.empty((len(rows), count), dtype=np.int64)
         for j in range(count):
             k = (k * np.uint64(1664525) + np.uint64(1013904223)) & np.uint64(_MASK32)
             drawn[:, j] = k
@@ -146,7 +156,7 @@ def update_bias(
     old: Trained, dy: Ints, rates: Factors, rule: Rule, draw: Draw, limit: int
 ) -> Trained:
     """SPEC 6.5, 6.8: biases [out], dy [rows][out], rates [out]."""
-    k = draw.bits(1, old.values.size)[0]
+    k = draw.bits_of_channels(old.values.size)
     delta = _step(dy.sum(axis=0), rates, rule)
     velocity = old.velocity
     if velocity is not None:

@@ -72,6 +72,22 @@ def _kept(o: Operands) -> None:
 def _bias(o: Operands, out: int) -> None:
     if "b" in o.tensors:
         o.same(o.shape("b"), (out,), "the bias's shape")
+        _source(o, "b", out)
+
+
+def _sources(o: Operands, out: int | None = None) -> None:
+    """`out` is left out where the parts of the weights are of different output channels."""
+    for role in ("w", "w_frozen"):
+        if role in o.tensors:
+            _source(o, role, o.shape(role)[-1] if out is None else out)
+
+
+def _source(o: Operands, role: str, out: int) -> None:
+    """Each of the output channels that are left is another one of the source."""
+    taken = o.tensors[role].taken
+    rows = taken.rows if taken is not None else ()
+    o.require(len(set(rows)) in (0, out), f"{role} holds {out} channels of the source's {rows}")
+    o.require(all(0 <= row < 2**16 for row in rows), f"{role} is of the source's channels {rows}")
 
 
 def _conv2d(o: Operands) -> None:
@@ -83,6 +99,7 @@ def _conv2d(o: Operands) -> None:
     groups, depth = o.node.attrs.groups, sum(p[-1] for p in parts)
     o.require(groups > 0 and out % groups == 0, f"{out} output channels in {groups} groups")
     o.same(groups * depth, _map(o, "x")[2], "the weights' input channels")
+    _sources(o, out)
     o.require(groups == 1 or len(parts) == 1, f"trains a part of {groups} groups")
     _slides(o, out)
     _kept(o)
@@ -97,6 +114,7 @@ def _depthwise(o: Operands) -> None:
     out = sum(p[-1] for p in parts)
     o.require(out % _map(o, "x")[2] == 0, f"{out} channels of {_map(o, 'x')[2]}")
     o.require(o.node.attrs.kept % (out // _map(o, "x")[2]) == 0, "trains a part of a channel")
+    _sources(o)
     _slides(o, out)
     _kept(o)
     _bias(o, out)
@@ -107,6 +125,7 @@ def _fully_connected(o: Operands) -> None:
     out, depth = parts[0][0], sum(p[-1] for p in parts)
     o.require(all(len(p) == 2 and p[0] == out for p in parts), f"weights of shapes {parts}")
     o.require(o.size("x") % depth == 0, f"{o.size('x')} inputs for weights of {depth}")
+    _sources(o, out)
     o.same(o.size("y"), o.size("x") // depth * out, "y's size")
     _kept(o)
     _bias(o, out)

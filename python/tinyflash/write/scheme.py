@@ -22,6 +22,8 @@ def scheme_text(scheme: Scheme, comment: str = "") -> str:
         lines.append(f"loss = {_value(scheme.loss.kind)}")
     if scheme.loss.smoothing:
         lines.append(f"label_smoothing = {_value(scheme.loss.smoothing)}")
+    if scheme.dead_channels != plain.dead_channels:
+        lines.append(f"dead_channels = {_value(scheme.dead_channels)}")
     for rule in scheme.rules:
         lines += ["", "[[update]]", *_settings(rule, Rule())]
     for name, section, default in (

@@ -1,0 +1,170 @@
+"""Output channels of a layer, and all that goes with them when some are taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.graph import Graph, MeanAttrs, Node, PadAttrs, Taken, Tensor
+from tinyflash.passes.layers import WEIGHTED, groups_of, in_channels, weight_of
+
+Flags = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
+_POOLS = ("average_pool", "max_pool")
+
+
+@dataclass
+class Region:
+    """A layer and all that its output channels go through up to the layers that read them."""
+
+    graph: Graph
+    maker: Node
+    maps: list[str] = field(default_factory=list)
+    depthwise: list[Node] = field(default_factory=list)
+    readers: list[Node] = field(default_factory=list)
+
+    def gone(self, still: Mapping[str, Flags]) -> Flags:
+        """Channels that stand still wherever they are read."""
+        seen = [still[n.inputs["x"]] for n in self.readers]
+        seen += [still[n.outputs["y"]] for n in self.depthwise]
+        gone: Flags = np.logical_and.reduce(seen)
+        return gone
+
+    def take(self, live: Indices, to: dict[str, Tensor]) -> None:
+        """Puts each tensor with only the `live` channels into `to`."""
+
+        def tensor(name: str) -> Tensor:
+            return to.get(name, self.graph.tensors[name])
+
+        for name in self.maps:
+            to[name] = replace(tensor(name), shape=(*tensor(name).shape[:-1], len(live)))
+        for node in (self.maker, *self.depthwise):
+            axis = -1 if node.op == "depthwise" else 0
+            w = weight_of(node)[0]
+            to[w] = rows_taken(tensor(w), live, axis)
+            if "b" in node.inputs:
+                to[node.inputs["b"]] = rows_taken(tensor(node.inputs["b"]), live, 0)
+        for node in self.readers:
+            w = weight_of(node)[0]
+            to[w] = columns_taken(tensor(w), live)
+
+
+def region_of(graph: Graph, maker: Node) -> Region | None:
+    """None where channels cannot be taken out: what reads them would notice."""
+    if maker.op not in ("conv2d", "fully_connected") or groups_of(maker) > 1:
+        return None
+    region = Region(graph, maker)
+    waiting = [maker.outputs["y"]]
+    while waiting:
+        tensor = waiting.pop()
+        region.maps.append(tensor)
+        if tensor in (graph.output.tensor, graph.logits):
+            return None
+        for node in graph.readers(tensor):
+            if _reads_channels(graph, node):
+                region.readers.append(node)
+            elif _is_depthwise(graph, node):
+                region.depthwise.append(node)
+                waiting.append(node.outputs["y"])
+            elif passes_channels(graph, node):
+                waiting.append(node.outputs["y"])
+            else:
+                return None
+    return region if region.readers or region.depthwise else None
+
+
+def passes_channels(graph: Graph, node: Node) -> bool:
+    """Whether a channel of y is made of that of x alone, and is at its zero point where x is."""
+    if node.op not in (*_POOLS, "mean", "reshape", "pad"):
+        return False
+    x, y = graph.tensors[node.inputs["x"]], graph.tensors[node.outputs["y"]]
+    if x.quant is None or y.quant is None or x.shape[-1:] != y.shape[-1:]:
+        return False
+    if isinstance(node.attrs, MeanAttrs):
+        return len(x.shape) - 1 not in node.attrs.axes
+    if isinstance(node.attrs, PadAttrs) and node.attrs.value != x.quant.zero:
+        return False
+    return x.quant.zero == y.quant.zero
+
+
+def _reads_channels(graph: Graph, node: Node) -> bool:
+    if node.op not in ("conv2d", "fully_connected") or groups_of(node) > 1:
+        return False
+    return in_channels(graph, node) == graph.tensors[node.inputs["x"]].shape[-1]
+
+
+def _is_depthwise(graph: Graph, node: Node) -> bool:
+    if node.op != "depthwise":
+        return False
+    return graph.tensors[node.inputs["x"]].shape[-1] == graph.tensors[node.outputs["y"]].shape[-1]
+
+
+# ---- Tensors of some channels -------------------------------------------------------------------
+
+
+def rows_taken(tensor: Tensor, rows: Indices, axis: int) -> Tensor:
+    """Weights or biases of some output channels, which lie along `axis`."""
+    data = np.ascontiguousarray(np.take(np.asarray(tensor.data), rows, axis))
+    quant, old = tensor.quant, tensor.taken or Taken()
+    largest = old.largest
+    if quant is not None and len(quant.scale) > 1:
+        largest = max(largest, *quant.scale)
+        quant = replace(quant, scale=tuple(quant.scale[i] for i in rows))
+    taken = replace(old, rows=_of(old.rows, rows), largest=largest)
+    return replace(tensor, shape=data.shape, data=data, quant=quant, taken=taken)
+
+
+def columns_taken(tensor: Tensor, columns: Indices) -> Tensor:
+    """Weights of some input channels, which lie along the last axis."""
+    data = np.ascontiguousarray(np.asarray(tensor.data)[..., columns])
+    old = tensor.taken or Taken()
+    taken = replace(old, columns=_of(old.columns, columns))
+    return replace(tensor, shape=data.shape, data=data, taken=taken)
+
+
+def _of(old: tuple[int, ...], chosen: Indices) -> tuple[int, ...]:
+    return tuple(old[i] if old else int(i) for i in chosen)
+
+
+# ---- The way back -------------------------------------------------------------------------------
+
+
+def restored(whole: Graph, part: Graph) -> Graph:
+    """The forward graph `whole` with the weights and biases of `part`, which was made from it by
+    taking channels, splitting weights and training them."""
+    tensors = dict(whole.tensors)
+    layers = {node.name: node for node in part.nodes if node.op in WEIGHTED}
+    for node in whole.nodes:
+        twin = layers.get(node.name)
+        if node.op not in WEIGHTED or twin is None:  # the latter: frozen, and equal to another one
+            continue
+        for own, others in _pairs(node, twin):
+            parts = [part.tensors[name] for name in others]
+            tensors[own] = _put_back(tensors[own], parts, node.op == "depthwise")
+    return replace(whole, tensors=tensors)
+
+
+def _pairs(node: Node, twin: Node) -> list[tuple[str, tuple[str, ...]]]:
+    """Names of a layer's constants, and of the tensors that hold parts of each."""
+    pairs = [(weight_of(node)[0], weight_of(twin))]
+    return pairs + ([(node.inputs["b"], (twin.inputs["b"],))] if "b" in node.inputs else [])
+
+
+def _put_back(whole: Tensor, parts: list[Tensor], depthwise: bool) -> Tensor:
+    """The whole tensor with the values of its parts, which are of different input channels, or of
+    different output channels where the layer is depthwise."""
+    found = np.concatenate([np.asarray(part.data) for part in parts], axis=-1)
+    taken = [part.taken or Taken() for part in parts]
+    rows = [r for t in (taken if depthwise else taken[:1]) for r in t.rows]
+    columns = [c for t in taken for c in t.columns]
+    data = np.array(whole.data)
+    to = data
+    if depthwise and data.ndim > 1:
+        to, found = np.moveaxis(to, -1, 0), np.moveaxis(found, -1, 0)
+    block = to[rows or slice(None)].copy()
+    block[..., columns or slice(None)] = found
+    to[rows or slice(None)] = block
+    return replace(whole, data=data)
