@@ -41,7 +41,7 @@ def test_it_writes_a_file_and_tells_the_error(folder: Path) -> None:
 
 def test_other_commands_say_how_to_quantise(folder: Path) -> None:
     line = refused("inspect", folder / "net.onnx")
-    assert "a float network; give samples to calibrate with (tinyflash quantize" in line
+    assert "a float model; give samples to calibrate with (tinyflash quantize" in line
 
 
 def test_mistakes_end_in_a_line(folder: Path) -> None:
@@ -49,7 +49,7 @@ def test_mistakes_end_in_a_line(folder: Path) -> None:
     line = refused("quantize", folder / "net.tflite", *target)
     assert "expected an .onnx file" in line
     line = refused("quantize", folder / "net.onnx", *target)
-    assert "a float network; give samples" in line
+    assert "a float model; give samples" in line
     np.savez(folder / "y.npz", y=np.zeros(3))
     line = refused("quantize", folder / "net.onnx", "--calibration", folder / "y.npz", *target)
     assert "has no array 'x'" in line

@@ -177,7 +177,7 @@ def test_joined_tensors_are_coded_alike_and_fixed_ones_anew() -> None:
 def test_it_needs_samples() -> None:
     with pytest.raises(DataError, match="no samples to calibrate with"):
         quantize(float_network(0), np.zeros((0, *SHAPE), np.float32))
-    with pytest.raises(ModelError, match="floats: stem has no scale: a float network"):
+    with pytest.raises(ModelError, match="floats: stem has no scale, as in a float model"):
         quantize(float_network(0))
 
 

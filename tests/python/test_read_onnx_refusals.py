@@ -252,7 +252,7 @@ def test_no_onnx_file_at_all(tmp_path: Path) -> None:
 def test_a_float_model_needs_samples(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(NETWORKS["plain"]())
-    with pytest.raises(ModelError, match="a float network; give samples to calibrate with"):
+    with pytest.raises(ModelError, match="a float model; give samples to calibrate with"):
         read(path)
 
 

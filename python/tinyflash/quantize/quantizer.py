@@ -51,9 +51,10 @@ def quantize(
     found = codings(ready, ties, ranges)
     missing = [n.name for n in ready.nodes if n.name not in found]
     if missing or ready.source.name not in found:
+        first = missing[0] if missing else "the input"
         raise ModelError(
-            f"{network.name}: {(missing or ['the input'])[0]} has no scale: a float network; give "
-            "samples to calibrate with (tinyflash quantize --calibration)"
+            f"{network.name}: {first} has no scale, as in a float model; give samples to calibrate "
+            "with (tinyflash quantize --calibration)"
         )
     return Builder(ready, found).graph(settings.ends)
 
