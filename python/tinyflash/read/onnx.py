@@ -46,6 +46,7 @@ _RULES: dict[str, Rule] = {
     "Pad": maps.pad,
     "QuantizeLinear": codings.quantize,
     "ReduceMean": maps.reduce_mean,
+    "ReduceSum": maps.reduce_sum,
     "Relu": pointwise.relu,
     "Reshape": maps.reshape,
     "Sigmoid": pointwise.function("logistic"),

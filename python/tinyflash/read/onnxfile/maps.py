@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tinyflash.floatgraph.graph import Filling
 from tinyflash.graph import AxisAttrs, MeanAttrs, Window
 from tinyflash.read.onnxfile.importing import Layer, Value
+from tinyflash.read.onnxfile.pointwise import affine
 from tinyflash.read.onnxfile.views import Shape, View, dense
 from tinyflash.read.onnxfile.windows import attribute_window, kernel_of, rounded_up
 from tinyflash.read.windows import output_size
@@ -61,13 +64,25 @@ def global_max(layer: Layer) -> None:
 
 
 def reduce_mean(layer: Layer) -> None:
-    x = layer.view(0)
+    layer.give(_mean(layer, _reduced(layer), keep=layer.integer("keepdims", 1) == 1))
+
+
+def reduce_sum(layer: Layer) -> None:
+    """The mean, times how many there are."""
+    axes = _reduced(layer)
+    count = np.array([math.prod(layer.view(0).shape[a] for a in axes)], np.float64)
+    mean = _mean(layer, axes, keep=layer.integer("keepdims", 1) == 1)
+    layer.give(affine(layer, mean, count, np.zeros(1)))
+
+
+def _reduced(layer: Layer) -> tuple[int, ...]:
+    """The axes that a reduction names, or all, counted from 0."""
+    rank = len(layer.view(0).shape)
     axes = layer.integers(1, "axes")
     if not axes:
         layer.require(not layer.integer("noop_with_empty_axes", 0), "has no axes")
-        axes = tuple(range(len(x.shape)))
-    counted = tuple(sorted({layer.axis(a, len(x.shape)) for a in axes}))
-    layer.give(_mean(layer, counted, keep=layer.integer("keepdims", 1) == 1))
+        return tuple(range(rank))
+    return tuple(sorted({layer.axis(a, rank) for a in axes}))
 
 
 def _mean(layer: Layer, axes: tuple[int, ...], *, keep: bool) -> View:
