@@ -12,6 +12,7 @@ import click
 from tinyflash.cli import options
 from tinyflash.cli.endurance import endurance
 from tinyflash.cli.memory import memory
+from tinyflash.cli.quantisers import quantize
 from tinyflash.compiler import compile_model
 from tinyflash.console import noting, output, say, table
 from tinyflash.demo.task import RATE, load_task, scheme
@@ -26,6 +27,7 @@ def bench() -> None:
 
 bench.add_command(endurance)
 bench.add_command(memory)
+bench.add_command(quantize)
 
 
 @bench.command()

@@ -159,7 +159,7 @@ def _both(a: Bounds, b: Bounds) -> Bounds | None:
 
 
 def _join_to_readers(graph: FloatGraph) -> FloatGraph:
-    """Scales and padding before a layer with weights become its own; it reads any shape."""
+    """Scales and padding before a layer with weights become its own."""
     made: dict[str, FloatNode] = {}
     uses = _uses(graph)
     for node in graph.nodes:
@@ -167,16 +167,11 @@ def _join_to_readers(graph: FloatGraph) -> FloatGraph:
             before = made.get(node.inputs[0])
             if before is None or before.bounds != UNBOUNDED or not _unseen(graph, before):
                 break
-            alone = uses[before.name] == 1
-            joined = _absorbed(before, node) if alone or before.op == "reshape" else None
+            joined = _absorbed(before, node) if uses[before.name] == 1 else None
             if joined is None:
                 break
             node = joined
-            if alone:
-                del made[before.name]
-            else:
-                uses[before.name] -= 1
-                uses[before.inputs[0]] += 1
+            del made[before.name]
         made[node.name] = node
     return graph.replaced(made.values(), {})
 
@@ -191,8 +186,6 @@ def _absorbed(before: FloatNode, node: FloatNode) -> FloatNode | None:
     """The layer, doing itself what is done before it; None if it cannot."""
     if node.op not in WEIGHTED:
         return None
-    if before.op == "reshape" and node.op == "fully_connected":
-        return replace(node, inputs=before.inputs)
     if before.op == "pad" and isinstance(node.attrs, Window):
         window = _padded(before, node.attrs)
         return None if window is None else replace(node, inputs=before.inputs, attrs=window)

@@ -27,12 +27,16 @@ def from_torch(
 
 def floats_from_torch(module: Any, example: Any) -> FloatGraph:
     """A module as a float network, as it is for inference."""
+    return parse_onnx(exported(module, example), type(module).__name__)
+
+
+def exported(module: Any, example: Any) -> bytes:
+    """A module as an ONNX model, as it is for inference."""
     try:
         import onnxscript  # noqa: F401
         import torch
     except ImportError as error:
         raise ModelError(f"{_INSTALL} ({error})") from error
-    name = type(module).__name__
     training, level = module.training, logging.getLogger("torch.onnx").level
     module.eval()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of torchvision's absence
@@ -42,13 +46,14 @@ def floats_from_torch(module: Any, example: Any) -> FloatGraph:
             program = torch.onnx.export(
                 module, (torch.as_tensor(example),), dynamo=True, verbose=False
             )
+        return program.model_proto.SerializeToString()  # type: ignore[no-any-return]
     except Exception as error:  # whatever a module and its exporter can raise
         line = " ".join(str(error).split())[:200]
+        name = type(module).__name__
         raise ModelError(f"{name}: torch.onnx.export refuses it ({line})") from error
     finally:
         module.train(training)
         logging.getLogger("torch.onnx").setLevel(level)
-    return parse_onnx(program.model_proto.SerializeToString(), name)
 
 
 def _array(samples: Any) -> Array:

@@ -91,10 +91,10 @@ def _dense(layer: Layer, x: View, weights: Weights) -> View:
         places = x.places(len(lead))
     w = np.empty_like(weights.w)
     w[:, places] = weights.w
-    shape = (1, out) if rows == 1 else (1, rows, out)
-    y = layer.emit(
-        "fully_connected", [x.tensor], shape, None, Weights(w, weights.b, weights.scales)
-    )
+    row = (1,) if rows == 1 else (1, rows)
+    flat = layer.shaped(x.tensor, (*row, depth))
+    ordered = Weights(w, weights.b, weights.scales)
+    y = layer.emit("fully_connected", [flat], (*row, out), None, ordered)
     return dense(y, (*lead, out))
 
 
