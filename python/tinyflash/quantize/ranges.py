@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.errors import ModelError
 from tinyflash.floatgraph.graph import Bounds, FloatGraph, Floats
 from tinyflash.floatgraph.run import batches, run
 
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = ("min_max", "percentile", "mse")
 _BINS = 4096
 _LEFT_OUT = 1e-4  # of all numbers, at each end
 _SHARES = np.geomspace(0.05, 1.0, 80)  # of the whole range that mse tries
+_LARGEST = 1e30
 _LEAST_RANGE = 1e-4  # of a tensor that is zero on all samples
 
 
@@ -57,7 +59,14 @@ def _extremes(graph: FloatGraph, samples: Floats) -> dict[str, Bounds]:
     for part in batches(graph, samples):
         for name, values in run(graph, part).items():
             low, high = ranges.get(name, (0.0, 0.0))
-            ranges[name] = (min(low, float(values.min())), max(high, float(values.max())))
+            lowest, highest = np.minimum(low, values.min()), np.maximum(high, values.max())
+            ranges[name] = (float(lowest), float(highest))
+    for name, bounds in ranges.items():
+        if not np.abs(bounds).max() < _LARGEST:  # nor if one is no number
+            raise ModelError(
+                f"{graph.name}: {name} computes numbers beyond {_LARGEST:.0e} of these samples; "
+                "check weights and samples"
+            )
     return {name: _opened(bounds) for name, bounds in ranges.items()}
 
 

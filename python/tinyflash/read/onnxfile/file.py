@@ -120,16 +120,14 @@ class _Loader:
         for count in (len(graph.node), len(graph.initializer)):
             if count > _MOST_NODES:
                 self.fail(f"has {count} nodes or constants; {_MOST_NODES} are the most")
-        constants = {
-            t.name: self.tensor(t, f"constant {printable(t.name)}") for t in graph.initializer
-        }
+        constants = {_text(t.name): self.tensor(t, "constant") for t in graph.initializer}
         return OnnxModel(
             name=name,
             opset=self._opset(model.opset_import),
             nodes=tuple(self._node(node, i) for i, node in enumerate(graph.node)),
             constants=constants,
-            inputs=tuple(self._input(v) for v in graph.input if v.name not in constants),
-            outputs=tuple(v.name for v in graph.output),
+            inputs=tuple(self._input(v) for v in graph.input if _text(v.name) not in constants),
+            outputs=tuple(_text(v.name) for v in graph.output),
         )
 
     def _opset(self, imports: Iterable[Any]) -> int:
@@ -143,12 +141,12 @@ class _Loader:
     def _input(self, value: Any) -> OnnxInput:
         kind = value.type.tensor_type
         if not value.type.HasField("tensor_type") or not kind.HasField("shape"):
-            self.fail(f"input {printable(value.name)} is no tensor of known rank")
+            self.fail(f"input {_shown(value.name)} is no tensor of known rank")
         shape = tuple(
-            int(d.dim_value) if d.HasField("dim_value") else printable(d.dim_param) or "?"
+            int(d.dim_value) if d.HasField("dim_value") else _shown(d.dim_param) or "?"
             for d in kind.shape.dim
         )
-        return OnnxInput(value.name, self._type(kind.elem_type), shape)
+        return OnnxInput(_text(value.name), self._type(kind.elem_type), shape)
 
     def _type(self, number: int) -> str:
         try:
@@ -158,21 +156,18 @@ class _Loader:
 
     def _node(self, node: Any, index: int) -> OnnxNode:
         known = node.domain in _DOMAINS or node.op_type in _CODING
-        op = (
-            printable(node.op_type)
-            if known
-            else f"{printable(node.domain)}.{printable(node.op_type)}"
-        )
+        op = _shown(node.op_type) if known else f"{_shown(node.domain)}.{_shown(node.op_type)}"
         attributes: dict[str, Attribute] = {}
         unusual = ""
         for attribute in node.attribute:
-            value = self._attribute(attribute, f"node {printable(node.name)}")
+            value = self._attribute(attribute, f"node {_shown(node.name)}")
             if value is None:
                 unusual = "a graph inside" if attribute.HasField("g") else "an unusual attribute"
             else:
-                attributes[attribute.name] = value
-        name = printable(node.name) or f"number {index}"
-        return OnnxNode(index, op, name, tuple(node.input), tuple(node.output), attributes, unusual)
+                attributes[_text(attribute.name)] = value
+        name = _shown(node.name) or f"number {index}"
+        inputs, outputs = (tuple(map(_text, names)) for names in (node.input, node.output))
+        return OnnxNode(index, op, name, inputs, outputs, attributes, unusual)
 
     def _attribute(self, attribute: Any, where: str) -> Attribute | None:
         """Its value; None of kinds that no rule reads."""
@@ -182,7 +177,7 @@ class _Loader:
         if attribute.type == kinds.FLOAT:
             return float(attribute.f)
         if attribute.type == kinds.STRING:
-            return printable(attribute.s.decode(errors="replace"))
+            return _shown(attribute.s)
         if attribute.type == kinds.INTS:
             return tuple(int(i) for i in attribute.ints)
         if attribute.type == kinds.FLOATS:
@@ -192,7 +187,8 @@ class _Loader:
         return None
 
     def tensor(self, tensor: Any, where: str) -> Array:
-        """Its numbers."""
+        """Its numbers. `where`: what it is, for an error."""
+        where = f"{where} {_shown(tensor.name)}".strip()
         dims = [int(d) for d in tensor.dims]
         if (
             len(dims) > _LARGEST_RANK
@@ -209,18 +205,16 @@ class _Loader:
 
     def _external(self, tensor: Any, where: str) -> Any:
         """The tensor with the data that another file of the model's folder holds."""
-        entries = {entry.key: entry.value for entry in tensor.external_data}
+        entries = {_text(entry.key): _text(entry.value) for entry in tensor.external_data}
         name = entries.get("location", "")
         if self.folder is None:
             self.fail(
-                f"{where} is in a file {printable(name)} beside the model; read it from its path"
+                f"{where} is in a file {_shown(name)} beside the model; read it from its path"
             )
         folder = self.folder.resolve()
         path = (folder / name).resolve()
         if folder not in path.parents:
-            self.fail(
-                f"{where} is in {printable(name)}, outside of the model's folder; move it there"
-            )
+            self.fail(f"{where} is in {_shown(name)}, outside of the model's folder; move it there")
         try:
             offset, length = (int(entries.get(key, "0") or 0) for key in ("offset", "length"))
         except ValueError:
@@ -228,10 +222,19 @@ class _Loader:
         content = _bytes(path)
         end = offset + length if length else len(content)
         if not 0 <= offset <= end <= len(content):
-            self.fail(f"{where} is beyond the end of {printable(name)}; export the model again")
+            self.fail(f"{where} is beyond the end of {_shown(name)}; export the model again")
         inside = self.onnx.TensorProto()
         inside.CopyFrom(tensor)
         inside.ClearField("external_data")
         inside.data_location = self.onnx.TensorProto.DEFAULT
         inside.raw_data = content[offset:end]
         return inside
+
+
+def _text(text: str | bytes) -> str:
+    """A string of the file; protobuf hands out bytes where it is none."""
+    return text if isinstance(text, str) else text.decode(errors="replace")
+
+
+def _shown(text: str | bytes) -> str:
+    return printable(_text(text))

@@ -176,6 +176,7 @@ class Layer:
         bounds: Bounds = UNBOUNDED,
     ) -> str:
         """Adds a node; the name of what it computes."""
+        self.require(shape[:1] == (1,), "works along the batch, which is not supported")
         name = f"{op}_{len(self.to.nodes)}"
         node = FloatNode(
             op, name, tuple(inputs), self.sized(shape), attrs or NoAttrs(), weights, bounds

@@ -170,7 +170,7 @@ def concatenate(layer: Layer) -> None:
     order = max(parts, key=lambda p: math.prod(p.shape)).order
     held = [layer.compacted(p, order) for p in parts]
     leads = {lead for _, lead in held}
-    layer.require(len(leads) == 1, "joins along the outermost axis, which is not supported")
+    layer.require(len(leads) == 1, "works along the batch, which is not supported")
     lead = leads.pop()
     joined = list(parts[0].shape)
     joined[axis] = sum(p.shape[axis] for p in parts)
