@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _LISTED = 40
+_LONGEST = 900
 
 
 class TinyflashError(Exception):
@@ -42,6 +43,11 @@ class InternalError(TinyflashError):
 def printable(text: str) -> str:
     """At most 60 characters that fit on a line, of text that comes from a file."""
     return "".join(c for c in text[:60] if c.isprintable())
+
+
+def shortened(text: str) -> str:
+    """A message without the end of a list of thousands that it quotes."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 def listed(names: Sequence[str]) -> str:

@@ -15,15 +15,17 @@ from typing import BinaryIO
 from tinyflash.errors import DataError
 
 
-def read_bytes(path: Path, limit: int) -> bytes:
-    """The content of a regular file of at most `limit` bytes; else OSError, with why in strerror.
+def read_bytes(path: Path, limit: int, offset: int = 0, *, cut: bool = False) -> bytes:
+    """The content of a regular file from `offset` on, at most `limit` bytes; else OSError, with why
+    in strerror. cut: what is beyond the limit is left out.
 
     A device may never end, and a pipe would be waited for, be it only to open.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
     with path.open("rb") as file:
-        content = file.read(limit + 1)
+        file.seek(offset)
+        content = file.read(limit + (not cut))
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes")
     return content

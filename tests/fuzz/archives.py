@@ -95,5 +95,5 @@ def _learned_seeds(folder: Path) -> list[bytes]:
     return [path.read_bytes()]
 
 
-DATA = Target(_data_seeds, _run_data, _mutate)
-LEARNED = Target(_learned_seeds, _run_learned, _mutate)
+DATA = Target(_data_seeds, _run_data, _mutate, ".npz")
+LEARNED = Target(_learned_seeds, _run_learned, _mutate, ".npz")

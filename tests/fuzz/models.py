@@ -12,6 +12,7 @@ from tests.python.random_files import random_file
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import TinyflashError
+from tinyflash.graph import Graph
 from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
 from tinyflash.write.tflite import write_tflite
@@ -29,9 +30,13 @@ SCHEMES = tuple(
 )
 
 
-def run_model(path: Path) -> None:
+def _run(path: Path) -> None:
+    run_graph(read(path), path)
+
+
+def run_graph(graph: Graph, path: Path) -> None:
+    """`path`: of the file it comes from, which is written over."""
     choice = crc32(path.read_bytes())
-    graph = read(path)
     run_compiled(compile_model(graph), choice)
     with refusals_allowed():
         compiled = compile_model(graph, SCHEMES[choice % len(SCHEMES)])
@@ -41,6 +46,7 @@ def run_model(path: Path) -> None:
 
 def _write(compiled: Compiled, path: Path) -> None:
     """What the writer takes, the reader takes."""
+    path = path.with_suffix(".tflite")
     path.write_bytes(write_tflite(compiled.learned(compiled.program.weights)))
     try:
         read(path)
@@ -48,10 +54,10 @@ def _write(compiled: Compiled, path: Path) -> None:
         raise FindingError(f"written, but not read again: {error}") from error
 
 
-def tflite_seeds(_: Path) -> list[bytes]:
+def _seeds(_: Path) -> list[bytes]:
     """Every operator, random networks, and two that learned real tasks."""
     own = [path_of(name).read_bytes() for name in ("activity", "digits")]
     return [*(make() for make in NETWORKS.values()), *map(random_file, range(20)), *own]
 
 
-TFLITE = Target(tflite_seeds, run_model, mutate_flat)
+TFLITE = Target(_seeds, _run, mutate_flat, ".tflite")

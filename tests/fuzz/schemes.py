@@ -59,4 +59,4 @@ def _mutate(content: bytes, random: Random, _: Path) -> bytes:
     return content
 
 
-SCHEME = Target(_seeds, _run, _mutate)
+SCHEME = Target(_seeds, _run, _mutate, ".toml")

@@ -30,15 +30,18 @@ class FindingError(Exception):
 @dataclass(frozen=True)
 class Target:
     """`seeds`: contents to start from, given a folder to work in. `run` takes a file all the way
-    that a user's goes. `mutate` makes another content, given a path to work at."""
+    that a user's goes. `mutate` makes another content, given a path to work at. `suffix`: of the
+    file's name."""
 
     seeds: Callable[[Path], list[bytes]]
     run: Callable[[Path], None]
     mutate: Callable[[bytes, Random, Path], bytes]
+    suffix: str
 
 
 def attempt(target: Target, content: bytes, path: Path) -> bool:
     """Whether the file is taken; raises what is a finding."""
+    path = path.with_suffix(target.suffix)
     path.write_bytes(content)
     try:
         target.run(path)

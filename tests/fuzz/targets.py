@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from tests.fuzz.archives import DATA, LEARNED
 from tests.fuzz.models import TFLITE
+from tests.fuzz.onnx_models import ONNX
 from tests.fuzz.schemes import SCHEME
 from tests.fuzz.target import Target
 
 TARGETS: Mapping[str, Target] = {
     "tflite": TFLITE,
+    "onnx": ONNX,
     "scheme": SCHEME,
     "data": DATA,
     "learned": LEARNED,

@@ -104,7 +104,9 @@ class Builder:
         terms = node.learned.w.size // len(node.learned.b)
         if terms > 65793:
             self._fail(node, f"sums {terms} products, more than an int32 holds")
-        w, b, quant = stored_weights(node, self._codings[node.inputs[0]])
+        x, y = self._codings[node.inputs[0]], self._codings[node.name]
+        w, b, quant = stored_weights(node, x)
+        tables.check_rescaling(x.scale[0] * max(quant.scale) / y.scale[0])
         return {
             "w_frozen": self._constant(f"{node.name}.w", w, "int8", quant),
             "b": self._constant(f"{node.name}.b", b, "int32"),

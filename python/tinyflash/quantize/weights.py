@@ -9,6 +9,7 @@ from tinyflash.floatgraph.graph import FloatNode, Floats, Weights
 from tinyflash.graph import Quant
 
 _INT32_MAX = 2**31 - 1
+_LARGEST_SCALE = 1e30
 _AXIS = {"conv2d": 0, "depthwise": 2, "fully_connected": 0}  # of the output channels
 
 Stored = tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], Quant]
@@ -21,6 +22,8 @@ def stored_weights(node: FloatNode, x: Quant) -> Stored:
     limit = _INT32_MAX - 255 * 128 * terms  # SPEC 6.5
     given = np.array(weights.scales, np.float32)
     scales = given if given.size else _scales(weights, axis, x.scale[0] * max(limit, 1))
+    if not (scales < _LARGEST_SCALE).all():
+        raise ValueError("weights or biases too large for any scale; train it again")
     spread = np.broadcast_to(scales, weights.b.shape).astype(np.float64)
     sides = [1] * weights.w.ndim
     sides[axis] = -1
@@ -39,5 +42,6 @@ def _scales(weights: Weights, axis: int, reach: float) -> Floats:
     others = tuple(i for i in range(weights.w.ndim) if i != axis)
     peaks = np.abs(weights.w).max(axis=others).astype(np.float64)
     peaks = np.where(peaks > 0, peaks, float(peaks.max()) or 1.0) / 127
-    scales: Floats = np.maximum(peaks, np.abs(weights.b) / reach).astype(np.float32)
+    with np.errstate(over="ignore"):  # which is refused
+        scales: Floats = np.maximum(peaks, np.abs(weights.b) / reach).astype(np.float32)
     return np.maximum(scales, np.float32(1e-30))

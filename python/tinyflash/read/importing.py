@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 
 import numpy as np
 
-from tinyflash.errors import ModelError
+from tinyflash.errors import ModelError, shortened
 from tinyflash.graph import Array, Attrs, NoAttrs, Node, Port, Quant, Tensor
 from tinyflash.read.flat import FlatModel, FlatOperator, FlatTensor, Option
 from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_MAPS
@@ -65,6 +65,7 @@ class Layer:
     # ---- Refusing -------------------------------------------------------------------------------
 
     def fail(self, text: str) -> NoReturn:
+        text = shortened(text)
         raise ModelError(f"{self.to.file}: layer {self.name} ({self.operator.code}): {text}")
 
     def require(self, condition: bool, text: str) -> None:

@@ -187,6 +187,12 @@ def hard_swish(x: Coding, y: Coding) -> Table:
 # ---- Two operands, of which one is a constant number --------------------------------------------
 
 
+def check_rescaling(factor: float) -> None:
+    """Refuses weights whose products leave the range of a rescaling (SPEC 1.2)."""
+    if not factor < 2**30:
+        raise ValueError(f"scales rescale by {factor:.3g}, beyond the range of int32")
+
+
 def check_sum(a: float, b: float, y: float) -> None:
     """Refuses scales of a sum that leave the range of its arithmetic (SPEC 3.1)."""
     if not 2 * max(a, b) / (2**20 * y) < 1:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tinyflash.graph import DenseAttrs, Quant, Tensor, WindowAttrs
 from tinyflash.read.importing import Layer
+from tinyflash.read.tables import check_rescaling
 from tinyflash.read.windows import fused_clip, output_size, window
 
 _INT32_MAX = 2**31 - 1
@@ -101,8 +102,10 @@ def _constant(
 def _check_multipliers(layer: Layer, scales: tuple[float, ...]) -> None:
     x = layer.quant(layer.flat_input(0)).scale[0]
     y = layer.quant(layer.flat_output).scale[0]
-    largest = x * max(scales) / y
-    layer.require(largest < 2**30, f"scales rescale by {largest:.3g}, beyond the range of int32")
+    try:
+        check_rescaling(x * max(scales) / y)
+    except ValueError as error:
+        layer.fail(str(error))
 
 
 def _check_bias_scale(layer: Layer) -> None:

@@ -17,11 +17,13 @@ from tinyflash.errors import ModelError, printable
 from tinyflash.files import read_bytes
 from tinyflash.graph import Array
 from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_FILE, MOST_OPERATORS
+from tinyflash.read.onnxfile.structure import structure_bytes
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | Array
 Dimension = int | str  # a name: of any size
 
 _LARGEST_FILE = 4 * LARGEST_FILE  # a float has four bytes
+_LARGEST_STRUCTURE = 4 << 20  # bytes, which become a hundred times as many in memory
 _MOST_NODES = 16 * MOST_OPERATORS  # much of it arithmetic of shapes, which leaves nothing
 _LARGEST_RANK = 8
 _OLDEST_OPSET = 7
@@ -85,26 +87,32 @@ def parse(content: bytes, file: str, name: str, folder: Path | None) -> OnnxMode
         raise ModelError(f"{file}: {_INSTALL}") from error
     model = onnx.ModelProto()
     try:
+        if structure_bytes(content, _LARGEST_STRUCTURE) > _LARGEST_STRUCTURE:
+            raise ModelError(f"{file}: more than {_LARGEST_STRUCTURE:,} bytes without its weights")
         model.ParseFromString(content)
     except (DecodeError, RuntimeError, ValueError) as error:
         raise ModelError(f"{file}: not an ONNX file, or a damaged one; export it again") from error
     return _Loader(file, folder, onnx).model(model, name)
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, offset: int = 0, length: int = 0) -> bytes:
+    """The file from `offset` on, or `length` bytes of it."""
     try:
-        return read_bytes(path, _LARGEST_FILE)
+        if not 0 < length <= _LARGEST_FILE:
+            return read_bytes(path, _LARGEST_FILE, offset)
+        return read_bytes(path, length, offset, cut=True)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Loader:
-    """Turns messages into records. `onnx`: the package."""
+    """Turns messages into records. `onnx`: the package; `elements`: of all constants so far."""
 
     file: str
     folder: Path | None
     onnx: Any
+    elements: int = 0
 
     def fail(self, text: str) -> NoReturn:
         raise ModelError(f"{self.file}: {text}")
@@ -190,12 +198,11 @@ class _Loader:
         """Its numbers. `where`: what it is, for an error."""
         where = f"{where} {_shown(tensor.name)}".strip()
         dims = [int(d) for d in tensor.dims]
-        if (
-            len(dims) > _LARGEST_RANK
-            or any(d < 0 for d in dims)
-            or (math.prod(dims) > LARGEST_CONSTANTS)
-        ):
+        if len(dims) > _LARGEST_RANK or any(d < 0 for d in dims):
             self.fail(f"{where} has shape {dims[:9]}, which is too large")
+        self.elements += math.prod(dims)
+        if self.elements > LARGEST_CONSTANTS:
+            self.fail(f"{where} has shape {dims}, which is too large, if not by itself in the sum")
         if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
             tensor = self._external(tensor, where)
         try:
@@ -212,22 +219,21 @@ class _Loader:
                 f"{where} is in a file {_shown(name)} beside the model; read it from its path"
             )
         folder = self.folder.resolve()
-        path = (folder / name).resolve()
+        path = (folder / name.replace("\0", "")).resolve()
         if folder not in path.parents:
             self.fail(f"{where} is in {_shown(name)}, outside of the model's folder; move it there")
         try:
             offset, length = (int(entries.get(key, "0") or 0) for key in ("offset", "length"))
         except ValueError:
             self.fail(f"{where} is damaged; export the model again")
-        content = _bytes(path)
-        end = offset + length if length else len(content)
-        if not 0 <= offset <= end <= len(content):
+        content = b"" if offset < 0 else _bytes(path, offset, length)
+        if len(content) < max(length, 1):
             self.fail(f"{where} is beyond the end of {_shown(name)}; export the model again")
         inside = self.onnx.TensorProto()
         inside.CopyFrom(tensor)
         inside.ClearField("external_data")
         inside.data_location = self.onnx.TensorProto.DEFAULT
-        inside.raw_data = content[offset:end]
+        inside.raw_data = content
         return inside
 
 

@@ -12,6 +12,7 @@ from tinyflash.read.onnxfile.importing import Constant, Layer, Value
 from tinyflash.read.onnxfile.views import View
 
 _LARGEST = 1 << 22  # elements that a constant may grow to
+_MOST_FOLDED = 1 << 24  # of all that are computed
 
 # What onnx's own reference computes, and how large its result may be: no larger than its inputs
 # together, or than their product where they broadcast.
@@ -103,14 +104,22 @@ def fold(layer: Layer) -> bool:
     if not known or not layer.node.inputs:
         return False
     if op in _BOUNDED:
-        layer.give(Constant(_BOUNDED[op](layer)))
+        value = _BOUNDED[op](layer)
+        _count(layer, value)
+        layer.give(Constant(value))
         return True
     if op not in (*_GROWING, *_STEADY):
         return False
     for position, value in enumerate(_computed(layer)):
+        _count(layer, value)
         if position < len(layer.node.outputs) and layer.node.outputs[position]:
             layer.give(_with_scales(layer, value), position)
     return True
+
+
+def _count(layer: Layer, value: Array) -> None:
+    layer.to.folded += value.size
+    layer.require(layer.to.folded <= _MOST_FOLDED, "computes a constant too many")
 
 
 def _computed(layer: Layer) -> list[Array]:

@@ -9,11 +9,11 @@ from typing import NoReturn
 
 import numpy as np
 
-from tinyflash.errors import ModelError, printable
+from tinyflash.errors import ModelError, printable, shortened
 from tinyflash.floatgraph import FloatNode, Source
 from tinyflash.floatgraph.graph import UNBOUNDED, Bounds, FloatAttrs, Floats, Weights
 from tinyflash.graph import Array, NoAttrs, Quant, TransposeAttrs
-from tinyflash.read.limits import LARGEST_MAPS
+from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_MAPS, MOST_OPERATORS
 from tinyflash.read.onnxfile.file import Attribute, OnnxModel, OnnxNode
 from tinyflash.read.onnxfile.views import Shape, View, channels_last, dense, move
 
@@ -44,17 +44,25 @@ class Importer:
     codings: dict[str, Quant] = field(default_factory=dict)
     source: Source | None = None
     elements: int = 0  # of all tensors, a byte each once they are quantised
+    weights: int = 0
+    folded: int = 0  # elements of all constants that were computed from others
 
     def add(self, node: FloatNode) -> str:
         self.elements += math.prod(node.shape)
-        if self.elements > LARGEST_MAPS:
-            raise ModelError(
-                f"{self.file}: its layers compute more than {LARGEST_MAPS:,} elements by "
-                f"{node.name}, far beyond any microcontroller"
-            )
+        self._bound(node, self.elements, LARGEST_MAPS, "elements")
+        self.weights += 0 if node.weights is None else node.weights.w.size
+        self._bound(node, self.weights, LARGEST_CONSTANTS, "weights")
+        self._bound(node, len(self.nodes) + 1, MOST_OPERATORS, "layers")
         self.nodes.append(node)
         self.shapes[node.name] = node.shape
         return node.name
+
+    def _bound(self, node: FloatNode, total: int, limit: int, what: str) -> None:
+        if total > limit:
+            raise ModelError(
+                f"{self.file}: has more than {limit:,} {what} by {node.name}, far beyond any "
+                "microcontroller"
+            )
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,9 @@ class Layer:
     # ---- Refusing -------------------------------------------------------------------------------
 
     def fail(self, text: str) -> NoReturn:
-        raise ModelError(f"{self.to.file}: node {self.node.name} ({self.node.op}): {text}")
+        raise ModelError(
+            f"{self.to.file}: node {self.node.name} ({self.node.op}): {shortened(text)}"
+        )
 
     def require(self, condition: bool, text: str) -> None:
         if not condition:

@@ -117,13 +117,15 @@ def softmax(layer: Layer) -> None:
 
 def affine(layer: Layer, x: View, factor: Reals, term: Reals) -> View:
     """The sum factor * x + term; both broadcast to x and vary at most along its channels."""
+    with np.errstate(over="ignore"):
+        w, b = (a.astype(np.float32) for a in np.broadcast_arrays(factor, term))
     layer.require(
-        bool(np.isfinite(factor).all() and np.isfinite(term).all()), "works with infinite numbers"
+        bool(np.isfinite(w).all() and np.isfinite(b).all()), "works with infinite numbers"
     )
-    w, b = np.broadcast_arrays(factor, term)
+    layer.require(w.size > 0, "works with an empty constant")
     held, w = _channels(layer, x, w)
     _, b = _channels(layer, held, b)
-    weights = Weights(w.astype(np.float32), b.astype(np.float32))
+    weights = Weights(w, b)
     return layer.each("scale", held, weights=weights)
 
 

@@ -81,6 +81,7 @@ def matmul(layer: Layer) -> None:
 
 def _dense(layer: Layer, x: View, weights: Weights) -> View:
     """Rows of x times the weights, whose columns follow the order in which x lies."""
+    layer.require(bool(x.shape), "reads a single number, not rows")
     *lead, depth = x.shape
     out, columns = weights.w.shape
     layer.require(depth == columns, f"rows of {depth} elements, weights for {columns}")
