@@ -14,6 +14,7 @@ from tinyflash.passes.layers import in_channels, last_layer
 # Chosen by measurement (DESIGN.md): weights reach +-1, logits +-16.
 WEIGHT_SCALE = float(np.float32(1 / 127))
 LOGIT_SCALE = float(np.float32(16 / 127))
+_LARGEST_SCALE = 2.0**30  # of what it reads: beyond, sums cannot be rescaled to logits
 
 
 def attach_head(graph: Graph, classes: int) -> Graph:
@@ -28,6 +29,11 @@ def attach_head(graph: Graph, classes: int) -> Graph:
         raise SchemeError(
             f"head: the classifier {old.name} ({old.op}) reads a map of {x.size} elements; only "
             "one that reads a single position, or a fully connected one, can be replaced"
+        )
+    if not x.quant.scale[0] < _LARGEST_SCALE:
+        raise SchemeError(
+            f"head: the classifier {old.name} reads numbers of scale {x.quant.scale[0]:.3g}, far "
+            "beyond those that a new one is made for"
         )
     tensors = _head_tensors(graph, old, classes, features)
     w, b, y = tensors

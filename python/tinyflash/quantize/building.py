@@ -40,6 +40,7 @@ from tinyflash.read.tables import Coding, Table
 from tinyflash.read.windows import clip_between
 
 _ROLES = {"add": ("a", "b"), "mul": ("a", "b")}
+_CHECKS = {"add": tables.check_sum, "mul": tables.check_product}
 
 
 class Builder:
@@ -86,6 +87,8 @@ class Builder:
             found, stored = _lookup(node, _coding(self._codings[node.inputs[0]]), _coding(y))
             inputs["table"], op, attrs = self._table_of(node, stored), "lookup", found
         else:
+            if op in _CHECKS:
+                _CHECKS[op](*(self._codings[name].scale[0] for name in (*node.inputs, node.name)))
             attrs = _plain_attrs(node, y)
         self._activation(node.name, node.shape)
         self._nodes.append(Node(op, node.name, inputs, {"y": node.name}, attrs))
