@@ -6,51 +6,34 @@ A kernel above its budget fails; a change that needs more says so by changing th
 from __future__ import annotations
 
 import csv
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from tinyflash.boards import load_board
+from tinyflash.footprint.callgraph import defined_functions, read_call_graph
+from tinyflash.footprint.compiled import compile_without_model
 from tinyflash.paths import source_root
 
-ROOT = source_root()
-BUDGETS = ROOT / "tests" / "budgets.csv"
-COMPILER = "arm-none-eabi-gcc"
-FLAGS = [
-    "-mcpu=cortex-m4",
-    "-mthumb",
-    "-std=c99",
-    "-O2",
-    "-ffunction-sections",
-    "-fstack-usage",
-    "-c",
-]
+BUDGETS = source_root() / "tests" / "budgets.csv"
+BOARD = load_board("qemu_stm32f405")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Bytes of one file of the library; stack: all its frames, which bounds any chain of calls."""
+    """Bytes of one file of the library; stack: the deepest chain of calls that begins in it."""
 
     file: str
     code: int
     stack: int
 
 
-def compile_file(source: Path, folder: Path) -> Cost:
-    target = folder / source.with_suffix(".o").name
-    include = [f"-I{ROOT / name}" for name in ("include", "lib")]
-    subprocess.run([COMPILER, *FLAGS, *include, str(source), "-o", str(target)], check=True)
-    with target.open("rb") as file:
-        sections = [
-            s for s in ELFFile(file).iter_sections() if s.name.startswith((".text", ".rodata"))
-        ]
-        code = sum(s["sh_size"] for s in sections)
-    rows = [line.split("\t") for line in target.with_suffix(".su").read_text().splitlines()]
-    assert {row[2] for row in rows} <= {"static"}, f"{source.name}: stack of unknown size"
-    return Cost(source.stem, code, sum(int(row[1]) for row in rows))
+def code_bytes(path: Path) -> int:
+    with path.open("rb") as file:
+        code = [s for s in ELFFile(file).iter_sections() if s.name.startswith((".text", ".rodata"))]
+        return sum(int(section["sh_size"]) for section in code)
 
 
 def budgets() -> dict[str, Cost]:
@@ -61,10 +44,13 @@ def budgets() -> dict[str, Cost]:
 
 @pytest.fixture(scope="module")
 def costs(tmp_path_factory: pytest.TempPathFactory) -> list[Cost]:
-    assert shutil.which(COMPILER), f"{COMPILER} is missing; ./run installs it"
-    folder = tmp_path_factory.mktemp("budgets")
-    sources = [*(ROOT / "lib").glob("*.c"), *(ROOT / "lib" / "kernels" / "ref").glob("*.c")]
-    return [compile_file(source, folder) for source in sorted(sources)]
+    library = compile_without_model(BOARD, tmp_path_factory.mktemp("budgets")) / "lib"
+    objects = sorted(library.rglob("*.o"), key=lambda path: path.stem)
+    graph = read_call_graph(objects)
+    return [
+        Cost(path.stem, code_bytes(path), max(map(graph.depth, defined_functions(path))))
+        for path in objects
+    ]
 
 
 def test_no_file_is_above_its_budget(costs: list[Cost]) -> None:

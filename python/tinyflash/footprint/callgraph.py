@@ -95,6 +95,11 @@ def read_call_graph(objects: Iterable[Path]) -> CallGraph:
     return CallGraph(frames, calls, tuple(name for name in handed if name in frames))
 
 
+def defined_functions(path: Path) -> tuple[str, ...]:
+    """The functions of an object file."""
+    return tuple(_frames(_text(path)))
+
+
 def held_functions(path: Path) -> tuple[str, ...]:
     """The functions that the tables of an object file name; data elsewhere may be among them."""
     return _named(read_unit(path).held, _frames(_text(path)))

@@ -88,9 +88,14 @@ def _version() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def compile_without_model(board: Board, folder: Path) -> Path:
+    """Compiles library, firmware and drivers in a folder; returns the folder of the objects."""
+    return build.compile_objects(c.header(_NO_MODEL), board, folder)
+
+
 def _compile(board: Board) -> CompiledCode:
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
-        folder = build.compile_objects(c.header(_NO_MODEL), board, Path(private))
+        folder = compile_without_model(board, Path(private))
         objects = sorted(folder.rglob("*.o"))
         library = [path for path in objects if path.is_relative_to(folder / "lib")]
         executor = folder / "lib" / "executor.o"
