@@ -16,6 +16,7 @@ from tinyflash.lower import lower
 from tinyflash.lower.layout import lay_out, with_weights
 from tinyflash.lower.program import Planned
 from tinyflash.passes.channels import restored
+from tinyflash.passes.choose import choose_channels
 from tinyflash.passes.dead import remove_dead
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
@@ -25,6 +26,7 @@ from tinyflash.passes.head import attach_head
 from tinyflash.passes.losses import mark_logits
 from tinyflash.passes.order import order
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
+from tinyflash.passes.recompute import recompute
 from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.passes.share import share
 from tinyflash.passes.simplify import simplify
@@ -116,7 +118,7 @@ def compile_uncalibrated(
         whole = whole_graph(graph, scheme)
         full = training_graph(graph, scheme)
         infer = _planned(prune_to_output(full), row_source)
-        train = _planned(prune_to_updates(full), row_source)
+        train = _planned(prune_to_updates(full), row_source, scheme.recompute)
     return Compiled(lower(infer, train, seed), infer, train, whole)
 
 
@@ -153,6 +155,8 @@ def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     updates = resolve(scheme, forward)
     if not updates:
         raise SchemeError("scheme: trains nothing; name layers to update, or compile without it")
+    forward = choose_channels(forward, updates)
+    verify(forward)
     full = differentiate(forward, scheme.headroom, scheme.loss)
     verify(full)
     sparse = sparsify(full, updates)
@@ -164,10 +168,12 @@ def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     return shared
 
 
-def _planned(graph: Graph, row_source: bool) -> Planned:
+def _planned(graph: Graph, row_source: bool, recomputes: bool = False) -> Planned:
     graph = order(graph)
     if row_source:
         graph = with_source(graph)
+    if recomputes:
+        graph = recompute(graph, lambda other: plan(other).arena_bytes)
     verify(graph)
     placed = plan(graph)
     check(graph, placed)

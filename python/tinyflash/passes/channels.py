@@ -1,79 +1,87 @@
-"""Output channels of a layer, and all that goes with them when some are taken out."""
+"""Channels that go together: taken out, or into another order, through all layers they pass."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.graph import Graph, MeanAttrs, Node, PadAttrs, Taken, Tensor
+from tinyflash.graph import Graph, MeanAttrs, Node, PadAttrs, Quant, Taken, Tensor, WindowAttrs
 from tinyflash.passes.layers import WEIGHTED, groups_of, in_channels, weight_of
 
-Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 _POOLS = ("average_pool", "max_pool")
 
 
 @dataclass
 class Region:
-    """A layer and all that its output channels go through up to the layers that read them."""
+    """Maps that share their channels, and the layers that make, pass on and read these."""
 
     graph: Graph
-    maker: Node
     maps: list[str] = field(default_factory=list)
+    makers: list[Node] = field(default_factory=list)
     depthwise: list[Node] = field(default_factory=list)
+    sums: list[Node] = field(default_factory=list)
     readers: list[Node] = field(default_factory=list)
 
-    def gone(self, still: Mapping[str, Flags]) -> Flags:
-        """Channels that stand still wherever they are read."""
-        seen = [still[n.inputs["x"]] for n in self.readers]
-        seen += [still[n.outputs["y"]] for n in self.depthwise]
-        gone: Flags = np.logical_and.reduce(seen)
-        return gone
+    def join(self, node: Node, tensor: str) -> list[str] | None:
+        """Takes in a node that makes or reads `tensor`; what it ties to that, None if it is tied to
+        the order of the channels."""
+        if node.op in ("conv2d", "fully_connected"):
+            makes = tensor in node.outputs.values()
+            (self.makers if makes else self.readers).append(node)
+            free = groups_of(node) == 1 and (makes or _reads_channels(self.graph, node))
+            return [] if free else None
+        if node.op == "add":
+            self.sums += [] if node in self.sums else [node]
+        elif _is_depthwise(self.graph, node):
+            self.depthwise += [] if node in self.depthwise else [node]
+        elif not passes_channels(self.graph, node):
+            return None
+        operands = ("a", "b") if node.op == "add" else ("x",)
+        return [*(node.inputs[role] for role in operands), node.outputs["y"]]
 
-    def take(self, live: Indices, to: dict[str, Tensor]) -> None:
-        """Puts each tensor with only the `live` channels into `to`."""
+    def take(self, channels: Indices, to: dict[str, Tensor]) -> None:
+        """Puts each tensor with only these channels, in this order, into `to`."""
 
         def tensor(name: str) -> Tensor:
             return to.get(name, self.graph.tensors[name])
 
         for name in self.maps:
-            to[name] = replace(tensor(name), shape=(*tensor(name).shape[:-1], len(live)))
-        for node in (self.maker, *self.depthwise):
+            to[name] = replace(tensor(name), shape=(*tensor(name).shape[:-1], len(channels)))
+        for node in (*self.makers, *self.depthwise):
             axis = -1 if node.op == "depthwise" else 0
             w = weight_of(node)[0]
-            to[w] = rows_taken(tensor(w), live, axis)
+            to[w] = rows_taken(tensor(w), channels, axis)
             if "b" in node.inputs:
-                to[node.inputs["b"]] = rows_taken(tensor(node.inputs["b"]), live, 0)
+                to[node.inputs["b"]] = rows_taken(tensor(node.inputs["b"]), channels, 0)
         for node in self.readers:
             w = weight_of(node)[0]
-            to[w] = columns_taken(tensor(w), live)
+            to[w] = columns_taken(tensor(w), channels)
 
 
-def region_of(graph: Graph, maker: Node) -> Region | None:
-    """None where channels cannot be taken out: what reads them would notice."""
-    if maker.op not in ("conv2d", "fully_connected") or groups_of(maker) > 1:
-        return None
-    region = Region(graph, maker)
-    waiting = [maker.outputs["y"]]
+def region_of(graph: Graph, tensor: str) -> Region | None:
+    """All that has its channels from where `tensor` has them; None where their order is fixed, or
+    what reads them would notice."""
+    region = Region(graph)
+    fixed = {graph.input.tensor, graph.output.tensor, graph.logits}
+    fixed |= {t.name for t in graph.constants()}
+    waiting = [tensor]
     while waiting:
-        tensor = waiting.pop()
-        region.maps.append(tensor)
-        if tensor in (graph.output.tensor, graph.logits):
+        name = waiting.pop()
+        if name in region.maps:
+            continue
+        if name in fixed:
             return None
-        for node in graph.readers(tensor):
-            if _reads_channels(graph, node):
-                region.readers.append(node)
-            elif _is_depthwise(graph, node):
-                region.depthwise.append(node)
-                waiting.append(node.outputs["y"])
-            elif passes_channels(graph, node):
-                waiting.append(node.outputs["y"])
-            else:
+        region.maps.append(name)
+        producer = graph.producer(name)
+        for node in (*([producer] if producer else []), *graph.readers(name)):
+            tied = region.join(node, name)
+            if tied is None:
                 return None
-    return region if region.readers or region.depthwise else None
+            waiting += tied
+    return region
 
 
 def passes_channels(graph: Graph, node: Node) -> bool:
@@ -83,16 +91,20 @@ def passes_channels(graph: Graph, node: Node) -> bool:
     x, y = graph.tensors[node.inputs["x"]], graph.tensors[node.outputs["y"]]
     if x.quant is None or y.quant is None or x.shape[-1:] != y.shape[-1:]:
         return False
+    if x.quant.zero != y.quant.zero:
+        return False
     if isinstance(node.attrs, MeanAttrs):
         return len(x.shape) - 1 not in node.attrs.axes
-    if isinstance(node.attrs, PadAttrs) and node.attrs.value != x.quant.zero:
-        return False
-    return x.quant.zero == y.quant.zero
+    if isinstance(node.attrs, WindowAttrs):
+        return node.attrs.clip.low <= x.quant.zero <= node.attrs.clip.high
+    return not isinstance(node.attrs, PadAttrs) or _pads_with_zero(node.attrs, x.quant)
+
+
+def _pads_with_zero(attrs: PadAttrs, quant: Quant) -> bool:
+    return attrs.value == quant.zero and not attrs.before[2] and not attrs.after[2]
 
 
 def _reads_channels(graph: Graph, node: Node) -> bool:
-    if node.op not in ("conv2d", "fully_connected") or groups_of(node) > 1:
-        return False
     return in_channels(graph, node) == graph.tensors[node.inputs["x"]].shape[-1]
 
 

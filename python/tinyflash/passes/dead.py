@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyflash.graph import Graph, Node, Tensor
-from tinyflash.passes.channels import Flags, passes_channels, region_of
+from tinyflash.passes.channels import Region, passes_channels, region_of
 from tinyflash.passes.layers import WEIGHTED, clip_of, groups_of, weight_of
 from tinyflash.reference.arith import mulq
 from tinyflash.reference.constants import requant
+
+Flags = npt.NDArray[np.bool_]
 
 
 def remove_dead(graph: Graph) -> Graph:
@@ -25,15 +28,25 @@ def remove_dead(graph: Graph) -> Graph:
     still = _still_channels(graph)
     taken: dict[str, Tensor] = {}
     for node in graph.nodes:
-        region = region_of(graph, node)
-        if region is None:
+        if node.op not in ("conv2d", "fully_connected"):
             continue
-        gone = region.gone(still)
+        region = region_of(graph, node.outputs["y"])
+        if region is None or region.makers != [node] or region.sums:
+            continue
+        gone = _gone(region, still)
         if gone.all():
             gone[0] = False  # a map has at least one channel
         if gone.any():
             region.take(np.flatnonzero(~gone), taken)
     return replace(graph, tensors={**graph.tensors, **taken})
+
+
+def _gone(region: Region, still: Mapping[str, Flags]) -> Flags:
+    """Channels that stand still wherever they are read."""
+    seen = [still[n.inputs["x"]] for n in region.readers]
+    seen += [still[n.outputs["y"]] for n in region.depthwise]
+    gone: Flags = np.logical_and.reduce(seen)
+    return gone
 
 
 # ---- Which channels stand still -----------------------------------------------------------------

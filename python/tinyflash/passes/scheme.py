@@ -3,6 +3,7 @@
     head = 2                    # replace the classifier by a new one of 2 classes, or outputs
     loss = "cross_entropy"      # or "mean_squared_error", "binary_cross_entropy", towards targets
     label_smoothing = 0.1       # of the cross-entropy
+    recompute = true            # what is cheap, where that makes the arena smaller
     dead_channels = "keep"      # those that cannot learn are removed otherwise: passes/dead.py
 
     [[update]]                  # rules apply in order; a later one overrides an earlier one
@@ -19,6 +20,7 @@
     layers = ["conv2d_3"]       # by name, as `tinyflash inspect` prints them
     weights = 1.0
     rate = 0.5                  # multiplies the learning rate
+    channels = "largest"        # of the input channels not the first, but those of most weight
 
     [rates]                     # the same for the classifier, and for all biases
     head = 2.0
@@ -46,11 +48,12 @@ from tinyflash.passes.losses import CROSS_ENTROPY, LOSSES, Loss
 from tinyflash.passes.optimizer import ALIKE, PLAIN, Optimizer, Rates, check_rate
 
 _LARGEST_FILE = 1 << 20  # bytes
-_SETTINGS = {"dead_channels", "head", "headroom", "label_smoothing", "loss"}
+_SETTINGS = {"dead_channels", "head", "headroom", "label_smoothing", "loss", "recompute"}
 _KEYS = _SETTINGS | {"optimizer", "rates", "update"}
-_RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate"}
+_RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate", "channels"}
 
 DeadChannels = Literal["remove", "keep"]
+Choice = Literal["first", "largest"]
 T = TypeVar("T", Optimizer, Rates)
 
 
@@ -65,12 +68,16 @@ class Rule:
     weights: float | None = None
     bias: bool | None = None
     rate: float | None = None
+    channels: Choice | None = None
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """A sparse update, and how its weights move. `head`: classes of a new classifier; `headroom`:
-    SPEC 5.3; `dead_channels`: what becomes of channels that cannot learn."""
+    """A sparse update, and how its weights move.
+
+    head: classes of a new classifier. headroom: SPEC 5.3. dead_channels: what becomes of channels
+    that cannot learn. recompute: what is cheap, where that makes the arena smaller.
+    """
 
     rules: tuple[Rule, ...] = ()
     head: int | None = None
@@ -79,12 +86,13 @@ class Scheme:
     optimizer: Optimizer = PLAIN
     rates: Rates = ALIKE
     dead_channels: DeadChannels = "remove"
+    recompute: bool = False
 
 
 @dataclass(frozen=True)
 class LayerUpdate:
     """What one layer trains: its first `kept` input channels (of `channels`), and its bias; and
-    what multiplies the learning rate of either.
+    what multiplies the learning rate of either. `choice`: which channels are to be the first.
 
     Depthwise: channels of y, but those of whole input channels (SPEC 2.4).
     """
@@ -94,6 +102,7 @@ class LayerUpdate:
     bias: bool
     weight_rate: float = 1.0
     bias_rate: float = 1.0
+    choice: Choice = "first"
 
 
 def load_scheme(path: str | Path) -> Scheme:
@@ -129,7 +138,11 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     dead = table.get("dead_channels", "remove")
     if dead not in get_args(DeadChannels):
         raise SchemeError(f"{where}: dead_channels must be {' or '.join(get_args(DeadChannels))}")
-    return Scheme(parsed, head, 2 if headroom is None else headroom, loss, optimizer, rates, dead)
+    again = table.get("recompute", False)
+    if not isinstance(again, bool):
+        raise SchemeError(f"{where}: recompute must be true or false")
+    margin = 2 if headroom is None else headroom
+    return Scheme(parsed, head, margin, loss, optimizer, rates, dead, again)
 
 
 def _section(table: Mapping[str, Any], kind: type[T], where: str) -> T:
@@ -165,6 +178,7 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
     weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
     bias = {n.name: n is head for n in layers}
     rate = {n.name: scheme.rates.head if n is head else 1.0 for n in layers}
+    choice: dict[str, Choice] = {n.name: "first" for n in layers}
     body = [n for n in layers if n is not head]
     for rule in scheme.rules:
         for node in _selected(rule, layers, body):
@@ -174,13 +188,17 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
                 bias[node.name] = rule.bias
             if rule.rate is not None:
                 rate[node.name] = rule.rate
+            if rule.channels is not None:
+                choice[node.name] = rule.channels
     updates = {}
     for n in layers:
         kept, channels = _kept(graph, n, weights[n.name]), in_channels(graph, n)
         has_bias = bias[n.name] and "b" in n.inputs
         if kept or has_bias:
             bias_rate = rate[n.name] * scheme.rates.bias
-            updates[n.name] = LayerUpdate(kept, channels, has_bias, rate[n.name], bias_rate)
+            updates[n.name] = LayerUpdate(
+                kept, channels, has_bias, rate[n.name], bias_rate, choice[n.name]
+            )
     return updates
 
 
@@ -244,10 +262,13 @@ def _rule(table: Mapping[str, Any], where: str) -> Rule:
     rate = table.get("rate")
     if rate is not None:
         check_rate(rate, where)
-    if weights is None and bias is None and rate is None:
-        raise SchemeError(f"{where}: says none of weights, bias and rate")
+    channels = table.get("channels")
+    if channels is not None and channels not in get_args(Choice):
+        raise SchemeError(f"{where}: channels must be {' or '.join(get_args(Choice))}")
+    if weights is None and bias is None and rate is None and channels is None:
+        raise SchemeError(f"{where}: says none of weights, bias, rate and channels")
     last = _integer(table, "last", where, low=0, high=1 << 20)
-    return Rule(tuple(layers), last, operator, weights, bias, rate)
+    return Rule(tuple(layers), last, operator, weights, bias, rate, channels)
 
 
 def _integer(table: Mapping[str, Any], key: str, where: str, low: int, high: int) -> int | None:

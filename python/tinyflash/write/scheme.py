@@ -24,6 +24,8 @@ def scheme_text(scheme: Scheme, comment: str = "") -> str:
         lines.append(f"label_smoothing = {_value(scheme.loss.smoothing)}")
     if scheme.dead_channels != plain.dead_channels:
         lines.append(f"dead_channels = {_value(scheme.dead_channels)}")
+    if scheme.recompute:
+        lines.append("recompute = true")
     for rule in scheme.rules:
         lines += ["", "[[update]]", *_settings(rule, Rule())]
     for name, section, default in (
