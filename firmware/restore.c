@@ -9,10 +9,9 @@
 #define WEIGHTS_BIT (1u << PROTOCOL_WEIGHTS)
 #define STATE_BIT (1u << PROTOCOL_STATE)
 
-/* SPEC 5.1, 5.3 */
+/* SPEC 5.1 */
 #define LOWEST_EXPONENT (-40)
 #define HIGHEST_EXPONENT 15
-#define QUIET_LIMIT 16
 
 protocol_status restore_begin(restore *self, const tiny_session *session, uint8_t spaces) {
     const tiny_model *model = session->model;
@@ -49,7 +48,7 @@ static int is_sound(const tiny_session *session) {
     for (uint32_t i = 0; i < state->scale_count; i++) {
         const tiny_scale *scale = &state->scales[i];
         if (scale->exponent < LOWEST_EXPONENT || scale->exponent > HIGHEST_EXPONENT ||
-            scale->quiet >= QUIET_LIMIT || scale->peak < 0) {
+            scale->peak < 0) {
             return 0;
         }
     }

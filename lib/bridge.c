@@ -9,9 +9,10 @@ static tiny_gradient gradient(void *const *pair) {
     return g;
 }
 
-/* From mask, dx, s_dx. */
-static tiny_gradient_out gradient_out(void *const *triple) {
+/* From mask, dx, s_dx: computed from dy, whose size its exponent follows. */
+static tiny_gradient_out following(const tiny_gradient *dy, void *const *triple) {
     const tiny_gradient_out g = {triple[1], triple[2], triple[0]};
+    tiny_follow(dy->scale, NULL, g.scale);
     return g;
 }
 
@@ -29,13 +30,13 @@ static tiny_weights weights(void *const *pair) {
     }
 
 /* What follows computes all rows at once: (void)band. */
-#define BACKWARD(layer)                                         \
-    OP(layer##_backward_input) {                                \
-        (void)band;                                             \
-        const tiny_gradient dy = gradient(buffers);             \
-        const tiny_weights w = weights(buffers + 2);            \
-        const tiny_gradient_out dx = gradient_out(buffers + 4); \
-        tiny_##layer##_backward_input(record, &dy, &w, &dx);    \
+#define BACKWARD(layer)                                           \
+    OP(layer##_backward_input) {                                  \
+        (void)band;                                               \
+        const tiny_gradient dy = gradient(buffers);               \
+        const tiny_weights w = weights(buffers + 2);              \
+        const tiny_gradient_out dx = following(&dy, buffers + 4); \
+        tiny_##layer##_backward_input(record, &dy, &w, &dx);      \
     }
 
 #define UPDATE(layer)                                                   \
@@ -75,12 +76,12 @@ OP(bias_update) {
         tiny_##name##_forward(record, buffers[0], buffers[1]); \
     }
 
-#define UNARY_BACKWARD(name)                                    \
-    OP(name##_backward_input) {                                 \
-        (void)band;                                             \
-        const tiny_gradient dy = gradient(buffers);             \
-        const tiny_gradient_out dx = gradient_out(buffers + 2); \
-        tiny_##name##_backward_input(record, &dy, &dx);         \
+#define UNARY_BACKWARD(name)                                      \
+    OP(name##_backward_input) {                                   \
+        (void)band;                                               \
+        const tiny_gradient dy = gradient(buffers);               \
+        const tiny_gradient_out dx = following(&dy, buffers + 2); \
+        tiny_##name##_backward_input(record, &dy, &dx);           \
     }
 
 UNARY(average_pool)
@@ -98,12 +99,12 @@ UNARY_BACKWARD(copy)
 UNARY_BACKWARD(transpose)
 
 /* The gradient of an operator that also reads x, y, or its other operand. */
-#define READING_BACKWARD(name)                                  \
-    OP(name) {                                                  \
-        (void)band;                                             \
-        const tiny_gradient dy = gradient(buffers + 1);         \
-        const tiny_gradient_out dx = gradient_out(buffers + 3); \
-        tiny_##name(record, buffers[0], &dy, &dx);              \
+#define READING_BACKWARD(name)                                    \
+    OP(name) {                                                    \
+        (void)band;                                               \
+        const tiny_gradient dy = gradient(buffers + 1);           \
+        const tiny_gradient_out dx = following(&dy, buffers + 3); \
+        tiny_##name(record, buffers[0], &dy, &dx);                \
     }
 
 READING_BACKWARD(max_pool_backward_input)
@@ -114,7 +115,7 @@ READING_BACKWARD(mul_backward_b)
 OP(lookup_backward_input) {
     (void)band;
     const tiny_gradient dy = gradient(buffers + 2);
-    const tiny_gradient_out dx = gradient_out(buffers + 4);
+    const tiny_gradient_out dx = following(&dy, buffers + 4);
     tiny_lookup_backward_input(record, buffers[0], buffers[1], &dy, &dx);
 }
 
@@ -126,7 +127,8 @@ OP(gradient_add) {
     (void)band;
     const tiny_gradient a = gradient(buffers);
     const tiny_gradient b = gradient(buffers + 2);
-    const tiny_gradient_out dx = gradient_out(buffers + 4);
+    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
+    tiny_follow(a.scale, b.scale, dx.scale);
     tiny_gradient_add(record, &a, &b, &dx);
 }
 

@@ -62,7 +62,7 @@ static void keep(tiny_guard *guard, const tiny_session *session) {
     const uint32_t weights_bytes = session->model->weights_bytes;
     memcpy(guard->snapshot, session->base[TINY_WEIGHTS], weights_bytes);
     for (uint32_t i = 0; i < state->scale_count; i++) {
-        guard->snapshot[weights_bytes + i] = (uint8_t)state->scales[i].exponent;
+        guard->snapshot[weights_bytes + i] = (uint8_t)state->scales[i].gain;
     }
     guard->best = guard->last;
 }
@@ -73,8 +73,7 @@ static void go_back(tiny_guard *guard, tiny_session *session) {
     const uint32_t weights_bytes = session->model->weights_bytes;
     memcpy(session->base[TINY_WEIGHTS], guard->snapshot, weights_bytes);
     for (uint32_t i = 0; i < state->scale_count; i++) {
-        state->scales[i].exponent = (int8_t)guard->snapshot[weights_bytes + i];
-        state->scales[i].quiet = 0;
+        state->scales[i].gain = (int8_t)guard->snapshot[weights_bytes + i];
     }
     guard->last = guard->best;
 }

@@ -33,7 +33,7 @@ typedef struct tiny_gradient {
     const tiny_scale *scale;
 } tiny_gradient;
 
-/* A gradient to write; peak and saturated of its scale are updated (SPEC 5.2). */
+/* A gradient to write; peak, clipped and saturated of its scale are updated (SPEC 4.3). */
 typedef struct tiny_gradient_out {
     int8_t *d;
     tiny_scale *scale;
@@ -337,7 +337,11 @@ void tiny_sigmoid_loss(const tiny_target_loss *op, const int8_t *x, const int8_t
                        const uint16_t *probabilities, tiny_state *state,
                        const tiny_gradient_out *dy);
 
-/* Ends a training step: moves every exponent, counts the step (SPEC 5.3). */
+/* Gives the gradient `to`, which is about to be computed from `from` and `also`, its exponent (SPEC 5.2).
+ * `also`: null, but for a sum of two gradients. */
+void tiny_follow(const tiny_scale *from, const tiny_scale *also, tiny_scale *to);
+
+/* Ends a training step: moves every gain, counts the step (SPEC 5.3). */
 typedef struct tiny_advance {
     uint8_t headroom; /* bits kept free above the largest magnitude */
 } tiny_advance;

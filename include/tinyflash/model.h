@@ -44,8 +44,8 @@ typedef struct tiny_factor {
 
 /* The scale of one gradient tensor: real = stored * 2^exponent (SPEC 5). */
 typedef struct tiny_scale {
-    int8_t exponent;
-    uint8_t quiet;      /* consecutive steps with room, below 16 */
+    int8_t exponent;    /* of this step */
+    int8_t gain;        /* added to the level of the gradient that this one is computed from */
     uint16_t clipped;   /* elements saturated in this step; stays at its maximum */
     int32_t peak;       /* largest magnitude of this step, after the mask, before saturation */
     uint32_t saturated; /* elements saturated since the start; stays at its maximum when full */

@@ -1,7 +1,7 @@
-"""Starting exponents for the gradients, found by training a throw-away copy on the host (SPEC 5).
+"""Starting gains for the gradients, found by training a throw-away copy on the host (SPEC 5).
 
-Delayed exponents find their level by themselves within a few steps; starting near it, those steps
-already count.
+Gains find their level by themselves within a few steps; starting near it, those steps already
+count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Samples = tuple[npt.NDArray[np.int8], npt.NDArray[np.int8 | np.int64]]
 
 
 def calibrate(program: Program, samples: Samples | None, seed: int) -> Program:
-    """The program with its state starting at the exponents that STEPS steps of training reach.
+    """The program with its state starting at the gains that STEPS steps of training reach.
 
     samples: x in stored integers, [n][...], and labels [n], or targets as stored, [n][...]; None:
     noise, and labels by turns.
@@ -38,7 +38,7 @@ def calibrate(program: Program, samples: Samples | None, seed: int) -> Program:
             session.train_on_target(x[index], y[index].astype(np.int8), RATE)
         else:
             session.train_step(x[index], int(y[index]), RATE)
-    return replace(program, state=_with_exponents(program.state, session.counters().exponents))
+    return replace(program, state=_fresh(session.state, program.state))
 
 
 def _noise(program: Program, seed: int) -> Samples:
@@ -49,6 +49,7 @@ def _noise(program: Program, seed: int) -> Samples:
     return x, np.arange(STEPS, dtype=np.int64) % program.classes
 
 
-def _with_exponents(state: bytes, exponents: tuple[int, ...]) -> bytes:
-    header, _ = unpack(state)
-    return pack(header, [Scale(exponent) for exponent in exponents])
+def _fresh(reached: bytes, start: bytes) -> bytes:
+    """The state of a fresh program, with the exponents and gains of one that has trained."""
+    (header, _), (_, scales) = unpack(start), unpack(reached)
+    return pack(header, [Scale(exponent=s.exponent, gain=s.gain) for s in scales])

@@ -192,9 +192,9 @@ class LossAttrs:
 
 @dataclass(frozen=True)
 class AdvanceAttrs:
-    """End of a training step: bits of headroom of the delayed exponents (SPEC 5.3)."""
+    """End of a training step: bits of headroom above the largest gradient (SPEC 5.3)."""
 
-    headroom: int = 2
+    headroom: int = 1
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from tinyflash.state import unpack
 _LARGEST = 64 << 20  # bytes
 _ARRAYS = ("hash", "state", "weights")
 _EXPONENTS = range(-40, 16)  # of scales (SPEC 5.1)
-_QUIET_LIMIT = 16
 _RATE_EXPONENTS = range(-512, 512)
 
 
@@ -90,11 +89,8 @@ def _impossible_state(state: bytes, program: Program) -> str | None:
     if max(head.label, head.predicted) >= max(1, program.classes):
         return f"labels {head.label} and {head.predicted}, the model has {program.classes} classes"
     for index, scale in enumerate(scales):
-        if scale.exponent not in _EXPONENTS or scale.quiet >= _QUIET_LIMIT or scale.peak < 0:
-            return (
-                f"scale {index} has exponent {scale.exponent}, quiet {scale.quiet}, "
-                f"peak {scale.peak}"
-            )
+        if scale.exponent not in _EXPONENTS or scale.peak < 0:
+            return f"scale {index} has exponent {scale.exponent}, peak {scale.peak}"
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 _HEADER = struct.Struct("<IIHhHHHHIII")
-_SCALE = struct.Struct("<bBHiI")
+_SCALE = struct.Struct("<bbHiI")
 HEADER_BYTES, SCALE_BYTES = _HEADER.size, _SCALE.size
 
 
@@ -31,7 +31,7 @@ class Scale(NamedTuple):
     """`tiny_scale`."""
 
     exponent: int = 0
-    quiet: int = 0
+    gain: int = 0
     clipped: int = 0
     peak: int = 0
     saturated: int = 0

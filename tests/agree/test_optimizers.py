@@ -243,7 +243,7 @@ def test_dead_channels_stay_under_every_option() -> None:
 def saturating(session: Session) -> None:
     """Makes the scale of the hidden layer's gradient so fine that all of it saturates."""
     header, scales = unpack(session.state)
-    scales[1] = scales[1]._replace(exponent=-40)
+    scales[1] = scales[1]._replace(gain=-64)
     session.state = pack(header, scales)
 
 

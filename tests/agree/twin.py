@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.lib.memory import state_bytes, state_exponents, weights_bytes
+from tests.lib.memory import state_bytes, weights_bytes
 
 from tinyflash.compiler import Compiled
 from tinyflash.host import Session
@@ -21,9 +21,9 @@ class Twin:
         assert compiled.train is not None
         self.trainer = Machine(compiled.train.graph, seed)
         self.classifier = Machine(compiled.infer.graph)
-        exponents = state_exponents(compiled.program.state)
-        for scale, exponent in zip(self.trainer.environment.scale_list, exponents, strict=True):
-            scale.exponent = exponent
+        _, scales = unpack(compiled.program.state)
+        for scale, start in zip(self.trainer.environment.scale_list, scales, strict=True):
+            scale.exponent, scale.gain = start.exponent, start.gain
 
     def infer(self, x: np.ndarray) -> np.ndarray:
         trained = self.trainer.weights
@@ -41,13 +41,13 @@ class Twin:
 
 
 def _make_finer(session: Session, twin: Twin, index: int) -> None:
-    """Lowers one exponent, in both."""
+    """Lowers one gain, in both."""
     header, scales = unpack(session.state)
     index %= len(scales)
-    finer = max(scales[index].exponent - FINER, -40)
-    scales[index] = scales[index]._replace(exponent=finer)
+    finer = max(scales[index].gain - FINER, -64)
+    scales[index] = scales[index]._replace(gain=finer)
     session.state = pack(header, scales)
-    twin.trainer.environment.scale_list[index].exponent = finer
+    twin.trainer.environment.scale_list[index].gain = finer
 
 
 def train_side_by_side(compiled: Compiled, seed: int, steps: int) -> Session:

@@ -74,7 +74,7 @@ def test_every_option_of_the_optimizer_agrees(model, samples, board, tmp_path):
             for i in range(10):
                 if i == 5:
                     header, scales = unpack(session.state)
-                    session.state = pack(header, [s._replace(exponent=-40) for s in scales])
+                    session.state = pack(header, [s._replace(gain=-64) for s in scales])
                 session.train_step(samples.x[i], int(samples.y[i]), 0.05)
         ends = [(session.weights, session.state) for session in sessions]
         assert device.counters().updates_skipped > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyflash.reference.environment import Environment
-from tinyflash.state import Header, Scale, pack, unpack
+from tinyflash.state import Header, Scale, pack
 
 
 def state_bytes(env: Environment) -> bytes:
@@ -22,13 +22,8 @@ def state_bytes(env: Environment) -> bytes:
     )
     return pack(
         header,
-        [Scale(s.exponent, s.quiet, s.clipped, s.peak, s.saturated) for s in env.scale_list],
+        [Scale(s.exponent, s.gain, s.clipped, s.peak, s.saturated) for s in env.scale_list],
     )
-
-
-def state_exponents(state: bytes) -> list[int]:
-    """The exponents of all scales of a STATE."""
-    return [scale.exponent for scale in unpack(state)[1]]
 
 
 def tensor_bytes(env: Environment, tensor: str) -> bytes:

@@ -21,7 +21,7 @@ from tinyflash.passes.sparsify import sparsify
 from tinyflash.program import Factor
 from tinyflash.reference.environment import LAYERS, Environment
 from tinyflash.reference.operators import OPERATORS
-from tinyflash.reference.scales import COUNTER_MAX, EXPONENT_MAX, EXPONENT_MIN, QUIET_STEPS
+from tinyflash.reference.scales import COUNTER_MAX, EXPONENT_MAX, EXPONENT_MIN, GAIN_MAX, GAIN_MIN
 
 Shape = tuple[int, int, int]
 Build = Callable[[Net, str], str]
@@ -133,7 +133,7 @@ class Subject:
     def _disturb_scales(self, env: Environment) -> None:
         for scale in env.scale_list:
             scale.peak = int(self.rng.choice(PEAKS))
-            scale.quiet = int(self.rng.choice([0, 8, QUIET_STEPS - 1]))
+            scale.gain = int(self.rng.choice([GAIN_MIN, -6, GAIN_MAX]))
             scale.exponent = int(self.rng.choice([EXPONENT_MIN, -12, EXPONENT_MAX]))
 
 

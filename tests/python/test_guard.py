@@ -58,12 +58,13 @@ class ByHand:
         self.keep()
 
     def keep(self) -> None:
-        self.weights, self.exponents = self.session.weights, self.session.counters().exponents
+        self.weights = self.session.weights
+        self.gains = [scale.gain for scale in unpack(self.session.state)[1]]
 
     def go_back(self) -> None:
         header, scales = unpack(self.session.state)
-        changed = zip(scales, self.exponents, strict=True)
-        state = pack(header, [s._replace(exponent=e, quiet=0) for s, e in changed])
+        changed = zip(scales, self.gains, strict=True)
+        state = pack(header, [s._replace(gain=gain) for s, gain in changed])
         self.session.weights, self.session.state = self.weights, state
 
     def watch(self) -> None:

@@ -13,7 +13,7 @@ from tinyflash.program import Factor
 from tinyflash.reference import arith
 from tinyflash.reference.arith import ints
 from tinyflash.reference.constants import multiplier_of
-from tinyflash.reference.scales import COUNTER_MAX, Scale, advance, store
+from tinyflash.reference.scales import COUNTER_MAX, Scale, advance, follow, store
 from tinyflash.reference.update import Draw, mix
 
 INT32 = (-(2**31), -(2**31) + 1, -65536, -3, -2, -1, 0, 1, 2, 3, 65535, 2**31 - 2, 2**31 - 1)
@@ -135,31 +135,44 @@ def test_store_at_the_extremes() -> None:
     assert (scale.peak, scale.saturated) == (2**31 - 1, COUNTER_MAX)
 
 
-def moved(peak: int, quiet: int = 0, exponent: int = -5, headroom: int = 2) -> tuple[int, int]:
-    """(exponent, quiet) after one step with this peak."""
-    scale = Scale(exponent, quiet, peak=peak)
+def followed(*sources: Scale, gain: int = -6) -> int:
+    """The exponent of a gradient that is computed from these; it was 9."""
+    scale = Scale(9, gain)
+    follow(sources, scale)
+    return scale.exponent
+
+
+def test_an_exponent_follows_the_size_of_what_it_is_computed_from() -> None:
+    followers = [followed(Scale(-8, peak=peak)) for peak in (1, 2, 63, 64, 127)]
+    assert followers == [-13, -12, -8, -7, -7]
+    assert followed(Scale(-8, peak=5000)) == -7  # no more than 127 is stored
+    assert followed(Scale(-8, peak=1), Scale(-10, peak=127)) == -9
+    assert followed(Scale(-8, peak=0), Scale(-40, peak=3)) == -40  # clamped
+    assert followed(Scale(15, peak=127), gain=63) == 15
+    assert followed(Scale(-8), Scale(-10)) == 9  # all is zero
+
+
+def moved(peak: int, gain: int = -5, headroom: int = 1) -> int:
+    """The gain after one step with this peak."""
+    scale = Scale(-3, gain, peak=peak)
     advance([Scale(peak=1), scale], headroom)
-    assert scale.peak == 0
-    return scale.exponent, scale.quiet
+    assert (scale.exponent, scale.peak) == (-3, 0)
+    return scale.gain
 
 
-def test_advance_raises_at_once_and_falls_slowly() -> None:
-    assert moved(peak=31) == (-5, 0)
-    assert moved(peak=32, quiet=9) == (-4, 0)
-    assert moved(peak=127) == (-3, 0)
-    assert moved(peak=2**31 - 1) == (15, 0)  # 26 more, clamped
-    assert moved(peak=16, quiet=9) == (-5, 0)
-    assert moved(peak=15, quiet=9) == (-5, 10)
-    assert moved(peak=15, quiet=15) == (-6, 0)
-    assert moved(peak=0, quiet=15, exponent=-40) == (-40, 0)
-    assert moved(peak=127, headroom=0) == (-5, 0)
-    assert moved(peak=128, headroom=0) == (-4, 0)
+def test_a_gain_rises_to_fit_and_falls_by_one() -> None:
+    assert [moved(peak) for peak in (63, 64, 127, 128)] == [-5, -4, -4, -3]
+    assert [moved(peak) for peak in (16, 15, 1, 0)] == [-5, -6, -6, -6]
+    assert [moved(peak, headroom=0) for peak in (127, 128, 32, 31)] == [-5, -4, -5, -6]
+    assert moved(2**31 - 1) == 20
+    assert moved(2**31 - 1, gain=60) == 63
+    assert moved(0, gain=-64) == -64
 
 
 def test_a_sample_without_gradient_moves_nothing() -> None:
     scales = [Scale(peak=0), Scale(-5, 15, peak=900)]
     advance(scales, 2)
-    assert scales == [Scale(), Scale(-5, 15, 0)]
+    assert scales == [Scale(), Scale(-5, 15)]
 
 
 # ---- Random bits ---------------------------------------------------------------------------------

@@ -1,8 +1,11 @@
-/* What training needs beside the operators: clip masks, and the exponents' move after each step. */
+/* What training needs beside the operators: clip masks, and the exponents of gradients. */
 #include "arith.h"
 
-/* Consecutive steps with room after which an exponent falls (SPEC 5.3). */
-#define QUIET_STEPS 16
+/* Where gains stay (SPEC 5.1). */
+#define GAIN_MIN (-64)
+#define GAIN_MAX 63
+
+#define NOTHING INT32_MIN /* the level of a gradient that is zero */
 
 /* Bits [from, end) of the mask, all of one byte; with the last element's go the padding bits. */
 static void mask_byte(const tiny_mask *op, const int8_t *y, uint32_t from, uint32_t end,
@@ -30,20 +33,32 @@ void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask, tiny
     }
 }
 
-static void advance(tiny_scale *scale, int32_t limit) {
+/* SPEC 5.2: the power of two above all that a gradient has; NOTHING where it is zero. */
+static int32_t level(const tiny_scale *scale) {
     int32_t exponent = scale->exponent;
+    for (int32_t rest = tiny_min(scale->peak, 127); rest > 0; rest >>= 1) {
+        exponent++;
+    }
+    return scale->peak ? exponent : NOTHING;
+}
+
+void tiny_follow(const tiny_scale *from, const tiny_scale *also, tiny_scale *to) {
+    const int32_t above = tiny_max(level(from), also ? level(also) : NOTHING);
+    if (above != NOTHING) {
+        to->exponent = (int8_t)tiny_clamp(above + to->gain, TINY_EXPONENT_MIN, TINY_EXPONENT_MAX);
+    }
+}
+
+static void advance(tiny_scale *scale, int32_t limit) {
+    int32_t gain = scale->gain;
     if (scale->peak > limit) {
         for (int32_t peak = scale->peak; peak > limit; peak >>= 1) {
-            exponent++;
+            gain++;
         }
-        scale->quiet = 0;
-    } else if (scale->peak > limit / 2) {
-        scale->quiet = 0;
-    } else if (++scale->quiet == QUIET_STEPS) {
-        exponent--;
-        scale->quiet = 0;
+    } else if (scale->peak <= limit / 4) {
+        gain--;
     }
-    scale->exponent = (int8_t)tiny_clamp(exponent, TINY_EXPONENT_MIN, TINY_EXPONENT_MAX);
+    scale->gain = (int8_t)tiny_clamp(gain, GAIN_MIN, GAIN_MAX);
 }
 
 void tiny_advance_scales(const tiny_advance *op, tiny_state *state) {

@@ -15,8 +15,8 @@ from tinyflash.plan.lifetimes import VIEWS
 from tinyflash.program import Buffer, Space
 
 ALIGNMENT = 4
-# Where exponents start before calibration: gradients of a network's last layers are of this order.
-INITIAL_EXPONENT = -14
+# Where gains start before calibration: a gradient is as large as the one that it is computed from.
+INITIAL = state.Scale(exponent=-14, gain=-6)
 
 
 @dataclass(frozen=True)
@@ -103,4 +103,4 @@ def scale_owners(graph: Graph) -> dict[str, int]:
 def _state(seed: int, owners: Mapping[str, int]) -> bytes:
     count = len(set(owners.values()))
     header = state.Header(seed=seed & 0xFFFFFFFF)
-    return state.pack(header, [state.Scale(INITIAL_EXPONENT)] * count)
+    return state.pack(header, [INITIAL] * count)

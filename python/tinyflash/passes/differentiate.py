@@ -78,7 +78,7 @@ class _Builder:
         self.parts.setdefault(to, []).append(_Part(tensor, fresh))
 
 
-def differentiate(graph: Graph, headroom: int = 2, loss: Loss = CROSS_ENTROPY) -> Graph:
+def differentiate(graph: Graph, headroom: int = 1, loss: Loss = CROSS_ENTROPY) -> Graph:
     """Appends loss, backward and update nodes to a forward graph whose `logits` are named."""
     builder = _Builder(graph)
     dy = builder.gradient(graph.logits)

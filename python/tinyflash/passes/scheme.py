@@ -81,7 +81,7 @@ class Scheme:
 
     rules: tuple[Rule, ...] = ()
     head: int | None = None
-    headroom: int = 2
+    headroom: int = 1
     loss: Loss = CROSS_ENTROPY
     optimizer: Optimizer = PLAIN
     rates: Rates = ALIKE
@@ -141,7 +141,7 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     again = table.get("recompute", False)
     if not isinstance(again, bool):
         raise SchemeError(f"{where}: recompute must be true or false")
-    margin = 2 if headroom is None else headroom
+    margin = 1 if headroom is None else headroom
     return Scheme(parsed, head, margin, loss, optimizer, rates, dead, again)
 
 

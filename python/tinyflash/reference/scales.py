@@ -12,7 +12,7 @@ from tinyflash.reference.arith import INT32_MAX, Ints
 COUNTER_MAX = 2**32 - 1
 CLIPPED_MAX = 2**16 - 1
 EXPONENT_MIN, EXPONENT_MAX = -40, 15
-QUIET_STEPS = 16
+GAIN_MIN, GAIN_MAX = -64, 63
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Scale:
     """One `tiny_scale`."""
 
     exponent: int = 0
-    quiet: int = 0
+    gain: int = 0
     clipped: int = 0
     peak: int = 0
     saturated: int = 0
@@ -38,6 +38,13 @@ def store(v: Ints, passes: Ints | None, scale: Scale) -> Ints:
     return stored
 
 
+def follow(sources: Sequence[Scale], scale: Scale) -> None:
+    """SPEC 5.2: the exponent of a gradient that is about to be computed from `sources`."""
+    levels = [s.exponent + min(s.peak, 127).bit_length() for s in sources if s.peak]
+    if levels:
+        scale.exponent = min(max(max(levels) + scale.gain, EXPONENT_MIN), EXPONENT_MAX)
+
+
 def advance(scales: Sequence[Scale], headroom: int) -> None:
     """SPEC 5.3, all but the count of steps; scales[0] is that of the loss gradient."""
     if scales[0].peak != 0:
@@ -48,16 +55,10 @@ def advance(scales: Sequence[Scale], headroom: int) -> None:
 
 
 def _move(scale: Scale, limit: int) -> None:
-    if scale.peak > limit:
-        while scale.peak > limit:
-            scale.peak >>= 1
-            scale.exponent += 1
-        scale.quiet = 0
-    elif scale.peak <= limit // 2:
-        scale.quiet += 1
-        if scale.quiet == QUIET_STEPS:
-            scale.exponent -= 1
-            scale.quiet = 0
-    else:
-        scale.quiet = 0
-    scale.exponent = min(max(scale.exponent, EXPONENT_MIN), EXPONENT_MAX)
+    gain, peak = scale.gain, scale.peak
+    while peak > limit:
+        peak >>= 1
+        gain += 1
+    if scale.peak <= limit // 4:
+        gain -= 1
+    scale.gain = min(max(gain, GAIN_MIN), GAIN_MAX)

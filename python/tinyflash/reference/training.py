@@ -80,8 +80,9 @@ def _advance(env: Environment, node: Node) -> None:
 
 
 def _exponent(env: Environment, node: Node) -> int:
-    """e_dy - e_dx."""
+    """e_dy - e_dx, after dx has taken its exponent."""
     dy, dx = env.scales[node.inputs["dy"]], env.scales[node.outputs["dx"]]
+    scales.follow([dy], dx)
     return dy.exponent - dx.exponent
 
 
@@ -171,13 +172,14 @@ def _reshape_backward(env: Environment, node: Node) -> None:
 
 
 def _gradient_add(env: Environment, node: Node) -> None:
-    a, b = node.inputs["a"], node.inputs.get("b")
+    a, b, dx = node.inputs["a"], node.inputs.get("b"), env.scales[node.outputs["dx"]]
+    scales.follow([env.scales[name] for name in (a, b) if name is not None], dx)
     v = backward.gradient_add(
         env.values[a],
         env.scales[a].exponent,
         None if b is None else env.values[b],
         0 if b is None else env.scales[b].exponent,
-        env.scales[node.outputs["dx"]].exponent,
+        dx.exponent,
     )
     _store(env, node, v)
 
