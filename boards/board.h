@@ -16,7 +16,8 @@ void board_init(void);
 /* The next byte that came in, or -1 at once if there is none. */
 int board_uart_read(void);
 
-/* For a program with nothing to do but wait for a byte: sleeps until one comes in, or less. */
+/* For a program with nothing to do but wait for a byte: sleeps until one comes in, or for a moment, so that
+ * it can look at the clock. */
 void board_idle(void);
 
 /* Sends `count` bytes; returns when the hardware has taken the last one. */

@@ -74,9 +74,12 @@ static link_event listen(device *self) {
     while (board_ticks() - start < board_ticks_per_second / ASKS_PER_SECOND) {
         const int byte = board_uart_read();
         const link_event event =
-            byte >= 0 ? link_receive(&self->receiver, (uint8_t)byte) : LINK_NOTHING;
+            byte < 0 ? LINK_NOTHING : link_receive(&self->receiver, (uint8_t)byte);
         if (event != LINK_NOTHING) {
             return event;
+        }
+        if (byte < 0) {
+            board_idle();
         }
     }
     return LINK_NOTHING;

@@ -18,8 +18,8 @@ from tinyflash.boards import Board
 from tinyflash.build import build_firmware
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.device import DeviceSession, Emulator, protocol
-from tinyflash.device.frames import Frame, encode
-from tinyflash.device.link import Link
+from tinyflash.device.frames import Decoder, Frame, encode
+from tinyflash.device.link import Link, Port
 from tinyflash.device.protocol import Type
 from tinyflash.device.rows import Rows
 from tinyflash.errors import LinkError
@@ -107,6 +107,18 @@ def test_and_on_boards(board: Board, by_rows: Compiled, expected: Session, tmp_p
         three_steps(device)
         assert (device.weights, device.state) == (expected.weights, expected.state)
         assert np.array_equal(device.infer(SAMPLES[2]), expected.infer(SAMPLES[2]))
+        wants = unanswered(device._link._port)
+        assert wants == [Frame(Type.WANT, 200, wants[0].body)] * 2  # by the board's own clock
+        assert device.counters().step == 3
+
+
+def unanswered(port: Port) -> list[Frame]:
+    """What a board asks in a step whose rows do not come, twice."""
+    port.write(encode(Frame(Type.TRAIN, 200, TRAIN)))
+    decoder, frames = Decoder(), []
+    while len(frames) < 2:
+        frames += decoder.feed(port.read(64))
+    return frames
 
 
 @pytest.mark.parametrize("seed", range(3))
