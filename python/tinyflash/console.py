@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from tinyflash.training import Step
 
@@ -32,14 +33,14 @@ def output(stderr: bool = False) -> Console:
 
 
 def say(text: str) -> None:
-    """A line of progress."""
-    output(stderr=True).print(text)
+    """A line of progress; brackets in it, as of file names, are no markup."""
+    output(stderr=True).print(text, markup=False)
 
 
 def table(title: str, *columns: str) -> Table:
     """An empty table; a column whose name starts with '>' is aligned to the right."""
     new = Table(
-        title=title,
+        title=Text(title),
         box=SIMPLE_HEAD,
         title_justify="left",
         title_style="bold",

@@ -38,7 +38,7 @@ def draw_health(path: Path, title: str, counters: Sequence[Counters], anatomy: A
         middle.set_ylabel("gradients\nsaturated, ppm")
         bottom.set_ylabel("weights clamped\nat ±127, ppm")
         bottom.set_xlabel("training step")
-        top.set_title(title, loc="left", fontweight="bold")
+        top.set_title(title, loc="left", fontweight="bold", parse_math=False)
         figure.align_ylabels()
         save(figure, path)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from tests.python.models import File
+from tests.python.onnxfile import OnnxFile
 
 from tinyflash.compiler import compile_model
 from tinyflash.errors import TinyflashError
@@ -29,6 +30,7 @@ from tinyflash.learned import load_learned
 from tinyflash.passes.scheme import load_scheme
 from tinyflash.program import Program
 from tinyflash.read import read
+from tinyflash.read.onnx import read_onnx
 from tinyflash.samples import load_inputs, load_samples
 
 ADDRESS_SPACE = 1 << 30  # bytes that the reading process may ask for
@@ -154,6 +156,66 @@ MODELS = {
 }
 
 
+# ---- ONNX ---------------------------------------------------------------------------------------
+
+
+def message(number: int, content: bytes) -> bytes:
+    """A field of a protobuf message that is a message itself."""
+    size, length = len(content), b""
+    while size > 127:
+        size, length = size >> 7, length + bytes([size & 127 | 128])
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+
+def empty_messages(number: int) -> Callable[[Path], object]:
+    """A graph of ten million fields of two bytes."""
+    return lambda path: path.write_bytes(message(7, message(number, b"") * 10_000_000))
+
+
+def onnx(build: Callable[[OnnxFile], str]) -> Callable[[Path], object]:
+    def make(path: Path) -> object:
+        file = OnnxFile((1, 4))
+        return path.write_bytes(file.finish(build(file)))
+
+    return make
+
+
+def grown(file: OnnxFile) -> str:
+    """Constants of 16 MB, computed a thousand times."""
+    for _ in range(1000):
+        shape = file.integers(4_000_000)
+        file.node("Add", file.node("ConstantOfShape", shape), file.constant(1.0))
+    return file.node("Relu", "x")
+
+
+def shared_matrix(file: OnnxFile) -> str:
+    """16 MB that are the weights of a thousand layers."""
+    w, x = file.normal(2000, 2000), file.gemm("x", 2000, 4)
+    for _ in range(1000):
+        x = file.node("MatMul", x, w)
+    return x
+
+
+def many_layers(file: OnnxFile) -> str:
+    x = "x"
+    for _ in range(5000):
+        x = file.node("Sigmoid", x)
+    return x
+
+
+ONNX = {
+    "nodes of two bytes": Attack(empty_messages(1), read_onnx, "bytes without its weights"),
+    "shapes of two bytes": Attack(empty_messages(13), read_onnx, "bytes without its weights"),
+    "an endless number": Attack(
+        lambda path: path.write_bytes(b"\xff" * (20 * MB)), read_onnx, "not an ONNX file"
+    ),
+    "grown constants": Attack(onnx(grown), read_onnx, "computes a constant too many"),
+    "a shared matrix": Attack(onnx(shared_matrix), read_onnx, "more than 67,108,864 weights"),
+    "5,000 layers": Attack(onnx(many_layers), read_onnx, "more than 1,024 layers"),
+    "an ONNX model of 10 TB": Attack(sparse(10 << 40), read_onnx, "more than 268,435,456 bytes"),
+}
+
+
 # ---- Other files --------------------------------------------------------------------------------
 
 
@@ -213,7 +275,13 @@ OTHERS = {
     "a scheme of zeros": Attack(sparse(1000), load_scheme, "not a TOML file"),
 }
 
-READERS = {"model": read, "scheme": load_scheme, "samples": inputs, "learned": learned}
+READERS = {
+    "model": read,
+    "ONNX model": read_onnx,
+    "scheme": load_scheme,
+    "samples": inputs,
+    "learned": learned,
+}
 PLACES = {
     "pipe": Attack(os.mkfifo, read, "not a regular file"),
     "device": Attack(lambda path: path.symlink_to("/dev/zero"), read, "not a regular file"),
@@ -224,7 +292,7 @@ NOT_FILES = {
     for what, reader in READERS.items()
     for place, attack in PLACES.items()
 }
-ATTACKS = {**MODELS, **OTHERS, **NOT_FILES}
+ATTACKS = {**MODELS, **ONNX, **OTHERS, **NOT_FILES}
 
 
 def make_all(folder: Path) -> None:

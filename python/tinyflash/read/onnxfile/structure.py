@@ -23,19 +23,21 @@ _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 def structure_bytes(content: bytes, limit: int) -> int:
     """Bytes that are not numbers of tensors; counting ends beyond `limit`. Raises ValueError where
     the file is damaged."""
-    numbers, fields = 0, 0
-    left = [("model", 0, len(content))]
-    while left:
-        kind, start, end = left.pop()
-        for number, first, last in _fields(content, start, end):
-            fields += 2  # bytes, at the least
-            if fields > limit:
-                return fields
-            if kind == "tensor" and number in _NUMBERS:
-                numbers += last - first
-            elif number in _INSIDE.get(kind, ()):
-                left.append((_INSIDE[kind][number], first, last))
+    numbers = 0
+    for fields, found in enumerate(_numbers(content, "model", 0, len(content)), 1):
+        numbers += found
+        if 2 * fields > limit:  # a field has two bytes at the least
+            return 2 * fields
     return len(content) - numbers
+
+
+def _numbers(content: bytes, kind: str, start: int, end: int) -> Iterator[int]:
+    """For each field of a message and of those inside of it, the bytes of its numbers."""
+    inside = _INSIDE.get(kind, {})
+    for number, first, last in _fields(content, start, end):
+        yield last - first if kind == "tensor" and number in _NUMBERS else 0
+        if number in inside:
+            yield from _numbers(content, inside[number], first, last)
 
 
 def _fields(content: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
