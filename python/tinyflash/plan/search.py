@@ -14,7 +14,7 @@ Storages left that share no time with the others left are a problem of their own
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -39,6 +39,24 @@ class _Group(NamedTuple):
 _Step = Generator[_Group, bool, bool]
 
 
+class _Traits(NamedTuple):
+    """What the order of choice goes by, of each member of a group."""
+
+    lowest: Numbers
+    load: Numbers
+    area: Numbers
+    first: Numbers
+
+
+# Keys to sort by, the last one first.
+_Order = Callable[[_Traits], tuple[Numbers, ...]]
+_ORDERS: tuple[_Order, ...] = (
+    lambda t: (-t.area, -t.load, t.lowest),
+    lambda t: (t.first, -t.area, t.lowest),
+    lambda t: (-t.area, -t.load),
+)
+
+
 class Answer(NamedTuple):
     """Offsets, if any were found; whether the search came to an end; groups that it looked at."""
 
@@ -48,15 +66,25 @@ class Answer(NamedTuple):
 
 
 def search(problem: Problem, height: int, nodes: int) -> Answer:
-    """Looks for a placement of that height at most, at no more than so many groups."""
-    return _Search(problem, height).run(nodes)
+    """Looks for a placement of that height at most, at no more than so many groups.
+
+    What may come first is tried in one order after the other: one that fails after many groups is
+    often replaced by one that succeeds after few.
+    """
+    looked = 0
+    for order in _ORDERS:
+        answer = _Search(problem, height, order).run(nodes // len(_ORDERS))
+        looked += answer.nodes
+        if answer.ended:
+            break
+    return answer._replace(nodes=looked)
 
 
 class _Search:
     """Tables of a problem, and the state of one search: where storages lie, which groups failed."""
 
-    def __init__(self, problem: Problem, height: int) -> None:
-        self.height = height
+    def __init__(self, problem: Problem, height: int, order: _Order) -> None:
+        self.height, self.order = height, order
         self.sizes = np.array(problem.sizes)
         self.first = np.array([s.first for s in problem.storages])
         self.last = np.array([s.last for s in problem.storages])
@@ -139,7 +167,8 @@ class _Search:
     def _choices(self, members: Numbers, lowest: Numbers) -> list[int]:
         """Positions of the members that may come first, the most promising one first."""
         bound = max((lowest + self.sizes[members]).min(), lowest.min() + ALIGNMENT)
-        order = np.lexsort((-self.area[members], -self.load[members], lowest))
+        traits = _Traits(lowest, self.load[members], self.area[members], self.first[members])
+        order = np.lexsort(self.order(traits))
         return [int(i) for i in order if lowest[i] < bound]
 
     def _after(self, group: _Group, position: int) -> _Group:
