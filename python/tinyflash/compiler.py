@@ -33,7 +33,7 @@ from tinyflash.passes.simplify import simplify
 from tinyflash.passes.source import with_source
 from tinyflash.passes.sparsify import sparsify
 from tinyflash.passes.unit import with_input_unit
-from tinyflash.plan import Plan, check, plan
+from tinyflash.plan import QUICK, Effort, Plan, check, plan
 from tinyflash.program import Program
 from tinyflash.verify import verify
 from tinyflash.write import c
@@ -91,14 +91,16 @@ def compile_model(
     calibration: Samples | None = None,
     seed: int = 0,
     row_source: bool = False,
+    effort: Effort = QUICK,
 ) -> Compiled:
     """Compiles for inference, or with a scheme for training as well.
 
     board: raises BoardError if the model cannot fit. calibration: samples in stored integers and
     labels, to start the gradients' exponents from. seed: of the stochastic rounding. row_source:
     a callback gives the input by rows (tiny_set_source), so that it need not lie in memory whole.
+    effort: how long to look for the smallest arena.
     """
-    raw = compile_uncalibrated(graph, scheme, seed, row_source)
+    raw = compile_uncalibrated(graph, scheme, seed, row_source, effort)
     used = None if board is None else footprint_if_known(raw.program, board)
     if board is not None:
         report.check_fits(raw.program, raw.infer, raw.train, board, used)
@@ -106,19 +108,24 @@ def compile_model(
 
 
 def compile_uncalibrated(
-    graph: Graph, scheme: Scheme | None = None, seed: int = 0, row_source: bool = False
+    graph: Graph,
+    scheme: Scheme | None = None,
+    seed: int = 0,
+    row_source: bool = False,
+    effort: Effort = QUICK,
 ) -> Compiled:
     """The same without a board, and before the gradients' exponents have a start: all of the memory
     is known, and nothing has run."""
     verify(graph)
     if scheme is None:
         whole = reduced(graph)
-        infer, train = _planned(prune_to_output(share(remove_dead(whole))), row_source), None
+        reachable = prune_to_output(share(remove_dead(whole)))
+        infer, train = _planned(reachable, row_source, effort), None
     else:
         whole = whole_graph(graph, scheme)
         full = training_graph(graph, scheme)
-        infer = _planned(prune_to_output(full), row_source)
-        train = _planned(prune_to_updates(full), row_source, scheme.recompute)
+        infer = _planned(prune_to_output(full), row_source, effort)
+        train = _planned(prune_to_updates(full), row_source, effort, scheme.recompute)
     return Compiled(lower(infer, train, seed), infer, train, whole)
 
 
@@ -168,13 +175,13 @@ def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     return shared
 
 
-def _planned(graph: Graph, row_source: bool, recomputes: bool = False) -> Planned:
+def _planned(graph: Graph, row_source: bool, effort: Effort, recomputes: bool = False) -> Planned:
     graph = order(graph)
     if row_source:
         graph = with_source(graph)
     if recomputes:
         graph = recompute(graph, lambda other: plan(other).arena_bytes)
     verify(graph)
-    placed = plan(graph)
+    placed = plan(graph, effort=effort)
     check(graph, placed)
     return Planned(graph, placed)

@@ -16,7 +16,8 @@ from tests.python.problems import (
 )
 
 from tinyflash.errors import InternalError
-from tinyflash.plan.greedy import placements
+from tinyflash.plan.greedy import first_fit, orders
+from tinyflash.plan.improve import improve
 from tinyflash.plan.lifetimes import Storage
 from tinyflash.plan.place import Placed, place
 from tinyflash.plan.problem import Overlap, Problem
@@ -60,9 +61,14 @@ def test_the_bound_is_exact_where_all_are_live_at_once() -> None:
 def test_greedy_placements_are_placements() -> None:
     for seed in range(20):
         problem = random_problem(seed, storages=60, times=50, units=40, longest=20)
-        for offsets in placements(problem):
+        bound = problem.lower_bound.nbytes
+        for order in orders(problem):
+            offsets = first_fit(problem, order)
             assert is_placement(problem, offsets)
-            assert problem.height(offsets) >= problem.lower_bound.nbytes
+            assert problem.height(offsets) >= bound
+            changed = improve(problem, order, bound, 20)
+            assert is_placement(problem, changed)
+            assert problem.height(changed) <= problem.height(offsets)
 
 
 def test_large_problems_meet_their_bound() -> None:

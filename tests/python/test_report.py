@@ -16,7 +16,7 @@ from tinyflash import report
 from tinyflash.boards import load_board
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.lower.program import Planned
-from tinyflash.plan import plan
+from tinyflash.plan import NONE, plan
 from tinyflash.report.advice import advise
 from tinyflash.report.contents import most
 from tinyflash.report.page import CURVE_HEIGHT, HEIGHT, WIDTH, draw, memories
@@ -41,7 +41,7 @@ def trained(compiled: Compiled) -> Planned:
 def plain(compiled: Compiled) -> Planned:
     """Its training step, every operation whole."""
     graph = trained(compiled).graph
-    return Planned(graph, plan(graph, streamed=False, nodes=0))
+    return Planned(graph, plan(graph, streamed=False, effort=NONE))
 
 
 # ---- Time ----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from tinyflash.graph import Graph
 from tinyflash.lower.program import Planned
 from tinyflash.passes.layers import WEIGHTED
 from tinyflash.passes.scheme import Scheme
+from tinyflash.plan import QUICK, Effort
 from tinyflash.plan.calls import rows_computed
 from tinyflash.read import read
 from tinyflash.zoo import published
@@ -87,10 +88,12 @@ def subjects(networks: Sequence[str] = ()) -> Iterator[Subject]:
             raise DataError(f"no network {name!r} to measure; there are {', '.join(NETWORKS)}")
 
 
-def measure(subject: Subject, board: Board, row_source: bool = False) -> Measured:
+def measure(
+    subject: Subject, board: Board, row_source: bool = False, effort: Effort = QUICK
+) -> Measured:
     """Compiles it, for a board that need not be large enough."""
     start = time.perf_counter()
-    compiled = compile_model(subject.graph, subject.update, row_source=row_source)
+    compiled = compile_model(subject.graph, subject.update, row_source=row_source, effort=effort)
     seconds = time.perf_counter() - start
     parts = _parts(compiled, board)
     peak = compiled.report["peak"]

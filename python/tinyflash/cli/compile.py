@@ -10,6 +10,7 @@ from tinyflash.boards import load_board
 from tinyflash.cli import choosing, options
 from tinyflash.compiler import compile_model
 from tinyflash.passes.scheme import load_scheme
+from tinyflash.plan import Effort
 from tinyflash.read import read
 
 
@@ -19,6 +20,7 @@ from tinyflash.read import read
 @choosing.option
 @options.board
 @options.rows
+@options.effort
 @options.seed
 @options.output_folder("Directory for table, header and report.")
 def compile_(
@@ -27,6 +29,7 @@ def compile_(
     budget: int | None,
     board: str | None,
     rows: bool,
+    effort: Effort,
     seed: int,
     output: Path,
 ) -> None:
@@ -38,6 +41,6 @@ def compile_(
     graph, target = read(model), load_board(board) if board else None
     given = load_scheme(scheme) if scheme else None
     chosen = choosing.scheme_of(graph, given, budget, target, output, rows)
-    compiled = compile_model(graph, chosen, target, seed=seed, row_source=rows)
+    compiled = compile_model(graph, chosen, target, seed=seed, row_source=rows, effort=effort)
     compiled.write(output)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)

@@ -13,6 +13,7 @@ from tinyflash.boards import load_board
 from tinyflash.cli import options
 from tinyflash.console import noting, output, say, table
 from tinyflash.files import write_json
+from tinyflash.plan import Effort
 
 if TYPE_CHECKING:
     from tinyflash.bench.memory import Measured
@@ -23,6 +24,7 @@ _BYTES = ("arena", "lower_bound", "trainable", "state", "stack", "static", "scra
 @click.command()
 @click.option("--network", "networks", multiple=True, help="Only this one; may be repeated.")
 @options.rows
+@options.effort
 @click.option("--board", default="qemu_mps2_an500", show_default=True, help="Whose stack to count.")
 @click.option(
     "--json",
@@ -33,7 +35,12 @@ _BYTES = ("arena", "lower_bound", "trainable", "state", "stack", "static", "scra
 )
 @click.option("--verbose", "-v", is_flag=True, help="Also what is alive at the peak.")
 def memory(
-    networks: tuple[str, ...], rows: bool, board: str, json_path: Path | None, verbose: bool
+    networks: tuple[str, ...],
+    rows: bool,
+    effort: Effort,
+    board: str,
+    json_path: Path | None,
+    verbose: bool,
 ) -> None:
     """SRAM of a training step: the reference networks with all published schemes, and others.
 
@@ -46,7 +53,7 @@ def memory(
     with noting("memory", len(every)) as listen:
         for done, subject in enumerate(every):
             listen(done, f"{subject.network} {subject.scheme}")
-            measured.append(measure(subject, target, rows))
+            measured.append(measure(subject, target, rows, effort))
         listen(len(every), "")
     output().print(_table(measured))
     if verbose:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from tinyflash import files
+from tinyflash.plan import EXACT, QUICK
 from tinyflash.schedule import KINDS
 from tinyflash.training import Recipe
 
@@ -21,6 +22,11 @@ board = click.option("--board", help="A board, as `tinyflash boards` lists them.
 rows = click.option(
     "--rows", is_flag=True, help="The input comes row by row, and never lies in SRAM whole."
 )
+effort = click.option(
+    "--exact", "effort", is_flag=True,
+    callback=lambda _context, _parameter, exact: EXACT if exact else QUICK,
+    help="Search long for the smallest arena: up to half a minute.",
+)  # fmt: skip
 seed = click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 epochs = click.option(
     "--epochs", type=click.IntRange(1), default=Recipe.epochs, show_default=True,

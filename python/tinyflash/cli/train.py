@@ -22,6 +22,7 @@ from tinyflash.health_plot import draw_health
 from tinyflash.learned import Learned, load_learned, save_learned
 from tinyflash.objective import Objective, objective_of
 from tinyflash.passes.scheme import Scheme, load_scheme
+from tinyflash.plan import Effort
 from tinyflash.read import read
 from tinyflash.samples import Samples, hold_out, load_samples, load_with_targets, split
 from tinyflash.schedule import Kind
@@ -60,6 +61,7 @@ class Trained:
 @options.warmup
 @options.seed
 @options.rows
+@options.effort
 @click.option(
     "--validation",
     type=float,
@@ -102,6 +104,7 @@ def train(
     warmup: int,
     seed: int,
     rows: bool,
+    effort: Effort,
     validation: float,
     guard: int,
     guard_every: int,
@@ -128,7 +131,7 @@ def train(
     kept, judges = hold_out(kept, guard, seed)
     watch = Guard(judges, guard_every, guard_tolerance) if guard else None
     chosen = choosing.scheme_of(graph, rules, budget, target, output, rows)
-    compiled = compile_model(graph, chosen, target, (kept.x, kept.y), seed, rows)
+    compiled = compile_model(graph, chosen, target, (kept.x, kept.y), seed, rows, effort)
     start = load_learned(resume, compiled.program) if resume else None
     with open_session(compiled, target, output, guard) as session:
         if start:

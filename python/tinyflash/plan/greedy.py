@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tinyflash.plan.problem import Problem
 
 
-def placements(problem: Problem) -> Iterator[tuple[int, ...]]:
-    """Offsets of all storages, by several orders that suit different networks."""
+def orders(problem: Problem) -> list[list[int]]:
+    """Orders of all storages that suit different networks."""
     traits = _traits(problem)
-    for key in _ORDERS:
-        keys = [key(t) for t in traits]
-        yield first_fit(problem, sorted(range(len(keys)), key=keys.__getitem__))
+    keys = [[key(t) for t in traits] for key in _ORDERS]
+    return [sorted(range(len(k)), key=k.__getitem__) for k in keys]
 
 
-def first_fit(problem: Problem, order: Iterable[int]) -> tuple[int, ...]:
-    """Each storage in turn at the lowest offset that those before it leave free."""
+def first_fit(problem: Problem, order: Sequence[int]) -> tuple[int, ...]:
+    """Each storage in turn at the lowest offset that those before it leave free; but where a
+    storage may lie over others, it comes before them, so that they find it below."""
     offsets: dict[int, int] = {}
-    for i in order:
+    for i in _over_first(problem, order):
         taken = [  # pairs of bounds between which storage i cannot begin
             (offsets[rival.other] - rival.ahead, offsets[rival.other] + rival.behind)
             for rival in problem.rivals[i]
@@ -27,6 +27,20 @@ def first_fit(problem: Problem, order: Iterable[int]) -> tuple[int, ...]:
         ]
         offsets[i] = _lowest(taken)
     return tuple(offsets[i] for i in range(len(offsets)))
+
+
+def _over_first(problem: Problem, order: Sequence[int]) -> list[int]:
+    over = {x: y for y, x, _ in problem.pairs}
+    done: dict[int, None] = {}
+    for start in order:
+        chain, at = [], over.get(start)
+        if start not in done:
+            chain.append(start)
+        while at is not None and at not in done:
+            chain.append(at)
+            at = over.get(at)
+        done.update(dict.fromkeys(reversed(chain)))
+    return list(done)
 
 
 def _lowest(taken: list[tuple[int, int]]) -> int:
@@ -71,4 +85,5 @@ _ORDERS: tuple[Callable[[_Traits], tuple[int, ...]], ...] = (
     lambda t: (-t.area, t.first),
     lambda t: (-t.span, -t.nbytes),
     lambda t: (t.first, -t.nbytes),
+    lambda t: (-t.first, -t.nbytes),
 )

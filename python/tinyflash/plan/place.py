@@ -5,13 +5,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyflash.plan import greedy
+from tinyflash.plan.greedy import first_fit, orders
+from tinyflash.plan.improve import improve
 from tinyflash.plan.lifetimes import Storage
 from tinyflash.plan.problem import ALIGNMENT, Problem
 from tinyflash.plan.search import search
 from tinyflash.plan.window import proven_bound
 
-NODES = 4000  # of the search: some tenths of a second
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to look for a low placement. nodes: of the search; tries: changes of an order.
+
+    By count, not by time, so that the same model has the same plan everywhere.
+    """
+
+    nodes: int
+    tries: int
+
+
+NONE = Effort(0, 0)  # where a lower bound is all that is asked for
+QUICK = Effort(4000, 60)  # some tenths of a second
+EXACT = Effort(40000, 1500)  # up to half a minute
 
 
 @dataclass(frozen=True)
@@ -30,22 +45,24 @@ class Placed:
     lower_bound: int
 
 
-def place(problem: Problem, nodes: int = NODES) -> Placed:
-    """The lowest placement that a search of so many nodes finds, the same for the same arguments.
+def place(problem: Problem, effort: Effort = QUICK) -> Placed:
+    """The lowest placement that is found, the same for the same arguments.
 
     Where no greedy placement meets the lower bound, the search aims at it. Where that fails, the
-    bound is looked at more closely, and the range of heights that are left is halved again and
-    again. Each attempt takes half of the nodes that are left.
+    bound is looked at more closely, the best order is changed here and there, and the range of
+    heights that are left is halved again and again. Each attempt takes half of the nodes that are
+    left.
     """
-    best = min(greedy.placements(problem), key=problem.height)
-    bound, high = problem.lower_bound.nbytes, problem.height(best)
-    if bound < high:
-        found, _, used = search(problem, bound, nodes // 2)
+    order = min(orders(problem), key=lambda o: problem.height(first_fit(problem, o)))
+    best, bound = first_fit(problem, order), problem.lower_bound.nbytes
+    if bound < problem.height(best):
+        found, _, used = search(problem, bound, effort.nodes // 2)
         if found is not None:
             best = found
         else:
             bound = proven_bound(problem, best)
-            best, bound = _halved(problem, best, bound, nodes - used)
+            best = improve(problem, order, bound, effort.tries)
+            best, bound = _halved(problem, best, bound, effort.nodes - used)
     return Placed(tuple(map(Placement, problem.storages, best)), bound)
 
 

@@ -9,7 +9,7 @@ from tinyflash.graph import Graph
 from tinyflash.plan.calls import Call, Order, whole
 from tinyflash.plan.lifetimes import lifetimes
 from tinyflash.plan.overlap import overlaps
-from tinyflash.plan.place import NODES, Placement, place
+from tinyflash.plan.place import QUICK, Effort, Placement, place
 from tinyflash.plan.problem import Problem
 from tinyflash.plan.rows import rows
 from tinyflash.plan.segments import segments
@@ -40,10 +40,10 @@ class Plan:
         return tuple(sorted(live, key=lambda p: -p.storage.nbytes))
 
 
-def plan(graph: Graph, streamed: bool = True, nodes: int = NODES) -> Plan:
+def plan(graph: Graph, streamed: bool = True, effort: Effort = QUICK) -> Plan:
     """Plans a graph. streamed: chains of layers are executed depth first where that takes less;
-    nodes: how much place.py may search."""
-    return placed(graph, depth_first(graph) if streamed else whole(graph), nodes)
+    effort: how long to look for places."""
+    return placed(graph, depth_first(graph) if streamed else whole(graph), effort)
 
 
 def depth_first(graph: Graph) -> Order:
@@ -53,12 +53,12 @@ def depth_first(graph: Graph) -> Order:
     return Order(calls, {tensor: ring for run in runs for tensor, ring in run.rings.items()})
 
 
-def placed(graph: Graph, order: Order, nodes: int = NODES) -> Plan:
+def placed(graph: Graph, order: Order, effort: Effort = QUICK) -> Plan:
     """The plan of a graph for an order of execution."""
     needs = [rows(graph, node) for node in graph.nodes]
     storages = lifetimes(graph, order)
     problem = Problem(storages, overlaps(graph, needs, order, storages))
-    found = place(problem, nodes)
+    found = place(problem, effort)
     size = problem.height([p.offset for p in found.placements])
     step = min(max(problem.lower_bound.time, 0), len(order.calls) - 1)
     return Plan(found.placements, size, found.lower_bound, step, order.calls, order.rings)

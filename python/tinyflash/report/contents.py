@@ -8,7 +8,7 @@ from tinyflash.costs import multiply_adds
 from tinyflash.graph import Graph, Node
 from tinyflash.lower.program import Planned
 from tinyflash.passes.layers import WEIGHTED, in_channels
-from tinyflash.plan import Placement, plan
+from tinyflash.plan import NONE, Placement, plan
 from tinyflash.plan.calls import rows_computed, rows_of
 from tinyflash.report.timeline import Column, Curve, columns, filled
 
@@ -148,7 +148,7 @@ def streaming(planned: Planned) -> Fields:
     graph, order = planned.graph, planned.plan
     runs = [c for c in columns(graph, order.calls) if c.streamed]
     return {
-        "plain_bytes": plan(graph, streamed=False, nodes=0).lower_bound,
+        "plain_bytes": plan(graph, streamed=False, effort=NONE).lower_bound,
         "arena_bytes": order.arena_bytes,
         "rings": [
             {
