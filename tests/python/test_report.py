@@ -71,8 +71,7 @@ def test_a_streamed_run_is_one_column(compiled: Compiled) -> None:
 def test_bytes_in_use_are_those_of_the_plan(compiled: Compiled) -> None:
     for planned in (trained(compiled), plain(compiled)):
         curve, order = filled(planned.plan.placements), planned.plan
-        padding = 3 * len(order.live_at(order.peak_step))
-        assert order.lower_bound - padding <= highest(curve) <= order.arena_bytes
+        assert 0.98 * order.lower_bound <= highest(curve) <= order.arena_bytes
         assert curve[-1][1] == 0
         stored = sum(p.storage.nbytes for p in order.live_at(len(order.calls) - 1))
         assert most(curve, len(order.calls) - 1, len(order.calls)) == stored
