@@ -16,14 +16,14 @@ from tinyflash.graph import Graph
 from tinyflash.host import Session
 from tinyflash.port import decode, encode
 from tinyflash.quantize import Settings, quantize
-from tinyflash.quantize.ranges import RULES
+from tinyflash.quantize.ranges import RULES, Rule
 from tinyflash.read.onnx import read_onnx
 
 Answer = Callable[[Floats], Floats]  # samples as the model reads them -> its outputs, [n][...]
 Quantiser = Callable[[Path, Floats], Answer]
 
 
-def ours(rule: str) -> Quantiser:
+def ours(rule: Rule) -> Quantiser:
     """The C library, on the network quantised by one of our rules."""
 
     def quantised(path: Path, calibration: Floats) -> Answer:
@@ -32,9 +32,9 @@ def ours(rule: str) -> Quantiser:
     return quantised
 
 
-def int8(path: Path, calibration: Floats, rule: str) -> Graph:
+def int8(path: Path, calibration: Floats, rule: Rule) -> Graph:
     """A float model as our graph."""
-    return quantize(read_onnx(path), calibration, Settings(rule))  # type: ignore[arg-type]
+    return quantize(read_onnx(path), calibration, Settings(rule))
 
 
 def of_graph(path: Path, graph: Graph) -> Answer:
