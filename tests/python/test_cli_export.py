@@ -39,6 +39,16 @@ def test_what_was_learned_is_in_the_file(tmp_path, model, scheme, trained):
     assert found.shape == (9, 3 if how else 5)
 
 
+def test_what_was_learned_by_rows_is_written(tmp_path, model, scheme, data):
+    how, out = ("--scheme", scheme, "--rows"), tmp_path / "out"
+    assert (
+        tinyflash("train", model, *how, "--data", data, "--epochs", "1", "-o", out).exit_code == 0
+    )
+    learned = ("--learned", out / "learned.npz", "-o", tmp_path / "e.tflite")
+    assert tinyflash("export", model, *how, *learned).exit_code == 0
+    assert "another model or scheme" in refused("export", model, *how[:2], *learned)
+
+
 def test_a_network_that_learned_nothing_is_written_as_it_is(tmp_path, model, scheme):
     for name, how in (("plain", ()), ("head", ("--scheme", scheme))):
         path = tmp_path / f"{name}.tflite"

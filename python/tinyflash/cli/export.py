@@ -19,18 +19,21 @@ from tinyflash.write.tflite import write_tflite
 @click.command()
 @options.model
 @options.scheme
+@options.rows
 @click.option("--learned", type=options.PATH, help="The learned.npz of a training under SCHEME.")
 @options.output_file("The .tflite file to write.")
-def export(model: Path, scheme: Path | None, learned: Path | None, output: Path) -> None:
+def export(
+    model: Path, scheme: Path | None, rows: bool, learned: Path | None, output: Path
+) -> None:
     """Write MODEL, with what it learned, as an int8 .tflite file.
 
-    TensorFlow Lite Micro computes the same outputs from it, bit for bit. MODEL and scheme are those
-    of the training. Without --learned the network is written as it starts.
+    TensorFlow Lite Micro computes the same outputs from it, bit for bit. MODEL, scheme and --rows
+    are those of the training. Without --learned the network is written as it starts.
     """
     graph = read(model)
     if scheme or learned:
         rules = load_scheme(scheme) if scheme else Scheme()
-        compiled = compile_model(graph, rules)
+        compiled = compile_model(graph, rules, row_source=rows)
         start = compiled.program.weights
         graph = compiled.learned(
             load_learned(learned, compiled.program).weights if learned else start
