@@ -29,7 +29,11 @@ _WINDOWS = ("conv2d", "depthwise", "average_pool", "max_pool")
 # Kernels that may be called for some of their rows.
 _BANDED = (
     *(*_WINDOWS, "source", "fully_connected", "add"),
-    *("lookup", "mask", "keep", "concatenate", "pad"),
+    *("mul", "softmax", "lookup", "mask", "keep", "concatenate", "pad"),
+)
+_ROW_BY_ROW = (
+    *("add", "mul", "softmax", "lookup", "mask"),
+    *("gradient_add", "lookup_backward_input"),
 )
 _ALIGNMENT = 4
 Colours = npt.NDArray[np.int64]
@@ -244,7 +248,7 @@ def _by_rows(canvas: _Canvas, node: Node, tensor: str) -> bool:
     if node.op in ("fully_connected", "fully_connected_backward_input"):
         result = graph.tensors[next(iter(node.outputs.values()))].shape
         return math.prod(result[:-1]) == math.prod(shape[:-1])
-    return node.op in ("add", "mul", "lookup", "mask", "gradient_add", "lookup_backward_input")
+    return node.op in _ROW_BY_ROW
 
 
 def _check_own(

@@ -165,6 +165,7 @@ _RULES: dict[str, _Rule] = {
     "add": _alike,
     "mul": _alike,
     "lookup": _alike,
+    "softmax": _alike,
     "mask": _alike,
     "keep": _kept,
     "concatenate": _channels,
@@ -182,5 +183,5 @@ _RULES: dict[str, _Rule] = {
 # Forward kernels, which take a band of rows.
 _CUT = (
     *("conv2d", "depthwise", "average_pool", "max_pool", "fully_connected"),
-    *("add", "lookup", "mask", "keep", "concatenate", "pad"),
+    *("add", "mul", "lookup", "softmax", "mask", "keep", "concatenate", "pad"),
 )
