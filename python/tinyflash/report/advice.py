@@ -1,7 +1,8 @@
 """What would lower the arena's peak: each idea tried on the plan, and told with what it brings.
 
 An idea takes buffers away, or makes them smaller; the rest stays as it is. So it says how high the
-arena would at least still be, and a new plan may do better or a little worse.
+arena would at least still be, and a new plan may do better or a little worse. Feeding the input row
+by row changes the order of everything, and is planned anew.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from tinyflash.graph import Graph, Node
 from tinyflash.lower.program import Planned
 from tinyflash.passes.layers import WEIGHTED
-from tinyflash.plan import Placement
+from tinyflash.passes.source import with_source
+from tinyflash.plan import NONE, Placement, plan
 from tinyflash.report.timeline import filled, highest
 
 MOST = 4  # ideas worth reading
@@ -39,28 +41,29 @@ def advise(planned: Planned) -> tuple[Advice, ...]:
     placements = planned.plan.placements
     before = highest(filled(placements))
     tried = [Advice(idea.text, highest(filled(placements, idea.sizes))) for idea in _ideas(planned)]
+    tried += _by_rows(planned)
     useful = sorted((a for a in tried if a.peak_bytes < before), key=lambda a: a.peak_bytes)
     return tuple(useful[:MOST])
 
 
 def _ideas(planned: Planned) -> Iterator[Idea]:
     alive = planned.plan.live_at(planned.plan.peak_step)
-    yield from _input(planned.graph, alive)
     yield from _kept(planned.graph, alive)
     yield from _shorter(planned)
     yield from _smaller_maps(planned, alive)
 
 
-def _input(graph: Graph, alive: tuple[Placement, ...]) -> Iterator[Idea]:
+def _by_rows(planned: Planned) -> list[Advice]:
     """The picture need not lie in memory whole."""
-    sourced = any(node.op == "source" for node in graph.nodes)
-    for storage in (p.storage for p in alive):
-        if graph.input.tensor in storage.tensors and not sourced:
-            yield Idea(
-                f"Feed the input row by row (--rows): its {storage.nbytes:,} bytes then never lie "
-                "in SRAM whole.",
-                {storage.name: 0},
-            )
+    graph, at_peak = planned.graph, planned.plan.live_at(planned.plan.peak_step)
+    name = graph.input.tensor
+    if graph.producer(name) is not None or all(name not in p.storage.tensors for p in at_peak):
+        return []
+    text = (
+        f"Feed the input row by row (--rows): its {graph.tensors[name].nbytes:,} bytes then never "
+        "lie in SRAM whole."
+    )
+    return [Advice(text, plan(with_source(graph), effort=NONE).arena_bytes)]
 
 
 def _kept(graph: Graph, alive: tuple[Placement, ...]) -> Iterator[Idea]:
@@ -119,8 +122,8 @@ def _needed_before(planned: Planned, last: Node) -> list[str]:
 
 def _smaller_maps(planned: Planned, alive: tuple[Placement, ...]) -> Iterator[Idea]:
     """Where the network itself is the reason: the two largest maps of a forward operation."""
-    plan, graph = planned.plan, planned.graph
-    node = graph.nodes[plan.calls[plan.peak_step].node]
+    graph, order = planned.graph, planned.plan
+    node = graph.nodes[order.calls[order.peak_step].node]
     maps = [p.storage for p in alive if graph.tensors[p.storage.name].kind == "activation"][:2]
     if maps and node.op in WEIGHTED:
         total = sum(storage.nbytes for storage in maps)
