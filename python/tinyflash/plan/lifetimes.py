@@ -45,10 +45,10 @@ def spans(calls: Sequence[Call]) -> dict[int, Span]:
     return found
 
 
-def lifetimes(graph: Graph, order: Order) -> tuple[Storage, ...]:
+def lifetimes(graph: Graph, order: Order, in_place: bool = True) -> tuple[Storage, ...]:
     """The storages of a graph. What the caller writes (input, target) is live from the start, the
-    output to the end."""
-    return _Lives(graph, order).storages()
+    output to the end. in_place: elementwise operators share the storage of an operand."""
+    return _Lives(graph, order, in_place).storages()
 
 
 def given(graph: Graph) -> tuple[str, ...]:
@@ -60,8 +60,8 @@ def given(graph: Graph) -> tuple[str, ...]:
 class _Lives:
     """Assigns tensors to storages, node by node."""
 
-    def __init__(self, graph: Graph, order: Order) -> None:
-        self.graph, self.rings = graph, order.rings
+    def __init__(self, graph: Graph, order: Order, in_place: bool) -> None:
+        self.graph, self.rings, self.in_place = graph, order.rings, in_place
         self.spans = spans(order.calls)
         self.last_read: dict[str, int] = {}
         for index, node in enumerate(graph.nodes):  # later nodes may end before earlier ones
@@ -105,7 +105,7 @@ class _Lives:
         if node.op in VIEWS:
             return self.home[node.inputs[VIEWS[node.op]]]
         (output,) = node.outputs.values()
-        for role in IN_PLACE.get(node.op, ()):
+        for role in IN_PLACE.get(node.op, ()) if self.in_place else ():
             operand = node.inputs.get(role)
             if operand is not None and operand in self.home:
                 storage = self.found[self.home[operand]]

@@ -55,13 +55,13 @@ def stream(graph: Graph, nodes: range, rows: Sequence[Rows]) -> Stream:
     """Runs `nodes` of the graph depth first: of all stages that have what their next row needs, the
     last one computes it. rows: of all nodes of the graph."""
     stages = _stages(graph, nodes, rows)
-    inner = {s.output for s in stages} - _read_later(graph, nodes)
-    rings = dict.fromkeys(inner, 1)
+    later = _read_later(graph, nodes)
+    rings = {s.output: 1 for s in stages if s.output not in later}  # in the order of the nodes
     calls: list[Call] = []
     deepest_first = stages[::-1]
     while (stage := next((s for s in deepest_first if s.ready()), None)) is not None:
         calls.append(Call(stage.node, stage.done, 1))
-        if stage.output in inner:
+        if stage.output in rings:
             rings[stage.output] = max(rings[stage.output], stage.done + 1 - _oldest(stage))
         stage.done += 1
     return Stream(_joined(graph, calls), rings)
