@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyflash.data.fetch import Member, fetch
 from tinyflash.data.pictures import Floats, Labels
-from tinyflash.data.pypi import Wheel
+from tinyflash.data.wheels import scikit_learn
 from tinyflash.errors import DataError
 
 CLASSES = 10
@@ -17,18 +17,12 @@ SIDE = 8
 LARGEST = 16  # of a pixel
 
 _NAME = "digits.csv.gz"
-_WHEEL = Wheel(
-    package="scikit-learn",
-    version="1.7.2",
-    python="3.11",
-    platforms=("manylinux2014_x86_64",),
-    members=(
-        Member(
-            _NAME,
-            (f"sklearn/datasets/data/{_NAME}",),
-            "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22",
-        ),
-    ),
+_WHEEL = scikit_learn(
+    Member(
+        _NAME,
+        (f"sklearn/datasets/data/{_NAME}",),
+        "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22",
+    )
 )
 
 

@@ -10,21 +10,15 @@ import numpy as np
 
 from tinyflash.data.fetch import Member, fetch
 from tinyflash.data.pictures import Floats, Labels, resize
-from tinyflash.data.pypi import Wheel
+from tinyflash.data.wheels import scikit_image
 
 _PICTURES = "lfw_subset.npy"
-_WHEEL = Wheel(
-    package="scikit-image",
-    version="0.26.0",
-    python="3.11",
-    platforms=("manylinux_2_28_x86_64",),
-    members=(
-        Member(
-            _PICTURES,
-            (f"skimage/data/{_PICTURES}",),
-            "9560ec2f5edfac01973f63a8a99d00053fecd11e21877e18038fbe500f8e872c",
-        ),
-    ),
+_WHEEL = scikit_image(
+    Member(
+        _PICTURES,
+        (f"skimage/data/{_PICTURES}",),
+        "9560ec2f5edfac01973f63a8a99d00053fecd11e21877e18038fbe500f8e872c",
+    )
 )
 _SIDE = 96  # of the person detector's pictures
 

