@@ -19,6 +19,7 @@ from tinyflash.passes.scheme import Scheme
 from tinyflash.plan import QUICK, Effort
 from tinyflash.plan.calls import rows_computed
 from tinyflash.read import read
+from tinyflash.report.summary import fuller, lower_bound, peak
 from tinyflash.zoo import published
 from tinyflash.zoo.reference import reference_network
 from tinyflash.zoo.schemes import scheme
@@ -96,19 +97,19 @@ def measure(
     compiled = compile_model(subject.graph, subject.update, row_source=row_source, effort=effort)
     seconds = time.perf_counter() - start
     parts = _parts(compiled, board)
-    peak = compiled.report["peak"]
+    top = peak(fuller(compiled.infer, compiled.train))
     return Measured(
         Row(
             network=subject.network,
             scheme=subject.scheme,
             **parts,
             total=sum(parts.values()),
-            lower_bound=compiled.report["arena_lower_bound"],
+            lower_bound=lower_bound(compiled.infer, compiled.train),
             recomputed_macs=recomputed(compiled),
             seconds=round(seconds, 3),
         ),
-        peak["operation"],
-        tuple((buffer["name"], buffer["bytes"]) for buffer in peak["buffers"]),
+        top["operation"],
+        tuple((buffer["name"], buffer["bytes"]) for buffer in top["buffers"]),
     )
 
 

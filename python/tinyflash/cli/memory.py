@@ -26,13 +26,7 @@ _BYTES = ("arena", "lower_bound", "trainable", "state", "stack", "static", "scra
 @options.rows
 @options.effort
 @click.option("--board", default="qemu_mps2_an500", show_default=True, help="Whose stack to count.")
-@click.option(
-    "--json",
-    "json_path",
-    type=options.PATH,
-    callback=options.writable,
-    help="Write the rows to this file.",
-)
+@options.json_rows
 @click.option("--verbose", "-v", is_flag=True, help="Also what is alive at the peak.")
 def memory(
     networks: tuple[str, ...],

@@ -16,6 +16,12 @@ from tinyflash.training import Recipe
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)  # existence is checked where the file is read: one wording
 
+
+def writable(_context: object, _parameter: object, path: Path | None) -> Path | None:
+    """The callback of an option that names a file to write, checked before the work begins."""
+    return None if path is None else files.to_write(path)
+
+
 model = click.argument("model", type=PATH)
 scheme = click.option("--scheme", type=PATH, help="What to train: a scheme file (TOML).")
 board = click.option("--board", help="A board, as `tinyflash boards` lists them.")
@@ -26,6 +32,10 @@ effort = click.option(
     "--exact", "effort", is_flag=True,
     callback=lambda _context, _parameter, exact: EXACT if exact else QUICK,
     help="Search long for the smallest arena: up to half a minute.",
+)  # fmt: skip
+json_rows = click.option(
+    "--json", "json_path", type=PATH, help="Write the rows to this file.",
+    callback=writable,
 )  # fmt: skip
 seed = click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 epochs = click.option(
@@ -63,11 +73,6 @@ def output_folder(what: str, default: Path | None = None) -> Callable[[F], F]:
     return click.option(
         "-o", "--output", type=PATH, help=what, callback=_checked(files.to_fill), **asked
     )
-
-
-def writable(_context: object, _parameter: object, path: Path | None) -> Path | None:
-    """The callback of an option that names a file to write, checked before the work begins."""
-    return None if path is None else files.to_write(path)
 
 
 def _checked(check: Callable[[Path], Path]) -> Callable[[object, object, Path], Path]:

@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 @click.command("quantize")
 @click.option("--quick", is_flag=True, help="Few samples: a smoke test.")
 @click.option("--network", "networks", multiple=True, help="Only this one; may be repeated.")
-@click.option(
-    "--json",
-    "json_path",
-    type=options.PATH,
-    callback=options.writable,
-    help="Write the rows to this file.",
-)
+@options.json_rows
 def quantize(quick: bool, networks: tuple[str, ...], json_path: Path | None) -> None:
     """Answers of four networks in int8 against float, ours beside those of ONNX Runtime.
 

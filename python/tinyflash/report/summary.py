@@ -30,7 +30,7 @@ def make_report(
     used: Footprint | None,
 ) -> Report:
     """Sizes in bytes; the keys are stable. used: what the board's compiler makes of the library."""
-    fuller = train if train is not None and _is_larger(train, infer) else infer
+    largest = fuller(infer, train)
     guard = GuardCost.of(program, 1)
     return {
         "model": program.name,
@@ -38,7 +38,7 @@ def make_report(
         "board": None if board is None else board.name,
         "sram_bytes": None if board is None else sram_bytes(program, board, used),
         "arena_bytes": program.arena_bytes,
-        "arena_lower_bound": max(p.plan.lower_bound for p in (infer, train) if p is not None),
+        "arena_lower_bound": lower_bound(infer, train),
         "trainable_bytes": len(program.weights),
         **_bytes_by_use(train),
         "state_bytes": len(program.state),
@@ -48,22 +48,24 @@ def make_report(
         "guard_snapshot_bytes": guard.snapshot_bytes,
         "infer_operations": len(program.infer),
         "train_operations": len(program.train),
-        "peak": _peak(fuller),
-        **_details(infer, train, fuller, board),
+        "peak": peak(largest),
+        **_details(infer, train, largest, board),
         "trained": [] if train is None else _trained(train.graph),
     }
 
 
-def _details(infer: Planned, train: Planned | None, fuller: Planned, board: Board | None) -> Report:
+def _details(
+    infer: Planned, train: Planned | None, largest: Planned, board: Board | None
+) -> Report:
     """All that the page draws; `plans` holds the train plan only where there is one."""
     plans = {"train": train, "infer": infer}
     return {
         "limits": None if board is None else _limits(board),
         "plans": {name: plan_contents(p) for name, p in plans.items() if p is not None},
-        "fuller": "infer" if fuller is infer else "train",
+        "fuller": "infer" if largest is infer else "train",
         "network": network_contents(infer, train),
-        "advice": [asdict(one) for one in advise(fuller)],
-        "streaming": streaming(fuller),
+        "advice": [asdict(one) for one in advise(largest)],
+        "streaming": streaming(largest),
     }
 
 
@@ -94,7 +96,20 @@ def _bytes_of_code(used: Footprint | None) -> Report:
     return {**sizes, "stack_by_kernel": None if used is None else dict(used.kernels)}
 
 
-def _peak(planned: Planned) -> Report:
+def fuller(infer: Planned, train: Planned | None) -> Planned:
+    """The one of the two whose arena is larger."""
+    if train is None or train.plan.arena_bytes < infer.plan.arena_bytes:
+        return infer
+    return train
+
+
+def lower_bound(infer: Planned, train: Planned | None) -> int:
+    """What the arena of both cannot undercut."""
+    return max(p.plan.lower_bound for p in (infer, train) if p is not None)
+
+
+def peak(planned: Planned) -> Report:
+    """Where a plan is fullest, and what is there."""
     step = planned.plan.peak_step
     node = planned.graph.nodes[planned.plan.calls[step].node]
     return {
@@ -146,13 +161,12 @@ def check_fits(
         raise stack_error(board, used.firmware_stack_bytes)
     ram = sram_bytes(program, board, used)
     if ram > board.sram_bytes:
-        planned = train if train is not None and _is_larger(train, infer) else infer
         raise BoardError(
             f"board {board.name}: {ram - board.sram_bytes:,} bytes of SRAM too small: arena "
             f"{program.arena_bytes:,} + trained weights {len(program.weights):,} + state "
             f"{len(program.state):,} + firmware {_firmware(program, used):,} + its stack "
             f"{board.stack_bytes:,} > {board.sram_bytes:,}; at the arena's peak stand "
-            f"{_names(planned)}; "
+            f"{_names(fuller(infer, train))}; "
             "train fewer channels or layers, or take a larger board"
         )
     rom = len(program.flash) + len(program.weights) + len(program.state)
@@ -176,10 +190,6 @@ def _firmware(program: Program, used: Footprint | None) -> int:
     added = sum(8 - nbytes % 8 for nbytes in spaces)
     variables = 0 if used is None else used.static_bytes + used.firmware_static_bytes
     return added + -(-variables // 8) * 8
-
-
-def _is_larger(a: Planned, b: Planned) -> bool:
-    return a.plan.arena_bytes >= b.plan.arena_bytes
 
 
 def _names(planned: Planned) -> str:
