@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
+from tests.agree.learner import SCHEME, learner_graph
 
 from tinyflash.bench.endurance import (
     Endured,
@@ -22,7 +22,6 @@ from tinyflash.boards import load_board
 from tinyflash.errors import DataError
 from tinyflash.health import Anatomy
 from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.samples import Samples
 from tinyflash.zoo.task import Split, Task
 
@@ -42,11 +41,7 @@ def splits(seed):
 
 @pytest.fixture(scope="module")
 def task():
-    net = Net(np.random.default_rng(5))
-    x = net.conv2d(net.input((6, 6, 2)), 8, same((6, 6, 2), 3))
-    graph = net.graph(net.fully_connected(net.reshape(x, (1, 288)), 4))
-    scheme = parse_scheme("head = 3\n[[update]]\nlast = 1\nweights = 0.5\nbias = true")
-    return Task("clusters", "small", graph, 3, scheme, 1, splits)
+    return Task("clusters", "small", learner_graph(), 3, SCHEME, 1, splits)
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,15 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
+from tests.agree.learner import learner
 from tests.link.pipes import PipePort
 
 from tinyflash.boards import Board, boards
 from tinyflash.build import build_firmware
-from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler import Compiled
 from tinyflash.device.link import Link
 from tinyflash.device.session import DeviceSession
-from tinyflash.passes.scheme import parse_scheme
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "link" / "model"
@@ -42,21 +40,20 @@ def host_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_for_host(MODEL, tmp_path_factory.mktemp("host") / "firmware")
 
 
-@pytest.fixture(scope="session")
-def learner() -> Compiled:
-    """A small network that learns three classes."""
-    net = Net(np.random.default_rng(5))
-    x = net.conv2d(net.input((6, 6, 2)), 8, same((6, 6, 2), 3))
-    graph = net.graph(net.fully_connected(net.reshape(x, (1, 288)), 4))
-    scheme = parse_scheme("head = 3\n[[update]]\nlast = 1\nweights = 0.5\nbias = true")
-    return compile_model(graph, scheme, seed=9)
+@pytest.fixture(scope="session", name="learner")
+def _learner() -> Compiled:
+    return learner()
 
 
 @pytest.fixture(scope="session")
 def guarded_firmware(learner: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With the learner, and room for held-out samples."""
-    folder = tmp_path_factory.mktemp("learner")
-    learner.write(folder)
+    return with_guard(learner, tmp_path_factory.mktemp("learner"))
+
+
+def with_guard(compiled: Compiled, folder: Path) -> Path:
+    """The firmware of a model, with room for held-out samples."""
+    compiled.write(folder)
     return build_for_host(folder, folder / "firmware", f"-DGUARD_SAMPLES={GUARD_SAMPLES}")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.agree.graphs import Net, same
-from tests.link.conftest import EMULATED, GUARD_SAMPLES, build_for_host
+from tests.agree.learner import SCHEME
+from tests.link.conftest import EMULATED, with_guard
 from tests.link.pipes import PipePort
 from tests.link.test_faults_on_the_line import NoisyPort, exchange
 
@@ -25,7 +26,6 @@ from tinyflash.device.rows import Rows
 from tinyflash.errors import LinkError
 from tinyflash.graph import Graph
 from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
 
 SHAPE = (9, 120, 5)  # a row is longer than a frame
 RATE = 0.05
@@ -51,8 +51,7 @@ def graph() -> Graph:
 
 
 def compiled(graph: Graph, row_source: bool) -> Compiled:
-    scheme = parse_scheme("head = 3\n[[update]]\nlast = 1\nweights = 0.5\nbias = true")
-    return compile_model(graph, scheme, seed=9, row_source=row_source)
+    return compile_model(graph, SCHEME, seed=9, row_source=row_source)
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +74,7 @@ def three_steps(session: Session | DeviceSession) -> None:
 
 @pytest.fixture(scope="module")
 def firmware(by_rows: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("rows")
-    by_rows.write(folder)
-    return build_for_host(folder, folder / "firmware", f"-DGUARD_SAMPLES={GUARD_SAMPLES}")
+    return with_guard(by_rows, tmp_path_factory.mktemp("rows"))
 
 
 @pytest.fixture

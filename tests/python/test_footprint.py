@@ -6,13 +6,12 @@ import re
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
+from tests.agree.learner import learner
 
 from tinyflash import build
 from tinyflash.boards import boards, load_board
-from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler import Compiled
 from tinyflash.errors import InternalError
 from tinyflash.footprint import compiled, footprint
 from tinyflash.footprint.callgraph import (
@@ -22,7 +21,6 @@ from tinyflash.footprint.callgraph import (
     read_call_graph,
 )
 from tinyflash.footprint.objects import read_unit, size_of
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.toolchain import ARM
 
 BOARD = load_board("qemu_stm32f405")
@@ -133,13 +131,9 @@ def test_frames_of_the_c_library(board: build.Board, tmp_path: Path) -> None:
         assert pushed <= frame, name
 
 
-@pytest.fixture(scope="module")
-def learner() -> Compiled:
-    net = Net(np.random.default_rng(5))
-    x = net.conv2d(net.input((6, 6, 2)), 8, same((6, 6, 2), 3))
-    graph = net.graph(net.fully_connected(net.reshape(x, (1, 288)), 4))
-    scheme = parse_scheme("head = 3\n[[update]]\nlast = 1\nweights = 0.5\nbias = true")
-    return compile_model(graph, scheme, seed=9)
+@pytest.fixture(scope="module", name="learner")
+def _learner() -> Compiled:
+    return learner()
 
 
 def test_a_program_takes_what_its_kernels_take(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.agree.graphs import Net, same
+from tests.agree.learner import learner
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, TinyflashError
 from tinyflash.guard import GuardCost, Score
 from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.samples import Samples
 from tinyflash.schedule import Schedule
 from tinyflash.state import pack, unpack
@@ -20,11 +20,7 @@ ABSURD = 90.0
 
 @pytest.fixture(scope="module")
 def compiled() -> Compiled:
-    net = Net(np.random.default_rng(5))
-    x = net.conv2d(net.input((6, 6, 2)), 8, same((6, 6, 2), 3))
-    graph = net.graph(net.fully_connected(net.reshape(x, (1, 288)), 4))
-    scheme = parse_scheme("head = 3\n[[update]]\nlast = 1\nweights = 0.5\nbias = true")
-    return compile_model(graph, scheme, seed=9)
+    return learner()
 
 
 def clusters(count: int, seed: int) -> Samples:

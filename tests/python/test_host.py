@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
+from tests.agree.learner import learner_graph
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, TinyflashError
@@ -14,10 +14,7 @@ from tinyflash.state import unpack
 
 
 def compiled(scheme: str | None = "[[update]]\nweights = 0.5\nbias = true") -> Compiled:
-    net = Net(np.random.default_rng(5))
-    x = net.conv2d(net.input((6, 6, 2)), 8, same((6, 6, 2), 3))
-    graph = net.graph(net.fully_connected(net.reshape(x, (1, 288)), 4))
-    return compile_model(graph, None if scheme is None else parse_scheme(scheme), seed=9)
+    return compile_model(learner_graph(), None if scheme is None else parse_scheme(scheme), seed=9)
 
 
 def samples(count: int) -> np.ndarray:
