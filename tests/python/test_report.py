@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -261,3 +263,28 @@ def test_the_page_in_a_browser(compiled: Compiled, tmp_path: Path) -> None:
     assert where.split()[0] in {o["operation"] for o in later}
     assert changed == "true"
     assert moment.split()[0] in {"conv2d", "depthwise", "add"}
+
+
+SCRIPT = """
+from tinyflash.compiler import compile_model
+from tinyflash.report import as_html
+from tinyflash.zoo.published import schemes
+from tinyflash.zoo.reference import reference_network
+compiled = compile_model(reference_network("mcunet-5fps"), schemes("mcunet-5fps")["49kb"])
+print(as_html(compiled.report))
+"""
+
+
+def test_a_report_is_the_same_from_run_to_run() -> None:
+    """Whatever order sets of names have in a process."""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("2", "3")  # which order the rings of this network differently
+    ]
+    assert runs[0] == runs[1]
