@@ -33,7 +33,7 @@ from tinyflash.passes.simplify import simplify
 from tinyflash.passes.source import with_source
 from tinyflash.passes.sparsify import sparsify
 from tinyflash.passes.unit import with_input_unit
-from tinyflash.plan import QUICK, Effort, Plan, check, plan
+from tinyflash.plan import QUICK, Effort, check, plan
 from tinyflash.program import Program
 from tinyflash.verify import verify
 from tinyflash.write import c
@@ -50,10 +50,6 @@ class Compiled:
     whole: Graph
     board: Board | None = None
     used: Footprint | None = None  # on the board, if that is known
-
-    @property
-    def train_plan(self) -> Plan | None:
-        return None if self.train is None else self.train.plan
 
     @property
     def graph(self) -> Graph:

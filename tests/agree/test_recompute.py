@@ -11,9 +11,10 @@ from tests.agree.random_graphs import random_graph
 from tests.agree.twin import train_side_by_side
 
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.graph import Graph, Window
+from tinyflash.graph import Graph, Node, Window
 from tinyflash.host import Session
-from tinyflash.passes.recompute import recompute, recomputed
+from tinyflash.passes.losses import LOSS_NODES
+from tinyflash.passes.recompute import recompute
 from tinyflash.passes.scheme import Scheme, parse_scheme
 from tinyflash.verify import verify
 
@@ -32,6 +33,13 @@ def network() -> Graph:
 def both(graph: Graph, scheme: Scheme, seed: int) -> tuple[Compiled, Compiled]:
     plain = compile_model(graph, scheme, seed=seed)
     return plain, compile_model(graph, replace(scheme, recompute=True), seed=seed)
+
+
+def recomputed(graph: Graph) -> tuple[Node, ...]:
+    """What is computed behind the loss, though it is of the forward part."""
+    loss = next(i for i, n in enumerate(graph.nodes) if n.op in LOSS_NODES)
+    forward = ("mask", "keep", "lookup")
+    return tuple(n for n in graph.nodes[loss + 1 :] if n.op in forward)
 
 
 def learned(compiled: Compiled, seed: int) -> bytes:

@@ -49,11 +49,6 @@ def of_graph(path: Path, graph: Graph) -> Answer:
     return answer
 
 
-def onnxruntime_float(path: Path) -> Answer:
-    """The float model itself."""
-    return _session(path)
-
-
 def onnxruntime_int8(path: Path, calibration: Floats) -> Answer:
     """Its static quantisation: as documented for convolutional networks, a scale per channel."""
     from onnxruntime import quantization

@@ -27,12 +27,6 @@ def recompute(graph: Graph, arena_of: Callable[[Graph], int]) -> Graph:
     return graph
 
 
-def recomputed(graph: Graph) -> tuple[Node, ...]:
-    """What such a graph computes for a second time, or later than it could."""
-    loss = _loss(graph)
-    return tuple(n for i, n in enumerate(graph.nodes) if n.op in _CHEAP and i > loss)
-
-
 def _loss(graph: Graph) -> int:
     """The number of the loss, with which the backward part begins."""
     return next((i for i, n in enumerate(graph.nodes) if n.op in LOSS_NODES), len(graph.nodes))

@@ -109,11 +109,6 @@ def channels_last(tensor: str, shape: Shape) -> View:
     return dense(tensor, shape, (0, *range(2, len(shape)), 1))
 
 
-def compact(tensor: str, shape: Shape, like: View) -> View:
-    """A value held densely, its axes in the order in which `like` holds its own."""
-    return dense(tensor, shape, like.order)
-
-
 @dataclass(frozen=True)
 class Move:
     """From one tensor to another: seen with `sizes`, its axes are put in `order`."""
