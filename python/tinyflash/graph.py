@@ -66,6 +66,14 @@ class Tensor:
         return self.size * int(np.dtype(self.dtype).itemsize)
 
 
+ALIGNMENT = 4  # of tensors in any memory
+
+
+def aligned(nbytes: int) -> int:
+    """Bytes that a tensor takes, with those that align what follows."""
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
 # ---- Attributes of operators -------------------------------------------------------------------
 
 
@@ -285,6 +293,9 @@ ROLES: dict[str, tuple[str, str]] = {
     "advance": ("", ""),
 }
 
+# Operators that move nothing: their output is an operand, in this role, under another shape.
+VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
+
 
 @dataclass(frozen=True)
 class Node:
@@ -372,6 +383,12 @@ class Graph:
     @cached_property
     def _named(self) -> Mapping[tuple[str, str], Node]:
         return {(n.name, n.op): n for n in reversed(self.nodes)}
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Tensors that no node makes: the caller writes them before the first one runs."""
+        inputs = (self.input.tensor, self.target)
+        return tuple(t for t in inputs if t and t not in self._producers)
 
     def constants(self) -> Iterator[Tensor]:
         return (t for t in self.tensors.values() if t.data is not None)

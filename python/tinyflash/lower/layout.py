@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinyflash import state
-from tinyflash.graph import Array, Graph, Tensor
+from tinyflash.graph import ALIGNMENT, VIEWS, Array, Graph, Tensor
 from tinyflash.plan import Plan
-from tinyflash.plan.lifetimes import VIEWS
 from tinyflash.program import Buffer, Space
 
-ALIGNMENT = 4
 # Where gains start before calibration: a gradient is as large as the one that it is computed from.
 INITIAL = state.Scale(exponent=-14, gain=-6)
 

@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from tinyflash.graph import Graph
+from tinyflash.graph import VIEWS, Graph, aligned
 
 WIDTH = 1000
-_ALIGNMENT = 4
-_VIEWS = ("reshape", "reshape_backward_input")
 # Run as soon as they can, right behind what they read: such a node frees more than it takes.
-_EAGER = ("mask", "keep", *_VIEWS)
+_EAGER = ("mask", "keep", *VIEWS)
 
 
 def order(graph: Graph) -> Graph:
@@ -61,21 +59,18 @@ class _Problem:
     graph: Graph
 
     def start(self) -> _State:
-        given = [self.graph.input.tensor, *([self.graph.target] if self.graph.target else [])]
-        return _State(0, sum(self.size(t) for t in given))
+        return _State(0, sum(self.size(t) for t in self.graph.given))
 
     def size(self, tensor: str) -> int:
         found = self.graph.tensors[tensor]
-        if found.kind in ("constant", "trainable"):
-            return 0
-        return -(-found.nbytes // _ALIGNMENT) * _ALIGNMENT
+        return 0 if found.kind in ("constant", "trainable") else aligned(found.nbytes)
 
     @cached_property
     def source(self) -> dict[str, str]:
         """The tensor in whose place each one lies: its own, but for reshaped ones."""
         source = {t: t for t in self.graph.tensors}
         for node in self.graph.nodes:
-            if node.op in _VIEWS:
+            if node.op in VIEWS:
                 (x,), (y,) = node.inputs.values(), node.outputs.values()
                 source[y] = source[x]
         return source
@@ -124,7 +119,7 @@ class _Problem:
     def run(self, state: _State, index: int) -> _State:
         """The state after one more node."""
         node, done = self.graph.nodes[index], state.done | 1 << index
-        made = 0 if node.op in _VIEWS else sum(self.size(t) for t in node.outputs.values())
+        made = 0 if node.op in VIEWS else sum(self.size(t) for t in node.outputs.values())
         during = state.live + made
         read = {self.source[t] for t in node.inputs.values()}
         freed = sum(self.size(t) for t in read if self.readers[t] & ~done == 0)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tinyflash.graph import Graph, Node
+from tinyflash.graph import VIEWS, Graph, Node
 from tinyflash.plan.calls import Call, Order, rows_of
 
 # Operators whose output may overwrite an operand, and the roles of such operands.
 IN_PLACE = {"add": ("a", "b"), "mul": ("a", "b"), "lookup": ("x",), "gradient_add": ("a", "b")}
-VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,6 @@ def lifetimes(graph: Graph, order: Order, in_place: bool = True) -> tuple[Storag
     return _Lives(graph, order, in_place).storages()
 
 
-def given(graph: Graph) -> tuple[str, ...]:
-    """Tensors that no node makes: the caller writes them before the first call."""
-    made = {t for node in graph.nodes for t in node.outputs.values()}
-    return tuple(t for t in (graph.input.tensor, graph.target) if t and t not in made)
-
-
 class _Lives:
     """Assigns tensors to storages, node by node."""
 
@@ -69,7 +62,7 @@ class _Lives:
                 last = self.last_read.get(tensor, -1)
                 self.last_read[tensor] = max(last, self.spans[index].last)
         self.last_read[graph.output.tensor] = len(order.calls)
-        self.home = {tensor: tensor for tensor in given(graph)}
+        self.home = {tensor: tensor for tensor in graph.given}
         self.found = {tensor: self._new(tensor, Span(-1, -1)) for tensor in self.home}
 
     def storages(self) -> tuple[Storage, ...]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tinyflash.graph import Graph, Node
+from tinyflash.graph import VIEWS, Graph, Node
 from tinyflash.plan.calls import Call, Order, rows_of
-from tinyflash.plan.lifetimes import IN_PLACE, VIEWS, Storage
+from tinyflash.plan.lifetimes import IN_PLACE, Storage
 from tinyflash.plan.problem import Overlap
 from tinyflash.plan.rows import Rows, Span
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyflash.graph import ALIGNMENT
 from tinyflash.plan.greedy import first_fit, orders
 from tinyflash.plan.improve import improve
 from tinyflash.plan.lifetimes import Storage
-from tinyflash.plan.problem import ALIGNMENT, Problem
+from tinyflash.plan.problem import Problem
 from tinyflash.plan.search import search
 from tinyflash.plan.window import proven_bound
 

@@ -14,13 +14,8 @@ from itertools import compress
 from typing import NamedTuple
 
 from tinyflash.errors import InternalError
+from tinyflash.graph import aligned
 from tinyflash.plan.lifetimes import Storage
-
-ALIGNMENT = 4
-
-
-def aligned(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
 @dataclass(frozen=True)

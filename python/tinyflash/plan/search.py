@@ -21,7 +21,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.plan.problem import ALIGNMENT, Problem
+from tinyflash.graph import ALIGNMENT
+from tinyflash.plan.problem import Problem
 
 Numbers = npt.NDArray[np.int64]
 

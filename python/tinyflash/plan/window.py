@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import compress
 
-from tinyflash.plan.problem import ALIGNMENT, Problem
+from tinyflash.graph import ALIGNMENT
+from tinyflash.plan.problem import Problem
 from tinyflash.plan.search import search
 
 WIDTHS = (2, 3, 5, 8)  # of a window, in times at which storages begin
