@@ -221,9 +221,8 @@ void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, cons
 /* a and y are [rows][size], b is [size]: two maps of one shape are one row, of which b has a ring, too. */
 typedef struct tiny_mul {
     uint32_t rows, size;
-    uint16_t height, a_ring, b_ring,
-        y_ring; /* of maps with rows * size / height elements in each row;
-                                                where rows > 1 height divides them */
+    /* Of maps with rows * size / height elements in each row; where rows > 1 height divides them. */
+    uint16_t height, a_ring, b_ring, y_ring;
     int16_t a_zero, b_zero, y_zero, y_min, y_max;
     int32_t multiplier, shift;
     tiny_factor a_scale, b_scale; /* for the gradients */
