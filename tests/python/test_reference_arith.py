@@ -169,10 +169,12 @@ def test_a_gain_rises_to_fit_and_falls_by_one() -> None:
     assert moved(0, gain=-64) == -64
 
 
-def test_a_sample_without_gradient_moves_nothing() -> None:
-    scales = [Scale(peak=0), Scale(-5, 15, peak=900)]
+def test_a_gradient_of_zeros_moves_no_gain_behind_it() -> None:
+    scales = [Scale(peak=90), Scale(-5, 15), Scale(-5, -64), Scale(-5, 62)]
+    for before, scale in zip(scales[1:], scales[2:]):
+        follow([before], scale)
     advance(scales, 2)
-    assert scales == [Scale(), Scale(-5, 15)]
+    assert scales == [Scale(), Scale(-5, 14), Scale(-5, -64), Scale(-5, 62)]
 
 
 # ---- Random bits ---------------------------------------------------------------------------------

@@ -46,6 +46,8 @@ void tiny_follow(const tiny_scale *from, const tiny_scale *also, tiny_scale *to)
     const int32_t above = tiny_max(level(from), also ? level(also) : NOTHING);
     if (above != NOTHING) {
         to->exponent = (int8_t)tiny_clamp(above + to->gain, TINY_EXPONENT_MIN, TINY_EXPONENT_MAX);
+    } else if (to->gain < GAIN_MAX) {
+        to->gain++; /* a gradient of zeros says nothing: tiny_advance_scales takes it back */
     }
 }
 
@@ -62,9 +64,8 @@ static void advance(tiny_scale *scale, int32_t limit) {
 }
 
 void tiny_advance_scales(const tiny_advance *op, tiny_state *state) {
-    const int taught = state->scales[0].peak != 0;
     for (uint32_t i = 0; i < state->scale_count; i++) {
-        if (i > 0 && taught) {
+        if (i > 0) {
             advance(&state->scales[i], 127 >> op->headroom);
         }
         state->scales[i].peak = 0;

@@ -43,13 +43,14 @@ def follow(sources: Sequence[Scale], scale: Scale) -> None:
     levels = [s.exponent + min(s.peak, 127).bit_length() for s in sources if s.peak]
     if levels:
         scale.exponent = min(max(max(levels) + scale.gain, EXPONENT_MIN), EXPONENT_MAX)
+    else:
+        scale.gain = min(scale.gain + 1, GAIN_MAX)
 
 
 def advance(scales: Sequence[Scale], headroom: int) -> None:
     """SPEC 5.3, all but the count of steps; scales[0] is that of the loss gradient."""
-    if scales[0].peak != 0:
-        for scale in scales[1:]:
-            _move(scale, 127 >> headroom)
+    for scale in scales[1:]:
+        _move(scale, 127 >> headroom)
     for scale in scales:
         scale.peak = scale.clipped = 0
 
