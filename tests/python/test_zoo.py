@@ -85,7 +85,7 @@ def test_fashion(load: Callable[[], Task], monkeypatch: pytest.MonkeyPatch) -> N
     task = load()
     check(task)
     (split,) = task.splits(0)
-    assert [len(part) for part in (split.train, split.validation, split.test)] == [500, 200, 1000]
+    assert [len(part) for part in (split.train, split.validation, split.test)] == [500, 500, 2000]
     assert (split.train.x.min(), split.train.x.max()) == (-128, 127)
     assert (split.train.x[..., 0] == split.train.x[..., 2]).all()
 

@@ -16,7 +16,7 @@ from tinyflash.samples import Samples
 from tinyflash.zoo.task import Task
 
 Arithmetic = Literal["float", "fake", "int8"]
-BODY_RATE, BIAS_RATE, HEAD_RATE = 0.01, 0.1, 0.5
+FULL_RATE, BODY_RATE, BIAS_RATE, HEAD_RATE = 0.01, 0.025, 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def learner(method: Method, variant: Variant, task: Task, train: Samples, seed: 
 
 
 def _full(task: Task) -> tuple[Variant, ...]:
-    return (Variant(schemes.full(task), BODY_RATE),)
+    return (Variant(schemes.full(task), FULL_RATE),)
 
 
 def _sparse(task: Task) -> tuple[Variant, ...]:

@@ -18,7 +18,7 @@ from tinyflash.zoo.schemes import scheme
 from tinyflash.zoo.task import Split, Task
 
 _FACES = (80, 20)  # to train with, to validate; the test is the other half, as in the demo
-_FASHION = (500, 200, 1000)
+_FASHION = (500, 500, 2000)
 
 
 def faces() -> Task:
