@@ -160,10 +160,17 @@ def test_among_equal_accuracies_the_smaller_loss_wins(
     assert cell.rate == min(run.rate for run in cell.runs)
 
 
-def test_efforts_cut_evenly() -> None:
-    cut = Effort(train=6, validation=100, test=4).limit(split(0))
-    assert (len(cut.train), len(cut.validation), len(cut.test)) == (6, 10, 4)
-    assert np.array_equal(cut.train.x, split(0).train.x[::4])
+def test_efforts_cut_to_the_same_samples_every_time() -> None:
+    cuts = [Effort(train=6, validation=100, test=4).limit(split(0)) for _ in range(2)]
+    assert (len(cuts[0].train), len(cuts[0].validation), len(cuts[0].test)) == (6, 10, 4)
+    assert np.array_equal(cuts[0].train.x, cuts[1].train.x)
+    assert np.array_equal(cuts[0].validation.x, split(0).validation.x)
+
+
+def test_efforts_leave_no_label_out_where_labels_take_turns() -> None:
+    turns = Samples(np.zeros((320, 1), np.int8), np.arange(320) % 8)
+    cut = Effort(train=200).limit(Split(turns, turns, turns))
+    assert set(cut.train.y.tolist()) == set(range(8))
 
 
 # ---- Comparing -----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -171,7 +172,7 @@ def test_a_gain_rises_to_fit_and_falls_by_one() -> None:
 
 def test_a_gradient_of_zeros_moves_no_gain_behind_it() -> None:
     scales = [Scale(peak=90), Scale(-5, 15), Scale(-5, -64), Scale(-5, 62)]
-    for before, scale in zip(scales[1:], scales[2:]):
+    for before, scale in pairwise(scales[1:]):
         follow([before], scale)
     advance(scales, 2)
     assert scales == [Scale(), Scale(-5, 14), Scale(-5, -64), Scale(-5, 62)]

@@ -15,7 +15,7 @@ from tinyflash.errors import DataError
 from tinyflash.zoo.tasks import TASKS
 
 WHOLE = Effort()
-QUICK = Effort(seeds=(0,), epochs=1, train=200, validation=60, test=200, growth=1)
+QUICK = Effort(seeds=(0,), epochs=2, train=200, validation=60, test=200, growth=1)
 
 
 def run(

@@ -38,7 +38,10 @@ class Effort:
     growth: int = GROWTH
 
     def limit(self, split: Split) -> Split:
-        """The split, cut to these numbers of samples, drawn evenly from its order."""
+        """The split, cut to these numbers of samples, the same ones every time.
+
+        They are drawn, for a stride through samples whose labels take turns leaves labels out.
+        """
         parts = []
         for samples, most in (
             (split.train, self.train),
@@ -46,8 +49,8 @@ class Effort:
             (split.test, self.test),
         ):
             count = len(samples) if most is None else min(most, len(samples))
-            chosen = np.linspace(0, len(samples), count, endpoint=False).astype(np.int64)
-            parts.append(samples.take(chosen))
+            drawn = np.random.default_rng(0).permutation(len(samples))[:count]
+            parts.append(samples.take(np.sort(drawn)))
         return Split(*parts)
 
 

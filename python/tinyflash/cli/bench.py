@@ -60,7 +60,7 @@ def _per_second(act: Callable[[int], object], seconds: float) -> float:
 
 
 @bench.command()
-@click.option("--quick", is_flag=True, help="One seed, fewer samples, one epoch: minutes.")
+@click.option("--quick", is_flag=True, help="One seed, fewer samples, two epochs: minutes.")
 @click.option("--json", "json_path", type=options.PATH, help="Write every run to this file.")
 @click.option("--picture", type=options.PATH, help="Draw the table into this PNG file.")
 @click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
