@@ -46,8 +46,8 @@ void tiny_follow(const tiny_scale *from, const tiny_scale *also, tiny_scale *to)
     const int32_t above = tiny_max(level(from), also ? level(also) : NOTHING);
     if (above != NOTHING) {
         to->exponent = (int8_t)tiny_clamp(above + to->gain, TINY_EXPONENT_MIN, TINY_EXPONENT_MAX);
-    } else if (to->gain < GAIN_MAX) {
-        to->gain++; /* a gradient of zeros says nothing: tiny_advance_scales takes it back */
+    } else { /* zeros say nothing about magnitudes: tiny_advance_scales takes it back */
+        to->gain = (int8_t)tiny_min(to->gain + 1, GAIN_MAX);
     }
 }
 
