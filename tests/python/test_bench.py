@@ -23,6 +23,7 @@ from tinyflash.bench.picture import draw
 from tinyflash.bench.results import Results, as_json, tables
 from tinyflash.bench.schemes import Memory
 from tinyflash.compiler import forward_graph
+from tinyflash.errors import DataError
 from tinyflash.passes.scheme import Rule, Scheme, resolve
 from tinyflash.samples import Samples
 from tinyflash.zoo import tasks
@@ -314,6 +315,20 @@ def test_an_unknown_task_is_one_line() -> None:
 def test_without_torch_it_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     assert "--ours" in refused("bench", "accuracy", "--quick", "--processes=1")
+
+
+@pytest.mark.usefixtures("one_task")
+def test_data_that_cannot_be_had_are_missed_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def absent() -> Task:
+        raise DataError("no data")
+
+    both = {"small": small_task, "absent": absent}
+    monkeypatch.setattr(tasks, "TASKS", both)
+    monkeypatch.setattr("tinyflash.bench.accuracy.TASKS", both)
+    monkeypatch.setattr("tinyflash.bench.accuracy.fill_all", lambda *_: pytest.fail("measured"))
+    assert refused("bench", "accuracy", "--ours", "--processes=1") == "no data"
 
 
 def test_tables_and_picture_of_many_tasks(tmp_path: Path) -> None:
