@@ -3,7 +3,6 @@
 
 #define VELOCITY_MAX 0x7FFF00 /* of an int16 in units of 2^-8, seen in units of 2^-16 */
 #define TWICE (1 << 24)       /* beyond twice the largest velocity */
-#define HALF_DRAW 0x80008000u /* one half in each of the fractions that are taken from a draw */
 #define ONE_Q15 0x8000
 
 tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gradient *dy,
@@ -13,7 +12,7 @@ tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gra
         .rate = state->rate,
         .momentum = phase == 0 ? rule->momentum : ONE_Q15,
         .key = tiny_tensor_key(state, id),
-        .nearest = rule->nearest ? HALF_DRAW : 0,
+        .nearest = rule->nearest,
         .moves = phase == rule->every - 1u,
         .dy_exponent = dy->scale->exponent,
     };
@@ -47,22 +46,26 @@ tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *
 }
 
 /* SPEC 6.8: the step that momentum and accumulation make of `delta`. */
-static int32_t gathered(int16_t *velocity, int32_t momentum, int32_t delta, uint32_t draw) {
+static int32_t gathered(int16_t *velocity, int32_t momentum, int32_t delta, int32_t *rest) {
     const int32_t before = (*velocity * momentum + (1 << 6)) >> 7;
     const int32_t step = tiny_clamp(delta, -TWICE, TWICE); /* so that the sum fits; it is clamped */
     const int32_t sum = tiny_clamp(before + step, -VELOCITY_MAX, VELOCITY_MAX);
-    *velocity = (int16_t)((sum + (int32_t)(draw >> 8 & 255u)) >> 8);
+    *velocity = (int16_t)((sum + *rest) >> 8);
+    *rest = (sum + *rest) & 255;
     return sum;
 }
 
-/* SPEC 6.9: as 6.4, but the fraction of a unit that the weight has is kept. */
-static void move_master(const tiny_update *update, uint32_t i, int32_t delta, uint32_t draw) {
+/* SPEC 6.4, 6.9: the weight's low byte, where it has one, keeps the upper part of its fraction. */
+static void move(const tiny_update *update, uint32_t i, int32_t delta, int32_t *rest) {
     int8_t *w = &update->to.w[i];
-    uint8_t *low = &update->to.low[i];
-    const int32_t fraction = *low << 8 | (int32_t)(draw >> 24);
+    uint8_t *low = update->to.low ? &update->to.low[i] : NULL;
+    const int32_t fraction = low ? *low << 8 | (*rest & 255) : *rest;
     const int32_t moved = *w + ((fraction - delta) >> 16);
     *w = tiny_moved(*w, fraction, delta, update->state);
-    *low = moved > 127 ? 255 : moved < -127 ? 0 : (uint8_t)((fraction - delta) >> 8 & 255);
+    *rest = (fraction - delta) & 0xFFFF;
+    if (low) {
+        *low = moved > 127 ? 255 : moved < -127 ? 0 : (uint8_t)(*rest >> 8);
+    }
 }
 
 /* SPEC 6.2: the step with the decay of weight w. */
@@ -72,21 +75,19 @@ static int32_t decayed(const tiny_update *update, int8_t w, int32_t delta) {
     return tiny_clamp(tiny_saturate32((int64_t)delta + decay), -TINY_DELTA_MAX, TINY_DELTA_MAX);
 }
 
-void tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta, uint32_t draw) {
+void tiny_move_weight(const tiny_update *update, tiny_row *row, uint32_t i, int32_t delta) {
     const tiny_course *course = &update->course;
-    const uint32_t used = course->nearest ? course->nearest : draw;
+    if (course->nearest) {
+        row->rest = update->to.low ? TINY_HALF >> 8 : TINY_HALF;
+        row->velocity_rest = TINY_HALF >> 8;
+    }
     if (update->decay) {
         delta = decayed(update, update->to.w[i], delta);
     }
     if (update->to.velocity) {
-        delta = gathered(&update->to.velocity[i], course->momentum, delta, used);
+        delta = gathered(&update->to.velocity[i], course->momentum, delta, &row->velocity_rest);
     }
-    if (!course->moves) {
-        return;
-    }
-    if (update->to.low) {
-        move_master(update, i, delta, used);
-    } else {
-        update->to.w[i] = tiny_moved(update->to.w[i], (int32_t)(used >> 16), delta, update->state);
+    if (course->moves) {
+        move(update, i, delta, &row->rest);
     }
 }

@@ -9,6 +9,7 @@
 #include "random.h"
 
 #define TINY_DELTA_MAX 0x7FFF0000 /* bound of a step in units of 2^-16 */
+#define TINY_HALF 0x8000          /* of a unit, in units of 2^-16 */
 
 /* mantissa * 2^exponent turns a sum into units of 2^-16. */
 typedef struct tiny_rate {
@@ -21,7 +22,7 @@ typedef struct tiny_course {
     tiny_factor rate; /* learning rate; mantissa 0 if this update is skipped */
     int32_t momentum; /* of the velocity, Q15 */
     uint32_t key;     /* tiny_tensor_key */
-    uint32_t nearest; /* counts as the draw where it is not 0 */
+    int32_t nearest;  /* whether every element is rounded to nearest */
     int32_t moves;    /* whether weights move, or only the velocity */
     int32_t dy_exponent;
 } tiny_course;
@@ -36,12 +37,13 @@ typedef struct tiny_update {
     tiny_state *state;
 } tiny_update;
 
-/* One row of it. */
+/* One row of it. A rest is what rounding one element left, which the next one takes up (SPEC 6.3). */
 typedef struct tiny_row {
     tiny_rate rate;
-    uint32_t key;
-    int32_t moves; /* 0: nothing in this row can change */
-    int8_t *plain; /* the weights, if nothing but SPEC 6.2 to 6.4 moves them */
+    int32_t rest;          /* of weights, in units of 2^-16 */
+    int32_t velocity_rest; /* of velocities, in units of 2^-16 */
+    int32_t moves;         /* 0: nothing in this row can change */
+    int8_t *plain;         /* the weights, if nothing but SPEC 6.2 to 6.4 moves them */
 } tiny_row;
 
 /* SPEC 6.3, 6.7, 6.8: begins an update; counts it if it is skipped. */
@@ -52,7 +54,7 @@ tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *
                               const tiny_trained *to, tiny_state *state);
 
 /* Moves weight i by `delta`, in units of 2^-16, as any rule has it (SPEC 6.4, 6.8, 6.9). */
-void tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta, uint32_t draw);
+void tiny_move_weight(const tiny_update *update, tiny_row *row, uint32_t i, int32_t delta);
 
 /* SPEC 6.2, the part that is the same for a whole row. */
 static inline tiny_rate tiny_row_rate(const tiny_course *course, const tiny_factor *factor) {
@@ -72,11 +74,13 @@ static inline int32_t tiny_delta(const tiny_rate *rate, int32_t sum) {
 static inline tiny_row tiny_begin_row(const tiny_update *update, const tiny_factor *factor,
                                       uint32_t row) {
     const tiny_rate rate = tiny_row_rate(&update->course, factor);
+    const uint32_t bits = tiny_row_bits(update->course.key, update->source, row);
     const tiny_row begun = {
-        rate,
-        tiny_row_key(update->course.key, update->source ? update->source[row] : row),
-        rate.mantissa || (factor->mantissa && update->to.velocity),
-        update->plain,
+        .rate = rate,
+        .rest = (int32_t)(bits >> 16),
+        .velocity_rest = (int32_t)(bits & 255u),
+        .moves = rate.mantissa || (factor->mantissa && update->to.velocity),
+        .plain = update->plain,
     };
     return begun;
 }
@@ -95,11 +99,11 @@ static inline int8_t tiny_moved(int8_t w, int32_t fraction, int32_t delta, tiny_
 static inline void tiny_update_weight(const tiny_update *update, tiny_row *row, uint32_t i,
                                       int32_t sum) {
     const int32_t delta = tiny_delta(&row->rate, sum);
-    const uint32_t draw = tiny_draw(&row->key);
     if (row->plain) {
-        row->plain[i] = tiny_moved(row->plain[i], (int32_t)(draw >> 16), delta, update->state);
+        row->plain[i] = tiny_moved(row->plain[i], row->rest, delta, update->state);
+        row->rest = (row->rest - delta) & 0xFFFF;
     } else {
-        tiny_move_weight(update, i, delta, draw);
+        tiny_move_weight(update, row, i, delta);
     }
 }
 

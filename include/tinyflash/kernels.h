@@ -144,8 +144,8 @@ void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tin
                             const int32_t *b, int8_t *y, tiny_band band);
 void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient *dy,
                                    const tiny_weights *w, const tiny_gradient_out *dx);
-/* x is [height][width][kept / multiplier]; a row of random bits is one output channel, its elements
- * the taps. */
+/* x is [height][width][kept / multiplier]; a row (SPEC 6.3) is one output channel, its elements the
+ * taps. */
 void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
                            const tiny_trained *w, tiny_state *state);
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -185,19 +186,16 @@ def test_mix_is_the_finaliser_of_murmurhash3() -> None:
     assert [mix(h) for h in (0, 1, 2, 0xFFFFFFFF)] == [0, 0x514E28B7, 0x30F4C306, 0x81F16F39]
 
 
-def test_draws_follow_the_generator() -> None:
+def test_a_row_of_a_step_has_its_bits() -> None:
     draw = Draw(seed=0xDEADBEEF, step=2**32 - 1, tensor=77)
-    bits = draw.bits(rows=3, count=5)
-    for row in range(3):
-        k = mix(mix(mix(mix(0xDEADBEEF) ^ (2**32 - 1)) ^ 77) ^ row)
-        for j in range(5):
-            k = (k * 1664525 + 1013904223) % 2**32
-            assert bits[row, j] == k
+    tensor = mix(mix(mix(0xDEADBEEF) ^ (2**32 - 1)) ^ 77)
+    assert draw.bits(3).tolist() == [mix(tensor ^ row) for row in range(3)]
+    assert replace(draw, source=(9, 2)).bits(2).tolist() == [mix(tensor ^ 9), mix(tensor ^ 2)]
 
 
-def test_draws_are_uniform_and_rows_differ() -> None:
-    bits = Draw(seed=5, step=0, tensor=3).bits(rows=64, count=256)
-    histogram = np.bincount((bits >> 28).ravel(), minlength=16)
-    expected = bits.size / 16
+@pytest.mark.parametrize("first", [0, 8, 16, 28])
+def test_bits_are_uniform_over_rows_steps_and_tensors(first: int) -> None:
+    drawn = [Draw(5, step, tensor).bits(64) for step in range(32) for tensor in range(8)]
+    histogram = np.bincount((np.concatenate(drawn) >> first) % 16, minlength=16)
+    expected = histogram.sum() / 16
     assert ((histogram - expected) ** 2 / expected).sum() < 40  # chi squared, 15 degrees: p < 0.001
-    assert len({tuple(row) for row in bits.tolist()}) == 64

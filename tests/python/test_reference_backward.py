@@ -138,16 +138,19 @@ def test_dead_rows_stay_and_steps_are_bounded() -> None:
     assert new.to.values.tolist() == [[5], [-127]]
 
 
-def test_biases_draw_along_one_row_and_keep_their_limit() -> None:
-    dy, rate, draw = ints([[1, 4, -4], [1, 4, -4]]), Factor(2**15, -17), Draw(3, 1, 9)
-    b = Trained(ints([0, -999, 1000]))
-    new = update.update_bias(b, dy, rates(1, 1, 0), Rule(rate), draw, limit=1000)
-    first = int(draw.bits(1, 3)[0, 0]) >> 16
-    assert new.values.tolist() == [(first - 2**15) >> 16, -1000, 1000]
+def test_each_bias_is_a_row_and_keeps_its_limit() -> None:
+    dy, rate = ints([[1, 1, 4, -4], [1, 1, 4, -4]]), Factor(2**15, -17)
+    draw = Draw(3, 1, 9, source=(0, 7, 8, 9))
+    b = Trained(ints([0, 0, -999, 1000]))
+    new = update.update_bias(b, dy, rates(1, 1, 1, 0), Rule(rate), draw, limit=1000)
+    first, second = (int(k) >> 16 for k in draw.bits(4)[:2])
+    assert first != second
+    moved = [(u - 2**15) >> 16 for u in (first, second)]
+    assert new.values.tolist() == [*moved, -1000, 1000]
 
 
-def test_the_same_weights_in_any_kept_part_draw_the_same_bits() -> None:
-    few, many = (Draw(5, 6, 7).bits(rows, 4) for rows in (2, 9))
+def test_the_same_weights_in_any_kept_part_have_the_same_bits() -> None:
+    few, many = (Draw(5, 6, 7).bits(rows) for rows in (2, 9))
     assert np.array_equal(few, many[:2])
 
 

@@ -1,9 +1,13 @@
-"""SPEC 6.7 to 6.9 by hand and by statistics: velocities, low bytes, decay, rounding to nearest.
+"""SPEC 6.3, 6.7 to 6.9 by hand and by statistics: rests along a row, velocities, low bytes, decay,
+rounding to nearest.
 
 The kernels have the same bits (tests/agree/test_kernels.py), so what holds here holds of them.
 """
 
 from __future__ import annotations
+
+import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -49,6 +53,46 @@ def position(trained: Trained) -> np.ndarray:
     """The 16-bit weight, in units of the 8-bit one."""
     assert trained.low is not None
     return trained.values + (trained.low - 128) / 256
+
+
+# ---- Rests along a row ---------------------------------------------------------------------------
+
+
+def test_what_rounding_leaves_goes_to_the_next_element() -> None:
+    draw, units = Draw(1, 7, 2), [0.75, -0.5, 300.0, 0.25, 0.125]
+    a = ints([[int(8 * u) for u in units]])
+    new = update.update_rows(Trained(ints([[0] * 5])), a, Factors.of([0.125]), Rule(UNIT), draw)
+    u, expected = Fraction(int(draw.bits(1)[0]) >> 16, 2**16), []
+    for step_of in units:
+        t = u - Fraction(step_of)
+        expected.append(max(math.floor(t), -127))
+        u = t % 1  # of the third element too, which the clamp stops
+    assert new.to.values.tolist() == [expected]
+    assert new.saturated == 1
+
+
+def uneven() -> Ints:
+    """Sums of every size and sign, as steps of 1/1000 of a unit each."""
+    return ints(np.random.default_rng(0).integers(-2000, 2000, (ROWS, COLUMNS)))
+
+
+def test_errors_of_adjacent_elements_sum_to_less_than_a_unit() -> None:
+    a = uneven()
+    new = update.update_rows(fresh(), a, Factors.of([1e-3] * ROWS), Rule(UNIT), Draw(1, 0, 2))
+    errors = np.pad(np.cumsum(new.to.values + a / 1000, axis=1), ((0, 0), (1, 0)))
+    assert (np.ptp(errors, axis=1) < 1.01).all()  # over any stretch of a row
+    assert len(np.unique(np.sign(errors[:, -1]))) == 2  # rows begin anywhere
+
+
+def test_the_rounding_of_each_element_is_unbiased() -> None:
+    a, steps = uneven(), 400
+    total = zeros()
+    for number in range(steps):
+        rates = Factors.of([1e-3] * ROWS)
+        total += update.update_rows(fresh(), a, rates, Rule(UNIT), Draw(1, number, 2)).to.values
+    error = total / steps + a / 1000
+    assert np.abs(error).max() < 5 * 0.5 / np.sqrt(steps)
+    assert abs(error.mean()) < 4 * 0.5 / np.sqrt(steps * ROWS * COLUMNS)
 
 
 # ---- Velocity ------------------------------------------------------------------------------------

@@ -12,14 +12,11 @@ static int32_t gathered(int32_t *velocity, int32_t momentum, int32_t delta) {
 void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, int32_t *velocity,
                       tiny_state *state) {
     const tiny_course course = tiny_begin_course(&op->rule, op->id, dy, state);
-    const uint32_t first = tiny_row_key(course.key, 0);
-    uint32_t key = first;
     for (uint32_t o = 0; o < op->out; o++) {
-        const tiny_rate rate = tiny_row_rate(&course, &op->rate[o]);
-        const uint32_t draw = op->source ? tiny_draw_at(first, op->source[o]) : tiny_draw(&key);
         if (op->rate[o].mantissa == 0) {
             continue;
         }
+        const tiny_rate rate = tiny_row_rate(&course, &op->rate[o]);
         int32_t sum = 0;
         for (uint32_t n = 0; n < op->rows; n++) {
             sum += dy->d[n * op->out + o];
@@ -29,7 +26,8 @@ void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, 
             delta = gathered(&velocity[o], course.momentum, delta);
         }
         if (course.moves) {
-            const int32_t fraction = (int32_t)((course.nearest ? course.nearest : draw) >> 16);
+            const uint32_t bits = tiny_row_bits(course.key, op->source, o);
+            const int32_t fraction = course.nearest ? TINY_HALF : (int32_t)(bits >> 16);
             const int64_t moved = (int64_t)b[o] + ((fraction - delta) >> 16);
             b[o] = tiny_clamp(tiny_saturate32(moved), -op->limit, op->limit);
         }

@@ -26,25 +26,11 @@ class Draw:
     tensor: int  # id in the source model
     source: tuple[int, ...] = ()  # numbers of the output channels there; empty: their own
 
-    def bits(self, rows: int, count: int) -> Ints:
-        """32 random bits for each of `count` elements of `rows` rows."""
-        return self._bits(self.source or tuple(range(rows)), count)
+    def bits(self, rows: int) -> Ints:
+        """32 random bits for each of `rows` rows."""
+        return ints([self._bits(row) for row in self.source or range(rows)])
 
-    def bits_of_channels(self, count: int) -> Ints:
-        """32 random bits for each of `count` biases, which are one row."""
-        if not self.source:
-            return ints(self._bits((0,), count)[0])
-        return ints(self._bits((0,), max(self.source) + 1)[0, list(self.source)])
-
-    def _bits(self, rows: tuple[int, ...], count: int) -> Ints:
-        k = np.array([self._key(row) for row in rows], dtype=np.uint64)
-        drawn = np.empty((len(rows), count), dtype=np.int64)
-        for j in range(count):
-            k = (k * np.uint64(1664525) + np.uint64(1013904223)) & np.uint64(_MASK32)
-            drawn[:, j] = k
-        return drawn
-
-    def _key(self, row: int) -> int:
+    def _bits(self, row: int) -> int:
         return mix(mix(mix(mix(self.seed) ^ self.step) ^ self.tensor) ^ row)
 
 
@@ -128,17 +114,19 @@ class Updated:
 def update_rows(old: Trained, a: Ints, rates: Factors, rule: Rule, draw: Draw) -> Updated:
     """SPEC 6.4, 6.8, 6.9: weights and their sums a, [rows][elements], rates [rows]."""
     column = Factors(rates.mantissa[:, None], rates.exponent[:, None])
-    k = draw.bits(*old.values.shape)
+    k = draw.bits(len(old.values))[:, None]
     delta = _clamp(_step(a, column, rule) + _decay(old.values, rule), _DELTA_MAX)
     velocity, low = old.velocity, old.low
     if velocity is not None:
         damped = (velocity * _momentum(rule, draw.step) + 2**6) >> 7
         delta = _clamp(damped + delta, 0x7FFF00)
-        velocity = (delta + _part(k, 8, 8, rule)) >> 8
+        velocity = (delta + _rests(k, delta, 8, rule)) >> 8
     moved = old.values
     if _moves(rule, draw.step):
-        u = _part(k, 16, 16, rule) if low is None else (low << 8) + _part(k, 24, 8, rule)
-        t = u - delta
+        bits = 16 if low is None else 8
+        t = _rests(k >> 16, -delta, bits, rule) - delta
+        if low is not None:
+            t += low << 8
         moved = old.values + (t >> 16)
         if low is not None:
             low = np.where(moved > WEIGHT_LIMIT, 255, np.where(moved < -WEIGHT_LIMIT, 0, t >> 8))
@@ -156,7 +144,7 @@ def update_bias(
     old: Trained, dy: Ints, rates: Factors, rule: Rule, draw: Draw, limit: int
 ) -> Trained:
     """SPEC 6.5, 6.8: biases [out], dy [rows][out], rates [out]."""
-    k = draw.bits_of_channels(old.values.size)
+    k = draw.bits(old.values.size)
     delta = _step(dy.sum(axis=0), rates, rule)
     velocity = old.velocity
     if velocity is not None:
@@ -165,7 +153,8 @@ def update_bias(
         delta = velocity = _clamp(damped + delta, _DELTA_MAX)
     moved = old.values
     if _moves(rule, draw.step):
-        moved = _clamp(old.values + ((_part(k, 16, 16, rule) - delta) >> 16), limit)
+        u = 2**15 if rule.nearest else k >> 16
+        moved = _clamp(old.values + ((u - delta) >> 16), limit)
     alive = rates.mantissa != 0
     return Trained(ints(np.where(alive, moved, old.values)), _only(alive, velocity, old.velocity))
 
@@ -178,9 +167,15 @@ def _clamp(v: Ints, limit: int) -> Ints:
     return np.clip(v, -limit, limit)
 
 
-def _part(k: Ints, first: int, bits: int, rule: Rule) -> Ints:
-    """SPEC 6.3: some bits of the draws; their half with `nearest`."""
-    return np.full_like(k, 1 << (bits - 1)) if rule.nearest else (k >> first) % (1 << bits)
+def _rests(first: Ints, added: Ints, bits: int, rule: Rule) -> Ints:
+    """SPEC 6.3: what each element [rows][elements] is rounded with, `bits` bits below a unit: the
+    first of a row with the lowest bits of first [rows][1], and each with what `added` of the one
+    before left of them.
+    """
+    if rule.nearest:
+        return np.full_like(added, 1 << (bits - 1))
+    left = np.cumsum(added, axis=1) - added
+    return (first + left) % (1 << bits)
 
 
 def _momentum(rule: Rule, step: int) -> int:
