@@ -4,6 +4,9 @@
 #define VELOCITY_MAX 0x7FFF00 /* of an int16 in units of 2^-8, seen in units of 2^-16 */
 #define TWICE (1 << 24)       /* beyond twice the largest velocity */
 #define ONE_Q15 0x8000
+/* Rests that round to nearest: a weight and a velocity; a weight with a low byte and a velocity. */
+#define HALVES 0x80000080u
+#define HALVES_BELOW_LOW 0x00800080u
 
 tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gradient *dy,
                               tiny_state *state) {
@@ -46,26 +49,28 @@ tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *
 }
 
 /* SPEC 6.8: the step that momentum and accumulation make of `delta`. */
-static int32_t gathered(int16_t *velocity, int32_t momentum, int32_t delta, int32_t *rest) {
+static int32_t gathered(int16_t *velocity, int32_t momentum, int32_t delta, uint32_t *rests) {
     const int32_t before = (*velocity * momentum + (1 << 6)) >> 7;
     const int32_t step = tiny_clamp(delta, -TWICE, TWICE); /* so that the sum fits; it is clamped */
     const int32_t sum = tiny_clamp(before + step, -VELOCITY_MAX, VELOCITY_MAX);
-    *velocity = (int16_t)((sum + *rest) >> 8);
-    *rest = (sum + *rest) & 255;
+    const int32_t rounded = sum + (int32_t)(*rests & 255u);
+    *velocity = (int16_t)(rounded >> 8);
+    *rests = (*rests & ~255u) | ((uint32_t)rounded & 255u);
     return sum;
 }
 
-/* SPEC 6.4, 6.9: the weight's low byte, where it has one, keeps the upper part of its fraction. */
-static void move(const tiny_update *update, uint32_t i, int32_t delta, int32_t *rest) {
+/* SPEC 6.4, 6.9: the low byte of a weight that has one keeps the upper part of its fraction. */
+static void move(const tiny_update *update, uint32_t i, int32_t delta, uint32_t *rests) {
     int8_t *w = &update->to.w[i];
     uint8_t *low = update->to.low ? &update->to.low[i] : NULL;
-    const int32_t fraction = low ? *low << 8 | (*rest & 255) : *rest;
+    const int32_t rest = (int32_t)(*rests >> 16);
+    const int32_t fraction = low ? *low << 8 | (rest & 255) : rest;
     const int32_t moved = *w + ((fraction - delta) >> 16);
     *w = tiny_moved(*w, fraction, delta, update->state);
-    *rest = (fraction - delta) & 0xFFFF;
     if (low) {
-        *low = moved > 127 ? 255 : moved < -127 ? 0 : (uint8_t)(*rest >> 8);
+        *low = moved > 127 ? 255 : moved < -127 ? 0 : (uint8_t)((fraction - delta) >> 8 & 255);
     }
+    *rests -= (uint32_t)delta << 16; /* mod 2^8, the low byte makes no difference */
 }
 
 /* SPEC 6.2: the step with the decay of weight w. */
@@ -75,19 +80,19 @@ static int32_t decayed(const tiny_update *update, int8_t w, int32_t delta) {
     return tiny_clamp(tiny_saturate32((int64_t)delta + decay), -TINY_DELTA_MAX, TINY_DELTA_MAX);
 }
 
-void tiny_move_weight(const tiny_update *update, tiny_row *row, uint32_t i, int32_t delta) {
+uint32_t tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta, uint32_t rests) {
     const tiny_course *course = &update->course;
     if (course->nearest) {
-        row->rest = update->to.low ? TINY_HALF >> 8 : TINY_HALF;
-        row->velocity_rest = TINY_HALF >> 8;
+        rests = update->to.low ? HALVES_BELOW_LOW : HALVES;
     }
     if (update->decay) {
         delta = decayed(update, update->to.w[i], delta);
     }
     if (update->to.velocity) {
-        delta = gathered(&update->to.velocity[i], course->momentum, delta, &row->velocity_rest);
+        delta = gathered(&update->to.velocity[i], course->momentum, delta, &rests);
     }
     if (course->moves) {
-        move(update, i, delta, &row->rest);
+        move(update, i, delta, &rests);
     }
+    return rests;
 }

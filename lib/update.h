@@ -9,7 +9,6 @@
 #include "random.h"
 
 #define TINY_DELTA_MAX 0x7FFF0000 /* bound of a step in units of 2^-16 */
-#define TINY_HALF 0x8000          /* of a unit, in units of 2^-16 */
 
 /* mantissa * 2^exponent turns a sum into units of 2^-16. */
 typedef struct tiny_rate {
@@ -37,13 +36,13 @@ typedef struct tiny_update {
     tiny_state *state;
 } tiny_update;
 
-/* One row of it. A rest is what rounding one element left, which the next one takes up (SPEC 6.3). */
+/* One row of it. What rounding leaves of an element goes to the next (SPEC 6.3): of a weight in the
+ * upper 16 bits of `rests`, of a velocity in the lowest 8, both in units of 2^-16. */
 typedef struct tiny_row {
     tiny_rate rate;
-    int32_t rest;          /* of weights, in units of 2^-16 */
-    int32_t velocity_rest; /* of velocities, in units of 2^-16 */
-    int32_t moves;         /* 0: nothing in this row can change */
-    int8_t *plain;         /* the weights, if nothing but SPEC 6.2 to 6.4 moves them */
+    uint32_t rests;
+    int32_t moves; /* 0: nothing in this row can change */
+    int8_t *plain; /* the weights, if nothing but SPEC 6.2 to 6.4 moves them */
 } tiny_row;
 
 /* SPEC 6.3, 6.7, 6.8: begins an update; counts it if it is skipped. */
@@ -53,8 +52,9 @@ tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gra
 tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *dy,
                               const tiny_trained *to, tiny_state *state);
 
-/* Moves weight i by `delta`, in units of 2^-16, as any rule has it (SPEC 6.4, 6.8, 6.9). */
-void tiny_move_weight(const tiny_update *update, tiny_row *row, uint32_t i, int32_t delta);
+/* Moves weight i by `delta`, in units of 2^-16, as any rule has it (SPEC 6.4, 6.8, 6.9). Returns the
+ * rests for the next one. */
+uint32_t tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta, uint32_t rests);
 
 /* SPEC 6.2, the part that is the same for a whole row. */
 static inline tiny_rate tiny_row_rate(const tiny_course *course, const tiny_factor *factor) {
@@ -74,11 +74,9 @@ static inline int32_t tiny_delta(const tiny_rate *rate, int32_t sum) {
 static inline tiny_row tiny_begin_row(const tiny_update *update, const tiny_factor *factor,
                                       uint32_t row) {
     const tiny_rate rate = tiny_row_rate(&update->course, factor);
-    const uint32_t bits = tiny_row_bits(update->course.key, update->source, row);
     const tiny_row begun = {
         .rate = rate,
-        .rest = (int32_t)(bits >> 16),
-        .velocity_rest = (int32_t)(bits & 255u),
+        .rests = tiny_row_bits(update->course.key, update->source, row),
         .moves = rate.mantissa || (factor->mantissa && update->to.velocity),
         .plain = update->plain,
     };
@@ -100,10 +98,11 @@ static inline void tiny_update_weight(const tiny_update *update, tiny_row *row, 
                                       int32_t sum) {
     const int32_t delta = tiny_delta(&row->rate, sum);
     if (row->plain) {
-        row->plain[i] = tiny_moved(row->plain[i], row->rest, delta, update->state);
-        row->rest = (row->rest - delta) & 0xFFFF;
+        const int32_t fraction = (int32_t)(row->rests >> 16);
+        row->plain[i] = tiny_moved(row->plain[i], fraction, delta, update->state);
+        row->rests -= (uint32_t)delta << 16;
     } else {
-        tiny_move_weight(update, row, i, delta);
+        row->rests = tiny_move_weight(update, i, delta, row->rests);
     }
 }
 

@@ -2,6 +2,8 @@
 #include "arith.h"
 #include "update.h"
 
+#define HALF 0x8000 /* of a unit, in units of 2^-16 */
+
 /* SPEC 6.8, for biases: the step that momentum and accumulation make of `delta`. */
 static int32_t gathered(int32_t *velocity, int32_t momentum, int32_t delta) {
     const int64_t sum = (int64_t)*velocity * momentum / 0x8000 + delta;
@@ -27,7 +29,7 @@ void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, 
         }
         if (course.moves) {
             const uint32_t bits = tiny_row_bits(course.key, op->source, o);
-            const int32_t fraction = course.nearest ? TINY_HALF : (int32_t)(bits >> 16);
+            const int32_t fraction = course.nearest ? HALF : (int32_t)(bits >> 16);
             const int64_t moved = (int64_t)b[o] + ((fraction - delta) >> 16);
             b[o] = tiny_clamp(tiny_saturate32(moved), -op->limit, op->limit);
         }
