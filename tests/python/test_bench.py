@@ -307,8 +307,24 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("one_task")
-def test_an_unknown_task_is_one_line() -> None:
+def test_other_seeds_and_single_methods(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    ran = tinyflash(
+        *("bench", "accuracy", "--quick", "--processes=1", "--seed=4", f"--json={file}"),
+        *("--method=head", "--method=int8-sparse"),
+    )
+    assert ran.exit_code == 0, ran.output
+    cells = json.loads(file.read_text())["cells"]
+    assert {c["method"] for c in cells} == {"head", "int8-sparse"}
+    assert {run["seed"] for c in cells for run in c["runs"]} == {4}
+
+
+@pytest.mark.usefixtures("one_task")
+def test_what_is_not_there_is_one_line() -> None:
     assert refused("bench", "accuracy", "--task", "big") == "no task 'big'; there are small"
+    assert "no method 'best'; there are float-" in refused("bench", "accuracy", "--method", "best")
+    alone = refused("bench", "accuracy", "--ours", "--method", "float-full")
+    assert alone == "no method is left: all of float-full need torch"
 
 
 @pytest.mark.usefixtures("one_task")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tinyflash.bench.cell import Effort
-from tinyflash.bench.methods import METHODS
+from tinyflash.bench.methods import METHODS, Method
 from tinyflash.bench.pool import Listener, fill_all
 from tinyflash.bench.results import Results
 from tinyflash.bench.store import Store
@@ -18,25 +19,46 @@ WHOLE = Effort()
 QUICK = Effort(seeds=(0,), epochs=2, train=200, validation=60, test=200, growth=1)
 
 
+def effort(quick: bool, first_seed: int = 0) -> Effort:
+    """QUICK or WHOLE, its seeds counted from `first_seed`."""
+    base = QUICK if quick else WHOLE
+    return replace(base, seeds=tuple(first_seed + seed for seed in base.seeds))
+
+
+def chosen_tasks(names: Sequence[str]) -> tuple[str, ...]:
+    """Those named, each once; all of them if none is."""
+    return _chosen("task", names, tuple(TASKS))
+
+
+def chosen_methods(names: Sequence[str], ours: bool) -> tuple[Method, ...]:
+    """Those named, or all; of them, with `ours`, those that need no torch."""
+    named = _chosen("method", names, tuple(m.name for m in METHODS))
+    found = tuple(m for m in METHODS if m.name in named and (not ours or m.arithmetic == "int8"))
+    if not found:
+        raise DataError(f"no method is left: all of {', '.join(named)} need torch")
+    return found
+
+
+def _chosen(what: str, names: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in known:
+            raise DataError(f"no {what} {name!r}; there are {', '.join(known)}")
+    return tuple(dict.fromkeys(names)) or known
+
+
 def run(
-    tasks: Sequence[str], ours: bool, effort: Effort, store: Store, processes: int, listen: Listener
+    tasks: tuple[str, ...],
+    methods: tuple[Method, ...],
+    effort: Effort,
+    store: Store,
+    processes: int,
+    listen: Listener,
 ) -> Results:
-    """All methods, or `ours` alone, on `tasks`; all of them if none is named."""
-    for name in tasks:
-        if name not in TASKS:
-            raise DataError(f"no task {name!r}; there are {', '.join(TASKS)}")
-    chosen = tuple(dict.fromkeys(tasks)) or tuple(TASKS)
-    methods = tuple(m for m in METHODS if not ours or m.arithmetic == "int8")
-    if not ours:
+    """Every method on every task."""
+    if any(m.arithmetic != "int8" for m in methods):
         load_torch()
-    for name in chosen:
+    for name in tasks:
         load_task(name)  # what cannot be had is missed now, not after half an hour
     start = time.perf_counter()
-    cells = fill_all(chosen, methods, effort, store, processes, listen)
-    return Results(chosen, methods, cells, effort, time.perf_counter() - start)
-
-
-def cells(tasks: Sequence[str], ours: bool) -> int:
-    """How many there are to fill."""
-    methods = sum(not ours or m.arithmetic == "int8" for m in METHODS)
-    return methods * (len(set(tasks)) or len(TASKS))
+    cells = fill_all(tasks, methods, effort, store, processes, listen)
+    return Results(tasks, methods, cells, effort, time.perf_counter() - start)

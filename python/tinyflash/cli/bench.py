@@ -64,7 +64,11 @@ def _per_second(act: Callable[[int], object], seconds: float) -> float:
 @click.option("--json", "json_path", type=options.PATH, help="Write every run to this file.")
 @click.option("--picture", type=options.PATH, help="Draw the table into this PNG file.")
 @click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
+@click.option("--method", "methods", multiple=True, help="Only this method; may be repeated.")
 @click.option("--ours", is_flag=True, help="Only methods of tinyflash, which need no torch.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The first seed."
+)
 @click.option("--fresh", is_flag=True, help="Measure again what earlier runs have left.")
 @click.option(
     "--processes",
@@ -77,7 +81,9 @@ def accuracy(
     json_path: Path | None,
     picture: Path | None,
     tasks: tuple[str, ...],
+    methods: tuple[str, ...],
     ours: bool,
+    seed: int,
     fresh: bool,
     processes: int,
 ) -> None:
@@ -86,7 +92,7 @@ def accuracy(
     Each method's rate is chosen on validation samples and judged on test samples. An interrupted
     run goes on where it stopped.
     """
-    from tinyflash.bench.accuracy import QUICK, WHOLE, cells, run
+    from tinyflash.bench.accuracy import chosen_methods, chosen_tasks, effort, run
     from tinyflash.bench.picture import draw
     from tinyflash.bench.results import as_json, mark, tables
     from tinyflash.bench.store import Store
@@ -94,9 +100,9 @@ def accuracy(
     for path in (json_path, picture):
         if path is not None:
             to_write(path)
-    effort, store = QUICK if quick else WHOLE, Store(fresh=fresh)
-    with noting("accuracy", cells(tasks, ours)) as listen:
-        results = run(tasks, ours, effort, store, processes, listen)
+    what, how = chosen_tasks(tasks), chosen_methods(methods, ours)
+    with noting("accuracy", len(what) * len(how)) as listen:
+        results = run(what, how, effort(quick, seed), Store(fresh=fresh), processes, listen)
     for rows in tables(results):
         output().print(rows)
     if quick:
