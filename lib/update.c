@@ -4,9 +4,9 @@
 #define VELOCITY_MAX 0x7FFF00 /* of an int16 in units of 2^-8, seen in units of 2^-16 */
 #define TWICE (1 << 24)       /* beyond twice the largest velocity */
 #define ONE_Q15 0x8000
-/* Rests that round to nearest: a weight and a velocity; a weight with a low byte and a velocity. */
+/* Remainders that round to nearest: of a weight and a velocity, without and with a low byte. */
 #define HALVES 0x80000080u
-#define HALVES_BELOW_LOW 0x00800080u
+#define HALVES_WITH_LOW 0x00800080u
 
 tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gradient *dy,
                               tiny_state *state) {
@@ -49,28 +49,28 @@ tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *
 }
 
 /* SPEC 6.8: the step that momentum and accumulation make of `delta`. */
-static int32_t gathered(int16_t *velocity, int32_t momentum, int32_t delta, uint32_t *rests) {
+static int32_t gathered(int16_t *velocity, int32_t momentum, int32_t delta, uint32_t *remainders) {
     const int32_t before = (*velocity * momentum + (1 << 6)) >> 7;
     const int32_t step = tiny_clamp(delta, -TWICE, TWICE); /* so that the sum fits; it is clamped */
     const int32_t sum = tiny_clamp(before + step, -VELOCITY_MAX, VELOCITY_MAX);
-    const int32_t rounded = sum + (int32_t)(*rests & 255u);
+    const int32_t rounded = sum + (int32_t)(*remainders & 255u);
     *velocity = (int16_t)(rounded >> 8);
-    *rests = (*rests & ~255u) | ((uint32_t)rounded & 255u);
+    *remainders = (*remainders & ~255u) | ((uint32_t)rounded & 255u);
     return sum;
 }
 
 /* SPEC 6.4, 6.9: the low byte of a weight that has one keeps the upper part of its fraction. */
-static void move(const tiny_update *update, uint32_t i, int32_t delta, uint32_t *rests) {
+static void move(const tiny_update *update, uint32_t i, int32_t delta, uint32_t *remainders) {
     int8_t *w = &update->to.w[i];
-    uint8_t *low = update->to.low ? &update->to.low[i] : NULL;
-    const int32_t rest = (int32_t)(*rests >> 16);
-    const int32_t fraction = low ? *low << 8 | (rest & 255) : rest;
-    const int32_t moved = *w + ((fraction - delta) >> 16);
-    *w = tiny_moved(*w, fraction, delta, update->state);
-    if (low) {
+    int32_t fraction = (int32_t)(*remainders >> 16);
+    if (update->to.low) {
+        uint8_t *low = &update->to.low[i];
+        fraction = *low << 8 | (fraction & 255);
+        const int32_t moved = *w + ((fraction - delta) >> 16);
         *low = moved > 127 ? 255 : moved < -127 ? 0 : (uint8_t)((fraction - delta) >> 8 & 255);
     }
-    *rests -= (uint32_t)delta << 16; /* mod 2^8, the low byte makes no difference */
+    *w = tiny_moved(*w, fraction, delta, update->state);
+    *remainders -= (uint32_t)delta << 16; /* the low byte, times 2^8, adds nothing to t mod 2^8 */
 }
 
 /* SPEC 6.2: the step with the decay of weight w. */
@@ -80,19 +80,20 @@ static int32_t decayed(const tiny_update *update, int8_t w, int32_t delta) {
     return tiny_clamp(tiny_saturate32((int64_t)delta + decay), -TINY_DELTA_MAX, TINY_DELTA_MAX);
 }
 
-uint32_t tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta, uint32_t rests) {
+uint32_t tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta,
+                          uint32_t remainders) {
     const tiny_course *course = &update->course;
     if (course->nearest) {
-        rests = update->to.low ? HALVES_BELOW_LOW : HALVES;
+        remainders = update->to.low ? HALVES_WITH_LOW : HALVES;
     }
     if (update->decay) {
         delta = decayed(update, update->to.w[i], delta);
     }
     if (update->to.velocity) {
-        delta = gathered(&update->to.velocity[i], course->momentum, delta, &rests);
+        delta = gathered(&update->to.velocity[i], course->momentum, delta, &remainders);
     }
     if (course->moves) {
-        move(update, i, delta, &rests);
+        move(update, i, delta, &remainders);
     }
-    return rests;
+    return remainders;
 }

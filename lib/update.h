@@ -36,11 +36,12 @@ typedef struct tiny_update {
     tiny_state *state;
 } tiny_update;
 
-/* One row of it. What rounding leaves of an element goes to the next (SPEC 6.3): of a weight in the
- * upper 16 bits of `rests`, of a velocity in the lowest 8, both in units of 2^-16. */
+/* One row of it. The remainder of rounding an element goes to the next (SPEC 6.3): of a weight in the
+ * upper 16 bits of `remainders`, of which the lower 8 count if it has a low byte; of a velocity in the
+ * lowest 8. Both are in units of 2^-16. */
 typedef struct tiny_row {
     tiny_rate rate;
-    uint32_t rests;
+    uint32_t remainders;
     int32_t moves; /* 0: nothing in this row can change */
     int8_t *plain; /* the weights, if nothing but SPEC 6.2 to 6.4 moves them */
 } tiny_row;
@@ -53,8 +54,9 @@ tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *
                               const tiny_trained *to, tiny_state *state);
 
 /* Moves weight i by `delta`, in units of 2^-16, as any rule has it (SPEC 6.4, 6.8, 6.9). Returns the
- * rests for the next one. */
-uint32_t tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta, uint32_t rests);
+ * remainders for the next one. */
+uint32_t tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta,
+                          uint32_t remainders);
 
 /* SPEC 6.2, the part that is the same for a whole row. */
 static inline tiny_rate tiny_row_rate(const tiny_course *course, const tiny_factor *factor) {
@@ -76,7 +78,7 @@ static inline tiny_row tiny_begin_row(const tiny_update *update, const tiny_fact
     const tiny_rate rate = tiny_row_rate(&update->course, factor);
     const tiny_row begun = {
         .rate = rate,
-        .rests = tiny_row_bits(update->course.key, update->source, row),
+        .remainders = tiny_row_bits(update->course.key, update->source, row),
         .moves = rate.mantissa || (factor->mantissa && update->to.velocity),
         .plain = update->plain,
     };
@@ -98,11 +100,11 @@ static inline void tiny_update_weight(const tiny_update *update, tiny_row *row, 
                                       int32_t sum) {
     const int32_t delta = tiny_delta(&row->rate, sum);
     if (row->plain) {
-        const int32_t fraction = (int32_t)(row->rests >> 16);
+        const int32_t fraction = (int32_t)(row->remainders >> 16);
         row->plain[i] = tiny_moved(row->plain[i], fraction, delta, update->state);
-        row->rests -= (uint32_t)delta << 16;
+        row->remainders -= (uint32_t)delta << 16;
     } else {
-        row->rests = tiny_move_weight(update, i, delta, row->rests);
+        row->remainders = tiny_move_weight(update, i, delta, row->remainders);
     }
 }
 

@@ -38,6 +38,7 @@ OPTIMIZERS = {
     "decay": Optimizer(weight_decay=0.01),
     "large decay": Optimizer(weight_decay=1.0, master=True, accumulate=2),
     "rounding to nearest": Optimizer(rounding="nearest"),
+    "momentum, rounding to nearest": Optimizer(momentum=0.9, rounding="nearest"),
     "all, rounding to nearest": Optimizer(0.9, 0.1, 2, True, "nearest"),
     "a limit of none": Optimizer(saturation_limit=0.0),
     "a limit and momentum": Optimizer(saturation_limit=0.03, momentum=0.75, master=True),

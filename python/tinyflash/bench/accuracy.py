@@ -27,23 +27,21 @@ def effort(quick: bool, first_seed: int = 0) -> Effort:
 
 def chosen_tasks(names: Sequence[str]) -> tuple[str, ...]:
     """Those named, each once; all of them if none is."""
-    return _chosen("task", names, tuple(TASKS))
+    return _chosen("task", names, list(TASKS))
 
 
 def chosen_methods(names: Sequence[str], ours: bool) -> tuple[Method, ...]:
-    """Those named, or all; of them, with `ours`, those that need no torch."""
-    named = _chosen("method", names, tuple(m.name for m in METHODS))
-    found = tuple(m for m in METHODS if m.name in named and (not ours or m.arithmetic == "int8"))
-    if not found:
-        raise DataError(f"no method is left: all of {', '.join(named)} need torch")
-    return found
+    """Those named, or all; `ours`: those that need no torch, and no others may be named."""
+    known = [m for m in METHODS if not ours or m.arithmetic == "int8"]
+    named = _chosen("method without torch" if ours else "method", names, [m.name for m in known])
+    return tuple(m for m in known if m.name in named)
 
 
-def _chosen(what: str, names: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
+def _chosen(what: str, names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in known:
             raise DataError(f"no {what} {name!r}; there are {', '.join(known)}")
-    return tuple(dict.fromkeys(names)) or known
+    return tuple(dict.fromkeys(names or known))
 
 
 def run(

@@ -120,11 +120,12 @@ def update_rows(old: Trained, a: Ints, rates: Factors, rule: Rule, draw: Draw) -
     if velocity is not None:
         damped = (velocity * _momentum(rule, draw.step) + 2**6) >> 7
         delta = _clamp(damped + delta, 0x7FFF00)
-        velocity = (delta + _rests(k, delta, 8, rule)) >> 8
+        velocity = (delta + _remainders(k, delta, 8, rule)) >> 8
     moved = old.values
     if _moves(rule, draw.step):
         bits = 16 if low is None else 8
-        t = _rests(k >> 16, -delta, bits, rule) - delta
+        step = -delta
+        t = _remainders(k >> 16, step, bits, rule) + step
         if low is not None:
             t += low << 8
         moved = old.values + (t >> 16)
@@ -167,10 +168,9 @@ def _clamp(v: Ints, limit: int) -> Ints:
     return np.clip(v, -limit, limit)
 
 
-def _rests(first: Ints, added: Ints, bits: int, rule: Rule) -> Ints:
-    """SPEC 6.3: what each element [rows][elements] is rounded with, `bits` bits below a unit: the
-    first of a row with the lowest bits of first [rows][1], and each with what `added` of the one
-    before left of them.
+def _remainders(first: Ints, added: Ints, bits: int, rule: Rule) -> Ints:
+    """SPEC 6.3: what each element [rows][elements] is rounded with, `bits` bits: the lowest of
+    first [rows][1], and from then on those of the sum of it and `added` of the element before.
     """
     if rule.nearest:
         return np.full_like(added, 1 << (bits - 1))

@@ -24,7 +24,7 @@ _FASHION = (500, 500, 2000)
 def faces() -> Task:
     """Faces against other pictures, with MLPerf Tiny's person detector.
 
-    Three epochs would do, but only at rates at which runs of any arithmetic collapse at times.
+    Three epochs suffice only at rates at which single runs collapse, in float as in int8.
     """
     graph = read(mlperf_tiny("visual_wake_words"))
     pictures, labels = lfw_faces()
