@@ -2,8 +2,8 @@
 
 A kernel trains the first channels of what it reads. So the layer that makes them has to make them
 in another order, and all that handles them on the way goes along: weights, biases and scales. No
-output changes. Among the trained ones the order of the source is kept, and with it the
-order in which remainders of rounding go along a row (SPEC 6.3).
+output changes. Among the trained ones the order of the source is kept, and with it the order in
+which remainders of rounding go along a row (SPEC 6.3).
 """
 
 from __future__ import annotations

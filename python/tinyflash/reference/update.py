@@ -123,11 +123,8 @@ def update_rows(old: Trained, a: Ints, rates: Factors, rule: Rule, draw: Draw) -
         velocity = (delta + _remainders(k, delta, 8, rule)) >> 8
     moved = old.values
     if _moves(rule, draw.step):
-        bits = 16 if low is None else 8
-        step = -delta
-        t = _remainders(k >> 16, step, bits, rule) + step
-        if low is not None:
-            t += low << 8
+        u = _remainders(k >> 16, -delta, 16 if low is None else 8, rule)
+        t = u - delta if low is None else (low << 8) + u - delta
         moved = old.values + (t >> 16)
         if low is not None:
             low = np.where(moved > WEIGHT_LIMIT, 255, np.where(moved < -WEIGHT_LIMIT, 0, t >> 8))
