@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinyflash import files
 from tinyflash.data import MLPERF_TINY, faces, fetch, mlperf_tiny, pictures
 from tinyflash.data.fetch import Member
 from tinyflash.data.pypi import Wheel
@@ -123,9 +124,9 @@ def test_cache_that_cannot_be_written(
 def test_cache_follows_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TINYFLASH_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-    assert fetch.cache_dir() == Path("/x/tinyflash")
+    assert files.cache_dir() == Path("/x/tinyflash")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert fetch.cache_dir() == Path.home() / ".cache/tinyflash"
+    assert files.cache_dir() == Path.home() / ".cache/tinyflash"
 
 
 def test_unknown_network() -> None:

@@ -15,7 +15,7 @@ from tinyflash.demo.task import load_task, recipe, scheme
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
 from tinyflash.learned import Learned, save_learned
-from tinyflash.plots import Curve, draw_learning_curve
+from tinyflash.plots import WINDOW, Curve, draw_learning_curve
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def run(settings: Settings) -> Report:
     save_learned(settings.output / "learned.npz", learned)
     draw_learning_curve(
         settings.output / "learning_curve.png",
-        measured.run.history,
+        *measured.run.history.running(WINDOW),
         _curve(report, len(task.train)),
     )
     write_json(settings.output / "report.json", asdict(report))

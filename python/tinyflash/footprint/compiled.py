@@ -13,7 +13,6 @@ from typing import Any
 
 from tinyflash import build, files, toolchain
 from tinyflash.boards import Board
-from tinyflash.data.fetch import cache_dir
 from tinyflash.footprint.callgraph import CallGraph, read_call_graph
 from tinyflash.footprint.objects import read_unit, size_of
 from tinyflash.paths import source_root
@@ -62,7 +61,7 @@ class CompiledCode:
 
 def compiled_code(board: Board) -> CompiledCode:
     """From the cache, or compiled now, which takes seconds."""
-    path = cache_dir() / "footprint" / f"{board.name}-{_key(board)}.json"
+    path = files.cache_dir() / "footprint" / f"{board.name}-{_key(board)}.json"
     try:
         return CompiledCode.from_json(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
