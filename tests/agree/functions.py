@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinyflash.graph import Clip, LookupAttrs
-from tinyflash.read import tables
-from tinyflash.read.tables import Coding, Table
+from tinyflash.quantize import tables
+from tinyflash.quantize.tables import Coding, Table
 
 Real = Any  # torch.Tensor, float64
 ALPHA = 0.3  # leaky_relu's

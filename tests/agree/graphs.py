@@ -29,7 +29,7 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
-from tinyflash.read.tables import Coding
+from tinyflash.quantize.tables import Coding
 
 DEVIATION = 73.6  # standard deviation of a weight, uniform in [-127, 127]
 WHOLE = Clip()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tinyflash.graph import Clip
-from tinyflash.read import fixedpoint, tables
-from tinyflash.read.tables import Coding
+from tinyflash.quantize import fixedpoint, tables
+from tinyflash.quantize.tables import Coding
 
 X = Coding(0.05, -11)
 Y = Coding(0.03, 7)

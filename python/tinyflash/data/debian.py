@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyflash.data.fetch import Member, run_tool
-from tinyflash.files import cache_dir
 from tinyflash.data.pypi import untar
 from tinyflash.errors import BuildError
+from tinyflash.files import cache_dir
 
 
 @dataclass(frozen=True)

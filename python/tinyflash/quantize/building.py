@@ -33,11 +33,11 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
+from tinyflash.quantize import tables
+from tinyflash.quantize.fixedpoint import round_half_away
+from tinyflash.quantize.tables import Coding, Table
 from tinyflash.quantize.weights import stored_weights
-from tinyflash.read import tables
-from tinyflash.read.fixedpoint import round_half_away
-from tinyflash.read.tables import Coding, Table
-from tinyflash.read.windows import clip_between
+from tinyflash.quantize.windows import clip_between
 
 _ROLES = {"add": ("a", "b"), "mul": ("a", "b")}
 _CHECKS = {"add": tables.check_sum, "mul": tables.check_product}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from tinyflash.floatgraph.graph import Bounds, FloatGraph, FloatNode
 from tinyflash.graph import Quant
-from tinyflash.read.fixedpoint import float32, round_half_away
+from tinyflash.quantize.fixedpoint import float32, round_half_away
 
 FIXED: Mapping[str, Quant] = {
     "logistic": Quant((1 / 256,), -128),

@@ -30,8 +30,8 @@ from tinyflash.graph import (
 from tinyflash.passes.layers import weight_of
 from tinyflash.passes.prune import prune_to_output
 from tinyflash.passes.unit import with_file_unit
+from tinyflash.quantize.windows import VALID
 from tinyflash.read.flat import FlatModel, Option
-from tinyflash.read.windows import VALID
 from tinyflash.write.exporting import Exporter
 from tinyflash.write.flat import serialise
 

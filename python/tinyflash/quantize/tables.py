@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tinyflash.arith import multiplier
 from tinyflash.graph import Clip
-from tinyflash.read import fixedpoint as fp
+from tinyflash.quantize import fixedpoint as fp
 
 Table = npt.NDArray[np.int8]
 ByteType = Literal["int8", "uint8"]
