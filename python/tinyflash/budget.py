@@ -17,9 +17,9 @@ from tinyflash.compiler import compile_uncalibrated, forward_graph
 from tinyflash.errors import SchemeError
 from tinyflash.footprint import footprint_if_known
 from tinyflash.graph import Graph, Node
+from tinyflash.layers import WEIGHTED, groups_of, last_layer, out_channels, weight_of
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.layers import WEIGHTED, groups_of, last_layer, out_channels, weight_of
-from tinyflash.passes.scheme import Rule, Scheme, resolve
+from tinyflash.scheme import Rule, Scheme, resolve
 
 FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0)
 

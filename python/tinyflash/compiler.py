@@ -27,7 +27,6 @@ from tinyflash.passes.losses import mark_logits
 from tinyflash.passes.order import order
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.passes.recompute import recompute
-from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.passes.share import share
 from tinyflash.passes.simplify import simplify
 from tinyflash.passes.source import with_source
@@ -35,6 +34,7 @@ from tinyflash.passes.sparsify import sparsify
 from tinyflash.passes.unit import with_input_unit
 from tinyflash.plan import QUICK, Effort, check, plan
 from tinyflash.program import Program
+from tinyflash.scheme import Scheme, resolve
 from tinyflash.verify import verify
 from tinyflash.write import c
 

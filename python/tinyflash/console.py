@@ -93,7 +93,7 @@ def noting(text: str, total: int) -> Iterator[Callable[[int, str], None]]:
 
 @contextmanager
 def watching(text: str, total: int) -> Iterator[Callable[[Step], None]]:
-    """A progress bar with running loss and accuracy; call what it yields with each training step."""
+    """A progress bar with running loss and accuracy; call what it yields with each step."""
     with _bar(text, total) as (progress, task):
         loss, accuracy = Smooth(), Smooth()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from tinyflash.graph import Graph, Node
+from tinyflash.layers import WEIGHTED, weight_of
 from tinyflash.passes.differentiate import is_masked
-from tinyflash.passes.layers import WEIGHTED, weight_of
 
 
 @dataclass(frozen=True)

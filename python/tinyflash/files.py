@@ -82,7 +82,8 @@ def write_json(path: Path, content: object) -> None:
 
 
 def cache_dir() -> Path:
-    """Where what can be made or fetched again is kept: TINYFLASH_CACHE, or tinyflash in the user's cache directory."""
+    """The folder for what can be made or fetched again: TINYFLASH_CACHE, or tinyflash in the user's
+    cache directory."""
     chosen = os.environ.get("TINYFLASH_CACHE")
     if chosen:
         return Path(chosen).expanduser()

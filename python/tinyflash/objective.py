@@ -12,9 +12,10 @@ import numpy.typing as npt
 from tinyflash.compiler import forward_graph
 from tinyflash.errors import DataError
 from tinyflash.graph import Graph, LookupAttrs, Port
-from tinyflash.passes.losses import PROBABILITY, LossName
-from tinyflash.passes.scheme import Scheme
+from tinyflash.passes.losses import PROBABILITY
 from tinyflash.port import decode, encode
+from tinyflash.scheme import Scheme
+from tinyflash.scheme.loss import LossName
 from tinyflash.session import Int8Array, Outcome
 
 Reals = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ from tests.agree.graphs import Net, same
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.graph import Graph
-from tinyflash.passes.scheme import parse_scheme
+from tinyflash.scheme import parse_scheme
 
 SCHEME = parse_scheme("head = 3\n[[update]]\nlast = 1\nweights = 0.5\nbias = true")
 

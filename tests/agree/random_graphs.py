@@ -9,11 +9,11 @@ from tests.agree.functions import FUNCTIONS
 from tests.agree.graphs import Layer, Net, slid
 
 from tinyflash.graph import Clip, Graph, Node, Window
-from tinyflash.passes.layers import groups_of
-from tinyflash.passes.losses import LOSSES, Loss
-from tinyflash.passes.optimizer import Optimizer, Rates
-from tinyflash.passes.scheme import Rule, Scheme
+from tinyflash.layers import groups_of
 from tinyflash.reference.environment import LAYERS
+from tinyflash.scheme import Rule, Scheme
+from tinyflash.scheme.loss import LOSSES, Loss
+from tinyflash.scheme.optimizer import Optimizer, Rates
 
 RATIOS = (0.0, 0.2, 0.5, 1.0)
 LARGEST_JOINED = 3000  # elements: repeated joining would grow without end

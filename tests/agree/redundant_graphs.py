@@ -9,7 +9,7 @@ from tests.agree.graphs import WHOLE
 from tests.agree.random_graphs import RandomNet
 
 from tinyflash.graph import Clip, Graph, LookupAttrs, Quant, Window
-from tinyflash.passes.scheme import Scheme, parse_scheme
+from tinyflash.scheme import Scheme, parse_scheme
 
 ALL = parse_scheme("[[update]]\nweights = 1\nbias = true")
 HALF = parse_scheme("[[update]]\nweights = 0.5\nbias = true")

@@ -8,9 +8,9 @@ import numpy as np
 from tests.agree.graphs import Layer, Net, slid
 
 from tinyflash.graph import Clip, Graph, Window
-from tinyflash.passes.layers import groups_of
-from tinyflash.passes.scheme import Rule, Scheme
+from tinyflash.layers import groups_of
 from tinyflash.reference.environment import LAYERS
+from tinyflash.scheme import Rule, Scheme
 
 
 @dataclass

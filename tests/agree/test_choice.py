@@ -17,9 +17,9 @@ from tinyflash.graph import Graph, Tensor, Window
 from tinyflash.host import Session
 from tinyflash.passes.channels import region_of
 from tinyflash.passes.choose import choose_channels
-from tinyflash.passes.scheme import Scheme, parse_scheme, resolve
 from tinyflash.read import read
 from tinyflash.reference import Machine
+from tinyflash.scheme import Scheme, parse_scheme, resolve
 from tinyflash.verify import verify
 
 CHOICE = "[[update]]\nbias = true\nweights = 0.4\nchannels = 'largest'\n"

@@ -13,9 +13,9 @@ from tinyflash.data import mlperf_tiny
 from tinyflash.graph import Graph, Tensor, Window
 from tinyflash.host import Session
 from tinyflash.passes.dead import remove_dead
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
 from tinyflash.reference import Machine
+from tinyflash.scheme import parse_scheme
 from tinyflash.verify import verify
 
 ALL = parse_scheme("[[update]]\nweights = 1.0\nbias = true")

@@ -15,10 +15,10 @@ from tinyflash.compiler import Compiled, compile_model, reduced
 from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
 from tinyflash.graph import Graph, LookupAttrs, Tensor
 from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.passes.unit import with_file_unit
 from tinyflash.port import decode, encode
 from tinyflash.read import read
+from tinyflash.scheme import parse_scheme
 from tinyflash.write.tflite import write_tflite
 
 SCHEMES = {

@@ -18,10 +18,10 @@ from tinyflash.compiler import compile_model, forward_graph
 from tinyflash.data import mlperf_tiny
 from tinyflash.graph import ROLES, Clip, Graph, Port, Tensor, Window
 from tinyflash.host import Session
-from tinyflash.passes.layers import WEIGHTED, weight_scales
-from tinyflash.passes.scheme import LayerUpdate, Rule, Scheme, resolve
+from tinyflash.layers import WEIGHTED, weight_scales
 from tinyflash.read import read
 from tinyflash.reference.operators import FORWARD
+from tinyflash.scheme import LayerUpdate, Rule, Scheme, resolve
 from tinyflash.state import pack, unpack
 
 Networks = Callable[[np.random.Generator], Graph]

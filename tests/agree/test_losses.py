@@ -15,10 +15,11 @@ from tinyflash.graph import Graph, Port, Quant
 from tinyflash.lower.constants import loss_factor
 from tinyflash.objective import Objective
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.losses import PROBABILITY, Loss
+from tinyflash.passes.losses import PROBABILITY
 from tinyflash.reference import Machine, backward
 from tinyflash.reference.operators import OPERATORS
 from tinyflash.reference.scales import EXPONENT_MIN
+from tinyflash.scheme.loss import Loss
 from tinyflash.session import Outcome
 
 functional: Any = torch.nn.functional

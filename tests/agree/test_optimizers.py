@@ -13,8 +13,8 @@ from tests.agree.graphs import Layer, Net
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Quant, Tensor
 from tinyflash.host import Session
-from tinyflash.passes.optimizer import ALIKE, Optimizer, Rates
-from tinyflash.passes.scheme import Rule, Scheme
+from tinyflash.scheme import Rule, Scheme
+from tinyflash.scheme.optimizer import ALIKE, Optimizer, Rates
 from tinyflash.state import pack, unpack
 
 FEATURES, HIDDEN, CLASSES = 16, 12, 3

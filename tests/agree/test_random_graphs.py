@@ -12,9 +12,9 @@ from tests.python import networks
 
 from tinyflash.compiler import compile_model
 from tinyflash.graph import ROLES
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
 from tinyflash.reference.environment import LAYERS
+from tinyflash.scheme import parse_scheme
 
 STEPS = 6
 NETWORKS = 120

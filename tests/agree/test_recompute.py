@@ -15,7 +15,7 @@ from tinyflash.graph import Graph, Node, Window
 from tinyflash.host import Session
 from tinyflash.passes.losses import LOSS_NODES
 from tinyflash.passes.recompute import recompute
-from tinyflash.passes.scheme import Scheme, parse_scheme
+from tinyflash.scheme import Scheme, parse_scheme
 from tinyflash.verify import verify
 
 ALL = parse_scheme("[[update]]\nweights = 1\nbias = true")

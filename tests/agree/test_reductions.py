@@ -17,11 +17,11 @@ from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.order import order
 from tinyflash.passes.prune import prune_to_updates
-from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.passes.share import share
 from tinyflash.passes.sparsify import sparsify
 from tinyflash.reference import Machine
 from tinyflash.reference.arith import factor_of
+from tinyflash.scheme import Scheme, resolve
 from tinyflash.verify import verify
 
 NETWORKS = 48

@@ -15,10 +15,10 @@ from tinyflash.compiler import compile_model
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph
 from tinyflash.host import Session
-from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.plan import Plan, check, plan
 from tinyflash.plan.planner import placed
 from tinyflash.plan.rows import rows
+from tinyflash.scheme import Rule, Scheme
 
 GROUPS = 8  # of random networks; a test of pytest for each
 NETWORKS = 12  # in a group

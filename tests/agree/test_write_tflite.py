@@ -16,10 +16,10 @@ from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_netwo
 from tinyflash.errors import ModelError
 from tinyflash.graph import Clip, ClipAttrs, Graph, WindowAttrs
 from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.port import decode, encode
 from tinyflash.quantize import quantize
 from tinyflash.read import read
+from tinyflash.scheme import parse_scheme
 from tinyflash.write.tflite import write_tflite
 from tinyflash.zoo.networks import path_of
 

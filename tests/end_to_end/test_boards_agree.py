@@ -11,9 +11,9 @@ from tinyflash.device import Emulator
 from tinyflash.errors import LinkError
 from tinyflash.host import Session as HostSession
 from tinyflash.learned import Learned
-from tinyflash.passes.optimizer import Optimizer, Rates
-from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.read import read
+from tinyflash.scheme import Rule, Scheme
+from tinyflash.scheme.optimizer import Optimizer, Rates
 from tinyflash.sessions import open_session
 from tinyflash.state import pack, unpack
 from tinyflash.training import Recipe, evaluate, train

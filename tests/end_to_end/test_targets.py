@@ -8,9 +8,9 @@ from tinyflash.compiler import compile_model
 from tinyflash.errors import DataError
 from tinyflash.host import Session as HostSession
 from tinyflash.objective import objective_of
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
 from tinyflash.samples import Samples
+from tinyflash.scheme import parse_scheme
 from tinyflash.sessions import open_session
 from tinyflash.training import Recipe, evaluate_loss, train
 

@@ -13,8 +13,8 @@ from tests.python.random_files import random_file
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import TinyflashError
 from tinyflash.graph import Graph
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
+from tinyflash.scheme import parse_scheme
 from tinyflash.write.tflite import write_tflite
 from tinyflash.zoo.networks import path_of
 

@@ -13,9 +13,9 @@ from tests.python.networks import NETWORKS
 from tinyflash.compiler import compile_model
 from tinyflash.graph import Graph
 from tinyflash.objective import objective_of
-from tinyflash.passes.scheme import load_scheme
 from tinyflash.paths import source_root
 from tinyflash.read import read
+from tinyflash.scheme import load_scheme
 
 WORDS = tuple(
     word.encode()

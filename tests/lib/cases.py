@@ -14,9 +14,9 @@ from tests.lib.subject import Build, Data, Shape, Subject, numbered, subject
 from tests.lib.ties import ties
 
 from tinyflash.graph import Clip, Window
-from tinyflash.passes.losses import Loss, LossName
-from tinyflash.passes.optimizer import Optimizer
 from tinyflash.program import Factor
+from tinyflash.scheme.loss import Loss, LossName
+from tinyflash.scheme.optimizer import Optimizer
 
 FINE = Data(e_dx=-29)  # all saturate, and the peak has every bit of the largest
 EXTREMES = (

@@ -10,18 +10,19 @@ from tests.agree.graphs import Layer, Net, same, sample
 from tests.lib.case import Case, capture
 
 from tinyflash.graph import Clip, Graph, Node, Taken, Tensor
+from tinyflash.layers import in_channels, out_channels
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.layers import in_channels, out_channels
-from tinyflash.passes.losses import CROSS_ENTROPY, LOSS_NODES, Loss
-from tinyflash.passes.optimizer import PLAIN as SGD
-from tinyflash.passes.optimizer import Optimizer
-from tinyflash.passes.scheme import LayerUpdate
+from tinyflash.passes.losses import LOSS_NODES
 from tinyflash.passes.sparsify import sparsify
 from tinyflash.program import Factor
 from tinyflash.reference.environment import LAYERS, Environment
 from tinyflash.reference.operators import OPERATORS
 from tinyflash.reference.scales import COUNTER_MAX, EXPONENT_MAX, EXPONENT_MIN, GAIN_MAX, GAIN_MIN
+from tinyflash.scheme import LayerUpdate
+from tinyflash.scheme.loss import CROSS_ENTROPY, Loss
+from tinyflash.scheme.optimizer import PLAIN as SGD
+from tinyflash.scheme.optimizer import Optimizer
 
 Shape = tuple[int, int, int]
 Build = Callable[[Net, str], str]

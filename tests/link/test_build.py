@@ -15,8 +15,8 @@ from tinyflash.boards import Board, boards, load_board, read_board
 from tinyflash.build import build_firmware, firmware_board, firmware_size
 from tinyflash.compiler import compile_model
 from tinyflash.errors import BoardError, BuildError
-from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.read import read
+from tinyflash.scheme import Rule, Scheme
 from tinyflash.zoo.networks import path_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,8 +24,8 @@ from tinyflash.bench.results import Results, as_json, tables
 from tinyflash.bench.schemes import Memory
 from tinyflash.compiler import forward_graph
 from tinyflash.errors import DataError
-from tinyflash.passes.scheme import Rule, Scheme, resolve
 from tinyflash.samples import Samples
+from tinyflash.scheme import Rule, Scheme, resolve
 from tinyflash.zoo import tasks
 from tinyflash.zoo.task import Split, Task
 

@@ -17,11 +17,11 @@ from tinyflash.compiler import compile_uncalibrated
 from tinyflash.errors import SchemeError
 from tinyflash.footprint import footprint_if_known
 from tinyflash.graph import Graph
-from tinyflash.passes.losses import Loss
-from tinyflash.passes.optimizer import Optimizer, Rates
-from tinyflash.passes.scheme import Rule, Scheme, load_scheme, parse_scheme
 from tinyflash.read import read
-from tinyflash.write.scheme import scheme_text
+from tinyflash.scheme import Rule, Scheme, load_scheme, parse_scheme
+from tinyflash.scheme.loss import Loss
+from tinyflash.scheme.optimizer import Optimizer, Rates
+from tinyflash.scheme.text import scheme_text
 
 
 def network() -> bytes:

@@ -7,9 +7,9 @@ from tests.python.commands import refused, tinyflash
 from tinyflash.compiler import compile_model
 from tinyflash.host import Session
 from tinyflash.learned import load_learned
-from tinyflash.passes.scheme import Scheme, load_scheme
 from tinyflash.port import decode, encode
 from tinyflash.read import read
+from tinyflash.scheme import Scheme, load_scheme
 
 
 @pytest.fixture(params=["a scheme", "the classifier alone"])

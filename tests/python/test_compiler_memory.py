@@ -8,7 +8,7 @@ MOST = 500  # MB; it takes 70
 COMPILE = """
 import resource
 from tinyflash.compiler import compile_model
-from tinyflash.passes.scheme import parse_scheme
+from tinyflash.scheme import parse_scheme
 from tinyflash.zoo.reference import reference_network
 
 scheme = parse_scheme("[[update]]\\nweights = 1.0\\nbias = true")

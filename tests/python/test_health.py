@@ -7,7 +7,7 @@ from tests.agree.graphs import Net, same
 from tinyflash.compiler import compile_model
 from tinyflash.health import Anatomy, Stretch, complaints, stretches, weights_at_limit
 from tinyflash.health_plot import draw_health
-from tinyflash.passes.scheme import parse_scheme
+from tinyflash.scheme import parse_scheme
 from tinyflash.session import Counters
 
 ANATOMY = Anatomy(("d_logits", "d_body"), (10, 990), weights=500, updates=4)

@@ -9,7 +9,7 @@ from tests.agree.learner import learner_graph
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, TinyflashError
 from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
+from tinyflash.scheme import parse_scheme
 from tinyflash.state import unpack
 
 

@@ -13,8 +13,8 @@ from tinyflash.errors import DataError
 from tinyflash.graph import Graph, Quant
 from tinyflash.host import Session
 from tinyflash.objective import Objective, objective_of
-from tinyflash.passes.scheme import Scheme, parse_scheme
 from tinyflash.samples import load_with_targets, split
+from tinyflash.scheme import Scheme, parse_scheme
 from tinyflash.session import Outcome
 from tinyflash.training import Recipe, evaluate_loss, train
 

@@ -14,7 +14,7 @@ from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Tensor, Window
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.head import LOGIT_SCALE, attach_head
 from tinyflash.passes.prune import prune_to_output, prune_to_updates
-from tinyflash.passes.scheme import parse_scheme
+from tinyflash.scheme import parse_scheme
 from tinyflash.verify import verify
 
 POINT = Window((1, 1))

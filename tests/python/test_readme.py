@@ -11,8 +11,8 @@ import pytest
 
 from tinyflash.compiler import compile_model
 from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
+from tinyflash.scheme import parse_scheme
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

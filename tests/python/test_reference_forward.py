@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.agree.graphs import Layer, Net, same, sample
 
-from tinyflash import arith
+from tinyflash import factor as arith
 from tinyflash.graph import Clip, Graph, Node, PadAttrs, Quant, Tensor, Window, WindowAttrs
 from tinyflash.reference import Machine, constants, forward
 from tinyflash.reference.arith import factor_of, ints

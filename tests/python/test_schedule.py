@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 from tinyflash.host._tinyflash import ffi, lib
 
-from tinyflash.arith import factor
 from tinyflash.errors import DataError
+from tinyflash.factor import factor
 from tinyflash.host.schedule import native, rate_at
 from tinyflash.program import Factor
 from tinyflash.reference import schedule as reference

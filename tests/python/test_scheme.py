@@ -10,9 +10,9 @@ from tests.agree.graphs import Net, same
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Window
-from tinyflash.passes.losses import Loss
-from tinyflash.passes.optimizer import Optimizer
-from tinyflash.passes.scheme import LayerUpdate, load_scheme, parse_scheme, resolve
+from tinyflash.scheme import LayerUpdate, load_scheme, parse_scheme, resolve
+from tinyflash.scheme.loss import Loss
+from tinyflash.scheme.optimizer import Optimizer
 
 
 def chain() -> Graph:

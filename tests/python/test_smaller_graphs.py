@@ -14,9 +14,9 @@ from tinyflash.passes.fold import fold_constants
 from tinyflash.passes.fuse import fuse
 from tinyflash.passes.order import order
 from tinyflash.passes.prune import prune_to_updates
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.passes.share import share
 from tinyflash.passes.simplify import simplify
+from tinyflash.scheme import parse_scheme
 from tinyflash.verify import verify
 
 POINT = Window((1, 1))

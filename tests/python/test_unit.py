@@ -11,8 +11,8 @@ from tests.agree.graphs import Net, same
 from tinyflash.compiler import compile_model
 from tinyflash.graph import Graph, Quant, Window
 from tinyflash.host import Session
-from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.passes.unit import LARGEST_SCALE, with_file_unit, with_input_unit
+from tinyflash.scheme import Rule, Scheme
 
 EVERYTHING = Scheme((Rule(weights=1.0, bias=True),))
 

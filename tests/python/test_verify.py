@@ -15,10 +15,11 @@ from tinyflash.errors import InternalError
 from tinyflash.graph import ROLES, Descent, Graph, NoAttrs, Node, Port, Quant, Tensor
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.losses import CROSS_ENTROPY, mark_logits
-from tinyflash.passes.optimizer import Optimizer
-from tinyflash.passes.scheme import LayerUpdate
+from tinyflash.passes.losses import mark_logits
 from tinyflash.read import read
+from tinyflash.scheme import LayerUpdate
+from tinyflash.scheme.loss import CROSS_ENTROPY
+from tinyflash.scheme.optimizer import Optimizer
 from tinyflash.verify import shapes, verify
 
 Change = Callable[[Graph], Graph]

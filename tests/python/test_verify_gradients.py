@@ -13,7 +13,7 @@ from tests.agree.graphs import Net
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, NoAttrs, PartAttrs, TransposeAttrs, Window
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.losses import Loss
+from tinyflash.scheme.loss import Loss
 from tinyflash.verify import verify
 
 

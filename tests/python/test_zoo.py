@@ -16,8 +16,8 @@ from tinyflash.data.spectrogram import BANDS, RATE, frames, spectrogram
 from tinyflash.errors import BuildError, DataError
 from tinyflash.graph import Quant
 from tinyflash.host import Session
-from tinyflash.passes.scheme import resolve
 from tinyflash.read import read
+from tinyflash.scheme import resolve
 from tinyflash.zoo import activity, digits, keywords, pictures, tasks
 from tinyflash.zoo.coding import stored
 from tinyflash.zoo.drawing import draw

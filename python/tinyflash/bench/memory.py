@@ -13,16 +13,15 @@ from tinyflash.data import mlperf_tiny
 from tinyflash.errors import DataError
 from tinyflash.footprint import footprint
 from tinyflash.graph import Graph
+from tinyflash.layers import WEIGHTED
 from tinyflash.lower.program import Planned
-from tinyflash.passes.layers import WEIGHTED
-from tinyflash.passes.scheme import Scheme
 from tinyflash.plan import QUICK, Effort
 from tinyflash.plan.calls import rows_computed
 from tinyflash.read import read
 from tinyflash.report.summary import fuller, lower_bound, peak
+from tinyflash.scheme import Scheme, scheme
 from tinyflash.zoo import published
 from tinyflash.zoo.reference import reference_network
-from tinyflash.zoo.schemes import scheme
 
 # Networks of MLPerf Tiny: what they are called, their file, and a scheme of the package.
 _TINY = {

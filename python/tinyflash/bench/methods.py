@@ -10,9 +10,9 @@ from tinyflash.bench import schemes
 from tinyflash.bench.learners import FloatLearner, Int8Learner, Learner
 from tinyflash.bench.twin import Twin
 from tinyflash.compiler import compile_model, forward_graph
-from tinyflash.passes.optimizer import Optimizer
-from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.samples import Samples
+from tinyflash.scheme import Scheme, resolve
+from tinyflash.scheme.optimizer import Optimizer
 from tinyflash.zoo.task import Task
 
 Arithmetic = Literal["float", "fake", "int8"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from tinyflash.compiler import compile_model, forward_graph
 from tinyflash.errors import SchemeError
+from tinyflash.layers import WEIGHTED, last_layer
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.layers import WEIGHTED, last_layer
-from tinyflash.passes.scheme import Rule, Scheme, resolve
+from tinyflash.scheme import Rule, Scheme, resolve
 from tinyflash.zoo.task import Task
 
 

@@ -30,11 +30,11 @@ from tinyflash.graph import (
     Quant,
     WindowAttrs,
 )
+from tinyflash.layers import WEIGHTED, weight_scales
 from tinyflash.lower.constants import dead_channels, scale_of
 from tinyflash.passes.differentiate import is_masked
-from tinyflash.passes.layers import WEIGHTED, weight_scales
 from tinyflash.passes.prune import prune_to_output
-from tinyflash.passes.scheme import LayerUpdate
+from tinyflash.scheme import LayerUpdate
 from tinyflash.session import Int8Array
 
 BATCH = 64  # samples that are evaluated at once

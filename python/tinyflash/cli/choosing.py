@@ -13,8 +13,8 @@ from tinyflash.console import say
 from tinyflash.errors import SchemeError
 from tinyflash.files import write_bytes
 from tinyflash.graph import Graph
-from tinyflash.passes.scheme import Scheme
-from tinyflash.write.scheme import scheme_text
+from tinyflash.scheme import Scheme
+from tinyflash.scheme.text import scheme_text
 
 _UNITS = {"": 1, "B": 1, "K": 1024, "KB": 1024, "M": 1024**2, "MB": 1024**2}
 

@@ -9,9 +9,9 @@ import click
 from tinyflash.boards import load_board
 from tinyflash.cli import choosing, options
 from tinyflash.compiler import compile_model
-from tinyflash.passes.scheme import load_scheme
 from tinyflash.plan import Effort
 from tinyflash.read import read
+from tinyflash.scheme import load_scheme
 
 
 @click.command("compile")

@@ -21,11 +21,11 @@ from tinyflash.health import Anatomy, as_record, complaints
 from tinyflash.health_plot import draw_health
 from tinyflash.learned import Learned, load_learned, save_learned
 from tinyflash.objective import Objective, objective_of
-from tinyflash.passes.scheme import Scheme, load_scheme
 from tinyflash.plan import Effort
 from tinyflash.read import read
 from tinyflash.samples import Samples, hold_out, load_samples, load_with_targets, split
 from tinyflash.schedule import Kind
+from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.session import Session
 from tinyflash.sessions import open_session
 from tinyflash.training import Guard, History, Recipe

@@ -9,8 +9,8 @@ from tinyflash.graph import Graph
 from tinyflash.port import encode
 from tinyflash.read import read
 from tinyflash.samples import Samples
+from tinyflash.scheme import scheme as scheme
 from tinyflash.training import Recipe
-from tinyflash.zoo.schemes import scheme as scheme
 
 EPOCHS = 3
 RATE = 0.03

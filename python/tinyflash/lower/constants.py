@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from tinyflash.arith import factor, multiplier
 from tinyflash.errors import ModelError
+from tinyflash.factor import factor, multiplier
 from tinyflash.graph import Graph, Node, Quant, Window, WindowAttrs
-from tinyflash.passes.layers import (
+from tinyflash.layers import (
     groups_of,
     largest_scale,
     multiplier_of,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 
 from tinyflash.graph import Graph, Node
+from tinyflash.layers import WEIGHTED
 from tinyflash.lower.geometry import Fields, Rings
 from tinyflash.lower.layout import Layout
-from tinyflash.passes.layers import WEIGHTED
 from tinyflash.plan import Plan
 from tinyflash.program import Buffer, Record, Row, Space, canonical
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import Graph, MeanAttrs, Node, PadAttrs, Quant, Taken, Tensor, WindowAttrs
-from tinyflash.passes.layers import WEIGHTED, groups_of, in_channels, weight_of
+from tinyflash.layers import WEIGHTED, groups_of, in_channels, weight_of
 
 Indices = npt.NDArray[np.intp]
 _POOLS = ("average_pool", "max_pool")

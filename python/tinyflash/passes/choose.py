@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Node, Tensor
+from tinyflash.layers import WEIGHTED, weight_of, weight_scales
 from tinyflash.passes.channels import Indices, Region, region_of
-from tinyflash.passes.layers import WEIGHTED, weight_of, weight_scales
-from tinyflash.passes.scheme import LayerUpdate
+from tinyflash.scheme import LayerUpdate
 
 
 def choose_channels(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import Graph, Node, Tensor
+from tinyflash.layers import WEIGHTED, clip_of, groups_of, weight_of
 from tinyflash.passes.channels import Region, passes_channels, region_of
-from tinyflash.passes.layers import WEIGHTED, clip_of, groups_of, weight_of
 from tinyflash.reference.arith import mulq
 from tinyflash.reference.constants import requant
 

@@ -24,9 +24,10 @@ from tinyflash.graph import (
     Tensor,
     WindowAttrs,
 )
-from tinyflash.passes.layers import WEIGHTED, in_channels
-from tinyflash.passes.losses import CROSS_ENTROPY, Loss, loss_node
+from tinyflash.layers import WEIGHTED, in_channels
+from tinyflash.passes.losses import loss_node
 from tinyflash.passes.slopes import has_slopes, slopes
+from tinyflash.scheme.loss import CROSS_ENTROPY, Loss
 
 # Operators whose output saturates, so that clipped elements pass no gradient (SPEC 4.4).
 MASKED = (*WEIGHTED, "add", "mul")

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Clip, DenseAttrs, Graph, Node, Port, Quant, Tensor
-from tinyflash.passes.layers import in_channels, last_layer
+from tinyflash.layers import in_channels, last_layer
 
 # Chosen by measurement (DESIGN.md): weights reach +-1, logits +-16.
 WEIGHT_SCALE = float(np.float32(1 / 127))

@@ -1,45 +1,28 @@
-"""The losses that training can follow: what each reads of a network, and its node.
+"""Where a loss reads a network, and the node that computes its gradient.
 
 SPEC 4.7, 4.8.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, LookupAttrs, LossAttrs, Node, Quant, Tensor
-from tinyflash.passes.layers import WEIGHTED
+from tinyflash.layers import WEIGHTED
+from tinyflash.scheme.loss import Loss, LossName
 
-LossName = Literal["cross_entropy", "mean_squared_error", "binary_cross_entropy"]
-LOSSES: tuple[str, ...] = get_args(LossName)
 LOSS_NODES = ("softmax_loss", "squared_loss", "sigmoid_loss")
 # A target of the binary cross-entropy: -128 stands for the probability 0, 127 for 1.
 PROBABILITY = Quant((float(np.float32(1 / 255)),), -128)
 LARGEST_TARGET = 65535
 
 
-@dataclass(frozen=True)
-class Loss:
-    """A loss by its name. `smoothing`: the share of a label that is spread over all classes."""
-
-    kind: LossName = "cross_entropy"
-    smoothing: float = 0.0
-
-    @property
-    def has_target(self) -> bool:
-        """Whether it compares the output with a target, not with a label."""
-        return self.kind != "cross_entropy"
-
-
-CROSS_ENTROPY = Loss()
-
 # Functions at the end of a network that a loss takes into itself, or that only move bytes.
-_SKIPPED: dict[str, tuple[str, ...]] = {
+_SKIPPED: dict[LossName, tuple[str, ...]] = {
     "cross_entropy": ("reshape", "quantize", "softmax"),
     "mean_squared_error": ("reshape", "quantize"),
     "binary_cross_entropy": ("reshape", "quantize", "logistic"),

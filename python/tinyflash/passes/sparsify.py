@@ -9,8 +9,8 @@ import numpy as np
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Attrs, AxisAttrs, DenseAttrs, Graph, Node, Quant, Tensor, WindowAttrs
-from tinyflash.passes.layers import WEIGHTED, multiplier_of
-from tinyflash.passes.scheme import LayerUpdate
+from tinyflash.layers import WEIGHTED, multiplier_of
+from tinyflash.scheme import LayerUpdate
 
 _FROZEN = LayerUpdate(0, 0, False)
 

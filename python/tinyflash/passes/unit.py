@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from tinyflash.graph import Graph, Quant
-from tinyflash.passes.layers import WEIGHTED, weight_of
+from tinyflash.layers import WEIGHTED, weight_of
 
 LARGEST_SCALE = 1 / 128  # of the input: its int8 range then spans 2
 _SAME_UNIT = ("pad", "reshape", "transpose", "average_pool", "max_pool")

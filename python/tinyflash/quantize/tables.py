@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.arith import multiplier
+from tinyflash.factor import multiplier
 from tinyflash.graph import Clip
 from tinyflash.quantize import fixedpoint as fp
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinyflash.graph import Graph, Node
+from tinyflash.layers import WEIGHTED
 from tinyflash.lower.program import Planned
-from tinyflash.passes.layers import WEIGHTED
 from tinyflash.passes.source import with_source
 from tinyflash.plan import NONE, Placement, plan
 from tinyflash.report.timeline import filled, highest

@@ -6,8 +6,8 @@ from typing import Any
 
 from tinyflash.costs import multiply_adds
 from tinyflash.graph import Graph, Node
+from tinyflash.layers import WEIGHTED, in_channels
 from tinyflash.lower.program import Planned
-from tinyflash.passes.layers import WEIGHTED, in_channels
 from tinyflash.plan import NONE, Placement, plan
 from tinyflash.plan.calls import rows_computed, rows_of
 from tinyflash.report.timeline import Column, Curve, columns, filled

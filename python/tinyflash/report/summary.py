@@ -11,9 +11,9 @@ from tinyflash.errors import BoardError
 from tinyflash.footprint import Footprint
 from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
 from tinyflash.guard import GuardCost
+from tinyflash.layers import WEIGHTED, in_channels
 from tinyflash.lower.constants import dead_channels
 from tinyflash.lower.program import Planned
-from tinyflash.passes.layers import WEIGHTED, in_channels
 from tinyflash.plan import Placement
 from tinyflash.program import Program
 from tinyflash.report.advice import advise

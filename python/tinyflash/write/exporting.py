@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tinyflash.errors import InternalError, ModelError
 from tinyflash.graph import Array, Clip, Graph, Node, Port, Quant, Tensor, Window
-from tinyflash.passes.layers import WEIGHTED, weight_of, weight_scales
+from tinyflash.layers import WEIGHTED, weight_of, weight_scales
 from tinyflash.quantize.fixedpoint import float32
 from tinyflash.quantize.windows import ACTIVATIONS, SAME, VALID, bounds, same_padding
 from tinyflash.read.flat import FlatOperator, FlatTensor, Option

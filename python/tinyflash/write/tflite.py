@@ -27,7 +27,7 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
-from tinyflash.passes.layers import weight_of
+from tinyflash.layers import weight_of
 from tinyflash.passes.prune import prune_to_output
 from tinyflash.passes.unit import with_file_unit
 from tinyflash.quantize.windows import VALID

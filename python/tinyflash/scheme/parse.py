@@ -1,10 +1,10 @@
-"""Which weights and biases a model trains: the scheme file, and what it means for one model.
+"""The scheme file (TOML): which weights and biases a model trains, and how.
 
     head = 2                    # replace the classifier by a new one of 2 classes, or outputs
     loss = "cross_entropy"      # or "mean_squared_error", "binary_cross_entropy", towards targets
     label_smoothing = 0.1       # of the cross-entropy
     recompute = true            # what is cheap, where that makes the arena smaller
-    dead_channels = "keep"      # those that cannot learn are removed otherwise: passes/dead.py
+    dead_channels = "keep"      # keeps channels that cannot learn; otherwise they are removed
 
     [[update]]                  # rules apply in order; a later one overrides an earlier one
     last = 18                   # the last 18 layers with weights, the classifier not counted
@@ -26,7 +26,7 @@
     head = 2.0
     bias = 0.5
 
-    [optimizer]                 # how they move: passes/optimizer.py
+    [optimizer]                 # how they move: optimizer.py
     momentum = 0.9
 
 The classifier, the last layer with weights, is trained wholly unless a rule names it.
@@ -36,73 +36,23 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from tinyflash import files
-from tinyflash.errors import SchemeError, listed, printable
-from tinyflash.graph import Graph, Node
-from tinyflash.passes.layers import WEIGHTED, groups_of, in_channels, last_layer, multiplier_of
-from tinyflash.passes.losses import CROSS_ENTROPY, LOSSES, Loss
-from tinyflash.passes.optimizer import ALIKE, PLAIN, Optimizer, Rates, check_rate
+from tinyflash.errors import SchemeError, printable
+from tinyflash.layers import WEIGHTED
+from tinyflash.scheme.loss import LOSSES, Loss
+from tinyflash.scheme.optimizer import Optimizer, Rates, check_rate
+from tinyflash.scheme.rules import Choice, DeadChannels, Rule, Scheme
 
 _LARGEST_FILE = 1 << 20  # bytes
 _SETTINGS = {"dead_channels", "head", "headroom", "label_smoothing", "loss", "recompute"}
 _KEYS = _SETTINGS | {"optimizer", "rates", "update"}
 _RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate", "channels"}
 
-DeadChannels = Literal["remove", "keep"]
-Choice = Literal["first", "largest"]
 T = TypeVar("T", Optimizer, Rates)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Sets the ratio of trained input channels, whether the bias is trained, or what multiplies
-    the learning rate of both; None leaves it as it was."""
-
-    layers: tuple[str, ...] = ()
-    last: int | None = None
-    operator: str | None = None
-    weights: float | None = None
-    bias: bool | None = None
-    rate: float | None = None
-    channels: Choice | None = None
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """A sparse update, and how its weights move.
-
-    head: classes of a new classifier. headroom: SPEC 5.3. dead_channels: what becomes of channels
-    that cannot learn. recompute: what is cheap, where that makes the arena smaller.
-    """
-
-    rules: tuple[Rule, ...] = ()
-    head: int | None = None
-    headroom: int = 1
-    loss: Loss = CROSS_ENTROPY
-    optimizer: Optimizer = PLAIN
-    rates: Rates = ALIKE
-    dead_channels: DeadChannels = "remove"
-    recompute: bool = False
-
-
-@dataclass(frozen=True)
-class LayerUpdate:
-    """What one layer trains: its first `kept` input channels (of `channels`), and its bias; and
-    what multiplies the learning rate of either. `choice`: which channels are to be the first.
-
-    Depthwise: channels of y, but those of whole input channels (SPEC 2.4).
-    """
-
-    kept: int
-    channels: int
-    bias: bool
-    weight_rate: float = 1.0
-    bias_rate: float = 1.0
-    choice: Choice = "first"
 
 
 def load_scheme(path: str | Path) -> Scheme:
@@ -169,71 +119,6 @@ def _loss(table: Mapping[str, Any], where: str) -> Loss:
     if smoothing and kind != "cross_entropy":
         raise SchemeError(f"{where}: label_smoothing needs labels, which {kind} does not take")
     return Loss(kind, float(smoothing))
-
-
-def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
-    """What each layer with weights trains, by name; layers that train nothing are left out."""
-    layers = [n for n in graph.nodes if n.op in WEIGHTED]
-    head = last_layer(graph)
-    weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
-    bias = {n.name: n is head for n in layers}
-    rate = {n.name: scheme.rates.head if n is head else 1.0 for n in layers}
-    choice: dict[str, Choice] = {n.name: "first" for n in layers}
-    body = [n for n in layers if n is not head]
-    for rule in scheme.rules:
-        for node in _selected(rule, layers, body):
-            if rule.weights is not None:
-                weights[node.name] = rule.weights
-            if rule.bias is not None:
-                bias[node.name] = rule.bias
-            if rule.rate is not None:
-                rate[node.name] = rule.rate
-            if rule.channels is not None:
-                choice[node.name] = rule.channels
-    updates = {}
-    for n in layers:
-        kept, channels = _kept(graph, n, weights[n.name]), in_channels(graph, n)
-        has_bias = bias[n.name] and "b" in n.inputs
-        if kept or has_bias:
-            bias_rate = rate[n.name] * scheme.rates.bias
-            updates[n.name] = LayerUpdate(
-                kept, channels, has_bias, rate[n.name], bias_rate, choice[n.name]
-            )
-    return updates
-
-
-def _kept(graph: Graph, node: Node, ratio: float) -> int:
-    """How many of a layer's channels a ratio of them is."""
-    groups, step = groups_of(node), multiplier_of(graph, node)
-    if groups > 1 and 0 < ratio < 1:
-        raise SchemeError(
-            f"scheme: layer {node.name!r} has {groups} groups of channels and trains all of its "
-            f"weights or none, not {ratio:g} of them; set weights = 1.0 or 0.0 for it by name"
-        )
-    if ratio == 0:
-        return 0
-    return step * max(1, int(ratio * (in_channels(graph, node) // step) + 0.5))
-
-
-def _selected(rule: Rule, layers: list[Node], body: list[Node]) -> list[Node]:
-    known = {n.name for n in layers}
-    for name in rule.layers:
-        if name not in known:
-            raise SchemeError(
-                f"scheme: no layer {printable(name)!r} with weights in this model; "
-                f"it has {listed([n.name for n in layers])}"
-            )
-    if rule.last is not None and rule.last > len(body):
-        raise SchemeError(
-            f"scheme: last = {rule.last}, but the model has {len(body)} layers with weights "
-            "before the classifier"
-        )
-    chosen = [n for n in layers if n.name in rule.layers] if rule.layers else []
-    if rule.last is not None:
-        chosen += body[len(body) - rule.last :]
-    if not rule.layers and rule.last is None:
-        chosen = body
-    return [n for n in chosen if rule.operator in (None, n.op)]
 
 
 def _only(table: Mapping[str, Any], allowed: set[str], where: str) -> None:

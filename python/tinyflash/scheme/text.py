@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 
-from tinyflash.passes.losses import CROSS_ENTROPY
-from tinyflash.passes.optimizer import Optimizer, Rates
-from tinyflash.passes.scheme import Rule, Scheme
+from tinyflash.scheme.loss import CROSS_ENTROPY
+from tinyflash.scheme.optimizer import Optimizer, Rates
+from tinyflash.scheme.rules import Rule, Scheme
 
 
 def scheme_text(scheme: Scheme, comment: str = "") -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from tinyflash.passes.scheme import Scheme, parse_scheme
+from tinyflash.scheme.parse import parse_scheme
+from tinyflash.scheme.rules import Scheme
 
 
 def scheme(name: str) -> Scheme:
-    """schemes/<name>.toml of the package."""
-    path = files("tinyflash") / "schemes" / f"{name}.toml"
+    """The scheme of <name>.toml in this folder."""
+    path = files(__name__) / f"{name}.toml"
     return parse_scheme(path.read_text(encoding="utf-8"), str(path))
