@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from tinyflash.graph import Graph, Node, Tensor
 from tinyflash.layers import WEIGHTED, clip_of, groups_of, weight_of
+from tinyflash.lower.constants import output_multipliers
 from tinyflash.passes.channels import Region, passes_channels, region_of
-from tinyflash.reference.arith import mulq
-from tinyflash.reference.constants import requant
+from tinyflash.quantize.fixedpoint import mulq
 
 Flags = npt.NDArray[np.bool_]
 
@@ -86,7 +86,7 @@ def _clipped(graph: Graph, node: Node, still: Mapping[str, Flags]) -> Flags:
     total = sums.reshape(len(sums), -1).sum(axis=1)
     if "b" in node.inputs:
         total = total + np.asarray(graph.tensors[node.inputs["b"]].data).astype(np.int64)
-    k = requant(graph, node)
-    highest = mulq(total, k.multiplier, k.shift) + k.y_zero
+    multipliers, shifts = output_multipliers(graph, node)
+    highest = mulq(total, multipliers.values, shifts.values) + y.quant.zero
     clipped: Flags = highest <= clip.low
     return clipped

@@ -33,9 +33,9 @@ def float32(value: float) -> float:
         return float(np.float32(value))
 
 
-def rdiv(x: Ints, shift: int) -> Ints:
+def rdiv(x: Ints, shift: Ints | int) -> Ints:
     """The quotient x / 2^shift to nearest, ties away from zero (SPEC 1.1)."""
-    mask = (1 << shift) - 1
+    mask = np.left_shift(np.int64(1), shift) - 1
     rounded: Ints = (x >> shift) + ((x & mask) > (mask >> 1) + (x < 0))
     return rounded
 
@@ -49,10 +49,10 @@ def hmul(a: Ints, b: Ints | int) -> Ints:
     return saturated
 
 
-def mulq(x: Ints, multiplier: int, shift: int) -> Ints:
+def mulq(x: Ints, multiplier: Ints | int, shift: Ints | int) -> Ints:
     """The product x * multiplier * 2^(shift - 31) with double rounding (SPEC 1.2)."""
-    widened = (x << max(shift, 0)).astype(np.int32).astype(np.int64)
-    return rdiv(hmul(widened, multiplier), max(-shift, 0))
+    widened = (x << np.maximum(shift, 0)).astype(np.int32).astype(np.int64)
+    return rdiv(hmul(widened, multiplier), np.maximum(np.negative(shift), 0))
 
 
 def shift_left(x: Ints, bits: int) -> Ints:
