@@ -71,11 +71,11 @@ def build_firmware(
     return output / "firmware.elf"
 
 
-def compile_objects(model_header: str, board: Board, folder: Path) -> Path:
-    """Compiles all of the firmware but the model; returns the folder of the objects."""
+def compile_objects(board: Board, folder: Path) -> Path:
+    """Compiles library, firmware and drivers without a model; returns the objects' folder."""
     _check_tools()
-    files.write_bytes(folder / "model.h", model_header.encode())
-    log = _run_scons("objects", {"BOARD": board.name, "MODEL": folder, "BUILD": folder})
+    model = source_root() / "firmware" / "no_model"
+    log = _run_scons("objects", {"BOARD": board.name, "MODEL": model, "BUILD": folder})
     if log is not None:
         raise _failure(board, log, folder, 0)
     return folder / "objects"

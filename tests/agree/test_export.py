@@ -11,7 +11,8 @@ from tests.agree.test_tflm import oracle, pictures, random_samples
 from tests.agree.test_write_tflite import same
 from tests.python.random_files import random_file
 
-from tinyflash.compiler import Compiled, compile_model, reduced
+from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler.pipeline import reduced
 from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
 from tinyflash.graph import Graph, LookupAttrs, Tensor
 from tinyflash.host import Session

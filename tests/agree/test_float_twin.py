@@ -14,7 +14,7 @@ from tests.agree.test_network_gradients import NETWORKS
 
 from tinyflash.bench.operators import RULES, real
 from tinyflash.bench.twin import Twin, bounds
-from tinyflash.compiler import compile_model, forward_graph
+from tinyflash.compiler import compile_model, prepare
 from tinyflash.data import mlperf_tiny
 from tinyflash.graph import ROLES, Clip, Graph, Port, Tensor, Window
 from tinyflash.host import Session
@@ -207,7 +207,7 @@ def test_groups_have_rates_of_their_own() -> None:
 
 def test_its_step_is_the_mean_step_of_the_library() -> None:
     """One sample, many seeds of the stochastic rounding: on the mean both move alike."""
-    graph, rate = forward_graph(small(), EVERYTHING), 0.2
+    graph, rate = prepare(small(), EVERYTHING).forward, 0.2
     twin = Twin(graph, resolve(EVERYTHING, graph), fake=True)
     compiled = compile_model(graph, EVERYTHING)
     session = Session(compiled.program)

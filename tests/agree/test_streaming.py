@@ -10,8 +10,8 @@ from tests.agree.chains import Chain, streamed_throughout
 from tests.agree.random_graphs import random_graph
 from tests.agree.twin import train_side_by_side
 
-from tinyflash import compiler
 from tinyflash.compiler import compile_model
+from tinyflash.compiler.pipeline import pipeline as compiler
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph
 from tinyflash.host import Session

@@ -15,8 +15,10 @@ from tinyflash.boards import Board, boards, load_board, read_board
 from tinyflash.build import build_firmware, firmware_board, firmware_size
 from tinyflash.compiler import compile_model
 from tinyflash.errors import BoardError, BuildError
+from tinyflash.fits import check_fits
 from tinyflash.read import read
 from tinyflash.scheme import Rule, Scheme
+from tinyflash.write.model import write_model
 from tinyflash.zoo.networks import path_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,10 +40,10 @@ def model_with(tmp_path: Path, old: str, new: str) -> Path:
 @BOARDS
 def test_sram_is_known_to_the_byte_before_the_build(board: Board, tmp_path: Path) -> None:
     scheme = Scheme((Rule(last=1, weights=0.5, bias=True),))
-    compiled = compile_model(read(path_of("digits")), scheme, board)
-    compiled.write(tmp_path)
+    compiled = compile_model(read(path_of("digits")), scheme)
+    write_model(compiled, tmp_path)
     size = firmware_size(build_firmware(tmp_path, board, tmp_path / "out"))
-    assert compiled.report["sram_bytes"] == size.sram_bytes
+    assert check_fits(compiled, board).sram_bytes == size.sram_bytes
 
 
 @BOARDS

@@ -15,6 +15,7 @@ from tinyflash.build import build_firmware, firmware_size
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.device import DeviceSession, Emulator
 from tinyflash.errors import BoardError, LinkError
+from tinyflash.fits import check_fits
 from tinyflash.footprint import footprint
 from tinyflash.paths import source_root
 
@@ -68,7 +69,7 @@ def test_a_reserve_that_is_too_small_is_refused_by_the_build(tmp_path: Path) -> 
 def test_and_by_the_compiler(learner: Compiled) -> None:
     board = replace(load_board("qemu_mps2_an500"), stack_bytes=256)
     with pytest.raises(BoardError, match="its stack of 256 bytes is smaller than the"):
-        compile_model(learner.graph, board=board)
+        check_fits(compile_model(learner.graph), board)
 
 
 def test_and_by_a_board_whose_linker_did_not_look(

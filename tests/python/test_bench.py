@@ -22,7 +22,7 @@ from tinyflash.bench.learners import Verdict
 from tinyflash.bench.picture import draw
 from tinyflash.bench.results import Results, as_json, tables
 from tinyflash.bench.schemes import Memory
-from tinyflash.compiler import forward_graph
+from tinyflash.compiler import prepare
 from tinyflash.errors import DataError
 from tinyflash.samples import Samples
 from tinyflash.scheme import Rule, Scheme, resolve
@@ -60,7 +60,7 @@ def small_task(layers: int = 3) -> Task:
 
 
 def trained(task: Task, scheme: Scheme) -> dict[str, tuple[int, bool]]:
-    updates = resolve(scheme, forward_graph(task.graph, scheme))
+    updates = resolve(scheme, prepare(task.graph, scheme).forward)
     return {name: (update.kept, update.bias) for name, update in updates.items()}
 
 

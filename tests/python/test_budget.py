@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from tests.python.commands import refused, tinyflash
 from tests.python.models import SAME, File
 
-from tinyflash import report
 from tinyflash.boards import Board, load_board
 from tinyflash.budget import FRACTIONS, choose_scheme
-from tinyflash.compiler import compile_uncalibrated
+from tinyflash.compiler import compile_uncalibrated, prepare
 from tinyflash.errors import SchemeError
-from tinyflash.footprint import footprint_if_known
+from tinyflash.fits import measure
 from tinyflash.graph import Graph
 from tinyflash.read import read
 from tinyflash.scheme import Rule, Scheme, load_scheme, parse_scheme
@@ -55,11 +54,11 @@ def board() -> Board:
 
 def takes(graph: Graph, scheme: Scheme, board: Board) -> tuple[int, int]:
     """Bytes that a scheme trains, and takes in all."""
-    raw = compile_uncalibrated(graph, scheme)
+    raw = compile_uncalibrated(prepare(graph, scheme))
     assert raw.train is not None
     tensors = raw.train.graph.tensors.values()
     trained = sum(t.nbytes for t in tensors if t.kind == "trainable")
-    return trained, report.sram_bytes(raw.program, board, footprint_if_known(raw.program, board))
+    return trained, measure(raw.program, board).sram_bytes
 
 
 def rung(last: int, fraction: float) -> Scheme:
@@ -77,7 +76,7 @@ def test_the_largest_rung_that_fits_is_taken(graph: Graph, board: Board) -> None
         every += [(n, takes(graph, rung(n, fraction), board)) for n in range(1, 9)]
     totals = sorted(total for _, (_, total) in every)
     for budget in totals[0], totals[len(totals) // 3], totals[-4], totals[-1] + 1000:
-        choice = choose_scheme(graph, Scheme(), board, budget)
+        choice = choose_scheme(prepare(graph, Scheme()), board, budget)
         assert choice.sram_bytes <= budget
         fitting = [trained for _, (trained, total) in every if total <= budget]
         assert choice.trained_bytes == max(fitting)
@@ -86,13 +85,13 @@ def test_the_largest_rung_that_fits_is_taken(graph: Graph, board: Board) -> None
 
 def test_few_rungs_are_compiled(graph: Graph, board: Board) -> None:
     tried: list[str] = []
-    choose_scheme(graph, Scheme(), board, 1 << 20, tried=tried.append)
+    choose_scheme(prepare(graph, Scheme()), board, 1 << 20, tried=tried.append)
     assert len(tried) <= 6
 
 
 def test_head_loss_and_optimizer_stay(graph: Graph, board: Board) -> None:
     base = Scheme(head=3, loss=Loss("cross_entropy", 0.1), optimizer=Optimizer(momentum=0.5))
-    choice = choose_scheme(graph, base, board, 100_000)
+    choice = choose_scheme(prepare(graph, base), board, 100_000)
     assert (choice.scheme.head, choice.scheme.loss) == (3, base.loss)
     assert choice.scheme.optimizer == base.optimizer
     assert choice.last
@@ -102,9 +101,9 @@ def test_what_cannot_be_chosen(graph: Graph, board: Board) -> None:
     with pytest.raises(
         SchemeError, match=r"1,000 bytes of SRAM are [\d,]+ too few to train the cl"
     ):
-        choose_scheme(graph, Scheme(), board, 1000)
+        choose_scheme(prepare(graph, Scheme()), board, 1000)
     with pytest.raises(SchemeError, match="rules, which a budget chooses itself"):
-        choose_scheme(graph, rung(1, 1.0), board, 100_000)
+        choose_scheme(prepare(graph, rung(1, 1.0)), board, 100_000)
 
 
 # ---- The command line ----------------------------------------------------------------------------

@@ -13,8 +13,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tinyflash.boards import load_board
+from tinyflash.build import compile_objects
 from tinyflash.footprint.callgraph import defined_functions, read_call_graph
-from tinyflash.footprint.compiled import compile_without_model
 from tinyflash.paths import source_root
 
 BUDGETS = source_root() / "tests" / "budgets.csv"
@@ -44,7 +44,7 @@ def budgets() -> dict[str, Cost]:
 
 @pytest.fixture(scope="module")
 def costs(tmp_path_factory: pytest.TempPathFactory) -> list[Cost]:
-    library = compile_without_model(BOARD, tmp_path_factory.mktemp("budgets")) / "lib"
+    library = compile_objects(BOARD, tmp_path_factory.mktemp("budgets")) / "lib"
     objects = sorted(library.rglob("*.o"), key=lambda path: path.stem)
     graph = read_call_graph(objects)
     return [

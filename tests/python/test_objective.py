@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.agree.graphs import Layer, Net
 
-from tinyflash.compiler import compile_model
+from tinyflash.compiler import compile_model, prepare
 from tinyflash.errors import DataError
 from tinyflash.graph import Graph, Quant
 from tinyflash.host import Session
@@ -16,7 +16,7 @@ from tinyflash.objective import Objective, objective_of
 from tinyflash.samples import load_with_targets, split
 from tinyflash.scheme import Scheme, parse_scheme
 from tinyflash.session import Outcome
-from tinyflash.training import Recipe, evaluate_loss, train
+from tinyflash.training import Recipe, evaluate, train
 
 SQUARED = parse_scheme('loss = "mean_squared_error"')
 BINARY = parse_scheme('loss = "binary_cross_entropy"')
@@ -31,7 +31,7 @@ def autoencoder(end: str | None = None) -> Graph:
 
 
 def objective(graph: Graph, scheme: Scheme) -> Objective:
-    found = objective_of(graph, scheme)
+    found = objective_of(prepare(graph, scheme))
     assert found is not None
     return found
 
@@ -43,7 +43,7 @@ def quant(graph: Graph) -> Quant:
 
 
 def test_labels_have_no_objective() -> None:
-    assert objective_of(autoencoder(), parse_scheme("")) is None
+    assert objective_of(prepare(autoencoder(), parse_scheme(""))) is None
 
 
 def test_targets_are_stored_as_the_output_is() -> None:
@@ -111,9 +111,9 @@ def test_an_autoencoder_learns_its_samples(tmp_path: Path) -> None:
     assert (len(kept), len(held_out)) == (45, 15)
     scheme = parse_scheme('loss = "mean_squared_error"\n[[update]]\nbias = true\nweights = 1')
     session = Session(compile_model(graph, scheme, calibration=(kept.x, kept.y)).program)
-    before = evaluate_loss(session, held_out, goal)
+    before = evaluate(session, held_out, goal).score
     history = train(session, kept, Recipe(epochs=6, rate=0.1), objective=goal)
-    after = evaluate_loss(session, held_out, goal)
+    after = evaluate(session, held_out, goal).score
     assert after < 0.5 * before
     assert np.mean([step.loss for step in history.steps[-45:]]) < 0.7 * before
     assert history.steps[0].correct is None

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tests.agree.graphs import Layer, Net, same
 
-from tinyflash.compiler import compile_model, training_graph
+from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.pipeline import training_graph
 from tinyflash.errors import ModelError, SchemeError
 from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Tensor, Window
 from tinyflash.passes.differentiate import differentiate
@@ -37,7 +38,7 @@ def ops(graph: Graph) -> list[str]:
 
 def all_weights(graph: Graph) -> Graph:
     return prune_to_updates(
-        training_graph(graph, parse_scheme("[[update]]\nweights = 1\nbias = true"))
+        training_graph(prepare(graph, parse_scheme("[[update]]\nweights = 1\nbias = true")))
     )
 
 
@@ -69,14 +70,14 @@ def test_an_input_gradient_is_computed_before_its_weights_change() -> None:
 
 def test_back_propagation_ends_at_the_earliest_update() -> None:
     text = "[[update]]\nlayers = ['conv2d_1']\nbias = true"
-    graph = prune_to_updates(training_graph(residual(), parse_scheme(text)))
+    graph = prune_to_updates(training_graph(prepare(residual(), parse_scheme(text))))
     assert "conv2d_backward_input" not in ops(graph)
     assert ops(graph).count("bias_update") == 2
 
 
 def test_a_frozen_layer_keeps_no_input() -> None:
     text = "[[update]]\nlast = 2\nbias = true\n[[update]]\nlast = 1\nweights = 0.4"
-    graph = prune_to_updates(training_graph(residual(), parse_scheme(text)))
+    graph = prune_to_updates(training_graph(prepare(residual(), parse_scheme(text))))
     (keep,) = [n for n in graph.nodes if n.op == "keep"]
     assert keep.name == "conv2d_1"
     assert graph.tensors[keep.outputs["y"]].shape == (4, 4, 1)
@@ -87,7 +88,7 @@ def test_a_frozen_layer_keeps_no_input() -> None:
 
 def test_the_infer_graph_reads_the_trained_weights_and_nothing_of_training() -> None:
     text = "[[update]]\nlast = 1\nweights = 0.4"
-    graph = prune_to_output(training_graph(residual(), parse_scheme(text)))
+    graph = prune_to_output(training_graph(prepare(residual(), parse_scheme(text))))
     assert ops(graph) == ["conv2d", "conv2d", "add", "average_pool", "reshape", "fully_connected"]
     assert graph.nodes[1].inputs["w"] == "conv2d_1_w_kept"
     verify(graph)
@@ -161,7 +162,7 @@ def test_training_without_a_classifier_is_refused() -> None:
     net = Net(np.random.default_rng(4))
     graph = net.graph(net.pool("average_pool", net.input((4, 4, 2)), Window((4, 4))))
     with pytest.raises(SchemeError, match=r"needs a classifier.*average_pool"):
-        training_graph(graph, parse_scheme(""))
+        training_graph(prepare(graph, parse_scheme("")))
 
 
 def test_a_pointwise_classifier_gets_a_new_head_as_well() -> None:
@@ -188,18 +189,18 @@ def classified(end: str) -> Graph:
 def test_a_loss_reads_what_it_is_made_for() -> None:
     """The squared error reads the output itself, the binary cross-entropy its logits."""
     graph = replace(classified("logistic"), logits="")
-    squared = training_graph(graph, parse_scheme("loss = 'mean_squared_error'"))
+    squared = training_graph(prepare(graph, parse_scheme("loss = 'mean_squared_error'")))
     assert squared.logits == graph.output.tensor
     assert "lookup_backward_input" in ops(prune_to_updates(squared))
-    binary = training_graph(graph, parse_scheme("loss = 'binary_cross_entropy'"))
+    binary = training_graph(prepare(graph, parse_scheme("loss = 'binary_cross_entropy'")))
     assert binary.logits == "fully_connected_0_y"
     assert prune_to_output(binary).output.tensor == graph.output.tensor
     with pytest.raises(SchemeError, match=r"needs a classifier.*lookup"):
-        training_graph(graph, parse_scheme(""))
+        training_graph(prepare(graph, parse_scheme("")))
 
 
 def test_only_the_train_graph_has_a_target() -> None:
-    graph = training_graph(residual(), parse_scheme("loss = 'mean_squared_error'"))
+    graph = training_graph(prepare(residual(), parse_scheme("loss = 'mean_squared_error'")))
     assert prune_to_updates(graph).tensors[graph.target].shape == (1, 2)
     assert prune_to_output(graph).target == ""
     assert "target" not in prune_to_output(graph).tensors

@@ -12,7 +12,8 @@ from tests.agree.chains import streamed_throughout
 from tests.agree.graphs import Net, same
 from tests.agree.random_graphs import random_graph
 
-from tinyflash.compiler import training_graph
+from tinyflash.compiler import prepare
+from tinyflash.compiler.pipeline import training_graph
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Window
 from tinyflash.lower.program import Planned
@@ -29,7 +30,7 @@ CORRUPTED = 1000
 
 def planned(seed: int, order: Callable[[Graph], Order] = depth_first) -> Planned:
     graph, scheme = random_graph(seed)
-    train = prune_to_updates(training_graph(graph, scheme))
+    train = prune_to_updates(training_graph(prepare(graph, scheme)))
     return Planned(train, placed(train, order(train)))
 
 

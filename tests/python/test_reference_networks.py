@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tinyflash.compiler import compile_model, training_graph
+from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.pipeline import training_graph
 from tinyflash.costs import layer_costs, totals
 from tinyflash.errors import DataError
 from tinyflash.graph import Graph
@@ -44,7 +45,7 @@ def test_schemes_train_as_many_bytes_as_published(graph: Graph) -> None:
     found = []
     for scheme in schemes(graph.name).values():
         whole = replace(scheme, dead_channels="keep")
-        tensors = training_graph(graph, whole).tensors.values()
+        tensors = training_graph(prepare(graph, whole)).tensors.values()
         found.append(sum(t.nbytes for t in tensors if t.kind == "trainable"))
     assert found == TRAINABLE[graph.name]
 

@@ -17,6 +17,7 @@ import pytest
 from tinyflash import report
 from tinyflash.boards import load_board
 from tinyflash.compiler import Compiled, compile_model
+from tinyflash.fits import check_fits
 from tinyflash.lower.program import Planned
 from tinyflash.plan import NONE, plan
 from tinyflash.report.advice import advise
@@ -32,7 +33,12 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 @pytest.fixture(scope="module")
 def compiled() -> Compiled:
     graph = reference_network("mcunet-5fps")
-    return compile_model(graph, schemes("mcunet-5fps")["49kb"], load_board("qemu_mps2_an500"))
+    return compile_model(graph, schemes("mcunet-5fps")["49kb"])
+
+
+@pytest.fixture(scope="module")
+def content(compiled: Compiled) -> report.Report:
+    return report.make_report(compiled, check_fits(compiled, load_board("qemu_mps2_an500")))
 
 
 def trained(compiled: Compiled) -> Planned:
@@ -143,8 +149,8 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_stands_alone(compiled: Compiled) -> None:
-    text = report.as_html(compiled.report)
+def test_the_page_stands_alone(compiled: Compiled, content: report.Report) -> None:
+    text = report.as_html(content)
     page = Page(text)
     assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", text)
     for tags in page.found.values():
@@ -152,15 +158,17 @@ def test_the_page_stands_alone(compiled: Compiled) -> None:
     assert f"{compiled.program.arena_bytes:,}" in text
 
 
-def test_the_parts_of_sram_are_all_of_it(compiled: Compiled) -> None:
-    sram, flash = memories(compiled.report)
-    assert sram.used == compiled.report["sram_bytes"] <= (sram.limit or 0)
+def test_the_parts_of_sram_are_all_of_it(content: report.Report) -> None:
+    sram, flash = memories(content)
+    assert sram.used == content["sram_bytes"] <= (sram.limit or 0)
     assert all(part.nbytes > 0 for part in (*sram.parts, *flash.parts))
-    assert f"{sram.used:,} bytes  of {sram.limit:,}" in report.as_text(compiled.report)
+    assert f"{sram.used:,} bytes  of {sram.limit:,}" in report.as_text(content)
 
 
-def test_the_page_shows_every_buffer_in_its_place(compiled: Compiled) -> None:
-    content = compiled.report["plans"]["train"]
+def test_the_page_shows_every_buffer_in_its_place(
+    compiled: Compiled, content: report.Report
+) -> None:
+    content = content["plans"]["train"]
     drawing = draw("train", content)
     assert len(drawing.boxes) == len(content["buffers"]) == len(trained(compiled).plan.placements)
     for box, buffer in zip(drawing.boxes, content["buffers"], strict=True):
@@ -173,24 +181,24 @@ def test_the_page_shows_every_buffer_in_its_place(compiled: Compiled) -> None:
     assert max(levels) == CURVE_HEIGHT
 
 
-def test_names_cannot_break_the_page(compiled: Compiled) -> None:
+def test_names_cannot_break_the_page(content: report.Report) -> None:
     name = '</script><b title="'
-    Page(report.as_html({**compiled.report, "model": name}))
-    assert name not in report.as_html({**compiled.report, "model": name})
-    network = [{**layer, "layer": name} for layer in compiled.report["network"]]
-    assert name not in report.as_html({**compiled.report, "network": network})
+    Page(report.as_html({**content, "model": name}))
+    assert name not in report.as_html({**content, "model": name})
+    network = [{**layer, "layer": name} for layer in content["network"]]
+    assert name not in report.as_html({**content, "network": network})
 
 
 def test_a_model_that_only_infers_and_no_board() -> None:
     compiled = compile_model(reference_network("mcunet-5fps"))
-    text = report.as_html(compiled.report)
+    text = report.as_html(report.make_report(compiled))
     Page(text)
     assert "stack and firmware not counted" in text
     assert "What is trained" not in text
 
 
-def test_the_page_of_a_streamed_plan(compiled: Compiled) -> None:
-    content, plan = compiled.report, trained(compiled).plan
+def test_the_page_of_a_streamed_plan(compiled: Compiled, content: report.Report) -> None:
+    plan = trained(compiled).plan
     page, streaming = Page(report.as_html(content)), content["streaming"]
     every = [c for p in content["plans"].values() for c in p["columns"]]
     drawn = [r for r in page.found["rect"] if r.get("class") == "streamed"]
@@ -201,9 +209,9 @@ def test_the_page_of_a_streamed_plan(compiled: Compiled) -> None:
     assert streaming["plain_bytes"] > streaming["arena_bytes"] == plan.arena_bytes
 
 
-def test_the_report_survives_json(compiled: Compiled) -> None:
-    content = json.loads(json.dumps(compiled.report))
-    assert report.as_html(content) == report.as_html(compiled.report)
+def test_the_report_survives_json(content: report.Report) -> None:
+    again = json.loads(json.dumps(content))
+    assert report.as_html(again) == report.as_html(content)
 
 
 # ---- A browser -----------------------------------------------------------------------------------
@@ -236,8 +244,8 @@ document.body.dataset.told = JSON.stringify(tell);
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
-def test_the_page_in_a_browser(compiled: Compiled, tmp_path: Path) -> None:
-    text = report.as_html(compiled.report)
+def test_the_page_in_a_browser(content: report.Report, tmp_path: Path) -> None:
+    text = report.as_html(content)
     path = tmp_path / "report.html"
     path.write_text(text.replace("</body>", f"<script>{ACTS}</script></body>"), encoding="utf-8")
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
@@ -248,7 +256,7 @@ def test_the_page_in_a_browser(compiled: Compiled, tmp_path: Path) -> None:
     buffer, layer, hidden, every, some, most, where, changed, moment = json.loads(
         told[1].replace("&quot;", '"').replace("&amp;", "&")
     )
-    content = compiled.report["plans"]["train"]
+    content = content["plans"]["train"]
     first = content["buffers"][0]
     assert first["name"] in buffer
     assert f"{first['bytes']:,} bytes" in buffer
@@ -267,11 +275,11 @@ def test_the_page_in_a_browser(compiled: Compiled, tmp_path: Path) -> None:
 
 SCRIPT = """
 from tinyflash.compiler import compile_model
-from tinyflash.report import as_html
+from tinyflash.report import as_html, make_report
 from tinyflash.zoo.published import schemes
 from tinyflash.zoo.reference import reference_network
 compiled = compile_model(reference_network("mcunet-5fps"), schemes("mcunet-5fps")["49kb"])
-print(as_html(compiled.report))
+print(as_html(make_report(compiled)))
 """
 
 

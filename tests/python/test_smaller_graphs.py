@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tests.agree.graphs import Layer, Net, same
 
-from tinyflash.compiler import training_graph
+from tinyflash.compiler import prepare
+from tinyflash.compiler.pipeline import training_graph
 from tinyflash.graph import Clip, Graph, LookupAttrs, Quant, Window, WindowAttrs
 from tinyflash.passes.fold import fold_constants
 from tinyflash.passes.fuse import fuse
@@ -207,7 +208,7 @@ def test_two_updates_share_the_slice_that_both_read() -> None:
     total = n.add(n.conv2d(x, 3, POINT), n.conv2d(x, 3, same((4, 4, 4), 3)))
     graph = n.graph(n.fully_connected(n.mean(total, (0, 1)), 2))
     scheme = parse_scheme("[[update]]\nlayers = ['conv2d_1', 'conv2d_2']\nweights = 0.5")
-    graph = prune_to_updates(training_graph(graph, scheme))
+    graph = prune_to_updates(training_graph(prepare(graph, scheme)))
     (keep,) = [node for node in graph.nodes if node.op == "keep"]
     readers = graph.readers(keep.outputs["y"])
     assert [node.name for node in readers] == ["conv2d_2", "conv2d_1"]
@@ -232,7 +233,7 @@ def test_layers_that_learn_are_not_shared() -> None:
     tensors[b] = replace(tensors[a], name=b)
     twins = replace(graph, tensors=tensors, nodes=(first, second, *others))
     assert ops(share(twins)).count("conv2d") == 1
-    trained = training_graph(twins, parse_scheme("[[update]]\nweights = 1"))
+    trained = training_graph(prepare(twins, parse_scheme("[[update]]\nweights = 1")))
     assert ops(trained).count("conv2d") == 2
 
 
@@ -271,7 +272,7 @@ def test_the_branch_that_leaves_more_room_runs_first() -> None:
 def test_a_gradient_dies_early() -> None:
     """First biases move, then weights pass the gradient on, then they move as well."""
     scheme = parse_scheme("[[update]]\nweights = 1\nbias = true")
-    graph = order(prune_to_updates(training_graph(branches(), scheme)))
+    graph = order(prune_to_updates(training_graph(prepare(branches(), scheme))))
     verify(graph)
     for name in ("conv2d_2", "conv2d_3"):
         found = [n.op for n in graph.nodes if n.name == name and "dy" in n.inputs]
@@ -280,7 +281,7 @@ def test_a_gradient_dies_early() -> None:
 
 
 def test_the_first_gradient_is_that_of_the_loss() -> None:
-    graph = order(prune_to_updates(training_graph(branches(), parse_scheme(""))))
+    graph = order(prune_to_updates(training_graph(prepare(branches(), parse_scheme("")))))
     made = [t for n in graph.nodes for t in n.outputs.values()]
     gradients = [t for t in made if graph.tensors[t].kind == "gradient"]
     assert graph.node("loss", "softmax_loss").outputs["dy"] == gradients[0]

@@ -103,9 +103,11 @@ def test_running_means_cover_the_window():
 
 def test_evaluate_counts_what_is_right_and_keeps_the_logits():
     told = []
-    result = evaluate(Notes(), Samples(SAMPLES.x, np.array([0] * 5 + [1] * 4 + [0])), told.append)
-    assert result.accuracy == pytest.approx(90.0)
-    assert result.logits.tolist()[0] == [4, -4]
+    result = evaluate(
+        Notes(), Samples(SAMPLES.x, np.array([0] * 5 + [1] * 4 + [0])), listen=told.append
+    )
+    assert result.score == pytest.approx(90.0)
+    assert result.outputs.tolist()[0] == [4, -4]
     assert told == list(range(1, 11))
 
 

@@ -16,6 +16,7 @@ from tests.agree.streams import layer_by_layer, streamed
 from tinyflash.compiler import compile_model
 from tinyflash.paths import source_root
 from tinyflash.write import c
+from tinyflash.write.model import write_model
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
 
@@ -37,7 +38,7 @@ def accepted(folder: Path) -> None:
 def test_it_compiles_without_a_warning_and_is_reproducible(seed: int, tmp_path: Path) -> None:
     graph, scheme = random_graph(seed)
     compiled = compile_model(graph, scheme)
-    compiled.write(tmp_path)
+    write_model(compiled, tmp_path)
     again = compile_model(graph, scheme)
     assert c.source(again.program) == (tmp_path / "model.c").read_text()
     accepted(tmp_path)
@@ -73,7 +74,7 @@ HOSTILE = ('x*/ "\\ \n#error', "a??/", "??=", "/*", "é\0\x1b[2J", "%s%n", "", "
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_cannot_break_out_of_the_c(name: str, tmp_path: Path) -> None:
     graph, scheme = random_graph(2)
-    compile_model(replace(graph, name=name), scheme).write(tmp_path)
+    write_model(compile_model(replace(graph, name=name), scheme), tmp_path)
     accepted(tmp_path)
     (line,) = re.findall(r"^#define MODEL_NAME .*$", (tmp_path / "model.h").read_text(), re.M)
     assert re.fullmatch(r'#define MODEL_NAME "[^"\\?]{0,63}"', line)
@@ -95,7 +96,7 @@ def test_layers_may_have_any_name(tmp_path: Path) -> None:
         replace(rule, layers=tuple(names.get(n, n) for n in rule.layers)) for rule in scheme.rules
     )
     compiled = compile_model(replace(graph, nodes=tuple(nodes)), replace(scheme, rules=rules))
-    compiled.write(tmp_path)
+    write_model(compiled, tmp_path)
     accepted(tmp_path)
     assert len({record.name for record in compiled.program.records}) == len(
         compiled.program.records
@@ -106,6 +107,6 @@ def test_table_and_header_of_two_compilations_do_not_build(tmp_path: Path) -> No
     """Two that ran at once into one folder, or one that was cut off."""
     for seed in (2, 3):
         graph, scheme = random_graph(seed)
-        compile_model(graph, scheme).write(tmp_path / str(seed))
+        write_model(compile_model(graph, scheme), tmp_path / str(seed))
     shutil.copy(tmp_path / "3" / "model.h", tmp_path / "2")
     assert "model.h is of another compilation" in said_of(tmp_path / "2")

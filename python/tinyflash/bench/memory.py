@@ -18,7 +18,7 @@ from tinyflash.lower.program import Planned
 from tinyflash.plan import QUICK, Effort
 from tinyflash.plan.calls import rows_computed
 from tinyflash.read import read
-from tinyflash.report.summary import fuller, lower_bound, peak
+from tinyflash.report.summary import peak
 from tinyflash.scheme import Scheme, scheme
 from tinyflash.zoo import published
 from tinyflash.zoo.reference import reference_network
@@ -96,14 +96,14 @@ def measure(
     compiled = compile_model(subject.graph, subject.update, row_source=row_source, effort=effort)
     seconds = time.perf_counter() - start
     parts = _parts(compiled, board)
-    top = peak(fuller(compiled.infer, compiled.train))
+    top = peak(compiled.fuller)
     return Measured(
         Row(
             network=subject.network,
             scheme=subject.scheme,
             **parts,
             total=sum(parts.values()),
-            lower_bound=lower_bound(compiled.infer, compiled.train),
+            lower_bound=compiled.lower_bound,
             recomputed_macs=recomputed(compiled),
             seconds=round(seconds, 3),
         ),

@@ -16,30 +16,9 @@ from tinyflash.boards import Board
 from tinyflash.footprint.callgraph import CallGraph, read_call_graph
 from tinyflash.footprint.objects import read_unit, size_of
 from tinyflash.paths import source_root
-from tinyflash.program import Buffer, Program, Space
-from tinyflash.state import HEADER_BYTES
-from tinyflash.write import c
 
 _SOURCES = (".c", ".h", ".toml")
 _MODEL_VARIABLES = (".bss.weights", ".bss.state", ".bss.arena")  # of firmware/main.c
-_NO_MODEL = Program(
-    name="none",
-    infer=(),
-    infer_calls=(),
-    train=(),
-    train_calls=(),
-    records=(),
-    flash=b"",
-    weights=b"",
-    state=bytes(HEADER_BYTES),
-    arena_bytes=0,
-    input=None,
-    output=Buffer(Space.ARENA, 0),
-    train_input=None,
-    input_bytes=0,
-    output_bytes=0,
-    classes=0,
-)
 
 
 @dataclass(frozen=True)
@@ -87,14 +66,9 @@ def _version() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def compile_without_model(board: Board, folder: Path) -> Path:
-    """Compiles library, firmware and drivers in a folder; returns the folder of the objects."""
-    return build.compile_objects(c.header(_NO_MODEL), board, folder)
-
-
 def _compile(board: Board) -> CompiledCode:
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
-        folder = compile_without_model(board, Path(private))
+        folder = build.compile_objects(board, Path(private))
         objects = sorted(folder.rglob("*.o"))
         library = [path for path in objects if path.is_relative_to(folder / "lib")]
         executor = folder / "lib" / "executor.o"
@@ -107,6 +81,6 @@ def _compile(board: Board) -> CompiledCode:
 
 
 def _variable_bytes(objects: Iterable[Path]) -> int:
-    """Of SRAM, but for what main.c holds for the model."""
+    """Of SRAM, without what main.c holds for the model."""
     sections = [item for path in objects for item in read_unit(path).variables.items()]
     return sum(size for name, size in sections if name not in _MODEL_VARIABLES)

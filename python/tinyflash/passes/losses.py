@@ -64,14 +64,18 @@ def loss_node(graph: Graph, loss: Loss, dy: str) -> tuple[Node, list[Tensor]]:
         raise SchemeError(
             f"{loss.kind}: the output has {logits.size:,} elements, above {LARGEST_TARGET:,}"
         )
-    squared = loss.kind == "mean_squared_error"
-    target = replace(logits, name="target", quant=quant if squared else PROBABILITY, source_id=-1)
+    target = replace(logits, name="target", quant=target_quant(logits, loss), source_id=-1)
     inputs = {"x": logits.name, "target": target.name}
-    if squared:
+    if loss.kind == "mean_squared_error":
         return Node("squared_loss", "loss", inputs, {"dy": dy}), [target]
     table = Tensor("loss_table", (256,), "uint16", "constant", data=_probabilities(quant))
     inputs["table"] = table.name
     return Node("sigmoid_loss", "loss", inputs, {"dy": dy}), [target, table]
+
+
+def target_quant(logits: Tensor, loss: Loss) -> Quant | None:
+    """How the targets of a loss are stored: as the logits are, or as probabilities."""
+    return logits.quant if loss.kind == "mean_squared_error" else PROBABILITY
 
 
 def _exponentials(quant: Quant) -> npt.NDArray[np.uint16]:

@@ -1,4 +1,4 @@
-"""The scheme of a command: from a file, or the largest that fits a budget."""
+"""The option --budget of a command: the largest scheme that fits it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import click
 
 from tinyflash.boards import Board
 from tinyflash.budget import Choice, choose_scheme
+from tinyflash.compiler import Prepared
 from tinyflash.console import say
 from tinyflash.errors import SchemeError
 from tinyflash.files import write_bytes
-from tinyflash.graph import Graph
-from tinyflash.scheme import Scheme
 from tinyflash.scheme.text import scheme_text
 
 _UNITS = {"": 1, "B": 1, "K": 1024, "KB": 1024, "M": 1024**2, "MB": 1024**2}
@@ -33,40 +32,36 @@ class Size(click.ParamType[int]):
         return int(float(parts[1]) * _UNITS[parts[2]])
 
 
-option = click.option(
+budget = click.option(
     "--budget",
     type=Size(),
     metavar="SIZE",
-    help="SRAM that all may take, such as 128KB: chooses what to train. Needs a board.",
+    help="SRAM that everything together may take, such as 128KB: chooses what to train. Needs a "
+    "board.",
 )
 
 
-def scheme_of(
-    graph: Graph,
-    given: Scheme | None,
-    budget: int | None,
-    board: Board | None,
-    output: Path,
-    rows: bool = False,
-) -> Scheme | None:
-    """What to train, if anything. A choice is told, and written to output/scheme.toml.
+def chosen(
+    prepared: Prepared, budget: int | None, board: Board | None, output: Path, rows: bool = False
+) -> Prepared:
+    """The network under the scheme that a budget chooses; unchanged without a budget.
 
-    given: of a scheme file; beside a budget all but the rules: head, loss, optimizer.
+    prepared: under a scheme without rules, which the choice adds to. Prints the choice, and writes
+    it to output/scheme.toml.
     """
     if budget is None:
-        return given
+        return prepared
     if board is None:
         raise SchemeError("--budget counts what a board's firmware takes, too; name it by --board")
-    base = given or Scheme()
-    choice = choose_scheme(graph, base, board, budget, rows, lambda rung: say(f"trying: {rung}"))
-    text = _told(choice, budget, board)
+    choice = choose_scheme(prepared, board, budget, rows, lambda rung: say(f"trying: {rung}"))
+    text = _described(choice, budget, board)
     target = output / "scheme.toml"
     write_bytes(target, scheme_text(choice.scheme, text).encode())
     say(f"{text}\nwrote {target}")
-    return choice.scheme
+    return prepared.under(choice.scheme)
 
 
-def _told(choice: Choice, budget: int, board: Board) -> str:
+def _described(choice: Choice, budget: int, board: Board) -> str:
     if not choice.last:
         what = "the classifier alone"
     elif not choice.fraction:
