@@ -33,7 +33,7 @@ tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gra
     return course;
 }
 
-/* Without velocity, low bytes, decay or rounding to nearest, the inline path of update.h is taken. */
+/* Without velocity, low bytes, decay, rounding to nearest: the inline path of update.h is taken. */
 static int is_plain(const tiny_rule *rule, const tiny_trained *to) {
     return !to->velocity && !to->low && !rule->decay.mantissa && !rule->nearest;
 }
