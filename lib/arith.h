@@ -37,7 +37,7 @@ static inline int32_t tiny_clamp(int32_t v, int32_t low, int32_t high) {
 
 /* sat32 of SPEC.md. */
 static inline int32_t tiny_saturate32(int64_t v) {
-    return v > INT32_MAX ? INT32_MAX : v < INT32_MIN ? INT32_MIN : (int32_t)v;
+    return v > INT32_MAX ? INT32_MAX : (v < INT32_MIN ? INT32_MIN : (int32_t)v);
 }
 
 /* Adds one to a counter that stays at its maximum: a full counter still says "many". */
@@ -71,7 +71,7 @@ static inline int32_t tiny_shift_round(int64_t v, int32_t shift) {
         return 0;
     }
     if (shift > 0) {
-        const int64_t odd = v >> shift & 1;
+        const int64_t odd = (v >> shift) & 1;
         return tiny_saturate32((v + ((int64_t)1 << (shift - 1)) - 1 + odd) >> shift);
     }
     const int32_t left = tiny_min(-shift, 31);
@@ -104,11 +104,11 @@ static inline int8_t tiny_requantise(const tiny_requant *q, uint32_t channel, in
 /* SPEC 4.3: stores element i of a gradient. A masked element counts for nothing; peak is taken
  * before saturation, so that SPEC 5.3 knows by how many bits the exponent was too small. */
 static inline void tiny_store_gradient(const tiny_gradient_out *dx, uint32_t i, int32_t v) {
-    if (dx->mask && !(dx->mask[i >> 3] >> (i & 7u) & 1u)) {
+    if (dx->mask && !((dx->mask[i >> 3] >> (i & 7u)) & 1u)) {
         dx->d[i] = 0;
         return;
     }
-    const int32_t magnitude = v == INT32_MIN ? INT32_MAX : v < 0 ? -v : v;
+    const int32_t magnitude = v == INT32_MIN ? INT32_MAX : (v < 0 ? -v : v);
     dx->scale->peak = tiny_max(dx->scale->peak, magnitude);
     if (magnitude > 127) {
         tiny_count(&dx->scale->saturated);
@@ -120,7 +120,7 @@ static inline void tiny_store_gradient(const tiny_gradient_out *dx, uint32_t i, 
 /* SPEC 4.7: the smallest k with peak / 2^k < 127.5, which rounds to 127 at most. */
 static inline int32_t tiny_loss_shift(int32_t peak) {
     int32_t shift = 0;
-    while (2 * (int64_t)peak >= (int64_t)255 << shift) {
+    while (2 * (int64_t)peak >= ((int64_t)255 << shift)) {
         shift++;
     }
     return shift;

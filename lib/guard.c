@@ -110,7 +110,8 @@ tiny_error tiny_guard_begin(tiny_guard *guard, tiny_session *session) {
     if (!can_judge(guard, session->model)) {
         return TINY_ERROR_HELD_OUT;
     }
-    guard->evaluations = guard->rollbacks = 0;
+    guard->evaluations = 0;
+    guard->rollbacks = 0;
     evaluate(guard, session);
     keep(guard, session);
     return TINY_OK;
@@ -126,6 +127,8 @@ void tiny_guard_watch(tiny_guard *guard, tiny_session *session) {
     } else if (guard->best.correct - guard->last.correct > guard->tolerance) {
         go_back(guard, session);
         tiny_count(&guard->rollbacks);
+    } else {
+        /* within tolerance: training goes on from here */
     }
 }
 

@@ -1,7 +1,6 @@
 /* The course of the learning rate over a training run (SPEC 8). */
 #include "tinyflash/schedule.h"
 
-#define ONE_Q30 (1u << 30)
 #define STEPS_LIMIT (1u << 31)
 
 /* sin(pi u / 2) / u as a polynomial in u^2, Q30, signs alternating: relative error below 2^-18. */
@@ -56,14 +55,14 @@ static tiny_factor times(tiny_factor a, tiny_factor b) {
 static uint32_t share_q30(uint32_t part, uint32_t whole) {
     uint32_t quotient = 0;
     for (int bit = 0; bit <= 30; bit++) {
-        quotient = quotient << 1 | (part >= whole);
+        quotient = (quotient << 1) | (part >= whole);
         part = (part - (part >= whole ? whole : 0)) << 1;
     }
     return quotient;
 }
 
 /* `hi` of SPEC 8.4. */
-static uint32_t multiply_q30(uint32_t a, uint32_t b) { return (uint32_t)((uint64_t)a * b >> 30); }
+static uint32_t multiply_q30(uint32_t a, uint32_t b) { return (uint32_t)(((uint64_t)a * b) >> 30); }
 
 /* SPEC 8.4: the square of the sine of a quarter turn's share u, Q30 in (0, 1]. */
 static tiny_factor sine_squared(uint32_t u) {

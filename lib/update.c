@@ -51,7 +51,8 @@ tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *
     /* SPEC 6.2: n and s, the same for all weights. Where s > 31, decay stays 0. */
     const int32_t shift = -(update.course.rate.exponent + rule->decay.exponent + 9 + 16);
     if (shift <= 31) {
-        update.decay = (int32_t)((uint32_t)update.course.rate.mantissa * rule->decay.mantissa >> 9);
+        update.decay =
+            (int32_t)(((uint32_t)update.course.rate.mantissa * rule->decay.mantissa) >> 9);
         update.decay_shift = tiny_max(shift, 1);
     }
     return update;
@@ -76,9 +77,9 @@ static void move(const tiny_update *update, uint32_t i, int32_t delta, uint32_t 
     int32_t fraction = (int32_t)(*remainders >> 16);
     if (update->to.low) {
         uint8_t *low = &update->to.low[i];
-        fraction = *low << 8 | (fraction & 255);
+        fraction = (*low << 8) | (fraction & 255);
         const int32_t moved = *w + ((fraction - delta) >> 16);
-        *low = moved > 127 ? 255 : moved < -127 ? 0 : (uint8_t)((fraction - delta) >> 8 & 255);
+        *low = moved > 127 ? 255 : (moved < -127 ? 0 : (uint8_t)(((fraction - delta) >> 8) & 255));
     }
     *w = tiny_moved(*w, fraction, delta, update->state);
     *remainders -= (uint32_t)delta << 16; /* the low byte, times 2^8, adds nothing to t mod 2^8 */

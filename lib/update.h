@@ -69,7 +69,7 @@ uint32_t tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta,
  * 2^31 that SPEC 1.3 needs. */
 static inline tiny_rate tiny_row_rate(const tiny_course *course, const tiny_factor *factor) {
     const tiny_rate rate = {
-        (uint32_t)course->rate.mantissa * factor->mantissa >> 1,
+        ((uint32_t)course->rate.mantissa * factor->mantissa) >> 1,
         course->rate.exponent + factor->exponent + 1 + course->dy_exponent + 16,
     };
     return rate;

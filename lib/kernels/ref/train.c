@@ -27,7 +27,7 @@ static void mask_byte(const tiny_mask *op, const int8_t *y, uint32_t from, uint3
     for (uint32_t j = 0; j < end - from; j++) {
         bits |= (uint32_t)(op->y_min < y[j] && y[j] < op->y_max) << j;
     }
-    mask[from >> 3] = (uint8_t)((mask[from >> 3] & (others | above)) | bits << first);
+    mask[from >> 3] = (uint8_t)((mask[from >> 3] & (others | above)) | (bits << first));
 }
 
 /* y may be a ring, the mask is whole: elements are numbered as in the whole map. */
@@ -73,6 +73,8 @@ static void advance(tiny_scale *scale, int32_t limit) {
         }
     } else if (scale->peak <= limit / 4) {
         gain--;
+    } else {
+        /* the exponent fits */
     }
     scale->gain = (int8_t)tiny_clamp(gain, GAIN_MIN, GAIN_MAX);
 }
