@@ -2,17 +2,15 @@
  * set, with the same name: conv2d.h declares what lib/kernels/ref/conv2d.c defines.
  *
  * A kernel gets a record of constants (`op`), which the compiler makes, and pointers. It cannot
- * fail: the compiler has proved its arguments. lib/SPEC.md has the formulas; a contract cites their
- * numbers.
+ * fail: the compiler has proved its arguments. A contract cites rules of lib/SPEC.md as SPEC n.m.
  *
  * Names.   x input, w weight, b bias, y output; dx is the gradient of x. Shapes are in brackets.
  *          Maps are [height][width][channels], batch 1.
  * Overlap. No two arguments overlap, except as the contract or the rule of order below allows.
- * Stored.  An input gradient is rounded to nearest, ties to even, saturates at +-127, and is
- * counted
- *          in its scale (SPEC 1.3, 4.3). Its contract says "stored".
- * Moved.   A weight is rounded stochastically and saturates at +-127, which the state counts; it
- *          reads rate, step and seed of the state (SPEC 6). Its contract says "moved".
+ * Stored.  An input gradient is rounded to nearest, ties to even, saturates at +-127, and its scale
+ *          counts that (SPEC 1.3, 4.3). Its contract says "stored".
+ * Moved.   A weight is rounded stochastically, by rate, step and seed of the state, and saturates at
+ *          +-127, which the state counts (SPEC 6). Its contract says "moved".
  * Scratch. None is passed. A kernel keeps its sums on the stack, at most 32 of them in kernels/ref;
  *          tests/budgets.csv limits the code and the stack of each file.
  * Cost.    Counted in multiply-adds for a whole map, taps in the padding included.
@@ -24,8 +22,7 @@
  *
  * Order. Every kernel, input gradients included, computes the rows of y or dx in ascending order,
  * and writes nothing outside the rows that it is called for. So y may overlap x where row r of y
- * covers no row of x that row r of y, or a later one, reads. The planner proves it
- * (plan/overlap.py).
+ * covers no row of x that row r of y, or a later one, reads. The planner proves it.
  *
  * Exponents. A kernel reads the exponents of dy and dx and never sets them, except the losses.
  * Whoever calls it gives dx its exponent before, by tiny_follow (train.h); lib/bridge.c does so.

@@ -18,8 +18,8 @@ typedef struct tiny_pool {
  *   y   int8  [y.height][y.width][channels], in [y_min, y_max], or a ring of its rows; rounded to
  *             nearest, ties away from 0 (SPEC 3.2)
  *
- * Cost: y.height * y.width * channels * kernel_h *
- * kernel_w additions, and one division for each element of y.
+ * Cost: y.height * y.width * channels * kernel_h * kernel_w additions, and a division for each
+ * element of y.
  */
 void tiny_average_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y, tiny_band band);
 
