@@ -1,21 +1,29 @@
-/* From the row of pointers that a table holds to the arguments of a kernel (tinyflash/ops.h). */
+/* From the row of pointers that a table holds to the arguments of a kernel (tinyflash/ops.h).
+ *
+ * Kernels have typed arguments, which the C compiler checks; a table has one type of function for
+ * all of them. The functions between are made by macros, one for each shape of arguments, and do no
+ * arithmetic, with one exception: a gradient about to be computed gets its exponent (SPEC 5.2),
+ * since its kernel reads it. The order of buffers is that of tinyflash/ops.h.
+ */
 #include "tinyflash/kernels.h"
 #include "tinyflash/ops.h"
 
 #define OP(name) void tiny_op_##name(const void *record, void *const *buffers, tiny_band band)
 
+/* From d, s_d. */
 static tiny_gradient gradient(void *const *pair) {
     const tiny_gradient g = {pair[0], pair[1]};
     return g;
 }
 
-/* From mask, dx, s_dx: computed from dy, whose size its exponent follows. */
+/* From mask, dx, s_dx: computed from dy, whose level its exponent follows. */
 static tiny_gradient_out following(const tiny_gradient *dy, void *const *triple) {
     const tiny_gradient_out g = {triple[1], triple[2], triple[0]};
     tiny_follow(dy->scale, NULL, g.scale);
     return g;
 }
 
+/* From w kept, w frozen. */
 static tiny_weights weights(void *const *pair) {
     const tiny_weights w = {pair[0], pair[1]};
     return w;
@@ -137,6 +145,8 @@ OP(lookup_forward) { tiny_lookup_forward(record, buffers[0], buffers[1], buffers
 OP(softmax_forward) { tiny_softmax_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
 /* ---- Training ---- */
+
+/* A loss computes its exponent, and its gradient is not masked (SPEC 4.4, 4.7). */
 
 OP(softmax_loss) {
     (void)band;

@@ -101,3 +101,18 @@ def test_the_reference_shares_no_arithmetic_with_the_compiler() -> None:
     """It was written from SPEC.md alone, so it can judge the rest."""
     for path in (ROOT / "python" / "tinyflash" / "reference").rglob("*.py"):
         assert not imported(path) & {"arith", "lower", "passes", "host"}, path
+
+
+def test_each_kernel_file_has_a_header_of_its_name() -> None:
+    headers = {p.stem for p in (ROOT / "include" / "tinyflash" / "kernels").glob("*.h")}
+    kernels = {p.stem for p in (ROOT / "lib" / "kernels" / "ref").glob("*.c")}
+    assert headers == kernels | {"arguments"}
+
+
+def test_each_kernel_has_a_contract() -> None:
+    """A comment right before it, which says what it computes."""
+    for path in c_files("include"):
+        if path.parent.name == "kernels":
+            found = re.findall(r"^(.*)\nvoid (tiny_\w+)\(", path.read_text(), re.MULTILINE)
+            bare = [name for before, name in found if not before.endswith("*/")]
+            assert not bare, f"{path.name}: {bare}"
