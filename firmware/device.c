@@ -1,7 +1,7 @@
 /* From bytes to commands to replies; a command that comes twice is executed once. */
 #include <stddef.h>
 
-#include "commands.h"
+#include "commands/commands.h"
 
 /* What a command is called with: its body has between `least` and `most` bytes. */
 typedef struct command_row {

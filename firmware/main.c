@@ -1,6 +1,6 @@
 /* The firmware: a model in its memory, reached over the serial line. */
 #include "board.h"
-#include "commands.h"
+#include "commands/commands.h"
 #include "model.h"
 
 /* Whole units of 8 bytes, which align every type; one more, since a model may need none of a space. */

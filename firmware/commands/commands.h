@@ -2,14 +2,14 @@
 #ifndef TINYFLASH_COMMANDS_H
 #define TINYFLASH_COMMANDS_H
 
-#include "link.h"
+#include "commands/restore.h"
+#include "link/frames.h"
+#include "link/reply.h"
+#include "link/rows.h"
+#include "link/transfer.h"
 #include "protocol.h"
-#include "reply.h"
-#include "restore.h"
-#include "rows.h"
 #include "tinyflash/model.h"
 #include "tinyflash/schedule.h"
-#include "transfer.h"
 
 typedef struct device {
     tiny_session session;

@@ -1,9 +1,9 @@
 /* Rows of a sample, asked of the host as inference or training needs them. */
-#include "rows.h"
+#include "link/rows.h"
 
 #include "board.h"
-#include "coding.h"
-#include "commands.h"
+#include "commands/commands.h"
+#include "link/coding.h"
 
 /* How long to wait for a piece before asking again, and how often, until the host counts as gone. */
 #define ASKS_PER_SECOND 2

@@ -1,8 +1,8 @@
 /* The command of the guard, and its memory: held-out samples, and a copy of the best weights. */
 #include "tinyflash/guard.h"
 
-#include "commands.h"
-#include "guard.h"
+#include "commands/commands.h"
+#include "commands/guard.h"
 
 #if GUARD_SAMPLES > 0
 

@@ -2,9 +2,9 @@
 #include <stddef.h>
 
 #include "board.h"
-#include "coding.h"
-#include "commands.h"
-#include "guard.h"
+#include "commands/commands.h"
+#include "commands/guard.h"
+#include "link/coding.h"
 
 protocol_status command_hello(device *self, const uint8_t *body, uint32_t count) {
     const tiny_model *model = self->session.model;

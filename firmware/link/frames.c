@@ -1,5 +1,5 @@
 /* Frames on a serial line: COBS between zero bytes, with a CRC-32. */
-#include "link.h"
+#include "link/frames.h"
 
 #include "board.h"
 

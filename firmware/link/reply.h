@@ -2,7 +2,7 @@
 #ifndef TINYFLASH_REPLY_H
 #define TINYFLASH_REPLY_H
 
-#include "link.h"
+#include "link/frames.h"
 
 typedef struct reply {
     uint8_t bytes[LINK_FRAME_BYTES];

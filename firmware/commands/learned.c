@@ -2,8 +2,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "commands.h"
-#include "guard.h"
+#include "commands/commands.h"
+#include "commands/guard.h"
 
 typedef struct span {
     const uint8_t *bytes;

@@ -1,10 +1,10 @@
 /* Writing weights and state back: all of it, or none of it counts. */
-#include "restore.h"
+#include "commands/restore.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#include "link.h"
+#include "link/frames.h"
 
 #define WEIGHTS_BIT (1u << PROTOCOL_WEIGHTS)
 #define STATE_BIT (1u << PROTOCOL_STATE)

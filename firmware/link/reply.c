@@ -1,5 +1,5 @@
 /* The reply under construction. */
-#include "reply.h"
+#include "link/reply.h"
 
 #include <string.h>
 
