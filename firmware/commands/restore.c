@@ -63,7 +63,7 @@ protocol_status restore_commit(restore *self, const tiny_session *session, uint3
             return PROTOCOL_HALF_WRITTEN;
         }
         if (into != NULL) {
-            actual = link_crc32(actual, into->memory, into->size);
+            actual = frame_crc32(actual, into->memory, into->size);
         }
     }
     if (actual != crc) {

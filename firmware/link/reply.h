@@ -5,7 +5,7 @@
 #include "link/frames.h"
 
 typedef struct reply {
-    uint8_t bytes[LINK_FRAME_BYTES];
+    uint8_t bytes[FRAME_BYTES];
     uint32_t count; /* header and body, so far */
 } reply;
 

@@ -22,7 +22,7 @@ class Qemu:
 
 @dataclass(frozen=True)
 class Board:
-    """A board folder. `shared` names the folders beside it whose sources it uses, too."""
+    """A board folder. `shared` names the folders of boards/parts whose sources it uses, too."""
 
     name: str
     description: str
@@ -34,6 +34,11 @@ class Board:
     stack_bytes: int
     folder: Path
     qemu: Qemu | None  # None: a real board
+
+    @property
+    def source_folders(self) -> tuple[str, ...]:
+        """The folders of its drivers, relative to the root of the sources."""
+        return (f"boards/{self.name}", *(f"boards/parts/{name}" for name in self.shared))
 
     @property
     def emulated(self) -> bool:

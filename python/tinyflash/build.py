@@ -23,7 +23,7 @@ STACK_GUARD_BYTES = 32  # at the low end of a stack, which the processor protect
 # Of a failed build, the lines that say why; the linker's own come before collect2's.
 _CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
 
-_GUARD = ("held_out_samples", "held_out_labels", "best_weights")  # of firmware/guard.c
+_GUARD = ("held_out_samples", "held_out_labels", "best_weights")  # of firmware/commands/guard.c
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,14 @@ def build_firmware(
     return output / "firmware.elf"
 
 
-def compile_objects(model_header: str, board: Board, folder: Path) -> Path:
+def compile_objects(model_header: str, board: Board, folder: Path, guard: int = 0) -> Path:
     """Compiles all of the firmware but the model; returns the folder of the objects."""
     _check_tools()
     files.write_bytes(folder / "model.h", model_header.encode())
-    log = _run_scons("objects", {"BOARD": board.name, "MODEL": folder, "BUILD": folder})
+    settings = {"BOARD": board.name, "MODEL": folder, "BUILD": folder, "GUARD": guard}
+    log = _run_scons("objects", settings)
     if log is not None:
-        raise _failure(board, log, folder, 0)
+        raise _failure(board, log, folder, guard)
     return folder / "objects"
 
 
@@ -108,7 +109,7 @@ def _check_tools() -> None:
 
 
 def _check_stack(board: Board, log: str, folder: Path) -> None:
-    """Raises BoardError if it was for the stack that the linker failed (boards/cortex_m)."""
+    """Raises BoardError if it was for the stack that the linker failed (boards/parts/cortex_m)."""
     if "stack_bytes is less than" in log:
         use = int((folder / "stack.ld").read_text(encoding="utf-8").split()[2].rstrip(";"))
         raise stack_error(board, use)

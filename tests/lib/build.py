@@ -37,8 +37,8 @@ def run_on_board(batch: Path, board: Board) -> Outcome:
     """A batch on an emulated board, within the board's real memory."""
     assert board.qemu is not None, board.name
     program = batch / f"{board.name}.elf"
-    folders = [board.folder, *(board.folder.parent / name for name in board.shared)]
-    sources = [*_sources(batch), *(file for f in folders for file in sorted(f.glob("*.c")))]
+    drivers = [file for f in board.source_folders for file in sorted((ROOT / f).glob("*.c"))]
+    sources = [*_sources(batch), *drivers]
     flags = ["-O2", "-ffunction-sections", "-nostartfiles", "--specs=nano.specs"]
     _compile(
         [

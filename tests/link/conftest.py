@@ -25,8 +25,9 @@ EMULATED = [board for board in boards() if board.emulated]
 
 def build_for_host(model: Path, program: Path, *settings: str) -> Path:
     """The firmware with the model of a folder, for this computer, under sanitizers."""
-    folders = [ROOT / name for name in ("firmware", "lib", "lib/kernels/ref")]
+    folders = [ROOT / name for name in ("lib", "lib/kernels/ref")]
     files = [file for folder in folders for file in sorted(folder.glob("*.c"))]
+    files += sorted((ROOT / "firmware").rglob("*.c"))
     files += [model / "model.c", MODEL.parent / "host_board.c"]
     folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
     includes = [f"-I{folder}" for folder in folders]
