@@ -86,7 +86,8 @@ def choose_scheme(
 
     def compiled(last: int, fraction: float) -> int:
         tried(f"last {last}, {fraction:g} of the channels")
-        raw = compile_uncalibrated(graph, ladder.scheme(last, fraction), row_source=row_source)
+        scheme = ladder.scheme(last, fraction)
+        raw = compile_uncalibrated(graph, scheme, row_source=row_source, kernels=board.kernels)
         return report.sram_bytes(raw.program, board, footprint_if_known(raw.program, board))
 
     best = _choice(ladder, 0, 0.0, compiled(0, 0.0))

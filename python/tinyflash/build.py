@@ -18,7 +18,6 @@ from tinyflash.boards import Board
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
 
-KERNELS = "ref"
 STACK_GUARD_BYTES = 32  # at the low end of a stack, which the processor protects
 # Of a failed build, the lines that say why; the linker's own come before collect2's.
 _CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
@@ -42,9 +41,7 @@ class FirmwareSize:
         return self.sram_bytes - self.stack_bytes
 
 
-def build_firmware(
-    model: Path, board: Board, output: Path, kernels: str = KERNELS, guard: int = 0
-) -> Path:
+def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> Path:
     """Builds output/firmware.elf and .map with the model.c and model.h of the folder `model`.
 
     guard: held-out samples that the firmware is to have room for; 0: it has no guard.
@@ -61,8 +58,8 @@ def build_firmware(
         copy, build = Path(private, "model"), Path(private, "build")
         for name in ("model.c", "model.h"):
             files.write_bytes(copy / name, (model / name).read_bytes())
-        settings = {"BOARD": board.name, "MODEL": copy, "BUILD": build}
-        log = _run_scons("firmware", {**settings, "KERNELS": kernels, "GUARD": guard})
+        settings = {"BOARD": board.name, "MODEL": copy, "BUILD": build, "GUARD": guard}
+        log = _run_scons("firmware", settings)
         if log is not None:
             _check_stack(board, log, build)
             raise _failure(board, log.replace(str(copy), str(model)), output, guard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,7 @@ from tinyflash.passes.sparsify import sparsify
 from tinyflash.passes.unit import with_input_unit
 from tinyflash.plan import QUICK, Effort, check, plan
 from tinyflash.program import Program
+from tinyflash.sources import REFERENCE
 from tinyflash.verify import verify
 from tinyflash.write import c
 
@@ -96,7 +98,8 @@ def compile_model(
     a callback gives the input by rows (tiny_set_source), so that it need not lie in memory whole.
     effort: how long to look for the smallest arena.
     """
-    raw = compile_uncalibrated(graph, scheme, seed, row_source, effort)
+    kernels = (REFERENCE,) if board is None else board.kernels
+    raw = compile_uncalibrated(graph, scheme, seed, row_source, effort, kernels)
     used = None if board is None else footprint_if_known(raw.program, board)
     if board is not None:
         report.check_fits(raw.program, raw.infer, raw.train, board, used)
@@ -109,9 +112,10 @@ def compile_uncalibrated(
     seed: int = 0,
     row_source: bool = False,
     effort: Effort = QUICK,
+    kernels: Sequence[str] = (REFERENCE,),
 ) -> Compiled:
     """The same without a board, and before the gradients' exponents have a start: all of the memory
-    is known, and nothing has run."""
+    is known, and nothing has run. kernels: kernel sets, the preferred one first."""
     verify(graph)
     if scheme is None:
         whole = reduced(graph)
@@ -122,7 +126,7 @@ def compile_uncalibrated(
         full = training_graph(graph, scheme)
         infer = _planned(prune_to_output(full), row_source, effort)
         train = _planned(prune_to_updates(full), row_source, effort, scheme.recompute)
-    return Compiled(lower(infer, train, seed), infer, train, whole)
+    return Compiled(lower(infer, train, seed, kernels), infer, train, whole)
 
 
 def forward_graph(graph: Graph, scheme: Scheme) -> Graph:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyflash.boards import Board
+from tinyflash.sources import library_sources
 from tinyflash.toolchain import ARM, QEMU
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,9 +55,12 @@ def run_on_board(batch: Path, board: Board) -> Outcome:
 
 
 def _sources(batch: Path) -> list[Path]:
-    """The library with its reference kernels, the runner, and the cases."""
-    library = [*(ROOT / "lib").glob("*.c"), *(ROOT / "lib" / "kernels" / "ref").glob("*.c")]
-    return [*sorted(library), ROOT / "tests" / "lib" / "run_cases.c", *sorted(batch.glob("*.c"))]
+    """The library, the runner, and the cases."""
+    return [
+        *library_sources(ROOT),
+        ROOT / "tests" / "lib" / "run_cases.c",
+        *sorted(batch.glob("*.c")),
+    ]
 
 
 def _includes(batch: Path) -> list[str]:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 from pathlib import Path
+from typing import Any
 
 from cffi import FFI
 
 # Relative to the root of the source tree, which is where a build runs.
 HEADERS = ("model.h", "kernels.h", "ops.h", "schedule.h", "guard.h")
 INCLUDE = Path("include/tinyflash")
+KERNEL_SETS = ("ref",)
 # Addresses of kernels, by name, for tables that are made in memory.
 _OP = re.compile(r"^TINY_OP\((\w+)\);", re.MULTILINE)
 
@@ -30,8 +33,13 @@ def declarations(headers: list[str]) -> str:
 
 
 def sources() -> list[str]:
-    """The library's files, the reference kernels among them."""
-    return sorted(str(p) for folder in ("lib", "lib/kernels/ref") for p in Path(folder).glob("*.c"))
+    """The library's files, with the kernel sets that this computer runs."""
+    return [str(path) for path in _shared()["library_sources"](Path(), KERNEL_SETS)]
+
+
+def _shared() -> dict[str, Any]:
+    """tinyflash.sources, which cannot be imported: tinyflash is only being built."""
+    return runpy.run_path(str(Path(__file__).parents[1] / "sources.py"))
 
 
 def builder() -> FFI:
