@@ -7,6 +7,9 @@
  *
  * Each calls the kernel of its name, whose contract is in tinyflash/kernels/. Before an input
  * gradient is computed, it is given its exponent (tiny_follow).
+ *
+ * These are the kernels of lib/kernels/ref. Another set has the same under names that end in its
+ * own: TINY_OP(add_forward_dsp).
  */
 #ifndef TINYFLASH_OPS_H
 #define TINYFLASH_OPS_H
@@ -72,7 +75,5 @@ TINY_OP(squared_loss);
 TINY_OP(sigmoid_loss);
 /* state */
 TINY_OP(advance_scales);
-
-#undef TINY_OP
 
 #endif

@@ -90,7 +90,7 @@ def choose_scheme(
     def compiled(last: int, fraction: float) -> int:
         tried(f"last {last}, {fraction:g} of the channels")
         rung = base.under(ladder.scheme(last, fraction))
-        raw = compile_uncalibrated(rung, row_source=row_source)
+        raw = compile_uncalibrated(rung, row_source=row_source, kernels=board.kernels)
         return measure(raw.program, board).sram_bytes
 
     best = _choice(ladder, 0, 0.0, compiled(0, 0.0))

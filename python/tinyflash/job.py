@@ -29,6 +29,7 @@ from tinyflash.plan import QUICK, Effort
 from tinyflash.samples import Samples, hold_out, load_samples, load_with_targets, split
 from tinyflash.session import Session
 from tinyflash.sessions import Ready
+from tinyflash.sources import REFERENCE
 from tinyflash.training import Evaluation, Guard, History, Recipe, evaluate, train
 
 LOOKS = 200  # at the counters in a run
@@ -141,7 +142,8 @@ def make_ready(
     """Compiles the model; its exponents start from the job's samples. Raises BoardError if it is
     too large for the board."""
     samples = job.train.x, job.train.y
-    compiled = compile_model(prepared, None, samples, seed, row_source, effort)
+    kernels = (REFERENCE,) if board is None else board.kernels
+    compiled = compile_model(prepared, None, samples, seed, row_source, effort, kernels)
     return Ready(compiled, None if board is None else check_fits(compiled, board))
 
 

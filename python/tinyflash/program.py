@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
+
+from tinyflash.sources import REFERENCE
 
 
 class Space(IntEnum):
@@ -65,13 +67,21 @@ class Record:
 @dataclass(frozen=True)
 class Row:
     """One `tiny_op`. `kernel` is the name after the prefix `tiny_op_`, or SOURCE; `note` is for
-    readers."""
+    readers. `kernel_set` changes no bit of a result, so the hash, which is of `repr`, ignores it.
+    """
 
     kernel: str
     record: int
     buffers: tuple[Buffer | None, ...]
     layer: str
     note: str
+    kernel_set: str = field(default=REFERENCE, repr=False)
+
+    @property
+    def symbol(self) -> str:
+        """The C function; that of a set other than the reference ends in the set's name."""
+        suffix = "" if self.kernel_set == REFERENCE else f"_{self.kernel_set}"
+        return f"tiny_op_{self.kernel}{suffix}"
 
 
 # The kernel of a row that the session's source of rows fills.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyflash.boards import Board
+from tinyflash.sources import library_sources
 from tinyflash.toolchain import ARM, QEMU
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,8 +38,8 @@ def run_on_board(batch: Path, board: Board) -> Outcome:
     """A batch on an emulated board, within the board's real memory."""
     assert board.qemu is not None, board.name
     program = batch / f"{board.name}.elf"
-    folders = [board.folder, *(board.folder.parent / name for name in board.shared)]
-    sources = [*_sources(batch), *(file for f in folders for file in sorted(f.glob("*.c")))]
+    drivers = [file for f in board.source_folders for file in sorted((ROOT / f).glob("*.c"))]
+    sources = [*_sources(batch), *drivers]
     flags = ["-O2", "-ffunction-sections", "-nostartfiles", "--specs=nano.specs"]
     _compile(
         [
@@ -54,9 +55,12 @@ def run_on_board(batch: Path, board: Board) -> Outcome:
 
 
 def _sources(batch: Path) -> list[Path]:
-    """The library with its reference kernels, the runner, and the cases."""
-    library = [*(ROOT / "lib").glob("*.c"), *(ROOT / "lib" / "kernels" / "ref").glob("*.c")]
-    return [*sorted(library), ROOT / "tests" / "lib" / "run_cases.c", *sorted(batch.glob("*.c"))]
+    """The library, the runner, and the cases."""
+    return [
+        *library_sources(ROOT),
+        ROOT / "tests" / "lib" / "run_cases.c",
+        *sorted(batch.glob("*.c")),
+    ]
 
 
 def _includes(batch: Path) -> list[str]:

@@ -15,6 +15,7 @@ from tinyflash.build import build_firmware
 from tinyflash.compiler import Compiled
 from tinyflash.device.link import Link
 from tinyflash.device.session import DeviceSession
+from tinyflash.sources import library_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "link" / "model"
@@ -25,8 +26,7 @@ EMULATED = [board for board in boards() if board.emulated]
 
 def build_for_host(model: Path, program: Path, *settings: str) -> Path:
     """The firmware with the model of a folder, for this computer, under sanitizers."""
-    folders = [ROOT / name for name in ("firmware", "lib", "lib/kernels/ref")]
-    files = [file for folder in folders for file in sorted(folder.glob("*.c"))]
+    files = [*library_sources(ROOT), *sorted((ROOT / "firmware").rglob("*.c"))]
     files += [model / "model.c", MODEL.parent / "host_board.c"]
     folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
     includes = [f"-I{folder}" for folder in folders]

@@ -79,7 +79,7 @@ def test_and_by_a_board_whose_linker_did_not_look(
     for name in ("include", "lib", "firmware", "boards"):
         shutil.copytree(source_root() / name, sources / name)
     shutil.copy(source_root() / "SConstruct", sources)
-    script = sources / "boards" / "cortex_m" / "sections.ld"
+    script = sources / "boards" / "parts" / "cortex_m" / "sections.ld"
     look = "ASSERT(linker_stack_needed <= board_stack_reserve"
     assert look in script.read_text()
     script.write_text(script.read_text().replace(look, "ASSERT(1"))

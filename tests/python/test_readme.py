@@ -13,6 +13,7 @@ from tinyflash.compiler import compile_model
 from tinyflash.host import Session
 from tinyflash.read import read
 from tinyflash.scheme import parse_scheme
+from tinyflash.sources import library_sources
 from tinyflash.write.model import write_model
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -90,10 +91,9 @@ def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
     text = CAMERA + block("c", "camera_read_line") + program
     (tmp_path / "main.c").write_text(text)
     root = README.parent
-    library = [*(root / "lib").glob("*.c"), *(root / "lib" / "kernels" / "ref").glob("*.c")]
     flags = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
     flags += [f"-I{root / 'include'}", f"-I{root / 'lib'}", f"-I{tmp_path}"]
-    sources = [tmp_path / "main.c", tmp_path / "model.c", *library]
+    sources = [tmp_path / "main.c", tmp_path / "model.c", *library_sources(root)]
     subprocess.run(["cc", *flags, *sources, "-o", tmp_path / "main"], check=True)
     learned = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
     session = Session(compiled.program)

@@ -14,6 +14,7 @@ from tinyflash.plan import Effort
 from tinyflash.read import read
 from tinyflash.report import write_compilation
 from tinyflash.scheme import Scheme, load_scheme
+from tinyflash.sources import REFERENCE
 
 
 @click.command("compile")
@@ -44,7 +45,8 @@ def compile_(
     given = load_scheme(scheme) if scheme else None
     prepared = prepare(read(model), given or (None if budget is None else Scheme()))
     prepared = scheme_option.chosen(prepared, budget, target, output, rows)
-    compiled = compile_model(prepared, seed=seed, row_source=rows, effort=effort)
+    kernels = target.kernels if target else (REFERENCE,)
+    compiled = compile_model(prepared, seed=seed, row_source=rows, effort=effort, kernels=kernels)
     fit = check_fits(compiled, target) if target else None
     write_compilation(compiled, output, fit)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)

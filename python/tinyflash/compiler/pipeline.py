@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tinyflash.calibrate import Samples, calibrate
@@ -24,6 +25,7 @@ from tinyflash.passes.sparsify import sparsify
 from tinyflash.plan import QUICK, Effort, check, plan
 from tinyflash.program import Program
 from tinyflash.scheme import Scheme, resolve
+from tinyflash.sources import REFERENCE
 from tinyflash.verify import verify
 
 
@@ -68,6 +70,7 @@ def compile_model(
     seed: int = 0,
     row_source: bool = False,
     effort: Effort = QUICK,
+    kernels: Sequence[str] = (REFERENCE,),
 ) -> Compiled:
     """Compiles for inference, or with a scheme for training as well.
 
@@ -75,15 +78,19 @@ def compile_model(
     integers with labels or stored targets, to start the gradients' exponents from; None: noise.
     seed: of the stochastic rounding. row_source: a callback gives the input by rows
     (tiny_set_source), so that it need not be in memory whole. effort: how long to look for the
-    smallest arena. Raises ModelError or SchemeError, one line.
+    smallest arena. kernels: kernel sets, the preferred one first (Board.kernels). Raises ModelError or SchemeError, one line.
     """
     prepared = graph if isinstance(graph, Prepared) else prepare(graph, scheme)
-    raw = compile_uncalibrated(prepared, seed, row_source, effort)
+    raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels)
     return replace(raw, program=calibrate(raw.program, calibration, seed))
 
 
 def compile_uncalibrated(
-    prepared: Prepared, seed: int = 0, row_source: bool = False, effort: Effort = QUICK
+    prepared: Prepared,
+    seed: int = 0,
+    row_source: bool = False,
+    effort: Effort = QUICK,
+    kernels: Sequence[str] = (REFERENCE,),
 ) -> Compiled:
     """The same before the gradients' exponents have a start: all of the memory is known, and
     nothing has run."""
@@ -94,7 +101,7 @@ def compile_uncalibrated(
         full = training_graph(prepared)
         infer = _planned(prune_to_output(full), row_source, effort)
         train = _planned(prune_to_updates(full), row_source, effort, scheme.recompute)
-    return Compiled(lower(infer, train, seed), infer, train, prepared.whole)
+    return Compiled(lower(infer, train, seed, kernels), infer, train, prepared.whole)
 
 
 def training_graph(prepared: Prepared) -> Graph:

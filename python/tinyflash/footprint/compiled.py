@@ -52,7 +52,7 @@ def compiled_code(board: Board) -> CompiledCode:
 def _key(board: Board) -> str:
     """A digest of all that decides what the compiler makes: sources, flags, and itself."""
     root = source_root()
-    folders = ("include", "lib", "firmware", *(f"boards/{n}" for n in (board.name, *board.shared)))
+    folders = ("include", "lib", "firmware", *board.source_folders)
     sources = [p for folder in folders for p in (root / folder).rglob("*") if p.suffix in _SOURCES]
     measuring = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(_version().encode())

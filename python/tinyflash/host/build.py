@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from cffi import FFI
 
@@ -16,6 +18,7 @@ from cffi import FFI
 HEADERS = ("tinyflash.h", "ops.h")
 INCLUDE = Path("include/tinyflash")
 _INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
+KERNEL_SETS = ("ref",)
 # Addresses of kernels, by name, for tables that are made in memory.
 _OP = re.compile(r"^TINY_OP\((\w+)\);", re.MULTILINE)
 
@@ -48,8 +51,13 @@ def declarations(headers: list[str]) -> str:
 
 
 def sources() -> list[str]:
-    """The library's files, the reference kernels among them."""
-    return sorted(str(p) for folder in ("lib", "lib/kernels/ref") for p in Path(folder).glob("*.c"))
+    """The library's files, with the kernel sets that this computer runs."""
+    return [str(path) for path in _shared()["library_sources"](Path(), KERNEL_SETS)]
+
+
+def _shared() -> dict[str, Any]:
+    """tinyflash.sources, which cannot be imported: tinyflash is only being built."""
+    return runpy.run_path(str(Path(__file__).parents[1] / "sources.py"))
 
 
 def builder() -> FFI:

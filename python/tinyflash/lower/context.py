@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain, count
 
@@ -12,6 +13,7 @@ from tinyflash.lower.geometry import Fields, Rings
 from tinyflash.lower.layout import Layout
 from tinyflash.plan import Plan
 from tinyflash.program import Buffer, Record, Row, Space, canonical
+from tinyflash.sources import REFERENCE
 
 _LONGEST = 60  # characters of an identifier, before its number
 STATE = Buffer(Space.STATE, 0)
@@ -27,6 +29,11 @@ class Lowering:
     trained: Graph | None
     records: list[Record] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)
+    kernels: Mapping[str, frozenset[str]] = field(default_factory=dict)  # of sets, best first
+
+    def kernel_set(self, kernel: str) -> str:
+        """The first set that has a kernel; the reference has those that no other set has."""
+        return next((name for name, own in self.kernels.items() if kernel in own), REFERENCE)
 
     def record(self, ctype: str, name: str, fields: Fields) -> int:
         """Index of the record with these fields."""
@@ -82,4 +89,7 @@ class Context:
         result = self.node.outputs or self.node.inputs
         last = list(result.values())[-1] if shape else ""
         note = " x ".join(str(d) for d in self.graph.tensors[last].shape) if last else ""
-        return Row(kernel, record, buffers, self.node.name, note)
+        return Row(
+            *(kernel, record, buffers, self.node.name, note),
+            kernel_set=self.lowering.kernel_set(kernel),
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -13,9 +13,11 @@ from tinyflash.lower.calls import lower_calls
 from tinyflash.lower.context import STATE, Context, Lowering
 from tinyflash.lower.geometry import Fields, Rings
 from tinyflash.lower.layout import lay_out
+from tinyflash.paths import source_root
 from tinyflash.plan import Plan
 from tinyflash.plan.calls import rows_of
 from tinyflash.program import SOURCE, Buffer, Call, Program, Row
+from tinyflash.sources import REFERENCE, kernels_of
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,17 @@ class Planned:
     plan: Plan
 
 
-def lower(infer: Planned, train: Planned | None, seed: int = 0) -> Program:
-    """The program of an infer graph and, where there is one, its train graph."""
+def lower(
+    infer: Planned, train: Planned | None, seed: int = 0, kernels: Sequence[str] = (REFERENCE,)
+) -> Program:
+    """The program of an infer graph and, where there is one, its train graph.
+
+    kernels: kernel sets, the preferred one first: a row names the kernel of the first that has it.
+    """
     train_graph = train.graph if train is not None else None
     layout = lay_out(infer.graph, train_graph, seed)
-    lowering = Lowering(layout, train_graph)
+    own = {name: kernels_of(source_root(), name) for name in kernels}
+    lowering = Lowering(layout, train_graph, kernels=own)
     train_rows, train_calls = _table(lowering, train) if train is not None else ((), ())
     infer_rows, infer_calls = _table(lowering, infer)
     graph, plan = infer.graph, infer.plan

@@ -22,6 +22,7 @@ from tinyflash.program import (
     Value,
     canonical,
 )
+from tinyflash.sources import REFERENCE
 
 _INDENT = "    "
 _WIDTH = 100
@@ -65,6 +66,7 @@ def source(program: Program) -> str:
         f'#include "model.h"\n\n#if MODEL_HASH != {_hash(program)}\n'
         '#error "model.h is of another compilation; compile again"\n#endif\n\n'
         '#include "tinyflash/kernels.h"\n#include "tinyflash/ops.h"',
+        _declared((*program.infer, *program.train)),
         "/* ---- Constants of the channels ---- */",
         *arrays,
         "/* ---- Operators ---- */",
@@ -174,7 +176,13 @@ def _table(name: str, rows: Iterable[Row], records: tuple[Record, ...]) -> str:
 
 
 def _kernel(row: Row) -> str:
-    return "0" if row.kernel == SOURCE else f"tiny_op_{row.kernel}"
+    return "0" if row.kernel == SOURCE else row.symbol
+
+
+def _declared(rows: Iterable[Row]) -> str:
+    """The kernels that ops.h does not declare: those of sets other than the reference."""
+    names = {row.symbol.removeprefix("tiny_op_") for row in rows if row.kernel_set != REFERENCE}
+    return "\n".join(f"TINY_OP({name});" for name in sorted(names))
 
 
 def _calls(name: str, calls: Iterable[Call]) -> str:

@@ -1,7 +1,7 @@
 /* Faults end in a report and an exit instead of a lockup. */
 #include <string.h>
 
-#include "cortex_m/cortex_m.h"
+#include "parts/cortex_m/cortex_m.h"
 
 #define CFSR (*(volatile uint32_t *)0xE000ED28u)
 #define MMFAR (*(volatile uint32_t *)0xE000ED34u)

@@ -1,8 +1,8 @@
 /* The command of the guard, and its memory: held-out samples, and a copy of the best weights. */
 #include "tinyflash/guard.h"
 
-#include "commands.h"
-#include "guard.h"
+#include "commands/commands.h"
+#include "commands/guard.h"
 
 #if GUARD_SAMPLES > 0
 
@@ -42,7 +42,7 @@ static protocol_status clear(device *self, const uint8_t *body) {
 
 /* body: label 32. The sample is in its place already. */
 static protocol_status hold(device *self, const uint8_t *body) {
-    const uint32_t label = link_get32(body);
+    const uint32_t label = frame_get32(body);
     const protocol_status status = device_take_sample(self, guard_room());
     if (status != PROTOCOL_OK) {
         return status;
@@ -71,8 +71,8 @@ static protocol_status begin(device *self, const uint8_t *body) {
         .held_out = {held_out_samples[0], held_out_labels, guard.held_out.count},
         .snapshot = best_weights,
         .snapshot_bytes = sizeof best_weights,
-        .interval = link_get32(body),
-        .tolerance = link_get32(body + 4),
+        .interval = frame_get32(body),
+        .tolerance = frame_get32(body + 4),
     };
     is_watching = tiny_guard_begin(&guard, &self->session) == TINY_OK;
     return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
@@ -128,7 +128,7 @@ protocol_status command_guard(device *self, const uint8_t *body, uint32_t count)
     }
     const protocol_status status = action->run(self, body + 1);
     if (status == PROTOCOL_OK) {
-        report(&self->reply);
+        report(&self->link.reply);
     }
     return status;
 }

@@ -2,10 +2,10 @@
 #ifndef TINYFLASH_REPLY_H
 #define TINYFLASH_REPLY_H
 
-#include "link.h"
+#include "link/frames.h"
 
 typedef struct reply {
-    uint8_t bytes[LINK_FRAME_BYTES];
+    uint8_t bytes[FRAME_BYTES];
     uint32_t count; /* header and body, so far */
 } reply;
 

@@ -1,5 +1,5 @@
 /* Memory that the host fills in pieces, in order. */
-#include "transfer.h"
+#include "link/transfer.h"
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* The stack: a pattern to measure its depth by, and a guard that turns overflow into a fault. */
-#include "cortex_m/cortex_m.h"
+#include "parts/cortex_m/cortex_m.h"
 
 #define PAINT 0xC5C5C5C5u
 

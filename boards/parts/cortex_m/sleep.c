@@ -1,5 +1,5 @@
 /* Sleeping until an interrupt line is raised, without ever entering a handler. */
-#include "cortex_m/cortex_m.h"
+#include "parts/cortex_m/cortex_m.h"
 
 #define NVIC_ENABLE ((volatile uint32_t *)0xE000E100u)
 #define NVIC_CLEAR_PENDING ((volatile uint32_t *)0xE000E280u)

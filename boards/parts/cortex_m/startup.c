@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "cortex_m/cortex_m.h"
+#include "parts/cortex_m/cortex_m.h"
 
 extern int main(void);
 extern uint8_t linker_data_start[], linker_data_end[], linker_data_image[];

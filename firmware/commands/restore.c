@@ -1,10 +1,10 @@
 /* Writing weights and state back: all of it, or none of it counts. */
-#include "restore.h"
+#include "commands/restore.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#include "link.h"
+#include "link/frames.h"
 
 #define WEIGHTS_BIT (1u << PROTOCOL_WEIGHTS)
 #define STATE_BIT (1u << PROTOCOL_STATE)
@@ -63,7 +63,7 @@ protocol_status restore_commit(restore *self, const tiny_session *session, uint3
             return PROTOCOL_HALF_WRITTEN;
         }
         if (into != NULL) {
-            actual = link_crc32(actual, into->memory, into->size);
+            actual = frame_crc32(actual, into->memory, into->size);
         }
     }
     if (actual != crc) {

@@ -6,9 +6,9 @@
 #ifndef TINYFLASH_RESTORE_H
 #define TINYFLASH_RESTORE_H
 
+#include "link/transfer.h"
 #include "protocol.h"
 #include "tinyflash/model.h"
-#include "transfer.h"
 
 typedef struct restore {
     transfer weights, state;

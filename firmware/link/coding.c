@@ -1,5 +1,5 @@
 /* Lossless coding of samples on the line: Rice codes of prediction errors. */
-#include "coding.h"
+#include "link/coding.h"
 
 #include <string.h>
 

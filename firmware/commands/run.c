@@ -2,29 +2,30 @@
 #include <stddef.h>
 
 #include "board.h"
-#include "coding.h"
-#include "commands.h"
-#include "guard.h"
+#include "commands/commands.h"
+#include "commands/guard.h"
+#include "link/coding.h"
 
 protocol_status command_hello(device *self, const uint8_t *body, uint32_t count) {
     const tiny_model *model = self->session.model;
     (void)body, (void)count;
-    reply_put8(&self->reply, PROTOCOL_VERSION);
-    reply_put8(&self->reply, (uint8_t)((model->train.count > 0 ? PROTOCOL_FLAG_TRAINS : 0) |
-                                       (self->restore.spaces ? PROTOCOL_FLAG_HALF_WRITTEN : 0)));
-    reply_put16(&self->reply, LINK_FRAME_BYTES);
-    reply_put32(&self->reply, model->hash);
-    reply_put32(&self->reply, model->weights_bytes);
-    reply_put32(&self->reply, model->state_bytes);
-    reply_put32(&self->reply, model->arena_bytes);
-    reply_put32(&self->reply, model->input_bytes);
-    reply_put32(&self->reply, model->output_bytes);
-    reply_put32(&self->reply, model->classes);
-    reply_put32(&self->reply, board_stack_bytes());
-    reply_put32(&self->reply, model->target_bytes);
-    reply_put32(&self->reply, model->row_bytes);
-    reply_put_text(&self->reply, board_name);
-    reply_put_text(&self->reply, self->model_name);
+    reply_put8(&self->link.reply, PROTOCOL_VERSION);
+    reply_put8(&self->link.reply,
+               (uint8_t)((model->train.count > 0 ? PROTOCOL_FLAG_TRAINS : 0) |
+                         (self->restore.spaces ? PROTOCOL_FLAG_HALF_WRITTEN : 0)));
+    reply_put16(&self->link.reply, FRAME_BYTES);
+    reply_put32(&self->link.reply, model->hash);
+    reply_put32(&self->link.reply, model->weights_bytes);
+    reply_put32(&self->link.reply, model->state_bytes);
+    reply_put32(&self->link.reply, model->arena_bytes);
+    reply_put32(&self->link.reply, model->input_bytes);
+    reply_put32(&self->link.reply, model->output_bytes);
+    reply_put32(&self->link.reply, model->classes);
+    reply_put32(&self->link.reply, board_stack_bytes());
+    reply_put32(&self->link.reply, model->target_bytes);
+    reply_put32(&self->link.reply, model->row_bytes);
+    reply_put_text(&self->link.reply, board_name);
+    reply_put_text(&self->link.reply, self->model_name);
     return PROTOCOL_OK;
 }
 
@@ -61,9 +62,9 @@ static protocol_status check_place(const device *self, uint8_t purpose, const tr
 protocol_status command_sample(device *self, const uint8_t *body, uint32_t count) {
     const uint8_t purpose = body[0];
     const coding_range range = {
-        .first = link_get32(body + 4),
-        .count = link_get16(body + 8),
-        .stride = link_get16(body + 2),
+        .first = frame_get32(body + 4),
+        .count = frame_get16(body + 8),
+        .stride = frame_get16(body + 2),
         .group = body[1],
     };
     const transfer to = place_for(self, purpose);
@@ -89,21 +90,9 @@ protocol_status command_sample(device *self, const uint8_t *body, uint32_t count
     return PROTOCOL_OK;
 }
 
-protocol_status device_take_sample(device *self, const uint8_t *input) {
-    if (self->restore.spaces) {
-        return PROTOCOL_HALF_WRITTEN;
-    }
-    if (self->sample.memory != input || !transfer_is_complete(&self->sample)) {
-        return PROTOCOL_NO_SAMPLE;
-    }
-    self->sample = (transfer){0};
-    self->output = NULL;
-    return PROTOCOL_OK;
-}
-
 /* Makes ready for a run: on the sample that lies at `input`, or on one whose rows the host will give. */
 static protocol_status begin_run(device *self, const uint8_t *input) {
-    rows_begin(&self->rows);
+    rows_begin(&self->link.rows);
     if (self->session.model->row_bytes == 0) {
         return device_take_sample(self, input);
     }
@@ -113,7 +102,7 @@ static protocol_status begin_run(device *self, const uint8_t *input) {
 
 /* Ticks since `start` in which the board, and not the host, was at work. */
 static uint32_t ticks_since(const device *self, uint32_t start) {
-    return board_ticks() - start - self->rows.waited;
+    return board_ticks() - start - self->link.rows.waited;
 }
 
 /* Reply: ticks 32, then as much of the output as there is room for. */
@@ -127,11 +116,11 @@ protocol_status command_infer(device *self, const uint8_t *body, uint32_t count)
     const uint32_t start = board_ticks();
     self->output = tiny_infer(&self->session);
     if (self->output == NULL) {
-        return self->rows.status;
+        return self->link.rows.status;
     }
-    reply_put32(&self->reply, ticks_since(self, start));
-    const uint32_t room = reply_room(&self->reply);
-    reply_put_bytes(&self->reply, self->output, output_bytes < room ? output_bytes : room);
+    reply_put32(&self->link.reply, ticks_since(self, start));
+    const uint32_t room = reply_room(&self->link.reply);
+    reply_put_bytes(&self->link.reply, self->output, output_bytes < room ? output_bytes : room);
     return PROTOCOL_OK;
 }
 
@@ -144,14 +133,14 @@ static protocol_status status_of(const device *self, tiny_error error) {
         case TINY_ERROR_RATE:
             return PROTOCOL_BAD_RATE;
         case TINY_ERROR_SOURCE:
-            return self->rows.status;
+            return self->link.rows.status;
         default:
             return PROTOCOL_NO_TRAINING;
     }
 }
 
 static tiny_factor get_factor(const uint8_t *bytes) {
-    return (tiny_factor){link_get16(bytes), (int16_t)link_get16(bytes + 2)};
+    return (tiny_factor){frame_get16(bytes), (int16_t)frame_get16(bytes + 2)};
 }
 
 /* The rate that TRAIN comes with, or the schedule's. */
@@ -190,13 +179,13 @@ protocol_status command_train(device *self, const uint8_t *body, uint32_t count)
     self->target = (transfer){0};
     const tiny_factor rate = rate_for(self, body, count);
     const uint32_t start = board_ticks();
-    status = status_of(self, tiny_train(&self->session, link_get32(body), rate));
+    status = status_of(self, tiny_train(&self->session, frame_get32(body), rate));
     if (status == PROTOCOL_OK) {
         const tiny_state *state = tiny_session_state(&self->session);
-        reply_put32(&self->reply, ticks_since(self, start));
-        reply_put16(&self->reply, state->predicted);
-        reply_put16(&self->reply, state->probability);
-        reply_put32(&self->reply, state->error);
+        reply_put32(&self->link.reply, ticks_since(self, start));
+        reply_put16(&self->link.reply, state->predicted);
+        reply_put16(&self->link.reply, state->probability);
+        reply_put32(&self->link.reply, state->error);
         guard_watch(&self->session);
     }
     return status;
@@ -207,8 +196,8 @@ protocol_status command_schedule(device *self, const uint8_t *body, uint32_t cou
     const tiny_schedule schedule = {
         .rate = get_factor(body),
         .drop = get_factor(body + 4),
-        .steps = link_get32(body + 8),
-        .warmup = link_get32(body + 12),
+        .steps = frame_get32(body + 8),
+        .warmup = frame_get32(body + 12),
         .kind = body[20],
         .drops = body[21],
     };
@@ -217,7 +206,7 @@ protocol_status command_schedule(device *self, const uint8_t *body, uint32_t cou
         return PROTOCOL_BAD_SCHEDULE;
     }
     self->schedule = schedule;
-    self->first_step = tiny_session_state(&self->session)->step - link_get32(body + 16);
+    self->first_step = tiny_session_state(&self->session)->step - frame_get32(body + 16);
     return PROTOCOL_OK;
 }
 
@@ -225,9 +214,9 @@ protocol_status command_schedule(device *self, const uint8_t *body, uint32_t cou
 protocol_status command_counters(device *self, const uint8_t *body, uint32_t count) {
     const tiny_state *state = tiny_session_state(&self->session);
     (void)body, (void)count;
-    reply_put32(&self->reply, state->step);
-    reply_put32(&self->reply, state->weights_saturated);
-    reply_put32(&self->reply, board_stack_used());
-    reply_put32(&self->reply, self->receiver.damaged);
+    reply_put32(&self->link.reply, state->step);
+    reply_put32(&self->link.reply, state->weights_saturated);
+    reply_put32(&self->link.reply, board_stack_used());
+    reply_put32(&self->link.reply, self->link.receiver.damaged);
     return PROTOCOL_OK;
 }

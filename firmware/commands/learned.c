@@ -2,8 +2,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "commands.h"
-#include "guard.h"
+#include "commands/commands.h"
+#include "commands/guard.h"
 
 typedef struct span {
     const uint8_t *bytes;
@@ -28,7 +28,7 @@ static span contents(const device *self, uint8_t space) {
 /* body: space 8, offset 32, count 16. Reply: the bytes. */
 protocol_status command_read(device *self, const uint8_t *body, uint32_t count) {
     const uint8_t space = body[0];
-    const uint32_t offset = link_get32(body + 1), bytes = link_get16(body + 5);
+    const uint32_t offset = frame_get32(body + 1), bytes = frame_get16(body + 5);
     const span from = contents(self, space);
     (void)count;
     if (self->restore.spaces & (1u << (space & 7))) {
@@ -37,17 +37,18 @@ protocol_status command_read(device *self, const uint8_t *body, uint32_t count) 
     if (from.bytes == NULL) {
         return space == PROTOCOL_OUTPUT ? PROTOCOL_NO_OUTPUT : PROTOCOL_BAD_RANGE;
     }
-    if (offset > from.count || bytes > from.count - offset || bytes > reply_room(&self->reply)) {
+    if (offset > from.count || bytes > from.count - offset ||
+        bytes > reply_room(&self->link.reply)) {
         return PROTOCOL_BAD_RANGE;
     }
-    reply_put_bytes(&self->reply, from.bytes + offset, bytes);
+    reply_put_bytes(&self->link.reply, from.bytes + offset, bytes);
     return PROTOCOL_OK;
 }
 
 /* body: model hash 32, set of spaces 8. */
 protocol_status command_restore(device *self, const uint8_t *body, uint32_t count) {
     (void)count;
-    if (link_get32(body) != self->session.model->hash) {
+    if (frame_get32(body) != self->session.model->hash) {
         return PROTOCOL_OTHER_MODEL;
     }
     guard_stop();
@@ -56,7 +57,7 @@ protocol_status command_restore(device *self, const uint8_t *body, uint32_t coun
 
 /* body: space 8, offset 32, bytes. */
 protocol_status command_write(device *self, const uint8_t *body, uint32_t count) {
-    const uint32_t offset = link_get32(body + 1);
+    const uint32_t offset = frame_get32(body + 1);
     const uint32_t bytes = count - COMMAND_WRITE_HEAD;
     transfer *into = restore_into(&self->restore, body[0]);
     if (into == NULL || !transfer_fits(into, offset, bytes)) {
@@ -70,7 +71,7 @@ protocol_status command_write(device *self, const uint8_t *body, uint32_t count)
 /* body: CRC-32 of all bytes restored. */
 protocol_status command_commit(device *self, const uint8_t *body, uint32_t count) {
     (void)count;
-    return restore_commit(&self->restore, &self->session, link_get32(body));
+    return restore_commit(&self->restore, &self->session, frame_get32(body));
 }
 
 /* Weights and state as compiled; nothing is known of a run. */

@@ -1,5 +1,5 @@
 /* The reply under construction. */
-#include "reply.h"
+#include "link/reply.h"
 
 #include <string.h>
 
@@ -11,9 +11,9 @@ void reply_begin(reply *to, uint8_t type, uint8_t sequence) {
     reply_put_bytes(to, start, sizeof start);
 }
 
-void reply_set_status(reply *to, uint8_t status) { to->bytes[LINK_HEADER_BYTES] = status; }
+void reply_set_status(reply *to, uint8_t status) { to->bytes[FRAME_HEADER_BYTES] = status; }
 
-uint32_t reply_room(const reply *to) { return LINK_FRAME_BYTES - LINK_CRC_BYTES - to->count; }
+uint32_t reply_room(const reply *to) { return FRAME_BYTES - FRAME_CRC_BYTES - to->count; }
 
 void reply_put_bytes(reply *to, const uint8_t *bytes, uint32_t count) {
     if (count > reply_room(to)) {
@@ -27,13 +27,13 @@ void reply_put8(reply *to, uint8_t value) { reply_put_bytes(to, &value, 1); }
 
 void reply_put16(reply *to, uint16_t value) {
     uint8_t bytes[2];
-    link_put16(bytes, value);
+    frame_put16(bytes, value);
     reply_put_bytes(to, bytes, sizeof bytes);
 }
 
 void reply_put32(reply *to, uint32_t value) {
     uint8_t bytes[4];
-    link_put32(bytes, value);
+    frame_put32(bytes, value);
     reply_put_bytes(to, bytes, sizeof bytes);
 }
 
