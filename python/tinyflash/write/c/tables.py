@@ -1,0 +1,100 @@
+"""The rows of a table, and the calls that execute them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, zip_longest
+
+from tinyflash.program import SOURCE, Buffer, Call, Program, Record, Row
+from tinyflash.write.c.operands import OPERANDS
+from tinyflash.write.c.text import INDENT, WIDTH, comment, wrapped
+
+_BUFFERS = 8  # TINY_OP_BUFFERS
+
+
+def buffer(place: Buffer | None) -> str:
+    """A buffer by the macros of the file."""
+    return "NONE" if place is None else f"{place.space.name}({place.offset})"
+
+
+# ---- Rows ----------------------------------------------------------------------------------------
+
+
+def table(name: str, rows: Sequence[Row], records: Sequence[Record]) -> str:
+    """All rows, each under its layer, operation and shapes; "" without rows."""
+    lines = [_row(index, row, records) for index, row in enumerate(rows)]
+    loss = next((i for i, row in enumerate(rows) if row.kernel.endswith("_loss")), None)
+    if loss is not None:
+        lines.insert(loss, f"\n{INDENT}/* ---- Loss, gradients, updates ---- */\n")
+    body = "\n".join(lines)
+    return f"static const tiny_op {name}_ops[] = {{\n{body}\n}};" if rows else ""
+
+
+def _row(index: int, row: Row, records: Sequence[Record]) -> str:
+    kernel = "0" if row.kernel == SOURCE else f"tiny_op_{row.kernel}"
+    start = f"{INDENT}{{{kernel}, &{records[row.record].name},"
+    return "\n".join([*_title(index, row), start, *_operands(row)])
+
+
+def _title(index: int, row: Row) -> list[str]:
+    """One comment; two where the layer's name is long."""
+    about = comment(row.about or row.note, WIDTH - 20)
+    start = f"{INDENT}/* {index:3} {comment(row.layer)}"
+    if len(start) + len(about) + 5 <= WIDTH:
+        return [f"{start}: {about} */"]
+    return [f"{start}: */", f"{INDENT}/*     {about} */"]
+
+
+def _operands(row: Row) -> list[str]:
+    """The buffers, their roles above them in a comment."""
+    roles = OPERANDS[row.kernel][: len(row.buffers)]
+    buffers = [*map(buffer, row.buffers), *["NONE"] * (_BUFFERS - len(row.buffers))]
+    ends = [","] * (_BUFFERS - 1) + ["}},"]
+    cells = [f"{place}{end}" for place, end in zip(buffers, ends, strict=True)]
+    lines: list[str] = []
+    for part in _parts(list(zip_longest(roles, cells, fillvalue=""))):
+        widths = [max(len(role), len(cell)) for role, cell in part]
+        head = " ".join(role.ljust(w) for (role, _), w in zip(part, widths, strict=True)).rstrip()
+        line = " ".join(cell.ljust(w) for (_, cell), w in zip(part, widths, strict=True)).rstrip()
+        if head:
+            lines.append(f"   /* {head} */")
+        lines.append(f"     {' ' if lines[1:] else '{'}{line}")
+    return lines
+
+
+def _parts(cells: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
+    """All buffers, or two halves if one line cannot hold them."""
+    width = 6 + sum(1 + max(map(len, cell)) for cell in cells)
+    half = _BUFFERS if width <= WIDTH else _BUFFERS // 2
+    yield from (part for part in (cells[:half], cells[half:]) if part)
+
+
+# ---- Calls ---------------------------------------------------------------------------------------
+
+
+def calls(name: str, order: Sequence[Call], rows: Sequence[Row]) -> str:
+    """The order of execution: whole operations, and between them those that go by turns."""
+    counts = Counter(call.op for call in order)
+    runs = [list(run) for _, run in groupby(order, lambda call: counts[call.op] > 1)]
+    body = "\n".join(f"{_run_title(run, rows)}\n{wrapped(_words(run))}" for run in runs)
+    return f"static const tiny_call {name}_calls[] = {{\n{body}\n}};" if runs else ""
+
+
+def _words(run: Iterable[Call]) -> Iterator[str]:
+    return (f"{{{call.op}, {{{call.first}, {call.count}}}}}" for call in run)
+
+
+def _run_title(run: Sequence[Call], rows: Sequence[Row]) -> str:
+    ops = list(dict.fromkeys(call.op for call in run))
+    first, last = (f"{op} {comment(rows[op].layer, 24)}" for op in (ops[0], ops[-1]))
+    what = first if len(ops) == 1 else f"{first} to {last}"
+    return f"{INDENT}/* {what}: {'whole' if len(ops) == len(run) else 'some rows by turns'} */"
+
+
+def tables(program: Program) -> list[str]:
+    """Both tables of rows."""
+    return [
+        table("infer", program.infer, program.records),
+        table("train", program.train, program.records),
+    ]
