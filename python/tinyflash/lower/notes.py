@@ -83,10 +83,10 @@ def _trained(graph: Graph, node: Node) -> list[str]:
     frozen = graph.tensors[node.inputs["w_frozen"]].shape[-1] if "w_frozen" in node.inputs else 0
     parts = []
     if kept:
-        parts.append(f"trains {kept} of {kept + frozen} channels" if frozen else "trains all")
+        parts.append(f"{kept} of {kept + frozen} channels" if frozen else "all channels")
     if "b" in node.inputs and graph.tensors[node.inputs["b"]].kind == "trainable":
-        parts.append("and the bias" if kept else "trains the bias")
-    return [" ".join(parts)]
+        parts.append("bias")
+    return [f"trains {' and '.join(parts)}"] if parts else []
 
 
 # ---- Ports ---------------------------------------------------------------------------------------

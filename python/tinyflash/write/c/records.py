@@ -56,10 +56,10 @@ def _user(program: Program, tables: Mapping[str, Mapping[int, list[int]]], recor
         found = tables[name].get(record, [])
         layers.update(dict.fromkeys(rows[index].layer for index in found))
         if found:
-            parts.append(f"{name} {_listed([str(index) for index in found], 8)}")
+            parts.append(f"{name} {_listed([str(index) for index in found], 4)}")
     if not parts:
         return ""
-    room = WIDTH - len(f"/* : {'; '.join(parts)} */")
+    room = max(8, WIDTH - len(f"/* : {'; '.join(parts)} */"))
     return f"/* {comment(_listed(list(layers), 4), room)}: {'; '.join(parts)} */\n"
 
 

@@ -33,7 +33,10 @@ def table(name: str, rows: Sequence[Row], records: Sequence[Record]) -> str:
 
 def _row(index: int, row: Row, records: Sequence[Record]) -> str:
     kernel = "0" if row.kernel == SOURCE else f"tiny_op_{row.kernel}"
-    start = f"{INDENT}{{{kernel}, &{records[row.record].name},"
+    record = f"&{records[row.record].name},"
+    start = f"{INDENT}{{{kernel}, {record}"
+    if len(start) > WIDTH:
+        start = f"{INDENT}{{{kernel},\n{INDENT} {record}"
     return "\n".join([*_title(index, row), start, *_operands(row)])
 
 
@@ -53,21 +56,23 @@ def _operands(row: Row) -> list[str]:
     ends = [","] * (_BUFFERS - 1) + ["}},"]
     cells = [f"{place}{end}" for place, end in zip(buffers, ends, strict=True)]
     lines: list[str] = []
-    for part in _parts(list(zip_longest(roles, cells, fillvalue=""))):
-        widths = [max(len(role), len(cell)) for role, cell in part]
-        head = " ".join(role.ljust(w) for (role, _), w in zip(part, widths, strict=True)).rstrip()
-        line = " ".join(cell.ljust(w) for (_, cell), w in zip(part, widths, strict=True)).rstrip()
-        if head:
-            lines.append(f"   /* {head} */")
-        lines.append(f"     {' ' if lines[1:] else '{'}{line}")
+    for open_, part in zip(
+        "{ ", _parts(list(zip_longest(roles, cells, fillvalue=""))), strict=False
+    ):
+        widths = [max(map(len, cell)) for cell in part]
+        head, line = (
+            " ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True)).rstrip()
+            for texts in zip(*part, strict=True)
+        )
+        lines += [f"   /* {head} */", f"     {open_}{line}"] if head else [f"     {open_}{line}"]
     return lines
 
 
-def _parts(cells: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
+def _parts(cells: Sequence[tuple[str, str]]) -> list[Sequence[tuple[str, str]]]:
     """All buffers, or two halves if one line cannot hold them."""
-    width = 6 + sum(1 + max(map(len, cell)) for cell in cells)
-    half = _BUFFERS if width <= WIDTH else _BUFFERS // 2
-    yield from (part for part in (cells[:half], cells[half:]) if part)
+    width = 5 + sum(1 + max(map(len, cell)) for cell in cells)
+    half = _BUFFERS // 2
+    return [cells] if width <= WIDTH else [cells[:half], cells[half:]]
 
 
 # ---- Calls ---------------------------------------------------------------------------------------
