@@ -199,6 +199,14 @@ def test_the_top_gives_sizes_operations_and_hash(compiled: Compiled) -> None:
     assert (f"label   0 to {program.classes - 1}" in top) == (program.classes > 0)
 
 
+def test_sizes_in_the_header_are_lines_of_their_own(compiled: Compiled) -> None:
+    """A build reads them (build.py)."""
+    program = compiled.program
+    lines = c.header(program).splitlines()
+    assert f"#define MODEL_WEIGHTS_BYTES {len(program.weights)}u" in lines
+    assert f"#define MODEL_ARENA_BYTES {program.arena_bytes}u" in lines
+
+
 def test_the_top_says_what_the_bytes_of_input_and_output_mean() -> None:
     program = digits().program
     for text in (c.source(program), c.header(program)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tinyflash.program import Buffer, Call, Program
 from tinyflash.write.c.images import images
 from tinyflash.write.c.records import records
@@ -11,21 +13,20 @@ from tinyflash.write.c.text import INDENT, comment, section, string
 
 def header(program: Program) -> str:
     """model.h: the model, and the sizes of the memory that it needs."""
-    sizes = {
-        "ARENA": (program.arena_bytes, "RAM: activations and gradients"),
-        "WEIGHTS": (len(program.weights), "RAM: trained weights and biases"),
-        "STATE": (len(program.state), "RAM: tiny_state"),
-        "INPUT": (program.input_bytes, "of a sample"),
-        "OUTPUT": (program.output_bytes, "of a result"),
-        "ROW": (program.row_bytes, "of a row that the source gives; 0: no source"),
-        "TARGET": (program.target_bytes, "of a target; 0: learns from labels, or not at all"),
+    memory = {
+        "ARENA": program.arena_bytes,
+        "WEIGHTS": len(program.weights),
+        "STATE": len(program.state),
     }
-    names = {name: f"#define MODEL_{name}_BYTES {size}u" for name, (size, _) in sizes.items()}
-    width = max(map(len, names.values()))
-    defines = "\n".join(f"{names[n].ljust(width)} /* {text} */" for n, (_, text) in sizes.items())
+    samples = {
+        "INPUT": program.input_bytes,
+        "OUTPUT": program.output_bytes,
+        "ROW": program.row_bytes,
+        "TARGET": program.target_bytes,
+    }
     return f"""/* {comment(program.name)}
  *
- * A model as tinyflash compiled it, which model.c holds: compile again, do not edit.
+ * Compiled by tinyflash; model.c holds the model. Compile again, do not edit.
  *
 {_ports(program)}
  */
@@ -36,12 +37,21 @@ def header(program: Program) -> str:
 
 #define MODEL_NAME "{string(program.name)}"
 #define MODEL_HASH {_hash(program)}
-{defines}
+
+/* RAM for a session: a tiny_memory with arrays of these sizes, each aligned to 4 bytes. */
+{_defines(memory)}
+
+/* Of one sample, result, row from a source and target; 0: the model has none. */
+{_defines(samples)}
 
 extern const tiny_model model;
 
 #endif
 """
+
+
+def _defines(sizes: Mapping[str, int]) -> str:
+    return "\n".join(f"#define MODEL_{name}_BYTES {size}u" for name, size in sizes.items())
 
 
 def source(program: Program) -> str:
@@ -93,7 +103,8 @@ def _title(program: Program) -> str:
     sizes = "\n".join(f" *   {k:8}{size:>9} bytes  {text}" for k, (size, text) in spaces.items())
     return f"""/* {comment(program.name)}
  *
- * A model as tinyflash compiled it: compile again, do not edit.
+ * Compiled by tinyflash. Compile again, do not edit. Below: constants and records of operations,
+ * the tables of operations, the order of execution, the memory images, the model.
  *
 {sizes}
  *
