@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from tests.agree.random_graphs import random_graph
 from tests.agree.row_graphs import row_graph
 from tests.agree.streams import layer_by_layer, streamed
+from tests.python.page import rows_of
 
 from tinyflash.compiler import compile_model
 from tinyflash.paths import source_root
@@ -54,18 +56,21 @@ def test_calls_by_rows_are_written_and_share_the_arrays_of_whole_layers(tmp_path
     accepted(tmp_path)
     assert texts[0].count("static const int32_t") == texts[1].count("static const int32_t")
     first = rows.train_calls[0]
-    assert f"train_calls[] = {{\n    {{{first.op}, {{{first.first}, {first.count}}}}}," in texts[1]
-    assert "{0, &op_source,\n     {ARENA(0), NONE" in texts[1]
+    order = texts[1].split("train_calls[] = {\n")[1].splitlines()
+    assert re.fullmatch(r" {4}/\* 0 \S+( to .*)?: (whole|some rows by turns) \*/", order[0])
+    assert order[1].startswith(f"    {{{first.op}, {{{first.first}, {first.count}}}}},")
+    assert rows_of(texts[1], "train")[0].record == "op_source"
     assert rows.hash != plain.hash
 
 
-def test_every_row_names_its_layer(tmp_path: Path) -> None:
+def test_every_row_names_its_layer_its_operation_and_its_shapes() -> None:
     graph, scheme = random_graph(2)
     compiled = compile_model(graph, scheme)
-    text = c.source(compiled.program)
-    for row in compiled.program.train:
-        assert f"{row.layer}: {row.note} */" in text
-    assert max(len(line) for line in text.splitlines()) <= 120
+    rows = rows_of(c.source(compiled.program), "train")
+    assert [row.title for row in rows] == [
+        f"{index} {row.layer}: {row.about}".strip()
+        for index, row in enumerate(compiled.program.train)
+    ]
 
 
 HOSTILE = ('x*/ "\\ \n#error', "a??/", "??=", "/*", "é\0\x1b[2J", "%s%n", "", "a" * 5000)
@@ -101,6 +106,32 @@ def test_layers_may_have_any_name(tmp_path: Path) -> None:
     assert len({record.name for record in compiled.program.records}) == len(
         compiled.program.records
     )
+    assert max(map(len, (tmp_path / "model.c").read_text().splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_tensors_may_have_any_name(name: str, tmp_path: Path) -> None:
+    """Images and gradients are described by them."""
+    graph, scheme = random_graph(2)
+    names = {old: f"{name}{i}{name}" for i, old in enumerate(graph.tensors)}
+
+    def renamed(roles: Mapping[str, str]) -> Mapping[str, str]:
+        return {role: names[tensor] for role, tensor in roles.items()}
+
+    hostile = replace(
+        graph,
+        tensors={names[k]: replace(t, name=names[k]) for k, t in graph.tensors.items()},
+        nodes=tuple(
+            replace(n, inputs=renamed(n.inputs), outputs=renamed(n.outputs)) for n in graph.nodes
+        ),
+        input=replace(graph.input, tensor=names[graph.input.tensor]),
+        output=replace(graph.output, tensor=names[graph.output.tensor]),
+        logits=names[graph.logits],
+        target=names.get(graph.target, ""),
+    )
+    compile_model(hostile, scheme).write(tmp_path)
+    accepted(tmp_path)
+    assert max(map(len, (tmp_path / "model.c").read_text().splitlines())) <= 100
 
 
 def test_table_and_header_of_two_compilations_do_not_build(tmp_path: Path) -> None:
