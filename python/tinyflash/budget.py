@@ -18,7 +18,7 @@ from tinyflash.errors import SchemeError
 from tinyflash.footprint import footprint_if_known
 from tinyflash.graph import Graph, Node
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.layers import WEIGHTED, groups_of, last_layer, out_channels, weight_of
+from tinyflash.passes.layers import groups_of, last_layer, out_channels, weight_of
 from tinyflash.passes.scheme import Rule, Scheme, resolve
 
 FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0)
@@ -56,7 +56,7 @@ class _Ladder:
     def trained(self, last: int, fraction: float) -> int:
         """Bytes of weights and biases."""
         updates = resolve(self.scheme(last, fraction), self.forward)
-        layers = {node.name: node for node in self.forward.nodes if node.op in WEIGHTED}
+        layers = {node.name: node for node in self.forward.nodes if node.operator.weighted}
         total = 0
         for name, update in updates.items():
             node = layers[name]
@@ -109,8 +109,8 @@ def choose_scheme(
 def _ladder(graph: Graph, base: Scheme) -> _Ladder:
     forward = forward_graph(graph, base)
     full = differentiate(forward, base.headroom, base.loss)
-    reached = {node.layer for node in full.nodes if node.op.endswith("_update")}
-    body = [n for n in forward.nodes if n.op in WEIGHTED and n is not last_layer(forward)]
+    reached = {node.layer for node in full.nodes if node.operator.updates}
+    body = [n for n in forward.nodes if n.operator.weighted and n is not last_layer(forward)]
     trainable: list[Node] = []
     for node in reversed(body):
         if node.name not in reached:

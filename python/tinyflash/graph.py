@@ -2,7 +2,7 @@
 
 A graph is in static single assignment form but for one thing: update nodes write a trainable
 tensor in place (`Node.writes`), which they also read. Node order is execution order.
-Roles of inputs and outputs, by operator, are listed in `ROLES`.
+Roles of inputs and outputs, and all that holds of an operator, are in operators.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from tinyflash.operators import OPERATORS, Operator
 
 Array = npt.NDArray[np.generic]
 Kind = Literal["activation", "constant", "trainable", "gradient", "mask"]
@@ -241,61 +243,6 @@ class Descent:
 
 PLAIN = Descent()
 
-# Roles of each operator's inputs -> outputs. A role ending in "?" may be absent, in "*" repeats
-# (x0, x1, ...). A role in [] is also written, in place.
-# What an update remembers of each trained element has the shape of "w" or "b": "velocity" is int16
-# (of a bias: int32), "low" uint8.
-#
-# Weights: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out], fully_connected [out][in];
-# with some channels trained, "w" holds the trained first channels and "w_frozen" the others, each
-# dense; with none trained "w" is absent, with all trained "w_frozen" is. Biases int32 [out]. Masks:
-# uint8 [ceil(elements / 8)].
-ROLES: dict[str, tuple[str, str]] = {
-    "source": ("", "y"),  # y: the input, whose rows a callback of the caller writes
-    "conv2d": ("x w? w_frozen? b?", "y"),
-    "depthwise": ("x w? w_frozen? b?", "y"),
-    "fully_connected": ("x w? w_frozen? b?", "y"),
-    "average_pool": ("x", "y"),
-    "max_pool": ("x", "y"),
-    "mean": ("x", "y"),
-    "add": ("a b", "y"),
-    "mul": ("a b", "y"),  # b: of the shape of a, or one row of it, for all rows
-    "pad": ("x", "y"),
-    "reshape": ("x", "y"),
-    "concatenate": ("x*", "y"),
-    "transpose": ("x", "y"),
-    "lookup": ("x table", "y"),  # table: int8 [256], indexed by the byte of x
-    "softmax": ("x table", "y"),  # table: int32 [256], SPEC 3.4
-    # What training adds. dy and dx have kind "gradient"; each has a scale of its own.
-    "mask": ("y", "mask"),
-    "keep": ("x", "y"),  # y: the first `kept` channels of x
-    "softmax_loss": ("x table", "dy"),  # table: uint16 [256], SPEC 4.7
-    "squared_loss": ("x target", "dy"),
-    "sigmoid_loss": ("x target table", "dy"),  # table: uint16 [256], SPEC 4.8
-    "conv2d_backward_input": ("dy w? w_frozen? mask?", "dx"),
-    "depthwise_backward_input": ("dy w? w_frozen? mask?", "dx"),
-    "fully_connected_backward_input": ("dy w? w_frozen? mask?", "dx"),
-    "average_pool_backward_input": ("dy mask?", "dx"),
-    "max_pool_backward_input": ("x dy mask?", "dx"),
-    "mean_backward_input": ("dy mask?", "dx"),
-    "pad_backward_input": ("dy mask?", "dx"),
-    "concatenate_backward_input": ("dy mask?", "dx"),  # dx: of one of its inputs
-    "transpose_backward_input": ("dy mask?", "dx"),
-    "lookup_backward_input": ("x slope dy mask?", "dx"),  # slope: int16 [256], SPEC 4.6
-    "softmax_backward_input": ("y dy mask?", "dx"),
-    "mul_backward_input": ("x dy mask?", "dx"),  # x: the other operand
-    "reshape_backward_input": ("dy", "dx"),  # the same bytes and the same scale
-    "gradient_add": ("a b? mask?", "dx"),
-    "conv2d_update": ("x dy [w] [velocity?] [low?]", ""),
-    "depthwise_update": ("x dy [w] [velocity?] [low?]", ""),
-    "fully_connected_update": ("x dy [w] [velocity?] [low?]", ""),
-    "bias_update": ("dy [b] [velocity?]", ""),
-    "advance": ("", ""),
-}
-
-# Operators that move nothing: their output is an operand, in this role, under another shape.
-VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
-
 
 @dataclass(frozen=True)
 class Node:
@@ -314,9 +261,14 @@ class Node:
     descent: Descent = PLAIN
 
     @property
+    def operator(self) -> Operator:
+        """The facts of the operator."""
+        return OPERATORS[self.op]
+
+    @property
     def writes(self) -> tuple[str, ...]:
         """Names of the tensors written in place."""
-        roles = [r.strip("[?]") for r in ROLES[self.op][0].split() if r.startswith("[")]
+        roles = [r.strip("[?]") for r in self.operator.inputs.split() if r.startswith("[")]
         return tuple(self.inputs[r] for r in roles if r in self.inputs)
 
 

@@ -13,7 +13,7 @@ from tinyflash.graph import Clip, Graph, Node, Taken, Tensor
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.layers import in_channels, out_channels
-from tinyflash.passes.losses import CROSS_ENTROPY, LOSS_NODES, Loss
+from tinyflash.passes.losses import CROSS_ENTROPY, Loss
 from tinyflash.passes.optimizer import PLAIN as SGD
 from tinyflash.passes.optimizer import Optimizer
 from tinyflash.passes.scheme import LayerUpdate
@@ -88,7 +88,7 @@ class Subject:
                 self._fill(env, node, ("w", "w_frozen"), data, -127)
             if node.name == self.layer and data.fill != "random":
                 self._fill(env, node, ("x", "a", "b"), data, -128)
-            if node.op in LOSS_NODES:
+            if node.operator.stage == "loss":
                 return env
             OPERATORS[node.op](env, node)
         raise AssertionError("a training graph has a loss")

@@ -9,7 +9,6 @@ from itertools import chain, count
 from tinyflash.graph import Graph, Node
 from tinyflash.lower.geometry import Fields, Rings
 from tinyflash.lower.layout import Layout
-from tinyflash.passes.layers import WEIGHTED
 from tinyflash.plan import Plan
 from tinyflash.program import Buffer, Record, Row, Space, canonical
 
@@ -75,7 +74,7 @@ class Context:
     def layer(self) -> Node:
         """The forward node this node belongs to."""
         name = self.node.layer or self.node.name
-        return next(n for n in self.graph.nodes if n.name == name and n.op in WEIGHTED)
+        return next(n for n in self.graph.nodes if n.name == name and n.operator.weighted)
 
     def row(self, kernel: str, record: int, *buffers: Buffer | None) -> Row:
         shape = {**self.node.inputs, **self.node.outputs}

@@ -143,7 +143,7 @@ def _unary_backward(ctype: str, make: Callable[[Graph, Node], Fields], *read: st
     """The gradient of an operator with one input; `read`: roles it reads besides dy."""
 
     def rule(c: Context) -> list[Row]:
-        forward = c.graph.node(c.node.layer, c.node.op.removesuffix("_backward_input"))
+        forward = c.graph.node(c.node.layer, c.node.operator.forward)
         record = c.lowering.record(ctype, c.node.name, make(c.graph, forward))
         before = (*(c.tensor(role) for role in read), c.tensor("dy"), c.scale("dy"))
         return [c.row(c.node.op, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]

@@ -24,21 +24,17 @@ from tinyflash.graph import (
     Tensor,
     WindowAttrs,
 )
-from tinyflash.passes.layers import WEIGHTED, in_channels
+from tinyflash.passes.layers import in_channels
 from tinyflash.passes.losses import CROSS_ENTROPY, Loss, loss_node
 from tinyflash.passes.slopes import has_slopes, slopes
-
-# Operators whose output saturates, so that clipped elements pass no gradient (SPEC 4.4).
-MASKED = (*WEIGHTED, "add", "mul")
-POOLS = ("average_pool", "max_pool")
 
 
 def is_masked(node: Node) -> bool:
     """Whether the gradient of a node's output stops where the output was clipped."""
-    if node.op in POOLS:
-        assert isinstance(node.attrs, WindowAttrs)
-        return node.attrs.clip != Clip()
-    return node.op in MASKED
+    if not node.operator.clipped:
+        return False
+    assert isinstance(node.attrs, WindowAttrs | DenseAttrs | ClipAttrs)
+    return node.operator.saturates or node.attrs.clip != Clip()
 
 
 @dataclass
@@ -106,7 +102,7 @@ def _forward(builder: _Builder, node: Node) -> list[Node]:
 
 
 def _trainable(builder: _Builder, node: Node) -> Node:
-    if not any(n.layer == node.name and n.op.endswith("_update") for n in builder.nodes):
+    if not any(n.layer == node.name and n.operator.updates for n in builder.nodes):
         return node
     for role in ("w_frozen", "b"):
         if role in node.inputs:
@@ -169,8 +165,8 @@ def _mask_producer(builder: _Builder, gradient: str, mask: str) -> None:
     """Has the kernel that produces a gradient apply the mask as it stores."""
     for i, node in enumerate(builder.nodes):
         if gradient in node.outputs.values():
-            if node.op == "reshape_backward_input":
-                _mask_producer(builder, node.inputs["dy"], mask)
+            if node.operator.view_of:
+                _mask_producer(builder, node.inputs[node.operator.view_of], mask)
             else:
                 builder.nodes[i] = replace(node, inputs={**node.inputs, "mask": mask})
 

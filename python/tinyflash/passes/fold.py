@@ -11,8 +11,6 @@ from tinyflash.graph import Graph, Node, Tensor
 from tinyflash.reference.environment import Environment
 from tinyflash.reference.operators import OPERATORS
 
-_READ_CONSTANTS = ("add", "concatenate", "mul")  # all others read activations alone
-
 
 def fold_constants(graph: Graph) -> Graph:
     """The graph with constants in the place of nodes that read nothing but constants."""
@@ -44,6 +42,6 @@ def _foldable(graph: Graph) -> set[str]:
     for node in reversed(found):
         y = node.outputs["y"]
         readers = graph.readers(y)
-        if y not in kept and all(n.name in names or n.op in _READ_CONSTANTS for n in readers):
+        if y not in kept and all(n.name in names or n.operator.reads_constants for n in readers):
             names.add(node.name)
     return names

@@ -43,7 +43,8 @@ from typing import Any, Literal, TypeVar, get_args
 from tinyflash import files
 from tinyflash.errors import SchemeError, listed, printable
 from tinyflash.graph import Graph, Node
-from tinyflash.passes.layers import WEIGHTED, groups_of, in_channels, last_layer, multiplier_of
+from tinyflash.operators import WEIGHTED
+from tinyflash.passes.layers import groups_of, in_channels, last_layer, multiplier_of
 from tinyflash.passes.losses import CROSS_ENTROPY, LOSSES, Loss
 from tinyflash.passes.optimizer import ALIKE, PLAIN, Optimizer, Rates, check_rate
 
@@ -173,7 +174,7 @@ def _loss(table: Mapping[str, Any], where: str) -> Loss:
 
 def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
     """What each layer with weights trains, by name; layers that train nothing are left out."""
-    layers = [n for n in graph.nodes if n.op in WEIGHTED]
+    layers = [n for n in graph.nodes if n.operator.weighted]
     head = last_layer(graph)
     weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
     bias = {n.name: n is head for n in layers}

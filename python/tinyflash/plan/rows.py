@@ -44,7 +44,7 @@ def rows(graph: Graph, node: Node) -> Rows:
     for role, tensor in operands.items():
         found = spans.get(role) or ((0, rows_of(graph, tensor)),) * count
         reads[tensor] = _united(reads[tensor], found) if tensor in reads else found
-    return Rows(count, reads, node.op in _CUT)
+    return Rows(count, reads, node.operator.banded)
 
 
 def in_arena(graph: Graph, tensor: str) -> bool:
@@ -179,9 +179,3 @@ _RULES: dict[str, _Rule] = {
     "lookup_backward_input": _alike,
     "gradient_add": _alike,
 }
-
-# Forward kernels, which take a band of rows.
-_CUT = (
-    *("conv2d", "depthwise", "average_pool", "max_pool", "fully_connected"),
-    *("add", "mul", "lookup", "softmax", "mask", "keep", "concatenate", "pad"),
-)

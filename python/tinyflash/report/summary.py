@@ -13,7 +13,7 @@ from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
 from tinyflash.guard import GuardCost
 from tinyflash.lower.constants import dead_channels
 from tinyflash.lower.program import Planned
-from tinyflash.passes.layers import WEIGHTED, in_channels
+from tinyflash.passes.layers import in_channels
 from tinyflash.plan import Placement
 from tinyflash.program import Program
 from tinyflash.report.advice import advise
@@ -135,7 +135,7 @@ def _trained(graph: Graph) -> list[Report]:
             "dead_channels": sum(dead_channels(graph, layer)),
         }
         for layer in graph.nodes
-        if layer.op in WEIGHTED
+        if layer.operator.weighted
         and (_trainable_bytes(graph, layer, "w") or _trainable_bytes(graph, layer, "b"))
     ]
 

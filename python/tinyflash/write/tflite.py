@@ -79,7 +79,7 @@ def _sliding(to: Exporter, node: Node) -> tuple[int, dict[str, Option]]:
 def _padded(to: Exporter, node: Node, x: int, window: Window) -> int:
     """The input with the window's padding around it: zeros to a convolution, never the largest to
     a pool."""
-    if node.op == "average_pool":
+    if not node.operator.pads_with:
         to.fail(node, f"padding {window.padding} is neither SAME nor VALID")
     top, left, bottom, right = window.padding
     amounts = ((0, 0), (top, bottom), (left, right), (0, 0))
@@ -87,7 +87,7 @@ def _padded(to: Exporter, node: Node, x: int, window: Window) -> int:
     shape = tuple(before + size + after for size, (before, after) in pairs)
     quant = to.quant(node.inputs["x"])
     y = to.add(f"{node.name}.padded", "INT8", shape, quant, None)
-    value = -128 if node.op == "max_pool" else quant.zero
+    value = -128 if node.operator.pads_with == "lowest" else quant.zero
     _emit_pad(to, node, [x, to.integers(node, amounts)], y, value)
     return y
 
