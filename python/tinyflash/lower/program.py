@@ -65,7 +65,7 @@ def _table(lowering: Lowering, planned: Planned) -> tuple[tuple[Row, ...], tuple
     graph, plan = planned.graph, planned.plan
     rows: list[list[Row]] = []  # of each node
     for node in graph.nodes:
-        rule = _RULES.get(node.op)
+        rule = RULES.get(node.op)
         if rule is None:
             raise InternalError(f"no kernel for operator {node.op} ({node.name})")
         rows.append(rule(Context(lowering, graph, plan, node)))
@@ -249,7 +249,7 @@ def _advance(c: Context) -> list[Row]:
 
 _Rule = Callable[[Context], list[Row]]
 
-_RULES: dict[str, _Rule] = {
+RULES: dict[str, _Rule] = {
     "source": _source,
     "conv2d": _forward,
     "depthwise": _forward,

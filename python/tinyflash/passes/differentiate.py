@@ -124,7 +124,7 @@ def _with_weights_trained(graph: Graph, node: Node) -> Node:
 def _backward(builder: _Builder, node: Node) -> None:
     """Passes the gradient of a node's output on to its inputs, by the rule of its operator."""
     y = node.outputs["y"]
-    rule = _RULES.get(node.op)
+    rule = RULES.get(node.op)
     reached = y in builder.parts
     if y in builder.blocked or (reached and rule is None):
         builder.blocked.update(node.inputs.values())
@@ -261,7 +261,7 @@ def _add_rule(builder: _Builder, node: Node, dy: str) -> None:
     builder.give(node.inputs["b"], dy, fresh=False)
 
 
-_RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
+RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "conv2d": _weighted_rule,
     "depthwise": _weighted_rule,
     "fully_connected": _weighted_rule,

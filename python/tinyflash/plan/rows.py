@@ -34,7 +34,7 @@ def rows(graph: Graph, node: Node) -> Rows:
     """The rows of a node of `graph`."""
     if node.op == "source":
         return Rows(rows_computed(graph, node), {}, cut=True)
-    rule = _RULES.get(node.op)
+    rule = RULES.get(node.op)
     count = rows_computed(graph, node)
     spans = rule(graph, node, count) if rule is not None else None
     if spans is None:
@@ -156,7 +156,7 @@ def _unpadded(graph: Graph, node: Node, count: int) -> Spans | None:
     return {"dy": tuple((row + top, row + top + 1) for row in range(count))}
 
 
-_RULES: dict[str, _Rule] = {
+RULES: dict[str, _Rule] = {
     "conv2d": _slides,
     "depthwise": _slides,
     "average_pool": _slides,

@@ -46,9 +46,9 @@ def write_tflite(graph: Graph) -> bytes:
     if graph.input.dtype == "float32":
         to.emit("QUANTIZE", [source], to.indices[graph.input.tensor])
     for node in to.graph.nodes:
-        if node.op not in _RULES:
+        if node.op not in RULES:
             to.fail(node, "cannot be written to a .tflite file")
-        _RULES[node.op](to, node)
+        RULES[node.op](to, node)
     if graph.output.dtype == "float32":
         to.emit("DEQUANTIZE", [to.indices[graph.output.tensor]], sink)
     model = FlatModel(graph.name, tuple(to.tensors), tuple(to.operators), (source,), (sink,))
@@ -195,7 +195,7 @@ def _softmax(to: Exporter, node: Node) -> None:
     to.put("SOFTMAX", node, options={"Beta": node.attrs.beta})
 
 
-_RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
+RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "conv2d": _convolution,
     "depthwise": _convolution,
     "fully_connected": _dense,
