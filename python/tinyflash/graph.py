@@ -96,8 +96,7 @@ class Node:
     @property
     def writes(self) -> tuple[str, ...]:
         """Names of the tensors written in place."""
-        roles = [r.strip("[?]") for r in self.operator.inputs.split() if r.startswith("[")]
-        return tuple(self.inputs[r] for r in roles if r in self.inputs)
+        return tuple(self.inputs[r] for r in self.operator.written if r in self.inputs)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """The operators of a graph: one entry for each, with every fact that more than one module needs.
 
-Passes, planner, lowering and reports ask this table and keep no lists of names of their own. Three
-packages judge what these produce, so they state the facts once more and read only the roles here:
-`verify`, `plan/check.py` and `reference`. What is code, not a fact, is in a dictionary beside its
-functions: gradient rules, records, references. tests/python/test_operators.py requires each
-operator in each of these tables.
+Passes, planner, lowering and reports ask this table (`node.operator`) and keep no lists of names of
+their own. `verify`, `plan/check.py` and `reference` judge what those produce. So they state on
+purpose once more what they need, and take nothing but roles from here. What is code, not a fact, is
+in one dictionary by operator beside its functions: gradient rules, lowering, rows, and so on.
+tests/python/test_operators.py requires every operator in every table.
 
 Weights: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out], fully_connected [out][in]. With
 some channels trained, "w" holds the trained first channels and "w_frozen" the others, each dense;
@@ -16,11 +16,12 @@ with none trained "w" is absent, with all trained "w_frozen" is. Biases: int32 [
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
-# network: what a model file can hold, and the source of its rows. saved: what training stores of a
-# forward map, for the backward part. loss: makes the first gradient. gradient: makes another one.
-# update: changes WEIGHTS or STATE.
+# network: a model file can hold it; also `source`. saved: stores, for the backward part, what that
+# needs of a forward map. loss: makes the first gradient. gradient: makes another gradient. update:
+# changes WEIGHTS or STATE.
 Stage = Literal["network", "saved", "loss", "gradient", "update"]
 
 
@@ -37,46 +38,54 @@ class Operator:
     forward: str = ""
 
     # ---- Arithmetic ----
-    # A layer with weights: it can be trained.
+    # A layer with weights, which can be trained.
     weighted: bool = False
-    # Weighted, each output channel made from one input channel: weights have no axis of inputs.
+    # Weighted, and each output channel is made from one input channel: its weights have no axis of
+    # input channels, so a part of them is a part of the output channels.
     depthwise: bool = False
-    # attrs.clip bounds what is stored, so a function that only clips fuses into it.
+    # attrs.clip bounds what is stored. So a function that only clips fuses into it.
     clipped: bool = False
-    # Clipped, and results are scaled anew, so they can leave int8: a gradient always needs a mask
-    # (SPEC 4.4). A pool's results cannot, so it needs one only if its clip is narrower than int8.
+    # Clipped, and results can exceed int8, so its gradient always needs a mask (SPEC 4.4). A pool's
+    # results cannot: it needs a mask only if its clip is narrower than int8.
     saturates: bool = False
-    # y is in the unit of x: the same scale and zero point.
+    # y has the scale and the zero point of x.
     same_unit: bool = False
-    # In the same unit, and elements only move: there is nothing to round.
+    # The elements of y are those of x, or padding: there is nothing to round.
     moves: bool = False
-    # A channel of y is made from the same channel of x alone, and is zero where that is (given the
-    # attributes that passes/channels.py looks at). Not of weighted operators and sums.
+    # Each channel of y is made only from the same channel of x, and is at its zero point where that
+    # is. passes/channels.py looks at the attributes as well. It treats weighted operators and sums
+    # by themselves.
     per_channel: bool = False
-    # What the padding of its window counts as, if a pad operator can do the same: the zero point
-    # ("zero"), or the lowest number ("lowest"). An average leaves its padding out, so cannot.
+    # The number that the padding of its window counts as: the zero point, or the lowest of int8.
+    # So a pad operator with that number can be done by the window, and the reverse. "": it has no
+    # padding, or leaves it out, as an average does.
     pads_with: Literal["", "zero", "lowest"] = ""
-    # An operand may be a constant; others read constants only in roles of their own (w, table).
+    # Its operands may be constants. Others read constants only in roles for them (w, table).
     reads_constants: bool = False
-    # May follow the logits of a classifier, whose last layer is the one before it.
+    # May be between the last layer of a classifier and its output. Skipped to find that layer.
     follows_logits: bool = False
 
     # ---- Memory ----
     # y has the bytes of the operand in this role, under another shape: nothing is executed.
     view_of: str = ""
-    # y may overwrite the operands in these roles, where they have its size and die here: each
-    # element is read before the same element is written (kernels.h).
+    # y may overwrite an operand in one of these roles, if that has the size of y and is not read
+    # later: the kernel reads each element before it writes the same one (kernels.h).
     in_place: tuple[str, ...] = ()
-    # The kernel can be called for some rows, a band, so the operator can be streamed. Kernels of
-    # the backward part compute all rows: their scales are of whole tensors.
+    # The kernel can be called for a band of rows, so the operator can be streamed. Kernels of the
+    # backward part compute all rows at once.
     banded: bool = False
-    # Needs no multiplication, so it may be computed a second time instead of being kept.
+    # Needs no multiplication: its output may be computed again instead of being kept.
     cheap: bool = False
+
+    @cached_property
+    def written(self) -> tuple[str, ...]:
+        """Roles of the inputs that are also written."""
+        return tuple(role.strip("[?]") for role in self.inputs.split() if role.startswith("["))
 
     @property
     def updates(self) -> bool:
         """Whether it changes weights or biases."""
-        return "[" in self.inputs
+        return bool(self.written)
 
     @property
     def has_effect(self) -> bool:

@@ -128,6 +128,16 @@ def test_every_operator_of_a_network_runs_in_float() -> None:
 # ---- The judges: they say by themselves what they hold the compiler to ---------------------------
 
 
+def test_the_judges_take_nothing_but_roles_from_the_table() -> None:
+    package = source_root() / "python" / "tinyflash"
+    files = [package / "plan" / "check.py"]
+    files += [f for folder in ("verify", "reference") for f in (package / folder).rglob("*.py")]
+    for file in files:
+        taken = set(re.findall(r"\.operator\.(\w+)", file.read_text()))
+        assert taken <= {"inputs", "outputs"}, file
+        assert "WEIGHTED" not in file.read_text(), file
+
+
 def test_verify_knows_every_operator() -> None:
     assert set(shapes.RULES) == ALL
     assert set(operands._BIASED) == those(lambda o: "b" in roles(o) and "a" not in roles(o))
