@@ -16,7 +16,7 @@ from tinyflash.compiler import Prepared, compile_uncalibrated
 from tinyflash.errors import SchemeError
 from tinyflash.fits import measure
 from tinyflash.graph import Node
-from tinyflash.layers import WEIGHTED, groups_of, last_layer, out_channels, weight_of
+from tinyflash.layers import groups_of, last_layer, out_channels, weight_of
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.scheme import Rule, Scheme, resolve
 
@@ -54,7 +54,7 @@ class _Ladder:
     def trained(self, last: int, fraction: float) -> int:
         """Bytes of weights and biases."""
         updates = resolve(self.scheme(last, fraction), self.base.forward)
-        layers = {node.name: node for node in self.base.forward.nodes if node.op in WEIGHTED}
+        layers = {node.name: node for node in self.base.forward.nodes if node.operator.weighted}
         total = 0
         for name, update in updates.items():
             node = layers[name]
@@ -113,8 +113,8 @@ def choose_scheme(
 def _ladder(base: Prepared) -> _Ladder:
     forward, scheme = base.forward, scheme_of(base)
     full = differentiate(forward, scheme.headroom, scheme.loss)
-    reached = {node.layer for node in full.nodes if node.op.endswith("_update")}
-    body = [n for n in forward.nodes if n.op in WEIGHTED and n is not last_layer(forward)]
+    reached = {node.layer for node in full.nodes if node.operator.updates}
+    body = [n for n in forward.nodes if n.operator.weighted and n is not last_layer(forward)]
     trainable: list[Node] = []
     for node in reversed(body):
         if node.name not in reached:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tinyflash.graph import Clip, DenseAttrs, Graph, Node, Tensor, WindowAttrs
 
-WEIGHTED = ("conv2d", "depthwise", "fully_connected")
-
 
 def weight_of(node: Node) -> tuple[str, ...]:
     """Names of the weight tensors of a layer: the trained part, then the frozen one."""
@@ -20,7 +18,7 @@ def in_channels(graph: Graph, node: Node) -> int:
 def out_channels(graph: Graph, node: Node) -> int:
     """Output channels of a layer with weights."""
     weights = [graph.tensors[w] for w in weight_of(node)]
-    if node.op == "depthwise":
+    if node.operator.depthwise:
         return sum(w.shape[-1] for w in weights)
     return weights[0].shape[0]
 
@@ -30,7 +28,7 @@ def source_rows(graph: Graph, node: Node, role: str) -> tuple[int, ...]:
     where that is its own."""
     names = weight_of(node) if role == "w" else (node.inputs["b"],)
     parts = [graph.tensors[t] for t in names]
-    parts = parts if node.op == "depthwise" else parts[:1]  # other parts share their rows
+    parts = parts if node.operator.depthwise else parts[:1]  # other parts share their rows
     return tuple(r for part in parts if part.taken is not None for r in part.taken.rows)
 
 
@@ -47,7 +45,7 @@ def clip_of(node: Node) -> Clip:
 
 def multiplier_of(graph: Graph, node: Node) -> int:
     """Output channels that read one input channel of a depthwise layer, 1 of all others."""
-    if node.op != "depthwise":
+    if not node.operator.depthwise:
         return 1
     return out_channels(graph, node) // graph.tensors[node.inputs["x"]].shape[-1]
 
@@ -55,7 +53,7 @@ def multiplier_of(graph: Graph, node: Node) -> int:
 def weight_scales(graph: Graph, node: Node) -> tuple[float, ...]:
     """The weight scale of each output channel."""
     parts = [graph.tensors[w] for w in weight_of(node)]
-    if node.op == "depthwise":  # parts share the output channels, and their scales with them
+    if node.operator.depthwise:  # parts share the output channels, and their scales with them
         return tuple(s for part in parts for s in _spread(part, part.shape[-1]))
     return _spread(parts[0], parts[0].shape[0])
 
@@ -78,7 +76,7 @@ def terms(graph: Graph, node: Node) -> int:
     area = 1
     if isinstance(node.attrs, WindowAttrs):
         area = node.attrs.window.kernel[0] * node.attrs.window.kernel[1]
-    return area if node.op == "depthwise" else area * in_channels(graph, node)
+    return area if node.operator.depthwise else area * in_channels(graph, node)
 
 
 def source(graph: Graph, tensor: str) -> str:
@@ -93,6 +91,6 @@ def source(graph: Graph, tensor: str) -> str:
 def last_layer(graph: Graph) -> Node | None:
     """The layer with weights that makes the logits, functions of them apart; None if none does."""
     node = graph.producer(graph.logits or graph.output.tensor)
-    while node is not None and node.op in ("softmax", "reshape", "lookup"):
+    while node is not None and node.operator.follows_logits:
         node = graph.producer(node.inputs["x"])
-    return node if node is not None and node.op in WEIGHTED else None
+    return node if node is not None and node.operator.weighted else None

@@ -16,9 +16,10 @@ from tinyflash.bench.operators import RULES, real
 from tinyflash.bench.twin import Twin, bounds
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.data import mlperf_tiny
-from tinyflash.graph import ROLES, Clip, Graph, Port, Tensor, Window
+from tinyflash.graph import Clip, Graph, Port, Tensor, Window
 from tinyflash.host import Session
-from tinyflash.layers import WEIGHTED, weight_scales
+from tinyflash.layers import weight_scales
+from tinyflash.operators import OPERATORS, WEIGHTED
 from tinyflash.read import read
 from tinyflash.reference.operators import FORWARD
 from tinyflash.scheme import LayerUpdate, Rule, Scheme, resolve
@@ -48,7 +49,7 @@ def samples(graph: Graph, count: int) -> np.ndarray:
 
 
 def test_every_forward_operator_has_a_rule() -> None:
-    assert set(RULES) == set(FORWARD) - {"keep", "mask", "source"} <= set(ROLES)
+    assert set(RULES) == set(FORWARD) - {"keep", "mask", "source"} <= set(OPERATORS)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -13,7 +13,6 @@ from tinyflash.graph import Clip, Graph, Node, Taken, Tensor
 from tinyflash.layers import in_channels, out_channels
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.losses import LOSS_NODES
 from tinyflash.passes.sparsify import sparsify
 from tinyflash.program import Factor
 from tinyflash.reference.environment import LAYERS, Environment
@@ -89,7 +88,7 @@ class Subject:
                 self._fill(env, node, ("w", "w_frozen"), data, -127)
             if node.name == self.layer and data.fill != "random":
                 self._fill(env, node, ("x", "a", "b"), data, -128)
-            if node.op in LOSS_NODES:
+            if node.operator.stage == "loss":
                 return env
             OPERATORS[node.op](env, node)
         raise AssertionError("a training graph has a loss")

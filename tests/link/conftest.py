@@ -16,6 +16,7 @@ from tinyflash.compiler import Compiled
 from tinyflash.device.link import Link
 from tinyflash.device.session import DeviceSession
 from tinyflash.sources import library_sources
+from tinyflash.write.model import write_model
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "link" / "model"
@@ -53,7 +54,7 @@ def guarded_firmware(learner: Compiled, tmp_path_factory: pytest.TempPathFactory
 
 def with_guard(compiled: Compiled, folder: Path) -> Path:
     """The firmware of a model, with room for held-out samples."""
-    compiled.write(folder)
+    write_model(compiled, folder)
     return build_for_host(folder, folder / "firmware", f"-DGUARD_SAMPLES={GUARD_SAMPLES}")
 
 

@@ -12,7 +12,8 @@ import pytest
 from tests.python.networks import NETWORKS, everything
 
 from tinyflash.errors import InternalError
-from tinyflash.graph import ROLES, Descent, Graph, NoAttrs, Node, Port, Quant, Tensor
+from tinyflash.graph import Descent, Graph, NoAttrs, Node, Port, Quant, Tensor
+from tinyflash.operators import OPERATORS
 from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.losses import mark_logits
@@ -214,7 +215,7 @@ def test_imported_graphs_are_sound(name: str, tmp_path: Path) -> None:
 
 
 def test_an_operator_of_every_kind_has_a_rule() -> None:
-    assert set(shapes.RULES) == set(ROLES)
+    assert set(shapes.RULES) == set(OPERATORS)
 
 
 def test_nodes_may_repeat_only_as_sums_of_gradients(training: Graph) -> None:

@@ -13,7 +13,6 @@ from tinyflash.data import mlperf_tiny
 from tinyflash.errors import DataError
 from tinyflash.footprint import footprint
 from tinyflash.graph import Graph
-from tinyflash.layers import WEIGHTED
 from tinyflash.lower.program import Planned
 from tinyflash.plan import QUICK, Effort
 from tinyflash.plan.calls import rows_computed
@@ -138,6 +137,6 @@ def _forward(planned: Planned) -> int:
     total = 0
     for call in planned.plan.calls:
         node = graph.nodes[call.node]
-        if node.op in WEIGHTED:
+        if node.operator.weighted:
             total += multiply_adds(graph, node) * call.count // rows_computed(graph, node)
     return total

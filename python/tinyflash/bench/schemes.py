@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.errors import SchemeError
-from tinyflash.layers import WEIGHTED, last_layer
+from tinyflash.layers import last_layer
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.scheme import Rule, Scheme, resolve
 from tinyflash.zoo.task import Task
@@ -78,5 +78,5 @@ def _reached(task: Task) -> tuple[str, ...]:
     forward = prepare(task.graph, sparse(task)).forward
     graph, head = differentiate(forward), last_layer(forward)
     assert head is not None
-    updated = {n.layer for n in graph.nodes if n.op.endswith("_update")} - {head.name}
-    return tuple(n.name for n in graph.nodes if n.op in WEIGHTED and n.name in updated)
+    updated = {n.layer for n in graph.nodes if n.operator.updates} - {head.name}
+    return tuple(n.name for n in graph.nodes if n.operator.weighted and n.name in updated)

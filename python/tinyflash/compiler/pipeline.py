@@ -78,7 +78,8 @@ def compile_model(
     integers with labels or stored targets, to start the gradients' exponents from; None: noise.
     seed: of the stochastic rounding. row_source: a callback gives the input by rows
     (tiny_set_source), so that it need not be in memory whole. effort: how long to look for the
-    smallest arena. kernels: kernel sets, the preferred one first (Board.kernels). Raises ModelError or SchemeError, one line.
+    smallest arena. kernels: kernel sets, the preferred one first (Board.kernels). Raises ModelError
+    or SchemeError, one line.
     """
     prepared = graph if isinstance(graph, Prepared) else prepare(graph, scheme)
     raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tinyflash.graph import Graph, Node
-from tinyflash.layers import WEIGHTED
 from tinyflash.lower.geometry import Fields, Rings
 from tinyflash.lower.layout import Layout
 from tinyflash.lower.names import Draft
@@ -74,7 +73,7 @@ class Context:
     def layer(self) -> Node:
         """The forward node this node belongs to."""
         name = self.node.layer or self.node.name
-        return next(n for n in self.graph.nodes if n.name == name and n.op in WEIGHTED)
+        return next(n for n in self.graph.nodes if n.name == name and n.operator.weighted)
 
     def record(self, ctype: str, fields: Fields, meaning: str = "", layer: str = "") -> int:
         """Index of the record with these fields; `meaning`: what it is of the node's layer."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tinyflash.graph import AdvanceAttrs, Graph, Node, Port, Tensor, WindowAttrs
-from tinyflash.layers import WEIGHTED
 from tinyflash.lower.layout import Layout
+from tinyflash.operators import WEIGHTED
 from tinyflash.program import Buffer, Space, Stretch
 
 _MAPS = ("activation", "gradient")

@@ -79,7 +79,7 @@ def _table(lowering: Lowering, planned: Planned) -> tuple[tuple[Row, ...], tuple
     graph, plan = planned.graph, planned.plan
     rows: list[list[Row]] = []  # of each node
     for node in graph.nodes:
-        rule = _RULES.get(node.op)
+        rule = RULES.get(node.op)
         if rule is None:
             raise InternalError(f"no kernel for operator {node.op} ({node.name})")
         rows.append(rule(Context(lowering, graph, plan, node)))
@@ -159,7 +159,7 @@ def _unary_backward(ctype: str, make: Callable[[Graph, Node], Fields], *read: st
     """The gradient of an operator with one input; `read`: roles it reads besides dy."""
 
     def rule(c: Context) -> list[Row]:
-        forward = c.graph.node(c.node.layer, c.node.op.removesuffix("_backward_input"))
+        forward = c.graph.node(c.node.layer, c.node.operator.forward)
         record = c.record(ctype, make(c.graph, forward), "backward_input")
         before = (*(c.tensor(role) for role in read), c.tensor("dy"), c.scale("dy"))
         return [c.row(c.node.op, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
@@ -261,7 +261,7 @@ def _advance(c: Context) -> list[Row]:
 
 _Rule = Callable[[Context], list[Row]]
 
-_RULES: dict[str, _Rule] = {
+RULES: dict[str, _Rule] = {
     "source": _source,
     "conv2d": _forward,
     "depthwise": _forward,

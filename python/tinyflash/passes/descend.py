@@ -21,7 +21,7 @@ def descend(graph: Graph, optimizer: Optimizer, updates: Mapping[str, LayerUpdat
     tensors: list[Tensor] = []
     nodes = []
     for node in graph.nodes:
-        if node.op.endswith("_update"):
+        if node.operator.updates:
             remembered = _remembered(graph, node, optimizer)
             tensors += remembered.values()
             inputs = {**node.inputs, **{role: t.name for role, t in remembered.items()}}

@@ -16,8 +16,6 @@ from tinyflash.lower.program import Planned
 from tinyflash.passes.prune import prune_to_output
 from tinyflash.plan import plan
 
-_READ_CONSTANTS = ("add", "concatenate", "mul")  # all others read activations alone
-
 
 def fold_constants(graph: Graph) -> Graph:
     """The graph with constants in place of the nodes that read only constants."""
@@ -51,6 +49,6 @@ def _foldable(graph: Graph) -> set[str]:
     for node in reversed(found):
         y = node.outputs["y"]
         readers = graph.readers(y)
-        if y not in kept and all(n.name in names or n.op in _READ_CONSTANTS for n in readers):
+        if y not in kept and all(n.name in names or n.operator.reads_constants for n in readers):
             names.add(node.name)
     return names

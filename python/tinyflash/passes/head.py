@@ -25,7 +25,7 @@ def attach_head(graph: Graph, classes: int) -> Graph:
     x = graph.tensors[old.inputs["x"]]
     assert x.quant is not None
     features = in_channels(graph, old)
-    if old.op == "depthwise" or x.size != features:
+    if old.operator.depthwise or x.size != features:
         raise SchemeError(
             f"head: the classifier {old.name} ({old.op}) reads a map of {x.size} elements; only "
             "one that reads a single position, or a fully connected one, can be replaced"

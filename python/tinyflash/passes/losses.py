@@ -12,10 +12,8 @@ import numpy.typing as npt
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, LookupAttrs, LossAttrs, Node, Quant, Tensor
-from tinyflash.layers import WEIGHTED
 from tinyflash.scheme.loss import Loss, LossName
 
-LOSS_NODES = ("softmax_loss", "squared_loss", "sigmoid_loss")
 # A target of the binary cross-entropy: -128 stands for the probability 0, 127 for 1.
 PROBABILITY = Quant((float(np.float32(1 / 255)),), -128)
 LARGEST_TARGET = 65535
@@ -36,7 +34,7 @@ def mark_logits(graph: Graph, loss: Loss) -> Graph:
     while node is not None and _function(node) in _SKIPPED[loss.kind]:
         tensor = node.inputs["x"]
         node = graph.producer(tensor)
-    if not loss.has_target and (node is None or node.op not in WEIGHTED):
+    if not loss.has_target and (node is None or not node.operator.weighted):
         found = "the input" if node is None else f"{node.op} ({node.name})"
         raise SchemeError(
             "training needs a classifier, a layer with weights at the end; "

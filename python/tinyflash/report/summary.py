@@ -11,7 +11,7 @@ from tinyflash.fits import Fit
 from tinyflash.footprint import Footprint
 from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
 from tinyflash.guard import GuardCost
-from tinyflash.layers import WEIGHTED, in_channels
+from tinyflash.layers import in_channels
 from tinyflash.lower.constants import dead_channels
 from tinyflash.lower.program import Planned
 from tinyflash.report.advice import advise
@@ -116,7 +116,7 @@ def _trained(graph: Graph) -> list[Report]:
             "dead_channels": sum(dead_channels(graph, layer)),
         }
         for layer in graph.nodes
-        if layer.op in WEIGHTED
+        if layer.operator.weighted
         and (_trainable_bytes(graph, layer, "w") or _trainable_bytes(graph, layer, "b"))
     ]
 

@@ -42,7 +42,7 @@ from typing import Any, TypeVar, get_args
 
 from tinyflash import files
 from tinyflash.errors import SchemeError, printable
-from tinyflash.layers import WEIGHTED
+from tinyflash.operators import WEIGHTED
 from tinyflash.scheme.loss import LOSSES, Loss
 from tinyflash.scheme.optimizer import Optimizer, Rates, check_rate
 from tinyflash.scheme.rules import Choice, DeadChannels, Rule, Scheme

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tinyflash.errors import SchemeError, listed, printable
 from tinyflash.graph import Graph, Node
-from tinyflash.layers import WEIGHTED, groups_of, in_channels, last_layer, multiplier_of
+from tinyflash.layers import groups_of, in_channels, last_layer, multiplier_of
 from tinyflash.scheme.rules import Choice, Rule, Scheme
 
 
@@ -28,7 +28,7 @@ class LayerUpdate:
 
 def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
     """What each layer with weights trains, by name; layers that train nothing are left out."""
-    layers = [n for n in graph.nodes if n.op in WEIGHTED]
+    layers = [n for n in graph.nodes if n.operator.weighted]
     head = last_layer(graph)
     weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
     bias = {n.name: n is head for n in layers}
