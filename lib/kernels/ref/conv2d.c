@@ -30,8 +30,7 @@ static uint32_t groups_of(const tiny_conv2d *op) { return op->window.x.channels 
 static uint32_t outputs_of(const tiny_conv2d *op) { return op->window.y.channels / groups_of(op); }
 
 /* Taps [first, first + count) of one window row for output channel o, all within the map; x points
- * to the first channel of its group. Where taps and their weights are side by side, they are one long
- * product. */
+ * to the first channel of its group. Taps side by side, whose weights are, too, are one product. */
 TINY_APART static int32_t taps_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
                                    uint32_t tap, uint32_t count) {
     const tiny_window *win = &op->window;
