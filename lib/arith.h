@@ -127,8 +127,8 @@ static inline int32_t tiny_loss_shift(int32_t peak) {
 }
 
 /* SPEC 4.1: the gradient of output channel o, rescaled to the layer's largest weight scale, so that
- * channels of different scales can be added up. |t| <= 127 * 2^(7 - q), so it fits in 16
- * bits. */
+ * channels of different scales can be added up. |t| <= 127 * 2^(7 - q), which 16 bits
+ * hold. */
 static inline int32_t tiny_rescaled(const tiny_descent *d, int8_t dy, uint32_t o) {
     const int32_t shift = 8 + d->ratio_shift;
     return (dy * (int32_t)d->ratio[o] + (1 << (shift - 1))) >> shift;
@@ -149,7 +149,7 @@ static inline int8_t *tiny_map_row_out(const tiny_map *map, int8_t *y, int32_t r
     return y + tiny_slot((uint32_t)row, map->ring) * map->width * map->channels;
 }
 
-/* The row of the map that window row `tap` reads at output row `at`; may lie in the padding. */
+/* The row of the map that window row `tap` reads at output row `at`; may be in the padding. */
 static inline int32_t tiny_window_row(const tiny_window *w, int32_t at, int32_t tap) {
     return at * w->stride_h - w->pad_top + tap * w->dilation_h;
 }

@@ -7,10 +7,10 @@
  * Names.   x input, w weight, b bias, y output; dx is the gradient of x. Shapes are in brackets.
  *          Maps are [height][width][channels], batch 1.
  * Overlap. No two arguments overlap, except as the contract or the rule of order below allows.
- * Stored.  An input gradient is rounded to nearest, ties to even, saturates at +-127, and its scale
- *          counts that (SPEC 1.3, 4.3). Its contract says "stored".
- * Moved.   A weight is rounded stochastically, by rate, step and seed of the state, and saturates at
- *          +-127, which the state counts (SPEC 6). Its contract says "moved".
+ * Stored.  An input gradient is rounded to nearest, ties to even, saturates at +-127, and its
+ *          scale counts that (SPEC 1.3, 4.3). Its contract says "stored".
+ * Moved.   A weight is rounded stochastically, by rate, step and seed of the state, and saturates
+ *          at +-127, which the state counts (SPEC 6). Its contract says "moved".
  * Scratch. None is passed. A kernel keeps its sums on the stack, at most 32 of them in kernels/ref;
  *          tests/budgets.csv limits the code and the stack of each file.
  * Cost.    Counted in multiply-adds for a whole map, taps in the padding included.

@@ -16,7 +16,7 @@ typedef enum tiny_error {
     TINY_ERROR_MEMORY = -1,   /* a memory passed is smaller than the model needs, or not aligned */
     TINY_ERROR_LABEL = -2,    /* the label is not below the number of classes */
     TINY_ERROR_RATE = -3,     /* the learning rate is not a normalised tiny_factor */
-    TINY_ERROR_NO_TRAIN = -4, /* the model was compiled for inference alone */
+    TINY_ERROR_NO_TRAIN = -4, /* the model was compiled for inference only */
     TINY_ERROR_SCHEDULE = -5, /* a field of the schedule is out of its range */
     TINY_ERROR_HELD_OUT = -6, /* held-out samples that cannot be judged, or no memory for a guard */
     TINY_ERROR_NO_SOURCE = -7, /* the model reads its input from a source of rows, and has none */
@@ -113,7 +113,7 @@ typedef struct tiny_rows {
 
 typedef struct tiny_model {
     tiny_table infer;
-    tiny_table train;             /* forward, loss, backward and update; count 0: inference alone */
+    tiny_table train;             /* forward, loss, backward and update; count 0: inference only */
     const uint8_t *flash;         /* the FLASH space */
     const uint8_t *weights_image; /* initial WEIGHTS */
     const uint8_t *state_image;   /* initial STATE */
@@ -125,7 +125,7 @@ typedef struct tiny_model {
     tiny_buffer train_input; /* as input, of the train table; plans may place it elsewhere */
     tiny_buffer target;      /* of the train table; TINY_NO_BUFFER: it learns from labels */
     uint32_t input_bytes, output_bytes;
-    uint32_t row_bytes;    /* of the rows that a source writes; 0: the input lies in memory */
+    uint32_t row_bytes;    /* of the rows that a source writes; 0: the input is in memory */
     uint32_t target_bytes; /* 0: it learns from labels */
     uint32_t classes;      /* labels are below this; 0 where it learns from targets */
     uint32_t hash;         /* identifies model, scheme and layout of WEIGHTS and STATE */
@@ -159,8 +159,7 @@ tiny_error tiny_init(tiny_session *session, const tiny_model *model, const tiny_
 void tiny_reset(tiny_session *session);
 
 /* Where the caller writes the next sample, input_bytes long, before each tiny_infer or tiny_train:
- * the memory may be used for other tensors during the run. Null where the model asks a source for
- * it. */
+ * the memory may be used for other tensors during the run. Null where the model asks a source. */
 uint8_t *tiny_infer_input(const tiny_session *session);
 uint8_t *tiny_train_input(const tiny_session *session);
 

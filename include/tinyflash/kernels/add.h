@@ -4,8 +4,8 @@
 
 #include "tinyflash/kernels/arguments.h"
 
-/* The scales of a and b over twice the larger one, and that over 2^20 times the scale of y (SPEC
- * 7). */
+/* Multipliers: the scales of a and b over twice the larger one, and that over 2^20 times the scale
+ * of y (SPEC 7). */
 typedef struct tiny_add {
     uint32_t count;
     uint16_t height, a_ring, b_ring, y_ring; /* of maps with count / height elements in each row */

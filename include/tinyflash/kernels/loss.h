@@ -16,8 +16,8 @@ typedef struct tiny_target_loss {
  *   dy         int8  [count]  ties to even; exponent and peak are set, nothing is counted, no mask
  *                             is read (SPEC 4.8)
  *
- * The exponent is the smallest, not below -40 nor the factor's own, at which |dy| < 127.5. Cost: 3
- * * count.
+ * The exponent is the smallest, not below -40 nor the factor's own, at which |dy| < 127.5.
+ * Cost: 3 * count.
  */
 void tiny_squared_loss(const tiny_target_loss *op, const int8_t *x, const int8_t *target,
                        tiny_state *state, const tiny_gradient_out *dy);

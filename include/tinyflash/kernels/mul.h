@@ -4,8 +4,8 @@
 
 #include "tinyflash/kernels/arguments.h"
 
-/* a and y are [rows][size], b is [size]: two maps of one shape are one row, of which b has a ring,
- * too. */
+/* a and y are [rows][size], b is [size]: two maps of one shape are one row, and then b may
+ * be a ring, too. */
 typedef struct tiny_mul {
     uint32_t rows, size;
     /* Of maps with rows * size / height elements in each row; if rows > 1, height divides them. */
@@ -21,7 +21,8 @@ typedef struct tiny_mul {
  *   b   int8  [size]; where rows is 1, a ring is possible
  *   y   int8  [rows][size], in [y_min, y_max], or a ring; may be a and, where rows is 1, b
  *
- * The product is exact and is rounded twice, as TensorFlow Lite does (SPEC 3.5). Cost: 2 * rows * size products.
+ * The product is exact and is rounded twice, as TensorFlow Lite does (SPEC 3.5).
+ * Cost: 2 * rows * size products.
  */
 void tiny_mul_forward(const tiny_mul *op, const int8_t *a, const int8_t *b, int8_t *y,
                       tiny_band band);

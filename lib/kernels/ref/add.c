@@ -8,8 +8,8 @@
 /* Bits of precision gained before the operands meet at a common scale (SPEC 3.1). */
 #define HEADROOM 20
 
-/* SPEC 3.1. Two scales meet at twice the larger one, so u and v are below 2^27 and their sum
- * fits. */
+/* SPEC 3.1. Two scales meet at twice the larger one, so u and v are below 2^27: their sum fits
+ * in int32. */
 static void add_row(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t count,
                     int8_t *y) {
     for (uint32_t i = 0; i < count; i++) {

@@ -30,8 +30,7 @@ static uint32_t groups_of(const tiny_conv2d *op) { return op->window.x.channels 
 static uint32_t outputs_of(const tiny_conv2d *op) { return op->window.y.channels / groups_of(op); }
 
 /* Taps [first, first + count) of one window row for output channel o, all within the map; x points
- * to the first channel of its group. Where taps lie side by side, and so do their weights, they are
- * one long product. */
+ * to the first channel of its group. Taps side by side, whose weights are, too, are one product. */
 TINY_APART static int32_t taps_sum(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
                                    uint32_t tap, uint32_t count) {
     const tiny_window *win = &op->window;
@@ -91,8 +90,8 @@ static int32_t window_sum(const tiny_conv2d *op, const int8_t *x, const tiny_wei
     return sum;
 }
 
-/* All channels at one position of y. x moves on to the next group's channels behind its last
- * output. */
+/* All channels at one position of y. After a group's last output x moves on to the next
+ * group's channels. */
 static void forward_position(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w,
                              const int32_t *b, int32_t row, int32_t column, int8_t *y) {
     const uint32_t outputs = outputs_of(op);
@@ -116,7 +115,7 @@ void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weig
     }
 }
 
-/* Adjacent input channels whose weights lie in one array: `w` points to the first of them in the
+/* Adjacent input channels whose weights are in one array: `w` points to the first of them in the
  * first of the output channels that read them, which are `outputs` from `output` on. */
 typedef struct panel {
     const int8_t *w;
@@ -140,8 +139,7 @@ static void backward_tap(const tiny_conv2d *op, const panel *p, const int8_t *dy
 }
 
 /* The sums of channels [at, at + count) of the panel at input position n. With a stride only some
- * taps meet it: tiny_window_source answers -1 for those that fall between two positions, or outside
- * y. */
+ * taps meet it: tiny_window_source answers -1 for those between two positions or outside y. */
 static void backward_position(const tiny_conv2d *op, const panel *p, const int8_t *dy, uint32_t n,
                               uint32_t at, uint32_t count, int32_t *sums) {
     const tiny_window *win = &op->window;

@@ -114,8 +114,7 @@ void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tin
 }
 
 /* The gradient sums of a panel at input position (row, column). With multiplier 1, dy has the
- * channels of x. A gradient has zero point 0. |sum| <= 255 * 255 taps * 127 * 128, which int32
- * holds. */
+ * channels of x. A gradient has zero point 0. |sum| <= 255 * 255 taps * 127 * 128: in int32. */
 static void source_sums(const tiny_window *win, const int8_t *dy, const panel *p, int32_t row,
                         int32_t column, int32_t *sums) {
     for (int32_t ky = 0; ky < win->kernel_h; ky++) {
@@ -225,8 +224,7 @@ static int32_t tap_sum(const tiny_window *win, const int8_t *x, uint32_t kept, i
     return sum;
 }
 
-/* x holds the trained channels only: `kept` counts output channels, multiplier of them to one of
- * x. */
+/* x holds the trained channels only; `kept` counts output channels, `multiplier` for each of x. */
 void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
                            const tiny_trained *w, tiny_state *state) {
     const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;

@@ -63,8 +63,7 @@ void tiny_squared_loss(const tiny_target_loss *op, const int8_t *x, const int8_t
     state->error = error;
 }
 
-/* The error is the distance of the probabilities, Q15: the cross-entropy itself needs a
- * logarithm. */
+/* The error is the distance of the probabilities, Q15: cross-entropy would need a logarithm. */
 void tiny_sigmoid_loss(const tiny_target_loss *op, const int8_t *x, const int8_t *target,
                        const uint16_t *probabilities, tiny_state *state,
                        const tiny_gradient_out *dy) {

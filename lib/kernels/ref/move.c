@@ -37,7 +37,7 @@ void tiny_copy_backward_input(const tiny_copy *op, const tiny_gradient *dy,
     }
 }
 
-/* One row of y from a row of x; null: from padding alone. */
+/* One row of y from a row of x; null: from padding only. */
 static void pad_row(const tiny_pad *op, const int8_t *x, int8_t *y) {
     const tiny_map *in = &op->x;
     for (int32_t column = 0; column < op->y.width; column++) {

@@ -45,8 +45,7 @@ void tiny_mul_backward_a(const tiny_mul *op, const int8_t *b, const tiny_gradien
     }
 }
 
-/* SPEC 4.6: at most 127 * 255 for each row of a. The compiler refuses more rows than int32
- * holds. */
+/* SPEC 4.6: each row of a adds at most 127 * 255; the compiler refuses more rows than fit int32. */
 void tiny_mul_backward_b(const tiny_mul *op, const int8_t *a, const tiny_gradient *dy,
                          const tiny_gradient_out *db) {
     const tiny_factor *factor = &op->a_scale;

@@ -13,7 +13,7 @@
  */
 #include "arith.h"
 
-/* The part of a window that lies inside the map, as half-open ranges. */
+/* The part of a window inside the map, as half-open ranges. */
 typedef struct extent {
     int32_t top, bottom, left, right;
 } extent;

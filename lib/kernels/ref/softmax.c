@@ -132,8 +132,7 @@ static int32_t slope_of(const tiny_loss *op, const distribution *d, uint32_t i, 
 
 /* Slopes are computed twice, once for their peak and once to be stored, which saves an array of 32
  * bits for each class. The exponent is chosen such that the peak just fits (SPEC 4.7): the gradient
- * of the loss is known in full precision, so unlike all others it needs no prediction of its
- * size. */
+ * of the loss is known in full precision; unlike all others, it needs no predicted exponent. */
 void tiny_softmax_loss(const tiny_loss *op, const int8_t *logits, const uint16_t *exponentials,
                        tiny_state *state, const tiny_gradient_out *dy) {
     const uint32_t predicted = arg_max(logits, op->classes);
