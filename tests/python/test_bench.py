@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same
-from tests.python.commands import refused, tinyflash
+from tests.support.commands import refused, tinyflash
+from tests.support.graphs import Layer, Net, same
 
 from tinyflash.bench import cell as cells
 from tinyflash.bench import methods, pool, schemes, store

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.python.commands import refused, tinyflash
+from tests.support.commands import refused, tinyflash
 
 from tinyflash.bench import memory
 from tinyflash.compiler import compile_model

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.python.onnxmodels import NETWORKS
+from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.bench import quantize
 from tinyflash.bench.quantize import Effort, Subject, compare, learn, subject

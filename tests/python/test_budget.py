@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.python.commands import refused, tinyflash
-from tests.python.models import SAME, File
+from tests.support.commands import refused, tinyflash
+from tests.support.models import SAME, File
 
 from tinyflash import report
 from tinyflash.boards import Board, load_board

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from tests.python.commands import refused, tinyflash
-from tests.python.networks import NETWORKS, uint8_ends
+from tests.support.commands import refused, tinyflash
+from tests.support.networks import NETWORKS, uint8_ends
 
 from tinyflash import toolchain
 from tinyflash.cli import COMMANDS

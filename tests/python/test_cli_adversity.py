@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.python.commands import refused, tinyflash
+from tests.support.commands import refused, tinyflash
 
 
 def test_names_of_files_may_hold_any_character(tmp_path, model):

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from tests.python.commands import refused, tinyflash
-from tests.python.models import File
-from tests.python.networks import everything, float_ends
+from tests.support.commands import refused, tinyflash
+from tests.support.models import File
+from tests.support.networks import everything, float_ends
 
 
 def files_in(folder):

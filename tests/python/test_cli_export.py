@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.python.commands import refused, tinyflash
+from tests.support.commands import refused, tinyflash
 
 from tinyflash.compiler import compile_model
 from tinyflash.host import Session

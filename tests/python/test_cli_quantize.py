@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.python.commands import refused, tinyflash
-from tests.python.onnxmodels import NETWORKS
+from tests.support.commands import refused, tinyflash
+from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.read import read
 

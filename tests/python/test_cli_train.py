@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from tests.python.commands import refused, tinyflash
-from tests.python.networks import conv_same
+from tests.support.commands import refused, tinyflash
+from tests.support.networks import conv_same
 
 
 def train(model, scheme, data, out, *more):

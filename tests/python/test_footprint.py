@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.agree.learner import learner
+from tests.support.learner import learner
 
 from tinyflash import build
 from tinyflash.boards import boards, load_board

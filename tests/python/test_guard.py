@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
-from tests.agree.learner import learner
+from tests.support.graphs import Net, same
+from tests.support.learner import learner
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, TinyflashError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
+from tests.support.graphs import Net, same
 
 from tinyflash.compiler import compile_model
 from tinyflash.health import Anatomy, Stretch, complaints, stretches, weights_at_limit

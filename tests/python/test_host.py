@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.agree.learner import learner_graph
+from tests.support.learner import learner_graph
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, TinyflashError

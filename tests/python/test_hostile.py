@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.python.hostile import ATTACKS, make_all
+from tests.support.hostile import ATTACKS, make_all
 
 MOST_MEMORY = 450  # MB; weights of 64 M floats are 256 of them
 
@@ -18,7 +18,7 @@ Outcomes = dict[str, tuple[str, int]]
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
     folder = tmp_path_factory.mktemp("hostile")
     make_all(folder)
-    command = [sys.executable, "-m", "tests.python.hostile", str(folder)]
+    command = [sys.executable, "-m", "tests.support.hostile", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: Outcomes = json.loads(done.stdout)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net
+from tests.support.graphs import Layer, Net
 
 from tinyflash.compiler import compile_model
 from tinyflash.errors import DataError

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same
+from tests.support.graphs import Layer, Net, same
 
 from tinyflash.compiler import compile_model, training_graph
 from tinyflash.errors import ModelError, SchemeError

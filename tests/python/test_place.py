@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.python.problems import (
+from tests.support.problems import (
     UNIT,
     crowd,
     is_placement,

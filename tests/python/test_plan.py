@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.chains import streamed_throughout
-from tests.agree.graphs import Net, same
-from tests.agree.random_graphs import random_graph
+from tests.support.chains import streamed_throughout
+from tests.support.graphs import Net, same
+from tests.support.random_graphs import random_graph
 
 from tinyflash.compiler import training_graph
 from tinyflash.errors import InternalError

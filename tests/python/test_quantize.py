@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.python.floats import SHAPE, float_network, float_samples, with_weights
+from tests.support.floats import SHAPE, float_network, float_samples, with_weights
 from torch.nn import functional
 
 from tinyflash.compiler import compile_model

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
-from tests.python.onnxmodels import NETWORKS
+from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.floatgraph import FloatGraph
 from tinyflash.floatgraph.run import outputs

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from tests.python.onnxfile import OnnxFile
-from tests.python.onnxmodels import NETWORKS
+from tests.support.onnxfile import OnnxFile
+from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.errors import ModelError
 from tinyflash.read import read

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.python.bad_models import CHANGES
-from tests.python.models import File, Shape
-from tests.python.networks import NETWORKS, everything
+from tests.support.bad_models import CHANGES
+from tests.support.models import File, Shape
+from tests.support.networks import NETWORKS, everything
 
 from tinyflash.errors import ModelError
 from tinyflash.read import read

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.python.models import RELU, RELU6, SAME, VALID, File
-from tests.python.networks import NETWORKS
+from tests.support.models import RELU, RELU6, SAME, VALID, File
+from tests.support.networks import NETWORKS
 
 from tinyflash.graph import (
     AxisAttrs,

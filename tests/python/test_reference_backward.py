@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same, sample
+from tests.support.graphs import Layer, Net, same, sample
 
 from tinyflash.graph import Clip, Quant, Tensor, Window
 from tinyflash.passes.differentiate import differentiate

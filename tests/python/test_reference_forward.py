@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same, sample
+from tests.support.graphs import Layer, Net, same, sample
 
 from tinyflash import arith
 from tinyflash.graph import Clip, Graph, Node, PadAttrs, Quant, Tensor, Window, WindowAttrs

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.agree.functions import FUNCTIONS, attrs_of
-from tests.agree.graphs import Net
+from tests.support.functions import FUNCTIONS, attrs_of
+from tests.support.graphs import Net
 
 from tinyflash.graph import LookupAttrs, Quant
 from tinyflash.passes import slopes as compiler

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.row_graphs import row_graph
+from tests.support.row_graphs import row_graph
 from tinyflash.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
 
 from tinyflash.compiler import Compiled, compile_model

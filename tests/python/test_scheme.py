@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
+from tests.support.graphs import Net, same
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Window

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same
+from tests.support.graphs import Layer, Net, same
 
 from tinyflash.compiler import training_graph
 from tinyflash.graph import Clip, Graph, LookupAttrs, Quant, Window, WindowAttrs

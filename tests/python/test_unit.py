@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
+from tests.support.graphs import Net, same
 
 from tinyflash.compiler import compile_model
 from tinyflash.graph import Graph, Quant, Window

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.python.networks import NETWORKS, everything
+from tests.support.networks import NETWORKS, everything
 
 from tinyflash.errors import InternalError
 from tinyflash.graph import ROLES, Descent, Graph, NoAttrs, Node, Port, Quant, Tensor

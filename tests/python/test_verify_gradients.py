@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net
+from tests.support.graphs import Net
 
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, NoAttrs, PartAttrs, TransposeAttrs, Window

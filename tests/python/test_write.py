@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.agree.random_graphs import random_graph
-from tests.agree.row_graphs import row_graph
-from tests.agree.streams import layer_by_layer, streamed
+from tests.support.random_graphs import random_graph
+from tests.support.row_graphs import row_graph
+from tests.support.streams import layer_by_layer, streamed
 
 from tinyflash.compiler import compile_model
 from tinyflash.paths import source_root

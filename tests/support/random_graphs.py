@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from tests.agree.functions import FUNCTIONS
-from tests.agree.graphs import Layer, Net, slid
+from tests.support.functions import FUNCTIONS
+from tests.support.graphs import Layer, Net, slid
 
 from tinyflash.graph import Clip, Graph, Node, Window
 from tinyflash.passes.layers import groups_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from tests.python.flatfile import FileOperator
-from tests.python.models import File
+from tests.support.flatfile import FileOperator
+from tests.support.models import File
 
 Change = Callable[[File], None]
 

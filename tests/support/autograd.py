@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.functions import real_function
+from tests.support.functions import real_function
 
 from tinyflash.graph import (
     AxisAttrs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.agree.graphs import Layer, same
+from tests.support.graphs import Layer, same
 
 from tinyflash.graph import Window
 

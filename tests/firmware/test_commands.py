@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from tests.link.pipes import PipePort
+from tests.support.pipes import PipePort
 
 from tinyflash.device import protocol
 from tinyflash.device.link import Link

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.link.pipes import PipePort
+from tests.support.pipes import PipePort
 
 from tinyflash.device.coding import RAW, chunks
 from tinyflash.device.link import Link

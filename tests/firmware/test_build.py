@@ -20,7 +20,7 @@ from tinyflash.read import read
 from tinyflash.zoo.networks import path_of
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "tests" / "link" / "model"
+MODEL = ROOT / "tests" / "firmware" / "model"
 BOARDS = pytest.mark.parametrize("board", boards(), ids=lambda board: board.name)
 
 

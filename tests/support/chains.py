@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 import numpy as np
-from tests.agree.graphs import Net
+from tests.support.graphs import Net
 
 from tinyflash.graph import Clip, Graph, Window
 from tinyflash.plan.calls import Order, whole

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tests.agree.autograd import (
+from tests.support.autograd import (
     FLOAT,
     clip_bounds,
     dequantise,
@@ -21,7 +21,7 @@ from tests.agree.autograd import (
     real_weights,
     torch,
 )
-from tests.agree.graphs import PLAIN, Layer, Net, same
+from tests.support.graphs import PLAIN, Layer, Net, same
 
 from tinyflash.graph import LookupAttrs, Node, PartAttrs, SoftmaxAttrs
 from tinyflash.passes.differentiate import differentiate

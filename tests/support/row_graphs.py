@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from tests.agree.graphs import Layer, Net, slid
+from tests.support.graphs import Layer, Net, slid
 
 from tinyflash.graph import Clip, Graph, Window
 from tinyflash.passes.layers import groups_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.link.pipes import PipePort
+from tests.support.pipes import PipePort
 
 from tinyflash.device import protocol
 from tinyflash.device.frames import Decoder, Frame, encode

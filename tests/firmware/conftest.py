@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.agree.learner import learner
-from tests.link.pipes import PipePort
+from tests.support.learner import learner
+from tests.support.pipes import PipePort
 
 from tinyflash.boards import Board, boards
 from tinyflash.build import build_firmware
@@ -17,7 +17,7 @@ from tinyflash.device.link import Link
 from tinyflash.device.session import DeviceSession
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "tests" / "link" / "model"
+MODEL = ROOT / "tests" / "firmware" / "model"
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 GUARD_SAMPLES = 7
 EMULATED = [board for board in boards() if board.emulated]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from tests.python.onnxfile import OnnxFile
+from tests.support.onnxfile import OnnxFile
 
 
 def plain() -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.agree.graphs import Net, same
+from tests.support.graphs import Net, same
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.graph import Graph

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.link.conftest import GUARD_SAMPLES
-from tests.link.pipes import PipePort
+from tests.firmware.conftest import GUARD_SAMPLES
+from tests.support.pipes import PipePort
 
 from tinyflash.compiler import Compiled
 from tinyflash.device import protocol

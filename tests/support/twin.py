@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.lib.memory import state_bytes, weights_bytes
+from tests.support.memory import state_bytes, weights_bytes
 
 from tinyflash.compiler import Compiled
 from tinyflash.host import Session

@@ -1,6 +1,6 @@
 """Files made to exhaust memory or time, each with what reads it.
 
-    python -m tests.python.hostile FOLDER
+    python -m tests.support.hostile FOLDER
 
 reads the files of a folder, one for each attack, with little memory allowed, and prints JSON: by
 name of the attack the line it ends in, and the most memory in MB that the process had until then.
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tests.python.models import File
-from tests.python.onnxfile import OnnxFile
+from tests.support.models import File
+from tests.support.onnxfile import OnnxFile
 
 from tinyflash.compiler import compile_model
 from tinyflash.errors import TinyflashError

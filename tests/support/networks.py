@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.python.models import (
+from tests.support.models import (
     RELU,
     RELU6,
     RELU_N1_TO_1,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
-from tests.agree.learner import SCHEME
-from tests.link.conftest import EMULATED, with_guard
-from tests.link.pipes import PipePort
-from tests.link.test_faults_on_the_line import NoisyPort, exchange
+from tests.firmware.conftest import EMULATED, with_guard
+from tests.firmware.test_faults_on_the_line import NoisyPort, exchange
+from tests.support.graphs import Net, same
+from tests.support.learner import SCHEME
+from tests.support.pipes import PipePort
 
 from tinyflash.boards import Board
 from tinyflash.build import build_firmware

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from tests.agree.functions import FUNCTIONS, attrs_of
+from tests.support.functions import FUNCTIONS, attrs_of
 
 from tinyflash.graph import (
     Attrs,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from tests.agree.graphs import WHOLE
-from tests.agree.random_graphs import RandomNet
+from tests.support.graphs import WHOLE
+from tests.support.random_graphs import RandomNet
 
 from tinyflash.graph import Clip, Graph, LookupAttrs, Quant, Window
 from tinyflash.passes.scheme import Scheme, parse_scheme

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from tests.python.models import SAME, VALID, File
+from tests.support.models import SAME, VALID, File
 
 LARGEST_MAP = 2000  # elements
 

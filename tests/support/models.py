@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tests.python.flatfile import FileNetwork, FileOperator, FileTensor, Shape, serialise
+from tests.support.flatfile import FileNetwork, FileOperator, FileTensor, Shape, serialise
 
 SAME, VALID = 0, 1
 NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.link.conftest import build_for_host
-from tests.link.pipes import PipePort
+from tests.firmware.conftest import build_for_host
+from tests.support.pipes import PipePort
 
 from tinyflash.device import protocol
 from tinyflash.device.link import Link
