@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.compilers import compile_program
 from tests.support.learner import learner
 from tests.support.pipes import PipePort
 
@@ -30,8 +30,7 @@ def build_for_host(model: Path, program: Path, *settings: str) -> Path:
     files += [model / "model.c", MODEL.parent / "host_board.c"]
     folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
     includes = [f"-I{folder}" for folder in folders]
-    command = ["cc", "-std=c99", *SANITIZERS, *settings, *includes, *files, "-o", program]
-    subprocess.run(command, check=True)
+    compile_program(["cc", "-std=c99", *SANITIZERS, *settings, *includes], files, program)
     return program
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from tests.support.compilers import path_without_stand_ins
 
 from tinyflash import build
 from tinyflash.boards import Board, boards, load_board, read_board
@@ -144,6 +145,7 @@ def test_it_builds_from_sources_that_cannot_be_written(
     before = sorted(sources.rglob("*"))
     monkeypatch.setattr(build, "source_root", lambda: sources)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "python"))
+    monkeypatch.setenv("PATH", path_without_stand_ins())
     board = load_board("qemu_stm32f405")
     elf = build_firmware(MODEL, board, tmp_path / "out")
     assert elf == tmp_path / "out" / "firmware.elf"
