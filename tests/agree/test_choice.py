@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same
 from tests.agree.test_dead_channels import learned
-from tests.agree.twin import train_side_by_side
+from tests.support.graphs import Layer, Net, same
+from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.pipeline import training_graph

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same
+from tests.support.graphs import Layer, Net, same
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.data import mlperf_tiny

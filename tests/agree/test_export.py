@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.agree.test_tflm import oracle, pictures, random_samples
 from tests.agree.test_write_tflite import same
-from tests.python.random_files import random_file
+from tests.support.random_files import random_file
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.compiler.pipeline import reduced

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.autograd import FLOAT, quant_of
-from tests.agree.graphs import Layer, Net, same, sample
 from tests.agree.test_network_gradients import NETWORKS
+from tests.support.autograd import FLOAT, quant_of
+from tests.support.graphs import Layer, Net, same, sample
 
 from tinyflash.bench.operators import RULES, real
 from tinyflash.bench.twin import Twin, bounds

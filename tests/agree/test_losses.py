@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.autograd import torch
-from tests.agree.graphs import Net
+from tests.support.autograd import torch
+from tests.support.graphs import Net
 
 from tinyflash.errors import ModelError, SchemeError
 from tinyflash.graph import Graph, Port, Quant

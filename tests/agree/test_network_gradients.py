@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.autograd import (
+from tests.support.autograd import (
     FLOAT,
     clip_bounds,
     dequantise,
@@ -17,7 +17,7 @@ from tests.agree.autograd import (
     real_weights,
     torch,
 )
-from tests.agree.graphs import Layer, Net, same, sample
+from tests.support.graphs import Layer, Net, same, sample
 
 from tinyflash.graph import Clip, Graph, Window
 from tinyflash.passes.differentiate import differentiate

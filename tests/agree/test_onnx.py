@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.agree.test_tflm import check, oracle
-from tests.python.onnxmodels import NETWORKS
-from tests.python.test_read_onnx import random_samples
+from tests.python.read.test_onnx import random_samples
+from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.compiler import compile_model
 from tinyflash.floatgraph.run import outputs

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net
+from tests.support.graphs import Layer, Net
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Quant, Tensor

@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.agree.random_graphs import random_graph
-from tests.agree.twin import train_side_by_side
-from tests.python import networks
+from tests.support import networks
+from tests.support.random_graphs import random_graph
+from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model
 from tinyflash.operators import OPERATORS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.agree.twin import train_side_by_side
+from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model
 from tinyflash.data import MLPERF_TINY, mlperf_tiny

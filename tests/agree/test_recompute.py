@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
-from tests.agree.random_graphs import random_graph
-from tests.agree.twin import train_side_by_side
+from tests.support.graphs import Net, same
+from tests.support.random_graphs import random_graph
+from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.graph import Graph, Node, Window

@@ -7,8 +7,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tests.agree.redundant_graphs import redundant_graph
-from tests.agree.twin import train_side_by_side
+from tests.support.redundant_graphs import redundant_graph
+from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model
 from tinyflash.graph import Graph

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.chains import Chain, streamed_throughout
-from tests.agree.random_graphs import random_graph
-from tests.agree.twin import train_side_by_side
+from tests.support.chains import Chain, streamed_throughout
+from tests.support.random_graphs import random_graph
+from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model
 from tinyflash.compiler.pipeline import pipeline as compiler

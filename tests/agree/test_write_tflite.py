@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.agree.test_tflm import check, oracle, random_samples
-from tests.python.floats import float_network, float_samples
-from tests.python.networks import NETWORKS
+from tests.support.floats import float_network, float_samples
+from tests.support.networks import NETWORKS
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.pipeline import training_graph

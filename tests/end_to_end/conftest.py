@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.python.models import File
+from tests.support.models import File
 
 from tinyflash.boards import boards
 from tinyflash.compiler import compile_model

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from tests.agree.learner import SCHEME, learner_graph
+from tests.support.learner import SCHEME, learner_graph
 
 from tinyflash.bench.endurance import (
     Endured,

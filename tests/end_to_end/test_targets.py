@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.python.models import RELU, File
+from tests.support.models import RELU, File
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.errors import DataError

@@ -8,7 +8,7 @@ from random import Random
 
 from tests.fuzz.mutator import flip, splice
 from tests.fuzz.target import Target, run_compiled
-from tests.python.networks import NETWORKS
+from tests.support.networks import NETWORKS
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.graph import Graph

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from tests.agree.functions import FUNCTIONS
-from tests.agree.graphs import Layer, Net, same
-from tests.agree.shapes import LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 from tests.lib.case import Case, Memory, capture
 from tests.lib.subject import Build, Data, Shape, Subject, numbered, subject
 from tests.lib.ties import ties
+from tests.support.functions import FUNCTIONS
+from tests.support.graphs import Layer, Net, same
+from tests.support.shapes import LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 
 from tinyflash.graph import Clip, Window
 from tinyflash.program import Factor

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from tests.agree.graphs import Layer, Net, same, sample
 from tests.lib.case import Case, capture
+from tests.support.graphs import Layer, Net, same, sample
 
 from tinyflash.graph import Clip, Graph, Node, Taken, Tensor
 from tinyflash.layers import in_channels, out_channels

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.agree.random_graphs import random_graph
 from tests.python import networks
+from tests.support.random_graphs import random_graph
 
 from tinyflash import floatgraph
 from tinyflash.bench import operators as in_torch
