@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tinyflash.compiler import compile_model
-from tinyflash.host import Session
 from tinyflash.read import read
+from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import parse_scheme
 from tinyflash.sources import library_sources
 from tinyflash.write.model import write_model
@@ -96,7 +96,7 @@ def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
     sources = [tmp_path / "main.c", tmp_path / "model.c", *library_sources(root)]
     subprocess.run(["cc", *flags, *sources, "-o", tmp_path / "main"], check=True)
     learned = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
-    session = Session(compiled.program)
+    session = HostSession(compiled.program)
     rows, columns = np.arange(8)[:, np.newaxis], np.arange(compiled.program.row_bytes)
     session.train_step((7 * rows + 3 * columns).astype(np.int8), 1, 0.5)
     assert learned == session.weights != compiled.program.weights

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from tinyflash.boards import load_board
 from tinyflash.compiler import prepare
-from tinyflash.console import output, say
 from tinyflash.demo.board import run_on_board
 from tinyflash.demo.report import Report, as_table, make_report
 from tinyflash.demo.runs import head_only_accuracy, run_on_host
 from tinyflash.demo.task import load_task
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
-from tinyflash.job import make_ready, save
-from tinyflash.plots import WINDOW, Curve, draw_learning_curve
 from tinyflash.scheme import scheme
+from tinyflash.show.console import output, say
+from tinyflash.show.plots import WINDOW, Curve, draw_learning_curve
+from tinyflash.training.job import make_ready, save
 
 
 @dataclass(frozen=True)

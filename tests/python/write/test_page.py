@@ -12,11 +12,11 @@ from tests.support.row_graphs import row_graph
 from tinyflash.zoo.schemes import scheme
 
 from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler.lower.geometry import Fields
+from tinyflash.compiler.lower.layout import Layout, lay_out
+from tinyflash.compiler.lower.names import Draft, named
+from tinyflash.compiler.lower.program import Planned
 from tinyflash.graph import VIEWS, Graph, Node
-from tinyflash.lower.geometry import Fields
-from tinyflash.lower.layout import Layout, lay_out
-from tinyflash.lower.names import Draft, named
-from tinyflash.lower.program import Planned
 from tinyflash.paths import source_root
 from tinyflash.program import Buffer, Space
 from tinyflash.read import read
