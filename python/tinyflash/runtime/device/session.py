@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import zlib
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
-from tinyflash.boards.emulator import Emulator
 from tinyflash.errors import DataError, LinkError
 from tinyflash.factor import factor
 from tinyflash.runtime.device import coding, protocol
@@ -26,17 +25,30 @@ _RUN_S = 60.0  # until an inference or a training step must have ended
 _COUNTED_RUN_S = 300.0  # the same, in an emulator that counts its instructions
 
 
+class Emulated(Protocol):
+    """A running emulator, as a session sees it: boards.Emulator.
+
+    url: of its serial line. counted: its clock counts instructions, so it takes its time.
+    """
+
+    url: str
+    counted: bool
+
+    def why_dead(self) -> str | None:
+        """What ended it; None while it runs."""
+
+
 class DeviceSession:
     """The model that runs on a board. A context manager; close() ends the link, not the model.
 
-    target: an Emulator that runs, the name of a serial port, a URL that pyserial knows, or a Link.
+    target: an emulator that runs, the name of a serial port, a URL that pyserial knows, or a Link.
     program_hash: of the program the board must be running; None takes any.
     last_ticks: of the board's clock, that the last inference or training step took.
     """
 
-    def __init__(self, target: Emulator | str | Link, program_hash: int | None = None) -> None:
+    def __init__(self, target: Emulated | str | Link, program_hash: int | None = None) -> None:
         self._link = _link(target)
-        counted = isinstance(target, Emulator) and target.counted
+        counted = not isinstance(target, str | Link) and target.counted
         self._run_s = _COUNTED_RUN_S if counted else _RUN_S
         try:
             self.info: Info = protocol.parse_info(self._link.open_session(_START_S))
@@ -226,10 +238,12 @@ def _train_body(label: int, rate: float | None) -> bytes:
     return protocol.TRAIN.pack(label, as_factor.mantissa, as_factor.exponent)
 
 
-def _link(target: Emulator | str | Link) -> Link:
-    if isinstance(target, Emulator):
-        return Link(open_port(target.url), target.why_dead)
-    return Link(open_port(target)) if isinstance(target, str) else target
+def _link(target: Emulated | str | Link) -> Link:
+    if isinstance(target, Link):
+        return target
+    if isinstance(target, str):
+        return Link(open_port(target))
+    return Link(open_port(target.url), target.why_dead)
 
 
 def _check_model(info: Info, program_hash: int | None) -> None:
