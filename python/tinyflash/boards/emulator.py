@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from tinyflash import toolchain
+from tinyflash.boards import toolchain
 from tinyflash.boards import Board, Qemu
 from tinyflash.errors import BoardError, BuildError
 
