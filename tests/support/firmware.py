@@ -9,6 +9,7 @@ from tests.support.compilers import compile_program
 from tinyflash.boards import boards
 from tinyflash.compiler import Compiled
 from tinyflash.paths import source_root
+from tinyflash.sources import library_sources
 from tinyflash.write.model import write_model
 
 ROOT = source_root()
@@ -20,8 +21,7 @@ EMULATED = [board for board in boards() if board.emulated]
 
 def build_for_host(model: Path, program: Path, *settings: str) -> Path:
     """The firmware with the model of a folder, for this computer, under sanitizers."""
-    folders = [ROOT / name for name in ("firmware", "lib", "lib/kernels/ref")]
-    files = [file for folder in folders for file in sorted(folder.glob("*.c"))]
+    files = [*library_sources(ROOT), *sorted((ROOT / "firmware").rglob("*.c"))]
     files += [model / "model.c", MODEL.parent / "host_board.c"]
     folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
     includes = [f"-I{folder}" for folder in folders]
