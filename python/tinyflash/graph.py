@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -56,12 +57,12 @@ class Tensor:
     source_id: int = -1  # index of the tensor in the source model; keys the random bits (SPEC 6.3)
     taken: Taken | None = None  # None: the whole source tensor
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return int(prod(self.shape))
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         return self.size * int(np.dtype(self.dtype).itemsize)
 
@@ -296,6 +297,12 @@ ROLES: dict[str, tuple[str, str]] = {
 # Operators that move nothing: their output is an operand, in this role, under another shape.
 VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
 
+# Of each operator the roles that it writes in place.
+_WRITTEN = {
+    op: tuple(role.strip("[?]") for role in inputs.split() if role.startswith("["))
+    for op, (inputs, _) in ROLES.items()
+}
+
 
 @dataclass(frozen=True)
 class Node:
@@ -316,8 +323,7 @@ class Node:
     @property
     def writes(self) -> tuple[str, ...]:
         """Names of the tensors written in place."""
-        roles = [r.strip("[?]") for r in ROLES[self.op][0].split() if r.startswith("[")]
-        return tuple(self.inputs[r] for r in roles if r in self.inputs)
+        return tuple(self.inputs[r] for r in _WRITTEN[self.op] if r in self.inputs)
 
 
 @dataclass(frozen=True)
@@ -366,6 +372,14 @@ class Graph:
         """The same, if there is one."""
         return self._named.get((name, op))
 
+    def named(self, name: str) -> tuple[Node, ...]:
+        """All nodes of this name, in order."""
+        return tuple(self._by_name.get(name, ()))
+
+    def last_reader(self, tensor: str) -> int:
+        """The number of the last node that reads a tensor; -1 if none does."""
+        return self._last_readers.get(tensor, -1)
+
     # A graph never changes, so what is asked of it again and again is found out once.
 
     @cached_property
@@ -383,6 +397,22 @@ class Graph:
     @cached_property
     def _named(self) -> Mapping[tuple[str, str], Node]:
         return {(n.name, n.op): n for n in reversed(self.nodes)}
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[Node]]:
+        by_name: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            by_name.setdefault(node.name, []).append(node)
+        return by_name
+
+    @cached_property
+    def _last_readers(self) -> Mapping[str, int]:
+        return {t: i for i, node in enumerate(self.nodes) for t in node.inputs.values()}
+
+    @cached_property
+    def layers(self) -> frozenset[str]:
+        """Names that nodes have as their layer."""
+        return frozenset(node.layer for node in self.nodes)
 
     @property
     def given(self) -> tuple[str, ...]:
