@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import chain, count
 
 from tinyflash.graph import Graph, Node
 from tinyflash.lower.geometry import Fields, Rings
@@ -27,6 +26,8 @@ class Lowering:
     trained: Graph | None
     records: list[Record] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)  # identifiers
+    tried: dict[str, int] = field(default_factory=dict)  # by identifier without a number
 
     def record(self, ctype: str, name: str, fields: Fields) -> int:
         """Index of the record with these fields."""
@@ -38,10 +39,15 @@ class Lowering:
 
     def _identifier(self, name: str) -> str:
         """Of C, whatever a layer is called: a keyword, a number, a name that model.c uses."""
-        base = "op_" + re.sub(r"\W+", "_", name, flags=re.ASCII)
-        taken = {record.name for record in self.records}
-        others = (f"{base[:_LONGEST]}_{i}" for i in count(2))
-        return next(n for n in chain([base[:_LONGEST]], others) if n not in taken)
+        base = ("op_" + re.sub(r"\W+", "_", name, flags=re.ASCII))[:_LONGEST]
+        number = self.tried.get(base, 1)
+        found = base if number == 1 else f"{base}_{number}"
+        while found in self.taken:
+            number += 1
+            found = f"{base}_{number}"
+        self.tried[base] = number + 1
+        self.taken.add(found)
+        return found
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Context:
     def layer(self) -> Node:
         """The forward node this node belongs to."""
         name = self.node.layer or self.node.name
-        return next(n for n in self.graph.nodes if n.name == name and n.op in WEIGHTED)
+        return next(n for n in self.graph.named(name) if n.op in WEIGHTED)
 
     def row(self, kernel: str, record: int, *buffers: Buffer | None) -> Row:
         shape = {**self.node.inputs, **self.node.outputs}

@@ -19,12 +19,9 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tinyflash.graph import ALIGNMENT
-from tinyflash.plan.problem import Problem
-
-Numbers = npt.NDArray[np.int64]
+from tinyflash.plan.problem import Numbers, Problem
 
 _FAR = 1 << 48  # beyond any offset
 
@@ -95,9 +92,9 @@ class _Search:
         self.area = self.sizes * (self.last - self.first + 1)
         self.distances = np.full((len(self.sizes),) * 2, -_FAR)
         for i, rivals in enumerate(problem.rivals):
-            for rival in rivals:
-                self.distances[i, rival.other] = rival.ahead
+            self.distances[i, rivals] = self.sizes[i]
         self.over, self.under, distance = np.array(problem.pairs, np.int64).reshape(-1, 3).T
+        self.distances[self.over, self.under] = distance
         self.shared = np.minimum(self.sizes[self.over] - distance, self.sizes[self.under])
         self.offsets = np.zeros_like(self.sizes)
         self.failed: set[bytes] = set()
