@@ -116,12 +116,16 @@ def compile_uncalibrated(
     if scheme is None:
         whole = reduced(graph)
         reachable = prune_to_output(share(remove_dead(whole)))
+        verify(reachable, after=whole)
         infer, train = _planned(reachable, row_source, effort), None
     else:
         whole = whole_graph(graph, scheme)
         full = training_graph(graph, scheme)
-        infer = _planned(prune_to_output(full), row_source, effort)
-        train = _planned(prune_to_updates(full), row_source, effort, scheme.recompute)
+        forward, complete = prune_to_output(full), prune_to_updates(full)
+        verify(forward, after=full)
+        verify(complete, after=full)
+        infer = _planned(forward, row_source, effort)
+        train = _planned(complete, row_source, effort, scheme.recompute)
     return Compiled(lower(infer, train, seed), infer, train, whole)
 
 
@@ -130,9 +134,9 @@ def forward_graph(graph: Graph, scheme: Scheme) -> Graph:
     forward = whole_graph(graph, scheme)
     if scheme.dead_channels == "keep":
         return forward
-    forward = remove_dead(forward)
-    verify(forward)
-    return forward
+    alive = remove_dead(forward)
+    verify(alive, after=forward)
+    return alive
 
 
 def whole_graph(graph: Graph, scheme: Scheme) -> Graph:
@@ -146,8 +150,8 @@ def whole_graph(graph: Graph, scheme: Scheme) -> Graph:
 def reduced(graph: Graph) -> Graph:
     """The same forward graph in fewer nodes."""
     for reduce in (fold_constants, simplify, fuse):
-        graph = reduce(graph)
-        verify(graph)
+        before, graph = graph, reduce(graph)
+        verify(graph, after=before)
     return graph
 
 
@@ -158,26 +162,26 @@ def training_graph(graph: Graph, scheme: Scheme) -> Graph:
     updates = resolve(scheme, forward)
     if not updates:
         raise SchemeError("scheme: trains nothing; name layers to update, or compile without it")
-    forward = choose_channels(forward, updates)
-    verify(forward)
-    full = differentiate(forward, scheme.headroom, scheme.loss)
-    verify(full)
+    chosen = choose_channels(forward, updates)
+    verify(chosen, after=forward)
+    full = differentiate(chosen, scheme.headroom, scheme.loss)
+    verify(full, after=chosen)
     sparse = sparsify(full, updates)
-    verify(sparse)
+    verify(sparse, after=full)
     complete = descend(sparse, scheme.optimizer, updates)
-    verify(complete)
+    verify(complete, after=sparse)
     shared = share(complete)
-    verify(shared)
+    verify(shared, after=complete)
     return shared
 
 
 def _planned(graph: Graph, row_source: bool, effort: Effort, recomputes: bool = False) -> Planned:
-    graph = order(graph)
+    before, graph = graph, order(graph)
     if row_source:
         graph = with_source(graph)
     if recomputes:
         graph = recompute(graph, lambda other: plan(other).arena_bytes)
-    verify(graph)
+    verify(graph, after=before)
     placed = plan(graph, effort=effort)
     check(graph, placed)
     return Planned(graph, placed)

@@ -7,7 +7,7 @@ Roles of inputs and outputs, by operator, are listed in `ROLES`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -341,6 +341,13 @@ class Port:
     quant: Quant | None = None
 
 
+def _grouped(nodes: Iterable[Node], key: Callable[[Node], str]) -> dict[str, list[Node]]:
+    groups: dict[str, list[Node]] = {}
+    for node in nodes:
+        groups.setdefault(key(node), []).append(node)
+    return groups
+
+
 @dataclass(frozen=True)
 class Graph:
     """A network, with or without its training part. `logits` feeds the loss once there is one.
@@ -376,6 +383,10 @@ class Graph:
         """All nodes of this name, in order."""
         return tuple(self._by_name.get(name, ()))
 
+    def of_layer(self, name: str) -> tuple[Node, ...]:
+        """The nodes that name this one as their layer, in order."""
+        return tuple(self._by_layer.get(name, ()))
+
     def last_reader(self, tensor: str) -> int:
         """The number of the last node that reads a tensor; -1 if none does."""
         return self._last_readers.get(tensor, -1)
@@ -400,19 +411,15 @@ class Graph:
 
     @cached_property
     def _by_name(self) -> Mapping[str, Sequence[Node]]:
-        by_name: dict[str, list[Node]] = {}
-        for node in self.nodes:
-            by_name.setdefault(node.name, []).append(node)
-        return by_name
+        return _grouped(self.nodes, lambda node: node.name)
 
     @cached_property
     def _last_readers(self) -> Mapping[str, int]:
         return {t: i for i, node in enumerate(self.nodes) for t in node.inputs.values()}
 
     @cached_property
-    def layers(self) -> frozenset[str]:
-        """Names that nodes have as their layer."""
-        return frozenset(node.layer for node in self.nodes)
+    def _by_layer(self) -> Mapping[str, Sequence[Node]]:
+        return _grouped(self.nodes, lambda node: node.layer)
 
     @property
     def given(self) -> tuple[str, ...]:

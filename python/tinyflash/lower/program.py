@@ -79,7 +79,7 @@ def _layer_record(c: Context) -> tuple[str, int]:
     """Kernel family and record of the layer a node belongs to."""
     layer = c.layer()
     graph = c.lowering.trained or c.graph
-    trained = layer.name in graph.layers
+    trained = bool(graph.of_layer(layer.name))
     source = graph if graph.named(layer.name) else c.graph
     ctype, fields = r.layer_record(source, layer, trained)
     return ctype.removeprefix("tiny_"), c.lowering.record(ctype, layer.name, fields)

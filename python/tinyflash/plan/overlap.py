@@ -26,15 +26,26 @@ def overlaps(
     one other at most, and under one."""
     whole = [s for s in storages if order.rings.keys().isdisjoint(s.tensors)]
     written = _written(graph, order.calls)
+    touching = _touching(graph, rows, order.calls)
     found = []
     for y, x in _taking_over(whole):
-        if _made_before(graph, written, x, y):
-            calls = order.calls[y.first : x.last + 1]
+        if _made_before(written, x, y):
+            numbers = {i for t in (y.tensors[0], *x.tensors) for i in touching.get(t, ())}
+            calls = [order.calls[i] for i in sorted(numbers) if y.first <= i <= x.last]
             d = distance(graph, rows, calls, x.tensors, y.tensors[0])
             shared = x.nbytes + y.nbytes - max(d + x.nbytes, y.nbytes)
             if shared > 0:
                 found.append((shared, Overlap(y.name, x.name, d)))
     return _matched([pair for _, pair in sorted(found, key=lambda f: -f[0])])
+
+
+def _touching(graph: Graph, rows: Sequence[Rows], calls: Sequence[Call]) -> dict[str, list[int]]:
+    """Numbers of the calls that read or write each tensor."""
+    found: dict[str, list[int]] = {}
+    for number, call in enumerate(calls):
+        for tensor in (*rows[call.node].reads, *graph.nodes[call.node].outputs.values()):
+            found.setdefault(tensor, []).append(number)
+    return found
 
 
 def _taking_over(storages: Sequence[Storage]) -> Iterator[tuple[Storage, Storage]]:
@@ -83,7 +94,7 @@ def _written(graph: Graph, calls: Sequence[Call]) -> dict[str, _Written]:
     }
 
 
-def _made_before(graph: Graph, written: Mapping[str, _Written], x: Storage, y: Storage) -> bool:
+def _made_before(written: Mapping[str, _Written], x: Storage, y: Storage) -> bool:
     """Whether all of x is there before y begins, nothing but its first tensor is written to y while
     x is live, and that by rows."""
     if any(t in written and written[t].last >= y.first for t in x.tensors):
@@ -98,7 +109,7 @@ def distance(
     graph: Graph, rows: Sequence[Rows], calls: Sequence[Call], x: Sequence[str], y: str
 ) -> int:
     """The least distance by which tensor `y` must begin below a map whose names are `x`, given the
-    calls from the first that makes y to the last that reads x."""
+    calls from the first that makes y to the last that reads x; others may be left out."""
     extent = max(rows_of(graph, t) for t in x)
     x_row = graph.tensors[x[0]].nbytes // extent
     needed, result = extent, 0  # rows of x from `needed` on are read by what comes later

@@ -86,7 +86,8 @@ class _Search:
         self.sizes = np.array(problem.sizes)
         self.first = np.array([s.first for s in problem.storages])
         self.last = np.array([s.last for s in problem.storages])
-        times = np.unique(self.first)[:, np.newaxis]
+        self.times = np.unique(self.first)
+        times = self.times[:, np.newaxis]
         self.live = (self.first <= times) & (times <= self.last)  # by time and storage
         self.load = (self.live * (self.live @ self.sizes)[:, np.newaxis]).max(axis=0)
         self.area = self.sizes * (self.last - self.first + 1)
@@ -151,13 +152,15 @@ class _Search:
         """Whether some members that are live at one time exceed the height: those that can lie at
         some offset at the lowest take all their bytes, less what pairs share, above it."""
         order = np.argsort(-lowest, kind="stable")
-        live = self.live[:, members[order]]
+        start = self.times.searchsorted(self.first[members].min())
+        end = self.times.searchsorted(self.last[members].max(), "right")
+        live = self.live[start:end, members[order]]
         taken = live * self.sizes[members[order]]
         rank = np.full(len(self.sizes), len(members))
         rank[members[order]] = np.arange(len(members))
         later = np.maximum(rank[self.over], rank[self.under])
         for pair in np.flatnonzero(later < len(members)):
-            both = self.live[:, self.over[pair]] & self.live[:, self.under[pair]]
+            both = live[:, rank[self.over[pair]]] & live[:, rank[self.under[pair]]]
             taken[:, later[pair]] -= both * self.shared[pair]
         tops = np.cumsum(taken, axis=1) + lowest[order]
         return bool((live & (tops > self.height)).any())
