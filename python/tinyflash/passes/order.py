@@ -148,10 +148,9 @@ class _Problem:
         during = state.live + made
         freed = sum(nbytes for readers, nbytes in read if not readers & left)
         peak, total = max(state.peak, during), state.total + during
-        opened = [i for i in self.waiting[index] if not self.needs[i] & left]
         ready = [i for i in state.ready if i != index]
-        ready = tuple(sorted(ready + opened)) if opened else tuple(ready)
-        return _State(done, during - freed, ready, peak, total, index, state)
+        ready += [i for i in self.waiting[index] if not self.needs[i] & left]
+        return _State(done, during - freed, tuple(sorted(ready)), peak, total, index, state)
 
     def cost(self, nodes: range | list[int]) -> tuple[int, int]:
         state = self.start()

@@ -21,7 +21,6 @@ from tinyflash.errors import InternalError
 from tinyflash.graph import aligned
 from tinyflash.plan.lifetimes import Storage
 
-
 Numbers = npt.NDArray[np.int64]
 
 

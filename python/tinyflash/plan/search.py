@@ -182,7 +182,8 @@ class _Search:
         changes = np.zeros(len(self.times) + 1, np.int64)
         np.add.at(changes, self.begins[group.touched], 1)
         np.add.at(changes, self.ends[group.touched], -1)
-        start, end = self.begins[group.members].min(), self.ends[group.members].max()
+        start = int(self.begins[group.members].min())
+        end = int(self.ends[group.members].max())
         return np.flatnonzero(changes.cumsum()[start:end]) + start
 
     def _choices(self, members: Numbers, lowest: Numbers) -> list[int]:

@@ -81,7 +81,7 @@ def _oldest(maker: _Stage) -> int:
 
 def _stages(graph: Graph, nodes: range, rows: Sequence[Rows]) -> list[_Stage]:
     makers: dict[str, _Stage] = {}
-    stages = []
+    stages: list[_Stage] = []
     for index in nodes:
         node, spans = graph.nodes[index], rows[index]
         (output,) = node.outputs.values()

@@ -16,7 +16,6 @@ from tinyflash.graph import ROLES, Graph, Node, Port, Quant, Tensor
 from tinyflash.verify.operands import origin_of
 from tinyflash.verify.shapes import check_node
 
-
 # Graphs that are sound, by `id`.
 _sound: WeakValueDictionary[int, Graph] = WeakValueDictionary()
 
