@@ -71,6 +71,7 @@ __all__ = [
     "aligned",
 ]
 
+
 @dataclass(frozen=True)
 class Node:
     """One operation. `name` is the source layer's; inputs and outputs map roles to tensor names.

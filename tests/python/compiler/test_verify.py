@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tests.support.networks import NETWORKS, everything
 
+from tinyflash.compiler import compile_uncalibrated, prepare
 from tinyflash.compiler.passes.descend import descend
 from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.compiler.passes.losses import mark_logits
@@ -21,7 +22,7 @@ from tinyflash.errors import InternalError
 from tinyflash.graph import Descent, Graph, NoAttrs, Node, Port, Quant, Tensor
 from tinyflash.operators import OPERATORS
 from tinyflash.read import read
-from tinyflash.scheme import LayerUpdate
+from tinyflash.scheme import LayerUpdate, Rule, Scheme
 from tinyflash.scheme.loss import CROSS_ENTROPY
 from tinyflash.scheme.optimizer import Optimizer
 
@@ -237,11 +238,26 @@ def test_what_changed_is_found_as_if_all_was_looked_at(training: Graph) -> None:
     assert any(alone is None for alone, _ in found)
 
 
-def test_a_graph_that_nobody_verified_is_not_believed(training: Graph) -> None:
-    wrong = tensor("mask_conv2d_1.y", shape=(7,))(training)
-    further = replace(wrong, name="further")
-    assert outcome(further, after=wrong) == outcome(wrong)
-    assert outcome(further, after=wrong) is not None
+@pytest.mark.parametrize("trains", [False, True])
+def test_the_pipeline_names_only_verified_graphs_as_what_a_graph_was_made_from(
+    forward: Graph, trains: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a fault of a pass could hide behind the next one."""
+    sound: list[Graph] = []
+    compared = 0
+
+    def watched(graph: Graph, after: Graph | None = None) -> None:
+        nonlocal compared
+        assert after is None or any(after is one for one in sound)
+        compared += after is not None
+        verify(graph, after)
+        sound.append(graph)
+
+    for module in ("prepare", "pipeline"):
+        monkeypatch.setattr(f"tinyflash.compiler.{module}.verify", watched)
+    rules = Scheme((Rule(weights=1.0, bias=True),), recompute=True) if trains else None
+    compile_uncalibrated(prepare(forward, rules), row_source=True)
+    assert compared >= (10 if trains else 5)
 
 
 def test_training_graph_is_sound(training: Graph) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net
+from tests.support.graphs import Net
 
 import tinyflash
 from tinyflash.compiler import compile_model
