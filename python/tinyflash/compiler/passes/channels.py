@@ -173,7 +173,7 @@ def restored(whole: Graph, part: Graph) -> Graph:
     layers = {node.name: node for node in part.nodes if node.operator.weighted}
     for node in whole.nodes:
         twin = layers.get(node.name)
-        if not node.operator.weighted or twin is None:  # no twin: frozen, and merged with an equal constant
+        if not node.operator.weighted or twin is None:  # frozen, and merged with its equal
             continue
         for own, others in _pairs(node, twin):
             parts = [part.tensors[name] for name in others]

@@ -60,7 +60,7 @@ def _order(region: Region, updates: Mapping[str, LayerUpdate]) -> Indices:
 
 
 def _strengths(graph: Graph, node: Node) -> npt.NDArray[np.float64]:
-    """Returns the strength of each input channel: the sum of its squared real weights."""
+    """Returns the share of each input channel in the sum of the layer's squared real weights."""
     w = np.asarray(graph.tensors[weight_of(node)[0]].data).astype(np.float64)
     scales = np.asarray(weight_scales(graph, node))
     by_row = scales if node.operator.depthwise else scales.reshape(-1, *[1] * (w.ndim - 1))

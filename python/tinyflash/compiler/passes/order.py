@@ -175,7 +175,7 @@ def _numbers(bits: int) -> Iterator[int]:
 def _search(problem: _Problem) -> list[int]:
     states = [problem.start()]
     for _ in problem.graph.nodes:
-        if len(states) == 1:  # what is behind is settled: from here on the peak counts anew
+        if len(states) == 1:  # everything before is settled: the peak restarts here
             states = [replace(states[0], peak=0, total=0)]
         best: dict[int, _State] = {}
         for state in states:
