@@ -9,9 +9,11 @@ from tinyflash.boards import load_board
 from tinyflash.compiler import compile_model
 from tinyflash.console import output, say
 from tinyflash.demo.board import run_on_board
+from tinyflash.demo.overview import draw_overview
 from tinyflash.demo.report import Report, as_table, make_report
 from tinyflash.demo.runs import head_only_accuracy, run_on_host
 from tinyflash.demo.task import load_task, recipe, scheme
+from tinyflash.demo.terminal import draw_terminal
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
 from tinyflash.learned import Learned, save_learned
@@ -48,8 +50,11 @@ def run(settings: Settings) -> Report:
         _curve(report, len(task.train)),
     )
     write_json(settings.output / "report.json", asdict(report))
-    output().print(as_table(report, board, measured.size.stack_bytes))
-    say(f"wrote {settings.output}/report.json, learned.npz, learning_curve.png, model/report.html")
+    table = as_table(report, board, measured.size.stack_bytes)
+    output().print(table)
+    draw_overview(settings.output / "overview.png", report, measured.run.history, board)
+    draw_terminal(settings.output / "terminal.svg", "./run demo", table)
+    say(f"wrote {settings.output}/report.json, learned.npz, model/report.html, and pictures")
     if not exact:
         raise InternalError("board and host disagree; this is a defect of tinyflash, report it")
     return report
