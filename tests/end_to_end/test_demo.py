@@ -59,8 +59,10 @@ def test_the_whole_road_in_small(small, board, tmp_path, capsys):
     assert report.sram_total_bytes <= 128 * 1024
     assert report.flash_bytes <= 512 * 1024
     assert report.instructions_step > report.instructions_infer > 7_489_664  # its multiply-adds
-    for written in ("learning_curve.png", "model/report.html"):
+    for written in ("learning_curve.png", "overview.png", "model/report.html"):
         assert (tmp_path / written).stat().st_size > 10_000
+    terminal = (tmp_path / "terminal.svg").read_text().replace("&#160;", " ")
+    assert f"{report.sram_trainable_bytes:,} B" in terminal
     table = capsys.readouterr().out
     assert f"{report.sram_total_bytes:,} B" in table
     assert "bit for bit" in table

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from tests.python.onnxmodels import plain
+from tests.support.onnxmodels import plain
 from tests.support.pages import code, page
 
 EXAMPLES = code(page("docs/python.md"), "python")
@@ -63,7 +63,7 @@ def test_its_examples_run(folder, monkeypatch, capsys):
     assert names["logits"].shape[-1] == 3
     assert (folder / "model" / "model.c").exists()
     assert (folder / "trained.tflite").exists()
-    assert 0 <= names["outcome"].error
+    assert names["outcome"].error >= 0
     assert "DeviceSession(port" in on_a_board
     with flashed(folder) as names["port"]:
         exec(compile(on_a_board, "docs/python.md, on a board", "exec"), names)
