@@ -9,6 +9,7 @@ from typing import Any
 
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
+from tinyflash.sources import REFERENCE, kernel_sets
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,10 @@ class Qemu:
 
 @dataclass(frozen=True)
 class Board:
-    """A board folder. `shared` names the folders beside it whose sources it uses, too."""
+    """A board folder. `shared` names the folders of boards/parts whose sources it uses, too.
+
+    kernels: kernel sets, the preferred one first; the last is the reference, which has all kernels.
+    """
 
     name: str
     description: str
@@ -34,6 +38,12 @@ class Board:
     stack_bytes: int
     folder: Path
     qemu: Qemu | None  # None: a real board
+    kernels: tuple[str, ...] = (REFERENCE,)
+
+    @property
+    def source_folders(self) -> tuple[str, ...]:
+        """The folders of its drivers, relative to the root of the sources."""
+        return (f"boards/{self.name}", *(f"boards/parts/{name}" for name in self.shared))
 
     @property
     def emulated(self) -> bool:
@@ -65,12 +75,26 @@ def read_board(path: Path) -> Board:
         raise BoardError(f"{path}: {error}") from error
     except (KeyError, TypeError) as error:
         raise BoardError(f"{path}: not a board description: {error}") from error
+    except ValueError as error:
+        raise BoardError(f"{path}: {error}") from error
 
 
 def _board(folder: Path, fields: dict[str, Any]) -> Board:
     qemu = fields.pop("qemu", None)
-    for key in ("cpu_flags", "shared"):
+    fields.setdefault("kernels", [REFERENCE])
+    for key in ("cpu_flags", "shared", "kernels"):
         fields[key] = tuple(fields[key])
+    _check_kernels(fields["kernels"])
     return Board(
         name=folder.name, folder=folder, qemu=None if qemu is None else Qemu(**qemu), **fields
     )
+
+
+def _check_kernels(sets: tuple[str, ...]) -> None:
+    """Raises ValueError where a kernel might have no set."""
+    known = kernel_sets(source_root())
+    for name in sets:
+        if name not in known:
+            raise ValueError(f"kernels: {name!r} is no kernel set; there are {', '.join(known)}")
+    if sets[-1:] != (REFERENCE,):
+        raise ValueError(f"kernels: the last set must be {REFERENCE!r}, which has every kernel")

@@ -1,9 +1,9 @@
 """The largest scheme that fits a budget of SRAM, of a ladder of simple ones.
 
-A rung trains the biases of the last n layers, and a fraction of their input channels, but of
-depthwise layers the biases alone. Of all n and FRACTIONS the one is taken that trains most bytes of
-weights and biases among those whose total fits: arena, trained weights, state, firmware and stack.
-For each fraction the total grows with n, so the largest n is found by bisection.
+A rung trains the biases of the last n layers, and a fraction of their input channels; a depthwise
+layer trains its biases alone. Of all n and FRACTIONS, the rung is chosen that trains the most bytes
+of weights and biases among those that fit: arena, trained weights, state, firmware and stack. For
+each fraction the total grows with n, so the largest n is found by bisection.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tinyflash import report
 from tinyflash.boards import Board
-from tinyflash.compiler import compile_uncalibrated, forward_graph
+from tinyflash.compiler import Prepared, compile_uncalibrated
 from tinyflash.errors import SchemeError
-from tinyflash.footprint import footprint_if_known
-from tinyflash.graph import Graph, Node
+from tinyflash.fits import measure
+from tinyflash.graph import Node
+from tinyflash.layers import groups_of, last_layer, out_channels, weight_of
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.layers import WEIGHTED, groups_of, last_layer, out_channels, weight_of
-from tinyflash.passes.scheme import Rule, Scheme, resolve
+from tinyflash.scheme import Rule, Scheme, resolve
 
 FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0)
 
@@ -37,10 +36,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Ladder:
-    """All rungs for one network; `base`: what they share: head, loss, optimizer."""
+    """All rungs for one network. base: what they share, a network, its head and its loss."""
 
-    base: Scheme
-    forward: Graph
+    base: Prepared
     body: tuple[Node, ...]  # layers that can be trained, the last one first
 
     def scheme(self, last: int, fraction: float) -> Scheme:
@@ -51,43 +49,49 @@ class _Ladder:
         whole = tuple(n.name for n in chosen if groups_of(n) > 1) if fraction < 1 else ()
         if fraction and whole:  # layers in groups train all of their weights or none
             rules.append(Rule(layers=whole, weights=0.0))
-        return replace(self.base, rules=tuple(rules))
+        return replace(scheme_of(self.base), rules=tuple(rules))
 
     def trained(self, last: int, fraction: float) -> int:
         """Bytes of weights and biases."""
-        updates = resolve(self.scheme(last, fraction), self.forward)
-        layers = {node.name: node for node in self.forward.nodes if node.op in WEIGHTED}
+        updates = resolve(self.scheme(last, fraction), self.base.forward)
+        layers = {node.name: node for node in self.base.forward.nodes if node.operator.weighted}
         total = 0
         for name, update in updates.items():
             node = layers[name]
-            weights = sum(self.forward.tensors[w].size for w in weight_of(node))
+            weights = sum(self.base.forward.tensors[w].size for w in weight_of(node))
             total += weights * update.kept // update.channels
-            total += 4 * out_channels(self.forward, node) if update.bias else 0
+            total += 4 * out_channels(self.base.forward, node) if update.bias else 0
         return total
 
 
+def scheme_of(prepared: Prepared) -> Scheme:
+    assert prepared.scheme is not None
+    return prepared.scheme
+
+
 def choose_scheme(
-    graph: Graph,
-    base: Scheme,
+    base: Prepared,
     board: Board,
     budget: int,
     row_source: bool = False,
     tried: Callable[[str], None] = lambda _: None,
 ) -> Choice:
-    """The largest rung within `budget` bytes of SRAM; `tried` hears of each one that is compiled.
+    """The largest rung within `budget` bytes of SRAM; `tried` is called before each compilation.
 
-    base: a scheme without rules. Raises SchemeError where not even the classifier alone fits.
+    base: a network under a scheme without rules. Raises SchemeError if not even the classifier
+    alone fits.
     """
-    if base.rules:
+    if scheme_of(base).rules:
         raise SchemeError(
             "scheme: has [[update]] rules, which a budget chooses itself; leave out one of the two"
         )
-    ladder = _ladder(graph, base)
+    ladder = _ladder(base)
 
     def compiled(last: int, fraction: float) -> int:
         tried(f"last {last}, {fraction:g} of the channels")
-        raw = compile_uncalibrated(graph, ladder.scheme(last, fraction), row_source=row_source)
-        return report.sram_bytes(raw.program, board, footprint_if_known(raw.program, board))
+        rung = base.under(ladder.scheme(last, fraction))
+        raw = compile_uncalibrated(rung, row_source=row_source, kernels=board.kernels)
+        return measure(raw.program, board).sram_bytes
 
     best = _choice(ladder, 0, 0.0, compiled(0, 0.0))
     if best.sram_bytes > budget:
@@ -106,17 +110,17 @@ def choose_scheme(
     return best
 
 
-def _ladder(graph: Graph, base: Scheme) -> _Ladder:
-    forward = forward_graph(graph, base)
-    full = differentiate(forward, base.headroom, base.loss)
-    reached = {node.layer for node in full.nodes if node.op.endswith("_update")}
-    body = [n for n in forward.nodes if n.op in WEIGHTED and n is not last_layer(forward)]
+def _ladder(base: Prepared) -> _Ladder:
+    forward, scheme = base.forward, scheme_of(base)
+    full = differentiate(forward, scheme.headroom, scheme.loss)
+    reached = {node.layer for node in full.nodes if node.operator.updates}
+    body = [n for n in forward.nodes if n.operator.weighted and n is not last_layer(forward)]
     trainable: list[Node] = []
     for node in reversed(body):
         if node.name not in reached:
             break
         trainable.append(node)
-    return _Ladder(base, forward, tuple(trainable))
+    return _Ladder(base, tuple(trainable))
 
 
 def _choice(ladder: _Ladder, last: int, fraction: float, total: int) -> Choice:

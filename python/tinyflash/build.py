@@ -18,12 +18,11 @@ from tinyflash.boards import Board
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
 
-KERNELS = "ref"
 STACK_GUARD_BYTES = 32  # at the low end of a stack, which the processor protects
 # Of a failed build, the lines that say why; the linker's own come before collect2's.
 _CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
 
-_GUARD = ("held_out_samples", "held_out_labels", "best_weights")  # of firmware/guard.c
+_GUARD = ("held_out_samples", "held_out_labels", "best_weights")  # of firmware/commands/guard.c
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,7 @@ class FirmwareSize:
         return self.sram_bytes - self.stack_bytes
 
 
-def build_firmware(
-    model: Path, board: Board, output: Path, kernels: str = KERNELS, guard: int = 0
-) -> Path:
+def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> Path:
     """Builds output/firmware.elf and .map with the model.c and model.h of the folder `model`.
 
     guard: held-out samples that the firmware is to have room for; 0: it has no guard.
@@ -61,8 +58,8 @@ def build_firmware(
         copy, build = Path(private, "model"), Path(private, "build")
         for name in ("model.c", "model.h"):
             files.write_bytes(copy / name, (model / name).read_bytes())
-        settings = {"BOARD": board.name, "MODEL": copy, "BUILD": build}
-        log = _run_scons("firmware", {**settings, "KERNELS": kernels, "GUARD": guard})
+        settings = {"BOARD": board.name, "MODEL": copy, "BUILD": build, "GUARD": guard}
+        log = _run_scons("firmware", settings)
         if log is not None:
             _check_stack(board, log, build)
             raise _failure(board, log.replace(str(copy), str(model)), output, guard)
@@ -71,13 +68,14 @@ def build_firmware(
     return output / "firmware.elf"
 
 
-def compile_objects(model_header: str, board: Board, folder: Path) -> Path:
-    """Compiles all of the firmware but the model; returns the folder of the objects."""
+def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
+    """Compiles library, firmware and drivers without a model; returns the objects' folder."""
     _check_tools()
-    files.write_bytes(folder / "model.h", model_header.encode())
-    log = _run_scons("objects", {"BOARD": board.name, "MODEL": folder, "BUILD": folder})
+    model = source_root() / "firmware" / "no_model"
+    settings = {"BOARD": board.name, "MODEL": model, "BUILD": folder, "GUARD": guard}
+    log = _run_scons("objects", settings)
     if log is not None:
-        raise _failure(board, log, folder, 0)
+        raise _failure(board, log, folder, guard)
     return folder / "objects"
 
 
@@ -108,7 +106,7 @@ def _check_tools() -> None:
 
 
 def _check_stack(board: Board, log: str, folder: Path) -> None:
-    """Raises BoardError if it was for the stack that the linker failed (boards/cortex_m)."""
+    """Raises BoardError if it was for the stack that the linker failed (boards/parts/cortex_m)."""
     if "stack_bytes is less than" in log:
         use = int((folder / "stack.ld").read_text(encoding="utf-8").split()[2].rstrip(";"))
         raise stack_error(board, use)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,10 +19,21 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from tinyflash.training import Step
-
 PIPE_WIDTH = 160  # no table is wider
 SMOOTHING = 0.05  # weight of the newest step in the running loss and accuracy
+
+
+class Step(Protocol):
+    """What a progress bar shows of one training step, counted from 0."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def loss(self) -> float: ...
+
+    @property
+    def correct(self) -> bool | None: ...  # None: the step had no label
 
 
 def output(stderr: bool = False) -> Console:
@@ -67,21 +79,21 @@ def _bar(text: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
 
 @contextmanager
 def counting(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar; tell what it yields how many are done."""
+    """A progress bar; call what it yields with the number that is done."""
     with _bar(text, total) as (progress, task):
         yield lambda done: progress.update(task, completed=done)
 
 
 @contextmanager
 def noting(text: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar with a note; tell what it yields how many are done, and what goes on."""
+    """A progress bar with a note; call what it yields with the number that is done and the note."""
     with _bar(text, total) as (progress, task):
         yield lambda done, note: progress.update(task, completed=done, note=note)
 
 
 @contextmanager
 def watching(text: str, total: int) -> Iterator[Callable[[Step], None]]:
-    """A progress bar with running loss and accuracy; tell what it yields each training step."""
+    """A progress bar with running loss and accuracy; call what it yields with each step."""
     with _bar(text, total) as (progress, task):
         loss, accuracy = Smooth(), Smooth()
 

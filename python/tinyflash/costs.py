@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from tinyflash.graph import Graph, Node
+from tinyflash.layers import weight_of
+from tinyflash.operators import OPERATORS
 from tinyflash.passes.differentiate import is_masked
-from tinyflash.passes.layers import WEIGHTED, weight_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def totals(costs: tuple[LayerCost, ...]) -> dict[str, int]:
 
 def _layer_cost(graph: Graph, node: Node) -> LayerCost:
     y = graph.tensors[next(iter(node.outputs.values()))]
-    weighted = node.op in WEIGHTED
+    weighted = node.operator.weighted
     weights = sum(_size(graph, node, role) for role in ("w", "w_frozen"))
     biases = _size(graph, node, "b") if weighted else 0
     return LayerCost(
@@ -65,10 +66,10 @@ def multiply_adds(graph: Graph, node: Node) -> int:
 
     Every weight meets every position of the layer's output once, in an update every trained one.
     """
-    layer = node.op.removesuffix("_backward_input").removesuffix("_update")
-    if layer not in WEIGHTED:
+    layer = OPERATORS[node.operator.forward or node.op]
+    if not layer.weighted:
         return 0
-    names = (node.inputs["w"],) if node.op.endswith("_update") else weight_of(node)
-    y = graph.tensors[node.outputs["y"] if node.op == layer else node.inputs["dy"]]
-    channels = y.shape[-1] if layer == "depthwise" else graph.tensors[names[0]].shape[0]
+    names = (node.inputs["w"],) if node.operator.updates else weight_of(node)
+    y = graph.tensors[node.outputs["y"] if node.operator.weighted else node.inputs["dy"]]
+    channels = y.shape[-1] if layer.depthwise else graph.tensors[names[0]].shape[0]
     return sum(graph.tensors[name].size for name in names) * (y.size // channels)

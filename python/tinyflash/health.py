@@ -44,7 +44,7 @@ class Anatomy:
             gradients=tuple(first.values()),
             elements=tuple(graph.tensors[tensor].size for tensor in first.values()),
             weights=sum(end - start for start, end in int8_spans(compiled.program)),
-            updates=sum(node.op.endswith("_update") for node in graph.nodes),
+            updates=sum(node.operator.updates for node in graph.nodes),
         )
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.compiler import forward_graph
+from tinyflash.compiler import Prepared
 from tinyflash.errors import DataError
 from tinyflash.graph import Graph, LookupAttrs, Port
-from tinyflash.passes.losses import PROBABILITY, LossName
-from tinyflash.passes.scheme import Scheme
 from tinyflash.port import decode, encode
+from tinyflash.scheme.loss import LossName
 from tinyflash.session import Int8Array, Outcome
 
 Reals = npt.NDArray[np.float64]
@@ -84,16 +83,13 @@ class Objective:
         return float(np.mean(-t * np.log(p) - (1 - t) * np.log(1 - p)))
 
 
-def objective_of(graph: Graph, scheme: Scheme) -> Objective | None:
-    """What a scheme has a network learn from targets; None where it learns from labels."""
-    if not scheme.loss.has_target:
+def objective_of(prepared: Prepared) -> Objective | None:
+    """What a network learns from targets under its scheme; None where it learns from labels."""
+    target, forward = prepared.target, prepared.forward
+    if prepared.scheme is None or target is None:
         return None
-    forward = forward_graph(graph, scheme)
-    logits = forward.tensors[forward.logits]
-    squared = scheme.loss.kind == "mean_squared_error"
-    quant = logits.quant if squared else PROBABILITY
-    target = Port("target", "float32", (1, logits.size), quant)
-    return Objective(scheme.loss.kind, target, forward.output, _ends_in_logistic(forward))
+    loss = prepared.scheme.loss.kind
+    return Objective(loss, target, forward.output, _ends_in_logistic(forward))
 
 
 def _ends_in_logistic(graph: Graph) -> bool:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyflash.files import write_atomically
-from tinyflash.training import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,15 +43,17 @@ class Curve:
     head_only: float
 
 
-def draw_learning_curve(path: Path, history: History, curve: Curve) -> None:
-    """Running accuracy and loss over training steps; held-out accuracies as lines across."""
+def draw_learning_curve(
+    path: Path, losses: Sequence[float], accuracies: Sequence[float], curve: Curve
+) -> None:
+    """Loss and accuracy (percent) over training steps, each the mean of the last WINDOW steps;
+    held-out accuracies as lines across."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 5.6), layout="constrained")
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-        losses, accuracies = history.running(WINDOW)
         count = len(losses)
         shown = slice(min(WINDOW, count) - 1, None)  # before, the mean covers too few steps
         steps = range(1, count + 1)[shown]

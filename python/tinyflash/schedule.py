@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from tinyflash.arith import factor
 from tinyflash.errors import DataError
+from tinyflash.factor import factor
 from tinyflash.program import Factor
 
 Kind = Literal["cosine", "constant", "step"]

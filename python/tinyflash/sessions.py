@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from tinyflash.boards import Board
 from tinyflash.build import build_firmware
 from tinyflash.compiler import Compiled
 from tinyflash.device import DeviceSession, Emulator
+from tinyflash.fits import Fit
 from tinyflash.host import Session as HostSession
+from tinyflash.report import write_compilation
 from tinyflash.session import Session
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A compiled model, and what it takes of its board; None: it runs on the host."""
+
+    compiled: Compiled
+    fit: Fit | None = None
+
+
 @contextmanager
-def open_session(
-    compiled: Compiled, board: Board | None, directory: Path, guard: int = 0
-) -> Iterator[Session]:
-    """On the host without a board; else in its emulator, with firmware built in `directory`.
+def open_session(ready: Ready, directory: Path, guard: int = 0) -> Iterator[Session]:
+    """On the host without a board; else in its emulator, with firmware built in `directory`, where
+    the report goes, too.
 
     guard: held-out samples to have room for on a board.
     """
-    if board is None:
-        yield HostSession(compiled.program)
+    if ready.fit is None:
+        yield HostSession(ready.compiled.program)
         return
-    compiled.write(directory)
+    board = ready.fit.board
+    write_compilation(ready.compiled, directory, ready.fit)
     elf = build_firmware(directory, board, directory / "firmware", guard=guard)
     with (
         Emulator(board, elf) as emulator,
-        DeviceSession(emulator, compiled.program.hash) as device,
+        DeviceSession(emulator, ready.compiled.program.hash) as device,
     ):
         yield device

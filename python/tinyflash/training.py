@@ -97,10 +97,14 @@ class History:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a session says of samples: logits int8 [count, classes], accuracy in percent."""
+    """What a session says of samples.
 
-    logits: Int8Array
-    accuracy: float
+    outputs: stored, int8 [count, output elements]. score: accuracy in percent; the mean loss where
+    the samples have targets.
+    """
+
+    outputs: Int8Array
+    score: float
 
 
 def _running_mean(values: list[float], window: int) -> list[float]:
@@ -126,7 +130,7 @@ def train(
 ) -> History:
     """Trains in place, batch 1, at the rates of the session's own schedule.
 
-    listen: hears of every step. look_every: steps between two looks at the counters; 0: none.
+    listen: called after every step. look_every: steps between two looks at the counters; 0: none.
     objective: what the samples' targets are; None where they have labels.
     """
     if len(samples) == 0:
@@ -172,22 +176,17 @@ def _cross_entropy(outcome: Outcome) -> float:
 
 
 def evaluate(
-    session: Session, samples: Samples, listen: Callable[[int], None] = _ignore
-) -> Evaluation:
-    """Infers every sample; `listen` hears how many are done."""
-    stored = _infer(session, samples, listen)
-    return Evaluation(stored, 100.0 * float(np.mean(stored.argmax(axis=1) == samples.y)))
-
-
-def evaluate_loss(
     session: Session,
     samples: Samples,
-    objective: Objective,
+    objective: Objective | None = None,
     listen: Callable[[int], None] = _ignore,
-) -> float:
-    """The mean loss of samples with targets; `listen` hears how many are done."""
-    stored = _infer(session, samples, listen)
-    return objective.of_outputs(stored, samples.y.astype(np.int8))
+) -> Evaluation:
+    """Infers every sample. objective: what their targets are; None where they have labels. listen:
+    called with the number of samples that are done."""
+    outputs = _infer(session, samples, listen)
+    if objective is not None:
+        return Evaluation(outputs, objective.of_outputs(outputs, samples.y.astype(np.int8)))
+    return Evaluation(outputs, 100.0 * float(np.mean(outputs.argmax(axis=1) == samples.y)))
 
 
 def _infer(session: Session, samples: Samples, listen: Callable[[int], None]) -> Int8Array:

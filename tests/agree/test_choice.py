@@ -6,20 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same
 from tests.agree.test_dead_channels import learned
-from tests.agree.twin import train_side_by_side
+from tests.support.graphs import Layer, Net, same
+from tests.support.twin import train_side_by_side
 
-from tinyflash.compiler import compile_model, forward_graph, training_graph
+from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.pipeline import training_graph
 from tinyflash.data import mlperf_tiny
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Tensor, Window
 from tinyflash.host import Session
 from tinyflash.passes.channels import region_of
 from tinyflash.passes.choose import choose_channels
-from tinyflash.passes.scheme import Scheme, parse_scheme, resolve
 from tinyflash.read import read
 from tinyflash.reference import Machine
+from tinyflash.scheme import Scheme, parse_scheme, resolve
 from tinyflash.verify import verify
 
 CHOICE = "[[update]]\nbias = true\nweights = 0.4\nchannels = 'largest'\n"
@@ -40,7 +41,7 @@ def network(seed: int = 3) -> Graph:
 
 
 def chosen(graph: Graph, scheme: Scheme) -> Graph:
-    forward = forward_graph(graph, scheme)
+    forward = prepare(graph, scheme).forward
     return choose_channels(forward, resolve(scheme, forward))
 
 
@@ -119,4 +120,4 @@ def test_what_was_learned_is_written_in_the_order_of_the_source() -> None:
 
 def test_what_reads_the_input_cannot_choose() -> None:
     with pytest.raises(SchemeError, match=r"layer 'conv2d_0' cannot choose its channels"):
-        training_graph(network(), parse_scheme(CHOICE))
+        training_graph(prepare(network(), parse_scheme(CHOICE)))

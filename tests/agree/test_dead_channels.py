@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same
+from tests.support.graphs import Layer, Net, same
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.data import mlperf_tiny
 from tinyflash.graph import Graph, Tensor, Window
 from tinyflash.host import Session
 from tinyflash.passes.dead import remove_dead
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
 from tinyflash.reference import Machine
+from tinyflash.scheme import parse_scheme
 from tinyflash.verify import verify
 
 ALL = parse_scheme("[[update]]\nweights = 1.0\nbias = true")

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from tests.agree.test_tflm import oracle, pictures, random_samples
 from tests.agree.test_write_tflite import same
-from tests.python.random_files import random_file
+from tests.support.random_files import random_file
 
-from tinyflash.compiler import Compiled, compile_model, reduced
+from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler.pipeline import reduced
 from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
 from tinyflash.graph import Graph, LookupAttrs, Tensor
 from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.passes.unit import with_file_unit
 from tinyflash.port import decode, encode
 from tinyflash.read import read
+from tinyflash.scheme import parse_scheme
 from tinyflash.write.tflite import write_tflite
 
 SCHEMES = {

@@ -8,20 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.autograd import FLOAT, quant_of
-from tests.agree.graphs import Layer, Net, same, sample
 from tests.agree.test_network_gradients import NETWORKS
+from tests.support.autograd import FLOAT, quant_of
+from tests.support.graphs import Layer, Net, same, sample
 
 from tinyflash.bench.operators import RULES, real
 from tinyflash.bench.twin import Twin, bounds
-from tinyflash.compiler import compile_model, forward_graph
+from tinyflash.compiler import compile_model, prepare
 from tinyflash.data import mlperf_tiny
-from tinyflash.graph import ROLES, Clip, Graph, Port, Tensor, Window
+from tinyflash.graph import Clip, Graph, Port, Tensor, Window
 from tinyflash.host import Session
-from tinyflash.passes.layers import WEIGHTED, weight_scales
-from tinyflash.passes.scheme import LayerUpdate, Rule, Scheme, resolve
+from tinyflash.layers import weight_scales
+from tinyflash.operators import OPERATORS, WEIGHTED
 from tinyflash.read import read
 from tinyflash.reference.operators import FORWARD
+from tinyflash.scheme import LayerUpdate, Rule, Scheme, resolve
 from tinyflash.state import pack, unpack
 
 Networks = Callable[[np.random.Generator], Graph]
@@ -48,7 +49,7 @@ def samples(graph: Graph, count: int) -> np.ndarray:
 
 
 def test_every_forward_operator_has_a_rule() -> None:
-    assert set(RULES) == set(FORWARD) - {"keep", "mask", "source"} <= set(ROLES)
+    assert set(RULES) == set(FORWARD) - {"keep", "mask", "source"} <= set(OPERATORS)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -207,7 +208,7 @@ def test_groups_have_rates_of_their_own() -> None:
 
 def test_its_step_is_the_mean_step_of_the_library() -> None:
     """One sample, many seeds of the stochastic rounding: on the mean both move alike."""
-    graph, rate = forward_graph(small(), EVERYTHING), 0.2
+    graph, rate = prepare(small(), EVERYTHING).forward, 0.2
     twin = Twin(graph, resolve(EVERYTHING, graph), fake=True)
     compiled = compile_model(graph, EVERYTHING)
     session = Session(compiled.program)

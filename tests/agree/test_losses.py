@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.autograd import torch
-from tests.agree.graphs import Net
+from tests.support.autograd import torch
+from tests.support.graphs import Net
 
 from tinyflash.errors import ModelError, SchemeError
 from tinyflash.graph import Graph, Port, Quant
 from tinyflash.lower.constants import loss_factor
 from tinyflash.objective import Objective
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.losses import PROBABILITY, Loss
+from tinyflash.passes.losses import PROBABILITY
 from tinyflash.reference import Machine, backward
 from tinyflash.reference.operators import OPERATORS
 from tinyflash.reference.scales import EXPONENT_MIN
+from tinyflash.scheme.loss import Loss
 from tinyflash.session import Outcome
 
 functional: Any = torch.nn.functional

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.agree.test_tflm import check, oracle
-from tests.python.onnxmodels import NETWORKS
-from tests.python.test_read_onnx import random_samples
+from tests.python.read.test_onnx import random_samples
+from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.compiler import compile_model
 from tinyflash.floatgraph.run import outputs
 from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.port import decode, encode
 from tinyflash.quantize import quantize
 from tinyflash.quantize.error import signal_to_noise
 from tinyflash.read.onnx import parse_onnx
+from tinyflash.scheme import parse_scheme
 from tinyflash.verify import verify
 from tinyflash.write.tflite import write_tflite
 

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 from tests.agree.test_tflm import oracle
-from tests.python.onnxfile import OnnxFile
+from tests.support.onnxfile import OnnxFile
 
 from tinyflash.compiler import compile_model
 from tinyflash.errors import ModelError

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net
+from tests.support.graphs import Layer, Net
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Quant, Tensor
 from tinyflash.host import Session
-from tinyflash.passes.optimizer import ALIKE, Optimizer, Rates
-from tinyflash.passes.scheme import Rule, Scheme
+from tinyflash.report import make_report
+from tinyflash.scheme import Rule, Scheme
+from tinyflash.scheme.optimizer import ALIKE, Optimizer, Rates
 from tinyflash.state import pack, unpack
 
 FEATURES, HIDDEN, CLASSES = 16, 12, 3
@@ -357,10 +358,10 @@ def test_a_rate_of_a_group_is_a_rate() -> None:
 
 
 def test_the_report_says_what_the_bytes_are_for() -> None:
-    report = compiled(OPTIMIZERS["all"]).report
+    report = make_report(compiled(OPTIMIZERS["all"]))
     weights, biases = HIDDEN * FEATURES + CLASSES * HIDDEN, 4 * (HIDDEN + CLASSES)
     assert report["weight_bytes"] == weights
     assert report["bias_bytes"] == biases
     assert report["optimizer_bytes"] == 3 * weights + biases
-    plain = compiled(Optimizer()).report
+    plain = make_report(compiled(Optimizer()))
     assert (plain["weight_bytes"], plain["optimizer_bytes"]) == (weights, 0)

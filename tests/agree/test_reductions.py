@@ -7,8 +7,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tests.agree.redundant_graphs import redundant_graph
-from tests.agree.twin import train_side_by_side
+from tests.support.redundant_graphs import redundant_graph
+from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model
 from tinyflash.graph import Graph
@@ -17,11 +17,11 @@ from tinyflash.passes.descend import descend
 from tinyflash.passes.differentiate import differentiate
 from tinyflash.passes.order import order
 from tinyflash.passes.prune import prune_to_updates
-from tinyflash.passes.scheme import Scheme, resolve
 from tinyflash.passes.share import share
 from tinyflash.passes.sparsify import sparsify
 from tinyflash.reference import Machine
 from tinyflash.reference.arith import factor_of
+from tinyflash.scheme import Scheme, resolve
 from tinyflash.verify import verify
 
 NETWORKS = 48

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.agree.row_graphs import row_graph
-from tests.agree.streams import layer_by_layer, random_plan, streamed
+from tests.support.row_graphs import row_graph
+from tests.support.streams import layer_by_layer, random_plan, streamed
 
 from tinyflash.compiler import compile_model
 from tinyflash.host import Session

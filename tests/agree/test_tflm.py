@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.python.models import File
-from tests.python.networks import NETWORKS
+from tests.support.models import File
+from tests.support.networks import NETWORKS
 
 from tinyflash.compiler import compile_model
 from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, lfw_faces, mlperf_tiny, other_network

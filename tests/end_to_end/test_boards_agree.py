@@ -11,9 +11,9 @@ from tinyflash.device import Emulator
 from tinyflash.errors import LinkError
 from tinyflash.host import Session as HostSession
 from tinyflash.learned import Learned
-from tinyflash.passes.optimizer import Optimizer, Rates
-from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.read import read
+from tinyflash.scheme import Rule, Scheme
+from tinyflash.scheme.optimizer import Optimizer, Rates
 from tinyflash.sessions import open_session
 from tinyflash.state import pack, unpack
 from tinyflash.training import Recipe, evaluate, train
@@ -36,7 +36,7 @@ def test_weights_state_logits_and_every_step_agree(compiled, samples, board, fir
         counters = device.counters()
     assert on_board.agrees(host)
     assert host.weights != compiled.program.weights
-    assert host.after.accuracy > host.before.accuracy
+    assert host.after.score > host.before.score
     assert counters.step == len(host.history.steps)
 
 
@@ -47,7 +47,7 @@ def guarded_run(session, samples):
         said.append(train(session, samples, recipe))
         said.append(session.guard_report())
     said.append(session.finish_guard())
-    return said, evaluate(session, samples).accuracy, session.weights, session.state
+    return said, evaluate(session, samples).score, session.weights, session.state
 
 
 def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_folder):

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from tests.agree.learner import SCHEME, learner_graph
+from tests.support.learner import SCHEME, learner_graph
 
 from tinyflash.bench.endurance import (
     Endured,
@@ -18,7 +18,6 @@ from tinyflash.bench.endurance import (
     run,
 )
 from tinyflash.bench.endurance_plot import draw_endurance
-from tinyflash.boards import load_board
 from tinyflash.errors import DataError
 from tinyflash.health import Anatomy
 from tinyflash.host import Session
@@ -47,7 +46,7 @@ def task():
 @pytest.fixture(scope="module")
 def compiled(task):
     first = phases(task, SETTINGS)[0].train
-    return compile_task(task, first, load_board("qemu_stm32f405"), SETTINGS.decay, 0)
+    return compile_task(task, first, SETTINGS.decay, 0)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from unittest import mock
 import flatbuffers.encode
 import numpy as np
 from tests.fuzz.mutator import flip, interesting
-from tests.python.flatfile import FileOperator, FileTensor
-from tests.python.random_files import RandomFile
+from tests.support.flatfile import FileOperator, FileTensor
+from tests.support.random_files import RandomFile
 
 from tinyflash.errors import TinyflashError
 from tinyflash.read.flat import load

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tests.lib.held import Held
-from tests.lib.memory import state_bytes, tensor_bytes
 from tests.lib.records import Fields
 from tests.lib.rows import draft
+from tests.support.memory import state_bytes, tensor_bytes
 
 from tinyflash.graph import Node
 from tinyflash.program import Buffer, Call, Record, Row, Space

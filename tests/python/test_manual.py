@@ -11,6 +11,7 @@ from tests.support.pages import PAGES, ROOT, blocks, code, page
 
 from tinyflash import HostSession, compile_model, read, write_model
 from tinyflash.scheme import parse_scheme
+from tinyflash.sources import library_sources
 
 MANUAL = page("docs/manual.md")
 SCHEMES = [block for path in PAGES for block in blocks(path) if block.language == "toml"]
@@ -90,8 +91,7 @@ def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
     main = MAIN.replace("BODY", block("tiny_set_source("))
     text = CAMERA + block("static const tiny_memory") + block("camera_read_line") + main
     (tmp_path / "main.c").write_text(text)
-    library = [*(ROOT / "lib").glob("*.c"), *(ROOT / "lib" / "kernels" / "ref").glob("*.c")]
-    sources = [tmp_path / "main.c", tmp_path / "model.c", *library]
+    sources = [tmp_path / "main.c", tmp_path / "model.c", *library_sources(ROOT)]
     subprocess.run(["cc", *flags_of(tmp_path), *sources, "-o", tmp_path / "main"], check=True)
     learned = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
     session = HostSession(compiled.program)

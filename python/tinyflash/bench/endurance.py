@@ -19,13 +19,14 @@ import numpy as np
 from tinyflash.boards import Board
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError
+from tinyflash.fits import check_fits
 from tinyflash.health import Anatomy, stretches, weights_at_limit
 from tinyflash.host import Session as HostSession
 from tinyflash.program import Program
 from tinyflash.samples import Samples
 from tinyflash.schedule import Schedule
 from tinyflash.session import Counters, Session
-from tinyflash.sessions import open_session
+from tinyflash.sessions import Ready, open_session
 from tinyflash.training import evaluate
 from tinyflash.zoo.task import Task
 
@@ -136,7 +137,7 @@ def endure(
     looks: list[Look] = []
 
     def look(number: int, step: int) -> None:
-        accuracy = evaluate(session, tasks[number].test).accuracy
+        accuracy = evaluate(session, tasks[number].test).score
         at_limit = weights_at_limit(session.weights, program)
         looks.append(Look(step, number, accuracy, session.counters(), at_limit))
         listen(looks[-1])
@@ -159,11 +160,11 @@ def _order(phase: Phase, settings: Settings, number: int) -> list[int]:
     return [int(index) for index in np.concatenate(rounds)[: settings.phase]]
 
 
-def compile_task(task: Task, first: Samples, board: Board, decay: float, seed: int) -> Compiled:
+def compile_task(task: Task, first: Samples, decay: float, seed: int) -> Compiled:
     """Under the task's own scheme, with weight decay; exponents start from the first samples."""
     optimizer = replace(task.scheme.optimizer, weight_decay=decay)
     scheme = replace(task.scheme, optimizer=optimizer)
-    return compile_model(task.graph, scheme, board, (first.x, first.y), seed)
+    return compile_model(task.graph, scheme, (first.x, first.y), seed)
 
 
 def run(
@@ -171,16 +172,16 @@ def run(
 ) -> Result:
     """On the board, then on the host, then without decay, then by fresh copies.
 
-    listen: given a run's name, hears of its looks. directory: where the firmware is built.
+    listen: called with a run's name; what it returns is called with each look. directory: where the
+    firmware is built.
     """
     tasks = phases(task, settings)
     compiled, plain = (
-        compile_task(task, tasks[0].train, board, decay, settings.seed)
-        for decay in (settings.decay, 0.0)
+        compile_task(task, tasks[0].train, decay, settings.seed) for decay in (settings.decay, 0.0)
     )
     program = compiled.program
     start = time.monotonic()
-    with open_session(compiled, board, directory) as device:
+    with open_session(Ready(compiled, check_fits(compiled, board)), directory) as device:
         on_board = endure(device, program, tasks, settings, listen(board.name))
     minutes = (time.monotonic() - start) / 60
     on_host = endure(HostSession(program), program, tasks, settings, listen("this computer"))
@@ -202,7 +203,7 @@ def _fresh(
     for done, index in enumerate(_order(phase, settings, number), start=1):
         session.train_step(phase.train.x[index], int(phase.train.y[index]))
         if done % settings.look == 0 and done > settings.phase - SETTLED * settings.look:
-            accuracy = evaluate(session, phase.test).accuracy
+            accuracy = evaluate(session, phase.test).score
             accuracies.append(accuracy)
             step = number * settings.phase + done
             listen(Look(step, number, accuracy, session.counters(), 0))

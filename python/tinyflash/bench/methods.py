@@ -9,10 +9,10 @@ from typing import Literal
 from tinyflash.bench import schemes
 from tinyflash.bench.learners import FloatLearner, Int8Learner, Learner
 from tinyflash.bench.twin import Twin
-from tinyflash.compiler import compile_model, forward_graph
-from tinyflash.passes.optimizer import Optimizer
-from tinyflash.passes.scheme import Scheme, resolve
+from tinyflash.compiler import compile_model, prepare
 from tinyflash.samples import Samples
+from tinyflash.scheme import Scheme, resolve
+from tinyflash.scheme.optimizer import Optimizer
 from tinyflash.zoo.task import Task
 
 Arithmetic = Literal["float", "fake", "int8"]
@@ -48,7 +48,7 @@ def learner(method: Method, variant: Variant, task: Task, train: Samples, seed: 
         return Int8Learner(
             compile_model(task.graph, variant.scheme, calibration=samples, seed=seed)
         )
-    graph = forward_graph(task.graph, variant.scheme)
+    graph = prepare(task.graph, variant.scheme).forward
     fake = method.arithmetic == "fake"
     return FloatLearner(Twin(graph, resolve(variant.scheme, graph), fake))
 

@@ -25,7 +25,7 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
-from tinyflash.passes.layers import groups_of
+from tinyflash.layers import groups_of
 
 Real = Any  # torch.Tensor, float32; torch is imported only where a float method runs
 Tensors = Mapping[str, Tensor]

@@ -23,11 +23,11 @@ from tinyflash.floatgraph.graph import Floats
 from tinyflash.floatgraph.run import outputs
 from tinyflash.graph import Graph
 from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.port import encode
 from tinyflash.quantize.error import signal_to_noise
 from tinyflash.quantize.quantizer import Settings
 from tinyflash.read.onnx import read_onnx
+from tinyflash.scheme import parse_scheme
 
 NETWORKS = ("mobilenetv2", "plain", "residual", "squeeze-excite")
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tinyflash.compiler import compile_model, forward_graph
+from tinyflash.compiler import compile_model, prepare
 from tinyflash.errors import SchemeError
+from tinyflash.layers import last_layer
 from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.layers import WEIGHTED, last_layer
-from tinyflash.passes.scheme import Rule, Scheme, resolve
+from tinyflash.scheme import Rule, Scheme, resolve
 from tinyflash.zoo.task import Task
 
 
@@ -44,7 +44,7 @@ def biases(task: Task, deep: bool) -> Scheme:
     """The biases of every layer; or, not `deep`, of those from the sparse scheme's first on."""
     layers = _reached(task)
     if not deep:
-        trained = resolve(sparse(task), forward_graph(task.graph, sparse(task)))
+        trained = resolve(sparse(task), prepare(task.graph, sparse(task)).forward)
         first = next(i for i, name in enumerate(layers) if name in trained)
         layers = layers[first:]
     return replace(sparse(task), rules=(Rule(layers=layers, bias=True),))
@@ -75,8 +75,8 @@ def memory(task: Task, scheme: Scheme) -> Memory:
 
 def _reached(task: Task) -> tuple[str, ...]:
     """Layers before the classifier that the gradient reaches, in order."""
-    forward = forward_graph(task.graph, sparse(task))
+    forward = prepare(task.graph, sparse(task)).forward
     graph, head = differentiate(forward), last_layer(forward)
     assert head is not None
-    updated = {n.layer for n in graph.nodes if n.op.endswith("_update")} - {head.name}
-    return tuple(n.name for n in graph.nodes if n.op in WEIGHTED and n.name in updated)
+    updated = {n.layer for n in graph.nodes if n.operator.updates} - {head.name}
+    return tuple(n.name for n in graph.nodes if n.operator.weighted and n.name in updated)

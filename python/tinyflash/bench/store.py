@@ -17,8 +17,7 @@ import tinyflash
 from tinyflash.bench.cell import Cell, Effort, Limits, Run
 from tinyflash.bench.methods import Method
 from tinyflash.bench.schemes import Memory
-from tinyflash.data.fetch import cache_dir
-from tinyflash.files import to_write
+from tinyflash.files import cache_dir, to_write
 from tinyflash.zoo.task import Task
 
 # What computes, besides the compiled library: files and folders of the package.

@@ -30,11 +30,11 @@ from tinyflash.graph import (
     Quant,
     WindowAttrs,
 )
+from tinyflash.layers import weight_scales
 from tinyflash.lower.constants import dead_channels, scale_of
 from tinyflash.passes.differentiate import is_masked
-from tinyflash.passes.layers import WEIGHTED, weight_scales
 from tinyflash.passes.prune import prune_to_output
-from tinyflash.passes.scheme import LayerUpdate
+from tinyflash.scheme import LayerUpdate
 from tinyflash.session import Int8Array
 
 BATCH = 64  # samples that are evaluated at once
@@ -103,7 +103,7 @@ class Twin:
         self.graph = prune_to_output(replace(graph, output=port))
         self.fake = fake
         self.layers = {
-            n.name: self._layer(n, updates) for n in self.graph.nodes if n.op in WEIGHTED
+            n.name: self._layer(n, updates) for n in self.graph.nodes if n.operator.weighted
         }
         self.constants = self._constants()
 
@@ -135,7 +135,7 @@ class Twin:
         assert w.quant is not None and w.data is not None
         unit = scale_of(self.graph, node.inputs["x"]) * np.array(weight_scales(self.graph, node))
         live = ~np.array(dead_channels(self.graph, node))
-        shape = live.shape if node.op == "depthwise" else (-1, *[1] * (len(w.shape) - 1))
+        shape = live.shape if node.operator.depthwise else (-1, *[1] * (len(w.shape) - 1))
         return Layer(
             self._leaf(real(w.data, w.quant), update.kept > 0),
             None
@@ -171,7 +171,7 @@ class Twin:
         known = {source.name: self.torch.from_numpy(real(values, source.quant)), **self.constants}
         for node in self.graph.nodes:
             inputs = {role: known[name] for role, name in node.inputs.items() if name in known}
-            if node.op in WEIGHTED:
+            if node.operator.weighted:
                 inputs |= self._parameters(self.layers[node.name])
             y = forward(node, self.graph.tensors, inputs)
             name = node.outputs["y"]
@@ -189,16 +189,13 @@ class Twin:
     def _stored(self, node: Node, y: Real) -> Real:
         """A node's output on the grid of int8; where it is clipped no gradient passes."""
         tensor = self.graph.tensors[node.outputs["y"]]
-        if tensor.quant is None or node.op in _MOVES:
+        if tensor.quant is None or node.operator.moves:
             return y
         scale, zero, clip = tensor.quant.scale[0], tensor.quant.zero, _clip(node)
         stored = ((y.detach() / scale).round() + zero).clamp(clip.low, clip.high)
         if _is_clipped(self.graph, node):
             y = y * ((stored > clip.low) & (stored < clip.high))
         return _straight(y, (stored - zero) * scale)
-
-
-_MOVES = ("reshape", "pad", "transpose", "concatenate")
 
 
 def _straight(y: Real, value: Real) -> Real:

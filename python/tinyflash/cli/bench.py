@@ -15,9 +15,10 @@ from tinyflash.cli.memory import memory
 from tinyflash.cli.quantisers import quantize
 from tinyflash.compiler import compile_model
 from tinyflash.console import noting, output, say, table
-from tinyflash.demo.task import RATE, load_task, scheme
+from tinyflash.demo.task import RATE, load_task
 from tinyflash.files import to_write, write_json
 from tinyflash.host import Session
+from tinyflash.scheme import scheme
 
 
 @click.group()
@@ -34,9 +35,9 @@ bench.add_command(quantize)
 @click.option("--seconds", type=click.FloatRange(0.1), default=3.0, show_default=True)
 def host(seconds: float) -> None:
     """Inferences and training steps per second on one core, with the demo's network and scheme."""
-    task = load_task(0)
-    session = Session(compile_model(task.graph, scheme("person_faces")).program)
-    x, y = task.train.x, task.train.y
+    graph, job = load_task(0)
+    session = Session(compile_model(graph, scheme("person_faces")).program)
+    x, y = job.train.x, job.train.y
     count = len(y)
     rows = table("One core, the demo's network", "", ">per second", ">ms each")
     for name, act in (

@@ -11,8 +11,8 @@ from tinyflash.compiler import compile_model
 from tinyflash.console import say
 from tinyflash.files import write_bytes
 from tinyflash.learned import load_learned
-from tinyflash.passes.scheme import Scheme, load_scheme
 from tinyflash.read import read
+from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.write.tflite import write_tflite
 
 

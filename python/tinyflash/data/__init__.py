@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from tinyflash.data.faces import FacesTask, faces_task, lfw_faces
-from tinyflash.data.fetch import cache_dir
 from tinyflash.data.networks import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
 
 __all__ = [
     "MLPERF_TINY",
     "OTHER_NETWORKS",
     "FacesTask",
-    "cache_dir",
     "faces_task",
     "lfw_faces",
     "mlperf_tiny",

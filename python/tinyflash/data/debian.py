@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyflash.data.fetch import Member, cache_dir, run_tool
+from tinyflash.data.fetch import Member, run_tool
 from tinyflash.data.pypi import untar
 from tinyflash.errors import BuildError
+from tinyflash.files import cache_dir
 
 
 @dataclass(frozen=True)

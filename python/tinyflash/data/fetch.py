@@ -7,7 +7,6 @@ used. Packages come from PyPI (`pypi`) or Debian (`debian`).
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tinyflash.errors import BuildError, DataError
-from tinyflash.files import write_bytes
+from tinyflash.files import cache_dir, write_bytes
 
 LARGEST_MEMBER = 256 << 20  # bytes
 _SECONDS = 600  # for a download
@@ -56,15 +55,6 @@ class Package(Protocol):
 
         What the result raises, KeyError, ValueError, OSError, is taken for a damaged archive.
         """
-
-
-def cache_dir() -> Path:
-    """Where fetched files are kept: TINYFLASH_CACHE, or tinyflash in the user's cache directory."""
-    chosen = os.environ.get("TINYFLASH_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "tinyflash"
 
 
 def fetch(package: Package, name: str) -> Path:

@@ -21,10 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.console import counting
-from tinyflash.data.fetch import cache_dir
 from tinyflash.data.spectrogram import BANDS, RATE, frames, spectrogram
 from tinyflash.errors import BuildError
-from tinyflash.files import write_atomically
+from tinyflash.files import cache_dir, write_atomically
 from tinyflash.toolchain import install_command, missing, package_manager
 
 Sound = npt.NDArray[np.int16]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyflash.boards import Board
 from tinyflash.demo.report import Report
 from tinyflash.plots import BLUE, FAINT, INK, ORANGE, SOFT, STYLE, WINDOW, save
-from tinyflash.training import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,21 +17,21 @@ FONT = 12  # points: legible where a page shows the picture 900 pixels wide
 GREEN = "#5b8c5a"
 
 
-def draw_overview(path: Path, report: Report, history: History, board: Board) -> None:
-    """Writes a PNG, twice 900 pixels wide."""
+def draw_overview(path: Path, report: Report, accuracies: Sequence[float], board: Board) -> None:
+    """Writes a PNG, twice 900 pixels wide. accuracies: percent at each training step, of the last
+    WINDOW samples."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context({**STYLE, "font.size": FONT}):
         figure = Figure(figsize=(9, 4.4), layout="constrained")
         curve, memory = figure.subplots(2, 1, height_ratios=(5, 1))
-        _draw_accuracy(curve, report, history)
+        _draw_accuracy(curve, report, accuracies)
         _draw_memory(memory, report, board)
         save(figure, path, dots=200)
 
 
-def _draw_accuracy(axes: Axes, report: Report, history: History) -> None:
-    _, accuracies = history.running(WINDOW)
+def _draw_accuracy(axes: Axes, report: Report, accuracies: Sequence[float]) -> None:
     shown = slice(min(WINDOW, len(accuracies)) - 1, None)  # before, the mean covers too few steps
     steps = range(1, len(accuracies) + 1)[shown]
     axes.plot(steps, accuracies[shown], color=BLUE, linewidth=2.2)

@@ -9,7 +9,6 @@ from typing import Self
 
 import numpy as np
 
-from tinyflash.arith import factor
 from tinyflash.device import coding, protocol
 from tinyflash.device.emulator import Emulator
 from tinyflash.device.guard import RemoteGuard
@@ -17,6 +16,7 @@ from tinyflash.device.link import Link, open_port
 from tinyflash.device.protocol import FRAME_OVERHEAD, Info, Purpose, Space, Type
 from tinyflash.device.rows import Rows
 from tinyflash.errors import DataError, LinkError
+from tinyflash.factor import factor
 from tinyflash.guard import GuardReport, check_judged, check_settings
 from tinyflash.schedule import Schedule
 from tinyflash.session import Counters, Int8Array, Labels, Outcome, check_learns_from

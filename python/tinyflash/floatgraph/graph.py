@@ -1,7 +1,7 @@
 """The float form of a network: nodes in order of execution, each computing one tensor of its name.
 
-Operators are those of `graph.ROLES` that a network before quantisation can have, and some that
-passes or the quantiser turn into them, all in `OPERATORS`. Maps are (1, height, width, channels).
+Operators are those of a network in operators.py, and some that passes or the quantiser turn into
+them, all in `OPERATORS`. Maps are (1, height, width, channels).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash import operators
 from tinyflash.graph import AxisAttrs, MeanAttrs, NoAttrs, Quant, TransposeAttrs, Window
 
 Floats = npt.NDArray[np.float32]
@@ -20,32 +21,25 @@ Shape = tuple[int, ...]
 Bounds = tuple[float, float]
 
 UNBOUNDED: Bounds = (-math.inf, math.inf)
-WEIGHTED = ("conv2d", "depthwise", "fully_connected")
-
-OPERATORS = (
-    *WEIGHTED,
-    "average_pool",
-    "max_pool",
-    "mean",
-    "add",
-    "mul",  # by a map of the same shape, or by one row of it
-    "pad",
-    "reshape",
-    "concatenate",
-    "transpose",
-    "softmax",
+# Functions of one element: a lookup in the int8 graph.
+FUNCTIONS = (
     "logistic",
     "tanh",
     "hard_swish",
     "leaky_relu",
     "identity",  # with bounds: ReLU and its like; without: the same numbers in another coding
+)
+
+OPERATORS = (
+    *(name for name in operators.NETWORK if name not in ("source", "lookup")),
+    *FUNCTIONS,
     "scale",  # weights.w * x + weights.b, per channel or with one number
 )
 
 
 @dataclass(frozen=True)
 class Weights:
-    """w as in graph.ROLES: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out],
+    """w as in operators.py: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out],
     fully_connected [out][in], scale [channels] or [1]; b [out].
 
     scales: those of an already quantised w, one or one for each output channel.

@@ -15,7 +15,6 @@ import numpy as np
 
 from tinyflash.floatgraph.graph import (
     UNBOUNDED,
-    WEIGHTED,
     Bounds,
     Filling,
     FloatGraph,
@@ -25,11 +24,14 @@ from tinyflash.floatgraph.graph import (
 )
 from tinyflash.floatgraph.swish import find_hard_swish
 from tinyflash.graph import Window
+from tinyflash.operators import OPERATORS, WEIGHTED
 
-_BOUNDED = (*WEIGHTED, "scale", "add", "mul", "average_pool", "max_pool", "identity")
+_BOUNDED = (
+    *(name for name, operator in OPERATORS.items() if operator.clipped),
+    "scale",
+    "identity",
+)
 _LARGEST_PADDING = 255
-# Along which axis of its weights a layer reads input channels, and makes output channels.
-_OUT_AXIS = {"conv2d": 0, "depthwise": 2, "fully_connected": 0}
 
 
 def simplify(graph: FloatGraph) -> FloatGraph:
@@ -132,7 +134,7 @@ def _scaled(producer: FloatNode, node: FloatNode) -> FloatNode | None:
     if factor.size not in (1, weights.b.size):
         return None
     sides = [1] * weights.w.ndim
-    sides[_OUT_AXIS[producer.op]] = -1
+    sides[OPERATORS[producer.op].out_axis] = -1
     w = weights.w * (factor.reshape(sides) if factor.size > 1 else factor.ravel()[0])
     b = factor * weights.b + term
     joined = Weights(w.astype(np.float32), b.astype(np.float32))

@@ -63,5 +63,4 @@ def footprint_if_known(program: Program, board: Board) -> Footprint | None:
 
 
 def _kernels(rows: Iterable[Row]) -> tuple[str, ...]:
-    names = (row.kernel for row in rows if row.kernel != SOURCE)
-    return tuple(dict.fromkeys(f"tiny_op_{name}" for name in names))
+    return tuple(dict.fromkeys(row.symbol for row in rows if row.kernel != SOURCE))

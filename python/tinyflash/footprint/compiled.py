@@ -13,34 +13,12 @@ from typing import Any
 
 from tinyflash import build, files, toolchain
 from tinyflash.boards import Board
-from tinyflash.data.fetch import cache_dir
 from tinyflash.footprint.callgraph import CallGraph, read_call_graph
 from tinyflash.footprint.objects import read_unit, size_of
 from tinyflash.paths import source_root
-from tinyflash.program import Buffer, Program, Space
-from tinyflash.state import HEADER_BYTES
-from tinyflash.write import c
 
 _SOURCES = (".c", ".h", ".toml")
 _MODEL_VARIABLES = (".bss.weights", ".bss.state", ".bss.arena")  # of firmware/main.c
-_NO_MODEL = Program(
-    name="none",
-    infer=(),
-    infer_calls=(),
-    train=(),
-    train_calls=(),
-    records=(),
-    flash=b"",
-    weights=b"",
-    state=bytes(HEADER_BYTES),
-    arena_bytes=0,
-    input=None,
-    output=Buffer(Space.ARENA, 0),
-    train_input=None,
-    input_bytes=0,
-    output_bytes=0,
-    classes=0,
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +40,7 @@ class CompiledCode:
 
 def compiled_code(board: Board) -> CompiledCode:
     """From the cache, or compiled now, which takes seconds."""
-    path = cache_dir() / "footprint" / f"{board.name}-{_key(board)}.json"
+    path = files.cache_dir() / "footprint" / f"{board.name}-{_key(board)}.json"
     try:
         return CompiledCode.from_json(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
@@ -74,7 +52,7 @@ def compiled_code(board: Board) -> CompiledCode:
 def _key(board: Board) -> str:
     """A digest of all that decides what the compiler makes: sources, flags, and itself."""
     root = source_root()
-    folders = ("include", "lib", "firmware", *(f"boards/{n}" for n in (board.name, *board.shared)))
+    folders = ("include", "lib", "firmware", *board.source_folders)
     sources = [p for folder in folders for p in (root / folder).rglob("*") if p.suffix in _SOURCES]
     measuring = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(_version().encode())
@@ -88,14 +66,9 @@ def _version() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def compile_without_model(board: Board, folder: Path) -> Path:
-    """Compiles library, firmware and drivers in a folder; returns the folder of the objects."""
-    return build.compile_objects(c.header(_NO_MODEL), board, folder)
-
-
 def _compile(board: Board) -> CompiledCode:
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
-        folder = compile_without_model(board, Path(private))
+        folder = build.compile_objects(board, Path(private))
         objects = sorted(folder.rglob("*.o"))
         library = [path for path in objects if path.is_relative_to(folder / "lib")]
         executor = folder / "lib" / "executor.o"
@@ -108,6 +81,6 @@ def _compile(board: Board) -> CompiledCode:
 
 
 def _variable_bytes(objects: Iterable[Path]) -> int:
-    """Of SRAM, but for what main.c holds for the model."""
+    """Of SRAM, without what main.c holds for the model."""
     sections = [item for path in objects for item in read_unit(path).variables.items()]
     return sum(size for name, size in sections if name not in _MODEL_VARIABLES)

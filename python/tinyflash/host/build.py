@@ -7,15 +7,36 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from cffi import FFI
 
 # Relative to the root of the source tree, which is where a build runs.
-HEADERS = ("model.h", "kernels.h", "ops.h", "schedule.h", "guard.h")
+HEADERS = ("tinyflash.h", "ops.h")
 INCLUDE = Path("include/tinyflash")
+_INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
+KERNEL_SETS = ("ref",)
 # Addresses of kernels, by name, for tables that are made in memory.
 _OP = re.compile(r"^TINY_OP\((\w+)\);", re.MULTILINE)
+
+
+def with_included(names: Iterable[str]) -> list[str]:
+    """The text of headers in INCLUDE, each once and behind those that it includes."""
+    texts: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name not in texts:
+            text = (INCLUDE / name).read_text(encoding="utf-8")
+            for other in _INCLUDED.findall(text):
+                add(other)
+            texts[name] = text
+
+    for name in names:
+        add(name)
+    return list(texts.values())
 
 
 def declarations(headers: list[str]) -> str:
@@ -30,14 +51,19 @@ def declarations(headers: list[str]) -> str:
 
 
 def sources() -> list[str]:
-    """The library's files, the reference kernels among them."""
-    return sorted(str(p) for folder in ("lib", "lib/kernels/ref") for p in Path(folder).glob("*.c"))
+    """The library's files, with the kernel sets that this computer runs."""
+    return [str(path) for path in _shared()["library_sources"](Path(), KERNEL_SETS)]
+
+
+def _shared() -> dict[str, Any]:
+    """tinyflash.sources, which cannot be imported: tinyflash is only being built."""
+    return runpy.run_path(str(Path(__file__).parents[1] / "sources.py"))
 
 
 def builder() -> FFI:
     """The extension as cffi compiles it; TINYFLASH_CFLAGS adds options, say for a sanitizer."""
     ffi = FFI()
-    ffi.cdef(declarations([(INCLUDE / name).read_text(encoding="utf-8") for name in HEADERS]))
+    ffi.cdef(declarations(with_included(HEADERS)))
     ffi.set_source(
         "tinyflash.host._tinyflash",
         '#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"',

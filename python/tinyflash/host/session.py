@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyflash.arith import factor
 from tinyflash.errors import DataError, TinyflashError
+from tinyflash.factor import factor
 from tinyflash.guard import GuardReport, check_judged, check_settings
 from tinyflash.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
 from tinyflash.host.guard import NativeGuard

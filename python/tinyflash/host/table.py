@@ -86,6 +86,7 @@ class Table:
 
 
 def _kernel(row: Row) -> Any:
+    """The reference's kernel, which has the bits of every set's."""
     return ffi.NULL if row.kernel == SOURCE else getattr(lib, f"tiny_op_{row.kernel}")
 
 

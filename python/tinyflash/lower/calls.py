@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Node
+from tinyflash.lower.names import Draft
 from tinyflash.plan import Plan
 from tinyflash.plan.calls import Call as Planned
 from tinyflash.plan.calls import rows_computed
-from tinyflash.program import Call, Record, Row
+from tinyflash.program import Call, Row
 
 
 def lower_calls(
-    graph: Graph, plan: Plan, rows: Sequence[Sequence[Row]], records: Sequence[Record]
+    graph: Graph, plan: Plan, rows: Sequence[Sequence[Row]], records: Sequence[Draft]
 ) -> tuple[Call, ...]:
     """`rows`: of each node. A node of several rows calls each of them; a view calls none."""
     _check_sources(graph, plan)
@@ -27,7 +28,7 @@ def lower_calls(
     )
 
 
-def _heights(rows: Sequence[Row], records: Sequence[Record]) -> list[int | None]:
+def _heights(rows: Sequence[Row], records: Sequence[Draft]) -> list[int | None]:
     """The rows that each kernel counts by itself; None: those of the node's map."""
     heights = [records[row.record].fields.get("height") for row in rows]
     return [height if isinstance(height, int) else None for height in heights]

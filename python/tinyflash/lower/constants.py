@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from tinyflash.arith import factor, multiplier
 from tinyflash.errors import ModelError
+from tinyflash.factor import factor, multiplier
 from tinyflash.graph import Graph, Node, Quant, Window, WindowAttrs
-from tinyflash.passes.layers import (
+from tinyflash.layers import (
     groups_of,
     largest_scale,
     multiplier_of,
@@ -69,7 +69,7 @@ def factors(reals: Iterable[float]) -> ConstArray:
 
 def sums_over_channels(graph: Graph, layer: Node) -> bool:
     """Whether the input gradient adds products of several output channels (SPEC 4.1, 4.2)."""
-    return layer.op != "depthwise" or multiplier_of(graph, layer) > 1
+    return not layer.operator.depthwise or multiplier_of(graph, layer) > 1
 
 
 def gradient_ratios(graph: Graph, layer: Node) -> ConstArray:
@@ -81,7 +81,7 @@ def gradient_ratios(graph: Graph, layer: Node) -> ConstArray:
 
 def ratio_shift(graph: Graph, layer: Node) -> int:
     """Q of SPEC 4.1 and 4.2."""
-    depthwise = layer.op == "depthwise"
+    depthwise = layer.operator.depthwise
     count = multiplier_of(graph, layer) if depthwise else out_channels(graph, layer)
     count //= groups_of(layer)
     if isinstance(layer.attrs, WindowAttrs):

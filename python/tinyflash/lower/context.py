@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import chain, count
 
 from tinyflash.graph import Graph, Node
 from tinyflash.lower.geometry import Fields, Rings
 from tinyflash.lower.layout import Layout
-from tinyflash.passes.layers import WEIGHTED
+from tinyflash.lower.names import Draft
+from tinyflash.lower.notes import row_note
 from tinyflash.plan import Plan
-from tinyflash.program import Buffer, Record, Row, Space, canonical
+from tinyflash.program import Buffer, Row, Space, canonical
+from tinyflash.sources import REFERENCE
 
-_LONGEST = 60  # characters of an identifier, before its number
 STATE = Buffer(Space.STATE, 0)
 # A part of the weights without channels: any valid address serves, nothing is read there.
 NOWHERE = Buffer(Space.FLASH, 0)
@@ -25,23 +25,21 @@ class Lowering:
 
     layout: Layout
     trained: Graph | None
-    records: list[Record] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)
+    kernels: Mapping[str, frozenset[str]] = field(default_factory=dict)  # of sets, best first
 
-    def record(self, ctype: str, name: str, fields: Fields) -> int:
+    def kernel_set(self, kernel: str) -> str:
+        """The first set that has a kernel; the reference has those that no other set has."""
+        return next((name for name, own in self.kernels.items() if kernel in own), REFERENCE)
+
+    def record(self, draft: Draft) -> int:
         """Index of the record with these fields."""
-        key = ctype + canonical(fields)
+        key = draft.ctype + canonical(draft.fields)
         if key not in self.known:
-            self.known[key] = len(self.records)
-            self.records.append(Record(ctype, self._identifier(name), fields))
+            self.known[key] = len(self.drafts)
+            self.drafts.append(draft)
         return self.known[key]
-
-    def _identifier(self, name: str) -> str:
-        """Of C, whatever a layer is called: a keyword, a number, a name that model.c uses."""
-        base = "op_" + re.sub(r"\W+", "_", name, flags=re.ASCII)
-        taken = {record.name for record in self.records}
-        others = (f"{base[:_LONGEST]}_{i}" for i in count(2))
-        return next(n for n in chain([base[:_LONGEST]], others) if n not in taken)
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,23 @@ class Context:
     def layer(self) -> Node:
         """The forward node this node belongs to."""
         name = self.node.layer or self.node.name
-        return next(n for n in self.graph.nodes if n.name == name and n.op in WEIGHTED)
+        return next(n for n in self.graph.nodes if n.name == name and n.operator.weighted)
 
-    def row(self, kernel: str, record: int, *buffers: Buffer | None) -> Row:
+    def record(self, ctype: str, fields: Fields, meaning: str = "", layer: str = "") -> int:
+        """Index of the record with these fields; `meaning`: what it is of the node's layer."""
+        trained = self.lowering.trained
+        infer = trained is not None and self.graph is not trained
+        owner = layer or self.node.layer or self.node.name
+        return self.lowering.record(Draft(ctype, owner, meaning, infer, fields))
+
+    def row(self, kernel: str, record: int, *buffers: Buffer | None, part: str = "") -> Row:
+        """part: the input that the row is about, of a node with a row for each."""
         shape = {**self.node.inputs, **self.node.outputs}
         result = self.node.outputs or self.node.inputs
         last = list(result.values())[-1] if shape else ""
         note = " x ".join(str(d) for d in self.graph.tensors[last].shape) if last else ""
-        return Row(kernel, record, buffers, self.node.name, note)
+        about = row_note(self.graph, self.node, part)
+        return Row(
+            *(kernel, record, buffers, self.node.name, note, about),
+            kernel_set=self.lowering.kernel_set(kernel),
+        )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinyflash import state
-from tinyflash.graph import ALIGNMENT, VIEWS, Array, Graph, Tensor
+from tinyflash.graph import ALIGNMENT, Array, Graph, Tensor
 from tinyflash.plan import Plan
 from tinyflash.program import Buffer, Space
 
@@ -90,8 +90,8 @@ def scale_owners(graph: Graph) -> dict[str, int]:
         for tensor in node.outputs.values():
             if graph.tensors[tensor].kind != "gradient":
                 continue
-            if node.op in VIEWS:
-                owners[tensor] = owners[node.inputs[VIEWS[node.op]]]
+            if node.operator.view_of:
+                owners[tensor] = owners[node.inputs[node.operator.view_of]]
             else:
                 owners[tensor] = count
                 count += 1

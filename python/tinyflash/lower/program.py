@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -13,9 +13,13 @@ from tinyflash.lower.calls import lower_calls
 from tinyflash.lower.context import STATE, Context, Lowering
 from tinyflash.lower.geometry import Fields, Rings
 from tinyflash.lower.layout import lay_out
+from tinyflash.lower.names import named
+from tinyflash.lower.notes import contents, port_note, tensor_note
+from tinyflash.paths import source_root
 from tinyflash.plan import Plan
 from tinyflash.plan.calls import rows_of
 from tinyflash.program import SOURCE, Buffer, Call, Program, Row
+from tinyflash.sources import REFERENCE, kernels_of
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,17 @@ class Planned:
     plan: Plan
 
 
-def lower(infer: Planned, train: Planned | None, seed: int = 0) -> Program:
-    """The program of an infer graph and, where there is one, its train graph."""
+def lower(
+    infer: Planned, train: Planned | None, seed: int = 0, kernels: Sequence[str] = (REFERENCE,)
+) -> Program:
+    """The program of an infer graph and, where there is one, its train graph.
+
+    kernels: kernel sets, the preferred one first: a row names the kernel of the first that has it.
+    """
     train_graph = train.graph if train is not None else None
     layout = lay_out(infer.graph, train_graph, seed)
-    lowering = Lowering(layout, train_graph)
+    own = {name: kernels_of(source_root(), name) for name in kernels}
+    lowering = Lowering(layout, train_graph, kernels=own)
     train_rows, train_calls = _table(lowering, train) if train is not None else ((), ())
     infer_rows, infer_calls = _table(lowering, infer)
     graph, plan = infer.graph, infer.plan
@@ -44,7 +54,7 @@ def lower(infer: Planned, train: Planned | None, seed: int = 0) -> Program:
         infer_calls=infer_calls,
         train=train_rows,
         train_calls=train_calls,
-        records=tuple(lowering.records),
+        records=named(lowering.drafts),
         flash=layout.flash,
         weights=layout.weights,
         state=layout.state,
@@ -58,6 +68,10 @@ def lower(infer: Planned, train: Planned | None, seed: int = 0) -> Program:
         target=layout.buffer(place.graph, place.plan, target.name) if target else None,
         target_bytes=target.nbytes if target else 0,
         row_bytes=sample.nbytes // rows_of(graph, sample.name) if from_source else 0,
+        input_note=port_note(graph, graph.input),
+        output_note=port_note(graph, graph.output),
+        target_note=tensor_note(target) if target else "",
+        contents=contents(layout, [graph, *([train_graph] if train_graph else [])]),
     )
 
 
@@ -65,11 +79,11 @@ def _table(lowering: Lowering, planned: Planned) -> tuple[tuple[Row, ...], tuple
     graph, plan = planned.graph, planned.plan
     rows: list[list[Row]] = []  # of each node
     for node in graph.nodes:
-        rule = _RULES.get(node.op)
+        rule = RULES.get(node.op)
         if rule is None:
             raise InternalError(f"no kernel for operator {node.op} ({node.name})")
         rows.append(rule(Context(lowering, graph, plan, node)))
-    return tuple(chain.from_iterable(rows)), lower_calls(graph, plan, rows, lowering.records)
+    return tuple(chain.from_iterable(rows)), lower_calls(graph, plan, rows, lowering.drafts)
 
 
 # ---- One rule per operator: buffers in the order of include/tinyflash/ops.h ----------------------
@@ -82,18 +96,18 @@ def _layer_record(c: Context) -> tuple[str, int]:
     trained = any(n.layer == layer.name for n in graph.nodes)
     source = graph if any(n.name == layer.name for n in graph.nodes) else c.graph
     ctype, fields = r.layer_record(source, layer, trained)
-    return ctype.removeprefix("tiny_"), c.lowering.record(ctype, layer.name, fields)
+    return ctype.removeprefix("tiny_"), c.record(ctype, fields, layer=layer.name)
 
 
 def _streamed_record(c: Context) -> tuple[str, int]:
     """The same of a forward node that meets rings, which nothing else of its layer does."""
     ctype, fields = r.layer_record(c.graph, c.node, trained=False, rings=c.rings)
-    return ctype.removeprefix("tiny_"), c.lowering.record(ctype, f"{c.node.name}_rows", fields)
+    return ctype.removeprefix("tiny_"), c.record(ctype, fields, "rows")
 
 
 def _source(c: Context) -> list[Row]:
     fields = r.source_record(c.graph, c.node, c.rings)
-    record = c.lowering.record("tiny_rows", c.node.name, fields)
+    record = c.record("tiny_rows", fields)
     return [c.row(SOURCE, record, c.tensor("y"))]
 
 
@@ -120,7 +134,7 @@ def _update(c: Context) -> list[Row]:
 
 def _bias(c: Context) -> list[Row]:
     fields = r.bias_record(c.graph, c.layer(), c.node.descent)
-    record = c.lowering.record("tiny_bias", f"{c.node.name}_bias", fields)
+    record = c.record("tiny_bias", fields, "bias")
     before = (c.tensor("dy"), c.scale("dy"), c.tensor("b"), STATE)
     return [c.row("bias_update", record, *before, *_up_to_last(c.tensor("velocity")))]
 
@@ -131,9 +145,11 @@ def _up_to_last(*buffers: Buffer | None) -> tuple[Buffer | None, ...]:
     return buffers[: max(present, default=-1) + 1]
 
 
-def _unary(kernel: str, ctype: str, make: Callable[[Graph, Node, Rings], Fields]) -> _Rule:
+def _unary(
+    kernel: str, ctype: str, make: Callable[[Graph, Node, Rings], Fields], meaning: str = ""
+) -> _Rule:
     def rule(c: Context) -> list[Row]:
-        record = c.lowering.record(ctype, c.node.name, make(c.graph, c.node, c.rings))
+        record = c.record(ctype, make(c.graph, c.node, c.rings), meaning)
         return [c.row(kernel, record, c.tensor("x"), c.tensor("y"))]
 
     return rule
@@ -143,8 +159,8 @@ def _unary_backward(ctype: str, make: Callable[[Graph, Node], Fields], *read: st
     """The gradient of an operator with one input; `read`: roles it reads besides dy."""
 
     def rule(c: Context) -> list[Row]:
-        forward = c.graph.node(c.node.layer, c.node.op.removesuffix("_backward_input"))
-        record = c.lowering.record(ctype, c.node.name, make(c.graph, forward))
+        forward = c.graph.node(c.node.layer, c.node.operator.forward)
+        record = c.record(ctype, make(c.graph, forward), "backward_input")
         before = (*(c.tensor(role) for role in read), c.tensor("dy"), c.scale("dy"))
         return [c.row(c.node.op, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
 
@@ -159,11 +175,11 @@ def _view(_: Context) -> list[Row]:
 def _concatenate(c: Context) -> list[Row]:
     y = c.place(c.node.outputs["y"])
     rows = []
-    for tensor, offset, fields in r.concatenate_records(c.graph, c.node, c.rings):
-        record = c.lowering.record("tiny_copy", c.node.name, fields)
-        rows.append(
-            c.row("copy_forward", record, c.place(tensor), Buffer(y.space, y.offset + offset))
-        )
+    for index, part in enumerate(r.concatenate_records(c.graph, c.node, c.rings)):
+        tensor, offset, fields = part
+        record = c.record("tiny_copy", fields, f"x{index}")
+        strip = Buffer(y.space, y.offset + offset)
+        rows.append(c.row("copy_forward", record, c.place(tensor), strip, part=tensor))
     return rows
 
 
@@ -172,7 +188,7 @@ def _part_backward(c: Context) -> list[Row]:
     assert isinstance(c.node.attrs, PartAttrs)
     parts = r.concatenate_records(c.graph, c.graph.node(c.node.layer, "concatenate"))
     _, offset, fields = parts[c.node.attrs.index]
-    record = c.lowering.record("tiny_copy", c.node.name, fields)
+    record = c.record("tiny_copy", fields, f"x{c.node.attrs.index}_backward_input")
     whole = c.place(c.node.inputs["dy"])
     dy = (Buffer(whole.space, whole.offset + offset), c.scale("dy"))
     dx = (c.tensor("dx"), c.scale("dx"))
@@ -180,12 +196,12 @@ def _part_backward(c: Context) -> list[Row]:
 
 
 def _add(c: Context) -> list[Row]:
-    record = c.lowering.record("tiny_add", c.node.name, r.add_record(c.graph, c.node, c.rings))
+    record = c.record("tiny_add", r.add_record(c.graph, c.node, c.rings))
     return [c.row("add_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
 
 
 def _mul(c: Context) -> list[Row]:
-    record = c.lowering.record("tiny_mul", c.node.name, r.mul_record(c.graph, c.node, c.rings))
+    record = c.record("tiny_mul", r.mul_record(c.graph, c.node, c.rings))
     return [c.row("mul_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
 
 
@@ -193,7 +209,7 @@ def _mul_backward(c: Context) -> list[Row]:
     """The gradient of a, or that of b, a sum over the rows of a."""
     assert isinstance(c.node.attrs, PartAttrs)
     forward = c.graph.node(c.node.layer, "mul")
-    record = c.lowering.record("tiny_mul", forward.name, r.mul_record(c.graph, forward))
+    record = c.record("tiny_mul", r.mul_record(c.graph, forward), "backward_input")
     before = (c.tensor("x"), c.tensor("dy"), c.scale("dy"))
     kernel = ("mul_backward_a", "mul_backward_b")[c.node.attrs.index]
     return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
@@ -201,55 +217,51 @@ def _mul_backward(c: Context) -> list[Row]:
 
 def _gradient_add(c: Context) -> list[Row]:
     fields = r.count_record(c.graph, c.node.inputs["a"])
-    record = c.lowering.record("tiny_gradient_sum", f"{c.node.name}_gradient", fields)
+    record = c.record("tiny_gradient_sum", fields, "gradient")
     operands = (c.tensor("a"), c.scale("a"), c.tensor("b"), c.scale("b"))
     dx = (c.tensor("dx"), c.scale("dx"))
     return [c.row("gradient_add", record, *operands, c.tensor("mask"), *dx)]
 
 
 def _lookup(c: Context) -> list[Row]:
-    record = c.lowering.record(
-        "tiny_lookup", c.node.name, r.lookup_record(c.graph, c.node, c.rings)
-    )
+    record = c.record("tiny_lookup", r.lookup_record(c.graph, c.node, c.rings))
     return [c.row("lookup_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
 def _softmax(c: Context) -> list[Row]:
-    record = c.lowering.record(
-        "tiny_softmax", c.node.name, r.softmax_record(c.graph, c.node, c.rings)
-    )
+    record = c.record("tiny_softmax", r.softmax_record(c.graph, c.node, c.rings))
     return [c.row("softmax_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
 def _mask(c: Context) -> list[Row]:
     fields = r.mask_record(c.graph, c.node, c.rings)
-    record = c.lowering.record("tiny_mask", f"{c.node.name}_mask", fields)
+    record = c.record("tiny_mask", fields, "mask")
     return [c.row("mask_forward", record, c.tensor("y"), c.tensor("mask"))]
 
 
 def _loss(c: Context) -> list[Row]:
     fields = r.softmax_loss_record(c.graph, c.node)
-    record = c.lowering.record("tiny_loss", c.node.name, fields)
+    record = c.record("tiny_loss", fields)
     before = (c.tensor("x"), c.tensor("table"), STATE)
     return [c.row("softmax_loss", record, *before, c.tensor("dy"), c.scale("dy"))]
 
 
 def _target_loss(c: Context) -> list[Row]:
     fields = r.target_loss_record(c.graph, c.node)
-    record = c.lowering.record("tiny_target_loss", c.node.name, fields)
+    record = c.record("tiny_target_loss", fields)
     table = (c.tensor("table"),) if "table" in c.node.inputs else ()
     before = (c.tensor("x"), c.tensor("target"), *table, STATE)
     return [c.row(c.node.op, record, *before, c.tensor("dy"), c.scale("dy"))]
 
 
 def _advance(c: Context) -> list[Row]:
-    record = c.lowering.record("tiny_advance", c.node.name, r.advance_record(c.node))
+    record = c.record("tiny_advance", r.advance_record(c.node))
     return [c.row("advance_scales", record, STATE)]
 
 
 _Rule = Callable[[Context], list[Row]]
 
-_RULES: dict[str, _Rule] = {
+RULES: dict[str, _Rule] = {
     "source": _source,
     "conv2d": _forward,
     "depthwise": _forward,
@@ -259,7 +271,7 @@ _RULES: dict[str, _Rule] = {
     "mean": _unary("mean_forward", "tiny_mean", r.mean_record),
     "pad": _unary("pad_forward", "tiny_pad", r.pad_record),
     "transpose": _unary("transpose_forward", "tiny_transpose", r.transpose_record),
-    "keep": _unary("copy_forward", "tiny_copy", r.keep_record),
+    "keep": _unary("copy_forward", "tiny_copy", r.keep_record, "kept"),
     "reshape": _view,
     "concatenate": _concatenate,
     "add": _add,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import ceil, log2, prod
 
-from tinyflash.arith import factor
 from tinyflash.errors import ModelError
+from tinyflash.factor import factor
 from tinyflash.graph import (
     PLAIN,
     AdvanceAttrs,
@@ -23,6 +23,12 @@ from tinyflash.graph import (
     TransposeAttrs,
     WindowAttrs,
 )
+from tinyflash.layers import (
+    in_channels,
+    multiplier_of,
+    out_channels,
+    weight_of,
+)
 from tinyflash.lower import constants as k
 from tinyflash.lower.geometry import (
     WHOLE,
@@ -31,12 +37,6 @@ from tinyflash.lower.geometry import (
     map_fields,
     row_fields,
     window_fields,
-)
-from tinyflash.passes.layers import (
-    in_channels,
-    multiplier_of,
-    out_channels,
-    weight_of,
 )
 from tinyflash.plan.calls import rows_of
 

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import Graph, MeanAttrs, Node, PadAttrs, Quant, Taken, Tensor, WindowAttrs
-from tinyflash.passes.layers import WEIGHTED, groups_of, in_channels, weight_of
+from tinyflash.layers import groups_of, in_channels, weight_of
 
 Indices = npt.NDArray[np.intp]
-_POOLS = ("average_pool", "max_pool")
 
 
 @dataclass
@@ -28,7 +27,7 @@ class Region:
     def join(self, node: Node, tensor: str) -> list[str] | None:
         """Takes in a node that makes or reads `tensor`; what it ties to that, None if it is tied to
         the order of the channels."""
-        if node.op in ("conv2d", "fully_connected"):
+        if node.operator.weighted and not node.operator.depthwise:
             makes = tensor in node.outputs.values()
             (self.makers if makes else self.readers).append(node)
             free = groups_of(node) == 1 and (makes or _reads_channels(self.graph, node))
@@ -51,7 +50,7 @@ class Region:
         for name in self.maps:
             to[name] = replace(tensor(name), shape=(*tensor(name).shape[:-1], len(channels)))
         for node in (*self.makers, *self.depthwise):
-            axis = -1 if node.op == "depthwise" else 0
+            axis = node.operator.out_axis
             w = weight_of(node)[0]
             to[w] = rows_taken(tensor(w), channels, axis)
             if "b" in node.inputs:
@@ -86,7 +85,7 @@ def region_of(graph: Graph, tensor: str) -> Region | None:
 
 def passes_channels(graph: Graph, node: Node) -> bool:
     """Whether a channel of y is made of that of x alone, and is at its zero point where x is."""
-    if node.op not in (*_POOLS, "mean", "reshape", "pad"):
+    if not node.operator.per_channel:
         return False
     x, y = graph.tensors[node.inputs["x"]], graph.tensors[node.outputs["y"]]
     if x.quant is None or y.quant is None or x.shape[-1:] != y.shape[-1:]:
@@ -109,7 +108,7 @@ def _reads_channels(graph: Graph, node: Node) -> bool:
 
 
 def _is_depthwise(graph: Graph, node: Node) -> bool:
-    if node.op != "depthwise":
+    if not node.operator.depthwise:
         return False
     return graph.tensors[node.inputs["x"]].shape[-1] == graph.tensors[node.outputs["y"]].shape[-1]
 
@@ -148,14 +147,14 @@ def restored(whole: Graph, part: Graph) -> Graph:
     """The forward graph `whole` with the weights and biases of `part`, which was made from it by
     taking channels, splitting weights and training them."""
     tensors = dict(whole.tensors)
-    layers = {node.name: node for node in part.nodes if node.op in WEIGHTED}
+    layers = {node.name: node for node in part.nodes if node.operator.weighted}
     for node in whole.nodes:
         twin = layers.get(node.name)
-        if node.op not in WEIGHTED or twin is None:  # the latter: frozen, and equal to another one
+        if not node.operator.weighted or twin is None:  # no twin: frozen, and equal to another
             continue
         for own, others in _pairs(node, twin):
             parts = [part.tensors[name] for name in others]
-            tensors[own] = _put_back(tensors[own], parts, node.op == "depthwise")
+            tensors[own] = _put_back(tensors[own], parts, node.operator.depthwise)
     return replace(whole, tensors=tensors)
 
 

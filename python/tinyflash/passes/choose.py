@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Node, Tensor
+from tinyflash.layers import weight_of, weight_scales
 from tinyflash.passes.channels import Indices, Region, region_of
-from tinyflash.passes.layers import WEIGHTED, weight_of, weight_scales
-from tinyflash.passes.scheme import LayerUpdate
+from tinyflash.scheme import LayerUpdate
 
 
 def choose_channels(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
@@ -27,7 +27,7 @@ def choose_channels(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
     done: set[str] = set()
     for node in graph.nodes:
         update = updates.get(node.name)
-        if node.op not in WEIGHTED or update is None or not _chooses(update):
+        if not node.operator.weighted or update is None or not _chooses(update):
             continue
         region = region_of(graph, node.inputs["x"])
         if region is None:
@@ -62,6 +62,6 @@ def _strengths(graph: Graph, node: Node) -> npt.NDArray[np.float64]:
     """For each input channel its share in the layer's weights: in their squares, as reals."""
     w = np.asarray(graph.tensors[weight_of(node)[0]].data).astype(np.float64)
     scales = np.asarray(weight_scales(graph, node))
-    by_row = scales if node.op == "depthwise" else scales.reshape(-1, *[1] * (w.ndim - 1))
+    by_row = scales if node.operator.depthwise else scales.reshape(-1, *[1] * (w.ndim - 1))
     squares: npt.NDArray[np.float64] = ((w * by_row) ** 2).reshape(-1, w.shape[-1]).sum(axis=0)
     return squares / max(float(squares.sum()), 1e-300)

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import Graph, Node, Tensor
+from tinyflash.layers import clip_of, groups_of, weight_of
+from tinyflash.lower.constants import output_multipliers
 from tinyflash.passes.channels import Region, passes_channels, region_of
-from tinyflash.passes.layers import WEIGHTED, clip_of, groups_of, weight_of
-from tinyflash.reference.arith import mulq
-from tinyflash.reference.constants import requant
+from tinyflash.quantize.fixedpoint import mulq
 
 Flags = npt.NDArray[np.bool_]
 
@@ -28,7 +28,7 @@ def remove_dead(graph: Graph) -> Graph:
     still = _still_channels(graph)
     taken: dict[str, Tensor] = {}
     for node in graph.nodes:
-        if node.op not in ("conv2d", "fully_connected"):
+        if not node.operator.weighted or node.operator.depthwise:
             continue
         region = region_of(graph, node.outputs["y"])
         if region is None or region.makers != [node] or region.sums:
@@ -58,7 +58,7 @@ def _still_channels(graph: Graph) -> dict[str, Flags]:
     for node in graph.nodes:
         y = node.outputs["y"]
         still[y] = _none(graph, y)
-        if node.op in WEIGHTED:
+        if node.operator.weighted:
             still[y] = _clipped(graph, node, still)
         elif passes_channels(graph, node):
             still[y] = still[node.inputs["x"]]
@@ -82,11 +82,11 @@ def _clipped(graph: Graph, node: Node, still: Mapping[str, Flags]) -> Flags:
     if groups_of(node) == 1:
         silent = still[x.name] if len(still[x.name]) == w.shape[-1] else _none(graph, x.name)
         largest[..., np.resize(silent, w.shape[-1])] = 0
-    sums = np.moveaxis(largest, -1 if node.op == "depthwise" else 0, 0)
+    sums = np.moveaxis(largest, node.operator.out_axis, 0)
     total = sums.reshape(len(sums), -1).sum(axis=1)
     if "b" in node.inputs:
         total = total + np.asarray(graph.tensors[node.inputs["b"]].data).astype(np.int64)
-    k = requant(graph, node)
-    highest = mulq(total, k.multiplier, k.shift) + k.y_zero
+    multipliers, shifts = output_multipliers(graph, node)
+    highest = mulq(total, multipliers.values, shifts.values) + y.quant.zero
     clipped: Flags = highest <= clip.low
     return clipped

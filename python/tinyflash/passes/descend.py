@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from tinyflash.graph import Descent, Graph, Node, Tensor
-from tinyflash.passes.optimizer import Optimizer
-from tinyflash.passes.scheme import LayerUpdate
+from tinyflash.scheme import LayerUpdate
+from tinyflash.scheme.optimizer import Optimizer
 
 NEVER = 65535  # the limit of clipped elements that none exceeds: they are counted up to here
 LOW_START = 128  # the int8 weight is the 16-bit one rounded to nearest (SPEC 6.9)
@@ -21,7 +21,7 @@ def descend(graph: Graph, optimizer: Optimizer, updates: Mapping[str, LayerUpdat
     tensors: list[Tensor] = []
     nodes = []
     for node in graph.nodes:
-        if node.op.endswith("_update"):
+        if node.operator.updates:
             remembered = _remembered(graph, node, optimizer)
             tensors += remembered.values()
             inputs = {**node.inputs, **{role: t.name for role, t in remembered.items()}}

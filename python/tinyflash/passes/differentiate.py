@@ -24,21 +24,18 @@ from tinyflash.graph import (
     Tensor,
     WindowAttrs,
 )
-from tinyflash.passes.layers import WEIGHTED, in_channels
-from tinyflash.passes.losses import CROSS_ENTROPY, Loss, loss_node
+from tinyflash.layers import in_channels
+from tinyflash.passes.losses import loss_node
 from tinyflash.passes.slopes import has_slopes, slopes
-
-# Operators whose output saturates, so that clipped elements pass no gradient (SPEC 4.4).
-MASKED = (*WEIGHTED, "add", "mul")
-POOLS = ("average_pool", "max_pool")
+from tinyflash.scheme.loss import CROSS_ENTROPY, Loss
 
 
 def is_masked(node: Node) -> bool:
     """Whether the gradient of a node's output stops where the output was clipped."""
-    if node.op in POOLS:
-        assert isinstance(node.attrs, WindowAttrs)
-        return node.attrs.clip != Clip()
-    return node.op in MASKED
+    if not node.operator.clipped:
+        return False
+    assert isinstance(node.attrs, WindowAttrs | DenseAttrs | ClipAttrs)
+    return node.operator.saturates or node.attrs.clip != Clip()
 
 
 @dataclass
@@ -106,7 +103,7 @@ def _forward(builder: _Builder, node: Node) -> list[Node]:
 
 
 def _trainable(builder: _Builder, node: Node) -> Node:
-    if not any(n.layer == node.name and n.op.endswith("_update") for n in builder.nodes):
+    if not any(n.layer == node.name and n.operator.updates for n in builder.nodes):
         return node
     for role in ("w_frozen", "b"):
         if role in node.inputs:
@@ -128,7 +125,7 @@ def _with_weights_trained(graph: Graph, node: Node) -> Node:
 def _backward(builder: _Builder, node: Node) -> None:
     """Passes the gradient of a node's output on to its inputs, by the rule of its operator."""
     y = node.outputs["y"]
-    rule = _RULES.get(node.op)
+    rule = RULES.get(node.op)
     reached = y in builder.parts
     if y in builder.blocked or (reached and rule is None):
         builder.blocked.update(node.inputs.values())
@@ -169,8 +166,8 @@ def _mask_producer(builder: _Builder, gradient: str, mask: str) -> None:
     """Has the kernel that produces a gradient apply the mask as it stores."""
     for i, node in enumerate(builder.nodes):
         if gradient in node.outputs.values():
-            if node.op == "reshape_backward_input":
-                _mask_producer(builder, node.inputs["dy"], mask)
+            if node.operator.view_of:
+                _mask_producer(builder, node.inputs[node.operator.view_of], mask)
             else:
                 builder.nodes[i] = replace(node, inputs={**node.inputs, "mask": mask})
 
@@ -265,7 +262,7 @@ def _add_rule(builder: _Builder, node: Node, dy: str) -> None:
     builder.give(node.inputs["b"], dy, fresh=False)
 
 
-_RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
+RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "conv2d": _weighted_rule,
     "depthwise": _weighted_rule,
     "fully_connected": _weighted_rule,

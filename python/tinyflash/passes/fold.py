@@ -1,34 +1,39 @@
-"""Computes at compile time what depends on no input of the network."""
+"""Computes at compile time what depends on no input of the network.
+
+The C library computes it, by the kernels that would run on the device.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
-from tinyflash.graph import Graph, Node, Tensor
-from tinyflash.reference.environment import Environment
-from tinyflash.reference.operators import OPERATORS
-
-_READ_CONSTANTS = ("add", "concatenate", "mul")  # all others read activations alone
+from tinyflash.graph import Graph, Node, Port, Tensor
+from tinyflash.host import Session
+from tinyflash.lower import lower
+from tinyflash.lower.program import Planned
+from tinyflash.passes.prune import prune_to_output
+from tinyflash.plan import plan
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """The graph with constants in the place of nodes that read nothing but constants."""
+    """The graph with constants in place of the nodes that read only constants."""
     foldable = _foldable(graph)
-    values = Environment(replace(graph, nodes=tuple(n for n in graph.nodes if n.name in foldable)))
-    folded = []
-    for node in values.graph.nodes:
-        OPERATORS[node.op](values, node)
-        y = graph.tensors[node.outputs["y"]]
-        data = np.ascontiguousarray(values.values[y.name].astype(y.dtype)).reshape(y.shape)
-        folded.append(replace(y, kind="constant", data=data))
-    return _with_constants(graph, foldable, folded)
+    nodes = tuple(n for n in graph.nodes if n.name not in foldable)
+    read = {tensor for node in nodes for tensor in node.inputs.values()}
+    made = (n.outputs["y"] for n in graph.nodes if n.name in foldable)
+    return graph.with_nodes(nodes, [_computed(graph, y) for y in made if y in read])
 
 
-def _with_constants(graph: Graph, foldable: set[str], folded: Iterable[Tensor]) -> Graph:
-    return graph.with_nodes((n for n in graph.nodes if n.name not in foldable), folded)
+def _computed(graph: Graph, tensor: str) -> Tensor:
+    """An activation that depends on constants alone, as a constant."""
+    y = graph.tensors[tensor]
+    part = prune_to_output(replace(graph, output=Port(y.name, "int8", y.shape, y.quant), target=""))
+    program = lower(Planned(part, plan(part, streamed=False)), train=None)
+    unread = np.zeros(program.input_bytes, np.int8)  # the network's input
+    data = Session(program).infer(unread).astype(y.dtype).reshape(y.shape)
+    return replace(y, kind="constant", data=data)
 
 
 def _foldable(graph: Graph) -> set[str]:
@@ -44,6 +49,6 @@ def _foldable(graph: Graph) -> set[str]:
     for node in reversed(found):
         y = node.outputs["y"]
         readers = graph.readers(y)
-        if y not in kept and all(n.name in names or n.op in _READ_CONSTANTS for n in readers):
+        if y not in kept and all(n.name in names or n.operator.reads_constants for n in readers):
             names.add(node.name)
     return names

@@ -18,8 +18,6 @@ from tinyflash.graph import (
     WindowAttrs,
 )
 
-_CLIPPED = ("conv2d", "depthwise", "fully_connected", "average_pool", "max_pool", "add", "mul")
-_PADDED = ("conv2d", "depthwise", "max_pool")
 _LOWEST = -128
 _LARGEST = 255  # padding of a window
 
@@ -50,7 +48,7 @@ def _clipped(graph: Graph, made: dict[str, Node], node: Node) -> Node | None:
     x, y = node.inputs["x"], node.outputs["y"]
     producer = made.get(x)
     alone = len(graph.readers(x)) == 1 and x not in (graph.output.tensor, graph.logits)
-    if producer is None or producer.op not in _CLIPPED or not alone or y == graph.logits:
+    if producer is None or not producer.operator.clipped or not alone or y == graph.logits:
         return None
     assert isinstance(producer.attrs, WindowAttrs | DenseAttrs | ClipAttrs)
     clip = _clip_of(graph, node, producer.attrs.clip)
@@ -98,14 +96,14 @@ def _takes(graph: Graph, node: Node, pad: Node) -> bool:
     """A convolution leaves out what is in its padding, where the zero point adds nothing; a largest
     element is none of the lowest, as long as no window lies in the padding wholly."""
     assert isinstance(pad.attrs, PadAttrs)
-    quant = graph.tensors[pad.inputs["x"]].quant
-    if node.op not in _PADDED or quant is None or pad.attrs.before[2] or pad.attrs.after[2]:
+    pads_with, quant = node.operator.pads_with, graph.tensors[pad.inputs["x"]].quant
+    if not pads_with or quant is None or pad.attrs.before[2] or pad.attrs.after[2]:
         return False
     window = _widened(node.attrs, pad).window
     reach = [(k - 1) * d for k, d in zip(window.kernel, window.dilation, strict=True)]
     sides = zip(window.padding, reach * 2, strict=True)
     covered = all(side <= min(r, _LARGEST) for side, r in sides)
-    return covered and pad.attrs.value == (_LOWEST if node.op == "max_pool" else quant.zero)
+    return covered and pad.attrs.value == (_LOWEST if pads_with == "lowest" else quant.zero)
 
 
 def _widened(attrs: Attrs, pad: Node) -> WindowAttrs:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Clip, DenseAttrs, Graph, Node, Port, Quant, Tensor
-from tinyflash.passes.layers import in_channels, last_layer
+from tinyflash.layers import in_channels, last_layer
 
 # Chosen by measurement (DESIGN.md): weights reach +-1, logits +-16.
 WEIGHT_SCALE = float(np.float32(1 / 127))
@@ -25,7 +25,7 @@ def attach_head(graph: Graph, classes: int) -> Graph:
     x = graph.tensors[old.inputs["x"]]
     assert x.quant is not None
     features = in_channels(graph, old)
-    if old.op == "depthwise" or x.size != features:
+    if old.operator.depthwise or x.size != features:
         raise SchemeError(
             f"head: the classifier {old.name} ({old.op}) reads a map of {x.size} elements; only "
             "one that reads a single position, or a fully connected one, can be replaced"

@@ -1,45 +1,26 @@
-"""The losses that training can follow: what each reads of a network, and its node.
+"""Where a loss reads a network, and the node that computes its gradient.
 
 SPEC 4.7, 4.8.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, LookupAttrs, LossAttrs, Node, Quant, Tensor
-from tinyflash.passes.layers import WEIGHTED
+from tinyflash.scheme.loss import Loss, LossName
 
-LossName = Literal["cross_entropy", "mean_squared_error", "binary_cross_entropy"]
-LOSSES: tuple[str, ...] = get_args(LossName)
-LOSS_NODES = ("softmax_loss", "squared_loss", "sigmoid_loss")
 # A target of the binary cross-entropy: -128 stands for the probability 0, 127 for 1.
 PROBABILITY = Quant((float(np.float32(1 / 255)),), -128)
 LARGEST_TARGET = 65535
 
 
-@dataclass(frozen=True)
-class Loss:
-    """A loss by its name. `smoothing`: the share of a label that is spread over all classes."""
-
-    kind: LossName = "cross_entropy"
-    smoothing: float = 0.0
-
-    @property
-    def has_target(self) -> bool:
-        """Whether it compares the output with a target, not with a label."""
-        return self.kind != "cross_entropy"
-
-
-CROSS_ENTROPY = Loss()
-
 # Functions at the end of a network that a loss takes into itself, or that only move bytes.
-_SKIPPED: dict[str, tuple[str, ...]] = {
+_SKIPPED: dict[LossName, tuple[str, ...]] = {
     "cross_entropy": ("reshape", "quantize", "softmax"),
     "mean_squared_error": ("reshape", "quantize"),
     "binary_cross_entropy": ("reshape", "quantize", "logistic"),
@@ -53,7 +34,7 @@ def mark_logits(graph: Graph, loss: Loss) -> Graph:
     while node is not None and _function(node) in _SKIPPED[loss.kind]:
         tensor = node.inputs["x"]
         node = graph.producer(tensor)
-    if not loss.has_target and (node is None or node.op not in WEIGHTED):
+    if not loss.has_target and (node is None or not node.operator.weighted):
         found = "the input" if node is None else f"{node.op} ({node.name})"
         raise SchemeError(
             "training needs a classifier, a layer with weights at the end; "
@@ -81,14 +62,18 @@ def loss_node(graph: Graph, loss: Loss, dy: str) -> tuple[Node, list[Tensor]]:
         raise SchemeError(
             f"{loss.kind}: the output has {logits.size:,} elements, above {LARGEST_TARGET:,}"
         )
-    squared = loss.kind == "mean_squared_error"
-    target = replace(logits, name="target", quant=quant if squared else PROBABILITY, source_id=-1)
+    target = replace(logits, name="target", quant=target_quant(logits, loss), source_id=-1)
     inputs = {"x": logits.name, "target": target.name}
-    if squared:
+    if loss.kind == "mean_squared_error":
         return Node("squared_loss", "loss", inputs, {"dy": dy}), [target]
     table = Tensor("loss_table", (256,), "uint16", "constant", data=_probabilities(quant))
     inputs["table"] = table.name
     return Node("sigmoid_loss", "loss", inputs, {"dy": dy}), [target, table]
+
+
+def target_quant(logits: Tensor, loss: Loss) -> Quant | None:
+    """How the targets of a loss are stored: as the logits are, or as probabilities."""
+    return logits.quant if loss.kind == "mean_squared_error" else PROBABILITY
 
 
 def _exponentials(quant: Quant) -> npt.NDArray[np.uint16]:

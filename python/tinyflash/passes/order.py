@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from tinyflash.graph import VIEWS, Graph, aligned
+from tinyflash.graph import Graph, Node, aligned
 
 WIDTH = 1000
-# Run as soon as they can, right behind what they read: such a node frees more than it takes.
-_EAGER = ("mask", "keep", *VIEWS)
 
 
 def order(graph: Graph) -> Graph:
@@ -70,7 +68,7 @@ class _Problem:
         """The tensor in whose place each one lies: its own, but for reshaped ones."""
         source = {t: t for t in self.graph.tensors}
         for node in self.graph.nodes:
-            if node.op in VIEWS:
+            if node.operator.view_of:
                 (x,), (y,) = node.inputs.values(), node.outputs.values()
                 source[y] = source[x]
         return source
@@ -112,14 +110,14 @@ class _Problem:
             if not state.done >> i & 1 and needs & ~state.done == 0
         ]
         nodes = self.graph.nodes
-        free = (i for i in open_nodes if not nodes[i].outputs or nodes[i].op in _EAGER)
+        free = (i for i in open_nodes if _is_eager(nodes[i]))
         first = next(free, None)
         yield from open_nodes if first is None else [first]
 
     def run(self, state: _State, index: int) -> _State:
         """The state after one more node."""
         node, done = self.graph.nodes[index], state.done | 1 << index
-        made = 0 if node.op in VIEWS else sum(self.size(t) for t in node.outputs.values())
+        made = 0 if node.operator.view_of else sum(self.size(t) for t in node.outputs.values())
         during = state.live + made
         read = {self.source[t] for t in node.inputs.values()}
         freed = sum(self.size(t) for t in read if self.readers[t] & ~done == 0)
@@ -131,6 +129,12 @@ class _Problem:
         for index in nodes:
             state = self.run(state, index)
         return state.cost
+
+
+def _is_eager(node: Node) -> bool:
+    """Whether a node runs as soon as it can, right behind what it reads: one that makes nothing,
+    and one that frees more than it takes."""
+    return not node.outputs or node.operator.stage == "saved" or bool(node.operator.view_of)
 
 
 def _search(problem: _Problem) -> list[int]:

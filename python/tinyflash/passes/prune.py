@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinyflash.graph import Graph, Node, Port
-from tinyflash.passes.losses import LOSS_NODES
 
 
 def prune_to_output(graph: Graph) -> Graph:
@@ -23,7 +22,7 @@ def prune_to_updates(graph: Graph) -> Graph:
 def _needed(graph: Graph, wanted: set[str], effects: bool) -> list[Node]:
     kept: list[Node] = []
     for node in reversed(graph.nodes):
-        has_effect = effects and bool(node.writes or node.op in ("advance", *LOSS_NODES))
+        has_effect = effects and node.operator.has_effect
         if has_effect or wanted & set(node.outputs.values()):
             wanted.update(node.inputs.values())
             kept.append(node)

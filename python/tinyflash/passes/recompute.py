@@ -11,9 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tinyflash.graph import Graph, Node
-from tinyflash.passes.losses import LOSS_NODES
-
-_CHEAP = ("mask", "keep", "lookup")
 
 
 def recompute(graph: Graph, arena_of: Callable[[Graph], int]) -> Graph:
@@ -29,7 +26,8 @@ def recompute(graph: Graph, arena_of: Callable[[Graph], int]) -> Graph:
 
 def _loss(graph: Graph) -> int:
     """The number of the loss, with which the backward part begins."""
-    return next((i for i, n in enumerate(graph.nodes) if n.op in LOSS_NODES), len(graph.nodes))
+    losses = (i for i, n in enumerate(graph.nodes) if n.operator.stage == "loss")
+    return next(losses, len(graph.nodes))
 
 
 def _candidates(graph: Graph) -> list[Node]:
@@ -39,7 +37,7 @@ def _candidates(graph: Graph) -> list[Node]:
     for node in graph.nodes[: _loss(graph)]:
         first = _first_reader(graph, node)
         reads = [t for t in node.inputs.values() if graph.tensors[t].data is None]
-        if node.op in _CHEAP and first is not None and all(last[t] >= first for t in reads):
+        if node.operator.cheap and first is not None and all(last[t] >= first for t in reads):
             found.append(node)
     return sorted(found, key=lambda n: -sum(graph.tensors[t].nbytes for t in n.outputs.values()))
 

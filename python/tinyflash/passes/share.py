@@ -10,7 +10,6 @@ from collections.abc import Hashable
 from dataclasses import replace
 
 from tinyflash.graph import Graph, Node, Tensor
-from tinyflash.passes.losses import LOSS_NODES
 
 
 def share(graph: Graph) -> Graph:
@@ -21,7 +20,7 @@ def share(graph: Graph) -> Graph:
     nodes = []
     for node in graph.nodes:
         node = replace(node, inputs={role: same.get(t, t) for role, t in node.inputs.items()})
-        op = node.op.removesuffix("_backward_input")
+        op = node.operator.forward or node.op
         node = replace(node, layer=layers.get((op, node.layer), node.layer))
         survivor = survivors.setdefault(_key(graph, node), node)
         if survivor is node:
@@ -58,7 +57,7 @@ def _key(graph: Graph, node: Node) -> Hashable:
     """Equal for nodes that compute the same; of what must stay, different for all."""
     outputs = [graph.tensors[t] for t in node.outputs.values()]
     kept = {graph.output.tensor, graph.logits}
-    has_effect = not outputs or node.op in LOSS_NODES or kept & {t.name for t in outputs}
+    has_effect = node.operator.has_effect or kept & {t.name for t in outputs}
     if has_effect or any(t.kind == "gradient" for t in outputs):
         return node.op, node.name, tuple(node.outputs.items())
     made = tuple((t.shape, t.quant) for t in outputs)

@@ -9,8 +9,8 @@ import numpy as np
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Attrs, AxisAttrs, DenseAttrs, Graph, Node, Quant, Tensor, WindowAttrs
-from tinyflash.passes.layers import WEIGHTED, multiplier_of
-from tinyflash.passes.scheme import LayerUpdate
+from tinyflash.layers import multiplier_of
+from tinyflash.scheme import LayerUpdate
 
 _FROZEN = LayerUpdate(0, 0, False)
 
@@ -20,7 +20,7 @@ def sparsify(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
     and removes the updates of what stays frozen."""
     for name in updates:
         _check_reached(graph, name)
-    layers = {n.name: n for n in graph.nodes if n.op in WEIGHTED and "w" in n.inputs}
+    layers = {n.name: n for n in graph.nodes if n.operator.weighted and "w" in n.inputs}
     tensors: dict[str, Tensor] = {}
     splits = {}
     for name, layer in layers.items():
@@ -35,7 +35,7 @@ def sparsify(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
 
 
 def _check_reached(graph: Graph, name: str) -> None:
-    if any(n.layer == name and n.op.endswith("_update") for n in graph.nodes):
+    if any(n.layer == name and n.operator.updates for n in graph.nodes):
         return
     raise SchemeError(
         f"scheme: layer {name!r} cannot be trained: the gradient does not reach it, because an "
@@ -74,10 +74,10 @@ def _channels(layer: Node, whole: Tensor, at: slice, suffix: str) -> Tensor:
     assert whole.data is not None and whole.quant is not None
     data = np.ascontiguousarray(whole.data[..., at])
     quant = whole.quant
-    if layer.op == "depthwise" and len(quant.scale) > 1:
+    if layer.operator.depthwise and len(quant.scale) > 1:
         quant = Quant(quant.scale[at], quant.zero, quant.axis)
     taken = whole.taken
-    if taken is not None and layer.op == "depthwise":
+    if taken is not None and layer.operator.depthwise:
         taken = replace(taken, rows=taken.rows[at])
     elif taken is not None:
         taken = replace(taken, columns=taken.columns[at])
@@ -99,13 +99,13 @@ def _rewrite(
     tensors: dict[str, Tensor],
 ) -> list[Node]:
     """One node of the full training graph as the sparse one has it: none, itself, or more."""
-    name = node.name if node.op in WEIGHTED else node.layer
+    name = node.name if node.operator.weighted else node.layer
     if name not in splits:
         return [node]
     if node.op == "bias_update":
         return [node] if updates.get(name, _FROZEN).bias else []
     split = splits[name]
-    if node.op.endswith("_update"):
+    if node.operator.updates:
         return _sparse_update(graph, node, split, tensors) if split.kept else []
     inputs = {role: t for role, t in node.inputs.items() if role not in ("w", "w_frozen")}
     return [replace(node, inputs={**inputs, **split.roles}, attrs=_kept(node.attrs, split.kept))]

@@ -6,10 +6,9 @@ import math
 from dataclasses import replace
 
 from tinyflash.graph import Graph, Quant
-from tinyflash.passes.layers import WEIGHTED, weight_of
+from tinyflash.layers import weight_of
 
 LARGEST_SCALE = 1 / 128  # of the input: its int8 range then spans 2
-_SAME_UNIT = ("pad", "reshape", "transpose", "average_pool", "max_pool")
 
 
 def with_input_unit(graph: Graph) -> Graph:
@@ -56,9 +55,9 @@ def _reached(graph: Graph) -> tuple[set[str], set[str]]:
     for node in graph.nodes:
         if not scaled & set(node.inputs.values()):
             continue
-        if node.op in WEIGHTED:
+        if node.operator.weighted:
             weights.update(weight_of(node))
-        elif node.op in _SAME_UNIT:
+        elif node.operator.same_unit and "x" in node.inputs:
             scaled.update(node.outputs.values())
         else:
             return set(), set()

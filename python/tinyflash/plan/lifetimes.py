@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tinyflash.graph import VIEWS, Graph, Node
+from tinyflash.graph import Graph, Node
 from tinyflash.plan.calls import Call, Order, rows_of
-
-# Operators whose output may overwrite an operand, and the roles of such operands.
-IN_PLACE = {"add": ("a", "b"), "mul": ("a", "b"), "lookup": ("x",), "gradient_add": ("a", "b")}
 
 
 @dataclass(frozen=True)
@@ -95,10 +92,10 @@ class _Lives:
 
     def _host(self, node: Node, span: Span) -> str | None:
         """The storage that a node's output lives in when it needs none of its own."""
-        if node.op in VIEWS:
-            return self.home[node.inputs[VIEWS[node.op]]]
+        if node.operator.view_of:
+            return self.home[node.inputs[node.operator.view_of]]
         (output,) = node.outputs.values()
-        for role in IN_PLACE.get(node.op, ()) if self.in_place else ():
+        for role in node.operator.in_place if self.in_place else ():
             operand = node.inputs.get(role)
             if operand is not None and operand in self.home:
                 storage = self.found[self.home[operand]]

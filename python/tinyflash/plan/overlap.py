@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tinyflash.graph import VIEWS, Graph, Node
+from tinyflash.graph import Graph, Node
 from tinyflash.plan.calls import Call, Order, rows_of
-from tinyflash.plan.lifetimes import IN_PLACE, Storage
+from tinyflash.plan.lifetimes import Storage
 from tinyflash.plan.problem import Overlap
 from tinyflash.plan.rows import Rows, Span
 
@@ -91,7 +91,7 @@ def _first_read(
         span: Span | None = rows.reads[tensor][row] if tensor in rows.reads else None
         if span is not None and span[0] < span[1]:
             first = min(first, span[0] if rows_of(graph, tensor) == extent else 0)
-    return first if node.op not in VIEWS else extent
+    return first if not node.operator.view_of else extent
 
 
 def _end(graph: Graph, node: Node, y: str, row: int) -> int:
@@ -107,6 +107,6 @@ def _end(graph: Graph, node: Node, y: str, row: int) -> int:
 def _elementwise(graph: Graph, node: Node, x: Sequence[str]) -> bool:
     """Whether the node reads x element by element, each before it writes the same one; and not a
     row of x again for every row, as a product may."""
-    operands = [node.inputs[r] for r in IN_PLACE.get(node.op, ()) if node.inputs.get(r) in x]
+    operands = [node.inputs[r] for r in node.operator.in_place if node.inputs.get(r) in x]
     sizes = {graph.tensors[t].size for t in (*operands, *node.outputs.values())}
     return bool(operands) and len(sizes) == 1

@@ -34,7 +34,7 @@ def rows(graph: Graph, node: Node) -> Rows:
     """The rows of a node of `graph`."""
     if node.op == "source":
         return Rows(rows_computed(graph, node), {}, cut=True)
-    rule = _RULES.get(node.op)
+    rule = RULES.get(node.op)
     count = rows_computed(graph, node)
     spans = rule(graph, node, count) if rule is not None else None
     if spans is None:
@@ -44,7 +44,7 @@ def rows(graph: Graph, node: Node) -> Rows:
     for role, tensor in operands.items():
         found = spans.get(role) or ((0, rows_of(graph, tensor)),) * count
         reads[tensor] = _united(reads[tensor], found) if tensor in reads else found
-    return Rows(count, reads, node.op in _CUT)
+    return Rows(count, reads, node.operator.banded)
 
 
 def in_arena(graph: Graph, tensor: str) -> bool:
@@ -156,7 +156,7 @@ def _unpadded(graph: Graph, node: Node, count: int) -> Spans | None:
     return {"dy": tuple((row + top, row + top + 1) for row in range(count))}
 
 
-_RULES: dict[str, _Rule] = {
+RULES: dict[str, _Rule] = {
     "conv2d": _slides,
     "depthwise": _slides,
     "average_pool": _slides,
@@ -179,9 +179,3 @@ _RULES: dict[str, _Rule] = {
     "lookup_backward_input": _alike,
     "gradient_add": _alike,
 }
-
-# Forward kernels, which take a band of rows.
-_CUT = (
-    *("conv2d", "depthwise", "average_pool", "max_pool", "fully_connected"),
-    *("add", "mul", "lookup", "softmax", "mask", "keep", "concatenate", "pad"),
-)

@@ -11,9 +11,9 @@ import numpy as np
 
 from tinyflash.errors import ModelError, shortened
 from tinyflash.graph import Array, Attrs, NoAttrs, Node, Port, Quant, Tensor
+from tinyflash.quantize.tables import Coding
 from tinyflash.read.flat import FlatModel, FlatOperator, FlatTensor, Option
 from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_MAPS
-from tinyflash.read.tables import Coding
 
 Shape = tuple[int, ...]
 

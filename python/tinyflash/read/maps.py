@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from tinyflash.graph import AxisAttrs, MeanAttrs, PadAttrs, TransposeAttrs, WindowAttrs
+from tinyflash.quantize.windows import output_size
 from tinyflash.read.importing import Layer, Shape
-from tinyflash.read.windows import fused_clip, output_size, window
+from tinyflash.read.windows import fused_clip, window
 
 
 def average_pool(layer: Layer) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, Number, SoftmaxAttrs, Tensor
-from tinyflash.read import tables
+from tinyflash.quantize import tables
+from tinyflash.quantize.tables import Coding, Operand, Table
 from tinyflash.read.importing import Layer, Shape
-from tinyflash.read.tables import Coding, Operand, Table
 from tinyflash.read.windows import fused_clip
 
 _BYTES = ("INT8", "UINT8")

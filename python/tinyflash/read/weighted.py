@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import DenseAttrs, Quant, Tensor, WindowAttrs
+from tinyflash.quantize.tables import check_rescaling
+from tinyflash.quantize.windows import output_size
 from tinyflash.read.importing import Layer
-from tinyflash.read.tables import check_rescaling
-from tinyflash.read.windows import fused_clip, output_size, window
+from tinyflash.read.windows import fused_clip, window
 
 _INT32_MAX = 2**31 - 1
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from tinyflash.graph import Graph, Node
 from tinyflash.lower.program import Planned
-from tinyflash.passes.layers import WEIGHTED
 from tinyflash.passes.source import with_source
 from tinyflash.plan import NONE, Placement, plan
 from tinyflash.report.timeline import filled, highest
@@ -70,7 +69,7 @@ def _kept(graph: Graph, alive: tuple[Placement, ...]) -> Iterator[Idea]:
     """Inputs that wait for an update."""
     for storage in (p.storage for p in alive):
         for node in graph.nodes:
-            if node.op.endswith("_update") and node.inputs.get("x") in storage.tensors:
+            if node.operator.updates and node.inputs.get("x") in storage.tensors:
                 yield Idea(
                     f"Train half as many input channels of {node.name}: what it keeps of its "
                     f"input is {storage.nbytes:,} bytes at the peak.",
@@ -82,7 +81,7 @@ def _shorter(planned: Planned) -> Iterator[Idea]:
     """Back-propagation that ends later: without the earliest trained layers, up to the first whose
     weights are trained, and without that one, too."""
     graph = planned.graph
-    trained = [n for n in graph.nodes if n.op in WEIGHTED and _is_trained(graph, n)]
+    trained = [n for n in graph.nodes if n.operator.weighted and _is_trained(graph, n)]
     first = next((i for i, n in enumerate(trained) if "w" in n.inputs), 0)
     for end in (first, first + 1):
         if 0 < end < len(trained):
@@ -110,9 +109,9 @@ def _needed_before(planned: Planned, last: Node) -> list[str]:
     comes behind it, and masks and inputs that are read there alone."""
     nodes = planned.graph.nodes
     end = max(i for i, node in enumerate(nodes) if node.layer == last.name)
-    stays = [n for n in nodes[: end + 1] if n.layer != last.name or n.op.endswith("_update")]
+    stays = [n for n in nodes[: end + 1] if n.layer != last.name or n.operator.updates]
     read = {t for node in stays for t in node.inputs.values()}
-    made = {t for n in stays if n.op not in ("mask", "keep") for t in n.outputs.values()}
+    made = {t for n in stays if n.operator.stage != "saved" for t in n.outputs.values()}
     return [
         p.storage.name
         for p in planned.plan.placements
@@ -125,7 +124,7 @@ def _smaller_maps(planned: Planned, alive: tuple[Placement, ...]) -> Iterator[Id
     graph, order = planned.graph, planned.plan
     node = graph.nodes[order.calls[order.peak_step].node]
     maps = [p.storage for p in alive if graph.tensors[p.storage.name].kind == "activation"][:2]
-    if maps and node.op in WEIGHTED:
+    if maps and node.operator.weighted:
         total = sum(storage.nbytes for storage in maps)
         names = " and ".join(storage.name for storage in maps)
         yield Idea(

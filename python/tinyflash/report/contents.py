@@ -6,8 +6,8 @@ from typing import Any
 
 from tinyflash.costs import multiply_adds
 from tinyflash.graph import Graph, Node
+from tinyflash.layers import in_channels
 from tinyflash.lower.program import Planned
-from tinyflash.passes.layers import WEIGHTED, in_channels
 from tinyflash.plan import NONE, Placement, plan
 from tinyflash.plan.calls import rows_computed, rows_of
 from tinyflash.report.timeline import Column, Curve, columns, filled
@@ -35,7 +35,7 @@ def plan_contents(planned: Planned) -> Fields:
 def _phases(graph: Graph, found: tuple[Column, ...]) -> Fields:
     """The first call of each part of a training step."""
     calls = {node: c.first for c in found for node in c.nodes}
-    loss = next((i for i, n in enumerate(graph.nodes) if n.op.endswith("_loss")), None)
+    loss = next((i for i, n in enumerate(graph.nodes) if n.operator.stage == "loss"), None)
     return {"forward": 0} if loss is None else {"forward": 0, "backward": calls[loss]}
 
 
@@ -92,7 +92,7 @@ def _kind(graph: Graph, placement: Placement) -> str:
         return "input"
     if graph.target and graph.target in tensors:
         return "target"
-    if any(node.op.endswith("_update") and node.inputs.get("x") in tensors for node in graph.nodes):
+    if any(node.operator.updates and node.inputs.get("x") in tensors for node in graph.nodes):
         return "kept"
     return graph.tensors[tensors[0]].kind
 
@@ -134,10 +134,11 @@ def _operation(graph: Graph, index: int, calls: int, column: Column, curve: Curv
 
 
 def _phase(node: Node) -> str:
-    if node.op.endswith("_update") or node.op == "advance":
+    """The part of a training step that a node belongs to."""
+    stage = node.operator.stage
+    if stage == "update":
         return "update"
-    backward = node.op.endswith(("_backward_input", "_loss")) or node.op == "gradient_add"
-    return "backward" if backward else "forward"
+    return "backward" if stage in ("loss", "gradient") else "forward"
 
 
 # ---- Streaming ----------------------------------------------------------------------------------
@@ -178,7 +179,7 @@ def network_contents(infer: Planned, train: Planned | None) -> list[Fields]:
     reaches it."""
     graph = infer.graph if train is None else train.graph
     derived = {node.layer for node in graph.nodes}
-    return [_layer(graph, n, n.name in derived) for n in graph.nodes if n.op in WEIGHTED]
+    return [_layer(graph, n, n.name in derived) for n in graph.nodes if n.operator.weighted]
 
 
 def _layer(graph: Graph, node: Node, reached: bool) -> Fields:

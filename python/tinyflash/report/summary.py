@@ -6,43 +6,36 @@ from dataclasses import asdict
 from typing import Any
 
 from tinyflash.boards import Board
-from tinyflash.build import stack_error, stack_needed
-from tinyflash.errors import BoardError
+from tinyflash.compiler import Compiled
+from tinyflash.fits import Fit
 from tinyflash.footprint import Footprint
 from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
 from tinyflash.guard import GuardCost
+from tinyflash.layers import in_channels
 from tinyflash.lower.constants import dead_channels
 from tinyflash.lower.program import Planned
-from tinyflash.passes.layers import WEIGHTED, in_channels
-from tinyflash.plan import Placement
-from tinyflash.program import Program
 from tinyflash.report.advice import advise
 from tinyflash.report.contents import network_contents, plan_contents, streaming
 
 Report = dict[str, Any]
 
 
-def make_report(
-    program: Program,
-    infer: Planned,
-    train: Planned | None,
-    board: Board | None,
-    used: Footprint | None,
-) -> Report:
-    """Sizes in bytes; the keys are stable. used: what the board's compiler makes of the library."""
-    largest = fuller(infer, train)
+def make_report(compiled: Compiled, fit: Fit | None = None) -> Report:
+    """Sizes in bytes; the keys are stable. fit: what the model takes of a board."""
+    program, infer, train = compiled.program, compiled.infer, compiled.train
+    largest, board = compiled.fuller, None if fit is None else fit.board
     guard = GuardCost.of(program, 1)
     return {
         "model": program.name,
         "hash": f"{program.hash:08x}",
         "board": None if board is None else board.name,
-        "sram_bytes": None if board is None else sram_bytes(program, board, used),
+        "sram_bytes": None if fit is None else fit.sram_bytes,
         "arena_bytes": program.arena_bytes,
-        "arena_lower_bound": lower_bound(infer, train),
+        "arena_lower_bound": compiled.lower_bound,
         "trainable_bytes": len(program.weights),
         **_bytes_by_use(train),
         "state_bytes": len(program.state),
-        **_bytes_of_code(used),
+        **_bytes_of_code(None if fit is None else fit.used),
         "frozen_bytes": len(program.flash),
         "guard_sample_bytes": guard.sample_bytes,
         "guard_snapshot_bytes": guard.snapshot_bytes,
@@ -96,18 +89,6 @@ def _bytes_of_code(used: Footprint | None) -> Report:
     return {**sizes, "stack_by_kernel": None if used is None else dict(used.kernels)}
 
 
-def fuller(infer: Planned, train: Planned | None) -> Planned:
-    """The one of the two whose arena is larger."""
-    if train is None or train.plan.arena_bytes < infer.plan.arena_bytes:
-        return infer
-    return train
-
-
-def lower_bound(infer: Planned, train: Planned | None) -> int:
-    """What the arena of both cannot undercut."""
-    return max(p.plan.lower_bound for p in (infer, train) if p is not None)
-
-
 def peak(planned: Planned) -> Report:
     """Where a plan is fullest, and what is there."""
     step = planned.plan.peak_step
@@ -135,7 +116,7 @@ def _trained(graph: Graph) -> list[Report]:
             "dead_channels": sum(dead_channels(graph, layer)),
         }
         for layer in graph.nodes
-        if layer.op in WEIGHTED
+        if layer.operator.weighted
         and (_trainable_bytes(graph, layer, "w") or _trainable_bytes(graph, layer, "b"))
     ]
 
@@ -147,54 +128,6 @@ def _kept(layer: Node) -> int:
 def _trainable_bytes(graph: Graph, layer: Node, role: str) -> int:
     tensor = graph.tensors.get(layer.inputs.get(role, ""))
     return tensor.nbytes if tensor is not None and tensor.kind == "trainable" else 0
-
-
-def check_fits(
-    program: Program,
-    infer: Planned,
-    train: Planned | None,
-    board: Board,
-    used: Footprint | None,
-) -> None:
-    """Raises BoardError if the model with the firmware around it is beyond the board."""
-    if used is not None and stack_needed(used.firmware_stack_bytes) > board.stack_bytes:
-        raise stack_error(board, used.firmware_stack_bytes)
-    ram = sram_bytes(program, board, used)
-    if ram > board.sram_bytes:
-        raise BoardError(
-            f"board {board.name}: {ram - board.sram_bytes:,} bytes of SRAM too small: arena "
-            f"{program.arena_bytes:,} + trained weights {len(program.weights):,} + state "
-            f"{len(program.state):,} + firmware {_firmware(program, used):,} + its stack "
-            f"{board.stack_bytes:,} > {board.sram_bytes:,}; at the arena's peak stand "
-            f"{_names(fuller(infer, train))}; "
-            "train fewer channels or layers, or take a larger board"
-        )
-    rom = len(program.flash) + len(program.weights) + len(program.state)
-    if rom > board.flash_bytes:
-        raise BoardError(
-            f"board {board.name}: {rom - board.flash_bytes:,} bytes of flash too small for "
-            f"{rom:,} bytes of weights; take a larger board or a smaller model"
-        )
-
-
-def sram_bytes(program: Program, board: Board, used: Footprint | None) -> int:
-    """All that this program takes on a board: model, firmware, and the stack that is reserved."""
-    model = program.arena_bytes + len(program.weights) + len(program.state)
-    return model + _firmware(program, used) + board.stack_bytes
-
-
-def _firmware(program: Program, used: Footprint | None) -> int:
-    """Variables of library and firmware, as far as they are known, and what the firmware adds to
-    the model's spaces: it holds each in units of 8 bytes, and one more (firmware/main.c)."""
-    spaces = (program.arena_bytes, len(program.weights), len(program.state))
-    added = sum(8 - nbytes % 8 for nbytes in spaces)
-    variables = 0 if used is None else used.static_bytes + used.firmware_static_bytes
-    return added + -(-variables // 8) * 8
-
-
-def _names(planned: Planned) -> str:
-    live: tuple[Placement, ...] = planned.plan.live_at(planned.plan.peak_step)
-    return ", ".join(f"{p.storage.name} ({p.storage.nbytes:,})" for p in live[:4])
 
 
 def as_text(report: Report) -> str:

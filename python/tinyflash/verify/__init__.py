@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 from tinyflash.errors import InternalError
-from tinyflash.graph import ROLES, Graph, Node, Port, Quant, Tensor
+from tinyflash.graph import Graph, Node, Port, Quant, Tensor
+from tinyflash.operators import OPERATORS
 from tinyflash.verify.shapes import check_node
 
 
@@ -81,8 +82,9 @@ def _check_quant(tensor: Tensor, quant: Quant, where: str) -> None:
 
 
 def _check_roles(graph: Graph, node: Node) -> None:
-    _require(node.op in ROLES, f"node {node.name} is a {node.op}, which is no operator")
-    for listed, operands in zip(ROLES[node.op], (node.inputs, node.outputs), strict=True):
+    _require(node.op in OPERATORS, f"node {node.name} is a {node.op}, which is no operator")
+    roles = (node.operator.inputs, node.operator.outputs)
+    for listed, operands in zip(roles, (node.inputs, node.outputs), strict=True):
         expected = listed.split()
         for role, tensor in operands.items():
             _require(any(_fits(role, e) for e in expected), f"{node.name} ({node.op}) has {role}")
@@ -93,7 +95,7 @@ def _check_roles(graph: Graph, node: Node) -> None:
 
 
 def _fits(role: str, listed: str) -> bool:
-    """Whether `role` is the one that an entry of ROLES lists."""
+    """Whether `role` is the one that an entry of OPERATORS lists."""
     bare = listed.strip("[]?")
     return role.rstrip("0123456789") == bare[:-1] if bare.endswith("*") else role == bare
 

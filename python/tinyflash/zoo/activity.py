@@ -16,10 +16,10 @@ from tinyflash.data.activity import ACTIVITIES, NONE, Floats, Labels, Recording,
 from tinyflash.graph import Quant
 from tinyflash.read import read
 from tinyflash.samples import Samples
+from tinyflash.scheme import scheme
 from tinyflash.zoo.coding import stored
 from tinyflash.zoo.drawing import draw
 from tinyflash.zoo.networks import path_of
-from tinyflash.zoo.schemes import scheme
 from tinyflash.zoo.task import Split, Task
 
 WINDOW = 128  # moments: 2.56 s

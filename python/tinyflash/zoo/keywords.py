@@ -10,8 +10,8 @@ from tinyflash.graph import Port
 from tinyflash.port import encode
 from tinyflash.read import read
 from tinyflash.samples import Samples
+from tinyflash.scheme import scheme
 from tinyflash.session import Int8Array
-from tinyflash.zoo.schemes import scheme
 from tinyflash.zoo.task import Split, Task
 
 KNOWN = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")

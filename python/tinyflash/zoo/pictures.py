@@ -12,9 +12,9 @@ from tinyflash.graph import Port
 from tinyflash.port import encode
 from tinyflash.read import read
 from tinyflash.samples import Samples
+from tinyflash.scheme import scheme
 from tinyflash.session import Int8Array
 from tinyflash.zoo.drawing import draw
-from tinyflash.zoo.schemes import scheme
 from tinyflash.zoo.task import Split, Task
 
 _FACES = (80, 20)  # to train with, to validate; the test is the other half, as in the demo

@@ -22,7 +22,7 @@ from tinyflash.graph import (
 )
 from tinyflash.lower.constants import DEAD_RATIO
 from tinyflash.passes.head import LOGIT_SCALE, WEIGHT_SCALE
-from tinyflash.read.fixedpoint import float32
+from tinyflash.quantize.fixedpoint import float32
 from tinyflash.zoo.fitting import Shape, Stored, drawn
 from tinyflash.zoo.published import Convolution, convolutions
 

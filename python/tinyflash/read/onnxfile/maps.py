@@ -8,11 +8,11 @@ import numpy as np
 
 from tinyflash.floatgraph.graph import Filling
 from tinyflash.graph import AxisAttrs, MeanAttrs, Window
+from tinyflash.quantize.windows import output_size
 from tinyflash.read.onnxfile.importing import Layer, Value
 from tinyflash.read.onnxfile.pointwise import affine
 from tinyflash.read.onnxfile.views import Shape, View, dense
 from tinyflash.read.onnxfile.windows import attribute_window, kernel_of, rounded_up
-from tinyflash.read.windows import output_size
 
 # ---- Pools --------------------------------------------------------------------------------------
 

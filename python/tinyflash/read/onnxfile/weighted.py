@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from tinyflash.floatgraph.graph import Floats, Weights
+from tinyflash.quantize.windows import output_size
 from tinyflash.read.onnxfile.importing import Constant, Layer
 from tinyflash.read.onnxfile.pointwise import affine
 from tinyflash.read.onnxfile.views import View, dense
 from tinyflash.read.onnxfile.windows import attribute_window
-from tinyflash.read.windows import output_size
 
 
 def conv(layer: Layer) -> None:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from tinyflash.graph import Pair, Window
+from tinyflash.quantize.windows import output_size, same_padding
 from tinyflash.read.onnxfile.importing import Layer
-from tinyflash.read.windows import output_size, same_padding
 
 Pads = tuple[int, int, int, int]  # top, left, bottom, right
 

@@ -35,4 +35,4 @@ def finish(
 def _int8_accuracy(graph: Graph, samples: FloatSamples) -> float:
     assert graph.input.quant is not None
     x = stored(samples[0], graph.input.quant)
-    return evaluate(Session(compile_model(graph).program), Samples(x, samples[1])).accuracy
+    return evaluate(Session(compile_model(graph).program), Samples(x, samples[1])).score
