@@ -1,4 +1,5 @@
-"""docs/python.md: its examples run, in order, each going on from those before it."""
+"""docs/python.md: its examples run, in order, each going on from those before it; and those of
+other pages that need nothing but tinyflash."""
 
 import subprocess
 import sys
@@ -68,3 +69,9 @@ def test_its_examples_run(folder, monkeypatch, capsys):
     with flashed(folder) as names["port"]:
         exec(compile(on_a_board, "docs/python.md, on a board", "exec"), names)
     assert names["learned"] != names["compiled"].program.weights
+
+
+@pytest.mark.parametrize("name", ["docs/tutorial.md", "python/tinyflash/zoo/README.md"])
+def test_examples_of_other_pages_run(name, capsys):
+    for example in code(page(name), "python"):
+        exec(compile(example, name, "exec"), {})
