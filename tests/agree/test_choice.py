@@ -11,17 +11,17 @@ from tests.support.graphs import Layer, Net, same
 from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.passes.channels import region_of
+from tinyflash.compiler.passes.choose import choose_channels
 from tinyflash.compiler.pipeline import training_graph
-from tinyflash.data import mlperf_tiny
+from tinyflash.compiler.verify import verify
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Tensor, Window
-from tinyflash.host import Session
-from tinyflash.passes.channels import region_of
-from tinyflash.passes.choose import choose_channels
 from tinyflash.read import read
 from tinyflash.reference import Machine
+from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import Scheme, parse_scheme, resolve
-from tinyflash.verify import verify
+from tinyflash.zoo.sources import mlperf_tiny
 
 CHOICE = "[[update]]\nbias = true\nweights = 0.4\nchannels = 'largest'\n"
 EXPAND, POINT = Layer(zero=-128), Layer(zero=-20)
@@ -109,7 +109,7 @@ def test_a_new_order_changes_no_bit_of_training() -> None:
 def test_what_was_learned_is_written_in_the_order_of_the_source() -> None:
     graph = network()
     compiled = compile_model(graph, parse_scheme(BUT_THE_FIRST), seed=2)
-    session, rng = Session(compiled.program), np.random.default_rng(2)
+    session, rng = HostSession(compiled.program), np.random.default_rng(2)
     for step in range(6):
         session.train_step(rng.integers(-128, 128, 108, dtype=np.int8), step % 4, 0.1)
     whole = Machine(compiled.learned(session.weights))

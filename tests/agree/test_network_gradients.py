@@ -19,9 +19,9 @@ from tests.support.autograd import (
 )
 from tests.support.graphs import Layer, Net, same, sample
 
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.losses import mark_logits
 from tinyflash.graph import Clip, Graph, Window
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.losses import mark_logits
 from tinyflash.program import Factor
 from tinyflash.reference import Machine
 from tinyflash.reference.environment import LAYERS

@@ -11,11 +11,11 @@ from tests.support.random_graphs import random_graph
 from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler.passes.recompute import recompute
+from tinyflash.compiler.verify import verify
 from tinyflash.graph import Graph, Node, Window
-from tinyflash.host import Session
-from tinyflash.passes.recompute import recompute
+from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import Scheme, parse_scheme
-from tinyflash.verify import verify
 
 ALL = parse_scheme("[[update]]\nweights = 1\nbias = true")
 
@@ -42,7 +42,7 @@ def recomputed(graph: Graph) -> tuple[Node, ...]:
 
 
 def learned(compiled: Compiled, seed: int) -> bytes:
-    session, rng = Session(compiled.program), np.random.default_rng(seed)
+    session, rng = HostSession(compiled.program), np.random.default_rng(seed)
     for step in range(4):
         x = rng.integers(-128, 128, compiled.program.input_bytes, dtype=np.int8)
         target = rng.integers(-128, 128, compiled.program.target_bytes, dtype=np.int8)

@@ -13,16 +13,16 @@ from tests.support.networks import NETWORKS
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.pipeline import training_graph
-from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
 from tinyflash.errors import ModelError
 from tinyflash.graph import Clip, ClipAttrs, Graph, WindowAttrs
-from tinyflash.host import Session
-from tinyflash.port import decode, encode
 from tinyflash.quantize import quantize
 from tinyflash.read import read
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.units import decode, encode
 from tinyflash.scheme import parse_scheme
 from tinyflash.write.tflite import write_tflite
 from tinyflash.zoo.networks import path_of
+from tinyflash.zoo.sources import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
 
 OWN = ("activity", "digits")
 
@@ -106,7 +106,7 @@ def test_padding_that_is_neither_same_nor_valid_is_an_operator(
     path = written(graph, tmp_path)
     assert "pad" in [n.op for n in read(path).nodes]
     samples = random_samples(graph.input, 50, seed=2)
-    infer = Session(compile_model(graph).program).infer
+    infer = HostSession(compile_model(graph).program).infer
     for x, y in zip(encode(graph.input, samples), oracle(path, samples), strict=True):
         np.testing.assert_array_equal(decode(graph.output, infer(x)), y.ravel())
 

@@ -5,18 +5,18 @@ import signal
 
 import pytest
 
+from tinyflash.boards.emulator import Emulator
 from tinyflash.compiler import compile_model
 from tinyflash.demo.runs import Run
-from tinyflash.device import Emulator
 from tinyflash.errors import LinkError
-from tinyflash.host import Session as HostSession
-from tinyflash.learned import Learned
 from tinyflash.read import read
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.learned import Learned
+from tinyflash.runtime.state import pack, unpack
 from tinyflash.scheme import Rule, Scheme
 from tinyflash.scheme.optimizer import Optimizer, Rates
-from tinyflash.sessions import open_session
-from tinyflash.state import pack, unpack
-from tinyflash.training import Recipe, evaluate, train
+from tinyflash.training.loop import Recipe, evaluate, train
+from tinyflash.training.open import open_session
 
 GUARD = 9  # held-out samples
 HOW = Recipe(epochs=2, rate=0.05, seed=3, warmup=5)
@@ -128,7 +128,7 @@ def test_an_emulator_that_dies_in_the_middle_is_one_clear_error(
             super().__init__(*given)
             started.append(self)
 
-    monkeypatch.setattr("tinyflash.sessions.Emulator", Noted)
+    monkeypatch.setattr("tinyflash.training.open.Emulator", Noted)
     with open_session(compiled, board, firmware_folder) as device:
         device.infer(samples.x[0])
         os.kill(started[0].pid, signal.SIGKILL)

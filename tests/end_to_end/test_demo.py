@@ -11,9 +11,9 @@ from tinyflash.compiler import prepare
 from tinyflash.demo import runs
 from tinyflash.demo import task as tasks
 from tinyflash.errors import InternalError
-from tinyflash.host import Session
-from tinyflash.job import Job, make_ready, run
+from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import scheme
+from tinyflash.training.job import Job, make_ready, run
 
 KEYS = {
     "board",
@@ -88,7 +88,7 @@ def test_a_board_that_disagrees_is_reported(small, tmp_path, monkeypatch):
 def test_in_full_it_learns_the_task_and_the_classifier_alone_does_not(task):
     graph, job = task
     ready = make_ready(prepare(graph, scheme("person_faces")), job)
-    trained = run(job, Session(ready.compiled.program), ready)
+    trained = run(job, HostSession(ready.compiled.program), ready)
     assert trained.before.score == 50.0
     assert trained.after.score >= 94.0
     assert trained.after.score > runs.head_only_accuracy(graph, job, 0)

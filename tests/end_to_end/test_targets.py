@@ -6,13 +6,13 @@ from tests.support.models import RELU, File
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.errors import DataError
-from tinyflash.host import Session as HostSession
-from tinyflash.objective import objective_of
 from tinyflash.read import read
-from tinyflash.samples import Samples
+from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import parse_scheme
-from tinyflash.sessions import open_session
-from tinyflash.training import Recipe, evaluate, train
+from tinyflash.training.loop import Recipe, evaluate, train
+from tinyflash.training.open import open_session
+from tinyflash.training.samples import Samples
+from tinyflash.training.targets import objective_of
 
 SCHEME = 'loss = "{}"\n[[update]]\nweights = 1.0\nbias = true\n'
 LOSSES = ("mean_squared_error", "binary_cross_entropy")

@@ -11,10 +11,10 @@ from tests.support.learner import learner
 from tests.support.pipes import PipePort
 
 from tinyflash.boards import Board, boards
-from tinyflash.build import build_firmware
+from tinyflash.boards.firmware import build_firmware
 from tinyflash.compiler import Compiled
-from tinyflash.device.link import Link
-from tinyflash.device.session import DeviceSession
+from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.session import DeviceSession
 from tinyflash.sources import library_sources
 from tinyflash.write.model import write_model
 

@@ -11,12 +11,12 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from tests.support.compilers import path_without_stand_ins
 
-from tinyflash import build
 from tinyflash.boards import Board, boards, load_board, read_board
-from tinyflash.build import build_firmware, firmware_board, firmware_size
+from tinyflash.boards import firmware as build
+from tinyflash.boards.firmware import build_firmware, firmware_board, firmware_size
+from tinyflash.boards.fits import check_fits
 from tinyflash.compiler import compile_model
 from tinyflash.errors import BoardError, BuildError
-from tinyflash.fits import check_fits
 from tinyflash.read import read
 from tinyflash.scheme import Rule, Scheme
 from tinyflash.write.model import write_model

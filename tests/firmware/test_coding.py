@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pytest
 from tests.support.pipes import PipePort
 
-from tinyflash.device.coding import RAW, chunks
-from tinyflash.device.link import Link
-from tinyflash.device.protocol import SAMPLE_HEAD, Purpose, Type
-from tinyflash.device.session import DeviceSession
 from tinyflash.errors import LinkError
+from tinyflash.runtime.device.coding import RAW, chunks
+from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.protocol import SAMPLE_HEAD, Purpose, Type
+from tinyflash.runtime.device.session import DeviceSession
 
 Sample = npt.NDArray[np.int8]
 SHAPE = (25, 40, 3)

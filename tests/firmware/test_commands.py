@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tests.support.pipes import PipePort
 
-from tinyflash.device import protocol
-from tinyflash.device.link import Link
-from tinyflash.device.protocol import Purpose, Space, Type
-from tinyflash.device.session import DeviceSession
 from tinyflash.errors import DataError, LinkError
+from tinyflash.runtime.device import protocol
+from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.protocol import Purpose, Space, Type
+from tinyflash.runtime.device.session import DeviceSession
 
 HASH = 0x1234ABCD
 SAMPLE = np.random.default_rng(1).integers(-128, 128, 3000).astype(np.int8)

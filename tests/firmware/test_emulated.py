@@ -14,11 +14,12 @@ import pytest
 import serial
 
 from tinyflash.boards import Board
-from tinyflash.build import firmware_size
-from tinyflash.device import DeviceSession, Emulator, protocol, session
-from tinyflash.device.frames import Frame, encode
-from tinyflash.device.protocol import Type
+from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.firmware import firmware_size
 from tinyflash.errors import BoardError, BuildError, LinkError
+from tinyflash.runtime.device import DeviceSession, protocol, session
+from tinyflash.runtime.device.frames import Frame, encode
+from tinyflash.runtime.device.protocol import Type
 
 SAMPLE = np.random.default_rng(2).integers(-128, 128, 3000).astype(np.int8)
 Emulated = tuple[Board, Path]

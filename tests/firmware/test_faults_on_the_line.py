@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from tests.support.pipes import PipePort
 
-from tinyflash.device import protocol
-from tinyflash.device.frames import Decoder, Frame, encode
-from tinyflash.device.link import Link
-from tinyflash.device.protocol import Type
-from tinyflash.device.session import DeviceSession
 from tinyflash.errors import LinkError
+from tinyflash.runtime.device import protocol
+from tinyflash.runtime.device.frames import Decoder, Frame, encode
+from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.protocol import Type
+from tinyflash.runtime.device.session import DeviceSession
 
 SAMPLE = np.random.default_rng(1).integers(-128, 128, 3000).astype(np.int8)
 

@@ -8,7 +8,7 @@ from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyflash.device.frames import Decoder, Frame, decode, encode
+from tinyflash.runtime.device.frames import Decoder, Frame, decode, encode
 
 BYTE = st.integers(0, 255)
 FRAMES = st.builds(Frame, type=BYTE, sequence=BYTE, body=st.binary(max_size=600))

@@ -12,12 +12,13 @@ from elftools.elf.elffile import ELFFile
 from tests.support.graphs import Net
 
 from tinyflash.boards import Board, load_board, read_board
-from tinyflash.build import build_firmware
+from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.firmware import build_firmware
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.device import DeviceSession, Emulator
 from tinyflash.errors import BoardError
-from tinyflash.host import Session
 from tinyflash.paths import source_root
+from tinyflash.runtime.device import DeviceSession
+from tinyflash.runtime.host import HostSession
 from tinyflash.sources import kernel_sets, kernels_of, library_sources
 
 MODULES = ("boards", "build", "footprint.compiled", "lower.program")
@@ -85,7 +86,7 @@ def test_a_board_gets_the_kernels_of_its_sets(tmp_path: Path) -> None:
     assert functions(elf) == set(symbols)
     sample = np.arange(48).reshape(4, 4, 3).astype(np.int8)
     with Emulator(board, elf) as emulator, DeviceSession(emulator, plain.program.hash) as device:
-        assert np.array_equal(device.infer(sample), Session(model.program).infer(sample))
+        assert np.array_equal(device.infer(sample), HostSession(model.program).infer(sample))
 
 
 @pytest.mark.usefixtures("sources")

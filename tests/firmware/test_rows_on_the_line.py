@@ -16,16 +16,17 @@ from tests.support.learner import SCHEME
 from tests.support.pipes import PipePort
 
 from tinyflash.boards import Board
-from tinyflash.build import build_firmware
+from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.firmware import build_firmware
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.device import DeviceSession, Emulator, protocol
-from tinyflash.device.frames import Decoder, Frame, encode
-from tinyflash.device.link import Link, Port
-from tinyflash.device.protocol import Type
-from tinyflash.device.rows import Rows
 from tinyflash.errors import LinkError
 from tinyflash.graph import Graph
-from tinyflash.host import Session
+from tinyflash.runtime.device import DeviceSession, protocol
+from tinyflash.runtime.device.frames import Decoder, Frame, encode
+from tinyflash.runtime.device.link import Link, Port
+from tinyflash.runtime.device.protocol import Type
+from tinyflash.runtime.device.rows import Rows
+from tinyflash.runtime.host import HostSession
 
 SHAPE = (9, 120, 5)  # a row is longer than a frame
 RATE = 0.05
@@ -60,14 +61,14 @@ def by_rows(graph: Graph) -> Compiled:
 
 
 @pytest.fixture(scope="module")
-def expected(graph: Graph) -> Session:
+def expected(graph: Graph) -> HostSession:
     """The host, with whole pictures, after three steps."""
-    session = Session(compiled(graph, row_source=False).program)
+    session = HostSession(compiled(graph, row_source=False).program)
     three_steps(session)
     return session
 
 
-def three_steps(session: Session | DeviceSession) -> None:
+def three_steps(session: HostSession | DeviceSession) -> None:
     for label, sample in enumerate(SAMPLES):
         session.train_step(sample, label, RATE)
 
@@ -87,7 +88,7 @@ def begin(firmware: Path, ports: list[PipePort]) -> Callable[[], PipePort]:
 
 
 def test_rows_over_the_line_give_the_same_bytes(
-    begin: Callable[[], PipePort], expected: Session
+    begin: Callable[[], PipePort], expected: HostSession
 ) -> None:
     with DeviceSession(Link(begin())) as device:
         assert device.info.row_bytes == 600
@@ -97,7 +98,9 @@ def test_rows_over_the_line_give_the_same_bytes(
 
 
 @pytest.mark.parametrize("board", EMULATED, ids=lambda board: board.name)
-def test_and_on_boards(board: Board, by_rows: Compiled, expected: Session, tmp_path: Path) -> None:
+def test_and_on_boards(
+    board: Board, by_rows: Compiled, expected: HostSession, tmp_path: Path
+) -> None:
     by_rows.write(tmp_path)
     elf = build_firmware(tmp_path, board, tmp_path)
     with Emulator(board, elf) as emulator, DeviceSession(emulator) as device:
@@ -119,7 +122,9 @@ def unanswered(port: Port) -> list[Frame]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_noisy_line(seed: int, firmware: Path, ports: list[PipePort], expected: Session) -> None:
+def test_a_noisy_line(
+    seed: int, firmware: Path, ports: list[PipePort], expected: HostSession
+) -> None:
     port = NoisyPort(firmware)
     ports.append(port)
     port.arm(seed, 0.25)
@@ -131,7 +136,7 @@ def test_a_noisy_line(seed: int, firmware: Path, ports: list[PipePort], expected
 
 
 def test_a_guard_judges_by_whole_samples(begin: Callable[[], PipePort], graph: Graph) -> None:
-    host = Session(compiled(graph, row_source=True).program)
+    host = HostSession(compiled(graph, row_source=True).program)
     with DeviceSession(Link(begin())) as device:
         reports = []
         for session in (host, device):

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyflash import build
+from tinyflash.boards import firmware as build
 from tinyflash.boards import load_board
-from tinyflash.build import build_firmware, firmware_size
+from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.firmware import build_firmware, firmware_size
+from tinyflash.boards.fits import check_fits
+from tinyflash.boards.footprint import footprint
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.device import DeviceSession, Emulator
 from tinyflash.errors import BoardError, LinkError
-from tinyflash.fits import check_fits
-from tinyflash.footprint import footprint
 from tinyflash.paths import source_root
+from tinyflash.runtime.device import DeviceSession
 
 MODEL = Path(__file__).parent / "model"
 SAMPLE = np.random.default_rng(6).integers(-128, 128, (3, 72)).astype(np.int8)

@@ -11,14 +11,14 @@ import pytest
 from tests.firmware.conftest import build_for_host
 from tests.support.pipes import PipePort
 
-from tinyflash.device import protocol
-from tinyflash.device.link import Link
-from tinyflash.device.protocol import Purpose, Type
-from tinyflash.device.session import DeviceSession
 from tinyflash.errors import DataError, LinkError
-from tinyflash.host.schedule import rate_at
-from tinyflash.schedule import Schedule
-from tinyflash.state import unpack
+from tinyflash.runtime.device import protocol
+from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.protocol import Purpose, Type
+from tinyflash.runtime.device.session import DeviceSession
+from tinyflash.runtime.host.schedule import rate_at
+from tinyflash.runtime.schedule import Schedule
+from tinyflash.runtime.state import unpack
 
 RANDOM = np.random.default_rng(3)
 SAMPLE = RANDOM.integers(-128, 128, 1000).astype(np.int8)

@@ -11,16 +11,16 @@ from tests.firmware.conftest import GUARD_SAMPLES
 from tests.support.pipes import PipePort
 
 from tinyflash.compiler import Compiled
-from tinyflash.device import protocol
-from tinyflash.device.guard import Action
-from tinyflash.device.link import Link
-from tinyflash.device.protocol import Purpose, Space, Type
-from tinyflash.device.session import DeviceSession
 from tinyflash.errors import DataError, LinkError
-from tinyflash.host import Session
-from tinyflash.samples import Samples
-from tinyflash.schedule import KINDS, Kind, Schedule
-from tinyflash.session import Session as AnySession
+from tinyflash.runtime.device import protocol
+from tinyflash.runtime.device.guard import Action
+from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.protocol import Purpose, Space, Type
+from tinyflash.runtime.device.session import DeviceSession
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.schedule import KINDS, Kind, Schedule
+from tinyflash.runtime.session import Session as AnySession
+from tinyflash.training.samples import Samples
 
 ABSURD = 90.0
 
@@ -55,7 +55,7 @@ def refused(device: DeviceSession, why: str, kind: Type, body: bytes = b"") -> N
 def test_a_schedule_runs_on_the_device(
     guarded: DeviceSession, learner: Compiled, kind: Kind
 ) -> None:
-    host = Session(learner.program)
+    host = HostSession(learner.program)
     for session in (guarded, host):
         session.train_step(TRAIN.x[0], 0, 0.1)  # the schedule begins where it is set
         session.set_schedule(Schedule(kind, 0.1, 25, 5))
@@ -69,7 +69,7 @@ def test_a_schedule_follows_the_training_step_counter(
     guarded: DeviceSession, learner: Compiled
 ) -> None:
     """Weights and state of step 10 restored: steps 10 to 20 again, to the same bytes."""
-    for session in (guarded, Session(learner.program)):
+    for session in (guarded, HostSession(learner.program)):
         session.set_schedule(Schedule("cosine", 0.1, 20))
         train(session, 0, 10)
         weights, state = session.weights, session.state
@@ -84,7 +84,7 @@ def test_training_needs_a_rate(guarded: DeviceSession, learner: Compiled) -> Non
     with pytest.raises(LinkError, match="has no learning rate; send one, or set a schedule"):
         train(guarded, 0, 1)
     with pytest.raises(DataError, match="no learning rate; give one, or set a schedule"):
-        train(Session(learner.program), 0, 1)
+        train(HostSession(learner.program), 0, 1)
     guarded.set_schedule(Schedule("constant", 0.1, 5))
     guarded.reset()
     with pytest.raises(LinkError, match="has no learning rate"):
@@ -109,7 +109,7 @@ def test_a_schedule_out_of_range_is_refused(guarded: DeviceSession, at: int, val
 def test_the_guard_of_the_device_is_that_of_the_host(
     guarded: DeviceSession, learner: Compiled, rate: float
 ) -> None:
-    host = Session(learner.program)
+    host = HostSession(learner.program)
     reports = []
     for session in (guarded, host):
         told = [session.start_guard(HELD_OUT.x, HELD_OUT.y, 6, 1)]

@@ -15,9 +15,9 @@ from tests.fuzz.mutator import flip
 from tests.fuzz.target import MOST_MACS, Target, refusals_allowed
 from tests.support.onnxmodels import NETWORKS
 
-from tinyflash.floatgraph import FloatGraph
 from tinyflash.quantize import quantize
-from tinyflash.read.onnx import read_onnx
+from tinyflash.quantize.floatgraph import FloatGraph
+from tinyflash.read.onnx.reader import read_onnx
 
 OPERATORS = (
     *("Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "Div", "Flatten"),

@@ -12,10 +12,10 @@ from tests.support.networks import NETWORKS
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.graph import Graph
-from tinyflash.objective import objective_of
 from tinyflash.paths import source_root
 from tinyflash.read import read
 from tinyflash.scheme import load_scheme
+from tinyflash.training.targets import objective_of
 
 WORDS = tuple(
     word.encode()

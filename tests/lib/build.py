@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.support.compilers import compile_program
 
 from tinyflash.boards import Board
+from tinyflash.boards.toolchain import ARM, QEMU
 from tinyflash.sources import library_sources
-from tinyflash.toolchain import ARM, QEMU
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120  # seconds

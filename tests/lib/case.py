@@ -17,7 +17,7 @@ from tinyflash.graph import Node
 from tinyflash.program import Buffer, Call, Record, Row, Space
 from tinyflash.reference.environment import Environment
 from tinyflash.reference.operators import OPERATORS
-from tinyflash.state import SCALE_BYTES, scale_offset
+from tinyflash.runtime.state import SCALE_BYTES, scale_offset
 
 GAP = 4  # bytes between tensors, where nothing may be written
 WRITABLE = (Space.WEIGHTS, Space.STATE, Space.ARENA)

@@ -9,11 +9,11 @@ import numpy as np
 from tests.lib.case import Case, capture
 from tests.support.graphs import Layer, Net, same, sample
 
+from tinyflash.compiler.passes.descend import descend
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.sparsify import sparsify
 from tinyflash.graph import Clip, Graph, Node, Taken, Tensor
 from tinyflash.layers import in_channels, out_channels
-from tinyflash.passes.descend import descend
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.sparsify import sparsify
 from tinyflash.program import Factor
 from tinyflash.reference.environment import LAYERS, Environment
 from tinyflash.reference.operators import OPERATORS

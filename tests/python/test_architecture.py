@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tinyflash.boards import load_board
-from tinyflash.build import can_compile, compile_objects
-from tinyflash.footprint.objects import CompiledUnit, read_unit
+from tinyflash.boards.firmware import can_compile, compile_objects
+from tinyflash.boards.footprint.objects import CompiledUnit, read_unit
 from tinyflash.paths import source_root
 
 ROOT = source_root()

@@ -10,21 +10,21 @@ import pytest
 from tests.python import networks
 from tests.support.random_graphs import random_graph
 
-from tinyflash import floatgraph
-from tinyflash.bench import operators as in_torch
+from tinyflash.bench.accuracy.run import operators as in_torch
 from tinyflash.compiler import compile_model
-from tinyflash.floatgraph import run as in_float
-from tinyflash.lower import program as lowering
+from tinyflash.compiler.lower import program as lowering
+from tinyflash.compiler.passes import differentiate
+from tinyflash.compiler.plan import rows
+from tinyflash.compiler.plan.check import _BANDED, _MAY_OVERWRITE, _ROW_BY_ROW, _VIEWS, _WINDOWS
+from tinyflash.compiler.verify import operands, shapes
 from tinyflash.operators import NETWORK, OPERATORS, WEIGHTED, Operator
-from tinyflash.passes import differentiate
 from tinyflash.paths import source_root
-from tinyflash.plan import rows
-from tinyflash.plan.check import _BANDED, _MAY_OVERWRITE, _ROW_BY_ROW, _VIEWS, _WINDOWS
 from tinyflash.program import SOURCE
+from tinyflash.quantize import floatgraph
+from tinyflash.quantize.floatgraph import run as in_float
 from tinyflash.read import read
 from tinyflash.reference import environment
 from tinyflash.reference import operators as reference
-from tinyflash.verify import operands, shapes
 from tinyflash.write import tflite
 
 ALL = set(OPERATORS)

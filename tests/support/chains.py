@@ -7,10 +7,10 @@ from itertools import groupby
 import numpy as np
 from tests.support.graphs import Net
 
+from tinyflash.compiler.plan.calls import Order, whole
+from tinyflash.compiler.plan.rows import rows
+from tinyflash.compiler.plan.stream import stream
 from tinyflash.graph import Clip, Graph, Window
-from tinyflash.plan.calls import Order, whole
-from tinyflash.plan.rows import rows
-from tinyflash.plan.stream import stream
 
 
 def streamed_throughout(graph: Graph) -> Order:

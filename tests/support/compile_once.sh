@@ -33,7 +33,7 @@ fi
 
 key=$({
     echo "$compiler $options"
-    "$compiler" "$@" -E 2>/dev/null
+    "$compiler" "$@" -E -fno-working-directory 2>/dev/null
 } | sha256sum)
 kept=$links/${key%% *}
 if ! [ -f "$kept.o" ]; then

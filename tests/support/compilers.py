@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tinyflash.toolchain import ARM
+from tinyflash.boards.toolchain import ARM
 
 STAND_IN = Path(__file__).with_name("compile_once.sh")
 PYTHONS_OWN = (sysconfig.get_config_var("CC") or "cc").split()[0]

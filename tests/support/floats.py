@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinyflash.floatgraph import FloatGraph, FloatNode, Source, Weights
 from tinyflash.graph import MeanAttrs, Window
+from tinyflash.quantize.floatgraph import FloatGraph, FloatNode, Source, Weights
 
 SHAPE = (9, 7, 3)
 INF = float("inf")

@@ -26,12 +26,12 @@ from tests.support.onnxfile import OnnxFile
 from tinyflash.compiler import compile_model
 from tinyflash.errors import TinyflashError
 from tinyflash.graph import Port, Quant
-from tinyflash.learned import load_learned
 from tinyflash.program import Program
 from tinyflash.read import read
-from tinyflash.read.onnx import read_onnx
-from tinyflash.samples import load_inputs, load_samples
+from tinyflash.read.onnx.reader import read_onnx
+from tinyflash.runtime.learned import load_learned
 from tinyflash.scheme import load_scheme
+from tinyflash.training.samples import load_inputs, load_samples
 
 ADDRESS_SPACE = 1 << 30  # bytes that the reading process may ask for
 SECONDS = 120  # that it may take for all, on a busy machine; alone it takes 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyflash.reference.environment import Environment
-from tinyflash.state import Header, Scale, pack
+from tinyflash.runtime.state import Header, Scale, pack
 
 
 def state_bytes(env: Environment) -> bytes:

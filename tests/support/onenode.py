@@ -23,8 +23,8 @@ from tests.support.autograd import (
 )
 from tests.support.graphs import PLAIN, Layer, Net, same
 
+from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.graph import LookupAttrs, Node, PartAttrs, SoftmaxAttrs
-from tinyflash.passes.differentiate import differentiate
 from tinyflash.reference import Machine, operators
 from tinyflash.reference.arith import factor_of
 from tinyflash.reference.constants import scale_of, weight_scales

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from tinyflash.plan.lifetimes import Storage
-from tinyflash.plan.problem import Overlap, Problem
+from tinyflash.compiler.plan.lifetimes import Storage
+from tinyflash.compiler.plan.problem import Overlap, Problem
 
 UNIT = 4  # the alignment
 

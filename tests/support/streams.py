@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tinyflash.compiler import Compiled
+from tinyflash.compiler.lower import lower
+from tinyflash.compiler.lower.program import Planned
+from tinyflash.compiler.plan import Placement, Plan, plan
+from tinyflash.compiler.plan.calls import Call, rows_computed, rows_of
+from tinyflash.compiler.plan.lifetimes import Storage
 from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, WindowAttrs
-from tinyflash.lower import lower
-from tinyflash.lower.program import Planned
-from tinyflash.plan import Placement, Plan, plan
-from tinyflash.plan.calls import Call, rows_computed, rows_of
-from tinyflash.plan.lifetimes import Storage
 from tinyflash.program import Program
 
 WINDOWED = ("conv2d", "depthwise", "average_pool", "max_pool")

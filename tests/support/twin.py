@@ -6,10 +6,10 @@ import numpy as np
 from tests.support.memory import state_bytes, weights_bytes
 
 from tinyflash.compiler import Compiled
-from tinyflash.host import Session
 from tinyflash.reference import Machine
 from tinyflash.reference.arith import factor_of
-from tinyflash.state import pack, unpack
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.state import pack, unpack
 
 FINER = 5  # bits
 
@@ -40,7 +40,7 @@ class Twin:
         return weights_bytes(self.trainer.environment)
 
 
-def _make_finer(session: Session, twin: Twin, index: int) -> None:
+def _make_finer(session: HostSession, twin: Twin, index: int) -> None:
     """Lowers one gain, in both."""
     header, scales = unpack(session.state)
     index %= len(scales)
@@ -50,13 +50,13 @@ def _make_finer(session: Session, twin: Twin, index: int) -> None:
     twin.trainer.environment.scale_list[index].gain = finer
 
 
-def train_side_by_side(compiled: Compiled, seed: int, steps: int) -> Session:
+def train_side_by_side(compiled: Compiled, seed: int, steps: int) -> HostSession:
     """Trains in C and in numpy on random samples at random rates.
 
     After each step the outcome, all weights and state, and an inference must be the same. Before
     each third step a gradient's scale is made too fine, so that many of its elements saturate.
     """
-    session, twin = Session(compiled.program), Twin(compiled, seed)
+    session, twin = HostSession(compiled.program), Twin(compiled, seed)
     rng = np.random.default_rng(seed)
     assert session.state == twin.state
     assert session.weights == twin.weights

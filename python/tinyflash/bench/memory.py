@@ -7,20 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyflash.boards import Board
+from tinyflash.boards.footprint import footprint
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.costs import multiply_adds
-from tinyflash.data import mlperf_tiny
+from tinyflash.compiler.costs import multiply_adds
+from tinyflash.compiler.lower.program import Planned
+from tinyflash.compiler.plan import QUICK, Effort
+from tinyflash.compiler.plan.calls import rows_computed
 from tinyflash.errors import DataError
-from tinyflash.footprint import footprint
 from tinyflash.graph import Graph
-from tinyflash.lower.program import Planned
-from tinyflash.plan import QUICK, Effort
-from tinyflash.plan.calls import rows_computed
 from tinyflash.read import read
-from tinyflash.report.summary import peak
 from tinyflash.scheme import Scheme, scheme
+from tinyflash.show.report.summary import peak
 from tinyflash.zoo import published
 from tinyflash.zoo.reference import reference_network
+from tinyflash.zoo.sources import mlperf_tiny
 
 # Networks of MLPerf Tiny: what they are called, their file, and a scheme of the package.
 _TINY = {

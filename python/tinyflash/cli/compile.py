@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from tinyflash.boards import load_board
+from tinyflash.boards.fits import check_fits
 from tinyflash.cli import options, scheme_option
 from tinyflash.compiler import compile_model, prepare
-from tinyflash.fits import check_fits
-from tinyflash.plan import Effort
+from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
-from tinyflash.report import write_compilation
 from tinyflash.scheme import Scheme, load_scheme
+from tinyflash.show.report import write_compilation
 from tinyflash.sources import REFERENCE
 
 

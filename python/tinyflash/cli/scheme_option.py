@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from tinyflash.boards import Board
-from tinyflash.budget import Choice, choose_scheme
 from tinyflash.compiler import Prepared
-from tinyflash.console import say
 from tinyflash.errors import SchemeError
 from tinyflash.files import write_bytes
 from tinyflash.scheme.text import scheme_text
+from tinyflash.search.budget import Choice, choose_scheme
+from tinyflash.show.console import say
 
 _UNITS = {"": 1, "B": 1, "K": 1024, "KB": 1024, "M": 1024**2, "MB": 1024**2}
 

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import click
 
-from tinyflash import job as jobs
 from tinyflash.boards import load_board
 from tinyflash.cli import options, scheme_option
 from tinyflash.compiler import prepare
-from tinyflash.console import say
-from tinyflash.guard import GuardReport
-from tinyflash.health import Anatomy, complaints
-from tinyflash.health_plot import draw_health
-from tinyflash.job import Job, Trained, Watch, load_job, make_ready
-from tinyflash.learned import load_learned
-from tinyflash.plan import Effort
+from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
-from tinyflash.schedule import Kind
+from tinyflash.runtime.guard import GuardReport
+from tinyflash.runtime.learned import load_learned
+from tinyflash.runtime.schedule import Kind
 from tinyflash.scheme import Scheme, load_scheme
-from tinyflash.sessions import open_session
-from tinyflash.training import Recipe
+from tinyflash.show.console import say
+from tinyflash.training import job as jobs
+from tinyflash.training.health import Anatomy, complaints
+from tinyflash.training.health_plot import draw_health
+from tinyflash.training.job import Job, Trained, Watch, load_job, make_ready
+from tinyflash.training.loop import Recipe
+from tinyflash.training.open import open_session
 
 
 @click.command()

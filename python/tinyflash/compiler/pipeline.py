@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tinyflash.calibrate import Samples, calibrate
+from tinyflash.compiler.calibrate import Samples, calibrate
+from tinyflash.compiler.lower import lower
+from tinyflash.compiler.lower.layout import lay_out, with_weights
+from tinyflash.compiler.lower.program import Planned
+from tinyflash.compiler.passes.channels import restored
+from tinyflash.compiler.passes.choose import choose_channels
+from tinyflash.compiler.passes.descend import descend
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.order import order
+from tinyflash.compiler.passes.prune import prune_to_output, prune_to_updates
+from tinyflash.compiler.passes.recompute import recompute
+from tinyflash.compiler.passes.share import share
+from tinyflash.compiler.passes.source import with_source
+from tinyflash.compiler.passes.sparsify import sparsify
+from tinyflash.compiler.plan import QUICK, Effort, check, plan
 from tinyflash.compiler.prepare import Prepared, prepare
+from tinyflash.compiler.verify import verify
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph
-from tinyflash.lower import lower
-from tinyflash.lower.layout import lay_out, with_weights
-from tinyflash.lower.program import Planned
-from tinyflash.passes.channels import restored
-from tinyflash.passes.choose import choose_channels
-from tinyflash.passes.descend import descend
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.order import order
-from tinyflash.passes.prune import prune_to_output, prune_to_updates
-from tinyflash.passes.recompute import recompute
-from tinyflash.passes.share import share
-from tinyflash.passes.source import with_source
-from tinyflash.passes.sparsify import sparsify
-from tinyflash.plan import QUICK, Effort, check, plan
 from tinyflash.program import Program
 from tinyflash.scheme import Scheme, resolve
 from tinyflash.sources import REFERENCE
-from tinyflash.verify import verify
 
 
 @dataclass(frozen=True)

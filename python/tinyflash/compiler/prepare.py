@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tinyflash.compiler.fold import fold_constants
+from tinyflash.compiler.passes.dead import remove_dead
+from tinyflash.compiler.passes.fuse import fuse
+from tinyflash.compiler.passes.head import attach_head
+from tinyflash.compiler.passes.losses import mark_logits, target_quant
+from tinyflash.compiler.passes.share import share
+from tinyflash.compiler.passes.simplify import simplify
+from tinyflash.compiler.passes.unit import with_input_unit
+from tinyflash.compiler.verify import verify
 from tinyflash.graph import Graph, Port
-from tinyflash.passes.dead import remove_dead
-from tinyflash.passes.fold import fold_constants
-from tinyflash.passes.fuse import fuse
-from tinyflash.passes.head import attach_head
-from tinyflash.passes.losses import mark_logits, target_quant
-from tinyflash.passes.share import share
-from tinyflash.passes.simplify import simplify
-from tinyflash.passes.unit import with_input_unit
 from tinyflash.scheme import Scheme
-from tinyflash.verify import verify
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyflash import job as jobs
 from tinyflash.boards import Board
-from tinyflash.build import FirmwareSize, firmware_size
-from tinyflash.device import DeviceSession, Emulator
+from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.firmware import FirmwareSize, firmware_size
 from tinyflash.errors import BoardError
-from tinyflash.job import Job, Trained
-from tinyflash.sessions import Ready, open_session
+from tinyflash.runtime.device import DeviceSession
+from tinyflash.training import job as jobs
+from tinyflash.training.job import Job, Trained
+from tinyflash.training.open import Ready, open_session
 
 
 @dataclass(frozen=True)

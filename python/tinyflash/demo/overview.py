@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tinyflash.boards import Board
 from tinyflash.demo.report import Report
-from tinyflash.plots import BLUE, FAINT, INK, ORANGE, SOFT, STYLE, WINDOW, save
+from tinyflash.show.plots import BLUE, FAINT, INK, ORANGE, SOFT, STYLE, WINDOW, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from tinyflash.boards import Board
 from tinyflash.compiler import Compiled
-from tinyflash.console import table
 from tinyflash.demo.board import Measured
+from tinyflash.show.console import table
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tinyflash import job as jobs
 from tinyflash.compiler import compile_model
-from tinyflash.console import watching
 from tinyflash.demo.task import HEAD_ONLY_RATES, recipe
 from tinyflash.graph import Graph
-from tinyflash.host import Session as HostSession
-from tinyflash.job import Job, Trained
+from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import scheme
-from tinyflash.sessions import Ready
-from tinyflash.training import evaluate, train
+from tinyflash.show.console import watching
+from tinyflash.training import job as jobs
+from tinyflash.training.job import Job, Trained
+from tinyflash.training.loop import evaluate, train
+from tinyflash.training.open import Ready
 
 
 def run_on_host(ready: Ready, job: Job) -> Trained:

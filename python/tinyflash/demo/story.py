@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tinyflash.boards import load_board
 from tinyflash.compiler import prepare
-from tinyflash.console import output, say
 from tinyflash.demo.board import run_on_board
 from tinyflash.demo.overview import draw_overview
 from tinyflash.demo.report import Report, as_table, make_report
@@ -16,9 +15,10 @@ from tinyflash.demo.task import load_task
 from tinyflash.demo.terminal import draw_terminal
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
-from tinyflash.job import make_ready, save
-from tinyflash.plots import WINDOW, Curve, draw_learning_curve
 from tinyflash.scheme import scheme
+from tinyflash.show.console import output, say
+from tinyflash.show.plots import WINDOW, Curve, draw_learning_curve
+from tinyflash.training.job import make_ready, save
 
 
 @dataclass(frozen=True)

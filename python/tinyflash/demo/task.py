@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tinyflash.data import faces_task, mlperf_tiny
 from tinyflash.graph import Graph
-from tinyflash.job import Job
-from tinyflash.port import encode
 from tinyflash.read import read
-from tinyflash.samples import Samples
-from tinyflash.training import Recipe
+from tinyflash.runtime.units import encode
+from tinyflash.training.job import Job
+from tinyflash.training.loop import Recipe
+from tinyflash.training.samples import Samples
+from tinyflash.zoo.sources import faces_task, mlperf_tiny
 
 EPOCHS = 3
 RATE = 0.03

@@ -7,14 +7,6 @@ from collections.abc import Mapping
 from typing import Literal, NoReturn
 
 from tinyflash.errors import ModelError
-from tinyflash.floatgraph.graph import (
-    FUNCTIONS,
-    Bounds,
-    Factor,
-    Filling,
-    FloatGraph,
-    FloatNode,
-)
 from tinyflash.graph import (
     Array,
     Attrs,
@@ -36,6 +28,14 @@ from tinyflash.graph import (
 from tinyflash.operators import OPERATORS
 from tinyflash.quantize import tables
 from tinyflash.quantize.fixedpoint import round_half_away
+from tinyflash.quantize.floatgraph.graph import (
+    FUNCTIONS,
+    Bounds,
+    Factor,
+    Filling,
+    FloatGraph,
+    FloatNode,
+)
 from tinyflash.quantize.tables import Coding, Table
 from tinyflash.quantize.weights import stored_weights
 from tinyflash.quantize.windows import clip_between

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tinyflash.floatgraph.graph import Bounds, FloatGraph, FloatNode
 from tinyflash.graph import Quant
 from tinyflash.operators import OPERATORS
 from tinyflash.quantize.fixedpoint import float32, round_half_away
+from tinyflash.quantize.floatgraph.graph import Bounds, FloatGraph, FloatNode
 
 FIXED: Mapping[str, Quant] = {
     "logistic": Quant((1 / 256,), -128),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.floatgraph.graph import FloatNode, Floats, Weights
 from tinyflash.graph import Quant
 from tinyflash.operators import OPERATORS
+from tinyflash.quantize.floatgraph.graph import FloatNode, Floats, Weights
 
 _INT32_MAX = 2**31 - 1
 _LARGEST_SCALE = 1e30

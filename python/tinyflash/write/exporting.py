@@ -14,7 +14,7 @@ from tinyflash.graph import Array, Clip, Graph, Node, Port, Quant, Tensor, Windo
 from tinyflash.layers import weight_of, weight_scales
 from tinyflash.quantize.fixedpoint import float32
 from tinyflash.quantize.windows import ACTIVATIONS, SAME, VALID, bounds, same_padding
-from tinyflash.read.flat import FlatOperator, FlatTensor, Option
+from tinyflash.read.tflite.flat import FlatOperator, FlatTensor, Option
 
 Options = Mapping[str, Option]
 

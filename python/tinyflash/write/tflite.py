@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tinyflash.compiler.passes.prune import prune_to_output
+from tinyflash.compiler.passes.unit import with_file_unit
 from tinyflash.graph import (
     AxisAttrs,
     ClipAttrs,
@@ -28,10 +30,8 @@ from tinyflash.graph import (
     WindowAttrs,
 )
 from tinyflash.layers import weight_of
-from tinyflash.passes.prune import prune_to_output
-from tinyflash.passes.unit import with_file_unit
 from tinyflash.quantize.windows import VALID
-from tinyflash.read.flat import FlatModel, Option
+from tinyflash.read.tflite.flat import FlatModel, Option
 from tinyflash.write.exporting import Exporter
 from tinyflash.write.flat import serialise
 

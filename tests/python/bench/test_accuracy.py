@@ -14,18 +14,19 @@ import pytest
 from tests.support.commands import refused, tinyflash
 from tests.support.graphs import Layer, Net, same
 
-from tinyflash.bench import cell as cells
-from tinyflash.bench import methods, pool, schemes, store
-from tinyflash.bench.cell import Cell, Effort, Limits, Run, fill
-from tinyflash.bench.judgement import claims, difference
-from tinyflash.bench.learners import Verdict
-from tinyflash.bench.picture import draw
-from tinyflash.bench.results import Results, as_json, tables
-from tinyflash.bench.schemes import Memory
+from tinyflash.bench.accuracy import cell as cells
+from tinyflash.bench.accuracy import methods, schemes, store
+from tinyflash.bench.accuracy.cell import Cell, Effort, Limits, Run, fill
+from tinyflash.bench.accuracy.judgement import claims, difference
+from tinyflash.bench.accuracy.learners import Verdict
+from tinyflash.bench.accuracy.picture import draw
+from tinyflash.bench.accuracy.results import Results, as_json, tables
+from tinyflash.bench.accuracy.run import pool
+from tinyflash.bench.accuracy.schemes import Memory
 from tinyflash.compiler import prepare
 from tinyflash.errors import DataError
-from tinyflash.samples import Samples
 from tinyflash.scheme import Rule, Scheme, resolve
+from tinyflash.training.samples import Samples
 from tinyflash.zoo import tasks
 from tinyflash.zoo.task import Split, Task
 
@@ -284,7 +285,7 @@ def test_keys_differ_wherever_outcomes_could() -> None:
 @pytest.fixture
 def one_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tasks, "TASKS", {"small": small_task})
-    monkeypatch.setattr("tinyflash.bench.accuracy.TASKS", {"small": small_task})
+    monkeypatch.setattr("tinyflash.bench.accuracy.run.TASKS", {"small": small_task})
     monkeypatch.setenv("TINYFLASH_CACHE", str(tmp_path / "cache"))
     pool._task.cache_clear()
 
@@ -342,8 +343,8 @@ def test_data_that_cannot_be_had_are_missed_before_anything_is_measured(
 
     both = {"small": small_task, "absent": absent}
     monkeypatch.setattr(tasks, "TASKS", both)
-    monkeypatch.setattr("tinyflash.bench.accuracy.TASKS", both)
-    monkeypatch.setattr("tinyflash.bench.accuracy.fill_all", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr("tinyflash.bench.accuracy.run.TASKS", both)
+    monkeypatch.setattr("tinyflash.bench.accuracy.run.fill_all", lambda *_: pytest.fail("measured"))
     assert refused("bench", "accuracy", "--ours", "--processes=1") == "no data"
 
 

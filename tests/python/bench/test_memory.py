@@ -11,7 +11,7 @@ from tests.support.commands import refused, tinyflash
 
 from tinyflash.bench import memory
 from tinyflash.compiler import compile_model
-from tinyflash.costs import multiply_adds
+from tinyflash.compiler.costs import multiply_adds
 from tinyflash.zoo import published
 
 PARTS = ("arena", "trainable", "state", "stack", "static", "scratch")

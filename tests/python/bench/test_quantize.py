@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.support.onnxmodels import NETWORKS
 
-from tinyflash.bench import quantize
-from tinyflash.bench.quantize import Effort, Subject, compare, learn, subject
+from tinyflash.bench.quantize.run import Effort, Subject, compare, learn, subject
+from tinyflash.bench.quantize.run import run as quantize
 from tinyflash.errors import DataError
 
 

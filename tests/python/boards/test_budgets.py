@@ -13,8 +13,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tinyflash.boards import load_board
-from tinyflash.build import compile_objects
-from tinyflash.footprint.callgraph import defined_functions, read_call_graph
+from tinyflash.boards.firmware import compile_objects
+from tinyflash.boards.footprint.callgraph import defined_functions, read_call_graph
 from tinyflash.paths import source_root
 
 BUDGETS = source_root() / "tests" / "budgets.csv"

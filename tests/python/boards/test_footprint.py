@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from tests.support.learner import learner
 
-from tinyflash import build
 from tinyflash.boards import boards, load_board
-from tinyflash.compiler import Compiled
-from tinyflash.errors import InternalError
-from tinyflash.footprint import compiled, footprint
-from tinyflash.footprint.callgraph import (
+from tinyflash.boards import firmware as build
+from tinyflash.boards.footprint import compiled, footprint
+from tinyflash.boards.footprint.callgraph import (
     LIBRARY_FRAMES,
     CallGraph,
     held_functions,
     read_call_graph,
 )
-from tinyflash.footprint.objects import read_unit, size_of
-from tinyflash.toolchain import ARM
+from tinyflash.boards.footprint.objects import read_unit, size_of
+from tinyflash.boards.toolchain import ARM
+from tinyflash.compiler import Compiled
+from tinyflash.errors import InternalError
 
 BOARD = load_board("qemu_stm32f405")
 FLAGS = [*BOARD.cpu_flags, "-O2", "-g", "-ffunction-sections", "-fcallgraph-info=su", "-c"]

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from tinyflash import toolchain
+from tinyflash.boards import toolchain
 
 
 @pytest.fixture

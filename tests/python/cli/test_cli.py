@@ -7,7 +7,7 @@ import pytest
 from tests.support.commands import refused, tinyflash
 from tests.support.networks import NETWORKS, uint8_ends
 
-from tinyflash import toolchain
+from tinyflash.boards import toolchain
 from tinyflash.cli import COMMANDS
 from tinyflash.errors import InternalError
 

@@ -5,10 +5,10 @@ import pytest
 from tests.support.commands import refused, tinyflash
 
 from tinyflash.compiler import compile_model
-from tinyflash.host import Session
-from tinyflash.learned import load_learned
-from tinyflash.port import decode, encode
 from tinyflash.read import read
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.learned import load_learned
+from tinyflash.runtime.units import decode, encode
 from tinyflash.scheme import Scheme, load_scheme
 
 
@@ -28,7 +28,7 @@ def test_what_was_learned_is_in_the_file(tmp_path, model, scheme, trained):
     assert result.exit_code == 0, result.output
     assert f"wrote {path}: {path.stat().st_size:,} bytes" in result.output
     compiled = compile_model(read(model), load_scheme(scheme) if how else Scheme())
-    session = Session(compiled.program)
+    session = HostSession(compiled.program)
     load_learned(learned, compiled.program).restore(session)
     x = np.random.default_rng(1).normal(0, 1, (9, 8, 8, 3)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)

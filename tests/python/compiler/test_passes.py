@@ -9,14 +9,14 @@ import pytest
 from tests.support.graphs import Layer, Net, same
 
 from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.head import LOGIT_SCALE, attach_head
+from tinyflash.compiler.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.compiler.pipeline import training_graph
+from tinyflash.compiler.verify import verify
 from tinyflash.errors import ModelError, SchemeError
 from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Tensor, Window
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.head import LOGIT_SCALE, attach_head
-from tinyflash.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.scheme import parse_scheme
-from tinyflash.verify import verify
 
 POINT = Window((1, 1))
 

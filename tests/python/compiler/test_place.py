@@ -15,13 +15,13 @@ from tests.support.problems import (
     sliced,
 )
 
+from tinyflash.compiler.plan.greedy import first_fit, orders
+from tinyflash.compiler.plan.improve import improve
+from tinyflash.compiler.plan.lifetimes import Storage
+from tinyflash.compiler.plan.place import Placed, place
+from tinyflash.compiler.plan.problem import Overlap, Problem
+from tinyflash.compiler.plan.search import search
 from tinyflash.errors import InternalError
-from tinyflash.plan.greedy import first_fit, orders
-from tinyflash.plan.improve import improve
-from tinyflash.plan.lifetimes import Storage
-from tinyflash.plan.place import Placed, place
-from tinyflash.plan.problem import Overlap, Problem
-from tinyflash.plan.search import search
 
 PLENTY = 1_000_000  # nodes: more than any search here needs
 

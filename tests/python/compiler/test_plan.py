@@ -13,16 +13,16 @@ from tests.support.graphs import Net, same
 from tests.support.random_graphs import random_graph
 
 from tinyflash.compiler import prepare
+from tinyflash.compiler.lower.program import Planned
+from tinyflash.compiler.passes.prune import prune_to_updates
 from tinyflash.compiler.pipeline import training_graph
+from tinyflash.compiler.plan import Placement, Plan, check, plan
+from tinyflash.compiler.plan.calls import Order, whole
+from tinyflash.compiler.plan.overlap import overlaps
+from tinyflash.compiler.plan.planner import depth_first, placed
+from tinyflash.compiler.plan.rows import rows
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Window
-from tinyflash.lower.program import Planned
-from tinyflash.passes.prune import prune_to_updates
-from tinyflash.plan import Placement, Plan, check, plan
-from tinyflash.plan.calls import Order, whole
-from tinyflash.plan.overlap import overlaps
-from tinyflash.plan.planner import depth_first, placed
-from tinyflash.plan.rows import rows
 
 GRAPHS = 200
 CORRUPTED = 1000

@@ -9,16 +9,16 @@ import pytest
 from tests.support.graphs import Layer, Net, same
 
 from tinyflash.compiler import prepare
+from tinyflash.compiler.fold import fold_constants
+from tinyflash.compiler.passes.fuse import fuse
+from tinyflash.compiler.passes.order import order
+from tinyflash.compiler.passes.prune import prune_to_updates
+from tinyflash.compiler.passes.share import share
+from tinyflash.compiler.passes.simplify import simplify
 from tinyflash.compiler.pipeline import training_graph
+from tinyflash.compiler.verify import verify
 from tinyflash.graph import Clip, Graph, LookupAttrs, Quant, Window, WindowAttrs
-from tinyflash.passes.fold import fold_constants
-from tinyflash.passes.fuse import fuse
-from tinyflash.passes.order import order
-from tinyflash.passes.prune import prune_to_updates
-from tinyflash.passes.share import share
-from tinyflash.passes.simplify import simplify
 from tinyflash.scheme import parse_scheme
-from tinyflash.verify import verify
 
 POINT = Window((1, 1))
 BYTES = np.arange(256, dtype=np.uint8).view(np.int8)

@@ -9,9 +9,9 @@ import pytest
 from tests.support.graphs import Net, same
 
 from tinyflash.compiler import compile_model
+from tinyflash.compiler.passes.unit import LARGEST_SCALE, with_file_unit, with_input_unit
 from tinyflash.graph import Graph, Quant, Window
-from tinyflash.host import Session
-from tinyflash.passes.unit import LARGEST_SCALE, with_file_unit, with_input_unit
+from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import Rule, Scheme
 
 EVERYTHING = Scheme((Rule(weights=1.0, bias=True),))
@@ -65,7 +65,7 @@ def test_inference_keeps_every_bit(reader: str) -> None:
     graph = network(1.0, reader)
     random = np.random.default_rng(1)
     x = random.integers(-128, 128, (6, 6, 4), dtype=np.int8)
-    plain, trainable = (Session(compile_model(graph, s).program) for s in (None, EVERYTHING))
+    plain, trainable = (HostSession(compile_model(graph, s).program) for s in (None, EVERYTHING))
     assert np.array_equal(plain.infer(x), trainable.infer(x))
 
 
@@ -76,7 +76,7 @@ def test_pixels_and_their_fractions_learn_alike() -> None:
     assert fractions.tensors["x"].quant == Quant((1 / 128,), -128)
     weights = []
     for graph in (pixels, fractions):
-        session = Session(compile_model(graph, EVERYTHING).program)
+        session = HostSession(compile_model(graph, EVERYTHING).program)
         random = np.random.default_rng(2)
         for step in range(30):
             x = random.integers(-128, 128, (6, 6, 4), dtype=np.int8)

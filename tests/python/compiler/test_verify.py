@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from tests.support.networks import NETWORKS, everything
 
+from tinyflash.compiler.passes.descend import descend
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.losses import mark_logits
+from tinyflash.compiler.verify import shapes, verify
 from tinyflash.errors import InternalError
 from tinyflash.graph import Descent, Graph, NoAttrs, Node, Port, Quant, Tensor
 from tinyflash.operators import OPERATORS
-from tinyflash.passes.descend import descend
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.losses import mark_logits
 from tinyflash.read import read
 from tinyflash.scheme import LayerUpdate
 from tinyflash.scheme.loss import CROSS_ENTROPY
 from tinyflash.scheme.optimizer import Optimizer
-from tinyflash.verify import shapes, verify
 
 Change = Callable[[Graph], Graph]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from tests.support.graphs import Net
 
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.verify import verify
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, NoAttrs, PartAttrs, TransposeAttrs, Window
-from tinyflash.passes.differentiate import differentiate
 from tinyflash.scheme.loss import Loss
-from tinyflash.verify import verify
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,15 @@ from tests.support.floats import SHAPE, float_network, float_samples, with_weigh
 from torch.nn import functional
 
 from tinyflash.compiler import compile_model
+from tinyflash.compiler.verify import verify
 from tinyflash.errors import DataError, ModelError
-from tinyflash.floatgraph import FloatNode, Weights
-from tinyflash.floatgraph.run import run
 from tinyflash.graph import AxisAttrs, Quant
-from tinyflash.host import Session
-from tinyflash.port import decode, encode
 from tinyflash.quantize import Settings, quantize, ranges
+from tinyflash.quantize.floatgraph import FloatNode, Weights
+from tinyflash.quantize.floatgraph.run import run
 from tinyflash.quantize.ranges import RULES, Histogram, Rule, observe
-from tinyflash.verify import verify
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.units import decode, encode
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -59,7 +59,7 @@ def test_int8_is_close_to_float(seed: int, rule: Rule) -> None:
     graph = quantize(network, float_samples(seed, 200), Settings(rule))
     verify(graph)
     x = float_samples(seed + 100, 200)
-    session = Session(compile_model(graph).program)
+    session = HostSession(compile_model(graph).program)
     raw = np.stack([session.infer(one) for one in encode(graph.input, x)])
     real, expected = decode(graph.output, raw), run(network, x)["classifier"]
     noise = np.std(real - expected) / np.std(expected)

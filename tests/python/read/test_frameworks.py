@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyflash.floatgraph.run import outputs
+from tinyflash.compiler.verify import verify
 from tinyflash.quantize import quantize
 from tinyflash.quantize.error import layer_errors
-from tinyflash.read.onnx import read_onnx
-from tinyflash.verify import verify
+from tinyflash.quantize.floatgraph.run import outputs
+from tinyflash.read.onnx.reader import read_onnx
 
 SHAPE = (16, 12, 3)
 

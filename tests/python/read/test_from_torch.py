@@ -11,10 +11,10 @@ from torch.nn import functional
 import tinyflash
 from tinyflash.compiler import compile_model
 from tinyflash.errors import ModelError
-from tinyflash.host import Session
-from tinyflash.port import decode, encode
 from tinyflash.quantize.error import signal_to_noise
 from tinyflash.read.torch import floats_from_torch
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.units import decode, encode
 
 
 class Net(nn.Module):
@@ -48,7 +48,7 @@ def test_one_call() -> None:
     assert module.training
     assert graph.name == "Net"
     assert graph.input.shape == (1, 16, 16, 3)
-    session = Session(compile_model(graph).program)
+    session = HostSession(compile_model(graph).program)
     x = samples.numpy().transpose(0, 2, 3, 1)
     y = decode(graph.output, np.stack([session.infer(one) for one in encode(graph.input, x)]))
     with torch.no_grad():

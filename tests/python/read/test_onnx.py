@@ -10,9 +10,9 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 from tests.support.onnxmodels import NETWORKS
 
-from tinyflash.floatgraph import FloatGraph
-from tinyflash.floatgraph.run import outputs
-from tinyflash.read.onnx import parse_onnx
+from tinyflash.quantize.floatgraph import FloatGraph
+from tinyflash.quantize.floatgraph.run import outputs
+from tinyflash.read.onnx.reader import parse_onnx
 
 
 def expected(content: bytes, samples: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.errors import ModelError
 from tinyflash.read import read
-from tinyflash.read.onnx import parse_onnx, read_onnx
+from tinyflash.read.onnx.reader import parse_onnx, read_onnx
 
 
 def edited(edit: Callable[[Any], None], name: str = "plain") -> bytes:

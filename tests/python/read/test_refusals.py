@@ -11,9 +11,9 @@ from tests.support.bad_models import CHANGES
 from tests.support.models import File, Shape
 from tests.support.networks import NETWORKS, everything
 
+from tinyflash.compiler.verify import verify
 from tinyflash.errors import ModelError
 from tinyflash.read import read
-from tinyflash.verify import verify
 
 
 def refusal(path: Path, content: bytes) -> str:

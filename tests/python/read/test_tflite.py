@@ -9,6 +9,7 @@ import pytest
 from tests.support.models import RELU, RELU6, SAME, VALID, File
 from tests.support.networks import NETWORKS
 
+from tinyflash.compiler.verify import verify
 from tinyflash.graph import (
     AxisAttrs,
     Clip,
@@ -25,7 +26,6 @@ from tinyflash.graph import (
     WindowAttrs,
 )
 from tinyflash.read import read
-from tinyflash.verify import verify
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyflash.read.onnxfile.views import View, channels_last, dense, move
+from tinyflash.read.onnx.views import View, channels_last, dense, move
 
 
 def look(view: View, storage: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.support.graphs import Layer, Net, same, sample
 
+from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.graph import Clip, Quant, Tensor, Window
-from tinyflash.passes.differentiate import differentiate
 from tinyflash.program import Factor
 from tinyflash.reference import Machine, backward, constants, update
 from tinyflash.reference.arith import factor_of, ints

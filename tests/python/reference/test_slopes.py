@@ -9,9 +9,9 @@ import pytest
 from tests.support.functions import FUNCTIONS, attrs_of
 from tests.support.graphs import Net
 
+from tinyflash.compiler.passes import slopes as compiler
+from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.graph import LookupAttrs, Quant
-from tinyflash.passes import slopes as compiler
-from tinyflash.passes.differentiate import differentiate
 from tinyflash.reference.slopes import DERIVATIVES, slopes
 
 ONE = 2**14

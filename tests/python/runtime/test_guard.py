@@ -9,11 +9,11 @@ from tests.support.learner import learner
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, TinyflashError
-from tinyflash.guard import GuardCost, Score
-from tinyflash.host import Session
-from tinyflash.samples import Samples
-from tinyflash.schedule import Schedule
-from tinyflash.state import pack, unpack
+from tinyflash.runtime.guard import GuardCost, Score
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.schedule import Schedule
+from tinyflash.runtime.state import pack, unpack
+from tinyflash.training.samples import Samples
 
 ABSURD = 90.0
 
@@ -33,7 +33,7 @@ def clusters(count: int, seed: int) -> Samples:
 TRAIN, HELD_OUT = clusters(60, 1), clusters(11, 2)
 
 
-def score(session: Session) -> Score:
+def score(session: HostSession) -> Score:
     """SPEC 9.1, word for word."""
     correct = margin = 0
     for x, label in zip(HELD_OUT.x, HELD_OUT.y.tolist(), strict=True):
@@ -47,7 +47,7 @@ def score(session: Session) -> Score:
 class ByHand:
     """SPEC 9.2 and 9.3 around a session that has no guard."""
 
-    def __init__(self, session: Session, every: int, tolerance: int) -> None:
+    def __init__(self, session: HostSession, every: int, tolerance: int) -> None:
         self.session, self.every, self.tolerance = session, every, tolerance
         self.rollbacks = self.waited = 0
         self.best = score(session)
@@ -86,7 +86,7 @@ class ByHand:
 def test_it_does_what_the_specification_says(
     compiled: Compiled, rate: float, every: int, tolerance: int
 ) -> None:
-    session, plain = Session(compiled.program), Session(compiled.program)
+    session, plain = HostSession(compiled.program), HostSession(compiled.program)
     session.start_guard(HELD_OUT.x, HELD_OUT.y, every, tolerance)
     by_hand = ByHand(plain, every, tolerance)
     for x, label in zip(TRAIN.x, TRAIN.y.tolist(), strict=True):
@@ -105,9 +105,9 @@ def test_it_does_what_the_specification_says(
 
 
 @pytest.fixture
-def trained(compiled: Compiled) -> Session:
+def trained(compiled: Compiled) -> HostSession:
     """Knows the task."""
-    session = Session(compiled.program)
+    session = HostSession(compiled.program)
     session.set_schedule(Schedule("cosine", 0.05, 300))
     for _ in range(5):
         train(session)
@@ -115,12 +115,12 @@ def trained(compiled: Compiled) -> Session:
     return session
 
 
-def train(session: Session, rate: float | None = None) -> None:
+def train(session: HostSession, rate: float | None = None) -> None:
     for x, label in zip(TRAIN.x, TRAIN.y.tolist(), strict=True):
         session.train_step(x, label, rate)
 
 
-def test_a_rate_that_destroys_ends_as_good_as_before(trained: Session) -> None:
+def test_a_rate_that_destroys_ends_as_good_as_before(trained: HostSession) -> None:
     before, weights, state = score(trained), trained.weights, trained.state
     trained.start_guard(HELD_OUT.x, HELD_OUT.y, 10, 0)
     train(trained, ABSURD)
@@ -132,7 +132,7 @@ def test_a_rate_that_destroys_ends_as_good_as_before(trained: Session) -> None:
     assert score(trained).correct < before.correct - 3
 
 
-def test_random_bits_are_not_drawn_twice(trained: Session) -> None:
+def test_random_bits_are_not_drawn_twice(trained: HostSession) -> None:
     """Back at the same weights, the same sample moves them otherwise: the step counter went on."""
     trained.start_guard(HELD_OUT.x, HELD_OUT.y, 2, 0)
     start, moved = trained.weights, set()
@@ -146,7 +146,7 @@ def test_random_bits_are_not_drawn_twice(trained: Session) -> None:
 
 
 def test_other_weights_end_the_guard(compiled: Compiled) -> None:
-    session = Session(compiled.program)
+    session = HostSession(compiled.program)
     for change in (session.reset, lambda: setattr(session, "weights", compiled.program.weights)):
         session.start_guard(HELD_OUT.x, HELD_OUT.y, 5, 0)
         change()
@@ -155,7 +155,7 @@ def test_other_weights_end_the_guard(compiled: Compiled) -> None:
 
 
 def test_what_a_guard_cannot_use_is_refused(compiled: Compiled) -> None:
-    session = Session(compiled.program)
+    session = HostSession(compiled.program)
     x, y = HELD_OUT.x, HELD_OUT.y
     for given, complaint in (
         ((x[:0], y[:0], 5, 0), "0 samples and 0 labels"),
@@ -174,7 +174,7 @@ def test_what_a_guard_cannot_use_is_refused(compiled: Compiled) -> None:
 def test_an_output_that_is_no_row_of_scores_is_refused() -> None:
     net = Net(np.random.default_rng(5))
     graph = net.graph(net.conv2d(net.input((6, 6, 2)), 8, same((6, 6, 2), 3)))
-    session = Session(compile_model(graph).program)
+    session = HostSession(compile_model(graph).program)
     with pytest.raises(TinyflashError):
         session.start_guard(HELD_OUT.x, HELD_OUT.y * 0, 5, 0)
 

@@ -8,9 +8,9 @@ from tests.support.learner import learner_graph
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, TinyflashError
-from tinyflash.host import Session
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.state import unpack
 from tinyflash.scheme import parse_scheme
-from tinyflash.state import unpack
 
 
 def compiled(scheme: str | None = "[[update]]\nweights = 0.5\nbias = true") -> Compiled:
@@ -21,7 +21,7 @@ def samples(count: int) -> np.ndarray:
     return np.random.default_rng(1).integers(-128, 128, (count, 6, 6, 2), dtype=np.int8)
 
 
-def train(session: Session, first: int, last: int) -> None:
+def train(session: HostSession, first: int, last: int) -> None:
     for i, x in enumerate(samples(last)):
         if i >= first:
             session.train_step(x, i % 4, 0.05)
@@ -29,7 +29,7 @@ def train(session: Session, first: int, last: int) -> None:
 
 def test_a_resumed_run_continues_as_if_never_interrupted() -> None:
     program = compiled().program
-    whole, broken_off, resumed = (Session(program) for _ in range(3))
+    whole, broken_off, resumed = (HostSession(program) for _ in range(3))
     train(whole, 0, 20)
     train(broken_off, 0, 9)
     resumed.weights, resumed.state = broken_off.weights, broken_off.state
@@ -40,7 +40,7 @@ def test_a_resumed_run_continues_as_if_never_interrupted() -> None:
 
 def test_reset_goes_back_to_the_compiled_bytes() -> None:
     program = compiled().program
-    session = Session(program)
+    session = HostSession(program)
     train(session, 0, 5)
     assert session.counters().step == 5
     session.reset()
@@ -48,7 +48,7 @@ def test_reset_goes_back_to_the_compiled_bytes() -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
-    a, b = Session(compiled().program), Session(compiled().program)
+    a, b = HostSession(compiled().program), HostSession(compiled().program)
     train(a, 0, 8)
     train(b, 0, 8)
     assert a.weights == b.weights
@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    session = Session(compiled().program)
+    session = HostSession(compiled().program)
     with pytest.raises(DataError, match="71 elements of int8; the model reads 72"):
         session.infer(np.zeros(71, np.int8))
     with pytest.raises(DataError, match="label 4 is not one of the 4 classes"):
@@ -69,7 +69,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_a_model_for_inference_does_not_train() -> None:
-    session = Session(compiled(None).program)
+    session = HostSession(compiled(None).program)
     assert session.infer(samples(1)[0]).shape == (4,)
     with pytest.raises(TinyflashError, match=r"inference alone|not one of the 0 classes"):
         session.train_step(samples(1)[0], 0, 0.1)
@@ -77,7 +77,7 @@ def test_a_model_for_inference_does_not_train() -> None:
 
 def test_calibration_starts_where_training_would_arrive() -> None:
     net = compiled()
-    session = Session(net.program)
+    session = HostSession(net.program)
     train(session, 0, 40)
     start, arrived = (
         np.array([scale.gain for scale in unpack(state)[1]])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tinyflash.errors import DataError
-from tinyflash.learned import Learned, load_learned, save_learned
 from tinyflash.program import Buffer, Row, Space
-from tinyflash.state import Header, Scale, pack
+from tinyflash.runtime.learned import Learned, load_learned, save_learned
+from tinyflash.runtime.state import Header, Scale, pack
 
 
 def state(rate=(0x8000, -3), label=2, predicted=1, count=1, scale=(-14, 3, 0, 99, 7)):

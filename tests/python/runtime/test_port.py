@@ -9,7 +9,7 @@ import pytest
 
 from tinyflash.errors import DataError
 from tinyflash.graph import Port, Quant
-from tinyflash.port import decode, encode
+from tinyflash.runtime.units import decode, encode
 
 FLOAT = Port("input", "float32", (1, 2, 3), Quant((0.5,), -28))
 INT8 = replace(FLOAT, dtype="int8")

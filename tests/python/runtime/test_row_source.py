@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.support.row_graphs import row_graph
-from tinyflash.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
+from tinyflash.runtime.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
 
 from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler.lower import lower
+from tinyflash.compiler.lower.program import Planned
+from tinyflash.compiler.plan import Plan
 from tinyflash.errors import InternalError
-from tinyflash.host import Session
-from tinyflash.lower import lower
-from tinyflash.lower.program import Planned
-from tinyflash.plan import Plan
+from tinyflash.runtime.host import HostSession
 
 SEED = 5
 RATE = 0.05
@@ -34,7 +34,7 @@ def samples(model: Compiled, count: int) -> np.ndarray:
 
 def test_rows_from_a_source_give_the_same_bytes() -> None:
     model = compiled(row_source=True)
-    by_rows, plain = Session(model.program), Session(compiled(row_source=False).program)
+    by_rows, plain = HostSession(model.program), HostSession(compiled(row_source=False).program)
     assert by_rows.state == plain.state
     for x in samples(model, 4):
         assert by_rows.train_step(x, 1, RATE) == plain.train_step(x, 1, RATE)
@@ -45,7 +45,7 @@ def test_rows_from_a_source_give_the_same_bytes() -> None:
 
 def test_a_guard_reads_its_samples_through_a_source() -> None:
     model = compiled(row_source=True)
-    sessions = Session(model.program), Session(compiled(row_source=False).program)
+    sessions = HostSession(model.program), HostSession(compiled(row_source=False).program)
     x = samples(model, 8)
     y = np.arange(8) % model.program.classes
     for session in sessions:
@@ -58,7 +58,7 @@ def test_a_guard_reads_its_samples_through_a_source() -> None:
 
 
 def test_such_a_model_has_no_place_for_an_input() -> None:
-    session = Session(compiled(row_source=True).program)
+    session = HostSession(compiled(row_source=True).program)
     assert lib.tiny_infer_input(session._session) == ffi.NULL
     assert lib.tiny_train_input(session._session) == ffi.NULL
 
@@ -86,7 +86,7 @@ def _text(error: int) -> str:
 @pytest.mark.parametrize("train", [False, True])
 def test_a_failing_source_ends_the_step_and_changes_nothing(train: bool) -> None:
     model = compiled(row_source=True)
-    session = Session(model.program)
+    session = HostSession(model.program)
     session.train_step(samples(model, 1)[0], 1, RATE)  # leaves a label and a rate behind
     before = session.weights, session.state
     source = Source(fails_at=0)
@@ -105,7 +105,7 @@ def test_a_failing_source_ends_the_step_and_changes_nothing(train: bool) -> None
 
 
 def _check_failure(
-    session: Session, set_source: Callable[[], None], text: str, train: bool
+    session: HostSession, set_source: Callable[[], None], text: str, train: bool
 ) -> None:
     set_source()
     if train:

@@ -8,14 +8,14 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from tinyflash.host._tinyflash import ffi, lib
+from tinyflash.runtime.host._tinyflash import ffi, lib
 
 from tinyflash.errors import DataError
 from tinyflash.factor import factor
-from tinyflash.host.schedule import native, rate_at
 from tinyflash.program import Factor
 from tinyflash.reference import schedule as reference
-from tinyflash.schedule import KINDS, LONGEST, Kind, Schedule
+from tinyflash.runtime.host.schedule import native, rate_at
+from tinyflash.runtime.schedule import KINDS, LONGEST, Kind, Schedule
 
 LENGTHS = [*range(1, 40), 255, 256, 300, 1000, 4096]
 

@@ -11,16 +11,16 @@ from tests.support.commands import refused, tinyflash
 from tests.support.models import SAME, File
 
 from tinyflash.boards import Board, load_board
-from tinyflash.budget import FRACTIONS, choose_scheme
+from tinyflash.boards.fits import measure
 from tinyflash.compiler import compile_uncalibrated, prepare
 from tinyflash.errors import SchemeError
-from tinyflash.fits import measure
 from tinyflash.graph import Graph
 from tinyflash.read import read
 from tinyflash.scheme import Rule, Scheme, load_scheme, parse_scheme
 from tinyflash.scheme.loss import Loss
 from tinyflash.scheme.optimizer import Optimizer, Rates
 from tinyflash.scheme.text import scheme_text
+from tinyflash.search.budget import FRACTIONS, choose_scheme
 
 
 def network() -> bytes:

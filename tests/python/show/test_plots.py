@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tinyflash.plots import WINDOW, Curve, _spread, draw_learning_curve
-from tinyflash.training import History, Step
+from tinyflash.show.plots import WINDOW, Curve, _spread, draw_learning_curve
+from tinyflash.training.loop import History, Step
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from tinyflash import report
 from tinyflash.boards import load_board
+from tinyflash.boards.fits import check_fits
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.fits import check_fits
-from tinyflash.lower.program import Planned
-from tinyflash.plan import NONE, plan
-from tinyflash.report.advice import advise
-from tinyflash.report.contents import most
-from tinyflash.report.page import CURVE_HEIGHT, HEIGHT, WIDTH, draw, memories
-from tinyflash.report.timeline import columns, filled, highest
+from tinyflash.compiler.lower.program import Planned
+from tinyflash.compiler.plan import NONE, plan
+from tinyflash.show import report
+from tinyflash.show.report.advice import advise
+from tinyflash.show.report.contents import most
+from tinyflash.show.report.page import CURVE_HEIGHT, HEIGHT, WIDTH, draw, memories
+from tinyflash.show.report.timeline import columns, filled, highest
 from tinyflash.zoo.published import schemes
 from tinyflash.zoo.reference import reference_network
 
@@ -275,7 +275,7 @@ def test_the_page_in_a_browser(content: report.Report, tmp_path: Path) -> None:
 
 SCRIPT = """
 from tinyflash.compiler import compile_model
-from tinyflash.report import as_html, make_report
+from tinyflash.show.report import as_html, make_report
 from tinyflash.zoo.published import schemes
 from tinyflash.zoo.reference import reference_network
 compiled = compile_model(reference_network("mcunet-5fps"), schemes("mcunet-5fps")["49kb"])

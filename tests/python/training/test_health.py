@@ -5,10 +5,10 @@ import pytest
 from tests.support.graphs import Net, same
 
 from tinyflash.compiler import compile_model
-from tinyflash.health import Anatomy, Stretch, complaints, stretches, weights_at_limit
-from tinyflash.health_plot import draw_health
+from tinyflash.runtime.session import Counters
 from tinyflash.scheme import parse_scheme
-from tinyflash.session import Counters
+from tinyflash.training.health import Anatomy, Stretch, complaints, stretches, weights_at_limit
+from tinyflash.training.health_plot import draw_health
 
 ANATOMY = Anatomy(("d_logits", "d_body"), (10, 990), weights=500, updates=4)
 

@@ -11,12 +11,12 @@ from tests.support.graphs import Layer, Net
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.errors import DataError
 from tinyflash.graph import Graph, Quant
-from tinyflash.host import Session
-from tinyflash.objective import Objective, objective_of
-from tinyflash.samples import load_with_targets, split
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.session import Outcome
 from tinyflash.scheme import Scheme, parse_scheme
-from tinyflash.session import Outcome
-from tinyflash.training import Recipe, evaluate, train
+from tinyflash.training.loop import Recipe, evaluate, train
+from tinyflash.training.samples import load_with_targets, split
+from tinyflash.training.targets import Objective, objective_of
 
 SQUARED = parse_scheme('loss = "mean_squared_error"')
 BINARY = parse_scheme('loss = "binary_cross_entropy"')
@@ -110,7 +110,7 @@ def test_an_autoencoder_learns_its_samples(tmp_path: Path) -> None:
     kept, held_out = split(samples, 0.25, seed=1)
     assert (len(kept), len(held_out)) == (45, 15)
     scheme = parse_scheme('loss = "mean_squared_error"\n[[update]]\nbias = true\nweights = 1')
-    session = Session(compile_model(graph, scheme, calibration=(kept.x, kept.y)).program)
+    session = HostSession(compile_model(graph, scheme, calibration=(kept.x, kept.y)).program)
     before = evaluate(session, held_out, goal).score
     history = train(session, kept, Recipe(epochs=6, rate=0.1), objective=goal)
     after = evaluate(session, held_out, goal).score
@@ -149,7 +149,7 @@ def test_samples_are_no_targets_of_probabilities(tmp_path: Path) -> None:
 def test_labels_and_targets_are_not_mixed_up() -> None:
     graph = autoencoder()
     x, y = np.zeros(12, np.int8), np.zeros(12, np.int8)
-    towards = Session(compile_model(graph, SQUARED).program)
+    towards = HostSession(compile_model(graph, SQUARED).program)
     with pytest.raises(DataError, match="learns from targets of 12 elements"):
         towards.train_step(x, 0, 0.1)
     with pytest.raises(DataError, match="a target has 11 elements"):
@@ -158,6 +158,6 @@ def test_labels_and_targets_are_not_mixed_up() -> None:
         towards.train_on_target(x, y)
     with pytest.raises(DataError, match="the model learns from targets; train it without a guard"):
         towards.start_guard(x[None], np.zeros(1, np.int64), 1, 0)
-    labelled = Session(compile_model(graph, parse_scheme("")).program)
+    labelled = HostSession(compile_model(graph, parse_scheme("")).program)
     with pytest.raises(DataError, match="learns from labels"):
         labelled.train_on_target(x, y, 0.1)

@@ -7,7 +7,7 @@ import pytest
 
 from tinyflash.errors import DataError
 from tinyflash.graph import Port, Quant
-from tinyflash.samples import Samples, hold_out, load_inputs, load_samples
+from tinyflash.training.samples import Samples, hold_out, load_inputs, load_samples
 
 BYTES = Port("x", "int8", (1, 2, 3), Quant((0.5,), 0))
 X = np.arange(12, dtype=np.int8).reshape(2, 2, 3)

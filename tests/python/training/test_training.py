@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tinyflash.errors import DataError
-from tinyflash.samples import Samples, split
-from tinyflash.schedule import Schedule
-from tinyflash.session import Outcome
-from tinyflash.training import History, Recipe, Step, evaluate, train
+from tinyflash.runtime.schedule import Schedule
+from tinyflash.runtime.session import Outcome
+from tinyflash.training.loop import History, Recipe, Step, evaluate, train
+from tinyflash.training.samples import Samples, split
 
 
 class Notes:

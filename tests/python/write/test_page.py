@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from tests.support.page import PageRow, columns_agree, rows_of
@@ -12,11 +13,11 @@ from tests.support.row_graphs import row_graph
 from tinyflash.zoo.schemes import scheme
 
 from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler.lower.geometry import Fields
+from tinyflash.compiler.lower.layout import Layout, lay_out
+from tinyflash.compiler.lower.names import Draft, named
+from tinyflash.compiler.lower.program import Planned
 from tinyflash.graph import VIEWS, Graph, Node
-from tinyflash.lower.geometry import Fields
-from tinyflash.lower.layout import Layout, lay_out
-from tinyflash.lower.names import Draft, named
-from tinyflash.lower.program import Planned
 from tinyflash.paths import source_root
 from tinyflash.program import Buffer, Space
 from tinyflash.read import read
@@ -242,6 +243,14 @@ def _stretches(page: str, image: str) -> dict[int, tuple[str, int]]:
         int(offset): (text, words.count("0x"))
         for offset, text, words in zip(parts[1::3], parts[2::3], parts[3::3], strict=True)
     }
+
+
+def test_a_program_without_notes_has_the_same_images() -> None:
+    program = digits().program
+    bare = replace(program, contents={}, input_note="", output_note="")
+    images = [re.findall(r"0x[0-9A-F]{8},", c.source(p)) for p in (program, bare)]
+    assert images[0] == images[1]
+    assert f"input   {program.input_bytes} bytes" in c.source(bare)
 
 
 def test_no_line_is_longer_than_a_page(compiled: Compiled) -> None:

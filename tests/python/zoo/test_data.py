@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from tinyflash import files
-from tinyflash.data import MLPERF_TINY, faces, fetch, mlperf_tiny, pictures
-from tinyflash.data.fetch import Member
-from tinyflash.data.pypi import Wheel
 from tinyflash.errors import BuildError, DataError
+from tinyflash.zoo.sources import MLPERF_TINY, faces, fetch, mlperf_tiny, pictures
+from tinyflash.zoo.sources.fetch import Member
+from tinyflash.zoo.sources.pypi import Wheel
 
 
 def zipped(**files: bytes) -> bytes:

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyflash.data import activity, debian, digits, fashion, fetch, frames
-from tinyflash.data.debian import Deb
-from tinyflash.data.fetch import Member
-from tinyflash.data.idx import read_idx
 from tinyflash.errors import BuildError, DataError
+from tinyflash.zoo.sources import activity, debian, digits, fashion, fetch, frames
+from tinyflash.zoo.sources.debian import Deb
+from tinyflash.zoo.sources.fetch import Member
+from tinyflash.zoo.sources.idx import read_idx
 
 
 def one_line(error: pytest.ExceptionInfo[Exception]) -> str:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.costs import layer_costs, totals
 from tinyflash.compiler.pipeline import training_graph
-from tinyflash.costs import layer_costs, totals
+from tinyflash.compiler.verify import verify
 from tinyflash.errors import DataError
 from tinyflash.graph import Graph
-from tinyflash.host import Session
 from tinyflash.reference.run import Machine
-from tinyflash.verify import verify
+from tinyflash.runtime.host import HostSession
 from tinyflash.zoo.published import NETWORKS, convolutions, schemes
 from tinyflash.zoo.reference import SIDE, reference_network
 
@@ -67,7 +67,7 @@ def test_every_layer_is_alive(graph: Graph, kind: str) -> None:
 def test_training_moves_the_weights(graph: Graph) -> None:
     scheme = schemes(graph.name)["49kb"]
     compiled = compile_model(graph, scheme)
-    session = Session(compiled.program)
+    session = HostSession(compiled.program)
     before = np.frombuffer(session.weights, np.int8)
     random = np.random.default_rng(1)
     for label in range(3):

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from tinyflash.compiler import compile_model
-from tinyflash.data import mlperf_tiny, speech
-from tinyflash.data.activity import NONE, Recording
-from tinyflash.data.spectrogram import BANDS, RATE, frames, spectrogram
 from tinyflash.errors import BuildError, DataError
 from tinyflash.graph import Quant
-from tinyflash.host import Session
 from tinyflash.read import read
+from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import resolve
 from tinyflash.zoo import activity, digits, keywords, pictures, tasks
 from tinyflash.zoo.coding import stored
 from tinyflash.zoo.drawing import draw
+from tinyflash.zoo.sources import mlperf_tiny, speech
+from tinyflash.zoo.sources.activity import NONE, Recording
+from tinyflash.zoo.sources.spectrogram import BANDS, RATE, frames, spectrogram
 from tinyflash.zoo.task import Task
 
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="no espeak-ng")
@@ -192,7 +192,7 @@ def test_words_that_the_network_knows(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("TINYFLASH_CACHE", str(tmp_path))
     said = list(speech.utterances(keywords.KNOWN, ["Annie"], 0))[:40]
     spectrograms = speech.spoken(said)
-    session = Session(compile_model(graph).program)
+    session = HostSession(compile_model(graph).program)
     heard = [int(session.infer(x).argmax()) for x in keywords.heard(graph.input, spectrograms)]
     right = np.mean([keywords.KNOWN.index(u.word) == h for u, h in zip(said, heard, strict=True)])
     assert right > 0.5

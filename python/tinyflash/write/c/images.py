@@ -26,8 +26,9 @@ def image(name: str, data: bytes, stretches: Sequence[Stretch] = ()) -> str:
 def _lines(words: Sequence[str], stretches: Sequence[Stretch]) -> Iterator[str]:
     """The words, a comment with the offset above each stretch."""
     starts = [stretch.offset // _WORD for stretch in stretches]
-    yield from _block(words[: starts[0] if starts else len(words)])
-    for stretch, start, end in zip(stretches, starts, [*starts[1:], len(words)], strict=True):
+    ends = [*starts, len(words)]
+    yield from _block(words[: ends[0]])
+    for stretch, start, end in zip(stretches, starts, ends[1:], strict=True):
         yield f"{INDENT}/* {stretch.offset}: {comment(stretch.about)} */"
         yield from _block(words[start:end])
 

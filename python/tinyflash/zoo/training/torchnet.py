@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tinyflash.floatgraph import FloatGraph
-from tinyflash.floatgraph.graph import Floats
-from tinyflash.floatgraph.run import outputs
 from tinyflash.graph import Pair, Window
 from tinyflash.operators import WEIGHTED
+from tinyflash.quantize.floatgraph import FloatGraph
+from tinyflash.quantize.floatgraph.graph import Floats
+from tinyflash.quantize.floatgraph.run import outputs
 from tinyflash.quantize.windows import output_size, same_padding
 from tinyflash.read.torch import floats_from_torch
 
