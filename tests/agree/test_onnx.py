@@ -1,4 +1,4 @@
-"""ONNX models, quantised: close to float, written as .tflite, and there TFLM computes the same."""
+"""ONNX models, quantized: close to float, written as .tflite, and there TFLM computes the same."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.agree.test_tflm import check, oracle
-from tests.python.read.test_onnx import random_samples
+from tests.support.onnxfile import random_samples
 from tests.support.onnxmodels import NETWORKS
+from tests.support.tflm import check, oracle
 
 from tinyflash.compiler import compile_model
 from tinyflash.compiler.verify import verify
@@ -24,7 +24,7 @@ from tinyflash.write.tflite import write_tflite
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_quantised_close_to_float_and_equal_to_tflm(name: str, tmp_path: Path) -> None:
+def test_quantized_close_to_float_and_equal_to_tflm(name: str, tmp_path: Path) -> None:
     network = parse_onnx(NETWORKS[name](), name)
     samples = random_samples(network, 60)
     graph = quantize(network, samples)

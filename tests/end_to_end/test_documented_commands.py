@@ -20,7 +20,7 @@ ELSEWHERE = {
     "demo": "test_the_whole_road_in_small",
     "bench accuracy": "test_the_command",
     "bench memory": "test_rows",
-    "bench quantize": "test_every_quantiser_is_judged_against_float",
+    "bench quantize": "test_every_quantizer_is_judged_against_float",
     "bench endurance": "test_board_and_host_agree",
     "test": "test_test_goes_to_pytest_in_the_checkout",
     "check": "test_the_scripts_parse",

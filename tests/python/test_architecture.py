@@ -15,6 +15,7 @@ from tinyflash.boards import load_board
 from tinyflash.boards.firmware import can_compile, compile_objects
 from tinyflash.boards.footprint.objects import CompiledUnit, read_unit
 from tinyflash.paths import source_root
+from tinyflash.sources import REFERENCE
 
 ROOT = source_root()
 # Each folder of C, and the folders whose headers it may include besides its own.
@@ -108,10 +109,12 @@ def test_the_library_needs_neither_float_nor_allocator() -> None:
 
 
 def test_kernels_are_not_written_for_one_machine() -> None:
-    """Another kernel set is another folder, not an #if inside a file."""
+    """Another kernel set is another folder, not an #if inside a file. A file of such a set may have
+    one around it all, and so be empty for a core that lacks its instructions."""
     for path in c_files("lib"):
         conditions = re.findall(r"^#\s*(?:if|ifdef|elif)\b.*", code(path), re.MULTILINE)
-        assert not conditions, f"{path}: {conditions}"
+        is_of_a_faster_set = path.parent.parent.name == "kernels" and path.parent.name != REFERENCE
+        assert len(conditions) <= is_of_a_faster_set, f"{path}: {conditions}"
 
 
 def test_importing_tinyflash_needs_nothing_heavy() -> None:
