@@ -41,8 +41,8 @@ def task():
 @pytest.fixture
 def small(task, monkeypatch):
     """The same task with few samples and one epoch."""
-    some = np.linspace(0, len(task.train) - 1, SAMPLES).astype(np.int64)
     graph, job = task
+    some = np.linspace(0, len(job.train) - 1, SAMPLES).astype(np.int64)
     recipe = replace(job.recipe, epochs=1)
     few = Job(job.train.take(some), job.held_out.take(some), recipe)
     monkeypatch.setattr("tinyflash.demo.story.load_task", lambda seed: (graph, few))
