@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.python.architecture import (
+    C_FOLDERS,
+    FOLDERS,
+    NOUNS,
+    ORDER,
+    PACKAGE,
+    PAGE,
+    Import,
+    all_imports,
+    c_includes,
+    inner,
+    matches,
+    page,
+    unit_of,
+    units,
+)
 
 from tinyflash.paths import source_root
 
@@ -20,6 +35,44 @@ ALLOWED = {
     "firmware": {"include", "boards"},
     "boards": set(),
 }
+# Libraries that are heavy, optional, or speak to the world outside, and the only files that may
+# import them. `*` stands for any text; no file at all: the library is not to be imported.
+ADAPTERS = {
+    "torch": (
+        "read/torch.py",
+        "zoo/training/*.py",
+        "bench/*/float_networks.py",
+        "bench/*/operators.py",
+        "bench/*/twin.py",
+        "bench/quantize/*.py",
+    ),
+    "onnx": ("read/onnx/file.py", "read/onnx/folding.py"),
+    "google": ("read/onnx/file.py",),
+    "onnxscript": ("read/torch.py",),
+    "onnxruntime": ("bench/quantize/*.py",),
+    "matplotlib": ("show/*plot*.py", "bench/*/picture.py", "bench/*/*plot.py"),
+    "PIL": ("zoo/sources/photographs.py",),
+    "tflite": ("read/flat.py", "write/flat.py"),
+    "flatbuffers": ("write/flat.py",),
+    "cffi": ("runtime/host/build.py",),
+    "serial": ("runtime/device/link.py",),
+    "elftools": ("boards/*.py",),
+    "tensorflow": (),
+    "jax": (),
+    "cleanlab": (),
+    "optuna": (),
+    "pyocd": (),
+    "ray": (),
+}
+# Who judges, and all of the package that it may import: words to describe what is judged, and
+# nothing that computes. `module:name` allows one name of a module.
+JUDGES = {
+    "reference/*": ("errors", "arrays", "graph", "program", "reference", "runtime.session"),
+    "compiler/plan/check.py": ("errors", "graph", "compiler.plan.planner:Plan"),
+    "compiler/verify/*": ("errors", "arrays", "graph", "program", "compiler.verify"),
+}
+# Who may compute with the reference: what it does not judge.
+REFERENCE_USERS = ("reference/*", "quantize/error.py", "bench/*")
 SYSTEM_IN_LIB = {"stddef.h", "stdint.h", "stdbool.h", "string.h"}
 
 
@@ -79,23 +132,71 @@ def test_importing_tinyflash_needs_nothing_heavy() -> None:
     assert not {"torch", "tensorflow", "onnx", "matplotlib"} & set(modules)
 
 
-def imported(path: Path) -> set[str]:
-    """Parts of tinyflash that a file imports, by the first name behind `tinyflash.`."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinyflash."):
-            names.add((node.module or "").split(".")[1])
-    return names
+def test_every_folder_has_its_place_in_the_order() -> None:
+    assert units() == set(ORDER)
 
 
-@pytest.mark.parametrize("package", ["passes", "plan", "lower", "read", "reference", "write"])
-def test_the_compiler_does_not_know_what_uses_it(package: str) -> None:
-    later = {"host", "device", "cli", "demo", "compiler", "sessions", "training"}
-    for path in (ROOT / "python" / "tinyflash" / package).rglob("*.py"):
-        assert not imported(path) & later, path
+@pytest.mark.parametrize("unit", ORDER)
+def test_imports_go_downward(unit: str) -> None:
+    """A folder imports itself and what comes before it in ORDER, never the door of the package."""
+    lower = ORDER[: ORDER.index(unit) + 1]
+    within = [found for found in all_imports() if unit_of(found.file) == unit]
+    wrong = [found for found in within if inner(found) not in {None, *lower}]
+    assert not wrong, lines(wrong)
 
 
-def test_the_reference_shares_no_arithmetic_with_the_compiler() -> None:
-    """It was written from SPEC.md alone, so it can judge the rest."""
-    for path in (ROOT / "python" / "tinyflash" / "reference").rglob("*.py"):
-        assert not imported(path) & {"arith", "lower", "passes", "host"}, path
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_circle_among_the_folders_of_a_folder(folder: str) -> None:
+    arrows: dict[str, set[str]] = {}
+    for found in all_imports():
+        here, there = found.file.split("/")[:-1], found.module.split(".")[1:]
+        inside = len(here) > 1 and here[0] == folder and there[:1] == [folder] and len(there) > 1
+        if inside and (PACKAGE / folder / there[1]).is_dir() and here[1] != there[1]:
+            arrows.setdefault(here[1], set()).add(there[1])
+    while arrows:
+        free = {name for name, below in arrows.items() if not below & set(arrows)}
+        assert free, f"{folder}: a circle among {sorted(arrows)}"
+        arrows = {name: below for name, below in arrows.items() if name not in free}
+
+
+@pytest.mark.parametrize("library", sorted(ADAPTERS))
+def test_heavy_libraries_are_imported_in_adapters_only(library: str) -> None:
+    users = [found for found in all_imports() if found.module.split(".")[0] == library]
+    strange = [found for found in users if not matches(found.file, ADAPTERS[library])]
+    assert not strange, lines(strange)
+    for pattern in ADAPTERS[library]:
+        assert any(matches(found.file, (pattern,)) for found in users), f"{pattern} has no use"
+
+
+@pytest.mark.parametrize("judge", sorted(JUDGES))
+def test_a_judge_shares_nothing_with_what_it_judges(judge: str) -> None:
+    """The reference is written from SPEC.md alone, the checker from the meaning of a plan."""
+    own = [found for found in all_imports() if matches(found.file, (judge,))]
+    assert own, f"{judge} is nowhere"
+    shared = [f for f in own if inner(f) is not None and not allowed(f, JUDGES[judge])]
+    assert not shared, lines(shared)
+
+
+def allowed(found: Import, names: tuple[str, ...]) -> bool:
+    module = found.module.removeprefix("tinyflash").removeprefix(".")
+    exact = f"{module}:{found.name}"
+    return any(exact == name or f"{module}.".startswith(f"{name}.") for name in names)
+
+
+def test_nothing_that_is_judged_computes_with_the_reference() -> None:
+    users = [found for found in all_imports() if inner(found) == "reference"]
+    wrong = [found for found in users if not matches(found.file, REFERENCE_USERS)]
+    assert not wrong, lines(wrong)
+
+
+def test_the_page_shows_the_folders_as_they_are() -> None:
+    """`python -m tests.python.architecture` rewrites it."""
+    used = c_includes()
+    assert set(used) | set().union(*used.values()) <= set(C_FOLDERS)
+    assert set(NOUNS) < set(ORDER)
+    text = PAGE.read_text(encoding="utf-8")
+    assert page(text) == text, "run: python -m tests.python.architecture"
+
+
+def lines(found: list[Import]) -> str:
+    return "\n" + "\n".join(dict.fromkeys(map(str, found)))
