@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-from tests.python.architecture import (
+from tests.support.architecture import (
     C_FOLDERS,
     FOLDERS,
     NOUNS,
@@ -25,6 +26,9 @@ from tests.python.architecture import (
     units,
 )
 
+from tinyflash.boards import load_board
+from tinyflash.build import can_compile, compile_objects
+from tinyflash.footprint.objects import CompiledUnit, read_unit
 from tinyflash.paths import source_root
 
 ROOT = source_root()
@@ -86,22 +90,60 @@ def includes(path: Path) -> list[tuple[str, bool]]:
     return [(name, bracket == "<") for bracket, name in found]
 
 
-def owner(header: str) -> str | None:
-    """The top folder that a quoted header lives in; None: the generated model."""
+def owner(header: str) -> Path | None:
+    """The file that a quoted header names; None: the generated model."""
     if header == "model.h":
         return None
-    for folder in ALLOWED:
-        if any(p.as_posix().endswith("/" + header) for p in c_files(folder)):
-            return folder
-    raise AssertionError(f"{header} is nowhere")
+    found = [p for f in ALLOWED for p in c_files(f) if p.as_posix().endswith("/" + header)]
+    assert len(found) == 1, f"{header} is {found or 'nowhere'}"
+    return found[0]
+
+
+def top(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0]
 
 
 @pytest.mark.parametrize("folder", sorted(ALLOWED))
 def test_includes_follow_the_arrows(folder: str) -> None:
     for path in c_files(folder):
         for header, system in includes(path):
-            if not system:
-                assert owner(header) in {None, folder, *ALLOWED[folder]}, f"{path}: {header}"
+            file = None if system else owner(header)
+            assert file is None or top(file) in {folder, *ALLOWED[folder]}, f"{path}: {header}"
+
+
+def quoted(path: Path) -> set[Path]:
+    """The headers of ours that a file includes."""
+    files = (owner(header) for header, system in includes(path) if not system)
+    return {file for file in files if file is not None}
+
+
+def test_the_link_knows_no_command() -> None:
+    for path in c_files("firmware/link"):
+        above = {p for p in quoted(path) if top(p) == "firmware" and p.parent != path.parent}
+        assert above <= {ROOT / "firmware" / "protocol.h"}, path
+
+
+def test_no_headers_include_each_other() -> None:
+    graph = {path: quoted(path) for folder in ALLOWED for path in c_files(folder)}
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def outside(unit: CompiledUnit) -> frozenset[str]:
+    """The functions of other files that an object refers to."""
+    return (unit.called | unit.held | unit.handed) - unit.defined
+
+
+@pytest.mark.skipif(not can_compile(), reason="no Arm compiler")
+def test_no_files_call_each_other(tmp_path: Path) -> None:
+    """Nor do they through tables that they hold. A board calls back into the program by design."""
+    header = (ROOT / "tests" / "link" / "model" / "model.h").read_text()
+    objects = compile_objects(header, load_board("qemu_stm32f405"), tmp_path, guard=2)
+    units = {
+        path: read_unit(path) for f in ("lib", "firmware") for path in (objects / f).rglob("*.o")
+    }
+    home = {name: path for path, unit in units.items() for name in unit.defined}
+    graph = {path: {home[n] for n in outside(unit) & set(home)} for path, unit in units.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 def code(path: Path) -> str:
@@ -119,10 +161,31 @@ def test_the_library_needs_neither_float_nor_allocator() -> None:
 
 
 def test_kernels_are_not_written_for_one_machine() -> None:
-    """Another kernel set is another folder, not an #if inside a file."""
+    """A kernel set for some machines is another folder. A file of it may have one condition, which
+    encloses all of its functions."""
     for path in c_files("lib"):
-        conditions = re.findall(r"^#\s*(?:if|ifdef|elif)\b.*", code(path), re.MULTILINE)
-        assert not conditions, f"{path}: {conditions}"
+        own_set = path.parent.parent.name == "kernels" and path.parent.name != "ref"
+        text = code(path)
+        conditions = re.findall(r"^#\s*(?:if|ifdef|elif|else)\b.*", text, re.MULTILINE)
+        assert len(conditions) <= own_set, f"{path}: {conditions}"
+        if conditions:
+            before, after = text.split(conditions[0])[0], text.rpartition("#endif")[2]
+            assert "{" not in before + after, f"{path}: code outside of its condition"
+
+
+def test_each_kernel_file_has_a_header_of_its_name() -> None:
+    headers = {p.stem for p in (ROOT / "include" / "tinyflash" / "kernels").glob("*.h")}
+    kernels = {p.stem for p in (ROOT / "lib" / "kernels" / "ref").glob("*.c")}
+    assert headers == kernels | {"arguments"}
+
+
+def test_each_kernel_has_a_contract() -> None:
+    """A comment right before it, which says what it computes."""
+    for path in c_files("include"):
+        if path.parent.name == "kernels":
+            found = re.findall(r"^(.*)\nvoid (tiny_\w+)\(", path.read_text(), re.MULTILINE)
+            bare = [name for before, name in found if not before.endswith("*/")]
+            assert not bare, f"{path.name}: {bare}"
 
 
 def test_importing_tinyflash_needs_nothing_heavy() -> None:
@@ -190,12 +253,12 @@ def test_nothing_that_is_judged_computes_with_the_reference() -> None:
 
 
 def test_the_page_shows_the_folders_as_they_are() -> None:
-    """`python -m tests.python.architecture` rewrites it."""
+    """`python -m tests.support.architecture` rewrites it."""
     used = c_includes()
     assert set(used) | set().union(*used.values()) <= set(C_FOLDERS)
     assert set(NOUNS) < set(ORDER)
     text = PAGE.read_text(encoding="utf-8")
-    assert page(text) == text, "run: python -m tests.python.architecture"
+    assert page(text) == text, "run: python -m tests.support.architecture"
 
 
 def lines(found: list[Import]) -> str:

@@ -1,6 +1,6 @@
 """The order of the folders, what imports what, and the diagram of both in docs/architecture.md.
 
-python -m tests.python.architecture     rewrites the diagram
+python -m tests.support.architecture     rewrites the diagram
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 # Lowest first. A file imports from its own place in this order and from places before it.
 NOUNS = (
     "errors",
+    "sources",
     "files",
     "paths",
     "arrays",
@@ -63,6 +64,7 @@ C_FOLDERS = {
     "lib/kernels/*": "Kernel sets. `ref` defines the result; the others equal it bit for bit.",
     "lib": "The executor, the arithmetic, the bridge from tables to kernels, guard and schedule.",
     "include/tinyflash": "The contract: all that your firmware includes.",
+    "include/tinyflash/kernels": "Each kernel's record and contract, a header per operator.",
 }
 WIDTH = 92
 INDENT = 20
