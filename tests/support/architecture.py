@@ -51,7 +51,7 @@ FOLDERS = (
     "cli",
 )
 ORDER = NOUNS + FOLDERS
-NOUNS_PURPOSE = "The words that all folders speak: graphs, programs, files, errors."
+NOUNS_PURPOSE = "The words that all folders speak: loose files, which import one another."
 
 # The C folders, top to bottom, and what each is for. `*` stands for one folder.
 C_FOLDERS = {
@@ -66,8 +66,7 @@ C_FOLDERS = {
     "include/tinyflash": "The contract: all that your firmware includes.",
     "include/tinyflash/kernels": "Each kernel's record and contract, a header per operator.",
 }
-WIDTH = 92
-INDENT = 20
+WIDTH = 96
 
 
 @dataclass(frozen=True)
@@ -178,6 +177,15 @@ def c_includes() -> dict[str, set[str]]:
 # --- the page
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A folder in a diagram, and the folders `below` that it imports."""
+
+    name: str
+    purpose: str
+    below: list[str]
+
+
 def purpose(folder: str) -> str:
     """The first sentence of a folder's docstring."""
     door = PACKAGE / folder / "__init__.py"
@@ -188,12 +196,18 @@ def purpose(folder: str) -> str:
     return re.split(r"(?<=[.!?]) ", first)[0]
 
 
-def _entry(name: str, what: str, below: str) -> str:
-    gap = " " * INDENT
-    lines = textwrap.wrap(what, WIDTH - INDENT) + textwrap.wrap(
-        f"-> {below}", WIDTH - INDENT, subsequent_indent="   "
-    )
-    return "\n".join([name.ljust(INDENT) + lines[0], *(gap + line for line in lines[1:])])
+def _diagram(entries: list[Entry]) -> str:
+    """A paragraph for each entry: its name, what it is for, and behind an arrow what it imports."""
+    indent = max(len(entry.name) for entry in entries) + 3
+    return "\n\n".join(_paragraph(entry, indent) for entry in entries)
+
+
+def _paragraph(entry: Entry, indent: int) -> str:
+    width = WIDTH - indent
+    below = f"-> {', '.join(entry.below) or 'nothing'}"
+    lines = textwrap.wrap(entry.purpose, width)
+    lines += textwrap.wrap(below, width, subsequent_indent="   ")
+    return entry.name.ljust(indent) + ("\n" + " " * indent).join(lines)
 
 
 def python_diagram() -> str:
@@ -204,26 +218,25 @@ def python_diagram() -> str:
         if target and target != unit_of(found.file):
             used.setdefault(unit_of(found.file), set()).add(target)
     present = units()
-    order = [name for name in reversed(FOLDERS) if name in present]
     entries = []
-    for name in order:
-        below = [other for other in reversed(FOLDERS) if other in used.get(name, set())]
-        nouns = ["nouns"] if used.get(name, set()) & set(NOUNS) else []
-        entries.append(_entry(name, purpose(name), ", ".join([*below, *nouns]) or "nothing"))
+    for name in (folder for folder in reversed(FOLDERS) if folder in present):
+        others = used.get(name, set())
+        below = [other for other in reversed(FOLDERS) if other in others]
+        entries.append(Entry(name, purpose(name), below + ["nouns"] * bool(others & set(NOUNS))))
     loose = [name for name in NOUNS if name in present]
-    entries.append(_entry("nouns", NOUNS_PURPOSE, "each other: " + ", ".join(loose)))
-    return "\n\n".join(entries)
+    return _diagram([*entries, Entry("nouns", NOUNS_PURPOSE, loose)])
 
 
 def c_diagram() -> str:
     """The C folders, highest first, each with the folders whose headers it includes."""
     used = c_includes()
-    entries = []
-    for name, what in C_FOLDERS.items():
-        if name in used:
-            below = [other for other in C_FOLDERS if other in used[name]]
-            entries.append(_entry(name, what, ", ".join(below) or "nothing"))
-    return "\n\n".join(entries)
+    return _diagram(
+        [
+            Entry(name, what, [other for other in C_FOLDERS if other in used[name]])
+            for name, what in C_FOLDERS.items()
+            if name in used
+        ]
+    )
 
 
 def page(text: str) -> str:
