@@ -69,11 +69,13 @@ ADAPTERS = {
     "ray": (),
 }
 # Who judges, and all of the package that it may import: words to describe what is judged, and
-# nothing that computes. `module:name` allows one name of a module.
+# nothing that computes. `module:name` allows one name of a module. Of an operator's facts verify
+# needs its roles.
+_WORDS = ("errors", "arrays", "attributes", "tensors", "graph", "program")
 JUDGES = {
-    "reference/*": ("errors", "arrays", "graph", "program", "reference", "runtime.session"),
-    "compiler/plan/check.py": ("errors", "graph", "compiler.plan.planner:Plan"),
-    "compiler/verify/*": ("errors", "arrays", "graph", "program", "compiler.verify"),
+    "reference/*": (*_WORDS, "reference", "runtime.session"),
+    "compiler/plan/check.py": (*_WORDS, "compiler.plan.planner:Plan"),
+    "compiler/verify/*": (*_WORDS, "operators", "compiler.verify"),
 }
 # Who may compute with the reference: what it does not judge.
 REFERENCE_USERS = ("reference/*", "quantize/error.py", "bench/*")
