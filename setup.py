@@ -29,6 +29,6 @@ class BuildWithSources(build_py):
 
 
 setup(
-    cffi_modules=["python/tinyflash/host/build.py:ffi"],
+    cffi_modules=["python/tinyflash/runtime/host/build.py:ffi"],
     cmdclass={"build_py": BuildWithSources},
 )

@@ -1,6 +1,6 @@
 /* What a board supplies to a program: start-up, a serial line, a clock, an exit. Nothing else.
  *
- * A board folder implements this, with the help of the shared folders that its board.toml names.
+ * A board folder implements this, with the help of the parts (boards/parts) that its board.toml names.
  */
 #ifndef TINYFLASH_BOARD_H
 #define TINYFLASH_BOARD_H

@@ -1,6 +1,6 @@
 /* The firmware: a model in its memory, reached over the serial line. */
 #include "board.h"
-#include "commands.h"
+#include "commands/commands.h"
 #include "model.h"
 
 /* Whole units of 8 bytes, which align every type; one more, since a model may need none of a space. */
@@ -18,23 +18,23 @@ static device self;
 
 /* Tells the host before the board exits: exception, status, address, pc, stack broken; each 32. */
 void board_on_fault(const board_fault *fault) {
-    uint8_t frame[LINK_HEADER_BYTES + 20 + LINK_CRC_BYTES] = {PROTOCOL_FAULT, 0};
-    uint8_t *body = frame + LINK_HEADER_BYTES;
-    link_put32(body, fault->exception);
-    link_put32(body + 4, fault->status);
-    link_put32(body + 8, fault->address);
-    link_put32(body + 12, fault->pc);
-    link_put32(body + 16, fault->stack_broken);
-    link_send(frame, LINK_HEADER_BYTES + 20);
+    uint8_t frame[FRAME_HEADER_BYTES + 20 + FRAME_CRC_BYTES] = {PROTOCOL_FAULT, 0};
+    uint8_t *body = frame + FRAME_HEADER_BYTES;
+    frame_put32(body, fault->exception);
+    frame_put32(body + 4, fault->status);
+    frame_put32(body + 8, fault->address);
+    frame_put32(body + 12, fault->pc);
+    frame_put32(body + 16, fault->stack_broken);
+    frame_send(frame, FRAME_HEADER_BYTES + 20);
 }
 
 /* Nothing runs on a stack that is too small, or in memory that is none: tells the host, and ends.
  * needed, there: bytes of stack; both 0: it is the model's memory. */
 static void refuse(uint32_t needed, uint32_t there) {
-    uint8_t frame[LINK_HEADER_BYTES + 8 + LINK_CRC_BYTES] = {PROTOCOL_REFUSAL, 0};
-    link_put32(frame + LINK_HEADER_BYTES, needed);
-    link_put32(frame + LINK_HEADER_BYTES + 4, there);
-    link_send(frame, LINK_HEADER_BYTES + 8);
+    uint8_t frame[FRAME_HEADER_BYTES + 8 + FRAME_CRC_BYTES] = {PROTOCOL_REFUSAL, 0};
+    frame_put32(frame + FRAME_HEADER_BYTES, needed);
+    frame_put32(frame + FRAME_HEADER_BYTES + 4, there);
+    frame_send(frame, FRAME_HEADER_BYTES + 8);
     board_exit(EXIT_REFUSED);
 }
 
@@ -57,7 +57,7 @@ int main(void) {
     for (;;) {
         const int byte = board_uart_read();
         if (byte >= 0) {
-            device_feed(&self, (uint8_t)byte);
+            commands_feed(&self, (uint8_t)byte);
         } else {
             board_idle();
         }

@@ -1,21 +1,27 @@
-/* From the row of pointers that a table holds to the arguments of a kernel (tinyflash/ops.h). */
+/* From the row of pointers that a table holds to the arguments of a kernel (tinyflash/ops.h).
+ *
+ * Kernels have typed arguments, which the C compiler checks; a table has one type of function for
+ * all of them. The functions between are made by macros, one for each shape of arguments, and do no
+ * arithmetic, with one exception: a gradient about to be computed gets its exponent (SPEC 5.2),
+ * since its kernel reads it. The order of buffers is that of tinyflash/ops.h.
+ */
 #include "tinyflash/kernels.h"
 #include "tinyflash/ops.h"
 
-#define OP(name) void tiny_op_##name(const void *record, void *const *buffers, tiny_band band)
-
+/* From d, s_d. */
 static tiny_gradient gradient(void *const *pair) {
     const tiny_gradient g = {pair[0], pair[1]};
     return g;
 }
 
-/* From mask, dx, s_dx: computed from dy, whose size its exponent follows. */
+/* From mask, dx, s_dx: computed from dy, whose level its exponent follows. */
 static tiny_gradient_out following(const tiny_gradient *dy, void *const *triple) {
     const tiny_gradient_out g = {triple[1], triple[2], triple[0]};
     tiny_follow(dy->scale, NULL, g.scale);
     return g;
 }
 
+/* From w kept, w frozen. */
 static tiny_weights weights(void *const *pair) {
     const tiny_weights w = {pair[0], pair[1]};
     return w;
@@ -24,14 +30,14 @@ static tiny_weights weights(void *const *pair) {
 /* ---- Layers with weights ---- */
 
 #define FORWARD(layer)                                                                \
-    OP(layer##_forward) {                                                             \
+    TINY_OP(layer##_forward) {                                                        \
         const tiny_weights w = weights(buffers + 1);                                  \
         tiny_##layer##_forward(record, buffers[0], &w, buffers[3], buffers[4], band); \
     }
 
 /* What follows computes all rows at once: (void)band. */
 #define BACKWARD(layer)                                           \
-    OP(layer##_backward_input) {                                  \
+    TINY_OP(layer##_backward_input) {                             \
         (void)band;                                               \
         const tiny_gradient dy = gradient(buffers);               \
         const tiny_weights w = weights(buffers + 2);              \
@@ -40,7 +46,7 @@ static tiny_weights weights(void *const *pair) {
     }
 
 #define UPDATE(layer)                                                   \
-    OP(layer##_update) {                                                \
+    TINY_OP(layer##_update) {                                           \
         (void)band;                                                     \
         const tiny_gradient dy = gradient(buffers + 1);                 \
         const tiny_trained w = {buffers[3], buffers[5], buffers[6]};    \
@@ -59,7 +65,7 @@ UPDATE(fully_connected)
 UPDATE(conv2d)
 UPDATE(depthwise)
 
-OP(bias_update) {
+TINY_OP(bias_update) {
     (void)band;
     const tiny_gradient dy = gradient(buffers);
     tiny_bias_update(record, &dy, buffers[2], buffers[4], buffers[3]);
@@ -68,16 +74,16 @@ OP(bias_update) {
 /* ---- Operators without weights ---- */
 
 #define UNARY(name) \
-    OP(name##_forward) { tiny_##name##_forward(record, buffers[0], buffers[1], band); }
+    TINY_OP(name##_forward) { tiny_##name##_forward(record, buffers[0], buffers[1], band); }
 
 #define UNARY_WHOLE(name)                                      \
-    OP(name##_forward) {                                       \
+    TINY_OP(name##_forward) {                                  \
         (void)band;                                            \
         tiny_##name##_forward(record, buffers[0], buffers[1]); \
     }
 
 #define UNARY_BACKWARD(name)                                      \
-    OP(name##_backward_input) {                                   \
+    TINY_OP(name##_backward_input) {                              \
         (void)band;                                               \
         const tiny_gradient dy = gradient(buffers);               \
         const tiny_gradient_out dx = following(&dy, buffers + 2); \
@@ -100,7 +106,7 @@ UNARY_BACKWARD(transpose)
 
 /* The gradient of an operator that also reads x, y, or its other operand. */
 #define READING_BACKWARD(name)                                    \
-    OP(name) {                                                    \
+    TINY_OP(name) {                                               \
         (void)band;                                               \
         const tiny_gradient dy = gradient(buffers + 1);           \
         const tiny_gradient_out dx = following(&dy, buffers + 3); \
@@ -112,18 +118,18 @@ READING_BACKWARD(softmax_backward_input)
 READING_BACKWARD(mul_backward_a)
 READING_BACKWARD(mul_backward_b)
 
-OP(lookup_backward_input) {
+TINY_OP(lookup_backward_input) {
     (void)band;
     const tiny_gradient dy = gradient(buffers + 2);
     const tiny_gradient_out dx = following(&dy, buffers + 4);
     tiny_lookup_backward_input(record, buffers[0], buffers[1], &dy, &dx);
 }
 
-OP(add_forward) { tiny_add_forward(record, buffers[0], buffers[1], buffers[2], band); }
+TINY_OP(add_forward) { tiny_add_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
-OP(mul_forward) { tiny_mul_forward(record, buffers[0], buffers[1], buffers[2], band); }
+TINY_OP(mul_forward) { tiny_mul_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
-OP(gradient_add) {
+TINY_OP(gradient_add) {
     (void)band;
     const tiny_gradient a = gradient(buffers);
     const tiny_gradient b = gradient(buffers + 2);
@@ -132,31 +138,33 @@ OP(gradient_add) {
     tiny_gradient_add(record, &a, &b, &dx);
 }
 
-OP(lookup_forward) { tiny_lookup_forward(record, buffers[0], buffers[1], buffers[2], band); }
+TINY_OP(lookup_forward) { tiny_lookup_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
-OP(softmax_forward) { tiny_softmax_forward(record, buffers[0], buffers[1], buffers[2], band); }
+TINY_OP(softmax_forward) { tiny_softmax_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
 /* ---- Training ---- */
 
-OP(softmax_loss) {
+/* A loss computes its exponent, and its gradient is not masked (SPEC 4.4, 4.7). */
+
+TINY_OP(softmax_loss) {
     (void)band;
     const tiny_gradient_out dy = {buffers[3], buffers[4], NULL};
     tiny_softmax_loss(record, buffers[0], buffers[1], buffers[2], &dy);
 }
 
-OP(squared_loss) {
+TINY_OP(squared_loss) {
     (void)band;
     const tiny_gradient_out dy = {buffers[3], buffers[4], NULL};
     tiny_squared_loss(record, buffers[0], buffers[1], buffers[2], &dy);
 }
 
-OP(sigmoid_loss) {
+TINY_OP(sigmoid_loss) {
     (void)band;
     const tiny_gradient_out dy = {buffers[4], buffers[5], NULL};
     tiny_sigmoid_loss(record, buffers[0], buffers[1], buffers[2], buffers[3], &dy);
 }
 
-OP(advance_scales) {
+TINY_OP(advance_scales) {
     (void)band;
     tiny_advance_scales(record, buffers[0]);
 }

@@ -1,15 +1,22 @@
-/* Walks the tables of a compiled model; a session is a model bound to memory. */
+/* Walks the tables of a compiled model; a session is a model bound to memory.
+ *
+ * Nothing is decided here: the compiler has ordered the calls, placed the buffers and cut the rows.
+ * A call resolves at most TINY_OP_BUFFERS offsets, and jumps to a kernel. What can go wrong is
+ * checked where a caller comes in: memory, label, rate, and the source of rows.
+ */
 #include <string.h>
 
 #include "tinyflash/kernels.h"
 #include "tinyflash/model.h"
 
-#define ALIGNMENT 4u
+#define ALIGNMENT 4u /* of int32 biases, and of tiny_state */
 
+/* A memory of no bytes may be null. */
 static int fits(const uint8_t *memory, uint32_t have, uint32_t need) {
     return have >= need && (need == 0 || (memory && (uintptr_t)memory % ALIGNMENT == 0));
 }
 
+/* A buffer's space is in its upper 2 bits, the offset in the other 30. */
 static void *resolve(const tiny_session *session, tiny_buffer buffer) {
     return buffer == TINY_NO_BUFFER ? NULL : session->base[buffer >> 30] + (buffer & 0x3FFFFFFFu);
 }
@@ -30,6 +37,7 @@ tiny_error tiny_init(tiny_session *session, const tiny_model *model, const tiny_
     return TINY_OK;
 }
 
+/* A model without trained weights has no image, and memcpy wants no null. */
 static void load(uint8_t *to, const uint8_t *image, uint32_t bytes) {
     if (bytes) {
         memcpy(to, image, bytes);
@@ -63,7 +71,8 @@ void tiny_set_source(tiny_session *session, tiny_source source, void *context) {
     session->context = context;
 }
 
-/* Has the source write rows of the input, which the compiler keeps from crossing the end of a ring. */
+/* Has the source write rows of the input. The compiler cuts bands such that none crosses the end of
+ * the ring. */
 static tiny_error fill(const tiny_session *session, const tiny_op *op, tiny_band band) {
     const tiny_rows *rows = op->record;
     uint8_t *to = resolve(session, op->buffers[0]);
@@ -74,6 +83,7 @@ static tiny_error fill(const tiny_session *session, const tiny_op *op, tiny_band
     return session->source(session->context, band, to) ? TINY_ERROR_SOURCE : TINY_OK;
 }
 
+/* One call. A row without a kernel is filled by the session's source. */
 static tiny_error execute(const tiny_session *session, const tiny_op *op, tiny_band band) {
     void *buffers[TINY_OP_BUFFERS];
     if (!op->kernel) {

@@ -7,6 +7,7 @@
 
 #define SAMPLES_LIMIT (1u << 23) /* so that a margin fits 32 bits */
 
+/* Known before a session exists: tiny_state ends with its scales. */
 static uint32_t scale_count(const tiny_model *model) {
     return (uint32_t)((model->state_bytes - sizeof(tiny_state)) / sizeof(tiny_scale));
 }
@@ -15,7 +16,8 @@ uint32_t tiny_guard_bytes(const tiny_model *model) {
     return model->weights_bytes + scale_count(model);
 }
 
-/* Adds one sample's scores y to the sum. */
+/* SPEC 9.1: adds one sample's scores y to the sum. Of equal scores the first index wins, as in an
+ * arg max: a rival before the label beats it when equal, one behind it only when larger. */
 static void judge(tiny_score *sum, const int8_t *y, uint32_t classes, uint32_t label) {
     int32_t rival = INT8_MIN;
     int beaten = 0;
@@ -57,6 +59,7 @@ static int is_better(tiny_score a, tiny_score b) {
     return a.correct > b.correct || (a.correct == b.correct && a.margin > b.margin);
 }
 
+/* Keeps WEIGHTS and all gains: what training has learned (SPEC 9.2). */
 static void keep(tiny_guard *guard, const tiny_session *session) {
     const tiny_state *state = tiny_session_state(session);
     const uint32_t weights_bytes = session->model->weights_bytes;
@@ -84,6 +87,7 @@ static void evaluate(tiny_guard *guard, tiny_session *session) {
     guard->waited = 0;
 }
 
+/* Everything that the calls after tiny_guard_begin rely on. */
 static int can_judge(const tiny_guard *guard, const tiny_model *model) {
     const tiny_held_out *held_out = &guard->held_out;
     if (held_out->count == 0 || held_out->count >= SAMPLES_LIMIT || guard->interval == 0 ||
@@ -106,7 +110,8 @@ tiny_error tiny_guard_begin(tiny_guard *guard, tiny_session *session) {
     if (!can_judge(guard, session->model)) {
         return TINY_ERROR_HELD_OUT;
     }
-    guard->evaluations = guard->rollbacks = 0;
+    guard->evaluations = 0;
+    guard->rollbacks = 0;
     evaluate(guard, session);
     keep(guard, session);
     return TINY_OK;
@@ -122,6 +127,8 @@ void tiny_guard_watch(tiny_guard *guard, tiny_session *session) {
     } else if (guard->best.correct - guard->last.correct > guard->tolerance) {
         go_back(guard, session);
         tiny_count(&guard->rollbacks);
+    } else {
+        /* within tolerance: training goes on from here */
     }
 }
 

@@ -12,7 +12,7 @@ static inline uint32_t tiny_mix(uint32_t h) {
     h *= 0x85EBCA6Bu;
     h ^= h >> 13;
     h *= 0xC2B2AE35u;
-    return h ^ h >> 16;
+    return h ^ (h >> 16);
 }
 
 /* What one tensor contributes to the keys of its rows in this training step. */

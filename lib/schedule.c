@@ -1,7 +1,6 @@
 /* The course of the learning rate over a training run (SPEC 8). */
 #include "tinyflash/schedule.h"
 
-#define ONE_Q30 (1u << 30)
 #define STEPS_LIMIT (1u << 31)
 
 /* sin(pi u / 2) / u as a polynomial in u^2, Q30, signs alternating: relative error below 2^-18. */
@@ -26,7 +25,8 @@ tiny_error tiny_schedule_check(const tiny_schedule *s) {
     return sound ? TINY_OK : TINY_ERROR_SCHEDULE;
 }
 
-/* SPEC 8.2: the factor nearest to v * 2^exponent. */
+/* SPEC 8.2: the factor nearest to v * 2^exponent. The last bit shifted out is the half that rounds;
+ * a carry out of the mantissa costs one more shift. */
 static tiny_factor nearest(uint64_t v, int32_t exponent) {
     uint32_t half = 0;
     for (; v > 0xFFFFu; v >>= 1, exponent++) {
@@ -51,17 +51,18 @@ static tiny_factor times(tiny_factor a, tiny_factor b) {
     return nearest((uint64_t)a.mantissa * b.mantissa, a.exponent + b.exponent);
 }
 
-/* floor(2^30 part / whole) for part <= whole < 2^31, bit by bit: there is no 64-bit division here. */
+/* floor(2^30 part / whole) for part <= whole < 2^31, bit by bit: without a 64-bit division. */
 static uint32_t share_q30(uint32_t part, uint32_t whole) {
     uint32_t quotient = 0;
     for (int bit = 0; bit <= 30; bit++) {
-        quotient = quotient << 1 | (part >= whole);
+        quotient = (quotient << 1) | (part >= whole);
         part = (part - (part >= whole ? whole : 0)) << 1;
     }
     return quotient;
 }
 
-static uint32_t multiply_q30(uint32_t a, uint32_t b) { return (uint32_t)((uint64_t)a * b >> 30); }
+/* `hi` of SPEC 8.4. */
+static uint32_t multiply_q30(uint32_t a, uint32_t b) { return (uint32_t)(((uint64_t)a * b) >> 30); }
 
 /* SPEC 8.4: the square of the sine of a quarter turn's share u, Q30 in (0, 1]. */
 static tiny_factor sine_squared(uint32_t u) {

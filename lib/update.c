@@ -1,4 +1,9 @@
-/* What the rules of descent add to a plain step: velocity, low bytes, decay, skipped updates. */
+/* What the rules of descent add to a plain step: velocity, low bytes, decay, skipped updates.
+ *
+ * A step passes three stations, in this order: decay is added to it (SPEC 6.2), a velocity gathers
+ * it (SPEC 6.8), and what comes out moves the weight (SPEC 6.4, 6.9). The last two round, and
+ * leave the remainder to the next element of the row: on average no step is lost (SPEC 6.3).
+ */
 #include "update.h"
 
 #define VELOCITY_MAX 0x7FFF00 /* of an int16 in units of 2^-8, seen in units of 2^-16 */
@@ -8,6 +13,8 @@
 #define HALVES 0x80000080u
 #define HALVES_WITH_LOW 0x00800080u
 
+/* Accumulation over k samples is a velocity that keeps all of itself (mu' = 1) except at phase 0,
+ * and moves the weights at phase k - 1 only (SPEC 6.8). */
 tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gradient *dy,
                               tiny_state *state) {
     const uint32_t phase = state->step % rule->every;
@@ -26,6 +33,7 @@ tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gra
     return course;
 }
 
+/* Without velocity, low bytes, decay, rounding to nearest: the inline path of update.h is taken. */
 static int is_plain(const tiny_rule *rule, const tiny_trained *to) {
     return !to->velocity && !to->low && !rule->decay.mantissa && !rule->nearest;
 }
@@ -40,15 +48,18 @@ tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *
         .state = state,
         .plain = is_plain(rule, to) ? to->w : NULL,
     };
+    /* SPEC 6.2: n and s, the same for all weights. Where s > 31, decay stays 0. */
     const int32_t shift = -(update.course.rate.exponent + rule->decay.exponent + 9 + 16);
     if (shift <= 31) {
-        update.decay = (int32_t)((uint32_t)update.course.rate.mantissa * rule->decay.mantissa >> 9);
+        update.decay =
+            (int32_t)(((uint32_t)update.course.rate.mantissa * rule->decay.mantissa) >> 9);
         update.decay_shift = tiny_max(shift, 1);
     }
     return update;
 }
 
-/* SPEC 6.8: the step that momentum and accumulation make of `delta`. */
+/* SPEC 6.8: the step that momentum and accumulation make of `delta`. The velocity is int16 in units
+ * of 2^-8; its remainder, 8 bits, is in the lowest byte of `remainders`. */
 static int32_t gathered(int16_t *velocity, int32_t momentum, int32_t delta, uint32_t *remainders) {
     const int32_t before = (*velocity * momentum + (1 << 6)) >> 7;
     const int32_t step = tiny_clamp(delta, -TWICE, TWICE); /* so that the sum fits; it is clamped */
@@ -59,21 +70,22 @@ static int32_t gathered(int16_t *velocity, int32_t momentum, int32_t delta, uint
     return sum;
 }
 
-/* SPEC 6.4, 6.9: the low byte of a weight that has one keeps the upper part of its fraction. */
+/* SPEC 6.4, 6.9: the low byte of a weight that has one keeps the upper part of its fraction;
+ * without one, the fraction is the remainder that the element before left. */
 static void move(const tiny_update *update, uint32_t i, int32_t delta, uint32_t *remainders) {
     int8_t *w = &update->to.w[i];
     int32_t fraction = (int32_t)(*remainders >> 16);
     if (update->to.low) {
         uint8_t *low = &update->to.low[i];
-        fraction = *low << 8 | (fraction & 255);
+        fraction = (*low << 8) | (fraction & 255);
         const int32_t moved = *w + ((fraction - delta) >> 16);
-        *low = moved > 127 ? 255 : moved < -127 ? 0 : (uint8_t)((fraction - delta) >> 8 & 255);
+        *low = moved > 127 ? 255 : (moved < -127 ? 0 : (uint8_t)(((fraction - delta) >> 8) & 255));
     }
     *w = tiny_moved(*w, fraction, delta, update->state);
     *remainders -= (uint32_t)delta << 16; /* the low byte, times 2^8, adds nothing to t mod 2^8 */
 }
 
-/* SPEC 6.2: the step with the decay of weight w. */
+/* SPEC 6.2: the step with the decay of weight w. |w n + 2^(s-1)| < 2^31: w has 8 bits, n 23. */
 static int32_t decayed(const tiny_update *update, int8_t w, int32_t delta) {
     const int32_t half = 1 << (update->decay_shift - 1);
     const int32_t decay = (w * update->decay + half) >> update->decay_shift;

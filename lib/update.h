@@ -1,7 +1,12 @@
 /* One stochastically rounded step of descent, shared by every update kernel (SPEC 6).
  *
- * A kernel begins an update (what holds for the tensor), then each row, and hands the gradient sum of
- * each element over. Plain descent is inline; what other rules add is in update.c. */
+ * A kernel begins an update (what holds for the tensor), then each row, and then passes the
+ * gradient sum of each element, in the order of SPEC 6.3. Plain descent is inline, since it is
+ * called for each weight; what other rules add is in update.c.
+ *
+ * Steps are int32 in units of 2^-16 of a stored unit. A step is often far below one unit: rounded
+ * to nearest it would be lost, so it is rounded up or down at random, with the right mean.
+ */
 #ifndef TINYFLASH_LIB_UPDATE_H
 #define TINYFLASH_LIB_UPDATE_H
 
@@ -36,9 +41,9 @@ typedef struct tiny_update {
     tiny_state *state;
 } tiny_update;
 
-/* One row of it. The remainder of rounding an element goes to the next (SPEC 6.3): of a weight in the
- * upper 16 bits of `remainders`, of which the lower 8 count if it has a low byte; of a velocity in the
- * lowest 8. Both are in units of 2^-16. */
+/* One row of it. The remainder of rounding an element goes to the next (SPEC 6.3): of a weight in
+ * the upper 16 bits of `remainders`, of which the lower 8 count if it has a low byte; of a velocity
+ * in the lowest 8. Both are in units of 2^-16. */
 typedef struct tiny_row {
     tiny_rate rate;
     uint32_t remainders;
@@ -50,18 +55,21 @@ typedef struct tiny_row {
 tiny_course tiny_begin_course(const tiny_rule *rule, uint32_t id, const tiny_gradient *dy,
                               tiny_state *state);
 
+/* The same, for weights: all that is the same for each of them. */
 tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *dy,
                               const tiny_trained *to, tiny_state *state);
 
-/* Moves weight i by `delta`, in units of 2^-16, as any rule has it (SPEC 6.4, 6.8, 6.9). Returns the
- * remainders for the next one. */
+/* Moves weight i by `delta`, in units of 2^-16, as any rule has it (SPEC 6.4, 6.8, 6.9). Returns
+ * the remainders for the next one. */
 uint32_t tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta,
                           uint32_t remainders);
 
-/* SPEC 6.2, the part that is the same for a whole row. */
+/* SPEC 6.2, the part that is the same for a whole row: learning rate times the row's own, times the
+ * exponent of dy, in units of 2^-16. Two mantissas of 16 bits, halved, are below the
+ * 2^31 that SPEC 1.3 needs. */
 static inline tiny_rate tiny_row_rate(const tiny_course *course, const tiny_factor *factor) {
     const tiny_rate rate = {
-        (uint32_t)course->rate.mantissa * factor->mantissa >> 1,
+        ((uint32_t)course->rate.mantissa * factor->mantissa) >> 1,
         course->rate.exponent + factor->exponent + 1 + course->dy_exponent + 16,
     };
     return rate;
@@ -73,6 +81,8 @@ static inline int32_t tiny_delta(const tiny_rate *rate, int32_t sum) {
     return tiny_clamp(delta, -TINY_DELTA_MAX, TINY_DELTA_MAX);
 }
 
+/* Begins row `row` with its random bits (SPEC 6.3). With a rate of 0 nothing moves, except what a
+ * velocity still carries; a dead channel's rate is 0 in `factor` and stops that, too (SPEC 6.4). */
 static inline tiny_row tiny_begin_row(const tiny_update *update, const tiny_factor *factor,
                                       uint32_t row) {
     const tiny_rate rate = tiny_row_rate(&update->course, factor);
@@ -85,7 +95,8 @@ static inline tiny_row tiny_begin_row(const tiny_update *update, const tiny_fact
     return begun;
 }
 
-/* SPEC 6.4: the weight after a step; `fraction` of a unit is added before it is rounded down. */
+/* SPEC 6.4: the weight after a step; `fraction` of a unit is added before it is rounded down. A
+ * uniform fraction in [0, 1) makes that rounding unbiased. */
 static inline int8_t tiny_moved(int8_t w, int32_t fraction, int32_t delta, tiny_state *state) {
     const int32_t moved = w + ((fraction - delta) >> 16);
     const int32_t clamped = tiny_clamp(moved, -127, 127);

@@ -1,5 +1,5 @@
 /* MPS2 AN500 in QEMU: CMSDK UART0 by polling, CMSDK timer 0 as the clock. */
-#include "cortex_m/cortex_m.h"
+#include "parts/cortex_m/cortex_m.h"
 
 #define UART0_DATA (*(volatile uint32_t *)0x40004000u)
 #define UART0_STATE (*(volatile uint32_t *)0x40004004u)

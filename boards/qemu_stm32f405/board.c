@@ -1,5 +1,5 @@
 /* STM32F405 in QEMU: USART1 by polling, TIM2 as the clock. QEMU needs no clock tree and no pins. */
-#include "cortex_m/cortex_m.h"
+#include "parts/cortex_m/cortex_m.h"
 
 #define USART1_SR (*(volatile uint32_t *)0x40011000u)
 #define USART1_DR (*(volatile uint32_t *)0x40011004u)

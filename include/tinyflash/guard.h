@@ -1,7 +1,8 @@
 /* A guard: training never leaves the model worse than it was (SPEC 9).
  *
- * Every few training steps it infers held-out samples, keeps the best weights so far, and goes back to
- * them when they are lost. The caller supplies all memory; firmware that names no tiny_guard links none.
+ * Every few training steps it infers held-out samples, keeps the best weights so far, and goes back
+ * to them when they are lost. The caller supplies all memory. Firmware that calls no tiny_guard
+ * function links none of it.
  *
  *     guard = (tiny_guard){.held_out = ..., .snapshot = ..., .interval = 50, .tolerance = 1};
  *     tiny_guard_begin(&guard, &session);
@@ -16,7 +17,8 @@
 /* How well held-out samples are told apart: by `correct`; of equals, by `margin`. */
 typedef struct tiny_score {
     uint32_t correct; /* samples whose label has the highest score, the first of equals */
-    int32_t margin;   /* sum over all samples: score of the label - the highest of the others */
+    int32_t margin;   /* sum over all samples: score of the label - the highest of the others;
+                         exact, since there are fewer than 2^23 samples */
 } tiny_score;
 
 /* Samples never trained on, in RAM or in flash. */
@@ -44,17 +46,24 @@ typedef struct tiny_guard {
 /* Bytes of a snapshot: WEIGHTS, and an exponent for each gradient. */
 uint32_t tiny_guard_bytes(const tiny_model *model);
 
-/* Infers the samples, one after the other; ARENA is overwritten. */
+/* Infers the samples, one after the other, and adds up their scores (SPEC 9.1). ARENA is
+ * overwritten; the session's source of rows is the same after the call. The labels must be below
+ * model->classes, which tiny_guard_begin checks. Cost: one inference for each sample. */
 tiny_score tiny_guard_score(tiny_session *session, const tiny_held_out *held_out);
 
-/* Evaluates the weights as they are, and keeps them. */
+/* Checks the guard, evaluates the weights as they are, and keeps them as the best.
+ *
+ * TINY_ERROR_NO_TRAIN: the model is for inference only. TINY_ERROR_HELD_OUT: no samples, 2^23 or
+ * more, a label out of range, interval 0, a snapshot that is too small, or an output that is not
+ * one score for each class. */
 tiny_error tiny_guard_begin(tiny_guard *guard, tiny_session *session);
 
-/* After each training step: every `interval` calls it evaluates, and keeps the weights or goes back. A
- * return leaves seed, step counter and other counters as they are: random bits are not drawn twice. */
+/* Call it after each training step. Every `interval` calls it evaluates, and keeps the weights or
+ * goes back (SPEC 9.2). Going back leaves seed, step counter and other counters as they are, so
+ * random bits are not drawn twice (SPEC 9.3). */
 void tiny_guard_watch(tiny_guard *guard, tiny_session *session);
 
-/* Evaluates, and leaves the best weights. */
+/* Evaluates unless it just did, and leaves the best weights in the session. */
 void tiny_guard_finish(tiny_guard *guard, tiny_session *session);
 
 #endif

@@ -1,7 +1,15 @@
-/* Kernels as a table names them: a record, a row of pointers in the order given here, and a band of rows.
+/* Kernels as a table names them: a record, pointers in the order given here, and a band of rows.
  *
- * Buffers in [] may be TINY_NO_BUFFER. `s_` is the tiny_scale of a gradient, `state` the tiny_state.
- * Weights come as two buffers, kept and frozen (tiny_weights).
+ *   record   the struct that the kernel takes as `op`
+ *   buffers  those in [] may be null. `s_` is the tiny_scale of a gradient, `state` the tiny_state.
+ *            Weights come as two buffers, kept and frozen (tiny_weights)
+ *   band     rows of y; ignored by kernels without bands
+ *
+ * Each calls the kernel of its name, whose contract is in tinyflash/kernels/. Before an input
+ * gradient is computed, it is given its exponent (tiny_follow).
+ *
+ * These are the kernels of lib/kernels/ref. Another set has the same under names that end in its
+ * own: TINY_OP(add_forward_dsp).
  */
 #ifndef TINYFLASH_OPS_H
 #define TINYFLASH_OPS_H
@@ -67,7 +75,5 @@ TINY_OP(squared_loss);
 TINY_OP(sigmoid_loss);
 /* state */
 TINY_OP(advance_scales);
-
-#undef TINY_OP
 
 #endif

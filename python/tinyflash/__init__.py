@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tinyflash.compiler import compile_model
+from tinyflash.read import read
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.units import decode, encode
+from tinyflash.scheme import load_scheme
+from tinyflash.write.model import write_model
+
 if TYPE_CHECKING:
     from tinyflash.graph import Graph
     from tinyflash.quantize import Settings
 
-__all__ = ["from_torch"]
+__all__ = [
+    "HostSession",
+    "compile_model",
+    "decode",
+    "encode",
+    "from_torch",
+    "load_scheme",
+    "read",
+    "write_model",
+]
 
 
 def from_torch(

@@ -79,3 +79,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, content: object) -> None:
     """Indented, for people; atomically."""
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def cache_dir() -> Path:
+    """The folder for what can be made or fetched again: TINYFLASH_CACHE, or tinyflash in the user's
+    cache directory."""
+    chosen = os.environ.get("TINYFLASH_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "tinyflash"

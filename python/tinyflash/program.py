@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
+
+from tinyflash.sources import REFERENCE
 
 
 class Space(IntEnum):
@@ -64,14 +66,24 @@ class Record:
 
 @dataclass(frozen=True)
 class Row:
-    """One `tiny_op`. `kernel` is the name after the prefix `tiny_op_`, or SOURCE; `note` is for
-    readers."""
+    """One `tiny_op`. `kernel` is the name after the prefix `tiny_op_`, or SOURCE. `note`, the shape
+    of the result, counts in the program's hash, which is of `repr`. `about` is for readers alone,
+    and `kernel_set` changes no bit of a result: the hash ignores both.
+    """
 
     kernel: str
     record: int
     buffers: tuple[Buffer | None, ...]
     layer: str
     note: str
+    about: str = field(default="", repr=False)
+    kernel_set: str = field(default=REFERENCE, repr=False)
+
+    @property
+    def symbol(self) -> str:
+        """The C function; that of a set other than the reference ends in the set's name."""
+        suffix = "" if self.kernel_set == REFERENCE else f"_{self.kernel_set}"
+        return f"tiny_op_{self.kernel}{suffix}"
 
 
 # The kernel of a row that the session's source of rows fills.
@@ -88,9 +100,18 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """What the bytes of a space hold from `offset` on, until the next stretch; for readers."""
+
+    offset: int
+    about: str
+
+
+@dataclass(frozen=True)
 class Program:
     """A compiled model. Calls index the rows of their table, rows index `records`; images are the
-    initial bytes of their spaces. `input` and `train_input`: None where a source gives the rows."""
+    initial bytes of their spaces. `input` and `train_input`: None where a source gives the rows.
+    Notes and contents are for readers, and count in no hash."""
 
     name: str
     infer: tuple[Row, ...]
@@ -111,6 +132,10 @@ class Program:
     target: Buffer | None = None  # where the model learns from targets; `classes` is then 0
     target_bytes: int = 0
     row_bytes: int = 0  # of the rows that a source gives; 0: the input lies in memory
+    input_note: str = ""
+    output_note: str = ""
+    target_note: str = ""
+    contents: Mapping[Space, tuple[Stretch, ...]] = field(default_factory=dict)
 
     @property
     def hash(self) -> int:

@@ -6,21 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same
 from tests.agree.test_dead_channels import learned
-from tests.agree.twin import train_side_by_side
+from tests.support.graphs import Layer, Net, same
+from tests.support.twin import train_side_by_side
 
-from tinyflash.compiler import compile_model, forward_graph, training_graph
-from tinyflash.data import mlperf_tiny
+from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.passes.channels import region_of
+from tinyflash.compiler.passes.choose import choose_channels
+from tinyflash.compiler.pipeline import training_graph
+from tinyflash.compiler.verify import verify
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Tensor, Window
-from tinyflash.host import Session
-from tinyflash.passes.channels import region_of
-from tinyflash.passes.choose import choose_channels
-from tinyflash.passes.scheme import Scheme, parse_scheme, resolve
 from tinyflash.read import read
 from tinyflash.reference import Machine
-from tinyflash.verify import verify
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import Scheme, parse_scheme, resolve
+from tinyflash.zoo.sources import mlperf_tiny
 
 CHOICE = "[[update]]\nbias = true\nweights = 0.4\nchannels = 'largest'\n"
 EXPAND, POINT = Layer(zero=-128), Layer(zero=-20)
@@ -40,7 +41,7 @@ def network(seed: int = 3) -> Graph:
 
 
 def chosen(graph: Graph, scheme: Scheme) -> Graph:
-    forward = forward_graph(graph, scheme)
+    forward = prepare(graph, scheme).forward
     return choose_channels(forward, resolve(scheme, forward))
 
 
@@ -108,7 +109,7 @@ def test_a_new_order_changes_no_bit_of_training() -> None:
 def test_what_was_learned_is_written_in_the_order_of_the_source() -> None:
     graph = network()
     compiled = compile_model(graph, parse_scheme(BUT_THE_FIRST), seed=2)
-    session, rng = Session(compiled.program), np.random.default_rng(2)
+    session, rng = HostSession(compiled.program), np.random.default_rng(2)
     for step in range(6):
         session.train_step(rng.integers(-128, 128, 108, dtype=np.int8), step % 4, 0.1)
     whole = Machine(compiled.learned(session.weights))
@@ -119,4 +120,4 @@ def test_what_was_learned_is_written_in_the_order_of_the_source() -> None:
 
 def test_what_reads_the_input_cannot_choose() -> None:
     with pytest.raises(SchemeError, match=r"layer 'conv2d_0' cannot choose its channels"):
-        training_graph(network(), parse_scheme(CHOICE))
+        training_graph(prepare(network(), parse_scheme(CHOICE)))

@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net, same
+from tests.support.graphs import Layer, Net, same
 
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.data import mlperf_tiny
+from tinyflash.compiler.passes.dead import remove_dead
+from tinyflash.compiler.verify import verify
 from tinyflash.graph import Graph, Tensor, Window
-from tinyflash.host import Session
-from tinyflash.passes.dead import remove_dead
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
 from tinyflash.reference import Machine
-from tinyflash.verify import verify
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import parse_scheme
+from tinyflash.zoo.sources import mlperf_tiny
 
 ALL = parse_scheme("[[update]]\nweights = 1.0\nbias = true")
 STEPS = 60
@@ -33,8 +33,8 @@ def compiled() -> Compiled:
 
 
 @pytest.fixture(scope="module")
-def trained(compiled: Compiled) -> Session:
-    session, rng = Session(compiled.program), np.random.default_rng(4)
+def trained(compiled: Compiled) -> HostSession:
+    session, rng = HostSession(compiled.program), np.random.default_rng(4)
     for step in range(STEPS):
         x = rng.integers(-128, 128, compiled.program.input_bytes, dtype=np.int8)
         session.train_step(x, step % 3, 0.1)
@@ -42,7 +42,7 @@ def trained(compiled: Compiled) -> Session:
 
 
 def test_dead_channels_keep_their_bytes_and_live_ones_learn(
-    compiled: Compiled, trained: Session
+    compiled: Compiled, trained: HostSession
 ) -> None:
     """All weights, and the biases of layers with dead channels."""
     before, after = _trained_tensors(compiled), _trained_tensors(compiled, trained.weights)
@@ -61,7 +61,7 @@ def test_dead_channels_keep_their_bytes_and_live_ones_learn(
     assert seen == 6
 
 
-def test_dead_channels_do_not_drown_the_others(trained: Session) -> None:
+def test_dead_channels_do_not_drown_the_others(trained: HostSession) -> None:
     counters = trained.counters()
     assert max(counters.exponents) < 5
     assert counters.weights_saturated < 50
@@ -118,7 +118,7 @@ def with_silent_channels(seed: int = 5) -> Graph:
 def learned(graph: Graph, scheme: str, dead: str, steps: int = 24) -> Graph:
     """The whole network after some steps, dead channels kept or removed."""
     compiled = compile_model(graph, parse_scheme(f"dead_channels = '{dead}'\n{scheme}"), seed=8)
-    session, rng = Session(compiled.program), np.random.default_rng(9)
+    session, rng = HostSession(compiled.program), np.random.default_rng(9)
     for step in range(steps):
         x = rng.integers(-128, 128, compiled.program.input_bytes, dtype=np.int8)
         session.train_step(x, step % compiled.program.classes, 0.05)
@@ -147,7 +147,7 @@ def test_channels_that_are_always_clipped_are_removed() -> None:
 
 def test_inference_without_them_is_the_same() -> None:
     graph = with_silent_channels()
-    whole, session = Machine(graph), Session(compile_model(graph).program)
+    whole, session = Machine(graph), HostSession(compile_model(graph).program)
     rng = np.random.default_rng(1)
     for _ in range(20):
         x = rng.integers(-128, 128, 72, dtype=np.int8)

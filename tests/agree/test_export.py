@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 from tests.agree.test_tflm import oracle, pictures, random_samples
 from tests.agree.test_write_tflite import same
-from tests.python.random_files import random_file
+from tests.support.random_files import random_file
 
-from tinyflash.compiler import Compiled, compile_model, reduced
-from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
+from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler.passes.unit import with_file_unit
+from tinyflash.compiler.pipeline import reduced
 from tinyflash.graph import Graph, LookupAttrs, Tensor
-from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
-from tinyflash.passes.unit import with_file_unit
-from tinyflash.port import decode, encode
 from tinyflash.read import read
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.units import decode, encode
+from tinyflash.scheme import parse_scheme
 from tinyflash.write.tflite import write_tflite
+from tinyflash.zoo.sources import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
 
 SCHEMES = {
     "all": "[[update]]\nweights = 1.0\nbias = true",
@@ -31,10 +32,10 @@ SCHEMES = {
 }
 
 
-def learned(compiled: Compiled, steps: int, seed: int) -> Session:
+def learned(compiled: Compiled, steps: int, seed: int) -> HostSession:
     """A session that learned from noise, at rates at which every trained byte moves."""
     session, random = (
-        Session(
+        HostSession(
             compiled.program,
         ),
         np.random.default_rng(seed),
@@ -89,7 +90,7 @@ def _joined(parts: list[Tensor], depthwise: bool) -> Tensor:
     return replace(parts[0], data=data, shape=data.shape, quant=quant)
 
 
-def agree(compiled: Compiled, session: Session, path: Path, samples: np.ndarray) -> None:
+def agree(compiled: Compiled, session: HostSession, path: Path, samples: np.ndarray) -> None:
     """Same outputs in the port's own type, from the exported file in TFLM and from the session."""
     port, stored = compiled.graph.output, encode(compiled.graph.input, samples)
     for x, expected in zip(stored, oracle(path, samples), strict=True):
@@ -136,7 +137,7 @@ def test_faces_on_real_pictures(tmp_path: Path) -> None:
     scheme = "head = 2\n[[update]]\nlast = 6\nbias = true\nweights = 0.25"
     compiled = compile_model(read(mlperf_tiny("visual_wake_words")), parse_scheme(scheme), seed=1)
     samples = pictures(96)
-    session = Session(compiled.program)
+    session = HostSession(compiled.program)
     for label, x in enumerate(encode(compiled.graph.input, samples)):
         session.train_step(x, label // 10, 0.03)
     path = export(compiled, session.weights, tmp_path)

@@ -8,21 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.autograd import FLOAT, quant_of
-from tests.agree.graphs import Layer, Net, same, sample
 from tests.agree.test_network_gradients import NETWORKS
+from tests.support.autograd import FLOAT, quant_of
+from tests.support.graphs import Layer, Net, same, sample
 
-from tinyflash.bench.operators import RULES, real
-from tinyflash.bench.twin import Twin, bounds
-from tinyflash.compiler import compile_model, forward_graph
-from tinyflash.data import mlperf_tiny
-from tinyflash.graph import ROLES, Clip, Graph, Port, Tensor, Window
-from tinyflash.host import Session
-from tinyflash.passes.layers import WEIGHTED, weight_scales
-from tinyflash.passes.scheme import LayerUpdate, Rule, Scheme, resolve
+from tinyflash.bench.accuracy.operators import RULES, real
+from tinyflash.bench.accuracy.twin import Twin, bounds
+from tinyflash.compiler import compile_model, prepare
+from tinyflash.graph import Clip, Graph, Port, Tensor, Window
+from tinyflash.layers import weight_scales
+from tinyflash.operators import OPERATORS, WEIGHTED
 from tinyflash.read import read
 from tinyflash.reference.operators import FORWARD
-from tinyflash.state import pack, unpack
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.state import pack, unpack
+from tinyflash.scheme import LayerUpdate, Rule, Scheme, resolve
+from tinyflash.zoo.sources import mlperf_tiny
 
 Networks = Callable[[np.random.Generator], Graph]
 EVERYTHING = Scheme((Rule(weights=1.0, bias=True),))
@@ -32,7 +33,7 @@ def stored_logits(graph: Graph, x: np.ndarray) -> np.ndarray:
     """What the C library computes, in stored units."""
     logits = graph.tensors[graph.logits]
     port = Port(logits.name, "int8", logits.shape, logits.quant)
-    session = Session(compile_model(replace(graph, output=port)).program)
+    session = HostSession(compile_model(replace(graph, output=port)).program)
     return np.stack([session.infer(one) for one in x]).astype(np.float64)
 
 
@@ -48,7 +49,7 @@ def samples(graph: Graph, count: int) -> np.ndarray:
 
 
 def test_every_forward_operator_has_a_rule() -> None:
-    assert set(RULES) == set(FORWARD) - {"keep", "mask", "source"} <= set(ROLES)
+    assert set(RULES) == set(FORWARD) - {"keep", "mask", "source"} <= set(OPERATORS)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -207,10 +208,10 @@ def test_groups_have_rates_of_their_own() -> None:
 
 def test_its_step_is_the_mean_step_of_the_library() -> None:
     """One sample, many seeds of the stochastic rounding: on the mean both move alike."""
-    graph, rate = forward_graph(small(), EVERYTHING), 0.2
+    graph, rate = prepare(small(), EVERYTHING).forward, 0.2
     twin = Twin(graph, resolve(EVERYTHING, graph), fake=True)
     compiled = compile_model(graph, EVERYTHING)
-    session = Session(compiled.program)
+    session = HostSession(compiled.program)
     x = samples(graph, 1)[0]
     for _ in range(40):  # until the exponents of the gradients have settled
         session.train_step(x, 1, 1e-9)
@@ -228,7 +229,7 @@ def test_its_step_is_the_mean_step_of_the_library() -> None:
         assert 0.9 < np.linalg.norm(b) / np.linalg.norm(a) < 1.1, node.name
 
 
-def mean_step(session: Session, x: np.ndarray, rate: float, seeds: int = 200) -> np.ndarray:
+def mean_step(session: HostSession, x: np.ndarray, rate: float, seeds: int = 200) -> np.ndarray:
     """The mean change of the bytes of WEIGHTS, as int8, over seeds of the random bits."""
     weights, (header, scales) = session.weights, unpack(session.state)
     total = np.zeros(len(weights))

@@ -8,10 +8,10 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from tests.agree.functions import FUNCTIONS
-from tests.agree.graphs import Layer, Net, same
-from tests.agree.onenode import check_dx, check_updates, make_case
-from tests.agree.shapes import DEAD, LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
+from tests.support.functions import FUNCTIONS
+from tests.support.graphs import Layer, Net, same
+from tests.support.onenode import check_dx, check_updates, make_case
+from tests.support.shapes import DEAD, LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 
 from tinyflash.graph import Clip, Window
 from tinyflash.reference import backward, constants, training

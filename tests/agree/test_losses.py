@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.autograd import torch
-from tests.agree.graphs import Net
+from tests.support.autograd import torch
+from tests.support.graphs import Net
 
+from tinyflash.compiler.constants import loss_factor
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.losses import PROBABILITY
 from tinyflash.errors import ModelError, SchemeError
 from tinyflash.graph import Graph, Port, Quant
-from tinyflash.lower.constants import loss_factor
-from tinyflash.objective import Objective
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.losses import PROBABILITY, Loss
 from tinyflash.reference import Machine, backward
 from tinyflash.reference.operators import OPERATORS
 from tinyflash.reference.scales import EXPONENT_MIN
-from tinyflash.session import Outcome
+from tinyflash.runtime.session import Outcome
+from tinyflash.scheme.loss import Loss
+from tinyflash.training.targets import Objective
 
 functional: Any = torch.nn.functional
 

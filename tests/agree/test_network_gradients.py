@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.autograd import (
+from tests.support.autograd import (
     FLOAT,
     clip_bounds,
     dequantise,
@@ -17,15 +17,16 @@ from tests.agree.autograd import (
     real_weights,
     torch,
 )
-from tests.agree.graphs import Layer, Net, same, sample
+from tests.support.graphs import Layer, Net, same, sample
 
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.losses import mark_logits
 from tinyflash.graph import Clip, Graph, Window
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.losses import Loss, LossName, mark_logits
 from tinyflash.program import Factor
 from tinyflash.reference import Machine
 from tinyflash.reference.environment import LAYERS
 from tinyflash.reference.operators import FORWARD
+from tinyflash.scheme.loss import Loss, LossName
 
 RELU = Layer(zero=-100, clip=Clip(-100, 127))
 FROZEN = Factor(0, 0)

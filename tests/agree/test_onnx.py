@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.agree.test_tflm import check, oracle
-from tests.python.onnxmodels import NETWORKS
-from tests.python.test_read_onnx import random_samples
+from tests.python.read.test_onnx import random_samples
+from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.compiler import compile_model
-from tinyflash.floatgraph.run import outputs
-from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
-from tinyflash.port import decode, encode
+from tinyflash.compiler.verify import verify
 from tinyflash.quantize import quantize
 from tinyflash.quantize.error import signal_to_noise
-from tinyflash.read.onnx import parse_onnx
-from tinyflash.verify import verify
+from tinyflash.quantize.floatgraph.run import outputs
+from tinyflash.read.onnx.reader import parse_onnx
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.units import decode, encode
+from tinyflash.scheme import parse_scheme
 from tinyflash.write.tflite import write_tflite
 
 
@@ -30,7 +30,7 @@ def test_quantised_close_to_float_and_equal_to_tflm(name: str, tmp_path: Path) -
     graph = quantize(network, samples)
     verify(graph)
     x = network.source.arrange(samples)
-    session = Session(compile_model(graph).program)
+    session = HostSession(compile_model(graph).program)
     y = decode(graph.output, np.stack([session.infer(one) for one in encode(graph.input, x)]))
     real = outputs(network, x).reshape(y.shape)
     ratio = signal_to_noise(real, y.astype(np.float64))
@@ -53,7 +53,7 @@ def test_it_learns(name: str) -> None:
         samples[label::3] += 2 * (label - 1)
     graph = quantize(network, samples)
     scheme = parse_scheme("head = 3\n[[update]]\nlast = 2\nbias = true\nweights = 1.0")
-    session = Session(compile_model(graph, scheme).program)
+    session = HostSession(compile_model(graph, scheme).program)
     x = encode(graph.input, network.source.arrange(samples[:6]))
     losses = []
     for _ in range(40):

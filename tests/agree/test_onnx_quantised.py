@@ -11,17 +11,17 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 from tests.agree.test_tflm import oracle
-from tests.python.onnxfile import OnnxFile
+from tests.support.onnxfile import OnnxFile
 
 from tinyflash.compiler import compile_model
+from tinyflash.compiler.verify import verify
 from tinyflash.errors import ModelError
 from tinyflash.graph import Graph, Quant
-from tinyflash.host import Session
-from tinyflash.port import decode, encode
 from tinyflash.quantize import quantize
 from tinyflash.read import read
-from tinyflash.read.onnx import parse_onnx
-from tinyflash.verify import verify
+from tinyflash.read.onnx.reader import parse_onnx
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.units import decode, encode
 from tinyflash.write.tflite import write_tflite
 
 SHAPE = (1, 3, 10, 8)
@@ -75,7 +75,7 @@ def samples(count: int) -> np.ndarray:
 
 
 def inferred(graph: Graph, x: np.ndarray) -> np.ndarray:
-    session = Session(compile_model(graph).program)
+    session = HostSession(compile_model(graph).program)
     stored = encode(graph.input, x.transpose(0, 2, 3, 1))
     return decode(graph.output, np.stack([session.infer(one) for one in stored]))
 

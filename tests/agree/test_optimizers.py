@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Layer, Net
+from tests.support.graphs import Layer, Net
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Quant, Tensor
-from tinyflash.host import Session
-from tinyflash.passes.optimizer import ALIKE, Optimizer, Rates
-from tinyflash.passes.scheme import Rule, Scheme
-from tinyflash.state import pack, unpack
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.state import pack, unpack
+from tinyflash.scheme import Rule, Scheme
+from tinyflash.scheme.optimizer import ALIKE, Optimizer, Rates
+from tinyflash.show.report import make_report
 
 FEATURES, HIDDEN, CLASSES = 16, 12, 3
 CLIP = Clip(-60, 127)
@@ -73,7 +74,7 @@ def samples(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(x, -128, 127).astype(np.int8), y
 
 
-def trained(session: Session, model: Compiled) -> dict[str, np.ndarray]:
+def trained(session: HostSession, model: Compiled) -> dict[str, np.ndarray]:
     """What WEIGHTS holds, by the names of the tensors."""
     assert model.train is not None
     found, at, data = {}, 0, session.weights
@@ -85,7 +86,7 @@ def trained(session: Session, model: Compiled) -> dict[str, np.ndarray]:
     return found
 
 
-def accuracy(session: Session) -> float:
+def accuracy(session: HostSession) -> float:
     x, y = samples(300, seed=5)
     return float(np.mean([session.infer(a).argmax() == b for a, b in zip(x, y, strict=True)]))
 
@@ -169,7 +170,7 @@ def test_training_follows_float(
     bits most of it is the noise of rounding, for the way is a few units long."""
     rate = 0.0003 if optimizer.momentum else 0.002
     model = compiled(optimizer, rates)
-    session = Session(model.program)
+    session = HostSession(model.program)
     x, y = samples(steps)
     graph = network()
     quant = graph.tensors["x"].quant
@@ -195,7 +196,7 @@ def test_training_follows_float(
 def test_thousands_of_steps_neither_drift_nor_stall(name: str) -> None:
     optimizer = OPTIMIZERS[name]
     model = compiled(optimizer)
-    session = Session(model.program)
+    session = HostSession(model.program)
     x, y = samples(3000)
     rate = 0.0004 if optimizer.momentum else 0.004
     for a, label in zip(x, y, strict=True):
@@ -206,7 +207,7 @@ def test_thousands_of_steps_neither_drift_nor_stall(name: str) -> None:
     _comes_to_rest(session, model, 400 * optimizer.accumulate)
 
 
-def _comes_to_rest(session: Session, model: Compiled, steps: int) -> None:
+def _comes_to_rest(session: HostSession, model: Compiled, steps: int) -> None:
     """At a rate of 0 velocities die away; then nothing moves any more, in any direction."""
     x, y = samples(1)
     for _ in range(steps):
@@ -224,7 +225,7 @@ def _comes_to_rest(session: Session, model: Compiled, steps: int) -> None:
 
 def test_dead_channels_stay_under_every_option() -> None:
     model = compiled(OPTIMIZERS["all"], dead=2)
-    session = Session(model.program)
+    session = HostSession(model.program)
     before = trained(session, model)
     x, y = samples(20)
     for a, label in zip(x, y, strict=True):
@@ -240,7 +241,7 @@ def test_dead_channels_stay_under_every_option() -> None:
             assert not np.array_equal(before[name][~dead], after[name][~dead]), name
 
 
-def saturating(session: Session) -> None:
+def saturating(session: HostSession) -> None:
     """Makes the scale of the hidden layer's gradient so fine that all of it saturates."""
     header, scales = unpack(session.state)
     scales[1] = scales[1]._replace(gain=-64)
@@ -250,7 +251,7 @@ def saturating(session: Session) -> None:
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_a_gradient_that_saturates_is_skipped_and_counted(momentum: float) -> None:
     model = compiled(Optimizer(momentum=momentum, saturation_limit=0.1))
-    session = Session(model.program)
+    session = HostSession(model.program)
     x, y = samples(3)
     session.train_step(x[0], int(y[0]), 0.02)
     before = trained(session, model)
@@ -278,7 +279,7 @@ def test_the_limit_is_a_share_of_the_gradient(share: float, of_hidden: int, of_h
 
 
 def test_without_a_limit_nothing_is_skipped() -> None:
-    session = Session(compiled(Optimizer()).program)
+    session = HostSession(compiled(Optimizer()).program)
     x, y = samples(1)
     saturating(session)
     session.train_step(x[0], int(y[0]), 0.02)
@@ -290,7 +291,7 @@ def test_rounding_to_nearest_moves_no_weight_by_small_steps() -> None:
     moved = {}
     for rounding in ("stochastic", "nearest"):
         model = compiled(Optimizer(rounding=rounding))  # type: ignore[arg-type]
-        session = Session(model.program)
+        session = HostSession(model.program)
         before = trained(session, model)["fully_connected_0_w"]
         x, y = samples(200)
         for a, label in zip(x, y, strict=True):
@@ -334,7 +335,7 @@ def test_names_change_no_bit() -> None:
     x, y = samples(30)
     ends = []
     for graph in (network(), renamed(network())):
-        session = Session(compile_model(graph, scheme).program)
+        session = HostSession(compile_model(graph, scheme).program)
         for a, label in zip(x, y, strict=True):
             session.train_step(a, int(label), 0.05)
         ends.append(session.weights)
@@ -349,7 +350,7 @@ def test_a_rate_of_a_group_is_a_rate() -> None:
         graph = network()
         optimizer = Optimizer(momentum=0.9, weight_decay=0.1)
         scheme = Scheme(optimizer=optimizer, rates=rates)
-        session = Session(compile_model(graph, scheme).program)
+        session = HostSession(compile_model(graph, scheme).program)
         for a, label in zip(x, y, strict=True):
             session.train_step(a, int(label), rate)
         ends.append(session.weights)
@@ -357,10 +358,10 @@ def test_a_rate_of_a_group_is_a_rate() -> None:
 
 
 def test_the_report_says_what_the_bytes_are_for() -> None:
-    report = compiled(OPTIMIZERS["all"]).report
+    report = make_report(compiled(OPTIMIZERS["all"]))
     weights, biases = HIDDEN * FEATURES + CLASSES * HIDDEN, 4 * (HIDDEN + CLASSES)
     assert report["weight_bytes"] == weights
     assert report["bias_bytes"] == biases
     assert report["optimizer_bytes"] == 3 * weights + biases
-    plain = compiled(Optimizer()).report
+    plain = make_report(compiled(Optimizer()))
     assert (plain["weight_bytes"], plain["optimizer_bytes"]) == (weights, 0)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.agree.twin import train_side_by_side
+from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model
-from tinyflash.data import MLPERF_TINY, mlperf_tiny
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
+from tinyflash.scheme import parse_scheme
+from tinyflash.zoo.sources import MLPERF_TINY, mlperf_tiny
 
 SCHEMES = {
     "all": "[[update]]\nweights = 1.0\nbias = true",

@@ -6,17 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.graphs import Net, same
-from tests.agree.random_graphs import random_graph
-from tests.agree.twin import train_side_by_side
+from tests.support.graphs import Net, same
+from tests.support.random_graphs import random_graph
+from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler.passes.recompute import recompute
+from tinyflash.compiler.verify import verify
 from tinyflash.graph import Graph, Node, Window
-from tinyflash.host import Session
-from tinyflash.passes.losses import LOSS_NODES
-from tinyflash.passes.recompute import recompute
-from tinyflash.passes.scheme import Scheme, parse_scheme
-from tinyflash.verify import verify
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import Scheme, parse_scheme
 
 ALL = parse_scheme("[[update]]\nweights = 1\nbias = true")
 
@@ -37,13 +36,13 @@ def both(graph: Graph, scheme: Scheme, seed: int) -> tuple[Compiled, Compiled]:
 
 def recomputed(graph: Graph) -> tuple[Node, ...]:
     """What is computed behind the loss, though it is of the forward part."""
-    loss = next(i for i, n in enumerate(graph.nodes) if n.op in LOSS_NODES)
+    loss = next(i for i, n in enumerate(graph.nodes) if n.operator.stage == "loss")
     forward = ("mask", "keep", "lookup")
     return tuple(n for n in graph.nodes[loss + 1 :] if n.op in forward)
 
 
 def learned(compiled: Compiled, seed: int) -> bytes:
-    session, rng = Session(compiled.program), np.random.default_rng(seed)
+    session, rng = HostSession(compiled.program), np.random.default_rng(seed)
     for step in range(4):
         x = rng.integers(-128, 128, compiled.program.input_bytes, dtype=np.int8)
         target = rng.integers(-128, 128, compiled.program.target_bytes, dtype=np.int8)

@@ -7,22 +7,22 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tests.agree.redundant_graphs import redundant_graph
-from tests.agree.twin import train_side_by_side
+from tests.support.redundant_graphs import redundant_graph
+from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model
+from tinyflash.compiler.passes.descend import descend
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.order import order
+from tinyflash.compiler.passes.prune import prune_to_updates
+from tinyflash.compiler.passes.share import share
+from tinyflash.compiler.passes.sparsify import sparsify
+from tinyflash.compiler.verify import verify
 from tinyflash.graph import Graph
-from tinyflash.host import Session
-from tinyflash.passes.descend import descend
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.order import order
-from tinyflash.passes.prune import prune_to_updates
-from tinyflash.passes.scheme import Scheme, resolve
-from tinyflash.passes.share import share
-from tinyflash.passes.sparsify import sparsify
 from tinyflash.reference import Machine
 from tinyflash.reference.arith import factor_of
-from tinyflash.verify import verify
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import Scheme, resolve
 
 NETWORKS = 48
 GROUPS = 8
@@ -36,7 +36,7 @@ def test_inference_keeps_every_bit(group: int) -> None:
         verify(graph)
         compiled, whole = compile_model(graph), Machine(graph)
         assert len(compiled.infer.graph.nodes) < len(graph.nodes)
-        session, rng = Session(compiled.program), np.random.default_rng(seed)
+        session, rng = HostSession(compiled.program), np.random.default_rng(seed)
         for _ in range(4):
             x = rng.integers(-128, 128, compiled.program.input_bytes, dtype=np.int8)
             assert np.array_equal(session.infer(x), whole.infer(x)), seed

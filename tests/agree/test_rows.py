@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.agree.row_graphs import row_graph
-from tests.agree.streams import layer_by_layer, random_plan, streamed
+from tests.support.row_graphs import row_graph
+from tests.support.streams import layer_by_layer, random_plan, streamed
 
 from tinyflash.compiler import compile_model
-from tinyflash.host import Session
 from tinyflash.program import Program
+from tinyflash.runtime.host import HostSession
 
 NETWORKS = 72
 GROUPS = 12  # of networks; a test of pytest for each
@@ -18,7 +18,7 @@ STEPS = 3
 
 def check_alike(program: Program, plain_program: Program, seed: int) -> None:
     """Training steps and inferences of both end in the same bytes."""
-    plain, rows = Session(plain_program), Session(program)
+    plain, rows = HostSession(plain_program), HostSession(program)
     rng = np.random.default_rng(seed)
     for _ in range(STEPS):
         x = rng.integers(-128, 128, program.input_bytes, dtype=np.int8)

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.chains import Chain, streamed_throughout
-from tests.agree.random_graphs import random_graph
-from tests.agree.twin import train_side_by_side
+from tests.support.chains import Chain, streamed_throughout
+from tests.support.random_graphs import random_graph
+from tests.support.twin import train_side_by_side
 
-from tinyflash import compiler
 from tinyflash.compiler import compile_model
+from tinyflash.compiler.pipeline import pipeline as compiler
+from tinyflash.compiler.plan import Plan, check, plan
+from tinyflash.compiler.plan.planner import placed
+from tinyflash.compiler.plan.rows import rows
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph
-from tinyflash.host import Session
-from tinyflash.passes.scheme import Rule, Scheme
-from tinyflash.plan import Plan, check, plan
-from tinyflash.plan.planner import placed
-from tinyflash.plan.rows import rows
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import Rule, Scheme
 
 GROUPS = 8  # of random networks; a test of pytest for each
 NETWORKS = 12  # in a group
@@ -45,7 +45,7 @@ def test_streamed_networks_learn_what_the_reference_learns(group: int) -> None:
 
 
 def trained(program_of: Graph, scheme: Scheme, **options: bool) -> tuple[bytes, bytes, bytes]:
-    session = Session(compile_model(program_of, scheme, seed=5, **options).program)
+    session = HostSession(compile_model(program_of, scheme, seed=5, **options).program)
     rng = np.random.default_rng(1)
     for label in range(3):
         x = rng.integers(-128, 128, program_of.tensors["x"].size, dtype=np.int8)

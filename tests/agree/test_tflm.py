@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.python.models import File
-from tests.python.networks import NETWORKS
+from tests.support.models import File
+from tests.support.networks import NETWORKS
 
 from tinyflash.compiler import compile_model
-from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, lfw_faces, mlperf_tiny, other_network
-from tinyflash.data.pictures import resize
+from tinyflash.compiler.verify import verify
 from tinyflash.graph import Graph, Port
-from tinyflash.host import Session
-from tinyflash.port import decode, encode
 from tinyflash.read import read
 from tinyflash.reference import Machine
-from tinyflash.session import Int8Array
-from tinyflash.verify import verify
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.session import Int8Array
+from tinyflash.runtime.units import decode, encode
+from tinyflash.zoo.sources import MLPERF_TINY, OTHER_NETWORKS, lfw_faces, mlperf_tiny, other_network
+from tinyflash.zoo.sources.pictures import resize
 
 runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
 
@@ -29,7 +29,7 @@ Infer = Callable[[Int8Array], Int8Array]
 
 ENGINES: dict[str, Callable[[Graph], Infer]] = {
     "reference": lambda graph: Machine(graph).infer,
-    "host": lambda graph: Session(compile_model(graph).program).infer,
+    "host": lambda graph: HostSession(compile_model(graph).program).infer,
 }
 
 

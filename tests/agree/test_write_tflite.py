@@ -8,20 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.agree.test_tflm import check, oracle, random_samples
-from tests.python.floats import float_network, float_samples
-from tests.python.networks import NETWORKS
+from tests.support.floats import float_network, float_samples
+from tests.support.networks import NETWORKS
 
-from tinyflash.compiler import compile_model, training_graph
-from tinyflash.data import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
+from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.pipeline import training_graph
 from tinyflash.errors import ModelError
 from tinyflash.graph import Clip, ClipAttrs, Graph, WindowAttrs
-from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
-from tinyflash.port import decode, encode
 from tinyflash.quantize import quantize
 from tinyflash.read import read
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.units import decode, encode
+from tinyflash.scheme import parse_scheme
 from tinyflash.write.tflite import write_tflite
 from tinyflash.zoo.networks import path_of
+from tinyflash.zoo.sources import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
 
 OWN = ("activity", "digits")
 
@@ -105,7 +106,7 @@ def test_padding_that_is_neither_same_nor_valid_is_an_operator(
     path = written(graph, tmp_path)
     assert "pad" in [n.op for n in read(path).nodes]
     samples = random_samples(graph.input, 50, seed=2)
-    infer = Session(compile_model(graph).program).infer
+    infer = HostSession(compile_model(graph).program).infer
     for x, y in zip(encode(graph.input, samples), oracle(path, samples), strict=True):
         np.testing.assert_array_equal(decode(graph.output, infer(x)), y.ravel())
 
@@ -125,7 +126,7 @@ def test_a_training_graph_is_written_whole(tmp_path: Path) -> None:
     """Its trained and frozen parts of weights joined again."""
     graph = read(mlperf_tiny("keyword_spotting"))
     scheme = parse_scheme("[[update]]\nweights = 0.3\nbias = true")
-    again = written(training_graph(graph, scheme), tmp_path)
+    again = written(training_graph(prepare(graph, scheme)), tmp_path)
     same(read(written(replace(graph, name="plain"), tmp_path)), replace(read(again), name="plain"))
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from tests.python.models import File
+from tests.support.models import File
 
 from tinyflash.boards import boards
 from tinyflash.compiler import compile_model
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
-from tinyflash.samples import Samples
+from tinyflash.scheme import parse_scheme
+from tinyflash.training.samples import Samples
 
 EMULATED = [board for board in boards() if board.emulated]
 SCHEME = "head = 3\n[[update]]\nlast = 4\nbias = true\nweights = 0.5\n"

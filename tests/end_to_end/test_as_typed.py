@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyflash.device import DeviceSession
+from tinyflash.runtime.device import DeviceSession
 
 BUSY_TICKS = 50  # of 10 ms that the emulator computed: training is under way
 TINYFLASH = [sys.executable, "-m", "tinyflash"]

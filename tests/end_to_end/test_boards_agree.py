@@ -5,18 +5,18 @@ import signal
 
 import pytest
 
+from tinyflash.boards.emulator import Emulator
 from tinyflash.compiler import compile_model
 from tinyflash.demo.runs import Run
-from tinyflash.device import Emulator
 from tinyflash.errors import LinkError
-from tinyflash.host import Session as HostSession
-from tinyflash.learned import Learned
-from tinyflash.passes.optimizer import Optimizer, Rates
-from tinyflash.passes.scheme import Rule, Scheme
 from tinyflash.read import read
-from tinyflash.sessions import open_session
-from tinyflash.state import pack, unpack
-from tinyflash.training import Recipe, evaluate, train
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.learned import Learned
+from tinyflash.runtime.state import pack, unpack
+from tinyflash.scheme import Rule, Scheme
+from tinyflash.scheme.optimizer import Optimizer, Rates
+from tinyflash.training.loop import Recipe, evaluate, train
+from tinyflash.training.open import open_session
 
 GUARD = 9  # held-out samples
 HOW = Recipe(epochs=2, rate=0.05, seed=3, warmup=5)
@@ -36,7 +36,7 @@ def test_weights_state_logits_and_every_step_agree(compiled, samples, board, fir
         counters = device.counters()
     assert on_board.agrees(host)
     assert host.weights != compiled.program.weights
-    assert host.after.accuracy > host.before.accuracy
+    assert host.after.score > host.before.score
     assert counters.step == len(host.history.steps)
 
 
@@ -47,7 +47,7 @@ def guarded_run(session, samples):
         said.append(train(session, samples, recipe))
         said.append(session.guard_report())
     said.append(session.finish_guard())
-    return said, evaluate(session, samples).accuracy, session.weights, session.state
+    return said, evaluate(session, samples).score, session.weights, session.state
 
 
 def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_folder):
@@ -128,7 +128,7 @@ def test_an_emulator_that_dies_in_the_middle_is_one_clear_error(
             super().__init__(*given)
             started.append(self)
 
-    monkeypatch.setattr("tinyflash.sessions.Emulator", Noted)
+    monkeypatch.setattr("tinyflash.training.open.Emulator", Noted)
     with open_session(compiled, board, firmware_folder) as device:
         device.infer(samples.x[0])
         os.kill(started[0].pid, signal.SIGKILL)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from tinyflash import demo
-from tinyflash.compiler import compile_model
+from tinyflash.compiler import prepare
 from tinyflash.demo import runs
 from tinyflash.demo import task as tasks
 from tinyflash.errors import InternalError
-from tinyflash.host import Session
-from tinyflash.training import evaluate, train
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import scheme
+from tinyflash.training.job import Job, make_ready, run
 
 KEYS = {
     "board",
@@ -41,10 +42,10 @@ def task():
 def small(task, monkeypatch):
     """The same task with few samples and one epoch."""
     some = np.linspace(0, len(task.train) - 1, SAMPLES).astype(np.int64)
-    few = replace(task, train=task.train.take(some), held_out=task.held_out.take(some))
-    monkeypatch.setattr("tinyflash.demo.story.load_task", lambda seed: few)
-    monkeypatch.setattr(tasks, "EPOCHS", 1)
-    return few
+    graph, job = task
+    recipe = replace(job.recipe, epochs=1)
+    few = Job(job.train.take(some), job.held_out.take(some), recipe)
+    monkeypatch.setattr("tinyflash.demo.story.load_task", lambda seed: (graph, few))
 
 
 def test_the_whole_road_in_small(small, board, tmp_path, capsys):
@@ -72,7 +73,9 @@ def test_a_board_that_disagrees_is_reported(small, tmp_path, monkeypatch):
 
     def lying(*given):
         run = honest(*given)
-        return replace(run, weights=bytes([run.weights[0] ^ 1]) + run.weights[1:])
+        weights = run.learned.weights
+        changed = replace(run.learned, weights=bytes([weights[0] ^ 1]) + weights[1:])
+        return replace(run, learned=changed)
 
     monkeypatch.setattr("tinyflash.demo.story.run_on_host", lying)
     with pytest.raises(InternalError, match="disagree"):
@@ -81,14 +84,9 @@ def test_a_board_that_disagrees_is_reported(small, tmp_path, monkeypatch):
 
 
 def test_in_full_it_learns_the_task_and_the_classifier_alone_does_not(task):
-    how = tasks.recipe(0)
-    calibration = task.train.x, task.train.y
-    program = compile_model(
-        task.graph, tasks.scheme("person_faces"), None, calibration, seed=0
-    ).program
-    session = Session(program)
-    assert evaluate(session, task.held_out).accuracy == 50.0
-    train(session, task.train, how)
-    after = evaluate(session, task.held_out).accuracy
-    assert after >= 94.0
-    assert after > runs.head_only_accuracy(task, 0)
+    graph, job = task
+    ready = make_ready(prepare(graph, scheme("person_faces")), job)
+    trained = run(job, HostSession(ready.compiled.program), ready)
+    assert trained.before.score == 50.0
+    assert trained.after.score >= 94.0
+    assert trained.after.score > runs.head_only_accuracy(graph, job, 0)

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from tests.agree.learner import SCHEME, learner_graph
+from tests.support.learner import SCHEME, learner_graph
 
-from tinyflash.bench.endurance import (
+from tinyflash.bench.endurance.plot import draw_endurance
+from tinyflash.bench.endurance.run import (
     Endured,
     Look,
     Result,
@@ -17,12 +18,10 @@ from tinyflash.bench.endurance import (
     phases,
     run,
 )
-from tinyflash.bench.endurance_plot import draw_endurance
-from tinyflash.boards import load_board
 from tinyflash.errors import DataError
-from tinyflash.health import Anatomy
-from tinyflash.host import Session
-from tinyflash.samples import Samples
+from tinyflash.runtime.host import HostSession
+from tinyflash.training.health import Anatomy
+from tinyflash.training.samples import Samples
 from tinyflash.zoo.task import Split, Task
 
 SETTINGS = Settings(steps=120, phase=40, look=20, tests=15, rate=0.05)
@@ -47,13 +46,13 @@ def task():
 @pytest.fixture(scope="module")
 def compiled(task):
     first = phases(task, SETTINGS)[0].train
-    return compile_task(task, first, load_board("qemu_stm32f405"), SETTINGS.decay, 0)
+    return compile_task(task, first, SETTINGS.decay, 0)
 
 
 @pytest.fixture(scope="module")
 def endured(task, compiled):
     tasks = phases(task, SETTINGS)
-    return endure(Session(compiled.program), compiled.program, tasks, SETTINGS, lambda _: None)
+    return endure(HostSession(compiled.program), compiled.program, tasks, SETTINGS, lambda _: None)
 
 
 def test_phases_change_the_subject_and_what_labels_mean(task):
@@ -87,7 +86,7 @@ def test_a_shift_costs_accuracy_which_comes_back(endured):
 def test_the_same_settings_give_the_same_run(task, compiled, endured):
     tasks = phases(task, SETTINGS)
     heard = []
-    again = endure(Session(compiled.program), compiled.program, tasks, SETTINGS, heard.append)
+    again = endure(HostSession(compiled.program), compiled.program, tasks, SETTINGS, heard.append)
     assert again == endured
     assert tuple(heard) == endured.looks
 

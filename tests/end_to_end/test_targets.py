@@ -2,17 +2,17 @@
 
 import numpy as np
 import pytest
-from tests.python.models import RELU, File
+from tests.support.models import RELU, File
 
-from tinyflash.compiler import compile_model
+from tinyflash.compiler import compile_model, prepare
 from tinyflash.errors import DataError
-from tinyflash.host import Session as HostSession
-from tinyflash.objective import objective_of
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
-from tinyflash.samples import Samples
-from tinyflash.sessions import open_session
-from tinyflash.training import Recipe, evaluate_loss, train
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import parse_scheme
+from tinyflash.training.loop import Recipe, evaluate, train
+from tinyflash.training.open import open_session
+from tinyflash.training.samples import Samples
+from tinyflash.training.targets import objective_of
 
 SCHEME = 'loss = "{}"\n[[update]]\nweights = 1.0\nbias = true\n'
 LOSSES = ("mean_squared_error", "binary_cross_entropy")
@@ -41,7 +41,7 @@ def task(request, tmp_path):
     graph, scheme = read(tmp_path / "net.tflite"), parse_scheme(SCHEME.format(request.param))
     random = np.random.default_rng(2)
     x = random.integers(-100, 100, (24, 24, 4)).astype(np.int8)
-    objective = objective_of(graph, scheme)
+    objective = objective_of(prepare(graph, scheme))
     samples = Samples(x, objective.encode((x.mean(axis=1)[:, :3] > 0) * 0.8 + 0.1))
     compiled = compile_model(graph, scheme, calibration=(samples.x, samples.y), seed=5)
     return compiled, objective, samples
@@ -49,9 +49,9 @@ def task(request, tmp_path):
 
 def whole_run(session, task):
     _, objective, samples = task
-    before = evaluate_loss(session, samples, objective)
+    before = evaluate(session, samples, objective).score
     history = train(session, samples, HOW, objective=objective)
-    after = evaluate_loss(session, samples, objective)
+    after = evaluate(session, samples, objective).score
     return before, history, after, session.weights, session.state
 
 

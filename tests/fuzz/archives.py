@@ -16,10 +16,10 @@ from tests.fuzz.target import Target, refusals_allowed
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.graph import Port, Quant
-from tinyflash.host import Session
-from tinyflash.learned import Learned, load_learned, save_learned
-from tinyflash.objective import Objective
-from tinyflash.samples import load_inputs, load_samples, load_with_targets
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.learned import Learned, load_learned, save_learned
+from tinyflash.training.samples import load_inputs, load_samples, load_with_targets
+from tinyflash.training.targets import Objective
 
 PORT = Port("x", "float32", (1, 2, 3), Quant((0.5,), 3))
 OUTPUTS = Port("y", "float32", (1, 6), Quant((0.1,), 5))
@@ -81,7 +81,7 @@ def _learner(folder: Path) -> Compiled:
 
 def _run_learned(path: Path) -> None:
     program = _learner(path.parent).program
-    session = Session(program)
+    session = HostSession(program)
     load_learned(path, program).restore(session)
     x = np.zeros(program.input_bytes, np.int8)
     session.infer(x)
@@ -91,7 +91,7 @@ def _run_learned(path: Path) -> None:
 
 def _learned_seeds(folder: Path) -> list[bytes]:
     program, path = _learner(folder).program, folder / "learned.npz"
-    save_learned(path, Learned.of(Session(program), program))
+    save_learned(path, Learned.of(HostSession(program), program))
     return [path.read_bytes()]
 
 

@@ -12,11 +12,11 @@ from unittest import mock
 import flatbuffers.encode
 import numpy as np
 from tests.fuzz.mutator import flip, interesting
-from tests.python.flatfile import FileOperator, FileTensor
-from tests.python.random_files import RandomFile
+from tests.support.flatfile import FileOperator, FileTensor
+from tests.support.random_files import RandomFile
 
 from tinyflash.errors import TinyflashError
-from tinyflash.read.flat import load
+from tinyflash.read.tflite.flat import load
 
 Place = tuple[int, int]  # where a number is, and its size in bytes
 NUMBERS = (0, 1, -1, 2, 3, 127, 128, -128, -129, 255, 256, 65535, 2**31 - 1, -(2**31), 10**6)

@@ -7,14 +7,14 @@ from zlib import crc32
 
 from tests.fuzz.flat_mutator import mutate_flat
 from tests.fuzz.target import FindingError, Target, refusals_allowed, run_compiled
-from tests.python.networks import NETWORKS
-from tests.python.random_files import random_file
+from tests.support.networks import NETWORKS
+from tests.support.random_files import random_file
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import TinyflashError
 from tinyflash.graph import Graph
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
+from tinyflash.scheme import parse_scheme
 from tinyflash.write.tflite import write_tflite
 from tinyflash.zoo.networks import path_of
 

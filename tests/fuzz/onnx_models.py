@@ -13,11 +13,11 @@ from onnx import helper, numpy_helper
 from tests.fuzz.models import run_graph
 from tests.fuzz.mutator import flip
 from tests.fuzz.target import MOST_MACS, Target, refusals_allowed
-from tests.python.onnxmodels import NETWORKS
+from tests.support.onnxmodels import NETWORKS
 
-from tinyflash.floatgraph import FloatGraph
 from tinyflash.quantize import quantize
-from tinyflash.read.onnx import read_onnx
+from tinyflash.quantize.floatgraph import FloatGraph
+from tinyflash.read.onnx.reader import read_onnx
 
 OPERATORS = (
     *("Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "Div", "Flatten"),

@@ -8,14 +8,14 @@ from random import Random
 
 from tests.fuzz.mutator import flip, splice
 from tests.fuzz.target import Target, run_compiled
-from tests.python.networks import NETWORKS
+from tests.support.networks import NETWORKS
 
-from tinyflash.compiler import compile_model
+from tinyflash.compiler import compile_model, prepare
 from tinyflash.graph import Graph
-from tinyflash.objective import objective_of
-from tinyflash.passes.scheme import load_scheme
 from tinyflash.paths import source_root
 from tinyflash.read import read
+from tinyflash.scheme import load_scheme
+from tinyflash.training.targets import objective_of
 
 WORDS = tuple(
     word.encode()
@@ -43,7 +43,7 @@ def _run(path: Path) -> None:
     graph = network(path.parent)
     scheme = load_scheme(path)
     run_compiled(compile_model(graph, scheme), 1)
-    objective_of(graph, scheme)
+    objective_of(prepare(graph, scheme))
 
 
 def _seeds(_: Path) -> list[bytes]:

@@ -14,9 +14,9 @@ from random import Random
 import numpy as np
 
 from tinyflash.compiler import Compiled
-from tinyflash.costs import layer_costs, totals
+from tinyflash.compiler.costs import layer_costs, totals
 from tinyflash.errors import InternalError, TinyflashError
-from tinyflash.host import Session
+from tinyflash.runtime.host import HostSession
 from tinyflash.write import c
 
 MOST_MACS = 1_000_000  # that are run
@@ -72,7 +72,7 @@ def run_compiled(compiled: Compiled, seed: int) -> None:
     c.source(program)
     if totals(layer_costs(compiled.graph))["macs"] > MOST_MACS:
         return
-    session, random = Session(program), np.random.default_rng(seed)
+    session, random = HostSession(program), np.random.default_rng(seed)
     x = random.integers(-128, 128, program.input_bytes, dtype=np.int8)
     session.infer(x)
     if program.target_bytes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from tests.agree.streams import goes_by_rows, maps_of, rows_read
 from tests.lib.case import Case, Memory, capture
 from tests.lib.held import Bits, Held, Rows
 from tests.lib.subject import PLAIN, Subject
+from tests.support.streams import goes_by_rows, maps_of, rows_read
 
+from tinyflash.compiler.plan.calls import rows_computed, rows_of
 from tinyflash.graph import Graph, Node, PadAttrs, WindowAttrs
-from tinyflash.plan.calls import rows_computed, rows_of
 
 BANDS = 3  # of each operator
 WINDOWED = ("conv2d", "depthwise", "average_pool", "max_pool")

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.compilers import compile_program
+
 from tinyflash.boards import Board
-from tinyflash.toolchain import ARM, QEMU
+from tinyflash.boards.toolchain import ARM, QEMU
+from tinyflash.sources import library_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120  # seconds
@@ -29,7 +32,7 @@ def run_on_host(batch: Path) -> Outcome:
     """A batch on this computer, under the address and undefined behaviour sanitizers."""
     program = batch / "host"
     sources = [*_sources(batch), ROOT / "tests" / "lib" / "host_board.c"]
-    _compile(["cc", "-std=c99", *SANITIZERS, *_includes(batch), *sources, "-o", program])
+    compile_program(["cc", "-std=c99", *SANITIZERS, *_includes(batch)], sources, program)
     return _run([program])
 
 
@@ -37,16 +40,13 @@ def run_on_board(batch: Path, board: Board) -> Outcome:
     """A batch on an emulated board, within the board's real memory."""
     assert board.qemu is not None, board.name
     program = batch / f"{board.name}.elf"
-    folders = [board.folder, *(board.folder.parent / name for name in board.shared)]
-    sources = [*_sources(batch), *(file for f in folders for file in sorted(f.glob("*.c")))]
-    flags = ["-O2", "-ffunction-sections", "-nostartfiles", "--specs=nano.specs"]
-    _compile(
-        [
-            *(ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(batch), *sources),
-            *("-Wl,--gc-sections", *_linker_symbols(board), f"-Wl,-L,{ROOT / 'boards'}"),
-            *("-T", board.folder / "linker.ld", "-o", program),
-        ]
-    )
+    drivers = [file for f in board.source_folders for file in sorted((ROOT / f).glob("*.c"))]
+    sources = [*_sources(batch), *drivers]
+    flags = ["-O2", "-ffunction-sections", "--specs=nano.specs"]
+    link = ["-nostartfiles", "-Wl,--gc-sections", *_linker_symbols(board)]
+    link += [f"-Wl,-L,{ROOT / 'boards'}", "-T", str(board.folder / "linker.ld")]
+    compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(batch)]
+    compile_program(compiler, sources, program, link)
     console = ["-display", "none", "-monitor", "none", "-serial", "stdio"]
     return _run(
         [QEMU, "-machine", board.qemu.machine, *console, "-semihosting", "-kernel", program]
@@ -54,9 +54,12 @@ def run_on_board(batch: Path, board: Board) -> Outcome:
 
 
 def _sources(batch: Path) -> list[Path]:
-    """The library with its reference kernels, the runner, and the cases."""
-    library = [*(ROOT / "lib").glob("*.c"), *(ROOT / "lib" / "kernels" / "ref").glob("*.c")]
-    return [*sorted(library), ROOT / "tests" / "lib" / "run_cases.c", *sorted(batch.glob("*.c"))]
+    """The library, the runner, and the cases."""
+    return [
+        *library_sources(ROOT),
+        ROOT / "tests" / "lib" / "run_cases.c",
+        *sorted(batch.glob("*.c")),
+    ]
 
 
 def _includes(batch: Path) -> list[str]:
@@ -70,11 +73,6 @@ def _linker_symbols(board: Board) -> list[str]:
         "board_stack_reserve": board.stack_bytes,
     }
     return [f"-Wl,--defsym={name}={value}" for name, value in symbols.items()]
-
-
-def _compile(command: Sequence[str | Path]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def _run(command: Sequence[str | Path]) -> Outcome:

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tests.lib.held import Held
-from tests.lib.memory import state_bytes, tensor_bytes
 from tests.lib.records import Fields
 from tests.lib.rows import draft
+from tests.support.memory import state_bytes, tensor_bytes
 
 from tinyflash.graph import Node
 from tinyflash.program import Buffer, Call, Record, Row, Space
 from tinyflash.reference.environment import Environment
 from tinyflash.reference.operators import OPERATORS
-from tinyflash.state import SCALE_BYTES, scale_offset
+from tinyflash.runtime.state import SCALE_BYTES, scale_offset
 
 GAP = 4  # bytes between tensors, where nothing may be written
 WRITABLE = (Space.WEIGHTS, Space.STATE, Space.ARENA)

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from tests.agree.functions import FUNCTIONS
-from tests.agree.graphs import Layer, Net, same
-from tests.agree.shapes import LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 from tests.lib.case import Case, Memory, capture
 from tests.lib.subject import Build, Data, Shape, Subject, numbered, subject
 from tests.lib.ties import ties
+from tests.support.functions import FUNCTIONS
+from tests.support.graphs import Layer, Net, same
+from tests.support.shapes import LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 
 from tinyflash.graph import Clip, Window
-from tinyflash.passes.losses import Loss, LossName
-from tinyflash.passes.optimizer import Optimizer
 from tinyflash.program import Factor
+from tinyflash.scheme.loss import Loss, LossName
+from tinyflash.scheme.optimizer import Optimizer
 
 FINE = Data(e_dx=-29)  # all saturate, and the peak has every bit of the largest
 EXTREMES = (

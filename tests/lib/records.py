@@ -1,6 +1,6 @@
 """Operator records of tinyflash/kernels.h, from the constants of the numpy reference.
 
-The compiler makes its own (tinyflash.lower): kernel cases must not depend on them.
+The compiler makes its own (tinyflash.compiler.lower): kernel cases must not depend on them.
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.agree.graphs import Layer, same
-from tests.agree.shapes import MAX_POOLS, WINDOWS
 from tests.lib.bands import banded, overlapping
 from tests.lib.case import Case
 from tests.lib.cases import (
@@ -23,6 +21,8 @@ from tests.lib.cases import (
     softmax,
 )
 from tests.lib.subject import Build, Subject, subject
+from tests.support.graphs import Layer, same
+from tests.support.shapes import MAX_POOLS, WINDOWS
 
 from tinyflash.graph import Clip, Window
 

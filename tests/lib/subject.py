@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from tests.agree.graphs import Layer, Net, same, sample
 from tests.lib.case import Case, capture
+from tests.support.graphs import Layer, Net, same, sample
 
+from tinyflash.compiler.passes.descend import descend
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.sparsify import sparsify
 from tinyflash.graph import Clip, Graph, Node, Taken, Tensor
-from tinyflash.passes.descend import descend
-from tinyflash.passes.differentiate import differentiate
-from tinyflash.passes.layers import in_channels, out_channels
-from tinyflash.passes.losses import CROSS_ENTROPY, LOSS_NODES, Loss
-from tinyflash.passes.optimizer import PLAIN as SGD
-from tinyflash.passes.optimizer import Optimizer
-from tinyflash.passes.scheme import LayerUpdate
-from tinyflash.passes.sparsify import sparsify
+from tinyflash.layers import in_channels, out_channels
 from tinyflash.program import Factor
 from tinyflash.reference.environment import LAYERS, Environment
 from tinyflash.reference.operators import OPERATORS
 from tinyflash.reference.scales import COUNTER_MAX, EXPONENT_MAX, EXPONENT_MIN, GAIN_MAX, GAIN_MIN
+from tinyflash.scheme import LayerUpdate
+from tinyflash.scheme.loss import CROSS_ENTROPY, Loss
+from tinyflash.scheme.optimizer import PLAIN as SGD
+from tinyflash.scheme.optimizer import Optimizer
 
 Shape = tuple[int, int, int]
 Build = Callable[[Net, str], str]
@@ -88,7 +88,7 @@ class Subject:
                 self._fill(env, node, ("w", "w_frozen"), data, -127)
             if node.name == self.layer and data.fill != "random":
                 self._fill(env, node, ("x", "a", "b"), data, -128)
-            if node.op in LOSS_NODES:
+            if node.operator.stage == "loss":
                 return env
             OPERATORS[node.op](env, node)
         raise AssertionError("a training graph has a loss")

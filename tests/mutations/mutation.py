@@ -14,6 +14,7 @@ from tinyflash.paths import source_root
 
 ROOT = source_root()
 TABLE = Path(__file__).with_name("mutations.toml")
+PLUGINS = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")  # the latter loads slowly
 TESTS_FAILED = 1  # pytest's exit code; others say that it could not run them
 
 
@@ -58,12 +59,13 @@ def load() -> list[Mutation]:
 def is_noticed(mutation: Mutation, folder: Path) -> bool:
     """Whether a test fails in a copy of the sources, made in `folder`, that has the mutation."""
     copy = folder / "copy"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "build", "__pycache__"))
+    # With bytecode, which stays valid where the source does, but not what is just being written.
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "build", "*.pyc.*"))
     for edit in mutation.edits:
         edit.apply(copy)
     if mutation.changes_c:
         _run(copy, "setup.py", "-q", "build_ext", "--inplace", check=True)
-    run = _run(copy, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutation.tests)
+    run = _run(copy, "-m", "pytest", "-q", "-x", *PLUGINS, *mutation.tests)
     if run.returncode not in (0, TESTS_FAILED):
         raise RuntimeError(f"{mutation.name}: the tests did not run\n{run.stdout}{run.stderr}")
     return run.returncode == TESTS_FAILED

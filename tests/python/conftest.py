@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.python.networks import float_ends
+from tests.support.networks import float_ends
 
 SCHEME = "head = 3\n[[update]]\nlast = 1\nbias = true\nweights = 0.5\n"
 

@@ -27,8 +27,8 @@ from tests.support.architecture import (
 )
 
 from tinyflash.boards import load_board
-from tinyflash.build import can_compile, compile_objects
-from tinyflash.footprint.objects import CompiledUnit, read_unit
+from tinyflash.boards.firmware import can_compile, compile_objects
+from tinyflash.boards.footprint.objects import CompiledUnit, read_unit
 from tinyflash.paths import source_root
 
 ROOT = source_root()
@@ -191,7 +191,9 @@ def test_each_kernel_has_a_contract() -> None:
 
 
 def test_importing_tinyflash_needs_nothing_heavy() -> None:
-    script = "import sys, tinyflash, tinyflash.compiler, tinyflash.cli; print(*sys.modules)"
+    script = (
+        "import sys, tinyflash, tinyflash.compiler.pipeline, tinyflash.cli; print(*sys.modules)"
+    )
     command = [sys.executable, "-c", script]
     modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "tensorflow", "onnx", "matplotlib"} & set(modules)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from tinyflash.compiler import compile_model
-from tinyflash.host import Session
-from tinyflash.passes.scheme import parse_scheme
 from tinyflash.read import read
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import parse_scheme
+from tinyflash.sources import library_sources
+from tinyflash.write.model import write_model
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -37,8 +39,13 @@ def test_its_python_runs(tmp_path: Path, model: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(model.parent)
     Path("s.toml").write_text("head = 3")
     samples = np.random.default_rng(0).normal(size=(6, 8, 8, 3)).astype(np.float32)
-    names = {"samples": samples, "labels": np.arange(6) % 3, "x": samples[0]}
-    exec(block("python") + 'compiled.write("model")\n', names)
+    names = {
+        "samples": samples,
+        "labels": np.arange(6) % 3,
+        "x": samples[0],
+        "write_model": write_model,
+    }
+    exec(block("python") + 'write_model(compiled, "model")\n', names)
     assert (tmp_path / "model" / "model.c").exists()
     assert names["logits"].shape[-1] == 3
 
@@ -78,19 +85,18 @@ int main(void) {
 def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
     """A camera of 13 lines: the first step has all of its 8, and the second fails."""
     compiled = compile_model(read(model), parse_scheme("head = 3"), row_source=True)
-    compiled.write(tmp_path)
+    write_model(compiled, tmp_path)
     statements = block("c", "tiny_set_source(").replace("\n", " ")
     program = PROGRAM.replace("TRAIN", statements)
     text = CAMERA + block("c", "camera_read_line") + program
     (tmp_path / "main.c").write_text(text)
     root = README.parent
-    library = [*(root / "lib").glob("*.c"), *(root / "lib" / "kernels" / "ref").glob("*.c")]
     flags = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
     flags += [f"-I{root / 'include'}", f"-I{root / 'lib'}", f"-I{tmp_path}"]
-    sources = [tmp_path / "main.c", tmp_path / "model.c", *library]
+    sources = [tmp_path / "main.c", tmp_path / "model.c", *library_sources(root)]
     subprocess.run(["cc", *flags, *sources, "-o", tmp_path / "main"], check=True)
     learned = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
-    session = Session(compiled.program)
+    session = HostSession(compiled.program)
     rows, columns = np.arange(8)[:, np.newaxis], np.arange(compiled.program.row_bytes)
     session.train_step((7 * rows + 3 * columns).astype(np.int8), 1, 0.5)
     assert learned == session.weights != compiled.program.weights

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "run"
-PACKAGE = ("python/tinyflash/host/build.py", "python/tinyflash/toolchain.py")
+PACKAGE = tuple(f"python/tinyflash/{name}.py" for name in ("host/build", "sources", "toolchain"))
 SHELLS = [shell for shell in ("sh", "dash", "bash") if shutil.which(shell)]
 
 

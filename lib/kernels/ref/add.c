@@ -1,9 +1,15 @@
-/* The sum of two maps, and the sum of two gradients. */
+/* The sum of two maps, and the sum of two gradients.
+ *
+ * Both walk elements in order and write each after reading it, so the output may be an operand. A
+ * band counts rows of the map; every operand may be a ring of its own length.
+ */
 #include "arith.h"
 
 /* Bits of precision gained before the operands meet at a common scale (SPEC 3.1). */
 #define HEADROOM 20
 
+/* SPEC 3.1. Two scales meet at twice the larger one, so u and v are below 2^27: their sum fits
+ * in int32. */
 static void add_row(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t count,
                     int8_t *y) {
     for (uint32_t i = 0; i < count; i++) {
@@ -25,6 +31,8 @@ void tiny_add_forward(const tiny_add *op, const int8_t *a, const int8_t *b, int8
     }
 }
 
+/* SPEC 4.5. The operand with the larger exponent is shifted up to the smaller, by at most 55 bits,
+ * which is exact in 64; so their sum is rounded once, to the exponent of dx. */
 void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, const tiny_gradient *b,
                        const tiny_gradient_out *dx) {
     const int32_t e_a = a->scale->exponent;

@@ -1,8 +1,24 @@
-/* Depthwise convolution: output channel c * multiplier + m reads input channel c alone. */
+/* Depthwise convolution: output channel c * multiplier + m reads input channel c only.
+ *
+ * Channels do not meet, so the inner loop goes over adjacent channels, where x, w and y are
+ * adjacent bytes, and not over taps. Forward walks y: rows of the band, columns, panels of up to
+ * CHANNELS channels; the int32 sums of a panel start at the biases and collect tap by tap (SPEC
+ * 2.1). A tap in the padding is skipped for the whole panel. Trained and frozen channels have an
+ * array each, so a panel ends where the trained ones end.
+ *
+ * The input gradient walks dx in the same way and gathers the taps that read a position: one
+ * rounding for each element, no int32 map (SPEC 4.2). With a multiplier above 1 an element also
+ * sums over output channels of different weight scales; dy is then rescaled as in conv2d, channel
+ * by channel.
+ *
+ * The update walks output channels, and the taps of each in order: that is a row of SPEC 6.3,
+ * although the weights of a row are not adjacent in memory. Each sum over all positions is in a
+ * register.
+ */
 #include "arith.h"
 #include "update.h"
 
-/* Channels whose sums are held at a time: enough for wide registers. */
+/* Channels whose sums are on the stack at a time, 128 bytes of them: enough for wide registers. */
 #define CHANNELS 32
 
 /* Adjacent output channels [first, first + count) that share one weight array, w[tap][stride]. */
@@ -23,7 +39,8 @@ static panel panel_at(const tiny_depthwise *op, const tiny_weights *w, uint32_t 
     return p;
 }
 
-/* Adds one tap's products; x and w point to the panel's first channel. */
+/* Adds one tap's products; x and w point to the panel's first channel. Operands of 16 bits:
+ * compilers find their multiply-add for them. */
 static void add_tap(const int8_t *x, int32_t x_zero, const int8_t *w, uint32_t count,
                     int32_t *sums) {
     const int16_t zero = (int16_t)x_zero;
@@ -33,7 +50,8 @@ static void add_tap(const int8_t *x, int32_t x_zero, const int8_t *w, uint32_t c
     }
 }
 
-/* The same where several output channels read one input channel. */
+/* The same where several output channels read one input channel: x points to channel 0. The
+ * division is why multiplier 1, which nearly every network has, is a loop of its own. */
 static void add_tap_multiplied(const tiny_depthwise *op, const int8_t *x, const panel *p,
                                const int8_t *w, int32_t *sums) {
     for (uint32_t i = 0; i < p->count; i++) {
@@ -67,6 +85,7 @@ static void window_sums(const tiny_depthwise *op, const int8_t *x, const panel *
     }
 }
 
+/* All channels at one position of y. */
 static void forward_position(const tiny_depthwise *op, const int8_t *x, const tiny_weights *w,
                              const int32_t *b, int32_t row, int32_t column, int8_t *y) {
     int32_t sums[CHANNELS];
@@ -94,7 +113,8 @@ void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tin
     }
 }
 
-/* The gradient sums of a panel at input position (row, column). */
+/* The gradient sums of a panel at input position (row, column). With multiplier 1, dy has the
+ * channels of x. A gradient has zero point 0. |sum| <= 255 * 255 taps * 127 * 128: in int32. */
 static void source_sums(const tiny_window *win, const int8_t *dy, const panel *p, int32_t row,
                         int32_t column, int32_t *sums) {
     for (int32_t ky = 0; ky < win->kernel_h; ky++) {
@@ -111,8 +131,9 @@ static void source_sums(const tiny_window *win, const int8_t *dy, const panel *p
     }
 }
 
-/* The gradient sum of input channel c at (row, column) where `multiplier` output channels read it, their
- * weights w[tap][stride] (SPEC 4.2). */
+/* The gradient sum of input channel c at (row, column) where `multiplier` output channels read it,
+ * their weights w[tap][stride] (SPEC 4.2). The output channels of c are all trained or all frozen,
+ * so one panel has them, though it may be shorter than the multiplier. */
 static int32_t multiplied_sum(const tiny_depthwise *op, const int8_t *dy, const panel *p,
                               uint32_t c, int32_t row, int32_t column) {
     const tiny_window *win = &op->window;
@@ -135,7 +156,7 @@ static int32_t multiplied_sum(const tiny_depthwise *op, const int8_t *dy, const 
     return sum;
 }
 
-/* The same as backward_position, channel by channel. */
+/* The same as backward_position, channel by channel; one factor for the layer, as in conv2d. */
 static void backward_multiplied(const tiny_depthwise *op, const tiny_gradient *dy,
                                 const tiny_weights *w, uint32_t n, const tiny_gradient_out *dx) {
     const tiny_map *in = &op->window.x;
@@ -150,7 +171,7 @@ static void backward_multiplied(const tiny_depthwise *op, const tiny_gradient *d
     }
 }
 
-/* The input gradient of position n, all channels. */
+/* The input gradient of position n, all channels, each with its own weight scale as the factor. */
 static void backward_position(const tiny_depthwise *op, const tiny_gradient *dy,
                               const tiny_weights *w, uint32_t n, const tiny_gradient_out *dx) {
     const tiny_map *in = &op->window.x;
@@ -168,6 +189,7 @@ static void backward_position(const tiny_depthwise *op, const tiny_gradient *dy,
     }
 }
 
+/* By input positions in ascending order, so that dx may follow behind dy in the same memory. */
 void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient *dy,
                                    const tiny_weights *w, const tiny_gradient_out *dx) {
     const uint32_t positions = (uint32_t)op->window.x.height * op->window.x.width;
@@ -181,7 +203,8 @@ void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient
 }
 
 /* The gradient sum of the weight at one tap of a window, over all positions (SPEC 6.1). x points to
- * its channel in a map of `kept` channels, dy to its output channel. */
+ * its channel in a map of `kept` channels, dy to its output channel. A position whose tap is in the
+ * padding adds nothing. */
 static int32_t tap_sum(const tiny_window *win, const int8_t *x, uint32_t kept, int32_t x_zero,
                        const int8_t *dy, int32_t tap) {
     int32_t sum = 0;
@@ -201,6 +224,7 @@ static int32_t tap_sum(const tiny_window *win, const int8_t *x, uint32_t kept, i
     return sum;
 }
 
+/* x holds the trained channels only; `kept` counts output channels, `multiplier` for each of x. */
 void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
                            const tiny_trained *w, tiny_state *state) {
     const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;

@@ -1,10 +1,25 @@
-/* Fully connected layers over rows; 1x1 convolutions of stride 1 are the same thing. */
+/* Fully connected layers over rows; 1x1 convolutions of stride 1 are the same thing.
+ *
+ * A row is one vector of inputs: one position of a map, or a whole sample. Forward walks rows,
+ * outputs, inputs; the sum of one output is in a register until it is requantised (SPEC 2.1, 2.2).
+ * A band counts rows of the map, each of which has rows / height vectors, and the map may be a
+ * ring.
+ *
+ * The input gradient walks rows of dx and COLUMNS inputs at a time: for them it goes down the
+ * outputs, rescales dy[o] once, and adds its products with adjacent weights (SPEC 4.1). So w is
+ * read in order, row by row, and not along columns. Trained and frozen inputs have an array each.
+ *
+ * The update walks outputs, COLUMNS inputs at a time, and for them all rows (SPEC 6.1): the sums
+ * are complete before the first of these weights moves, in the order of SPEC 6.3, and no gradient
+ * of weights is ever stored.
+ */
 #include "arith.h"
 #include "update.h"
 
-/* Columns whose gradient sums are held at a time: enough for wide registers. */
+/* Columns whose sums are on the stack at a time, 128 bytes of them: enough for wide registers. */
 #define COLUMNS 32
 
+/* `rows` vectors that are adjacent in x and in y. */
 TINY_APART static void forward_rows(const tiny_fully_connected *op, const int8_t *x,
                                     const tiny_weights *w, const int32_t *b, uint32_t rows,
                                     int8_t *y) {
@@ -31,7 +46,8 @@ void tiny_fully_connected_forward(const tiny_fully_connected *op, const int8_t *
     }
 }
 
-/* Input gradient of one row for columns [first, first + count) whose weights are w[out][width]. */
+/* Gradient sums of one row for `count` columns; w points to the first of them in [out][width]. t
+ * fits in 16 bits, and q of SPEC 4.1 keeps the sums within 32. */
 static void backward_columns(const tiny_fully_connected *op, const int8_t *dy, const int8_t *w,
                              uint32_t width, uint32_t count, int32_t *sums) {
     for (uint32_t i = 0; i < count; i++) {
@@ -45,7 +61,8 @@ static void backward_columns(const tiny_fully_connected *op, const int8_t *dy, c
     }
 }
 
-/* Input gradient of row n for the `width` columns from `first` on, which share one weight array. */
+/* Input gradient of row n for the `width` columns from `first` on, which share one weight array.
+ * The only rounding to dx's exponent is here (SPEC 1.3, 4.3). */
 static void backward_panel(const tiny_fully_connected *op, const tiny_gradient *dy, uint32_t n,
                            const int8_t *w, uint32_t first, uint32_t width,
                            const tiny_gradient_out *dx) {
@@ -62,6 +79,7 @@ static void backward_panel(const tiny_fully_connected *op, const tiny_gradient *
     }
 }
 
+/* By rows in ascending order, so that dx may follow behind dy in the same memory. */
 void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const tiny_gradient *dy,
                                          const tiny_weights *w, const tiny_gradient_out *dx) {
     for (uint32_t n = 0; n < op->rows; n++) {
@@ -70,7 +88,8 @@ void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const t
     }
 }
 
-/* Gradient sums of the weights from columns [0, count) of x to output channel o, over all rows. */
+/* Gradient sums of the weights from columns [0, count) of x to output channel o, over all rows. x
+ * has `kept` columns: the compiler keeps no more of the forward input than the update reads. */
 static void weight_sums(const tiny_fully_connected *op, const int8_t *x, const int8_t *dy,
                         uint32_t o, uint32_t count, int32_t *sums) {
     const int16_t zero = op->requant.x_zero;
@@ -86,6 +105,7 @@ static void weight_sums(const tiny_fully_connected *op, const int8_t *x, const i
     }
 }
 
+/* A row that cannot move, such as a dead channel's, is skipped before its sums are computed. */
 void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x,
                                  const tiny_gradient *dy, const tiny_trained *w,
                                  tiny_state *state) {

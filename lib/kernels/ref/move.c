@@ -1,6 +1,14 @@
-/* Operators that move bytes: copy, pad, transpose, lookup. */
+/* Operators that move bytes: copy, pad, transpose, lookup.
+ *
+ * Forward they are exact (SPEC 3.6) and walk y in order: rows of the band, then bytes. Each knows
+ * the place in x of the byte it writes, so nothing is written twice and y may be a ring.
+ *
+ * Their gradients walk dx in order and fetch each element from its place in dy. Values only change
+ * by the difference of the two exponents, a factor of a power of two (SPEC 4.6).
+ */
 #include "arith.h"
 
+/* Strips of `size` bytes at two strides: a part of a concatenation, or a map's first channels. */
 static void copy(const tiny_copy *op, const int8_t *x, uint32_t rows, int8_t *y) {
     for (uint32_t row = 0; row < rows; row++, x += op->x_stride, y += op->y_stride) {
         for (uint32_t i = 0; i < op->size; i++) {
@@ -17,6 +25,7 @@ void tiny_copy_forward(const tiny_copy *op, const int8_t *x, int8_t *y, tiny_ban
     }
 }
 
+/* Elements are numbered as in dx, which is dense; dy points to the strip of this operand. */
 void tiny_copy_backward_input(const tiny_copy *op, const tiny_gradient *dy,
                               const tiny_gradient_out *dx) {
     const int32_t exponent = dy->scale->exponent - dx->scale->exponent;
@@ -28,7 +37,7 @@ void tiny_copy_backward_input(const tiny_copy *op, const tiny_gradient *dy,
     }
 }
 
-/* One row of y from a row of x; null: from padding alone. */
+/* One row of y from a row of x; null: from padding only. */
 static void pad_row(const tiny_pad *op, const int8_t *x, int8_t *y) {
     const tiny_map *in = &op->x;
     for (int32_t column = 0; column < op->y.width; column++) {
@@ -42,6 +51,7 @@ static void pad_row(const tiny_pad *op, const int8_t *x, int8_t *y) {
     }
 }
 
+/* Rows of padding have no row of x: they come from null, so no row outside the map is addressed. */
 void tiny_pad_forward(const tiny_pad *op, const int8_t *x, int8_t *y, tiny_band band) {
     for (int32_t row = band.first; row < band.first + band.count; row++) {
         const int32_t iy = row - op->top;
@@ -50,6 +60,7 @@ void tiny_pad_forward(const tiny_pad *op, const int8_t *x, int8_t *y, tiny_band 
     }
 }
 
+/* What was padded has no gradient: only the part of dy that came from x is read. */
 void tiny_pad_backward_input(const tiny_pad *op, const tiny_gradient *dy,
                              const tiny_gradient_out *dx) {
     const int32_t exponent = dy->scale->exponent - dx->scale->exponent;
@@ -65,7 +76,7 @@ void tiny_pad_backward_input(const tiny_pad *op, const tiny_gradient *dy,
     }
 }
 
-/* Where in x element `at` of y comes from. */
+/* Where in x element `at` of y comes from: its coordinates in y, last first, times strides in x. */
 static uint32_t transposed(const tiny_transpose *op, uint32_t at) {
     uint32_t from = 0;
     for (int dimension = 3; dimension >= 0; dimension--) {
@@ -85,7 +96,8 @@ void tiny_transpose_forward(const tiny_transpose *op, const int8_t *x, int8_t *y
     }
 }
 
-/* Where in y element `at` of x goes to. */
+/* Where in y element `at` of x goes to. x is dense, so dividing by a dimension's stride in x and
+ * taking the rest by its length gives its coordinate; a dimension of length 1 may have stride 0. */
 static uint32_t transposed_back(const tiny_transpose *op, uint32_t at) {
     uint32_t to = 0;
     for (int dimension = 0; dimension < 4; dimension++) {
@@ -103,6 +115,7 @@ void tiny_transpose_backward_input(const tiny_transpose *op, const tiny_gradient
     }
 }
 
+/* The table is indexed by the byte of x, so that entries 128 to 255 are those of -128 to -1. */
 void tiny_lookup_forward(const tiny_lookup *op, const int8_t *x, const int8_t *table, int8_t *y,
                          tiny_band band) {
     const uint32_t size = op->count / op->height;
@@ -115,6 +128,7 @@ void tiny_lookup_forward(const tiny_lookup *op, const int8_t *x, const int8_t *t
     }
 }
 
+/* The slope is in Q14, which the exponent takes back. dy * slope is at most 127 * 2^15. */
 void tiny_lookup_backward_input(const tiny_lookup *op, const int8_t *x, const int16_t *slope,
                                 const tiny_gradient *dy, const tiny_gradient_out *dx) {
     const int32_t exponent = dy->scale->exponent - dx->scale->exponent - 14;

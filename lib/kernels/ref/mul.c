@@ -1,6 +1,13 @@
-/* The product of two maps, as squeeze-excite blocks use it. */
+/* The product of two maps, as squeeze-excite blocks use it.
+ *
+ * Two cases share the code: b has the shape of a (rows = 1), or b is one row that meets every row
+ * of a. Forward walks rows of the band; the gradient by a walks da in order; that by b walks b, and
+ * for each of its elements all rows of a, so the sum over rows is in a register and no map of
+ * products exists.
+ */
 #include "arith.h"
 
+/* SPEC 3.5: the product of two centred bytes has 17 bits, and is exact. */
 static void multiply(const tiny_mul *op, const int8_t *a, const int8_t *b, uint32_t count,
                      int8_t *y) {
     for (uint32_t i = 0; i < count; i++) {
@@ -24,6 +31,7 @@ void tiny_mul_forward(const tiny_mul *op, const int8_t *a, const int8_t *b, int8
     }
 }
 
+/* SPEC 4.6: the other factor is the slope; centred, it is a real number over its scale. */
 void tiny_mul_backward_a(const tiny_mul *op, const int8_t *b, const tiny_gradient *dy,
                          const tiny_gradient_out *da) {
     const tiny_factor *factor = &op->b_scale;
@@ -37,6 +45,7 @@ void tiny_mul_backward_a(const tiny_mul *op, const int8_t *b, const tiny_gradien
     }
 }
 
+/* SPEC 4.6: each row of a adds at most 127 * 255; the compiler refuses more rows than fit int32. */
 void tiny_mul_backward_b(const tiny_mul *op, const int8_t *a, const tiny_gradient *dy,
                          const tiny_gradient_out *db) {
     const tiny_factor *factor = &op->a_scale;

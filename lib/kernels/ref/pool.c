@@ -1,11 +1,24 @@
-/* Average and max pooling over windows, and the mean over adjacent axes. */
+/* Average and max pooling over windows, and the mean over adjacent axes.
+ *
+ * Forward walks y: rows of the band, columns, channels; window_extent cuts the window to the map
+ * once for a position, so that no element of it is tested for padding. Padding never counts: an
+ * average is over the positions inside the map (SPEC 3.2). Sum or maximum of one channel is in a
+ * register.
+ *
+ * Input gradients walk dx and gather from the windows that cover each element: it is rounded once,
+ * and no int32 map is needed (SPEC 4.6). The average's 1 / n differs between windows at the border,
+ * hence a reciprocal of each window in units of 2^-q. The maximum's index is not stored in the
+ * forward pass, which would cost a byte or more for each output over the whole step: each element
+ * finds out again whether it was the first largest of a window.
+ */
 #include "arith.h"
 
-/* The part of a window that lies inside the map, as half-open ranges. */
+/* The part of a window inside the map, as half-open ranges. */
 typedef struct extent {
     int32_t top, bottom, left, right;
 } extent;
 
+/* Pools have no dilation, so the part is a rectangle. */
 static extent window_extent(const tiny_window *win, int32_t row, int32_t column) {
     const int32_t top = row * win->stride_h - win->pad_top;
     const int32_t left = column * win->stride_w - win->pad_left;
@@ -18,8 +31,10 @@ static extent window_extent(const tiny_window *win, int32_t row, int32_t column)
     return inside;
 }
 
+/* n of SPEC 3.2 and 4.6: at most 255 * 255. */
 static int32_t positions(extent e) { return (e.bottom - e.top) * (e.right - e.left); }
 
+/* x points to its channel in the map or the ring, so rows are addressed one by one. */
 static int32_t window_sum(const tiny_map *map, const int8_t *x, extent e) {
     int32_t sum = 0;
     for (int32_t iy = e.top; iy < e.bottom; iy++) {
@@ -31,6 +46,7 @@ static int32_t window_sum(const tiny_map *map, const int8_t *x, extent e) {
     return sum;
 }
 
+/* The same for the maximum. */
 static int32_t window_largest(const tiny_map *map, const int8_t *x, extent e) {
     int32_t largest = INT8_MIN;
     for (int32_t iy = e.top; iy < e.bottom; iy++) {
@@ -51,6 +67,7 @@ void tiny_average_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y, 
             const int32_t n = positions(e);
             for (int32_t c = 0; c < out->channels; c++) {
                 const int32_t sum = window_sum(&op->window.x, x + c, e);
+                /* C divides towards zero: half of n first, away from zero, rounds to nearest. */
                 const int32_t mean = (sum > 0 ? sum + n / 2 : sum - n / 2) / n;
                 to[c] = (int8_t)tiny_clamp(mean, op->y_min, op->y_max);
             }
@@ -72,7 +89,8 @@ void tiny_max_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y, tiny
     }
 }
 
-/* SPEC 4.6: what the windows over input position (row, column) pass on; dy points to its channel. */
+/* SPEC 4.6: what the windows over input position (row, column) pass on, in units of 2^-q; dy points
+ * to its channel. q leaves room for all of them: |sum| <= 127 * 2^23. */
 static int32_t position_sum(const tiny_pool *op, const int8_t *dy, int32_t row, int32_t column) {
     const tiny_window *win = &op->window;
     const int32_t one = 1 << op->reciprocal_shift;
@@ -107,7 +125,9 @@ void tiny_average_pool_backward_input(const tiny_pool *op, const tiny_gradient *
     }
 }
 
-/* Whether (row, column) is where the window first has its largest element. */
+/* Whether (row, column) is where the window first has its largest element, by rows. Of equal
+ * elements only the first passes the gradient on, or the sum of dx would not be that of dy. The map
+ * is whole: backward kernels meet no rings. */
 static int is_first_largest(const tiny_map *map, const int8_t *x, extent e, int32_t row,
                             int32_t column) {
     const int32_t largest = window_largest(map, x, e);
@@ -121,7 +141,8 @@ static int is_first_largest(const tiny_map *map, const int8_t *x, extent e, int3
     return 0;
 }
 
-/* What the windows whose first largest element is at (row, column) pass on. */
+/* What the windows whose first largest element is at (row, column) pass on: a plain sum of dy, at
+ * most 127 * 255 * 255. */
 static int32_t largest_sum(const tiny_window *win, const int8_t *x, const int8_t *dy, int32_t row,
                            int32_t column) {
     int32_t sum = 0;
@@ -154,6 +175,8 @@ void tiny_max_pool_backward_input(const tiny_pool *op, const int8_t *x, const ti
     }
 }
 
+/* The axes are adjacent, so x is [outer][count][inner]. Multiplier and shift have 1 / count folded
+ * in (SPEC 3.3, 7): no division here. */
 void tiny_mean_forward(const tiny_mean *op, const int8_t *x, int8_t *y) {
     for (uint32_t outer = 0; outer < op->outer; outer++, x += op->count * op->inner) {
         for (uint32_t inner = 0; inner < op->inner; inner++) {
@@ -167,6 +190,7 @@ void tiny_mean_forward(const tiny_mean *op, const int8_t *x, int8_t *y) {
     }
 }
 
+/* By elements of dx, in order: every n of them reads the same dy. */
 void tiny_mean_backward_input(const tiny_mean *op, const tiny_gradient *dy,
                               const tiny_gradient_out *dx) {
     const int32_t exponent = op->reciprocal.exponent + dy->scale->exponent - dx->scale->exponent;

@@ -1,15 +1,27 @@
-/* Softmax as TensorFlow Lite computes it, and the loss that training starts from. */
+/* Softmax as TensorFlow Lite computes it, and the loss that training starts from.
+ *
+ * All of them walk row by row, and each row several times: first for its largest element, then for
+ * the sum, then for the results. exp(x - largest) comes from a table of 256 entries, since a
+ * distance of two int8 has no more values: no exponential is computed here, and no exponent can
+ * overflow. Sums and the reciprocal are in registers; no row is copied.
+ *
+ * Two precisions: softmax_forward has TensorFlow Lite's bits (Q31 table, SPEC 3.4). The loss has a
+ * Q15 table and divides by the exact sum (SPEC 4.7): it starts the gradient, and y of 8 bits would
+ * be too coarse for that.
+ */
 #include "arith.h"
 
 /* Constants of the Newton iteration for 1 / d, Q29: 48/17 - 32/17 d. */
 #define NEWTON_OFFSET 1515870810
 #define NEWTON_SLOPE (-1010580540)
 
+/* v * 2^bits, saturated (SPEC 3.4). */
 static int32_t shift_left(int32_t v, int32_t bits) {
     return tiny_saturate32((int64_t)v * ((int64_t)1 << bits));
 }
 
-/* 1 / (1 + t), Q31, t in [0, 1) as Q31 (SPEC 3.4). */
+/* 1 / (1 + t), Q31, t in [0, 1) as Q31 (SPEC 3.4). Newton's q += q * (1 - d * q) for d = (1 + t) /
+ * 2, in [1/2, 1): from its linear first guess, three steps are exact enough for 31 bits. */
 static int32_t reciprocal(int32_t t) {
     const int32_t half = (int32_t)(((int64_t)t + INT32_MAX + 1) >> 1);
     int32_t q = NEWTON_OFFSET + tiny_high_multiply(half, NEWTON_SLOPE);
@@ -20,6 +32,7 @@ static int32_t reciprocal(int32_t t) {
     return shift_left(q, 1);
 }
 
+/* v is not 0: the largest element of a row adds 2^19 to the sum. */
 static int32_t leading_zeros(uint32_t v) {
     int32_t count = 0;
     while (!(v & 0x80000000u)) {
@@ -38,6 +51,9 @@ static uint32_t arg_max(const int8_t *x, uint32_t count) {
     return at;
 }
 
+/* The sum has 12 integer bits (Q19), room for 511 classes of at most 1. It is normalised to [1, 2),
+ * whose reciprocal meets each exponential again; 35 - zeros takes the normalisation back and leaves
+ * units of 1/256 (SPEC 3.4). */
 static void softmax_row(const int8_t *x, uint32_t classes, const int32_t *exponentials, int8_t *y) {
     const int32_t largest = x[arg_max(x, classes)];
     int32_t sum = 0;
@@ -68,6 +84,8 @@ void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t
 /* The probability that y stands for, in units of 1/256. */
 static int32_t share_of(int8_t y) { return y - INT8_MIN; }
 
+/* The Jacobian of softmax is never formed: dx = y * (dy - sum of dy * y) needs two passes over a
+ * row. In units of 1/256 for each y, so the exponent takes back 16 bits (SPEC 4.6). */
 void tiny_softmax_backward_input(const tiny_softmax *op, const int8_t *y, const tiny_gradient *dy,
                                  const tiny_gradient_out *dx) {
     const int32_t exponent = op->beta.exponent + dy->scale->exponent - dx->scale->exponent - 16;
@@ -91,6 +109,7 @@ typedef struct distribution {
     uint32_t sum;
 } distribution;
 
+/* `predicted`: where the largest logit is. */
 static distribution distribution_of(const int8_t *logits, uint32_t classes,
                                     const uint16_t *exponentials, uint32_t predicted) {
     distribution d = {logits, exponentials, logits[predicted], 0};
@@ -100,6 +119,7 @@ static distribution distribution_of(const int8_t *logits, uint32_t classes,
     return d;
 }
 
+/* p of SPEC 4.7, rounded to nearest: E is at most 2^15, so E * 2^15 fits in 32 bits. */
 static int32_t probability_of(const distribution *d, uint32_t i) {
     const uint32_t e = d->exponentials[d->largest - d->logits[i]];
     return (int32_t)(((e << 15) + d->sum / 2) / d->sum);
@@ -110,6 +130,9 @@ static int32_t slope_of(const tiny_loss *op, const distribution *d, uint32_t i, 
     return probability_of(d, i) - (i == label ? op->on : op->off);
 }
 
+/* Slopes are computed twice, once for their peak and once to be stored, which saves an array of 32
+ * bits for each class. The exponent is chosen such that the peak just fits (SPEC 4.7): the gradient
+ * of the loss is known in full precision; unlike all others, it needs no predicted exponent. */
 void tiny_softmax_loss(const tiny_loss *op, const int8_t *logits, const uint16_t *exponentials,
                        tiny_state *state, const tiny_gradient_out *dy) {
     const uint32_t predicted = arg_max(logits, op->classes);

@@ -7,22 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyflash.boards import Board
+from tinyflash.boards.footprint import footprint
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.costs import multiply_adds
-from tinyflash.data import mlperf_tiny
+from tinyflash.compiler.costs import multiply_adds
+from tinyflash.compiler.lower.program import Planned
+from tinyflash.compiler.plan import QUICK, Effort
+from tinyflash.compiler.plan.calls import rows_computed
 from tinyflash.errors import DataError
-from tinyflash.footprint import footprint
 from tinyflash.graph import Graph
-from tinyflash.lower.program import Planned
-from tinyflash.passes.layers import WEIGHTED
-from tinyflash.passes.scheme import Scheme
-from tinyflash.plan import QUICK, Effort
-from tinyflash.plan.calls import rows_computed
 from tinyflash.read import read
-from tinyflash.report.summary import fuller, lower_bound, peak
+from tinyflash.scheme import Scheme, scheme
+from tinyflash.show.report.summary import peak
 from tinyflash.zoo import published
 from tinyflash.zoo.reference import reference_network
-from tinyflash.zoo.schemes import scheme
+from tinyflash.zoo.sources import mlperf_tiny
 
 # Networks of MLPerf Tiny: what they are called, their file, and a scheme of the package.
 _TINY = {
@@ -97,14 +95,14 @@ def measure(
     compiled = compile_model(subject.graph, subject.update, row_source=row_source, effort=effort)
     seconds = time.perf_counter() - start
     parts = _parts(compiled, board)
-    top = peak(fuller(compiled.infer, compiled.train))
+    top = peak(compiled.fuller)
     return Measured(
         Row(
             network=subject.network,
             scheme=subject.scheme,
             **parts,
             total=sum(parts.values()),
-            lower_bound=lower_bound(compiled.infer, compiled.train),
+            lower_bound=compiled.lower_bound,
             recomputed_macs=recomputed(compiled),
             seconds=round(seconds, 3),
         ),
@@ -139,6 +137,6 @@ def _forward(planned: Planned) -> int:
     total = 0
     for call in planned.plan.calls:
         node = graph.nodes[call.node]
-        if node.op in WEIGHTED:
+        if node.operator.weighted:
             total += multiply_adds(graph, node) * call.count // rows_computed(graph, node)
     return total

@@ -7,17 +7,20 @@ from pathlib import Path
 import click
 
 from tinyflash.boards import load_board
-from tinyflash.cli import choosing, options
-from tinyflash.compiler import compile_model
-from tinyflash.passes.scheme import load_scheme
-from tinyflash.plan import Effort
+from tinyflash.boards.fits import check_fits
+from tinyflash.cli import options, scheme_option
+from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
+from tinyflash.scheme import Scheme, load_scheme
+from tinyflash.show.report import write_compilation
+from tinyflash.sources import REFERENCE
 
 
 @click.command("compile")
 @options.model
 @options.scheme
-@choosing.option
+@scheme_option.budget
 @options.board
 @options.rows
 @options.effort
@@ -35,12 +38,15 @@ def compile_(
 ) -> None:
     """Compile MODEL to a C table: model.c, model.h, and a report: report.html, .json, .txt.
 
-    Without a scheme the model infers and does not train; without a board its memory has no limit.
-    With a budget the scheme is chosen, and written to scheme.toml, to be edited.
+    Without a scheme, the model infers and does not train. Without a board, its memory has no limit.
+    With a budget, the scheme is chosen and written to scheme.toml, for you to edit.
     """
-    graph, target = read(model), load_board(board) if board else None
+    target = load_board(board) if board else None
     given = load_scheme(scheme) if scheme else None
-    chosen = choosing.scheme_of(graph, given, budget, target, output, rows)
-    compiled = compile_model(graph, chosen, target, seed=seed, row_source=rows, effort=effort)
-    compiled.write(output)
+    prepared = prepare(read(model), given or (None if budget is None else Scheme()))
+    prepared = scheme_option.chosen(prepared, budget, target, output, rows)
+    kernels = target.kernels if target else (REFERENCE,)
+    compiled = compile_model(prepared, seed=seed, row_source=rows, effort=effort, kernels=kernels)
+    fit = check_fits(compiled, target) if target else None
+    write_compilation(compiled, output, fit)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)

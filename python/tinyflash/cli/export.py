@@ -8,11 +8,11 @@ import click
 
 from tinyflash.cli import options
 from tinyflash.compiler import compile_model
-from tinyflash.console import say
 from tinyflash.files import write_bytes
-from tinyflash.learned import load_learned
-from tinyflash.passes.scheme import Scheme, load_scheme
 from tinyflash.read import read
+from tinyflash.runtime.learned import load_learned
+from tinyflash.scheme import Scheme, load_scheme
+from tinyflash.show.console import say
 from tinyflash.write.tflite import write_tflite
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from tinyflash.boards import Board, load_board
-from tinyflash.build import build_firmware, firmware_board, firmware_size
+from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.firmware import build_firmware, firmware_board, firmware_size
 from tinyflash.cli import options
-from tinyflash.device import Emulator
 from tinyflash.errors import BoardError, BuildError
 
 _folder = click.argument("folder", type=options.PATH)

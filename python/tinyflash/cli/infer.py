@@ -10,12 +10,12 @@ import numpy as np
 
 from tinyflash.cli import options
 from tinyflash.compiler import compile_model
-from tinyflash.console import counting
 from tinyflash.files import write_atomically
-from tinyflash.host import Session
-from tinyflash.port import decode
 from tinyflash.read import read
-from tinyflash.samples import load_inputs
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.units import decode
+from tinyflash.show.console import counting
+from tinyflash.training.samples import load_inputs
 
 
 @click.command()
@@ -30,7 +30,7 @@ def infer(model: Path, samples: Path, output: Path) -> None:
     """
     graph = read(model)
     x = load_inputs(samples, graph.input)
-    session = Session(compile_model(graph, None).program)
+    session = HostSession(compile_model(graph, None).program)
     stored = np.empty((len(x), *graph.output.shape[1:]), dtype=np.int8)
     with counting("infer", len(x)) as listen:
         for index, sample in enumerate(x):

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
-from tinyflash.console import output, table
-from tinyflash.costs import LayerCost, layer_costs, totals
+from tinyflash.compiler.costs import LayerCost, layer_costs, totals
 from tinyflash.graph import Graph
 from tinyflash.read import read
+from tinyflash.show.console import output, table
 
 
 @click.command()

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from tinyflash import files
-from tinyflash.plan import EXACT, QUICK
-from tinyflash.schedule import KINDS
-from tinyflash.training import Recipe
+from tinyflash.compiler.plan import EXACT, QUICK
+from tinyflash.runtime.schedule import KINDS
+from tinyflash.training.loop import Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)  # existence is checked where the file is read: one wording

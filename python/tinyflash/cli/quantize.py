@@ -8,8 +8,6 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
-from tinyflash.console import output as terminal
-from tinyflash.console import table
 from tinyflash.errors import ModelError
 from tinyflash.files import write_bytes, write_json
 from tinyflash.graph import Graph
@@ -17,8 +15,10 @@ from tinyflash.quantize import Settings, quantize
 from tinyflash.quantize.error import LayerError, layer_errors
 from tinyflash.quantize.ranges import RULES, Rule
 from tinyflash.read import read
-from tinyflash.read.onnx import read_onnx
-from tinyflash.samples import load_calibration
+from tinyflash.read.onnx.reader import read_onnx
+from tinyflash.show.console import output as terminal
+from tinyflash.show.console import table
+from tinyflash.training.samples import load_calibration
 from tinyflash.write.tflite import write_tflite
 
 

@@ -7,10 +7,10 @@ from importlib import metadata
 
 import click
 
-from tinyflash import toolchain
 from tinyflash.boards import boards as known_boards
-from tinyflash.console import output, table
+from tinyflash.boards import toolchain
 from tinyflash.errors import BuildError
+from tinyflash.show.console import output, table
 
 
 @click.command()

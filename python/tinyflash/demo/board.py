@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyflash.boards import Board
-from tinyflash.build import FirmwareSize, build_firmware, firmware_size
-from tinyflash.compiler import Compiled
-from tinyflash.demo.runs import Run, run_task
-from tinyflash.demo.task import Task
-from tinyflash.device import DeviceSession, Emulator
+from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.firmware import FirmwareSize, firmware_size
 from tinyflash.errors import BoardError
-from tinyflash.training import Recipe
+from tinyflash.runtime.device import DeviceSession
+from tinyflash.training import job as jobs
+from tinyflash.training.job import Job, Trained
+from tinyflash.training.open import Ready, open_session
 
 
 @dataclass(frozen=True)
@@ -28,39 +28,35 @@ class Instructions:
 class Measured:
     """What a board did, and what it took. `stack_bytes`: the deepest its stack ever was."""
 
-    run: Run
+    trained: Trained
     size: FirmwareSize
     stack_bytes: int
     instructions: Instructions
 
 
-def run_on_board(
-    compiled: Compiled, board: Board, task: Task, how: Recipe, directory: Path
-) -> Measured:
-    """Builds the firmware, boots it, runs the task over the serial line, and counts apart."""
-    compiled.write(directory)
-    elf = build_firmware(directory, board, directory / "firmware")
-    with (
-        Emulator(board, elf) as emulator,
-        DeviceSession(emulator, compiled.program.hash) as device,
-    ):
-        run = run_task(device, task, how, board.name)
+def run_on_board(ready: Ready, board: Board, job: Job, directory: Path) -> Measured:
+    """Builds the firmware, boots it, runs the job over the serial line, and counts apart."""
+    with open_session(ready, directory) as device:
+        assert isinstance(device, DeviceSession)
+        trained = jobs.run(job, device, ready, f"{board.name}: ")
         stack = device.stack_high_water
-    return Measured(run, firmware_size(elf), stack, _count(compiled, board, elf, task, how))
+    elf = directory / "firmware" / "firmware.elf"
+    counted = _count(board, elf, ready.compiled.program.hash, job)
+    return Measured(trained, firmware_size(elf), stack, counted)
 
 
-def _count(compiled: Compiled, board: Board, elf: Path, task: Task, how: Recipe) -> Instructions:
+def _count(board: Board, elf: Path, model_hash: int, job: Job) -> Instructions:
     """One inference and one training step in a run that counts, which is several times slower."""
     if board.qemu is None:
         raise BoardError(f"board {board.name} is a real one; the demo needs an emulated one")
     per_tick = 1 / board.qemu.ticks_per_instruction
-    x, y = task.train.x[0], int(task.train.y[0])
+    x, y = job.train.x[0], int(job.train.y[0])
     with (
         Emulator(board, elf, counted=True) as emulator,
-        DeviceSession(emulator, compiled.program.hash) as device,
+        DeviceSession(emulator, model_hash) as device,
     ):
         device.infer(x)
         infer = device.last_ticks
-        device.train_step(x, y, how.rate)
+        device.train_step(x, y, job.recipe.rate)
         step = device.last_ticks
     return Instructions(round(infer * per_tick), round(step * per_tick), per_tick)

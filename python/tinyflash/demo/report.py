@@ -8,8 +8,8 @@ from rich.table import Table
 
 from tinyflash.boards import Board
 from tinyflash.compiler import Compiled
-from tinyflash.console import table
 from tinyflash.demo.board import Measured
+from tinyflash.show.console import table
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,15 @@ def make_report(
     board: Board, seed: int, compiled: Compiled, measured: Measured, head_only: float, exact: bool
 ) -> Report:
     """Gathers the figures."""
-    run, size = measured.run, measured.size
+    trained, size = measured.trained, measured.size
+    assert trained.before is not None
+    assert trained.after is not None
     arena, trainable = compiled.program.arena_bytes, len(compiled.program.weights)
     return Report(
         board=board.name,
         seed=seed,
-        accuracy_before=run.before.accuracy,
-        accuracy_after=run.after.accuracy,
+        accuracy_before=trained.before.score,
+        accuracy_after=trained.after.score,
         accuracy_head_only=head_only,
         sram_total_bytes=size.sram_bytes,
         sram_arena_bytes=arena,
@@ -60,7 +62,7 @@ def make_report(
         instructions_infer=measured.instructions.infer,
         instructions_step=measured.instructions.step,
         instructions_resolution=measured.instructions.resolution,
-        samples=len(run.history.steps),
+        samples=len(trained.history.steps),
         bit_exact=exact,
     )
 

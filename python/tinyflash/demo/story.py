@@ -6,16 +6,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tinyflash.boards import load_board
-from tinyflash.compiler import compile_model
-from tinyflash.console import output, say
+from tinyflash.compiler import prepare
 from tinyflash.demo.board import run_on_board
 from tinyflash.demo.report import Report, as_table, make_report
 from tinyflash.demo.runs import head_only_accuracy, run_on_host
-from tinyflash.demo.task import load_task, recipe, scheme
+from tinyflash.demo.task import load_task
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
-from tinyflash.learned import Learned, save_learned
-from tinyflash.plots import Curve, draw_learning_curve
+from tinyflash.scheme import scheme
+from tinyflash.show.console import output, say
+from tinyflash.show.plots import WINDOW, Curve, draw_learning_curve
+from tinyflash.training.job import make_ready, save
 
 
 @dataclass(frozen=True)
@@ -31,25 +32,26 @@ def run(settings: Settings) -> Report:
     """Trains on the board, repeats it on the host, compares, and writes what came of it."""
     board, seed = load_board(settings.board), settings.seed
     say("fetching network and pictures")
-    task, how = load_task(seed), recipe(seed)
+    graph, job = load_task(seed)
     say(f"compiling for {board.name}, building its firmware, booting it")
-    calibration = task.train.x, task.train.y
-    compiled = compile_model(task.graph, scheme("person_faces"), board, calibration, seed)
-    measured = run_on_board(compiled, board, task, how, settings.output / "model")
-    exact = run_on_host(compiled, task, how).agrees(measured.run)
-    head_only = head_only_accuracy(task, seed)
+    ready = make_ready(prepare(graph, scheme("person_faces")), job, board, seed)
+    measured = run_on_board(ready, board, job, settings.output / "model")
+    exact = run_on_host(ready, job).agrees(measured.trained)
+    head_only = head_only_accuracy(graph, job, seed)
 
-    report = make_report(board, seed, compiled, measured, head_only, exact)
-    learned = Learned(compiled.program.hash, measured.run.weights, measured.run.state)
-    save_learned(settings.output / "learned.npz", learned)
+    report = make_report(board, seed, ready.compiled, measured, head_only, exact)
+    save(measured.trained, job, ready, settings.output)
     draw_learning_curve(
         settings.output / "learning_curve.png",
-        measured.run.history,
-        _curve(report, len(task.train)),
+        *measured.trained.history.running(WINDOW),
+        _curve(report, len(job.train)),
     )
     write_json(settings.output / "report.json", asdict(report))
     output().print(as_table(report, board, measured.size.stack_bytes))
-    say(f"wrote {settings.output}/report.json, learned.npz, learning_curve.png, model/report.html")
+    say(
+        f"wrote {settings.output}/report.json, learned.npz, training.json, learning_curve.png, "
+        "model/report.html"
+    )
     if not exact:
         raise InternalError("board and host disagree; this is a defect of tinyflash, report it")
     return report

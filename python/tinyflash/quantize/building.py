@@ -7,14 +7,6 @@ from collections.abc import Mapping
 from typing import Literal, NoReturn
 
 from tinyflash.errors import ModelError
-from tinyflash.floatgraph.graph import (
-    WEIGHTED,
-    Bounds,
-    Factor,
-    Filling,
-    FloatGraph,
-    FloatNode,
-)
 from tinyflash.graph import (
     Array,
     Attrs,
@@ -33,13 +25,21 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
+from tinyflash.operators import OPERATORS
+from tinyflash.quantize import tables
+from tinyflash.quantize.fixedpoint import round_half_away
+from tinyflash.quantize.floatgraph.graph import (
+    FUNCTIONS,
+    Bounds,
+    Factor,
+    Filling,
+    FloatGraph,
+    FloatNode,
+)
+from tinyflash.quantize.tables import Coding, Table
 from tinyflash.quantize.weights import stored_weights
-from tinyflash.read import tables
-from tinyflash.read.fixedpoint import round_half_away
-from tinyflash.read.tables import Coding, Table
-from tinyflash.read.windows import clip_between
+from tinyflash.quantize.windows import clip_between
 
-_ROLES = {"add": ("a", "b"), "mul": ("a", "b")}
 _CHECKS = {"add": tables.check_sum, "mul": tables.check_product}
 
 
@@ -70,12 +70,11 @@ class Builder:
     # ---- Nodes ----------------------------------------------------------------------------------
 
     def _add(self, node: FloatNode) -> None:
-        many = node.op == "concatenate"
-        roles = [f"x{i}" for i in range(len(node.inputs))] if many else _ROLES.get(node.op, ("x",))
+        op = "lookup" if node.op in FUNCTIONS else node.op
+        roles = OPERATORS[op].operands(len(node.inputs))
         inputs = dict(zip(roles, node.inputs, strict=True))
         y = self._codings[node.name]
-        op = node.op
-        if op in WEIGHTED:
+        if OPERATORS[op].weighted:
             inputs.update(self._weights(node))
             attrs = self._weighted_attrs(node, y)
         elif op == "softmax":
@@ -83,9 +82,9 @@ class Builder:
             inputs["table"] = table
             assert isinstance(node.attrs, Factor)
             attrs = SoftmaxAttrs(node.attrs.value)
-        elif op in ("identity", "logistic", "tanh", "hard_swish", "leaky_relu"):
-            found, stored = _lookup(node, _coding(self._codings[node.inputs[0]]), _coding(y))
-            inputs["table"], op, attrs = self._table_of(node, stored), "lookup", found
+        elif op == "lookup":
+            attrs, stored = _lookup(node, _coding(self._codings[node.inputs[0]]), _coding(y))
+            inputs["table"] = self._table_of(node, stored)
         else:
             if op in _CHECKS:
                 _CHECKS[op](*(self._codings[name].scale[0] for name in (*node.inputs, node.name)))
@@ -156,7 +155,7 @@ def _plain_attrs(node: FloatNode, y: Quant) -> Attrs:
     if isinstance(node.attrs, Filling):
         stored = round_half_away(node.attrs.value / y.scale[0]) + y.zero
         return PadAttrs(node.attrs.before, node.attrs.after, max(-128, min(127, stored)))
-    if node.op in ("add", "mul"):
+    if OPERATORS[node.op].clipped:
         return ClipAttrs(_clip(node.bounds, y))
     assert not isinstance(node.attrs, Factor)
     return node.attrs if node.op != "reshape" else NoAttrs()

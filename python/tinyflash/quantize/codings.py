@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tinyflash.floatgraph.graph import Bounds, FloatGraph, FloatNode
 from tinyflash.graph import Quant
-from tinyflash.read.fixedpoint import float32, round_half_away
+from tinyflash.operators import OPERATORS
+from tinyflash.quantize.fixedpoint import float32, round_half_away
+from tinyflash.quantize.floatgraph.graph import Bounds, FloatGraph, FloatNode
 
 FIXED: Mapping[str, Quant] = {
     "logistic": Quant((1 / 256,), -128),
     "softmax": Quant((1 / 256,), -128),
     "tanh": Quant((1 / 128,), 0),
 }
-_MOVES = ("reshape", "transpose", "max_pool", "average_pool", "pad", "concatenate")
+_SAME_UNIT = tuple(name for name, operator in OPERATORS.items() if operator.same_unit)
 
 
 @dataclass
@@ -78,11 +79,11 @@ class _Recoder:
             self._add_fixed(node)
         elif node.op == "concatenate":
             self._add_joined(node)
-        elif node.op in _MOVES and not self.ties.agree(node.inputs[0], node.name):
+        elif node.op in _SAME_UNIT and not self.ties.agree(node.inputs[0], node.name):
             inside = self._add_inside(node)
             self.ties.tie(node.inputs[0], inside)
         else:
-            if node.op in _MOVES:
+            if node.op in _SAME_UNIT:
                 self.ties.tie(node.inputs[0], node.name)
             self.nodes.append(node)
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.floatgraph.graph import FloatGraph
-from tinyflash.floatgraph.run import run
 from tinyflash.graph import Array, Graph, Quant
-from tinyflash.port import encode
+from tinyflash.quantize.floatgraph.graph import FloatGraph
+from tinyflash.quantize.floatgraph.run import run
 from tinyflash.quantize.quantizer import arranged
 from tinyflash.reference import Machine
+from tinyflash.runtime.units import encode
 
 Reals = npt.NDArray[np.floating]
 

@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 
 from tinyflash.errors import DataError, ModelError
-from tinyflash.floatgraph.graph import Bounds, FloatGraph, Floats
 from tinyflash.graph import Array, Graph, Quant
 from tinyflash.quantize.building import Builder
 from tinyflash.quantize.codings import codings, recoded
+from tinyflash.quantize.floatgraph.graph import Bounds, FloatGraph, Floats
 from tinyflash.quantize.ranges import Rule, observe
 
 Ends = Literal["float32", "int8"]

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.errors import ModelError
-from tinyflash.floatgraph.graph import Bounds, FloatGraph, Floats
-from tinyflash.floatgraph.run import batches, run
+from tinyflash.quantize.floatgraph.graph import Bounds, FloatGraph, Floats
+from tinyflash.quantize.floatgraph.run import batches, run
 
 Rule = Literal["min_max", "percentile", "mse"]
 RULES: tuple[Rule, ...] = ("min_max", "percentile", "mse")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.floatgraph.graph import FloatNode, Floats, Weights
 from tinyflash.graph import Quant
+from tinyflash.operators import OPERATORS
+from tinyflash.quantize.floatgraph.graph import FloatNode, Floats, Weights
 
 _INT32_MAX = 2**31 - 1
 _LARGEST_SCALE = 1e30
-_AXIS = {"conv2d": 0, "depthwise": 2, "fully_connected": 0}  # of the output channels
 
 Stored = tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], Quant]
 
 
 def stored_weights(node: FloatNode, x: Quant) -> Stored:
     """Weights, biases, and the scales of the weights; `x`: coding of the layer's input."""
-    axis, weights = _AXIS[node.op], node.learned
+    axis, weights = OPERATORS[node.op].out_axis, node.learned
     terms = weights.w.size // len(weights.b)
     limit = _INT32_MAX - 255 * 128 * terms  # SPEC 6.5
     given = np.array(weights.scales, np.float32)

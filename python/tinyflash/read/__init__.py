@@ -31,6 +31,6 @@ def read(
             raise ModelError(f"{path}: is quantised already; give no samples to calibrate with")
         return read_tflite(path)
     from tinyflash.quantize import quantize
-    from tinyflash.read.onnx import read_onnx
+    from tinyflash.read.onnx.reader import read_onnx
 
     return quantize(read_onnx(path), calibration, settings)

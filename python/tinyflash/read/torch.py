@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinyflash.errors import ModelError
-from tinyflash.floatgraph import FloatGraph
 from tinyflash.graph import Array, Graph
 from tinyflash.quantize import Settings, quantize
-from tinyflash.read.onnx import parse_onnx
+from tinyflash.quantize.floatgraph import FloatGraph
+from tinyflash.read.onnx.reader import parse_onnx
 
 _INSTALL = "exporting modules needs torch and onnxscript; pip install tinyflash[torch]"
 

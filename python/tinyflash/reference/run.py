@@ -13,7 +13,7 @@ from tinyflash.reference.arith import Ints, ints
 from tinyflash.reference.environment import Environment
 from tinyflash.reference.operators import OPERATORS
 from tinyflash.reference.scales import Scale
-from tinyflash.session import Counters, Int8Array, Outcome
+from tinyflash.runtime.session import Counters, Int8Array, Outcome
 
 
 class Machine:

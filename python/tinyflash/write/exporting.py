@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from tinyflash.errors import InternalError, ModelError
 from tinyflash.graph import Array, Clip, Graph, Node, Port, Quant, Tensor, Window
-from tinyflash.passes.layers import WEIGHTED, weight_of, weight_scales
-from tinyflash.read.fixedpoint import float32
-from tinyflash.read.flat import FlatOperator, FlatTensor, Option
-from tinyflash.read.windows import ACTIVATIONS, SAME, VALID, bounds, same_padding
+from tinyflash.layers import weight_of, weight_scales
+from tinyflash.quantize.fixedpoint import float32
+from tinyflash.quantize.windows import ACTIVATIONS, SAME, VALID, bounds, same_padding
+from tinyflash.read.tflite.flat import FlatOperator, FlatTensor, Option
 
 Options = Mapping[str, Option]
 
@@ -48,16 +48,16 @@ class Exporter:
                 self._plain(tensor)
 
     def _weighted(self) -> list[Node]:
-        return [n for n in self.graph.nodes if n.op in WEIGHTED]
+        return [n for n in self.graph.nodes if n.operator.weighted]
 
     def _weights(self, node: Node, name: str) -> None:
         """All weights of a layer, its trained and frozen parts joined."""
         parts = [self.graph.tensors[t] for t in weight_of(node)]
         data = np.concatenate([data_of(part) for part in parts], axis=-1)
-        if node.op == "depthwise":
+        if node.operator.depthwise:
             data = data[np.newaxis]
         scales = self._scales(node)
-        axis = data.ndim - 1 if node.op == "depthwise" and len(scales) > 1 else 0
+        axis = data.ndim - 1 if node.operator.depthwise and len(scales) > 1 else 0
         self.indices[name] = self.add(name, "INT8", data.shape, Quant(scales, 0, axis), data)
 
     def _bias(self, node: Node, tensor: Tensor) -> None:

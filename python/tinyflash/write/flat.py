@@ -9,7 +9,7 @@ import flatbuffers
 import numpy as np
 import tflite
 
-from tinyflash.read.flat import OPTIONS, FlatModel, FlatOperator, FlatTensor
+from tinyflash.read.tflite.flat import OPTIONS, FlatModel, FlatOperator, FlatTensor
 
 _VERSION = 3
 _IDENTIFIER = b"TFL3"

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tinyflash.compiler.passes.prune import prune_to_output
+from tinyflash.compiler.passes.unit import with_file_unit
 from tinyflash.graph import (
     AxisAttrs,
     ClipAttrs,
@@ -27,11 +29,9 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
-from tinyflash.passes.layers import weight_of
-from tinyflash.passes.prune import prune_to_output
-from tinyflash.passes.unit import with_file_unit
-from tinyflash.read.flat import FlatModel, Option
-from tinyflash.read.windows import VALID
+from tinyflash.layers import weight_of
+from tinyflash.quantize.windows import VALID
+from tinyflash.read.tflite.flat import FlatModel, Option
 from tinyflash.write.exporting import Exporter
 from tinyflash.write.flat import serialise
 
@@ -46,9 +46,9 @@ def write_tflite(graph: Graph) -> bytes:
     if graph.input.dtype == "float32":
         to.emit("QUANTIZE", [source], to.indices[graph.input.tensor])
     for node in to.graph.nodes:
-        if node.op not in _RULES:
+        if node.op not in RULES:
             to.fail(node, "cannot be written to a .tflite file")
-        _RULES[node.op](to, node)
+        RULES[node.op](to, node)
     if graph.output.dtype == "float32":
         to.emit("DEQUANTIZE", [to.indices[graph.output.tensor]], sink)
     model = FlatModel(graph.name, tuple(to.tensors), tuple(to.operators), (source,), (sink,))
@@ -79,7 +79,7 @@ def _sliding(to: Exporter, node: Node) -> tuple[int, dict[str, Option]]:
 def _padded(to: Exporter, node: Node, x: int, window: Window) -> int:
     """The input with the window's padding around it: zeros to a convolution, never the largest to
     a pool."""
-    if node.op == "average_pool":
+    if not node.operator.pads_with:
         to.fail(node, f"padding {window.padding} is neither SAME nor VALID")
     top, left, bottom, right = window.padding
     amounts = ((0, 0), (top, bottom), (left, right), (0, 0))
@@ -87,7 +87,7 @@ def _padded(to: Exporter, node: Node, x: int, window: Window) -> int:
     shape = tuple(before + size + after for size, (before, after) in pairs)
     quant = to.quant(node.inputs["x"])
     y = to.add(f"{node.name}.padded", "INT8", shape, quant, None)
-    value = -128 if node.op == "max_pool" else quant.zero
+    value = -128 if node.operator.pads_with == "lowest" else quant.zero
     _emit_pad(to, node, [x, to.integers(node, amounts)], y, value)
     return y
 
@@ -195,7 +195,7 @@ def _softmax(to: Exporter, node: Node) -> None:
     to.put("SOFTMAX", node, options={"Beta": node.attrs.beta})
 
 
-_RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
+RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "conv2d": _convolution,
     "depthwise": _convolution,
     "fully_connected": _dense,

@@ -12,14 +12,14 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.data.activity import ACTIVITIES, NONE, Floats, Labels, Recording, recordings
 from tinyflash.graph import Quant
 from tinyflash.read import read
-from tinyflash.samples import Samples
+from tinyflash.scheme import scheme
+from tinyflash.training.samples import Samples
 from tinyflash.zoo.coding import stored
 from tinyflash.zoo.drawing import draw
 from tinyflash.zoo.networks import path_of
-from tinyflash.zoo.schemes import scheme
+from tinyflash.zoo.sources.activity import ACTIVITIES, NONE, Floats, Labels, Recording, recordings
 from tinyflash.zoo.task import Split, Task
 
 WINDOW = 128  # moments: 2.56 s

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import Quant
-from tinyflash.session import Int8Array
+from tinyflash.runtime.session import Int8Array
 
 
 def stored(x: npt.NDArray[np.float32], quant: Quant) -> Int8Array:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyflash.data.digits import CLASSES, LARGEST, digits
-from tinyflash.data.pictures import Floats, Labels
 from tinyflash.graph import Quant
 from tinyflash.read import read
-from tinyflash.samples import Samples
+from tinyflash.scheme import scheme
+from tinyflash.training.samples import Samples
 from tinyflash.zoo.coding import stored
 from tinyflash.zoo.drawing import draw
 from tinyflash.zoo.networks import path_of
-from tinyflash.zoo.schemes import scheme
+from tinyflash.zoo.sources.digits import CLASSES, LARGEST, digits
+from tinyflash.zoo.sources.pictures import Floats, Labels
 from tinyflash.zoo.task import Split, Task
 
 INPUT = Quant((1 / 128,), 0)  # of pixels as fractions of the largest

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyflash.data.pictures import Labels
+from tinyflash.zoo.sources.pictures import Labels
 
 
 def draw(labels: Labels, counts: Sequence[int], seed: int) -> list[Labels]:

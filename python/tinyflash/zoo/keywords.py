@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyflash.data.networks import mlperf_tiny
-from tinyflash.data.speech import SPEAKERS, Spectrograms, spoken, utterances
 from tinyflash.graph import Port
-from tinyflash.port import encode
 from tinyflash.read import read
-from tinyflash.samples import Samples
-from tinyflash.session import Int8Array
-from tinyflash.zoo.schemes import scheme
+from tinyflash.runtime.session import Int8Array
+from tinyflash.runtime.units import encode
+from tinyflash.scheme import scheme
+from tinyflash.training.samples import Samples
+from tinyflash.zoo.sources.networks import mlperf_tiny
+from tinyflash.zoo.sources.speech import SPEAKERS, Spectrograms, spoken, utterances
 from tinyflash.zoo.task import Split, Task
 
 KNOWN = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")

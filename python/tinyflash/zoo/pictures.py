@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyflash.data.faces import lfw_faces, stratified_halves
-from tinyflash.data.fashion import CLASSES, fashion
-from tinyflash.data.networks import mlperf_tiny
-from tinyflash.data.pictures import Labels, Pictures, resize
 from tinyflash.graph import Port
-from tinyflash.port import encode
 from tinyflash.read import read
-from tinyflash.samples import Samples
-from tinyflash.session import Int8Array
+from tinyflash.runtime.session import Int8Array
+from tinyflash.runtime.units import encode
+from tinyflash.scheme import scheme
+from tinyflash.training.samples import Samples
 from tinyflash.zoo.drawing import draw
-from tinyflash.zoo.schemes import scheme
+from tinyflash.zoo.sources.faces import lfw_faces, stratified_halves
+from tinyflash.zoo.sources.fashion import CLASSES, fashion
+from tinyflash.zoo.sources.networks import mlperf_tiny
+from tinyflash.zoo.sources.pictures import Labels, Pictures, resize
 from tinyflash.zoo.task import Split, Task
 
 _FACES = (80, 20)  # to train with, to validate; the test is the other half, as in the demo

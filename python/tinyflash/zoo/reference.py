@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.compiler.constants import DEAD_RATIO
+from tinyflash.compiler.passes.head import LOGIT_SCALE, WEIGHT_SCALE
 from tinyflash.graph import (
     Attrs,
     ClipAttrs,
@@ -20,9 +22,7 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
-from tinyflash.lower.constants import DEAD_RATIO
-from tinyflash.passes.head import LOGIT_SCALE, WEIGHT_SCALE
-from tinyflash.read.fixedpoint import float32
+from tinyflash.quantize.fixedpoint import float32
 from tinyflash.zoo.fitting import Shape, Stored, drawn
 from tinyflash.zoo.published import Convolution, convolutions
 

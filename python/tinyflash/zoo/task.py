@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinyflash.graph import Graph
-from tinyflash.passes.scheme import Scheme
-from tinyflash.samples import Samples
+from tinyflash.scheme import Scheme
+from tinyflash.training.samples import Samples
 
 
 @dataclass(frozen=True)

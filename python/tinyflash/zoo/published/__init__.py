@@ -14,8 +14,8 @@ from importlib.resources import files
 
 from tinyflash.errors import DataError
 from tinyflash.graph import Quant
-from tinyflash.passes.scheme import Rule, Scheme
-from tinyflash.read.fixedpoint import float32
+from tinyflash.quantize.fixedpoint import float32
+from tinyflash.scheme import Rule, Scheme
 
 NETWORKS = ("mbv2-w0.35", "mcunet-5fps", "proxyless-w0.3")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from tinyflash.data.digits import SIDE
 from tinyflash.zoo.digits import INPUT, KNOWN, known, unknown
+from tinyflash.zoo.sources.digits import SIDE
 from tinyflash.zoo.training.finish import finish
 from tinyflash.zoo.training.torchnet import Layer, TorchNetwork, fit
 

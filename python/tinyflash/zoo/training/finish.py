@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from tinyflash.compiler import compile_model
 from tinyflash.files import write_bytes
-from tinyflash.floatgraph.graph import Floats
 from tinyflash.graph import Graph, Quant
-from tinyflash.host import Session
 from tinyflash.quantize import Settings, quantize
-from tinyflash.samples import Samples
-from tinyflash.training import evaluate
+from tinyflash.quantize.floatgraph.graph import Floats
+from tinyflash.runtime.host import HostSession
+from tinyflash.training.loop import evaluate
+from tinyflash.training.samples import Samples
 from tinyflash.write.tflite import write_tflite
 from tinyflash.zoo.coding import stored
 from tinyflash.zoo.networks import path_of
@@ -35,4 +35,4 @@ def finish(
 def _int8_accuracy(graph: Graph, samples: FloatSamples) -> float:
     assert graph.input.quant is not None
     x = stored(samples[0], graph.input.quant)
-    return evaluate(Session(compile_model(graph).program), Samples(x, samples[1])).accuracy
+    return evaluate(HostSession(compile_model(graph).program), Samples(x, samples[1])).score

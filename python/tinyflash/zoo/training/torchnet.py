@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tinyflash.floatgraph import FloatGraph
-from tinyflash.floatgraph.graph import Floats
-from tinyflash.floatgraph.run import outputs
 from tinyflash.graph import Pair, Window
+from tinyflash.operators import WEIGHTED
+from tinyflash.quantize.floatgraph import FloatGraph
+from tinyflash.quantize.floatgraph.graph import Floats
+from tinyflash.quantize.floatgraph.run import outputs
+from tinyflash.quantize.windows import output_size, same_padding
 from tinyflash.read.torch import floats_from_torch
-from tinyflash.read.windows import output_size, same_padding
 
 Samples = tuple[Floats, "np.ndarray[tuple[int], np.dtype[np.int64]]"]
 Augment = Callable[[Tensor], Tensor]
@@ -48,7 +49,7 @@ class Layer:
 
     @property
     def has_weights(self) -> bool:
-        return self.operator in ("conv2d", "depthwise", "fully_connected")
+        return self.operator in WEIGHTED
 
 
 def window_of(layer: Layer, size: Shape) -> Window:

@@ -1,0 +1,71 @@
+/* Faults end in a report and an exit instead of a lockup. */
+#include <string.h>
+
+#include "parts/cortex_m/cortex_m.h"
+
+#define CFSR (*(volatile uint32_t *)0xE000ED28u)
+#define MMFAR (*(volatile uint32_t *)0xE000ED34u)
+#define BFAR (*(volatile uint32_t *)0xE000ED38u)
+#define CFSR_MMFAR_VALID (1u << 7)
+#define CFSR_BFAR_VALID (1u << 15)
+
+#define FRAME_WORDS 8 /* that the core pushes: r0-r3, r12, lr, pc, psr */
+#define FRAME_PC 6
+
+void cortex_m_report_fault(const uint32_t *frame) __attribute__((noreturn, used));
+
+/* The old stack may be what broke: keep its pointer as an argument, and go on with a fresh one. */
+__attribute__((naked)) void cortex_m_fault_entry(void) {
+    __asm volatile(
+        "mrs r0, msp\n"
+        "ldr r1, =linker_stack_end\n"
+        "mov sp, r1\n"
+        "b cortex_m_report_fault\n"
+        ".ltorg\n");
+}
+
+static uint32_t fault_address(uint32_t status) {
+    if (status & CFSR_BFAR_VALID) {
+        return BFAR;
+    }
+    return (status & CFSR_MMFAR_VALID) ? MMFAR : 0;
+}
+
+static uint32_t is_on_stack(const uint32_t *frame) {
+    const uint8_t *lowest = (const uint8_t *)linker_stack_start + CORTEX_M_GUARD_BYTES;
+    return (const uint8_t *)frame >= lowest && frame + FRAME_WORDS <= linker_stack_end;
+}
+
+/* frame: where the core pushed its registers; below the guard if the stack had overflowed. */
+void cortex_m_report_fault(const uint32_t *frame) {
+    board_fault fault = {0};
+    __asm volatile("mrs %0, ipsr" : "=r"(fault.exception));
+    fault.status = CFSR;
+    fault.address = fault_address(fault.status);
+    fault.stack_broken = !is_on_stack(frame);
+    fault.pc = fault.stack_broken ? 0 : frame[FRAME_PC];
+    board_on_fault(&fault);
+    board_exit(BOARD_EXIT_FAULT);
+}
+
+static void send_text(const char *text) {
+    board_uart_write((const uint8_t *)text, (uint32_t)strlen(text));
+}
+
+static void send_number(const char *name, uint32_t value) {
+    char digits[8];
+    for (int i = 0; i < 8; i++) {
+        digits[i] = "0123456789abcdef"[(value >> (28 - 4 * i)) & 15];
+    }
+    send_text(name);
+    board_uart_write((const uint8_t *)digits, sizeof digits);
+}
+
+__attribute__((weak)) void board_on_fault(const board_fault *fault) {
+    send_text(fault->stack_broken ? "\nstack overflow" : "\nfault");
+    send_number(": exception ", fault->exception);
+    send_number(", status ", fault->status);
+    send_number(", address ", fault->address);
+    send_number(", pc ", fault->pc);
+    send_text("\n");
+}

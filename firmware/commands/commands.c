@@ -1,0 +1,82 @@
+/* From bytes to commands to replies; a command that comes twice is executed once. */
+#include "commands/commands.h"
+
+#include <stddef.h>
+
+/* What a command is called with: its body has between `least` and `most` bytes. */
+typedef struct command_row {
+    uint8_t type;
+    uint16_t least, most;
+    command *run;
+} command_row;
+
+static const command_row command_rows[] = {
+    {PROTOCOL_HELLO, 0, 0, command_hello},
+    {PROTOCOL_SAMPLE, COMMAND_SAMPLE_HEAD, FRAME_BODY_BYTES, command_sample},
+    {PROTOCOL_INFER, 0, 0, command_infer},
+    {PROTOCOL_TRAIN, COMMAND_TRAIN_SCHEDULED, COMMAND_TRAIN_AT_RATE, command_train},
+    {PROTOCOL_COUNTERS, 0, 0, command_counters},
+    {PROTOCOL_READ, 7, 7, command_read},
+    {PROTOCOL_RESTORE, 5, 5, command_restore},
+    {PROTOCOL_WRITE, COMMAND_WRITE_HEAD, FRAME_BODY_BYTES, command_write},
+    {PROTOCOL_COMMIT, 4, 4, command_commit},
+    {PROTOCOL_RESET, 0, 0, command_reset},
+    {PROTOCOL_SCHEDULE, 22, 22, command_schedule},
+    {PROTOCOL_GUARD, 1, 9, command_guard},
+};
+
+static const command_row *find_row(uint8_t type) {
+    for (size_t i = 0; i < sizeof command_rows / sizeof command_rows[0]; i++) {
+        if (command_rows[i].type == type) {
+            return &command_rows[i];
+        }
+    }
+    return NULL;
+}
+
+static protocol_status execute(device *self) {
+    const uint8_t *frame = self->link.receiver.bytes;
+    const uint32_t count = self->link.receiver.body_count;
+    const command_row *row = find_row(frame[0]);
+    if (row == NULL) {
+        return PROTOCOL_BAD_COMMAND;
+    }
+    if (count < row->least || count > row->most) {
+        return PROTOCOL_BAD_LENGTH;
+    }
+    return row->run(self, frame + FRAME_HEADER_BYTES, count);
+}
+
+static void answer(device *self) {
+    const uint8_t *frame = self->link.receiver.bytes;
+    if (!link_is_repetition(&self->link)) {
+        reply_begin(&self->link.reply, (uint8_t)(frame[0] | PROTOCOL_REPLY), frame[1]);
+        self->link.answered_crc = self->link.receiver.crc;
+        reply_set_status(&self->link.reply, (uint8_t)execute(self));
+    }
+    frame_send(self->link.reply.bytes, self->link.reply.count);
+}
+
+/* Rows that nobody waits for were asked for twice: they are no command, and must not replace the last. */
+static void take_frame(device *self) {
+    if (self->link.receiver.bytes[0] == PROTOCOL_ROWS) {
+        return;
+    }
+    do {
+        self->link.rows.interrupted = 0;
+        answer(self);
+    } while (self->link.rows.interrupted); /* by the next command, which has come already */
+}
+
+void commands_feed(device *self, uint8_t byte) {
+    switch (frame_receive(&self->link.receiver, byte)) {
+        case FRAME_WHOLE:
+            take_frame(self);
+            break;
+        case FRAME_DAMAGED:
+            link_notify(PROTOCOL_NAK);
+            break;
+        case FRAME_NOTHING:
+            break;
+    }
+}

@@ -1,0 +1,32 @@
+/* The commands that a host can give (PROTOCOL.md, "Commands"). */
+#ifndef TINYFLASH_COMMANDS_H
+#define TINYFLASH_COMMANDS_H
+
+#include "device.h"
+
+/* Feeds one byte off the wire; executes and answers the command that it completes, if any. */
+void commands_feed(device *self, uint8_t byte);
+
+/* ---- Commands: read `count` bytes of body, append to self->link.reply -------------------------- */
+
+typedef protocol_status command(device *self, const uint8_t *body, uint32_t count);
+
+/* Bytes of a body before its data. */
+#define COMMAND_SAMPLE_HEAD 10
+#define COMMAND_WRITE_HEAD 5
+
+/* Bytes of a body of TRAIN, without a rate and with one. */
+#define COMMAND_TRAIN_SCHEDULED 4
+#define COMMAND_TRAIN_AT_RATE 8
+
+/* run.c: the model at work. */
+command command_hello, command_sample, command_infer, command_train, command_schedule;
+command command_counters;
+
+/* guard.c: what watches over it. */
+command command_guard;
+
+/* learned.c: what it has learned. */
+command command_read, command_restore, command_write, command_commit, command_reset;
+
+#endif

@@ -1,0 +1,149 @@
+/* The command of the guard, and its memory: held-out samples, and a copy of the best weights. */
+#include "tinyflash/guard.h"
+
+#include "commands/commands.h"
+#include "commands/guard.h"
+
+#if GUARD_SAMPLES > 0
+
+#include <stddef.h>
+
+#include "model.h"
+
+/* One byte more, since a model may train nothing. */
+#define SNAPSHOT_BYTES \
+    (MODEL_WEIGHTS_BYTES + (MODEL_STATE_BYTES - sizeof(tiny_state)) / sizeof(tiny_scale) + 1)
+
+static uint8_t held_out_samples[GUARD_SAMPLES][MODEL_INPUT_BYTES];
+static uint16_t held_out_labels[GUARD_SAMPLES];
+static uint8_t best_weights[SNAPSHOT_BYTES];
+static tiny_guard guard;
+static int is_watching;
+
+uint8_t *guard_room(void) {
+    const uint32_t count = guard.held_out.count;
+    return count < GUARD_SAMPLES ? held_out_samples[count] : NULL;
+}
+
+void guard_watch(tiny_session *session) {
+    if (is_watching) {
+        tiny_guard_watch(&guard, session);
+    }
+}
+
+void guard_stop(void) { is_watching = 0; }
+
+static protocol_status clear(device *self, const uint8_t *body) {
+    (void)self, (void)body;
+    guard_stop();
+    guard = (tiny_guard){0};
+    return PROTOCOL_OK;
+}
+
+/* body: label 32. The sample is in its place already. */
+static protocol_status hold(device *self, const uint8_t *body) {
+    const uint32_t label = frame_get32(body);
+    const protocol_status status = device_take_sample(self, guard_room());
+    if (status != PROTOCOL_OK) {
+        return status;
+    }
+    if (label >= self->session.model->classes) {
+        return PROTOCOL_BAD_LABEL;
+    }
+    guard_stop();
+    held_out_labels[guard.held_out.count++] = (uint16_t)label;
+    return PROTOCOL_OK;
+}
+
+/* Inference overwrites a sample that has half come, and the last output. */
+static void forget_arena(device *self) {
+    self->sample = (transfer){0};
+    self->output = NULL;
+}
+
+/* body: interval 32, tolerance 32. */
+static protocol_status begin(device *self, const uint8_t *body) {
+    if (self->restore.spaces) {
+        return PROTOCOL_HALF_WRITTEN;
+    }
+    forget_arena(self);
+    guard = (tiny_guard){
+        .held_out = {held_out_samples[0], held_out_labels, guard.held_out.count},
+        .snapshot = best_weights,
+        .snapshot_bytes = sizeof best_weights,
+        .interval = frame_get32(body),
+        .tolerance = frame_get32(body + 4),
+    };
+    is_watching = tiny_guard_begin(&guard, &self->session) == TINY_OK;
+    return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
+}
+
+static protocol_status finish(device *self, const uint8_t *body) {
+    (void)body;
+    if (!is_watching) {
+        return PROTOCOL_NOT_GUARDING;
+    }
+    forget_arena(self);
+    tiny_guard_finish(&guard, &self->session);
+    guard_stop();
+    return PROTOCOL_OK;
+}
+
+static protocol_status tell(device *self, const uint8_t *body) {
+    (void)self, (void)body;
+    return PROTOCOL_OK;
+}
+
+typedef struct guard_action {
+    uint32_t body_bytes; /* behind the action */
+    protocol_status (*run)(device *self, const uint8_t *body);
+} guard_action;
+
+static const guard_action guard_actions[] = {
+    [PROTOCOL_GUARD_TELL] = {0, tell},     [PROTOCOL_GUARD_CLEAR] = {0, clear},
+    [PROTOCOL_GUARD_HOLD] = {4, hold},     [PROTOCOL_GUARD_BEGIN] = {8, begin},
+    [PROTOCOL_GUARD_FINISH] = {0, finish},
+};
+
+/* Reply: room for samples, samples, evaluations, returns, last and best score: correct and margin. */
+static void report(reply *to) {
+    const uint32_t numbers[] = {
+        GUARD_SAMPLES,      guard.held_out.count,        guard.evaluations,
+        guard.rollbacks,    guard.last.correct,          (uint32_t)guard.last.margin,
+        guard.best.correct, (uint32_t)guard.best.margin,
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        reply_put32(to, numbers[i]);
+    }
+}
+
+/* body: action 8, and what the action needs. */
+protocol_status command_guard(device *self, const uint8_t *body, uint32_t count) {
+    if (body[0] >= sizeof guard_actions / sizeof guard_actions[0]) {
+        return PROTOCOL_BAD_RANGE;
+    }
+    const guard_action *action = &guard_actions[body[0]];
+    if (count != 1 + action->body_bytes) {
+        return PROTOCOL_BAD_LENGTH;
+    }
+    const protocol_status status = action->run(self, body + 1);
+    if (status == PROTOCOL_OK) {
+        report(&self->link.reply);
+    }
+    return status;
+}
+
+#else
+
+uint8_t *guard_room(void) { return 0; }
+
+void guard_watch(tiny_session *session) { (void)session; }
+
+void guard_stop(void) {}
+
+protocol_status command_guard(device *self, const uint8_t *body, uint32_t count) {
+    (void)self, (void)body, (void)count;
+    return PROTOCOL_NO_GUARD;
+}
+
+#endif

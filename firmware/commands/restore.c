@@ -1,0 +1,77 @@
+/* Writing weights and state back: all of it, or none of it counts. */
+#include "commands/restore.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "link/frames.h"
+
+#define WEIGHTS_BIT (1u << PROTOCOL_WEIGHTS)
+#define STATE_BIT (1u << PROTOCOL_STATE)
+
+/* SPEC 5.1 */
+#define LOWEST_EXPONENT (-40)
+#define HIGHEST_EXPONENT 15
+
+protocol_status restore_begin(restore *self, const tiny_session *session, uint8_t spaces) {
+    const tiny_model *model = session->model;
+    if (spaces == 0 || (spaces & ~(WEIGHTS_BIT | STATE_BIT))) {
+        return PROTOCOL_BAD_RANGE;
+    }
+    if (self->spaces & ~spaces) {
+        return PROTOCOL_HALF_WRITTEN;
+    }
+    self->spaces = spaces;
+    self->weights = (transfer){session->base[TINY_WEIGHTS], model->weights_bytes, 0};
+    self->state = (transfer){session->base[TINY_STATE], model->state_bytes, 0};
+    return PROTOCOL_OK;
+}
+
+transfer *restore_into(restore *self, uint8_t space) {
+    if (space == PROTOCOL_WEIGHTS && (self->spaces & WEIGHTS_BIT)) {
+        return &self->weights;
+    }
+    if (space == PROTOCOL_STATE && (self->spaces & STATE_BIT)) {
+        return &self->state;
+    }
+    return NULL;
+}
+
+/* What the kernels rely on holds, whatever the host sent. */
+static int is_sound(const tiny_session *session) {
+    const tiny_state *state = tiny_session_state(session);
+    tiny_state initial;
+    memcpy(&initial, session->model->state_image, sizeof initial);
+    if (state->scale_count != initial.scale_count) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < state->scale_count; i++) {
+        const tiny_scale *scale = &state->scales[i];
+        if (scale->exponent < LOWEST_EXPONENT || scale->exponent > HIGHEST_EXPONENT ||
+            scale->peak < 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+protocol_status restore_commit(restore *self, const tiny_session *session, uint32_t crc) {
+    uint32_t actual = 0;
+    for (uint8_t space = PROTOCOL_WEIGHTS; space <= PROTOCOL_STATE; space++) {
+        const transfer *into = restore_into(self, space);
+        if (into != NULL && !transfer_is_complete(into)) {
+            return PROTOCOL_HALF_WRITTEN;
+        }
+        if (into != NULL) {
+            actual = frame_crc32(actual, into->memory, into->size);
+        }
+    }
+    if (actual != crc) {
+        return PROTOCOL_BAD_CHECKSUM;
+    }
+    if ((self->spaces & STATE_BIT) && !is_sound(session)) {
+        return PROTOCOL_BAD_STATE;
+    }
+    self->spaces = 0;
+    return PROTOCOL_OK;
+}

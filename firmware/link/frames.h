@@ -1,0 +1,47 @@
+/* Frames on a serial line: COBS between zero bytes, with a CRC-32 (PROTOCOL.md, "Frames"). */
+#ifndef TINYFLASH_FRAMES_H
+#define TINYFLASH_FRAMES_H
+
+#include <stdint.h>
+
+/* Longest frame in either direction: type, sequence number, body and CRC, before COBS. */
+#define FRAME_BYTES 512
+#define FRAME_HEADER_BYTES 2
+#define FRAME_CRC_BYTES 4
+#define FRAME_BODY_BYTES (FRAME_BYTES - FRAME_HEADER_BYTES - FRAME_CRC_BYTES)
+
+typedef enum frame_event {
+    FRAME_NOTHING, /* the frame goes on */
+    FRAME_WHOLE,   /* a whole frame with a right CRC has come */
+    FRAME_DAMAGED  /* a frame ended that was truncated, too long or corrupt */
+} frame_event;
+
+/* Receives frames, byte by byte. All zero is a receiver between two frames. */
+typedef struct frame_receiver {
+    uint8_t bytes[FRAME_BYTES]; /* type, sequence number, body, CRC */
+    uint32_t body_count;        /* after FRAME_WHOLE: bytes of its body */
+    uint32_t crc;               /* after FRAME_WHOLE: its CRC */
+    uint32_t damaged;           /* frames dropped since the start; stays at its maximum when full */
+    uint32_t count;             /* bytes decoded of the frame under way */
+    uint8_t block_left;         /* COBS: bytes until the next code byte */
+    uint8_t zero_due;           /* COBS: a zero stands before the next block */
+    uint8_t overlong;
+} frame_receiver;
+
+/* Feeds one byte off the wire. The frame stays in `bytes` until the next call. */
+frame_event frame_receive(frame_receiver *receiver, uint8_t byte);
+
+/* Sends a frame through board_uart_write: `count` bytes of type, sequence number and body. Room for
+ * FRAME_CRC_BYTES more must follow them: the CRC is put there. */
+void frame_send(uint8_t *bytes, uint32_t count);
+
+/* CRC-32 as in zlib, of `count` more bytes after those that gave `crc`; 0 to begin with. */
+uint32_t frame_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count);
+
+/* Little-endian numbers in a body. */
+uint16_t frame_get16(const uint8_t *bytes);
+uint32_t frame_get32(const uint8_t *bytes);
+void frame_put16(uint8_t *bytes, uint16_t value);
+void frame_put32(uint8_t *bytes, uint32_t value);
+
+#endif

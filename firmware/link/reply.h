@@ -1,0 +1,27 @@
+/* The reply under construction: header and status, then whatever a command appends. */
+#ifndef TINYFLASH_REPLY_H
+#define TINYFLASH_REPLY_H
+
+#include "link/frames.h"
+
+typedef struct reply {
+    uint8_t bytes[FRAME_BYTES];
+    uint32_t count; /* header and body, so far */
+} reply;
+
+/* Begins a reply whose body is the status. */
+void reply_begin(reply *to, uint8_t type, uint8_t sequence);
+void reply_set_status(reply *to, uint8_t status);
+
+/* Room left in the body. What does not fit is not appended. */
+uint32_t reply_room(const reply *to);
+
+void reply_put8(reply *to, uint8_t value);
+void reply_put16(reply *to, uint16_t value);
+void reply_put32(reply *to, uint32_t value);
+void reply_put_bytes(reply *to, const uint8_t *bytes, uint32_t count);
+
+/* A text as its length and its bytes, cut off at 63. */
+void reply_put_text(reply *to, const char *text);
+
+#endif

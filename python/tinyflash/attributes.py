@@ -1,0 +1,177 @@
+"""Attributes of operators: one class for each kind, all frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyflash.tensors import Quant
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Bounds of the stored output (fused activation, or the range of int8)."""
+
+    low: int = -128
+    high: int = 127
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a kernel slides over a map; padding is (top, left, bottom, right)."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class WindowAttrs:
+    """conv2d, depthwise, average_pool, max_pool and what is derived from them.
+
+    `kept`: input channels (depthwise: channels of y) that are trained; they come first.
+    `groups` of a conv2d: parts of x and of y, each part of y made from its own part of x.
+    """
+
+    window: Window
+    clip: Clip = Clip()
+    kept: int = 0
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class DenseAttrs:
+    """fully_connected: x is read as [rows][in], in = the last dimension of the weights."""
+
+    clip: Clip = Clip()
+    kept: int = 0
+
+
+@dataclass(frozen=True)
+class ClipAttrs:
+    """add, mul, and mask (the bounds between which a gradient passes)."""
+
+    clip: Clip = Clip()
+
+
+@dataclass(frozen=True)
+class PadAttrs:
+    """pad: amounts before and after (height, width, channels), filled with the stored `value`."""
+
+    before: tuple[int, int, int]
+    after: tuple[int, int, int]
+    value: int
+
+
+@dataclass(frozen=True)
+class AxisAttrs:
+    """concatenate: one axis, counted from 0. keep: the last, and how many of it."""
+
+    axis: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True)
+class SoftmaxAttrs:
+    """softmax of beta * x, over the last axis."""
+
+    beta: float = 1.0
+
+
+@dataclass(frozen=True)
+class MeanAttrs:
+    """mean over adjacent axes, counted from 0."""
+
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TransposeAttrs:
+    """y's dimension i is x's dimension order[i]."""
+
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A constant of one element in the place of an operand, `first` or second."""
+
+    stored: int
+    quant: Quant
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class LookupAttrs:
+    """A function of one element, by the name it has in the source model, and its fused clip.
+
+    alpha: leaky_relu's; of add, sub and mul with a `number` the slope.
+    """
+
+    function: str
+    alpha: float = 0.0
+    clip: Clip = Clip()
+    number: Number | None = None
+
+
+@dataclass(frozen=True)
+class PartAttrs:
+    """Which of several inputs the gradient belongs to: x0, x1, ... of concatenate; a, b of mul."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class LossAttrs:
+    """softmax_loss: the share of the label that is spread evenly over all classes (SPEC 4.7)."""
+
+    smoothing: float = 0.0
+
+
+@dataclass(frozen=True)
+class AdvanceAttrs:
+    """End of a training step: bits of headroom above the largest gradient (SPEC 5.3)."""
+
+    headroom: int = 1
+
+
+@dataclass(frozen=True)
+class NoAttrs:
+    """Operators without attributes."""
+
+
+NO_ATTRS = NoAttrs()
+
+
+Attrs = (
+    WindowAttrs
+    | DenseAttrs
+    | ClipAttrs
+    | PadAttrs
+    | AxisAttrs
+    | SoftmaxAttrs
+    | MeanAttrs
+    | TransposeAttrs
+    | LookupAttrs
+    | PartAttrs
+    | LossAttrs
+    | AdvanceAttrs
+    | NoAttrs
+)
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How an update moves what it trains (SPEC 6); by default plain gradient descent."""
+
+    rate: float = 1.0  # multiplies the learning rate
+    decay: float = 0.0  # weight decay per unit of learning rate, `rate` included
+    momentum: float = 0.0
+    every: int = 1  # training steps per move of the weights
+    clipped_limit: int = 65535  # clipped elements of dy beyond which a step is skipped
+    nearest: bool = False
+
+
+PLAIN = Descent()

@@ -1,0 +1,1 @@
+"""How well networks learn: ten methods on six tasks."""

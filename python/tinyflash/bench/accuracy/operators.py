@@ -1,0 +1,239 @@
+"""The forward operators in float, for torch to differentiate: real numbers, a batch in front.
+
+A tensor of the graph's shape [...] is here float32 [batch][...], channels last as in the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.graph import (
+    AxisAttrs,
+    LookupAttrs,
+    MeanAttrs,
+    Node,
+    PadAttrs,
+    Quant,
+    SoftmaxAttrs,
+    Tensor,
+    TransposeAttrs,
+    Window,
+    WindowAttrs,
+)
+from tinyflash.layers import groups_of
+
+Real = Any  # torch.Tensor, float32; torch is imported only where a float method runs
+Tensors = Mapping[str, Tensor]
+Rule = Callable[[Node, Tensors, Mapping[str, Real]], Real]
+
+
+def forward(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
+    """The real output of a node, before its bounds; `inputs` by role: x, w, b, a, ..."""
+    y = RULES[node.op](node, tensors, inputs)
+    return y.reshape(len(y), *tensors[node.outputs["y"]].shape)
+
+
+# ---- Windows -------------------------------------------------------------------------------------
+
+
+def _window(node: Node) -> Window:
+    assert isinstance(node.attrs, WindowAttrs)
+    return node.attrs.window
+
+
+def _planes(x: Real) -> Real:
+    """[batch][..][height][width][channels] -> [batch][channels][height][width], the same bytes."""
+    return x.reshape(len(x), *x.shape[-3:]).permute(0, 3, 1, 2)
+
+
+def _padded(x: Real, window: Window, value: float = 0.0) -> Real:
+    from torch.nn import functional
+
+    top, left, bottom, right = window.padding
+    if not any(window.padding):
+        return x
+    return functional.pad(x, (left, right, top, bottom), value=value)
+
+
+def _convolved(x: Real, w: Real, b: Real, window: Window, groups: int) -> Real:
+    """A convolution by w [out][in of a group][kernel_h][kernel_w], back in channels last."""
+    from torch.nn import functional
+
+    top, left, bottom, right = window.padding
+    padding: tuple[int, int] = (top, left)
+    if padding != (bottom, right):
+        x, padding = _padded(x, window), (0, 0)
+    y = functional.conv2d(x, w, b, window.stride, padding, window.dilation, groups)
+    return y.permute(0, 2, 3, 1)
+
+
+def _conv2d(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    from torch.nn import functional
+
+    x, w, b, window = inputs["x"], inputs["w"], inputs.get("b"), _window(node)
+    groups = groups_of(node)
+    if window.kernel == (1, 1) == window.stride and not any(window.padding) and groups == 1:
+        return functional.linear(x, w[:, 0, 0], b)
+    return _convolved(_planes(x), w.permute(0, 3, 1, 2), b, window, groups)
+
+
+def _depthwise(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    x, w = _planes(inputs["x"]), inputs["w"].permute(2, 0, 1)[:, None]
+    return _convolved(x, w, inputs.get("b"), _window(node), x.shape[1])
+
+
+def _average_pool(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    """The mean of the positions inside the map."""
+    import torch
+    from torch.nn import functional
+
+    window, x = _window(node), _planes(inputs["x"])
+
+    def summed(planes: Real) -> Real:
+        return functional.avg_pool2d(
+            _padded(planes, window), window.kernel, window.stride, divisor_override=1
+        )
+
+    return (summed(x) / summed(torch.ones_like(x[:1, :1]))).permute(0, 2, 3, 1)
+
+
+def _max_pool(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    from torch.nn import functional
+
+    window = _window(node)
+    x = _padded(_planes(inputs["x"]), window, -math.inf)
+    return functional.max_pool2d(x, window.kernel, window.stride).permute(0, 2, 3, 1)
+
+
+# ---- Others --------------------------------------------------------------------------------------
+
+
+def _fully_connected(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    from torch.nn import functional
+
+    x, w = inputs["x"], inputs["w"]
+    return functional.linear(x.reshape(len(x), -1, w.shape[1]), w, inputs.get("b"))
+
+
+def _mean(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    assert isinstance(node.attrs, MeanAttrs)
+    return inputs["x"].mean(dim=[axis + 1 for axis in node.attrs.axes])
+
+
+def _pad(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
+    from torch.nn import functional
+
+    assert isinstance(node.attrs, PadAttrs)
+    quant = tensors[node.inputs["x"]].quant
+    value = 0.0 if quant is None else quant.scale[0] * (node.attrs.value - quant.zero)
+    pairs = list(zip(node.attrs.before, node.attrs.after, strict=True))
+    amounts = [n for pair in reversed(pairs) for n in pair]
+    return functional.pad(inputs["x"], amounts, value=value)
+
+
+def _concatenate(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    import torch
+
+    assert isinstance(node.attrs, AxisAttrs)
+    return torch.cat([inputs[role] for role in node.inputs], dim=node.attrs.axis + 1)
+
+
+def _transpose(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    assert isinstance(node.attrs, TransposeAttrs)
+    return inputs["x"].permute(0, *(axis + 1 for axis in node.attrs.order))
+
+
+def _softmax(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    assert isinstance(node.attrs, SoftmaxAttrs)
+    return (node.attrs.beta * inputs["x"]).softmax(dim=-1)
+
+
+def _mul(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    """B has the shape of a, or is one row of it, for all rows."""
+    a, b = inputs["a"], inputs["b"]
+    row = b.flatten(1)[:, None]
+    return a.reshape(len(a), -1, row.shape[-1]) * row
+
+
+# ---- Functions of one element --------------------------------------------------------------------
+
+
+def _lookup(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
+    """The function itself; where only its table is known, the table, which has no gradient."""
+    assert isinstance(node.attrs, LookupAttrs)
+    x, quant = inputs["x"], tensors[node.inputs["x"]].quant
+    if quant is not None and node.attrs.function in _FUNCTIONS:
+        return _FUNCTIONS[node.attrs.function](x, node.attrs.alpha)
+    if quant is not None and node.attrs.function in _LINES:
+        return node.attrs.alpha * x + _offset(node.attrs, node, tensors, quant)
+    return _tabulated(node, tensors, x, quant)
+
+
+def _offset(attrs: LookupAttrs, node: Node, tensors: Tensors, x: Quant) -> float:
+    """What a table adds to alpha * x, where it is not clipped."""
+    table, y = tensors[node.inputs["table"]].data, tensors[node.outputs["y"]].quant
+    assert table is not None and y is not None
+    stored = np.arange(256, dtype=np.uint8).view(np.int8)
+    entries = table.astype(np.int64)
+    inside = (entries > attrs.clip.low) & (entries < attrs.clip.high)
+    differences = real(table, y) - attrs.alpha * real(stored, x)
+    return float(np.mean(differences[inside])) if inside.any() else 0.0
+
+
+def _tabulated(node: Node, tensors: Tensors, x: Real, quant: Quant | None) -> Real:
+    import torch
+
+    table, y = tensors[node.inputs["table"]].data, tensors[node.outputs["y"]].quant
+    assert table is not None and y is not None
+    stored = x if quant is None else (x / quant.scale[0]).round() + quant.zero
+    entries = torch.from_numpy(real(table, y))
+    return entries[stored.detach().clamp(-128, 255 if quant is None else 127).long() & 255]
+
+
+def _hard_swish(x: Real, _: float) -> Real:
+    return x * (x + 3).clamp(0, 6) / 6
+
+
+_FUNCTIONS: dict[str, Callable[[Real, float], Real]] = {
+    "logistic": lambda x, _: x.sigmoid(),
+    "tanh": lambda x, _: x.tanh(),
+    "relu": lambda x, _: x.relu(),
+    "relu6": lambda x, _: x.clamp(0, 6),
+    "leaky_relu": lambda x, alpha: x.relu() - alpha * (-x).relu(),
+    "hard_swish": _hard_swish,
+    "quantize": lambda x, _: x,
+}
+
+_LINES = ("add", "sub", "mul")  # with a constant number
+
+RULES: dict[str, Rule] = {
+    "conv2d": _conv2d,
+    "depthwise": _depthwise,
+    "fully_connected": _fully_connected,
+    "average_pool": _average_pool,
+    "max_pool": _max_pool,
+    "mean": _mean,
+    "add": lambda _node, _, inputs: inputs["a"] + inputs["b"],
+    "mul": _mul,
+    "pad": _pad,
+    "reshape": lambda _node, _, inputs: inputs["x"],
+    "concatenate": _concatenate,
+    "transpose": _transpose,
+    "lookup": _lookup,
+    "softmax": _softmax,
+}
+
+
+def real(stored: npt.NDArray[Any], quant: Quant | None) -> npt.NDArray[np.float32]:
+    """Stored integers as real numbers; a scale per channel is laid along its axis."""
+    if quant is None:
+        return stored.astype(np.float32)
+    scale = np.array(quant.scale)
+    if len(scale) > 1:
+        scale = scale.reshape([-1 if i == quant.axis else 1 for i in range(stored.ndim)])
+    return np.asarray((stored.astype(np.float64) - quant.zero) * scale, np.float32)

@@ -1,0 +1,108 @@
+"""Finished cells, kept so that an interrupted benchmark goes on where it stopped.
+
+A file of JSON lines in the user's cache; each line has a cell and the key of all that decides its
+outcome: the network, the samples, the method, the effort, the code that computes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import tinyflash
+from tinyflash.bench.accuracy.cell import Cell, Effort, Limits, Run
+from tinyflash.bench.accuracy.methods import Method
+from tinyflash.bench.accuracy.schemes import Memory
+from tinyflash.files import cache_dir, to_write
+from tinyflash.zoo.task import Task
+
+# What computes, besides the compiled library: files and folders of the package.
+_CODE = (
+    "bench/operators.py",
+    "bench/twin.py",
+    "bench/learners.py",
+    "bench/schemes.py",
+    "bench/methods.py",
+    "bench/cell.py",
+    "passes",
+    "plan",
+    "lower",
+    "host",
+    "training.py",
+    "calibrate.py",
+    "compiler.py",
+)
+
+
+def key(task: Task, method: Method, effort: Effort) -> str:
+    """Differs wherever the outcome could."""
+    digest = hashlib.sha256(repr((task.graph, task.classes, task.scheme, task.epochs)).encode())
+    for tensor in task.graph.constants():
+        assert tensor.data is not None
+        digest.update(tensor.data.tobytes())
+    digest.update(repr((method.name, method.arithmetic, effort)).encode())
+    for seed in effort.seeds:
+        for split in task.splits(seed):
+            for samples in (split.train, split.validation, split.test):
+                digest.update(samples.x.tobytes() + samples.y.tobytes())
+    return hashlib.sha256(digest.digest() + _code()).hexdigest()
+
+
+def _code() -> bytes:
+    package = Path(tinyflash.__file__).parent
+    digest = hashlib.sha256()
+    for name in _CODE:
+        place = package / name
+        files = [place] if place.is_file() else sorted(place.iterdir())
+        for file in files:
+            if file.suffix in (".py", ".so", ".pyd"):
+                digest.update(file.read_bytes())
+    return digest.digest()
+
+
+class Store:
+    """The cells of earlier runs by key; `fresh`: forgets them."""
+
+    def __init__(self, path: Path | None = None, fresh: bool = False) -> None:
+        self.path = path or cache_dir() / "bench" / "accuracy.jsonl"
+        self.cells: dict[str, Cell] = {}
+        if self.path.is_file() and not fresh:
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                self._read(line)
+
+    def _read(self, line: str) -> None:
+        try:
+            entry = json.loads(line)
+            self.cells[entry["key"]] = cell(entry["cell"])
+        except (ValueError, KeyError, TypeError):  # a line cut short, or of another version
+            return
+
+    def keep(self, of: str, done: Cell) -> Cell:
+        """The cell, which from now on is in memory and on disk."""
+        if of in self.cells:
+            return done
+        self.cells[of] = done
+        path = to_write(self.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"key": of, "cell": asdict(done)}) + "\n")
+        return done
+
+
+def cell(fields: Mapping[str, Any]) -> Cell:
+    """A cell from what `asdict` made of it."""
+    memory = fields["memory"]
+    return Cell(
+        **{
+            **fields,
+            "limits": Limits(**fields["limits"]),
+            "runs": tuple(Run(**run) for run in fields["runs"]),
+            "accuracies": tuple(fields["accuracies"]),
+            "correct": tuple(fields["correct"]),
+            "memory": None if memory is None else Memory(**memory),
+        }
+    )

@@ -1,0 +1,1 @@
+"""Whether training wears a network out."""

@@ -1,0 +1,1 @@
+"""What quantising a float network costs, beside another quantiser."""

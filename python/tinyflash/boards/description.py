@@ -1,0 +1,100 @@
+"""Boards that tinyflash can build for: what boards/*/board.toml says about each."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyflash.errors import BoardError
+from tinyflash.paths import source_root
+from tinyflash.sources import REFERENCE, kernel_sets
+
+
+@dataclass(frozen=True)
+class Qemu:
+    """How QEMU emulates a board. Counted: one instruction takes 2^icount_shift ns of its time."""
+
+    machine: str
+    icount_shift: int
+    ticks_per_instruction: float
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board folder. `shared` names the folders of boards/parts whose sources it uses, too.
+
+    kernels: kernel sets, the preferred one first; the last is the reference, which has all kernels.
+    """
+
+    name: str
+    description: str
+    mcu: str
+    cpu_flags: tuple[str, ...]
+    shared: tuple[str, ...]
+    flash_bytes: int
+    sram_bytes: int
+    stack_bytes: int
+    folder: Path
+    qemu: Qemu | None  # None: a real board
+    kernels: tuple[str, ...] = (REFERENCE,)
+
+    @property
+    def source_folders(self) -> tuple[str, ...]:
+        """The folders of its drivers, relative to the root of the sources."""
+        return (f"boards/{self.name}", *(f"boards/parts/{name}" for name in self.shared))
+
+    @property
+    def emulated(self) -> bool:
+        return self.qemu is not None
+
+
+def boards() -> tuple[Board, ...]:
+    """All boards, by name."""
+    found = sorted((source_root() / "boards").glob("*/board.toml"))
+    return tuple(read_board(path) for path in found)
+
+
+def load_board(name: str) -> Board:
+    """The board of this name."""
+    known = boards()
+    for board in known:
+        if board.name == name:
+            return board
+    names = ", ".join(board.name for board in known)
+    raise BoardError(f"board {name!r} is not known; there are {names}")
+
+
+def read_board(path: Path) -> Board:
+    """The board that a board.toml describes."""
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _board(path.parent, fields)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BoardError(f"{path}: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise BoardError(f"{path}: not a board description: {error}") from error
+    except ValueError as error:
+        raise BoardError(f"{path}: {error}") from error
+
+
+def _board(folder: Path, fields: dict[str, Any]) -> Board:
+    qemu = fields.pop("qemu", None)
+    fields.setdefault("kernels", [REFERENCE])
+    for key in ("cpu_flags", "shared", "kernels"):
+        fields[key] = tuple(fields[key])
+    _check_kernels(fields["kernels"])
+    return Board(
+        name=folder.name, folder=folder, qemu=None if qemu is None else Qemu(**qemu), **fields
+    )
+
+
+def _check_kernels(sets: tuple[str, ...]) -> None:
+    """Raises ValueError where a kernel might have no set."""
+    known = kernel_sets(source_root())
+    for name in sets:
+        if name not in known:
+            raise ValueError(f"kernels: {name!r} is no kernel set; there are {', '.join(known)}")
+    if sets[-1:] != (REFERENCE,):
+        raise ValueError(f"kernels: the last set must be {REFERENCE!r}, which has every kernel")

@@ -1,0 +1,179 @@
+"""From a compiled model to a firmware image: runs SCons, and reads what it built."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from tinyflash import files
+from tinyflash.boards import toolchain
+from tinyflash.boards.description import Board
+from tinyflash.errors import BoardError, BuildError
+from tinyflash.paths import source_root
+
+STACK_GUARD_BYTES = 32  # at the low end of a stack, which the processor protects
+# Of a failed build, the lines that say why; the linker's own come before collect2's.
+_CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
+
+_GUARD = ("held_out_samples", "held_out_labels", "best_weights")  # of firmware/commands/guard.c
+
+
+@dataclass(frozen=True)
+class FirmwareSize:
+    """Bytes that an image takes on its board."""
+
+    flash_bytes: int  # code, constants, and the initial values of variables
+    sram_bytes: int  # all of SRAM that is spoken for, the stack included
+    stack_bytes: int  # reserved for the stack
+    stack_use_bytes: int  # of it, at worst
+    guard_bytes: int  # of SRAM: held-out samples, and the guard's copy of the best weights
+
+    @property
+    def static_bytes(self) -> int:
+        """SRAM of variables: model, link, library."""
+        return self.sram_bytes - self.stack_bytes
+
+
+def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> Path:
+    """Builds output/firmware.elf and .map with the model.c and model.h of the folder `model`.
+
+    guard: held-out samples that the firmware is to have room for; 0: it has no guard.
+    SCons works in a folder of its own, so that builds may go on side by side, and so that names of
+    folders, which reach the tools through a shell, may hold any character.
+    """
+    _check_tools()
+    for name in ("model.c", "model.h"):
+        if not (model / name).is_file():
+            raise BuildError(f"{model / name} is missing; tinyflash compile -o {model} makes it")
+    if guard and b"#define MODEL_WEIGHTS_BYTES 0u\n" in (model / "model.h").read_bytes():
+        raise BuildError(f"{model} trains nothing that a guard could watch; compile with a scheme")
+    with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
+        copy, build = Path(private, "model"), Path(private, "build")
+        for name in ("model.c", "model.h"):
+            files.write_bytes(copy / name, (model / name).read_bytes())
+        settings = {"BOARD": board.name, "MODEL": copy, "BUILD": build, "GUARD": guard}
+        log = _run_scons("firmware", settings)
+        if log is not None:
+            _check_stack(board, log, build)
+            raise _failure(board, log.replace(str(copy), str(model)), output, guard)
+        for name in ("firmware.map", "firmware.elf"):
+            files.write_bytes(output / name, (build / name).read_bytes())
+    return output / "firmware.elf"
+
+
+def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
+    """Compiles library, firmware and drivers without a model; returns the objects' folder."""
+    _check_tools()
+    model = source_root() / "firmware" / "no_model"
+    settings = {"BOARD": board.name, "MODEL": model, "BUILD": folder, "GUARD": guard}
+    log = _run_scons("objects", settings)
+    if log is not None:
+        raise _failure(board, log, folder, guard)
+    return folder / "objects"
+
+
+def _run_scons(target: str, settings: Mapping[str, object]) -> str | None:
+    """Builds a target of SConstruct; returns what was said if that failed."""
+    command = [sys.executable, "-m", "SCons", "-C", str(source_root()), "-Q", "--silent"]
+    command += [f"-j{os.cpu_count() or 1}", target]
+    command += [f"{name}={value}" for name, value in settings.items()]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return None if done.returncode == 0 else done.stdout + done.stderr
+
+
+def can_compile() -> bool:
+    """Whether there is all that firmware is built with."""
+    return not _absent_tools()
+
+
+def _absent_tools() -> list[toolchain.Tool]:
+    return [tool for tool in toolchain.missing(["boards"]) if tool.name != "QEMU"]
+
+
+def _check_tools() -> None:
+    absent = _absent_tools()
+    if absent:
+        names = ", ".join(tool.name for tool in absent)
+        how = toolchain.install_command(absent, toolchain.package_manager())
+        raise BuildError(f"{names} missing; install with: {how}")
+
+
+def _check_stack(board: Board, log: str, folder: Path) -> None:
+    """Raises BoardError if it was for the stack that the linker failed (boards/parts/cortex_m)."""
+    if "stack_bytes is less than" in log:
+        use = int((folder / "stack.ld").read_text(encoding="utf-8").split()[2].rstrip(";"))
+        raise stack_error(board, use)
+
+
+def stack_needed(use: int) -> int:
+    """Bytes to reserve for a stack of which `use` may be used: with its guard, in its units."""
+    return -(-(use + STACK_GUARD_BYTES) // STACK_GUARD_BYTES) * STACK_GUARD_BYTES
+
+
+def stack_error(board: Board, use: int) -> BoardError:
+    """What to say of a board whose reserve is smaller than that."""
+    needed = stack_needed(use)
+    return BoardError(
+        f"board {board.name}: its stack of {board.stack_bytes:,} bytes is smaller than the "
+        f"{needed:,} that the firmware may need; set stack_bytes = {needed} in its board.toml"
+    )
+
+
+def _failure(board: Board, log: str, output: Path, guard: int) -> BoardError | BuildError:
+    """The one line that says why a build failed; all that was said goes to output/build.log."""
+    overflow = re.search(r"region [`'](\w+)' overflowed by (\d+) bytes", log)
+    if overflow:
+        have = board.flash_bytes if overflow[1] == "FLASH" else board.sram_bytes
+        less = "train fewer layers" + (", guard with fewer samples" if guard else "")
+        return BoardError(
+            f"board {board.name}: the firmware is {int(overflow[2]):,} bytes too large for its "
+            f"{have:,} bytes of {overflow[1]}; {less} or take a larger board"
+        )
+    files.write_bytes(output / "build.log", log.encode())
+    lines = [line for line in log.splitlines() if _CAUSE.search(line)] or log.splitlines()[-1:]
+    first = lines[0].strip() if lines else "SCons said nothing"
+    return BuildError(f"building for {board.name} failed: {first}; see {output / 'build.log'}")
+
+
+def firmware_size(elf: Path) -> FirmwareSize:
+    """What the image takes, by its sections."""
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        sizes = {s.name: int(s["sh_size"]) for s in image.iter_sections() if s["sh_flags"] & 2}
+        symbols = list(image.get_section_by_name(".symtab").iter_symbols())
+        guard = sum(int(s["st_size"]) for s in symbols if s.name in _GUARD)
+        use = [int(s["st_value"]) for s in symbols if s.name == "board_stack_use"]
+    stack, data = sizes.get(".stack", 0), sizes.get(".data", 0)
+    return FirmwareSize(
+        flash_bytes=sizes[".text"] + data,
+        sram_bytes=stack + data + sizes.get(".bss", 0),
+        stack_bytes=stack,
+        stack_use_bytes=sum(use),
+        guard_bytes=guard,
+    )
+
+
+def firmware_board(elf: Path) -> str:
+    """The name of the board that an image was built for: the firmware's own `board_name`."""
+    if not elf.is_file():
+        raise BuildError(f"{elf} is missing; tinyflash build makes it")
+    try:
+        with elf.open("rb") as file:
+            image = ELFFile(file)
+            (symbol,) = image.get_section_by_name(".symtab").get_symbol_by_name("board_name")
+            section = image.get_section(symbol["st_shndx"])
+            start = symbol["st_value"] - section["sh_addr"]
+            name = section.data()[start : start + symbol["st_size"]].rstrip(b"\0").decode("ascii")
+            if image["e_machine"] == "EM_ARM" and name:
+                return str(name)
+    except Exception:  # a damaged file can provoke any of a dozen exceptions
+        pass
+    raise BuildError(f"{elf} is no firmware of tinyflash for an Arm; tinyflash build makes one")

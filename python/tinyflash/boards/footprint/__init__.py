@@ -1,0 +1,66 @@
+"""What a program takes of a board's SRAM besides arena, weights and state, before it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tinyflash.boards import firmware as build
+from tinyflash.boards.description import Board
+from tinyflash.boards.footprint.callgraph import CallGraph
+from tinyflash.boards.footprint.compiled import compiled_code
+from tinyflash.boards.footprint.firmware import firmware_stack
+from tinyflash.program import SOURCE, Program, Row
+
+__all__ = ["Footprint", "footprint", "footprint_if_known"]
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of SRAM, from the compiler's own figures for a board. Stacks are worst cases.
+
+    stack_bytes: of the library, from tiny_infer or tiny_train down; static_bytes: its variables and
+    a session; scratch_bytes: what kernels want besides. kernels: the stack of each kernel that the
+    program names, the executor's above it not counted. source_stack_bytes: of stack_bytes, what is
+    taken where a source of rows is called, whose own stack comes on top. firmware_*: the same of
+    the firmware of this project, its stack from start-up down, the library's in it; its variables
+    without the model's and without static_bytes.
+    """
+
+    stack_bytes: int
+    static_bytes: int
+    scratch_bytes: int
+    kernels: Mapping[str, int]
+    source_stack_bytes: int
+    firmware_stack_bytes: int
+    firmware_static_bytes: int
+
+
+def footprint(program: Program, board: Board) -> Footprint:
+    """Compiles the library for the board, unless that was done before. Raises BuildError."""
+    code = compiled_code(board)
+    infer, train = _kernels(program.infer), _kernels(program.train)
+    every = dict.fromkeys((*infer, *train))
+    library = code.library_bytes + code.session_bytes
+    return Footprint(
+        stack_bytes=_stack(code.graph, infer, train),
+        static_bytes=library,
+        scratch_bytes=0,  # no kernel has any
+        kernels={name.removeprefix("tiny_op_"): code.graph.depth(name) for name in every},
+        source_stack_bytes=_stack(code.graph, (), ()),
+        firmware_stack_bytes=firmware_stack(code.graph, every),
+        firmware_static_bytes=code.firmware_bytes - code.session_bytes,
+    )
+
+
+def _stack(graph: CallGraph, infer: Iterable[str], train: Iterable[str]) -> int:
+    return max(graph.depth("tiny_infer", infer), graph.depth("tiny_train", train))
+
+
+def footprint_if_known(program: Program, board: Board) -> Footprint | None:
+    """None where the board's compiler is missing: a program can be compiled without it."""
+    return footprint(program, board) if build.can_compile() else None
+
+
+def _kernels(rows: Iterable[Row]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.symbol for row in rows if row.kernel != SOURCE))

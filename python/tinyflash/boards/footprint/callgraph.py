@@ -1,0 +1,146 @@
+"""Who calls whom in compiled C, and how deep the stack can get: from the compiler's own figures.
+
+GCC writes them beside each object (-fcallgraph-info=su): frames of functions after inlining, and
+calls. Of a call through a pointer it says no more than that it is one; a unit of ours calls through
+the tables that it holds itself, and the executor, which holds none, what the model's tables name or
+the session was handed. What has no bound is refused: recursion, frames of changing size, functions
+of which nothing is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyflash.boards.footprint.objects import CompiledUnit, read_unit
+from tinyflash.errors import InternalError
+
+# GCC's name for all that is called through pointers; here, what the tables of a model name.
+KERNELS = "__indirect_call"
+# Bytes that functions of the C library push, which comes compiled: the most on any core of ours.
+LIBRARY_FRAMES: Mapping[str, int] = {"memcpy": 0, "memset": 16, "strlen": 8}
+
+_NODE = re.compile(r'^node: \{ title: "([^"]+)" label: "([^"]*)"', re.MULTILINE)
+_EDGE = re.compile(r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', re.MULTILINE)
+_FRAME = re.compile(r"(\d+) bytes \(([\w,]+)\)")
+
+
+@dataclass(frozen=True)
+class CallGraph:
+    """Functions by name, those of one file alone by file and name. Frames in bytes.
+
+    handed: functions whose addresses the code takes.
+    """
+
+    frames: Mapping[str, int]
+    calls: Mapping[str, tuple[str, ...]]
+    handed: tuple[str, ...] = ()
+
+    def depth(self, root: str, kernels: Iterable[str] = ()) -> int:
+        """The most stack that a call of `root` takes, where a model's tables name `kernels`."""
+        calls = {**self.calls, KERNELS: tuple(kernels)}
+        return _deepest(root, {**LIBRARY_FRAMES, **self.frames, KERNELS: 0}, calls, (), {})
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "frames": dict(self.frames),
+            "calls": {name: list(callees) for name, callees in self.calls.items()},
+            "handed": list(self.handed),
+        }
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> CallGraph:
+        calls = {str(name): tuple(callees) for name, callees in fields["calls"].items()}
+        frames = {str(name): int(size) for name, size in fields["frames"].items()}
+        return CallGraph(frames, calls, tuple(fields["handed"]))
+
+
+def _deepest(
+    name: str,
+    frames: Mapping[str, int],
+    calls: Mapping[str, tuple[str, ...]],
+    above: tuple[str, ...],
+    known: dict[str, int],
+) -> int:
+    """Bytes below the caller of `name`; `above`: the functions that are running."""
+    if name in above:
+        chain = " -> ".join((*above[above.index(name) :], name))
+        raise InternalError(f"recursion, for which no stack is enough: {chain}")
+    if name not in frames:
+        raise InternalError(f"nothing is known of the stack that {name}() takes")
+    if name not in known:
+        below = (_deepest(c, frames, calls, (*above, name), known) for c in calls.get(name, ()))
+        known[name] = frames[name] + max(below, default=0)
+    return known[name]
+
+
+def read_call_graph(objects: Iterable[Path]) -> CallGraph:
+    """The call graph of object files. Of two functions of one name, one weak, the worse counts."""
+    frames: dict[str, int] = {}
+    edges: dict[str, list[str]] = {}
+    handed: list[str] = []
+    for path in objects:
+        unit, text = read_unit(path), _text(path)
+        own = _frames(text)
+        _check_complete(path, unit, text)
+        for name, size in own.items():
+            frames[name] = max(size, frames.get(name, 0))
+        for caller, callees in _calls(text, _named(unit.held, own)).items():
+            edges.setdefault(caller, []).extend(callees)
+        handed += _named(unit.handed, own)
+    calls = {caller: tuple(dict.fromkeys(callees)) for caller, callees in edges.items()}
+    return CallGraph(frames, calls, tuple(name for name in handed if name in frames))
+
+
+def defined_functions(path: Path) -> tuple[str, ...]:
+    """The functions of an object file."""
+    return tuple(_frames(_text(path)))
+
+
+def held_functions(path: Path) -> tuple[str, ...]:
+    """The functions that the tables of an object file name; data elsewhere may be among them."""
+    return _named(read_unit(path).held, _frames(_text(path)))
+
+
+def _text(path: Path) -> str:
+    return path.with_suffix(".ci").read_text(encoding="utf-8")
+
+
+def _frames(text: str) -> dict[str, int]:
+    """Of the functions that a unit defines; the others have no size in its graph."""
+    frames = {}
+    for name, label in _NODE.findall(text):
+        size = _FRAME.search(label)
+        if size is not None:
+            if size[2] != "static":
+                raise InternalError(f"the stack frame of {name} has no fixed size ({size[2]})")
+            frames[name] = int(size[1])
+    return frames
+
+
+def _named(symbols: Iterable[str], own: Iterable[str]) -> tuple[str, ...]:
+    """Symbols that a unit refers to, by the names of the graph."""
+    by_symbol = {_symbol(name): name for name in own}
+    return tuple(by_symbol.get(symbol, symbol) for symbol in sorted(symbols))
+
+
+def _calls(text: str, held: tuple[str, ...]) -> dict[str, list[str]]:
+    calls: dict[str, list[str]] = {}
+    for caller, callee in _EDGE.findall(text):
+        calls.setdefault(caller, []).extend(held if callee == KERNELS and held else (callee,))
+    return calls
+
+
+def _check_complete(path: Path, unit: CompiledUnit, text: str) -> None:
+    """Every function that the object defines or calls stands in its graph."""
+    absent = (unit.defined | unit.called) - {_symbol(name) for name, _ in _NODE.findall(text)}
+    if absent:
+        raise InternalError(f"the call graph of {path.name} lacks {', '.join(sorted(absent))}")
+
+
+def _symbol(name: str) -> str:
+    """GCC names a function of one file alone by file:function."""
+    return name.rpartition(":")[2]

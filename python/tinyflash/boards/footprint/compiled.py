@@ -1,0 +1,88 @@
+"""The library and the firmware as compiled for a board: measured once, then kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyflash import files
+from tinyflash.boards import firmware as build
+from tinyflash.boards import toolchain
+from tinyflash.boards.description import Board
+from tinyflash.boards.footprint.callgraph import CallGraph, read_call_graph
+from tinyflash.boards.footprint.objects import read_unit, size_of
+from tinyflash.paths import source_root
+
+_SOURCES = (".c", ".h", ".toml")
+_MODEL_VARIABLES = (".bss.weights", ".bss.state", ".bss.arena")  # of firmware/main.c
+
+
+@dataclass(frozen=True)
+class CompiledCode:
+    """What does not depend on the model. `library_bytes`, `firmware_bytes`: of variables."""
+
+    graph: CallGraph
+    library_bytes: int
+    firmware_bytes: int  # without what is the model's
+    session_bytes: int  # of a tiny_session, which the firmware's variables contain
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "graph": self.graph.to_json()}
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> CompiledCode:
+        return CompiledCode(**{**fields, "graph": CallGraph.from_json(fields["graph"])})
+
+
+def compiled_code(board: Board) -> CompiledCode:
+    """From the cache, or compiled now, which takes seconds."""
+    path = files.cache_dir() / "footprint" / f"{board.name}-{_key(board)}.json"
+    try:
+        return CompiledCode.from_json(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
+        code = _compile(board)
+        files.write_json(path, code.to_json())
+        return code
+
+
+def _key(board: Board) -> str:
+    """A digest of all that decides what the compiler makes: sources, flags, and itself."""
+    root = source_root()
+    folders = ("include", "lib", "firmware", *board.source_folders)
+    sources = [p for folder in folders for p in (root / folder).rglob("*") if p.suffix in _SOURCES]
+    measuring = sorted(Path(__file__).parent.glob("*.py"))
+    digest = hashlib.sha256(_version().encode())
+    for path in [root / "SConstruct", *sorted(sources), *measuring]:
+        digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _version() -> str:
+    command = [toolchain.ARM, "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _compile(board: Board) -> CompiledCode:
+    with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
+        folder = build.compile_objects(board, Path(private))
+        objects = sorted(folder.rglob("*.o"))
+        library = [path for path in objects if path.is_relative_to(folder / "lib")]
+        executor = folder / "lib" / "executor.o"
+        return CompiledCode(
+            graph=read_call_graph(objects),
+            library_bytes=_variable_bytes(library),
+            firmware_bytes=_variable_bytes(set(objects) - set(library)),
+            session_bytes=size_of(executor, "tiny_session"),
+        )
+
+
+def _variable_bytes(objects: Iterable[Path]) -> int:
+    """Of SRAM, without what main.c holds for the model."""
+    sections = [item for path in objects for item in read_unit(path).variables.items()]
+    return sum(size for name, size in sections if name not in _MODEL_VARIABLES)

@@ -1,0 +1,31 @@
+"""The stack of a whole firmware image: start-up, main loop, commands, library, faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tinyflash.boards.footprint.callgraph import CallGraph, held_functions, read_call_graph
+
+_START = "cortex_m_reset"
+_FAULT = "cortex_m_report_fault"  # on a fresh stack
+# What the core pushes when a fault comes, at worst where the stack is deepest: eight registers, and
+# a word that aligns them. The firmware takes no interrupts.
+EXCEPTION_BYTES = 36
+
+
+def firmware_stack(graph: CallGraph, kernels: Iterable[str]) -> int:
+    """The most stack that the firmware takes with a model that names `kernels`; bytes."""
+    running = graph.depth(_START, (*kernels, *graph.handed)) + EXCEPTION_BYTES
+    return -(-max(running, graph.depth(_FAULT)) // 8) * 8
+
+
+def stack_script(objects: Iterable[Path], model: Path) -> str:
+    """A line for the linker that says what stack the firmware of these objects may use.
+
+    model: the object whose tables name the kernels.
+    """
+    graph = read_call_graph(objects)
+    kernels = [name for name in held_functions(model) if name in graph.frames]
+    use = firmware_stack(graph, kernels)
+    return f"board_stack_use = {use};\n"

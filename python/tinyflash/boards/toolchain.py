@@ -1,0 +1,201 @@
+"""The programs tinyflash needs from the system: which are there, and how to get the others.
+
+Standard library only: `run` starts this file by itself before anything is installed,
+
+    python3 -P python/tinyflash/boards/toolchain.py {python|boards|check|speech}
+
+and it then installs what is missing, or prints the one command that would and exits with 1.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ARM = "arm-none-eabi-gcc"
+QEMU = "qemu-system-arm"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """Something to find on the system. `find` returns where or which, or None if it is missing."""
+
+    name: str
+    purpose: str
+    group: str  # "python": to install the package; "boards": firmware, emulator; "check"; "speech"
+    find: Callable[[], str | None]
+    packages: Mapping[str, str]  # by package manager: apt, dnf, brew
+
+
+def _host_compiler() -> str | None:
+    command = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    return shutil.which(str(command).split()[0])
+
+
+def _python_headers() -> str | None:
+    header = Path(sysconfig.get_paths()["include"], "Python.h")
+    return str(header) if header.exists() else None
+
+
+def _venv() -> str | None:
+    found = importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv")
+    return "venv, ensurepip" if found else None
+
+
+def _newlib() -> str | None:
+    if not shutil.which(ARM):
+        return None
+    answer = subprocess.run([ARM, "-print-file-name=libc.a"], capture_output=True, text=True)
+    library = Path(answer.stdout.strip())
+    return str(library) if library.is_absolute() and library.exists() else None
+
+
+_PYTHON = f"python3.{sys.version_info.minor}"
+
+TOOLS = (
+    Tool(
+        "C compiler",
+        "compiles the library for this computer",
+        "python",
+        _host_compiler,
+        {"apt": "gcc libc6-dev", "dnf": "gcc", "brew": "gcc"},
+    ),
+    Tool(
+        "Python headers",
+        "the library as a Python extension",
+        "python",
+        _python_headers,
+        {"apt": f"{_PYTHON}-dev", "dnf": "python3-devel", "brew": _PYTHON.replace("3", "@3", 1)},
+    ),
+    Tool(
+        "venv",
+        "the environment that ./run installs into",
+        "python",
+        _venv,
+        {"apt": f"{_PYTHON}-venv", "dnf": "python3", "brew": _PYTHON.replace("3", "@3", 1)},
+    ),
+    Tool(
+        "Arm GCC",
+        "compiles firmware",
+        "boards",
+        lambda: shutil.which(ARM),
+        {
+            "apt": "gcc-arm-none-eabi",
+            "dnf": "arm-none-eabi-gcc-cs",
+            "brew": "--cask gcc-arm-embedded",
+        },
+    ),
+    Tool(
+        "newlib",
+        "C library of the firmware",
+        "boards",
+        _newlib,
+        {
+            "apt": "libnewlib-arm-none-eabi",
+            "dnf": "arm-none-eabi-newlib",
+            "brew": "--cask gcc-arm-embedded",
+        },
+    ),
+    Tool(
+        "QEMU",
+        "emulates boards",
+        "boards",
+        lambda: shutil.which(QEMU),
+        {"apt": "qemu-system-arm", "dnf": "qemu-system-arm", "brew": "qemu"},
+    ),
+    Tool(
+        "eSpeak NG",
+        "speaks the words of the task keywords",
+        "speech",
+        lambda: shutil.which("espeak-ng"),
+        {"apt": "espeak-ng", "dnf": "espeak-ng", "brew": "espeak-ng"},
+    ),
+    Tool(
+        "cppcheck",
+        "static analysis of the C sources (./run check)",
+        "check",
+        lambda: shutil.which("cppcheck"),
+        {"apt": "cppcheck", "dnf": "cppcheck", "brew": "cppcheck"},
+    ),
+)
+
+
+def package_manager() -> str:
+    """The first of brew (on a Mac), apt and dnf that is there; apt if none is."""
+    order = ("brew",) if sys.platform == "darwin" else ("apt", "dnf", "brew")
+    return next((name for name in order if shutil.which(name)), order[0])
+
+
+def _packages(tools: Iterable[Tool], manager: str) -> list[str]:
+    """Package names without repetitions; brew's casks with their flag, last."""
+    words = list(dict.fromkeys(tool.packages[manager] for tool in tools))
+    return sorted(words, key=lambda word: word.startswith("--cask"))
+
+
+def install_command(tools: Sequence[Tool], manager: str) -> str:
+    """What a person types to get `tools`."""
+    packages = _packages(tools, manager)
+    if manager == "brew":
+        plain = [word for word in packages if not word.startswith("--cask")]
+        casks = [word for word in packages if word.startswith("--cask")]
+        groups = [" ".join(plain), *casks] if plain else casks
+        return " && ".join(f"brew install {group}" for group in groups)
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    names = " ".join(packages)
+    if manager == "apt":
+        return f"{sudo}apt-get update && {sudo}apt-get install -y --no-install-recommends {names}"
+    return f"{sudo}dnf install -y {names}"
+
+
+def _may_install() -> bool:
+    """On Debian and its kin, as root or with a sudo that asks for no password."""
+    if not shutil.which("apt-get") or not Path("/etc/debian_version").exists():
+        return False
+    if os.geteuid() == 0:
+        return True
+    sudo = shutil.which("sudo")
+    return (
+        sudo is not None
+        and not subprocess.run([sudo, "-n", "true"], stderr=subprocess.DEVNULL).returncode
+    )
+
+
+def _install(tools: Sequence[Tool]) -> bool:
+    """Runs the apt command; True if it went well. What it said goes to stderr if it did not."""
+    command = install_command(tools, "apt")
+    print(f"installing {', '.join(tool.name for tool in tools)}: {command}", file=sys.stderr)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(
+        command, shell=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout.decode(errors="replace"))
+    return done.returncode == 0
+
+
+def missing(groups: Sequence[str]) -> list[Tool]:
+    """The tools of these groups that are not there."""
+    return [tool for tool in TOOLS if tool.group in groups and tool.find() is None]
+
+
+def main(groups: Sequence[str]) -> int:
+    """Makes sure that the tools of `groups` are there; 0 if they are."""
+    absent = missing(groups)
+    if absent and _may_install() and _install(absent):
+        absent = missing(groups)
+    if absent:
+        names = ", ".join(tool.name for tool in absent)
+        command = install_command(absent, package_manager())
+        print(f"error: {names} missing; install with: {command}", file=sys.stderr)
+    return 1 if absent else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

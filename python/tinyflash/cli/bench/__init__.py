@@ -1,0 +1,118 @@
+"""tinyflash bench: speed on this computer, memory, and how well networks learn."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from tinyflash.cli import options
+from tinyflash.cli.bench.endurance import endurance
+from tinyflash.cli.bench.memory import memory
+from tinyflash.cli.bench.quantize import quantize
+from tinyflash.compiler import compile_model
+from tinyflash.demo.task import RATE, load_task
+from tinyflash.files import to_write, write_json
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import scheme
+from tinyflash.show.console import noting, output, say, table
+
+
+@click.group()
+def bench() -> None:
+    """Measure speed, memory and accuracy."""
+
+
+bench.add_command(endurance)
+bench.add_command(memory)
+bench.add_command(quantize)
+
+
+@bench.command()
+@click.option("--seconds", type=click.FloatRange(0.1), default=3.0, show_default=True)
+def host(seconds: float) -> None:
+    """Inferences and training steps per second on one core, with the demo's network and scheme."""
+    graph, job = load_task(0)
+    session = HostSession(compile_model(graph, scheme("person_faces")).program)
+    x, y = job.train.x, job.train.y
+    count = len(y)
+    rows = table("One core, the demo's network", "", ">per second", ">ms each")
+    for name, act in (
+        ("inference", lambda i: session.infer(x[i % count])),
+        ("training step", lambda i: session.train_step(x[i % count], int(y[i % count]), RATE)),
+    ):
+        rate = _per_second(act, seconds)
+        rows.add_row(name, f"{rate:.0f}", f"{1000 / rate:.2f}")
+    output().print(rows)
+
+
+def _per_second(act: Callable[[int], object], seconds: float) -> float:
+    """How often `act` runs in a second, after one run that warms up."""
+    act(0)
+    start = time.perf_counter()
+    done = 0
+    while (elapsed := time.perf_counter() - start) < seconds or done == 0:
+        act(done)
+        done += 1
+    return done / elapsed
+
+
+@bench.command()
+@click.option("--quick", is_flag=True, help="One seed, fewer samples, two epochs: minutes.")
+@click.option("--json", "json_path", type=options.PATH, help="Write every run to this file.")
+@click.option("--picture", type=options.PATH, help="Draw the table into this PNG file.")
+@click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
+@click.option("--method", "methods", multiple=True, help="Only this method; may be repeated.")
+@click.option("--ours", is_flag=True, help="Only methods of tinyflash, which need no torch.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The first seed."
+)
+@click.option("--fresh", is_flag=True, help="Measure again what earlier runs have left.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="one per core",
+)
+def accuracy(
+    quick: bool,
+    json_path: Path | None,
+    picture: Path | None,
+    tasks: tuple[str, ...],
+    methods: tuple[str, ...],
+    ours: bool,
+    seed: int,
+    fresh: bool,
+    processes: int,
+) -> None:
+    """How well networks learn: ours against float training, and against training less.
+
+    Each method's rate is chosen on validation samples and judged on test samples. An interrupted
+    run goes on where it stopped.
+    """
+    from tinyflash.bench.accuracy.picture import draw
+    from tinyflash.bench.accuracy.results import as_json, mark, tables
+    from tinyflash.bench.accuracy.run import chosen_methods, chosen_tasks, effort, run
+    from tinyflash.bench.accuracy.store import Store
+
+    for path in (json_path, picture):
+        if path is not None:
+            to_write(path)
+    what, how = chosen_tasks(tasks), chosen_methods(methods, ours)
+    with noting("accuracy", len(what) * len(how)) as listen:
+        results = run(what, how, effort(quick, seed), Store(fresh=fresh), processes, listen)
+    for rows in tables(results):
+        output().print(rows)
+    if quick:
+        output().print("Quick: one seed, few samples and steps; the figures are a smoke test.")
+    for claim in results.claims:
+        output().print(f"{mark(claim.holds):>3}  {claim.text}")
+    if json_path is not None:
+        write_json(json_path, as_json(results))
+        say(f"wrote {json_path}")
+    if picture is not None:
+        draw(picture, results)
+        say(f"wrote {picture}")

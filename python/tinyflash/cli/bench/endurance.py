@@ -1,0 +1,97 @@
+"""tinyflash bench endurance: 20,000 training steps in one go, on a board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from tinyflash.bench.endurance.plot import draw_endurance
+from tinyflash.bench.endurance.run import Listen, Look, Result, Settings, as_record, run
+from tinyflash.boards import load_board
+from tinyflash.cli import options
+from tinyflash.errors import InternalError
+from tinyflash.files import write_json
+from tinyflash.show.console import counting, output, say, table
+from tinyflash.zoo.tasks import TASKS, load_task
+
+
+@click.command()
+@click.option("--task", type=click.Choice(list(TASKS)), default="activity", show_default=True)
+@click.option("--board", default="qemu_stm32f405", show_default=True, help="Where to train.")
+@click.option(
+    "--steps", type=click.IntRange(1), default=Settings.steps, show_default=True,
+    help="Training steps.",
+)  # fmt: skip
+@click.option(
+    "--phase", type=click.IntRange(1), default=Settings.phase, show_default=True,
+    help="Steps after which subject and labels change.",
+)  # fmt: skip
+@click.option("--rate", type=float, default=Settings.rate, show_default=True)
+@click.option(
+    "--decay", type=float, default=Settings.decay, show_default=True,
+    help="Weight decay, per unit of rate.",
+)  # fmt: skip
+@options.seed
+@options.output_folder("Directory for report and picture.", Path("build/endurance"))
+def endurance(
+    task: str,
+    board: str,
+    steps: int,
+    phase: int,
+    rate: float,
+    decay: float,
+    seed: int,
+    output: Path,
+) -> None:
+    """Does int8 training wear out? One network learns task after task, for 20,000 steps.
+
+    About 20 minutes on one core. Writes endurance.json and endurance.png; fails if the host, which
+    repeats every step, ends with other bytes.
+    """
+    settings = Settings(steps, phase, max(1, phase // 10), rate=rate, decay=decay, seed=seed)
+    target, what = load_board(board), load_task(task)
+    with ExitStack() as bars:
+        result = run(what, target, settings, output / "model", _bars(bars, steps))
+    write_json(output / "endurance.json", as_record(result))
+    title = f"{steps:,} training steps of the {what.network} on {board}"
+    draw_endurance(output / "endurance.png", title, result)
+    _print(result)
+    say(f"wrote {output}/endurance.json and endurance.png")
+    if not result.agrees:
+        raise InternalError("board and host disagree; this is a defect of tinyflash, report it")
+
+
+def _bars(stack: ExitStack, steps: int) -> Callable[[str], Listen]:
+    """A progress bar for each run."""
+
+    def begin(name: str) -> Listen:
+        stack.close()
+        done = stack.enter_context(counting(name, steps))
+
+        def listen(look: Look) -> None:
+            done(look.step)
+
+        return listen
+
+    return begin
+
+
+def _print(result: Result) -> None:
+    rows = table("Accuracy in %", ">phase", ">after the shift", ">settled", ">fresh copy")
+    board = result.board
+    for number, fresh in enumerate(result.fresh):
+        rows.add_row(
+            str(number + 1),
+            f"{board.start(number):.0f}",
+            f"{board.settled(number):.0f}",
+            f"{fresh:.0f}",
+        )
+    same = "bit for bit" if result.agrees else "NOT"
+    rows.caption = (
+        f"{board.looks[-1].at_limit:,} of {result.anatomy.weights:,} trained weights at ±127; "
+        f"board and host agree {same}; {result.minutes:.1f} minutes"
+    )
+    output().print(rows)

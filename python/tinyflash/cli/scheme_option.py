@@ -1,0 +1,77 @@
+"""The option --budget of a command: the largest scheme that fits it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from tinyflash.boards import Board
+from tinyflash.compiler import Prepared
+from tinyflash.errors import SchemeError
+from tinyflash.files import write_bytes
+from tinyflash.scheme.text import scheme_text
+from tinyflash.search.budget import Choice, choose_scheme
+from tinyflash.show.console import say
+
+_UNITS = {"": 1, "B": 1, "K": 1024, "KB": 1024, "M": 1024**2, "MB": 1024**2}
+
+
+class Size(click.ParamType[int]):
+    """Bytes: 131072, 128KB (of 1,024 bytes), 0.5MB."""
+
+    name = "size"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Z]*)", str(value).strip().upper())
+        if parts is None or parts[2] not in _UNITS:
+            self.fail(f"{value!r} is not a size; write 131072 or 128KB", param, ctx)
+        return int(float(parts[1]) * _UNITS[parts[2]])
+
+
+budget = click.option(
+    "--budget",
+    type=Size(),
+    metavar="SIZE",
+    help="SRAM that everything together may take, such as 128KB: chooses what to train. Needs a "
+    "board.",
+)
+
+
+def chosen(
+    prepared: Prepared, budget: int | None, board: Board | None, output: Path, rows: bool = False
+) -> Prepared:
+    """The network under the scheme that a budget chooses; unchanged without a budget.
+
+    prepared: under a scheme without rules, which the choice adds to. Prints the choice, and writes
+    it to output/scheme.toml.
+    """
+    if budget is None:
+        return prepared
+    if board is None:
+        raise SchemeError("--budget counts what a board's firmware takes, too; name it by --board")
+    choice = choose_scheme(prepared, board, budget, rows, lambda rung: say(f"trying: {rung}"))
+    text = _described(choice, budget, board)
+    target = output / "scheme.toml"
+    write_bytes(target, scheme_text(choice.scheme, text).encode())
+    say(f"{text}\nwrote {target}")
+    return prepared.under(choice.scheme)
+
+
+def _described(choice: Choice, budget: int, board: Board) -> str:
+    if not choice.last:
+        what = "the classifier alone"
+    elif not choice.fraction:
+        what = f"the classifier, and the biases of the last {choice.last} layers"
+    else:
+        what = (
+            f"the classifier, the biases of the last {choice.last} layers and {choice.fraction:g} "
+            "of their input channels, depthwise layers' biases alone"
+        )
+    return (
+        f"Chosen for {budget:,} bytes of SRAM on {board.name}: {what}.\n"
+        f"{choice.trained_bytes:,} bytes trained, {choice.sram_bytes:,} in all."
+    )

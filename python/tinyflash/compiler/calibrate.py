@@ -1,0 +1,55 @@
+"""Starting gains for the gradients, found by training a throw-away copy on the host (SPEC 5).
+
+Gains find their level by themselves within a few steps; starting near it, those steps already
+count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.program import Program
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.state import Scale, pack, unpack
+
+STEPS = 32
+RATE = 0.01
+
+Samples = tuple[npt.NDArray[np.int8], npt.NDArray[np.int8 | np.int64]]
+
+
+def calibrate(program: Program, samples: Samples | None, seed: int) -> Program:
+    """The program with its state starting at the gains that STEPS steps of training reach.
+
+    samples: x in stored integers, [n][...], and labels [n], or targets as stored, [n][...]; None:
+    noise, and labels by turns.
+    """
+    if not program.train:
+        return program
+    x, y = samples if samples is not None else _noise(program, seed)
+    session = HostSession(program)
+    order = np.random.default_rng(seed).permutation(len(x))
+    for step in range(STEPS):
+        index = order[step % len(order)]
+        if program.target_bytes:
+            session.train_on_target(x[index], y[index].astype(np.int8), RATE)
+        else:
+            session.train_step(x[index], int(y[index]), RATE)
+    return replace(program, state=_fresh(session.state, program.state))
+
+
+def _noise(program: Program, seed: int) -> Samples:
+    random = np.random.default_rng(seed)
+    x = random.integers(-128, 128, (STEPS, program.input_bytes)).astype(np.int8)
+    if program.target_bytes:
+        return x, random.integers(-128, 128, (STEPS, program.target_bytes)).astype(np.int8)
+    return x, np.arange(STEPS, dtype=np.int64) % program.classes
+
+
+def _fresh(reached: bytes, start: bytes) -> bytes:
+    """The state of a fresh program, with the exponents and gains of one that has trained."""
+    (header, _), (_, scales) = unpack(start), unpack(reached)
+    return pack(header, [Scale(exponent=s.exponent, gain=s.gain) for s in scales])

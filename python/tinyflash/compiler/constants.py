@@ -1,0 +1,195 @@
+"""Fixed-point constants of operators, from the scales of their tensors (SPEC 4.1, 6, 7)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from tinyflash.errors import ModelError
+from tinyflash.factor import factor, multiplier
+from tinyflash.graph import Graph, Node, Quant, Window, WindowAttrs
+from tinyflash.layers import (
+    groups_of,
+    largest_scale,
+    multiplier_of,
+    out_channels,
+    source_rows,
+    terms,
+    weight_of,
+    weight_scales,
+)
+from tinyflash.program import ConstArray, Factor
+
+# A channel whose weight scale is below this share of the layer's largest is dead (SPEC 6.6).
+DEAD_RATIO = 2.0**-10
+# Terms of a sum of int16 x int8 products that int32 holds without rescaling (SPEC 4.1).
+EXACT_TERMS = 1032
+
+
+def quant_of(graph: Graph, tensor: str) -> Quant:
+    """The quantisation of an activation: one scale, one zero point."""
+    quant = graph.tensors[tensor].quant
+    if quant is None:
+        raise ModelError(f"tensor {tensor}: has no quantisation")
+    return quant
+
+
+def scale_of(graph: Graph, tensor: str) -> float:
+    return quant_of(graph, tensor).scale[0]
+
+
+def output_multipliers(graph: Graph, layer: Node) -> tuple[ConstArray, ConstArray]:
+    """Q31 multipliers and shifts per output channel of a layer with weights."""
+    s_x, s_y = scale_of(graph, layer.inputs["x"]), scale_of(graph, layer.outputs["y"])
+    scales = weight_scales(graph, layer)
+    per_tensor = all(len(_scales(graph, w)) == 1 for w in weight_of(layer))
+    if layer.op == "fully_connected" and per_tensor:  # a float product, as TensorFlow Lite has it
+        reals = [float(np.float32(s_x) * np.float32(s)) / s_y for s in scales]
+    else:
+        reals = [s_x * s / s_y for s in scales]
+    pairs = [multiplier(real) for real in reals]
+    return _ints([m for m, _ in pairs]), _ints([s for _, s in pairs])
+
+
+def _scales(graph: Graph, tensor: str) -> tuple[float, ...]:
+    return quant_of(graph, tensor).scale
+
+
+def _ints(values: Iterable[int]) -> ConstArray:
+    return ConstArray("int32_t", np.array(list(values), np.int64))
+
+
+def factors(reals: Iterable[float]) -> ConstArray:
+    """An array of factors."""
+    pairs = [factor(real) for real in reals]
+    return ConstArray("tiny_factor", np.array([(f.mantissa, f.exponent) for f in pairs], np.int64))
+
+
+def sums_over_channels(graph: Graph, layer: Node) -> bool:
+    """Whether the input gradient adds products of several output channels (SPEC 4.1, 4.2)."""
+    return not layer.operator.depthwise or multiplier_of(graph, layer) > 1
+
+
+def gradient_ratios(graph: Graph, layer: Node) -> ConstArray:
+    """R of SPEC 4.1: each weight scale over the largest, Q15."""
+    scales = np.array(weight_scales(graph, layer))
+    ratios = np.minimum(32767, np.rint(32768 * (scales / largest_scale(graph, layer))))
+    return ConstArray("uint16_t", ratios.astype(np.int64))
+
+
+def ratio_shift(graph: Graph, layer: Node) -> int:
+    """Q of SPEC 4.1 and 4.2."""
+    depthwise = layer.operator.depthwise
+    count = multiplier_of(graph, layer) if depthwise else out_channels(graph, layer)
+    count //= groups_of(layer)
+    if isinstance(layer.attrs, WindowAttrs):
+        count *= overlapping(layer.attrs.window)
+    return 0 if count <= EXACT_TERMS else math.ceil(math.log2(count / EXACT_TERMS))
+
+
+def overlapping(window: Window) -> int:
+    """A bound of the output positions whose windows share one input position."""
+    dense = max(window.dilation) == 1
+    rows, columns = (
+        -(-kernel // stride) if dense else kernel
+        for kernel, stride in zip(window.kernel, window.stride, strict=True)
+    )
+    return rows * columns
+
+
+def gradient_factors(graph: Graph, layer: Node) -> ConstArray:
+    """SPEC 4.1, 4.2: one for the layer, or one per channel where no sum goes over channels."""
+    scales = weight_scales(graph, layer)
+    if not sums_over_channels(graph, layer):
+        return factors(scales)
+    return factors([largest_scale(graph, layer) * 2.0 ** (ratio_shift(graph, layer) - 7)])
+
+
+def dead_channels(graph: Graph, layer: Node) -> tuple[bool, ...]:
+    """Which output channels are never updated (SPEC 6.6)."""
+    limit = DEAD_RATIO * largest_scale(graph, layer)
+    return tuple(s < limit for s in weight_scales(graph, layer))
+
+
+def source_numbers(graph: Graph, layer: Node, role: str) -> ConstArray | None:
+    """The source's numbers of the output channels, where they are others (SPEC 6.3)."""
+    rows = source_rows(graph, layer, role)
+    if rows == tuple(range(len(rows))):
+        return None
+    return ConstArray("uint16_t", np.array(rows, np.int64))
+
+
+def weight_rates(graph: Graph, layer: Node, multiplier: float = 1.0) -> ConstArray:
+    """SPEC 6.2: x scale over weight scale, times the group's multiplier of the learning rate."""
+    s_x = scale_of(graph, layer.inputs["x"])
+    return _live(graph, layer, lambda s: multiplier * (s_x / s))
+
+
+def bias_rates(graph: Graph, layer: Node, multiplier: float = 1.0) -> ConstArray:
+    """SPEC 6.5: 1 / (x scale * weight scale), times the group's multiplier."""
+    s_x = scale_of(graph, layer.inputs["x"])
+    return _live(graph, layer, lambda s: multiplier * (1 / (s_x * s)))
+
+
+def _live(graph: Graph, layer: Node, rate: Callable[[float], float]) -> ConstArray:
+    scales, dead = weight_scales(graph, layer), dead_channels(graph, layer)
+    return factors(0.0 if d else rate(s) for s, d in zip(scales, dead, strict=True))
+
+
+def bias_limit(graph: Graph, layer: Node) -> int:
+    """SPEC 6.5: no sum of this layer overflows int32 while |bias| stays within."""
+    limit = 2**31 - 1 - 255 * 128 * terms(graph, layer)
+    if limit <= 0:
+        raise ModelError(
+            f"layer {layer.name}: {terms(graph, layer)} products per output element could "
+            "overflow 32 bits; at most 65,793 are supported"
+        )
+    return limit
+
+
+def mean_constants(graph: Graph, node: Node, count: int) -> tuple[int, int]:
+    """SPEC 7: multiplier and shift with the division by `count` folded in."""
+    x, y = scale_of(graph, node.inputs["x"]), scale_of(graph, node.outputs["y"])
+    q31, shift = multiplier(x / y)
+    fold = min(count.bit_length() - 1, 32, 31 + shift)
+    return (q31 << fold) // count, shift - fold
+
+
+def mul_multiplier(graph: Graph, node: Node) -> tuple[int, int]:
+    """SPEC 7."""
+    a, b = scale_of(graph, node.inputs["a"]), scale_of(graph, node.inputs["b"])
+    return multiplier(a * b / scale_of(graph, node.outputs["y"]))
+
+
+def add_constants(graph: Graph, node: Node) -> dict[str, tuple[int, int]]:
+    """SPEC 7: multiplier and shift of each operand and of the output."""
+    a, b = scale_of(graph, node.inputs["a"]), scale_of(graph, node.inputs["b"])
+    y = scale_of(graph, node.outputs["y"])
+    common = 2 * max(a, b)
+    reals = {"a": a / common, "b": b / common, "y": common / (2**20 * y)}
+    return {role: multiplier(real) for role, real in reals.items()}
+
+
+def smoothed(smoothing: float, classes: int) -> tuple[int, int]:
+    """SPEC 4.7: on and off."""
+    return round(2**15 * (1 - smoothing + smoothing / classes)), round(2**15 * smoothing / classes)
+
+
+def loss_factor(graph: Graph, node: Node) -> Factor:
+    """SPEC 4.8, of a loss with a target."""
+    logits = graph.tensors[node.inputs["x"]]
+    squared = node.op == "squared_loss"
+    real = 2 * scale_of(graph, logits.name) if squared else 2.0**-15
+    result = factor(real / logits.size)
+    if not -64 <= result.exponent <= -2:
+        raise ModelError(
+            f"tensor {logits.name}: its scale, {scale_of(graph, logits.name):.3g}, is beyond the "
+            "range of a gradient; train the network on numbers nearer to 1"
+        )
+    return result
+
+
+def reciprocal(count: int) -> Factor:
+    return factor(1 / count)

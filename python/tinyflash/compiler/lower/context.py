@@ -1,0 +1,95 @@
+"""What the rules of lowering work with: places of tensors, and records, each made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tinyflash.compiler.lower.geometry import Fields, Rings
+from tinyflash.compiler.lower.layout import Layout
+from tinyflash.compiler.lower.names import Draft
+from tinyflash.compiler.lower.notes import row_note
+from tinyflash.compiler.plan import Plan
+from tinyflash.graph import Graph, Node
+from tinyflash.program import Buffer, Row, Space, canonical
+from tinyflash.sources import REFERENCE
+
+STATE = Buffer(Space.STATE, 0)
+# A part of the weights without channels: any valid address serves, nothing is read there.
+NOWHERE = Buffer(Space.FLASH, 0)
+
+
+@dataclass
+class Lowering:
+    """Records made so far, by what they hold, so that equal ones are shared."""
+
+    layout: Layout
+    trained: Graph | None
+    drafts: list[Draft] = field(default_factory=list)
+    known: dict[str, int] = field(default_factory=dict)
+    kernels: Mapping[str, frozenset[str]] = field(default_factory=dict)  # of sets, best first
+
+    def kernel_set(self, kernel: str) -> str:
+        """The first set that has a kernel; the reference has those that no other set has."""
+        return next((name for name, own in self.kernels.items() if kernel in own), REFERENCE)
+
+    def record(self, draft: Draft) -> int:
+        """Index of the record with these fields."""
+        key = draft.ctype + canonical(draft.fields)
+        if key not in self.known:
+            self.known[key] = len(self.drafts)
+            self.drafts.append(draft)
+        return self.known[key]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the rule of one node works with."""
+
+    lowering: Lowering
+    graph: Graph
+    plan: Plan
+    node: Node
+
+    def tensor(self, role: str) -> Buffer | None:
+        """The buffer in a role; None where the node has none."""
+        name = self.node.inputs.get(role) or self.node.outputs.get(role)
+        return None if name is None else self.place(name)
+
+    def place(self, tensor: str) -> Buffer:
+        return self.lowering.layout.buffer(self.graph, self.plan, tensor)
+
+    @property
+    def rings(self) -> Rings:
+        return self.plan.rings
+
+    def scale(self, role: str) -> Buffer | None:
+        name = self.node.inputs.get(role) or self.node.outputs.get(role)
+        return None if name is None else self.lowering.layout.scales[name]
+
+    def weights(self) -> tuple[Buffer, Buffer]:
+        return self.tensor("w") or NOWHERE, self.tensor("w_frozen") or NOWHERE
+
+    def layer(self) -> Node:
+        """The forward node this node belongs to."""
+        name = self.node.layer or self.node.name
+        return next(n for n in self.graph.nodes if n.name == name and n.operator.weighted)
+
+    def record(self, ctype: str, fields: Fields, meaning: str = "", layer: str = "") -> int:
+        """Index of the record with these fields; `meaning`: what it is of the node's layer."""
+        trained = self.lowering.trained
+        infer = trained is not None and self.graph is not trained
+        owner = layer or self.node.layer or self.node.name
+        return self.lowering.record(Draft(ctype, owner, meaning, infer, fields))
+
+    def row(self, kernel: str, record: int, *buffers: Buffer | None, part: str = "") -> Row:
+        """part: the input that the row is about, of a node with a row for each."""
+        shape = {**self.node.inputs, **self.node.outputs}
+        result = self.node.outputs or self.node.inputs
+        last = list(result.values())[-1] if shape else ""
+        note = " x ".join(str(d) for d in self.graph.tensors[last].shape) if last else ""
+        about = row_note(self.graph, self.node, part)
+        return Row(
+            *(kernel, record, buffers, self.node.name, note, about),
+            kernel_set=self.lowering.kernel_set(kernel),
+        )

@@ -1,0 +1,65 @@
+"""Where a kernel meets the rows of its operands: maps, windows, rings of what is held partly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tinyflash.compiler.plan.calls import rows_computed
+from tinyflash.errors import InternalError, ModelError
+from tinyflash.graph import Graph, Node, WindowAttrs
+from tinyflash.program import Value
+
+Fields = dict[str, Value]
+# Of the tensors that the arena holds only some rows of: how many, row r at r mod that number.
+Rings = Mapping[str, int]
+WHOLE: Rings = MappingProxyType({})
+_LARGEST = 65535
+
+
+def map_fields(graph: Graph, tensor: str, rings: Rings = WHOLE) -> Fields:
+    """tiny_map."""
+    height, width, channels = graph.tensors[tensor].shape[-3:]
+    if max(height, width, channels) > _LARGEST:
+        raise ModelError(f"tensor {tensor}: a dimension is above 65,535")
+    ring = rings.get(tensor, height)
+    return {"height": height, "width": width, "channels": channels, "ring": ring}
+
+
+def window_fields(graph: Graph, node: Node, rings: Rings) -> Fields:
+    """tiny_window."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    values = (*window.kernel, *window.stride, *window.dilation, *window.padding[:2])
+    if max(values) > 255:
+        raise ModelError(f"layer {node.name}: kernel, stride, dilation and padding reach to 255")
+    names = [
+        "kernel_h",
+        "kernel_w",
+        "stride_h",
+        "stride_w",
+        "dilation_h",
+        "dilation_w",
+        "pad_top",
+        "pad_left",
+    ]
+    x = map_fields(graph, node.inputs["x"], rings)
+    y = map_fields(graph, node.outputs["y"], rings)
+    return {"x": x, "y": y, **dict(zip(names, values, strict=True))}
+
+
+def row_fields(
+    graph: Graph, node: Node, units: int, rings: Rings, operands: Mapping[str, str]
+) -> Fields:
+    """Height and rings of what goes over its operands by rows, `units` of something in all of them.
+
+    operands: from the field of each ring to its tensor. Where the rows of the map do not divide
+    what the kernel counts, all is one row, and no ring can be.
+    """
+    height = rows_computed(graph, node)
+    if units % height or height > _LARGEST:
+        height = 1
+        if not rings.keys().isdisjoint(operands.values()):
+            raise InternalError(f"plan: {node.op} {node.name} cannot go by rows")
+    fields: Fields = {"height": height}
+    return {**fields, **{name: rings.get(tensor, height) for name, tensor in operands.items()}}

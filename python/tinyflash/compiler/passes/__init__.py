@@ -1,0 +1,1 @@
+"""Passes: each makes one graph of another."""

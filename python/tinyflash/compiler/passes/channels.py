@@ -1,0 +1,181 @@
+"""Channels that go together: taken out, or into another order, through all layers they pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.graph import Graph, MeanAttrs, Node, PadAttrs, Quant, Taken, Tensor, WindowAttrs
+from tinyflash.layers import groups_of, in_channels, weight_of
+
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass
+class Region:
+    """Maps that share their channels, and the layers that make, pass on and read these."""
+
+    graph: Graph
+    maps: list[str] = field(default_factory=list)
+    makers: list[Node] = field(default_factory=list)
+    depthwise: list[Node] = field(default_factory=list)
+    sums: list[Node] = field(default_factory=list)
+    readers: list[Node] = field(default_factory=list)
+
+    def join(self, node: Node, tensor: str) -> list[str] | None:
+        """Takes in a node that makes or reads `tensor`; what it ties to that, None if it is tied to
+        the order of the channels."""
+        if node.operator.weighted and not node.operator.depthwise:
+            makes = tensor in node.outputs.values()
+            (self.makers if makes else self.readers).append(node)
+            free = groups_of(node) == 1 and (makes or _reads_channels(self.graph, node))
+            return [] if free else None
+        if node.op == "add":
+            self.sums += [] if node in self.sums else [node]
+        elif _is_depthwise(self.graph, node):
+            self.depthwise += [] if node in self.depthwise else [node]
+        elif not passes_channels(self.graph, node):
+            return None
+        operands = ("a", "b") if node.op == "add" else ("x",)
+        return [*(node.inputs[role] for role in operands), node.outputs["y"]]
+
+    def take(self, channels: Indices, to: dict[str, Tensor]) -> None:
+        """Puts each tensor with only these channels, in this order, into `to`."""
+
+        def tensor(name: str) -> Tensor:
+            return to.get(name, self.graph.tensors[name])
+
+        for name in self.maps:
+            to[name] = replace(tensor(name), shape=(*tensor(name).shape[:-1], len(channels)))
+        for node in (*self.makers, *self.depthwise):
+            axis = node.operator.out_axis
+            w = weight_of(node)[0]
+            to[w] = rows_taken(tensor(w), channels, axis)
+            if "b" in node.inputs:
+                to[node.inputs["b"]] = rows_taken(tensor(node.inputs["b"]), channels, 0)
+        for node in self.readers:
+            w = weight_of(node)[0]
+            to[w] = columns_taken(tensor(w), channels)
+
+
+def region_of(graph: Graph, tensor: str) -> Region | None:
+    """All that has its channels from where `tensor` has them; None where their order is fixed, or
+    what reads them would notice."""
+    region = Region(graph)
+    fixed = {graph.input.tensor, graph.output.tensor, graph.logits}
+    fixed |= {t.name for t in graph.constants()}
+    waiting = [tensor]
+    while waiting:
+        name = waiting.pop()
+        if name in region.maps:
+            continue
+        if name in fixed:
+            return None
+        region.maps.append(name)
+        producer = graph.producer(name)
+        for node in (*([producer] if producer else []), *graph.readers(name)):
+            tied = region.join(node, name)
+            if tied is None:
+                return None
+            waiting += tied
+    return region
+
+
+def passes_channels(graph: Graph, node: Node) -> bool:
+    """Whether a channel of y is made of that of x alone, and is at its zero point where x is."""
+    if not node.operator.per_channel:
+        return False
+    x, y = graph.tensors[node.inputs["x"]], graph.tensors[node.outputs["y"]]
+    if x.quant is None or y.quant is None or x.shape[-1:] != y.shape[-1:]:
+        return False
+    if x.quant.zero != y.quant.zero:
+        return False
+    if isinstance(node.attrs, MeanAttrs):
+        return len(x.shape) - 1 not in node.attrs.axes
+    if isinstance(node.attrs, WindowAttrs):
+        return node.attrs.clip.low <= x.quant.zero <= node.attrs.clip.high
+    return not isinstance(node.attrs, PadAttrs) or _pads_with_zero(node.attrs, x.quant)
+
+
+def _pads_with_zero(attrs: PadAttrs, quant: Quant) -> bool:
+    return attrs.value == quant.zero and not attrs.before[2] and not attrs.after[2]
+
+
+def _reads_channels(graph: Graph, node: Node) -> bool:
+    return in_channels(graph, node) == graph.tensors[node.inputs["x"]].shape[-1]
+
+
+def _is_depthwise(graph: Graph, node: Node) -> bool:
+    if not node.operator.depthwise:
+        return False
+    return graph.tensors[node.inputs["x"]].shape[-1] == graph.tensors[node.outputs["y"]].shape[-1]
+
+
+# ---- Tensors of some channels -------------------------------------------------------------------
+
+
+def rows_taken(tensor: Tensor, rows: Indices, axis: int) -> Tensor:
+    """Weights or biases of some output channels, which lie along `axis`."""
+    data = np.ascontiguousarray(np.take(np.asarray(tensor.data), rows, axis))
+    quant, old = tensor.quant, tensor.taken or Taken()
+    largest = old.largest
+    if quant is not None and len(quant.scale) > 1:
+        largest = max(largest, *quant.scale)
+        quant = replace(quant, scale=tuple(quant.scale[i] for i in rows))
+    taken = replace(old, rows=_of(old.rows, rows), largest=largest)
+    return replace(tensor, shape=data.shape, data=data, quant=quant, taken=taken)
+
+
+def columns_taken(tensor: Tensor, columns: Indices) -> Tensor:
+    """Weights of some input channels, which lie along the last axis."""
+    data = np.ascontiguousarray(np.asarray(tensor.data)[..., columns])
+    old = tensor.taken or Taken()
+    taken = replace(old, columns=_of(old.columns, columns))
+    return replace(tensor, shape=data.shape, data=data, taken=taken)
+
+
+def _of(old: tuple[int, ...], chosen: Indices) -> tuple[int, ...]:
+    return tuple(old[i] if old else int(i) for i in chosen)
+
+
+# ---- The way back -------------------------------------------------------------------------------
+
+
+def restored(whole: Graph, part: Graph) -> Graph:
+    """The forward graph `whole` with the weights and biases of `part`, which was made from it by
+    taking channels, splitting weights and training them."""
+    tensors = dict(whole.tensors)
+    layers = {node.name: node for node in part.nodes if node.operator.weighted}
+    for node in whole.nodes:
+        twin = layers.get(node.name)
+        if not node.operator.weighted or twin is None:  # no twin: frozen, and equal to another
+            continue
+        for own, others in _pairs(node, twin):
+            parts = [part.tensors[name] for name in others]
+            tensors[own] = _put_back(tensors[own], parts, node.operator.depthwise)
+    return replace(whole, tensors=tensors)
+
+
+def _pairs(node: Node, twin: Node) -> list[tuple[str, tuple[str, ...]]]:
+    """Names of a layer's constants, and of the tensors that hold parts of each."""
+    pairs = [(weight_of(node)[0], weight_of(twin))]
+    return pairs + ([(node.inputs["b"], (twin.inputs["b"],))] if "b" in node.inputs else [])
+
+
+def _put_back(whole: Tensor, parts: list[Tensor], depthwise: bool) -> Tensor:
+    """The whole tensor with the values of its parts, which are of different input channels, or of
+    different output channels where the layer is depthwise."""
+    found = np.concatenate([np.asarray(part.data) for part in parts], axis=-1)
+    taken = [part.taken or Taken() for part in parts]
+    rows = [r for t in (taken if depthwise else taken[:1]) for r in t.rows]
+    columns = [c for t in taken for c in t.columns]
+    data = np.array(whole.data)
+    to = data
+    if depthwise and data.ndim > 1:
+        to, found = np.moveaxis(to, -1, 0), np.moveaxis(found, -1, 0)
+    block = to[rows or slice(None)].copy()
+    block[..., columns or slice(None)] = found
+    to[rows or slice(None)] = block
+    return replace(whole, data=data)

@@ -1,0 +1,64 @@
+"""Makes one of nodes that compute the same, and of constants that hold the same.
+
+It runs on the training graph, so that each reader's gradient is still stored by itself: no bit of
+training changes. Two updates that read the same slice of x share the copy of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+
+from tinyflash.graph import Graph, Node, Tensor
+
+
+def share(graph: Graph) -> Graph:
+    """The graph with the first of equal constants and of equal nodes in the place of the others."""
+    same = _equal_constants(graph)
+    survivors: dict[Hashable, Node] = {}
+    layers: dict[tuple[str, str], str] = {}  # operator and name of a node that is gone -> survivor
+    nodes = []
+    for node in graph.nodes:
+        node = replace(node, inputs={role: same.get(t, t) for role, t in node.inputs.items()})
+        op = node.operator.forward or node.op
+        node = replace(node, layer=layers.get((op, node.layer), node.layer))
+        survivor = survivors.setdefault(_key(graph, node), node)
+        if survivor is node:
+            nodes.append(node)
+            continue
+        layers[node.op, node.name] = survivor.name
+        for role, tensor in node.outputs.items():
+            same[tensor] = survivor.outputs[role]
+    return replace(graph, logits=same.get(graph.logits, graph.logits)).with_nodes(nodes)
+
+
+def _equal_constants(graph: Graph) -> dict[str, str]:
+    """Names of constants, and of the first one that holds the same.
+
+    Not of biases, few bytes whose unit is that of their layer's weights and input.
+    """
+    biases = {n.inputs["b"] for n in graph.nodes if "b" in n.inputs}
+    first: dict[Hashable, str] = {}
+    same = {}
+    for tensor in graph.constants():
+        if tensor.kind == "constant" and tensor.name not in biases:
+            name = first.setdefault(_content(tensor), tensor.name)
+            if name != tensor.name:
+                same[tensor.name] = name
+    return same
+
+
+def _content(tensor: Tensor) -> Hashable:
+    assert tensor.data is not None
+    return tensor.shape, tensor.dtype, tensor.quant, tensor.data.tobytes()
+
+
+def _key(graph: Graph, node: Node) -> Hashable:
+    """Equal for nodes that compute the same; of what must stay, different for all."""
+    outputs = [graph.tensors[t] for t in node.outputs.values()]
+    kept = {graph.output.tensor, graph.logits}
+    has_effect = node.operator.has_effect or kept & {t.name for t in outputs}
+    if has_effect or any(t.kind == "gradient" for t in outputs):
+        return node.op, node.name, tuple(node.outputs.items())
+    made = tuple((t.shape, t.quant) for t in outputs)
+    return node.op, tuple(sorted(node.inputs.items())), node.attrs, made

@@ -1,0 +1,136 @@
+"""The pipeline: a network and a scheme in; a checked, planned program out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tinyflash.compiler.calibrate import Samples, calibrate
+from tinyflash.compiler.lower import lower
+from tinyflash.compiler.lower.layout import lay_out, with_weights
+from tinyflash.compiler.lower.program import Planned
+from tinyflash.compiler.passes.channels import restored
+from tinyflash.compiler.passes.choose import choose_channels
+from tinyflash.compiler.passes.descend import descend
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.order import order
+from tinyflash.compiler.passes.prune import prune_to_output, prune_to_updates
+from tinyflash.compiler.passes.recompute import recompute
+from tinyflash.compiler.passes.share import share
+from tinyflash.compiler.passes.source import with_source
+from tinyflash.compiler.passes.sparsify import sparsify
+from tinyflash.compiler.plan import QUICK, Effort, check, plan
+from tinyflash.compiler.prepare import Prepared, prepare
+from tinyflash.compiler.verify import verify
+from tinyflash.errors import SchemeError
+from tinyflash.graph import Graph
+from tinyflash.program import Program
+from tinyflash.scheme import Scheme, resolve
+from tinyflash.sources import REFERENCE
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A program with the graphs and plans it was made from. `train` is None for inference alone;
+    `whole`: the network with all of its channels."""
+
+    program: Program
+    infer: Planned
+    train: Planned | None
+    whole: Graph
+
+    @property
+    def graph(self) -> Graph:
+        """The infer graph: its ports are how samples come in and results go out."""
+        return self.infer.graph
+
+    @property
+    def fuller(self) -> Planned:
+        """Of the plans for inference and training the one whose arena is larger."""
+        if self.train is None or self.train.plan.arena_bytes < self.infer.plan.arena_bytes:
+            return self.infer
+        return self.train
+
+    @property
+    def lower_bound(self) -> int:
+        """Bytes of arena that no plan of these graphs can undercut."""
+        return max(p.plan.lower_bound for p in (self.infer, self.train) if p is not None)
+
+    def learned(self, weights: bytes) -> Graph:
+        """The network with the bytes of WEIGHTS that training left, to be written."""
+        train = None if self.train is None else self.train.graph
+        trainables = lay_out(self.infer.graph, train, seed=0).trainables
+        return restored(self.whole, with_weights(self.infer.graph, trainables, weights))
+
+
+def compile_model(
+    graph: Graph | Prepared,
+    scheme: Scheme | None = None,
+    calibration: Samples | None = None,
+    seed: int = 0,
+    row_source: bool = False,
+    effort: Effort = QUICK,
+    kernels: Sequence[str] = (REFERENCE,),
+) -> Compiled:
+    """Compiles for inference, or with a scheme for training as well.
+
+    graph: as it was read, or prepared, and then with its scheme. calibration: samples in stored
+    integers with labels or stored targets, to start the gradients' exponents from; None: noise.
+    seed: of the stochastic rounding. row_source: a callback gives the input by rows
+    (tiny_set_source), so that it need not be in memory whole. effort: how long to look for the
+    smallest arena. kernels: kernel sets, the preferred one first (Board.kernels). Raises ModelError
+    or SchemeError, one line.
+    """
+    prepared = graph if isinstance(graph, Prepared) else prepare(graph, scheme)
+    raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels)
+    return replace(raw, program=calibrate(raw.program, calibration, seed))
+
+
+def compile_uncalibrated(
+    prepared: Prepared,
+    seed: int = 0,
+    row_source: bool = False,
+    effort: Effort = QUICK,
+    kernels: Sequence[str] = (REFERENCE,),
+) -> Compiled:
+    """The same before the gradients' exponents have a start: all of the memory is known, and
+    nothing has run."""
+    scheme = prepared.scheme
+    if scheme is None:
+        infer, train = _planned(prune_to_output(prepared.forward), row_source, effort), None
+    else:
+        full = training_graph(prepared)
+        infer = _planned(prune_to_output(full), row_source, effort)
+        train = _planned(prune_to_updates(full), row_source, effort, scheme.recompute)
+    return Compiled(lower(infer, train, seed, kernels), infer, train, prepared.whole)
+
+
+def training_graph(prepared: Prepared) -> Graph:
+    """Forward, backward and updates in one graph, for `prune` to take apart."""
+    scheme, forward = prepared.scheme, prepared.forward
+    assert scheme is not None
+    updates = resolve(scheme, forward)
+    if not updates:
+        raise SchemeError("scheme: trains nothing; name layers to update, or compile without it")
+    graph = _verified(choose_channels(forward, updates))
+    graph = _verified(differentiate(graph, scheme.headroom, scheme.loss))
+    graph = _verified(sparsify(graph, updates))
+    graph = _verified(descend(graph, scheme.optimizer, updates))
+    return _verified(share(graph))
+
+
+def _verified(graph: Graph) -> Graph:
+    verify(graph)
+    return graph
+
+
+def _planned(graph: Graph, row_source: bool, effort: Effort, recomputes: bool = False) -> Planned:
+    graph = order(graph)
+    if row_source:
+        graph = with_source(graph)
+    if recomputes:
+        graph = recompute(graph, lambda other: plan(other).arena_bytes)
+    verify(graph)
+    placed = plan(graph, effort=effort)
+    check(graph, placed)
+    return Planned(graph, placed)

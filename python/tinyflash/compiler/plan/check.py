@@ -1,0 +1,294 @@
+"""Checks a plan by executing the graph on paint, call by call and row by row: every write paints
+the bytes of its row in a colour of their own, every read must find its rows whole.
+
+It shares no code with the modules it judges: which rows a kernel reads and when it writes is stated
+here once more, and neither lifetimes nor overlaps are computed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.compiler.plan.planner import Plan
+from tinyflash.errors import InternalError
+from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, WindowAttrs
+
+# Read before the same element is written, so the output may lie on or below these operands.
+_MAY_OVERWRITE = {
+    "add": {"a", "b"},
+    "mul": {"a", "b"},
+    "lookup": {"x"},
+    "gradient_add": {"a", "b"},
+}
+_VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
+_WINDOWS = ("conv2d", "depthwise", "average_pool", "max_pool")
+# Kernels that may be called for some of their rows.
+_BANDED = (
+    *(*_WINDOWS, "source", "fully_connected", "add"),
+    *("mul", "softmax", "lookup", "mask", "keep", "concatenate", "pad"),
+)
+_ROW_BY_ROW = (
+    *("add", "mul", "softmax", "lookup", "mask"),
+    *("gradient_add", "lookup_backward_input"),
+)
+_ALIGNMENT = 4
+Colours = npt.NDArray[np.int64]
+_ROWS = 1 << 16  # a map has fewer
+
+
+def check(graph: Graph, plan: Plan) -> None:
+    """Raises InternalError unless every node of `graph` finds its operands intact under `plan`,
+    and every row of every node is computed once."""
+    canvas = _Canvas(graph, plan)
+    for tensor in _given(graph):
+        canvas.paint(tensor, range(canvas.height(tensor)))
+    done = [0] * len(graph.nodes)
+    for call in plan.calls:
+        node = graph.nodes[call.node]
+        where = f"node {call.node} ({node.op} {node.name})"
+        total = _height_of_result(canvas, node)
+        last = call.first + call.count
+        whole = call.first == 0 and call.count == total
+        if call.count < 1 or call.first != done[call.node] or last > total:
+            raise InternalError(f"plan: {where} computes rows {call.first} to {last} of {total}")
+        if not (whole or node.op in _BANDED):
+            raise InternalError(f"plan: {where} cannot be cut")
+        done[call.node] = last
+        _execute(canvas, node, range(call.first, last), where)
+    for index, node in enumerate(graph.nodes):
+        if done[index] != _height_of_result(canvas, node):
+            raise InternalError(f"plan: node {index} ({node.op} {node.name}) is not computed whole")
+    canvas.read(graph.output.tensor, range(canvas.height(graph.output.tensor)), "the caller")
+
+
+class _Canvas:
+    """Arena bytes, each with the colour of the tensor and row last written there."""
+
+    def __init__(self, graph: Graph, plan: Plan) -> None:
+        self.graph, self.rings = graph, plan.rings
+        self.bytes = np.zeros(plan.arena_bytes, np.int64)
+        self.offsets = {t: p.offset for p in plan.placements for t in p.storage.tensors}
+        self.colours = {
+            name: self._palette(name, i + 1)
+            for i, name in enumerate(graph.tensors)
+            if _in_arena(graph, name)
+        }
+
+    def _palette(self, tensor: str, number: int) -> Colours:
+        """For each byte of a tensor a colour that no other tensor has, and no other row of it."""
+        height = self.height(tensor)
+        rows = number * _ROWS + np.arange(height, dtype=np.int64)
+        return np.repeat(rows, self.graph.tensors[tensor].nbytes // height)
+
+    def height(self, tensor: str) -> int:
+        """Rows of a map; anything else is one row."""
+        shape = self.graph.tensors[tensor].shape
+        return shape[-3] if len(shape) >= 3 else 1
+
+    def ring(self, tensor: str) -> int:
+        return self.rings.get(tensor, self.height(tensor))
+
+    def region(self, tensor: str, row: int = 0, count: int | None = None) -> slice:
+        """The bytes of `count` rows from `row` on, which do not wrap; by default all there are."""
+        if tensor not in self.offsets:
+            raise InternalError(f"plan: tensor {tensor} has no place in the arena")
+        ring, size = self.ring(tensor), self.graph.tensors[tensor].nbytes // self.height(tensor)
+        if not 1 <= ring <= self.height(tensor):
+            raise InternalError(f"plan: tensor {tensor} is a ring of {ring} rows")
+        start = self.offsets[tensor]
+        if start < 0 or start % _ALIGNMENT or start + ring * size > len(self.bytes):
+            raise InternalError(
+                f"plan: tensor {tensor} at [{start}, {start + ring * size}) is outside of the "
+                "arena or unaligned"
+            )
+        first = start + row % ring * size
+        return slice(first, first + (ring if count is None else count) * size)
+
+    def view(self, of: str, tensor: str, where: str) -> None:
+        """`tensor` is the same bytes under another shape."""
+        if self.region(tensor) != self.region(of) or {tensor, of} & set(self.rings):
+            raise InternalError(f"plan: {where}: {tensor} is not where {of} is")
+        self.colours[tensor] = self.colours[of]
+
+    def colour(self, tensor: str, row: int) -> Colours:
+        """What the bytes of a row look like while they are intact."""
+        size = self.graph.tensors[tensor].nbytes // self.height(tensor)
+        return self.colours[tensor][row * size : (row + 1) * size]
+
+    def paint(self, tensor: str, rows: range) -> None:
+        for row in rows:
+            self.bytes[self.region(tensor, row, 1)] = self.colour(tensor, row)
+
+    def paint_bits(self, mask: str, first: int, end: int, where: str) -> None:
+        """Bits [first, end) of a mask; what lies before them in their first byte must be there."""
+        region, colours = self.region(mask), self.colours[mask]
+        at, stop = first // 8, -(-end // 8)
+        if first % 8 and self.bytes[region.start + at] != colours[at]:
+            raise InternalError(f"plan: {where} finds a part of {mask} overwritten")
+        self.bytes[region.start + at : region.start + stop] = colours[at:stop]
+
+    def read(self, tensor: str, rows: Sequence[int], where: str) -> None:
+        if tensor not in self.rings and len(rows) == self.height(tensor):
+            intact = bool((self.bytes[self.region(tensor)] == self.colours[tensor]).all())
+        else:
+            intact = all(
+                (self.bytes[self.region(tensor, row, 1)] == self.colour(tensor, row)).all()
+                for row in rows
+            )
+        if not intact:
+            raise InternalError(
+                f"plan: {where} reads rows {rows[0]} to {rows[-1]} of {tensor} before they are "
+                "there, or after some of them were overwritten"
+            )
+
+
+def _given(graph: Graph) -> list[str]:
+    """What the caller has written before the first call."""
+    sourced = any(node.op == "source" for node in graph.nodes)
+    return [*([] if sourced else [graph.input.tensor]), *([graph.target] if graph.target else [])]
+
+
+def _in_arena(graph: Graph, tensor: str) -> bool:
+    return graph.tensors[tensor].kind not in ("constant", "trainable")
+
+
+def _height_of_result(canvas: _Canvas, node: Node) -> int:
+    """How many rows a node computes: of its result; a mask those of what it is made from."""
+    if node.op == "mask":
+        return canvas.height(node.inputs["y"])
+    result = next(iter(node.outputs.values()), None)
+    return 1 if result is None else canvas.height(result)
+
+
+def _execute(canvas: _Canvas, node: Node, rows: range, where: str) -> None:
+    """One call. A kernel that is not understood by rows reads and writes everything at once."""
+    if node.op in _VIEWS:
+        (y,) = node.outputs.values()
+        canvas.read(node.inputs[_VIEWS[node.op]], _all(canvas, node.inputs[_VIEWS[node.op]]), where)
+        canvas.view(node.inputs[_VIEWS[node.op]], y, where)
+        return
+    operands = {role: t for role, t in node.inputs.items() if _in_arena(canvas.graph, t)}
+    apart = all(_apart(canvas, node, tensor) for tensor in operands.values())
+    # Where nothing that is written can touch what is read, rows need not be looked at one by one. A
+    # concatenation copies all rows of one operand before those of the next.
+    at_once = apart or node.op == "concatenate"
+    for step in [rows] if at_once else [range(row, row + 1) for row in rows]:
+        for role, tensor in operands.items():
+            wanted = _rows_read(canvas, node, role, step)
+            canvas.read(tensor, wanted, where)
+            _check_own(canvas, node, role, wanted, step, where)
+        _write(canvas, node, step, where)
+
+
+def _all(canvas: _Canvas, tensor: str) -> range:
+    return range(canvas.height(tensor))
+
+
+def _apart(canvas: _Canvas, node: Node, operand: str) -> bool:
+    """Whether no byte of the node's outputs is one of the operand's."""
+    x = canvas.region(operand)
+    outs = [canvas.region(t) for t in node.outputs.values()]
+    return all(x.stop <= y.start or y.stop <= x.start for y in outs)
+
+
+def _rows_read(canvas: _Canvas, node: Node, role: str, step: range) -> list[int]:
+    """The rows of an operand that some rows of the result are made from."""
+    tensor = node.inputs[role]
+    height = canvas.height(tensor)
+    if role == "mask":
+        return list(range(height))
+    forward = node.op.removesuffix("_backward_input")
+    if forward in _WINDOWS:
+        found = _under_windows(canvas, node, role, step)
+    elif forward == "pad":
+        pad = node if node.op == forward else canvas.graph.node(node.layer, "pad")
+        assert isinstance(pad.attrs, PadAttrs)
+        top = pad.attrs.before[0] if node.op == forward else -pad.attrs.before[0]
+        found = {row - top for row in step}
+    elif _by_rows(canvas, node, tensor):
+        found = set(step)
+    else:
+        found = set(range(height))
+    return sorted(row for row in found if 0 <= row < height)
+
+
+def _under_windows(canvas: _Canvas, node: Node, role: str, step: range) -> set[int]:
+    """Rows of x for rows of y; rows of dy, and of x, for rows of dx."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    top, stride = window.padding[0], window.stride[0]
+    taps = [tap * window.dilation[0] for tap in range(window.kernel[0])]
+    if "y" in node.outputs:
+        return {row * stride - top + tap for row in step for tap in taps}
+    height = canvas.height(node.inputs["dy"])
+    covering = {
+        (row + top - tap) // stride
+        for row in step
+        for tap in taps
+        if (row + top - tap) % stride == 0 and 0 <= (row + top - tap) // stride < height
+    }
+    return covering if role == "dy" else {y * stride - top + t for y in covering for t in taps}
+
+
+def _by_rows(canvas: _Canvas, node: Node, tensor: str) -> bool:
+    """Whether row r of the result depends on row r of an operand alone."""
+    if canvas.height(tensor) != _height_of_result(canvas, node):
+        return False
+    graph = canvas.graph
+    shape = graph.tensors[tensor].shape
+    if node.op == "concatenate":
+        assert isinstance(node.attrs, AxisAttrs)
+        return node.attrs.axis == len(shape) - 1
+    if node.op == "keep":
+        return graph.tensors[node.outputs["y"]].shape[:-1] == shape[:-1]
+    if node.op in ("fully_connected", "fully_connected_backward_input"):
+        result = graph.tensors[next(iter(node.outputs.values()))].shape
+        return math.prod(result[:-1]) == math.prod(shape[:-1])
+    return node.op in _ROW_BY_ROW
+
+
+def _check_own(
+    canvas: _Canvas, node: Node, role: str, wanted: Sequence[int], step: range, where: str
+) -> None:
+    """A row must not be written over rows that the same row reads, unless element by element from
+    below."""
+    tensor = node.inputs[role]
+    for output in node.outputs.values():
+        alike = canvas.graph.tensors[output].size == canvas.graph.tensors[tensor].size
+        below = alike and role in _MAY_OVERWRITE.get(node.op, ())
+        out = _written(canvas, node, output, step)
+        for row in wanted:
+            x = canvas.region(tensor, row, 1)
+            touches = max(x.start, out.start) < min(x.stop, out.stop)
+            if touches and not (below and out.start <= x.start):
+                raise InternalError(f"plan: {where} writes {output} over its operand {tensor}")
+
+
+def _written(canvas: _Canvas, node: Node, output: str, step: range) -> slice:
+    """The bytes that a step writes; of a step that wraps in a ring, all of the ring."""
+    if node.op == "mask":
+        start = canvas.region(output).start
+        first, end = _bits(canvas, node, step)
+        return slice(start + first // 8, start + -(-end // 8))
+    ring = canvas.ring(output)
+    if step.start % ring + len(step) > ring:
+        return canvas.region(output)
+    return canvas.region(output, step.start, len(step))
+
+
+def _bits(canvas: _Canvas, node: Node, step: range) -> tuple[int, int]:
+    source = node.inputs["y"]
+    size = canvas.graph.tensors[source].size // canvas.height(source)
+    return step.start * size, step.stop * size
+
+
+def _write(canvas: _Canvas, node: Node, step: range, where: str) -> None:
+    for output in node.outputs.values():
+        if node.op == "mask":
+            canvas.paint_bits(output, *_bits(canvas, node, step), where)
+        else:
+            canvas.paint(output, step)

@@ -1,0 +1,64 @@
+"""The memory plan of a graph: an order of rows, and a place for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tinyflash.compiler.plan.calls import Call, Order, whole
+from tinyflash.compiler.plan.lifetimes import lifetimes
+from tinyflash.compiler.plan.overlap import overlaps
+from tinyflash.compiler.plan.place import QUICK, Effort, Placement, place
+from tinyflash.compiler.plan.problem import Problem
+from tinyflash.compiler.plan.rows import rows
+from tinyflash.compiler.plan.segments import segments
+from tinyflash.graph import Graph
+
+
+@dataclass(frozen=True)
+class Plan:
+    """In which order rows are computed, and where everything of one graph lives in the arena.
+
+    `lower_bound`: bytes that are needed at least, whatever the placement; `peak_step`: the first
+    call that by itself needs the most. `rings`: tensors of which the arena holds only so many rows
+    at a time, row r at r mod that number; all others are whole.
+    """
+
+    placements: tuple[Placement, ...]
+    arena_bytes: int
+    lower_bound: int
+    peak_step: int
+    calls: tuple[Call, ...]
+    rings: Mapping[str, int] = field(default_factory=dict)
+
+    def offset(self, tensor: str) -> int:
+        return next(p.offset for p in self.placements if tensor in p.storage.tensors)
+
+    def live_at(self, step: int) -> tuple[Placement, ...]:
+        """What is live while call `step` runs, largest first."""
+        live = [p for p in self.placements if p.storage.first <= step <= p.storage.last]
+        return tuple(sorted(live, key=lambda p: -p.storage.nbytes))
+
+
+def plan(graph: Graph, streamed: bool = True, effort: Effort = QUICK) -> Plan:
+    """Plans a graph. streamed: chains of layers are executed depth first where that takes less;
+    effort: how long to look for places."""
+    return placed(graph, depth_first(graph) if streamed else whole(graph), effort)
+
+
+def depth_first(graph: Graph) -> Order:
+    """Executes chains of layers row by row where that lowers the peak."""
+    runs = segments(graph, [rows(graph, node) for node in graph.nodes])
+    calls = tuple(call for run in runs for call in run.calls)
+    return Order(calls, {tensor: ring for run in runs for tensor, ring in run.rings.items()})
+
+
+def placed(graph: Graph, order: Order, effort: Effort = QUICK) -> Plan:
+    """The plan of a graph for an order of execution."""
+    needs = [rows(graph, node) for node in graph.nodes]
+    storages = lifetimes(graph, order)
+    problem = Problem(storages, overlaps(graph, needs, order, storages))
+    found = place(problem, effort)
+    size = problem.height([p.offset for p in found.placements])
+    step = min(max(problem.lower_bound.time, 0), len(order.calls) - 1)
+    return Plan(found.placements, size, found.lower_bound, step, order.calls, order.rings)

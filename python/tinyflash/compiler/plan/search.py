@@ -1,0 +1,182 @@
+"""A placement of at most a given height, or the proof that there is none: branch and bound.
+
+Any placement can be pushed down until each storage lies at 0 or as close above another one as their
+distance allows. So it is enough to place storages in the order of their offsets, each as low as
+those before it let it: only that order is searched. A branch ends where
+
+- the storages that are live at some time and not placed yet do not fit above the lowest offset that
+  one of them can take;
+- a storage is passed over that fits wholly below the one placed, for it could be pushed down there;
+- the same storages are left, with the same lowest offsets, as in a branch that has failed.
+
+Storages left that share no time with the others left are a problem of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.compiler.plan.problem import Problem
+from tinyflash.graph import ALIGNMENT
+
+Numbers = npt.NDArray[np.int64]
+
+_FAR = 1 << 48  # beyond any offset
+
+
+class _Group(NamedTuple):
+    """Storages left, in the order in which they become live, and how low every storage can lie."""
+
+    members: Numbers
+    lowest: Numbers
+
+
+# Asks whether a group can be placed and is sent the answer; returns its own.
+_Step = Generator[_Group, bool, bool]
+
+
+class _Traits(NamedTuple):
+    """What the order of choice goes by, of each member of a group."""
+
+    lowest: Numbers
+    load: Numbers
+    area: Numbers
+    first: Numbers
+
+
+# Keys to sort by, the last one first.
+_Order = Callable[[_Traits], tuple[Numbers, ...]]
+_ORDERS: tuple[_Order, ...] = (
+    lambda t: (-t.area, -t.load, t.lowest),
+    lambda t: (t.first, -t.area, t.lowest),
+    lambda t: (-t.area, -t.load),
+)
+
+
+class Answer(NamedTuple):
+    """Offsets, if any were found; whether the search came to an end; groups that it looked at."""
+
+    offsets: tuple[int, ...] | None
+    ended: bool
+    nodes: int
+
+
+def search(problem: Problem, height: int, nodes: int) -> Answer:
+    """Looks for a placement of that height at most, at no more than so many groups.
+
+    What may come first is tried in one order after the other: one that fails after many groups is
+    often replaced by one that succeeds after few.
+    """
+    looked = 0
+    for order in _ORDERS:
+        answer = _Search(problem, height, order).run(nodes // len(_ORDERS))
+        looked += answer.nodes
+        if answer.ended:
+            break
+    return answer._replace(nodes=looked)
+
+
+class _Search:
+    """Tables of a problem, and the state of one search: where storages lie, which groups failed."""
+
+    def __init__(self, problem: Problem, height: int, order: _Order) -> None:
+        self.height, self.order = height, order
+        self.sizes = np.array(problem.sizes)
+        self.first = np.array([s.first for s in problem.storages])
+        self.last = np.array([s.last for s in problem.storages])
+        times = np.unique(self.first)[:, np.newaxis]
+        self.live = (self.first <= times) & (times <= self.last)  # by time and storage
+        self.load = (self.live * (self.live @ self.sizes)[:, np.newaxis]).max(axis=0)
+        self.area = self.sizes * (self.last - self.first + 1)
+        self.distances = np.full((len(self.sizes),) * 2, -_FAR)
+        for i, rivals in enumerate(problem.rivals):
+            for rival in rivals:
+                self.distances[i, rival.other] = rival.ahead
+        self.over, self.under, distance = np.array(problem.pairs, np.int64).reshape(-1, 3).T
+        self.shared = np.minimum(self.sizes[self.over] - distance, self.sizes[self.under])
+        self.offsets = np.zeros_like(self.sizes)
+        self.failed: set[bytes] = set()
+
+    def run(self, nodes: int) -> Answer:
+        """Steps are kept in a list: there can be more than the interpreter's own stack holds."""
+        everything = _Group(np.argsort(self.first, kind="stable"), np.zeros_like(self.sizes))
+        steps = [self._all_fit(everything)]
+        answer: bool | None = None
+        asked = 0
+        while steps:
+            try:
+                group = steps[-1].send(answer)  # type: ignore[arg-type]  # None starts a step
+            except StopIteration as end:
+                steps.pop()
+                answer = end.value
+                continue
+            if asked == nodes:
+                return Answer(None, False, asked)
+            asked += 1
+            steps.append(self._fits(group))
+            answer = None
+        return Answer(tuple(self.offsets.tolist()) if answer else None, True, asked)
+
+    def _all_fit(self, group: _Group) -> _Step:
+        """Whether each part of a group can be placed that shares no time with the others."""
+        for part in self._parts(group):
+            if not (yield part):
+                return False
+        return True
+
+    def _parts(self, group: _Group) -> Iterator[_Group]:
+        """Small ones first: they are decided soon."""
+        until = np.maximum.accumulate(self.last[group.members])
+        cuts = np.flatnonzero(self.first[group.members][1:] > until[:-1]) + 1
+        for members in sorted(np.split(group.members, cuts), key=len):
+            if len(members):
+                yield _Group(members, group.lowest)
+
+    def _fits(self, group: _Group) -> _Step:
+        """Whether a group can be placed: one of its storages first, and then the others."""
+        members, lowest = group.members, group.lowest[group.members]
+        digest = blake2b(members.tobytes() + lowest.tobytes(), digest_size=16).digest()
+        if digest in self.failed:
+            return False
+        if not self._hopeless(members, lowest):
+            for position in self._choices(members, lowest):
+                if (yield from self._all_fit(self._after(group, position))):
+                    return True
+        self.failed.add(digest)
+        return False
+
+    def _hopeless(self, members: Numbers, lowest: Numbers) -> bool:
+        """Whether some members that are live at one time exceed the height: those that can lie at
+        some offset at the lowest take all their bytes, less what pairs share, above it."""
+        order = np.argsort(-lowest, kind="stable")
+        live = self.live[:, members[order]]
+        taken = live * self.sizes[members[order]]
+        rank = np.full(len(self.sizes), len(members))
+        rank[members[order]] = np.arange(len(members))
+        later = np.maximum(rank[self.over], rank[self.under])
+        for pair in np.flatnonzero(later < len(members)):
+            both = self.live[:, self.over[pair]] & self.live[:, self.under[pair]]
+            taken[:, later[pair]] -= both * self.shared[pair]
+        tops = np.cumsum(taken, axis=1) + lowest[order]
+        return bool((live & (tops > self.height)).any())
+
+    def _choices(self, members: Numbers, lowest: Numbers) -> list[int]:
+        """Positions of the members that may come first, the most promising one first."""
+        bound = max((lowest + self.sizes[members]).min(), lowest.min() + ALIGNMENT)
+        traits = _Traits(lowest, self.load[members], self.area[members], self.first[members])
+        order = np.lexsort(self.order(traits))
+        return [int(i) for i in order if lowest[i] < bound]
+
+    def _after(self, group: _Group, position: int) -> _Group:
+        """The others of a group, once the member at `position` lies as low as it can."""
+        chosen = group.members[position]
+        offset = self.offsets[chosen] = group.lowest[chosen]
+        lowest = np.maximum(group.lowest, offset + self.distances[chosen])
+        others = np.delete(group.members, position)
+        lowest[others] = np.maximum(lowest[others], offset)  # they come later, so they lie higher
+        return _Group(others, lowest)

@@ -1,0 +1,115 @@
+"""Cuts the nodes of a graph into runs that are executed depth first, where that lowers the peak.
+
+The cost of a run is what lives while it executes: maps that pass by it, its inputs and outputs,
+its rings, less what outputs may share with inputs that it uses up. A run of one node is plain
+execution. Of all ways to cut, dynamic programming finds one with the lowest peak, and among those
+one that streams least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from tinyflash.compiler.plan.calls import rows_of, whole
+from tinyflash.compiler.plan.lifetimes import Storage, lifetimes
+from tinyflash.compiler.plan.overlap import distance
+from tinyflash.compiler.plan.rows import Rows
+from tinyflash.compiler.plan.stream import Stream, stream
+from tinyflash.graph import Graph
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A way to execute all nodes from some node on: its peak, how many calls of single rows it
+    takes, and the runs."""
+
+    peak: int
+    calls: int
+    runs: tuple[Stream, ...]
+
+
+def segments(graph: Graph, rows: Sequence[Rows]) -> tuple[Stream, ...]:
+    """The runs of a graph, in order of execution."""
+    costs = _Costs(graph, rows)
+    lowest = _cheapest(costs, 0).peak
+    return _cheapest(costs, lowest).runs
+
+
+def _cheapest(costs: _Costs, floor: int) -> _Cut:
+    """The cut with the lowest peak, peaks below `floor` being as good as it, and of those the one
+    with the fewest calls. A node that cannot be cut raises the floor by what it takes alone."""
+    rows, plain = costs.rows, costs.plain
+    floor = max([floor, *(c for (_, c), r in zip(plain, rows, strict=True) if not r.cut)])
+    best = [_Cut(0, 0, ())]  # from the last node on, from the one before it on, ...
+    for start in range(len(rows) - 1, -1, -1):
+        cut = _before(*plain[start], best[-1])
+        for end in range(start + 2, len(rows) + 1):
+            if cut.peak <= floor or not all(rows[i].cut for i in (start, end - 1)):
+                break
+            run = stream(costs.graph, range(start, end), rows)
+            if costs.least(start, run) > max(cut.peak, floor):
+                break
+            other = _before(run, costs.of(range(start, end), run), best[len(rows) - end])
+            cut = min(cut, other, key=_worth(floor))
+        best.append(cut)
+    return best[-1]
+
+
+def _worth(floor: int) -> Callable[[_Cut], tuple[int, int]]:
+    return lambda cut: (max(cut.peak, floor), cut.calls)
+
+
+def _before(run: Stream, cost: int, rest: _Cut) -> _Cut:
+    calls = len(run.calls) if run.rings else 0
+    return _Cut(max(cost, rest.peak), calls + rest.calls, (run, *rest.runs))
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """What runs of a graph's nodes take; `rows` of every node."""
+
+    graph: Graph
+    rows: Sequence[Rows]
+
+    @cached_property
+    def lives(self) -> tuple[Storage, ...]:
+        """What lies in the arena and when, in nodes: each is one call."""
+        return lifetimes(self.graph, whole(self.graph), in_place=False)
+
+    @cached_property
+    def plain(self) -> list[tuple[Stream, int]]:
+        """Every node executed at once, and what that costs."""
+        runs = [Stream((call,), {}) for call in whole(self.graph).calls]
+        return [(run, self.of(range(i, i + 1), run)) for i, run in enumerate(runs)]
+
+    def of(self, nodes: range, run: Stream) -> int:
+        """Bytes that live while a run executes."""
+        alive = [v for v in self.lives if v.first < nodes.stop and v.last >= nodes.start]
+        total = 0
+        for life in alive:
+            ring = run.rings.get(life.name)
+            total += life.nbytes if ring is None else self._ring_bytes(life.name, ring)
+        return total - self._shared(alive, nodes, run)
+
+    def least(self, start: int, run: Stream) -> int:
+        """What any longer run from the same start takes at least: its rings only grow, and outputs
+        share bytes with inputs alone."""
+        inputs = sum(v.nbytes for v in self.lives if v.first < start <= v.last)
+        return inputs + sum(self._ring_bytes(t, ring) for t, ring in run.rings.items())
+
+    def _ring_bytes(self, tensor: str, ring: int) -> int:
+        return self.graph.tensors[tensor].nbytes // rows_of(self.graph, tensor) * ring
+
+    def _shared(self, alive: Sequence[Storage], nodes: range, run: Stream) -> int:
+        """The most that one output of the run may share with one input that dies in it."""
+        inputs = [v for v in alive if v.first < nodes.start and v.last < nodes.stop]
+        outputs = [v for v in alive if v.first >= nodes.start and v.name not in run.rings]
+        best = 0
+        for x in inputs:
+            for y in outputs:
+                if min(x.nbytes, y.nbytes) > best:
+                    d = distance(self.graph, self.rows, run.calls, x.tensors, y.name)
+                    best = max(best, x.nbytes + y.nbytes - max(d + x.nbytes, y.nbytes))
+        return best

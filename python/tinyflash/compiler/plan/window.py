@@ -1,0 +1,50 @@
+"""A lower bound that looks at several times together.
+
+What is best at one time may not go with what is best at the next: a map that lies at the bottom of
+the arena cannot move to its top. So the storages of a short window of time are placed by
+themselves, by a search that comes to its end; all storages need no less than they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import compress
+
+from tinyflash.compiler.plan.problem import Problem
+from tinyflash.compiler.plan.search import search
+from tinyflash.graph import ALIGNMENT
+
+WIDTHS = (2, 3, 5, 8)  # of a window, in times at which storages begin
+NODES = 400  # of each search: windows that take more are given up
+
+
+def proven_bound(problem: Problem, offsets: Sequence[int]) -> int:
+    """The highest bound found that no placement can undercut. `offsets`: a placement, which shows
+    of most windows that they do not raise it."""
+    bound, height = problem.lower_bound.nbytes, problem.height(offsets)
+    tops = [offset + size for offset, size in zip(offsets, problem.sizes, strict=True)]
+    for first, last in _windows(problem):
+        live = [s.first <= last and s.last >= first for s in problem.storages]
+        if max(compress(tops, live)) > bound:
+            bound = _raised(problem.part(live), bound, height)
+    return bound
+
+
+def _windows(problem: Problem) -> Iterator[tuple[int, int]]:
+    times = sorted(problem.needed)
+    for width in WIDTHS:
+        for start in range(max(len(times) - width + 1, 1)):
+            yield times[start], times[min(start + width, len(times)) - 1]
+
+
+def _raised(window: Problem, bound: int, height: int) -> int:
+    """The least height from `bound` to `height` that the window does not rule out."""
+    aim = bound
+    while bound < height:
+        answer = search(window, aim, NODES)
+        if answer.ended and answer.offsets is None:
+            bound = aim + ALIGNMENT
+        else:
+            height = aim
+        aim = (bound + height) // 2 // ALIGNMENT * ALIGNMENT
+    return bound

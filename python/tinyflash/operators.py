@@ -1,0 +1,249 @@
+"""The operators of a graph: one entry for each, with every fact that more than one module needs.
+
+Passes, planner, lowering and reports ask this table (`node.operator`) and keep no lists of names of
+their own. `verify`, `plan/check.py` and `reference` judge what those produce. So they state on
+purpose once more what they need, and take nothing but roles from here. What is code, not a fact, is
+in one dictionary by operator beside its functions: gradient rules, lowering, rows, and so on.
+tests/python/test_operators.py requires every operator in every table.
+
+Weights: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out], fully_connected [out][in]. With
+some channels trained, "w" holds the trained first channels and "w_frozen" the others, each dense;
+with none trained "w" is absent, with all trained "w_frozen" is. Biases: int32 [out]. Masks: uint8
+[ceil(elements / 8)]. What an update remembers of each trained element has the shape of "w" or "b":
+"velocity" is int16 (of a bias: int32), "low" uint8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+# network: a model file can hold it; also `source`. saved: stores, for the backward part, what that
+# needs of a forward map. loss: makes the first gradient. gradient: makes another gradient. update:
+# changes WEIGHTS or STATE.
+Stage = Literal["network", "saved", "loss", "gradient", "update"]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """The facts of one operator. A fact that is left out does not hold."""
+
+    # Roles of inputs and of outputs. A role ending in "?" may be absent, in "*" repeats (x0, x1,
+    # ...). A role in [] is also written, in place.
+    inputs: str
+    outputs: str
+    stage: Stage = "network"
+    # The operator whose input gradient or update this one is.
+    forward: str = ""
+
+    # ---- Arithmetic ----
+    # A layer with weights, which can be trained.
+    weighted: bool = False
+    # Weighted, and each output channel is made from one input channel: its weights have no axis of
+    # input channels, so a part of them is a part of the output channels.
+    depthwise: bool = False
+    # attrs.clip bounds what is stored. So a function that only clips fuses into it.
+    clipped: bool = False
+    # Clipped, and results can exceed int8, so its gradient always needs a mask (SPEC 4.4). A pool's
+    # results cannot: it needs a mask only if its clip is narrower than int8.
+    saturates: bool = False
+    # y has the scale and the zero point of x.
+    same_unit: bool = False
+    # The elements of y are those of x, or padding: there is nothing to round.
+    moves: bool = False
+    # Each channel of y is made only from the same channel of x, and is at its zero point where that
+    # is. passes/channels.py looks at the attributes as well. It treats weighted operators and sums
+    # by themselves.
+    per_channel: bool = False
+    # The number that the padding of its window counts as: the zero point, or the lowest of int8.
+    # So a pad operator with that number can be done by the window, and the reverse. "": it has no
+    # padding, or leaves it out, as an average does.
+    pads_with: Literal["", "zero", "lowest"] = ""
+    # Its operands may be constants. Others read constants only in roles for them (w, table).
+    reads_constants: bool = False
+    # May be between the last layer of a classifier and its output. Skipped to find that layer.
+    follows_logits: bool = False
+
+    # ---- Memory ----
+    # y has the bytes of the operand in this role, under another shape: nothing is executed.
+    view_of: str = ""
+    # y may overwrite an operand in one of these roles, if that has the size of y and is not read
+    # later: the kernel reads each element before it writes the same one (kernels.h).
+    in_place: tuple[str, ...] = ()
+    # The kernel can be called for a band of rows, so the operator can be streamed. Kernels of the
+    # backward part compute all rows at once.
+    banded: bool = False
+    # Needs no multiplication: its output may be computed again instead of being kept.
+    cheap: bool = False
+
+    @cached_property
+    def written(self) -> tuple[str, ...]:
+        """Roles of the inputs that are also written."""
+        return tuple(role.strip("[?]") for role in self.inputs.split() if role.startswith("["))
+
+    @property
+    def updates(self) -> bool:
+        """Whether it changes weights or biases."""
+        return bool(self.written)
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether it changes what outlives the step: weights, or counters and scales of STATE."""
+        return not self.outputs or self.stage == "loss"
+
+    @property
+    def out_axis(self) -> int:
+        """Of a weighted operator: the axis of the output channels in its weights."""
+        return 2 if self.depthwise else 0
+
+    def operands(self, count: int) -> tuple[str, ...]:
+        """The roles of the first `count` inputs."""
+        listed = self.inputs.split()
+        if listed[0].endswith("*"):
+            return tuple(f"{listed[0][:-1]}{i}" for i in range(count))
+        return tuple(listed[:count])
+
+
+_LAYER_INPUTS = "x w? w_frozen? b?"
+_LAYER_GRADIENT_INPUTS = "dy w? w_frozen? mask?"
+_UPDATE_INPUTS = "x dy [w] [velocity?] [low?]"
+
+OPERATORS: dict[str, Operator] = {
+    # y: the input, whose rows a callback of the caller writes.
+    "source": Operator("", "y", banded=True),
+    # ---- Layers with weights ----
+    "conv2d": Operator(
+        _LAYER_INPUTS,
+        "y",
+        weighted=True,
+        clipped=True,
+        saturates=True,
+        pads_with="zero",
+        banded=True,
+    ),
+    "conv2d_backward_input": Operator(_LAYER_GRADIENT_INPUTS, "dx", "gradient", "conv2d"),
+    "conv2d_update": Operator(_UPDATE_INPUTS, "", "update", "conv2d"),
+    "depthwise": Operator(
+        _LAYER_INPUTS,
+        "y",
+        weighted=True,
+        depthwise=True,
+        clipped=True,
+        saturates=True,
+        pads_with="zero",
+        banded=True,
+    ),
+    "depthwise_backward_input": Operator(_LAYER_GRADIENT_INPUTS, "dx", "gradient", "depthwise"),
+    "depthwise_update": Operator(_UPDATE_INPUTS, "", "update", "depthwise"),
+    "fully_connected": Operator(
+        _LAYER_INPUTS,
+        "y",
+        weighted=True,
+        clipped=True,
+        saturates=True,
+        banded=True,
+    ),
+    "fully_connected_backward_input": Operator(
+        _LAYER_GRADIENT_INPUTS, "dx", "gradient", "fully_connected"
+    ),
+    "fully_connected_update": Operator(_UPDATE_INPUTS, "", "update", "fully_connected"),
+    # Of all layers with weights.
+    "bias_update": Operator("dy [b] [velocity?]", "", "update"),
+    # ---- Pools ----
+    "average_pool": Operator(
+        "x",
+        "y",
+        clipped=True,
+        same_unit=True,
+        per_channel=True,
+        banded=True,
+    ),
+    "average_pool_backward_input": Operator("dy mask?", "dx", "gradient", "average_pool"),
+    "max_pool": Operator(
+        "x",
+        "y",
+        clipped=True,
+        same_unit=True,
+        per_channel=True,
+        pads_with="lowest",
+        banded=True,
+    ),
+    "max_pool_backward_input": Operator("x dy mask?", "dx", "gradient", "max_pool"),
+    "mean": Operator("x", "y", per_channel=True),
+    "mean_backward_input": Operator("dy mask?", "dx", "gradient", "mean"),
+    # ---- Sums and products ----
+    # The gradient of a sum is that of both operands: no operator.
+    "add": Operator(
+        "a b",
+        "y",
+        clipped=True,
+        saturates=True,
+        reads_constants=True,
+        in_place=("a", "b"),
+        banded=True,
+    ),
+    # b: of the shape of a, or one row of it, for all rows.
+    "mul": Operator(
+        "a b",
+        "y",
+        clipped=True,
+        saturates=True,
+        reads_constants=True,
+        in_place=("a", "b"),
+        banded=True,
+    ),
+    # x: the other operand.
+    "mul_backward_input": Operator("x dy mask?", "dx", "gradient", "mul"),
+    # ---- What moves elements ----
+    "pad": Operator("x", "y", same_unit=True, moves=True, per_channel=True, banded=True),
+    "pad_backward_input": Operator("dy mask?", "dx", "gradient", "pad"),
+    "reshape": Operator(
+        "x",
+        "y",
+        same_unit=True,
+        moves=True,
+        per_channel=True,
+        follows_logits=True,
+        view_of="x",
+    ),
+    # The same bytes and the same scale.
+    "reshape_backward_input": Operator("dy", "dx", "gradient", "reshape", view_of="dy"),
+    "concatenate": Operator(
+        "x*",
+        "y",
+        same_unit=True,
+        moves=True,
+        reads_constants=True,
+        banded=True,
+    ),
+    # dx: of one of its inputs.
+    "concatenate_backward_input": Operator("dy mask?", "dx", "gradient", "concatenate"),
+    "transpose": Operator("x", "y", same_unit=True, moves=True),
+    "transpose_backward_input": Operator("dy mask?", "dx", "gradient", "transpose"),
+    # ---- Functions ----
+    # table: int8 [256], indexed by the byte of x.
+    "lookup": Operator(
+        "x table", "y", follows_logits=True, in_place=("x",), banded=True, cheap=True
+    ),
+    # slope: int16 [256], SPEC 4.6.
+    "lookup_backward_input": Operator("x slope dy mask?", "dx", "gradient", "lookup"),
+    # table: int32 [256], SPEC 3.4.
+    "softmax": Operator("x table", "y", follows_logits=True, banded=True),
+    "softmax_backward_input": Operator("y dy mask?", "dx", "gradient", "softmax"),
+    # ---- What training adds. dy and dx have kind "gradient"; each has a scale of its own ----
+    "mask": Operator("y", "mask", "saved", banded=True, cheap=True),
+    # y: the first `kept` channels of x.
+    "keep": Operator("x", "y", "saved", same_unit=True, moves=True, banded=True, cheap=True),
+    # table: uint16 [256], SPEC 4.7.
+    "softmax_loss": Operator("x table", "dy", "loss"),
+    "squared_loss": Operator("x target", "dy", "loss"),
+    # table: uint16 [256], SPEC 4.8.
+    "sigmoid_loss": Operator("x target table", "dy", "loss"),
+    "gradient_add": Operator("a b? mask?", "dx", "gradient", in_place=("a", "b")),
+    # The end of a training step.
+    "advance": Operator("", "", "update"),
+}
+
+NETWORK = tuple(name for name, operator in OPERATORS.items() if operator.stage == "network")
+WEIGHTED = tuple(name for name, operator in OPERATORS.items() if operator.weighted)

@@ -1,0 +1,7 @@
+"""Float networks, channels last: what front ends make and the quantiser takes."""
+
+from __future__ import annotations
+
+from tinyflash.quantize.floatgraph.graph import FloatGraph, FloatNode, Source, Weights
+
+__all__ = ["FloatGraph", "FloatNode", "Source", "Weights"]

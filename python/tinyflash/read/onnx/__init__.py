@@ -1,0 +1,1 @@
+"""Reads .onnx files, float or quantised, as float graphs."""

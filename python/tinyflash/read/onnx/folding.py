@@ -1,0 +1,160 @@
+"""Operators on constants alone are computed while reading: mostly the arithmetic of shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from tinyflash.graph import Array
+from tinyflash.read.onnx.importing import Constant, Layer, Value
+from tinyflash.read.onnx.views import View
+
+_LARGEST = 1 << 22  # elements that a constant may grow to
+_MOST_FOLDED = 1 << 24  # of all that are computed
+
+# What onnx's own reference computes, and how large its result may be: no larger than its inputs
+# together, or than their product where they broadcast.
+_GROWING = (
+    "Add", "And", "Div", "Equal", "Gather", "Greater", "Less", "MatMul", "Max", "Min", "Mod", "Mul",
+    "Or", "Pow", "Sub", "Where",
+)  # fmt: skip
+_STEADY = (
+    "Abs", "Cast", "Ceil", "Concat", "Exp", "Flatten", "Floor", "Identity", "Log", "Neg", "Not",
+    "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu",
+    "Reshape", "Round", "Sign", "Slice", "Split", "Sqrt", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
+
+
+def _constant(layer: Layer) -> Array:
+    """Constant: one of several attributes."""
+    names = ("value", "value_float", "value_int", "value_floats", "value_ints")
+    found = next((n for n in names if n in layer.node.attributes), None)
+    if found is None:
+        layer.fail("holds no numbers")
+    value = layer.node.attributes[found]
+    kind = np.int64 if "int" in found else np.float32
+    return value if isinstance(value, np.ndarray) else np.asarray(value, kind)
+
+
+def _shape(layer: Layer) -> Array:
+    value = layer.value(0)
+    shape = value.shape if isinstance(value, View) else value.data.shape
+    start, end = layer.integer("start", 0), layer.integer("end", len(shape))
+    return np.array(shape[start:end], np.int64)
+
+
+def _size(layer: Layer) -> Array:
+    value = layer.value(0)
+    shape = value.shape if isinstance(value, View) else value.data.shape
+    return np.array(math.prod(shape), np.int64)
+
+
+def _filled(layer: Layer) -> Array:
+    """ConstantOfShape."""
+    shape = layer.integers(0) or ()
+    layer.require(
+        all(d >= 0 for d in shape) and math.prod(shape) <= _LARGEST, f"makes shape {list(shape)}"
+    )
+    value = layer.node.attributes.get("value", np.zeros(1, np.float32))
+    layer.require(isinstance(value, np.ndarray) and value.size == 1, "is filled with no number")
+    return np.full(shape, np.asarray(value).ravel()[0])
+
+
+def _expanded(layer: Layer) -> Array:
+    data, shape = layer.constant(0).data, layer.integers(1) or ()
+    layer.require(
+        all(d > 0 for d in shape) and math.prod(shape) * max(data.size, 1) <= _LARGEST,
+        f"makes shape {list(shape)}",
+    )
+    return data * np.ones(shape, data.dtype)
+
+
+def _range(layer: Layer) -> Array:
+    first, last, step = (layer.constant(i).data.ravel()[:1] for i in range(3))
+    layer.require(
+        first.size == last.size == step.size == 1
+        and step[0] != 0
+        and 0 <= (float(last[0]) - float(first[0])) / float(step[0]) <= _LARGEST,
+        "counts without end",
+    )
+    return np.arange(first[0], last[0], step[0])
+
+
+_OWN: dict[str, Callable[[Layer], Array]] = {
+    "Constant": _constant,
+    "Shape": _shape,
+    "Size": _size,
+}
+_BOUNDED: dict[str, Callable[[Layer], Array]] = {
+    "ConstantOfShape": _filled,
+    "Expand": _expanded,
+    "Range": _range,
+}
+
+
+def fold(layer: Layer) -> bool:
+    """Computes the node's outputs if all its inputs are constants; False if they are not."""
+    op = layer.node.op
+    if op in _OWN:
+        layer.give(Constant(_OWN[op](layer)))
+        return True
+    known = all(layer.is_constant(i) for i in range(len(layer.node.inputs)) if layer.has(i))
+    if not known or not layer.node.inputs:
+        return False
+    if op in _BOUNDED:
+        value = _BOUNDED[op](layer)
+        _count(layer, value)
+        layer.give(Constant(value))
+        return True
+    if op not in (*_GROWING, *_STEADY):
+        return False
+    for position, value in enumerate(_computed(layer)):
+        _count(layer, value)
+        if position < len(layer.node.outputs) and layer.node.outputs[position]:
+            layer.give(_with_scales(layer, value), position)
+    return True
+
+
+def _count(layer: Layer, value: Array) -> None:
+    layer.to.folded += value.size
+    layer.require(layer.to.folded <= _MOST_FOLDED, "computes a constant too many")
+
+
+def _computed(layer: Layer) -> list[Array]:
+    """By the reference implementation that comes with onnx."""
+    from onnx.helper import make_node
+    from onnx.reference import ReferenceEvaluator
+
+    node = layer.node
+    names = [f"x{i}" if name else "" for i, name in enumerate(node.inputs)]
+    feeds = {n: layer.constant(i).data for i, n in enumerate(names) if n}
+    sizes = [max(x.size, 1) for x in feeds.values()]
+    size = math.prod(sizes) if node.op in _GROWING else sum(sizes)
+    layer.require(size <= _LARGEST, "computes a constant that is too large")
+    outputs = [f"y{i}" for i in range(len(node.outputs))]
+    attributes = {k: _plain(v) for k, v in node.attributes.items()}
+    try:
+        proto = make_node(node.op, names, outputs, **attributes)
+        machine = ReferenceEvaluator(proto, opsets={"": layer.opset})
+        with np.errstate(all="ignore"):
+            return [np.asarray(y) for y in machine.run(None, feeds)]
+    except Exception as error:  # whatever a wild shape provokes
+        line = " ".join(str(error).split())[:120]
+        layer.fail(f"cannot be computed from constants ({line})")
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _with_scales(layer: Layer, value: Array) -> Value:
+    """The result; moving quantised weights keeps their scales."""
+    source = layer.constant(0)
+    if layer.node.op == "Identity":
+        return source
+    if layer.node.op != "Transpose" or not source.scales:
+        return Constant(value)
+    order = layer.whole("perm", tuple(reversed(range(value.ndim))))
+    return Constant(value, source.scales, order.index(source.axis))

@@ -1,0 +1,255 @@
+"""Rules for pools, means, padding, and what only moves or renames."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyflash.graph import AxisAttrs, MeanAttrs, Window
+from tinyflash.quantize.floatgraph.graph import Filling
+from tinyflash.quantize.windows import output_size
+from tinyflash.read.onnx.importing import Layer, Value
+from tinyflash.read.onnx.pointwise import affine
+from tinyflash.read.onnx.views import Shape, View, dense
+from tinyflash.read.onnx.windows import attribute_window, kernel_of, rounded_up
+
+# ---- Pools --------------------------------------------------------------------------------------
+
+
+def average_pool(layer: Layer) -> None:
+    """Padding that counts is padded by itself, since a pool's own padding never counts."""
+    x, shape, window = _pooled(layer)
+    if any(window.padding) and layer.integer("count_include_pad", 0):
+        top, left, bottom, right = window.padding
+        filling = Filling((top, left, 0), (bottom, right, 0))
+        shape = (1, shape[1] + top + bottom, shape[2] + left + right, shape[3])
+        x = layer.emit("pad", [x], shape, filling)
+        window = Window(window.kernel, window.stride, window.dilation)
+    _pool(layer, "average_pool", x, shape, window)
+
+
+def max_pool(layer: Layer) -> None:
+    layer.require(
+        not any(layer.node.outputs[1:]), "hands out indices as well, which is not supported"
+    )
+    _pool(layer, "max_pool", *_pooled(layer))
+
+
+def _pooled(layer: Layer) -> tuple[str, Shape, Window]:
+    x, shape = layer.map_of(0)
+    sides = len(layer.view(0).shape) - 2
+    layer.require("kernel_shape" in layer.node.attributes, "says no kernel_shape")
+    return x, shape, attribute_window(layer, kernel_of(layer, sides), shape[1:3], sides)
+
+
+def _pool(layer: Layer, op: str, x: str, shape: Shape, window: Window) -> None:
+    size = (shape[1], shape[2])
+    window = rounded_up(layer, window, size)
+    y = layer.emit(op, [x], (1, *output_size(window, size), shape[3]), window)
+    layer.give_map(y, layer.view(0).shape)
+
+
+def global_average(layer: Layer) -> None:
+    rank = len(layer.view(0).shape)
+    layer.give(_mean(layer, tuple(range(2, rank)), keep=True))
+
+
+def global_max(layer: Layer) -> None:
+    x, shape = layer.map_of(0)
+    layer.require(max(shape[1:3]) < 256, f"of a map of {shape[1:3]}; sides of 255 are supported")
+    window = Window((shape[1], shape[2]))
+    y = layer.emit("max_pool", [x], (1, 1, 1, shape[3]), window)
+    layer.give_map(y, layer.view(0).shape)
+
+
+def reduce_mean(layer: Layer) -> None:
+    layer.give(_mean(layer, _reduced(layer), keep=layer.integer("keepdims", 1) == 1))
+
+
+def reduce_sum(layer: Layer) -> None:
+    """The mean, times how many there are."""
+    axes = _reduced(layer)
+    count = np.array([math.prod(layer.view(0).shape[a] for a in axes)], np.float64)
+    mean = _mean(layer, axes, keep=layer.integer("keepdims", 1) == 1)
+    layer.give(affine(layer, mean, count, np.zeros(1)))
+
+
+def _reduced(layer: Layer) -> tuple[int, ...]:
+    """The axes that a reduction names, or all, counted from 0."""
+    rank = len(layer.view(0).shape)
+    axes = layer.integers(1, "axes")
+    if not axes:
+        layer.require(not layer.integer("noop_with_empty_axes", 0), "has no axes")
+        return tuple(range(rank))
+    return tuple(sorted({layer.axis(a, rank) for a in axes}))
+
+
+def _mean(layer: Layer, axes: tuple[int, ...], *, keep: bool) -> View:
+    """The mean over some axes, which come to lie side by side."""
+    x = layer.view(0)
+    real = [i for i in x.order if i in axes and x.shape[i] > 1]
+    order = x.order
+    if real:
+        first, last = order.index(real[0]), order.index(real[-1])
+        if any(i not in axes for i in order[first : last + 1]):
+            order = (*(i for i in order if i not in real), *real)
+    held, lead = layer.compacted(x, order)
+    positions = [order.index(i) + lead for i in real]
+    left = [i for i in order if i not in axes]
+    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    y = held.tensor
+    if positions:
+        kept = tuple(x.shape[i] for i in left if x.shape[i] > 1)
+        span = tuple(range(positions[0], positions[-1] + 1))
+        y = layer.emit("mean", [y], (1, *kept), MeanAttrs(span))
+    result = dense(y, shape, (*(i for i in order if i in axes), *left))
+    if keep:
+        return result
+    return View(y, tuple(axis for i, axis in enumerate(result.axes) if i not in axes))
+
+
+def pad(layer: Layer) -> None:
+    """Padding of height, width and channels with a number."""
+    mode = layer.text("mode", "constant")
+    layer.require(mode == "constant", f"pads by {mode!r}; only 'constant' is supported")
+    shape = layer.view(0).shape
+    amounts = _amounts(layer, len(shape))
+    if not any(amounts):
+        layer.give(layer.view(0))
+        return
+    layer.require(all(0 <= a < 2**16 for a in amounts), f"pads {list(amounts)}")
+    pairs = list(zip(amounts[: len(shape)], amounts[len(shape) :], strict=True))
+    layer.require(len(shape) in (3, 4) and pairs[0] == (0, 0), f"pads {list(amounts)}")
+    x, held = layer.map_of(0)
+    sides = pairs[2:] if len(shape) == 4 else [(0, 0), *pairs[2:]]
+    (top, bottom), (left, right), (front, back) = (*sides, pairs[1])
+    padded = (
+        1, held[1] + top + bottom, held[2] + left + right, held[3] + front + back
+    )  # fmt: skip
+    filling = Filling((top, left, front), (bottom, right, back), _filling(layer))
+    layer.give_map(layer.emit("pad", [x], padded, filling), shape)
+
+
+def _filling(layer: Layer) -> float:
+    if not layer.has(2):
+        return layer.real("value", 0.0)
+    value = layer.floats(2)
+    layer.require(value.size == 1, "pads with more than one number")
+    return float(value.ravel()[0])
+
+
+def _amounts(layer: Layer, rank: int) -> tuple[int, ...]:
+    """Before each axis, then behind each."""
+    given = layer.integers(1, "pads")
+    if given is None:
+        layer.fail("says no pads")
+    axes = layer.integers(3) if layer.has(3) else tuple(range(rank))
+    assert axes is not None
+    layer.require(len(given) == 2 * len(axes), f"pads {list(given)} for {len(axes)} axes")
+    amounts = [0] * (2 * rank)
+    for i, axis in enumerate(axes):
+        place = layer.axis(axis, rank)
+        amounts[place], amounts[place + rank] = given[i], given[i + len(axes)]
+    return tuple(amounts)
+
+
+# ---- What joins ---------------------------------------------------------------------------------
+
+
+def concatenate(layer: Layer) -> None:
+    """Inputs side by side along one axis."""
+    parts = [layer.view(i) for i in range(len(layer.node.inputs))]
+    rank = len(parts[0].shape)
+    axis = layer.axis(layer.integer("axis", 1), rank)
+    others = {(*p.shape[:axis], *p.shape[axis + 1 :]) for p in parts}
+    layer.require(
+        len(others) == 1 and all(len(p.shape) == rank for p in parts),
+        f"shapes {[list(p.shape) for p in parts]} do not join along axis {axis}",
+    )
+    order = max(parts, key=lambda p: math.prod(p.shape)).order
+    held = [layer.compacted(p, order) for p in parts]
+    leads = {lead for _, lead in held}
+    layer.require(len(leads) == 1, "works along the batch, which is not supported")
+    lead = leads.pop()
+    joined = list(parts[0].shape)
+    joined[axis] = sum(p.shape[axis] for p in parts)
+    shape = (1,) * lead + tuple(joined[i] for i in order)
+    attrs = AxisAttrs(order.index(axis) + lead)
+    y = layer.emit("concatenate", [p.tensor for p, _ in held], shape, attrs)
+    layer.give(dense(y, tuple(joined), order))
+
+
+# ---- What moves nothing -------------------------------------------------------------------------
+
+
+def same(layer: Layer) -> None:
+    """Identity, and dropout, which does nothing after training."""
+    layer.require(not any(layer.node.outputs[1:]), "hands out a mask, which is not supported")
+    layer.give(layer.value(0))
+
+
+def transpose(layer: Layer) -> None:
+    x = layer.view(0)
+    order = layer.whole("perm", tuple(reversed(range(len(x.shape)))))
+    layer.require(sorted(order) == list(range(len(x.shape))), f"order {list(order)} is none")
+    layer.give(x.transposed(order))
+
+
+def reshape(layer: Layer) -> None:
+    x = layer.view(0)
+    wanted = list(layer.integers(1, "shape") or ())
+    if not layer.integer("allowzero", 0):
+        layer.require(
+            all(d != 0 or i < len(x.shape) for i, d in enumerate(wanted)), f"makes shape {wanted}"
+        )
+        wanted = [d or x.shape[i] for i, d in enumerate(wanted)]
+    if wanted.count(-1) == 1:
+        known = -math.prod(wanted)
+        layer.require(known > 0 and _size(x) % known == 0, f"makes shape {wanted} of {_size(x)}")
+        wanted[wanted.index(-1)] = _size(x) // known
+    _give_reshaped(layer, x, tuple(wanted))
+
+
+def flatten(layer: Layer) -> None:
+    x = layer.view(0)
+    axis = layer.integer("axis", 1)
+    axis = axis + len(x.shape) if axis < 0 else axis
+    layer.require(0 <= axis <= len(x.shape), f"axis {axis} of {len(x.shape)} dimensions")
+    _give_reshaped(layer, x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
+
+
+def squeeze(layer: Layer) -> None:
+    x = layer.view(0)
+    axes = layer.integers(1, "axes")
+    rank = len(x.shape)
+    gone = {layer.axis(a, rank) for a in axes} if axes is not None else set(range(rank))
+    if axes is not None:
+        layer.require(all(x.shape[a] == 1 for a in gone), f"drops axes {sorted(gone)} of {x.shape}")
+    left = tuple(n for i, n in enumerate(x.shape) if not (i in gone and n == 1))
+    _give_reshaped(layer, x, left)
+
+
+def unsqueeze(layer: Layer) -> None:
+    x = layer.view(0)
+    axes = layer.integers(1, "axes") or ()
+    rank = len(x.shape) + len(axes)
+    new = {layer.axis(a, rank) for a in axes}
+    layer.require(len(new) == len(axes), f"adds axes {list(axes)} twice")
+    left = iter(x.shape)
+    _give_reshaped(layer, x, tuple(1 if i in new else next(left) for i in range(rank)))
+
+
+def _size(x: View) -> int:
+    return math.prod(x.shape)
+
+
+def _give_reshaped(layer: Layer, x: View, shape: Shape) -> None:
+    layer.require(
+        math.prod(layer.sized(shape)) == _size(x), f"makes shape {list(shape)} of {_size(x)}"
+    )
+    found: Value | None = x.reshaped(shape)
+    if found is None:
+        found = layer.compacted(x, range(len(x.shape)))[0].reshaped(shape)
+    assert found is not None  # a dense one walks evenly through any axes
+    layer.give(found)

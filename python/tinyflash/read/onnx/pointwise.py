@@ -1,0 +1,215 @@
+"""Rules for operators that act on each element: functions, sums, products, softmax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.quantize.floatgraph.graph import Bounds, Factor, Weights
+from tinyflash.read.onnx.importing import Layer
+from tinyflash.read.onnx.views import View, dense
+
+Reals = npt.NDArray[np.floating]
+
+
+# ---- Functions of one input ---------------------------------------------------------------------
+
+
+def function(op: str) -> Callable[[Layer], None]:
+    """The rule of a function that needs nothing but its input."""
+    return lambda layer: layer.give(layer.each(op, layer.view(0)))
+
+
+def relu(layer: Layer) -> None:
+    _bound(layer, (0.0, math.inf))
+
+
+def clip(layer: Layer) -> None:
+    """Bounds from inputs, or from attributes in older opsets."""
+    low = _number(layer, 1) if layer.has(1) else layer.attribute("min", -math.inf)
+    high = _number(layer, 2) if layer.has(2) else layer.attribute("max", math.inf)
+    assert isinstance(low, float)
+    assert isinstance(high, float)
+    _bound(layer, (low, high))
+
+
+def maximum(layer: Layer) -> None:
+    """With one constant number."""
+    _bound(layer, (_number(layer, 1), math.inf))
+
+
+def minimum(layer: Layer) -> None:
+    _bound(layer, (-math.inf, _number(layer, 1)))
+
+
+def _bound(layer: Layer, bounds: Bounds) -> None:
+    layer.require(
+        bounds[0] < bounds[1] and bounds[0] <= 0 <= bounds[1],
+        f"bounds {bounds[0]:.3g} and {bounds[1]:.3g}; a range with 0 in it is supported",
+    )
+    layer.give(layer.each("identity", layer.view(0), bounds=bounds))
+
+
+def _number(layer: Layer, position: int) -> float:
+    data = layer.constant(position).data
+    layer.require(data.size == 1 and data.dtype.kind in "fiu", f"input {position} is no number")
+    return float(data.ravel()[0])
+
+
+def leaky_relu(layer: Layer) -> None:
+    _leaky(layer, layer.real("alpha", 0.01))
+
+
+def prelu(layer: Layer) -> None:
+    """With one slope for all channels."""
+    slopes = layer.floats(1).ravel()
+    layer.require(
+        len(slopes) > 0 and bool((slopes == slopes[0]).all()),
+        "has a slope for each channel; one for all is supported",
+    )
+    _leaky(layer, float(slopes[0]))
+
+
+def _leaky(layer: Layer, alpha: float) -> None:
+    layer.require(alpha >= 0, f"slope {alpha:.3g}; 0 or more is supported")
+    layer.give(layer.each("leaky_relu", layer.view(0), Factor(alpha)))
+
+
+def hard_sigmoid(layer: Layer) -> None:
+    """The line alpha x + beta between 0 and 1."""
+    alpha, beta = np.array([layer.real("alpha", 0.2)]), np.array([layer.real("beta", 0.5)])
+    layer.give(layer.each("identity", affine(layer, layer.view(0), alpha, beta), bounds=(0, 1)))
+
+
+def swish(layer: Layer) -> None:
+    """The product of x and its logistic."""
+    x = layer.view(0)
+    layer.require(layer.real("alpha", 1.0) == 1, "alpha other than 1 is not supported")
+    gate = layer.each("logistic", x)
+    shape = layer.to.shapes[x.tensor]
+    layer.give(View(layer.emit("mul", [x.tensor, gate.tensor], shape), x.axes))
+
+
+def negate(layer: Layer) -> None:
+    layer.give(affine(layer, layer.view(0), np.array([-1.0]), np.zeros(1)))
+
+
+def softmax(layer: Layer) -> None:
+    """Over one axis, which is put last."""
+    x = layer.view(0)
+    rank = len(x.shape)
+    axis = layer.axis(layer.integer("axis", -1 if layer.opset >= 13 else 1), rank)
+    layer.require(
+        layer.opset >= 13 or math.prod(x.shape[axis + 1 :]) == 1,
+        "is over several axes; one is supported",
+    )
+    order = (*(i for i in x.order if i != axis), axis)
+    held, _ = layer.compacted(x, order)
+    layer.require(x.shape[axis] < 512, f"has {x.shape[axis]} classes; 511 are supported")
+    layer.give(layer.each("softmax", held, Factor(1.0)))
+
+
+# ---- Functions of two inputs --------------------------------------------------------------------
+
+
+def affine(layer: Layer, x: View, factor: Reals, term: Reals) -> View:
+    """The sum factor * x + term; both broadcast to x and vary at most along its channels."""
+    with np.errstate(over="ignore"):
+        w, b = (a.astype(np.float32) for a in np.broadcast_arrays(factor, term))
+    layer.require(
+        bool(np.isfinite(w).all() and np.isfinite(b).all()), "works with infinite numbers"
+    )
+    layer.require(w.size > 0, "works with an empty constant")
+    held, w = _channels(layer, x, w)
+    _, b = _channels(layer, held, b)
+    weights = Weights(w, b)
+    return layer.each("scale", held, weights=weights)
+
+
+def _channels(layer: Layer, x: View, row: Reals) -> tuple[View, Reals]:
+    """X, held such that `row` is along its tensor's last dimension; the row."""
+    shape = (1,) * (len(x.shape) - row.ndim) + row.shape
+    varying = [i for i, n in enumerate(shape) if n > 1]
+    if not varying:
+        return x, row.reshape(1)
+    fits = len(shape) == len(x.shape) and all(shape[i] == x.shape[i] for i in varying)
+    layer.require(
+        fits and len(varying) == 1,
+        f"constant of shape {list(row.shape)} with {list(x.shape)}; one number, or one for each "
+        "channel, is supported",
+    )
+    axis = varying[0]
+    last = layer.to.shapes[x.tensor][-1]
+    if not (len(x.axes[axis]) == 1 and x.axes[axis][0].stride == 1 and last == x.shape[axis]):
+        x, _ = layer.compacted(x, (*(i for i in x.order if i != axis), axis))
+    return x, row.reshape(-1)
+
+
+def add(layer: Layer) -> None:
+    _sum(layer, 1.0, 1.0)
+
+
+def subtract(layer: Layer) -> None:
+    _sum(layer, 1.0, -1.0)
+
+
+def _sum(layer: Layer, first: float, second: float) -> None:
+    """The sum first * a + second * b, of a map and constants, or of two maps."""
+    for position, factor, other in ((0, first, second), (1, second, first)):
+        if layer.is_constant(1 - position):
+            term = other * layer.floats(1 - position)
+            layer.give(affine(layer, layer.view(position), np.array([factor]), term))
+            return
+    a, b = layer.view(0), layer.view(1)
+    if second < 0:
+        b = affine(layer, b, np.array([-1.0]), np.zeros(1))
+    layer.require(
+        a.shape == b.shape, f"joins shapes {list(a.shape)} and {list(b.shape)}, which must be equal"
+    )
+    shape = layer.to.shapes[a.tensor]
+    layer.give(View(layer.emit("add", [a.tensor, layer.held_as(b, a, shape)], shape), a.axes))
+
+
+def multiply(layer: Layer) -> None:
+    """The product of a map and a constant, of two maps, or of a map and one row of it."""
+    for position in (0, 1):
+        if layer.is_constant(1 - position):
+            factor = layer.floats(1 - position)
+            layer.give(affine(layer, layer.view(position), factor, np.zeros(1)))
+            return
+    a, b = layer.view(0), layer.view(1)
+    if math.prod(a.shape) < math.prod(b.shape):
+        a, b = b, a
+    padded = b.reshaped((1,) * (len(a.shape) - len(b.shape)) + b.shape)
+    assert padded is not None  # dimensions of one
+    shape = layer.to.shapes[a.tensor]
+    whole = padded.shape == a.shape
+    row = layer.held_as(padded, a, shape) if whole else _row(layer, a, padded)
+    layer.give(View(layer.emit("mul", [a.tensor, row], shape), a.axes))
+
+
+def _row(layer: Layer, a: View, b: View) -> str:
+    """A tensor of b that meets a's rows one by one."""
+    varying = [i for i, n in enumerate(b.shape) if n > 1]
+    layer.require(
+        len(a.shape) == len(b.shape) and all(b.shape[i] == a.shape[i] for i in varying),
+        f"joins shapes {list(a.shape)} and {list(b.shape)}",
+    )
+    target = dense("", b.shape, a.order)
+    layer.require(
+        all(target.axes[i] == a.axes[i] for i in varying),
+        f"joins shapes {list(a.shape)} and {list(b.shape)}; one number for each channel is "
+        "supported, as of squeeze and excite",
+    )
+    sizes = [b.shape[i] for i in a.order if b.shape[i] > 1] or [1]
+    return layer.held_as(b, target, (1, *sizes))
+
+
+def divide(layer: Layer) -> None:
+    """By a constant."""
+    divisor = layer.floats(1).astype(np.float64)
+    layer.require(bool((divisor != 0).all()), "divides by zero")
+    layer.give(affine(layer, layer.view(0), 1 / divisor, np.zeros(1)))

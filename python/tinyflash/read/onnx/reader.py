@@ -1,0 +1,170 @@
+"""Reader of ONNX models: a float network, with the scales of those that are quantised already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tinyflash.errors import ModelError, printable
+from tinyflash.quantize.floatgraph import FloatGraph, Source
+from tinyflash.quantize.floatgraph.simplify import simplify
+from tinyflash.read.onnx import codings, file, maps, pointwise, weighted
+from tinyflash.read.onnx.file import OnnxInput, OnnxModel, OnnxNode
+from tinyflash.read.onnx.folding import fold
+from tinyflash.read.onnx.importing import Constant, Importer, Layer
+from tinyflash.read.onnx.views import View, channels_last, dense
+
+Rule = Callable[[Layer], None]
+T = TypeVar("T")
+
+_RULES: dict[str, Rule] = {
+    "Add": pointwise.add,
+    "AveragePool": maps.average_pool,
+    "BatchNormalization": weighted.batch_norm,
+    "Clip": pointwise.clip,
+    "Concat": maps.concatenate,
+    "Conv": weighted.conv,
+    "DequantizeLinear": codings.dequantize,
+    "Div": pointwise.divide,
+    "Dropout": maps.same,
+    "Flatten": maps.flatten,
+    "Gemm": weighted.gemm,
+    "GlobalAveragePool": maps.global_average,
+    "GlobalMaxPool": maps.global_max,
+    "HardSigmoid": pointwise.hard_sigmoid,
+    "HardSwish": pointwise.function("hard_swish"),
+    "Identity": maps.same,
+    "LeakyRelu": pointwise.leaky_relu,
+    "MatMul": weighted.matmul,
+    "Max": pointwise.maximum,
+    "MaxPool": maps.max_pool,
+    "Min": pointwise.minimum,
+    "Mul": pointwise.multiply,
+    "Neg": pointwise.negate,
+    "PRelu": pointwise.prelu,
+    "Pad": maps.pad,
+    "QuantizeLinear": codings.quantize,
+    "ReduceMean": maps.reduce_mean,
+    "ReduceSum": maps.reduce_sum,
+    "Relu": pointwise.relu,
+    "Reshape": maps.reshape,
+    "Sigmoid": pointwise.function("logistic"),
+    "Softmax": pointwise.softmax,
+    "Squeeze": maps.squeeze,
+    "Sub": pointwise.subtract,
+    "Swish": pointwise.swish,
+    "Tanh": pointwise.function("tanh"),
+    "Transpose": maps.transpose,
+    "Unsqueeze": maps.unsqueeze,
+}
+_LOOPS = ("If", "Loop", "Scan", "SequenceMap")
+# What reads maps channels first, and what may stand between it and the network's input.
+_READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
+_KEEPS_AXES = (
+    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Mul", "Pad",
+    "QuantizeLinear", "Sub",
+)  # fmt: skip
+
+
+def read_onnx(path: Path) -> FloatGraph:
+    """The network of an ONNX file in float, simplified, channels last."""
+    return _import(str(path), file.load(path))
+
+
+def parse_onnx(content: bytes, name: str) -> FloatGraph:
+    """The network of an ONNX model in memory."""
+    return _import(name, file.parse(content, name, name, None))
+
+
+def _import(name: str, model: OnnxModel) -> FloatGraph:
+    importer = Importer(name, model)
+    _open_input(importer)
+    importer.values.update({k: Constant(v) for k, v in model.constants.items()})
+    for node in model.nodes:
+        layer = Layer(importer, node)
+        if node.op in _LOOPS:
+            layer.fail("is a loop or a branch, which is not supported; export without it")
+        layer.require(not node.unusual, f"has {node.unusual}, which is not supported")
+        if fold(layer):
+            continue
+        if node.op not in _RULES:
+            layer.fail(f"is not supported; supported are {', '.join(sorted(_RULES))}")
+        _RULES[node.op](layer)
+    return simplify(_closed(importer))
+
+
+def _open_input(to: Importer) -> None:
+    """The network's input; what the model reads as maps, channels first, is put channels last."""
+    given = _only(to, to.model.inputs, "input")
+    if given.dtype != "float32":
+        raise ModelError(
+            f"{to.file}: input {printable(given.name)} is {given.dtype}; float32 is supported"
+        )
+    shape = _shape(to, given)
+    if len(shape) > 2 and _is_map(to.model, given.name):
+        order = (0, *range(2, len(shape)), 1)
+        held, view = tuple(shape[i] for i in order), channels_last("input", shape)
+    else:
+        order = tuple(range(len(shape)))
+        held, view = shape, dense("input", shape)
+    if len(held) == 3:
+        held = (1, 1, *held[1:])
+    to.source = Source("input", shape[1:], tuple(i - 1 for i in order[1:]), held)
+    to.values[given.name] = view
+    to.shapes["input"] = held
+
+
+def _shape(to: Importer, given: OnnxInput) -> tuple[int, ...]:
+    """The input's shape with a batch of 1."""
+    where = f"{to.file}: input {printable(given.name)}"
+    if not 2 <= len(given.shape) <= 4:
+        raise ModelError(
+            f"{where} has {len(given.shape)} dimensions; 2 to 4 are supported, a batch first"
+        )
+    batch, *sides = given.shape
+    if isinstance(batch, int) and batch not in (0, 1):
+        raise ModelError(f"{where} has a batch of {batch}; export with a batch of 1")
+    if not all(isinstance(d, int) and 0 < d < 2**16 for d in sides):
+        raise ModelError(
+            f"{where} has shape {list(given.shape)}; only the batch may be left open, export with "
+            "fixed sides below 65536"
+        )
+    return (1, *(int(d) for d in sides))
+
+
+def _is_map(model: OnnxModel, name: str) -> bool:
+    """Whether the first operators that have to know the axes of the input take it for a map."""
+    names, found = {name}, False
+    for node in model.nodes:
+        if names.isdisjoint(node.inputs):
+            continue
+        if node.op in _KEEPS_AXES:
+            names.update(node.outputs)
+        elif node.op in _READS_MAPS:
+            found = True
+        elif node.op != "Shape":
+            return False
+    return found
+
+
+def _closed(to: Importer) -> FloatGraph:
+    output = _only(to, to.model.outputs, "output")
+    value = to.values.get(output)
+    if not isinstance(value, View) or not to.nodes:
+        raise ModelError(
+            f"{to.file}: its output {printable(output)!r} does not come from its input"
+        )
+    end = Layer(
+        to, OnnxNode(len(to.model.nodes), "output", printable(output), (output,), (), {}, "")
+    )
+    moved = any(len(axis) > 1 for axis in value.axes)  # flattened from maps held otherwise
+    held, _ = end.compacted(value, range(len(value.shape)) if moved else value.order)
+    assert to.source is not None
+    return FloatGraph(to.model.name, to.source, tuple(to.nodes), held.tensor, to.codings)
+
+
+def _only(to: Importer, found: tuple[T, ...], what: str) -> T:
+    if len(found) != 1:
+        raise ModelError(f"{to.file}: has {len(found)} {what}s; exactly one is supported")
+    return found[0]

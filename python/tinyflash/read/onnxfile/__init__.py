@@ -1,1 +1,0 @@
-"""ONNX models: from the file to a float network, a rule per operator."""

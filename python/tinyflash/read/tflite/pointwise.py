@@ -1,0 +1,190 @@
+"""Rules for operators that act on each element: sums, tables, softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, Number, SoftmaxAttrs, Tensor
+from tinyflash.quantize import tables
+from tinyflash.quantize.tables import Coding, Operand, Table
+from tinyflash.read.tflite.importing import Layer, Shape
+from tinyflash.read.tflite.windows import fused_clip
+
+_BYTES = ("INT8", "UINT8")
+
+
+# ---- Functions of one input ---------------------------------------------------------------------
+
+_TABLES: dict[str, Callable[[Layer, Coding, Coding], Table]] = {
+    "QUANTIZE": lambda _, x, y: tables.requantize(x, y),
+    "RELU": lambda _, x, y: tables.relu(x, y),
+    "RELU6": lambda _, x, y: tables.relu6(x, y),
+    "LEAKY_RELU": lambda layer, x, y: tables.leaky_relu(x, y, float(layer.option("Alpha"))),
+    "LOGISTIC": lambda _, x, y: tables.logistic(x, y),
+    "TANH": lambda _, x, y: tables.tanh(x, y),
+    "HARD_SWISH": lambda _, x, y: tables.hard_swish(x, y),
+}
+
+
+def lookup(layer: Layer) -> None:
+    """A function of one element, as a table of 256 bytes."""
+    layer.count(1)
+    types = _BYTES if layer.operator.code == "QUANTIZE" else ("INT8",)
+    x = layer.activation(0, types)
+    layer.typed(layer.flat_output, types)
+    alpha = float(layer.option("Alpha")) if layer.operator.code == "LEAKY_RELU" else 0.0
+    attrs = LookupAttrs(layer.operator.code.lower(), alpha)
+    _emit_lookup(layer, x, _TABLES[layer.operator.code], attrs)
+
+
+def _emit_lookup(
+    layer: Layer,
+    x: Tensor,
+    function: Callable[[Layer, Coding, Coding], Table],
+    attrs: LookupAttrs,
+) -> None:
+    position = int(attrs.number is not None and attrs.number.first)
+    flat, y = layer.flat_input(position), layer.flat_output
+    layer.require(
+        layer.shape(flat) == layer.shape(y),
+        f"input shape {list(flat.shape)}, output shape {list(y.shape)}",
+    )
+    try:
+        table = function(layer, layer.coding(flat), layer.coding(y))
+    except ValueError as error:
+        layer.fail(str(error))
+    inputs = {"x": x, "table": layer.constant_tensor("table", table)}
+    layer.emit("lookup", inputs, attrs)
+
+
+def softmax(layer: Layer) -> None:
+    """Softmax over the last dimension."""
+    layer.count(1)
+    x = layer.activation(0)
+    flat, y = layer.flat_input(0), layer.flat_output
+    shape = layer.shape(flat)
+    layer.require(shape == layer.shape(y) and bool(shape), "changes the shape")
+    quant = layer.quant(y)
+    layer.require(
+        (quant.scale[0], quant.zero) == (1 / 256, -128),
+        "needs output scale 1/256 and zero point -128",
+    )
+    layer.require(shape[-1] < 512, f"has {shape[-1]} classes; 511 are supported")
+    beta = float(layer.option("Beta"))
+    try:
+        table = tables.softmax_exponentials(layer.quant(flat).scale[0], beta)
+    except ValueError as error:
+        layer.fail(str(error))
+    inputs = {"x": x, "table": layer.constant_tensor("table", table)}
+    layer.emit("softmax", inputs, SoftmaxAttrs(beta))
+
+
+# ---- Functions of two inputs --------------------------------------------------------------------
+
+Arithmetic = Callable[[Operand, Operand, Coding, Clip], Table]
+
+
+def add(layer: Layer) -> None:
+    """The sum of two maps of one shape; one of them may be a constant that broadcasts."""
+    if _scalar_position(layer) is not None:
+        _with_scalar(layer, tables.add)
+        return
+    shape = layer.shape(layer.flat_output)
+    operands = [_operand(layer, i, shape) for i in (0, 1)]
+    layer.require(any(t.data is None for t in operands), "has no input computed at run time")
+    flats = layer.flat_input(0), layer.flat_input(1), layer.flat_output
+    try:
+        tables.check_sum(*(layer.quant(flat).scale[0] for flat in flats))
+    except ValueError as error:
+        layer.fail(str(error))
+    layer.emit("add", {"a": operands[0], "b": operands[1]}, ClipAttrs(fused_clip(layer)))
+
+
+def sub(layer: Layer) -> None:
+    """The difference to or from one constant number."""
+    _with_scalar(layer, tables.subtract)
+
+
+def mul(layer: Layer) -> None:
+    """The product of two maps of one shape, of a map and one row for all its rows, or of a map and
+    a constant number."""
+    if _scalar_position(layer) is not None:
+        _with_scalar(layer, tables.multiply)
+        return
+    shape = layer.shape(layer.flat_output)
+    first = 0 if layer.shape(layer.flat_input(0)) == shape else 1
+    layer.require(
+        layer.shape(layer.flat_input(first)) == shape,
+        f"neither input has the output's shape {list(shape)}",
+    )
+    a, b = (_factor(layer, position, shape) for position in (first, 1 - first))
+    layer.require(a.data is None or b.data is None, "has no input computed at run time")
+    try:
+        flats = layer.flat_input(0), layer.flat_input(1), layer.flat_output
+        tables.check_product(*(layer.quant(flat).scale[0] for flat in flats))
+    except ValueError as error:
+        layer.fail(str(error))
+    layer.emit("mul", {"a": a, "b": b}, ClipAttrs(fused_clip(layer)))
+
+
+def _factor(layer: Layer, position: int, shape: Shape) -> Tensor:
+    """One operand of a product: a whole map, or the row that each row of the other one meets."""
+    found = layer.shape(layer.flat_input(position))
+    row = found
+    while row[:1] == (1,):
+        row = row[1:]
+    layer.require(
+        len(row) <= len(shape) and row == shape[len(shape) - len(row) :],
+        f"input shape {list(found)} is neither the output's, {list(shape)}, nor a row of it "
+        "such as one number per channel",
+    )
+    if layer.is_constant(position):
+        return layer.constant_operand(position)
+    return layer.activation(position)
+
+
+def _scalar_position(layer: Layer) -> int | None:
+    """Which input is a constant of one element; None if neither is."""
+    layer.count(2)
+    found = (i for i in (1, 0) if layer.is_constant(i) and layer.constant(i).size == 1)
+    return next(found, None)
+
+
+def _with_scalar(layer: Layer, arithmetic: Arithmetic) -> None:
+    position = _scalar_position(layer)
+    if position is None:
+        layer.fail("is supported with one constant number as the other input")
+    x, flat = layer.activation(1 - position), layer.flat_input(position)
+    layer.typed(flat, ("INT8",))
+    stored = layer.constant(position).astype(np.int64).ravel()
+    operand, clip = layer.coding(flat).operand(stored), fused_clip(layer)
+    number = Number(int(stored[0]), layer.quant(flat), first=position == 0)
+
+    def function(_: Layer, x: Coding, y: Coding) -> Table:
+        operands = (operand, x.operand()) if number.first else (x.operand(), operand)
+        return arithmetic(*operands, y, clip)
+
+    code = layer.operator.code.lower()
+    _emit_lookup(layer, x, function, LookupAttrs(code, _slope(code, number), clip, number))
+
+
+def _slope(code: str, number: Number) -> float:
+    """The derivative of a sum, a difference or a product by the input that is no constant."""
+    if code == "mul":
+        return (number.stored - number.quant.zero) * number.quant.scale[0]
+    return -1.0 if code == "sub" and number.first else 1.0
+
+
+def _operand(layer: Layer, position: int, shape: Shape) -> Tensor:
+    flat = layer.flat_input(position)
+    found = layer.shape(flat)
+    if not layer.is_constant(position):
+        layer.require(found == shape, f"input shape {list(found)}, output shape {list(shape)}")
+        return layer.activation(position)
+    fits = len(found) <= len(shape) and all(
+        d in (1, full) for d, full in zip(found[::-1], shape[::-1], strict=False)
+    )
+    layer.require(fits, f"constant of shape {list(found)} does not broadcast to {list(shape)}")
+    return layer.constant_operand(position, shape)

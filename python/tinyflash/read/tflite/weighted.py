@@ -1,0 +1,138 @@
+"""Rules for layers with weights: convolution, depthwise convolution, fully connected."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.graph import DenseAttrs, Quant, Tensor, WindowAttrs
+from tinyflash.quantize.tables import check_rescaling
+from tinyflash.quantize.windows import output_size
+from tinyflash.read.tflite.importing import Layer
+from tinyflash.read.tflite.windows import fused_clip, window
+
+_INT32_MAX = 2**31 - 1
+
+
+def conv2d(layer: Layer) -> None:
+    """Convolution, in groups where the weights have fewer channels than the input."""
+    layer.count(3, 2)
+    x, weights = layer.activation(0), _weights(layer, 4)
+    height, width, channels = layer.map_shape(layer.flat_input(0))
+    out, kernel_h, kernel_w, depth = weights.shape
+    groups = channels // depth
+    layer.require(
+        channels % depth == 0 and out % groups == 0,
+        f"weights {list(weights.shape)} do not fit {channels} input channels in equal groups",
+    )
+    sliding = window(layer, (kernel_h, kernel_w), (height, width))
+    layer.require(
+        layer.map_shape(layer.flat_output) == (*output_size(sliding, (height, width)), out),
+        f"output shape {list(layer.flat_output.shape)} does not follow from the input's",
+    )
+    inputs = {"x": x, "w_frozen": _constant(layer, weights, axis=0)}
+    _add_bias(layer, inputs, out, terms=kernel_h * kernel_w * depth)
+    layer.emit("conv2d", inputs, WindowAttrs(sliding, fused_clip(layer), groups=groups))
+
+
+def depthwise(layer: Layer) -> None:
+    """Depthwise convolution; an output channel per input channel, or several."""
+    layer.count(3, 2)
+    x, weights = layer.activation(0), _weights(layer, 4)
+    height, width, channels = layer.map_shape(layer.flat_input(0))
+    one, kernel_h, kernel_w, out = weights.shape
+    layer.require(
+        one == 1 and out % channels == 0,
+        f"weights {list(weights.shape)} do not fit {channels} input channels",
+    )
+    sliding = window(layer, (kernel_h, kernel_w), (height, width))
+    layer.require(
+        layer.map_shape(layer.flat_output) == (*output_size(sliding, (height, width)), out),
+        f"output shape {list(layer.flat_output.shape)} does not follow from the input's",
+    )
+    inputs = {"x": x, "w_frozen": _constant(layer, weights[0], axis=2, file_axis=3)}
+    _add_bias(layer, inputs, out, terms=kernel_h * kernel_w)
+    layer.emit("depthwise", inputs, WindowAttrs(sliding, fused_clip(layer)))
+
+
+def fully_connected(layer: Layer) -> None:
+    """Fully connected; any leading dimensions are rows."""
+    layer.count(3, 2)
+    x, weights = layer.activation(0), _weights(layer, 2)
+    out, depth = weights.shape
+    layer.require(not layer.option("WeightsFormat", 0), "shuffled weights are not supported")
+    layer.require(x.size % depth == 0, f"input of {x.size} elements, weights for {depth}")
+    shape = layer.shape(layer.flat_output)
+    layer.require(
+        bool(shape) and shape[-1] == out and math.prod(shape) == x.size // depth * out,
+        f"output shape {list(shape)} does not follow from the input's",
+    )
+    inputs = {"x": x, "w_frozen": _constant(layer, weights, axis=0)}
+    _check_bias_scale(layer)
+    _add_bias(layer, inputs, out, terms=depth)
+    layer.emit("fully_connected", inputs, DenseAttrs(fused_clip(layer)))
+
+
+def _weights(layer: Layer, rank: int) -> npt.NDArray[np.int8]:
+    flat = layer.flat_input(1)
+    layer.typed(flat, ("INT8",))
+    shape = layer.shape(flat)
+    layer.require(len(shape) == rank, f"weights of shape {list(shape)}, expected {rank} dimensions")
+    return layer.constant(1).astype(np.int8)
+
+
+def _constant(
+    layer: Layer, weights: npt.NDArray[np.int8], axis: int, file_axis: int | None = None
+) -> Tensor:
+    """The weights in the graph's layout; `axis` is that of the output channels."""
+    flat = layer.flat_input(1)
+    scales, out = layer.scales(flat), weights.shape[axis]
+    expected = axis if file_axis is None else file_axis
+    layer.require(not any(flat.zeros), "weights have a zero point; only 0 is supported")
+    layer.require(len(scales) in (1, out), f"{len(scales)} weight scales for {out} channels")
+    layer.require(
+        len(scales) == 1 or flat.axis == expected,
+        f"weights quantised along dimension {flat.axis}, expected {expected}",
+    )
+    _check_multipliers(layer, scales)
+    return layer.constant_tensor("w", weights, Quant(scales, 0, axis), flat.index)
+
+
+def _check_multipliers(layer: Layer, scales: tuple[float, ...]) -> None:
+    x = layer.quant(layer.flat_input(0)).scale[0]
+    y = layer.quant(layer.flat_output).scale[0]
+    try:
+        check_rescaling(x * max(scales) / y)
+    except ValueError as error:
+        layer.fail(str(error))
+
+
+def _check_bias_scale(layer: Layer) -> None:
+    """Fully connected layers must hold input scale * weight scale as the bias scale, as in TFLM."""
+    if not layer.has_input(2):
+        return
+    bias, weight = layer.flat_input(2), layer.scales(layer.flat_input(1))
+    if len(weight) > 1 or not bias.scales:
+        return
+    product = layer.quant(layer.flat_input(0)).scale[0] * weight[0]
+    difference = abs(product - layer.scales(bias)[0])
+    layer.require(
+        difference <= 0.02 * layer.quant(layer.flat_output).scale[0],
+        f"bias scale {bias.scales[0]:.3g} is not input scale times weight scale, {product:.3g}",
+    )
+
+
+def _add_bias(layer: Layer, inputs: dict[str, Tensor], out: int, terms: int) -> None:
+    """Adds the bias, bounded so that no sum of `terms` products leaves int32 (SPEC 6.5)."""
+    limit = _INT32_MAX - 255 * 128 * terms
+    layer.require(limit > 0, f"sums {terms} products, more than an int32 holds")
+    if not layer.has_input(2):
+        return
+    flat = layer.flat_input(2)
+    layer.typed(flat, ("INT32",))
+    bias = layer.constant(2)
+    layer.require(bias.shape == (out,), f"bias of shape {list(bias.shape)} for {out} channels")
+    bounded = np.clip(bias.astype(np.int64), -limit, limit).astype(np.int32)
+    inputs["b"] = layer.constant_tensor("b", bounded, source=flat.index)

@@ -1,0 +1,6 @@
+"""A model on a board, emulated or real, reached over a serial line."""
+
+from tinyflash.runtime.device.protocol import Info
+from tinyflash.runtime.device.session import DeviceSession
+
+__all__ = ["DeviceSession", "Info"]

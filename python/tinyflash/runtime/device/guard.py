@@ -1,0 +1,79 @@
+"""The guard of a device, over its link (PROTOCOL.md, "Guard")."""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import NamedTuple
+
+from tinyflash.errors import LinkError
+from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.protocol import Type
+from tinyflash.runtime.guard import GuardReport, Score
+
+_ACTION = struct.Struct("<B")
+_HOLD = struct.Struct("<BI")  # action, label
+_BEGIN = struct.Struct("<BII")  # action, interval, tolerance
+_REPLY = struct.Struct("<IIIIIiIi")
+
+
+class Action(IntEnum):
+    """What GUARD is to do."""
+
+    TELL = 0
+    CLEAR = 1
+    HOLD = 2
+    BEGIN = 3
+    FINISH = 4
+
+
+class Reply(NamedTuple):
+    """To every action: room for samples, samples, evaluations, roll-backs, scores."""
+
+    room: int
+    samples: int
+    evaluations: int
+    rollbacks: int
+    last_correct: int
+    last_margin: int
+    best_correct: int
+    best_margin: int
+
+    @property
+    def report(self) -> GuardReport:
+        last = Score(self.last_correct, self.last_margin)
+        best = Score(self.best_correct, self.best_margin)
+        return GuardReport(self.samples, self.evaluations, self.rollbacks, last, best)
+
+
+class RemoteGuard:
+    """Speaks GUARD. timeout: seconds until an evaluation must have ended."""
+
+    def __init__(self, link: Link, timeout: float) -> None:
+        self._link, self._timeout = link, timeout
+
+    def clear(self, samples: int) -> None:
+        """Forgets all samples; LinkError if there is no room for so many new ones."""
+        room = self._ask(_ACTION.pack(Action.CLEAR)).room
+        if samples > room:
+            raise LinkError(
+                f"the device has room for {room} held-out samples, not for {samples}; "
+                f"build its firmware with --guard {samples}"
+            )
+
+    def hold(self, label: int) -> None:
+        """Takes the sample that was sent as held out."""
+        self._ask(_HOLD.pack(Action.HOLD, label))
+
+    def begin(self, every: int, tolerance: int) -> GuardReport:
+        return self._ask(_BEGIN.pack(Action.BEGIN, every, tolerance)).report
+
+    def report(self) -> GuardReport:
+        return self._ask(_ACTION.pack(Action.TELL)).report
+
+    def finish(self) -> GuardReport:
+        return self._ask(_ACTION.pack(Action.FINISH)).report
+
+    def _ask(self, body: bytes) -> Reply:
+        reply = self._link.command(Type.GUARD, body, timeout=self._timeout)
+        return Reply(*_REPLY.unpack(reply))

@@ -1,0 +1,189 @@
+"""Commands and replies over a serial line: timeouts, repetition, and what to say when all fails."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+import serial
+
+from tinyflash.errors import LinkError
+from tinyflash.runtime.device import protocol
+from tinyflash.runtime.device.frames import Decoder, Frame, encode
+from tinyflash.runtime.device.protocol import Type
+
+BAUD_RATE = 115200
+_POLL_S = 0.05  # the longest wait in one read
+_PATIENCE_S = 1.0
+_DYING_S = 0.5
+
+
+# From offset and count of a WANT to the body of a ROWS frame: those bytes, or the first of them.
+Serve = Callable[[int, int], bytes]
+
+
+class Port(Protocol):
+    """What a Link needs of pyserial."""
+
+    def read(self, size: int) -> bytes: ...
+
+    def write(self, data: bytes) -> object: ...
+
+    def close(self) -> None: ...
+
+    @property
+    def in_waiting(self) -> int: ...
+
+
+def open_port(url: str, baud_rate: int = BAUD_RATE) -> Port:
+    """A serial port by name ("/dev/ttyACM0") or URL ("socket://host:port")."""
+    try:
+        port: Port = serial.serial_for_url(url, baudrate=baud_rate, timeout=_POLL_S)
+    except (serial.SerialException, OSError, ValueError) as error:
+        raise LinkError(f"{url} cannot be opened: {error}") from error
+    return port
+
+
+class Link:
+    """One command at a time; each is executed by the device exactly once, however often it travels.
+
+    why_dead: says why the other end is gone, if it is. patience: seconds without a reply after
+    which a command is sent again; then twice as many.
+    """
+
+    def __init__(
+        self,
+        port: Port,
+        why_dead: Callable[[], str | None] = lambda: None,
+        patience: float = _PATIENCE_S,
+    ) -> None:
+        self._port = port
+        self._why_dead = why_dead
+        self._patience = patience
+        self._decoder = Decoder()
+        self._arrived: deque[Frame] = deque()
+        self._sequence = 0
+        self.repeated = 0  # commands that had to be sent again
+
+    def close(self) -> None:
+        self._port.close()
+
+    def open_session(self, timeout: float) -> bytes:
+        """HELLO, until the device answers; it may still be starting. Returns the reply's body."""
+        self._sequence = 0
+        return self._exchange(Frame(Type.HELLO, 0), timeout, starting=True)
+
+    def command(
+        self,
+        kind: Type,
+        body: bytes = b"",
+        timeout: float = 10.0,
+        serve: Serve | None = None,
+    ) -> bytes:
+        """Sends a command; returns the body of its reply, without the status, which was good.
+
+        serve: answers the device's WANTs while it executes the command; from each on it has
+        `timeout` seconds again.
+        """
+        self._sequence = self._sequence % 255 + 1  # 0 is HELLO's
+        return self._exchange(Frame(kind, self._sequence, body), timeout, serve=serve)
+
+    def _exchange(
+        self, frame: Frame, timeout: float, starting: bool = False, serve: Serve | None = None
+    ) -> bytes:
+        end = time.monotonic() + timeout
+        wait = self._patience
+        self._write(encode(frame))
+        while time.monotonic() < end:
+            answer = self._await(frame, min(end, time.monotonic() + wait), starting)
+            if answer is None:
+                self.repeated += 1
+                wait *= 2
+                self._write(encode(frame))
+            elif answer.type == Type.WANT:
+                self._serve(answer, serve)
+                end, wait = time.monotonic() + timeout, self._patience
+            else:
+                return _checked(answer)
+        if not starting:
+            raise LinkError(f"the board has not answered for {timeout:g} s; start it again")
+        raise LinkError(
+            f"no answer within {timeout:g} s; is the firmware of tinyflash running, and is this "
+            "its serial port?"
+        )
+
+    def _serve(self, want: Frame, serve: Serve | None) -> None:
+        if serve is None:
+            raise LinkError("the device asks for rows of a sample, and was given none")
+        self._write(encode(Frame(Type.ROWS, want.sequence, serve(*protocol.parse_want(want.body)))))
+
+    def _await(self, sent: Frame, end: float, starting: bool) -> Frame | None:
+        """The reply to `sent`, or a WANT on its behalf; None if it is time to send it again."""
+        expected = (sent.type | protocol.REPLY, Type.WANT)
+        while time.monotonic() < end:
+            self._arrived.extend(self._receive())
+            while self._arrived:
+                frame = self._arrived.popleft()
+                if frame.type in expected and frame.sequence == sent.sequence:
+                    return frame
+                _check_alive(frame)
+                if frame.type == Type.READY and not starting:
+                    raise LinkError("the device started anew and lost what it had learned")
+                if frame.type in (Type.READY, Type.NAK):
+                    return None
+        return None
+
+    def _receive(self) -> list[Frame]:
+        reason = self._why_dead()  # asked first: a dying device's last frame is then still read
+        try:
+            data = self._port.read(max(1, self._port.in_waiting))
+        except (serial.SerialException, OSError) as error:
+            raise self._lost(error) from error
+        if not data and reason is not None:
+            raise LinkError(reason)
+        return list(self._decoder.feed(data))
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._port.write(data)
+        except (serial.SerialException, OSError) as error:
+            for frame in self._last_words():
+                _check_alive(frame)
+            raise self._lost(error) from error
+
+    def _last_words(self) -> list[Frame]:
+        """What the other end sent before it was gone, if anything: why it stopped, perhaps."""
+        frames: list[Frame] = []
+        end = time.monotonic() + _DYING_S
+        with suppress(serial.SerialException, OSError):
+            while time.monotonic() < end and (data := self._port.read(self._port.in_waiting or 1)):
+                frames += self._decoder.feed(data)
+        return frames
+
+    def _lost(self, error: Exception) -> LinkError:
+        """Why the line is gone; it may be a moment before the other end is known to be dead."""
+        end = time.monotonic() + _DYING_S
+        while (reason := self._why_dead()) is None and time.monotonic() < end:
+            time.sleep(_POLL_S)
+        return LinkError(reason or f"the serial line is gone: {error}")
+
+
+def _check_alive(frame: Frame) -> None:
+    if frame.type == Type.FAULT:
+        raise LinkError(f"the device stopped: {protocol.fault_text(frame.body)}")
+    if frame.type == Type.REFUSAL:
+        raise LinkError(f"the device refuses to run, {protocol.refusal_text(frame.body)}")
+
+
+def _checked(reply: Frame) -> bytes:
+    """The body behind a good status."""
+    status, body = reply.body[:1], reply.body[1:]
+    if status != b"\0":
+        text = (
+            protocol.STATUS_TEXT.get(status[0], f"says {status[0]}") if status else "says nothing"
+        )
+        raise LinkError(f"the device {text}")
+    return body

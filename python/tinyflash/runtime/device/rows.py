@@ -1,0 +1,29 @@
+"""A sample that a device asks for by rows, while it works on it (PROTOCOL.md, "Rows")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyflash.errors import LinkError
+from tinyflash.runtime.device import coding, protocol
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The sample of one run. room: bytes of data that a frame holds."""
+
+    sample: coding.Bytes
+    shape: tuple[int, ...]
+    room: int
+
+    def serve(self, offset: int, count: int) -> bytes:
+        """The body of a ROWS frame: as much of what is wanted as it holds, coded by itself."""
+        if not 0 < count <= len(self.sample) - offset:
+            raise LinkError(
+                f"the device asks for {count} bytes at {offset} of a sample of {len(self.sample)}; "
+                "build and flash its firmware again"
+            )
+        wanted = self.sample[offset : offset + count]
+        chunk = next(coding.chunks(wanted, self.shape, self.room))
+        head = protocol.ROWS_HEAD.pack(chunk.group, chunk.stride, offset, chunk.count)
+        return head + chunk.data

@@ -1,0 +1,254 @@
+"""A model on a device, as a Session: like the one on the host, bit for bit."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from tinyflash.errors import DataError, LinkError
+from tinyflash.factor import factor
+from tinyflash.runtime.device import coding, protocol
+from tinyflash.runtime.device.guard import RemoteGuard
+from tinyflash.runtime.device.link import Link, open_port
+from tinyflash.runtime.device.protocol import FRAME_OVERHEAD, Info, Purpose, Space, Type
+from tinyflash.runtime.device.rows import Rows
+from tinyflash.runtime.guard import GuardReport, check_judged, check_settings
+from tinyflash.runtime.schedule import Schedule
+from tinyflash.runtime.session import Counters, Int8Array, Labels, Outcome, check_learns_from
+
+_START_S = 20.0  # until a device must have answered the first HELLO
+_RUN_S = 60.0  # until an inference or a training step must have ended
+_COUNTED_RUN_S = 300.0  # the same, in an emulator that counts its instructions
+
+
+class Emulated(Protocol):
+    """A running emulator, as a session sees it: boards.Emulator.
+
+    url: of its serial line. counted: its clock counts instructions, so it takes its time.
+    """
+
+    url: str
+    counted: bool
+
+    def why_dead(self) -> str | None:
+        """What ended it; None while it runs."""
+
+
+class DeviceSession:
+    """The model that runs on a board. A context manager; close() ends the link, not the model.
+
+    target: an emulator that runs, the name of a serial port, a URL that pyserial knows, or a Link.
+    program_hash: of the program the board must be running; None takes any.
+    last_ticks: of the board's clock, that the last inference or training step took.
+    """
+
+    def __init__(self, target: Emulated | str | Link, program_hash: int | None = None) -> None:
+        self._link = _link(target)
+        counted = not isinstance(target, str | Link) and target.counted
+        self._run_s = _COUNTED_RUN_S if counted else _RUN_S
+        try:
+            self.info: Info = protocol.parse_info(self._link.open_session(_START_S))
+            _check_model(self.info, program_hash)
+        except BaseException:
+            self.close()
+            raise
+        self._guard = RemoteGuard(self._link, self._run_s)
+        self.last_ticks = 0
+
+    def close(self) -> None:
+        self._link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---- Session ----
+
+    def infer(self, x: Int8Array) -> Int8Array:
+        reply = self._run(x, Purpose.INFER, Type.INFER)
+        (self.last_ticks,) = protocol.TICKS.unpack_from(reply)
+        output = reply[protocol.TICKS.size :]
+        output += self._read(Space.OUTPUT, len(output), self.info.output_bytes)
+        return np.frombuffer(output, np.int8).copy()
+
+    def train_step(self, x: Int8Array, label: int, rate: float | None = None) -> Outcome:
+        check_learns_from(self.info.target_bytes, target=False)
+        self._check_label(label)
+        return self._train(x, _train_body(label, rate))
+
+    def train_on_target(
+        self, x: Int8Array, target: Int8Array, rate: float | None = None
+    ) -> Outcome:
+        check_learns_from(self.info.target_bytes, target=True)
+        body = _train_body(0, rate)
+        self._send_sample(target, Purpose.TARGET)
+        return self._train(x, body)
+
+    def _train(self, x: Int8Array, body: bytes) -> Outcome:
+        reply = self._run(x, Purpose.TRAIN, Type.TRAIN, body)
+        self.last_ticks, predicted, probability, error = protocol.TRAIN_REPLY.unpack(reply)
+        return Outcome(predicted, probability / 2**15, error)
+
+    def set_schedule(self, schedule: Schedule, done: int = 0) -> None:
+        rate, drop = schedule.highest, schedule.drop
+        factors = (rate.mantissa, rate.exponent, drop.mantissa, drop.exponent)
+        numbers = (schedule.steps, schedule.warmup, done, schedule.code, schedule.drops)
+        self._link.command(Type.SCHEDULE, protocol.SCHEDULE.pack(*factors, *numbers))
+
+    def start_guard(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> GuardReport:
+        check_judged(self.info.target_bytes)
+        check_settings(len(x), len(y), every, tolerance)
+        for label in y.tolist():
+            self._check_label(label)
+        self._guard.clear(len(x))
+        for sample, label in zip(x, y.tolist(), strict=True):
+            self._send_sample(sample, Purpose.HELD_OUT)
+            self._guard.hold(label)
+        return self._guard.begin(every, tolerance)
+
+    def guard_report(self) -> GuardReport:
+        return self._guard.report()
+
+    def finish_guard(self) -> GuardReport:
+        return self._guard.finish()
+
+    def counters(self) -> Counters:
+        return Counters.of(self.state)
+
+    def reset(self) -> None:
+        self._link.command(Type.RESET)
+
+    @property
+    def weights(self) -> bytes:
+        return self._read(Space.WEIGHTS, 0, self.info.weights_bytes)
+
+    @weights.setter
+    def weights(self, data: bytes) -> None:
+        self.restore(weights=data)
+
+    @property
+    def state(self) -> bytes:
+        return self._read(Space.STATE, 0, self.info.state_bytes)
+
+    @state.setter
+    def state(self, data: bytes) -> None:
+        self.restore(state=data)
+
+    # ---- More than a Session ----
+
+    def restore(self, weights: bytes | None = None, state: bytes | None = None) -> None:
+        """Writes weights, state or both back, all or nothing: until the last byte has come
+        undamaged the device refuses to run, and says so even to another host."""
+        named = {Space.WEIGHTS: weights, Space.STATE: state}
+        parts = {space: data for space, data in named.items() if data is not None}
+        sizes = {Space.WEIGHTS: self.info.weights_bytes, Space.STATE: self.info.state_bytes}
+        for space, data in parts.items():
+            if len(data) != sizes[space]:
+                raise DataError(
+                    f"{space.name.lower()} of {len(data)} bytes; the device has {sizes[space]}"
+                )
+        spaces = sum(1 << space for space in parts)
+        self._link.command(Type.RESTORE, protocol.RESTORE.pack(self.info.hash, spaces))
+        for space, data in parts.items():
+            self._write(space, data)
+        crc = zlib.crc32(b"".join(parts.values()))
+        self._link.command(Type.COMMIT, protocol.COMMIT.pack(crc))
+
+    @property
+    def stack_high_water(self) -> int:
+        """The deepest the device's stack has been since it started, in bytes."""
+        return self._device_counters()[2]
+
+    @property
+    def frames_damaged(self) -> int:
+        """Frames that the device received damaged and dropped since it started."""
+        return self._device_counters()[3]
+
+    # ---- In pieces ----
+
+    def _run(self, x: Int8Array, purpose: Purpose, kind: Type, body: bytes = b"") -> bytes:
+        """INFER or TRAIN, with its sample: sent before, or by rows as the device asks for them."""
+        if not self.info.row_bytes:
+            self._send_sample(x, purpose)
+            return self._link.command(kind, body, self._run_s)
+        rows = Rows(self._checked(x, purpose), x.shape, self._room(protocol.ROWS_HEAD.size))
+        return self._link.command(kind, body, self._run_s, rows.serve)
+
+    def _device_counters(self) -> tuple[int, ...]:
+        return protocol.COUNTERS_REPLY.unpack(self._link.command(Type.COUNTERS))
+
+    def _check_label(self, label: int) -> None:
+        if not 0 <= label < self.info.classes:
+            raise DataError(
+                f"label {label} is not below {self.info.classes}, the number of classes"
+            )
+
+    def _room(self, head: int) -> int:
+        """Bytes of data that a frame has room for behind `head` bytes."""
+        return self.info.frame_bytes - FRAME_OVERHEAD - head
+
+    def _checked(self, x: Int8Array, purpose: Purpose) -> coding.Bytes:
+        """The bytes of a sample or a target, if the device takes such."""
+        is_target = purpose is Purpose.TARGET
+        size = self.info.target_bytes if is_target else self.info.input_bytes
+        if x.dtype != np.int8 or x.size != size:
+            what = "target" if is_target else "sample"
+            raise DataError(f"a {what} of {x.size} {x.dtype}; the device takes {size} int8")
+        return np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+
+    def _send_sample(self, x: Int8Array, purpose: Purpose) -> None:
+        sample = self._checked(x, purpose)
+        room = self._room(protocol.SAMPLE_HEAD.size)
+        for chunk in coding.chunks(sample, x.shape, room):
+            head = (purpose, chunk.group, chunk.stride, chunk.offset, chunk.count)
+            self._link.command(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(*head) + chunk.data)
+
+    def _read(self, space: Space, start: int, end: int) -> bytes:
+        room = self._room(1)  # behind the status
+        pieces = []
+        for offset in range(start, end, room):
+            body = protocol.READ.pack(space, offset, min(room, end - offset))
+            pieces.append(self._link.command(Type.READ, body))
+        return b"".join(pieces)
+
+    def _write(self, space: Space, data: bytes) -> None:
+        room = self._room(protocol.WRITE_HEAD.size)
+        for offset in range(0, len(data), room):
+            head = protocol.WRITE_HEAD.pack(space, offset)
+            self._link.command(Type.WRITE, head + data[offset : offset + room])
+
+
+def _train_body(label: int, rate: float | None) -> bytes:
+    if rate is None:
+        return protocol.TRAIN_SCHEDULED.pack(label)
+    if not math.isfinite(rate) or rate < 0:
+        raise DataError(f"learning rate {rate} is not a number from 0 up")
+    as_factor = factor(rate)
+    return protocol.TRAIN.pack(label, as_factor.mantissa, as_factor.exponent)
+
+
+def _link(target: Emulated | str | Link) -> Link:
+    if isinstance(target, Link):
+        return target
+    if isinstance(target, str):
+        return Link(open_port(target))
+    return Link(open_port(target.url), target.why_dead)
+
+
+def _check_model(info: Info, program_hash: int | None) -> None:
+    if program_hash is not None and info.hash != program_hash:
+        raise LinkError(
+            f"the device runs {info.model!r} with hash {info.hash:08x}, not the program with hash "
+            f"{program_hash:08x}; build and flash it again"
+        )

@@ -1,0 +1,79 @@
+"""Defines the extension module: the C library itself, compiled for the host, called through cffi.
+
+The declarations are read from the public headers, so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cffi import FFI
+
+# Relative to the root of the source tree, which is where a build runs.
+HEADERS = ("tinyflash.h", "ops.h")
+INCLUDE = Path("include/tinyflash")
+_INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
+KERNEL_SETS = ("ref",)
+# Addresses of kernels, by name, for tables that are made in memory.
+_OP = re.compile(r"^TINY_OP\((\w+)\);", re.MULTILINE)
+
+
+def with_included(names: Iterable[str]) -> list[str]:
+    """The text of headers in INCLUDE, each once and behind those that it includes."""
+    texts: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name not in texts:
+            text = (INCLUDE / name).read_text(encoding="utf-8")
+            for other in _INCLUDED.findall(text):
+                add(other)
+            texts[name] = text
+
+    for name in names:
+        add(name)
+    return list(texts.values())
+
+
+def declarations(headers: list[str]) -> str:
+    """What cffi needs of the headers: no comments, no preprocessor."""
+    text = "\n".join(headers)
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    text = _OP.sub(
+        r"void tiny_op_\1(const void *record, void *const *buffers, tiny_band band);", text
+    )
+    text = text.replace("TINY_OP_BUFFERS]", "8]")
+    return re.sub(r"^#(?:[^\n]*\\\n)*[^\n]*$", "", text, flags=re.MULTILINE)
+
+
+def sources() -> list[str]:
+    """The library's files, with the kernel sets that this computer runs."""
+    return [str(path) for path in _shared()["library_sources"](Path(), KERNEL_SETS)]
+
+
+def _shared() -> dict[str, Any]:
+    """tinyflash.sources, which cannot be imported: tinyflash is only being built."""
+    return runpy.run_path(str(Path(__file__).parents[2] / "sources.py"))
+
+
+def builder() -> FFI:
+    """The extension as cffi compiles it; TINYFLASH_CFLAGS adds options, say for a sanitizer."""
+    ffi = FFI()
+    ffi.cdef(declarations(with_included(HEADERS)))
+    ffi.set_source(
+        "tinyflash.runtime.host._tinyflash",
+        '#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"',
+        sources=sources(),
+        include_dirs=["include", "lib"],
+        extra_compile_args=["-std=c99", "-O3", *os.environ.get("TINYFLASH_CFLAGS", "").split()],
+    )
+    return ffi
+
+
+def ffi() -> FFI:
+    """What setup.py names: called there, so that importing this file does no work."""
+    return builder()

@@ -1,0 +1,50 @@
+"""The library's guard on the host, with memory of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.runtime.guard import GuardReport, Score
+from tinyflash.runtime.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
+from tinyflash.runtime.session import Int8Array
+
+
+class NativeGuard:
+    """Owns a `tiny_guard` over a `tiny_session`. `error`: what tiny_guard_begin said; 0: begun."""
+
+    def __init__(
+        self, session: Any, x: Int8Array, y: npt.NDArray[np.uint16], every: int, tolerance: int
+    ) -> None:
+        self._session = session
+        size = lib.tiny_guard_bytes(session.model)
+        self._alive = [
+            ffi.new("uint8_t[]", np.ascontiguousarray(x).tobytes()),
+            ffi.new("uint16_t[]", y.tolist()),
+            ffi.new("uint8_t[]", size),
+        ]
+        samples, labels, snapshot = self._alive
+        self._guard = ffi.new("tiny_guard *")
+        self._guard.held_out = {"samples": samples, "labels": labels, "count": len(y)}
+        self._guard.snapshot, self._guard.snapshot_bytes = snapshot, size
+        self._guard.interval, self._guard.tolerance = every, tolerance
+        self.error = int(lib.tiny_guard_begin(self._guard, session))
+
+    def watch(self) -> None:
+        """After each training step."""
+        lib.tiny_guard_watch(self._guard, self._session)
+
+    def finish(self) -> None:
+        lib.tiny_guard_finish(self._guard, self._session)
+
+    def report(self) -> GuardReport:
+        guard = self._guard
+        return GuardReport(
+            samples=guard.held_out.count,
+            evaluations=guard.evaluations,
+            rollbacks=guard.rollbacks,
+            last=Score(guard.last.correct, guard.last.margin),
+            best=Score(guard.best.correct, guard.best.margin),
+        )

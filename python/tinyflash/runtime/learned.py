@@ -1,0 +1,117 @@
+"""What a model learned, as a file: its trained bytes under the hash of the model they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from tinyflash.arrays import load_arrays
+from tinyflash.errors import DataError
+from tinyflash.files import write_atomically
+from tinyflash.program import Program, Space
+from tinyflash.runtime.session import Session
+from tinyflash.runtime.state import unpack
+
+_LARGEST = 64 << 20  # bytes
+_ARRAYS = ("hash", "state", "weights")
+_EXPONENTS = range(-40, 16)  # of scales (SPEC 5.1)
+_RATE_EXPONENTS = range(-512, 512)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """WEIGHTS and STATE: with both, training goes on as if it had never stopped."""
+
+    hash: int
+    weights: bytes
+    state: bytes
+
+    @staticmethod
+    def of(session: Session, program: Program) -> Learned:
+        """What `session`, which runs `program`, has learned so far."""
+        return Learned(program.hash, session.weights, session.state)
+
+    def restore(self, session: Session) -> None:
+        """Gives it back to a session of the same program."""
+        session.weights = self.weights
+        session.state = self.state
+
+
+def save_learned(path: Path, learned: Learned) -> None:
+    """An .npz file: hash, and weights and state as bytes."""
+    arrays: dict[str, Any] = {
+        "hash": np.uint32(learned.hash),
+        "weights": np.frombuffer(learned.weights, np.uint8),
+        "state": np.frombuffer(learned.state, np.uint8),
+    }
+
+    def write(file: BinaryIO) -> None:
+        np.savez(file, **arrays)
+
+    write_atomically(path, write)
+
+
+def load_learned(path: Path, program: Program) -> Learned:
+    """Reads such a file, and makes sure that it belongs to `program`."""
+    learned = _read(path)
+    sizes = (len(learned.weights), len(learned.state))
+    if learned.hash != program.hash or sizes != (len(program.weights), len(program.state)):
+        raise DataError(
+            f"{path} belongs to another model or scheme "
+            f"(hash {learned.hash:08x}, this one has {program.hash:08x})"
+        )
+    wrong = _impossible_state(learned.state, program) or _impossible_weight(learned, program)
+    if wrong is not None:
+        raise DataError(f"{path} is damaged: {wrong}; start from another file, or anew")
+    return learned
+
+
+def _read(path: Path) -> Learned:
+    expected = "a whole file of learned weights"
+    arrays = load_arrays(path, _LARGEST, expected)
+    if isinstance(arrays, dict) and arrays.keys() >= {*_ARRAYS}:
+        found, state, weights = (arrays[name] for name in _ARRAYS)
+        if found.shape == () and found.dtype.kind in "iu":
+            return Learned(int(found), weights.tobytes(), state.tobytes())
+    raise DataError(f"{path} is not {expected}")
+
+
+def _impossible_state(state: bytes, program: Program) -> str | None:
+    """What in STATE no training leaves behind; the kernels rely on its ranges."""
+    (head, scales), (compiled, _) = unpack(state), unpack(program.state)
+    if head.scale_count != compiled.scale_count:
+        return f"{head.scale_count} scales of gradients, the model has {compiled.scale_count}"
+    if 0 < head.rate_mantissa < 2**15 or head.rate_exponent not in _RATE_EXPONENTS:
+        return f"a learning rate of {head.rate_mantissa} * 2^{head.rate_exponent}"
+    if max(head.label, head.predicted) >= max(1, program.classes):
+        return f"labels {head.label} and {head.predicted}, the model has {program.classes} classes"
+    for index, scale in enumerate(scales):
+        if scale.exponent not in _EXPONENTS or scale.peak < 0:
+            return f"scale {index} has exponent {scale.exponent}, peak {scale.peak}"
+    return None
+
+
+def _impossible_weight(learned: Learned, program: Program) -> str | None:
+    """A weight of -128 that was not compiled so: an update ends at -127 (SPEC 6.4)."""
+    found, compiled = (np.frombuffer(b, np.int8) for b in (learned.weights, program.weights))
+    for start, end in int8_spans(program):
+        lowest = (found[start:end] == -128) & (compiled[start:end] != -128)
+        if lowest.any():
+            return f"weight {start + int(np.argmax(lowest))} is -128"
+    return None
+
+
+def int8_spans(program: Program) -> list[tuple[int, int]]:
+    """Where in WEIGHTS the int8 weights are; the rest, biases and what optimisers remember, may
+    hold any number. Weights are the first trained buffer of their update's row (ops.h)."""
+    trained: dict[int, bool] = {}
+    for row in program.train:
+        if row.kernel.endswith("_update"):
+            spaces = [b.offset for b in row.buffers if b is not None and b.space is Space.WEIGHTS]
+            trained |= {at: i == 0 and row.kernel != "bias_update" for i, at in enumerate(spaces)}
+    starts = sorted(trained)
+    ends = [*starts[1:], len(program.weights)]
+    return [(a, b) for a, b in zip(starts, ends, strict=False) if trained[a]]

@@ -1,0 +1,112 @@
+"""What a trained or running model looks like from outside, on the host and on a device alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.errors import DataError
+from tinyflash.runtime.guard import GuardReport
+from tinyflash.runtime.schedule import Schedule
+from tinyflash.runtime.state import unpack
+
+Int8Array = npt.NDArray[np.int8]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one training step, as the forward pass saw the sample, before the update."""
+
+    predicted: int
+    probability: float  # that the network gave to the label, in [0, 1]
+    error: int = 0  # of losses with a target, which have no label: SPEC 4.8
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Health of a training run: SPEC 4.3, 5, 6.4."""
+
+    step: int
+    weights_saturated: int
+    updates_skipped: int
+    exponents: tuple[int, ...]
+    gradients_saturated: tuple[int, ...]
+
+    @staticmethod
+    def of(state: bytes) -> Counters:
+        """From the bytes of STATE."""
+        header, scales = unpack(state)
+        return Counters(
+            step=header.step,
+            weights_saturated=header.weights_saturated,
+            updates_skipped=header.updates_skipped,
+            exponents=tuple(s.exponent for s in scales),
+            gradients_saturated=tuple(s.saturated for s in scales),
+        )
+
+
+def check_learns_from(target_bytes: int, *, target: bool) -> None:
+    """Refuses a label for a model that learns from targets, and the other way round."""
+    if target and not target_bytes:
+        raise DataError("the model learns from labels; train it with labels, or under another loss")
+    if not target and target_bytes:
+        raise DataError(
+            f"the model learns from targets of {target_bytes} elements; train it with targets"
+        )
+
+
+class Session(Protocol):
+    """A model bound to memory: `HostSession` and `DeviceSession` behave alike, bit for bit.
+
+    x is a sample in stored integers, any shape, `input_bytes` elements.
+    """
+
+    def infer(self, x: Int8Array) -> Int8Array:
+        """The stored output, flat."""
+
+    def train_step(self, x: Int8Array, label: int, rate: float | None = None) -> Outcome:
+        """One step of gradient descent on one sample, in place; rate None: the schedule's."""
+
+    def train_on_target(
+        self, x: Int8Array, target: Int8Array, rate: float | None = None
+    ) -> Outcome:
+        """The same for a model that learns from targets, `target_bytes` stored elements each."""
+
+    def set_schedule(self, schedule: Schedule, done: int = 0) -> None:
+        """From now on the rates of a schedule, of which `done` steps are behind. It follows the
+        training step counter: a restored state is at its old place in the schedule."""
+
+    def start_guard(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> GuardReport:
+        """Evaluates held-out samples now and every so many training steps, keeps the best weights,
+        and goes back to them once more than `tolerance` samples are lost (SPEC 9). Not for a model
+        that learns from targets."""
+
+    def guard_report(self) -> GuardReport:
+        """What the guard has seen so far."""
+
+    def finish_guard(self) -> GuardReport:
+        """Evaluates, leaves the best weights, and ends the guard."""
+
+    def counters(self) -> Counters:
+        """Counters since the start."""
+
+    def reset(self) -> None:
+        """Back to the compiled weights and state."""
+
+    @property
+    def weights(self) -> bytes:
+        """The WEIGHTS space; assign to restore it."""
+
+    @weights.setter
+    def weights(self, data: bytes) -> None: ...
+
+    @property
+    def state(self) -> bytes:
+        """The STATE space; assign to restore it."""
+
+    @state.setter
+    def state(self, data: bytes) -> None: ...

@@ -1,0 +1,87 @@
+"""Between a model's own input and output types and the bytes that the network computes with.
+
+Float conversions are those of TensorFlow Lite's QUANTIZE and DEQUANTIZE, bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.errors import DataError, InternalError
+from tinyflash.graph import Port
+from tinyflash.runtime.session import Int8Array
+
+Numbers = npt.NDArray[Any]
+
+
+def encode(port: Port, x: npt.ArrayLike) -> Int8Array:
+    """Samples [n, ...] in the port's own units -> stored bytes [n, ...], of the same shape.
+
+    uint8 stays the raw byte. Numbers of other types are taken if every one fits.
+    """
+    samples = _numbers(port, x)
+    if port.dtype == "float32":
+        return _quantize(port, samples)
+    limits = np.iinfo(port.dtype)
+    _refuse(samples, (samples < limits.min) | (samples > limits.max), f"beyond {port.dtype}")
+    if samples.dtype.kind == "f":
+        _refuse(samples, samples != np.trunc(samples), f"no {port.dtype}, as the model reads")
+    return samples.astype(port.dtype).view(np.int8)
+
+
+def decode(port: Port, raw: npt.ArrayLike) -> npt.NDArray[np.float32 | np.int8 | np.uint8]:
+    """Stored bytes, any shape -> the port's own type: floats where the model hands out floats."""
+    stored = np.asarray(raw, np.int8)
+    if port.dtype == "uint8":
+        return stored.view(np.uint8)
+    if port.dtype == "int8":
+        return stored
+    scale, zero = _coding(port)
+    real = scale * (stored.astype(np.float64) - zero)
+    return real.astype(np.float32)
+
+
+def _coding(port: Port) -> tuple[float, int]:
+    if port.quant is None:
+        raise InternalError(f"port {port.tensor}: float without a scale")
+    return port.quant.scale[0], port.quant.zero
+
+
+def _numbers(port: Port, x: npt.ArrayLike) -> Numbers:
+    """The samples as an array of finite numbers, of the port's shape after the first axis."""
+    try:
+        samples = np.asarray(x)
+    except ValueError as error:
+        raise DataError(f"samples are not an array of numbers: {error}") from error
+    if samples.dtype.kind not in "buif":
+        raise DataError(f"samples are {samples.dtype}; the model reads {port.dtype} numbers")
+    wanted = port.shape[1:]
+    if samples.ndim == 0 or samples.shape[1:] != wanted:
+        expected = ", ".join(str(d) for d in ("samples", *wanted))
+        raise DataError(f"samples have shape {samples.shape}; the model reads ({expected})")
+    if samples.dtype.kind == "f":
+        _refuse(samples, ~np.isfinite(samples), "not a finite number")
+    return samples
+
+
+def _refuse(samples: Numbers, wrong: npt.NDArray[np.bool_], reason: str) -> None:
+    """Raises for the first number that is wrong, saying where it stands."""
+    if wrong.any():
+        first = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+        place = ", ".join(str(int(i)) for i in first)
+        raise DataError(f"samples[{place}] is {samples[first]}: {reason}")
+
+
+def _quantize(port: Port, samples: Numbers) -> Int8Array:
+    """Round(real / scale) + zero: division in float32, halves away from zero, clamped."""
+    scale, zero = _coding(port)
+    with np.errstate(over="ignore"):
+        real = samples.astype(np.float32)
+        ratio = np.clip(real / np.float32(scale), -1024, 1024)
+    whole = np.trunc(ratio)
+    rounded = whole + np.sign(ratio) * (np.abs(ratio - whole) >= 0.5)
+    stored: Int8Array = np.clip(rounded.astype(np.int32) + zero, -128, 127).astype(np.int8)
+    return stored

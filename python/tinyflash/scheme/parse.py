@@ -1,0 +1,165 @@
+"""The scheme file (TOML): which weights and biases a model trains, and how.
+
+    head = 2                    # replace the classifier by a new one of 2 classes, or outputs
+    loss = "cross_entropy"      # or "mean_squared_error", "binary_cross_entropy", towards targets
+    label_smoothing = 0.1       # of the cross-entropy
+    recompute = true            # what is cheap, where that makes the arena smaller
+    dead_channels = "keep"      # keeps channels that cannot learn; otherwise they are removed
+
+    [[update]]                  # rules apply in order; a later one overrides an earlier one
+    last = 18                   # the last 18 layers with weights, the classifier not counted
+    bias = true
+
+    [[update]]
+    last = 18
+    operator = "conv2d"         # of those, only convolutions
+    weights = 0.25              # the first quarter of their input channels; one with several
+                                # groups of channels takes 0.0 or 1.0
+
+    [[update]]
+    layers = ["conv2d_3"]       # by name, as `tinyflash inspect` prints them
+    weights = 1.0
+    rate = 0.5                  # multiplies the learning rate
+    channels = "largest"        # of the input channels not the first, but those of most weight
+
+    [rates]                     # the same for the classifier, and for all biases
+    head = 2.0
+    bias = 0.5
+
+    [optimizer]                 # how they move: optimizer.py
+    momentum = 0.9
+
+The classifier, the last layer with weights, is trained wholly unless a rule names it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from tinyflash import files
+from tinyflash.errors import SchemeError, printable
+from tinyflash.operators import WEIGHTED
+from tinyflash.scheme.loss import LOSSES, Loss
+from tinyflash.scheme.optimizer import Optimizer, Rates, check_rate
+from tinyflash.scheme.rules import Choice, DeadChannels, Rule, Scheme
+
+_LARGEST_FILE = 1 << 20  # bytes
+_SETTINGS = {"dead_channels", "head", "headroom", "label_smoothing", "loss", "recompute"}
+_KEYS = _SETTINGS | {"optimizer", "rates", "update"}
+_RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate", "channels"}
+
+T = TypeVar("T", Optimizer, Rates)
+
+
+def load_scheme(path: str | Path) -> Scheme:
+    """Reads a scheme file (TOML)."""
+    path = Path(path)
+    try:
+        text = files.read_bytes(path, _LARGEST_FILE).decode("utf-8")
+    except FileNotFoundError:
+        raise SchemeError(f"{path}: no such scheme file") from None
+    except OSError as error:
+        raise SchemeError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise SchemeError(f"{path}: cannot be read as text ({error})") from None
+    return parse_scheme(text, str(path))
+
+
+def parse_scheme(text: str, where: str = "scheme") -> Scheme:
+    """A scheme from the text of a scheme file; `where` opens every error line."""
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
+        raise SchemeError(f"{where}: not a TOML file: {error}") from None
+    _only(table, _KEYS, where)
+    rules = table.get("update", [])
+    if not isinstance(rules, list) or not all(isinstance(r, dict) for r in rules):
+        raise SchemeError(f"{where}: write rules as [[update]], one table each")
+    lowest = 1 if table.get("loss", "cross_entropy") != "cross_entropy" else 2
+    head = _integer(table, "head", where, low=lowest, high=65535)
+    headroom = _integer(table, "headroom", where, low=0, high=6)
+    parsed = tuple(_rule(r, f"{where}: update {i + 1}") for i, r in enumerate(rules))
+    optimizer, rates = _section(table, Optimizer, where), _section(table, Rates, where)
+    loss = _loss(table, where)
+    dead = table.get("dead_channels", "remove")
+    if dead not in get_args(DeadChannels):
+        raise SchemeError(f"{where}: dead_channels must be {' or '.join(get_args(DeadChannels))}")
+    again = table.get("recompute", False)
+    if not isinstance(again, bool):
+        raise SchemeError(f"{where}: recompute must be true or false")
+    margin = 1 if headroom is None else headroom
+    return Scheme(parsed, head, margin, loss, optimizer, rates, dead, again)
+
+
+def _section(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """[optimizer] or [rates]: the dataclass of that name checks its own ranges."""
+    name = kind.__name__.lower()
+    settings = table.get(name, {})
+    if not isinstance(settings, dict):
+        raise SchemeError(f"{where}: write [{name}] as a table")
+    _only(settings, {f.name for f in fields(kind)}, f"{where}: {name}")
+    try:
+        return kind(**settings)
+    except SchemeError as error:
+        raise SchemeError(f"{where}: {error}") from None
+
+
+def _loss(table: Mapping[str, Any], where: str) -> Loss:
+    kind, smoothing = table.get("loss", "cross_entropy"), table.get("label_smoothing", 0.0)
+    if kind not in LOSSES:
+        raise SchemeError(f"{where}: loss must be one of {', '.join(LOSSES)}")
+    if isinstance(smoothing, bool) or not isinstance(smoothing, int | float):
+        raise SchemeError(f"{where}: label_smoothing must be a number from 0 to below 1")
+    if not 0 <= smoothing < 1:
+        raise SchemeError(f"{where}: label_smoothing is {smoothing}; it is from 0 to below 1")
+    if smoothing and kind != "cross_entropy":
+        raise SchemeError(f"{where}: label_smoothing needs labels, which {kind} does not take")
+    return Loss(kind, float(smoothing))
+
+
+def _only(table: Mapping[str, Any], allowed: set[str], where: str) -> None:
+    for key in table:
+        if key not in allowed:
+            known = ", ".join(sorted(allowed))
+            raise SchemeError(f"{where}: unknown key {printable(key)!r}; known: {known}")
+
+
+def _rule(table: Mapping[str, Any], where: str) -> Rule:
+    _only(table, _RULE_KEYS, where)
+    layers = table.get("layers", [])
+    if not isinstance(layers, list) or not all(isinstance(name, str) for name in layers):
+        raise SchemeError(f"{where}: layers must be a list of layer names")
+    operator = table.get("operator")
+    if operator is not None and operator not in WEIGHTED:
+        raise SchemeError(f"{where}: operator must be one of {', '.join(WEIGHTED)}")
+    weights = table.get("weights")
+    if weights is not None and (
+        isinstance(weights, bool) or not isinstance(weights, int | float) or not 0 <= weights <= 1
+    ):
+        raise SchemeError(f"{where}: weights must be a ratio of input channels from 0 to 1")
+    bias = table.get("bias")
+    if bias is not None and not isinstance(bias, bool):
+        raise SchemeError(f"{where}: bias must be true or false")
+    rate = table.get("rate")
+    if rate is not None:
+        check_rate(rate, where)
+    channels = table.get("channels")
+    if channels is not None and channels not in get_args(Choice):
+        raise SchemeError(f"{where}: channels must be {' or '.join(get_args(Choice))}")
+    if weights is None and bias is None and rate is None and channels is None:
+        raise SchemeError(f"{where}: says none of weights, bias, rate and channels")
+    last = _integer(table, "last", where, low=0, high=1 << 20)
+    return Rule(tuple(layers), last, operator, weights, bias, rate, channels)
+
+
+def _integer(table: Mapping[str, Any], key: str, where: str, low: int, high: int) -> int | None:
+    value = table.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise SchemeError(f"{where}: {key} must be a whole number from {low} to {high}")
+    return value

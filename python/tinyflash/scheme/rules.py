@@ -1,0 +1,44 @@
+"""What a scheme says: rules for layers, and settings for the whole training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tinyflash.scheme.loss import CROSS_ENTROPY, Loss
+from tinyflash.scheme.optimizer import ALIKE, PLAIN, Optimizer, Rates
+
+DeadChannels = Literal["remove", "keep"]
+Choice = Literal["first", "largest"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Sets the ratio of trained input channels, whether the bias is trained, or what multiplies
+    the learning rate of both; None leaves it as it was."""
+
+    layers: tuple[str, ...] = ()
+    last: int | None = None
+    operator: str | None = None
+    weights: float | None = None
+    bias: bool | None = None
+    rate: float | None = None
+    channels: Choice | None = None
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A sparse update, and how its weights move.
+
+    head: classes of a new classifier. headroom: SPEC 5.3. dead_channels: what becomes of channels
+    that cannot learn. recompute: what is cheap, where that makes the arena smaller.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    head: int | None = None
+    headroom: int = 1
+    loss: Loss = CROSS_ENTROPY
+    optimizer: Optimizer = PLAIN
+    rates: Rates = ALIKE
+    dead_channels: DeadChannels = "remove"
+    recompute: bool = False

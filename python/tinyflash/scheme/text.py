@@ -1,0 +1,48 @@
+"""A scheme as the text of a scheme file, for people to go on from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+
+from tinyflash.scheme.loss import CROSS_ENTROPY
+from tinyflash.scheme.optimizer import Optimizer, Rates
+from tinyflash.scheme.rules import Rule, Scheme
+
+
+def scheme_text(scheme: Scheme, comment: str = "") -> str:
+    """TOML that `parse_scheme` reads as `scheme`; what stands at its default is left out."""
+    plain = Scheme()
+    lines = [f"# {line}" for line in comment.splitlines()]
+    if scheme.head is not None:
+        lines.append(f"head = {scheme.head}")
+    if scheme.headroom != plain.headroom:
+        lines.append(f"headroom = {scheme.headroom}")
+    if scheme.loss.kind != CROSS_ENTROPY.kind:
+        lines.append(f"loss = {_value(scheme.loss.kind)}")
+    if scheme.loss.smoothing:
+        lines.append(f"label_smoothing = {_value(scheme.loss.smoothing)}")
+    if scheme.dead_channels != plain.dead_channels:
+        lines.append(f"dead_channels = {_value(scheme.dead_channels)}")
+    if scheme.recompute:
+        lines.append("recompute = true")
+    for rule in scheme.rules:
+        lines += ["", "[[update]]", *_settings(rule, Rule())]
+    for name, section, default in (
+        ("rates", scheme.rates, Rates()),
+        ("optimizer", scheme.optimizer, Optimizer()),
+    ):
+        if section != default:
+            lines += ["", f"[{name}]", *_settings(section, default)]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _settings(table: Rule | Rates | Optimizer, default: Rule | Rates | Optimizer) -> list[str]:
+    """`key = value` of every field that is not at its default."""
+    values = ((f.name, getattr(table, f.name)) for f in fields(table))
+    return [f"{key} = {_value(v)}" for key, v in values if v != getattr(default, key)]
+
+
+def _value(value: object) -> str:
+    """Numbers, texts, truths, lists of texts: as in JSON, which leaves one character as it is."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

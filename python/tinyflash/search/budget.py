@@ -1,0 +1,148 @@
+"""The largest scheme that fits a budget of SRAM, of a ladder of simple ones.
+
+A rung trains the biases of the last n layers, and a fraction of their input channels; a depthwise
+layer trains its biases alone. Of all n and FRACTIONS, the rung is chosen that trains the most bytes
+of weights and biases among those that fit: arena, trained weights, state, firmware and stack. For
+each fraction the total grows with n, so the largest n is found by bisection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tinyflash.boards import Board
+from tinyflash.boards.fits import measure
+from tinyflash.compiler import Prepared, compile_uncalibrated
+from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.errors import SchemeError
+from tinyflash.graph import Node
+from tinyflash.layers import groups_of, last_layer, out_channels, weight_of
+from tinyflash.scheme import Rule, Scheme, resolve
+
+FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The rung that was taken, as a scheme, and what it trains and takes."""
+
+    scheme: Scheme
+    last: int
+    fraction: float
+    trained_bytes: int
+    sram_bytes: int
+
+
+@dataclass(frozen=True)
+class _Ladder:
+    """All rungs for one network. base: what they share, a network, its head and its loss."""
+
+    base: Prepared
+    body: tuple[Node, ...]  # layers that can be trained, the last one first
+
+    def scheme(self, last: int, fraction: float) -> Scheme:
+        rules = [Rule(last=last, weights=fraction, bias=True)] if last else []
+        chosen = self.body[:last]
+        if fraction and any(node.op == "depthwise" for node in chosen):
+            rules.append(Rule(last=last, operator="depthwise", weights=0.0))
+        whole = tuple(n.name for n in chosen if groups_of(n) > 1) if fraction < 1 else ()
+        if fraction and whole:  # layers in groups train all of their weights or none
+            rules.append(Rule(layers=whole, weights=0.0))
+        return replace(scheme_of(self.base), rules=tuple(rules))
+
+    def trained(self, last: int, fraction: float) -> int:
+        """Bytes of weights and biases."""
+        updates = resolve(self.scheme(last, fraction), self.base.forward)
+        layers = {node.name: node for node in self.base.forward.nodes if node.operator.weighted}
+        total = 0
+        for name, update in updates.items():
+            node = layers[name]
+            weights = sum(self.base.forward.tensors[w].size for w in weight_of(node))
+            total += weights * update.kept // update.channels
+            total += 4 * out_channels(self.base.forward, node) if update.bias else 0
+        return total
+
+
+def scheme_of(prepared: Prepared) -> Scheme:
+    assert prepared.scheme is not None
+    return prepared.scheme
+
+
+def choose_scheme(
+    base: Prepared,
+    board: Board,
+    budget: int,
+    row_source: bool = False,
+    tried: Callable[[str], None] = lambda _: None,
+) -> Choice:
+    """The largest rung within `budget` bytes of SRAM; `tried` is called before each compilation.
+
+    base: a network under a scheme without rules. Raises SchemeError if not even the classifier
+    alone fits.
+    """
+    if scheme_of(base).rules:
+        raise SchemeError(
+            "scheme: has [[update]] rules, which a budget chooses itself; leave out one of the two"
+        )
+    ladder = _ladder(base)
+
+    def compiled(last: int, fraction: float) -> int:
+        tried(f"last {last}, {fraction:g} of the channels")
+        rung = base.under(ladder.scheme(last, fraction))
+        raw = compile_uncalibrated(rung, row_source=row_source, kernels=board.kernels)
+        return measure(raw.program, board).sram_bytes
+
+    best = _choice(ladder, 0, 0.0, compiled(0, 0.0))
+    if best.sram_bytes > budget:
+        raise SchemeError(
+            f"budget: {budget:,} bytes of SRAM are {best.sram_bytes - budget:,} too few to train "
+            f"the classifier alone on {board.name}; raise it, or take a smaller model"
+        )
+    rest = best.sram_bytes - best.trained_bytes  # which no rung has less of
+
+    def total(last: int, fraction: float) -> int:
+        least = rest + ladder.trained(last, fraction)
+        return least if least > budget else compiled(last, fraction)
+
+    for fraction in FRACTIONS:
+        best = _climbed(ladder, fraction, budget, total, best)
+    return best
+
+
+def _ladder(base: Prepared) -> _Ladder:
+    forward, scheme = base.forward, scheme_of(base)
+    full = differentiate(forward, scheme.headroom, scheme.loss)
+    reached = {node.layer for node in full.nodes if node.operator.updates}
+    body = [n for n in forward.nodes if n.operator.weighted and n is not last_layer(forward)]
+    trainable: list[Node] = []
+    for node in reversed(body):
+        if node.name not in reached:
+            break
+        trainable.append(node)
+    return _Ladder(base, tuple(trainable))
+
+
+def _choice(ladder: _Ladder, last: int, fraction: float, total: int) -> Choice:
+    trained = ladder.trained(last, fraction)
+    return Choice(ladder.scheme(last, fraction), last, fraction, trained, total)
+
+
+def _climbed(
+    ladder: _Ladder, fraction: float, budget: int, total: Callable[[int, float], int], best: Choice
+) -> Choice:
+    """The highest rung of one fraction within the budget, if it trains more than `best`."""
+    top = len(ladder.body)
+    better = (n for n in range(1, top + 1) if ladder.trained(n, fraction) > best.trained_bytes)
+    low = next(better, None)
+    if low is None or (needed := total(low, fraction)) > budget:
+        return best
+    best = _choice(ladder, low, fraction, needed)
+    while low < top:
+        middle = (low + top + 1) // 2
+        needed = total(middle, fraction)
+        if needed <= budget:
+            low, best = middle, _choice(ladder, middle, fraction, needed)
+        else:
+            top = middle - 1
+    return best

@@ -1,0 +1,134 @@
+"""What would lower the arena's peak: each idea tried on the plan, and told with what it brings.
+
+An idea takes buffers away, or makes them smaller; the rest stays as it is. So it says how high the
+arena would at least still be, and a new plan may do better or a little worse. Feeding the input row
+by row changes the order of everything, and is planned anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tinyflash.compiler.lower.program import Planned
+from tinyflash.compiler.passes.source import with_source
+from tinyflash.compiler.plan import NONE, Placement, plan
+from tinyflash.graph import Graph, Node
+from tinyflash.show.report.timeline import filled, highest
+
+MOST = 4  # ideas worth reading
+
+
+@dataclass(frozen=True)
+class Idea:
+    """Something to do, and which buffers it changes to how many bytes."""
+
+    text: str
+    sizes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """An idea with the arena's peak after it."""
+
+    text: str
+    peak_bytes: int
+
+
+def advise(planned: Planned) -> tuple[Advice, ...]:
+    """The ideas that lower the peak, best first."""
+    placements = planned.plan.placements
+    before = highest(filled(placements))
+    tried = [Advice(idea.text, highest(filled(placements, idea.sizes))) for idea in _ideas(planned)]
+    tried += _by_rows(planned)
+    useful = sorted((a for a in tried if a.peak_bytes < before), key=lambda a: a.peak_bytes)
+    return tuple(useful[:MOST])
+
+
+def _ideas(planned: Planned) -> Iterator[Idea]:
+    alive = planned.plan.live_at(planned.plan.peak_step)
+    yield from _kept(planned.graph, alive)
+    yield from _shorter(planned)
+    yield from _smaller_maps(planned, alive)
+
+
+def _by_rows(planned: Planned) -> list[Advice]:
+    """The picture need not lie in memory whole."""
+    graph, at_peak = planned.graph, planned.plan.live_at(planned.plan.peak_step)
+    name = graph.input.tensor
+    if graph.producer(name) is not None or all(name not in p.storage.tensors for p in at_peak):
+        return []
+    text = (
+        f"Feed the input row by row (--rows): its {graph.tensors[name].nbytes:,} bytes then never "
+        "lie in SRAM whole."
+    )
+    return [Advice(text, plan(with_source(graph), effort=NONE).arena_bytes)]
+
+
+def _kept(graph: Graph, alive: tuple[Placement, ...]) -> Iterator[Idea]:
+    """Inputs that wait for an update."""
+    for storage in (p.storage for p in alive):
+        for node in graph.nodes:
+            if node.operator.updates and node.inputs.get("x") in storage.tensors:
+                yield Idea(
+                    f"Train half as many input channels of {node.name}: what it keeps of its "
+                    f"input is {storage.nbytes:,} bytes at the peak.",
+                    {storage.name: storage.nbytes // 2},
+                )
+
+
+def _shorter(planned: Planned) -> Iterator[Idea]:
+    """Back-propagation that ends later: without the earliest trained layers, up to the first whose
+    weights are trained, and without that one, too."""
+    graph = planned.graph
+    trained = [n for n in graph.nodes if n.operator.weighted and _is_trained(graph, n)]
+    first = next((i for i, n in enumerate(trained) if "w" in n.inputs), 0)
+    for end in (first, first + 1):
+        if 0 < end < len(trained):
+            gone = _needed_before(planned, trained[end])
+            names = _range(trained[:end])
+            yield Idea(
+                f"Freeze {names}: the gradient then ends at {trained[end].name}, and masks, kept "
+                "inputs and gradients before it are gone.",
+                dict.fromkeys(gone, 0),
+            )
+
+
+def _is_trained(graph: Graph, node: Node) -> bool:
+    roles = (node.inputs[role] for role in ("w", "b") if role in node.inputs)
+    return any(graph.tensors[tensor].kind == "trainable" for tensor in roles)
+
+
+def _range(layers: list[Node]) -> str:
+    names = [node.name for node in layers]
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} layers)"
+
+
+def _needed_before(planned: Planned, last: Node) -> list[str]:
+    """Storages that only the training of layers before `last` needs: its own input gradient, what
+    comes behind it, and masks and inputs that are read there alone."""
+    nodes = planned.graph.nodes
+    end = max(i for i, node in enumerate(nodes) if node.layer == last.name)
+    stays = [n for n in nodes[: end + 1] if n.layer != last.name or n.operator.updates]
+    read = {t for node in stays for t in node.inputs.values()}
+    made = {t for n in stays if n.operator.stage != "saved" for t in n.outputs.values()}
+    return [
+        p.storage.name
+        for p in planned.plan.placements
+        if not set(p.storage.tensors) & (read | made | {planned.graph.input.tensor})
+    ]
+
+
+def _smaller_maps(planned: Planned, alive: tuple[Placement, ...]) -> Iterator[Idea]:
+    """Where the network itself is the reason: the two largest maps of a forward operation."""
+    graph, order = planned.graph, planned.plan
+    node = graph.nodes[order.calls[order.peak_step].node]
+    maps = [p.storage for p in alive if graph.tensors[p.storage.name].kind == "activation"][:2]
+    if maps and node.operator.weighted:
+        total = sum(storage.nbytes for storage in maps)
+        names = " and ".join(storage.name for storage in maps)
+        yield Idea(
+            f"A smaller input, or a stride earlier in the network: {names} are {total:,} bytes at "
+            "the peak. With half of their rows:",
+            {storage.name: storage.nbytes // 2 for storage in maps},
+        )

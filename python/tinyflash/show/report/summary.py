@@ -1,0 +1,195 @@
+"""What a compilation says about itself: for programs as a dict, for people as text."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from tinyflash.boards import Board
+from tinyflash.boards.fits import Fit
+from tinyflash.boards.footprint import Footprint
+from tinyflash.compiler import Compiled
+from tinyflash.compiler.constants import dead_channels
+from tinyflash.compiler.lower.program import Planned
+from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
+from tinyflash.layers import in_channels
+from tinyflash.runtime.guard import GuardCost
+from tinyflash.show.report.advice import advise
+from tinyflash.show.report.contents import network_contents, plan_contents, streaming
+
+Report = dict[str, Any]
+
+
+def make_report(compiled: Compiled, fit: Fit | None = None) -> Report:
+    """Sizes in bytes; the keys are stable. fit: what the model takes of a board."""
+    program, infer, train = compiled.program, compiled.infer, compiled.train
+    largest, board = compiled.fuller, None if fit is None else fit.board
+    guard = GuardCost.of(program, 1)
+    return {
+        "model": program.name,
+        "hash": f"{program.hash:08x}",
+        "board": None if board is None else board.name,
+        "sram_bytes": None if fit is None else fit.sram_bytes,
+        "arena_bytes": program.arena_bytes,
+        "arena_lower_bound": compiled.lower_bound,
+        "trainable_bytes": len(program.weights),
+        **_bytes_by_use(train),
+        "state_bytes": len(program.state),
+        **_bytes_of_code(None if fit is None else fit.used),
+        "frozen_bytes": len(program.flash),
+        "guard_sample_bytes": guard.sample_bytes,
+        "guard_snapshot_bytes": guard.snapshot_bytes,
+        "infer_operations": len(program.infer),
+        "train_operations": len(program.train),
+        "peak": peak(largest),
+        **_details(infer, train, largest, board),
+        "trained": [] if train is None else _trained(train.graph),
+    }
+
+
+def _details(
+    infer: Planned, train: Planned | None, largest: Planned, board: Board | None
+) -> Report:
+    """All that the page draws; `plans` holds the train plan only where there is one."""
+    plans = {"train": train, "infer": infer}
+    return {
+        "limits": None if board is None else _limits(board),
+        "plans": {name: plan_contents(p) for name, p in plans.items() if p is not None},
+        "fuller": "infer" if largest is infer else "train",
+        "network": network_contents(infer, train),
+        "advice": [asdict(one) for one in advise(largest)],
+        "streaming": streaming(largest),
+    }
+
+
+def _limits(board: Board) -> Report:
+    return {
+        "sram_bytes": board.sram_bytes,
+        "flash_bytes": board.flash_bytes,
+        "stack_bytes": board.stack_bytes,
+    }
+
+
+def _bytes_by_use(train: Planned | None) -> dict[str, int]:
+    """What WEIGHTS holds, without the bytes that align it."""
+    found = {"weight_bytes": 0, "bias_bytes": 0, "optimizer_bytes": 0}
+    use = {"w": "weight_bytes", "b": "bias_bytes"}
+    for node in train.graph.nodes if train is not None else ():
+        for role, tensor in node.inputs.items():
+            if tensor in node.writes:
+                assert train is not None
+                found[use.get(role, "optimizer_bytes")] += train.graph.tensors[tensor].nbytes
+    return found
+
+
+def _bytes_of_code(used: Footprint | None) -> Report:
+    """None where no board is named, or its compiler is missing."""
+    names = ("stack", "static", "scratch", "firmware_stack", "firmware_static")
+    sizes = {f"{name}_bytes": getattr(used, f"{name}_bytes", None) for name in names}
+    return {**sizes, "stack_by_kernel": None if used is None else dict(used.kernels)}
+
+
+def peak(planned: Planned) -> Report:
+    """Where a plan is fullest, and what is there."""
+    step = planned.plan.peak_step
+    node = planned.graph.nodes[planned.plan.calls[step].node]
+    return {
+        "step": step,
+        "operation": f"{node.op} {node.name}",
+        "buffers": [
+            {"name": p.storage.name, "bytes": p.storage.nbytes, "offset": p.offset}
+            for p in planned.plan.live_at(step)
+        ],
+    }
+
+
+def _trained(graph: Graph) -> list[Report]:
+    """One entry per layer that learns."""
+    return [
+        {
+            "layer": layer.name,
+            "operator": layer.op,
+            "input_channels": in_channels(graph, layer),
+            "trained_channels": _kept(layer),
+            "weight_bytes": _trainable_bytes(graph, layer, "w"),
+            "bias_bytes": _trainable_bytes(graph, layer, "b"),
+            "dead_channels": sum(dead_channels(graph, layer)),
+        }
+        for layer in graph.nodes
+        if layer.operator.weighted
+        and (_trainable_bytes(graph, layer, "w") or _trainable_bytes(graph, layer, "b"))
+    ]
+
+
+def _kept(layer: Node) -> int:
+    return layer.attrs.kept if isinstance(layer.attrs, WindowAttrs | DenseAttrs) else 0
+
+
+def _trainable_bytes(graph: Graph, layer: Node, role: str) -> int:
+    tensor = graph.tensors.get(layer.inputs.get(role, ""))
+    return tensor.nbytes if tensor is not None and tensor.kind == "trainable" else 0
+
+
+def as_text(report: Report) -> str:
+    """The same for people."""
+    peak = report["peak"]
+    lines = [
+        f"{report['model']} (hash {report['hash']})"
+        + (f" for {report['board']}" if report["board"] else ""),
+        "",
+        f"  arena            {report['arena_bytes']:>9,} bytes"
+        f"  (no plan can be below {report['arena_lower_bound']:,})",
+        f"  trainable        {report['trainable_bytes']:>9,} bytes"
+        f"  (weights {report['weight_bytes']:,}, biases {report['bias_bytes']:,}, "
+        f"optimizer {report['optimizer_bytes']:,})",
+        f"  state            {report['state_bytes']:>9,} bytes",
+        *_code_lines(report),
+        *_total_lines(report),
+        f"  frozen weights   {report['frozen_bytes']:>9,} bytes of flash",
+        f"  operations       {report['infer_operations']:>9,} to infer, "
+        f"{report['train_operations']:,} to train",
+        "",
+        f"The arena's peak is at {peak['operation']}:",
+        *(f"  {b['bytes']:>9,} at {b['offset']:>7,}  {b['name']}" for b in peak["buffers"]),
+    ]
+    if report["trained"]:
+        lines += [
+            "",
+            f"A guard would take {report['guard_snapshot_bytes']:,} bytes of SRAM for the best "
+            f"weights and {report['guard_sample_bytes']:,} for each held-out sample.",
+        ]
+        lines += ["", "Trained layers:", *(_layer_line(layer) for layer in report["trained"])]
+    return "\n".join(lines) + "\n"
+
+
+def _code_lines(report: Report) -> list[str]:
+    if report["stack_bytes"] is None:
+        return []
+    kernel, deepest = max(report["stack_by_kernel"].items(), key=lambda item: item[1])
+    return [
+        f"  stack            {report['stack_bytes']:>9,} bytes"
+        f"  (of the library at worst; {kernel} takes {deepest:,})",
+        f"  static           {report['static_bytes']:>9,} bytes  (a session and library variables)",
+        f"  firmware         {report['firmware_static_bytes']:>9,} bytes"
+        f"  (its own variables; its stack at worst, the library's in it: "
+        f"{report['firmware_stack_bytes']:,})",
+    ]
+
+
+def _total_lines(report: Report) -> list[str]:
+    limits = report["limits"]
+    if limits is None:
+        return []
+    return [
+        f"  SRAM             {report['sram_bytes']:>9,} bytes  of {limits['sram_bytes']:,}, "
+        f"{limits['stack_bytes']:,} of it reserved for the stack"
+    ]
+
+
+def _layer_line(layer: Report) -> str:
+    dead = f", dead channels: {layer['dead_channels']}" if layer["dead_channels"] else ""
+    return (
+        f"  {layer['layer']:<22} {layer['trained_channels']:>4} of {layer['input_channels']:>4} "
+        f"input channels, weights {layer['weight_bytes']:>7,} B, "
+        f"biases {layer['bias_bytes']:>6,} B{dead}"
+    )

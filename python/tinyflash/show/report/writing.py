@@ -1,0 +1,21 @@
+"""All files of a compilation: the model as C, and the report on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyflash import files
+from tinyflash.boards.fits import Fit
+from tinyflash.compiler import Compiled
+from tinyflash.show.report.page import as_html
+from tinyflash.show.report.summary import as_text, make_report
+from tinyflash.write.model import write_model
+
+
+def write_compilation(compiled: Compiled, directory: Path, fit: Fit | None = None) -> None:
+    """model.c, model.h, report.json, .txt and .html, each whole or not at all."""
+    report = make_report(compiled, fit)
+    write_model(compiled, directory)
+    files.write_bytes(directory / "report.txt", as_text(report).encode())
+    files.write_bytes(directory / "report.html", as_html(report).encode())
+    files.write_json(directory / "report.json", report)

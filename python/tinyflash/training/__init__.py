@@ -1,0 +1,1 @@
+"""The training application: samples, targets, the loop, its health, and where it runs."""

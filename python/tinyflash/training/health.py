@@ -1,0 +1,134 @@
+"""How healthy a training run is: exponents and saturation over its steps, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from tinyflash.compiler import Compiled
+from tinyflash.compiler.lower.layout import scale_owners
+from tinyflash.program import Program
+from tinyflash.runtime.learned import int8_spans
+from tinyflash.runtime.session import Counters
+
+# Above these something deserves a look; runs that learn well stay far below (docs/results.md, "Health").
+GRADIENTS_PPM = 5_000.0
+WEIGHTS_PPM = 1_000.0
+SKIPPED_PERCENT = 10.0
+_LIMIT = 127  # of a trained weight
+_HIGHEST_EXPONENT = 15  # SPEC 5.3
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What a model's counters count: gradient tensors in the order of their scales, the loss's
+    first, each with its elements; trained int8 weights; updates of whole tensors in a step."""
+
+    gradients: tuple[str, ...]
+    elements: tuple[int, ...]
+    weights: int
+    updates: int
+
+    @staticmethod
+    def of(compiled: Compiled) -> Anatomy:
+        """Of a model that trains."""
+        assert compiled.train is not None
+        graph = compiled.train.graph
+        first: dict[int, str] = {}
+        for tensor, index in scale_owners(graph).items():
+            first.setdefault(index, tensor)
+        return Anatomy(
+            gradients=tuple(first.values()),
+            elements=tuple(graph.tensors[tensor].size for tensor in first.values()),
+            weights=sum(end - start for start, end in int8_spans(compiled.program)),
+            updates=sum(node.operator.updates for node in graph.nodes),
+        )
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Training steps first < step <= last, and what went wrong in them."""
+
+    first: int
+    last: int
+    gradients_ppm: float  # saturated elements of gradients, of all that were stored
+    weights_ppm: float  # updates of a weight that ended at +-127 by saturation, of all
+    skipped_percent: float  # updates of whole tensors left out, of all
+
+    @property
+    def steps(self) -> int:
+        return self.last - self.first
+
+
+def stretches(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[Stretch, ...]:
+    """What happened between each two looks at the counters."""
+    return tuple(_between(a, b, anatomy) for a, b in pairwise(counters) if b.step > a.step)
+
+
+def _between(a: Counters, b: Counters, anatomy: Anatomy) -> Stretch:
+    steps = b.step - a.step
+    saturated = sum(b.gradients_saturated) - sum(a.gradients_saturated)
+    clamped = b.weights_saturated - a.weights_saturated
+    skipped = b.updates_skipped - a.updates_skipped
+    return Stretch(
+        a.step,
+        b.step,
+        1e6 * saturated / (steps * sum(anatomy.elements)),
+        1e6 * clamped / (steps * max(1, anatomy.weights)),
+        100.0 * skipped / (steps * max(1, anatomy.updates)),
+    )
+
+
+def weights_at_limit(weights: bytes, program: Program) -> int:
+    """Trained int8 weights that stand at +-127."""
+    values = np.frombuffer(weights, np.int8)
+    return sum(int((np.abs(values[a:b]) == _LIMIT).sum()) for a, b in int8_spans(program))
+
+
+def as_record(counters: Sequence[Counters], anatomy: Anatomy) -> dict[str, object]:
+    """For a JSON file: the state at each look, and what happened until the next."""
+    parts = stretches(counters, anatomy)
+    return {
+        "gradients": anatomy.gradients,
+        "steps": [c.step for c in counters],
+        "exponents": [c.exponents for c in counters],
+        "gradients_saturated_ppm": [round(p.gradients_ppm, 1) for p in parts],
+        "weights_saturated_ppm": [round(p.weights_ppm, 1) for p in parts],
+        "updates_skipped_percent": [round(p.skipped_percent, 2) for p in parts],
+    }
+
+
+def complaints(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[str, ...]:
+    """One line for each thing that looks wrong over a whole run: what it is, and what to do."""
+    if len(counters) < 2 or counters[-1].step <= counters[0].step:
+        return ()
+    run = _between(counters[0], counters[-1], anatomy)
+    found = []
+    if run.gradients_ppm > GRADIENTS_PPM:
+        worst = _worst(counters, anatomy)
+        found.append(
+            f"{run.gradients_ppm:,.0f} ppm of the gradients' elements saturated, most in {worst}: "
+            "lower the rate, add warm-up, or raise headroom in the scheme"
+        )
+    if max(counters[-1].exponents[1:], default=0) >= _HIGHEST_EXPONENT:
+        found.append("gradients grew beyond their range: training diverges; lower the rate")
+    if run.weights_ppm > WEIGHTS_PPM:
+        found.append(
+            f"{run.weights_ppm:,.0f} ppm of the weights' updates ended at +-127: lower the rate, "
+            "or train fewer weights of more layers"
+        )
+    if run.skipped_percent > SKIPPED_PERCENT:
+        found.append(
+            f"{run.skipped_percent:.0f} % of the updates were skipped, since their gradient "
+            "saturated: lower the rate, or raise headroom in the scheme"
+        )
+    return tuple(found)
+
+
+def _worst(counters: Sequence[Counters], anatomy: Anatomy) -> str:
+    """The gradient of which the largest share saturated."""
+    last, first = (np.array(c.gradients_saturated, np.float64) for c in (counters[-1], counters[0]))
+    return anatomy.gradients[int(np.argmax((last - first) / np.array(anatomy.elements)))]

@@ -1,0 +1,203 @@
+"""A training as an application: samples to learn and to judge by, where it runs, what it leaves.
+
+The command line, the demo and the benchmarks all train this way:
+
+    job = Job(...)                                  # samples, recipe, guard, objective
+    ready = make_ready(prepared, job, board)        # compiled, and checked against the board
+    with open_session(ready, folder) as session:
+        trained = run(job, session, ready)
+    save(trained, job, ready, folder)
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+
+from tinyflash.boards import Board
+from tinyflash.boards.fits import check_fits
+from tinyflash.compiler import Prepared, compile_model
+from tinyflash.compiler.plan import QUICK, Effort
+from tinyflash.errors import DataError
+from tinyflash.files import write_json
+from tinyflash.runtime.guard import check_judged
+from tinyflash.runtime.learned import Learned, save_learned
+from tinyflash.runtime.session import Session
+from tinyflash.show.console import counting, watching
+from tinyflash.sources import REFERENCE
+from tinyflash.training.health import Anatomy, as_record
+from tinyflash.training.loop import Evaluation, Guard, History, Recipe, evaluate, train
+from tinyflash.training.open import Ready
+from tinyflash.training.samples import Samples, hold_out, load_samples, load_with_targets, split
+from tinyflash.training.targets import Objective, objective_of
+
+LOOKS = 200  # at the counters in a run
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to learn, and how.
+
+    held_out: samples that the result is judged by, before and after; may be none. objective: what
+    the samples' targets are; None where they have labels.
+    """
+
+    train: Samples
+    held_out: Samples
+    recipe: Recipe
+    guard: Guard | None = None
+    objective: Objective | None = None
+
+    @property
+    def steps(self) -> int:
+        """Training steps of the whole run."""
+        return self.recipe.epochs * len(self.train)
+
+    @property
+    def measure(self) -> str:
+        """What an evaluation's score is."""
+        return "accuracy" if self.objective is None else "loss"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A guard as a user asks for it: how many held-out samples it has, and Guard's settings."""
+
+    samples: int = 0  # 0: no guard
+    every: int = Guard.every
+    tolerance: int = Guard.tolerance
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run, and what was learned. Evaluations are None where no samples are held out."""
+
+    before: Evaluation | None
+    history: History
+    after: Evaluation | None
+    learned: Learned
+
+    def agrees(self, other: Trained) -> bool:
+        """Bit for bit: what was learned, every training step, every output of both evaluations."""
+        return (
+            self.learned == other.learned
+            and self.history == other.history
+            and _outputs(self.before) == _outputs(other.before)
+            and _outputs(self.after) == _outputs(other.after)
+        )
+
+
+def _outputs(evaluation: Evaluation | None) -> bytes:
+    return b"" if evaluation is None else evaluation.outputs.tobytes()
+
+
+# ---- Before the run ------------------------------------------------------------------------------
+
+
+def load_job(
+    data: Path, prepared: Prepared, recipe: Recipe, validation: float, watch: Watch
+) -> Job:
+    """The samples of an .npz file, split by the recipe's seed.
+
+    validation: fraction to hold out. Raises DataError for samples that the network cannot learn.
+    """
+    objective = objective_of(prepared)
+    if watch.samples:
+        check_judged(objective.size if objective else 0)
+    kept, held_out = split(_load(data, prepared, objective), validation, recipe.seed)
+    if len(kept) == 0:
+        raise DataError(f"{data} leaves no samples to train with; lower --validation")
+    kept, judges = hold_out(kept, watch.samples, recipe.seed)
+    guard = Guard(judges, watch.every, watch.tolerance) if watch.samples else None
+    return Job(kept, held_out, recipe, guard, objective)
+
+
+def _load(data: Path, prepared: Prepared, objective: Objective | None) -> Samples:
+    port = prepared.whole.input
+    if objective is None:
+        return load_samples(data, port, _classes(prepared))
+    return load_with_targets(data, port, objective)
+
+
+def _classes(prepared: Prepared) -> int:
+    """Labels are below this."""
+    shape = prepared.whole.output.shape
+    if shape[-1] < 2 or prod(shape) != shape[-1]:
+        raise DataError(
+            f"the network's output, of shape {list(shape)}, is no row of class scores; "
+            "give it a new classifier in the scheme: head = number of classes"
+        )
+    return shape[-1]
+
+
+def make_ready(
+    prepared: Prepared,
+    job: Job,
+    board: Board | None = None,
+    seed: int = 0,
+    row_source: bool = False,
+    effort: Effort = QUICK,
+) -> Ready:
+    """Compiles the model; its exponents start from the job's samples. Raises BoardError if it is
+    too large for the board."""
+    samples = job.train.x, job.train.y
+    kernels = (REFERENCE,) if board is None else board.kernels
+    compiled = compile_model(prepared, None, samples, seed, row_source, effort, kernels)
+    return Ready(compiled, None if board is None else check_fits(compiled, board))
+
+
+# ---- The run, and after it -----------------------------------------------------------------------
+
+
+def run(job: Job, session: Session, ready: Ready, where: str = "") -> Trained:
+    """Evaluates, trains, evaluates, and reads back what was learned, with progress bars.
+
+    where: the text of each bar begins with it.
+    """
+    before = _judged(job, session, f"{where}evaluate")
+    with watching(f"{where}train", job.steps) as listen:
+        history = train(
+            session,
+            job.train,
+            job.recipe,
+            listen,
+            guard=job.guard,
+            look_every=max(1, job.steps // LOOKS),
+            objective=job.objective,
+        )
+    after = _judged(job, session, f"{where}evaluate again")
+    return Trained(before, history, after, Learned.of(session, ready.compiled.program))
+
+
+def _judged(job: Job, session: Session, text: str) -> Evaluation | None:
+    if len(job.held_out) == 0:
+        return None
+    with counting(text, len(job.held_out)) as listen:
+        return evaluate(session, job.held_out, job.objective, listen)
+
+
+def save(trained: Trained, job: Job, ready: Ready, directory: Path) -> None:
+    """Writes learned.npz, which a later run can go on from, and training.json, the course of it."""
+    save_learned(directory / "learned.npz", trained.learned)
+    health = as_record(trained.history.counters, Anatomy.of(ready.compiled))
+    board = "host" if ready.fit is None else ready.fit.board.name
+    record = {"board": board, **_record(trained, job), "health": health}
+    write_json(directory / "training.json", record)
+
+
+def _record(trained: Trained, job: Job) -> dict[str, object]:
+    steps, guard = trained.history.steps, trained.history.guard
+    correct = {} if job.objective else {"correct": [step.correct for step in steps]}
+    return {
+        "epochs": job.recipe.epochs,
+        "rate": job.recipe.rate,
+        "schedule": job.recipe.schedule,
+        "warmup": job.recipe.warmup,
+        "seed": job.recipe.seed,
+        f"{job.measure}_before": trained.before and trained.before.score,
+        f"{job.measure}_after": trained.after and trained.after.score,
+        "guard": None if guard is None else asdict(guard),
+        "losses": [float(f"{step.loss:.6g}") for step in steps],
+        **correct,
+    }

@@ -1,0 +1,45 @@
+"""Where a compiled model runs: on this computer, or in an emulated board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.firmware import build_firmware
+from tinyflash.boards.fits import Fit
+from tinyflash.compiler import Compiled
+from tinyflash.runtime.device import DeviceSession
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.session import Session
+from tinyflash.show.report import write_compilation
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A compiled model, and what it takes of its board; None: it runs on the host."""
+
+    compiled: Compiled
+    fit: Fit | None = None
+
+
+@contextmanager
+def open_session(ready: Ready, directory: Path, guard: int = 0) -> Iterator[Session]:
+    """On the host without a board; else in its emulator, with firmware built in `directory`, where
+    the report goes, too.
+
+    guard: held-out samples to have room for on a board.
+    """
+    if ready.fit is None:
+        yield HostSession(ready.compiled.program)
+        return
+    board = ready.fit.board
+    write_compilation(ready.compiled, directory, ready.fit)
+    elf = build_firmware(directory, board, directory / "firmware", guard=guard)
+    with (
+        Emulator(board, elf) as emulator,
+        DeviceSession(emulator, ready.compiled.program.hash) as device,
+    ):
+        yield device

@@ -1,0 +1,176 @@
+"""A user's own samples: .npy and .npz files, checked against the model that is to read them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyflash.arrays import Numbers, load_arrays
+from tinyflash.errors import DataError
+from tinyflash.graph import Port
+from tinyflash.runtime.session import Int8Array, Labels
+from tinyflash.runtime.units import encode
+from tinyflash.training.targets import Objective, real_inputs
+
+_LARGEST = 2 << 30  # bytes of numbers
+_EXPECTED = (
+    "a whole .npy or .npz file of numbers; write it with numpy.save or numpy.savez, without "
+    "objects in it"
+)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples x int8 [count, ...] in stored integers, with labels y int64 [count], or with targets
+    y int8 [count, outputs], stored as well."""
+
+    x: Int8Array
+    y: Labels | Int8Array
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def labels(self) -> Labels:
+        """`y` of samples that have labels."""
+        assert self.y.ndim == 1
+        return self.y.astype(np.int64, copy=False)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> Samples:
+        return Samples(self.x[indices], self.y[indices])
+
+
+def load_inputs(path: Path, port: Port) -> Int8Array:
+    """Samples of a .npy file in the model's own input type -> stored int8 [count, ...]."""
+    array = load_arrays(path, _LARGEST, _EXPECTED)
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path} is an archive of arrays; give an .npy file with one")
+    return _encode(array, port, str(path))
+
+
+def load_calibration(path: Path) -> Numbers:
+    """Samples to quantise a network with, in real numbers: an .npy file, or `x` of an .npz file."""
+    loaded = load_arrays(path, _LARGEST, _EXPECTED)
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    if "x" not in loaded:
+        raise DataError(f"{path} has no array 'x'; it needs x (samples)")
+    return loaded["x"]
+
+
+def load_samples(path: Path, port: Port, classes: int) -> Samples:
+    """`x` and `y` of an .npz file: samples in the model's input units, labels 0..classes-1."""
+    archive = _archive(path, "labels", "x", "y")
+    x = _encode(archive["x"], port, f"{path}, x")
+    return _paired(path, x, _labels(archive["y"], classes, f"{path}, y"), "labels")
+
+
+def load_with_targets(path: Path, port: Port, objective: Objective) -> Samples:
+    """`x` and `y` of an .npz file: samples in the model's input units, targets in real units.
+
+    Without y, a sample is its own target, as an autoencoder learns.
+    """
+    archive = _archive(path, "targets", "x")
+    x = _encode(archive["x"], port, f"{path}, x")
+    if "y" not in archive:
+        return _paired(path, x, _own_targets(path, port, x, objective), "targets")
+    try:
+        targets = objective.encode(archive["y"])
+    except DataError as error:
+        raise DataError(f"{path}, y: {error}") from None
+    return _paired(path, x, targets, "targets")
+
+
+def _own_targets(path: Path, port: Port, x: Int8Array, objective: Objective) -> Int8Array:
+    real = real_inputs(port, x)
+    if real.shape[1] != objective.size or objective.loss != "mean_squared_error":
+        raise DataError(
+            f"{path} has no array 'y'; it needs x (samples) and y (targets), but for an "
+            "autoencoder under the mean squared error, whose samples are their own targets"
+        )
+    return objective.encode(np.clip(real, *objective.range))
+
+
+def _archive(path: Path, what: str, *names: str) -> dict[str, Numbers]:
+    archive = load_arrays(path, _LARGEST, _EXPECTED)
+    if isinstance(archive, np.ndarray):
+        raise DataError(f"{path} is one array; give an .npz file with x (samples) and y ({what})")
+    for name in names:
+        if name not in archive:
+            raise DataError(f"{path} has no array {name!r}; it needs x (samples) and y ({what})")
+    return archive
+
+
+def _paired(path: Path, x: Int8Array, y: Labels | Int8Array, what: str) -> Samples:
+    if len(x) == 0 or len(x) != len(y):
+        raise DataError(f"{path} has {len(x)} samples and {len(y)} {what}; it needs one for each")
+    return Samples(x, y)
+
+
+def split(samples: Samples, held_out: float, seed: int) -> tuple[Samples, Samples]:
+    """Training and held-out samples: the fraction `held_out` of each label, rounded up, or of all
+    samples where these have targets."""
+    if not 0 <= held_out < 1:
+        raise DataError(f"the held-out fraction is {held_out}; it must lie in [0, 1)")
+    random = np.random.default_rng(seed)
+    kept, held = [], []
+    for alike in _groups(samples):
+        indices = random.permutation(alike)
+        count = math.ceil(held_out * len(indices)) if len(indices) > 1 else 0
+        held.append(indices[:count])
+        kept.append(indices[count:])
+    return samples.take(np.sort(np.concatenate(kept))), samples.take(np.sort(np.concatenate(held)))
+
+
+def hold_out(samples: Samples, count: int, seed: int) -> tuple[Samples, Samples]:
+    """All samples but `count`, and those: labels by turns, as far as each has samples; of samples
+    with targets, any."""
+    if count == 0:
+        return samples, samples.take(np.zeros(0, np.int64))
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(samples))
+    turn = np.zeros(len(samples), np.int64)  # a sample's number among those of its label
+    for alike in _groups(samples):
+        mine = order[np.isin(order, alike)]
+        turn[mine] = np.arange(len(mine))
+    held = order[np.argsort(turn[order], kind="stable")][:count]
+    kept = np.setdiff1d(np.arange(len(samples)), held)
+    if count > len(held) or len(kept) == 0:
+        raise DataError(
+            f"{count} of {len(samples)} samples cannot be held out and some kept; hold out fewer"
+        )
+    return samples.take(kept), samples.take(np.sort(held))
+
+
+def _groups(samples: Samples) -> list[npt.NDArray[np.int64]]:
+    """The samples of each label, by index; those with targets are one group."""
+    if samples.y.ndim > 1:
+        return [np.arange(len(samples))]
+    return [np.flatnonzero(samples.y == label) for label in np.unique(samples.y)]
+
+
+def _encode(x: Numbers, port: Port, where: str) -> Int8Array:
+    try:
+        return encode(port, x)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+
+
+def _labels(y: Numbers, classes: int, where: str) -> Labels:
+    if y.ndim != 1 or y.dtype.kind not in "biu":
+        raise DataError(
+            f"{where} is {y.dtype} of shape {y.shape}; labels are whole numbers, one per sample, "
+            "of an integer type such as int64"
+        )
+    labels = y.astype(np.int64)
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(outside):
+        first = int(outside[0])
+        raise DataError(
+            f"{where}[{first}] is {y[first]}; the network has {classes} classes, 0..{classes - 1}"
+        )
+    return labels

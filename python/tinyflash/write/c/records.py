@@ -1,0 +1,117 @@
+"""Operator records, and the constant arrays that they point to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tinyflash.program import ConstArray, Factor, Program, Record, Row, Value, canonical
+from tinyflash.write.c.text import INDENT, WIDTH, comment, wrapped
+
+
+@dataclass
+class _Arrays:
+    """Constant arrays, each written once, by what they hold."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, array: ConstArray, name: str) -> str:
+        """The identifier of an array; `name` if it is new."""
+        key = canonical(array)
+        if key not in self.names:
+            self.names[key] = name
+            self.texts.append(_array(array, name))
+        return self.names[key]
+
+
+def records(program: Program) -> tuple[list[str], list[str]]:
+    """The arrays of all records, and the records, each under the rows that use it."""
+    arrays = _Arrays()
+    users = _users(program)
+    structs = [
+        f"{users[index]}static const {record.ctype} {record.name} = {_record(record, arrays)};"
+        for index, record in enumerate(program.records)
+    ]
+    return arrays.texts, structs
+
+
+def _users(program: Program) -> list[str]:
+    """Of each record a comment with its layers, and its rows in either table."""
+    tables = {"infer": _rows_of(program.infer), "train": _rows_of(program.train)}
+    return [_user(program, tables, index) for index in range(len(program.records))]
+
+
+def _rows_of(rows: Iterable[Row]) -> dict[int, list[int]]:
+    users: dict[int, list[int]] = {}
+    for index, row in enumerate(rows):
+        users.setdefault(row.record, []).append(index)
+    return users
+
+
+def _user(program: Program, tables: Mapping[str, Mapping[int, list[int]]], record: int) -> str:
+    layers: dict[str, None] = {}
+    parts = []
+    for name, rows in (("infer", program.infer), ("train", program.train)):
+        found = tables[name].get(record, [])
+        layers.update(dict.fromkeys(rows[index].layer for index in found))
+        if found:
+            parts.append(f"{name} {_listed([str(index) for index in found], 4)}")
+    if not parts:
+        return ""
+    room = max(8, WIDTH - len(f"/* : {'; '.join(parts)} */"))
+    return f"/* {comment(_listed(list(layers), 4), room)}: {'; '.join(parts)} */\n"
+
+
+def _listed(words: Sequence[str], most: int) -> str:
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _record(record: Record, arrays: _Arrays) -> str:
+    body = _fields(record.fields, record.name, arrays, 1)
+    return "{\n" + body + "\n}"
+
+
+def _fields(fields: Mapping[str, Value], name: str, arrays: _Arrays, depth: int) -> str:
+    """Numbers side by side, structures on lines of their own."""
+    indent = INDENT * depth
+    blocks: list[str] = []
+    plain: list[str] = []
+    for key, value in fields.items():
+        text = _value(value, f"{key}_of_{name}", name, arrays, depth)
+        if text is None:
+            continue
+        if isinstance(value, int | Factor):
+            plain.append(f".{key} = {text}")
+            continue
+        if plain:
+            blocks.append(wrapped(plain, indent))
+            plain = []
+        blocks.append(f"{indent}.{key} = {text},")
+    return "\n".join([*blocks, wrapped(plain, indent)] if plain else blocks)
+
+
+def _value(value: Value, array: str, record: str, arrays: _Arrays, depth: int) -> str | None:
+    """A field's initialiser; None leaves it zero. Arrays become constants of their own."""
+    if value is None:
+        return None
+    if isinstance(value, bool | int):
+        return str(value)
+    if isinstance(value, Factor):
+        return f"{{{value.mantissa}, {value.exponent}}}"
+    if isinstance(value, tuple):
+        return "{" + ", ".join(str(v) for v in value) + "}"
+    if isinstance(value, ConstArray):
+        return arrays.add(value, array)
+    body = _fields(value, record, arrays, depth + 1)
+    single = "{" + body.strip().rstrip(",") + "}"
+    if "\n" not in body and len(single) + 30 + 4 * depth <= WIDTH:
+        return single
+    return "{\n" + body + "\n" + INDENT * depth + "}"
+
+
+def _array(array: ConstArray, name: str) -> str:
+    rows = array.values.tolist()
+    words = [f"{{{r[0]}, {r[1]}}}" if isinstance(r, list) else str(r) for r in rows]
+    return f"static const {array.ctype} {name}[{len(words)}] = {{\n{wrapped(words)}\n}};"

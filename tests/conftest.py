@@ -1,0 +1,22 @@
+"""What all tests share: compilers that compile each object once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from tests.support.compilers import has_stand_ins, path_of_stand_ins
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compilers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    if has_stand_ins():
+        yield
+        return
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all workers
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", path_of_stand_ins(folder / "compilers"))
+        yield

@@ -1,0 +1,144 @@
+"""Kernel sets: the table names the kernel, of the first set of the board's list that has it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from elftools.elf.elffile import ELFFile
+from tests.support.graphs import Net
+
+from tinyflash.boards import Board, load_board, read_board
+from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.firmware import build_firmware
+from tinyflash.compiler import Compiled, compile_model
+from tinyflash.errors import BoardError
+from tinyflash.paths import source_root
+from tinyflash.runtime.device import DeviceSession
+from tinyflash.runtime.host import HostSession
+from tinyflash.sources import kernel_sets, kernels_of, library_sources
+
+MODULES = ("boards", "build", "footprint.compiled", "lower.program")
+ADD = """/* A set with one kernel: the reference's sum, under another name. */
+#include "tinyflash/kernels.h"
+#include "tinyflash/ops.h"
+
+TINY_OP(add_forward_fake) {
+    tiny_add_forward(record, buffers[0], buffers[1], buffers[2], band);
+}
+"""
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the C sources with a set more, which one board prefers."""
+    root = tmp_path / "sources"
+    for name in ("include", "lib", "firmware", "boards"):
+        shutil.copytree(source_root() / name, root / name)
+    shutil.copy(source_root() / "SConstruct", root)
+    fake = root / "lib" / "kernels" / "fake"
+    fake.mkdir()
+    (fake / "add.c").write_text(ADD)
+    board = root / "boards" / "qemu_stm32f405" / "board.toml"
+    text = board.read_text().replace('kernels = ["ref"]', 'kernels = ["fake", "ref"]')
+    board.write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(source_root() / "python"))
+    monkeypatch.setenv("TINYFLASH_CACHE", str(tmp_path / "cache"))
+    for module in MODULES:
+        monkeypatch.setattr(f"tinyflash.{module}.source_root", lambda: root)
+    return root
+
+
+def compiled(board: Board) -> Compiled:
+    """Two sums and a classifier: the fake set has the kernel of the sums alone."""
+    net = Net(np.random.default_rng(3))
+    x = net.input((4, 4, 3))
+    y = net.add(net.add(x, x), x)
+    graph = net.graph(net.fully_connected(net.reshape(y, (1, 48)), 5))
+    return compile_model(graph, board=board)
+
+
+def functions(elf: Path) -> set[str]:
+    with elf.open("rb") as file:
+        names = {s.name for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()}
+    return {name for name in names if name.startswith("tiny_op_")}
+
+
+@pytest.mark.usefixtures("sources")
+def test_a_board_gets_the_kernels_of_its_sets(tmp_path: Path) -> None:
+    board = load_board("qemu_stm32f405")
+    assert board.kernels == ("fake", "ref")
+    model, plain = compiled(board), compiled(replace(board, kernels=("ref",)))
+    symbols = [row.symbol for row in model.program.infer]
+    assert symbols == [
+        *("tiny_op_add_forward_fake", "tiny_op_add_forward_fake"),
+        "tiny_op_fully_connected_forward",
+    ]
+    assert model.program.hash == plain.program.hash
+    assert model.used is not None and "add_forward_fake" in model.used.kernels
+    model.write(tmp_path / "model")
+    text = (tmp_path / "model" / "model.c").read_text()
+    assert text.count("TINY_OP(add_forward_fake);") == 1
+    elf = build_firmware(tmp_path / "model", board, tmp_path / "out")
+    assert functions(elf) == set(symbols)
+    sample = np.arange(48).reshape(4, 4, 3).astype(np.int8)
+    with Emulator(board, elf) as emulator, DeviceSession(emulator, plain.program.hash) as device:
+        assert np.array_equal(device.infer(sample), HostSession(model.program).infer(sample))
+
+
+@pytest.mark.usefixtures("sources")
+def test_another_board_gets_none_of_them(tmp_path: Path) -> None:
+    board = load_board("qemu_mps2_an500")
+    model = compiled(board)
+    assert {row.kernel_set for row in model.program.infer} == {"ref"}
+    model.write(tmp_path)
+    assert "fake" not in (tmp_path / "model.c").read_text()
+    elf = build_firmware(tmp_path, board, tmp_path)
+    assert "tiny_op_add_forward_fake" not in functions(elf)
+
+
+def test_sets_and_their_files(sources: Path) -> None:
+    fake = sources / "lib" / "kernels" / "fake" / "add.c"
+    assert kernel_sets(sources) == ("fake", "ref")
+    assert kernels_of(sources, "fake") == {"add_forward"}
+    assert len(kernels_of(sources, "ref")) > 30
+    assert fake in library_sources(sources)
+    assert fake not in library_sources(sources, ["ref"])
+
+
+def test_every_set_has_kernels_of_the_reference_alone() -> None:
+    """A kernel of another name would never be chosen."""
+    root = source_root()
+    for name in kernel_sets(root):
+        assert kernels_of(root, name) <= kernels_of(root, "ref")
+        assert kernels_of(root, name), name
+
+
+@pytest.mark.parametrize(
+    ("kernels", "text"),
+    [
+        ('["dps", "ref"]', "kernels: 'dps' is no kernel set; there are ref"),
+        ("[]", "kernels: the last set must be 'ref', which has every kernel"),
+        ("3", "not a board description"),
+    ],
+)
+def test_a_board_with_kernels_that_are_none(kernels: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "board.toml"
+    described = (load_board("qemu_stm32f405").folder / "board.toml").read_text()
+    path.write_text(described.replace('kernels = ["ref"]', f"kernels = {kernels}"))
+    with pytest.raises(BoardError, match=r"board\.toml: ") as caught:
+        read_board(path)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_reference_is_last(sources: Path) -> None:
+    path = sources / "boards" / "qemu_stm32f405" / "board.toml"
+    path.write_text(path.read_text().replace('["fake", "ref"]', '["ref", "fake"]'))
+    with pytest.raises(BoardError, match="kernels: the last set must be 'ref'"):
+        read_board(path)
+    path.write_text(path.read_text().replace('kernels = ["ref", "fake"]\n', ""))
+    assert read_board(path).kernels == ("ref",)

@@ -1,0 +1,69 @@
+"""The command line where things go wrong around it: odd names, full disks, Ctrl-C, a second run."""
+
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.commands import refused, tinyflash
+
+
+def test_names_of_files_may_hold_any_character(tmp_path, model):
+    """Brackets are markup to the terminal, dollars to plots, tags to a browser."""
+    odd = model.rename(tmp_path / '[red]<script>"&$\\frac$ .tflite')
+    out = tmp_path / "o[" / "y]"
+    assert "[red]<script>" in tinyflash("inspect", odd).stdout
+    assert tinyflash("compile", odd, "-o", out).exit_code == 0
+    assert '<script>"&' not in (out / "report.html").read_text()
+    result = tinyflash("export", odd, "-o", tmp_path / "e[" / "y].tflite")
+    assert "e[/y].tflite" in result.output
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="has no limit of file sizes")
+def test_a_full_disk_gets_one_line_and_leaves_no_half_files(tmp_path, model):
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "tinyflash", "compile", str(model), "-o", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=full)
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="writes where nobody can")
+def test_a_folder_that_cannot_be_written_gets_one_line(model):
+    assert "/proc/none" in refused("compile", model, "-o", "/proc/none/out")
+
+
+def test_ctrl_c_ends_a_compilation_without_a_trace(tmp_path, model, monkeypatch):
+    """While it writes its second file."""
+    replace, written = Path.replace, []
+
+    def interrupted(self, target):
+        if written:
+            raise KeyboardInterrupt
+        written.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    result = tinyflash("compile", model, "-o", tmp_path / "out")
+    assert (result.exit_code, result.stderr.split()) == (1, ["Aborted!"])
+    assert list((tmp_path / "out").iterdir()) == written
+
+
+def test_two_compilations_into_one_folder_leave_whole_files(tmp_path, model):
+    """Either's; and a table of one with the header of the other would not build."""
+    command = [sys.executable, "-m", "tinyflash", "compile", str(model), "-o", str(tmp_path / "o")]
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert tinyflash("compile", model, "-o", tmp_path / "alone").exit_code == 0
+    for name in ("model.c", "model.h", "report.txt", "report.json", "report.html"):
+        alone = (tmp_path / "alone" / name).read_bytes()
+        assert (tmp_path / "o" / name).read_bytes() == alone
+    assert not [path for path in (tmp_path / "o").iterdir() if path.name.startswith(".")]

@@ -1,0 +1,69 @@
+"""PyTorch modules in one call."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import tinyflash
+from tinyflash.compiler import compile_model
+from tinyflash.errors import ModelError
+from tinyflash.quantize.error import signal_to_noise
+from tinyflash.read.torch import floats_from_torch
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.units import decode, encode
+
+
+class Net(nn.Module):
+    """A residual block, squeeze and excite with SiLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.SiLU()
+        )
+        self.body = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.squeeze, self.excite = nn.Linear(8, 4), nn.Linear(4, 8)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Sequential(nn.Dropout(), nn.Flatten(), nn.Linear(8 * 4 * 4, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        y = functional.relu6(self.body(x))
+        gate = torch.sigmoid(self.excite(functional.silu(self.squeeze(self.pool(y).flatten(1)))))
+        x = x + y * gate[:, :, None, None]
+        return self.head(functional.max_pool2d(x, 2))
+
+
+def test_one_call() -> None:
+    torch.manual_seed(0)
+    module = Net()
+    module(torch.randn(16, 3, 16, 16))  # statistics for the normalisation
+    samples = torch.randn(50, 3, 16, 16)
+    assert module.training
+    graph = tinyflash.from_torch(module, samples[:1], samples)
+    assert module.training
+    assert graph.name == "Net"
+    assert graph.input.shape == (1, 16, 16, 3)
+    session = HostSession(compile_model(graph).program)
+    x = samples.numpy().transpose(0, 2, 3, 1)
+    y = decode(graph.output, np.stack([session.infer(one) for one in encode(graph.input, x)]))
+    with torch.no_grad():
+        real = module.eval()(samples).numpy()
+    ratio = signal_to_noise(real, y.astype(np.float64))
+    assert ratio is not None
+    assert ratio > 30
+
+
+class Branching(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum() > 0 else -x
+
+
+def test_what_cannot_be_exported_ends_in_a_line() -> None:
+    with pytest.raises(ModelError, match=r"Branching: torch.onnx.export refuses it") as caught:
+        floats_from_torch(Branching(), torch.zeros(1, 3))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Stands in for the compiler of its own name: what was compiled before is copied.
+#
+# Tests compile the same library for many models, in many folders. An object is known by its options
+# and by the text that the preprocessor makes of its source; it is kept beside the link to this script
+# that was called.
+set -eu
+compiler=${0##*/}
+links=${0%/*}
+PATH=${PATH#*"$links":} # the compiler itself comes later
+
+compiles='' object='' options='' left=$#
+while [ "$left" -gt 0 ]; do # leaves all arguments but -o FILE
+    argument=$1
+    shift
+    left=$((left - 1))
+    case $argument in
+    -c) compiles=1 ;;
+    -o)
+        object=$1
+        shift
+        left=$((left - 1))
+        continue
+        ;;
+    -D* | -I* | -ffile-prefix-map=*) ;; # what they decide is in the text
+    *) options="$options $argument" ;;
+    esac
+    set -- "$@" "$argument"
+done
+if [ -z "$compiles" ] || [ -z "$object" ]; then
+    exec "$compiler" "$@" ${object:+-o "$object"}
+fi
+
+key=$({
+    echo "$compiler $options"
+    "$compiler" "$@" -E -fno-working-directory 2>/dev/null
+} | sha256sum)
+kept=$links/${key%% *}
+if ! [ -f "$kept.o" ]; then
+    "$compiler" "$@" -o "$object"
+    cp "$object" "$kept.$$"
+    [ ! -f "${object%.o}.ci" ] || cp "${object%.o}.ci" "$kept.ci"
+    mv "$kept.$$" "$kept.o" # whole or not at all, and after the .ci
+    exit
+fi
+cp "$kept.o" "$object"
+[ ! -f "$kept.ci" ] || cp "$kept.ci" "${object%.o}.ci"

@@ -1,0 +1,57 @@
+"""Compiles C for tests; in one run of the tests each object is compiled once, whoever needs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tinyflash.boards.toolchain import ARM
+
+STAND_IN = Path(__file__).with_name("compile_once.sh")
+PYTHONS_OWN = (sysconfig.get_config_var("CC") or "cc").split()[0]
+Command = Sequence[str | Path]
+
+
+def compile_program(
+    compiler: Command, sources: Sequence[Path], program: Path, link: Command = ()
+) -> None:
+    """Compiles each source, then links all; `compiler`: with its options; `link`: of the linker."""
+    objects = [program.parent / f"{program.stem}.{i}.o" for i in range(len(sources))]
+    for source, target in zip(sources, objects, strict=True):
+        _run([*compiler, "-c", source, "-o", target])
+    _run([*compiler, *objects, *link, "-o", program])
+
+
+def _run(command: Command) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def path_of_stand_ins(folder: Path) -> str:
+    """A PATH on which scripts in `folder`, which several processes may use, are the compilers."""
+    folder.mkdir(exist_ok=True)
+    for name in ("cc", PYTHONS_OWN, ARM):
+        if "/" not in name and shutil.which(name) and shutil.which("sha256sum"):
+            with suppress(FileExistsError):
+                (folder / name).symlink_to(STAND_IN)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def path_without_stand_ins() -> str:
+    """The PATH of the compilers themselves."""
+    folders = os.environ["PATH"].split(":")
+    return ":".join(folder for folder in folders if not _is_stand_in(Path(folder, "cc")))
+
+
+def has_stand_ins() -> bool:
+    """Whether the PATH has stand-ins already: a test runs these tests."""
+    return _is_stand_in(Path(shutil.which("cc") or "cc"))
+
+
+def _is_stand_in(path: Path) -> bool:
+    return path.resolve().name == STAND_IN.name
