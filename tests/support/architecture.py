@@ -60,6 +60,7 @@ C_FOLDERS = {
     "firmware": "One image that infers, trains and saves: main loop, device, commands at the wire.",
     "firmware/commands": "A file per group of commands of the host.",
     "firmware/link": "Frames over a serial line: checksums, coding, repetition, rows on demand.",
+    "firmware/no_model": "The sizes of no model, to measure library and firmware by themselves.",
     "boards/*": "One folder per board: its facts, its serial line and clock, its linker script.",
     "boards/parts/*": "What several boards share: start-up, faults, stack check, semihosting.",
     "boards": "What firmware asks of a board.",
@@ -170,6 +171,8 @@ def c_includes() -> dict[str, set[str]]:
     for path in c_files():
         here = found.setdefault(c_folder(path), set())
         for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.MULTILINE):
+            if name == "model.h":
+                continue  # the generated one
             owners = [h for h in headers if h.as_posix().endswith(f"/{name}")]
             near = [h for h in owners if h.parent == path.parent]
             here |= {c_folder(header) for header in (near or owners)[:1]}
