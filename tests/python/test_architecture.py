@@ -26,8 +26,7 @@ from tests.support.architecture import (
     units,
 )
 
-from tinyflash.boards import load_board
-from tinyflash.boards.firmware import can_compile, compile_objects
+from tinyflash.boards.firmware import can_compile
 from tinyflash.boards.footprint.objects import CompiledUnit, read_unit
 from tinyflash.paths import source_root
 
@@ -143,10 +142,15 @@ def outside(unit: CompiledUnit) -> frozenset[str]:
 @pytest.mark.skipif(not can_compile(), reason="no Arm compiler")
 def test_no_files_call_each_other(tmp_path: Path) -> None:
     """Nor do they through tables that they hold. A board calls back into the program by design."""
-    objects = compile_objects(load_board("qemu_stm32f405"), tmp_path, guard=2)
+    model = ROOT / "tests" / "firmware" / "model"
+    settings = ["BOARD=qemu_stm32f405", f"MODEL={model}", f"BUILD={tmp_path}", "GUARD=2"]
+    scons = [sys.executable, "-m", "SCons", "-C", str(ROOT), "-Q", "--silent"]
+    subprocess.run([*scons, "objects", *settings], check=True)
+    objects = tmp_path / "objects"
     units = {
         path: read_unit(path) for f in ("lib", "firmware") for path in (objects / f).rglob("*.o")
     }
+    assert any(path.stem == "guard" for path in units)
     home = {name: path for path, unit in units.items() for name in unit.defined}
     graph = {path: {home[n] for n in outside(unit) & set(home)} for path, unit in units.items()}
     TopologicalSorter(graph).prepare()  # raises CycleError
