@@ -96,7 +96,7 @@ static inline int32_t tiny_dot(const int8_t *x, int32_t x_zero, const int8_t *w,
 }
 
 /* SPEC 2.2: the int8 output of a sum. */
-static inline int8_t tiny_requantise(const tiny_requant *q, uint32_t channel, int32_t sum) {
+static inline int8_t tiny_requantize(const tiny_requant *q, uint32_t channel, int32_t sum) {
     const int32_t y = tiny_multiply(sum, q->multiplier[channel], q->shift[channel]) + q->y_zero;
     return (int8_t)tiny_clamp(y, q->y_min, q->y_max);
 }

@@ -65,7 +65,7 @@ def largest_scale(graph: Graph, node: Node) -> float:
 
 
 def _spread(weights: Tensor, channels: int) -> tuple[float, ...]:
-    """One scale per channel; per-tensor quantisation has one for all."""
+    """One scale per channel; per-tensor quantization has one for all."""
     assert weights.quant is not None
     scales = weights.quant.scale
     return scales * channels if len(scales) == 1 else scales

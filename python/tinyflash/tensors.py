@@ -14,7 +14,7 @@ Kind = Literal["activation", "constant", "trainable", "gradient", "mask"]
 
 @dataclass(frozen=True)
 class Quant:
-    """Affine quantisation: real = scale * (stored - zero). One scale, or one per channel.
+    """Affine quantization: real = scale * (stored - zero). One scale, or one per channel.
 
     Scales are float32 values held exactly; with several, `zero` is 0 and `axis` names the
     dimension they belong to.

@@ -11,9 +11,8 @@ from tests.agree.test_tflm import oracle, pictures, random_samples
 from tests.agree.test_write_tflite import same
 from tests.support.random_files import random_file
 
-from tinyflash.compiler import Compiled, compile_model
+from tinyflash.compiler import Compiled, compile_model, prepare
 from tinyflash.compiler.passes.unit import with_file_unit
-from tinyflash.compiler.pipeline import reduced
 from tinyflash.graph import Graph, LookupAttrs, Tensor
 from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
@@ -57,7 +56,7 @@ def export(compiled: Compiled, weights: bytes, folder: Path) -> Path:
     path = folder / f"{graph.name}.exported.tflite"
     path.write_bytes(write_tflite(graph))
     again = read(path)
-    same(_whole(with_file_unit(graph)), reduced(again))
+    same(_whole(with_file_unit(graph)), prepare(again).whole)
     twice = folder / "twice.tflite"
     twice.write_bytes(write_tflite(again))
     same(again, read(twice))

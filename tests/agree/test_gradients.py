@@ -1,4 +1,4 @@
-"""Every gradient against float autograd, within its quantisation step; updates within one unit."""
+"""Every gradient against float autograd, within its quantization step; updates within one unit."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_a_gradient_without_mask_is_noticed(monkeypatch: pytest.MonkeyPatch) -> 
         check_dx(case)
 
 
-def test_a_quantised_gradient_one_step_off_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quantized_gradient_one_step_off_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_case(depthwise(same((5, 4), 3), Layer()), (5, 4, 3))
     exact = backward.depthwise
     monkeypatch.setattr(backward, "depthwise", lambda *args: exact(*args) + 1)

@@ -11,7 +11,7 @@ import pytest
 from tests.support.autograd import (
     FLOAT,
     clip_bounds,
-    dequantise,
+    dequantize,
     has_clip,
     quant_of,
     real_weights,
@@ -201,7 +201,7 @@ class Trained:
 
     def _real(self, tensor: str) -> Any:
         graph = self.machine.graph
-        return torch.tensor(dequantise(graph, tensor, self.machine.values[tensor]))
+        return torch.tensor(dequantize(graph, tensor, self.machine.values[tensor]))
 
     def _real_bias(self, tensor: str, count: int) -> Any:
         scales = np.resize(quant_of(self.machine.graph, tensor).scale, count)

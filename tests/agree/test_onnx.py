@@ -1,4 +1,4 @@
-"""ONNX models, quantised: close to float, written as .tflite, and there TFLM computes the same."""
+"""ONNX models, quantized: close to float, written as .tflite, and there TFLM computes the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tinyflash.write.tflite import write_tflite
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_quantised_close_to_float_and_equal_to_tflm(name: str, tmp_path: Path) -> None:
+def test_quantized_close_to_float_and_equal_to_tflm(name: str, tmp_path: Path) -> None:
     network = parse_onnx(NETWORKS[name](), name)
     samples = random_samples(network, 60)
     graph = quantize(network, samples)

@@ -11,7 +11,7 @@ from tests.support.random_graphs import random_graph
 from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model
-from tinyflash.compiler.pipeline import pipeline as compiler
+from tinyflash.compiler import pipeline as compiler
 from tinyflash.compiler.plan import Plan, check, plan
 from tinyflash.compiler.plan.planner import placed
 from tinyflash.compiler.plan.rows import rows

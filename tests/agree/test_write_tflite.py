@@ -131,7 +131,7 @@ def test_a_training_graph_is_written_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_quantised_networks(seed: int, tmp_path: Path) -> None:
+def test_quantized_networks(seed: int, tmp_path: Path) -> None:
     graph = quantize(float_network(seed), float_samples(seed, 50))
     path = written(graph, tmp_path)
     again = read(path)

@@ -2,12 +2,12 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
 from tinyflash.boards.emulator import Emulator
 from tinyflash.compiler import compile_model
-from tinyflash.demo.runs import Run
 from tinyflash.errors import LinkError
 from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
@@ -15,27 +15,26 @@ from tinyflash.runtime.learned import Learned
 from tinyflash.runtime.state import pack, unpack
 from tinyflash.scheme import Rule, Scheme
 from tinyflash.scheme.optimizer import Optimizer, Rates
+from tinyflash.training.job import Job, run
 from tinyflash.training.loop import Recipe, evaluate, train
-from tinyflash.training.open import open_session
+from tinyflash.training.open import Ready, open_session
 
 GUARD = 9  # held-out samples
 HOW = Recipe(epochs=2, rate=0.05, seed=3, warmup=5)
 ABSURD = Recipe(epochs=1, rate=90.0, schedule="step", seed=4)
 
 
-def whole_run(session, samples):
-    before = evaluate(session, samples)
-    history = train(session, samples, HOW)
-    return Run(before, history, evaluate(session, samples), session.weights, session.state)
+def whole_run(session, samples, compiled):
+    return run(Job(samples, samples, HOW), session, Ready(compiled))
 
 
 def test_weights_state_logits_and_every_step_agree(compiled, samples, board, firmware_folder):
-    host = whole_run(HostSession(compiled.program), samples)
-    with open_session(compiled, board, firmware_folder) as device:
-        on_board = whole_run(device, samples)
+    host = whole_run(HostSession(compiled.program), samples, compiled)
+    with open_session(Ready.of(compiled, board), firmware_folder) as device:
+        on_board = whole_run(device, samples, compiled)
         counters = device.counters()
     assert on_board.agrees(host)
-    assert host.weights != compiled.program.weights
+    assert host.learned.weights != compiled.program.weights
     assert host.after.score > host.before.score
     assert counters.step == len(host.history.steps)
 
@@ -54,7 +53,7 @@ def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_f
     host = guarded_run(HostSession(compiled.program), samples)
     folder = firmware_folder / "guarded"
     for _ in range(2):
-        with open_session(compiled, board, folder, guard=GUARD) as device:
+        with open_session(Ready.of(compiled, board), folder, guard=GUARD) as device:
             assert guarded_run(device, samples) == host
     before, *_, after = host[0]
     assert after.best > before.best
@@ -68,7 +67,7 @@ def test_every_option_of_the_optimizer_agrees(model, samples, board, tmp_path):
     rules, rates = (Rule(weights=0.5, bias=True),), Rates(2.0, 0.5)
     scheme = Scheme(rules, 3, optimizer=optimizer, rates=rates)
     compiled = compile_model(read(model), scheme, calibration=(samples.x, samples.y), seed=5)
-    with open_session(compiled, board, tmp_path) as device:
+    with open_session(Ready.of(compiled, board), tmp_path) as device:
         sessions = (device, HostSession(compiled.program))
         for session in sessions:
             for i in range(10):
@@ -82,12 +81,13 @@ def test_every_option_of_the_optimizer_agrees(model, samples, board, tmp_path):
 
 
 def test_a_single_changed_bit_does_not_agree(compiled, samples):
-    run = whole_run(HostSession(compiled.program), samples)
+    trained = whole_run(HostSession(compiled.program), samples, compiled)
     for part in ("weights", "state"):
-        changed = bytearray(getattr(run, part))
+        changed = bytearray(getattr(trained.learned, part))
         changed[len(changed) // 2] ^= 1
-        assert not run.agrees(Run(**{**vars(run), part: bytes(changed)}))
-    assert run.agrees(Run(**vars(run)))
+        learned = replace(trained.learned, **{part: bytes(changed)})
+        assert not trained.agrees(replace(trained, learned=learned))
+    assert trained.agrees(replace(trained))
 
 
 def test_training_moves_from_board_to_host_and_back(compiled, samples, board, firmware_folder):
@@ -99,7 +99,7 @@ def test_training_moves_from_board_to_host_and_back(compiled, samples, board, fi
         for i in range(first, first + 10):
             session.train_step(samples.x[i], int(samples.y[i]), 0.03)
 
-    with open_session(compiled, board, firmware_folder) as device:
+    with open_session(Ready.of(compiled, board), firmware_folder) as device:
         steps(device, 0)
         Learned.of(device, compiled.program).restore(other)
         steps(other, 10)
@@ -111,7 +111,7 @@ def test_training_moves_from_board_to_host_and_back(compiled, samples, board, fi
 
 
 def test_reset_brings_back_the_compiled_weights(compiled, samples, board, firmware_folder):
-    with open_session(compiled, board, firmware_folder) as device:
+    with open_session(Ready.of(compiled, board), firmware_folder) as device:
         device.train_step(samples.x[0], 0, 0.1)
         assert device.weights != compiled.program.weights
         device.reset()
@@ -129,7 +129,7 @@ def test_an_emulator_that_dies_in_the_middle_is_one_clear_error(
             started.append(self)
 
     monkeypatch.setattr("tinyflash.training.open.Emulator", Noted)
-    with open_session(compiled, board, firmware_folder) as device:
+    with open_session(Ready.of(compiled, board), firmware_folder) as device:
         device.infer(samples.x[0])
         os.kill(started[0].pid, signal.SIGKILL)
         with pytest.raises(LinkError, match=r"emulator was killed|serial line is gone") as caught:

@@ -10,7 +10,7 @@ from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import parse_scheme
 from tinyflash.training.loop import Recipe, evaluate, train
-from tinyflash.training.open import open_session
+from tinyflash.training.open import Ready, open_session
 from tinyflash.training.samples import Samples
 from tinyflash.training.targets import objective_of
 
@@ -58,7 +58,7 @@ def whole_run(session, task):
 def test_every_step_agrees(task, board, tmp_path):
     compiled = task[0]
     host = whole_run(HostSession(compiled.program), task)
-    with open_session(compiled, board, tmp_path / "build") as device:
+    with open_session(Ready.of(compiled, board), tmp_path / "build") as device:
         assert whole_run(device, task) == host
         with pytest.raises(DataError, match="learns from targets"):
             device.train_step(task[2].x[0], 0, 0.1)

@@ -21,7 +21,12 @@ from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.sources import kernel_sets, kernels_of, library_sources
 
-MODULES = ("boards", "build", "footprint.compiled", "lower.program")
+MODULES = (
+    "boards.description",
+    "boards.firmware",
+    "boards.footprint.compiled",
+    "compiler.lower.program",
+)
 ADD = """/* A set with one kernel: the reference's sum, under another name. */
 #include "tinyflash/kernels.h"
 #include "tinyflash/ops.h"
@@ -58,7 +63,7 @@ def compiled(board: Board) -> Compiled:
     x = net.input((4, 4, 3))
     y = net.add(net.add(x, x), x)
     graph = net.graph(net.fully_connected(net.reshape(y, (1, 48)), 5))
-    return compile_model(graph, board=board)
+    return compile_model(graph, kernels=board.kernels)
 
 
 def functions(elf: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""ONNX models: read, quantised on a few samples if they are small, compiled and run."""
+"""ONNX models: read, quantized on a few samples if they are small, compiled and run."""
 
 from __future__ import annotations
 

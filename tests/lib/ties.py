@@ -20,12 +20,12 @@ SHIFTS = range(-24, 2)
 
 def ties() -> Iterator[Case]:
     """Every case of this file."""
-    yield _requantise()
+    yield _requantize()
     yield _loss()
     yield _faint_loss()
 
 
-def _requantise() -> Case:
+def _requantize() -> Case:
     """SPEC 1.1 and 1.2: zero weights, so that biases are the sums, one for each tie and shift."""
     sums, scales = [], []
     for shift in SHIFTS:

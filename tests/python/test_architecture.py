@@ -29,6 +29,7 @@ from tests.support.architecture import (
 from tinyflash.boards.firmware import can_compile
 from tinyflash.boards.footprint.objects import CompiledUnit, read_unit
 from tinyflash.paths import source_root
+from tinyflash.sources import REFERENCE
 
 ROOT = source_root()
 # Each folder of C, and the folders whose headers it may include besides its own.
@@ -174,7 +175,7 @@ def test_kernels_are_not_written_for_one_machine() -> None:
     """A kernel set for some machines is another folder. A file of it may have one condition, which
     encloses all of its functions."""
     for path in c_files("lib"):
-        own_set = path.parent.parent.name == "kernels" and path.parent.name != "ref"
+        own_set = path.parent.parent.name == "kernels" and path.parent.name != REFERENCE
         text = code(path)
         conditions = re.findall(r"^#\s*(?:if|ifdef|elif|else)\b.*", text, re.MULTILINE)
         assert len(conditions) <= own_set, f"{path}: {conditions}"

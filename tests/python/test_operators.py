@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.python import networks
+from tests.support import networks
 from tests.support.random_graphs import random_graph
 
-from tinyflash.bench.accuracy.run import operators as in_torch
+from tinyflash.bench.accuracy import operators as in_torch
 from tinyflash.compiler import compile_model
 from tinyflash.compiler.lower import program as lowering
 from tinyflash.compiler.passes import differentiate

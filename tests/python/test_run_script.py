@@ -9,7 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "run"
-PACKAGE = tuple(f"python/tinyflash/{name}.py" for name in ("host/build", "sources", "toolchain"))
+PACKAGE = tuple(
+    f"python/tinyflash/{name}.py" for name in ("runtime/host/build", "sources", "boards/toolchain")
+)
 SHELLS = [shell for shell in ("sh", "dash", "bash") if shutil.which(shell)]
 
 

@@ -1,4 +1,4 @@
-"""The float side of gradient tests: dequantised operators that torch differentiates."""
+"""The float side of gradient tests: dequantized operators that torch differentiates."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def quant_of(graph: Graph, tensor: str) -> Quant:
     return quant
 
 
-def dequantise(graph: Graph, tensor: str, stored: np.ndarray) -> np.ndarray:
+def dequantize(graph: Graph, tensor: str, stored: np.ndarray) -> np.ndarray:
     quant = quant_of(graph, tensor)
     return (stored.astype(np.float64) - quant.zero) * quant.scale[0]
 

@@ -97,8 +97,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "int64 bias": (tensor_of(1, 2, "type", "INT64"), "uses INT64 where INT32"),
     "variable": (tensor_of(1, 1, "variable", True), "state kept between runs"),
     # Scales.
-    "no quantisation": (output_of(1, "scale", None), "has no quantisation"),
-    "no weight scale": (tensor_of(1, 1, "scale", []), "has no quantisation"),
+    "no quantization": (output_of(1, "scale", None), "has no quantization"),
+    "no weight scale": (tensor_of(1, 1, "scale", []), "has no quantization"),
     "nan scale": (output_of(1, "scale", [float("nan")]), "scale nan"),
     "infinite scale": (tensor_of(1, 1, "scale", [float("inf")] * 4), "scale inf"),
     "zero scale": (output_of(1, "scale", [0.0]), "scale 0.0"),

@@ -1,6 +1,6 @@
 """One node of a training graph, held against float autograd: what must hold of its gradients.
 
-A float model of the dequantised operator is differentiated for the very dy that the integers read.
+A float model of the dequantized operator is differentiated for the very dy that the integers read.
 Elements of x at a bound of their clip lie beyond it in the float model, so that torch.clamp passes
 no gradient where the mask passes none.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from tests.support.autograd import (
     FLOAT,
     clip_bounds,
-    dequantise,
+    dequantize,
     per_channel,
     real_weights,
     torch,
@@ -77,7 +77,7 @@ class Case:
         if self.role == "x":
             return [x]
         graph, values = self.machine.graph, self.machine.values
-        real = {r: dequantise(graph, t, values[t]) for r, t in self.node.inputs.items()}
+        real = {r: dequantize(graph, t, values[t]) for r, t in self.node.inputs.items()}
         return list({**{r: torch.tensor(v) for r, v in real.items()}, self.role: x}.values())
 
     def _passes(self) -> np.ndarray | int:
@@ -93,7 +93,7 @@ class Case:
         """The stored x in real units, elements at a bound pushed beyond it."""
         stored = self.machine.values[self.x].astype(np.float64)
         low, high = clip_bounds(self.machine.graph, self.producer)
-        real = dequantise(self.machine.graph, self.x, stored)
+        real = dequantize(self.machine.graph, self.x, stored)
         return np.where(real <= low, low - 1, np.where(real >= high, high + 1, real))
 
     def run(self, e_dx: int = 0, rate: float = 0.0, seed: int = 0) -> str:

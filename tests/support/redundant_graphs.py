@@ -53,7 +53,7 @@ class RedundantNet(RandomNet):
         self.maps.append(self.net.pool(op, self.x, Window((1, 1))))
 
     def _table(self, clip: Clip = WHOLE) -> None:
-        """A requantisation to the same scale, and bounds."""
+        """A requantization to the same scale, and bounds."""
         table = np.clip(np.arange(256, dtype=np.uint8).view(np.int8), clip.low, clip.high)
         self.maps.append(self.net.table(self.x, table.astype(np.int8), LookupAttrs("quantize")))
 

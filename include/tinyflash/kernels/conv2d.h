@@ -14,7 +14,7 @@ typedef struct tiny_conv2d {
     tiny_descent descent;
 } tiny_conv2d;
 
-/* Computes y[oy][ox][o] = requantise(b[o] + sum over ky, kx, i of w[o][ky][kx][i] * (x[iy][ix][i] -
+/* Computes y[oy][ox][o] = requantize(b[o] + sum over ky, kx, i of w[o][ky][kx][i] * (x[iy][ix][i] -
  * x_zero)), iy and ix as in tiny_window, i over the channels of o's group. A tap in the padding
  * adds 0.
  *

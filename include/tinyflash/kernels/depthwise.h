@@ -15,7 +15,7 @@ typedef struct tiny_depthwise {
     tiny_descent descent;
 } tiny_depthwise;
 
-/* Computes y[oy][ox][o] = requantise(b[o] + sum over ky, kx of w[ky][kx][o] * (x[iy][ix][o /
+/* Computes y[oy][ox][o] = requantize(b[o] + sum over ky, kx of w[ky][kx][o] * (x[iy][ix][o /
  * multiplier] - x_zero)), iy and ix as in tiny_window. A tap in the padding adds 0.
  *
  *   x   int8   [x.height][x.width][x.channels], or a ring of its rows

@@ -12,7 +12,7 @@ typedef struct tiny_fully_connected {
     tiny_descent descent;
 } tiny_fully_connected;
 
-/* Computes y[n][o] = requantise(b[o] + sum over i of w[o][i] * (x[n][i] - x_zero)).
+/* Computes y[n][o] = requantize(b[o] + sum over i of w[o][i] * (x[n][i] - x_zero)).
  *
  *   x   int8   [rows][in]
  *   w   int8   [out][kept] and [out][in - kept]

@@ -2,7 +2,7 @@
  *
  * Forward walks y: rows of the band, columns, output channels; for each of them the taps of the
  * window that are inside the map, and for each tap the input channels of the group. The sum of one
- * output is in a register from its first product to its requantisation (SPEC 2.1, 2.2), so there is
+ * output is in a register from its first product to its requantization (SPEC 2.1, 2.2), so there is
  * no scratch, and y is written once, in order. Padding costs nothing: span_at cuts the columns of
  * the window once for a position, window_sum skips rows, and no tap is tested inside the channel
  * loop.
@@ -98,7 +98,7 @@ static void forward_position(const tiny_conv2d *op, const int8_t *x, const tiny_
     const span columns = span_at(&op->window, column);
     for (uint32_t o = 0; o < op->window.y.channels; o++) {
         const int32_t sum = (b ? b[o] : 0) + window_sum(op, x, w, o, row, &columns);
-        y[o] = tiny_requantise(&op->requant, o, sum);
+        y[o] = tiny_requantize(&op->requant, o, sum);
         x += (o + 1) % outputs == 0 ? op->depth : 0;
     }
 }

@@ -97,7 +97,7 @@ static void forward_position(const tiny_depthwise *op, const int8_t *x, const ti
         }
         window_sums(op, x, &p, row, column, sums);
         for (uint32_t i = 0; i < p.count; i++) {
-            y[p.first + i] = tiny_requantise(&op->requant, p.first + i, sums[i]);
+            y[p.first + i] = tiny_requantize(&op->requant, p.first + i, sums[i]);
         }
     }
 }

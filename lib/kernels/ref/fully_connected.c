@@ -1,7 +1,7 @@
 /* Fully connected layers over rows; 1x1 convolutions of stride 1 are the same thing.
  *
  * A row is one vector of inputs: one position of a map, or a whole sample. Forward walks rows,
- * outputs, inputs; the sum of one output is in a register until it is requantised (SPEC 2.1, 2.2).
+ * outputs, inputs; the sum of one output is in a register until it is requantized (SPEC 2.1, 2.2).
  * A band counts rows of the map, each of which has rows / height vectors, and the map may be a
  * ring.
  *
@@ -31,7 +31,7 @@ TINY_APART static void forward_rows(const tiny_fully_connected *op, const int8_t
             int32_t sum = b ? b[o] : 0;
             sum += tiny_dot(x, x_zero, w->kept + o * kept, kept);
             sum += tiny_dot(x + kept, x_zero, w->frozen + o * frozen, frozen);
-            y[o] = tiny_requantise(&op->requant, o, sum);
+            y[o] = tiny_requantize(&op->requant, o, sum);
         }
     }
 }

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from tinyflash.boards import toolchain
-from tinyflash.boards import Board, Qemu
+from tinyflash.boards.description import Board, Qemu
 from tinyflash.errors import BoardError, BuildError
 
 _NO_ESCAPE = "256"  # no byte has this value, so that every byte reaches the board

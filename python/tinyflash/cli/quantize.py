@@ -28,7 +28,7 @@ from tinyflash.write.tflite import write_tflite
     "--calibration",
     type=options.PATH,
     help="Samples to choose scales by: an .npy file, or an .npz file with x; samples first, in the "
-    "layout in which MODEL reads them. A model that is quantised already needs none.",
+    "layout in which MODEL reads them. A model that is quantized already needs none.",
 )
 @click.option(
     "--ranges",
@@ -47,14 +47,14 @@ from tinyflash.write.tflite import write_tflite
 def quantize_(
     model: Path, calibration: Path | None, ranges: Rule, errors: Path | None, output: Path
 ) -> None:
-    """Make an int8 .tflite file of MODEL, a float or quantised .onnx file.
+    """Make an int8 .tflite file of MODEL, a float or quantized .onnx file.
 
     The file reads maps channels last, takes in and hands out float numbers, and is what all other
     commands take. The table says how much of each layer's signal is left: at 40 dB
     the error is a hundredth of it.
     """
     if model.suffix.lower() != ".onnx":
-        raise ModelError(f"{model}: expected an .onnx file; a .tflite file is quantised already")
+        raise ModelError(f"{model}: expected an .onnx file; a .tflite file is quantized already")
     network = read_onnx(model)
     samples = None if calibration is None else load_calibration(calibration)
     graph = quantize(network, samples, Settings(ranges))

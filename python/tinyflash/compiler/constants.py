@@ -29,10 +29,10 @@ EXACT_TERMS = 1032
 
 
 def quant_of(graph: Graph, tensor: str) -> Quant:
-    """The quantisation of an activation: one scale, one zero point."""
+    """The quantization of an activation: one scale, one zero point."""
     quant = graph.tensors[tensor].quant
     if quant is None:
-        raise ModelError(f"tensor {tensor}: has no quantisation")
+        raise ModelError(f"tensor {tensor}: has no quantization")
     return quant
 
 

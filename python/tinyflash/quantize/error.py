@@ -1,4 +1,4 @@
-"""What quantisation costs, layer by layer: each int8 layer's output against the float one's."""
+"""What quantization costs, layer by layer: each int8 layer's output against the float one's."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LayerError:
 
 
 def layer_errors(network: FloatGraph, graph: Graph, samples: Array) -> tuple[LayerError, ...]:
-    """Of every layer of a network that was quantised to `graph`, on its first few samples."""
+    """Of every layer of a network that was quantized to `graph`, on its first few samples."""
     x = arranged(network, samples[:_MOST_SAMPLES])
     machine = Machine(graph)
     reals, stored = run(network, x), []

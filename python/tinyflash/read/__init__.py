@@ -28,7 +28,7 @@ def read(
     path = Path(path)
     if path.suffix.lower() != ".onnx":
         if calibration is not None:
-            raise ModelError(f"{path}: is quantised already; give no samples to calibrate with")
+            raise ModelError(f"{path}: is quantized already; give no samples to calibrate with")
         return read_tflite(path)
     from tinyflash.quantize import quantize
     from tinyflash.read.onnx.reader import read_onnx

@@ -12,7 +12,7 @@ from tinyflash.reference.windows import Sliding
 # ---- Layers with weights -------------------------------------------------------------
 
 
-def requantise(a: Ints, r: Requant) -> Ints:
+def requantize(a: Ints, r: Requant) -> Ints:
     """SPEC 2.2: int32 sums [..., out] to stored outputs."""
     y = mulq(a, r.multiplier, r.shift) + r.y_zero
     return np.clip(y, r.clip.low, r.clip.high)
@@ -23,7 +23,7 @@ def conv2d(x: Ints, w: Ints, b: Ints, sliding: Sliding, r: Requant) -> Ints:
     groups = x.shape[2] // w.shape[3]
     parts = zip(np.split(x - r.x_zero, groups, axis=2), np.split(w, groups), strict=True)
     a = np.concatenate([_conv2d_sum(*part, sliding) for part in parts], axis=2)
-    return requantise(a + b, r)
+    return requantize(a + b, r)
 
 
 def _conv2d_sum(x: Ints, w: Ints, sliding: Sliding) -> Ints:
@@ -37,12 +37,12 @@ def depthwise(x: Ints, w: Ints, b: Ints, sliding: Sliding, r: Requant) -> Ints:
     repeated = np.repeat(x - r.x_zero, w.shape[2] // x.shape[2], axis=2)
     padded = sliding.pad(repeated)
     a = sum(padded[at] * w[ky, kx] for ky, kx, at in sliding.taps())
-    return requantise(a + b, r)
+    return requantize(a + b, r)
 
 
 def fully_connected(x: Ints, w: Ints, b: Ints, r: Requant) -> Ints:
     """SPEC 2: x is [rows][in], w [out][in]."""
-    return requantise(matmul(x - r.x_zero, w.T) + b, r)
+    return requantize(matmul(x - r.x_zero, w.T) + b, r)
 
 
 # ---- Other operators -----------------------------------------------------------------

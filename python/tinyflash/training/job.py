@@ -16,7 +16,6 @@ from math import prod
 from pathlib import Path
 
 from tinyflash.boards import Board
-from tinyflash.boards.fits import check_fits
 from tinyflash.compiler import Prepared, compile_model
 from tinyflash.compiler.plan import QUICK, Effort
 from tinyflash.errors import DataError
@@ -144,7 +143,7 @@ def make_ready(
     samples = job.train.x, job.train.y
     kernels = (REFERENCE,) if board is None else board.kernels
     compiled = compile_model(prepared, None, samples, seed, row_source, effort, kernels)
-    return Ready(compiled, None if board is None else check_fits(compiled, board))
+    return Ready.of(compiled, board)
 
 
 # ---- The run, and after it -----------------------------------------------------------------------

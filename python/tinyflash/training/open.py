@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyflash.boards import Board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import build_firmware
-from tinyflash.boards.fits import Fit
+from tinyflash.boards.fits import Fit, check_fits
 from tinyflash.compiler import Compiled
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
@@ -23,6 +24,11 @@ class Ready:
 
     compiled: Compiled
     fit: Fit | None = None
+
+    @staticmethod
+    def of(compiled: Compiled, board: Board | None = None) -> Ready:
+        """Raises BoardError if the model is too large for the board."""
+        return Ready(compiled, None if board is None else check_fits(compiled, board))
 
 
 @contextmanager

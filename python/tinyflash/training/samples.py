@@ -53,7 +53,7 @@ def load_inputs(path: Path, port: Port) -> Int8Array:
 
 
 def load_calibration(path: Path) -> Numbers:
-    """Samples to quantise a network with, in real numbers: an .npy file, or `x` of an .npz file."""
+    """Samples to quantize a network with, in real numbers: an .npy file, or `x` of an .npz file."""
     loaded = load_arrays(path, _LARGEST, _EXPECTED)
     if isinstance(loaded, np.ndarray):
         return loaded

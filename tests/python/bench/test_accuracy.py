@@ -15,13 +15,12 @@ from tests.support.commands import refused, tinyflash
 from tests.support.graphs import Layer, Net, same
 
 from tinyflash.bench.accuracy import cell as cells
-from tinyflash.bench.accuracy import methods, schemes, store
+from tinyflash.bench.accuracy import methods, pool, schemes, store
 from tinyflash.bench.accuracy.cell import Cell, Effort, Limits, Run, fill
 from tinyflash.bench.accuracy.judgement import claims, difference
 from tinyflash.bench.accuracy.learners import Verdict
 from tinyflash.bench.accuracy.picture import draw
 from tinyflash.bench.accuracy.results import Results, as_json, tables
-from tinyflash.bench.accuracy.run import pool
 from tinyflash.bench.accuracy.schemes import Memory
 from tinyflash.compiler import prepare
 from tinyflash.errors import DataError

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.support.onnxmodels import NETWORKS
 
+from tinyflash.bench.quantize import run as quantize
 from tinyflash.bench.quantize.run import Effort, Subject, compare, learn, subject
-from tinyflash.bench.quantize.run import run as quantize
 from tinyflash.errors import DataError
 
 
@@ -24,14 +24,14 @@ def one(tmp_path: Path) -> Subject:
     return Subject("net", path, x[:20], x, kinds, known=True)
 
 
-def test_every_quantiser_is_judged_against_float(
+def test_every_quantizer_is_judged_against_float(
     one: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = {k: q for k, q in quantize.quantisers().items() if k.startswith("tinyflash")}
+    ours = {k: q for k, q in quantize.quantizers().items() if k.startswith("tinyflash")}
     broken = {"broken": lambda path, calibration: lambda x: np.eye(4, dtype=np.float32)[[0] * 48]}
-    monkeypatch.setattr(quantize, "quantisers", lambda: {**ours, **broken})
+    monkeypatch.setattr(quantize, "quantizers", lambda: {**ours, **broken})
     told: list[str] = []
-    rows = {row.quantiser: row for row in compare(one, told.append)}
+    rows = {row.quantizer: row for row in compare(one, told.append)}
     assert told == list(rows) == ["float", *ours, "broken"]
     assert rows["float"].disagreement == 0
     assert rows["float"].snr_db is None
@@ -47,7 +47,7 @@ def test_every_quantiser_is_judged_against_float(
     assert wanted.accuracy == 25
 
 
-def test_a_quantised_network_learns(one: Subject) -> None:
+def test_a_quantized_network_learns(one: Subject) -> None:
     learned = learn(one)
     assert learned.steps == 64
     assert learned.loss_after < 0.9 * learned.loss_before

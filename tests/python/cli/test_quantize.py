@@ -39,7 +39,7 @@ def test_it_writes_a_file_and_tells_the_error(folder: Path) -> None:
     assert all(20 < e["snr_db"] < 70 for e in errors)
 
 
-def test_other_commands_say_how_to_quantise(folder: Path) -> None:
+def test_other_commands_say_how_to_quantize(folder: Path) -> None:
     line = refused("inspect", folder / "net.onnx")
     assert "a float model; give samples to calibrate with (tinyflash quantize" in line
 

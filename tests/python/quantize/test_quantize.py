@@ -1,4 +1,4 @@
-"""Quantisation after training: close to float, by TensorFlow Lite's conventions."""
+"""Quantization after training: close to float, by TensorFlow Lite's conventions."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def samples() -> np.ndarray:
 
 
 def check(path: Path, x: np.ndarray, expected: np.ndarray) -> None:
-    """The model is read as what it computes, without a transposition left, and is quantised."""
+    """The model is read as what it computes, without a transposition left, and is quantized."""
     network = read_onnx(path)
     assert "transpose" not in [node.op for node in network.nodes]
     assert network.source.shape == (1, *SHAPE)

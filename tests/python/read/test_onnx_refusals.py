@@ -219,7 +219,7 @@ def layers() -> dict[str, tuple[bytes, str]]:
     )
     case(
         "int16",
-        "quantises to int16",
+        "quantizes to int16",
         lambda f: f.node("QuantizeLinear", "x", f.constant(0.1), f.constant(0, np.int16)),
     )
     return found  # fmt: skip

@@ -10,17 +10,17 @@ import pytest
 from tests.support.page import PageRow, columns_agree, rows_of
 from tests.support.random_graphs import random_graph
 from tests.support.row_graphs import row_graph
-from tinyflash.zoo.schemes import scheme
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.compiler.lower.geometry import Fields
 from tinyflash.compiler.lower.layout import Layout, lay_out
 from tinyflash.compiler.lower.names import Draft, named
 from tinyflash.compiler.lower.program import Planned
-from tinyflash.graph import VIEWS, Graph, Node
+from tinyflash.graph import Graph, Node
 from tinyflash.paths import source_root
 from tinyflash.program import Buffer, Space
 from tinyflash.read import read
+from tinyflash.scheme import scheme
 from tinyflash.write import c
 from tinyflash.write.c.operands import OPERANDS
 from tinyflash.zoo.networks import path_of
@@ -88,7 +88,7 @@ def _nodes(graph: Graph) -> Iterator[tuple[Node, str]]:
     for node in graph.nodes:
         if node.op == "concatenate":
             yield from ((node, tensor) for tensor in node.inputs.values())
-        elif node.op not in VIEWS:
+        elif not node.operator.view_of:
             yield node, ""
 
 

@@ -1,6 +1,6 @@
 """The float twin of an int8 network: the same function of real numbers, trained by torch.
 
-Plain, it is the network as if it had never been quantised: weights and activations are floats,
+Plain, it is the network as if it had never been quantized: weights and activations are floats,
 bounded only where the layer has a real activation. With `fake`, every stored tensor is rounded to
 its grid on the way forward, and gradients pass straight through: the simulation that stands for
 int8 training in the literature.

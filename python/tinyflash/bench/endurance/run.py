@@ -17,7 +17,6 @@ from statistics import fmean
 import numpy as np
 
 from tinyflash.boards import Board
-from tinyflash.boards.fits import check_fits
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError
 from tinyflash.program import Program
@@ -181,7 +180,7 @@ def run(
     )
     program = compiled.program
     start = time.monotonic()
-    with open_session(Ready(compiled, check_fits(compiled, board)), directory) as device:
+    with open_session(Ready.of(compiled, board), directory) as device:
         on_board = endure(device, program, tasks, settings, listen(board.name))
     minutes = (time.monotonic() - start) / 60
     on_host = endure(HostSession(program), program, tasks, settings, listen("this computer"))

@@ -1,1 +1,1 @@
-"""What quantising a float network costs, beside another quantiser."""
+"""What quantizing a float network costs, beside another quantizer."""

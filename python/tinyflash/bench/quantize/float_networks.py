@@ -1,4 +1,4 @@
-"""Float networks of four styles, as torch modules: what `bench quantize` quantises."""
+"""Float networks of four styles, as torch modules: what `bench quantize` quantizes."""
 
 from __future__ import annotations
 

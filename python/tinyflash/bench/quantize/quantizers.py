@@ -1,4 +1,4 @@
-"""Quantisers of one ONNX model on one set of samples: ours, and that of ONNX Runtime."""
+"""Quantizers of one ONNX model on one set of samples: ours, and that of ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.units import decode, encode
 
 Answer = Callable[[Floats], Floats]  # samples as the model reads them -> its outputs, [n][...]
-Quantiser = Callable[[Path, Floats], Answer]
+Quantizer = Callable[[Path, Floats], Answer]
 
 
-def ours(rule: Rule) -> Quantiser:
-    """The C library, on the network quantised by one of our rules."""
+def ours(rule: Rule) -> Quantizer:
+    """The C library, on the network quantized by one of our rules."""
 
-    def quantised(path: Path, calibration: Floats) -> Answer:
+    def quantized(path: Path, calibration: Floats) -> Answer:
         return of_graph(path, int8(path, calibration, rule))
 
-    return quantised
+    return quantized
 
 
 def int8(path: Path, calibration: Floats, rule: Rule) -> Graph:
@@ -50,7 +50,7 @@ def of_graph(path: Path, graph: Graph) -> Answer:
 
 
 def onnxruntime_int8(path: Path, calibration: Floats) -> Answer:
-    """Its static quantisation: as documented for convolutional networks, a scale per channel."""
+    """Its static quantization: as documented for convolutional networks, a scale per channel."""
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -106,7 +106,7 @@ def _session(path: Path) -> Answer:
     return answer
 
 
-def quantisers() -> dict[str, Quantiser]:
+def quantizers() -> dict[str, Quantizer]:
     """By name; ONNX Runtime's where it is installed."""
     found = {f"tinyflash, {rule}": ours(rule) for rule in RULES}
     if find_spec("onnxruntime"):

@@ -1,7 +1,7 @@
-"""How much quantisation changes what networks answer, and whether they learn then.
+"""How much quantization changes what networks answer, and whether they learn then.
 
 Four float networks: MobileNetV2 with ImageNet weights, and three small ones that are trained here
-on Fashion-MNIST. Each goes through ONNX to every quantiser, with the same samples to calibrate.
+on Fashion-MNIST. Each goes through ONNX to every quantizer, with the same samples to calibrate.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyflash.bench.quantize.quantizers import int8, quantisers
+from tinyflash.bench.quantize.quantizers import int8, quantizers
 from tinyflash.compiler import compile_model
 from tinyflash.errors import DataError
 from tinyflash.graph import Graph
@@ -70,7 +70,7 @@ class Row:
     there are labels. Both in percent. snr_db: of all outputs."""
 
     network: str
-    quantiser: str
+    quantizer: str
     samples: int
     disagreement: float
     accuracy: float | None
@@ -133,24 +133,24 @@ def _small(name: str, effort: Effort) -> Made:
 
 
 def compare(one: Subject, listen: Callable[[str], None]) -> list[Row]:
-    """Every quantiser on one network; tells `listen` what goes on."""
+    """Every quantizer on one network; tells `listen` what goes on."""
     network = read_onnx(one.path)
     listen("float")
     real = outputs(network, network.source.arrange(one.judged)).reshape(len(one.judged), -1)
     rows = [_row(one, "float", real, real)]
-    for name, quantiser in quantisers().items():
+    for name, quantizer in quantizers().items():
         listen(name)
-        found = quantiser(one.path, one.calibration)(one.judged)
+        found = quantizer(one.path, one.calibration)(one.judged)
         rows.append(_row(one, name, real, found.reshape(real.shape)))
     return rows
 
 
-def _row(one: Subject, quantiser: str, real: Floats, found: Floats) -> Row:
+def _row(one: Subject, quantizer: str, real: Floats, found: Floats) -> Row:
     answers, wanted = found.argmax(axis=1), real.argmax(axis=1)
     accuracy = 100 * float(np.mean(answers == one.kinds)) if one.known else None
     return Row(
         one.name,
-        quantiser,
+        quantizer,
         len(real),
         100 * float(np.mean(answers != wanted)),
         accuracy,
@@ -159,7 +159,7 @@ def _row(one: Subject, quantiser: str, real: Floats, found: Floats) -> Row:
 
 
 def learn(one: Subject) -> Learned:
-    """A new task for the quantised network, in the C library: a few samples, over and over."""
+    """A new task for the quantized network, in the C library: a few samples, over and over."""
     graph = int8(one.path, one.calibration, Settings.ranges)
     x, y = _task(one, graph)
     scheme = parse_scheme(_SCHEME.format(classes=_CLASSES))

@@ -1,4 +1,4 @@
-"""tinyflash bench quantize: what quantisation changes, beside ONNX Runtime's."""
+"""tinyflash bench quantize: what quantization changes, beside ONNX Runtime's."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def quantize(quick: bool, networks: tuple[str, ...], json_path: Path | None) -> 
 def _table(rows: list[Row]) -> Table:
     shown = table(
         "Networks in int8 against float",
-        *("network", "quantiser", ">samples", ">answers differ", ">accuracy", ">SNR dB"),
+        *("network", "quantizer", ">samples", ">answers differ", ">accuracy", ">SNR dB"),
     )
     for before, row in zip([None, *rows], rows, strict=False):
         if before is not None and before.network != row.network:
             shown.add_section()
         shown.add_row(
             row.network,
-            row.quantiser,
+            row.quantizer,
             f"{row.samples:,}",
             f"{row.disagreement:.2f} %",
             "" if row.accuracy is None else f"{row.accuracy:.2f} %",

@@ -69,7 +69,7 @@ def has_slopes(attrs: LookupAttrs) -> bool:
 def slopes(attrs: LookupAttrs, x: Quant, table: npt.NDArray[np.int8]) -> npt.NDArray[np.int16]:
     """Q14 slope for each byte of x; 0 where the function's table is clipped. [256]
 
-    x: the input's quantisation; table: the lookup itself, by the byte of x.
+    x: the input's quantization; table: the lookup itself, by the byte of x.
     """
     stored = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
     real = DERIVATIVES[attrs.function](x.scale[0] * (stored - x.zero), attrs.alpha)

@@ -1,4 +1,4 @@
-"""Float networks, channels last: what front ends make and the quantiser takes."""
+"""Float networks, channels last: what front ends make and the quantizer takes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The float form of a network: nodes in order of execution, each computing one tensor of its name.
 
-Operators are those of a network in operators.py, and some that passes or the quantiser turn into
+Operators are those of a network in operators.py, and some that passes or the quantizer turn into
 them, all in `OPERATORS`. Maps are (1, height, width, channels).
 """
 
@@ -42,7 +42,7 @@ class Weights:
     """w as in operators.py: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out],
     fully_connected [out][in], scale [channels] or [1]; b [out].
 
-    scales: those of an already quantised w, one or one for each output channel.
+    scales: those of an already quantized w, one or one for each output channel.
     """
 
     w: Floats
@@ -111,7 +111,7 @@ class Source:
 
 @dataclass(frozen=True)
 class FloatGraph:
-    """A network in float. codings: of tensors that the model itself says how to quantise."""
+    """A network in float. codings: of tensors that the model itself says how to quantize."""
 
     name: str
     source: Source

@@ -104,7 +104,7 @@ def _joined(producer: FloatNode, node: FloatNode) -> FloatNode | None:
     """Both in one node of the producer's name; None if that cannot be."""
     if node.op == "reshape" and producer.op == "reshape":
         return replace(producer, shape=node.shape)
-    if node.op == "scale" and not _quantised(producer):
+    if node.op == "scale" and not _quantized(producer):
         return _scaled(producer, node)
     if node.op == "identity" and producer.op in _BOUNDED:
         bounds = _both(producer.bounds, node.bounds)
@@ -112,7 +112,7 @@ def _joined(producer: FloatNode, node: FloatNode) -> FloatNode | None:
     return None
 
 
-def _quantised(node: FloatNode) -> bool:
+def _quantized(node: FloatNode) -> bool:
     return node.weights is not None and bool(node.weights.scales)
 
 
@@ -191,7 +191,7 @@ def _absorbed(before: FloatNode, node: FloatNode) -> FloatNode | None:
     if before.op == "pad" and isinstance(node.attrs, Window):
         window = _padded(before, node.attrs)
         return None if window is None else replace(node, inputs=before.inputs, attrs=window)
-    if before.op == "scale" and not _quantised(node):
+    if before.op == "scale" and not _quantized(node):
         weights = _of_scaled(before.learned, node)
         return None if weights is None else replace(node, inputs=before.inputs, weights=weights)
     return None

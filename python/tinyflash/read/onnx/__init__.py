@@ -1,1 +1,1 @@
-"""Reads .onnx files, float or quantised, as float graphs."""
+"""Reads .onnx files, float or quantized, as float graphs."""

@@ -1,4 +1,4 @@
-"""Rules for models that are quantised already: what QuantizeLinear and DequantizeLinear say."""
+"""Rules for models that are quantized already: what QuantizeLinear and DequantizeLinear say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def quantize(layer: Layer) -> None:
     """Numbers computed at run time get their scale; constants stay what they are."""
     value, quant = layer.value(0), _quant(layer)
     if isinstance(value, Constant):
-        layer.fail("quantises a constant; export constants as quantised")
+        layer.fail("quantizes a constant; export constants as quantized")
     layer.give(_coded(layer, value, quant))
 
 
@@ -58,7 +58,7 @@ def _quant(layer: Layer) -> Quant:
     scales, zeros = _scales(layer), _zeros(layer, "uint8")
     kind = zeros.dtype.name
     layer.require(
-        kind in _BYTES, f"quantises to {kind}; int8 and uint8 are supported, choose one of them"
+        kind in _BYTES, f"quantizes to {kind}; int8 and uint8 are supported, choose one of them"
     )
     layer.require(
         len(scales) == len(zeros) == 1, f"has {len(scales)} scales for an activation, expected 1"
@@ -71,7 +71,7 @@ def _constant(layer: Layer, data: Array) -> Constant:
     """Real numbers, with the scales where these are the symmetric ones of int8 weights."""
     kind = data.dtype.name
     layer.require(kind in (*_BYTES, "int32"), f"holds {kind}; int8, uint8 and int32 are supported")
-    layer.require(not layer.integer("block_size", 0), "quantises in blocks, which is not supported")
+    layer.require(not layer.integer("block_size", 0), "quantizes in blocks, which is not supported")
     scales, zeros = np.array(_scales(layer)), _zeros(layer, kind).astype(np.int64)
     axis, offset = 0, zeros
     if len(scales) > 1:

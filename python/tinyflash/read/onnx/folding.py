@@ -150,7 +150,7 @@ def _plain(value: object) -> object:
 
 
 def _with_scales(layer: Layer, value: Array) -> Value:
-    """The result; moving quantised weights keeps their scales."""
+    """The result; moving quantized weights keeps their scales."""
     source = layer.constant(0)
     if layer.node.op == "Identity":
         return source

@@ -22,7 +22,7 @@ _LARGEST_RANK = 8
 
 @dataclass(frozen=True)
 class Constant:
-    """A value known now. scales, axis: of one that the file holds quantised."""
+    """A value known now. scales, axis: of one that the file holds quantized."""
 
     data: Array
     scales: tuple[float, ...] = ()
@@ -43,7 +43,7 @@ class Importer:
     shapes: dict[str, Shape] = field(default_factory=dict)  # of tensors
     codings: dict[str, Quant] = field(default_factory=dict)
     source: Source | None = None
-    elements: int = 0  # of all tensors, a byte each once they are quantised
+    elements: int = 0  # of all tensors, a byte each once they are quantized
     weights: int = 0
     folded: int = 0  # elements of all constants that were computed from others
 

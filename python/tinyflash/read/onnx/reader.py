@@ -1,4 +1,4 @@
-"""Reader of ONNX models: a float network, with the scales of those that are quantised already."""
+"""Reader of ONNX models: a float network, with the scales of those that are quantized already."""
 
 from __future__ import annotations
 

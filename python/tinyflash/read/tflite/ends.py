@@ -53,7 +53,7 @@ def quantize(layer: Layer) -> None:
         lookup(layer)
         return
     layer.typed(inner, ("INT8",))
-    layer.require(layer.to.input is None, "reads the float input, which is quantised already")
+    layer.require(layer.to.input is None, "reads the float input, which is quantized already")
     layer.require(layer.shape(outer) == layer.shape(inner), "changes the shape")
     _set_input(layer, inner)
 

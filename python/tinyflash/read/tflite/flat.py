@@ -265,5 +265,5 @@ def _unusual(tensor: tflite.Tensor) -> str:
     if tensor.Sparsity() is not None:
         return "sparse storage"
     if quantization is not None and quantization.DetailsType():
-        return "a custom quantisation"
+        return "a custom quantization"
     return ""

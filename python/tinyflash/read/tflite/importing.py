@@ -17,7 +17,7 @@ from tinyflash.read.tflite.flat import FlatModel, FlatOperator, FlatTensor, Opti
 
 Shape = tuple[int, ...]
 
-_ADVICE = "convert the model with full-integer int8 quantisation"
+_ADVICE = "convert the model with full-integer int8 quantization"
 _DTYPES = {"INT8": "i1", "INT32": "<i4", "INT64": "<i8"}
 
 
@@ -171,11 +171,11 @@ class Layer:
         self.require(max(shape) < 2**16, f"map {list(shape)} has a side beyond 65535")
         return shape[1], shape[2], shape[3]
 
-    # ---- Quantisation ---------------------------------------------------------------------------
+    # ---- Quantization ---------------------------------------------------------------------------
 
     def scales(self, flat: FlatTensor) -> tuple[float, ...]:
         if not flat.scales:
-            self.fail(f"tensor {flat.index} has no quantisation; {_ADVICE}")
+            self.fail(f"tensor {flat.index} has no quantization; {_ADVICE}")
         if len(flat.zeros) not in (0, len(flat.scales)):
             self.fail(
                 f"tensor {flat.index} has {len(flat.scales)} scales and {len(flat.zeros)} zero "

@@ -94,7 +94,7 @@ def _constant(
     layer.require(len(scales) in (1, out), f"{len(scales)} weight scales for {out} channels")
     layer.require(
         len(scales) == 1 or flat.axis == expected,
-        f"weights quantised along dimension {flat.axis}, expected {expected}",
+        f"weights quantized along dimension {flat.axis}, expected {expected}",
     )
     _check_multipliers(layer, scales)
     return layer.constant_tensor("w", weights, Quant(scales, 0, axis), flat.index)

@@ -1,4 +1,4 @@
-"""The end of every training script: quantise, write, and tell how accurate both are."""
+"""The end of every training script: quantize, write, and tell how accurate both are."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ SHAPE = (1, 3, 10, 8)
 
 @dataclass
 class Coder:
-    """Writes the pairs of operators that quantise a value. `kind`: the type of activations."""
+    """Writes the pairs of operators that quantize a value. `kind`: the type of activations."""
 
     file: OnnxFile
     kind: Any
