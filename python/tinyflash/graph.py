@@ -8,7 +8,7 @@ their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -114,6 +114,13 @@ class Port:
     quant: Quant | None = None
 
 
+def _grouped(nodes: Iterable[Node], key: Callable[[Node], str]) -> dict[str, list[Node]]:
+    groups: dict[str, list[Node]] = {}
+    for node in nodes:
+        groups.setdefault(key(node), []).append(node)
+    return groups
+
+
 @dataclass(frozen=True)
 class Graph:
     """A network, with or without its training part. `logits` feeds the loss once there is one.
@@ -145,6 +152,18 @@ class Graph:
         """The same, if there is one."""
         return self._named.get((name, op))
 
+    def named(self, name: str) -> tuple[Node, ...]:
+        """All nodes of this name, in order."""
+        return tuple(self._by_name.get(name, ()))
+
+    def of_layer(self, name: str) -> tuple[Node, ...]:
+        """The nodes that name this one as their layer, in order."""
+        return tuple(self._by_layer.get(name, ()))
+
+    def last_reader(self, tensor: str) -> int:
+        """The number of the last node that reads a tensor; -1 if none does."""
+        return self._last_readers.get(tensor, -1)
+
     # A graph never changes, so what is asked of it again and again is found out once.
 
     @cached_property
@@ -162,6 +181,18 @@ class Graph:
     @cached_property
     def _named(self) -> Mapping[tuple[str, str], Node]:
         return {(n.name, n.op): n for n in reversed(self.nodes)}
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[Node]]:
+        return _grouped(self.nodes, lambda node: node.name)
+
+    @cached_property
+    def _last_readers(self) -> Mapping[str, int]:
+        return {t: i for i, node in enumerate(self.nodes) for t in node.inputs.values()}
+
+    @cached_property
+    def _by_layer(self) -> Mapping[str, Sequence[Node]]:
+        return _grouped(self.nodes, lambda node: node.layer)
 
     @property
     def given(self) -> tuple[str, ...]:

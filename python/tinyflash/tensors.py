@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -48,12 +50,12 @@ class Tensor:
     source_id: int = -1  # index of the tensor in the source model; keys the random bits (SPEC 6.3)
     taken: Taken | None = None  # None: the whole source tensor
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         return self.size * int(np.dtype(self.dtype).itemsize)
 

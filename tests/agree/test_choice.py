@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.agree.test_dead_channels import learned
 from tests.support.graphs import Layer, Net, same
+from tests.support.learner import learned
 from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model, prepare

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.support.graphs import Layer, Net, same
+from tests.support.learner import learned
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.compiler.passes.dead import remove_dead
@@ -113,16 +114,6 @@ def with_silent_channels(seed: int = 5) -> Graph:
     for layer, channels in SILENT.items():
         graph = silenced(graph, layer, channels)
     return graph
-
-
-def learned(graph: Graph, scheme: str, dead: str, steps: int = 24) -> Graph:
-    """The whole network after some steps, dead channels kept or removed."""
-    compiled = compile_model(graph, parse_scheme(f"dead_channels = '{dead}'\n{scheme}"), seed=8)
-    session, rng = HostSession(compiled.program), np.random.default_rng(9)
-    for step in range(steps):
-        x = rng.integers(-128, 128, compiled.program.input_bytes, dtype=np.int8)
-        session.train_step(x, step % compiled.program.classes, 0.05)
-    return compiled.learned(session.weights)
 
 
 def trained_alike(graph: Graph, scheme: str) -> None:

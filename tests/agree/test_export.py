@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.agree.test_tflm import oracle, pictures, random_samples
-from tests.agree.test_write_tflite import same
+from tests.support.graphs import same_graph
 from tests.support.random_files import random_file
+from tests.support.tflm import oracle, pictures, random_samples
 
 from tinyflash.compiler import Compiled, compile_model, prepare
 from tinyflash.compiler.passes.unit import with_file_unit
@@ -56,10 +56,10 @@ def export(compiled: Compiled, weights: bytes, folder: Path) -> Path:
     path = folder / f"{graph.name}.exported.tflite"
     path.write_bytes(write_tflite(graph))
     again = read(path)
-    same(_whole(with_file_unit(graph)), prepare(again).whole)
+    same_graph(_whole(with_file_unit(graph)), prepare(again).whole)
     twice = folder / "twice.tflite"
     twice.write_bytes(write_tflite(again))
-    same(again, read(twice))
+    same_graph(again, read(twice))
     return path
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.agree.test_network_gradients import NETWORKS
 from tests.support.autograd import FLOAT, quant_of
+from tests.support.gradient_networks import NETWORKS
 from tests.support.graphs import Layer, Net, same, sample
 
 from tinyflash.bench.accuracy.operators import RULES, real

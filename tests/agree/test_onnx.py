@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.agree.test_tflm import check, oracle
-from tests.python.read.test_onnx import random_samples
+from tests.support.onnxfile import random_samples
 from tests.support.onnxmodels import NETWORKS
+from tests.support.tflm import check, oracle
 
 from tinyflash.compiler import compile_model
 from tinyflash.compiler.verify import verify

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
-from tests.agree.test_tflm import oracle
 from tests.support.onnxfile import OnnxFile
+from tests.support.tflm import oracle
 
 from tinyflash.compiler import compile_model
 from tinyflash.compiler.verify import verify

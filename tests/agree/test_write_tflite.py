@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.agree.test_tflm import check, oracle, random_samples
 from tests.support.floats import float_network, float_samples
+from tests.support.graphs import same_graph
 from tests.support.networks import NETWORKS
+from tests.support.tflm import check, oracle, random_samples
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.pipeline import training_graph
@@ -43,31 +44,12 @@ def written(graph: Graph, folder: Path) -> Path:
     return path
 
 
-def same(a: Graph, b: Graph) -> None:
-    """Alike but for names and ids of tensors."""
-    assert [(n.op, n.attrs) for n in a.nodes] == [(n.op, n.attrs) for n in b.nodes]
-    assert (a.input.dtype, a.input.shape, a.input.quant) == (
-        b.input.dtype,
-        b.input.shape,
-        b.input.quant,
-    )
-    assert (a.output.dtype, a.output.quant) == (b.output.dtype, b.output.quant)
-    for x, y in zip(a.nodes, b.nodes, strict=True):
-        found, expected = {**x.inputs, **x.outputs}, {**y.inputs, **y.outputs}
-        assert found.keys() == expected.keys()
-        for role, name in found.items():
-            first, second = a.tensors[name], b.tensors[expected[role]]
-            assert (first.shape, first.dtype) == (second.shape, second.dtype)
-            assert first.quant == second.quant
-            assert np.array_equal(first.data, second.data)
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_small_networks(name: str, tmp_path: Path) -> None:
     path = source(name, tmp_path)
     graph = read(path)
     again = written(replace(graph, name="again"), tmp_path)
-    same(graph, read(again))
+    same_graph(graph, read(again))
     samples = random_samples(graph.input, 5, seed=len(name))
     for x, y in zip(oracle(path, samples), oracle(again, samples), strict=True):
         np.testing.assert_array_equal(x, y)
@@ -77,7 +59,7 @@ def test_small_networks(name: str, tmp_path: Path) -> None:
 def test_released_networks(name: str, tmp_path: Path) -> None:
     graph = read(source(name, tmp_path))
     again = written(graph, tmp_path)
-    same(graph, read(again))
+    same_graph(graph, read(again))
     check(again, random_samples(graph.input, 2, seed=1), "host")
 
 
@@ -127,7 +109,9 @@ def test_a_training_graph_is_written_whole(tmp_path: Path) -> None:
     graph = read(mlperf_tiny("keyword_spotting"))
     scheme = parse_scheme("[[update]]\nweights = 0.3\nbias = true")
     again = written(training_graph(prepare(graph, scheme)), tmp_path)
-    same(read(written(replace(graph, name="plain"), tmp_path)), replace(read(again), name="plain"))
+    same_graph(
+        read(written(replace(graph, name="plain"), tmp_path)), replace(read(again), name="plain")
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -135,7 +119,7 @@ def test_quantized_networks(seed: int, tmp_path: Path) -> None:
     graph = quantize(float_network(seed), float_samples(seed, 50))
     path = written(graph, tmp_path)
     again = read(path)
-    same(graph, again)
+    same_graph(graph, again)
     assert [t.source_id for t in again.tensors.values()] != []
     ids = {
         n.inputs["w_frozen"]: graph.tensors[n.inputs["w_frozen"]].source_id

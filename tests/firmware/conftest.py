@@ -6,33 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.compilers import compile_program
+from tests.support.firmware import EMULATED, MODEL, build_for_host, with_guard
 from tests.support.learner import learner
 from tests.support.pipes import PipePort
 
-from tinyflash.boards import Board, boards
+from tinyflash.boards import Board
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.compiler import Compiled
 from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.session import DeviceSession
-from tinyflash.sources import library_sources
-from tinyflash.write.model import write_model
-
-ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "tests" / "firmware" / "model"
-SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-GUARD_SAMPLES = 7
-EMULATED = [board for board in boards() if board.emulated]
-
-
-def build_for_host(model: Path, program: Path, *settings: str) -> Path:
-    """The firmware with the model of a folder, for this computer, under sanitizers."""
-    files = [*library_sources(ROOT), *sorted((ROOT / "firmware").rglob("*.c"))]
-    files += [model / "model.c", MODEL.parent / "host_board.c"]
-    folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
-    includes = [f"-I{folder}" for folder in folders]
-    compile_program(["cc", "-std=c99", *SANITIZERS, *settings, *includes], files, program)
-    return program
 
 
 @pytest.fixture(scope="session")
@@ -49,12 +31,6 @@ def _learner() -> Compiled:
 def guarded_firmware(learner: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With the learner, and room for held-out samples."""
     return with_guard(learner, tmp_path_factory.mktemp("learner"))
-
-
-def with_guard(compiled: Compiled, folder: Path) -> Path:
-    """The firmware of a model, with room for held-out samples."""
-    write_model(compiled, folder)
-    return build_for_host(folder, folder / "firmware", f"-DGUARD_SAMPLES={GUARD_SAMPLES}")
 
 
 @pytest.fixture

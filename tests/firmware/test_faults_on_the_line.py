@@ -12,37 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.pipes import PipePort
+from tests.support.pipes import NoisyPort, PipePort, exchange
 
 from tinyflash.errors import LinkError
 from tinyflash.runtime.device import protocol
-from tinyflash.runtime.device.frames import Decoder, Frame, encode
+from tinyflash.runtime.device.frames import Frame, encode
 from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.protocol import Type
 from tinyflash.runtime.device.session import DeviceSession
 
 SAMPLE = np.random.default_rng(1).integers(-128, 128, 3000).astype(np.int8)
-
-
-class NoisyPort(PipePort):
-    """Damages what passes, both ways: at times loses, changes or inserts a byte, or repeats all."""
-
-    def arm(self, seed: int, often: float) -> None:
-        self.inward, self.outward, self.often = random.Random(seed), random.Random(seed), often
-
-    def _damage(self, data: bytes, source: random.Random) -> bytes:
-        if not data or source.random() > self.often:
-            return data
-        at, byte = source.randrange(len(data)), bytes([source.randrange(256)])
-        before, after = data[:at], data[at + 1 :]
-        kinds = [before + after, before + byte + after, before + byte + data[at:], before]
-        return source.choice([*kinds, data + data])
-
-    def read(self, size: int) -> bytes:
-        return self._damage(super().read(size), self.inward)
-
-    def write(self, data: bytes) -> int:
-        return super().write(self._damage(data, self.outward))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -59,17 +38,6 @@ def test_training_over_a_noisy_line(seed: int, host_firmware: Path) -> None:
         assert device.counters().step == 4
         assert device.frames_damaged > 0
     assert link.repeated > 4
-
-
-def exchange(port: PipePort, data: bytes, count: int) -> list[Frame]:
-    """Sends bytes; the first `count` frames that come back, but for answers to an earlier HELLO."""
-    port.write(data)
-    decoder, frames = Decoder(), []
-    while len(frames) < count:
-        received = port.read(4096)
-        assert received or port.process.poll() is None, "the firmware is gone"
-        frames += [f for f in decoder.feed(received) if f.type != Type.HELLO | protocol.REPLY]
-    return frames
 
 
 def steps(port: PipePort, sequence: int) -> int:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.firmware.conftest import EMULATED, with_guard
-from tests.firmware.test_faults_on_the_line import NoisyPort, exchange
+from tests.support.firmware import EMULATED, with_guard
 from tests.support.graphs import Net, same
 from tests.support.learner import SCHEME
-from tests.support.pipes import PipePort
+from tests.support.pipes import NoisyPort, PipePort, exchange
 
 from tinyflash.boards import Board
 from tinyflash.boards.emulator import Emulator

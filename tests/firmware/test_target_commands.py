@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.firmware.conftest import build_for_host
+from tests.support.firmware import build_for_host
 from tests.support.pipes import PipePort
 
 from tinyflash.errors import DataError, LinkError

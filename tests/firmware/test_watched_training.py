@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.firmware.conftest import GUARD_SAMPLES
+from tests.support.firmware import GUARD_SAMPLES
 from tests.support.pipes import PipePort
 
 from tinyflash.compiler import Compiled

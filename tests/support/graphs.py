@@ -280,3 +280,22 @@ def sample(graph: Graph, rng: np.random.Generator) -> np.ndarray:
     """A stored input that fills its range."""
     shape = graph.tensors[graph.input.tensor].shape
     return rng.integers(-128, 128, shape, dtype=np.int8)
+
+
+def same_graph(a: Graph, b: Graph) -> None:
+    """Alike but for names and ids of tensors."""
+    assert [(n.op, n.attrs) for n in a.nodes] == [(n.op, n.attrs) for n in b.nodes]
+    assert (a.input.dtype, a.input.shape, a.input.quant) == (
+        b.input.dtype,
+        b.input.shape,
+        b.input.quant,
+    )
+    assert (a.output.dtype, a.output.quant) == (b.output.dtype, b.output.quant)
+    for x, y in zip(a.nodes, b.nodes, strict=True):
+        found, expected = {**x.inputs, **x.outputs}, {**y.inputs, **y.outputs}
+        assert found.keys() == expected.keys()
+        for role, name in found.items():
+            first, second = a.tensors[name], b.tensors[expected[role]]
+            assert (first.shape, first.dtype) == (second.shape, second.dtype)
+            assert first.quant == second.quant
+            assert np.array_equal(first.data, second.data)

@@ -7,6 +7,7 @@ from tests.support.graphs import Net, same
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.graph import Graph
+from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import parse_scheme
 
 SCHEME = parse_scheme("head = 3\n[[update]]\nlast = 1\nweights = 0.5\nbias = true")
@@ -21,3 +22,13 @@ def learner_graph() -> Graph:
 
 def learner() -> Compiled:
     return compile_model(learner_graph(), SCHEME, seed=9)
+
+
+def learned(graph: Graph, scheme: str, dead: str, steps: int = 24) -> Graph:
+    """The whole network after some steps, dead channels kept or removed."""
+    compiled = compile_model(graph, parse_scheme(f"dead_channels = '{dead}'\n{scheme}"), seed=8)
+    session, rng = HostSession(compiled.program), np.random.default_rng(9)
+    for step in range(steps):
+        x = rng.integers(-128, 128, compiled.program.input_bytes, dtype=np.int8)
+        session.train_step(x, step % compiled.program.classes, 0.05)
+    return compiled.learned(session.weights)

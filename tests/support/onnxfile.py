@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from tinyflash.quantize.floatgraph import FloatGraph
+
 Dims = tuple[int | str, ...]
 
 
@@ -64,3 +66,8 @@ class OnnxFile:
 
     def finish(self, output: str) -> bytes:
         return self.model(output).SerializeToString()  # type: ignore[no-any-return]
+
+
+def random_samples(graph: FloatGraph, count: int, seed: int = 0) -> np.ndarray:
+    shape = (count, *graph.source.given)
+    return np.random.default_rng(seed).normal(0, 1.5, shape).astype(np.float32)

@@ -96,12 +96,12 @@ def compile_uncalibrated(
     """The same before the gradients' exponents have a start: all of the memory is known, and
     nothing has run."""
     scheme = prepared.scheme
-    if scheme is None:
-        infer, train = _planned(prune_to_output(prepared.forward), row_source, effort), None
-    else:
-        full = training_graph(prepared)
-        infer = _planned(prune_to_output(full), row_source, effort)
-        train = _planned(prune_to_updates(full), row_source, effort, scheme.recompute)
+    full = prepared.forward if scheme is None else training_graph(prepared)
+    infer = _planned(_verified(prune_to_output(full), full), row_source, effort)
+    train = None
+    if scheme is not None:
+        complete = _verified(prune_to_updates(full), full)
+        train = _planned(complete, row_source, effort, scheme.recompute)
     return Compiled(lower(infer, train, seed, kernels), infer, train, prepared.whole)
 
 
@@ -112,25 +112,26 @@ def training_graph(prepared: Prepared) -> Graph:
     updates = resolve(scheme, forward)
     if not updates:
         raise SchemeError("scheme: trains nothing; name layers to update, or compile without it")
-    graph = _verified(choose_channels(forward, updates))
-    graph = _verified(differentiate(graph, scheme.headroom, scheme.loss))
-    graph = _verified(sparsify(graph, updates))
-    graph = _verified(descend(graph, scheme.optimizer, updates))
-    return _verified(share(graph))
+    chosen = _verified(choose_channels(forward, updates), forward)
+    full = _verified(differentiate(chosen, scheme.headroom, scheme.loss), chosen)
+    sparse = _verified(sparsify(full, updates), full)
+    complete = _verified(descend(sparse, scheme.optimizer, updates), sparse)
+    return _verified(share(complete), complete)
 
 
-def _verified(graph: Graph) -> Graph:
-    verify(graph)
+def _verified(graph: Graph, after: Graph) -> Graph:
+    """`graph`, which a pass made of `after`."""
+    verify(graph, after)
     return graph
 
 
 def _planned(graph: Graph, row_source: bool, effort: Effort, recomputes: bool = False) -> Planned:
-    graph = order(graph)
+    ready = order(graph)
     if row_source:
-        graph = with_source(graph)
+        ready = with_source(ready)
     if recomputes:
-        graph = recompute(graph, lambda other: plan(other).arena_bytes)
-    verify(graph)
-    placed = plan(graph, effort=effort)
-    check(graph, placed)
-    return Planned(graph, placed)
+        ready = recompute(ready, lambda other: plan(other).arena_bytes)
+    verify(ready, after=graph)
+    placed = plan(ready, effort=effort)
+    check(ready, placed)
+    return Planned(ready, placed)

@@ -55,10 +55,14 @@ def prepare(graph: Graph, scheme: Scheme | None = None) -> Prepared:
     verify(graph)
     if scheme is None:
         whole = _reduced(graph)
-        return Prepared(None, whole, share(remove_dead(whole)))
-    whole = _reduced(_with_logits(with_input_unit(graph), scheme))
+        forward = share(remove_dead(whole))
+        verify(forward, after=whole)
+        return Prepared(None, whole, forward)
+    named = _with_logits(with_input_unit(graph), scheme)
+    verify(named, after=graph)
+    whole = _reduced(named)
     forward = whole if scheme.dead_channels == "keep" else remove_dead(whole)
-    verify(forward)
+    verify(forward, after=whole)
     return Prepared(scheme, whole, forward)
 
 
@@ -70,8 +74,8 @@ def _with_logits(graph: Graph, scheme: Scheme) -> Graph:
 
 
 def _reduced(graph: Graph) -> Graph:
-    """The same forward graph in fewer nodes."""
+    """The same forward graph, which has been verified, in fewer nodes."""
     for reduce in (fold_constants, simplify, fuse):
-        graph = reduce(graph)
-        verify(graph)
+        before, graph = graph, reduce(graph)
+        verify(graph, after=before)
     return graph

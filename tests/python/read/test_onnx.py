@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
+from tests.support.onnxfile import random_samples
 from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.quantize.floatgraph import FloatGraph
@@ -19,11 +20,6 @@ def expected(content: bytes, samples: np.ndarray) -> np.ndarray:
     """What onnx's own reference makes of each sample."""
     machine = ReferenceEvaluator(onnx.load_from_string(content))
     return np.stack([machine.run(None, {"x": x[None]})[0][0] for x in samples])
-
-
-def random_samples(graph: FloatGraph, count: int, seed: int = 0) -> np.ndarray:
-    shape = (count, *graph.source.given)
-    return np.random.default_rng(seed).normal(0, 1.5, shape).astype(np.float32)
 
 
 def as_held(y: np.ndarray, graph: FloatGraph) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from tinyflash.compiler.lower.names import Draft
 from tinyflash.compiler.plan import Plan
@@ -18,7 +19,7 @@ def lower_calls(
 ) -> tuple[Call, ...]:
     """`rows`: of each node. A node of several rows calls each of them; a view calls none."""
     _check_sources(graph, plan)
-    first = [sum(map(len, rows[:index])) for index in range(len(rows))]
+    first = list(accumulate(map(len, rows), initial=0))
     return tuple(
         _lowered(
             graph.nodes[call.node], rows_computed(graph, graph.nodes[call.node]), call, op, row

@@ -73,7 +73,7 @@ class Context:
     def layer(self) -> Node:
         """The forward node this node belongs to."""
         name = self.node.layer or self.node.name
-        return next(n for n in self.graph.nodes if n.name == name and n.operator.weighted)
+        return next(n for n in self.graph.named(name) if n.operator.weighted)
 
     def record(self, ctype: str, fields: Fields, meaning: str = "", layer: str = "") -> int:
         """Index of the record with these fields; `meaning`: what it is of the node's layer."""

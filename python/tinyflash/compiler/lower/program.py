@@ -93,8 +93,8 @@ def _layer_record(c: Context) -> tuple[str, int]:
     """Kernel family and record of the layer a node belongs to."""
     layer = c.layer()
     graph = c.lowering.trained or c.graph
-    trained = any(n.layer == layer.name for n in graph.nodes)
-    source = graph if any(n.name == layer.name for n in graph.nodes) else c.graph
+    trained = bool(graph.of_layer(layer.name))
+    source = graph if graph.named(layer.name) else c.graph
     ctype, fields = r.layer_record(source, layer, trained)
     return ctype.removeprefix("tiny_"), c.record(ctype, fields, layer=layer.name)
 

@@ -105,7 +105,7 @@ def _descent(graph: Graph, layer: Node) -> Fields:
 
 def update_of(graph: Graph, layer: Node) -> Descent:
     """How the weights of a layer move; PLAIN if they are frozen."""
-    updates = (n for n in graph.nodes if n.layer == layer.name and n.op == f"{layer.op}_update")
+    updates = (n for n in graph.of_layer(layer.name) if n.op == f"{layer.op}_update")
     return next((n.descent for n in updates), PLAIN)
 
 

@@ -23,6 +23,7 @@ class Region:
     depthwise: list[Node] = field(default_factory=list)
     sums: list[Node] = field(default_factory=list)
     readers: list[Node] = field(default_factory=list)
+    joined: set[str] = field(default_factory=set)  # what sums and depthwise layers in it make
 
     def join(self, node: Node, tensor: str) -> list[str] | None:
         """Takes in a node that makes or reads `tensor`; what it ties to that, None if it is tied to
@@ -33,13 +34,19 @@ class Region:
             free = groups_of(node) == 1 and (makes or _reads_channels(self.graph, node))
             return [] if free else None
         if node.op == "add":
-            self.sums += [] if node in self.sums else [node]
+            self._add_once(self.sums, node)
         elif _is_depthwise(self.graph, node):
-            self.depthwise += [] if node in self.depthwise else [node]
+            self._add_once(self.depthwise, node)
         elif not passes_channels(self.graph, node):
             return None
         operands = ("a", "b") if node.op == "add" else ("x",)
         return [*(node.inputs[role] for role in operands), node.outputs["y"]]
+
+    def _add_once(self, to: list[Node], node: Node) -> None:
+        """Such a node is met from all of its sides."""
+        if node.outputs["y"] not in self.joined:
+            self.joined.add(node.outputs["y"])
+            to.append(node)
 
     def take(self, channels: Indices, to: dict[str, Tensor]) -> None:
         """Puts each tensor with only these channels, in this order, into `to`."""
@@ -60,27 +67,41 @@ class Region:
             to[w] = columns_taken(tensor(w), channels)
 
 
-def region_of(graph: Graph, tensor: str) -> Region | None:
+def region_of(graph: Graph, tensor: str, fixed: set[str] | None = None) -> Region | None:
     """All that has its channels from where `tensor` has them; None where their order is fixed, or
-    what reads them would notice."""
+    what reads them would notice. fixed: maps of which that is known; those that are found are
+    added, so that asking for one map after the other goes over the graph once."""
     region = Region(graph)
-    fixed = {graph.input.tensor, graph.output.tensor, graph.logits}
-    fixed |= {t.name for t in graph.constants()}
+    fixed = set() if fixed is None else fixed
+    fixed |= {graph.input.tensor, graph.output.tensor, graph.logits}
+    seen: set[str] = set()
     waiting = [tensor]
     while waiting:
         name = waiting.pop()
-        if name in region.maps:
+        if name in seen:
             continue
-        if name in fixed:
-            return None
+        seen.add(name)
         region.maps.append(name)
-        producer = graph.producer(name)
-        for node in (*([producer] if producer else []), *graph.readers(name)):
-            tied = region.join(node, name)
-            if tied is None:
-                return None
-            waiting += tied
+        tied = None if name in fixed else _tied(region, name)
+        if tied is None:
+            fixed |= seen  # whatever is tied to one of them is tied to all
+            return None
+        waiting += tied
     return region
+
+
+def _tied(region: Region, name: str) -> list[str] | None:
+    """Takes in what makes and reads a map; the maps that this ties to it, None as `join`."""
+    graph, found = region.graph, []
+    if graph.tensors[name].data is not None:
+        return None
+    producer = graph.producer(name)
+    for node in (*([producer] if producer else []), *graph.readers(name)):
+        tied = region.join(node, name)
+        if tied is None:
+            return None
+        found += tied
+    return found
 
 
 def passes_channels(graph: Graph, node: Node) -> bool:

@@ -29,6 +29,8 @@ def choose_channels(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
         update = updates.get(node.name)
         if not node.operator.weighted or update is None or not _chooses(update):
             continue
+        if node.inputs["x"] in done:
+            continue
         region = region_of(graph, node.inputs["x"])
         if region is None:
             raise SchemeError(
@@ -36,9 +38,8 @@ def choose_channels(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
                 "the network's input, or by an operator that joins or moves channels; leave "
                 'channels = "largest" out for it'
             )
-        if node.inputs["x"] not in done:
-            region.take(_order(region, updates), taken)
-            done.update(region.maps)
+        region.take(_order(region, updates), taken)
+        done.update(region.maps)
     return replace(graph, tensors={**graph.tensors, **taken})
 
 

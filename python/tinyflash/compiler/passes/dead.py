@@ -27,11 +27,15 @@ def remove_dead(graph: Graph) -> Graph:
     """A forward graph without channels that are always at their zero point."""
     still = _still_channels(graph)
     taken: dict[str, Tensor] = {}
+    fixed: set[str] = set()
     for node in graph.nodes:
-        if not node.operator.weighted or node.operator.depthwise:
+        if not node.operator.weighted or node.operator.depthwise or node.outputs["y"] in fixed:
             continue
-        region = region_of(graph, node.outputs["y"])
-        if region is None or region.makers != [node] or region.sums:
+        region = region_of(graph, node.outputs["y"], fixed)
+        if region is None:
+            continue
+        if region.makers != [node] or region.sums:
+            fixed.update(region.maps)  # what other makers would find, too
             continue
         gone = _gone(region, still)
         if gone.all():

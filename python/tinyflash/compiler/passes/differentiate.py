@@ -55,6 +55,15 @@ class _Builder:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     parts: dict[str, list[_Part]] = field(default_factory=dict)  # by forward tensor
     blocked: set[str] = field(default_factory=set)  # tensors whose gradient is not known
+    made_by: dict[str, int] = field(default_factory=dict)  # of gradients, by number of the node
+    trained: set[str] = field(default_factory=set)  # layers with an update
+
+    def add(self, node: Node) -> None:
+        """Appends a node of the backward part."""
+        self.made_by.update(dict.fromkeys(node.outputs.values(), len(self.nodes)))
+        if node.op.endswith("_update"):
+            self.trained.add(node.layer)
+        self.nodes.append(node)
 
     def gradient(self, of: str, tag: str = "") -> str:
         """Declares a gradient tensor for a forward tensor and returns its name."""
@@ -81,12 +90,12 @@ def differentiate(graph: Graph, headroom: int = 1, loss: Loss = CROSS_ENTROPY) -
     dy = builder.gradient(graph.logits)
     builder.give(graph.logits, dy, fresh=True)
     node, tensors = loss_node(graph, loss, dy)
-    builder.nodes.append(node)
+    builder.add(node)
     builder.tensors.update({t.name: t for t in tensors})
     graph = replace(graph, target=node.inputs.get("target", ""))
     for node in reversed(graph.nodes):
         _backward(builder, node)
-    builder.nodes.append(Node("advance", "advance", {}, {}, AdvanceAttrs(headroom)))
+    builder.add(Node("advance", "advance", {}, {}, AdvanceAttrs(headroom)))
     forward = [n for node in graph.nodes for n in _forward(builder, node)]
     return graph.with_nodes((*forward, *builder.nodes), builder.tensors.values())
 
@@ -103,7 +112,7 @@ def _forward(builder: _Builder, node: Node) -> list[Node]:
 
 
 def _trainable(builder: _Builder, node: Node) -> Node:
-    if not any(n.layer == node.name and n.operator.updates for n in builder.nodes):
+    if node.name not in builder.trained:
         return node
     for role in ("w_frozen", "b"):
         if role in node.inputs:
@@ -158,18 +167,18 @@ def _sum(builder: _Builder, producer: Node, a: _Part, b: _Part | None, mask: str
         inputs["b"] = b.tensor
     if mask is not None:
         inputs["mask"] = mask
-    builder.nodes.append(Node("gradient_add", producer.name, inputs, {"dx": dx}))
+    builder.add(Node("gradient_add", producer.name, inputs, {"dx": dx}))
     return _Part(dx, fresh=True)
 
 
 def _mask_producer(builder: _Builder, gradient: str, mask: str) -> None:
     """Has the kernel that produces a gradient apply the mask as it stores."""
-    for i, node in enumerate(builder.nodes):
-        if gradient in node.outputs.values():
-            if node.operator.view_of:
-                _mask_producer(builder, node.inputs[node.operator.view_of], mask)
-            else:
-                builder.nodes[i] = replace(node, inputs={**node.inputs, "mask": mask})
+    at = builder.made_by[gradient]
+    node = builder.nodes[at]
+    while node.operator.view_of:
+        at = builder.made_by[node.inputs[node.operator.view_of]]
+        node = builder.nodes[at]
+    builder.nodes[at] = replace(node, inputs={**node.inputs, "mask": mask})
 
 
 def _derived(node: Node, suffix: str, inputs: dict[str, str], outputs: dict[str, str]) -> Node:
@@ -182,17 +191,17 @@ def _weighted_rule(builder: _Builder, node: Node, dy: str) -> None:
     layer = _with_weights_trained(builder.graph, node)
     dx = builder.gradient(x)
     weights = {role: t for role, t in layer.inputs.items() if role in ("w", "w_frozen")}
-    builder.nodes.append(_derived(layer, "backward_input", {"dy": dy, **weights}, {"dx": dx}))
-    builder.nodes.append(_derived(layer, "update", {"x": x, "dy": dy, "w": weights["w"]}, {}))
+    builder.add(_derived(layer, "backward_input", {"dy": dy, **weights}, {"dx": dx}))
+    builder.add(_derived(layer, "update", {"x": x, "dy": dy, "w": weights["w"]}, {}))
     if "b" in node.inputs:
         inputs = {"dy": dy, "b": node.inputs["b"]}
-        builder.nodes.append(Node("bias_update", node.name, inputs, {}, layer=node.name))
+        builder.add(Node("bias_update", node.name, inputs, {}, layer=node.name))
     builder.give(x, dx, fresh=True)
 
 
 def _unary_rule(builder: _Builder, node: Node, dy: str) -> None:
     dx = builder.gradient(node.inputs["x"])
-    builder.nodes.append(_derived(node, "backward_input", {"dy": dy}, {"dx": dx}))
+    builder.add(_derived(node, "backward_input", {"dy": dy}, {"dx": dx}))
     builder.give(node.inputs["x"], dx, fresh=True)
 
 
@@ -200,7 +209,7 @@ def _max_pool_rule(builder: _Builder, node: Node, dy: str) -> None:
     """Needs x again, to find where each window's largest element was."""
     x = node.inputs["x"]
     dx = builder.gradient(x)
-    builder.nodes.append(_derived(node, "backward_input", {"x": x, "dy": dy}, {"dx": dx}))
+    builder.add(_derived(node, "backward_input", {"x": x, "dy": dy}, {"dx": dx}))
     builder.give(x, dx, fresh=True)
 
 
@@ -217,7 +226,7 @@ def _lookup_rule(builder: _Builder, node: Node, dy: str) -> None:
     builder.tensors[slope.name] = slope
     dx = builder.gradient(x)
     inputs = {"x": x, "slope": slope.name, "dy": dy}
-    builder.nodes.append(_derived(node, "backward_input", inputs, {"dx": dx}))
+    builder.add(_derived(node, "backward_input", inputs, {"dx": dx}))
     builder.give(x, dx, fresh=True)
 
 
@@ -225,7 +234,7 @@ def _softmax_rule(builder: _Builder, node: Node, dy: str) -> None:
     """Needs y again: the slopes of a softmax are functions of its probabilities."""
     dx = builder.gradient(node.inputs["x"])
     inputs = {"y": node.outputs["y"], "dy": dy}
-    builder.nodes.append(_derived(node, "backward_input", inputs, {"dx": dx}))
+    builder.add(_derived(node, "backward_input", inputs, {"dx": dx}))
     builder.give(node.inputs["x"], dx, fresh=True)
 
 
@@ -234,7 +243,7 @@ def _mul_rule(builder: _Builder, node: Node, dy: str) -> None:
     for index, (role, other) in enumerate((("a", "b"), ("b", "a"))):
         dx = builder.gradient(node.inputs[role])
         part = _derived(node, "backward_input", {"x": node.inputs[other], "dy": dy}, {"dx": dx})
-        builder.nodes.append(replace(part, name=f"{node.name}.{role}", attrs=PartAttrs(index)))
+        builder.add(replace(part, name=f"{node.name}.{role}", attrs=PartAttrs(index)))
         builder.give(node.inputs[role], dx, fresh=True)
 
 
@@ -244,7 +253,7 @@ def _concatenate_rule(builder: _Builder, node: Node, dy: str) -> None:
         x = node.inputs[f"x{index}"]
         dx = builder.gradient(x)
         part = _derived(node, "backward_input", {"dy": dy}, {"dx": dx})
-        builder.nodes.append(replace(part, name=f"{node.name}.{index}", attrs=PartAttrs(index)))
+        builder.add(replace(part, name=f"{node.name}.{index}", attrs=PartAttrs(index)))
         builder.give(x, dx, fresh=True)
 
 

@@ -28,10 +28,12 @@ def order(graph: Graph) -> Graph:
 
 @dataclass(frozen=True)
 class _State:
-    """Some nodes have run, `done`, a bit for each. `live`: bytes in use after them."""
+    """Some nodes have run, `done`, a bit for each. `live`: bytes in use after them; `ready`: nodes
+    that may run next, ascending."""
 
     done: int
     live: int
+    ready: tuple[int, ...]
     peak: int = 0
     total: int = 0
     last: int = -1
@@ -57,11 +59,16 @@ class _Problem:
     graph: Graph
 
     def start(self) -> _State:
-        return _State(0, sum(self.size(t) for t in self.graph.given))
+        ready = tuple(i for i, needs in enumerate(self.needs) if needs == 0)
+        return _State(0, sum(self.sizes[t] for t in self.graph.given), ready)
 
-    def size(self, tensor: str) -> int:
-        found = self.graph.tensors[tensor]
-        return 0 if found.kind in ("constant", "trainable") else aligned(found.nbytes)
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each tensor in the arena; others have none."""
+        return {
+            name: 0 if t.kind in ("constant", "trainable") else aligned(t.nbytes)
+            for name, t in self.graph.tensors.items()
+        }
 
     @cached_property
     def source(self) -> dict[str, str]:
@@ -102,27 +109,46 @@ class _Problem:
             needs.append((1 << i) - 1 if node.op == "advance" else bits)
         return needs
 
-    def ready(self, state: _State) -> Iterator[int]:
+    @cached_property
+    def waiting(self) -> list[list[int]]:
+        """Nodes that each one must run before, ascending."""
+        waiting: list[list[int]] = [[] for _ in self.needs]
+        for i, needs in enumerate(self.needs):
+            for before in _numbers(needs):
+                waiting[before].append(i)
+        return waiting
+
+    @cached_property
+    def costs(self) -> list[tuple[int, list[tuple[int, int]]]]:
+        """Bytes that each node makes; readers and bytes of each place that it reads."""
+        costs = []
+        for node in self.graph.nodes:
+            made = 0 if node.operator.view_of else sum(self.sizes[t] for t in node.outputs.values())
+            read = {self.source[t] for t in node.inputs.values()}
+            costs.append((made, [(self.readers[t], self.sizes[t]) for t in read if self.sizes[t]]))
+        return costs
+
+    @cached_property
+    def free(self) -> list[bool]:
+        """Which nodes cost nothing."""
+        return [_is_eager(node) for node in self.graph.nodes]
+
+    def choices(self, state: _State) -> tuple[int, ...]:
         """Nodes that may run next: one alone, if it costs nothing."""
-        open_nodes = [
-            i
-            for i, needs in enumerate(self.needs)
-            if not state.done >> i & 1 and needs & ~state.done == 0
-        ]
-        nodes = self.graph.nodes
-        free = (i for i in open_nodes if _is_eager(nodes[i]))
-        first = next(free, None)
-        yield from open_nodes if first is None else [first]
+        first = next((i for i in state.ready if self.free[i]), None)
+        return state.ready if first is None else (first,)
 
     def run(self, state: _State, index: int) -> _State:
         """The state after one more node."""
-        node, done = self.graph.nodes[index], state.done | 1 << index
-        made = 0 if node.operator.view_of else sum(self.size(t) for t in node.outputs.values())
+        done = state.done | 1 << index
+        left = ~done
+        made, read = self.costs[index]
         during = state.live + made
-        read = {self.source[t] for t in node.inputs.values()}
-        freed = sum(self.size(t) for t in read if self.readers[t] & ~done == 0)
+        freed = sum(nbytes for readers, nbytes in read if not readers & left)
         peak, total = max(state.peak, during), state.total + during
-        return _State(done, during - freed, peak, total, index, state)
+        ready = [i for i in state.ready if i != index]
+        ready += [i for i in self.waiting[index] if not self.needs[i] & left]
+        return _State(done, during - freed, tuple(sorted(ready)), peak, total, index, state)
 
     def cost(self, nodes: range | list[int]) -> tuple[int, int]:
         state = self.start()
@@ -137,6 +163,14 @@ def _is_eager(node: Node) -> bool:
     return not node.outputs or node.operator.stage == "saved" or bool(node.operator.view_of)
 
 
+def _numbers(bits: int) -> Iterator[int]:
+    """Of the bits that are set, ascending."""
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
+
+
 def _search(problem: _Problem) -> list[int]:
     states = [problem.start()]
     for _ in problem.graph.nodes:
@@ -144,7 +178,7 @@ def _search(problem: _Problem) -> list[int]:
             states = [replace(states[0], peak=0, total=0)]
         best: dict[int, _State] = {}
         for state in states:
-            for index in problem.ready(state):
+            for index in problem.choices(state):
                 found = problem.run(state, index)
                 rival = best.get(found.done)
                 if rival is None or found.cost < rival.cost:

@@ -19,9 +19,11 @@ def share(graph: Graph) -> Graph:
     layers: dict[tuple[str, str], str] = {}  # operator and name of a node that is gone -> survivor
     nodes = []
     for node in graph.nodes:
-        node = replace(node, inputs={role: same.get(t, t) for role, t in node.inputs.items()})
+        inputs = {role: same.get(t, t) for role, t in node.inputs.items()}
         op = node.operator.forward or node.op
-        node = replace(node, layer=layers.get((op, node.layer), node.layer))
+        layer = layers.get((op, node.layer), node.layer)
+        if inputs != node.inputs or layer != node.layer:
+            node = replace(node, inputs=inputs, layer=layer)
         survivor = survivors.setdefault(_key(graph, node), node)
         if survivor is node:
             nodes.append(node)

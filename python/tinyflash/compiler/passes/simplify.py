@@ -50,7 +50,8 @@ class _Sweep:
     def take(self, node: Node) -> None:
         """Keeps the node in the simplest form that the nodes before it allow."""
         inputs = {role: self.same.get(t, t) for role, t in node.inputs.items()}
-        node = replace(node, inputs=inputs)
+        if inputs != node.inputs:
+            node = replace(node, inputs=inputs)
         y = node.outputs["y"]
         if node.op in _JOINS:
             node = _JOINS[node.op](self, node)

@@ -18,8 +18,9 @@ _FROZEN = LayerUpdate(0, 0, False)
 def sparsify(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
     """Splits the weights of partly trained layers, saves only the slice of x that an update reads,
     and removes the updates of what stays frozen."""
+    reached = {n.layer for n in graph.nodes if n.op.endswith("_update")}
     for name in updates:
-        _check_reached(graph, name)
+        _check_reached(name, reached)
     layers = {n.name: n for n in graph.nodes if n.operator.weighted and "w" in n.inputs}
     tensors: dict[str, Tensor] = {}
     splits = {}
@@ -34,8 +35,8 @@ def sparsify(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
     return graph.with_nodes(_saves_first(nodes), tensors.values())
 
 
-def _check_reached(graph: Graph, name: str) -> None:
-    if any(n.layer == name and n.operator.updates for n in graph.nodes):
+def _check_reached(name: str, reached: set[str]) -> None:
+    if name in reached:
         return
     raise SchemeError(
         f"scheme: layer {name!r} cannot be trained: the gradient does not reach it, because an "

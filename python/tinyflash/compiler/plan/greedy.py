@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tinyflash.compiler.plan.problem import Problem
+import numpy as np
+
+from tinyflash.compiler.plan.problem import Numbers, Problem
+
+_ABSENT = -(1 << 48)  # below any offset, however far up it reaches
 
 
 def orders(problem: Problem) -> list[list[int]]:
@@ -18,38 +23,49 @@ def orders(problem: Problem) -> list[list[int]]:
 def first_fit(problem: Problem, order: Sequence[int]) -> tuple[int, ...]:
     """Each storage in turn at the lowest offset that those before it leave free; but where a
     storage may lie over others, it comes before them, so that they find it below."""
-    offsets: dict[int, int] = {}
+    sizes = np.array(problem.sizes, np.int64)
+    offsets = np.full_like(sizes, _ABSENT)
     for i in _over_first(problem, order):
-        taken = [  # pairs of bounds between which storage i cannot begin
-            (offsets[rival.other] - rival.ahead, offsets[rival.other] + rival.behind)
-            for rival in problem.rivals[i]
-            if rival.other in offsets
-        ]
-        offsets[i] = _lowest(taken)
-    return tuple(offsets[i] for i in range(len(offsets)))
+        offsets[i] = _lowest(*_taken(problem, i, offsets, sizes))
+    return tuple(offsets.tolist())
+
+
+def _taken(problem: Problem, i: int, offsets: Numbers, sizes: Numbers) -> tuple[Numbers, Numbers]:
+    """Pairs of bounds between which storage i cannot begin, one for each rival."""
+    rivals = problem.rivals[i]
+    others = offsets[rivals]
+    low, high = others - sizes[i], others + sizes[rivals]
+    if i in problem.below:
+        other, distance = problem.below[i]
+        low[rivals.searchsorted(other)] = offsets[other] - distance
+    if i in problem.above:
+        other, distance = problem.above[i]
+        high[rivals.searchsorted(other)] = offsets[other] + distance
+    return low, high
 
 
 def _over_first(problem: Problem, order: Sequence[int]) -> list[int]:
-    over = {x: y for y, x, _ in problem.pairs}
+    over = problem.above
     done: dict[int, None] = {}
     for start in order:
         chain, at = [], over.get(start)
         if start not in done:
             chain.append(start)
-        while at is not None and at not in done:
-            chain.append(at)
-            at = over.get(at)
+        while at is not None and at[0] not in done:
+            chain.append(at[0])
+            at = over.get(at[0])
         done.update(dict.fromkeys(reversed(chain)))
     return list(done)
 
 
-def _lowest(taken: list[tuple[int, int]]) -> int:
-    offset = 0
-    for low, high in sorted(taken):
-        if offset <= low:
-            break
-        offset = max(offset, high)
-    return offset
+def _lowest(low: Numbers, high: Numbers) -> int:
+    """The lowest offset, 0 or one of `high`, that is strictly between no two bounds."""
+    order = low.argsort()
+    reached = np.zeros(len(order) + 1, np.int64)  # by those that begin below
+    np.maximum.accumulate(high[order], out=reached[1:])
+    np.maximum(reached, 0, out=reached)
+    free = reached[:-1] <= low[order]
+    return int(reached[free.argmax() if free.any() else -1])
 
 
 class _Traits(NamedTuple):
@@ -66,13 +82,13 @@ class _Traits(NamedTuple):
 
 
 def _traits(problem: Problem) -> list[_Traits]:
-    needed = problem.needed.items()
+    times, totals = list(problem.needed), np.array(list(problem.needed.values()))
     return [
         _Traits(
             first=s.first,
             span=s.last - s.first + 1,
             nbytes=nbytes,
-            load=max(total for time, total in needed if s.first <= time <= s.last),
+            load=int(totals[bisect_left(times, s.first) : bisect_right(times, s.last)].max()),
         )
         for s, nbytes in zip(problem.storages, problem.sizes, strict=True)
     ]

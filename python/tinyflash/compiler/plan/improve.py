@@ -33,7 +33,8 @@ def _changed(
     order = list(order)
     if random.random() < _TARGETED:
         ends = [o + size for o, size in zip(offsets, problem.sizes, strict=True)]
-        position = order.index(random.choice([i for i, end in enumerate(ends) if end == max(ends)]))
+        top = max(ends)
+        position = order.index(random.choice([i for i, end in enumerate(ends) if end == top]))
         order.insert(random.randrange(position + 1), order.pop(position))
     else:
         a, b = random.randrange(len(order)), random.randrange(len(order))

@@ -7,10 +7,13 @@ later row still reads. The distance that this takes is what this module finds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 from tinyflash.compiler.plan.calls import Call, Order, rows_of
-from tinyflash.compiler.plan.lifetimes import Storage
+from tinyflash.compiler.plan.lifetimes import Storage, spans
 from tinyflash.compiler.plan.problem import Overlap
 from tinyflash.compiler.plan.rows import Rows, Span
 from tinyflash.graph import Graph, Node
@@ -21,87 +24,132 @@ def overlaps(
 ) -> tuple[Overlap, ...]:
     """The pairs of storages that may overlap, those that share most first; each storage lies over
     one other at most, and under one."""
-    whole = [s for s in storages if not set(s.tensors) & set(order.rings)]
+    whole = [s for s in storages if order.rings.keys().isdisjoint(s.tensors)]
+    written = _written(graph, order.calls)
+    touching = _touching(graph, rows, order.calls)
     found = []
-    for y in whole:
-        for x in whole:
-            if x.first < y.first <= x.last <= y.last and _made_before(graph, order.calls, x, y):
-                calls = order.calls[y.first : x.last + 1]
-                d = distance(graph, rows, calls, x.tensors, y.tensors[0])
-                shared = x.nbytes + y.nbytes - max(d + x.nbytes, y.nbytes)
-                if shared > 0:
-                    found.append((shared, Overlap(y.name, x.name, d)))
+    for y, x in _taking_over(whole):
+        if _made_before(written, x, y):
+            numbers = {i for t in (y.tensors[0], *x.tensors) for i in touching.get(t, ())}
+            calls = [order.calls[i] for i in sorted(numbers) if y.first <= i <= x.last]
+            d = distance(graph, rows, calls, x.tensors, y.tensors[0])
+            shared = x.nbytes + y.nbytes - max(d + x.nbytes, y.nbytes)
+            if shared > 0:
+                found.append((shared, Overlap(y.name, x.name, d)))
     return _matched([pair for _, pair in sorted(found, key=lambda f: -f[0])])
+
+
+def _touching(graph: Graph, rows: Sequence[Rows], calls: Sequence[Call]) -> dict[str, list[int]]:
+    """Numbers of the calls that read or write each tensor."""
+    found: dict[str, list[int]] = {}
+    for number, call in enumerate(calls):
+        for tensor in (*rows[call.node].reads, *graph.nodes[call.node].outputs.values()):
+            found.setdefault(tensor, []).append(number)
+    return found
+
+
+def _taking_over(storages: Sequence[Storage]) -> Iterator[tuple[Storage, Storage]]:
+    """The pairs of which the first begins while the second is live, and lives on when that ends; in
+    the order of both. By a sweep over time: of what is live, those that end soon come first."""
+    live: list[tuple[int, int]] = []  # last call and number, ascending
+    under: dict[int, list[int]] = {}
+    by_start = sorted(range(len(storages)), key=lambda i: storages[i].first)
+    for first, beginning in groupby(by_start, key=lambda i: storages[i].first):
+        del live[: bisect_left(live, (first, -1))]
+        numbers = list(beginning)
+        for i in numbers:
+            under[i] = sorted(j for _, j in live[: bisect_left(live, (storages[i].last + 1, -1))])
+        for i in numbers:
+            insort(live, (storages[i].last, i))
+    return ((storages[i], storages[j]) for i in range(len(storages)) for j in under[i])
 
 
 def _matched(pairs: Sequence[Overlap]) -> tuple[Overlap, ...]:
     chosen: list[Overlap] = []
+    over: set[str] = set()
+    under: set[str] = set()
     for pair in pairs:
-        if all(pair.over != c.over and pair.under != c.under for c in chosen):
+        if pair.over not in over and pair.under not in under:
             chosen.append(pair)
+            over.add(pair.over)
+            under.add(pair.under)
     return tuple(chosen)
 
 
-def _made_before(graph: Graph, calls: Sequence[Call], x: Storage, y: Storage) -> bool:
+@dataclass(frozen=True)
+class _Written:
+    """The calls that write a tensor, from the first to the last one; `at_once`: not by rows, as a
+    concatenation goes over all rows for each of its operands."""
+
+    first: int
+    last: int
+    at_once: bool
+
+
+def _written(graph: Graph, calls: Sequence[Call]) -> dict[str, _Written]:
+    return {
+        tensor: _Written(span.first, span.last, graph.nodes[index].op == "concatenate")
+        for index, span in spans(calls).items()
+        for tensor in graph.nodes[index].outputs.values()
+    }
+
+
+def _made_before(written: Mapping[str, _Written], x: Storage, y: Storage) -> bool:
     """Whether all of x is there before y begins, nothing but its first tensor is written to y while
-    x is live, and that by rows: a concatenation goes over all rows for each of its operands."""
-    for call in calls[max(y.first, 0) : x.last + 1]:
-        node = graph.nodes[call.node]
-        for tensor in node.outputs.values():
-            if tensor in x.tensors or tensor in y.tensors[1:]:
-                return False
-            if tensor in y.tensors and node.op == "concatenate":
-                return False
-    return True
+    x is live, and that by rows."""
+    if any(t in written and written[t].last >= y.first for t in x.tensors):
+        return False
+    first, *others = y.tensors
+    if any(written[t].first <= x.last for t in others):
+        return False
+    return not (first in written and written[first].at_once)
 
 
 def distance(
     graph: Graph, rows: Sequence[Rows], calls: Sequence[Call], x: Sequence[str], y: str
 ) -> int:
     """The least distance by which tensor `y` must begin below a map whose names are `x`, given the
-    calls from the first that makes y to the last that reads x."""
+    calls from the first that makes y to the last that reads x; others may be left out."""
     extent = max(rows_of(graph, t) for t in x)
     x_row = graph.tensors[x[0]].nbytes // extent
     needed, result = extent, 0  # rows of x from `needed` on are read by what comes later
-    for index, row in _backwards(calls):
-        node = graph.nodes[index]
-        own = _first_read(graph, node, rows[index], x, row, extent)
-        end = _end(graph, node, y, row) if y in node.outputs.values() else 0
+    for call in reversed(calls):
+        node, read = graph.nodes[call.node], rows[call.node].reads
+        operands = [t for t in read if t in x] if not node.operator.view_of else []
+        makes = y in node.outputs.values()
+        if not operands and not makes:
+            continue
+        firsts = _first_reads(graph, read, operands, call, extent)
         in_place = _elementwise(graph, node, x)
-        limit = min(needed, own + 1 if in_place else own)
-        if end and limit < extent:
-            result = max(result, end - limit * x_row)
-        needed = min(needed, own)
+        bits = _row_bits(graph, node, y) if makes else 0
+        for row in range(call.first + call.count - 1, call.first - 1, -1):
+            own = firsts[row - call.first]
+            limit = min(needed, own + 1 if in_place else own)
+            if makes and limit < extent:
+                result = max(result, -(-(row + 1) * bits // 8) - limit * x_row)
+            needed = min(needed, own)
     return result
 
 
-def _backwards(calls: Sequence[Call]) -> Iterator[tuple[int, int]]:
-    """Node and row of everything that is computed, last first."""
-    for call in reversed(calls):
-        for row in range(call.first + call.count - 1, call.first - 1, -1):
-            yield call.node, row
-
-
-def _first_read(
-    graph: Graph, node: Node, rows: Rows, x: Sequence[str], row: int, extent: int
-) -> int:
-    """The first row of x, as a map of `extent` rows, that a node reads for its row."""
-    first = extent
+def _first_reads(
+    graph: Graph, reads: Mapping[str, Sequence[Span]], x: Sequence[str], call: Call, extent: int
+) -> list[int]:
+    """The first row of x, as a map of `extent` rows, that a node reads for each row of a call."""
+    result = [extent] * call.count
     for tensor in x:
-        span: Span | None = rows.reads[tensor][row] if tensor in rows.reads else None
-        if span is not None and span[0] < span[1]:
-            first = min(first, span[0] if rows_of(graph, tensor) == extent else 0)
-    return first if not node.operator.view_of else extent
+        by_rows = rows_of(graph, tensor) == extent
+        for i, (first, end) in enumerate(reads[tensor][call.first : call.first + call.count]):
+            if first < end:
+                result[i] = min(result[i], first if by_rows else 0)
+    return result
 
 
-def _end(graph: Graph, node: Node, y: str, row: int) -> int:
-    """Where row `row` of y ends, in bytes from where y begins."""
-    tensor = graph.tensors[y]
+def _row_bits(graph: Graph, node: Node, y: str) -> int:
+    """Bits of a row of y."""
     if node.op == "mask":
-        count = rows_of(graph, node.inputs["y"])
-        bits = graph.tensors[node.inputs["y"]].size // count
-        return -(-(row + 1) * bits // 8)
-    return tensor.nbytes // rows_of(graph, y) * (row + 1)
+        source = graph.tensors[node.inputs["y"]]
+        return source.size // rows_of(graph, source.name)
+    return 8 * (graph.tensors[y].nbytes // rows_of(graph, y))
 
 
 def _elementwise(graph: Graph, node: Node, x: Sequence[str]) -> bool:

@@ -54,8 +54,8 @@ def place(problem: Problem, effort: Effort = QUICK) -> Placed:
     heights that are left is halved again and again. Each attempt takes half of the nodes that are
     left.
     """
-    order = min(orders(problem), key=lambda o: problem.height(first_fit(problem, o)))
-    best, bound = first_fit(problem, order), problem.lower_bound.nbytes
+    bound = problem.lower_bound.nbytes
+    order, best = _greedy(problem, bound)
     if bound < problem.height(best):
         found, _, used = search(problem, bound, effort.nodes // 2)
         if found is not None:
@@ -65,6 +65,16 @@ def place(problem: Problem, effort: Effort = QUICK) -> Placed:
             best = improve(problem, order, bound, effort.tries)
             best, bound = _halved(problem, best, bound, effort.nodes - used)
     return Placed(tuple(map(Placement, problem.storages, best)), bound)
+
+
+def _greedy(problem: Problem, bound: int) -> tuple[list[int], tuple[int, ...]]:
+    """The first order with the lowest placement, and this placement."""
+    found: list[tuple[list[int], tuple[int, ...]]] = []
+    for order in orders(problem):
+        found.append((order, first_fit(problem, order)))
+        if problem.height(found[-1][1]) <= bound:
+            break
+    return min(found, key=lambda f: problem.height(f[1]))
 
 
 def _halved(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from tinyflash.compiler.plan.calls import Call, Order, whole
 from tinyflash.compiler.plan.lifetimes import lifetimes
 from tinyflash.compiler.plan.overlap import overlaps
 from tinyflash.compiler.plan.place import QUICK, Effort, Placement, place
 from tinyflash.compiler.plan.problem import Problem
-from tinyflash.compiler.plan.rows import rows
+from tinyflash.compiler.plan.rows import Rows, rows
 from tinyflash.compiler.plan.segments import segments
 from tinyflash.graph import Graph
 
@@ -32,7 +33,11 @@ class Plan:
     rings: Mapping[str, int] = field(default_factory=dict)
 
     def offset(self, tensor: str) -> int:
-        return next(p.offset for p in self.placements if tensor in p.storage.tensors)
+        return self._offsets[tensor]
+
+    @cached_property
+    def _offsets(self) -> Mapping[str, int]:
+        return {t: p.offset for p in reversed(self.placements) for t in p.storage.tensors}
 
     def live_at(self, step: int) -> tuple[Placement, ...]:
         """What is live while call `step` runs, largest first."""
@@ -43,19 +48,23 @@ class Plan:
 def plan(graph: Graph, streamed: bool = True, effort: Effort = QUICK) -> Plan:
     """Plans a graph. streamed: chains of layers are executed depth first where that takes less;
     effort: how long to look for places."""
-    return placed(graph, depth_first(graph) if streamed else whole(graph), effort)
+    needs = [rows(graph, node) for node in graph.nodes]
+    order = depth_first(graph, needs) if streamed else whole(graph)
+    return placed(graph, order, effort, needs)
 
 
-def depth_first(graph: Graph) -> Order:
-    """Executes chains of layers row by row where that lowers the peak."""
-    runs = segments(graph, [rows(graph, node) for node in graph.nodes])
+def depth_first(graph: Graph, needs: Sequence[Rows] | None = None) -> Order:
+    """Executes chains of layers row by row where that lowers the peak. needs: of every node."""
+    runs = segments(graph, needs or [rows(graph, node) for node in graph.nodes])
     calls = tuple(call for run in runs for call in run.calls)
     return Order(calls, {tensor: ring for run in runs for tensor, ring in run.rings.items()})
 
 
-def placed(graph: Graph, order: Order, effort: Effort = QUICK) -> Plan:
-    """The plan of a graph for an order of execution."""
-    needs = [rows(graph, node) for node in graph.nodes]
+def placed(
+    graph: Graph, order: Order, effort: Effort = QUICK, needs: Sequence[Rows] | None = None
+) -> Plan:
+    """The plan of a graph for an order of execution. needs: of every node."""
+    needs = needs or [rows(graph, node) for node in graph.nodes]
     storages = lifetimes(graph, order)
     problem = Problem(storages, overlaps(graph, needs, order, storages))
     found = place(problem, effort)

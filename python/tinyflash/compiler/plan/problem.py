@@ -7,15 +7,21 @@ exception is a pair in which `over` is made row by row of `under` while `under` 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
+from itertools import accumulate, compress
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from tinyflash.compiler.plan.lifetimes import Storage
 from tinyflash.errors import InternalError
 from tinyflash.graph import aligned
+
+Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -27,18 +33,6 @@ class Overlap:
     over: str
     under: str
     distance: int
-
-
-class Rival(NamedTuple):
-    """A storage that is live together with another one, and how far apart they have to be.
-
-    Either it begins `ahead` bytes or more behind where the other begins, or the other begins
-    `behind` bytes or more behind where it begins.
-    """
-
-    other: int
-    ahead: int
-    behind: int
 
 
 class Peak(NamedTuple):
@@ -79,25 +73,31 @@ class Problem:
         pairs = [(index[o.over], index[o.under], aligned(o.distance)) for o in self.overlaps]
         return tuple(sorted(pairs, key=lambda pair: -self.storages[pair[0]].first))
 
-    def distance(self, a: int, b: int) -> int:
-        """How far behind the beginning of `a` the beginning of `b` is at least, if it is behind."""
-        return self._close.get((a, b), self.sizes[a])
+    @cached_property
+    def below(self) -> dict[int, tuple[int, int]]:
+        """Of each storage that may lie over another one: which one, and their distance."""
+        return {y: (x, distance) for y, x, distance in self.pairs}
 
     @cached_property
-    def _close(self) -> dict[tuple[int, int], int]:
-        return {(y, x): distance for y, x, distance in self.pairs}
+    def above(self) -> dict[int, tuple[int, int]]:
+        """Of each storage that another one may lie over: which one, and their distance."""
+        return {x: (y, distance) for y, x, distance in self.pairs}
 
     @cached_property
-    def rivals(self) -> tuple[tuple[Rival, ...], ...]:
-        """For each storage those that are live together with it."""
-        return tuple(
-            tuple(
-                Rival(j, self.distance(i, j), self.distance(j, i))
-                for j, b in enumerate(self.storages)
-                if i != j and a.first <= b.last and b.first <= a.last
-            )
-            for i, a in enumerate(self.storages)
-        )
+    def rivals(self) -> tuple[Numbers, ...]:
+        """For each storage those that are live together with it, ascending.
+
+        Of two rivals one begins behind the other's end; but `over` of a pair may begin its distance
+        below `under`.
+        """
+        first = np.array([s.first for s in self.storages], np.int64)
+        last = np.array([s.last for s in self.storages], np.int64)
+        found = []
+        for i, storage in enumerate(self.storages):
+            together = (first <= storage.last) & (last >= storage.first)
+            together[i] = False
+            found.append(np.flatnonzero(together))
+        return tuple(found)
 
     @cached_property
     def lower_bound(self) -> Peak:
@@ -113,10 +113,30 @@ class Problem:
     def needed(self) -> dict[int, int]:
         """Bytes that are needed at each time at which a storage begins. No other time needs more,
         since what is live there is live when the last of it begins."""
-        return {time: self._needed(time) for time in sorted({s.first for s in self.storages})}
+        times = sorted({s.first for s in self.storages})
+        changes = dict.fromkeys(times, 0)
+        for storage, size in zip(self.storages, self.sizes, strict=True):
+            changes[storage.first] += size
+            end = bisect_right(times, storage.last)
+            if end < len(times):
+                changes[times[end]] -= size
+        sums = accumulate(changes.values())
+        pairs = self._pairs_at(times)
+        return {t: n - self._shared(pairs.get(t, ())) for t, n in zip(times, sums, strict=True)}
 
-    def _needed(self, time: int) -> int:
-        """The least height of what is live at `time`: the sum, less what pairs may share.
+    def _pairs_at(self, times: Sequence[int]) -> dict[int, list[tuple[int, int, int]]]:
+        """The pairs of which both are live, in their order, by time."""
+        found: dict[int, list[tuple[int, int, int]]] = {}
+        for pair in self.pairs:
+            y, x = self.storages[pair[0]], self.storages[pair[1]]
+            end = bisect_right(times, min(x.last, y.last))
+            for time in times[bisect_left(times, y.first) : end]:
+                found.setdefault(time, []).append(pair)
+        return found
+
+    def _shared(self, pairs: Sequence[tuple[int, int, int]]) -> int:
+        """The most that pairs, live at one time, may share: the least height of all that is live
+        then is the sum less this.
 
         A pair shares at most the size of `under`, and of `over` what is behind the distance. In a
         chain c over b over a, c and a are apart, so that what b shares with the two is at most its
@@ -124,15 +144,14 @@ class Problem:
         the one before by what they share, keep all distances. As every limit joins neighbours of a
         chain, to share as much as possible from its one end on is the best for all of it.
         """
-        left = {i: self.sizes[i] for i, s in enumerate(self.storages) if s.first <= time <= s.last}
-        needed = sum(left.values())
-        for y, x, distance in self.pairs:
-            if y in left and x in left:
-                shared = min(self.sizes[y] - distance, left[y], left[x])
-                left[y] -= shared
-                left[x] -= shared
-                needed -= shared
-        return needed
+        left = {i: self.sizes[i] for y, x, _ in pairs for i in (y, x)}
+        total = 0
+        for y, x, distance in pairs:
+            shared = min(self.sizes[y] - distance, left[y], left[x])
+            left[y] -= shared
+            left[x] -= shared
+            total += shared
+        return total
 
     def part(self, chosen: Sequence[bool]) -> Problem:
         """The problem of some of the storages alone."""

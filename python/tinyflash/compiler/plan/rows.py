@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 from tinyflash.compiler.plan.calls import rows_computed, rows_of
 from tinyflash.graph import AxisAttrs, DenseAttrs, Graph, Node, PadAttrs, Window, WindowAttrs
@@ -28,6 +30,12 @@ class Rows:
     count: int
     reads: Mapping[str, tuple[Span, ...]]
     cut: bool
+
+    @cached_property
+    def lowest(self) -> Mapping[str, tuple[int, ...]]:
+        """For each operand the first row of it that each row, or a later one, needs."""
+        firsts = {t: [first for first, _ in spans] for t, spans in self.reads.items()}
+        return {t: tuple(accumulate(reversed(f), min))[::-1] for t, f in firsts.items()}
 
 
 def rows(graph: Graph, node: Node) -> Rows:

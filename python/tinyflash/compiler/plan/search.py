@@ -19,21 +19,22 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from tinyflash.compiler.plan.problem import Problem
+from tinyflash.compiler.plan.problem import Numbers, Problem
 from tinyflash.graph import ALIGNMENT
-
-Numbers = npt.NDArray[np.int64]
 
 _FAR = 1 << 48  # beyond any offset
 
 
 class _Group(NamedTuple):
-    """Storages left, in the order in which they become live, and how low every storage can lie."""
+    """Storages left, in the order in which they become live, and how low every storage can lie.
+
+    touched: the storage placed last, and those that cannot lie as low as before it was.
+    """
 
     members: Numbers
     lowest: Numbers
+    touched: Numbers
 
 
 # Asks whether a group can be placed and is sent the answer; returns its own.
@@ -89,22 +90,26 @@ class _Search:
         self.sizes = np.array(problem.sizes)
         self.first = np.array([s.first for s in problem.storages])
         self.last = np.array([s.last for s in problem.storages])
-        times = np.unique(self.first)[:, np.newaxis]
+        self.times = np.unique(self.first)
+        self.begins = self.times.searchsorted(self.first)  # numbers of times
+        self.ends = self.times.searchsorted(self.last, "right")
+        times = self.times[:, np.newaxis]
         self.live = (self.first <= times) & (times <= self.last)  # by time and storage
         self.load = (self.live * (self.live @ self.sizes)[:, np.newaxis]).max(axis=0)
         self.area = self.sizes * (self.last - self.first + 1)
         self.distances = np.full((len(self.sizes),) * 2, -_FAR)
         for i, rivals in enumerate(problem.rivals):
-            for rival in rivals:
-                self.distances[i, rival.other] = rival.ahead
+            self.distances[i, rivals] = self.sizes[i]
         self.over, self.under, distance = np.array(problem.pairs, np.int64).reshape(-1, 3).T
+        self.distances[self.over, self.under] = distance
         self.shared = np.minimum(self.sizes[self.over] - distance, self.sizes[self.under])
         self.offsets = np.zeros_like(self.sizes)
         self.failed: set[bytes] = set()
 
     def run(self, nodes: int) -> Answer:
         """Steps are kept in a list: there can be more than the interpreter's own stack holds."""
-        everything = _Group(np.argsort(self.first, kind="stable"), np.zeros_like(self.sizes))
+        members = np.argsort(self.first, kind="stable")
+        everything = _Group(members, np.zeros_like(self.sizes), members)
         steps = [self._all_fit(everything)]
         answer: bool | None = None
         asked = 0
@@ -135,7 +140,7 @@ class _Search:
         cuts = np.flatnonzero(self.first[group.members][1:] > until[:-1]) + 1
         for members in sorted(np.split(group.members, cuts), key=len):
             if len(members):
-                yield _Group(members, group.lowest)
+                yield _Group(members, group.lowest, group.touched)
 
     def _fits(self, group: _Group) -> _Step:
         """Whether a group can be placed: one of its storages first, and then the others."""
@@ -143,34 +148,51 @@ class _Search:
         digest = blake2b(members.tobytes() + lowest.tobytes(), digest_size=16).digest()
         if digest in self.failed:
             return False
-        if not self._hopeless(members, lowest):
+        if not self._hopeless(group):
             for position in self._choices(members, lowest):
                 if (yield from self._all_fit(self._after(group, position))):
                     return True
         self.failed.add(digest)
         return False
 
-    def _hopeless(self, members: Numbers, lowest: Numbers) -> bool:
+    def _hopeless(self, group: _Group) -> bool:
         """Whether some members that are live at one time exceed the height: those that can lie at
-        some offset at the lowest take all their bytes, less what pairs share, above it."""
+        some offset at the lowest take all their bytes, less what pairs share, above it.
+
+        At a time at which no storage is live that was touched, all is as it was before, when there
+        was hope.
+        """
+        times = self._times_of(group)
+        members = group.members[self.live[np.ix_(times, group.members)].any(axis=0)]
+        lowest = group.lowest[members]
         order = np.argsort(-lowest, kind="stable")
-        live = self.live[:, members[order]]
+        live = self.live[np.ix_(times, members[order])]
         taken = live * self.sizes[members[order]]
         rank = np.full(len(self.sizes), len(members))
         rank[members[order]] = np.arange(len(members))
         later = np.maximum(rank[self.over], rank[self.under])
         for pair in np.flatnonzero(later < len(members)):
-            both = self.live[:, self.over[pair]] & self.live[:, self.under[pair]]
+            both = live[:, rank[self.over[pair]]] & live[:, rank[self.under[pair]]]
             taken[:, later[pair]] -= both * self.shared[pair]
         tops = np.cumsum(taken, axis=1) + lowest[order]
         return bool((live & (tops > self.height)).any())
+
+    def _times_of(self, group: _Group) -> Numbers:
+        """The numbers of the times, in those of the group, at which a touched storage is live."""
+        changes = np.zeros(len(self.times) + 1, np.int64)
+        np.add.at(changes, self.begins[group.touched], 1)
+        np.add.at(changes, self.ends[group.touched], -1)
+        start = int(self.begins[group.members].min())
+        end = int(self.ends[group.members].max())
+        return np.flatnonzero(changes.cumsum()[start:end]) + start
 
     def _choices(self, members: Numbers, lowest: Numbers) -> list[int]:
         """Positions of the members that may come first, the most promising one first."""
         bound = max((lowest + self.sizes[members]).min(), lowest.min() + ALIGNMENT)
         traits = _Traits(lowest, self.load[members], self.area[members], self.first[members])
         order = np.lexsort(self.order(traits))
-        return [int(i) for i in order if lowest[i] < bound]
+        positions: list[int] = order[lowest[order] < bound].tolist()
+        return positions
 
     def _after(self, group: _Group, position: int) -> _Group:
         """The others of a group, once the member at `position` lies as low as it can."""
@@ -179,4 +201,5 @@ class _Search:
         lowest = np.maximum(group.lowest, offset + self.distances[chosen])
         others = np.delete(group.members, position)
         lowest[others] = np.maximum(lowest[others], offset)  # they come later, so they lie higher
-        return _Group(others, lowest)
+        raised = others[lowest[others] > group.lowest[others]]
+        return _Group(others, lowest, np.append(raised, chosen))

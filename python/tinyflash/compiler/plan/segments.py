@@ -9,7 +9,7 @@ one that streams least.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from tinyflash.compiler.plan.calls import rows_of, whole
@@ -23,11 +23,21 @@ from tinyflash.graph import Graph
 @dataclass(frozen=True)
 class _Cut:
     """A way to execute all nodes from some node on: its peak, how many calls of single rows it
-    takes, and the runs."""
+    takes, its first run, and the way from there on."""
 
     peak: int
     calls: int
-    runs: tuple[Stream, ...]
+    run: Stream | None = None
+    rest: _Cut | None = None
+
+    @property
+    def runs(self) -> tuple[Stream, ...]:
+        found: list[Stream] = []
+        cut: _Cut | None = self
+        while cut is not None and cut.run is not None:
+            found.append(cut.run)
+            cut = cut.rest
+        return tuple(found)
 
 
 def segments(graph: Graph, rows: Sequence[Rows]) -> tuple[Stream, ...]:
@@ -42,13 +52,13 @@ def _cheapest(costs: _Costs, floor: int) -> _Cut:
     with the fewest calls. A node that cannot be cut raises the floor by what it takes alone."""
     rows, plain = costs.rows, costs.plain
     floor = max([floor, *(c for (_, c), r in zip(plain, rows, strict=True) if not r.cut)])
-    best = [_Cut(0, 0, ())]  # from the last node on, from the one before it on, ...
+    best = [_Cut(0, 0)]  # from the last node on, from the one before it on, ...
     for start in range(len(rows) - 1, -1, -1):
         cut = _before(*plain[start], best[-1])
         for end in range(start + 2, len(rows) + 1):
             if cut.peak <= floor or not all(rows[i].cut for i in (start, end - 1)):
                 break
-            run = stream(costs.graph, range(start, end), rows)
+            run = costs.stream(range(start, end))
             if costs.least(start, run) > max(cut.peak, floor):
                 break
             other = _before(run, costs.of(range(start, end), run), best[len(rows) - end])
@@ -63,7 +73,7 @@ def _worth(floor: int) -> Callable[[_Cut], tuple[int, int]]:
 
 def _before(run: Stream, cost: int, rest: _Cut) -> _Cut:
     calls = len(run.calls) if run.rings else 0
-    return _Cut(max(cost, rest.peak), calls + rest.calls, (run, *rest.runs))
+    return _Cut(max(cost, rest.peak), calls + rest.calls, run, rest)
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,13 @@ class _Costs:
 
     graph: Graph
     rows: Sequence[Rows]
+    streams: dict[range, Stream] = field(default_factory=dict)  # by their nodes
+    costs: dict[range, int] = field(default_factory=dict)
+
+    def stream(self, nodes: range) -> Stream:
+        if nodes not in self.streams:
+            self.streams[nodes] = stream(self.graph, nodes, self.rows)
+        return self.streams[nodes]
 
     @cached_property
     def lives(self) -> tuple[Storage, ...]:
@@ -84,28 +101,56 @@ class _Costs:
         runs = [Stream((call,), {}) for call in whole(self.graph).calls]
         return [(run, self.of(range(i, i + 1), run)) for i, run in enumerate(runs)]
 
+    @cached_property
+    def born(self) -> list[list[Storage]]:
+        """What begins at each node; what is there before the first one is left out."""
+        return self._by_node(lambda life: life.first)
+
+    @cached_property
+    def dying(self) -> list[list[Storage]]:
+        """What ends at each node; what is there behind the last one is left out."""
+        return self._by_node(lambda life: life.last)
+
+    def _by_node(self, when: Callable[[Storage], int]) -> list[list[Storage]]:
+        found: list[list[Storage]] = [[] for _ in self.graph.nodes]
+        for life in self.lives:
+            if 0 <= when(life) < len(found):
+                found[when(life)].append(life)
+        return found
+
+    @cached_property
+    def entering(self) -> list[int]:
+        """Bytes that are live both before and while each node runs."""
+        left = sum(v.nbytes for v in self.lives if v.first < 0 <= v.last)
+        found = []
+        for born, dying in zip(self.born, self.dying, strict=True):
+            found.append(left)
+            left += sum(v.nbytes for v in born) - sum(v.nbytes for v in dying)
+        return found
+
     def of(self, nodes: range, run: Stream) -> int:
         """Bytes that live while a run executes."""
-        alive = [v for v in self.lives if v.first < nodes.stop and v.last >= nodes.start]
-        total = 0
-        for life in alive:
-            ring = run.rings.get(life.name)
-            total += life.nbytes if ring is None else self._ring_bytes(life.name, ring)
-        return total - self._shared(alive, nodes, run)
+        if nodes not in self.costs:
+            total = self.entering[nodes.start]
+            for life in (v for i in nodes for v in self.born[i]):
+                ring = run.rings.get(life.name)
+                total += life.nbytes if ring is None else self._ring_bytes(life.name, ring)
+            self.costs[nodes] = total - self._shared(nodes, run)
+        return self.costs[nodes]
 
     def least(self, start: int, run: Stream) -> int:
         """What any longer run from the same start takes at least: its rings only grow, and outputs
         share bytes with inputs alone."""
-        inputs = sum(v.nbytes for v in self.lives if v.first < start <= v.last)
-        return inputs + sum(self._ring_bytes(t, ring) for t, ring in run.rings.items())
+        rings = sum(self._ring_bytes(t, ring) for t, ring in run.rings.items())
+        return self.entering[start] + rings
 
     def _ring_bytes(self, tensor: str, ring: int) -> int:
         return self.graph.tensors[tensor].nbytes // rows_of(self.graph, tensor) * ring
 
-    def _shared(self, alive: Sequence[Storage], nodes: range, run: Stream) -> int:
+    def _shared(self, nodes: range, run: Stream) -> int:
         """The most that one output of the run may share with one input that dies in it."""
-        inputs = [v for v in alive if v.first < nodes.start and v.last < nodes.stop]
-        outputs = [v for v in alive if v.first >= nodes.start and v.name not in run.rings]
+        inputs = [v for i in nodes for v in self.dying[i] if v.first < nodes.start]
+        outputs = [v for i in nodes for v in self.born[i] if v.name not in run.rings]
         best = 0
         for x in inputs:
             for y in outputs:

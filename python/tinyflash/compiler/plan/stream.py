@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tinyflash.compiler.plan.calls import Call
-from tinyflash.compiler.plan.rows import Rows
+from tinyflash.compiler.plan.rows import Rows, Span
 from tinyflash.graph import Graph
 
 _NEVER = 1 << 30
@@ -29,42 +29,48 @@ class Stream:
 class _Stage:
     """A node on its way: `done` rows are computed.
 
-    needs[r]: of each operand made within the run, how many rows must be there for row r.
-    lowest[r]: of each, the first row that rows r and later need.
+    makers: of the operands made within the run, with the rows of each that each row needs.
+    deepest: the number of its last reader, or its own.
     """
 
     node: int
     output: str
-    count: int
-    needs: list[list[tuple[_Stage, int]]]
-    lowest: dict[str, list[int]]
+    rows: Rows
+    makers: list[tuple[_Stage, tuple[Span, ...]]]
+    deepest: int
     readers: list[_Stage] = field(default_factory=list)
     done: int = 0
 
     def ready(self) -> bool:
-        return self.done < self.count and all(
-            maker.done >= rows for maker, rows in self.needs[self.done]
-        )
+        if self.done == self.rows.count:
+            return False
+        return all(maker.done >= spans[self.done][1] for maker, spans in self.makers)
 
     def first_needed(self, tensor: str) -> int:
         """The first row of `tensor` that this stage still needs."""
-        return self.lowest[tensor][self.done] if self.done < self.count else _NEVER
+        return self.rows.lowest[tensor][self.done] if self.done < self.rows.count else _NEVER
 
 
 def stream(graph: Graph, nodes: range, rows: Sequence[Rows]) -> Stream:
     """Runs `nodes` of the graph depth first: of all stages that have what their next row needs, the
     last one computes it. rows: of all nodes of the graph."""
     stages = _stages(graph, nodes, rows)
-    later = _read_later(graph, nodes)
-    rings = {s.output: 1 for s in stages if s.output not in later}  # in the order of the nodes
+    outputs = [s.output for s in stages]  # rings in the order of the nodes
+    rings = {t: 1 for t in outputs if not _is_read_later(graph, t, nodes)}
     calls: list[Call] = []
-    deepest_first = stages[::-1]
-    while (stage := next((s for s in deepest_first if s.ready()), None)) is not None:
+    stage = _deepest_ready(stages, len(stages) - 1)
+    while stage is not None:
         calls.append(Call(stage.node, stage.done, 1))
         if stage.output in rings:
             rings[stage.output] = max(rings[stage.output], stage.done + 1 - _oldest(stage))
         stage.done += 1
+        stage = _deepest_ready(stages, stage.deepest)  # others have what they had
     return Stream(_joined(graph, calls), rings)
+
+
+def _deepest_ready(stages: Sequence[_Stage], deepest: int) -> _Stage | None:
+    """The last stage that is ready; none behind number `deepest` is."""
+    return next((stages[i] for i in range(deepest, -1, -1) if stages[i].ready()), None)
 
 
 def _oldest(maker: _Stage) -> int:
@@ -75,34 +81,22 @@ def _oldest(maker: _Stage) -> int:
 
 def _stages(graph: Graph, nodes: range, rows: Sequence[Rows]) -> list[_Stage]:
     makers: dict[str, _Stage] = {}
-    stages = []
+    stages: list[_Stage] = []
     for index in nodes:
         node, spans = graph.nodes[index], rows[index]
         (output,) = node.outputs.values()
-        inner = {t: makers[t] for t in spans.reads if t in makers}
-        needs = [
-            [(maker, spans.reads[t][row][1]) for t, maker in inner.items()]
-            for row in range(spans.count)
-        ]
-        lowest = {t: _suffix_minima([first for first, _ in spans.reads[t]]) for t in inner}
-        stage = _Stage(index, output, spans.count, needs, lowest)
-        for maker in inner.values():
+        inner = [(makers[t], read) for t, read in spans.reads.items() if t in makers]
+        stage = _Stage(index, output, spans, inner, deepest=len(stages))
+        for maker, _ in inner:
             maker.readers.append(stage)
+            maker.deepest = stage.deepest
         makers[output] = stage
         stages.append(stage)
     return stages
 
 
-def _suffix_minima(values: list[int]) -> list[int]:
-    result = list(values)
-    for i in range(len(result) - 2, -1, -1):
-        result[i] = min(result[i], result[i + 1])
-    return result
-
-
-def _read_later(graph: Graph, nodes: range) -> set[str]:
-    later = {t for node in graph.nodes[nodes.stop :] for t in node.inputs.values()}
-    return later | {graph.output.tensor}
+def _is_read_later(graph: Graph, tensor: str, nodes: range) -> bool:
+    return graph.last_reader(tensor) >= nodes.stop or tensor == graph.output.tensor
 
 
 def _joined(graph: Graph, calls: list[Call]) -> tuple[Call, ...]:

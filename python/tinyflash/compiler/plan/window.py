@@ -8,7 +8,8 @@ themselves, by a search that comes to its end; all storages need no less than th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import compress
+
+import numpy as np
 
 from tinyflash.compiler.plan.problem import Problem
 from tinyflash.compiler.plan.search import search
@@ -22,11 +23,13 @@ def proven_bound(problem: Problem, offsets: Sequence[int]) -> int:
     """The highest bound found that no placement can undercut. `offsets`: a placement, which shows
     of most windows that they do not raise it."""
     bound, height = problem.lower_bound.nbytes, problem.height(offsets)
-    tops = [offset + size for offset, size in zip(offsets, problem.sizes, strict=True)]
+    tops = np.array(offsets) + np.array(problem.sizes)
+    starts = np.array([s.first for s in problem.storages])
+    ends = np.array([s.last for s in problem.storages])
     for first, last in _windows(problem):
-        live = [s.first <= last and s.last >= first for s in problem.storages]
-        if max(compress(tops, live)) > bound:
-            bound = _raised(problem.part(live), bound, height)
+        live = (starts <= last) & (ends >= first)
+        if tops[live].max() > bound:
+            bound = _raised(problem.part(live.tolist()), bound, height)
     return bound
 
 

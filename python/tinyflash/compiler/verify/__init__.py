@@ -6,33 +6,35 @@ The rules of single operators are in shapes.py.
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 
 import numpy as np
 
+from tinyflash.compiler.verify.operands import origin_of
 from tinyflash.compiler.verify.shapes import check_node
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Node, Port, Quant, Tensor
 from tinyflash.operators import OPERATORS
 
 
-def verify(graph: Graph) -> None:
-    """Raises InternalError, naming graph and node or tensor, unless the graph is sound."""
+def verify(graph: Graph, after: Graph | None = None) -> None:
+    """Raises InternalError, naming graph and node or tensor, unless the graph is sound.
+
+    after: the graph that this one was made from, which must have been verified itself. The nodes
+    and tensors that both share, which are frozen, are not looked at again, except for what depends
+    on all others.
+    """
+    changed, known = _difference(graph, after)
+    nodes = [n for n in graph.nodes if id(n) not in known or not _alike(graph, after, n, changed)]
     for name, tensor in graph.tensors.items():
-        _require(name == tensor.name, f"tensor {tensor.name} is filed as {name}")
-        _check_tensor(tensor)
-    seen: set[tuple[str, str]] = set()
-    for node in graph.nodes:
+        if name in changed:
+            _require(name == tensor.name, f"tensor {tensor.name} is filed as {name}")
+            _check_tensor(tensor)
+    for node in nodes:
         _check_roles(graph, node)
-        twice = (node.op, node.name) in seen and node.op != "gradient_add"
-        _require(not twice, f"{node.op} {node.name} occurs twice")
-        seen.add((node.op, node.name))
-    names = {node.name for node in graph.nodes}
-    for node in graph.nodes:
-        _require(not node.layer or node.layer in names, f"{node.name}: no layer {node.layer}")
+    _check_names(graph)
     _check_order(graph)
-    for node in graph.nodes:
-        made = node.op != "source" or node.outputs["y"] == graph.input.tensor
-        _require(made, f"the source {node.name} makes what is not the input")
+    for node in nodes:
         check_node(graph, node)
     _check_port(graph, graph.input, "input")
     _check_port(graph, graph.output, "output")
@@ -43,6 +45,33 @@ def verify(graph: Graph) -> None:
 def _require(condition: bool, text: str) -> None:
     if not condition:
         raise InternalError(f"unsound graph: {text}")
+
+
+# ---- What has changed ---------------------------------------------------------------------------
+
+
+def _difference(graph: Graph, after: Graph | None) -> tuple[set[str], Container[int]]:
+    """Names of tensors that are other ones than in `after`, or in one of both alone; and its nodes,
+    by `id`. Everything has changed without `after`."""
+    if after is None:
+        return set(graph.tensors), ()
+    names = graph.tensors.keys() | after.tensors.keys()
+    changed = {n for n in names if graph.tensors.get(n) is not after.tensors.get(n)}
+    return changed, {id(node) for node in after.nodes}
+
+
+def _alike(graph: Graph, after: Graph | None, node: Node, changed: set[str]) -> bool:
+    """Whether a node of `after` finds all that its rules look at as it was there: its tensors, and
+    those of the node that it is derived from."""
+    assert after is not None
+    origin = origin_of(graph, node)
+    if origin is not origin_of(after, node):
+        return False
+    return all(
+        changed.isdisjoint(n.inputs.values()) and changed.isdisjoint(n.outputs.values())
+        for n in (node, origin)
+        if n is not None
+    )
 
 
 # ---- Tensors ------------------------------------------------------------------------------------
@@ -81,6 +110,20 @@ def _check_quant(tensor: Tensor, quant: Quant, where: str) -> None:
 # ---- Nodes --------------------------------------------------------------------------------------
 
 
+def _check_names(graph: Graph) -> None:
+    """What nodes are called, and the layers that they name."""
+    seen: set[tuple[str, str]] = set()
+    for node in graph.nodes:
+        if (node.op, node.name) in seen and node.op != "gradient_add":
+            raise InternalError(f"unsound graph: {node.op} {node.name} occurs twice")
+        seen.add((node.op, node.name))
+        if node.layer and not graph.named(node.layer):
+            raise InternalError(f"unsound graph: {node.name}: no layer {node.layer}")
+        if node.op == "source" and node.outputs["y"] != graph.input.tensor:
+            text = f"the source {node.name} makes what is not the input"
+            raise InternalError(f"unsound graph: {text}")
+
+
 def _check_roles(graph: Graph, node: Node) -> None:
     _require(node.op in OPERATORS, f"node {node.name} is a {node.op}, which is no operator")
     roles = (node.operator.inputs, node.operator.outputs)
@@ -107,17 +150,20 @@ def _check_order(graph: Graph) -> None:
         defined.add(graph.input.tensor)
     written: set[str] = set()
     for node in graph.nodes:
+        where = f"unsound graph: {node.name} ({node.op})"
         for tensor in node.inputs.values():
-            _require(tensor in defined, f"{node.name} ({node.op}) reads {tensor} before it is made")
-            _require(
-                tensor not in written, f"{node.name} ({node.op}) reads {tensor} after its update"
-            )
+            if tensor not in defined:
+                raise InternalError(f"{where} reads {tensor} before it is made")
+            if tensor in written:
+                raise InternalError(f"{where} reads {tensor} after its update")
         for tensor in node.outputs.values():
-            _require(tensor not in defined, f"{node.name} ({node.op}) makes {tensor} again")
+            if tensor in defined:
+                raise InternalError(f"{where} makes {tensor} again")
             defined.add(tensor)
         for tensor in node.writes:
             kind = graph.tensors[tensor].kind
-            _require(kind == "trainable", f"{node.name} ({node.op}) updates {tensor}, a {kind}")
+            if kind != "trainable":
+                raise InternalError(f"{where} updates {tensor}, a {kind}")
             written.add(tensor)
     _require(graph.output.tensor in defined, f"nothing makes the output {graph.output.tensor}")
 

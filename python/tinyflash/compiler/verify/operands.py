@@ -57,9 +57,15 @@ def _tensors(graph: Graph, node: Node) -> dict[str, Tensor]:
 
 
 def _origin(graph: Graph, node: Node) -> dict[str, Tensor]:
+    found = origin_of(graph, node)
+    return {} if found is None else _tensors(graph, found)
+
+
+def origin_of(graph: Graph, node: Node) -> Node | None:
+    """The forward node that a node is derived from, if there is one."""
     op = node.op.removesuffix("_backward_input").removesuffix("_update")
     found = graph.find(node.layer, op)
-    return {} if found is None or found is node else _tensors(graph, found)
+    return None if found is node else found
 
 
 # ---- Kinds and types ----------------------------------------------------------------------------

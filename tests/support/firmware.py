@@ -1,0 +1,35 @@
+"""Firmware for tests: on this computer under sanitizers, and the boards that are emulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.compilers import compile_program
+
+from tinyflash.boards import boards
+from tinyflash.compiler import Compiled
+from tinyflash.paths import source_root
+from tinyflash.sources import library_sources
+from tinyflash.write.model import write_model
+
+ROOT = source_root()
+MODEL = ROOT / "tests" / "firmware" / "model"
+SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+GUARD_SAMPLES = 7
+EMULATED = [board for board in boards() if board.emulated]
+
+
+def build_for_host(model: Path, program: Path, *settings: str) -> Path:
+    """The firmware with the model of a folder, for this computer, under sanitizers."""
+    files = [*library_sources(ROOT), *sorted((ROOT / "firmware").rglob("*.c"))]
+    files += [model / "model.c", MODEL.parent / "host_board.c"]
+    folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
+    includes = [f"-I{folder}" for folder in folders]
+    compile_program(["cc", "-std=c99", *SANITIZERS, *settings, *includes], files, program)
+    return program
+
+
+def with_guard(compiled: Compiled, folder: Path) -> Path:
+    """The firmware of a model, with room for held-out samples."""
+    write_model(compiled, folder)
+    return build_for_host(folder, folder / "firmware", f"-DGUARD_SAMPLES={GUARD_SAMPLES}")
