@@ -59,6 +59,7 @@ ADAPTERS = {
         "training/health_plot.py",
         "bench/accuracy/picture.py",
         "bench/endurance/plot.py",
+        "demo/overview.py",
     ),
     "PIL": ("zoo/sources/photographs.py",),
     "tflite": ("read/tflite/flat.py", "write/flat.py"),
