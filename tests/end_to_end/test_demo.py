@@ -41,8 +41,8 @@ def task():
 @pytest.fixture
 def small(task, monkeypatch):
     """The same task with few samples and one epoch."""
-    some = np.linspace(0, len(task.train) - 1, SAMPLES).astype(np.int64)
     graph, job = task
+    some = np.linspace(0, len(job.train) - 1, SAMPLES).astype(np.int64)
     recipe = replace(job.recipe, epochs=1)
     few = Job(job.train.take(some), job.held_out.take(some), recipe)
     monkeypatch.setattr("tinyflash.demo.story.load_task", lambda seed: (graph, few))
@@ -60,8 +60,10 @@ def test_the_whole_road_in_small(small, board, tmp_path, capsys):
     assert report.sram_total_bytes <= 128 * 1024
     assert report.flash_bytes <= 512 * 1024
     assert report.instructions_step > report.instructions_infer > 7_489_664  # its multiply-adds
-    for written in ("learning_curve.png", "model/report.html"):
+    for written in ("learning_curve.png", "overview.png", "model/report.html"):
         assert (tmp_path / written).stat().st_size > 10_000
+    terminal = (tmp_path / "terminal.svg").read_text().replace("&#160;", " ")
+    assert f"{report.sram_trainable_bytes:,} B" in terminal
     table = capsys.readouterr().out
     assert f"{report.sram_total_bytes:,} B" in table
     assert "bit for bit" in table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
@@ -10,9 +9,24 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from tests.support.architecture import (
+    C_FOLDERS,
+    FOLDERS,
+    NOUNS,
+    ORDER,
+    PACKAGE,
+    PAGE,
+    Import,
+    all_imports,
+    c_includes,
+    inner,
+    matches,
+    page,
+    unit_of,
+    units,
+)
 
-from tinyflash.boards import load_board
-from tinyflash.boards.firmware import can_compile, compile_objects
+from tinyflash.boards.firmware import can_compile
 from tinyflash.boards.footprint.objects import CompiledUnit, read_unit
 from tinyflash.paths import source_root
 from tinyflash.sources import REFERENCE
@@ -25,6 +39,52 @@ ALLOWED = {
     "firmware": {"include", "boards"},
     "boards": set(),
 }
+# Libraries that are heavy, optional, or speak to the world outside, and the only files that may
+# import them. `*` stands for any text; no file at all: the library is not to be imported.
+ADAPTERS = {
+    "torch": (
+        "read/torch.py",
+        "zoo/training/*.py",
+        "bench/*/float_networks.py",
+        "bench/*/operators.py",
+        "bench/*/twin.py",
+        "bench/quantize/*.py",
+    ),
+    "onnx": ("read/onnx/file.py", "read/onnx/folding.py"),
+    "google": ("read/onnx/file.py",),
+    "onnxscript": ("read/torch.py",),
+    "onnxruntime": ("bench/quantize/*.py",),
+    "matplotlib": (
+        "show/plots.py",
+        "training/health_plot.py",
+        "bench/accuracy/picture.py",
+        "bench/endurance/plot.py",
+        "demo/overview.py",
+    ),
+    "PIL": ("zoo/sources/photographs.py",),
+    "tflite": ("read/tflite/flat.py", "write/flat.py"),
+    "flatbuffers": ("write/flat.py",),
+    "cffi": ("runtime/host/build.py",),
+    "serial": ("runtime/device/link.py",),
+    "elftools": ("boards/*.py",),
+    "tensorflow": (),
+    "jax": (),
+    "cleanlab": (),
+    "optuna": (),
+    "pyocd": (),
+    "ray": (),
+}
+# Who judges, and all of the package that it may import: words to describe what is judged, and
+# nothing that computes. `module:name` allows one name of a module. Of an operator's facts verify
+# needs its roles.
+_WORDS = ("errors", "arrays", "attributes", "tensors", "graph", "program")
+JUDGES = {
+    "reference/*": (*_WORDS, "reference", "runtime.session"),
+    "compiler/plan/check.py": (*_WORDS, "compiler.plan.planner:Plan"),
+    "compiler/verify/*": (*_WORDS, "operators", "compiler.verify"),
+}
+# Who may compute with the reference: what it does not judge.
+REFERENCE_USERS = ("reference/*", "quantize/error.py", "bench/*")
 SYSTEM_IN_LIB = {"stddef.h", "stdint.h", "stdbool.h", "string.h"}
 
 
@@ -84,11 +144,15 @@ def outside(unit: CompiledUnit) -> frozenset[str]:
 @pytest.mark.skipif(not can_compile(), reason="no Arm compiler")
 def test_no_files_call_each_other(tmp_path: Path) -> None:
     """Nor do they through tables that they hold. A board calls back into the program by design."""
-    header = (ROOT / "tests" / "link" / "model" / "model.h").read_text()
-    objects = compile_objects(header, load_board("qemu_stm32f405"), tmp_path, guard=2)
+    model = ROOT / "tests" / "firmware" / "model"
+    settings = ["BOARD=qemu_stm32f405", f"MODEL={model}", f"BUILD={tmp_path}", "GUARD=2"]
+    scons = [sys.executable, "-m", "SCons", "-C", str(ROOT), "-Q", "--silent"]
+    subprocess.run([*scons, "objects", *settings], check=True)
+    objects = tmp_path / "objects"
     units = {
         path: read_unit(path) for f in ("lib", "firmware") for path in (objects / f).rglob("*.o")
     }
+    assert any(path.stem == "guard" for path in units)
     home = {name: path for path, unit in units.items() for name in unit.defined}
     graph = {path: {home[n] for n in outside(unit) & set(home)} for path, unit in units.items()}
     TopologicalSorter(graph).prepare()  # raises CycleError
@@ -109,43 +173,16 @@ def test_the_library_needs_neither_float_nor_allocator() -> None:
 
 
 def test_kernels_are_not_written_for_one_machine() -> None:
-    """Another kernel set is another folder, not an #if inside a file. A file of such a set may have
-    one around it all, and so be empty for a core that lacks its instructions."""
+    """A kernel set for some machines is another folder. A file of it may have one condition, which
+    encloses all of its functions."""
     for path in c_files("lib"):
-        conditions = re.findall(r"^#\s*(?:if|ifdef|elif)\b.*", code(path), re.MULTILINE)
-        is_of_a_faster_set = path.parent.parent.name == "kernels" and path.parent.name != REFERENCE
-        assert len(conditions) <= is_of_a_faster_set, f"{path}: {conditions}"
-
-
-def test_importing_tinyflash_needs_nothing_heavy() -> None:
-    script = (
-        "import sys, tinyflash, tinyflash.compiler.pipeline, tinyflash.cli; print(*sys.modules)"
-    )
-    command = [sys.executable, "-c", script]
-    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert not {"torch", "tensorflow", "onnx", "matplotlib"} & set(modules)
-
-
-def imported(path: Path) -> set[str]:
-    """Parts of tinyflash that a file imports, by the first name behind `tinyflash.`."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinyflash."):
-            names.add((node.module or "").split(".")[1])
-    return names
-
-
-@pytest.mark.parametrize("package", ["passes", "plan", "lower", "read", "reference", "write"])
-def test_the_compiler_does_not_know_what_uses_it(package: str) -> None:
-    later = {"host", "device", "cli", "demo", "compiler", "sessions", "training"}
-    for path in (ROOT / "python" / "tinyflash" / package).rglob("*.py"):
-        assert not imported(path) & later, path
-
-
-def test_the_reference_shares_no_arithmetic_with_the_compiler() -> None:
-    """It was written from SPEC.md alone, so it can judge the rest."""
-    for path in (ROOT / "python" / "tinyflash" / "reference").rglob("*.py"):
-        assert not imported(path) & {"arith", "lower", "passes", "host"}, path
+        own_set = path.parent.parent.name == "kernels" and path.parent.name != REFERENCE
+        text = code(path)
+        conditions = re.findall(r"^#\s*(?:if|ifdef|elif|else)\b.*", text, re.MULTILINE)
+        assert len(conditions) <= own_set, f"{path}: {conditions}"
+        if conditions:
+            before, after = text.split(conditions[0])[0], text.rpartition("#endif")[2]
+            assert "{" not in before + after, f"{path}: code outside of its condition"
 
 
 def test_each_kernel_file_has_a_header_of_its_name() -> None:
@@ -161,3 +198,82 @@ def test_each_kernel_has_a_contract() -> None:
             found = re.findall(r"^(.*)\nvoid (tiny_\w+)\(", path.read_text(), re.MULTILINE)
             bare = [name for before, name in found if not before.endswith("*/")]
             assert not bare, f"{path.name}: {bare}"
+
+
+def test_importing_tinyflash_needs_nothing_heavy() -> None:
+    script = (
+        "import sys, tinyflash, tinyflash.compiler.pipeline, tinyflash.cli; print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", script]
+    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "tensorflow", "onnx", "matplotlib"} & set(modules)
+
+
+def test_every_folder_has_its_place_in_the_order() -> None:
+    assert units() == set(ORDER)
+
+
+@pytest.mark.parametrize("unit", ORDER)
+def test_imports_go_downward(unit: str) -> None:
+    """A folder imports itself and what comes before it in ORDER, never the door of the package."""
+    lower = ORDER[: ORDER.index(unit) + 1]
+    within = [found for found in all_imports() if unit_of(found.file) == unit]
+    wrong = [found for found in within if inner(found) not in {None, *lower}]
+    assert not wrong, lines(wrong)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_circle_among_the_folders_of_a_folder(folder: str) -> None:
+    arrows: dict[str, set[str]] = {}
+    for found in all_imports():
+        here, there = found.file.split("/")[:-1], found.module.split(".")[1:]
+        inside = len(here) > 1 and here[0] == folder and there[:1] == [folder] and len(there) > 1
+        if inside and (PACKAGE / folder / there[1]).is_dir() and here[1] != there[1]:
+            arrows.setdefault(here[1], set()).add(there[1])
+    while arrows:
+        free = {name for name, below in arrows.items() if not below & set(arrows)}
+        assert free, f"{folder}: a circle among {sorted(arrows)}"
+        arrows = {name: below for name, below in arrows.items() if name not in free}
+
+
+@pytest.mark.parametrize("library", sorted(ADAPTERS))
+def test_heavy_libraries_are_imported_in_adapters_only(library: str) -> None:
+    users = [found for found in all_imports() if found.module.split(".")[0] == library]
+    strange = [found for found in users if not matches(found.file, ADAPTERS[library])]
+    assert not strange, lines(strange)
+    for pattern in ADAPTERS[library]:
+        assert any(matches(found.file, (pattern,)) for found in users), f"{pattern} has no use"
+
+
+@pytest.mark.parametrize("judge", sorted(JUDGES))
+def test_a_judge_shares_nothing_with_what_it_judges(judge: str) -> None:
+    """The reference is written from SPEC.md alone, the checker from the meaning of a plan."""
+    own = [found for found in all_imports() if matches(found.file, (judge,))]
+    assert own, f"{judge} is nowhere"
+    shared = [f for f in own if inner(f) is not None and not allowed(f, JUDGES[judge])]
+    assert not shared, lines(shared)
+
+
+def allowed(found: Import, names: tuple[str, ...]) -> bool:
+    module = found.module.removeprefix("tinyflash").removeprefix(".")
+    exact = f"{module}:{found.name}"
+    return any(exact == name or f"{module}.".startswith(f"{name}.") for name in names)
+
+
+def test_nothing_that_is_judged_computes_with_the_reference() -> None:
+    users = [found for found in all_imports() if inner(found) == "reference"]
+    wrong = [found for found in users if not matches(found.file, REFERENCE_USERS)]
+    assert not wrong, lines(wrong)
+
+
+def test_the_page_shows_the_folders_as_they_are() -> None:
+    """`python -m tests.support.architecture` rewrites it."""
+    used = c_includes()
+    assert set(used) | set().union(*used.values()) <= set(C_FOLDERS)
+    assert set(NOUNS) < set(ORDER)
+    text = PAGE.read_text(encoding="utf-8")
+    assert page(text) == text, "run: python -m tests.support.architecture"
+
+
+def lines(found: list[Import]) -> str:
+    return "\n" + "\n".join(dict.fromkeys(map(str, found)))

@@ -70,6 +70,7 @@ def make_report(
 def as_table(report: Report, board: Board, stack_reserved: int) -> Table:
     """The same for people."""
     rows = table(f"A person detector learns faces on {board.name}", "", ">", "")
+    rows.show_header = False
     rows.add_row("accuracy before", _percent(report.accuracy_before), "new classifier, untrained")
     rows.add_row(
         "accuracy after", f"[bold]{_percent(report.accuracy_after)}[/bold]", "on the board"

@@ -8,9 +8,11 @@ from pathlib import Path
 from tinyflash.boards import load_board
 from tinyflash.compiler import prepare
 from tinyflash.demo.board import run_on_board
+from tinyflash.demo.overview import draw_overview
 from tinyflash.demo.report import Report, as_table, make_report
 from tinyflash.demo.runs import head_only_accuracy, run_on_host
 from tinyflash.demo.task import load_task
+from tinyflash.demo.terminal import draw_terminal
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
 from tinyflash.scheme import scheme
@@ -41,16 +43,17 @@ def run(settings: Settings) -> Report:
 
     report = make_report(board, seed, ready.compiled, measured, head_only, exact)
     save(measured.trained, job, ready, settings.output)
-    draw_learning_curve(
-        settings.output / "learning_curve.png",
-        *measured.trained.history.running(WINDOW),
-        _curve(report, len(job.train)),
-    )
+    losses, accuracies = measured.trained.history.running(WINDOW)
+    curve = _curve(report, len(job.train))
+    draw_learning_curve(settings.output / "learning_curve.png", losses, accuracies, curve)
+    draw_overview(settings.output / "overview.png", report, accuracies, board)
     write_json(settings.output / "report.json", asdict(report))
-    output().print(as_table(report, board, measured.size.stack_bytes))
+    table = as_table(report, board, measured.size.stack_bytes)
+    output().print(table)
+    draw_terminal(settings.output / "terminal.svg", "./run demo", table)
     say(
-        f"wrote {settings.output}/report.json, learned.npz, training.json, learning_curve.png, "
-        "model/report.html"
+        f"wrote {settings.output}/report.json, learned.npz, training.json, model/report.html, "
+        "and pictures: learning_curve.png, overview.png, terminal.svg"
     )
     if not exact:
         raise InternalError("board and host disagree; this is a defect of tinyflash, report it")

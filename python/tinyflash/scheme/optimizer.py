@@ -8,7 +8,7 @@
     saturation_limit = 0.01     # leave out a step in which more of a gradient saturated
     rounding = "nearest"        # for comparison: what makes small updates vanish
 
-What is left out costs nothing. DESIGN.md has what each costs in instructions.
+What is left out costs nothing. docs/results.md has what each costs in instructions.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from tinyflash.program import Program
 from tinyflash.runtime.learned import int8_spans
 from tinyflash.runtime.session import Counters
 
-# Above these something deserves a look; runs that learn well stay far below (DESIGN.md, "Health").
+# Above these something deserves a look. Runs that learn well stay far below (docs/results.md).
 GRADIENTS_PPM = 5_000.0
 WEIGHTS_PPM = 1_000.0
 SKIPPED_PERCENT = 10.0

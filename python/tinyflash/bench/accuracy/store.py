@@ -13,7 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import tinyflash
 from tinyflash.bench.accuracy.cell import Cell, Effort, Limits, Run
 from tinyflash.bench.accuracy.methods import Method
 from tinyflash.bench.accuracy.schemes import Memory
@@ -53,7 +52,7 @@ def key(task: Task, method: Method, effort: Effort) -> str:
 
 
 def _code() -> bytes:
-    package = Path(tinyflash.__file__).parent
+    package = Path(__file__).parents[2]
     digest = hashlib.sha256()
     for name in _CODE:
         place = package / name

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_RELOC_TYPE_ARM
 from elftools.elf.relocation import RelocationSection
@@ -51,13 +52,15 @@ def read_unit(path: Path) -> CompiledUnit:
 
 
 def _relocations(elf: ELFFile) -> Iterator[tuple[str, int, str]]:
-    """Section, type and symbol of each relocation."""
+    """Section, type and symbol of each relocation in what is loaded; debugging has most others."""
+    table: Any = elf.get_section_by_name(".symtab")
+    names = [symbol.name for symbol in table.iter_symbols()]
     for section in elf.iter_sections():
         if isinstance(section, RelocationSection):
-            place = elf.get_section(section["sh_info"]).name
-            symbols: Any = elf.get_section(section["sh_link"])
-            for entry in section.iter_relocations():
-                yield place, entry["r_info_type"], symbols.get_symbol(entry["r_info_sym"]).name
+            place = elf.get_section(section["sh_info"])
+            if place["sh_flags"] & SH_FLAGS.SHF_ALLOC:
+                for entry in section.iter_relocations():
+                    yield place.name, entry["r_info_type"], names[entry["r_info_sym"]]
 
 
 def size_of(path: Path, struct: str) -> int:

@@ -67,14 +67,18 @@ def _by_rows(planned: Planned) -> list[Advice]:
 
 def _kept(graph: Graph, alive: tuple[Placement, ...]) -> Iterator[Idea]:
     """Inputs that wait for an update."""
+    updates: dict[str, list[tuple[int, Node]]] = {}  # with their numbers, by what they read
+    for i, node in enumerate(graph.nodes):
+        if node.operator.updates and "x" in node.inputs:
+            updates.setdefault(node.inputs["x"], []).append((i, node))
     for storage in (p.storage for p in alive):
-        for node in graph.nodes:
-            if node.operator.updates and node.inputs.get("x") in storage.tensors:
-                yield Idea(
-                    f"Train half as many input channels of {node.name}: what it keeps of its "
-                    f"input is {storage.nbytes:,} bytes at the peak.",
-                    {storage.name: storage.nbytes // 2},
-                )
+        found = [pair for tensor in storage.tensors for pair in updates.get(tensor, ())]
+        for _, node in sorted(found, key=lambda pair: pair[0]):
+            yield Idea(
+                f"Train half as many input channels of {node.name}: what it keeps of its "
+                f"input is {storage.nbytes:,} bytes at the peak.",
+                {storage.name: storage.nbytes // 2},
+            )
 
 
 def _shorter(planned: Planned) -> Iterator[Idea]:

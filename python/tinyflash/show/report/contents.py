@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import itemgetter
 from typing import Any
 
 from tinyflash.compiler.costs import multiply_adds
@@ -51,8 +53,9 @@ def _column(graph: Graph, column: Column, curve: Curve) -> Fields:
 
 def most(curve: Curve, first: int, last: int) -> int:
     """The most bytes in use during calls first..last."""
-    before = [nbytes for call, nbytes in curve if call <= first][-1:]
-    return max(before + [nbytes for call, nbytes in curve if first < call <= last], default=0)
+    start = bisect_right(curve, first, key=itemgetter(0)) - 1
+    end = bisect_right(curve, last, key=itemgetter(0))
+    return max((nbytes for _, nbytes in curve[max(start, 0) : end]), default=0)
 
 
 # ---- Buffers ------------------------------------------------------------------------------------
@@ -81,8 +84,11 @@ def _buffer(planned: Planned, placement: Placement) -> Fields:
 
 
 def _readers(graph: Graph, placement: Placement) -> list[Node]:
+    first, *others = placement.storage.tensors
+    if not others:
+        return list(graph.readers(first))
     names = set(placement.storage.tensors)
-    return [node for node in graph.nodes if names & set(node.inputs.values())]
+    return [node for node in graph.nodes if not names.isdisjoint(node.inputs.values())]
 
 
 def _kind(graph: Graph, placement: Placement) -> str:
@@ -92,7 +98,8 @@ def _kind(graph: Graph, placement: Placement) -> str:
         return "input"
     if graph.target and graph.target in tensors:
         return "target"
-    if any(node.operator.updates and node.inputs.get("x") in tensors for node in graph.nodes):
+    readers = ((node, t) for t in tensors for node in graph.readers(t))
+    if any(node.operator.updates and node.inputs.get("x") == t for node, t in readers):
         return "kept"
     return graph.tensors[tensors[0]].kind
 

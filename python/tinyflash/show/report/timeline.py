@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tinyflash.compiler.plan import Placement
 from tinyflash.compiler.plan.calls import Call, rows_computed
+from tinyflash.compiler.plan.problem import Numbers
 from tinyflash.graph import Graph
 
 Curve = tuple[tuple[int, int], ...]  # (call, bytes in use from there on)
@@ -47,24 +50,20 @@ def filled(placements: Sequence[Placement], sizes: dict[str, int] | None = None)
     """How many bytes of the arena are in use, wherever that changes. Storages that share bytes
     count once. sizes: of some storages other ones, by name, 0 for none."""
     sizes = sizes or {}
-    spans = [
-        (s.first, s.last, p.offset, p.offset + sizes.get(s.name, s.nbytes))
+    spans = sorted(
+        (p.offset, p.offset + sizes.get(s.name, s.nbytes), s.first, s.last)
         for p, s in ((p, p.storage) for p in placements)
-    ]
-    times = sorted({first for first, *_ in spans} | {last + 1 for _, last, *_ in spans})
-    return tuple(
-        (time, _union([(a, b) for first, last, a, b in spans if first <= time <= last]))
-        for time in times
     )
+    starts, stops, first, last = np.array(spans, np.int64).reshape(-1, 4).T
+    times = sorted({*first.tolist(), *(last + 1).tolist()})
+    live = ((first <= time) & (time <= last) for time in times)
+    return tuple((t, _union(starts[now], stops[now])) for t, now in zip(times, live, strict=True))
 
 
-def _union(ranges: list[tuple[int, int]]) -> int:
-    """Bytes that ranges cover together."""
-    total = end = 0
-    for start, stop in sorted(ranges):
-        total += max(0, stop - max(start, end))
-        end = max(end, stop)
-    return total
+def _union(starts: Numbers, stops: Numbers) -> int:
+    """Bytes that ranges cover together; `starts` ascend."""
+    reached = np.maximum.accumulate(np.append(0, stops))
+    return int(np.maximum(stops - np.maximum(starts, reached[:-1]), 0).sum())
 
 
 def highest(curve: Curve) -> int:

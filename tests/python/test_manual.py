@@ -1,0 +1,113 @@
+"""docs/manual.md tells the truth: its schemes are schemes, its C is a firmware that learns."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support.pages import PAGES, ROOT, Block, blocks, code, page
+
+from tinyflash import HostSession, compile_model, read, write_model
+from tinyflash.scheme import parse_scheme
+from tinyflash.sources import library_sources
+
+MANUAL = page("docs/manual.md")
+SCHEMES = [
+    block
+    for path in PAGES
+    for block in blocks(path)
+    if block.language == "toml" and re.search(r"^\[\[update\]\]|^head =|^loss =", block.text, re.M)
+]
+FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
+
+
+def block(holding: str) -> str:
+    """The one C block that holds a text."""
+    (found,) = (text for text in code(MANUAL, "c") if holding in text)
+    return found
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: f"{scheme.page}:{scheme.line}")
+def test_a_documented_scheme_is_a_scheme(scheme: Block) -> None:
+    parse_scheme(scheme.text)
+
+
+def test_the_scheme_of_the_manual_says_what_its_comments_say() -> None:
+    scheme = parse_scheme(code(MANUAL, "toml")[0])
+    assert scheme.head == 3
+    rules = [(r.last, r.weights, r.bias, r.rate) for r in scheme.rules]
+    assert rules == [(5, 0.25, True, None), (None, 0.0, None, 0.5)]
+
+
+CAMERA = """
+#include <stdio.h>
+#include <string.h>
+#include "tinyflash/tinyflash.h"
+#include "model.h"
+typedef struct camera { int lines; } camera;
+static int camera_read_line(camera *from, int row, uint8_t *line) {
+    for (uint32_t i = 0; i < MODEL_ROW_BYTES; i++) {
+        line[i] = (uint8_t)(7 * row + 3 * (int)i);
+    }
+    return from->lines-- > 0;
+}
+"""
+MAIN = """
+int main(void) {
+    const tiny_factor rate = {0x8000, -16};
+    const uint32_t label = 1;
+    camera camera = {8 + 5};
+    tiny_session session;
+    tiny_init(&session, &model, &memory);
+    for (int step = 0; step < 2; step++) {
+        BODY
+    }
+    fwrite(weights, 1, MODEL_WEIGHTS_BYTES, stdout);
+    return 0;
+}
+"""
+AROUND = """
+#include <string.h>
+#include "tinyflash/tinyflash.h"
+#include "model.h"
+MEMORY
+static uint8_t snapshot[MODEL_WEIGHTS_BYTES + 64];
+void learn(const uint8_t *sample, uint32_t label, tiny_factor rate, tiny_held_out held_out);
+void learn(const uint8_t *sample, uint32_t label, tiny_factor rate, tiny_held_out held_out) {
+    tiny_session session;
+    const uint32_t step = 0;
+    BODY
+}
+"""
+
+
+def flags_of(folder: Path) -> list[str]:
+    return [*FLAGS, f"-I{ROOT / 'include'}", f"-I{ROOT / 'lib'}", f"-I{folder}"]
+
+
+def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
+    """A camera of 13 lines: the first step has all of its 8, and the second fails."""
+    compiled = compile_model(read(model), parse_scheme("head = 3"), row_source=True)
+    write_model(compiled, tmp_path)
+    main = MAIN.replace("BODY", block("tiny_set_source("))
+    text = CAMERA + block("static const tiny_memory") + block("camera_read_line") + main
+    (tmp_path / "main.c").write_text(text)
+    sources = [tmp_path / "main.c", tmp_path / "model.c", *library_sources(ROOT)]
+    subprocess.run(["cc", *flags_of(tmp_path), *sources, "-o", tmp_path / "main"], check=True)
+    learned = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
+    session = HostSession(compiled.program)
+    rows, columns = np.arange(8)[:, np.newaxis], np.arange(compiled.program.row_bytes)
+    session.train_step((7 * rows + 3 * columns).astype(np.int8), 1, 0.5)
+    assert learned == session.weights != compiled.program.weights
+
+
+@pytest.mark.parametrize("holding", ["tiny_train_input", "tiny_schedule_rate", "tiny_guard_begin"])
+def test_its_other_c_compiles(tmp_path: Path, model: Path, holding: str) -> None:
+    write_model(compile_model(read(model), parse_scheme("head = 3")), tmp_path)
+    text = AROUND.replace("MEMORY", block("static const tiny_memory"))
+    unused = "(void)memory, (void)sample, (void)held_out, (void)snapshot, (void)step;\n"
+    (tmp_path / "main.c").write_text(text.replace("BODY", unused + block(holding)))
+    subprocess.run(["cc", *flags_of(tmp_path), "-fsyntax-only", tmp_path / "main.c"], check=True)
