@@ -48,7 +48,7 @@ def run_on_board(ready: Ready, board: Board, job: Job, directory: Path) -> Measu
 def _count(board: Board, elf: Path, model_hash: int, job: Job) -> Instructions:
     """One inference and one training step in a run that counts, which is several times slower."""
     if board.qemu is None:
-        raise BoardError(f"board {board.name} is a real one; the demo needs an emulated one")
+        raise BoardError(f"board {board.name} is not emulated; the demo needs an emulated board")
     per_tick = 1 / board.qemu.ticks_per_instruction
     x, y = job.train.x[0], int(job.train.y[0])
     with (

@@ -125,7 +125,8 @@ def test_the_choice_is_told_and_written(tmp_path: Path, path: Path) -> None:
 
 def test_sizes_and_boards_that_will_not_do(tmp_path: Path, path: Path) -> None:
     board = ["--board", "qemu_stm32f405"]
-    assert "name it by --board" in refused("compile", path, "--budget", "99KB", "-o", tmp_path)
+    line = refused("compile", path, "--budget", "99KB", "-o", tmp_path)
+    assert "name the board with --board" in line
     for size in ("", "many", "-1KB", "12TB", "1e3"):
         line = refused("compile", path, "--budget", size, *board, "-o", tmp_path)
         assert "is not a size; write 131072 or 128KB" in line
