@@ -30,7 +30,8 @@ __all__ = [
 def from_torch(
     module: Any, example: Any, calibration: Any, settings: Settings | None = None
 ) -> Graph:
-    """An int8 network of a PyTorch module: see `read.torch`, which is imported when called."""
+    """Converts a PyTorch module to an int8 network: see `read.torch`, which this imports when
+    called."""
     from tinyflash.read.torch import from_torch as convert
 
     return convert(module, example, calibration, settings)

@@ -1,4 +1,4 @@
-"""`python -m tinyflash` is the command line."""
+"""`python -m tinyflash` runs the command line."""
 
 from tinyflash.cli import main
 

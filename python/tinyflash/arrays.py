@@ -1,4 +1,4 @@
-"""Reading .npy and .npz files that anybody may have written."""
+"""Reads untrusted .npy and .npz files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ Arrays = Numbers | dict[str, Numbers]
 
 
 def load_arrays(path: Path, limit: int, expected: str) -> Arrays:
-    """The array of a .npy file, or those of an .npz file by name, of at most `limit` bytes.
+    """Returns the array of a .npy file, or the arrays of an .npz file by name. limit: in bytes.
 
-    expected: what the file should be, for the error line of a damaged one.
+    expected: what the file should be, for the error message of a damaged one. Raises DataError if
+    it cannot be read.
     """
     if path.exists() and not path.is_file():
         raise DataError(f"{path} cannot be read (it is not a regular file)")
@@ -35,8 +36,9 @@ def load_arrays(path: Path, limit: int, expected: str) -> Arrays:
 
 
 def _loaded(path: Path, limit: int) -> Arrays:
-    """An archive is unpacked only if the sizes it declares, at which unpacking ends, are small."""
-    with path.open("rb") as file:  # which numpy leaves open when it is no archive after all
+    """Unpacks an archive only if its declared sizes are within the limit; unpacking stops at these
+    sizes."""
+    with path.open("rb") as file:  # numpy leaves it open if it is not an archive
         size = path.stat().st_size
         loaded = np.load(file, allow_pickle=False) if size <= limit else None
         if isinstance(loaded, np.ndarray):
@@ -47,5 +49,5 @@ def _loaded(path: Path, limit: int) -> Arrays:
             members = dict(loaded)
             if all(isinstance(member, np.ndarray) for member in members.values()):
                 return members
-            raise ValueError("a member is no array")
-    raise DataError(f"{path} holds {size:,} bytes of numbers; up to {limit:,} are read")
+            raise ValueError("a member is not an array")
+    raise DataError(f"{path} holds {size:,} bytes of numbers; the limit is {limit:,}")

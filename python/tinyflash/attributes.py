@@ -11,7 +11,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Clip:
-    """Bounds of the stored output (fused activation, or the range of int8)."""
+    """Bounds of the stored output (a fused activation, or the int8 range)."""
 
     low: int = -128
     high: int = 127
@@ -29,10 +29,10 @@ class Window:
 
 @dataclass(frozen=True)
 class WindowAttrs:
-    """conv2d, depthwise, average_pool, max_pool and what is derived from them.
+    """conv2d, depthwise, average_pool, max_pool and the nodes derived from them.
 
-    `kept`: input channels (depthwise: channels of y) that are trained; they come first.
-    `groups` of a conv2d: parts of x and of y, each part of y made from its own part of x.
+    `kept`: number of trained input channels (depthwise: channels of y); they come first. `groups`
+    of a conv2d: x and y are split into as many parts; each part of y depends on one part of x.
     """
 
     window: Window
@@ -67,7 +67,7 @@ class PadAttrs:
 
 @dataclass(frozen=True)
 class AxisAttrs:
-    """concatenate: one axis, counted from 0. keep: the last, and how many of it."""
+    """concatenate: one axis, counted from 0. keep: the last axis, and how many channels of it."""
 
     axis: int = 0
     kept: int = 0
@@ -96,7 +96,7 @@ class TransposeAttrs:
 
 @dataclass(frozen=True)
 class Number:
-    """A constant of one element in the place of an operand, `first` or second."""
+    """A constant of one element as the `first` or the second operand."""
 
     stored: int
     quant: Quant
@@ -105,9 +105,9 @@ class Number:
 
 @dataclass(frozen=True)
 class LookupAttrs:
-    """A function of one element, by the name it has in the source model, and its fused clip.
+    """A function of one element, by its name in the source model, and its fused clip.
 
-    alpha: leaky_relu's; of add, sub and mul with a `number` the slope.
+    alpha: of leaky_relu; for add, sub and mul with a `number`, the slope.
     """
 
     function: str
@@ -118,14 +118,14 @@ class LookupAttrs:
 
 @dataclass(frozen=True)
 class PartAttrs:
-    """Which of several inputs the gradient belongs to: x0, x1, ... of concatenate; a, b of mul."""
+    """The input that the gradient belongs to: x0, x1, ... of concatenate; a, b of mul."""
 
     index: int
 
 
 @dataclass(frozen=True)
 class LossAttrs:
-    """softmax_loss: the share of the label that is spread evenly over all classes (SPEC 4.7)."""
+    """softmax_loss: the share of the label that is spread equally over all classes (SPEC 4.7)."""
 
     smoothing: float = 0.0
 
@@ -164,13 +164,13 @@ Attrs = (
 
 @dataclass(frozen=True)
 class Descent:
-    """How an update moves what it trains (SPEC 6); by default plain gradient descent."""
+    """How an update changes its weights or biases (SPEC 6). Default: plain gradient descent."""
 
     rate: float = 1.0  # multiplies the learning rate
     decay: float = 0.0  # weight decay per unit of learning rate, `rate` included
     momentum: float = 0.0
-    every: int = 1  # training steps per move of the weights
-    clipped_limit: int = 65535  # clipped elements of dy beyond which a step is skipped
+    every: int = 1  # training steps per update of the weights
+    clipped_limit: int = 65535  # skip the step if more elements of dy are clipped
     nearest: bool = False
 
 

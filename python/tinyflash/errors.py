@@ -1,4 +1,4 @@
-"""Errors that a user can act on: one class per cause, one line each: what, where, what to do."""
+"""Errors for users: one class per cause; one line each: what, where, what to do."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ _LONGEST = 900
 
 
 class TinyflashError(Exception):
-    """Base of all; the command line prints it as one line and exits with 1."""
+    """Base class. The command line prints it as one line and exits with 1."""
 
 
 class ModelError(TinyflashError):
-    """A model file that is missing, damaged, or holds something that is not supported."""
+    """A model file is missing, damaged, or contains something unsupported."""
 
 
 class SchemeError(TinyflashError):
-    """A training scheme that does not fit the model, or is not a scheme."""
+    """A training scheme does not fit the model, or is not a scheme."""
 
 
 class DataError(TinyflashError):
-    """Samples or labels of the wrong shape, type or range."""
+    """Samples or labels have the wrong shape, type or range."""
 
 
 class BoardError(TinyflashError):
-    """A board that is not known, or too small for the model."""
+    """A board is unknown, or too small for the model."""
 
 
 class BuildError(TinyflashError):
-    """A tool that is missing, or a build that failed."""
+    """A tool is missing, or a build failed."""
 
 
 class LinkError(TinyflashError):
-    """A device that does not answer, answers nonsense, or is not the one expected."""
+    """A device does not answer, answers nonsense, or is not the expected one."""
 
 
 class InternalError(TinyflashError):
-    """A fact that should hold does not: a defect of tinyflash, found before it could do harm."""
+    """An internal check failed: a bug in tinyflash, found before it could do harm."""
 
 
 def printable(text: str) -> str:
-    """At most 60 characters that fit on a line, of text that comes from a file."""
+    """Returns at most 60 printable characters of text that comes from a file."""
     return "".join(c for c in text[:60] if c.isprintable())
 
 
 def shortened(text: str) -> str:
-    """A message without the end of a list of thousands that it quotes."""
+    """Returns a message, cut if it is too long, as when it quotes a list of thousands."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names for a message, as many as a person looks at."""
+    """Returns names for a message, only the first few."""
     return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")

@@ -1,6 +1,6 @@
-"""Fixed-point constants that the compiler computes, and nothing that the device computes.
+"""Fixed-point constants that the compiler computes. The device only uses them.
 
-Rules are those of lib/SPEC.md, sections 1.4 and 7.
+The rules are in lib/SPEC.md, sections 1.4 and 7.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from tinyflash.program import Factor
 
 
 def factor(real: float) -> Factor:
-    """`real` >= 0 as a 16-bit mantissa in [2^15, 2^16) and an exponent; 0 as (0, 0). SPEC 1.4."""
+    """Returns `real` >= 0 as a 16-bit mantissa in [2^15, 2^16) and an exponent; 0 as (0, 0). SPEC
+    1.4."""
     if not math.isfinite(real) or real < 0:
-        raise InternalError(f"{real} is no positive number")
+        raise InternalError(f"{real} is not a positive number")
     if real == 0:
         return Factor(0, 0)
     fraction, exponent = math.frexp(real)
@@ -27,7 +28,7 @@ def factor(real: float) -> Factor:
 
 
 def multiplier(real: float) -> tuple[int, int]:
-    """`real` >= 0 as a Q31 multiplier and a shift (positive: to the left). SPEC 7."""
+    """Returns `real` >= 0 as a Q31 multiplier and a shift (positive: to the left). SPEC 7."""
     if real == 0:
         return 0, 0
     fraction, shift = math.frexp(real)

@@ -1,5 +1,5 @@
-"""Reading a user's files, of bounded size; and writing so that a reader sees the old file or the
-whole new one, never a half."""
+"""Reads a user's files, of bounded size, and writes files atomically: a reader sees the old file or
+the whole new one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from tinyflash.errors import DataError
 
 
 def read_bytes(path: Path, limit: int, offset: int = 0, *, cut: bool = False) -> bytes:
-    """The content of a regular file from `offset` on, at most `limit` bytes; else OSError, with why
-    in strerror. cut: what is beyond the limit is left out.
+    """Returns the content of a regular file from `offset` on. limit: in bytes. cut: omits the bytes
+    beyond the limit. Raises OSError, with the reason in strerror, if the file is not regular or,
+    without cut, too long.
 
-    A device may never end, and a pipe would be waited for, be it only to open.
+    Only regular files: a device may never end, and even opening a pipe may block.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
@@ -32,33 +33,33 @@ def read_bytes(path: Path, limit: int, offset: int = 0, *, cut: bool = False) ->
 
 
 def to_write(path: Path) -> Path:
-    """`path` without links, if a file can be written there; else DataError."""
+    """Returns `path` with links resolved. Raises DataError if no file can be written there."""
     path = path.resolve()
     if path.exists() and not path.is_file():
-        raise DataError(f"{path} is not a regular file; name another file to write")
+        raise DataError(f"{path} is not a regular file; choose another file name")
     to_fill(path.parent)
     return path
 
 
 def to_fill(folder: Path) -> Path:
-    """`folder`, if it is one or can become one; else DataError."""
+    """Returns `folder`. Raises DataError if it is not a folder and cannot be created as one."""
     for place in (folder, *folder.parents):
         if place.is_dir():
             return folder
         if place.exists():
-            raise DataError(f"{place} is not a folder; name another place to write to")
+            raise DataError(f"{place} is not a folder; choose another folder")
     return folder
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Lets `write` fill a temporary file beside `path`, then renames it; makes the directory."""
+    """Lets `write` fill a temporary file next to `path`, then renames it. Creates the folder."""
     path = to_write(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
-        umask = os.umask(0)  # mkstemp makes a private file: give it the usual rights
+        umask = os.umask(0)  # mkstemp makes a private file: set the usual permissions
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)
         Path(name).replace(path)
@@ -68,7 +69,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """`content` as the whole file; atomically."""
+    """Writes `content` as the whole file, atomically."""
 
     def write(file: BinaryIO) -> None:
         file.write(content)
@@ -77,13 +78,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Indented, for people; atomically."""
+    """Writes indented JSON, atomically."""
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def cache_dir() -> Path:
-    """The folder for what can be made or fetched again: TINYFLASH_CACHE, or tinyflash in the user's
-    cache directory."""
+    """Returns the folder for files that can be made or fetched again: TINYFLASH_CACHE, or tinyflash
+    in the user's cache directory."""
     chosen = os.environ.get("TINYFLASH_CACHE")
     if chosen:
         return Path(chosen).expanduser()

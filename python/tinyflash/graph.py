@@ -1,9 +1,8 @@
 """The intermediate representation: nodes over tensors, all frozen. Every pass is Graph -> Graph.
 
-A graph is in static single assignment form, except that update nodes write a trainable tensor in
-place (`Node.writes`), which they also read. Node order is execution order. What holds of an
-operator is in operators.py; tensors and attributes, which are imported from here, have files of
-their own.
+A graph is in static single assignment form, except that update nodes read a trainable tensor and
+write it in place (`Node.writes`). Node order is execution order. The facts of each operator are in
+operators.py. Import tensors and attributes from here, too; they have separate files.
 """
 
 from __future__ import annotations
@@ -74,10 +73,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Node:
-    """One operation. `name` is the source layer's; inputs and outputs map roles to tensor names.
+    """One operation. `name`: of the source layer. Inputs and outputs map roles to tensor names.
 
-    Nodes derived from a layer with weights carry its attributes, and `layer` = the name of the
-    layer's forward node, which is where scales and shapes are looked up. `descent`: of updates.
+    Nodes derived from a layer with weights carry its attributes, and `layer`, the name of its
+    forward node, where passes look up scales and shapes. `descent`: the rule of updates.
     """
 
     op: str
@@ -95,13 +94,13 @@ class Node:
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """Names of the tensors written in place."""
+        """The names of the tensors written in place."""
         return tuple(self.inputs[r] for r in self.operator.written if r in self.inputs)
 
 
 @dataclass(frozen=True)
 class Port:
-    """How a file presents its input or output: its own type, and the scale to int8 where float.
+    """How a file presents its input or output: its type, and for float the scale to int8.
 
     dtype "float32": stored = round(real / scale) + zero, half away from zero, clamped. dtype
     "uint8": the tensor is the raw bytes, int8 to the graph and without a scale. `shape` begins
@@ -123,9 +122,10 @@ def _grouped(nodes: Iterable[Node], key: Callable[[Node], str]) -> dict[str, lis
 
 @dataclass(frozen=True)
 class Graph:
-    """A network, with or without its training part. `logits` feeds the loss once there is one.
+    """A network, with or without its training part. `logits`: the tensor that feeds the loss, once
+    there is a loss.
 
-    target: what the logits are compared with, an input of its own; "" where that is a label.
+    target: the extra input that the loss compares with the logits; "" if the loss takes a label.
     """
 
     name: str
@@ -137,34 +137,34 @@ class Graph:
     target: str = ""
 
     def producer(self, tensor: str) -> Node | None:
-        """The node that makes a tensor; None of inputs and constants."""
+        """Returns the node that makes a tensor; None for inputs and constants."""
         return self._producers.get(tensor)
 
     def readers(self, tensor: str) -> tuple[Node, ...]:
-        """The nodes that read a tensor, in order."""
+        """Returns the nodes that read a tensor, in order."""
         return tuple(self._readers.get(tensor, ()))
 
     def node(self, name: str, op: str) -> Node:
-        """The node of this name and operator."""
+        """Returns the node with this name and operator."""
         return self._named[name, op]
 
     def find(self, name: str, op: str) -> Node | None:
-        """The same, if there is one."""
+        """Returns the node with this name and operator; None if there is none."""
         return self._named.get((name, op))
 
     def named(self, name: str) -> tuple[Node, ...]:
-        """All nodes of this name, in order."""
+        """Returns all nodes with this name, in order."""
         return tuple(self._by_name.get(name, ()))
 
     def of_layer(self, name: str) -> tuple[Node, ...]:
-        """The nodes that name this one as their layer, in order."""
+        """Returns the nodes that name this one as their layer, in order."""
         return tuple(self._by_layer.get(name, ()))
 
     def last_reader(self, tensor: str) -> int:
-        """The number of the last node that reads a tensor; -1 if none does."""
+        """Returns the number of the last node that reads a tensor; -1 if none does."""
         return self._last_readers.get(tensor, -1)
 
-    # A graph never changes, so what is asked of it again and again is found out once.
+    # A graph never changes, so frequent queries are computed once.
 
     @cached_property
     def _producers(self) -> Mapping[str, Node]:
@@ -196,7 +196,7 @@ class Graph:
 
     @property
     def given(self) -> tuple[str, ...]:
-        """Tensors that no node makes: the caller writes them before the first one runs."""
+        """The tensors that no node makes: the caller writes them before the first node runs."""
         inputs = (self.input.tensor, self.target)
         return tuple(t for t in inputs if t and t not in self._producers)
 
@@ -204,9 +204,10 @@ class Graph:
         return (t for t in self.tensors.values() if t.data is not None)
 
     def with_nodes(self, nodes: Iterable[Node], extra: Iterable[Tensor] = ()) -> Graph:
-        """This graph with other nodes, `extra` tensors added, and tensors nobody names dropped.
+        """Returns this graph with other nodes and `extra` tensors, without tensors that no node
+        names.
 
-        A target that no node reads is dropped with them.
+        Drops a target that no node reads, too.
         """
         nodes = tuple(nodes)
         tensors = {**self.tensors, **{t.name: t for t in extra}}

@@ -1,4 +1,4 @@
-"""Questions about layers with weights that several passes ask."""
+"""Queries about layers with weights that several passes share."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from tinyflash.graph import Clip, DenseAttrs, Graph, Node, Tensor, WindowAttrs
 
 
 def weight_of(node: Node) -> tuple[str, ...]:
-    """Names of the weight tensors of a layer: the trained part, then the frozen one."""
+    """Returns the names of a layer's weight tensors: the trained part, then the frozen one."""
     return tuple(node.inputs[role] for role in ("w", "w_frozen") if role in node.inputs)
 
 
 def in_channels(graph: Graph, node: Node) -> int:
-    """Channels that a sparse update counts: of the input, or a group of it; depthwise: of y."""
+    """Returns the channels that a sparse update counts: of the input, or of a group of it;
+    depthwise: of y."""
     return sum(graph.tensors[w].shape[-1] for w in weight_of(node))
 
 
 def out_channels(graph: Graph, node: Node) -> int:
-    """Output channels of a layer with weights."""
+    """Returns the number of output channels of a layer with weights."""
     weights = [graph.tensors[w] for w in weight_of(node)]
     if node.operator.depthwise:
         return sum(w.shape[-1] for w in weights)
@@ -24,55 +25,56 @@ def out_channels(graph: Graph, node: Node) -> int:
 
 
 def source_rows(graph: Graph, node: Node, role: str) -> tuple[int, ...]:
-    """The number that each output channel has in the source's weights ("w") or biases ("b"); empty
-    where that is its own."""
+    """Returns the number of each output channel in the source's weights ("w") or biases ("b");
+    empty if the numbers are unchanged."""
     names = weight_of(node) if role == "w" else (node.inputs["b"],)
     parts = [graph.tensors[t] for t in names]
-    parts = parts if node.operator.depthwise else parts[:1]  # other parts share their rows
+    parts = parts if node.operator.depthwise else parts[:1]  # the other parts have the same rows
     return tuple(r for part in parts if part.taken is not None for r in part.taken.rows)
 
 
 def groups_of(node: Node) -> int:
-    """Groups of a convolution, 1 of all other layers (SPEC 2.3)."""
+    """Returns the groups of a convolution; 1 for all other layers (SPEC 2.3)."""
     return node.attrs.groups if isinstance(node.attrs, WindowAttrs) else 1
 
 
 def clip_of(node: Node) -> Clip:
-    """The bounds of what a layer with weights stores."""
+    """Returns the bounds of the stored output of a layer with weights."""
     assert isinstance(node.attrs, WindowAttrs | DenseAttrs)
     return node.attrs.clip
 
 
 def multiplier_of(graph: Graph, node: Node) -> int:
-    """Output channels that read one input channel of a depthwise layer, 1 of all others."""
+    """Returns how many output channels of a depthwise layer read one input channel; 1 for other
+    layers."""
     if not node.operator.depthwise:
         return 1
     return out_channels(graph, node) // graph.tensors[node.inputs["x"]].shape[-1]
 
 
 def weight_scales(graph: Graph, node: Node) -> tuple[float, ...]:
-    """The weight scale of each output channel."""
+    """Returns the weight scale of each output channel."""
     parts = [graph.tensors[w] for w in weight_of(node)]
-    if node.operator.depthwise:  # parts share the output channels, and their scales with them
+    if node.operator.depthwise:  # parts share the output channels and their scales
         return tuple(s for part in parts for s in _spread(part, part.shape[-1]))
     return _spread(parts[0], parts[0].shape[0])
 
 
 def largest_scale(graph: Graph, node: Node) -> float:
-    """The largest weight scale, also of channels that have been taken out."""
+    """Returns the largest weight scale, including removed channels."""
     taken = [graph.tensors[w].taken for w in weight_of(node)]
     return max(*weight_scales(graph, node), 0.0, *(t.largest for t in taken if t is not None))
 
 
 def _spread(weights: Tensor, channels: int) -> tuple[float, ...]:
-    """One scale per channel; per-tensor quantization has one for all."""
+    """Returns one scale per channel. Per-tensor quantization has one for all."""
     assert weights.quant is not None
     scales = weights.quant.scale
     return scales * channels if len(scales) == 1 else scales
 
 
 def terms(graph: Graph, node: Node) -> int:
-    """Products in the sum of one output element (SPEC 2.1)."""
+    """Returns the number of products in the sum of one output element (SPEC 2.1)."""
     area = 1
     if isinstance(node.attrs, WindowAttrs):
         area = node.attrs.window.kernel[0] * node.attrs.window.kernel[1]
@@ -80,7 +82,7 @@ def terms(graph: Graph, node: Node) -> int:
 
 
 def source(graph: Graph, tensor: str) -> str:
-    """The tensor whose bytes `tensor` is a reshaped view of."""
+    """Returns the tensor that `tensor` is a reshaped view of."""
     node = graph.producer(tensor)
     while node is not None and node.op == "reshape":
         tensor = node.inputs["x"]
@@ -89,7 +91,8 @@ def source(graph: Graph, tensor: str) -> str:
 
 
 def last_layer(graph: Graph) -> Node | None:
-    """The layer with weights that makes the logits, functions of them apart; None if none does."""
+    """Returns the layer with weights that makes the logits, ignoring functions of them; None if
+    there is none."""
     node = graph.producer(graph.logits or graph.output.tensor)
     while node is not None and node.operator.follows_logits:
         node = graph.producer(node.inputs["x"])

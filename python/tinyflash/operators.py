@@ -1,16 +1,16 @@
 """The operators of a graph: one entry for each, with every fact that more than one module needs.
 
-Passes, planner, lowering and reports ask this table (`node.operator`) and keep no lists of names of
-their own. `verify`, `plan/check.py` and `reference` judge what those produce. So they state on
-purpose once more what they need, and take nothing but roles from here. What is code, not a fact, is
-in one dictionary by operator beside its functions: gradient rules, lowering, rows, and so on.
+Passes, planner, lowering and reports read this table (`node.operator`) and keep no lists of
+operators. `verify`, `plan/check.py` and `reference` check their results. So these state the facts
+they need again, on purpose, and take only roles from here. Code is not in this table: gradient
+rules, lowering, rows and so on each have one dictionary by operator, next to their functions.
 tests/python/test_operators.py requires every operator in every table.
 
 Weights: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out], fully_connected [out][in]. With
 some channels trained, "w" holds the trained first channels and "w_frozen" the others, each dense;
 with none trained "w" is absent, with all trained "w_frozen" is. Biases: int32 [out]. Masks: uint8
-[ceil(elements / 8)]. What an update remembers of each trained element has the shape of "w" or "b":
-"velocity" is int16 (of a bias: int32), "low" uint8.
+[ceil(elements / 8)]. The state of an update has the shape of "w" or "b": "velocity" is int16 (for a
+bias: int32), "low" is uint8.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-# network: a model file can hold it; also `source`. saved: stores, for the backward part, what that
-# needs of a forward map. loss: makes the first gradient. gradient: makes another gradient. update:
+# network: a model file can contain it; also `source`. saved: stores the part of a forward map that
+# the backward part needs. loss: makes the first gradient. gradient: makes another gradient. update:
 # changes WEIGHTS or STATE.
 Stage = Literal["network", "saved", "loss", "gradient", "update"]
 
@@ -40,33 +40,34 @@ class Operator:
     # ---- Arithmetic ----
     # A layer with weights, which can be trained.
     weighted: bool = False
-    # Weighted, and each output channel is made from one input channel: its weights have no axis of
-    # input channels, so a part of them is a part of the output channels.
+    # Weighted, and each output channel depends on one input channel: its weights have no axis of
+    # input channels, so a part of the weights is a part of the output channels.
     depthwise: bool = False
-    # attrs.clip bounds what is stored. So a function that only clips fuses into it.
+    # attrs.clip bounds the stored output. So a function that only clips fuses into it.
     clipped: bool = False
     # Clipped, and results can exceed int8, so its gradient always needs a mask (SPEC 4.4). A pool's
     # results cannot: it needs a mask only if its clip is narrower than int8.
     saturates: bool = False
     # y has the scale and the zero point of x.
     same_unit: bool = False
-    # The elements of y are those of x, or padding: there is nothing to round.
+    # The elements of y are elements of x, or padding: nothing is rounded.
     moves: bool = False
-    # Each channel of y is made only from the same channel of x, and is at its zero point where that
-    # is. passes/channels.py looks at the attributes as well. It treats weighted operators and sums
-    # by themselves.
+    # Each channel of y depends only on the same channel of x, and is at its zero point if x is.
+    # passes/channels.py also checks the attributes. It handles weighted operators and sums
+    # separately.
     per_channel: bool = False
-    # The number that the padding of its window counts as: the zero point, or the lowest of int8.
-    # So a pad operator with that number can be done by the window, and the reverse. "": it has no
-    # padding, or leaves it out, as an average does.
+    # The number that the padding of its window counts as: the zero point, or the lowest of int8. So
+    # the window can take over a pad operator with that number, and the reverse. "": no padding, or
+    # the operator skips it, like an average.
     pads_with: Literal["", "zero", "lowest"] = ""
-    # Its operands may be constants. Others read constants only in roles for them (w, table).
+    # Its operands may be constants. Other operators read constants only in special roles (w,
+    # table).
     reads_constants: bool = False
-    # May be between the last layer of a classifier and its output. Skipped to find that layer.
+    # May follow the last layer of a classifier. Passes skip it to find that layer.
     follows_logits: bool = False
 
-    # ---- Memory ----
-    # y has the bytes of the operand in this role, under another shape: nothing is executed.
+    # ---- Memory ---- y has the bytes of the operand in this role, with another shape: nothing is
+    # executed.
     view_of: str = ""
     # y may overwrite an operand in one of these roles, if that has the size of y and is not read
     # later: the kernel reads each element before it writes the same one (kernels.h).
@@ -74,12 +75,12 @@ class Operator:
     # The kernel can be called for a band of rows, so the operator can be streamed. Kernels of the
     # backward part compute all rows at once.
     banded: bool = False
-    # Needs no multiplication: its output may be computed again instead of being kept.
+    # Needs no multiplication: its output may be recomputed instead of kept.
     cheap: bool = False
 
     @cached_property
     def written(self) -> tuple[str, ...]:
-        """Roles of the inputs that are also written."""
+        """The roles of the inputs that are also written."""
         return tuple(role.strip("[?]") for role in self.inputs.split() if role.startswith("["))
 
     @property
@@ -89,16 +90,17 @@ class Operator:
 
     @property
     def has_effect(self) -> bool:
-        """Whether it changes what outlives the step: weights, or counters and scales of STATE."""
+        """Whether it changes memory that outlives the step: weights, or counters and scales of
+        STATE."""
         return not self.outputs or self.stage == "loss"
 
     @property
     def out_axis(self) -> int:
-        """Of a weighted operator: the axis of the output channels in its weights."""
+        """The axis of the output channels in the weights of a weighted operator."""
         return 2 if self.depthwise else 0
 
     def operands(self, count: int) -> tuple[str, ...]:
-        """The roles of the first `count` inputs."""
+        """Returns the roles of the first `count` inputs."""
         listed = self.inputs.split()
         if listed[0].endswith("*"):
             return tuple(f"{listed[0][:-1]}{i}" for i in range(count))
@@ -110,7 +112,7 @@ _LAYER_GRADIENT_INPUTS = "dy w? w_frozen? mask?"
 _UPDATE_INPUTS = "x dy [w] [velocity?] [low?]"
 
 OPERATORS: dict[str, Operator] = {
-    # y: the input, whose rows a callback of the caller writes.
+    # y: the input; the caller's callback writes its rows.
     "source": Operator("", "y", banded=True),
     # ---- Layers with weights ----
     "conv2d": Operator(
@@ -172,8 +174,8 @@ OPERATORS: dict[str, Operator] = {
     "max_pool_backward_input": Operator("x dy mask?", "dx", "gradient", "max_pool"),
     "mean": Operator("x", "y", per_channel=True),
     "mean_backward_input": Operator("dy mask?", "dx", "gradient", "mean"),
-    # ---- Sums and products ----
-    # The gradient of a sum is that of both operands: no operator.
+    # ---- Sums and products ---- Both operands have the gradient of the sum: this needs no
+    # operator.
     "add": Operator(
         "a b",
         "y",
@@ -183,7 +185,7 @@ OPERATORS: dict[str, Operator] = {
         in_place=("a", "b"),
         banded=True,
     ),
-    # b: of the shape of a, or one row of it, for all rows.
+    # b: with the shape of a, or one row, used for all rows of a.
     "mul": Operator(
         "a b",
         "y",

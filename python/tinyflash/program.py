@@ -1,4 +1,4 @@
-"""What the compiler emits: a program is data, for the C writer and the host runtime alike.
+"""The compiler's output: a program is data, for both the C writer and the host runtime.
 
 It mirrors include/tinyflash/model.h: rows that name a kernel, a record and buffers, and the calls
 that execute them.
@@ -28,7 +28,7 @@ class Space(IntEnum):
 
 @dataclass(frozen=True)
 class Buffer:
-    """A place in memory; `offset` in bytes."""
+    """A memory address. `offset`: in bytes."""
 
     space: Space
     offset: int
@@ -51,7 +51,7 @@ class ConstArray:
     values: npt.NDArray[np.int64]
 
 
-# What a field of a record holds; None is a null pointer.
+# A field of a record; None is a null pointer.
 Value = int | Factor | ConstArray | Mapping[str, "Value"] | tuple[int, ...] | None
 
 
@@ -66,9 +66,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Row:
-    """One `tiny_op`. `kernel` is the name after the prefix `tiny_op_`, or SOURCE. `note`, the shape
-    of the result, counts in the program's hash, which is of `repr`. `about` is for readers alone,
-    and `kernel_set` changes no bit of a result: the hash ignores both.
+    """One `tiny_op`. `kernel`: the name after the prefix `tiny_op_`, or SOURCE. `note`, the shape
+    of the result, is part of the program's hash, which is over `repr`. The hash ignores `about`,
+    which is only for readers, and `kernel_set`, which changes no result.
     """
 
     kernel: str
@@ -81,18 +81,18 @@ class Row:
 
     @property
     def symbol(self) -> str:
-        """The C function; that of a set other than the reference ends in the set's name."""
+        """The C function. Outside the reference set, its name ends in the set's name."""
         suffix = "" if self.kernel_set == REFERENCE else f"_{self.kernel_set}"
         return f"tiny_op_{self.kernel}{suffix}"
 
 
-# The kernel of a row that the session's source of rows fills.
+# The kernel of a row that the session's row source fills.
 SOURCE = "source"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One `tiny_call`: rows [first, first + count) of the map that row `op` of a table computes."""
+    """One `tiny_call`: rows [first, first + count) of the map that table row `op` computes."""
 
     op: int
     first: int
@@ -101,7 +101,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Stretch:
-    """What the bytes of a space hold from `offset` on, until the next stretch; for readers."""
+    """The contents of a space from `offset` to the next stretch; only for readers."""
 
     offset: int
     about: str
@@ -109,9 +109,9 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled model. Calls index the rows of their table, rows index `records`; images are the
-    initial bytes of their spaces. `input` and `train_input`: None where a source gives the rows.
-    Notes and contents are for readers, and count in no hash."""
+    """A compiled model. Calls index the rows of their table, rows index `records`, and images are
+    the initial bytes of their spaces. `input` and `train_input`: None if a source delivers the
+    rows. Notes and contents are only for readers, and not part of the hash."""
 
     name: str
     infer: tuple[Row, ...]
@@ -129,9 +129,9 @@ class Program:
     input_bytes: int
     output_bytes: int
     classes: int
-    target: Buffer | None = None  # where the model learns from targets; `classes` is then 0
+    target: Buffer | None = None  # if the model learns from targets; `classes` is then 0
     target_bytes: int = 0
-    row_bytes: int = 0  # of the rows that a source gives; 0: the input lies in memory
+    row_bytes: int = 0  # of the rows that a source delivers; 0: the input is in memory
     input_note: str = ""
     output_note: str = ""
     target_note: str = ""
@@ -149,7 +149,7 @@ class Program:
 
 
 def canonical(value: Value) -> str:
-    """A text that is equal for equal values."""
+    """Returns a text that is equal for equal values."""
     if isinstance(value, ConstArray):
         return f"{value.ctype}{value.values.tolist()}"
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Which C files make the library, and the kernel sets among them.
+"""Lists the C files of the library, and its kernel sets.
 
 setup.py loads this file by its path before anything is installed: it imports nothing of tinyflash.
 """
@@ -9,26 +9,28 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-# The set that defines the result, and the only one that has every kernel.
+# The set that defines all results, and the only one with every kernel.
 REFERENCE = "ref"
 
 
 def kernel_sets(root: Path) -> tuple[str, ...]:
-    """The names of all kernel sets: the folders of lib/kernels. root: of the source tree."""
+    """Returns the names of all kernel sets: the folders of lib/kernels. root: of the source
+    tree."""
     return tuple(sorted(p.name for p in (root / "lib" / "kernels").iterdir() if p.is_dir()))
 
 
 def library_sources(root: Path, sets: Iterable[str] | None = None) -> list[Path]:
-    """The C files of the library with those kernel sets, by default all: the linker drops what no
-    table names."""
+    """Returns the C files of the library with those kernel sets. Default: all; the linker drops
+    kernels that no table names."""
     chosen = kernel_sets(root) if sets is None else sets
     folders = [root / "lib", *(root / "lib" / "kernels" / name for name in chosen)]
     return sorted(file for folder in folders for file in folder.glob("*.c"))
 
 
 def kernels_of(root: Path, name: str) -> frozenset[str]:
-    """The kernels that a set defines, without its suffix: `TINY_OP(add_forward_dsp) {` in a file of
-    lib/kernels/dsp is add_forward. Those of the reference, without a suffix, are in ops.h."""
+    """Returns the kernels that a set defines, without its suffix: `TINY_OP(add_forward_dsp) {` in a
+    file of lib/kernels/dsp is add_forward. The reference kernels, without a suffix, are in
+    ops.h."""
     if name == REFERENCE:
         files, kernel = [root / "include" / "tinyflash" / "ops.h"], r"^TINY_OP\((\w+)\);"
     else:

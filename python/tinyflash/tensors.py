@@ -1,4 +1,4 @@
-"""Tensors: what a graph's nodes read and make, and how their numbers are coded."""
+"""Tensors: the data that a graph's nodes read and make, and its quantization."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ Kind = Literal["activation", "constant", "trainable", "gradient", "mask"]
 class Quant:
     """Affine quantization: real = scale * (stored - zero). One scale, or one per channel.
 
-    Scales are float32 values held exactly; with several, `zero` is 0 and `axis` names the
-    dimension they belong to.
+    Scales are exact float32 values. With several scales, `zero` is 0 and `axis` is their dimension.
     """
 
     scale: tuple[float, ...]
@@ -29,8 +28,9 @@ class Quant:
 
 @dataclass(frozen=True)
 class Taken:
-    """Which output channels (`rows`) and input channels (`columns`) of a source tensor are left, in
-    which order; empty: all, as they were. `largest`: the largest scale there (SPEC 4.1, 6.6)."""
+    """The remaining output channels (`rows`) and input channels (`columns`) of a source tensor, in
+    order; empty: all, in the source's order. `largest`: the largest scale of the source (SPEC 4.1,
+    6.6)."""
 
     rows: tuple[int, ...] = ()
     columns: tuple[int, ...] = ()
@@ -39,7 +39,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. `data`: constants and the initial value of trainables, in stored integers."""
+    """One tensor. `data`: the stored integers of constants, and initial ones of trainables."""
 
     name: str
     shape: tuple[int, ...]
@@ -47,12 +47,12 @@ class Tensor:
     kind: Kind
     quant: Quant | None = None
     data: Array | None = field(default=None, compare=False, repr=False)
-    source_id: int = -1  # index of the tensor in the source model; keys the random bits (SPEC 6.3)
+    source_id: int = -1  # index of the tensor in the source model; selects its random bits (SPEC 6.3)
     taken: Taken | None = None  # None: the whole source tensor
 
     @cached_property
     def size(self) -> int:
-        """Number of elements."""
+        """The number of elements."""
         return prod(self.shape)
 
     @cached_property
@@ -60,9 +60,9 @@ class Tensor:
         return self.size * int(np.dtype(self.dtype).itemsize)
 
 
-ALIGNMENT = 4  # of tensors in any memory
+ALIGNMENT = 4  # alignment of tensors in any memory
 
 
 def aligned(nbytes: int) -> int:
-    """Bytes that a tensor takes, with those that align what follows."""
+    """Returns the bytes that a tensor takes, including padding that aligns the next tensor."""
     return -(-nbytes // ALIGNMENT) * ALIGNMENT

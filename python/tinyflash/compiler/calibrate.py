@@ -1,7 +1,6 @@
-"""Starting gains for the gradients, found by training a throw-away copy on the host (SPEC 5).
+"""Finds starting gains for the gradients by training a throw-away copy on the host (SPEC 5).
 
-Gains find their level by themselves within a few steps; starting near it, those steps already
-count.
+Gains settle by themselves within a few steps. With a good start, the first steps already train.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ Samples = tuple[npt.NDArray[np.int8], npt.NDArray[np.int8 | np.int64]]
 
 
 def calibrate(program: Program, samples: Samples | None, seed: int) -> Program:
-    """The program with its state starting at the gains that STEPS steps of training reach.
+    """Returns the program with its initial gains set to those that STEPS steps of training reach.
 
-    samples: x in stored integers, [n][...], and labels [n], or targets as stored, [n][...]; None:
-    noise, and labels by turns.
+    samples: x in stored integers, [n][...], and labels [n] or stored targets [n][...]. None: noise
+    as x, and each label in turn.
     """
     if not program.train:
         return program
@@ -50,6 +49,6 @@ def _noise(program: Program, seed: int) -> Samples:
 
 
 def _fresh(reached: bytes, start: bytes) -> bytes:
-    """The state of a fresh program, with the exponents and gains of one that has trained."""
+    """Returns the state of a fresh program with the exponents and gains of a trained one."""
     (header, _), (_, scales) = unpack(start), unpack(reached)
     return pack(header, [Scale(exponent=s.exponent, gain=s.gain) for s in scales])

@@ -45,7 +45,7 @@ def output_multipliers(graph: Graph, layer: Node) -> tuple[ConstArray, ConstArra
     s_x, s_y = scale_of(graph, layer.inputs["x"]), scale_of(graph, layer.outputs["y"])
     scales = weight_scales(graph, layer)
     per_tensor = all(len(_scales(graph, w)) == 1 for w in weight_of(layer))
-    if layer.op == "fully_connected" and per_tensor:  # a float product, as TensorFlow Lite has it
+    if layer.op == "fully_connected" and per_tensor:  # a float product, as in TensorFlow Lite
         reals = [float(np.float32(s_x) * np.float32(s)) / s_y for s in scales]
     else:
         reals = [s_x * s / s_y for s in scales]
@@ -62,7 +62,7 @@ def _ints(values: Iterable[int]) -> ConstArray:
 
 
 def factors(reals: Iterable[float]) -> ConstArray:
-    """An array of factors."""
+    """Returns the factors of some real numbers, as one array."""
     pairs = [factor(real) for real in reals]
     return ConstArray("tiny_factor", np.array([(f.mantissa, f.exponent) for f in pairs], np.int64))
 
@@ -90,7 +90,7 @@ def ratio_shift(graph: Graph, layer: Node) -> int:
 
 
 def overlapping(window: Window) -> int:
-    """A bound of the output positions whose windows share one input position."""
+    """Returns an upper bound of the output positions whose windows share one input position."""
     dense = max(window.dilation) == 1
     rows, columns = (
         -(-kernel // stride) if dense else kernel
@@ -114,7 +114,7 @@ def dead_channels(graph: Graph, layer: Node) -> tuple[bool, ...]:
 
 
 def source_numbers(graph: Graph, layer: Node, role: str) -> ConstArray | None:
-    """The source's numbers of the output channels, where they are others (SPEC 6.3)."""
+    """Returns the channel numbers in the source network, if they differ (SPEC 6.3)."""
     rows = source_rows(graph, layer, role)
     if rows == tuple(range(len(rows))):
         return None
@@ -139,7 +139,7 @@ def _live(graph: Graph, layer: Node, rate: Callable[[float], float]) -> ConstArr
 
 
 def bias_limit(graph: Graph, layer: Node) -> int:
-    """SPEC 6.5: no sum of this layer overflows int32 while |bias| stays within."""
+    """SPEC 6.5: no sum of this layer overflows int32 while |bias| is within this limit."""
     limit = 2**31 - 1 - 255 * 128 * terms(graph, layer)
     if limit <= 0:
         raise ModelError(
@@ -178,7 +178,7 @@ def smoothed(smoothing: float, classes: int) -> tuple[int, int]:
 
 
 def loss_factor(graph: Graph, node: Node) -> Factor:
-    """SPEC 4.8, of a loss with a target."""
+    """SPEC 4.8, for a loss with a target."""
     logits = graph.tensors[node.inputs["x"]]
     squared = node.op == "squared_loss"
     real = 2 * scale_of(graph, logits.name) if squared else 2.0**-15

@@ -1,4 +1,4 @@
-"""What each layer of a network costs to run, and what it would cost to train."""
+"""Counts what each layer of a network costs to run, and would cost to train."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tinyflash.operators import OPERATORS
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer. The last four: bytes that training all of it adds; `macs`: of one inference."""
+    """One layer. `macs`: multiply-adds of one inference. The last four: bytes that training all of
+    the layer adds."""
 
     name: str
     op: str
@@ -22,7 +23,7 @@ class LayerCost:
     weight_bytes: int  # int8 weights, in RAM
     bias_bytes: int  # int32 biases, in RAM
     saved_bytes: int  # the input, kept until the backward pass for the weight gradient
-    mask_bytes: int  # one bit per output element, for layers behind which something is trained
+    mask_bytes: int  # one bit per output element, if an earlier layer or this one is trained
 
 
 TOTALS = tuple(f.name for f in fields(LayerCost) if f.type == "int")

@@ -1,6 +1,6 @@
-"""Computes at compile time what depends on no input of the network.
+"""Computes at compile time the tensors that do not depend on the network's input.
 
-The C library computes it, by the kernels that would run on the device.
+The C library computes them, with the kernels that would run on the device.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tinyflash.runtime.host import HostSession
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """The graph with constants in place of the nodes that read only constants."""
+    """Replaces the nodes that read only constants by their results."""
     foldable = _foldable(graph)
     nodes = tuple(n for n in graph.nodes if n.name not in foldable)
     read = {tensor for node in nodes for tensor in node.inputs.values()}
@@ -27,7 +27,7 @@ def fold_constants(graph: Graph) -> Graph:
 
 
 def _computed(graph: Graph, tensor: str) -> Tensor:
-    """An activation that depends on constants alone, as a constant."""
+    """Computes an activation that depends only on constants, as a constant."""
     y = graph.tensors[tensor]
     part = prune_to_output(replace(graph, output=Port(y.name, "int8", y.shape, y.quant), target=""))
     program = lower(Planned(part, plan(part, streamed=False)), train=None)
@@ -37,7 +37,7 @@ def _computed(graph: Graph, tensor: str) -> Tensor:
 
 
 def _foldable(graph: Graph) -> set[str]:
-    """Names of the nodes that can be computed now, and whose readers take a constant."""
+    """Names the nodes that can be computed now and whose readers accept a constant."""
     constants = {t.name for t in graph.constants()}
     found: list[Node] = []
     for node in graph.nodes:

@@ -1,4 +1,4 @@
-"""The pipeline: a network and a scheme in; a checked, planned program out."""
+"""The pipeline: compiles a network and a scheme to a checked, planned program."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tinyflash.sources import REFERENCE
 
 @dataclass(frozen=True)
 class Compiled:
-    """A program with the graphs and plans it was made from. `train` is None for inference alone;
+    """A program with the graphs and plans it was made from. `train` is None for inference only.
     `whole`: the network with all of its channels."""
 
     program: Program
@@ -41,23 +41,24 @@ class Compiled:
 
     @property
     def graph(self) -> Graph:
-        """The infer graph: its ports are how samples come in and results go out."""
+        """The infer graph. Its ports describe the input samples and the results."""
         return self.infer.graph
 
     @property
     def fuller(self) -> Planned:
-        """Of the plans for inference and training the one whose arena is larger."""
+        """The plan with the larger arena: inference or training."""
         if self.train is None or self.train.plan.arena_bytes < self.infer.plan.arena_bytes:
             return self.infer
         return self.train
 
     @property
     def lower_bound(self) -> int:
-        """Bytes of arena that no plan of these graphs can undercut."""
+        """The smallest arena, in bytes, that any plan of these graphs can have."""
         return max(p.plan.lower_bound for p in (self.infer, self.train) if p is not None)
 
     def learned(self, weights: bytes) -> Graph:
-        """The network with the bytes of WEIGHTS that training left, to be written."""
+        """Returns the network with trained weights, ready to be written. weights: the bytes of
+        WEIGHTS after training."""
         train = None if self.train is None else self.train.graph
         trainables = lay_out(self.infer.graph, train, seed=0).trainables
         return restored(self.whole, with_weights(self.infer.graph, trainables, weights))
@@ -72,14 +73,14 @@ def compile_model(
     effort: Effort = QUICK,
     kernels: Sequence[str] = (REFERENCE,),
 ) -> Compiled:
-    """Compiles for inference, or with a scheme for training as well.
+    """Compiles a network for inference; with a scheme, also for training.
 
-    graph: as it was read, or prepared, and then with its scheme. calibration: samples in stored
-    integers with labels or stored targets, to start the gradients' exponents from; None: noise.
-    seed: of the stochastic rounding. row_source: a callback gives the input by rows
-    (tiny_set_source), so that it need not be in memory whole. effort: how long to look for the
-    smallest arena. kernels: kernel sets, the preferred one first (Board.kernels). Raises ModelError
-    or SchemeError, one line.
+    graph: a network as read, or a Prepared one, which brings its own scheme. calibration: samples
+    in stored integers with labels or stored targets, from which the gradients' exponents start;
+    None: noise. seed: of the stochastic rounding. row_source: a callback delivers the input by rows
+    (tiny_set_source), so the input need not be in memory as a whole. effort: how long to search for
+    the smallest arena. kernels: kernel sets, preferred first (Board.kernels). Raises ModelError or
+    SchemeError, with a one-line message.
     """
     prepared = graph if isinstance(graph, Prepared) else prepare(graph, scheme)
     raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels)
@@ -93,8 +94,7 @@ def compile_uncalibrated(
     effort: Effort = QUICK,
     kernels: Sequence[str] = (REFERENCE,),
 ) -> Compiled:
-    """The same before the gradients' exponents have a start: all of the memory is known, and
-    nothing has run."""
+    """Compiles without calibration: all memory sizes are known, and nothing has run."""
     scheme = prepared.scheme
     full = prepared.forward if scheme is None else training_graph(prepared)
     infer = _planned(_verified(prune_to_output(full), full), row_source, effort)
@@ -106,7 +106,7 @@ def compile_uncalibrated(
 
 
 def training_graph(prepared: Prepared) -> Graph:
-    """Forward, backward and updates in one graph, for `prune` to take apart."""
+    """Builds one graph of forward, backward and updates, which `prune` splits afterwards."""
     scheme, forward = prepared.scheme, prepared.forward
     assert scheme is not None
     updates = resolve(scheme, forward)
@@ -120,7 +120,7 @@ def training_graph(prepared: Prepared) -> Graph:
 
 
 def _verified(graph: Graph, after: Graph) -> Graph:
-    """`graph`, which a pass made of `after`."""
+    """Verifies and returns `graph`, which a pass made from `after`."""
     verify(graph, after)
     return graph
 

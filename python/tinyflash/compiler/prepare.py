@@ -1,6 +1,6 @@
-"""The forward half of a compilation: the network as a scheme trains it, before any gradient.
+"""The forward half of a compilation: prepares the network that a scheme trains, without gradients.
 
-Targets, a budget and the compiler itself all start from it, so that it is built once.
+Targets, the budget search and the compiler all start from it, so it is built only once.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from tinyflash.scheme import Scheme
 
 @dataclass(frozen=True)
 class Prepared:
-    """A network and what is to become of it. `scheme` is None for inference alone.
+    """A network and its training scheme. `scheme` is None for inference only.
 
-    whole: the network with all of its channels; with a scheme, its logits are named, and those of a
-    new head where the scheme asks for one. forward: without the channels that cannot learn.
+    whole: the network with all of its channels; with a scheme, its logits are named, and it has the
+    new head if the scheme sets one. forward: the same without the channels that cannot learn.
     """
 
     scheme: Scheme | None
@@ -34,7 +34,7 @@ class Prepared:
 
     @property
     def target(self) -> Port | None:
-        """How targets are stored; None where the model learns from labels, or not at all."""
+        """How targets are stored. None if the model learns from labels, or not at all."""
         if self.scheme is None or not self.scheme.loss.has_target:
             return None
         logits = self.forward.tensors[self.forward.logits]
@@ -42,7 +42,7 @@ class Prepared:
         return Port("target", "float32", (1, logits.size), quant)
 
     def under(self, scheme: Scheme) -> Prepared:
-        """The same network under other rules: head, loss and dead_channels must be the same."""
+        """Returns the same network with other rules. Head, loss and dead_channels must be equal."""
         assert self.scheme is not None
         assert replace(scheme, rules=(), recompute=False) == replace(
             self.scheme, rules=(), recompute=False
@@ -51,7 +51,7 @@ class Prepared:
 
 
 def prepare(graph: Graph, scheme: Scheme | None = None) -> Prepared:
-    """A network as it was read, made ready for inference, or for training under a scheme."""
+    """Prepares a network, as read, for inference, or for training with a scheme."""
     verify(graph)
     if scheme is None:
         whole = _reduced(graph)
@@ -67,14 +67,14 @@ def prepare(graph: Graph, scheme: Scheme | None = None) -> Prepared:
 
 
 def _with_logits(graph: Graph, scheme: Scheme) -> Graph:
-    """The network with the tensor named that the loss reads."""
+    """Returns the network with `logits` set to the tensor that the loss reads."""
     if scheme.head is None:
         return mark_logits(graph, scheme.loss)
     return attach_head(graph, scheme.head)
 
 
 def _reduced(graph: Graph) -> Graph:
-    """The same forward graph, which has been verified, in fewer nodes."""
+    """Returns the same forward graph, which must be verified, with fewer nodes."""
     for reduce in (fold_constants, simplify, fuse):
         before, graph = graph, reduce(graph)
         verify(graph, after=before)

@@ -1,4 +1,4 @@
-"""From planned graphs to a program: rows, records and memory images."""
+"""Turns planned graphs into a program: rows, records and memory images."""
 
 from tinyflash.compiler.lower.program import lower
 

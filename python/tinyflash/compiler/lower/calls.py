@@ -1,4 +1,4 @@
-"""From the calls of a plan, which name nodes, to a program's, which name rows of its table."""
+"""Turns the calls of a plan, which name nodes, into calls of a program, which name table rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tinyflash.program import Call, Row
 def lower_calls(
     graph: Graph, plan: Plan, rows: Sequence[Sequence[Row]], records: Sequence[Draft]
 ) -> tuple[Call, ...]:
-    """`rows`: of each node. A node of several rows calls each of them; a view calls none."""
+    """rows: the table rows of each node. A node with several rows calls each of them; a view calls
+    none."""
     _check_sources(graph, plan)
     first = list(accumulate(map(len, rows), initial=0))
     return tuple(
@@ -30,13 +31,13 @@ def lower_calls(
 
 
 def _heights(rows: Sequence[Row], records: Sequence[Draft]) -> list[int | None]:
-    """The rows that each kernel counts by itself; None: those of the node's map."""
+    """Returns the height that each record gives its kernel. None: the height of the node's map."""
     heights = [records[row.record].fields.get("height") for row in rows]
     return [height if isinstance(height, int) else None for height in heights]
 
 
 def _lowered(node: Node, rows: int, call: Planned, op: int, height: int | None) -> Call:
-    """A kernel that counts rows otherwise than the node can only compute them all."""
+    """A kernel that counts rows differently from its node can only compute all of them."""
     if height is None or height == rows:
         return Call(op, call.first, call.count)
     if (call.first, call.count) != (0, rows):
@@ -45,7 +46,8 @@ def _lowered(node: Node, rows: int, call: Planned, op: int, height: int | None) 
 
 
 def _check_sources(graph: Graph, plan: Plan) -> None:
-    """A source may fail: by then nothing may have changed that a later step would see."""
+    """A source may fail. Until it has delivered all rows, nothing may change that a later step
+    reads."""
     order = [graph.nodes[call.node] for call in plan.calls]
     changed = False
     for node in order:
@@ -55,6 +57,6 @@ def _check_sources(graph: Graph, plan: Plan) -> None:
 
 
 def _changes(graph: Graph, node: Node) -> bool:
-    """Whether a node writes WEIGHTS or STATE, as those of gradients do."""
+    """Whether a node writes WEIGHTS or STATE. Nodes that make gradients do."""
     gradient = any(graph.tensors[t].kind == "gradient" for t in node.outputs.values())
     return gradient or not node.outputs

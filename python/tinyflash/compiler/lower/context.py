@@ -1,4 +1,4 @@
-"""What the rules of lowering work with: places of tensors, and records, each made once."""
+"""The tools of the lowering rules: buffers of tensors, and records, each made once."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from tinyflash.program import Buffer, Row, Space, canonical
 from tinyflash.sources import REFERENCE
 
 STATE = Buffer(Space.STATE, 0)
-# A part of the weights without channels: any valid address serves, nothing is read there.
+# A part of the weights without channels: nothing is read, so any valid address will do.
 NOWHERE = Buffer(Space.FLASH, 0)
 
 
 @dataclass
 class Lowering:
-    """Records made so far, by what they hold, so that equal ones are shared."""
+    """The records made so far, keyed by content, so that equal ones are shared."""
 
     layout: Layout
     trained: Graph | None
     drafts: list[Draft] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)
-    kernels: Mapping[str, frozenset[str]] = field(default_factory=dict)  # of sets, best first
+    kernels: Mapping[str, frozenset[str]] = field(default_factory=dict)  # kernel sets, best first
 
     def kernel_set(self, kernel: str) -> str:
-        """The first set that has a kernel; the reference has those that no other set has."""
+        """Returns the first set that has the kernel; the reference set if no other has it."""
         return next((name for name, own in self.kernels.items() if kernel in own), REFERENCE)
 
     def record(self, draft: Draft) -> int:
-        """Index of the record with these fields."""
+        """Returns the index of the record with these fields."""
         key = draft.ctype + canonical(draft.fields)
         if key not in self.known:
             self.known[key] = len(self.drafts)
@@ -44,7 +44,7 @@ class Lowering:
 
 @dataclass(frozen=True)
 class Context:
-    """What the rule of one node works with."""
+    """One node and the tools that its lowering rule uses."""
 
     lowering: Lowering
     graph: Graph
@@ -52,7 +52,7 @@ class Context:
     node: Node
 
     def tensor(self, role: str) -> Buffer | None:
-        """The buffer in a role; None where the node has none."""
+        """Returns the buffer of a role; None if the node has no such role."""
         name = self.node.inputs.get(role) or self.node.outputs.get(role)
         return None if name is None else self.place(name)
 
@@ -71,19 +71,20 @@ class Context:
         return self.tensor("w") or NOWHERE, self.tensor("w_frozen") or NOWHERE
 
     def layer(self) -> Node:
-        """The forward node this node belongs to."""
+        """The forward node that this node belongs to."""
         name = self.node.layer or self.node.name
         return next(n for n in self.graph.named(name) if n.operator.weighted)
 
     def record(self, ctype: str, fields: Fields, meaning: str = "", layer: str = "") -> int:
-        """Index of the record with these fields; `meaning`: what it is of the node's layer."""
+        """Returns the index of the record with these fields. meaning: its part in the node's
+        layer."""
         trained = self.lowering.trained
         infer = trained is not None and self.graph is not trained
         owner = layer or self.node.layer or self.node.name
         return self.lowering.record(Draft(ctype, owner, meaning, infer, fields))
 
     def row(self, kernel: str, record: int, *buffers: Buffer | None, part: str = "") -> Row:
-        """part: the input that the row is about, of a node with a row for each."""
+        """part: the input that this row handles, if the node has one row per input."""
         shape = {**self.node.inputs, **self.node.outputs}
         result = self.node.outputs or self.node.inputs
         last = list(result.values())[-1] if shape else ""

@@ -1,4 +1,4 @@
-"""Where a kernel meets the rows of its operands: maps, windows, rings of what is held partly."""
+"""Shapes of a kernel's operands: maps, windows, and rings of maps that are partly in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinyflash.graph import Graph, Node, WindowAttrs
 from tinyflash.program import Value
 
 Fields = dict[str, Value]
-# Of the tensors that the arena holds only some rows of: how many, row r at r mod that number.
+# Tensors with only some rows in the arena: tensor -> number of rows; row r is at r mod number.
 Rings = Mapping[str, int]
 WHOLE: Rings = MappingProxyType({})
 _LARGEST = 65535
@@ -51,10 +51,11 @@ def window_fields(graph: Graph, node: Node, rings: Rings) -> Fields:
 def row_fields(
     graph: Graph, node: Node, units: int, rings: Rings, operands: Mapping[str, str]
 ) -> Fields:
-    """Height and rings of what goes over its operands by rows, `units` of something in all of them.
+    """Returns height and rings of a kernel that works row by row. units: what it counts, in all
+    rows.
 
-    operands: from the field of each ring to its tensor. Where the rows of the map do not divide
-    what the kernel counts, all is one row, and no ring can be.
+    operands: the tensor of each ring field. If the number of rows does not divide `units`,
+    everything is one row, and no operand can be a ring.
     """
     height = rows_computed(graph, node)
     if units % height or height > _LARGEST:

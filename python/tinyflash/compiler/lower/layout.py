@@ -1,5 +1,5 @@
-"""Where every tensor lives: constants in FLASH, trainables in WEIGHTS, scales in STATE, the rest by
-plan in the ARENA."""
+"""The address of every tensor: constants in FLASH, trainables in WEIGHTS, scales in STATE, the rest
+in the ARENA, at the plan's offsets."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from tinyflash.graph import ALIGNMENT, Array, Graph, Tensor
 from tinyflash.program import Buffer, Space
 from tinyflash.runtime import state
 
-# Where gains start before calibration: a gradient is as large as the one that it is computed from.
+# Initial gain before calibration: a gradient is as large as the one that it is computed from.
 INITIAL = state.Scale(exponent=-14, gain=-6)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Buffers of the tensors of one or two graphs, and the initial bytes of their spaces."""
+    """The buffers of the tensors of one or two graphs, and the initial bytes of their spaces."""
 
     constants: Mapping[str, Buffer]
     trainables: Mapping[str, Buffer]
-    scales: Mapping[str, Buffer]  # by gradient tensor; views share their source's
+    scales: Mapping[str, Buffer]  # by gradient tensor; views share the scale of their source
     flash: bytes
     weights: bytes
     state: bytes
 
     def buffer(self, graph: Graph, plan: Plan, tensor: str) -> Buffer:
-        """Where `tensor` of `graph` lives, given the plan of that graph."""
+        """Returns the buffer of a tensor of `graph`, given the plan of that graph."""
         for space in (self.constants, self.trainables):
             if tensor in space:
                 return space[tensor]
@@ -64,7 +64,7 @@ def _pack(tensors: list[Tensor], space: Space) -> tuple[dict[str, Buffer], bytes
 
 
 def with_weights(graph: Graph, trainables: Mapping[str, Buffer], weights: bytes) -> Graph:
-    """The graph with bytes of WEIGHTS, laid out so, in the place of its compiled ones."""
+    """Returns the graph with its trainables replaced by bytes of WEIGHTS in this layout."""
     learned = {
         name: replace(tensor, data=_unpacked(tensor, weights, trainables[name].offset))
         for name, tensor in graph.tensors.items()
@@ -83,7 +83,7 @@ _CODES = {"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "
 
 
 def scale_owners(graph: Graph) -> dict[str, int]:
-    """Index of the scale of each gradient tensor, in order of production: the loss's is 0."""
+    """Returns the scale index of each gradient tensor, in order of production. The loss has 0."""
     owners: dict[str, int] = {}
     count = 0
     for node in graph.nodes:

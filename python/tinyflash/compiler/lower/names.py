@@ -1,4 +1,5 @@
-"""Names of records: C identifiers after the source's layers, whatever those are called."""
+"""Names records: C identifiers made from the layer names of the source, whatever characters these
+have."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ _LONGEST = 60  # characters of an identifier, before its number
 
 @dataclass(frozen=True)
 class Draft:
-    """A record without a name. meaning: what it is of its layer, "mask" or "bias"; "": the layer
-    itself. infer: the train table, if there is one, does not use it."""
+    """A record without a name. meaning: its part in its layer, "mask" or "bias"; "": the layer
+    itself. infer: the train table, if any, does not use it."""
 
     ctype: str
     layer: str
@@ -26,8 +27,8 @@ class Draft:
 
 
 def named(drafts: Sequence[Draft]) -> tuple[Record, ...]:
-    """The records in the same order. A layer's own record has its plain name, whatever record was
-    made first."""
+    """Returns the records in the same order. A layer's own record gets the plain name, even if
+    another record was made first."""
     own: dict[str, int] = {}
     for index, draft in enumerate(drafts):
         if not draft.meaning:
@@ -44,7 +45,7 @@ def named(drafts: Sequence[Draft]) -> tuple[Record, ...]:
 
 
 def _candidates(draft: Draft) -> Iterator[str]:
-    """The prefix is for keywords, numbers, and names that model.c uses itself."""
+    """Adds a prefix to C keywords, numbers, and names that model.c itself uses."""
     yield _identifier(draft.layer, draft.meaning)
     if draft.infer:
         yield _identifier(draft.layer, f"{draft.meaning}_infer".strip("_"))
@@ -53,7 +54,7 @@ def _candidates(draft: Draft) -> Iterator[str]:
 
 
 def _identifier(layer: str, meaning: str) -> str:
-    """A long layer loses its end, so that the meaning stays."""
+    """Shortens a long layer name at its end, so that the meaning stays."""
     suffix = f"_{meaning}" if meaning else ""
     base = "op_" + re.sub(r"\W+", "_", layer, flags=re.ASCII)
     return base[: _LONGEST - len(suffix)] + suffix

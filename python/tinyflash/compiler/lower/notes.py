@@ -1,6 +1,6 @@
-"""What the generated C tells its reader: of each row, of each port, and of the bytes of the images.
+"""Comments in the generated C: for each row, each port, and the bytes of the images.
 
-Texts only; nothing that runs depends on them.
+Text only: no code depends on it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ _MAPS = ("activation", "gradient")
 
 
 def row_note(graph: Graph, node: Node, part: str = "") -> str:
-    """The operation, the shapes it reads and makes, its window, and what of it is trained.
+    """Describes a row: the operation, the shapes it reads and makes, its window, and its trained
+    part.
 
-    part: the one input that counts, where a node has a row for each.
+    part: the input that this row handles, if the node has one row per input.
     """
     if isinstance(node.attrs, AdvanceAttrs):
         return f"{node.op}, sets the exponents of the next step"
@@ -32,7 +33,8 @@ def row_note(graph: Graph, node: Node, part: str = "") -> str:
 
 
 def _maps_read(graph: Graph, node: Node) -> list[str]:
-    """Without weights and tables; a constant operand of two is one of them."""
+    """Returns the inputs that are maps: no weights or tables, but a constant operand of a sum or
+    product."""
     operands = node.op in ("add", "mul")
     return [t for t in node.inputs.values() if operands or graph.tensors[t].kind in _MAPS]
 
@@ -45,7 +47,7 @@ def _made(graph: Graph, node: Node) -> str:
 
 
 def _dims(graph: Graph, tensor: str) -> str:
-    """Without the batch of 1; of a mask the bytes."""
+    """Returns the shape without the batch of 1; for a mask, its bytes."""
     found = graph.tensors[tensor]
     if found.kind == "mask":
         return f"{found.nbytes} bytes"
@@ -69,14 +71,15 @@ def _window(node: Node) -> list[str]:
 
 
 def _pair(name: str, pair: tuple[int, int]) -> str:
-    """Nothing where it is 1; one number where both are equal."""
+    """Returns nothing if both are 1, and one number if both are equal."""
     if pair == (1, 1):
         return ""
     return f"{name} {pair[0]}" if pair[0] == pair[1] else f"{name} {pair[0]}x{pair[1]}"
 
 
 def _trained(graph: Graph, node: Node) -> list[str]:
-    """Of a layer with weights: how many input channels are trained (depthwise: of its own)."""
+    """Returns how many input channels of a layer with weights are trained (depthwise: its own
+    channels)."""
     if node.op not in WEIGHTED:
         return []
     kept = graph.tensors[node.inputs["w"]].shape[-1] if "w" in node.inputs else 0
@@ -93,7 +96,7 @@ def _trained(graph: Graph, node: Node) -> list[str]:
 
 
 def port_note(graph: Graph, port: Port) -> str:
-    """Type, shape and scale of the bytes at a port."""
+    """Returns type, shape and scale of the bytes at a port."""
     if port.dtype == "uint8":
         return f"{_typed(graph.tensors[port.tensor], 'uint8')}, raw bytes"
     logits = ", logits" if port.tensor == graph.logits else ""
@@ -101,7 +104,7 @@ def port_note(graph: Graph, port: Port) -> str:
 
 
 def tensor_note(tensor: Tensor) -> str:
-    """Type, shape, and the scale if it has one for all."""
+    """Returns type and shape, and the scale if the tensor has a single one."""
     text = _typed(tensor, tensor.dtype)
     if tensor.quant is None or len(tensor.quant.scale) > 1:
         return text
@@ -118,7 +121,7 @@ def _typed(tensor: Tensor, dtype: str) -> str:
 
 
 def contents(layout: Layout, graphs: Sequence[Graph]) -> Mapping[Space, tuple[Stretch, ...]]:
-    """What FLASH, WEIGHTS and STATE hold, by offset."""
+    """Returns the contents of FLASH, WEIGHTS and STATE, by offset."""
     tensors = {t.name: t for graph in graphs for t in graph.constants()}
     users = _users(graphs)
     scales = [Stretch(0, "seed, step, rate, label, outcome and counters")]
@@ -135,7 +138,7 @@ def contents(layout: Layout, graphs: Sequence[Graph]) -> Mapping[Space, tuple[St
 
 
 def _users(graphs: Iterable[Graph]) -> dict[str, str]:
-    """Of each tensor the first node that reads it, and as what."""
+    """Returns the first reader of each tensor, and the role it reads it in."""
     users: dict[str, str] = {}
     for graph in graphs:
         for node in graph.nodes:
@@ -145,7 +148,7 @@ def _users(graphs: Iterable[Graph]) -> dict[str, str]:
 
 
 def _stretches(places: Mapping[str, Buffer], texts: Mapping[str, str]) -> list[Stretch]:
-    """By offset; tensors at one place are named once."""
+    """Returns the texts by offset. Tensors at the same offset are named once."""
     found: dict[int, str] = {}
     for name, buffer in places.items():
         found.setdefault(buffer.offset, texts[name])

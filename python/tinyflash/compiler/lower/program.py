@@ -1,4 +1,4 @@
-"""Writes each node as rows of the table: which kernel, which record, which buffers."""
+"""Writes each node as table rows: kernel, record and buffers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tinyflash.sources import REFERENCE, kernels_of
 
 @dataclass(frozen=True)
 class Planned:
-    """A graph and where its arena tensors lie."""
+    """A graph and its memory plan."""
 
     graph: Graph
     plan: Plan
@@ -33,9 +33,9 @@ class Planned:
 def lower(
     infer: Planned, train: Planned | None, seed: int = 0, kernels: Sequence[str] = (REFERENCE,)
 ) -> Program:
-    """The program of an infer graph and, where there is one, its train graph.
+    """Returns the program of an infer graph and, if given, its train graph.
 
-    kernels: kernel sets, the preferred one first: a row names the kernel of the first that has it.
+    kernels: kernel sets, preferred first. Each row uses the first set that has its kernel.
     """
     train_graph = train.graph if train is not None else None
     layout = lay_out(infer.graph, train_graph, seed)
@@ -77,7 +77,7 @@ def lower(
 
 def _table(lowering: Lowering, planned: Planned) -> tuple[tuple[Row, ...], tuple[Call, ...]]:
     graph, plan = planned.graph, planned.plan
-    rows: list[list[Row]] = []  # of each node
+    rows: list[list[Row]] = []  # rows of each node
     for node in graph.nodes:
         rule = RULES.get(node.op)
         if rule is None:
@@ -90,7 +90,7 @@ def _table(lowering: Lowering, planned: Planned) -> tuple[tuple[Row, ...], tuple
 
 
 def _layer_record(c: Context) -> tuple[str, int]:
-    """Kernel family and record of the layer a node belongs to."""
+    """Returns kernel family and record of the layer that a node belongs to."""
     layer = c.layer()
     graph = c.lowering.trained or c.graph
     trained = bool(graph.of_layer(layer.name))
@@ -100,7 +100,7 @@ def _layer_record(c: Context) -> tuple[str, int]:
 
 
 def _streamed_record(c: Context) -> tuple[str, int]:
-    """The same of a forward node that meets rings, which nothing else of its layer does."""
+    """Returns the same for a forward node with rings; no other node of its layer has rings."""
     ctype, fields = r.layer_record(c.graph, c.node, trained=False, rings=c.rings)
     return ctype.removeprefix("tiny_"), c.record(ctype, fields, "rows")
 
@@ -140,7 +140,7 @@ def _bias(c: Context) -> list[Row]:
 
 
 def _up_to_last(*buffers: Buffer | None) -> tuple[Buffer | None, ...]:
-    """The buffers without the absent ones at the end, which a table leaves out."""
+    """Returns the buffers without absent ones at the end, which the table omits."""
     present = [i for i, buffer in enumerate(buffers) if buffer is not None]
     return buffers[: max(present, default=-1) + 1]
 
@@ -156,7 +156,7 @@ def _unary(
 
 
 def _unary_backward(ctype: str, make: Callable[[Graph, Node], Fields], *read: str) -> _Rule:
-    """The gradient of an operator with one input; `read`: roles it reads besides dy."""
+    """The gradient of an operator with one input. read: the roles it reads in addition to dy."""
 
     def rule(c: Context) -> list[Row]:
         forward = c.graph.node(c.node.layer, c.node.operator.forward)
@@ -168,7 +168,7 @@ def _unary_backward(ctype: str, make: Callable[[Graph, Node], Fields], *read: st
 
 
 def _view(_: Context) -> list[Row]:
-    """A reshape moves nothing: the plan puts both tensors at one place."""
+    """A reshape moves nothing: the plan gives both tensors the same offset."""
     return []
 
 
@@ -206,7 +206,7 @@ def _mul(c: Context) -> list[Row]:
 
 
 def _mul_backward(c: Context) -> list[Row]:
-    """The gradient of a, or that of b, a sum over the rows of a."""
+    """The gradient of a, or of b. The latter is a sum over the rows of a."""
     assert isinstance(c.node.attrs, PartAttrs)
     forward = c.graph.node(c.node.layer, "mul")
     record = c.record("tiny_mul", r.mul_record(c.graph, forward), "backward_input")

@@ -1,4 +1,4 @@
-"""Operator records: for each C struct of tinyflash/kernels.h, its fields from a node."""
+"""Operator records: fills each C struct of tinyflash/kernels.h from a node."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tinyflash.layers import (
     weight_of,
 )
 
-# Rows over which a sum of gradients times centred inputs stays in int32 (SPEC 4.6, 6.1).
+# The most rows for which a sum of gradients times centred inputs fits int32 (SPEC 4.6, 6.1).
 LARGEST_SUM = (2**31 - 1) // (127 * 255)
 
 
@@ -55,8 +55,8 @@ def is_pointwise(node: Node) -> bool:
 def layer_record(
     graph: Graph, layer: Node, trained: bool, rings: Rings = WHOLE
 ) -> tuple[str, Fields]:
-    """C type and fields of a layer with weights; all rows of the layer share the record, but for a
-    forward row that meets rings."""
+    """Returns C type and fields of a layer with weights. All rows of the layer share the record,
+    except a forward row with rings."""
     assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
     k.bias_limit(graph, layer)
     fields: Fields = {
@@ -104,7 +104,7 @@ def _descent(graph: Graph, layer: Node) -> Fields:
 
 
 def update_of(graph: Graph, layer: Node) -> Descent:
-    """How the weights of a layer move; PLAIN if they are frozen."""
+    """Returns the update rule of a layer's weights; PLAIN if they are frozen."""
     updates = (n for n in graph.of_layer(layer.name) if n.op == f"{layer.op}_update")
     return next((n.descent for n in updates), PLAIN)
 
@@ -234,7 +234,8 @@ def keep_record(graph: Graph, node: Node, rings: Rings) -> Fields:
 def concatenate_records(
     graph: Graph, node: Node, rings: Rings = WHOLE
 ) -> list[tuple[str, int, Fields]]:
-    """For each input: its tensor, the offset of its strip in the output, and the copy's fields."""
+    """Returns for each input: its tensor, the offset of its strip in the output, and the copy's
+    fields."""
     assert isinstance(node.attrs, AxisAttrs)
     axis = node.attrs.axis
     y_stride = prod(graph.tensors[node.outputs["y"]].shape[axis:])

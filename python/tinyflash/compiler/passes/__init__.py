@@ -1,1 +1,1 @@
-"""Passes: each makes one graph of another."""
+"""Passes: each turns one graph into another."""

@@ -1,4 +1,4 @@
-"""Channels that go together: taken out, or into another order, through all layers they pass."""
+"""Removes or reorders channels consistently, through all layers that share them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Indices = npt.NDArray[np.intp]
 
 @dataclass
 class Region:
-    """Maps that share their channels, and the layers that make, pass on and read these."""
+    """Maps that share their channels, and the layers that make, pass on and read them."""
 
     graph: Graph
     maps: list[str] = field(default_factory=list)
@@ -23,11 +23,11 @@ class Region:
     depthwise: list[Node] = field(default_factory=list)
     sums: list[Node] = field(default_factory=list)
     readers: list[Node] = field(default_factory=list)
-    joined: set[str] = field(default_factory=set)  # what sums and depthwise layers in it make
+    joined: set[str] = field(default_factory=set)  # outputs of its sums and depthwise layers
 
     def join(self, node: Node, tensor: str) -> list[str] | None:
-        """Takes in a node that makes or reads `tensor`; what it ties to that, None if it is tied to
-        the order of the channels."""
+        """Adds a node that makes or reads `tensor`. Returns the maps that the node ties to it; None
+        if the node fixes the order of the channels."""
         if node.operator.weighted and not node.operator.depthwise:
             makes = tensor in node.outputs.values()
             (self.makers if makes else self.readers).append(node)
@@ -43,13 +43,13 @@ class Region:
         return [*(node.inputs[role] for role in operands), node.outputs["y"]]
 
     def _add_once(self, to: list[Node], node: Node) -> None:
-        """Such a node is met from all of its sides."""
+        """A node with several maps in the region is visited once for each."""
         if node.outputs["y"] not in self.joined:
             self.joined.add(node.outputs["y"])
             to.append(node)
 
     def take(self, channels: Indices, to: dict[str, Tensor]) -> None:
-        """Puts each tensor with only these channels, in this order, into `to`."""
+        """Writes each tensor with only these channels, in this order, into `to`."""
 
         def tensor(name: str) -> Tensor:
             return to.get(name, self.graph.tensors[name])
@@ -68,9 +68,9 @@ class Region:
 
 
 def region_of(graph: Graph, tensor: str, fixed: set[str] | None = None) -> Region | None:
-    """All that has its channels from where `tensor` has them; None where their order is fixed, or
-    what reads them would notice. fixed: maps of which that is known; those that are found are
-    added, so that asking for one map after the other goes over the graph once."""
+    """Returns everything that shares its channels with `tensor`. None if the order of the channels
+    is fixed, or a reader depends on it. fixed: maps already known to be so. The function adds those
+    that it finds, so asking for all maps walks over the graph once."""
     region = Region(graph)
     fixed = set() if fixed is None else fixed
     fixed |= {graph.input.tensor, graph.output.tensor, graph.logits}
@@ -84,14 +84,15 @@ def region_of(graph: Graph, tensor: str, fixed: set[str] | None = None) -> Regio
         region.maps.append(name)
         tied = None if name in fixed else _tied(region, name)
         if tied is None:
-            fixed |= seen  # whatever is tied to one of them is tied to all
+            fixed |= seen  # a node tied to one of them is tied to all
             return None
         waiting += tied
     return region
 
 
 def _tied(region: Region, name: str) -> list[str] | None:
-    """Takes in what makes and reads a map; the maps that this ties to it, None as `join`."""
+    """Adds the nodes that make and read a map. Returns the maps that they tie to it; None as in
+    `join`."""
     graph, found = region.graph, []
     if graph.tensors[name].data is not None:
         return None
@@ -105,7 +106,8 @@ def _tied(region: Region, name: str) -> list[str] | None:
 
 
 def passes_channels(graph: Graph, node: Node) -> bool:
-    """Whether a channel of y is made of that of x alone, and is at its zero point where x is."""
+    """Whether each channel of y depends only on the same channel of x, and is at its zero point if
+    x is."""
     if not node.operator.per_channel:
         return False
     x, y = graph.tensors[node.inputs["x"]], graph.tensors[node.outputs["y"]]
@@ -138,7 +140,7 @@ def _is_depthwise(graph: Graph, node: Node) -> bool:
 
 
 def rows_taken(tensor: Tensor, rows: Indices, axis: int) -> Tensor:
-    """Weights or biases of some output channels, which lie along `axis`."""
+    """Returns the weights or biases of some output channels, along `axis`."""
     data = np.ascontiguousarray(np.take(np.asarray(tensor.data), rows, axis))
     quant, old = tensor.quant, tensor.taken or Taken()
     largest = old.largest
@@ -150,7 +152,7 @@ def rows_taken(tensor: Tensor, rows: Indices, axis: int) -> Tensor:
 
 
 def columns_taken(tensor: Tensor, columns: Indices) -> Tensor:
-    """Weights of some input channels, which lie along the last axis."""
+    """Returns the weights of some input channels, along the last axis."""
     data = np.ascontiguousarray(np.asarray(tensor.data)[..., columns])
     old = tensor.taken or Taken()
     taken = replace(old, columns=_of(old.columns, columns))
@@ -165,13 +167,13 @@ def _of(old: tuple[int, ...], chosen: Indices) -> tuple[int, ...]:
 
 
 def restored(whole: Graph, part: Graph) -> Graph:
-    """The forward graph `whole` with the weights and biases of `part`, which was made from it by
-    taking channels, splitting weights and training them."""
+    """Returns the forward graph `whole` with the weights and biases of `part`. `part` was made from
+    it by selecting channels, splitting weights and training them."""
     tensors = dict(whole.tensors)
     layers = {node.name: node for node in part.nodes if node.operator.weighted}
     for node in whole.nodes:
         twin = layers.get(node.name)
-        if not node.operator.weighted or twin is None:  # no twin: frozen, and equal to another
+        if not node.operator.weighted or twin is None:  # frozen, and merged with its equal
             continue
         for own, others in _pairs(node, twin):
             parts = [part.tensors[name] for name in others]
@@ -180,14 +182,14 @@ def restored(whole: Graph, part: Graph) -> Graph:
 
 
 def _pairs(node: Node, twin: Node) -> list[tuple[str, tuple[str, ...]]]:
-    """Names of a layer's constants, and of the tensors that hold parts of each."""
+    """Yields the names of a layer's constants, each with the tensors that hold its parts."""
     pairs = [(weight_of(node)[0], weight_of(twin))]
     return pairs + ([(node.inputs["b"], (twin.inputs["b"],))] if "b" in node.inputs else [])
 
 
 def _put_back(whole: Tensor, parts: list[Tensor], depthwise: bool) -> Tensor:
-    """The whole tensor with the values of its parts, which are of different input channels, or of
-    different output channels where the layer is depthwise."""
+    """Returns the whole tensor with the values of its parts. These are different input channels; in
+    a depthwise layer, different output channels."""
     found = np.concatenate([np.asarray(part.data) for part in parts], axis=-1)
     taken = [part.taken or Taken() for part in parts]
     rows = [r for t in (taken if depthwise else taken[:1]) for r in t.rows]

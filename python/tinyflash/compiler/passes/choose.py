@@ -1,9 +1,9 @@
-"""Puts the channels first that a scheme trains, where it asks for others than the first.
+"""Reorders channels so that the trained ones come first, if a scheme picks others.
 
-A kernel trains the first channels of what it reads. So the layer that makes them has to make them
-in another order, and all that handles them on the way goes along: weights, biases and scales. No
-output changes. Among the trained ones the order of the source is kept, and with it the order in
-which remainders of rounding go along a row (SPEC 6.3).
+A kernel trains the first channels of its input. So the layer that makes them must make them in
+another order, and everything on the way is reordered too: weights, biases and scales. No output
+changes. The trained channels keep the order of the source, so the remainders of rounding are
+carried along a row in the same order (SPEC 6.3).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tinyflash.scheme import LayerUpdate
 
 
 def choose_channels(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
-    """The forward graph with the chosen channels first, for all layers that choose."""
+    """Returns the forward graph with the chosen channels first, for all layers that choose."""
     taken: dict[str, Tensor] = {}
     done: set[str] = set()
     for node in graph.nodes:
@@ -48,8 +48,8 @@ def _chooses(update: LayerUpdate) -> bool:
 
 
 def _order(region: Region, updates: Mapping[str, LayerUpdate]) -> Indices:
-    """Channels by blocks: those that all layers train, those that fewer do, and those that none
-    does, each block in the order of the source."""
+    """Returns the channels in blocks: trained by all layers, by fewer, by none. Each block is in
+    the order of the source."""
     layers = [n for n in (*region.readers, *region.depthwise) if n.name in updates]
     choosing = [n for n in layers if _chooses(updates[n.name])]
     strengths = sum(_strengths(region.graph, n) for n in choosing)
@@ -60,7 +60,7 @@ def _order(region: Region, updates: Mapping[str, LayerUpdate]) -> Indices:
 
 
 def _strengths(graph: Graph, node: Node) -> npt.NDArray[np.float64]:
-    """For each input channel its share in the layer's weights: in their squares, as reals."""
+    """Returns the share of each input channel in the sum of the layer's squared real weights."""
     w = np.asarray(graph.tensors[weight_of(node)[0]].data).astype(np.float64)
     scales = np.asarray(weight_scales(graph, node))
     by_row = scales if node.operator.depthwise else scales.reshape(-1, *[1] * (w.ndim - 1))

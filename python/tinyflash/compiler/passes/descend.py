@@ -1,4 +1,4 @@
-"""Gives every update its rule of descent, and the tensors in which the rule remembers."""
+"""Gives every update its descent rule, and the state tensors of the rule."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tinyflash.graph import Descent, Graph, Node, Tensor
 from tinyflash.scheme import LayerUpdate
 from tinyflash.scheme.optimizer import Optimizer
 
-NEVER = 65535  # the limit of clipped elements that none exceeds: they are counted up to here
-LOW_START = 128  # the int8 weight is the 16-bit one rounded to nearest (SPEC 6.9)
+NEVER = 65535  # no count of clipped elements exceeds this limit: counting stops here
+LOW_START = 128  # the int8 weight is the 16-bit weight, rounded to nearest (SPEC 6.9)
 
 
 def descend(graph: Graph, optimizer: Optimizer, updates: Mapping[str, LayerUpdate]) -> Graph:
-    """The graph with the optimizer's rule in every update, at the rates of its layer."""
+    """Returns the graph with the optimizer's rule in every update, at the rates of its layer."""
     tensors: list[Tensor] = []
     nodes = []
     for node in graph.nodes:
@@ -49,7 +49,7 @@ def _descent(graph: Graph, node: Node, optimizer: Optimizer, update: LayerUpdate
 
 
 def _remembered(graph: Graph, node: Node, optimizer: Optimizer) -> dict[str, Tensor]:
-    """By role: one element for each that the update trains."""
+    """Returns the state tensors by role: one element for each trained element."""
     is_bias = "b" in node.inputs
     trained = graph.tensors[node.inputs["b" if is_bias else "w"]]
     found = {}

@@ -1,8 +1,8 @@
 """Derives the training graph: clip masks, the loss, input gradients and in-place updates.
 
 Reverse mode, at compile time, by a table of rules. Every layer with weights that the gradient
-reaches gets an update; `sparsify` then takes away what the scheme does not train, and `prune` what
-is left without a reader. So back-propagation ends by itself at the earliest layer updated.
+reaches gets an update. `sparsify` then removes what the scheme does not train, and `prune` removes
+what has no reader left. So back-propagation ends at the earliest updated layer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tinyflash.scheme.loss import CROSS_ENTROPY, Loss
 
 
 def is_masked(node: Node) -> bool:
-    """Whether the gradient of a node's output stops where the output was clipped."""
+    """Whether the gradient of a node's output is zero where the output was clipped."""
     if not node.operator.clipped:
         return False
     assert isinstance(node.attrs, WindowAttrs | DenseAttrs | ClipAttrs)
@@ -40,7 +40,7 @@ def is_masked(node: Node) -> bool:
 
 @dataclass
 class _Part:
-    """One reader's share of the gradient of a tensor. `fresh`: a tensor of its own, made for it."""
+    """One reader's share of the gradient of a tensor. `fresh`: it has its own tensor."""
 
     tensor: str
     fresh: bool
@@ -48,14 +48,14 @@ class _Part:
 
 @dataclass
 class _Builder:
-    """What differentiation accumulates while it walks the forward nodes backwards."""
+    """Collects the results of differentiation, which walks the forward nodes backwards."""
 
     graph: Graph
     nodes: list[Node] = field(default_factory=list)  # backward, in execution order
     tensors: dict[str, Tensor] = field(default_factory=dict)
     parts: dict[str, list[_Part]] = field(default_factory=dict)  # by forward tensor
-    blocked: set[str] = field(default_factory=set)  # tensors whose gradient is not known
-    made_by: dict[str, int] = field(default_factory=dict)  # of gradients, by number of the node
+    blocked: set[str] = field(default_factory=set)  # tensors with unknown gradient
+    made_by: dict[str, int] = field(default_factory=dict)  # of gradients, by node number
     trained: set[str] = field(default_factory=set)  # layers with an update
 
     def add(self, node: Node) -> None:
@@ -101,7 +101,8 @@ def differentiate(graph: Graph, headroom: int = 1, loss: Loss = CROSS_ENTROPY) -
 
 
 def _forward(builder: _Builder, node: Node) -> list[Node]:
-    """A forward node as training needs it: weights trainable, the clip mask behind it."""
+    """Returns a forward node as training needs it: with trainable weights, followed by the clip
+    mask."""
     result = [_trainable(builder, node)]
     y = node.outputs["y"]
     if f"mask_{y}" in builder.tensors:
@@ -122,7 +123,7 @@ def _trainable(builder: _Builder, node: Node) -> Node:
 
 
 def _with_weights_trained(graph: Graph, node: Node) -> Node:
-    """The node with all its input channels trained: weights in role "w"."""
+    """Returns the node with all input channels trained: weights in role "w"."""
     inputs = {("w" if role == "w_frozen" else role): t for role, t in node.inputs.items()}
     assert isinstance(node.attrs, WindowAttrs | DenseAttrs)
     return replace(node, inputs=inputs, attrs=replace(node.attrs, kept=in_channels(graph, node)))
@@ -143,7 +144,8 @@ def _backward(builder: _Builder, node: Node) -> None:
 
 
 def _collect(builder: _Builder, y: str, producer: Node) -> str:
-    """The whole gradient of `y`: the sum of its readers' parts, behind its clip mask."""
+    """Returns the whole gradient of `y`: the sum of its readers' parts, with the clip mask
+    applied."""
     parts = builder.parts[y]
     masked = is_masked(producer) and y != builder.graph.logits
     while len(parts) > 2:
@@ -172,7 +174,7 @@ def _sum(builder: _Builder, producer: Node, a: _Part, b: _Part | None, mask: str
 
 
 def _mask_producer(builder: _Builder, gradient: str, mask: str) -> None:
-    """Has the kernel that produces a gradient apply the mask as it stores."""
+    """Makes the kernel that produces a gradient apply the mask as it stores."""
     at = builder.made_by[gradient]
     node = builder.nodes[at]
     while node.operator.view_of:
@@ -206,7 +208,7 @@ def _unary_rule(builder: _Builder, node: Node, dy: str) -> None:
 
 
 def _max_pool_rule(builder: _Builder, node: Node, dy: str) -> None:
-    """Needs x again, to find where each window's largest element was."""
+    """Reads x again, to find the largest element of each window."""
     x = node.inputs["x"]
     dx = builder.gradient(x)
     builder.add(_derived(node, "backward_input", {"x": x, "dy": dy}, {"dx": dx}))
@@ -214,7 +216,7 @@ def _max_pool_rule(builder: _Builder, node: Node, dy: str) -> None:
 
 
 def _lookup_rule(builder: _Builder, node: Node, dy: str) -> None:
-    """Needs x again, for the slope of the function there."""
+    """Reads x again, for the slope of the function at x."""
     x = node.inputs["x"]
     quant, table = builder.graph.tensors[x].quant, builder.graph.tensors[node.inputs["table"]].data
     assert isinstance(node.attrs, LookupAttrs) and table is not None
@@ -231,7 +233,7 @@ def _lookup_rule(builder: _Builder, node: Node, dy: str) -> None:
 
 
 def _softmax_rule(builder: _Builder, node: Node, dy: str) -> None:
-    """Needs y again: the slopes of a softmax are functions of its probabilities."""
+    """Reads y again: the slopes of a softmax are functions of its probabilities."""
     dx = builder.gradient(node.inputs["x"])
     inputs = {"y": node.outputs["y"], "dy": dy}
     builder.add(_derived(node, "backward_input", inputs, {"dx": dx}))
@@ -239,7 +241,7 @@ def _softmax_rule(builder: _Builder, node: Node, dy: str) -> None:
 
 
 def _mul_rule(builder: _Builder, node: Node, dy: str) -> None:
-    """The gradient of each operand needs the other one again."""
+    """The gradient of each operand reads the other operand again."""
     for index, (role, other) in enumerate((("a", "b"), ("b", "a"))):
         dx = builder.gradient(node.inputs[role])
         part = _derived(node, "backward_input", {"x": node.inputs[other], "dy": dy}, {"dx": dx})
@@ -258,7 +260,7 @@ def _concatenate_rule(builder: _Builder, node: Node, dy: str) -> None:
 
 
 def _reshape_rule(builder: _Builder, node: Node, dy: str) -> None:
-    """The same bytes under another shape: whether they may be masked is what dy says."""
+    """The same bytes with another shape. dy decides whether they may be masked."""
     shared = builder.parts[node.outputs["y"]]
     _unary_rule(builder, node, dy)
     if len(shared) == 1 and not shared[0].fresh:
@@ -266,7 +268,7 @@ def _reshape_rule(builder: _Builder, node: Node, dy: str) -> None:
 
 
 def _add_rule(builder: _Builder, node: Node, dy: str) -> None:
-    """In real units the gradient of a sum is the gradient of both branches: no kernel."""
+    """In real units both branches have the gradient of the sum, so this needs no kernel."""
     builder.give(node.inputs["a"], dy, fresh=False)
     builder.give(node.inputs["b"], dy, fresh=False)
 

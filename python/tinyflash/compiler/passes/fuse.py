@@ -1,4 +1,4 @@
-"""Takes clips and padding into the operators beside them, where no bit of inference changes."""
+"""Fuses clips and padding into neighbouring operators, if inference stays bit-equal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGEST = 255  # padding of a window
 
 
 def fuse(graph: Graph) -> Graph:
-    """A forward graph with fewer nodes: clips first, since they may stand before a pad."""
+    """Returns a forward graph with fewer nodes. Clips come first, since a pad may follow one."""
     return _fuse_pads(_fuse_clips(graph))
 
 
@@ -41,8 +41,9 @@ def _fuse_clips(graph: Graph) -> Graph:
 
 
 def _clipped(graph: Graph, made: dict[str, Node], node: Node) -> Node | None:
-    """The node's producer with the clip that the node is; None if it is no clip, or others read
-    what it clips. Of logits the gradient passes a layer's clip, but not a function's: they stay."""
+    """Returns the node's producer with the node's clip fused into it. None if the node is not a
+    clip, or if other nodes read its input. A clip of logits stays: the gradient would pass a
+    layer's clip, but not a function's."""
     if node.op != "lookup":
         return None
     x, y = node.inputs["x"], node.outputs["y"]
@@ -58,8 +59,8 @@ def _clipped(graph: Graph, made: dict[str, Node], node: Node) -> Node | None:
 
 
 def _clip_of(graph: Graph, node: Node, given: Clip) -> Clip | None:
-    """The bounds between which a table leaves each byte of `given` as it is, and to which it takes
-    the others; None if it does anything else."""
+    """Returns the two bounds, if the table only clips `given`: it keeps each byte between the
+    bounds and maps the others to the nearest bound. Otherwise None."""
     assert isinstance(node.attrs, LookupAttrs)
     table = np.asarray(graph.tensors[node.inputs["table"]].data)
     stored = np.arange(given.low, given.high + 1)
@@ -93,8 +94,8 @@ def _all_take(graph: Graph, pad: Node) -> bool:
 
 
 def _takes(graph: Graph, node: Node, pad: Node) -> bool:
-    """A convolution leaves out what is in its padding, where the zero point adds nothing; a largest
-    element is none of the lowest, as long as no window lies in the padding wholly."""
+    """Whether a node can take over the padding. A convolution skips its padding, because the zero
+    point adds nothing. A max pool ignores the lowest value, unless a whole window is padding."""
     assert isinstance(pad.attrs, PadAttrs)
     pads_with, quant = node.operator.pads_with, graph.tensors[pad.inputs["x"]].quant
     if not pads_with or quant is None or pad.attrs.before[2] or pad.attrs.after[2]:
@@ -107,7 +108,7 @@ def _takes(graph: Graph, node: Node, pad: Node) -> bool:
 
 
 def _widened(attrs: Attrs, pad: Node) -> WindowAttrs:
-    """The window with the pad's rows and columns added to its own."""
+    """Returns the window with the pad's rows and columns added."""
     assert isinstance(attrs, WindowAttrs)
     assert isinstance(pad.attrs, PadAttrs)
     amounts = (*pad.attrs.before[:2], *pad.attrs.after[:2])

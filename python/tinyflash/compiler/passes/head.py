@@ -1,4 +1,4 @@
-"""Replaces the classifier by a new one, with weights at zero, for another number of classes."""
+"""Replaces the classifier by a new one with zero weights, for another number of classes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from tinyflash.layers import in_channels, last_layer
 # Chosen by measurement (DESIGN.md): weights reach +-1, logits +-16.
 WEIGHT_SCALE = float(np.float32(1 / 127))
 LOGIT_SCALE = float(np.float32(16 / 127))
-_LARGEST_SCALE = 2.0**30  # of what it reads: beyond, sums cannot be rescaled to logits
+_LARGEST_SCALE = 2.0**30  # of its input: above, sums cannot be rescaled to logits
 
 
 def attach_head(graph: Graph, classes: int) -> Graph:
-    """The graph up to the classifier's input, then a new classifier; its logits are the output."""
+    """Returns the graph up to the classifier's input, then a new classifier. Its logits are the
+    output."""
     old = last_layer(graph)
     if old is None:
         raise SchemeError("head: the network does not end in a layer with weights to be replaced")
@@ -66,7 +67,7 @@ def _head_tensors(
     graph: Graph, old: Node, classes: int, features: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     old_w = graph.tensors[old.inputs["w_frozen"]]
-    # Ids of the new tensors key the random bits; a model without a bias lends its next free id.
+    # Tensor ids select the random bits. If the model has no bias, the new one takes the next free id.
     b_id = graph.tensors[old.inputs["b"]].source_id if "b" in old.inputs else 1 << 16
     w = Tensor(
         f"{old.name}_head_w",

@@ -1,4 +1,4 @@
-"""Where a loss reads a network, and the node that computes its gradient.
+"""Finds the logits that a loss reads, and builds the node that computes their gradient.
 
 SPEC 4.7, 4.8.
 """
@@ -14,12 +14,12 @@ from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, LookupAttrs, LossAttrs, Node, Quant, Tensor
 from tinyflash.scheme.loss import Loss, LossName
 
-# A target of the binary cross-entropy: -128 stands for the probability 0, 127 for 1.
+# A target of the binary cross-entropy: -128 means probability 0, 127 means 1.
 PROBABILITY = Quant((float(np.float32(1 / 255)),), -128)
 LARGEST_TARGET = 65535
 
 
-# Functions at the end of a network that a loss takes into itself, or that only move bytes.
+# Functions at the end of a network that the loss includes, or that only move bytes.
 _SKIPPED: dict[LossName, tuple[str, ...]] = {
     "cross_entropy": ("reshape", "quantize", "softmax"),
     "mean_squared_error": ("reshape", "quantize"),
@@ -28,7 +28,8 @@ _SKIPPED: dict[LossName, tuple[str, ...]] = {
 
 
 def mark_logits(graph: Graph, loss: Loss) -> Graph:
-    """The graph with the tensor named that feeds the loss: the output, or what made it."""
+    """Returns the graph with `logits` set to the tensor that feeds the loss: the output, or an
+    earlier tensor."""
     tensor = graph.output.tensor
     node = graph.producer(tensor)
     while node is not None and _function(node) in _SKIPPED[loss.kind]:
@@ -48,7 +49,8 @@ def _function(node: Node) -> str:
 
 
 def loss_node(graph: Graph, loss: Loss, dy: str) -> tuple[Node, list[Tensor]]:
-    """The node that makes `dy`, the gradient of the logits, and the tensors it reads besides."""
+    """Returns the node that makes `dy`, the gradient of the logits, and the other tensors it
+    reads."""
     logits = graph.tensors[graph.logits]
     quant = logits.quant
     if quant is None:
@@ -72,7 +74,7 @@ def loss_node(graph: Graph, loss: Loss, dy: str) -> tuple[Node, list[Tensor]]:
 
 
 def target_quant(logits: Tensor, loss: Loss) -> Quant | None:
-    """How the targets of a loss are stored: as the logits are, or as probabilities."""
+    """Returns how the targets of a loss are stored: like the logits, or as probabilities."""
     return logits.quant if loss.kind == "mean_squared_error" else PROBABILITY
 
 

@@ -1,9 +1,9 @@
 """Chooses the order of execution that needs the least memory.
 
 A graph leaves some freedom: which branch of a sum runs first, forward and backward, and when an
-update is applied. The search goes step by step over all sets of nodes that may have run by then,
-and keeps for each the best way to it. That is exact while they are few, as they are in every
-network whose branches are few; beyond WIDTH of them it goes on with the best.
+update is applied. At each step the search visits all sets of nodes that may have run so far, and
+keeps the best order for each set. This is exact while the sets are few, as in every network with
+few branches. Beyond WIDTH sets it continues with the best ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WIDTH = 1000
 
 
 def order(graph: Graph) -> Graph:
-    """The same nodes in the order with the lowest peak of live bytes that the search finds."""
+    """Returns the same nodes in the order with the lowest peak of live bytes found."""
     problem = _Problem(graph)
     found = _search(problem)
     if problem.cost(found) > problem.cost(range(len(graph.nodes))):
@@ -28,8 +28,8 @@ def order(graph: Graph) -> Graph:
 
 @dataclass(frozen=True)
 class _State:
-    """Some nodes have run, `done`, a bit for each. `live`: bytes in use after them; `ready`: nodes
-    that may run next, ascending."""
+    """The state after some nodes have run. `done`: a bit for each of them. `live`: bytes in use
+    after them. `ready`: nodes that may run next, ascending."""
 
     done: int
     live: int
@@ -54,7 +54,7 @@ class _State:
 
 @dataclass(frozen=True)
 class _Problem:
-    """What must run before what, and what it holds in memory, as bits of node numbers."""
+    """The order constraints of the nodes and their memory needs. Sets of nodes are bit masks."""
 
     graph: Graph
 
@@ -64,7 +64,7 @@ class _Problem:
 
     @cached_property
     def sizes(self) -> dict[str, int]:
-        """Bytes of each tensor in the arena; others have none."""
+        """Bytes of each tensor in the arena; other tensors have no entry."""
         return {
             name: 0 if t.kind in ("constant", "trainable") else aligned(t.nbytes)
             for name, t in self.graph.tensors.items()
@@ -72,7 +72,7 @@ class _Problem:
 
     @cached_property
     def source(self) -> dict[str, str]:
-        """The tensor in whose place each one lies: its own, but for reshaped ones."""
+        """The tensor that owns the memory of each tensor: itself, except for reshaped ones."""
         source = {t: t for t in self.graph.tensors}
         for node in self.graph.nodes:
             if node.operator.view_of:
@@ -82,7 +82,7 @@ class _Problem:
 
     @cached_property
     def readers(self) -> dict[str, int]:
-        """Nodes that read each place. What is never read is not freed before the end."""
+        """The nodes that read each owner. A tensor that is never read is freed only at the end."""
         readers = dict.fromkeys(self.graph.tensors, 0)
         for i, node in enumerate(self.graph.nodes):
             for tensor in node.inputs.values():
@@ -93,7 +93,8 @@ class _Problem:
 
     @cached_property
     def needs(self) -> list[int]:
-        """Nodes that must run before each: who makes what it reads, and who reads what it writes.
+        """For each node, the nodes that must run before it: makers of its inputs, and readers of
+        what it overwrites.
 
         The end of a step comes last.
         """
@@ -111,7 +112,7 @@ class _Problem:
 
     @cached_property
     def waiting(self) -> list[list[int]]:
-        """Nodes that each one must run before, ascending."""
+        """For each node, the nodes that must run after it, ascending."""
         waiting: list[list[int]] = [[] for _ in self.needs]
         for i, needs in enumerate(self.needs):
             for before in _numbers(needs):
@@ -120,7 +121,8 @@ class _Problem:
 
     @cached_property
     def costs(self) -> list[tuple[int, list[tuple[int, int]]]]:
-        """Bytes that each node makes; readers and bytes of each place that it reads."""
+        """For each node, the bytes that it makes, and the readers and bytes of each owner that it
+        reads."""
         costs = []
         for node in self.graph.nodes:
             made = 0 if node.operator.view_of else sum(self.sizes[t] for t in node.outputs.values())
@@ -130,16 +132,16 @@ class _Problem:
 
     @cached_property
     def free(self) -> list[bool]:
-        """Which nodes cost nothing."""
+        """The nodes that cost no memory."""
         return [_is_eager(node) for node in self.graph.nodes]
 
     def choices(self, state: _State) -> tuple[int, ...]:
-        """Nodes that may run next: one alone, if it costs nothing."""
+        """Returns the nodes to try next: just one, if it costs no memory."""
         first = next((i for i in state.ready if self.free[i]), None)
         return state.ready if first is None else (first,)
 
     def run(self, state: _State, index: int) -> _State:
-        """The state after one more node."""
+        """Returns the state after one more node."""
         done = state.done | 1 << index
         left = ~done
         made, read = self.costs[index]
@@ -158,13 +160,12 @@ class _Problem:
 
 
 def _is_eager(node: Node) -> bool:
-    """Whether a node runs as soon as it can, right behind what it reads: one that makes nothing,
-    and one that frees more than it takes."""
+    """Whether a node runs as soon as it can: if it makes nothing, or frees more than it takes."""
     return not node.outputs or node.operator.stage == "saved" or bool(node.operator.view_of)
 
 
 def _numbers(bits: int) -> Iterator[int]:
-    """Of the bits that are set, ascending."""
+    """Yields the numbers of the bits that are set, ascending."""
     while bits:
         lowest = bits & -bits
         yield lowest.bit_length() - 1
@@ -174,7 +175,7 @@ def _numbers(bits: int) -> Iterator[int]:
 def _search(problem: _Problem) -> list[int]:
     states = [problem.start()]
     for _ in problem.graph.nodes:
-        if len(states) == 1:  # what is behind is settled: from here on the peak counts anew
+        if len(states) == 1:  # everything before is settled: the peak restarts here
             states = [replace(states[0], peak=0, total=0)]
         best: dict[int, _State] = {}
         for state in states:

@@ -1,4 +1,4 @@
-"""Removes what nobody needs: the infer graph and the train graph are two prunings of one graph."""
+"""Removes unused nodes: the infer graph and the train graph are two prunings of one graph."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tinyflash.graph import Graph, Node, Port
 
 
 def prune_to_output(graph: Graph) -> Graph:
-    """Only what computes the output."""
+    """Keeps only the nodes that compute the output."""
     return graph.with_nodes(_needed(graph, {graph.output.tensor}, effects=False))
 
 
 def prune_to_updates(graph: Graph) -> Graph:
-    """Only what the loss and the updates need; the output is then the logits."""
+    """Keeps only the nodes that the loss and the updates need. The output is then the logits."""
     logits = graph.tensors[graph.logits]
     port = Port(logits.name, "int8", logits.shape, logits.quant)
     return replace(graph, output=port).with_nodes(_needed(graph, set(), effects=True))

@@ -1,8 +1,8 @@
-"""Computes again what is cheap, in the backward part, so that it need not be kept until then.
+"""Recomputes cheap tensors in the backward part, instead of keeping them until then.
 
-Only what needs no multiplication: masks, kept slices, functions of one element; and only of tensors
-that are there anyway when it is read again. Each is taken where it makes the arena smaller, and
-left where it does not.
+Only nodes without multiplication: masks, kept slices, functions of one element. Their inputs must
+still be in memory when the result is read again. The pass recomputes a node only if that makes the
+arena smaller.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from tinyflash.graph import Graph, Node
 
 
 def recompute(graph: Graph, arena_of: Callable[[Graph], int]) -> Graph:
-    """A training graph, its nodes in order, in the smallest arena that recomputing leads to."""
+    """Returns a training graph, its nodes in order, with the recomputation that makes the arena
+    smallest."""
     smallest = arena_of(graph)
     for node in _candidates(graph):
         other = _again(graph, node)
@@ -25,13 +26,13 @@ def recompute(graph: Graph, arena_of: Callable[[Graph], int]) -> Graph:
 
 
 def _loss(graph: Graph) -> int:
-    """The number of the loss, with which the backward part begins."""
+    """Returns the number of the loss node, where the backward part begins."""
     losses = (i for i, n in enumerate(graph.nodes) if n.operator.stage == "loss")
     return next(losses, len(graph.nodes))
 
 
 def _candidates(graph: Graph) -> list[Node]:
-    """Nodes that may as well run right before the backward part reads them; the largest first."""
+    """Returns the nodes that can run right before the backward part reads them, largest first."""
     last = {t: i for i, n in enumerate(graph.nodes) for t in n.inputs.values()}
     found = []
     for node in graph.nodes[: _loss(graph)]:
@@ -43,14 +44,15 @@ def _candidates(graph: Graph) -> list[Node]:
 
 
 def _first_reader(graph: Graph, node: Node) -> int | None:
-    """The number of the first node of the backward part that reads what `node` makes."""
+    """Returns the number of the first node of the backward part that reads the output of `node`."""
     made, loss = set(node.outputs.values()), _loss(graph)
     readers = (i for i, n in enumerate(graph.nodes) if i > loss and made & set(n.inputs.values()))
     return next(readers, None)
 
 
 def _again(graph: Graph, node: Node) -> Graph:
-    """The graph with the node once more, for the backward part, and only there if that is all."""
+    """Returns the graph with the node repeated for the backward part. The first one goes if the
+    forward part does not read it."""
     first = _first_reader(graph, node)
     assert first is not None
     ((role, tensor),) = node.outputs.items()

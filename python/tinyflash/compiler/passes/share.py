@@ -1,7 +1,7 @@
-"""Makes one of nodes that compute the same, and of constants that hold the same.
+"""Merges nodes that compute the same, and constants that hold the same.
 
-It runs on the training graph, so that each reader's gradient is still stored by itself: no bit of
-training changes. Two updates that read the same slice of x share the copy of it.
+This pass runs on the training graph, where each reader's gradient already has its own tensor, so
+training is bit-equal. Two updates that read the same slice of x share one copy.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from tinyflash.graph import Graph, Node, Tensor
 
 
 def share(graph: Graph) -> Graph:
-    """The graph with the first of equal constants and of equal nodes in the place of the others."""
+    """Returns the graph with the first of equal constants, and of equal nodes, in place of the
+    others."""
     same = _equal_constants(graph)
     survivors: dict[Hashable, Node] = {}
-    layers: dict[tuple[str, str], str] = {}  # operator and name of a node that is gone -> survivor
+    layers: dict[tuple[str, str], str] = {}  # operator and name of a removed node -> its survivor
     nodes = []
     for node in graph.nodes:
         inputs = {role: same.get(t, t) for role, t in node.inputs.items()}
@@ -35,9 +36,10 @@ def share(graph: Graph) -> Graph:
 
 
 def _equal_constants(graph: Graph) -> dict[str, str]:
-    """Names of constants, and of the first one that holds the same.
+    """Returns the name of each constant, with the first constant that holds the same.
 
-    Not of biases, few bytes whose unit is that of their layer's weights and input.
+    Biases are left out: they are few bytes, and their unit depends on their layer's weights and
+    input.
     """
     biases = {n.inputs["b"] for n in graph.nodes if "b" in n.inputs}
     first: dict[Hashable, str] = {}
@@ -56,7 +58,8 @@ def _content(tensor: Tensor) -> Hashable:
 
 
 def _key(graph: Graph, node: Node) -> Hashable:
-    """Equal for nodes that compute the same; of what must stay, different for all."""
+    """Returns a key that is equal for nodes that compute the same, and unique for nodes that must
+    stay."""
     outputs = [graph.tensors[t] for t in node.outputs.values()]
     kept = {graph.output.tensor, graph.logits}
     has_effect = node.operator.has_effect or kept & {t.name for t in outputs}

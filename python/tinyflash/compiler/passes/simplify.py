@@ -1,7 +1,7 @@
-"""Removes nodes that only hand their input on, and joins those that undo or repeat each other.
+"""Removes nodes that only pass their input on, and merges those that undo or repeat each other.
 
-Inference stays the same to the bit. So does training, but for what such a node would have rounded:
-each gradient that is stored is rounded once, and one that is not stored is not.
+Inference is bit-equal. So is training, except for rounding: each stored gradient is rounded once,
+and a removed node stores none.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _BYTES = np.arange(256, dtype=np.uint8).view(np.int8)
 
 
 def simplify(graph: Graph) -> Graph:
-    """A forward graph without nodes that do nothing."""
+    """Returns a forward graph without nodes that do nothing."""
     sweep = _Sweep(graph)
     for node in graph.nodes:
         sweep.take(node)
@@ -40,8 +40,8 @@ def simplify(graph: Graph) -> Graph:
 
 @dataclass
 class _Sweep:
-    """One walk over the nodes in order. `made`: by the tensor that each makes; `same`: tensors that
-    are gone, and the ones that hold the same."""
+    """One walk over the nodes in order. `made`: nodes by the tensor they make. `same`: removed
+    tensors, each with the tensor that replaces it."""
 
     graph: Graph
     made: dict[str, Node] = field(default_factory=dict)
@@ -62,13 +62,13 @@ class _Sweep:
             self.made[y] = node
 
     def _hands_on(self, node: Node, x: str) -> bool:
-        """Whether y is x: the same bytes, of the same shape and meaning."""
+        """Whether y equals x: the same bytes, with the same shape and meaning."""
         a, b = self.graph.tensors[x], self.graph.tensors[node.outputs["y"]]
         alike = (a.shape, a.quant) == (b.shape, b.quant) and a.kind == b.kind
         return alike and node.op in _IDENTITIES and _IDENTITIES[node.op](self.graph, node)
 
     def before(self, node: Node) -> Node | None:
-        """What makes the node's input, if it is an operator of the same kind."""
+        """Returns the node that makes this node's input, if it has the same operator."""
         producer = self.made.get(node.inputs["x"])
         return producer if producer is not None and producer.op == node.op else None
 
@@ -85,7 +85,7 @@ def _reshape(sweep: _Sweep, node: Node) -> Node:
 
 
 def _transpose(sweep: _Sweep, node: Node) -> Node:
-    """One transpose for two; a change of shape, where only dimensions of 1 move."""
+    """Merges two transposes into one. If only dimensions of 1 move, makes it a reshape."""
     first = sweep.before(node)
     assert isinstance(node.attrs, TransposeAttrs)
     if first is not None:
@@ -149,21 +149,21 @@ def _is_alone(_: Graph, node: Node) -> bool:
 
 
 def _is_identical(graph: Graph, node: Node) -> bool:
-    """A table that holds each byte at its own place."""
+    """Whether a table maps each byte to itself."""
     table = graph.tensors[node.inputs["table"]].data
     assert isinstance(node.attrs, LookupAttrs)
     return np.array_equal(np.asarray(table), _BYTES)
 
 
 def _is_point(_: Graph, node: Node) -> bool:
-    """A pool over single positions."""
+    """Whether a pool's window is a single position."""
     assert isinstance(node.attrs, WindowAttrs)
     return node.attrs.window == Window((1, 1)) and node.attrs.clip == Clip()
 
 
 _IDENTITIES: dict[str, Callable[[Graph, Node], bool]] = {
     "reshape": _always,
-    "pad": _always,  # of the shape of its input
+    "pad": _always,  # with the shape of its input
     "transpose": _is_still,
     "concatenate": _is_alone,
     "lookup": _is_identical,

@@ -1,4 +1,5 @@
-"""Derivatives of one-element functions as tables, for the gradient of a lookup (SPEC 4.6, 7)."""
+"""Tables of the derivatives of one-element functions, for the gradient of a lookup (SPEC 4.6,
+7)."""
 
 from __future__ import annotations
 
@@ -62,12 +63,12 @@ DERIVATIVES: dict[str, Derivative] = {
 
 
 def has_slopes(attrs: LookupAttrs) -> bool:
-    """Whether the derivative is known, and fits its Q14."""
+    """Whether the derivative is known, and fits Q14."""
     return attrs.function in DERIVATIVES and abs(attrs.alpha) < LARGEST_SLOPE
 
 
 def slopes(attrs: LookupAttrs, x: Quant, table: npt.NDArray[np.int8]) -> npt.NDArray[np.int16]:
-    """Q14 slope for each byte of x; 0 where the function's table is clipped. [256]
+    """Returns the Q14 slope for each byte of x, 0 where the function's table is clipped. [256]
 
     x: the input's quantization; table: the lookup itself, by the byte of x.
     """

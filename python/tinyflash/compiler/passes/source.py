@@ -1,4 +1,4 @@
-"""Has the input come by rows from a callback, instead of lying in memory before a step begins."""
+"""Makes the input come by rows from a callback, instead of being in memory before a step begins."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from tinyflash.graph import Graph, Node
 
 
 def with_source(graph: Graph) -> Graph:
-    """The graph with a source of its input in front."""
+    """Returns the graph with a source node for its input in front."""
     source = Node("source", "source", {}, {"y": graph.input.tensor})
     return replace(graph, nodes=(source, *graph.nodes))

@@ -17,7 +17,7 @@ _FROZEN = LayerUpdate(0, 0, False)
 
 def sparsify(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
     """Splits the weights of partly trained layers, saves only the slice of x that an update reads,
-    and removes the updates of what stays frozen."""
+    and removes the updates of frozen layers."""
     reached = {n.layer for n in graph.nodes if n.op.endswith("_update")}
     for name in updates:
         _check_reached(name, reached)
@@ -46,8 +46,8 @@ def _check_reached(name: str, reached: set[str]) -> None:
 
 @dataclass(frozen=True)
 class _Split:
-    """The weights of one layer in two parts: roles to tensor names, and the tensors. `inputs`: the
-    channels of x that the `kept` trained ones read."""
+    """The weights of one layer in two parts: tensor names by role, and the tensors. `inputs`: the
+    channels of x that the `kept` trained channels read."""
 
     roles: Mapping[str, str]
     tensors: tuple[Tensor, ...]
@@ -71,7 +71,7 @@ def _split(graph: Graph, layer: Node, kept: int) -> _Split:
 
 
 def _channels(layer: Node, whole: Tensor, at: slice, suffix: str) -> Tensor:
-    """The weights of some input channels, dense; depthwise ones take their scales along."""
+    """Returns the weights of some input channels, dense. Depthwise weights keep their scales."""
     assert whole.data is not None and whole.quant is not None
     data = np.ascontiguousarray(whole.data[..., at])
     quant = whole.quant
@@ -99,7 +99,8 @@ def _rewrite(
     updates: Mapping[str, LayerUpdate],
     tensors: dict[str, Tensor],
 ) -> list[Node]:
-    """One node of the full training graph as the sparse one has it: none, itself, or more."""
+    """Returns the nodes of the sparse graph for one node of the full graph: none, itself, or
+    several."""
     name = node.name if node.operator.weighted else node.layer
     if name not in splits:
         return [node]
@@ -115,7 +116,7 @@ def _rewrite(
 def _sparse_update(
     graph: Graph, node: Node, split: _Split, tensors: dict[str, Tensor]
 ) -> list[Node]:
-    """The update, and before it the node that saves the slice of x it reads."""
+    """Returns the update, preceded by the node that saves the slice of x it reads."""
     x = graph.tensors[node.inputs["x"]]
     inputs = {**node.inputs, "w": split.roles["w"]}
     update = replace(node, inputs=inputs, attrs=_kept(node.attrs, split.kept))
@@ -136,7 +137,7 @@ def _kept(attrs: Attrs, kept: int) -> Attrs:
 
 
 def _saves_first(nodes: list[Node]) -> list[Node]:
-    """Moves each save to right behind the producer of what it saves, so that x itself can go."""
+    """Moves each save directly after the producer of its input, so that x itself can be freed."""
     saves = [n for n in nodes if n.op == "keep"]
     others = [n for n in nodes if n.op != "keep"]
     by_tensor: dict[str, list[Node]] = {}

@@ -1,4 +1,4 @@
-"""Chooses the unit of a network's input, which the file leaves to chance, for training's sake."""
+"""Chooses the unit of a network's input for stable training. In the file, the unit is arbitrary."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import replace
 from tinyflash.graph import Graph, Quant
 from tinyflash.layers import weight_of
 
-LARGEST_SCALE = 1 / 128  # of the input: its int8 range then spans 2
+LARGEST_SCALE = 1 / 128  # of the input: its int8 range then has length 2
 
 
 def with_input_unit(graph: Graph) -> Graph:
-    """The same network with its input in a unit in which it is about 1, if it was larger.
+    """Returns the same network with an input unit in which values are about 1, if they were larger.
 
-    Pictures come as 0..255 or as 0..1, sound in decibels. To inference that makes no difference.
-    But the gradient of the weights that read the input grows with it, and so do in turn the output
-    differences that a step of theirs makes: at 0..255 these layers diverge at rates that all others
-    need. The input's scale is divided by a power of two, and the scales of the weights that read it
-    are multiplied by it, so every product of both, and with it every bit of inference, stays.
+    Pictures come as 0..255 or as 0..1, sound in decibels. Inference does not depend on the unit.
+    But the gradient of the weights that read the input grows with the input, and so does the output
+    change that each step of these weights makes: at 0..255 these layers diverge at rates that all
+    other layers need. This pass divides the input's scale by a power of two and multiplies the
+    scales of the weights that read it by the same power. Every product of both stays, so inference
+    is bit-equal.
     """
     quant = graph.tensors[graph.input.tensor].quant
     if quant is None or quant.scale[0] <= LARGEST_SCALE:
@@ -27,7 +28,7 @@ def with_input_unit(graph: Graph) -> Graph:
 
 
 def with_file_unit(graph: Graph) -> Graph:
-    """The same network with its input in the unit that its port has: undoes `with_input_unit`."""
+    """Returns the same network with its input in the port's unit: undoes `with_input_unit`."""
     quant, outer = graph.tensors[graph.input.tensor].quant, graph.input.quant
     if quant is None or outer is None or quant.scale == outer.scale:
         return graph
@@ -35,7 +36,8 @@ def with_file_unit(graph: Graph) -> Graph:
 
 
 def _divided(graph: Graph, power: int) -> Graph:
-    """The input's scale divided by 2^power, and the scales of what reads it multiplied."""
+    """Divides the input's scale by 2^power, and multiplies the scales of the weights that read
+    it."""
     scaled, weights = _reached(graph)
     if not weights:
         return graph
@@ -49,7 +51,8 @@ def _divided(graph: Graph, power: int) -> Graph:
 
 
 def _reached(graph: Graph) -> tuple[set[str], set[str]]:
-    """Tensors in the input's unit, and the weights that read them; nothing, where others do."""
+    """Returns the tensors in the input's unit, and the weights that read them. Returns nothing if
+    other operators read them."""
     scaled = {graph.input.tensor}
     weights: set[str] = set()
     for node in graph.nodes:

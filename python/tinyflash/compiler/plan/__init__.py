@@ -1,4 +1,4 @@
-"""Memory: lifetimes, placement, and a checker that shares no code with them."""
+"""Memory planning: lifetimes, placement, and an independent checker."""
 
 from tinyflash.compiler.plan.check import check
 from tinyflash.compiler.plan.place import EXACT, NONE, QUICK, Effort, Placement

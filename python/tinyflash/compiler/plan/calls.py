@@ -19,21 +19,21 @@ class Call:
 
 @dataclass(frozen=True)
 class Order:
-    """The calls of a graph, and of which tensors they need only so many rows at a time."""
+    """The calls of a graph, and the ring sizes of tensors that need only some rows at a time."""
 
     calls: tuple[Call, ...]
     rings: Mapping[str, int] = field(default_factory=dict)
 
 
 def rows_of(graph: Graph, tensor: str) -> int:
-    """Rows of a map [.., height, width, channels]; anything else is one row."""
+    """Returns the rows of a map [.., height, width, channels]. Any other tensor is one row."""
     shape = graph.tensors[tensor].shape
     return shape[-3] if len(shape) >= 3 else 1
 
 
 def rows_computed(graph: Graph, node: Node) -> int:
-    """Rows that the calls of a node add up to: those of what it makes. A mask has those of the map
-    that it is made from, an update is one."""
+    """Returns the rows that all calls of a node compute: those of its output. A mask has the rows
+    of the map that it is made from; an update has one row."""
     if node.op == "mask":
         return rows_of(graph, node.inputs["y"])
     result = next(iter(node.outputs.values()), None)
@@ -41,5 +41,5 @@ def rows_computed(graph: Graph, node: Node) -> int:
 
 
 def whole(graph: Graph) -> Order:
-    """One node after the other, each at once."""
+    """Returns an order that runs one node after the other, each in a single call."""
     return Order(tuple(Call(i, 0, rows_computed(graph, n)) for i, n in enumerate(graph.nodes)))

@@ -1,8 +1,8 @@
-"""Checks a plan by executing the graph on paint, call by call and row by row: every write paints
-the bytes of its row in a colour of their own, every read must find its rows whole.
+"""Checks a plan by running the graph on colours, call by call and row by row: every write paints
+the bytes of its row in a unique colour, and every read must find its rows intact.
 
-It shares no code with the modules it judges: which rows a kernel reads and when it writes is stated
-here once more, and neither lifetimes nor overlaps are computed.
+It shares no code with the modules it checks. It states again which rows a kernel reads and when it
+writes, and computes no lifetimes or overlaps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tinyflash.compiler.plan.planner import Plan
 from tinyflash.errors import InternalError
 from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, WindowAttrs
 
-# Read before the same element is written, so the output may lie on or below these operands.
+# Read before the same element is written, so the output may be on or below these operands.
 _MAY_OVERWRITE = {
     "add": {"a", "b"},
     "mul": {"a", "b"},
@@ -26,7 +26,7 @@ _MAY_OVERWRITE = {
 }
 _VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
 _WINDOWS = ("conv2d", "depthwise", "average_pool", "max_pool")
-# Kernels that may be called for some of their rows.
+# Kernels that can compute some of their rows.
 _BANDED = (
     *(*_WINDOWS, "source", "fully_connected", "add"),
     *("mul", "softmax", "lookup", "mask", "keep", "concatenate", "pad"),
@@ -41,8 +41,8 @@ _ROWS = 1 << 16  # a map has fewer
 
 
 def check(graph: Graph, plan: Plan) -> None:
-    """Raises InternalError unless every node of `graph` finds its operands intact under `plan`,
-    and every row of every node is computed once."""
+    """Raises InternalError if a node of `graph` finds an operand overwritten under `plan`, or if a
+    row is not computed exactly once."""
     canvas = _Canvas(graph, plan)
     for tensor in _given(graph):
         canvas.paint(tensor, range(canvas.height(tensor)))
@@ -66,7 +66,7 @@ def check(graph: Graph, plan: Plan) -> None:
 
 
 class _Canvas:
-    """Arena bytes, each with the colour of the tensor and row last written there."""
+    """The arena: for each byte, the colour of the tensor and row last written there."""
 
     def __init__(self, graph: Graph, plan: Plan) -> None:
         self.graph, self.rings = graph, plan.rings
@@ -79,13 +79,13 @@ class _Canvas:
         }
 
     def _palette(self, tensor: str, number: int) -> Colours:
-        """For each byte of a tensor a colour that no other tensor has, and no other row of it."""
+        """Returns a colour for each byte of a row, unique to this tensor and row."""
         height = self.height(tensor)
         rows = number * _ROWS + np.arange(height, dtype=np.int64)
         return np.repeat(rows, self.graph.tensors[tensor].nbytes // height)
 
     def height(self, tensor: str) -> int:
-        """Rows of a map; anything else is one row."""
+        """Returns the rows of a map. Any other tensor is one row."""
         shape = self.graph.tensors[tensor].shape
         return shape[-3] if len(shape) >= 3 else 1
 
@@ -93,7 +93,8 @@ class _Canvas:
         return self.rings.get(tensor, self.height(tensor))
 
     def region(self, tensor: str, row: int = 0, count: int | None = None) -> slice:
-        """The bytes of `count` rows from `row` on, which do not wrap; by default all there are."""
+        """Returns the bytes of `count` rows from `row` on, which must not wrap. Default: all
+        rows."""
         if tensor not in self.offsets:
             raise InternalError(f"plan: tensor {tensor} has no place in the arena")
         ring, size = self.ring(tensor), self.graph.tensors[tensor].nbytes // self.height(tensor)
@@ -109,13 +110,13 @@ class _Canvas:
         return slice(first, first + (ring if count is None else count) * size)
 
     def view(self, of: str, tensor: str, where: str) -> None:
-        """`tensor` is the same bytes under another shape."""
+        """Makes `tensor` the same bytes as `of`, with another shape."""
         if self.region(tensor) != self.region(of) or tensor in self.rings or of in self.rings:
             raise InternalError(f"plan: {where}: {tensor} is not where {of} is")
         self.colours[tensor] = self.colours[of]
 
     def colour(self, tensor: str, row: int) -> Colours:
-        """What the bytes of a row look like while they are intact."""
+        """Returns the colours of a row's bytes while the row is intact."""
         size = self.graph.tensors[tensor].nbytes // self.height(tensor)
         return self.colours[tensor][row * size : (row + 1) * size]
 
@@ -124,7 +125,7 @@ class _Canvas:
             self.bytes[self.region(tensor, row, 1)] = self.colour(tensor, row)
 
     def paint_bits(self, mask: str, first: int, end: int, where: str) -> None:
-        """Bits [first, end) of a mask; what lies before them in their first byte must be there."""
+        """Paints bits [first, end) of a mask. Earlier bits in the first byte must be intact."""
         region, colours = self.region(mask), self.colours[mask]
         at, stop = first // 8, -(-end // 8)
         if first % 8 and self.bytes[region.start + at] != colours[at]:
@@ -147,7 +148,7 @@ class _Canvas:
 
 
 def _given(graph: Graph) -> list[str]:
-    """What the caller has written before the first call."""
+    """Returns the tensors that the caller writes before the first call."""
     sourced = any(node.op == "source" for node in graph.nodes)
     return [*([] if sourced else [graph.input.tensor]), *([graph.target] if graph.target else [])]
 
@@ -157,7 +158,8 @@ def _in_arena(graph: Graph, tensor: str) -> bool:
 
 
 def _height_of_result(canvas: _Canvas, node: Node) -> int:
-    """How many rows a node computes: of its result; a mask those of what it is made from."""
+    """Returns how many rows a node computes: those of its result; for a mask, those of its
+    input."""
     if node.op == "mask":
         return canvas.height(node.inputs["y"])
     result = next(iter(node.outputs.values()), None)
@@ -165,7 +167,7 @@ def _height_of_result(canvas: _Canvas, node: Node) -> int:
 
 
 def _execute(canvas: _Canvas, node: Node, rows: range, where: str) -> None:
-    """One call. A kernel that is not understood by rows reads and writes everything at once."""
+    """Runs one call. A kernel without row rules reads and writes everything at once."""
     if node.op in _VIEWS:
         (y,) = node.outputs.values()
         canvas.read(node.inputs[_VIEWS[node.op]], _all(canvas, node.inputs[_VIEWS[node.op]]), where)
@@ -173,8 +175,8 @@ def _execute(canvas: _Canvas, node: Node, rows: range, where: str) -> None:
         return
     operands = {role: t for role, t in node.inputs.items() if _in_arena(canvas.graph, t)}
     apart = all(_apart(canvas, node, tensor) for tensor in operands.values())
-    # Where nothing that is written can touch what is read, rows need not be looked at one by one. A
-    # concatenation copies all rows of one operand before those of the next.
+    # If outputs and operands share no bytes, all rows are checked in one step. A concatenation
+    # copies all rows of one operand before those of the next.
     at_once = apart or node.op == "concatenate"
     for step in [rows] if at_once else [range(row, row + 1) for row in rows]:
         for role, tensor in operands.items():
@@ -189,14 +191,14 @@ def _all(canvas: _Canvas, tensor: str) -> range:
 
 
 def _apart(canvas: _Canvas, node: Node, operand: str) -> bool:
-    """Whether no byte of the node's outputs is one of the operand's."""
+    """Whether the node's outputs share no byte with the operand."""
     x = canvas.region(operand)
     outs = [canvas.region(t) for t in node.outputs.values()]
     return all(x.stop <= y.start or y.stop <= x.start for y in outs)
 
 
 def _rows_read(canvas: _Canvas, node: Node, role: str, step: range) -> list[int]:
-    """The rows of an operand that some rows of the result are made from."""
+    """Returns the rows of an operand that some rows of the result depend on."""
     tensor = node.inputs[role]
     height = canvas.height(tensor)
     if role == "mask":
@@ -217,7 +219,7 @@ def _rows_read(canvas: _Canvas, node: Node, role: str, step: range) -> list[int]
 
 
 def _under_windows(canvas: _Canvas, node: Node, role: str, step: range) -> set[int]:
-    """Rows of x for rows of y; rows of dy, and of x, for rows of dx."""
+    """Returns rows of x for rows of y; rows of dy, and of x, for rows of dx."""
     assert isinstance(node.attrs, WindowAttrs)
     window = node.attrs.window
     top, stride = window.padding[0], window.stride[0]
@@ -235,7 +237,7 @@ def _under_windows(canvas: _Canvas, node: Node, role: str, step: range) -> set[i
 
 
 def _by_rows(canvas: _Canvas, node: Node, tensor: str) -> bool:
-    """Whether row r of the result depends on row r of an operand alone."""
+    """Whether row r of the result depends only on row r of an operand."""
     if canvas.height(tensor) != _height_of_result(canvas, node):
         return False
     graph = canvas.graph
@@ -254,7 +256,7 @@ def _by_rows(canvas: _Canvas, node: Node, tensor: str) -> bool:
 def _check_own(
     canvas: _Canvas, node: Node, role: str, wanted: Sequence[int], step: range, where: str
 ) -> None:
-    """A row must not be written over rows that the same row reads, unless element by element from
+    """Rejects a row written over rows that it reads itself, unless element by element from
     below."""
     tensor = node.inputs[role]
     for output in node.outputs.values():
@@ -269,7 +271,8 @@ def _check_own(
 
 
 def _written(canvas: _Canvas, node: Node, output: str, step: range) -> slice:
-    """The bytes that a step writes; of a step that wraps in a ring, all of the ring."""
+    """Returns the bytes that a step writes. A step that wraps around a ring writes the whole
+    ring."""
     if node.op == "mask":
         start = canvas.region(output).start
         first, end = _bits(canvas, node, step)

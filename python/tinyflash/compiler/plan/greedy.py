@@ -1,4 +1,4 @@
-"""Placement of one storage after the other, each as low as it can lie: fast, and often the best."""
+"""Places one storage after the other, each as low as possible: fast, and often optimal."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 
 from tinyflash.compiler.plan.problem import Numbers, Problem
 
-_ABSENT = -(1 << 48)  # below any offset, however far up it reaches
+_ABSENT = -(1 << 48)  # below any offset minus any size
 
 
 def orders(problem: Problem) -> list[list[int]]:
-    """Orders of all storages that suit different networks."""
+    """Returns several orders of all storages, each of which suits some networks."""
     traits = _traits(problem)
     keys = [[key(t) for t in traits] for key in _ORDERS]
     return [sorted(range(len(k)), key=k.__getitem__) for k in keys]
 
 
 def first_fit(problem: Problem, order: Sequence[int]) -> tuple[int, ...]:
-    """Each storage in turn at the lowest offset that those before it leave free; but where a
-    storage may lie over others, it comes before them, so that they find it below."""
+    """Places each storage in turn at the lowest free offset. A storage that may overlap others is
+    placed before them, so that they find it below."""
     sizes = np.array(problem.sizes, np.int64)
     offsets = np.full_like(sizes, _ABSENT)
     for i in _over_first(problem, order):
@@ -31,7 +31,7 @@ def first_fit(problem: Problem, order: Sequence[int]) -> tuple[int, ...]:
 
 
 def _taken(problem: Problem, i: int, offsets: Numbers, sizes: Numbers) -> tuple[Numbers, Numbers]:
-    """Pairs of bounds between which storage i cannot begin, one for each rival."""
+    """Returns pairs of bounds between which storage i cannot begin, one for each rival."""
     rivals = problem.rivals[i]
     others = offsets[rivals]
     low, high = others - sizes[i], others + sizes[rivals]
@@ -59,9 +59,9 @@ def _over_first(problem: Problem, order: Sequence[int]) -> list[int]:
 
 
 def _lowest(low: Numbers, high: Numbers) -> int:
-    """The lowest offset, 0 or one of `high`, that is strictly between no two bounds."""
+    """Returns the lowest offset, 0 or one of `high`, that is not strictly between two bounds."""
     order = low.argsort()
-    reached = np.zeros(len(order) + 1, np.int64)  # by those that begin below
+    reached = np.zeros(len(order) + 1, np.int64)  # the highest end of the bounds before
     np.maximum.accumulate(high[order], out=reached[1:])
     np.maximum(reached, 0, out=reached)
     free = reached[:-1] <= low[order]
@@ -69,7 +69,7 @@ def _lowest(low: Numbers, high: Numbers) -> int:
 
 
 class _Traits(NamedTuple):
-    """What orders go by. `load`: the most bytes that are needed at a time of a storage's life."""
+    """Sort keys of the orders. `load`: the most bytes needed at any time of a storage's life."""
 
     first: int
     span: int

@@ -1,4 +1,4 @@
-"""A placement improved by small changes of the order in which storages find their places."""
+"""Improves a placement by small changes of the order in which storages are placed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from random import Random
 from tinyflash.compiler.plan.greedy import first_fit
 from tinyflash.compiler.plan.problem import Problem
 
-# Share of the changes that move what reaches the top; the others exchange any two.
+# Share of the changes that move a storage at the top; the others swap any two.
 _TARGETED = 0.7
 
 
 def improve(problem: Problem, order: list[int], bound: int, tries: int) -> tuple[int, ...]:
-    """The lowest placement that so many changes of an order lead to, each kept unless it does harm;
-    the same for the same arguments."""
+    """Returns the lowest placement found with `tries` changes of an order. Keeps each change unless
+    the placement gets higher. Deterministic."""
     random = Random(0)
     offsets = first_fit(problem, order)
     height = problem.height(offsets)

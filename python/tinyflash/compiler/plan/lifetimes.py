@@ -1,7 +1,7 @@
-"""When each piece of arena memory is in use: tensors in storages, over the calls of a plan.
+"""Finds when each piece of arena memory is in use: tensors in storages, over the calls of a plan.
 
-A reshape is a view of its input. Elementwise operators that may work in place (kernels.h says
-which) do so when their operand dies there. A ring is as large as its rows.
+A reshape is a view of its input. An elementwise operator that may work in place (kernels.h says
+which) does so if it is the last reader of its operand. A ring is as large as its rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tinyflash.graph import Graph, Node
 
 @dataclass(frozen=True)
 class Storage:
-    """Bytes shared by `tensors`, live from call `first` through call `last` (inclusive)."""
+    """Bytes shared by `tensors`, live from call `first` to call `last`, inclusive."""
 
     name: str
     tensors: tuple[str, ...]
@@ -26,14 +26,14 @@ class Storage:
 
 @dataclass(frozen=True)
 class Span:
-    """The calls of a node: the first one, and the last one."""
+    """The first and the last call of a node."""
 
     first: int
     last: int
 
 
 def spans(calls: Sequence[Call]) -> dict[int, Span]:
-    """The calls of each node, by its number."""
+    """Returns the calls of each node, by its number."""
     found: dict[int, Span] = {}
     for index, call in enumerate(calls):
         first = found[call.node].first if call.node in found else index
@@ -42,8 +42,9 @@ def spans(calls: Sequence[Call]) -> dict[int, Span]:
 
 
 def lifetimes(graph: Graph, order: Order, in_place: bool = True) -> tuple[Storage, ...]:
-    """The storages of a graph. What the caller writes (input, target) is live from the start, the
-    output to the end. in_place: elementwise operators share the storage of an operand."""
+    """Returns the storages of a graph. The tensors that the caller writes (input, target) are live
+    from the start, the output to the end. in_place: elementwise operators share the storage of an
+    operand."""
     return _Lives(graph, order, in_place).storages()
 
 
@@ -91,7 +92,7 @@ class _Lives:
         self.found[host] = replace(storage, tensors=tensors, last=last)
 
     def _host(self, node: Node, span: Span) -> str | None:
-        """The storage that a node's output lives in when it needs none of its own."""
+        """Returns the storage that a node's output shares; None if it needs its own."""
         if node.operator.view_of:
             return self.home[node.inputs[node.operator.view_of]]
         (output,) = node.outputs.values()

@@ -1,8 +1,8 @@
-"""Where an output may lie over an operand that dies: behind the rows that are still needed.
+"""Finds where an output may overlap a dying operand: behind the rows that are still needed.
 
 Kernels compute rows in ascending order (kernels.h). So an output y may begin at or below an operand
 x, however much they overlap, as long as each row of y ends before the first row of x that it or a
-later row still reads. The distance that this takes is what this module finds.
+later row still reads. This module finds the distance that this needs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from tinyflash.graph import Graph, Node
 def overlaps(
     graph: Graph, rows: Sequence[Rows], order: Order, storages: Sequence[Storage]
 ) -> tuple[Overlap, ...]:
-    """The pairs of storages that may overlap, those that share most first; each storage lies over
-    one other at most, and under one."""
+    """Returns the pairs of storages that may overlap, those that share most bytes first. Each
+    storage overlaps at most one below it and one above it."""
     whole = [s for s in storages if order.rings.keys().isdisjoint(s.tensors)]
     written = _written(graph, order.calls)
     touching = _touching(graph, rows, order.calls)
@@ -40,7 +40,7 @@ def overlaps(
 
 
 def _touching(graph: Graph, rows: Sequence[Rows], calls: Sequence[Call]) -> dict[str, list[int]]:
-    """Numbers of the calls that read or write each tensor."""
+    """Returns the numbers of the calls that read or write each tensor."""
     found: dict[str, list[int]] = {}
     for number, call in enumerate(calls):
         for tensor in (*rows[call.node].reads, *graph.nodes[call.node].outputs.values()):
@@ -49,8 +49,8 @@ def _touching(graph: Graph, rows: Sequence[Rows], calls: Sequence[Call]) -> dict
 
 
 def _taking_over(storages: Sequence[Storage]) -> Iterator[tuple[Storage, Storage]]:
-    """The pairs of which the first begins while the second is live, and lives on when that ends; in
-    the order of both. By a sweep over time: of what is live, those that end soon come first."""
+    """Returns the pairs whose first storage begins while the second is live and lives on when that
+    ends, in the order of both. Sweeps over time; the live storages are sorted by their end."""
     live: list[tuple[int, int]] = []  # last call and number, ascending
     under: dict[int, list[int]] = {}
     by_start = sorted(range(len(storages)), key=lambda i: storages[i].first)
@@ -78,8 +78,8 @@ def _matched(pairs: Sequence[Overlap]) -> tuple[Overlap, ...]:
 
 @dataclass(frozen=True)
 class _Written:
-    """The calls that write a tensor, from the first to the last one; `at_once`: not by rows, as a
-    concatenation goes over all rows for each of its operands."""
+    """The calls that write a tensor, from the first to the last one. `at_once`: not row by row,
+    like a concatenation, which writes all rows of one operand before the next."""
 
     first: int
     last: int
@@ -95,8 +95,8 @@ def _written(graph: Graph, calls: Sequence[Call]) -> dict[str, _Written]:
 
 
 def _made_before(written: Mapping[str, _Written], x: Storage, y: Storage) -> bool:
-    """Whether all of x is there before y begins, nothing but its first tensor is written to y while
-    x is live, and that by rows."""
+    """Whether x is complete before y begins, and y gets only its first tensor while x is live, row
+    by row."""
     if any(t in written and written[t].last >= y.first for t in x.tensors):
         return False
     first, *others = y.tensors
@@ -108,11 +108,11 @@ def _made_before(written: Mapping[str, _Written], x: Storage, y: Storage) -> boo
 def distance(
     graph: Graph, rows: Sequence[Rows], calls: Sequence[Call], x: Sequence[str], y: str
 ) -> int:
-    """The least distance by which tensor `y` must begin below a map whose names are `x`, given the
-    calls from the first that makes y to the last that reads x; others may be left out."""
+    """Returns the least distance by which tensor `y` must begin below a map with the names `x`.
+    calls: from the first that makes y to the last that reads x; others may be left out."""
     extent = max(rows_of(graph, t) for t in x)
     x_row = graph.tensors[x[0]].nbytes // extent
-    needed, result = extent, 0  # rows of x from `needed` on are read by what comes later
+    needed, result = extent, 0  # later calls read rows of x from `needed` on
     for call in reversed(calls):
         node, read = graph.nodes[call.node], rows[call.node].reads
         operands = [t for t in read if t in x] if not node.operator.view_of else []
@@ -134,7 +134,8 @@ def distance(
 def _first_reads(
     graph: Graph, reads: Mapping[str, Sequence[Span]], x: Sequence[str], call: Call, extent: int
 ) -> list[int]:
-    """The first row of x, as a map of `extent` rows, that a node reads for each row of a call."""
+    """Returns the first row of x, a map of `extent` rows, that a node reads for each row of a
+    call."""
     result = [extent] * call.count
     for tensor in x:
         by_rows = rows_of(graph, tensor) == extent
@@ -145,7 +146,7 @@ def _first_reads(
 
 
 def _row_bits(graph: Graph, node: Node, y: str) -> int:
-    """Bits of a row of y."""
+    """Returns the bits of a row of y."""
     if node.op == "mask":
         source = graph.tensors[node.inputs["y"]]
         return source.size // rows_of(graph, source.name)
@@ -153,8 +154,8 @@ def _row_bits(graph: Graph, node: Node, y: str) -> int:
 
 
 def _elementwise(graph: Graph, node: Node, x: Sequence[str]) -> bool:
-    """Whether the node reads x element by element, each before it writes the same one; and not a
-    row of x again for every row, as a product may."""
+    """Whether the node reads each element of x before it writes the same element, and reads x only
+    once. A product may read one row of x again for every row."""
     operands = [node.inputs[r] for r in node.operator.in_place if node.inputs.get(r) in x]
     sizes = {graph.tensors[t].size for t in (*operands, *node.outputs.values())}
     return bool(operands) and len(sizes) == 1

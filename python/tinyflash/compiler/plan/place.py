@@ -1,5 +1,5 @@
-"""Gives each storage an offset in the arena: the best greedy placement, improved by a search where
-it misses the lower bound."""
+"""Gives each storage an offset in the arena: the best greedy placement, improved by a search if it
+misses the lower bound."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tinyflash.graph import ALIGNMENT
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to look for a low placement. nodes: of the search; tries: changes of an order.
+    """How long to search for a low placement. nodes: search nodes; tries: changes of an order.
 
-    By count, not by time, so that the same model has the same plan everywhere.
+    Limits are counts, not times, so that the same model has the same plan everywhere.
     """
 
     nodes: int
     tries: int
 
 
-NONE = Effort(0, 0)  # where a lower bound is all that is asked for
-QUICK = Effort(4000, 60)  # some tenths of a second
+NONE = Effort(0, 0)  # if only a lower bound is needed
+QUICK = Effort(4000, 60)  # a few tenths of a second
 EXACT = Effort(40000, 1500)  # up to half a minute
 
 
@@ -40,19 +40,18 @@ class Placement:
 
 @dataclass(frozen=True)
 class Placed:
-    """Where all storages lie; bytes that no placement of them can undercut."""
+    """The offsets of all storages, and a lower bound, in bytes, of every placement."""
 
     placements: tuple[Placement, ...]
     lower_bound: int
 
 
 def place(problem: Problem, effort: Effort = QUICK) -> Placed:
-    """The lowest placement that is found, the same for the same arguments.
+    """Returns the lowest placement found. Deterministic.
 
-    Where no greedy placement meets the lower bound, the search aims at it. Where that fails, the
-    bound is looked at more closely, the best order is changed here and there, and the range of
-    heights that are left is halved again and again. Each attempt takes half of the nodes that are
-    left.
+    If no greedy placement meets the lower bound, the search aims at it. If the search fails, the
+    function tightens the bound, tries small changes of the best order, and halves the remaining
+    range of heights repeatedly. Each attempt takes half of the remaining nodes.
     """
     bound = problem.lower_bound.nbytes
     order, best = _greedy(problem, bound)
@@ -68,7 +67,7 @@ def place(problem: Problem, effort: Effort = QUICK) -> Placed:
 
 
 def _greedy(problem: Problem, bound: int) -> tuple[list[int], tuple[int, ...]]:
-    """The first order with the lowest placement, and this placement."""
+    """Returns the first order with the lowest placement, and this placement."""
     found: list[tuple[list[int], tuple[int, ...]]] = []
     for order in orders(problem):
         found.append((order, first_fit(problem, order)))
@@ -80,7 +79,7 @@ def _greedy(problem: Problem, bound: int) -> tuple[list[int], tuple[int, ...]]:
 def _halved(
     problem: Problem, best: tuple[int, ...], bound: int, nodes: int
 ) -> tuple[tuple[int, ...], int]:
-    """A lower placement than `best`, if one is found, and the highest bound that is proved."""
+    """Returns a lower placement than `best`, if it finds one, and the highest proven bound."""
     low, high = bound, problem.height(best)
     aim = low
     while low < high:

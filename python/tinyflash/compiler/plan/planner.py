@@ -1,4 +1,4 @@
-"""The memory plan of a graph: an order of rows, and a place for everything."""
+"""The memory plan of a graph: execution order and arena offsets."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tinyflash.graph import Graph
 
 @dataclass(frozen=True)
 class Plan:
-    """In which order rows are computed, and where everything of one graph lives in the arena.
+    """The execution order of the rows of one graph, and the arena offsets of its tensors.
 
-    `lower_bound`: bytes that are needed at least, whatever the placement; `peak_step`: the first
-    call that by itself needs the most. `rings`: tensors of which the arena holds only so many rows
-    at a time, row r at r mod that number; all others are whole.
+    `lower_bound`: the least bytes that any placement needs. `peak_step`: the first call that needs
+    the most bytes. `rings`: the tensors with only some rows in the arena: tensor -> number of rows;
+    row r is at r mod number. All other tensors are whole.
     """
 
     placements: tuple[Placement, ...]
@@ -40,21 +40,21 @@ class Plan:
         return {t: p.offset for p in reversed(self.placements) for t in p.storage.tensors}
 
     def live_at(self, step: int) -> tuple[Placement, ...]:
-        """What is live while call `step` runs, largest first."""
+        """Returns the tensors that are live while call `step` runs, largest first."""
         live = [p for p in self.placements if p.storage.first <= step <= p.storage.last]
         return tuple(sorted(live, key=lambda p: -p.storage.nbytes))
 
 
 def plan(graph: Graph, streamed: bool = True, effort: Effort = QUICK) -> Plan:
-    """Plans a graph. streamed: chains of layers are executed depth first where that takes less;
-    effort: how long to look for places."""
+    """Plans a graph. streamed: runs chains of layers depth first if that needs less memory. effort:
+    how long to search for a low placement."""
     needs = [rows(graph, node) for node in graph.nodes]
     order = depth_first(graph, needs) if streamed else whole(graph)
     return placed(graph, order, effort, needs)
 
 
 def depth_first(graph: Graph, needs: Sequence[Rows] | None = None) -> Order:
-    """Executes chains of layers row by row where that lowers the peak. needs: of every node."""
+    """Runs chains of layers row by row if that lowers the peak. needs: the rows of every node."""
     runs = segments(graph, needs or [rows(graph, node) for node in graph.nodes])
     calls = tuple(call for run in runs for call in run.calls)
     return Order(calls, {tensor: ring for run in runs for tensor, ring in run.rings.items()})
@@ -63,7 +63,7 @@ def depth_first(graph: Graph, needs: Sequence[Rows] | None = None) -> Order:
 def placed(
     graph: Graph, order: Order, effort: Effort = QUICK, needs: Sequence[Rows] | None = None
 ) -> Plan:
-    """The plan of a graph for an order of execution. needs: of every node."""
+    """Returns the plan of a graph for an execution order. needs: the rows of every node."""
     needs = needs or [rows(graph, node) for node in graph.nodes]
     storages = lifetimes(graph, order)
     problem = Problem(storages, overlaps(graph, needs, order, storages))

@@ -1,8 +1,8 @@
-"""What is to be placed: storages with sizes and lifetimes, and which of them may share bytes.
+"""The placement problem: storages with sizes and lifetimes, and the pairs that may share bytes.
 
-Two storages that are live at a common time keep a distance: one begins behind the other's end. The
-exception is a pair in which `over` is made row by row of `under` while `under` is used up: then
-`over` may follow its rows, a few bytes behind what is still to be read.
+If two storages are live at the same time, one begins after the other's end. The exception is a pair
+where `over` is computed row by row from `under`, which dies meanwhile: then `over` may begin a
+distance below `under`, so that its rows stay behind those still to be read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Overlap:
 
 
 class Peak(NamedTuple):
-    """Bytes that are needed at a time."""
+    """The bytes needed at one time."""
 
     nbytes: int
     time: int
@@ -44,13 +44,14 @@ class Peak(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """Storages, and the pairs among them that may overlap. Solvers know them by index."""
+    """The storages, and the pairs of them that may overlap. Solvers use their indices."""
 
     storages: tuple[Storage, ...]
     overlaps: tuple[Overlap, ...] = ()
 
     def __post_init__(self) -> None:
-        """At any time a storage is at most once `over` and once `under`: pairs form chains."""
+        """Checks that a storage is at most once `over` and once `under` at any time: pairs form
+        chains."""
         for role in ("over", "under"):
             named = [getattr(overlap, role) for overlap in self.overlaps]
             if len(set(named)) < len(named):
@@ -68,27 +69,27 @@ class Problem:
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int, int], ...]:
-        """Indices of over and under, and their distance, those made last first."""
+        """The indices of over and under, and their distance, latest first."""
         index = {s.name: i for i, s in enumerate(self.storages)}
         pairs = [(index[o.over], index[o.under], aligned(o.distance)) for o in self.overlaps]
         return tuple(sorted(pairs, key=lambda pair: -self.storages[pair[0]].first))
 
     @cached_property
     def below(self) -> dict[int, tuple[int, int]]:
-        """Of each storage that may lie over another one: which one, and their distance."""
+        """For each storage that may be over another one: the other one, and their distance."""
         return {y: (x, distance) for y, x, distance in self.pairs}
 
     @cached_property
     def above(self) -> dict[int, tuple[int, int]]:
-        """Of each storage that another one may lie over: which one, and their distance."""
+        """For each storage that may be under another one: the other one, and their distance."""
         return {x: (y, distance) for y, x, distance in self.pairs}
 
     @cached_property
     def rivals(self) -> tuple[Numbers, ...]:
-        """For each storage those that are live together with it, ascending.
+        """For each storage, the storages live at a common time, ascending.
 
-        Of two rivals one begins behind the other's end; but `over` of a pair may begin its distance
-        below `under`.
+        Of two rivals, one begins after the other's end, except that `over` of a pair may begin its
+        distance below `under`.
         """
         first = np.array([s.first for s in self.storages], np.int64)
         last = np.array([s.last for s in self.storages], np.int64)
@@ -101,18 +102,18 @@ class Problem:
 
     @cached_property
     def lower_bound(self) -> Peak:
-        """The most that is needed at any one time, and the first such time.
+        """The most bytes needed at any one time, and the first such time.
 
-        For a single time this is exact. For all times together it is a bound: what is best at one
-        time may not go with what is best at another.
+        This is exact for a single time. For all times together it is a lower bound: the best
+        placements at two times may contradict each other.
         """
         peaks = (Peak(nbytes, time) for time, nbytes in self.needed.items())
         return max(peaks, key=lambda peak: peak.nbytes, default=Peak(0, 0))
 
     @cached_property
     def needed(self) -> dict[int, int]:
-        """Bytes that are needed at each time at which a storage begins. No other time needs more,
-        since what is live there is live when the last of it begins."""
+        """The bytes needed at each time when a storage begins. No other time needs more: all
+        storages live at any time are also live when the last of them begins."""
         times = sorted({s.first for s in self.storages})
         changes = dict.fromkeys(times, 0)
         for storage, size in zip(self.storages, self.sizes, strict=True):
@@ -125,7 +126,7 @@ class Problem:
         return {t: n - self._shared(pairs.get(t, ())) for t, n in zip(times, sums, strict=True)}
 
     def _pairs_at(self, times: Sequence[int]) -> dict[int, list[tuple[int, int, int]]]:
-        """The pairs of which both are live, in their order, by time."""
+        """Yields, for each time, the pairs with both storages live, in their order."""
         found: dict[int, list[tuple[int, int, int]]] = {}
         for pair in self.pairs:
             y, x = self.storages[pair[0]], self.storages[pair[1]]
@@ -135,14 +136,15 @@ class Problem:
         return found
 
     def _shared(self, pairs: Sequence[tuple[int, int, int]]) -> int:
-        """The most that pairs, live at one time, may share: the least height of all that is live
-        then is the sum less this.
+        """Returns the most bytes that pairs live at one time may share. The least height of all
+        storages live then is the sum of their sizes minus this.
 
-        A pair shares at most the size of `under`, and of `over` what is behind the distance. In a
-        chain c over b over a, c and a are apart, so that what b shares with the two is at most its
-        size. These limits are enough: storages laid in the order of their chain, each shifted over
-        the one before by what they share, keep all distances. As every limit joins neighbours of a
-        chain, to share as much as possible from its one end on is the best for all of it.
+        A pair shares at most the size of `under`, and at most the size of `over` minus the
+        distance. In a chain c over b over a, c and a do not overlap, so b shares at most its own
+        size with both. These limits are sufficient: if storages are placed in the order of their
+        chain, each shifted over the one before by the bytes they share, all distances hold. Since
+        every limit links neighbours of a chain, sharing as much as possible from one end on is
+        optimal for the whole chain.
         """
         left = {i: self.sizes[i] for y, x, _ in pairs for i in (y, x)}
         total = 0
@@ -154,11 +156,11 @@ class Problem:
         return total
 
     def part(self, chosen: Sequence[bool]) -> Problem:
-        """The problem of some of the storages alone."""
+        """Returns the problem of some of the storages."""
         storages = tuple(compress(self.storages, chosen))
         names = {s.name for s in storages}
         return Problem(storages, tuple(o for o in self.overlaps if {o.over, o.under} <= names))
 
     def height(self, offsets: Sequence[int]) -> int:
-        """Bytes that a placement takes."""
+        """Returns the bytes that a placement takes."""
         return max((o + size for o, size in zip(offsets, self.sizes, strict=True)), default=0)

@@ -1,7 +1,7 @@
-"""Which rows of its operands a node reads for each row that it computes.
+"""Finds which rows of its operands a node reads for each row that it computes.
 
-Kernels compute rows of a map in ascending order (kernels.h), so this is what decides when a row
-can be computed, how long a row is needed, and where an output may overwrite an operand.
+Kernels compute rows of a map in ascending order (kernels.h). So these rows decide when a row can be
+computed, how long it is needed, and where an output may overwrite an operand.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Rows:
     """A node as the planner sees it: it computes rows 0 .. count - 1 of its output, ascending.
 
     reads: for each operand in the arena, the rows of it that each row needs. cut: whether the
-    kernel can be called for some of the rows only. A node that is not understood by rows is one
-    row that reads everything.
+    kernel can compute only some of its rows. A node without row rules is one row that reads
+    everything.
     """
 
     count: int
@@ -33,13 +33,13 @@ class Rows:
 
     @cached_property
     def lowest(self) -> Mapping[str, tuple[int, ...]]:
-        """For each operand the first row of it that each row, or a later one, needs."""
+        """For each operand, the first row of it that each row, or a later one, needs."""
         firsts = {t: [first for first, _ in spans] for t, spans in self.reads.items()}
         return {t: tuple(accumulate(reversed(f), min))[::-1] for t, f in firsts.items()}
 
 
 def rows(graph: Graph, node: Node) -> Rows:
-    """The rows of a node of `graph`."""
+    """Returns the rows of a node of `graph`."""
     if node.op == "source":
         return Rows(rows_computed(graph, node), {}, cut=True)
     rule = RULES.get(node.op)
@@ -60,14 +60,14 @@ def in_arena(graph: Graph, tensor: str) -> bool:
 
 
 def _whole(graph: Graph, node: Node, count: int) -> Rows:
-    """All of every operand is read until the last row is done."""
+    """Every row reads all of every operand."""
     operands = [t for t in node.inputs.values() if in_arena(graph, t)]
     reads = {t: ((0, rows_of(graph, t)),) * count for t in operands}
     return Rows(count, reads, cut=False)
 
 
 def _united(a: tuple[Span, ...], b: tuple[Span, ...]) -> tuple[Span, ...]:
-    """What a node reads that has one tensor in two roles."""
+    """Joins the reads of a node that has one tensor in two roles."""
     return tuple((min(p[0], q[0]), max(p[1], q[1])) for p, q in zip(a, b, strict=True))
 
 
@@ -109,7 +109,7 @@ def _covering(graph: Graph, node: Node, count: int) -> Spans:
 
 
 def _largest(graph: Graph, node: Node, count: int) -> Spans:
-    """Max pool: also all of x under those windows, in which the largest is looked for."""
+    """Max pool: row r also reads all of x under those windows, to find the largest element."""
     window, extent = _window(node), rows_of(graph, node.inputs["x"])
     stride, top = window.stride[0], window.padding[0]
     spans = _covering(graph, node, count)
@@ -121,7 +121,7 @@ def _largest(graph: Graph, node: Node, count: int) -> Spans:
 
 
 def _alike(graph: Graph, node: Node, count: int) -> Spans | None:
-    """Row r reads row r of every operand that is a map of as many rows."""
+    """Row r reads row r of every operand with the same number of rows."""
     same = tuple((row, row + 1) for row in range(count))
     operands = {role: t for role, t in node.inputs.items() if in_arena(graph, t)}
     maps = {role: same for role, t in operands.items() if rows_of(graph, t) == count}
@@ -129,7 +129,7 @@ def _alike(graph: Graph, node: Node, count: int) -> Spans | None:
 
 
 def _dense(graph: Graph, node: Node, count: int) -> Spans | None:
-    """Only where it reads position by position; else it reads all for its one row."""
+    """By rows only if it reads position by position; otherwise one row reads everything."""
     assert isinstance(node.attrs, DenseAttrs)
     role = "x" if "x" in node.inputs else "dy"
     weights = [graph.tensors[node.inputs[r]] for r in ("w", "w_frozen") if r in node.inputs]
@@ -139,14 +139,15 @@ def _dense(graph: Graph, node: Node, count: int) -> Spans | None:
 
 
 def _channels(graph: Graph, node: Node, count: int) -> Spans | None:
-    """Along channels parts lie row by row; along another axis they do not."""
+    """By rows only along the channel axis: along others, a row of the output is not made of rows of
+    the inputs."""
     assert isinstance(node.attrs, AxisAttrs)
     y = graph.tensors[node.outputs["y"]]
     return _alike(graph, node, count) if node.attrs.axis == len(y.shape) - 1 else None
 
 
 def _kept(graph: Graph, node: Node, count: int) -> Spans | None:
-    """A slice of x's channels, if it is stored as a map of as many rows."""
+    """By rows only if the slice of x's channels is stored as a map with the same number of rows."""
     shapes = [graph.tensors[t].shape for t in (node.inputs["x"], node.outputs["y"])]
     return _alike(graph, node, count) if shapes[0][:-1] == shapes[1][:-1] else None
 

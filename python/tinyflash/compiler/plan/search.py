@@ -1,15 +1,15 @@
-"""A placement of at most a given height, or the proof that there is none: branch and bound.
+"""Finds a placement of at most a given height, or proves that there is none, by branch and bound.
 
-Any placement can be pushed down until each storage lies at 0 or as close above another one as their
+Any placement can be pushed down until each storage is at 0, or as close above another one as their
 distance allows. So it is enough to place storages in the order of their offsets, each as low as
-those before it let it: only that order is searched. A branch ends where
+those before it allow. The search only chooses this order. A branch ends if
 
-- the storages that are live at some time and not placed yet do not fit above the lowest offset that
-  one of them can take;
-- a storage is passed over that fits wholly below the one placed, for it could be pushed down there;
-- the same storages are left, with the same lowest offsets, as in a branch that has failed.
+- the storages that are live at some time and not yet placed do not fit above the lowest offset that
+one of them can take;
+- it skips a storage that fits wholly below the one placed, since that one could be pushed down;
+- the remaining storages and their lowest offsets are the same as in a branch that has failed.
 
-Storages left that share no time with the others left are a problem of their own.
+Remaining storages that share no time with the other remaining ones are a separate problem.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ import numpy as np
 from tinyflash.compiler.plan.problem import Numbers, Problem
 from tinyflash.graph import ALIGNMENT
 
-_FAR = 1 << 48  # beyond any offset
+_FAR = 1 << 48  # above any offset
 
 
 class _Group(NamedTuple):
-    """Storages left, in the order in which they become live, and how low every storage can lie.
+    """The remaining storages, in the order in which they become live, and the lowest possible
+    offset of every storage.
 
-    touched: the storage placed last, and those that cannot lie as low as before it was.
+    touched: the storage placed last, and those whose lowest offset it raised.
     """
 
     members: Numbers
@@ -37,12 +38,12 @@ class _Group(NamedTuple):
     touched: Numbers
 
 
-# Asks whether a group can be placed and is sent the answer; returns its own.
+# Yields a group to ask whether it can be placed, is sent the answer, and returns its own answer.
 _Step = Generator[_Group, bool, bool]
 
 
 class _Traits(NamedTuple):
-    """What the order of choice goes by, of each member of a group."""
+    """The sort keys of the members of a group."""
 
     lowest: Numbers
     load: Numbers
@@ -50,7 +51,7 @@ class _Traits(NamedTuple):
     first: Numbers
 
 
-# Keys to sort by, the last one first.
+# Sort keys, the last one is the primary key.
 _Order = Callable[[_Traits], tuple[Numbers, ...]]
 _ORDERS: tuple[_Order, ...] = (
     lambda t: (-t.area, -t.load, t.lowest),
@@ -60,7 +61,7 @@ _ORDERS: tuple[_Order, ...] = (
 
 
 class Answer(NamedTuple):
-    """Offsets, if any were found; whether the search came to an end; groups that it looked at."""
+    """The offsets, if found; whether the search finished; the number of groups it visited."""
 
     offsets: tuple[int, ...] | None
     ended: bool
@@ -68,10 +69,10 @@ class Answer(NamedTuple):
 
 
 def search(problem: Problem, height: int, nodes: int) -> Answer:
-    """Looks for a placement of that height at most, at no more than so many groups.
+    """Searches for a placement of at most `height`, and visits at most `nodes` groups.
 
-    What may come first is tried in one order after the other: one that fails after many groups is
-    often replaced by one that succeeds after few.
+    Tries several orders of choice in turn: where one fails after many groups, another often
+    succeeds after few.
     """
     looked = 0
     for order in _ORDERS:
@@ -83,7 +84,7 @@ def search(problem: Problem, height: int, nodes: int) -> Answer:
 
 
 class _Search:
-    """Tables of a problem, and the state of one search: where storages lie, which groups failed."""
+    """Tables of a problem, and the state of one search: offsets, and groups that failed."""
 
     def __init__(self, problem: Problem, height: int, order: _Order) -> None:
         self.height, self.order = height, order
@@ -91,7 +92,7 @@ class _Search:
         self.first = np.array([s.first for s in problem.storages])
         self.last = np.array([s.last for s in problem.storages])
         self.times = np.unique(self.first)
-        self.begins = self.times.searchsorted(self.first)  # numbers of times
+        self.begins = self.times.searchsorted(self.first)  # indices of times
         self.ends = self.times.searchsorted(self.last, "right")
         times = self.times[:, np.newaxis]
         self.live = (self.first <= times) & (times <= self.last)  # by time and storage
@@ -107,7 +108,7 @@ class _Search:
         self.failed: set[bytes] = set()
 
     def run(self, nodes: int) -> Answer:
-        """Steps are kept in a list: there can be more than the interpreter's own stack holds."""
+        """Keeps the steps in a list: there can be more than the interpreter's stack holds."""
         members = np.argsort(self.first, kind="stable")
         everything = _Group(members, np.zeros_like(self.sizes), members)
         steps = [self._all_fit(everything)]
@@ -128,14 +129,14 @@ class _Search:
         return Answer(tuple(self.offsets.tolist()) if answer else None, True, asked)
 
     def _all_fit(self, group: _Group) -> _Step:
-        """Whether each part of a group can be placed that shares no time with the others."""
+        """Whether every independent part of a group can be placed. Parts share no time."""
         for part in self._parts(group):
             if not (yield part):
                 return False
         return True
 
     def _parts(self, group: _Group) -> Iterator[_Group]:
-        """Small ones first: they are decided soon."""
+        """Returns the parts, small ones first: they are decided quickly."""
         until = np.maximum.accumulate(self.last[group.members])
         cuts = np.flatnonzero(self.first[group.members][1:] > until[:-1]) + 1
         for members in sorted(np.split(group.members, cuts), key=len):
@@ -143,7 +144,7 @@ class _Search:
                 yield _Group(members, group.lowest, group.touched)
 
     def _fits(self, group: _Group) -> _Step:
-        """Whether a group can be placed: one of its storages first, and then the others."""
+        """Whether a group can be placed: tries one of its storages first, then the others."""
         members, lowest = group.members, group.lowest[group.members]
         digest = blake2b(members.tobytes() + lowest.tobytes(), digest_size=16).digest()
         if digest in self.failed:
@@ -156,11 +157,11 @@ class _Search:
         return False
 
     def _hopeless(self, group: _Group) -> bool:
-        """Whether some members that are live at one time exceed the height: those that can lie at
-        some offset at the lowest take all their bytes, less what pairs share, above it.
+        """Whether the members live at some time exceed the height: all members with a lowest offset
+        of at least some value need all their bytes above it, minus those that pairs share.
 
-        At a time at which no storage is live that was touched, all is as it was before, when there
-        was hope.
+        Skips times at which no touched storage is live: nothing has changed there since the last
+        check.
         """
         times = self._times_of(group)
         members = group.members[self.live[np.ix_(times, group.members)].any(axis=0)]
@@ -178,7 +179,7 @@ class _Search:
         return bool((live & (tops > self.height)).any())
 
     def _times_of(self, group: _Group) -> Numbers:
-        """The numbers of the times, in those of the group, at which a touched storage is live."""
+        """Returns the indices of the group's times at which a touched storage is live."""
         changes = np.zeros(len(self.times) + 1, np.int64)
         np.add.at(changes, self.begins[group.touched], 1)
         np.add.at(changes, self.ends[group.touched], -1)
@@ -187,7 +188,7 @@ class _Search:
         return np.flatnonzero(changes.cumsum()[start:end]) + start
 
     def _choices(self, members: Numbers, lowest: Numbers) -> list[int]:
-        """Positions of the members that may come first, the most promising one first."""
+        """Returns the positions of the members that may come first, most promising first."""
         bound = max((lowest + self.sizes[members]).min(), lowest.min() + ALIGNMENT)
         traits = _Traits(lowest, self.load[members], self.area[members], self.first[members])
         order = np.lexsort(self.order(traits))
@@ -195,11 +196,12 @@ class _Search:
         return positions
 
     def _after(self, group: _Group, position: int) -> _Group:
-        """The others of a group, once the member at `position` lies as low as it can."""
+        """Returns the rest of a group, after placing the member at `position` as low as
+        possible."""
         chosen = group.members[position]
         offset = self.offsets[chosen] = group.lowest[chosen]
         lowest = np.maximum(group.lowest, offset + self.distances[chosen])
         others = np.delete(group.members, position)
-        lowest[others] = np.maximum(lowest[others], offset)  # they come later, so they lie higher
+        lowest[others] = np.maximum(lowest[others], offset)  # they come later, so they are higher
         raised = others[lowest[others] > group.lowest[others]]
         return _Group(others, lowest, np.append(raised, chosen))

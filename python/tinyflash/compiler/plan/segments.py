@@ -1,9 +1,9 @@
-"""Cuts the nodes of a graph into runs that are executed depth first, where that lowers the peak.
+"""Cuts the nodes of a graph into runs that are executed depth first, if that lowers the peak.
 
-The cost of a run is what lives while it executes: maps that pass by it, its inputs and outputs,
-its rings, less what outputs may share with inputs that it uses up. A run of one node is plain
-execution. Of all ways to cut, dynamic programming finds one with the lowest peak, and among those
-one that streams least.
+The cost of a run is the bytes live while it executes: maps that pass by it, its inputs and outputs,
+and its rings, minus the bytes that outputs may share with inputs that die in it. A run of one node
+is plain execution. Dynamic programming finds the cut with the lowest peak, and among those the one
+that streams least.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from tinyflash.graph import Graph
 
 @dataclass(frozen=True)
 class _Cut:
-    """A way to execute all nodes from some node on: its peak, how many calls of single rows it
-    takes, its first run, and the way from there on."""
+    """A way to execute all nodes from some node on: its peak, its number of single-row calls, its
+    first run, and the cut of the rest."""
 
     peak: int
     calls: int
@@ -41,15 +41,16 @@ class _Cut:
 
 
 def segments(graph: Graph, rows: Sequence[Rows]) -> tuple[Stream, ...]:
-    """The runs of a graph, in order of execution."""
+    """Returns the runs of a graph, in execution order."""
     costs = _Costs(graph, rows)
     lowest = _cheapest(costs, 0).peak
     return _cheapest(costs, lowest).runs
 
 
 def _cheapest(costs: _Costs, floor: int) -> _Cut:
-    """The cut with the lowest peak, peaks below `floor` being as good as it, and of those the one
-    with the fewest calls. A node that cannot be cut raises the floor by what it takes alone."""
+    """Returns the cut with the lowest peak, and among equals the one with the fewest calls. Peaks
+    below `floor` count as equal to it. A node that cannot be cut raises the floor to its own
+    cost."""
     rows, plain = costs.rows, costs.plain
     floor = max([floor, *(c for (_, c), r in zip(plain, rows, strict=True) if not r.cut)])
     best = [_Cut(0, 0)]  # from the last node on, from the one before it on, ...
@@ -78,11 +79,11 @@ def _before(run: Stream, cost: int, rest: _Cut) -> _Cut:
 
 @dataclass(frozen=True)
 class _Costs:
-    """What runs of a graph's nodes take; `rows` of every node."""
+    """Computes the bytes that runs of a graph's nodes take. rows: of every node."""
 
     graph: Graph
     rows: Sequence[Rows]
-    streams: dict[range, Stream] = field(default_factory=dict)  # by their nodes
+    streams: dict[range, Stream] = field(default_factory=dict)  # by nodes
     costs: dict[range, int] = field(default_factory=dict)
 
     def stream(self, nodes: range) -> Stream:
@@ -92,23 +93,23 @@ class _Costs:
 
     @cached_property
     def lives(self) -> tuple[Storage, ...]:
-        """What lies in the arena and when, in nodes: each is one call."""
+        """The storages of plain execution. Times are node numbers: each node is one call."""
         return lifetimes(self.graph, whole(self.graph), in_place=False)
 
     @cached_property
     def plain(self) -> list[tuple[Stream, int]]:
-        """Every node executed at once, and what that costs."""
+        """Each node executed in a single call, and the bytes that this takes."""
         runs = [Stream((call,), {}) for call in whole(self.graph).calls]
         return [(run, self.of(range(i, i + 1), run)) for i, run in enumerate(runs)]
 
     @cached_property
     def born(self) -> list[list[Storage]]:
-        """What begins at each node; what is there before the first one is left out."""
+        """The storages that begin at each node, without those live before the first node."""
         return self._by_node(lambda life: life.first)
 
     @cached_property
     def dying(self) -> list[list[Storage]]:
-        """What ends at each node; what is there behind the last one is left out."""
+        """The storages that end at each node, without those live after the last node."""
         return self._by_node(lambda life: life.last)
 
     def _by_node(self, when: Callable[[Storage], int]) -> list[list[Storage]]:
@@ -120,7 +121,7 @@ class _Costs:
 
     @cached_property
     def entering(self) -> list[int]:
-        """Bytes that are live both before and while each node runs."""
+        """The bytes that are live both before and during each node."""
         left = sum(v.nbytes for v in self.lives if v.first < 0 <= v.last)
         found = []
         for born, dying in zip(self.born, self.dying, strict=True):
@@ -129,7 +130,7 @@ class _Costs:
         return found
 
     def of(self, nodes: range, run: Stream) -> int:
-        """Bytes that live while a run executes."""
+        """Returns the bytes live while a run executes."""
         if nodes not in self.costs:
             total = self.entering[nodes.start]
             for life in (v for i in nodes for v in self.born[i]):
@@ -139,8 +140,8 @@ class _Costs:
         return self.costs[nodes]
 
     def least(self, start: int, run: Stream) -> int:
-        """What any longer run from the same start takes at least: its rings only grow, and outputs
-        share bytes with inputs alone."""
+        """Returns a lower bound for any longer run from the same start: its rings only grow, and
+        outputs share bytes only with inputs."""
         rings = sum(self._ring_bytes(t, ring) for t, ring in run.rings.items())
         return self.entering[start] + rings
 
@@ -148,7 +149,8 @@ class _Costs:
         return self.graph.tensors[tensor].nbytes // rows_of(self.graph, tensor) * ring
 
     def _shared(self, nodes: range, run: Stream) -> int:
-        """The most that one output of the run may share with one input that dies in it."""
+        """Returns the most bytes that one output of the run may share with one input that dies in
+        it."""
         inputs = [v for i in nodes for v in self.dying[i] if v.first < nodes.start]
         outputs = [v for i in nodes for v in self.born[i] if v.name not in run.rings]
         best = 0

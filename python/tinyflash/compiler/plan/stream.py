@@ -1,8 +1,8 @@
-"""Depth-first execution of a run of nodes, row by row, through rings of few rows.
+"""Runs some nodes depth first, row by row, through rings of a few rows.
 
 A chain of layers need not hold whole maps between its layers: as soon as a layer has the rows that
-its next row needs, it computes that row. Every row is computed once. What the nodes behind the run
-read stays whole; what only the run itself reads becomes a ring.
+its next row needs, it computes that row. Every row is computed once. Maps that later nodes read
+stay whole; maps that only the run itself reads become rings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NEVER = 1 << 30
 
 @dataclass(frozen=True)
 class Stream:
-    """The calls of a run of nodes, and how many rows of each ring they need."""
+    """The calls of a run of nodes, and the rows that each of its rings needs."""
 
     calls: tuple[Call, ...]
     rings: Mapping[str, int]
@@ -27,10 +27,10 @@ class Stream:
 
 @dataclass
 class _Stage:
-    """A node on its way: `done` rows are computed.
+    """A node in progress: `done` rows are computed.
 
-    makers: of the operands made within the run, with the rows of each that each row needs.
-    deepest: the number of its last reader, or its own.
+    makers: the stages that make its operands within the run, with the rows of the operand that each
+    row needs. deepest: the number of its last reader, or its own number.
     """
 
     node: int
@@ -47,13 +47,13 @@ class _Stage:
         return all(maker.done >= spans[self.done][1] for maker, spans in self.makers)
 
     def first_needed(self, tensor: str) -> int:
-        """The first row of `tensor` that this stage still needs."""
+        """Returns the first row of `tensor` that this stage still needs."""
         return self.rows.lowest[tensor][self.done] if self.done < self.rows.count else _NEVER
 
 
 def stream(graph: Graph, nodes: range, rows: Sequence[Rows]) -> Stream:
-    """Runs `nodes` of the graph depth first: of all stages that have what their next row needs, the
-    last one computes it. rows: of all nodes of the graph."""
+    """Runs `nodes` of the graph depth first: of all stages that are ready for their next row, the
+    last one computes it. rows: the rows of all nodes of the graph."""
     stages = _stages(graph, nodes, rows)
     outputs = [s.output for s in stages]  # rings in the order of the nodes
     rings = {t: 1 for t in outputs if not _is_read_later(graph, t, nodes)}
@@ -64,17 +64,18 @@ def stream(graph: Graph, nodes: range, rows: Sequence[Rows]) -> Stream:
         if stage.output in rings:
             rings[stage.output] = max(rings[stage.output], stage.done + 1 - _oldest(stage))
         stage.done += 1
-        stage = _deepest_ready(stages, stage.deepest)  # others have what they had
+        stage = _deepest_ready(stages, stage.deepest)  # the others are unchanged
     return Stream(_joined(graph, calls), rings)
 
 
 def _deepest_ready(stages: Sequence[_Stage], deepest: int) -> _Stage | None:
-    """The last stage that is ready; none behind number `deepest` is."""
+    """Returns the last stage that is ready. No stage after number `deepest` is."""
     return next((stages[i] for i in range(deepest, -1, -1) if stages[i].ready()), None)
 
 
 def _oldest(maker: _Stage) -> int:
-    """The oldest row of the maker's output that is still needed, at most the one being made."""
+    """Returns the oldest row of the maker's output that is still needed, at most the current
+    one."""
     needed = (reader.first_needed(maker.output) for reader in maker.readers)
     return min(min(needed, default=_NEVER), maker.done)
 
@@ -100,7 +101,7 @@ def _is_read_later(graph: Graph, tensor: str, nodes: range) -> bool:
 
 
 def _joined(graph: Graph, calls: list[Call]) -> tuple[Call, ...]:
-    """Rows that one node computes in a row become one call; a source hands out single ones."""
+    """Joins consecutive rows of one node into one call. A source delivers single rows."""
     result: list[Call] = []
     for call in calls:
         last = result[-1] if result else None

@@ -1,8 +1,8 @@
-"""A lower bound that looks at several times together.
+"""Proves a lower bound from several times together.
 
-What is best at one time may not go with what is best at the next: a map that lies at the bottom of
-the arena cannot move to its top. So the storages of a short window of time are placed by
-themselves, by a search that comes to its end; all storages need no less than they do.
+The best placements at two times may contradict each other: a map at the bottom of the arena cannot
+move to its top. So the storages of a short window of time are placed alone, by a search that
+finishes. All storages together need at least as much.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from tinyflash.compiler.plan.problem import Problem
 from tinyflash.compiler.plan.search import search
 from tinyflash.graph import ALIGNMENT
 
-WIDTHS = (2, 3, 5, 8)  # of a window, in times at which storages begin
-NODES = 400  # of each search: windows that take more are given up
+WIDTHS = (2, 3, 5, 8)  # length of a window, in times when storages begin
+NODES = 400  # of each search: windows that need more are given up
 
 
 def proven_bound(problem: Problem, offsets: Sequence[int]) -> int:
-    """The highest bound found that no placement can undercut. `offsets`: a placement, which shows
-    of most windows that they do not raise it."""
+    """Returns the highest lower bound found. offsets: a placement, which shows that most windows do
+    not raise the bound."""
     bound, height = problem.lower_bound.nbytes, problem.height(offsets)
     tops = np.array(offsets) + np.array(problem.sizes)
     starts = np.array([s.first for s in problem.storages])
@@ -41,7 +41,7 @@ def _windows(problem: Problem) -> Iterator[tuple[int, int]]:
 
 
 def _raised(window: Problem, bound: int, height: int) -> int:
-    """The least height from `bound` to `height` that the window does not rule out."""
+    """Returns the least height from `bound` to `height` that the window does not rule out."""
     aim = bound
     while bound < height:
         answer = search(window, aim, NODES)

@@ -1,4 +1,4 @@
-"""Facts that hold of every graph, checked after each pass by code that took no part in making it.
+"""Checks facts that hold for every graph after each pass. It shares no code with the passes.
 
 The rules of single operators are in shapes.py.
 """
@@ -18,11 +18,10 @@ from tinyflash.operators import OPERATORS
 
 
 def verify(graph: Graph, after: Graph | None = None) -> None:
-    """Raises InternalError, naming graph and node or tensor, unless the graph is sound.
+    """Raises InternalError, which names graph and node or tensor, if the graph is unsound.
 
-    after: the graph that this one was made from, which must have been verified itself. The nodes
-    and tensors that both share, which are frozen, are not looked at again, except for what depends
-    on all others.
+    after: the verified graph that this one was made from. The frozen nodes and tensors that both
+    share are not checked again, except for rules that depend on all others.
     """
     changed, known = _difference(graph, after)
     nodes = [n for n in graph.nodes if id(n) not in known or not _alike(graph, after, n, changed)]
@@ -51,8 +50,8 @@ def _require(condition: bool, text: str) -> None:
 
 
 def _difference(graph: Graph, after: Graph | None) -> tuple[set[str], Container[int]]:
-    """Names of tensors that are other ones than in `after`, or in one of both alone; and its nodes,
-    by `id`. Everything has changed without `after`."""
+    """Returns the names of tensors that differ from `after` or are in only one of the graphs, and
+    the nodes of `after` by `id`. Without `after`, everything has changed."""
     if after is None:
         return set(graph.tensors), ()
     names = graph.tensors.keys() | after.tensors.keys()
@@ -61,8 +60,8 @@ def _difference(graph: Graph, after: Graph | None) -> tuple[set[str], Container[
 
 
 def _alike(graph: Graph, after: Graph | None, node: Node, changed: set[str]) -> bool:
-    """Whether a node of `after` finds all that its rules look at as it was there: its tensors, and
-    those of the node that it is derived from."""
+    """Whether everything that a node's rules read is the same as in `after`: its tensors, and those
+    of the node that it is derived from."""
     assert after is not None
     origin = origin_of(graph, node)
     if origin is not origin_of(after, node):
@@ -111,7 +110,7 @@ def _check_quant(tensor: Tensor, quant: Quant, where: str) -> None:
 
 
 def _check_names(graph: Graph) -> None:
-    """What nodes are called, and the layers that they name."""
+    """Checks the names of nodes, and the layers that they name."""
     seen: set[tuple[str, str]] = set()
     for node in graph.nodes:
         if (node.op, node.name) in seen and node.op != "gradient_add":
@@ -138,13 +137,14 @@ def _check_roles(graph: Graph, node: Node) -> None:
 
 
 def _fits(role: str, listed: str) -> bool:
-    """Whether `role` is the one that an entry of OPERATORS lists."""
+    """Whether `role` matches an entry of OPERATORS."""
     bare = listed.strip("[]?")
     return role.rstrip("0123456789") == bare[:-1] if bare.endswith("*") else role == bare
 
 
 def _check_order(graph: Graph) -> None:
-    """Everything is defined before it is read, once; what is written in place is not read again."""
+    """Checks that every tensor is defined once, before it is read, and not read after an update in
+    place."""
     defined = {t.name for t in graph.constants()} | {graph.target}
     if not any(node.op == "source" for node in graph.nodes):
         defined.add(graph.input.tensor)

@@ -1,4 +1,4 @@
-"""One node with its tensors, as verify looks at it, and what holds of kinds and types."""
+"""One node with its tensors, as verify sees it, and the rules for kinds and types."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Operands:
-    """A node with its tensors by role, of inputs and outputs alike.
+    """A node with its tensors by role, inputs and outputs together.
 
-    `origin`: those of the forward node that it is derived from, if there is one.
+    `origin`: the operands of the forward node that it is derived from, if any.
     """
 
     node: Node
@@ -36,19 +36,19 @@ class Operands:
         return self.tensors[role].size
 
     def parts(self) -> list[Shape]:
-        """Shapes of the weights: the trained part, the frozen one, or both."""
+        """The shapes of the weights: the trained part, the frozen part, or both."""
         found = [self.shape(role) for role in ("w", "w_frozen") if role in self.tensors]
         self.require(bool(found), "no weights")
         return found
 
     def forward(self) -> Operands:
-        """An input gradient seen as its layer: dx in the place of x, dy in that of y."""
+        """An input gradient seen as its layer: dx in place of x, dy in place of y."""
         names = {"dx": "x", "dy": "y"}
         return replace(self, tensors={names.get(r, r): t for r, t in self.tensors.items()})
 
 
 def operands_of(graph: Graph, node: Node) -> Operands:
-    """The node with the tensors it names."""
+    """Returns the node with the tensors it names."""
     return Operands(node, _tensors(graph, node), _origin(graph, node))
 
 
@@ -62,7 +62,7 @@ def _origin(graph: Graph, node: Node) -> dict[str, Tensor]:
 
 
 def origin_of(graph: Graph, node: Node) -> Node | None:
-    """The forward node that a node is derived from, if there is one."""
+    """Returns the forward node that a node is derived from, if any."""
     op = node.op.removesuffix("_backward_input").removesuffix("_update")
     found = graph.find(node.layer, op)
     return None if found is node else found
@@ -75,7 +75,7 @@ _TABLES = {"lookup": "int8", "softmax": "int32", "softmax_loss": "uint16", "sigm
 
 
 def check_type(o: Operands, role: str, tensor: Tensor) -> None:
-    """Requires of one operand the kind and the type that its role has."""
+    """Checks that one operand has the kind and the type of its role."""
     op = o.node.op
     dtype = "int8"
     kinds: tuple[str, ...] = ("activation",)

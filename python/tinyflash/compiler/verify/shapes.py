@@ -1,4 +1,4 @@
-"""What verify demands of one node: for each operator its attributes, kinds, types and shapes."""
+"""Checks single nodes: for each operator its attributes, kinds, types and shapes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tinyflash.graph import (
 
 
 def check_node(graph: Graph, node: Node) -> None:
-    """Raises InternalError unless the node's operands fit its operator."""
+    """Raises InternalError if the node's operands do not fit its operator."""
     operands = operands_of(graph, node)
     attrs, rule = RULES[node.op]
     operands.same(type(node.attrs), attrs, "its attributes' type")
@@ -50,7 +50,7 @@ def _map(o: Operands, role: str) -> tuple[int, int, int]:
 
 
 def _slides(o: Operands, channels: int) -> None:
-    """Y is what the window makes of x, with `channels`."""
+    """Checks that y has the shape that the window makes from x, with `channels`."""
     assert isinstance(o.node.attrs, WindowAttrs)
     window = o.node.attrs.window
     top, left, bottom, right = window.padding
@@ -76,14 +76,15 @@ def _bias(o: Operands, out: int) -> None:
 
 
 def _sources(o: Operands, out: int | None = None) -> None:
-    """`out` is left out where the parts of the weights are of different output channels."""
+    """Checks the source channels. Omit `out` if the parts of the weights are different output
+    channels."""
     for role in ("w", "w_frozen"):
         if role in o.tensors:
             _source(o, role, o.shape(role)[-1] if out is None else out)
 
 
 def _source(o: Operands, role: str, out: int) -> None:
-    """Each of the output channels that are left is another one of the source."""
+    """Checks that the remaining output channels are different channels of the source."""
     taken = o.tensors[role].taken
     rows = taken.rows if taken is not None else ()
     o.require(len(set(rows)) in (0, out), f"{role} holds {out} channels of the source's {rows}")
@@ -160,7 +161,7 @@ def _same_size(a: str, b: str) -> Callable[[Operands], None]:
 
 
 def _is_row(row: Shape, whole: Shape) -> bool:
-    """Whether `row`, but for leading ones, is how `whole` ends."""
+    """Whether `row`, without leading ones, is the end of `whole`."""
     while row[:1] == (1,):
         row = row[1:]
     return whole[len(whole) - len(row) :] == row
@@ -211,7 +212,7 @@ def _transpose(o: Operands) -> None:
 
 
 def _backward(rule: Callable[[Operands], None]) -> Callable[[Operands], None]:
-    """An input gradient obeys the shapes of its layer."""
+    """Makes a rule that checks an input gradient against the shapes of its layer."""
     return lambda o: rule(o.forward())
 
 
@@ -236,7 +237,7 @@ def _keep(o: Operands) -> None:
     assert isinstance(o.node.attrs, AxisAttrs)
     kept = o.node.attrs.kept
     o.require(0 < kept == o.shape("y")[-1], f"keeps {kept} channels in shape {o.shape('y')}")
-    rows = o.size("y") // kept  # fully connected layers have their own: x may be a map
+    rows = o.size("y") // kept  # fully connected layers have their own rule: x may be a map
     channels, rest = divmod(o.size("x"), rows)
     o.require(not rest and kept <= channels, f"keeps {kept} of {channels} channels")
 
@@ -265,7 +266,7 @@ def _bias_update(o: Operands) -> None:
 
 
 def _remembers(o: Operands) -> None:
-    """What an update remembers fits what it trains, and its rule has what it needs."""
+    """Checks that the state of an update fits its weights, and that its rule has all it needs."""
     trained, descent = o.shape("b" if "b" in o.tensors else "w"), o.node.descent
     for role in ("velocity", "low"):
         if role in o.tensors:
@@ -278,7 +279,7 @@ def _remembers(o: Operands) -> None:
 
 
 def _nothing(_: Operands) -> None:
-    """Nothing more to ask."""
+    """Checks nothing."""
 
 
 RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
