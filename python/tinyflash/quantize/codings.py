@@ -71,6 +71,8 @@ class _Recoder:
     def __init__(self, graph: FloatGraph) -> None:
         self.ties = Ties()
         self.nodes: list[FloatNode] = []
+        self.shapes = {graph.source.name: graph.source.shape}
+        self.shapes.update((node.name, node.shape) for node in graph.nodes)
         for name, quant in graph.codings.items():
             self.ties.fix(name, quant)
 
@@ -112,8 +114,7 @@ class _Recoder:
         for i, name in enumerate(node.inputs):
             if self.ties.coding(name) not in (None, wanted):
                 inputs[i] = f"{node.name}_part{i}"
-                shape = next(n.shape for n in self.nodes if n.name == name)
-                self.nodes.append(FloatNode("identity", inputs[i], (name,), shape))
+                self.nodes.append(FloatNode("identity", inputs[i], (name,), self.shapes[name]))
             self.ties.tie(node.name, inputs[i])
         self.nodes.append(replace(node, inputs=tuple(inputs)))
 
