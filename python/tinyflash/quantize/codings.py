@@ -21,6 +21,8 @@ FIXED: Mapping[str, Quant] = {
     "tanh": Quant((1 / 128,), 0),
 }
 _SAME_UNIT = tuple(name for name, operator in OPERATORS.items() if operator.same_unit)
+# Of these, the ones with several operands.
+_JOINING = tuple(name for name in _SAME_UNIT if OPERATORS[name].inputs != "x")
 
 
 @dataclass
@@ -79,7 +81,7 @@ class _Recoder:
     def add(self, node: FloatNode) -> None:
         if node.op in FIXED:
             self._add_fixed(node)
-        elif node.op == "concatenate":
+        elif node.op in _JOINING:
             self._add_joined(node)
         elif node.op in _SAME_UNIT and not self.ties.agree(node.inputs[0], node.name):
             inside = self._add_inside(node)
