@@ -118,14 +118,22 @@ READING_BACKWARD(softmax_backward_input)
 READING_BACKWARD(mul_backward_a)
 READING_BACKWARD(mul_backward_b)
 
-TINY_OP(lookup_backward_input) {
-    (void)band;
-    const tiny_gradient dy = gradient(buffers + 2);
-    const tiny_gradient_out dx = following(&dy, buffers + 4);
-    tiny_lookup_backward_input(record, buffers[0], buffers[1], &dy, &dx);
-}
+/* The gradient of an operator that reads two maps besides dy. */
+#define READING_TWO_BACKWARD(name)                                \
+    TINY_OP(name) {                                               \
+        (void)band;                                               \
+        const tiny_gradient dy = gradient(buffers + 2);           \
+        const tiny_gradient_out dx = following(&dy, buffers + 4); \
+        tiny_##name(record, buffers[0], buffers[1], &dy, &dx);    \
+    }
+
+READING_TWO_BACKWARD(lookup_backward_input)
+READING_TWO_BACKWARD(minimum_backward_a)
+READING_TWO_BACKWARD(minimum_backward_b)
 
 TINY_OP(add_forward) { tiny_add_forward(record, buffers[0], buffers[1], buffers[2], band); }
+
+TINY_OP(minimum_forward) { tiny_minimum_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
 TINY_OP(mul_forward) { tiny_mul_forward(record, buffers[0], buffers[1], buffers[2], band); }
 

@@ -37,6 +37,7 @@
 #include "tinyflash/kernels/depthwise.h"
 #include "tinyflash/kernels/fully_connected.h"
 #include "tinyflash/kernels/loss.h"
+#include "tinyflash/kernels/minimum.h"
 #include "tinyflash/kernels/move.h"
 #include "tinyflash/kernels/mul.h"
 #include "tinyflash/kernels/pool.h"

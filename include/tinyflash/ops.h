@@ -52,6 +52,9 @@ TINY_OP(max_pool_backward_input);
 TINY_OP(lookup_backward_input);
 /* y, dy, s_dy, [mask], dx, s_dx */
 TINY_OP(softmax_backward_input);
+/* a, y, dy, s_dy, [mask], dx, s_dx */
+TINY_OP(minimum_backward_a);
+TINY_OP(minimum_backward_b);
 /* b, dy, s_dy, [mask], da, s_da */
 TINY_OP(mul_backward_a);
 /* a, dy, s_dy, [mask], db, s_db */
@@ -59,6 +62,7 @@ TINY_OP(mul_backward_b);
 
 /* a, b, y */
 TINY_OP(add_forward);
+TINY_OP(minimum_forward);
 TINY_OP(mul_forward);
 /* a, s_a, [b], [s_b], [mask], dx, s_dx */
 TINY_OP(gradient_add);

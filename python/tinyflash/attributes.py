@@ -118,7 +118,7 @@ class LookupAttrs:
 
 @dataclass(frozen=True)
 class PartAttrs:
-    """The input that the gradient belongs to: x0, x1, ... of concatenate; a, b of mul."""
+    """The input that the gradient belongs to: x0, x1, ... of concatenate; a, b of mul, minimum."""
 
     index: int
 

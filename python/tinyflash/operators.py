@@ -48,9 +48,9 @@ class Operator:
     # Clipped, and results can exceed int8, so its gradient always needs a mask (SPEC 4.4). A pool's
     # results cannot: it needs a mask only if its clip is narrower than int8.
     saturates: bool = False
-    # y has the scale and the zero point of x.
+    # y has the scale and the zero point of each operand.
     same_unit: bool = False
-    # The elements of y are elements of x, or padding: nothing is rounded.
+    # The elements of y are elements of its operands, or padding: nothing is rounded.
     moves: bool = False
     # Each channel of y depends only on the same channel of x, and is at its zero point if x is.
     # passes/channels.py also checks the attributes. It handles weighted operators and sums
@@ -66,8 +66,8 @@ class Operator:
     # May follow the last layer of a classifier. Passes skip it to find that layer.
     follows_logits: bool = False
 
-    # ---- Memory ---- y has the bytes of the operand in this role, with another shape: nothing is
-    # executed.
+    # ---- Memory ----
+    # y has the bytes of the operand in this role, with another shape: nothing is executed.
     view_of: str = ""
     # y may overwrite an operand in one of these roles, if that has the size of y and is not read
     # later: the kernel reads each element before it writes the same one (kernels.h).
@@ -198,6 +198,10 @@ OPERATORS: dict[str, Operator] = {
     # x: the other operand.
     "mul_backward_input": Operator("x dy mask?", "dx", "gradient", "mul"),
     # ---- What moves elements ----
+    # Of equals a is the smaller, so it gets their gradient.
+    "minimum": Operator("a b", "y", same_unit=True, moves=True, in_place=("a", "b"), banded=True),
+    # dx: of a or of b, which is the smaller one where a is not y.
+    "minimum_backward_input": Operator("a y dy mask?", "dx", "gradient", "minimum"),
     "pad": Operator("x", "y", same_unit=True, moves=True, per_channel=True, banded=True),
     "pad_backward_input": Operator("dy mask?", "dx", "gradient", "pad"),
     "reshape": Operator(

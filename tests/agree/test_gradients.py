@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from tests.support.functions import FUNCTIONS
 from tests.support.graphs import Layer, Net, same
-from tests.support.onenode import check_dx, check_updates, make_case
+from tests.support.onenode import Case, check_dx, check_updates, make_case
 from tests.support.shapes import DEAD, LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 
 from tinyflash.graph import Clip, Window
-from tinyflash.reference import backward, constants, training
+from tinyflash.reference import backward, constants, operators, training
 from tinyflash.reference.arith import scale
 
 # ---- Layers with weights -------------------------------------------------------------------------
@@ -189,6 +189,41 @@ def test_mul(name: str, role: str, source: str) -> None:
         check_dx(make_case(product(row, role), shape, made_by=SOURCES[source], role=role), tighter)
 
 
+def smaller(role: str) -> Callable[[Net, str], str]:
+    """The smaller of x, in its role, and a map made of the network's input in the unit of x."""
+
+    def build(net: Net, x: str) -> str:
+        other = net.coded_as(net.conv2d("x", net.tensors[x].shape[2], Window((1, 1))), x)
+        return net.minimum(x, other) if role == "a" else net.minimum(other, x)
+
+    return build
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("role", ["a", "b"])
+def test_minimum(role: str, source: str) -> None:
+    for tighter in (0, 3):
+        case = make_case(smaller(role), (7, 6, 5), made_by=SOURCES[source], role=role)
+        check_dx(case, tighter)
+
+
+@pytest.mark.parametrize("values", [1, 2, 3])
+@pytest.mark.parametrize("role", ["a", "b"])
+def test_minimum_with_ties(role: str, values: int) -> None:
+    """Where elements are equal, all of them even, the first operand takes the gradient."""
+    case = make_case(smaller(role), (7, 6, 5), role=role)
+    fill(case, values)
+    check_dx(case)
+
+
+def fill(case: Case, values: int) -> None:
+    """Both operands anew, of so many different numbers, and what the node makes of them."""
+    rng = np.random.default_rng(values)
+    for tensor in case.node.inputs.values():
+        case.machine.values[tensor] = rng.integers(-5, values - 5, (7, 6, 5))
+    operators.OPERATORS[case.node.op](case.machine.environment, case.node)
+
+
 @pytest.mark.parametrize("beta", [1.0, 0.4, 3.0])
 @pytest.mark.parametrize("shape", [(4, 5, 2), (3, 2, 10), (2, 2, 40)])
 def test_softmax(shape: tuple[int, int, int], beta: float) -> None:
@@ -268,6 +303,21 @@ def test_a_forgotten_row_of_a_product_is_noticed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         backward, "mul_b", lambda a, dy, size, *args: exact(a[:-1], dy[:-1], size, *args)
     )
+    with pytest.raises(AssertionError):
+        check_dx(case)
+
+
+@pytest.mark.parametrize("role", ["a", "b"])
+def test_another_operand_of_equals_is_noticed(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(smaller(role), (7, 6, 5), role=role)
+    fill(case, 3)
+    exact = backward.minimum
+
+    def last(a, y, index, *args):  # type: ignore[no-untyped-def]
+        b = case.machine.values[case.node.inputs["b"]]
+        return exact(b, y, 1 - index, *args)
+
+    monkeypatch.setattr(backward, "minimum", last)
     with pytest.raises(AssertionError):
         check_dx(case)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import networks
-from tests.support.random_graphs import random_graph
+from tests.support.random_graphs import NEWER, random_graph
 from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model
@@ -23,7 +23,7 @@ GROUPS = 12  # of networks; a test of pytest for each
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_c_and_numpy_agree(group: int) -> None:
-    for seed in range(group, NETWORKS, GROUPS):
+    for seed in (*range(group, NETWORKS, GROUPS), *range(NEWER + group, NEWER + 60, GROUPS)):
         graph, scheme = random_graph(seed)
         train_side_by_side(compile_model(graph, scheme, seed=seed), seed, STEPS)
 
@@ -50,7 +50,7 @@ def test_random_networks_have_what_they_should() -> None:
     operators: set[str] = set()
     saturated = skipped = 0
     roles: set[str] = set()
-    for seed in range(5 * GROUPS):
+    for seed in (*range(5 * GROUPS), NEWER + 3):
         graph, scheme = random_graph(seed)
         compiled = compile_model(graph, scheme, seed=seed)
         assert compiled.train is not None

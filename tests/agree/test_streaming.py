@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.support.chains import Chain, streamed_throughout
-from tests.support.random_graphs import random_graph
+from tests.support.random_graphs import NEWER, random_graph
 from tests.support.twin import train_side_by_side
 
 from tinyflash.compiler import compile_model
@@ -35,7 +35,8 @@ def streaming(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_streamed_networks_learn_what_the_reference_learns(group: int) -> None:
     rings = 0
-    for seed in range(1000 + group, 1000 + group + GROUPS * NETWORKS, GROUPS):
+    own = range(1000 + group, 1000 + group + GROUPS * NETWORKS, GROUPS)
+    for seed in (*own, *range(NEWER + group, NEWER + 32, GROUPS)):
         graph, scheme = random_graph(seed)
         compiled = compile_model(graph, scheme, seed=seed, row_source=bool(seed % 3))
         assert compiled.train is not None

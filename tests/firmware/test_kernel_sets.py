@@ -14,12 +14,14 @@ from tests.support.graphs import Net
 from tinyflash.boards import Board, load_board, read_board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import build_firmware
+from tinyflash.boards.footprint import footprint
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.sources import kernel_sets, kernels_of, library_sources
+from tinyflash.write.model import write_model
 
 MODULES = (
     "boards.description",
@@ -83,8 +85,8 @@ def test_a_board_gets_the_kernels_of_its_sets(tmp_path: Path) -> None:
         "tiny_op_fully_connected_forward",
     ]
     assert model.program.hash == plain.program.hash
-    assert model.used is not None and "add_forward_fake" in model.used.kernels
-    model.write(tmp_path / "model")
+    assert "add_forward_fake" in footprint(model.program, board).kernels
+    write_model(model, tmp_path / "model")
     text = (tmp_path / "model" / "model.c").read_text()
     assert text.count("TINY_OP(add_forward_fake);") == 1
     elf = build_firmware(tmp_path / "model", board, tmp_path / "out")
@@ -99,7 +101,7 @@ def test_another_board_gets_none_of_them(tmp_path: Path) -> None:
     board = load_board("qemu_mps2_an500")
     model = compiled(board)
     assert {row.kernel_set for row in model.program.infer} == {"ref"}
-    model.write(tmp_path)
+    write_model(model, tmp_path)
     assert "fake" not in (tmp_path / "model.c").read_text()
     elf = build_firmware(tmp_path, board, tmp_path)
     assert "tiny_op_add_forward_fake" not in functions(elf)

@@ -26,6 +26,7 @@ from tinyflash.runtime.device.link import Link, Port
 from tinyflash.runtime.device.protocol import Type
 from tinyflash.runtime.device.rows import Rows
 from tinyflash.runtime.host import HostSession
+from tinyflash.write.model import write_model
 
 SHAPE = (9, 120, 5)  # a row is longer than a frame
 RATE = 0.05
@@ -100,7 +101,7 @@ def test_rows_over_the_line_give_the_same_bytes(
 def test_and_on_boards(
     board: Board, by_rows: Compiled, expected: HostSession, tmp_path: Path
 ) -> None:
-    by_rows.write(tmp_path)
+    write_model(by_rows, tmp_path)
     elf = build_firmware(tmp_path, board, tmp_path)
     with Emulator(board, elf) as emulator, DeviceSession(emulator) as device:
         three_steps(device)

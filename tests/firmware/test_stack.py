@@ -19,6 +19,7 @@ from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import BoardError, LinkError
 from tinyflash.paths import source_root
 from tinyflash.runtime.device import DeviceSession
+from tinyflash.write.model import write_model
 
 MODEL = Path(__file__).parent / "model"
 SAMPLE = np.random.default_rng(6).integers(-128, 128, (3, 72)).astype(np.int8)
@@ -29,7 +30,7 @@ def test_no_stack_is_deeper_than_computed(
     learner: Compiled, name: str, guard: int, tmp_path: Path
 ) -> None:
     board = load_board(name)
-    learner.write(tmp_path)
+    write_model(learner, tmp_path)
     elf = build_firmware(tmp_path, board, tmp_path, guard=guard)
     with Emulator(board, elf) as emulator, DeviceSession(emulator) as device:
         if guard:

@@ -47,7 +47,7 @@ def _run(path: Path) -> None:
 
 
 def _seeds(_: Path) -> list[bytes]:
-    text = (source_root() / "README.md").read_text(encoding="utf-8")
+    text = (source_root() / "docs" / "manual.md").read_text(encoding="utf-8")
     named = '[[update]]\nlayers = ["conv2d_1"]\nweights = 0.5\nbias = true\n'
     texts = (text.split("```toml\n")[1].split("```")[0], named, "head = 2\n[[update]]\nlast = 1\n")
     return [t.encode() for t in texts]

@@ -77,7 +77,7 @@ def all_cases() -> Iterator[Case]:
         yield from family()
     for family in (_multipliers, _groups, _pools, _means, _moves, _parts):
         yield from family()
-    for family in (_tables, _functions, _softmaxes, _products, _sums, _in_place):
+    for family in (_tables, _functions, _softmaxes, _products, _minima, _sums, _in_place):
         yield from family()
     for family in (_losses, _target_losses, _advances, ties, _optimizers, _numbers):
         yield from family()
@@ -349,6 +349,20 @@ def _products() -> Iterator[Case]:
     yield from subject("square", lambda net, x: net.mul(x, x), SMALL).cases()
 
 
+def minimum_of_maps(net: Net, x: str) -> str:
+    """Of a map and one made of it; with few numbers, so that some elements are equal."""
+    return net.minimum(x, net.conv2d(x, net.tensors[x].shape[2], Window((1, 1))))
+
+
+def _minima() -> Iterator[Case]:
+    """Both gradients; equal elements are frequent in "extreme" data, and all are in "one map"."""
+    for size in CHANNELS:
+        yield from subject(f"minimum of {size} channels", minimum_of_maps, (3, 2, size)).cases()
+    for data in EXTREMES:
+        yield from subject("minimum", minimum_of_maps, SMALL).cases(data)
+    yield from subject("one map", lambda net, x: net.minimum(x, x), SMALL).cases()
+
+
 # ---- Sums, masks, loss, end of a step ------------------------------------------------------------
 
 
@@ -373,9 +387,9 @@ def _sums() -> Iterator[Case]:
 
 
 def _in_place() -> Iterator[Case]:
-    """Outputs in the memory of an input: add, mul, gradient_add and lookup may."""
-    outputs = {"add": "y", "mul": "y", "gradient_add": "dx"}
-    for build in (residual, product_of_maps):
+    """Outputs in the memory of an input: add, mul, minimum, gradient_add and lookup may."""
+    outputs = {"add": "y", "mul": "y", "minimum": "y", "gradient_add": "dx"}
+    for build in (residual, product_of_maps, minimum_of_maps):
         one = replace(subject("in place", build, SMALL), layer="")
         env = one.environment(Data())
         for node in one.graph.nodes:

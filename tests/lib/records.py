@@ -219,6 +219,11 @@ def mul(graph: Graph, node: Node) -> Fields:
     }
 
 
+def minimum(graph: Graph, node: Node) -> Fields:
+    y = graph.tensors[node.outputs["y"]]
+    return {"count": y.size, **_by_rows(graph, y.name, y.size, *_ABY)}
+
+
 def pad(graph: Graph, node: Node, x: str, y: str) -> Fields:
     assert isinstance(node.attrs, PadAttrs)
     top, left, front = node.attrs.before

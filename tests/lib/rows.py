@@ -32,7 +32,10 @@ BUFFERS = {
     "softmax_backward_input": "y dy s:dy mask dx s:dx",
     "mul_backward_a": "x dy s:dy mask dx s:dx",
     "mul_backward_b": "x dy s:dy mask dx s:dx",
+    "minimum_backward_a": "a y dy s:dy mask dx s:dx",
+    "minimum_backward_b": "a y dy s:dy mask dx s:dx",
     "add_forward": "a b y",
+    "minimum_forward": "a b y",
     "mul_forward": "a b y",
     "gradient_add": "a s:a b s:b mask dx s:dx",
     "lookup_forward": "x table y",
@@ -94,6 +97,10 @@ def _backward(graph: Graph, node: Node) -> Draft:
             assert isinstance(node.attrs, PartAttrs)
             kernel = "mul_backward_b" if node.attrs.index else "mul_backward_a"
             return Draft(kernel, "tiny_mul", records.mul(graph, forward))
+        case "minimum":
+            assert isinstance(node.attrs, PartAttrs)
+            kernel = "minimum_backward_b" if node.attrs.index else "minimum_backward_a"
+            return Draft(kernel, "tiny_minimum", records.minimum(graph, forward))
         case "concatenate":
             fields, start = records.part(graph, node, forward)
             return Draft("copy_backward_input", "tiny_copy", fields, start)
@@ -117,6 +124,8 @@ def _plain(graph: Graph, node: Node) -> Draft:
             return Draft("add_forward", "tiny_add", records.add(graph, node))
         case "mul":
             return Draft("mul_forward", "tiny_mul", records.mul(graph, node))
+        case "minimum":
+            return Draft("minimum_forward", "tiny_minimum", records.minimum(graph, node))
         case "gradient_add":
             fields = records.count(graph, node.inputs["a"])
             return Draft("gradient_add", "tiny_gradient_sum", fields)

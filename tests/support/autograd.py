@@ -111,6 +111,11 @@ def _mul(_node: Node, y_shape: Shape, a: Real, b: Real) -> Real:
     return (a.reshape(-1, b.numel()) * b.reshape(-1)).reshape(y_shape)
 
 
+def _minimum(_node: Node, _y_shape: Shape, a: Real, b: Real) -> Real:
+    """TensorFlow's gradient: of equals a takes all. torch.minimum gives half to each."""
+    return torch.where(a <= b, a, b)
+
+
 def _softmax(node: Node, _y_shape: Shape, x: Real) -> Real:
     assert isinstance(node.attrs, SoftmaxAttrs)
     return torch.softmax(node.attrs.beta * x, dim=-1)
@@ -127,6 +132,7 @@ FLOAT: dict[str, Callable[..., Real]] = {
     "reshape": lambda _node, y_shape, x: x.reshape(y_shape),
     "add": lambda _node, _y_shape, a, b: a + b,
     "mul": _mul,
+    "minimum": _minimum,
     "softmax": _softmax,
     "concatenate": _concatenate,
     "transpose": _transpose,

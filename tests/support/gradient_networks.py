@@ -74,6 +74,17 @@ def squeeze_excite(rng: np.random.Generator) -> Graph:
     return net.graph(net.fully_connected(net.mean(net.add(c, d), (0, 1)), 4))
 
 
+def smaller_of_branches(rng: np.random.Generator) -> Graph:
+    """The smaller of two branches, and of one of them and what was made of both."""
+    net = Net(rng)
+    a = net.conv2d(net.input((6, 7, 3)), 6, same((6, 7), 3), Layer(zero=-40))
+    like_a = Layer(zero=-40, clip=Clip(-90, 127))
+    b = net.conv2d(a, 6, same((6, 7), 3), like_a)
+    c = net.minimum(a, b)
+    d = net.minimum(net.conv2d(c, 6, same((6, 7), 1), like_a), b)
+    return net.graph(net.fully_connected(net.mean(d, (0, 1)), 4))
+
+
 def one_dimension(rng: np.random.Generator) -> Graph:
     """Sequences [length][channels]: maps of height 1 and back, as Keras' Conv1D is exported."""
     net = Net(rng)
@@ -128,6 +139,6 @@ def ends_in_logistic(rng: np.random.Generator) -> Graph:
 
 SUMS = [residual, branches_of_one_tensor, joined_branches]
 NETWORKS = [
-    *(*SUMS, stand_alone_functions, squeeze_excite),
+    *(*SUMS, stand_alone_functions, squeeze_excite, smaller_of_branches),
     *(one_dimension, groups_and_multipliers, attention),
 ]

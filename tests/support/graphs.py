@@ -29,7 +29,7 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
-from tinyflash.quantize.tables import Coding
+from tinyflash.quantize.tables import Coding, requantize
 
 DEVIATION = 73.6  # standard deviation of a weight, uniform in [-127, 127]
 WHOLE = Clip()
@@ -143,6 +143,12 @@ class Net:
         y = self._activation(self._name("mul"), self.tensors[a].shape, zero, span / SPAN, span)
         return self._node("mul", {"a": a, "b": b}, y, ClipAttrs(clip))
 
+    def minimum(self, a: str, b: str) -> str:
+        """The smaller of two maps, b first coded as a is."""
+        b = self.coded_as(b, a)
+        y = self._like("minimum", a, self.tensors[a].shape)
+        return self._node("minimum", {"a": a, "b": b}, y, NoAttrs())
+
     def pool(self, op: str, x: str, window: Window, clip: Clip = WHOLE) -> str:
         shape = (*slid(self.tensors[x].shape, window), self.tensors[x].shape[-1])
         return self._node(op, {"x": x}, self._like(op, x, shape), WindowAttrs(window, clip))
@@ -186,6 +192,19 @@ class Net:
         y = self._like("lookup", x, self.tensors[x].shape)
         self._constant(f"{y}_table", table, Quant((1.0,)))
         return self._node("lookup", {"x": x, "table": f"{y}_table"}, y, attrs)
+
+    def coded_as(self, x: str, other: str) -> str:
+        """X with the scale and zero point of another map."""
+        found, wanted = self.tensors[x].quant, self.tensors[other].quant
+        assert found is not None and wanted is not None
+        if found == wanted:
+            return x
+        codings = (Coding(q.scale[0], q.zero) for q in (found, wanted))
+        y = self._add(
+            replace(self.tensors[x], name=self._name("quantize"), quant=wanted), self.spans[x]
+        )
+        self._constant(f"{y}_table", requantize(*codings), Quant((1.0,)))
+        return self._node("lookup", {"x": x, "table": f"{y}_table"}, y, attrs_of("quantize"))
 
     def constant(self, data: np.ndarray, quant: Quant, span: float) -> str:
         """A constant in the place of an activation."""

@@ -209,6 +209,15 @@ class File(FileNetwork):
         kind = f"{code.capitalize()}Options"
         return self.operator(code, [a, b], y, kind, FusedActivationFunction=activation)
 
+    def minimum(self, a: int, b: int) -> int:
+        """Of two maps that are coded alike."""
+        return self.operator("MINIMUM", [a, b], self.like(a), "MaximumMinimumOptions")
+
+    def recoded(self, x: int, like: int) -> int:
+        """X with the scale and zero point of another map."""
+        found = self.tensors[like]
+        return self.map("QUANTIZE", x, (found.scale or [0.0])[0], (found.zero or [0])[0])
+
     def mean(self, x: int, axes: list[int], scale: float, zero: int, keep: bool = False) -> int:
         reduced = {axis % len(self.shape(x)) for axis in axes}
         sides = enumerate(self.shape(x))

@@ -145,6 +145,16 @@ def products() -> bytes:
     return file.finish(file.binary("MUL", constant, y, 0.0007, 5))
 
 
+def minima() -> bytes:
+    """Of two branches, of a map and what it is pooled to, and of a map and itself."""
+    file = File(24)
+    x = file.input(MAP, 0.05, 4)
+    a, b = file.conv(x, (3, 3), out=6), file.conv(x, (1, 1), out=6, zero=-9)
+    y = file.minimum(a, file.recoded(b, a))
+    y = file.minimum(file.pool("MAX_POOL_2D", y, (2, 2), padding=SAME), y)
+    return file.finish(file.minimum(y, y))
+
+
 def activations() -> bytes:
     """Every function that becomes a table."""
     file = File(10)
@@ -311,6 +321,7 @@ NETWORKS: dict[str, Network] = {
         residual,
         scalars,
         products,
+        minima,
         activations,
         means,
         mean_of_channels,

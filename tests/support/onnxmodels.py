@@ -119,6 +119,15 @@ def perceptron() -> bytes:
     return f.finish(f.node("Softmax", f.gemm(x, 4, 12)))
 
 
+def smallest() -> bytes:
+    """Min of two maps, one of a fixed scale, of the input, and of a number in either place."""
+    f = OnnxFile((1, 4, 6, 6), 11)
+    a, b = f.conv("x", 4, 4, 1, 1), f.conv("x", 4, 4, 3, 3, pads=[1, 1, 1, 1])
+    x = f.node("Min", f.node("Min", a, b), f.node("Sigmoid", b))
+    x = f.conv(f.node("Min", "x", x), 3, 4, 2, 2)
+    return f.finish(f.node("Min", f.constant(2.0), f.node("Min", x, f.constant([1.5]))))
+
+
 NETWORKS: dict[str, Callable[[], bytes]] = {
     function.__name__: function
     for function in (
@@ -132,5 +141,6 @@ NETWORKS: dict[str, Callable[[], bytes]] = {
         scaled_input,
         channels_last_outside,
         perceptron,
+        smallest,
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from tinyflash.scheme.loss import LOSSES, Loss
 from tinyflash.scheme.optimizer import Optimizer, Rates
 
 RATIOS = (0.0, 0.2, 0.5, 1.0)
+NEWER = 10_000  # networks from this seed on also have operators added later
 LARGEST_JOINED = 3000  # elements: repeated joining would grow without end
 
 
@@ -24,6 +26,7 @@ class RandomNet:
     """Adds random operators to a net; `maps` are the tensors made so far, the last is current."""
 
     rng: np.random.Generator
+    newer: bool = False
     net: Net = field(init=False)
     maps: list[str] = field(default_factory=list)
 
@@ -69,10 +72,11 @@ class RandomNet:
     def grow(self) -> None:
         """One more operator, of those that a gradient passes."""
         layers = (self._conv2d, self._conv2d, self._grouped, self._depthwise)
-        others = (
+        others: tuple[Callable[[], None], ...] = (
             *(self._add, self._pool, self._pad, self._function, self._join, self._transpose),
             *(self._mul, self._excite, self._softmax),
         )
+        others += (self._minimum,) * self.newer
         choices = layers if self.pick(0, 2) else others
         choices[self.pick(0, len(choices))]()
 
@@ -101,6 +105,12 @@ class RandomNet:
         rivals = [m for m in self.maps if self.net.tensors[m].shape == self.shape]
         other = rivals[self.pick(0, len(rivals))]
         self.maps.append(self.net.mul(other, self.x, clip=self.layer().clip))
+
+    def _minimum(self) -> None:
+        """The smaller of this map and any earlier one of its shape, be it itself; in any order."""
+        rivals = [m for m in self.maps if self.net.tensors[m].shape == self.shape]
+        operands = [rivals[self.pick(0, len(rivals))], self.x]
+        self.maps.append(self.net.minimum(*(operands if self.pick(0, 2) else operands[::-1])))
 
     def _excite(self) -> None:
         """A product with one number per channel, made of all positions."""
@@ -183,7 +193,7 @@ def _ratio(rng: np.random.Generator, node: Node) -> float:
 def random_graph(seed: int) -> tuple[Graph, Scheme]:
     """A network of 3 to 10 operators, which of its layers are trained by how much, and how."""
     rng = np.random.default_rng(seed)
-    builder = RandomNet(rng)
+    builder = RandomNet(rng, newer=seed >= NEWER)
     if builder.pick(0, 3) == 0:
         builder.grow()
         builder.grow_forward_only()

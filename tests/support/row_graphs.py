@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tests.support.graphs import Layer, Net, slid
+from tests.support.random_graphs import NEWER
 
 from tinyflash.graph import Clip, Graph, Window
 from tinyflash.layers import groups_of
@@ -18,6 +20,7 @@ class RowNet:
     """Adds operators to a net; `x` is the current map."""
 
     rng: np.random.Generator
+    newer: bool = False
     net: Net = field(init=False)
     x: str = field(init=False)
 
@@ -52,10 +55,11 @@ class RowNet:
 
     def grow(self) -> None:
         """One more operator, or a branch that comes back."""
-        choices = (
+        choices: tuple[Callable[[], None], ...] = (
             *(self._conv2d, self._grouped, self._depthwise, self._pointwise, self._residual),
             *(self._pool, self._pad, self._function, self._join, self._product, self._softmax),
         )
+        choices += (self._minimum,) * self.newer
         choices[self.pick(0, len(choices))]()
 
     def _conv2d(self) -> None:
@@ -89,6 +93,9 @@ class RowNet:
     def _product(self) -> None:
         self.x = self.net.mul(self.x, self._branch())
 
+    def _minimum(self) -> None:
+        self.x = self.net.minimum(self.x, self._branch())
+
     def _join(self) -> None:
         self.x = self.net.concatenate([self._branch(), self.x], axis=2)
 
@@ -112,7 +119,7 @@ class RowNet:
 def row_graph(seed: int) -> tuple[Graph, Scheme]:
     """A network of 3 to 8 steps that ends in a few classes, and what of it is trained."""
     rng = np.random.default_rng(seed)
-    net = RowNet(rng)
+    net = RowNet(rng, newer=seed >= NEWER)
     for _ in range(net.pick(3, 9)):
         net.grow()
     pooled = net.net.mean(net.x, (0, 1))

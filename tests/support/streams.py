@@ -21,7 +21,10 @@ from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, WindowAttrs
 from tinyflash.program import Program
 
 WINDOWED = ("conv2d", "depthwise", "average_pool", "max_pool")
-ROW_BY_ROW = ("add", "mul", "lookup", "softmax", "keep", "mask", "fully_connected", "concatenate")
+ROW_BY_ROW = (
+    *("add", "mul", "minimum", "lookup", "softmax", "keep", "mask"),
+    *("fully_connected", "concatenate"),
+)
 VIEWS = ("reshape", "reshape_backward_input")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from tinyflash.compiler.passes.differentiate import is_masked
-from tinyflash.graph import Graph, Node
+from tinyflash.graph import Graph, Node, Tensor
 from tinyflash.layers import weight_of
 from tinyflash.operators import OPERATORS
 
@@ -41,25 +41,25 @@ def totals(costs: tuple[LayerCost, ...]) -> dict[str, int]:
 
 def _layer_cost(graph: Graph, node: Node) -> LayerCost:
     y = graph.tensors[next(iter(node.outputs.values()))]
-    weighted = node.operator.weighted
-    weights = sum(_size(graph, node, role) for role in ("w", "w_frozen"))
-    biases = _size(graph, node, "b") if weighted else 0
+    weights = [graph.tensors[name] for name in weight_of(node)]
+    biases = _read(graph, node, "b")
     return LayerCost(
         name=node.name,
         op=node.op,
         shape=y.shape,
         macs=multiply_adds(graph, node),
-        params=weights + biases,
-        weight_bytes=weights,
-        bias_bytes=4 * biases,
-        saved_bytes=_size(graph, node, "x") if weighted else 0,
+        params=sum(t.size for t in (*weights, *biases)),
+        weight_bytes=sum(t.nbytes for t in weights),
+        bias_bytes=sum(t.nbytes for t in biases),
+        saved_bytes=sum(t.nbytes for t in _read(graph, node, "x")),
         mask_bytes=-(-y.size // 8) if is_masked(node) else 0,
     )
 
 
-def _size(graph: Graph, node: Node, role: str) -> int:
-    """Elements of an input, 0 if it is absent."""
-    return graph.tensors[node.inputs[role]].size if role in node.inputs else 0
+def _read(graph: Graph, node: Node, role: str) -> list[Tensor]:
+    """What a layer with weights reads in a role, if it does; nothing of all other operators."""
+    reads = node.operator.weighted and role in node.inputs
+    return [graph.tensors[node.inputs[role]]] if reads else []
 
 
 def multiply_adds(graph: Graph, node: Node) -> int:

@@ -21,6 +21,8 @@ FIXED: Mapping[str, Quant] = {
     "tanh": Quant((1 / 128,), 0),
 }
 _SAME_UNIT = tuple(name for name, operator in OPERATORS.items() if operator.same_unit)
+# Of these, the ones with several operands.
+_JOINING = tuple(name for name in _SAME_UNIT if OPERATORS[name].inputs != "x")
 
 
 @dataclass
@@ -71,13 +73,15 @@ class _Recoder:
     def __init__(self, graph: FloatGraph) -> None:
         self.ties = Ties()
         self.nodes: list[FloatNode] = []
+        self.shapes = {graph.source.name: graph.source.shape}
+        self.shapes.update((node.name, node.shape) for node in graph.nodes)
         for name, quant in graph.codings.items():
             self.ties.fix(name, quant)
 
     def add(self, node: FloatNode) -> None:
         if node.op in FIXED:
             self._add_fixed(node)
-        elif node.op == "concatenate":
+        elif node.op in _JOINING:
             self._add_joined(node)
         elif node.op in _SAME_UNIT and not self.ties.agree(node.inputs[0], node.name):
             inside = self._add_inside(node)
@@ -112,8 +116,7 @@ class _Recoder:
         for i, name in enumerate(node.inputs):
             if self.ties.coding(name) not in (None, wanted):
                 inputs[i] = f"{node.name}_part{i}"
-                shape = next(n.shape for n in self.nodes if n.name == name)
-                self.nodes.append(FloatNode("identity", inputs[i], (name,), shape))
+                self.nodes.append(FloatNode("identity", inputs[i], (name,), self.shapes[name]))
             self.ties.tie(node.name, inputs[i])
         self.nodes.append(replace(node, inputs=tuple(inputs)))
 

@@ -72,6 +72,11 @@ def average_pool(x: Ints, sliding: Sliding, clip: Clip) -> Ints:
     return ints(np.clip(truncated, clip.low, clip.high))
 
 
+def minimum(a: Ints, b: Ints) -> Ints:
+    """SPEC 3.7."""
+    return np.minimum(a, b)
+
+
 def max_pool(x: Ints, sliding: Sliding, clip: Clip) -> Ints:
     """SPEC 3.2."""
     padded = sliding.pad(x, value=-128)

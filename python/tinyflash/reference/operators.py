@@ -41,6 +41,10 @@ def _mul(env: Environment, node: Node) -> None:
     env.put(node, "y", forward.mul(env.get(node, "a"), env.get(node, "b"), k, clip_of(node)))
 
 
+def _minimum(env: Environment, node: Node) -> None:
+    env.put(node, "y", forward.minimum(env.get(node, "a"), env.get(node, "b")))
+
+
 def _pool(env: Environment, node: Node) -> None:
     rule = forward.average_pool if node.op == "average_pool" else forward.max_pool
     y = rule(env.get_map(node, "x"), env.sliding(node), clip_of(node))
@@ -96,6 +100,7 @@ FORWARD: dict[str, Operator] = {
     "mean": _mean,
     "add": _add,
     "mul": _mul,
+    "minimum": _minimum,
     "pad": _pad,
     "reshape": _reshape,
     "concatenate": _concatenate,

@@ -18,7 +18,7 @@ from tinyflash.compiler import Prepared, compile_uncalibrated
 from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Node
-from tinyflash.layers import groups_of, last_layer, out_channels, weight_of
+from tinyflash.layers import groups_of, last_layer, weight_of
 from tinyflash.scheme import Rule, Scheme, resolve
 
 FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0)
@@ -50,22 +50,23 @@ class _Ladder:
         whole = tuple(n.name for n in chosen if groups_of(n) > 1) if fraction < 1 else ()
         if fraction and whole:  # grouped layers train all of their weights or none
             rules.append(Rule(layers=whole, weights=0.0))
-        return replace(scheme_of(self.base), rules=tuple(rules))
+        return replace(_scheme_of(self.base), rules=tuple(rules))
 
     def trained(self, last: int, fraction: float) -> int:
         """Returns the trained bytes of weights and biases."""
         updates = resolve(self.scheme(last, fraction), self.base.forward)
+        tensors = self.base.forward.tensors
         layers = {node.name: node for node in self.base.forward.nodes if node.operator.weighted}
         total = 0
         for name, update in updates.items():
             node = layers[name]
-            weights = sum(self.base.forward.tensors[w].size for w in weight_of(node))
+            weights = sum(tensors[w].nbytes for w in weight_of(node))
             total += weights * update.kept // update.channels
-            total += 4 * out_channels(self.base.forward, node) if update.bias else 0
+            total += tensors[node.inputs["b"]].nbytes if update.bias else 0
         return total
 
 
-def scheme_of(prepared: Prepared) -> Scheme:
+def _scheme_of(prepared: Prepared) -> Scheme:
     assert prepared.scheme is not None
     return prepared.scheme
 
@@ -83,7 +84,7 @@ def choose_scheme(
     base: a network with a scheme without rules. Raises SchemeError if even the classifier alone
     does not fit.
     """
-    if scheme_of(base).rules:
+    if _scheme_of(base).rules:
         raise SchemeError(
             "scheme: has [[update]] rules, but --budget chooses them; drop one of the two"
         )
@@ -113,7 +114,7 @@ def choose_scheme(
 
 
 def _ladder(base: Prepared) -> _Ladder:
-    forward, scheme = base.forward, scheme_of(base)
+    forward, scheme = base.forward, _scheme_of(base)
     full = differentiate(forward, scheme.headroom, scheme.loss)
     reached = {node.layer for node in full.nodes if node.operator.updates}
     body = [n for n in forward.nodes if n.operator.weighted and n is not last_layer(forward)]

@@ -146,6 +146,10 @@ def _combine(to: Exporter, node: Node) -> None:
     to.put(node.op.upper(), node, options=options)
 
 
+def _minimum(to: Exporter, node: Node) -> None:
+    to.put("MINIMUM", node)
+
+
 def _pad(to: Exporter, node: Node) -> None:
     assert isinstance(node.attrs, PadAttrs)
     amounts = list(zip(node.attrs.before, node.attrs.after, strict=True))
@@ -204,6 +208,7 @@ RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "mean": _mean,
     "add": _combine,
     "mul": _combine,
+    "minimum": _minimum,
     "pad": _pad,
     "reshape": _reshape,
     "transpose": _transpose,

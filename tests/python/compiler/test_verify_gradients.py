@@ -13,7 +13,7 @@ from tests.support.graphs import Net
 from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.compiler.verify import verify
 from tinyflash.errors import InternalError
-from tinyflash.graph import Graph, NoAttrs, PartAttrs, TransposeAttrs, Window
+from tinyflash.graph import Graph, NoAttrs, PartAttrs, Quant, TransposeAttrs, Window
 from tinyflash.scheme.loss import Loss
 
 
@@ -23,6 +23,7 @@ def training() -> Graph:
     a = net.conv2d(net.input((5, 4, 2)), 3, Window((1, 1)))
     b = net.pool("max_pool", net.function(a, "relu"), Window((2, 2)))
     c = net.concatenate([b, net.conv2d(a, 2, Window((2, 2)))], 2)
+    c = net.minimum(c, net.conv2d(c, 5, Window((1, 1))))
     d = net.transpose(net.mul(c, net.mean(c, (0, 1))), (2, 0, 1))
     e = net.softmax(net.depthwise(d, Window((2, 2)), multiplier=2))
     graph = net.graph(net.fully_connected(net.mean(e, (0, 1)), 2))
@@ -91,10 +92,22 @@ BROKEN: dict[str, tuple[Callable[[Graph], Graph], str]] = {
     "softmax's beta": (attrs("softmax", NoAttrs()), "attributes' type"),
     "other operand": (attrs("mul", PartAttrs(1)), "dx's shape"),
     "no such operand": (attrs("mul", PartAttrs(2)), "operand 2 of two"),
+    "minimum's y": (operand("minimum", "y", shape=(4, 4, 5)), "the shape of"),
+    "minimum of one": (attrs("minimum", PartAttrs(2)), "operand 2 of two"),
     "target's shape": (target(shape=(3,)), "the shape of target"),
     "target's type": (target(dtype="uint8"), "the type of target"),
     "no target": (lambda graph: replace(graph, target="nowhere"), "before it is made|no target"),
 }
+
+
+@pytest.mark.parametrize("role", ["a", "b", "y"])
+def test_a_minimum_has_one_unit(role: str, training: Graph) -> None:
+    node = next(n for n in training.nodes if n.op == "minimum")
+    name = {**node.inputs, **node.outputs}[role]
+    changed = replace(training.tensors[name], quant=Quant((0.5,), 3))
+    broken = replace(training, tensors={**training.tensors, name: changed})
+    with pytest.raises(InternalError, match="the unit of"):
+        verify(broken)
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -174,6 +174,19 @@ def test_joined_tensors_are_coded_alike_and_fixed_ones_anew() -> None:
     assert quants[anew.outputs["y"]] == quants["dw"]
 
 
+def test_an_input_of_known_coding_is_coded_anew_where_it_is_joined() -> None:
+    network, source = float_network(6), Quant((1 / 32,), 3)
+    name, shape = network.source.name, network.source.shape
+    rest = FloatNode("hard_swish", "rest", (name,), shape)
+    both = FloatNode("concatenate", "both", (name, "rest"), (*shape[:3], 6), AxisAttrs(3))
+    network = replace(network, nodes=(rest, both), output="both")
+    graph = quantize(network, float_samples(6, 20), Settings(source=source))
+    verify(graph)
+    quants = {tensor.name: tensor.quant for tensor in graph.tensors.values()}
+    assert graph.input.quant == quants[name] == source
+    assert quants["both"] == quants["rest"] == quants["both_part0"] != source
+
+
 def test_it_needs_samples() -> None:
     with pytest.raises(DataError, match="no samples to calibrate with"):
         quantize(float_network(0), np.zeros((0, *SHAPE), np.float32))

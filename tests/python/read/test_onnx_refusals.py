@@ -160,6 +160,13 @@ def layers() -> dict[str, tuple[bytes, str]]:
         f = OnnxFile((1, 4, 6, 6))
         found[what] = (f.finish(build(f)), text)
 
+    case("three inputs", "supported with two inputs", lambda f: f.node("Min", "x", "x", "x"))
+    case("one input", "supported with two inputs", lambda f: f.node("Min", "x"))
+    case(
+        "shapes",
+        r"joins shapes \[1, 4, 6, 6\] and \[1, 4, 1, 1\], which must be equal",
+        lambda f: f.node("Min", "x", f.node("GlobalAveragePool", "x")),
+    )
     case("attention", "must be a constant", lambda f: f.node("MatMul", "x", "x"))
     case(
         "reflection",

@@ -153,6 +153,12 @@ def _softmax(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
     return (node.attrs.beta * inputs["x"]).softmax(dim=-1)
 
 
+def _minimum(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    """Not torch.minimum, which gives half of the gradient to each of two equals."""
+    a, b = inputs["a"], inputs["b"]
+    return a.where(a <= b, b)
+
+
 def _mul(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
     """B has the shape of a, or is one row of it, for all rows."""
     a, b = inputs["a"], inputs["b"]
@@ -220,6 +226,7 @@ RULES: dict[str, Rule] = {
     "mean": _mean,
     "add": lambda _node, _, inputs: inputs["a"] + inputs["b"],
     "mul": _mul,
+    "minimum": _minimum,
     "pad": _pad,
     "reshape": lambda _node, _, inputs: inputs["x"],
     "concatenate": _concatenate,

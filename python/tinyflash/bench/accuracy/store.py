@@ -21,19 +21,18 @@ from tinyflash.zoo.task import Task
 
 # What computes, besides the compiled library: files and folders of the package.
 _CODE = (
-    "bench/operators.py",
-    "bench/twin.py",
-    "bench/learners.py",
-    "bench/schemes.py",
-    "bench/methods.py",
-    "bench/cell.py",
-    "passes",
-    "plan",
-    "lower",
-    "host",
-    "training.py",
-    "calibrate.py",
-    "compiler.py",
+    "bench/accuracy/operators.py",
+    "bench/accuracy/twin.py",
+    "bench/accuracy/learners.py",
+    "bench/accuracy/schemes.py",
+    "bench/accuracy/methods.py",
+    "bench/accuracy/cell.py",
+    "compiler",
+    "layers.py",
+    "operators.py",
+    "runtime/host",
+    "scheme",
+    "training/loop.py",
 )
 
 
@@ -56,7 +55,7 @@ def _code() -> bytes:
     digest = hashlib.sha256()
     for name in _CODE:
         place = package / name
-        files = [place] if place.is_file() else sorted(place.iterdir())
+        files = [place] if place.is_file() else sorted(place.rglob("*"))
         for file in files:
             if file.suffix in (".py", ".so", ".pyd"):
                 digest.update(file.read_bytes())

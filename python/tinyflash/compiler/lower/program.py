@@ -215,6 +215,21 @@ def _mul_backward(c: Context) -> list[Row]:
     return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
 
 
+def _minimum(c: Context) -> list[Row]:
+    record = c.record("tiny_minimum", r.minimum_record(c.graph, c.node, c.rings))
+    return [c.row("minimum_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
+
+
+def _minimum_backward(c: Context) -> list[Row]:
+    """The gradient of a, or that of b."""
+    assert isinstance(c.node.attrs, PartAttrs)
+    forward = c.graph.node(c.node.layer, "minimum")
+    record = c.record("tiny_minimum", r.minimum_record(c.graph, forward), "backward_input")
+    before = (c.tensor("a"), c.tensor("y"), c.tensor("dy"), c.scale("dy"))
+    kernel = ("minimum_backward_a", "minimum_backward_b")[c.node.attrs.index]
+    return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
+
+
 def _gradient_add(c: Context) -> list[Row]:
     fields = r.count_record(c.graph, c.node.inputs["a"])
     record = c.record("tiny_gradient_sum", fields, "gradient")
@@ -276,6 +291,7 @@ RULES: dict[str, _Rule] = {
     "concatenate": _concatenate,
     "add": _add,
     "mul": _mul,
+    "minimum": _minimum,
     "lookup": _lookup,
     "softmax": _softmax,
     "mask": _mask,
@@ -294,6 +310,7 @@ RULES: dict[str, _Rule] = {
     "pad_backward_input": _unary_backward("tiny_pad", r.pad_record),
     "softmax_backward_input": _unary_backward("tiny_softmax", r.softmax_record, "y"),
     "mul_backward_input": _mul_backward,
+    "minimum_backward_input": _minimum_backward,
     "reshape_backward_input": _view,
     "gradient_add": _gradient_add,
     "conv2d_update": _update,

@@ -249,6 +249,16 @@ def _mul_rule(builder: _Builder, node: Node, dy: str) -> None:
         builder.give(node.inputs[role], dx, fresh=True)
 
 
+def _minimum_rule(builder: _Builder, node: Node, dy: str) -> None:
+    """Each element of dy goes to one operand. Which one, a and y say; nothing needs b again."""
+    inputs = {"a": node.inputs["a"], "y": node.outputs["y"], "dy": dy}
+    for index, role in enumerate("ab"):
+        dx = builder.gradient(node.inputs[role])
+        part = _derived(node, "backward_input", inputs, {"dx": dx})
+        builder.add(replace(part, name=f"{node.name}.{role}", attrs=PartAttrs(index)))
+        builder.give(node.inputs[role], dx, fresh=True)
+
+
 def _concatenate_rule(builder: _Builder, node: Node, dy: str) -> None:
     """Each input's gradient is its own part of dy."""
     for index in range(len(node.inputs)):
@@ -287,5 +297,6 @@ RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "reshape": _reshape_rule,
     "add": _add_rule,
     "mul": _mul_rule,
+    "minimum": _minimum_rule,
     "softmax": _softmax_rule,
 }

@@ -21,6 +21,7 @@ from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, WindowAttrs
 _MAY_OVERWRITE = {
     "add": {"a", "b"},
     "mul": {"a", "b"},
+    "minimum": {"a", "b"},
     "lookup": {"x"},
     "gradient_add": {"a", "b"},
 }
@@ -28,12 +29,12 @@ _VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
 _WINDOWS = ("conv2d", "depthwise", "average_pool", "max_pool")
 # Kernels that can compute some of their rows.
 _BANDED = (
-    *(*_WINDOWS, "source", "fully_connected", "add"),
+    *(*_WINDOWS, "source", "fully_connected", "add", "minimum"),
     *("mul", "softmax", "lookup", "mask", "keep", "concatenate", "pad"),
 )
 _ROW_BY_ROW = (
-    *("add", "mul", "softmax", "lookup", "mask"),
-    *("gradient_add", "lookup_backward_input"),
+    *("add", "mul", "minimum", "softmax", "lookup", "mask"),
+    *("gradient_add", "lookup_backward_input", "minimum_backward_input"),
 )
 _ALIGNMENT = 4
 Colours = npt.NDArray[np.int64]

@@ -173,6 +173,7 @@ RULES: dict[str, _Rule] = {
     "fully_connected": _dense,
     "add": _alike,
     "mul": _alike,
+    "minimum": _alike,
     "lookup": _alike,
     "softmax": _alike,
     "mask": _alike,
@@ -186,5 +187,6 @@ RULES: dict[str, _Rule] = {
     "fully_connected_backward_input": _dense,
     "pad_backward_input": _unpadded,
     "lookup_backward_input": _alike,
+    "minimum_backward_input": _alike,
     "gradient_add": _alike,
 }

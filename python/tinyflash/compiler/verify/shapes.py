@@ -136,7 +136,15 @@ def _fully_connected(o: Operands) -> None:
 
 
 def _pool(o: Operands) -> None:
+    """Each window covers an element: an average divides by their number."""
     _slides(o, _map(o, "x")[2])
+    assert isinstance(o.node.attrs, WindowAttrs)
+    window = o.node.attrs.window
+    (x_h, x_w, _), (y_h, y_w, _), (top, left, _, _) = _map(o, "x"), _map(o, "y"), window.padding
+    sides = zip((x_h, x_w), (y_h, y_w), window.kernel, window.stride, (top, left), strict=True)
+    for size, count, kernel, stride, before in sides:
+        covers = before < kernel and (count - 1) * stride - before < size
+        o.require(covers, "a window is wholly in the padding")
 
 
 def _mean(o: Operands) -> None:
@@ -180,6 +188,20 @@ def _mul_backward(o: Operands) -> None:
     role, other = ("a", "b") if o.node.attrs.index == 0 else ("b", "a")
     for found, expected in (("dx", role), ("x", other), ("dy", "y")):
         o.same(o.shape(found), o.origin[expected].shape, f"{found}'s shape")
+
+
+def _minimum(o: Operands) -> None:
+    _equal("y", "a", "b")(o)
+    for role in "ab":
+        o.same(o.tensors[role].quant, o.tensors["y"].quant, f"the unit of {role}")
+
+
+def _minimum_backward(o: Operands) -> None:
+    assert isinstance(o.node.attrs, PartAttrs)
+    o.require(o.node.attrs.index in (0, 1), f"operand {o.node.attrs.index} of two")
+    o.require("a" in o.origin, "has no minimum")
+    for role in ("a", "y", "dy", "dx"):
+        o.same(o.shape(role), o.origin["y"].shape, f"the shape of {role}")
 
 
 def _pad(o: Operands) -> None:
@@ -297,6 +319,7 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "transpose": (TransposeAttrs, _transpose),
     "lookup": (LookupAttrs, _equal("y", "x")),
     "mul": (ClipAttrs, _mul),
+    "minimum": (NoAttrs, _minimum),
     "softmax": (SoftmaxAttrs, _equal("y", "x")),
     "mask": (ClipAttrs, _mask),
     "keep": (AxisAttrs, _keep),
@@ -315,6 +338,7 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "lookup_backward_input": (LookupAttrs, _equal("dx", "x", "dy")),
     "softmax_backward_input": (SoftmaxAttrs, _equal("dx", "y", "dy")),
     "mul_backward_input": (PartAttrs, _mul_backward),
+    "minimum_backward_input": (PartAttrs, _minimum_backward),
     "reshape_backward_input": (NoAttrs, _same_size("dx", "dy")),
     "gradient_add": (NoAttrs, _equal("dx", "a", "b")),
     "conv2d_update": (WindowAttrs, _conv2d_update),

@@ -41,16 +41,12 @@ def maximum(layer: Layer) -> None:
     _bound(layer, (_number(layer, 1), math.inf))
 
 
-def minimum(layer: Layer) -> None:
-    _bound(layer, (-math.inf, _number(layer, 1)))
-
-
-def _bound(layer: Layer, bounds: Bounds) -> None:
+def _bound(layer: Layer, bounds: Bounds, position: int = 0) -> None:
     layer.require(
         bounds[0] < bounds[1] and bounds[0] <= 0 <= bounds[1],
         f"bounds {bounds[0]:.3g} and {bounds[1]:.3g}; a range with 0 in it is supported",
     )
-    layer.give(layer.each("identity", layer.view(0), bounds=bounds))
+    layer.give(layer.each("identity", layer.view(position), bounds=bounds))
 
 
 def _number(layer: Layer, position: int) -> float:
@@ -166,11 +162,26 @@ def _sum(layer: Layer, first: float, second: float) -> None:
     a, b = layer.view(0), layer.view(1)
     if second < 0:
         b = affine(layer, b, np.array([-1.0]), np.zeros(1))
+    _join(layer, "add", a, b)
+
+
+def _join(layer: Layer, op: str, a: View, b: View) -> None:
+    """What an operator makes of two maps of one shape, element by element."""
     layer.require(
         a.shape == b.shape, f"joins shapes {list(a.shape)} and {list(b.shape)}, which must be equal"
     )
     shape = layer.to.shapes[a.tensor]
-    layer.give(View(layer.emit("add", [a.tensor, layer.held_as(b, a, shape)], shape), a.axes))
+    layer.give(View(layer.emit(op, [a.tensor, layer.held_as(b, a, shape)], shape), a.axes))
+
+
+def minimum(layer: Layer) -> None:
+    """Of a map and a constant number, a bound, or of two maps."""
+    layer.require(layer.has(1) and not layer.has(2), "is supported with two inputs")
+    for position in (0, 1):
+        if layer.is_constant(1 - position):
+            _bound(layer, (-math.inf, _number(layer, 1 - position)), position)
+            return
+    _join(layer, "minimum", layer.view(0), layer.view(1))
 
 
 def multiply(layer: Layer) -> None:

@@ -62,8 +62,8 @@ _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
 # What reads maps channels first, and what may stand between it and the network's input.
 _READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
 _KEEPS_AXES = (
-    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Mul", "Pad",
-    "QuantizeLinear", "Sub",
+    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Min", "Mul",
+    "Pad", "QuantizeLinear", "Sub",
 )  # fmt: skip
 
 

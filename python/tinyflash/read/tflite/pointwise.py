@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, Number, SoftmaxAttrs, Tensor
+from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, NoAttrs, Number, SoftmaxAttrs, Tensor
 from tinyflash.quantize import tables
 from tinyflash.quantize.tables import Coding, Operand, Table
 from tinyflash.read.tflite.importing import Layer, Shape
@@ -127,6 +127,32 @@ def mul(layer: Layer) -> None:
     except ValueError as error:
         layer.fail(str(error))
     layer.emit("mul", {"a": a, "b": b}, ClipAttrs(fused_clip(layer)))
+
+
+def minimum(layer: Layer) -> None:
+    """The smaller of two maps of one shape, scale and zero point."""
+    layer.count(2)
+    operands = [layer.activation(position) for position in (0, 1)]
+    for position in (0, 1):
+        _require_alike(layer, position)
+    layer.emit("minimum", {"a": operands[0], "b": operands[1]}, NoAttrs())
+
+
+def _require_alike(layer: Layer, position: int) -> None:
+    """Refuses an input that has not the shape, scale and zero point of the output."""
+    x, y = layer.flat_input(position), layer.flat_output
+    shapes = layer.shape(x), layer.shape(y)
+    layer.require(
+        shapes[0] == shapes[1],
+        f"input {position} has shape {list(shapes[0])}, the output {list(shapes[1])}; both inputs "
+        "of the output's shape are supported",
+    )
+    units = layer.quant(x), layer.quant(y)
+    layer.require(
+        units[0] == units[1],
+        f"input {position} has scale {units[0].scale[0]:.6g} and zero point {units[0].zero}, the "
+        f"output {units[1].scale[0]:.6g} and {units[1].zero}; equal ones are supported",
+    )
 
 
 def _factor(layer: Layer, position: int, shape: Shape) -> Tensor:

@@ -29,6 +29,7 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "LOGISTIC": ("logistic", pointwise.lookup),
     "MAX_POOL_2D": ("max_pool", maps.max_pool),
     "MEAN": ("mean", maps.mean),
+    "MINIMUM": ("minimum", pointwise.minimum),
     "MUL": ("mul", pointwise.mul),
     "PAD": ("pad", maps.pad),
     "PADV2": ("pad", maps.pad),

@@ -18,7 +18,6 @@ from cffi import FFI
 HEADERS = ("tinyflash.h", "ops.h")
 INCLUDE = Path("include/tinyflash")
 _INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
-KERNEL_SETS = ("ref",)
 # Addresses of kernels, by name, for tables in memory.
 _OP = re.compile(r"^TINY_OP\((\w+)\);", re.MULTILINE)
 
@@ -51,8 +50,9 @@ def declarations(headers: list[str]) -> str:
 
 
 def sources() -> list[str]:
-    """The library's files, with the kernel sets that this computer runs."""
-    return [str(path) for path in _shared()["library_sources"](Path(), KERNEL_SETS)]
+    """The library's files, with the one kernel set that runs on every computer."""
+    shared = _shared()
+    return [str(path) for path in shared["library_sources"](Path(), [shared["REFERENCE"]])]
 
 
 def _shared() -> dict[str, Any]:
