@@ -47,9 +47,7 @@ class Tensor:
     kind: Kind
     quant: Quant | None = None
     data: Array | None = field(default=None, compare=False, repr=False)
-    source_id: int = (
-        -1
-    )  # index of the tensor in the source model; selects its random bits (SPEC 6.3)
+    source_id: int = -1  # index in the source model; selects the random bits (SPEC 6.3)
     taken: Taken | None = None  # None: the whole source tensor
 
     @cached_property

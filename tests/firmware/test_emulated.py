@@ -158,7 +158,7 @@ def test_a_plain_serial_port_sees_the_greeting(emulated: Emulated) -> None:
 
 def test_a_real_board_is_not_emulated(emulated: Emulated) -> None:
     board, elf = emulated
-    with pytest.raises(BoardError, match="is a real one"):
+    with pytest.raises(BoardError, match="is not emulated"):
         Emulator(replace(board, qemu=None), elf)
 
 

@@ -1,4 +1,4 @@
-"""The command line: `tinyflash COMMAND`, one module per command, imported when it is asked for."""
+"""The command line: `tinyflash COMMAND`, one module per command, imported on demand."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class OneLine(click.ClickException):
 
 
 class Commands(click.Group):
-    """Imports a command's module only when it is needed, and turns every error into one line."""
+    """Imports a command's module only when needed, and turns every error into one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -72,12 +72,12 @@ class Commands(click.Group):
                 raise
             name = type(error).__name__
             raise OneLine(
-                f"{name}: {error}; this is a defect of tinyflash, "
-                "set TINYFLASH_DEBUG=1 to see where"
+                f"{name}: {error}; this is a bug in tinyflash; "
+                "set TINYFLASH_DEBUG=1 to see the traceback"
             ) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tinyflash")
 def main() -> None:
-    """Microcontrollers that learn: int8 networks, trained on the device, in 128 KB of SRAM."""
+    """Train int8 networks on microcontrollers, in 128 KB of SRAM."""

@@ -1,4 +1,4 @@
-"""tinyflash compile: from a model to a C table."""
+"""tinyflash compile: compiles a model to a C table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tinyflash.sources import REFERENCE
 @options.rows
 @options.effort
 @options.seed
-@options.output_folder("Directory for table, header and report.")
+@options.output_folder("Folder for table, header and report.")
 def compile_(
     model: Path,
     scheme: Path | None,
@@ -36,10 +36,11 @@ def compile_(
     seed: int,
     output: Path,
 ) -> None:
-    """Compile MODEL to a C table: model.c, model.h, and a report: report.html, .json, .txt.
+    """Compile MODEL to C: model.c, model.h, and a report.
 
-    Without a scheme, the model infers and does not train. Without a board, its memory has no limit.
-    With a budget, the scheme is chosen and written to scheme.toml, for you to edit.
+    The report is report.html, .json and .txt. Without --scheme, the model infers but does not
+    train. Without --board, memory has no limit. --budget chooses a scheme and writes it to
+    scheme.toml, for you to edit.
     """
     target = load_board(board) if board else None
     given = load_scheme(scheme) if scheme else None

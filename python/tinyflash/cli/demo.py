@@ -1,4 +1,4 @@
-"""tinyflash demo: the main job, the whole way through."""
+"""tinyflash demo: the main job from start to end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from tinyflash.demo import Settings, run
 @click.command()
 @click.option("--board", default=Settings.board, show_default=True)
 @options.seed
-@options.output_folder("Where report and pictures go.", Settings.output)
+@options.output_folder("Folder for report and pictures.", Settings.output)
 def demo(board: str, seed: int, output: Path) -> None:
-    """A pretrained int8 network learns a new task on an emulated microcontroller.
+    """Teach a pretrained network a new task on an emulated board.
 
-    A person detector learns to tell faces from other pictures, from 100 labelled samples sent over
-    a serial line, in 128 KB of SRAM. The host then repeats the training and compares bit for bit.
+    An int8 person detector learns to tell faces from other pictures, with 100 labelled samples sent
+    over a serial line, in 128 KB of SRAM. The host then repeats the training and compares it bit
+    for bit.
     """
     run(Settings(board, seed, output))

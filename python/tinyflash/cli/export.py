@@ -1,4 +1,4 @@
-"""tinyflash export: a network, with what it learned, as a .tflite file."""
+"""tinyflash export: writes a trained network as a .tflite file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tinyflash.write.tflite import write_tflite
 @options.model
 @options.scheme
 @options.rows
-@click.option("--learned", type=options.PATH, help="The learned.npz of a training under SCHEME.")
+@click.option("--learned", type=options.PATH, help="The learned.npz of a run with this scheme.")
 @options.output_file("The .tflite file to write.")
 def export(
     model: Path, scheme: Path | None, rows: bool, learned: Path | None, output: Path
 ) -> None:
-    """Write MODEL, with what it learned, as an int8 .tflite file.
+    """Write MODEL, with its trained weights, as an int8 .tflite file.
 
-    TensorFlow Lite Micro computes the same outputs from it, bit for bit. MODEL, scheme and --rows
-    are those of the training. Without --learned the network is written as it starts.
+    TensorFlow Lite Micro computes bit-equal outputs from it. MODEL, --scheme and --rows must be the
+    same as in the training. Without --learned, writes the network before training.
     """
     graph = read(model)
     if scheme or learned:

@@ -1,4 +1,4 @@
-"""tinyflash build, flash: from a compiled model to a board that runs it."""
+"""tinyflash build, flash: builds firmware for a compiled model and runs it on a board."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _folder = click.argument("folder", type=options.PATH)
 
 
 def _seconds(_context: object, _parameter: object, value: float | None) -> float | None:
-    if value is not None and not value >= 0:  # so that NaN is refused as well
-        raise click.BadParameter(f"{value} is not a number from 0 up.")
+    if value is not None and not value >= 0:  # also refuses NaN
+        raise click.BadParameter(f"{value} is not a number >= 0.")
     return value
 
 
@@ -30,7 +30,7 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @options.board
 @options.guard
 def build(folder: Path, board: str | None, guard: int) -> None:
-    """Build the firmware of the model that was compiled to FOLDER: FOLDER/firmware.elf."""
+    """Build FOLDER/firmware.elf from the model compiled to FOLDER."""
     target = _board(folder, board)
     elf = build_firmware(folder, target, folder, guard=guard)
     size = firmware_size(elf)
@@ -50,18 +50,18 @@ def build(folder: Path, board: str | None, guard: int) -> None:
 @_folder
 @options.board
 @click.option(
-    "--exit-after", type=float, callback=_seconds, help="Seconds to run; without it, until Ctrl-C."
+    "--exit-after", type=float, callback=_seconds, help="Seconds to run. Default: until Ctrl-C."
 )
 def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
-    """Run FOLDER/firmware.elf on its board; an emulated one starts, and says where its port is."""
+    """Run FOLDER/firmware.elf on its emulated board. Prints the serial port."""
     elf = folder / "firmware.elf"
     target = _built_for(elf, board)
     if not target.emulated:
-        raise BoardError(f"board {target.name} is a real one; copy {elf} onto it")
+        raise BoardError(f"board {target.name} is not emulated; flash {elf} with your own tool")
     end = None if exit_after is None else time.monotonic() + exit_after
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # from a service manager
     with Emulator(target, elf) as emulator, suppress(KeyboardInterrupt):
-        click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C ends it)")
+        click.echo(f"{target.name} runs; its serial port is {emulator.url}; Ctrl-C stops it")
         while end is None or time.monotonic() < end:
             if (reason := emulator.why_dead()) is not None:
                 raise BoardError(reason)
@@ -69,17 +69,17 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
 
 
 def _board(folder: Path, name: str | None) -> Board:
-    """The board of this name, or the one that the model was compiled for."""
+    """Returns the board with this name, or the one that the model was compiled for."""
     return load_board(name or _compiled_for(folder))
 
 
 def _built_for(elf: Path, name: str | None) -> Board:
-    """The board that an image was built for; if one is named, it must be that one."""
+    """Returns the board that an image was built for. Raises BoardError if `name` is another one."""
     board = load_board(firmware_board(elf))
     if name is not None and load_board(name) != board:
         raise BoardError(
-            f"{elf} was built for board {board.name}, not for {name}; "
-            f"tinyflash build {elf.parent} --board {name} makes one for that"
+            f"{elf} was built for board {board.name}, not {name}; "
+            f"run: tinyflash build {elf.parent} --board {name}"
         )
     return board
 
@@ -91,5 +91,5 @@ def _compiled_for(folder: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         raise BuildError(f"{path} is missing or damaged; tinyflash compile -o {folder}") from None
     if not isinstance(name, str):
-        raise BoardError(f"{folder} was compiled for no board; name one with --board")
+        raise BoardError(f"{folder} was compiled without a board; name one with --board")
     return name

@@ -1,4 +1,4 @@
-"""tinyflash infer: a model on this computer, bit for bit as on a device."""
+"""tinyflash infer: runs a model on this computer, bit-equal to a device."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tinyflash.training.samples import load_inputs
 @click.command()
 @options.model
 @click.argument("samples", type=options.PATH, metavar="X.npy")
-@options.output_file("Where to write the outputs (.npy).")
+@options.output_file("The .npy file to write the outputs to.")
 def infer(model: Path, samples: Path, output: Path) -> None:
-    """Run MODEL over the samples of X.npy (first axis) on this computer.
+    """Run MODEL on this computer over the samples of X.npy.
 
-    Inputs are in the file's own input type. Outputs are raw: stored integers, or floats where the
-    file itself ends in float.
+    The first axis of X.npy is the sample. Inputs have the input type of MODEL. Outputs are raw:
+    stored integers, or floats if the output of MODEL is float.
     """
     graph = read(model)
     x = load_inputs(samples, graph.input)

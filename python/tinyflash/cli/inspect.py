@@ -1,4 +1,4 @@
-"""tinyflash inspect: a model's layers, and what each would cost to train."""
+"""tinyflash inspect: lists a model's layers and their training costs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tinyflash.show.console import output, table
 
 @click.command()
 @options.model
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def inspect(model: Path, as_json: bool) -> None:
-    """Layers of MODEL: shapes, multiply-adds, and what each would cost to train.
+    """List the layers of MODEL and the cost of training each.
 
-    Training a layer wholly needs its weights and biases in RAM and its input saved for the backward
-    pass; every layer behind an updated one needs a mask, one bit per output element.
+    To train all of a layer, its weights and biases must be in RAM, and its input is saved for the
+    backward pass. Every layer after a trained one needs a mask of one bit per output element.
     """
     graph = read(model)
     costs = layer_costs(graph)

@@ -14,24 +14,24 @@ from tinyflash.runtime.schedule import KINDS
 from tinyflash.training.loop import Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
-PATH = click.Path(path_type=Path)  # existence is checked where the file is read: one wording
+PATH = click.Path(path_type=Path)  # the reader checks that the file exists, with one wording
 
 
 def writable(_context: object, _parameter: object, path: Path | None) -> Path | None:
-    """The callback of an option that names a file to write, checked before the work begins."""
+    """Checks an option that names a file to write, before the work begins."""
     return None if path is None else files.to_write(path)
 
 
 model = click.argument("model", type=PATH)
-scheme = click.option("--scheme", type=PATH, help="What to train: a scheme file (TOML).")
-board = click.option("--board", help="A board, as `tinyflash boards` lists them.")
+scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
+board = click.option("--board", help="Board name; see `tinyflash boards`.")
 rows = click.option(
-    "--rows", is_flag=True, help="The input comes row by row, and never lies in SRAM whole."
+    "--rows", is_flag=True, help="Read the input row by row; never hold all of it in SRAM."
 )
 effort = click.option(
     "--exact", "effort", is_flag=True,
     callback=lambda _context, _parameter, exact: EXACT if exact else QUICK,
-    help="Search long for the smallest arena: up to half a minute.",
+    help="Search longer for the smallest arena: up to half a minute.",
 )  # fmt: skip
 json_rows = click.option(
     "--json", "json_path", type=PATH, help="Write the rows to this file.",
@@ -48,20 +48,20 @@ rate = click.option(
 )  # fmt: skip
 schedule = click.option(
     "--schedule", type=click.Choice(KINDS), default=Recipe.schedule,
-    show_default=True, help="Course of the rate.",
+    show_default=True, help="Learning-rate schedule.",
 )  # fmt: skip
 warmup = click.option(
     "--warmup", type=click.IntRange(0), default=Recipe.warmup, show_default=True,
-    help="Training steps in which the rate rises from almost nothing.",
+    help="Training steps during which the rate rises from almost 0.",
 )  # fmt: skip
 guard = click.option(
     "--guard", type=click.IntRange(0), default=0, show_default=True, metavar="SAMPLES",
-    help="Held-out samples that a guard is to judge by; 0: no guard.",
+    help="Held-out samples for the guard; 0: no guard.",
 )  # fmt: skip
 
 
 def output_file(what: str) -> Callable[[F], F]:
-    """The option -o of a command that writes one file; it is checked before the work begins."""
+    """The option -o of a command that writes one file, checked before the work begins."""
     return click.option(
         "-o", "--output", type=PATH, required=True, help=what, callback=_checked(files.to_write)
     )

@@ -1,4 +1,4 @@
-"""tinyflash quantize: from a float network to an int8 file, once, for all other commands."""
+"""tinyflash quantize: converts a float network to an int8 file, the input of all other commands."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from tinyflash.write.tflite import write_tflite
 @click.option(
     "--calibration",
     type=options.PATH,
-    help="Samples to choose scales by: an .npy file, or an .npz file with x; samples first, in the "
-    "layout in which MODEL reads them. A model that is quantized already needs none.",
+    help="Calibration samples: an .npy file, or an .npz file with x. First axis: samples. Layout: "
+    "as MODEL reads them. An already quantized model needs none.",
 )
 @click.option(
     "--ranges",
     type=click.Choice(RULES),
     default=Settings.ranges,
     show_default=True,
-    help="Rule by which ranges are chosen.",
+    help="Rule that chooses ranges.",
 )
 @click.option(
     "--errors",
@@ -47,14 +47,14 @@ from tinyflash.write.tflite import write_tflite
 def quantize_(
     model: Path, calibration: Path | None, ranges: Rule, errors: Path | None, output: Path
 ) -> None:
-    """Make an int8 .tflite file of MODEL, a float or quantized .onnx file.
+    """Convert MODEL, a float or quantized .onnx file, to int8 .tflite.
 
-    The file reads maps channels last, takes in and hands out float numbers, and is what all other
-    commands take. The table says how much of each layer's signal is left: at 40 dB
-    the error is a hundredth of it.
+    All other commands read this file. It is channels-last; its input and output are float. The
+    table shows the signal-to-noise ratio of each layer: at 40 dB the error is a hundredth of the
+    signal.
     """
     if model.suffix.lower() != ".onnx":
-        raise ModelError(f"{model}: expected an .onnx file; a .tflite file is quantized already")
+        raise ModelError(f"{model}: expected an .onnx file; a .tflite file is already quantized")
     network = read_onnx(model)
     samples = None if calibration is None else load_calibration(calibration)
     graph = quantize(network, samples, Settings(ranges))
@@ -69,14 +69,14 @@ def quantize_(
 
 
 def _names(graph: Graph, file: Graph) -> dict[str, str]:
-    """What the layers are called in the file, as all other commands call them; some padding is a
-    layer only there."""
+    """Returns the layer names in the file, which all other commands use. Some padding is a separate
+    layer only in the file."""
     again = iter(file.nodes)
     return {node.name: next(n.name for n in again if n.op == node.op) for node in graph.nodes}
 
 
 def _show(name: str, errors: list[LayerError]) -> None:
-    rows = table(f"{name} in int8", "layer", "output", ">scale", ">zero", ">SNR dB", ">at its ends")
+    rows = table(f"{name} in int8", "layer", "output", ">scale", ">zero", ">SNR dB", ">at ends")
     for error in errors:
         rows.add_row(
             error.layer,
@@ -86,5 +86,5 @@ def _show(name: str, errors: list[LayerError]) -> None:
             "exact" if error.snr_db is None else f"{error.snr_db:.1f}",
             f"{100 * error.stops:.1f} %",
         )
-    rows.caption = "SNR: signal to noise against float; at its ends: numbers stored as -128 or 127"
+    rows.caption = "SNR: signal to noise against float; at ends: values stored as -128 or 127"
     terminal().print(rows)

@@ -1,4 +1,4 @@
-"""The option --budget of a command: the largest scheme that fits it."""
+"""The option --budget: chooses the largest scheme that fits."""
 
 from __future__ import annotations
 
@@ -36,23 +36,22 @@ budget = click.option(
     "--budget",
     type=Size(),
     metavar="SIZE",
-    help="SRAM that everything together may take, such as 128KB: chooses what to train. Needs a "
-    "board.",
+    help="Total SRAM, such as 128KB: chooses the largest scheme that fits. Needs --board.",
 )
 
 
 def chosen(
     prepared: Prepared, budget: int | None, board: Board | None, output: Path, rows: bool = False
 ) -> Prepared:
-    """The network under the scheme that a budget chooses; unchanged without a budget.
+    """Returns the network with the scheme that the budget allows; unchanged without a budget.
 
-    prepared: under a scheme without rules, which the choice adds to. Prints the choice, and writes
-    it to output/scheme.toml.
+    prepared: its scheme must have no rules; the choice adds them. Prints the choice and writes it
+    to output/scheme.toml.
     """
     if budget is None:
         return prepared
     if board is None:
-        raise SchemeError("--budget counts what a board's firmware takes, too; name it by --board")
+        raise SchemeError("--budget includes a board's firmware; name the board with --board")
     choice = choose_scheme(prepared, board, budget, rows, lambda rung: say(f"trying: {rung}"))
     text = _described(choice, budget, board)
     target = output / "scheme.toml"
@@ -63,15 +62,15 @@ def chosen(
 
 def _described(choice: Choice, budget: int, board: Board) -> str:
     if not choice.last:
-        what = "the classifier alone"
+        what = "only the classifier"
     elif not choice.fraction:
         what = f"the classifier, and the biases of the last {choice.last} layers"
     else:
         what = (
             f"the classifier, the biases of the last {choice.last} layers and {choice.fraction:g} "
-            "of their input channels, depthwise layers' biases alone"
+            "of their input channels (of depthwise layers, only the biases)"
         )
     return (
         f"Chosen for {budget:,} bytes of SRAM on {board.name}: {what}.\n"
-        f"{choice.trained_bytes:,} bytes trained, {choice.sram_bytes:,} in all."
+        f"{choice.trained_bytes:,} bytes trained; {choice.sram_bytes:,} bytes of SRAM in total."
     )

@@ -1,4 +1,4 @@
-"""tinyflash boards, doctor: what there is, and what is missing."""
+"""tinyflash boards, doctor: lists boards, installed tools and missing tools."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def boards() -> None:
 
 @click.command()
 def doctor() -> None:
-    """Say what is installed, what is missing, and how to get it; exit 1 if something is missing."""
+    """List what is installed, what is missing, and how to install it. Exit 1 if something is
+    missing."""
     rows = table("What tinyflash uses", "", "", "for")
     for tool in toolchain.TOOLS:
         rows.add_row(tool.name, tool.find() or "[bold red]missing[/]", tool.purpose)

@@ -1,4 +1,4 @@
-"""tinyflash train: your own samples, on this computer or on a board."""
+"""tinyflash train: trains on your samples, on this computer or on a board."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from tinyflash.training.open import open_session
     "--data",
     type=options.PATH,
     required=True,
-    help="An .npz file: x, samples first, in the model's input units; y, whole-number labels, or "
-    "targets in real units where the scheme's loss takes them.",
+    help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
+    "labels, or targets in real units if the scheme's loss takes targets.",
 )
-@click.option("--board", default="host", show_default=True, help="Where to train.")
+@click.option("--board", default="host", show_default=True, help="Board to train on, or host.")
 @options.epochs
 @options.rate
 @options.schedule
@@ -48,7 +48,7 @@ from tinyflash.training.open import open_session
     type=float,
     default=0.2,
     show_default=True,
-    help="Fraction of the samples to hold out, of each label alike; 0: none.",
+    help="Fraction of the samples to hold out, equally from each label; 0: none.",
 )
 @options.guard
 @click.option(
@@ -56,23 +56,23 @@ from tinyflash.training.open import open_session
     type=click.IntRange(1),
     default=Watch.every,
     show_default=True,
-    help="Training steps between two looks of the guard.",
+    help="Training steps between two evaluations of the guard.",
 )
 @click.option(
     "--guard-tolerance",
     type=click.IntRange(0),
     default=Watch.tolerance,
     show_default=True,
-    help="Held-out samples that may be lost before the guard goes back to the best weights.",
+    help="Held-out samples that may be lost before the guard restores the best weights.",
 )
 @click.option(
     "--health",
     type=options.PATH,
     callback=options.writable,
-    help="Draw exponents and saturation over the training steps to this .png file.",
+    help="Draw exponents and saturation to this .png file.",
 )
-@click.option("--resume", type=options.PATH, help="A learned.npz to go on from.")
-@options.output_folder("Directory for learned weights and report.")
+@click.option("--resume", type=options.PATH, help="A learned.npz to continue from.")
+@options.output_folder("Folder for learned weights and report.")
 def train(
     model: Path,
     scheme: Path | None,
@@ -94,11 +94,11 @@ def train(
     resume: Path | None,
     output: Path,
 ) -> None:
-    """Train MODEL, compiled under a scheme, on the samples of an .npz file.
+    """Train MODEL on the samples of an .npz file.
 
-    Without a scheme, only the model's own classifier is trained. With a budget, a scheme is chosen
-    and written to scheme.toml. Writes what was learned to learned.npz, under the model's hash, and
-    the course of the training to training.json.
+    Without --scheme, trains only the model's own classifier. --budget chooses a scheme and writes
+    it to scheme.toml. Writes the learned weights, with the model's hash, to learned.npz, and the
+    record of the training to training.json.
     """
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else load_board(board)
@@ -121,7 +121,7 @@ def train(
 
 
 def _say(trained: Trained, job: Job, anatomy: Anatomy) -> None:
-    """Results, and what looks wrong."""
+    """Prints the results, and warnings."""
     for moment, found in (("before", trained.before), ("after", trained.after)):
         if found is not None:
             figure = f"{found.score:.4g}" if job.objective else f"{found.score:.1f} %"
@@ -134,6 +134,6 @@ def _say(trained: Trained, job: Job, anatomy: Anatomy) -> None:
 
 def _say_guard(report: GuardReport) -> None:
     click.echo(
-        f"guard: {report.best.correct} of {report.samples} held-out samples right; "
-        f"{report.evaluations} looks, {report.rollbacks} returns to the best weights"
+        f"guard: {report.best.correct} of {report.samples} held-out samples correct; "
+        f"{report.evaluations} evaluations, {report.rollbacks} returns to the best weights"
     )

@@ -1,4 +1,4 @@
-"""The main job, the whole way through: a pretrained network learns a new task on a board."""
+"""The main job from start to end: a pretrained network learns a new task on a board."""
 
 from tinyflash.demo.report import Report
 from tinyflash.demo.story import Settings, run

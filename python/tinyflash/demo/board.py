@@ -17,7 +17,7 @@ from tinyflash.training.open import Ready, open_session
 
 @dataclass(frozen=True)
 class Instructions:
-    """Counted by the emulator's clock, of which one tick is `resolution` instructions."""
+    """Instruction counts from the emulator's clock. One tick is `resolution` instructions."""
 
     infer: int
     step: int
@@ -26,7 +26,7 @@ class Instructions:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a board did, and what it took. `stack_bytes`: the deepest its stack ever was."""
+    """The results of a board run, and its costs. `stack_bytes`: the deepest stack use."""
 
     trained: Trained
     size: FirmwareSize
@@ -35,7 +35,8 @@ class Measured:
 
 
 def run_on_board(ready: Ready, board: Board, job: Job, directory: Path) -> Measured:
-    """Builds the firmware, boots it, runs the job over the serial line, and counts apart."""
+    """Builds the firmware, boots it, runs the job over the serial line, then counts
+    instructions."""
     with open_session(ready, directory) as device:
         assert isinstance(device, DeviceSession)
         trained = jobs.run(job, device, ready, f"{board.name}: ")
@@ -46,9 +47,10 @@ def run_on_board(ready: Ready, board: Board, job: Job, directory: Path) -> Measu
 
 
 def _count(board: Board, elf: Path, model_hash: int, job: Job) -> Instructions:
-    """One inference and one training step in a run that counts, which is several times slower."""
+    """Counts one inference and one training step in a separate run, which is several times
+    slower."""
     if board.qemu is None:
-        raise BoardError(f"board {board.name} is a real one; the demo needs an emulated one")
+        raise BoardError(f"board {board.name} is not emulated; the demo needs an emulated board")
     per_tick = 1 / board.qemu.ticks_per_instruction
     x, y = job.train.x[0], int(job.train.y[0])
     with (

@@ -1,4 +1,4 @@
-"""One picture of the demo: how accuracy rose on the board, and what of its SRAM that took."""
+"""Draws one picture of the demo: the accuracy on the board, and the SRAM it took."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def draw_overview(path: Path, report: Report, accuracies: Sequence[float], board
 
 
 def _draw_accuracy(axes: Axes, report: Report, accuracies: Sequence[float]) -> None:
-    shown = slice(min(WINDOW, len(accuracies)) - 1, None)  # before, the mean covers too few steps
+    shown = slice(min(WINDOW, len(accuracies)) - 1, None)  # earlier, the mean covers too few steps
     steps = range(1, len(accuracies) + 1)[shown]
     axes.plot(steps, accuracies[shown], color=BLUE, linewidth=2.2)
     levels = (
@@ -58,7 +58,7 @@ def _draw_accuracy(axes: Axes, report: Report, accuracies: Sequence[float]) -> N
 
 
 def _draw_memory(axes: Axes, report: Report, board: Board) -> None:
-    """A bar as long as the board's SRAM; the stack counts with all that is reserved."""
+    """Draws a bar as long as the board's SRAM. The stack counts with its full reserve."""
     trained = report.sram_trainable_bytes
     rest = report.sram_total_bytes - report.sram_arena_bytes - trained
     parts = (

@@ -1,4 +1,4 @@
-"""What the demo reports: one table for people, one JSON file for programs."""
+"""The demo's report: a table for people, a JSON file for programs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tinyflash.show.console import table
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of one demo, as report.json carries them. Accuracies: percent, held-out samples.
+    """The figures of one demo, as in report.json. Accuracies: percent of held-out samples.
 
-    `sram_static_bytes`: variables beside arena and trainables; `sram_stack_bytes`: the deepest the
-    stack was, while the total counts all that is reserved for it. `instructions_resolution`: what
-    one tick of the counting clock is worth.
+    `sram_static_bytes`: variables other than arena and trainables. `sram_stack_bytes`: the deepest
+    stack use; the total counts the full reserve. `instructions_resolution`: instructions per tick
+    of the counting clock.
     """
 
     board: str
@@ -42,7 +42,7 @@ class Report:
 def make_report(
     board: Board, seed: int, compiled: Compiled, measured: Measured, head_only: float, exact: bool
 ) -> Report:
-    """Gathers the figures."""
+    """Collects the figures."""
     trained, size = measured.trained, measured.size
     assert trained.before is not None
     assert trained.after is not None
@@ -68,7 +68,7 @@ def make_report(
 
 
 def as_table(report: Report, board: Board, stack_reserved: int) -> Table:
-    """The same for people."""
+    """Returns the report as a table, for people."""
     rows = table(f"A person detector learns faces on {board.name}", "", ">", "")
     rows.show_header = False
     rows.add_row("accuracy before", _percent(report.accuracy_before), "new classifier, untrained")

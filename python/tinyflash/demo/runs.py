@@ -1,4 +1,5 @@
-"""What the demo compares the board with: the same run on the host, and a classifier alone."""
+"""The runs that the demo compares with the board: the same run on the host, and only the
+classifier."""
 
 from __future__ import annotations
 
@@ -17,15 +18,14 @@ from tinyflash.training.open import Ready
 
 
 def run_on_host(ready: Ready, job: Job) -> Trained:
-    """The same run without a board."""
+    """Repeats the run on the host."""
     return jobs.run(job, HostSession(ready.compiled.program), ready, "this computer: ")
 
 
 def head_only_accuracy(graph: Graph, job: Job, seed: int) -> float:
-    """Held-out accuracy where only the new classifier learns from the same samples.
+    """Returns the held-out accuracy if only the new classifier learns from the same samples.
 
-    It is given the rate that suits it best, judged on the held-out samples themselves: the figure
-    flatters it.
+    Uses the rate that is best on the held-out samples themselves, so this accuracy is optimistic.
     """
     program = compile_model(graph, scheme("head_only"), seed=seed).program
     accuracies = []

@@ -1,4 +1,4 @@
-"""The demo from beginning to end."""
+"""Runs the demo from start to end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tinyflash.training.job import make_ready, save
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may choose. `seed`: of the split, the order of samples and the rounding."""
+    """The user's settings. `seed`: of the split, the order of samples and the rounding."""
 
     board: str = "qemu_stm32f405"
     seed: int = 0
@@ -31,7 +31,7 @@ class Settings:
 
 
 def run(settings: Settings) -> Report:
-    """Trains on the board, repeats it on the host, compares, and writes what came of it."""
+    """Trains on the board, repeats the run on the host, compares both, and writes the results."""
     board, seed = load_board(settings.board), settings.seed
     say("fetching network and pictures")
     graph, job = load_task(seed)
@@ -56,12 +56,12 @@ def run(settings: Settings) -> Report:
         "and pictures: learning_curve.png, overview.png, terminal.svg"
     )
     if not exact:
-        raise InternalError("board and host disagree; this is a defect of tinyflash, report it")
+        raise InternalError("board and host disagree; this is a bug in tinyflash; report it")
     return report
 
 
 def _curve(report: Report, samples: int) -> Curve:
-    """What the picture shows besides the steps; `samples` in an epoch."""
+    """Returns the labels and levels of the learning curve. samples: in an epoch."""
     return Curve(
         f"A person detector learns faces on {report.board}",
         samples,

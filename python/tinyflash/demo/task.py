@@ -1,4 +1,4 @@
-"""What the demo teaches: MLPerf Tiny's person detector tells faces from other pictures."""
+"""The demo's task: MLPerf Tiny's person detector learns to tell faces from other pictures."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ HEAD_ONLY_RATES = (0.3, 1.0, 2.0)
 
 
 def load_task(seed: int) -> tuple[Graph, Job]:
-    """The network as it was released, and what it is to learn. Fetches network and pictures, or
-    takes them from the cache. seed: of the split and of the order."""
+    """Returns the released network and its samples. Fetches network and pictures, or takes them
+    from the cache. seed: of the split and of the order."""
     graph, faces = read(mlperf_tiny("visual_wake_words")), faces_task(seed)
     train = Samples(encode(graph.input, faces.train_x), faces.train_y)
     held_out = Samples(encode(graph.input, faces.test_x), faces.test_y)
@@ -25,5 +25,5 @@ def load_task(seed: int) -> tuple[Graph, Job]:
 
 
 def recipe(seed: int, rate: float = RATE) -> Recipe:
-    """How the demo trains."""
+    """Returns the demo's recipe."""
     return Recipe(EPOCHS, rate, "cosine", seed)

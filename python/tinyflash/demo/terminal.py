@@ -1,4 +1,4 @@
-"""The demo's table as a terminal shows it, in an SVG file for pages that quote it."""
+"""Draws the demo's table as a terminal shows it, as an SVG file for web pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from tinyflash.files import write_bytes
 
 WIDTH = 88  # columns: the table is 85 wide
-# rich's own frame loads its font from a server, which pages that embed pictures forbid.
+# rich's own frame loads its font from a server; pages that embed pictures forbid that.
 FRAME = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>

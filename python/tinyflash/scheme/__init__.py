@@ -1,4 +1,4 @@
-"""Training schemes: which weights and biases learn, from what loss, and how they move."""
+"""Training schemes: which weights and biases are trained, with which loss and optimizer."""
 
 from tinyflash.scheme.catalogue import scheme
 from tinyflash.scheme.parse import load_scheme, parse_scheme

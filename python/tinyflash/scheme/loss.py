@@ -1,4 +1,4 @@
-"""The losses that a training can follow (SPEC 4.7, 4.8)."""
+"""The training losses (SPEC 4.7, 4.8)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ LOSSES: tuple[str, ...] = get_args(LossName)
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss by its name. `smoothing`: the share of a label that is spread over all classes."""
+    """A loss by name. `smoothing`: the share of a label that is spread over all classes."""
 
     kind: LossName = "cross_entropy"
     smoothing: float = 0.0
 
     @property
     def has_target(self) -> bool:
-        """Whether it compares the output with a target, not with a label."""
+        """Whether the loss compares the output with a target, not with a label."""
         return self.kind != "cross_entropy"
 
 

@@ -1,14 +1,14 @@
-"""How trained weights move: the settings of a scheme, each a compile option.
+"""The optimizer settings of a scheme. Each is fixed at compile time.
 
     [optimizer]
     momentum = 0.9              # 2 bytes per trained weight, 4 per bias
-    accumulate = 4              # samples per move of the weights; shares the bytes of momentum
-    master = true               # 8 more bits kept of each weight: 1 byte per trained weight
+    accumulate = 4              # samples per update of the weights; shares momentum's bytes
+    master = true               # keeps 8 more bits of each weight: 1 byte per trained weight
     weight_decay = 1e-4         # per unit of learning rate; biases do not decay
-    saturation_limit = 0.01     # leave out a step in which more of a gradient saturated
-    rounding = "nearest"        # for comparison: what makes small updates vanish
+    saturation_limit = 0.01     # skip a step in which a larger share of a gradient saturated
+    rounding = "nearest"        # for comparison only: small updates vanish
 
-What is left out costs nothing. docs/results.md has what each costs in instructions.
+Settings that you omit cost nothing. docs/results.md lists the instructions that each costs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ _LARGEST_RATE = 1000
 
 @dataclass(frozen=True)
 class Optimizer:
-    """The rule that all updates of a scheme follow (SPEC 6); the default is plain descent.
+    """The update rule of a scheme (SPEC 6). Default: plain gradient descent.
 
-    accumulate: the weights move once in so many samples, by the sum of their steps.
-    saturation_limit: share of a gradient's elements, from 0 to 1; None: never skip.
+    accumulate: samples per update of the weights; the update is the sum of their steps.
+    saturation_limit: skip a step in which a larger share of a gradient's elements, 0 to 1,
+    saturated; None: never skip.
     """
 
     momentum: float = 0.0
@@ -57,7 +58,7 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Rates:
-    """What multiplies the learning rate of a group, at no cost; the classifier's biases are in
+    """Factors of the learning rate for two groups, at no cost. The classifier's biases are in
     both."""
 
     head: float = 1.0
@@ -69,7 +70,7 @@ class Rates:
 
 
 def check_rate(value: object, where: str, what: str = ": rate") -> None:
-    """Raises SchemeError unless `value` may multiply a learning rate."""
+    """Raises SchemeError if `value` cannot be a factor of a learning rate."""
     _number(f"{where}{what}", value, 0, _LARGEST_RATE)
     if value == 0:
         raise SchemeError(f"{where}{what} is 0: to train nothing, leave the layer out")

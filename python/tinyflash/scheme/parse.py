@@ -1,35 +1,35 @@
-"""The scheme file (TOML): which weights and biases a model trains, and how.
+"""Parses the scheme file (TOML): which weights and biases a model trains, and how.
 
     head = 2                    # replace the classifier by a new one of 2 classes, or outputs
-    loss = "cross_entropy"      # or "mean_squared_error", "binary_cross_entropy", towards targets
-    label_smoothing = 0.1       # of the cross-entropy
-    recompute = true            # what is cheap, where that makes the arena smaller
-    dead_channels = "keep"      # keeps channels that cannot learn; otherwise they are removed
+    loss = "cross_entropy"      # or with targets: "mean_squared_error", "binary_cross_entropy"
+    label_smoothing = 0.1       # for the cross-entropy
+    recompute = true            # recompute cheap tensors if that makes the arena smaller
+    dead_channels = "keep"      # keep channels that cannot learn; default: remove them
 
     [[update]]                  # rules apply in order; a later one overrides an earlier one
-    last = 18                   # the last 18 layers with weights, the classifier not counted
+    last = 18                   # the last 18 layers with weights before the classifier
     bias = true
 
     [[update]]
     last = 18
-    operator = "conv2d"         # of those, only convolutions
-    weights = 0.25              # the first quarter of their input channels; one with several
-                                # groups of channels takes 0.0 or 1.0
+    operator = "conv2d"         # only the convolutions of these
+    weights = 0.25              # the first quarter of their input channels; a grouped
+                                # convolution takes only 0.0 or 1.0
 
     [[update]]
     layers = ["conv2d_3"]       # by name, as `tinyflash inspect` prints them
     weights = 1.0
     rate = 0.5                  # multiplies the learning rate
-    channels = "largest"        # of the input channels not the first, but those of most weight
+    channels = "largest"        # the input channels with the largest weights, not the first ones
 
     [rates]                     # the same for the classifier, and for all biases
     head = 2.0
     bias = 0.5
 
-    [optimizer]                 # how they move: optimizer.py
+    [optimizer]                 # see optimizer.py
     momentum = 0.9
 
-The classifier, the last layer with weights, is trained wholly unless a rule names it.
+All of the classifier, the last layer with weights, is trained unless a rule names it.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ def load_scheme(path: str | Path) -> Scheme:
 
 
 def parse_scheme(text: str, where: str = "scheme") -> Scheme:
-    """A scheme from the text of a scheme file; `where` opens every error line."""
+    """Parses the text of a scheme file. where: the prefix of every error message."""
     try:
         table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
+    except (ValueError, RecursionError) as error:  # also for numbers of thousands of digits
         raise SchemeError(f"{where}: not a TOML file: {error}") from None
     _only(table, _KEYS, where)
     rules = table.get("update", [])
@@ -96,7 +96,7 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
 
 
 def _section(table: Mapping[str, Any], kind: type[T], where: str) -> T:
-    """[optimizer] or [rates]: the dataclass of that name checks its own ranges."""
+    """Parses [optimizer] or [rates]. The dataclass checks its own ranges."""
     name = kind.__name__.lower()
     settings = table.get(name, {})
     if not isinstance(settings, dict):
@@ -115,9 +115,9 @@ def _loss(table: Mapping[str, Any], where: str) -> Loss:
     if isinstance(smoothing, bool) or not isinstance(smoothing, int | float):
         raise SchemeError(f"{where}: label_smoothing must be a number from 0 to below 1")
     if not 0 <= smoothing < 1:
-        raise SchemeError(f"{where}: label_smoothing is {smoothing}; it is from 0 to below 1")
+        raise SchemeError(f"{where}: label_smoothing is {smoothing}; it must be from 0 to below 1")
     if smoothing and kind != "cross_entropy":
-        raise SchemeError(f"{where}: label_smoothing needs labels, which {kind} does not take")
+        raise SchemeError(f"{where}: label_smoothing needs labels, but {kind} takes targets")
     return Loss(kind, float(smoothing))
 
 
@@ -140,7 +140,7 @@ def _rule(table: Mapping[str, Any], where: str) -> Rule:
     if weights is not None and (
         isinstance(weights, bool) or not isinstance(weights, int | float) or not 0 <= weights <= 1
     ):
-        raise SchemeError(f"{where}: weights must be a ratio of input channels from 0 to 1")
+        raise SchemeError(f"{where}: weights must be a fraction of input channels from 0 to 1")
     bias = table.get("bias")
     if bias is not None and not isinstance(bias, bool):
         raise SchemeError(f"{where}: bias must be true or false")
@@ -151,7 +151,7 @@ def _rule(table: Mapping[str, Any], where: str) -> Rule:
     if channels is not None and channels not in get_args(Choice):
         raise SchemeError(f"{where}: channels must be {' or '.join(get_args(Choice))}")
     if weights is None and bias is None and rate is None and channels is None:
-        raise SchemeError(f"{where}: says none of weights, bias, rate and channels")
+        raise SchemeError(f"{where}: sets none of weights, bias, rate and channels")
     last = _integer(table, "last", where, low=0, high=1 << 20)
     return Rule(tuple(layers), last, operator, weights, bias, rate, channels)
 

@@ -1,4 +1,4 @@
-"""What a scheme means for one network: what each of its layers trains."""
+"""Applies a scheme to one network: finds what each layer trains."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tinyflash.scheme.rules import Choice, Rule, Scheme
 
 @dataclass(frozen=True)
 class LayerUpdate:
-    """What one layer trains: its first `kept` input channels (of `channels`), and its bias; and
-    what multiplies the learning rate of either. `choice`: which channels are to be the first.
+    """What one layer trains: its first `kept` input channels (of `channels`) and its bias, each
+    with a factor of the learning rate. `choice`: which channels come first.
 
-    Depthwise: channels of y, but those of whole input channels (SPEC 2.4).
+    Depthwise: channels of y, in groups of whole input channels (SPEC 2.4).
     """
 
     kept: int
@@ -27,7 +27,7 @@ class LayerUpdate:
 
 
 def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
-    """What each layer with weights trains, by name; layers that train nothing are left out."""
+    """Returns what each layer with weights trains, by name, without layers that train nothing."""
     layers = [n for n in graph.nodes if n.operator.weighted]
     head = last_layer(graph)
     weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
@@ -58,11 +58,11 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
 
 
 def _kept(graph: Graph, node: Node, ratio: float) -> int:
-    """How many of a layer's channels a ratio of them is."""
+    """Returns how many of a layer's channels a ratio means."""
     groups, step = groups_of(node), multiplier_of(graph, node)
     if groups > 1 and 0 < ratio < 1:
         raise SchemeError(
-            f"scheme: layer {node.name!r} has {groups} groups of channels and trains all of its "
+            f"scheme: layer {node.name!r} has {groups} groups of channels, so it trains all of its "
             f"weights or none, not {ratio:g} of them; set weights = 1.0 or 0.0 for it by name"
         )
     if ratio == 0:

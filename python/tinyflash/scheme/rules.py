@@ -1,4 +1,4 @@
-"""What a scheme says: rules for layers, and settings for the whole training."""
+"""The contents of a scheme: rules for layers, and settings for the whole training."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Choice = Literal["first", "largest"]
 
 @dataclass(frozen=True)
 class Rule:
-    """Sets the ratio of trained input channels, whether the bias is trained, or what multiplies
-    the learning rate of both; None leaves it as it was."""
+    """Sets the ratio of trained input channels, whether the bias is trained, or a factor of the
+    learning rate of both. None keeps the previous value."""
 
     layers: tuple[str, ...] = ()
     last: int | None = None
@@ -28,10 +28,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Scheme:
-    """A sparse update, and how its weights move.
+    """Which weights and biases are trained, and how.
 
-    head: classes of a new classifier. headroom: SPEC 5.3. dead_channels: what becomes of channels
-    that cannot learn. recompute: what is cheap, where that makes the arena smaller.
+    head: classes of a new classifier. headroom: SPEC 5.3. dead_channels: whether to keep channels
+    that cannot learn. recompute: recomputes cheap tensors if that makes the arena smaller.
     """
 
     rules: tuple[Rule, ...] = ()

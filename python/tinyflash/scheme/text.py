@@ -1,4 +1,4 @@
-"""A scheme as the text of a scheme file, for people to go on from."""
+"""Writes a scheme as the text of a scheme file, which a user can edit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinyflash.scheme.rules import Rule, Scheme
 
 
 def scheme_text(scheme: Scheme, comment: str = "") -> str:
-    """TOML that `parse_scheme` reads as `scheme`; what stands at its default is left out."""
+    """Returns TOML that `parse_scheme` reads as `scheme`. Omits defaults."""
     plain = Scheme()
     lines = [f"# {line}" for line in comment.splitlines()]
     if scheme.head is not None:
@@ -38,11 +38,11 @@ def scheme_text(scheme: Scheme, comment: str = "") -> str:
 
 
 def _settings(table: Rule | Rates | Optimizer, default: Rule | Rates | Optimizer) -> list[str]:
-    """`key = value` of every field that is not at its default."""
+    """Returns `key = value` for every field that is not at its default."""
     values = ((f.name, getattr(table, f.name)) for f in fields(table))
     return [f"{key} = {_value(v)}" for key, v in values if v != getattr(default, key)]
 
 
 def _value(value: object) -> str:
-    """Numbers, texts, truths, lists of texts: as in JSON, which leaves one character as it is."""
+    """Returns numbers, strings, booleans and lists of strings as in JSON, except one character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

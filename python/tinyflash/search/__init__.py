@@ -1,1 +1,1 @@
-"""Choosing what to train, for a board."""
+"""Chooses what to train, for a board."""

@@ -1,9 +1,10 @@
-"""The largest scheme that fits a budget of SRAM, of a ladder of simple ones.
+"""Finds the largest of some simple schemes that fits a budget of SRAM.
 
-A rung trains the biases of the last n layers, and a fraction of their input channels; a depthwise
-layer trains its biases alone. Of all n and FRACTIONS, the rung is chosen that trains the most bytes
-of weights and biases among those that fit: arena, trained weights, state, firmware and stack. For
-each fraction the total grows with n, so the largest n is found by bisection.
+A rung of this ladder trains the biases of the last n layers, and a fraction of their input
+channels; depthwise layers train only biases. A rung fits if arena, trained weights, state, firmware
+and stack are within the budget. Over all n and FRACTIONS, the search picks the rung that fits and
+trains the most bytes of weights and biases. For each fraction the total grows with n, so bisection
+finds the largest n.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0)
 
 @dataclass(frozen=True)
 class Choice:
-    """The rung that was taken, as a scheme, and what it trains and takes."""
+    """The chosen rung as a scheme, and the bytes that it trains and takes."""
 
     scheme: Scheme
     last: int
@@ -36,10 +37,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Ladder:
-    """All rungs for one network. base: what they share, a network, its head and its loss."""
+    """All rungs for one network. base: their common network, head and loss."""
 
     base: Prepared
-    body: tuple[Node, ...]  # layers that can be trained, the last one first
+    body: tuple[Node, ...]  # layers that can be trained, last layer first
 
     def scheme(self, last: int, fraction: float) -> Scheme:
         rules = [Rule(last=last, weights=fraction, bias=True)] if last else []
@@ -47,12 +48,12 @@ class _Ladder:
         if fraction and any(node.op == "depthwise" for node in chosen):
             rules.append(Rule(last=last, operator="depthwise", weights=0.0))
         whole = tuple(n.name for n in chosen if groups_of(n) > 1) if fraction < 1 else ()
-        if fraction and whole:  # layers in groups train all of their weights or none
+        if fraction and whole:  # grouped layers train all of their weights or none
             rules.append(Rule(layers=whole, weights=0.0))
         return replace(_scheme_of(self.base), rules=tuple(rules))
 
     def trained(self, last: int, fraction: float) -> int:
-        """Bytes of weights and biases."""
+        """Returns the trained bytes of weights and biases."""
         updates = resolve(self.scheme(last, fraction), self.base.forward)
         tensors = self.base.forward.tensors
         layers = {node.name: node for node in self.base.forward.nodes if node.operator.weighted}
@@ -77,14 +78,15 @@ def choose_scheme(
     row_source: bool = False,
     tried: Callable[[str], None] = lambda _: None,
 ) -> Choice:
-    """The largest rung within `budget` bytes of SRAM; `tried` is called before each compilation.
+    """Returns the largest rung within `budget` bytes of SRAM. tried: called before each
+    compilation.
 
-    base: a network under a scheme without rules. Raises SchemeError if not even the classifier
-    alone fits.
+    base: a network with a scheme without rules. Raises SchemeError if even the classifier alone
+    does not fit.
     """
     if _scheme_of(base).rules:
         raise SchemeError(
-            "scheme: has [[update]] rules, which a budget chooses itself; leave out one of the two"
+            "scheme: has [[update]] rules, but --budget chooses them; drop one of the two"
         )
     ladder = _ladder(base)
 
@@ -97,8 +99,8 @@ def choose_scheme(
     best = _choice(ladder, 0, 0.0, compiled(0, 0.0))
     if best.sram_bytes > budget:
         raise SchemeError(
-            f"budget: {budget:,} bytes of SRAM are {best.sram_bytes - budget:,} too few to train "
-            f"the classifier alone on {board.name}; raise it, or take a smaller model"
+            f"budget: {budget:,} bytes of SRAM is {best.sram_bytes - budget:,} too few to train "
+            f"only the classifier on {board.name}; raise it, or use a smaller model"
         )
     rest = best.sram_bytes - best.trained_bytes  # which no rung has less of
 
@@ -132,7 +134,7 @@ def _choice(ladder: _Ladder, last: int, fraction: float, total: int) -> Choice:
 def _climbed(
     ladder: _Ladder, fraction: float, budget: int, total: Callable[[int, float], int], best: Choice
 ) -> Choice:
-    """The highest rung of one fraction within the budget, if it trains more than `best`."""
+    """Returns the highest rung of one fraction within the budget, if it trains more than `best`."""
     top = len(ladder.body)
     better = (n for n in range(1, top + 1) if ladder.trained(n, fraction) > best.trained_bytes)
     low = next(better, None)

@@ -1,1 +1,1 @@
-"""What people look at: the terminal, pictures, and the report on a compilation."""
+"""Output for people: the terminal, pictures, and the report on a compilation."""

@@ -1,4 +1,4 @@
-"""The terminal: results as tables on standard output, progress on standard error."""
+"""The terminal: prints results as tables to standard output, and progress to standard error."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-PIPE_WIDTH = 160  # no table is wider
+PIPE_WIDTH = 160  # columns of the widest table
 SMOOTHING = 0.05  # weight of the newest step in the running loss and accuracy
 
 
 class Step(Protocol):
-    """What a progress bar shows of one training step, counted from 0."""
+    """The values of one training step, counted from 0, that a progress bar shows."""
 
     @property
     def number(self) -> int: ...
@@ -33,11 +33,11 @@ class Step(Protocol):
     def loss(self) -> float: ...
 
     @property
-    def correct(self) -> bool | None: ...  # None: the step had no label
+    def correct(self) -> bool | None: ...  # None: no label
 
 
 def output(stderr: bool = False) -> Console:
-    """Standard output, or standard error, as it is now (tests and pipes replace them)."""
+    """Returns a console on the current standard output or error (tests and pipes replace them)."""
     console = Console(stderr=stderr, highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
@@ -45,12 +45,12 @@ def output(stderr: bool = False) -> Console:
 
 
 def say(text: str) -> None:
-    """A line of progress; brackets in it, as of file names, are no markup."""
+    """Prints a line of progress. Brackets, as in file names, are not markup."""
     output(stderr=True).print(text, markup=False)
 
 
 def table(title: str, *columns: str) -> Table:
-    """An empty table; a column whose name starts with '>' is aligned to the right."""
+    """Returns an empty table. A '>' before a column's name aligns the column to the right."""
     new = Table(
         title=Text(title),
         box=SIMPLE_HEAD,
@@ -79,21 +79,23 @@ def _bar(text: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
 
 @contextmanager
 def counting(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar; call what it yields with the number that is done."""
+    """Shows a progress bar. Call the yielded function with the number done."""
     with _bar(text, total) as (progress, task):
         yield lambda done: progress.update(task, completed=done)
 
 
 @contextmanager
 def noting(text: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar with a note; call what it yields with the number that is done and the note."""
+    """Shows a progress bar with a note. Call the yielded function with the number done and the
+    note."""
     with _bar(text, total) as (progress, task):
         yield lambda done, note: progress.update(task, completed=done, note=note)
 
 
 @contextmanager
 def watching(text: str, total: int) -> Iterator[Callable[[Step], None]]:
-    """A progress bar with running loss and accuracy; call what it yields with each step."""
+    """Shows a progress bar with running loss and accuracy. Call the yielded function with each
+    step."""
     with _bar(text, total) as (progress, task):
         loss, accuracy = Smooth(), Smooth()
 
@@ -109,13 +111,13 @@ def watching(text: str, total: int) -> Iterator[Callable[[Step], None]]:
 
 
 class Smooth:
-    """An exponential mean that counts the first values fully."""
+    """An exponential mean that gives the first values full weight."""
 
     def __init__(self) -> None:
         self.sum = self.weight = 0.0
 
     def add(self, value: float) -> float:
-        """The mean with `value` as the newest."""
+        """Adds the newest value, and returns the mean."""
         self.sum += SMOOTHING * (value - self.sum)
         self.weight += SMOOTHING * (1.0 - self.weight)
         return self.sum / self.weight

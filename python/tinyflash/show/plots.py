@@ -1,6 +1,6 @@
-"""A picture of how training went.
+"""Draws the learning curve of a training run.
 
-matplotlib is imported when a picture is drawn and not before; it takes longer than all else.
+Imports matplotlib only when it draws: that import is slower than all others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 INK, SOFT, FAINT = "#22223b", "#6c6f85", "#d9dbe6"
 BLUE, ORANGE = "#2a6f97", "#d1603d"
-WINDOW = 25  # training steps that a running mean covers
+WINDOW = 25  # training steps in a running mean
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -34,7 +34,7 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Curve:
-    """What the learning curve shows besides the steps: accuracies on held-out samples, percent."""
+    """The labels of a learning curve, and accuracies on held-out samples in percent."""
 
     title: str
     samples: int  # in one epoch
@@ -46,8 +46,8 @@ class Curve:
 def draw_learning_curve(
     path: Path, losses: Sequence[float], accuracies: Sequence[float], curve: Curve
 ) -> None:
-    """Loss and accuracy (percent) over training steps, each the mean of the last WINDOW steps;
-    held-out accuracies as lines across."""
+    """Draws loss and accuracy (percent) over training steps, each as the mean of the last WINDOW
+    steps, and held-out accuracies as horizontal lines."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -77,7 +77,7 @@ def draw_learning_curve(
 
 
 def _levels(axes: Axes, curve: Curve, steps: int) -> None:
-    """The accuracies on held-out samples, each with its name to the right of the frame."""
+    """Draws the accuracies on held-out samples, each with its name to the right of the frame."""
     levels = {"before": curve.before, "head only": curve.head_only, "after": curve.after}
     texts = _spread(list(levels.values()), gap=5.0)
     for (name, level), height in zip(levels.items(), texts, strict=True):
@@ -97,7 +97,7 @@ def _levels(axes: Axes, curve: Curve, steps: int) -> None:
 
 
 def _spread(values: Sequence[float], gap: float) -> list[float]:
-    """The values, moved up where two would stand closer than `gap`."""
+    """Returns the values, moved up where two are closer than `gap`."""
     moved: dict[int, float] = {}
     lowest = -float("inf")
     for index in sorted(range(len(values)), key=lambda i: values[i]):
@@ -106,5 +106,5 @@ def _spread(values: Sequence[float], gap: float) -> list[float]:
 
 
 def save(figure: Figure, path: Path, dots: int = 160) -> None:
-    """As a PNG file, whole or not at all."""
+    """Writes a PNG file atomically."""
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dots))

@@ -1,1 +1,1 @@
-"""The training application: samples, targets, the loop, its health, and where it runs."""
+"""The training application: samples, targets, the training loop, health, and host or board."""

@@ -1,4 +1,4 @@
-"""How healthy a training run is: exponents and saturation over its steps, and what they mean."""
+"""The health of a training run: exponents and saturation over its steps, and warnings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinyflash.program import Program
 from tinyflash.runtime.learned import int8_spans
 from tinyflash.runtime.session import Counters
 
-# Above these something deserves a look. Runs that learn well stay far below (docs/results.md).
+# Warn above these. Runs that learn well stay far below (docs/results.md).
 GRADIENTS_PPM = 5_000.0
 WEIGHTS_PPM = 1_000.0
 SKIPPED_PERCENT = 10.0
@@ -25,7 +25,8 @@ _HIGHEST_EXPONENT = 15  # SPEC 5.3
 @dataclass(frozen=True)
 class Anatomy:
     """What a model's counters count: gradient tensors in the order of their scales, the loss's
-    first, each with its elements; trained int8 weights; updates of whole tensors in a step."""
+    first, each with its number of elements; trained int8 weights; updates of whole tensors in a
+    step."""
 
     gradients: tuple[str, ...]
     elements: tuple[int, ...]
@@ -34,7 +35,7 @@ class Anatomy:
 
     @staticmethod
     def of(compiled: Compiled) -> Anatomy:
-        """Of a model that trains."""
+        """Returns the anatomy of a model that trains."""
         assert compiled.train is not None
         graph = compiled.train.graph
         first: dict[int, str] = {}
@@ -50,13 +51,13 @@ class Anatomy:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Training steps first < step <= last, and what went wrong in them."""
+    """Training steps first < step <= last, with their saturation and skipped updates."""
 
     first: int
     last: int
-    gradients_ppm: float  # saturated elements of gradients, of all that were stored
-    weights_ppm: float  # updates of a weight that ended at +-127 by saturation, of all
-    skipped_percent: float  # updates of whole tensors left out, of all
+    gradients_ppm: float  # saturated elements of gradients, per stored element
+    weights_ppm: float  # weight updates that saturated at +-127, per weight update
+    skipped_percent: float  # skipped updates of whole tensors, per update
 
     @property
     def steps(self) -> int:
@@ -64,7 +65,7 @@ class Stretch:
 
 
 def stretches(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[Stretch, ...]:
-    """What happened between each two looks at the counters."""
+    """Returns one stretch between each two readings of the counters."""
     return tuple(_between(a, b, anatomy) for a, b in pairwise(counters) if b.step > a.step)
 
 
@@ -83,13 +84,14 @@ def _between(a: Counters, b: Counters, anatomy: Anatomy) -> Stretch:
 
 
 def weights_at_limit(weights: bytes, program: Program) -> int:
-    """Trained int8 weights that stand at +-127."""
+    """Returns how many trained int8 weights are at +-127."""
     values = np.frombuffer(weights, np.int8)
     return sum(int((np.abs(values[a:b]) == _LIMIT).sum()) for a, b in int8_spans(program))
 
 
 def as_record(counters: Sequence[Counters], anatomy: Anatomy) -> dict[str, object]:
-    """For a JSON file: the state at each look, and what happened until the next."""
+    """Returns a record for JSON: the state at each reading of the counters, and the changes until
+    the next."""
     parts = stretches(counters, anatomy)
     return {
         "gradients": anatomy.gradients,
@@ -102,7 +104,7 @@ def as_record(counters: Sequence[Counters], anatomy: Anatomy) -> dict[str, objec
 
 
 def complaints(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[str, ...]:
-    """One line for each thing that looks wrong over a whole run: what it is, and what to do."""
+    """Returns one line for each problem in a whole run: what is wrong, and what to do."""
     if len(counters) < 2 or counters[-1].step <= counters[0].step:
         return ()
     run = _between(counters[0], counters[-1], anatomy)
@@ -110,25 +112,25 @@ def complaints(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[str, ...
     if run.gradients_ppm > GRADIENTS_PPM:
         worst = _worst(counters, anatomy)
         found.append(
-            f"{run.gradients_ppm:,.0f} ppm of the gradients' elements saturated, most in {worst}: "
+            f"{run.gradients_ppm:,.0f} ppm of the gradient elements saturated, most in {worst}: "
             "lower the rate, add warm-up, or raise headroom in the scheme"
         )
     if max(counters[-1].exponents[1:], default=0) >= _HIGHEST_EXPONENT:
-        found.append("gradients grew beyond their range: training diverges; lower the rate")
+        found.append("gradients exceeded their range: training diverges; lower the rate")
     if run.weights_ppm > WEIGHTS_PPM:
         found.append(
-            f"{run.weights_ppm:,.0f} ppm of the weights' updates ended at +-127: lower the rate, "
-            "or train fewer weights of more layers"
+            f"{run.weights_ppm:,.0f} ppm of the weight updates saturated at +-127: lower the rate, "
+            "or train fewer weights in more layers"
         )
     if run.skipped_percent > SKIPPED_PERCENT:
         found.append(
-            f"{run.skipped_percent:.0f} % of the updates were skipped, since their gradient "
+            f"{run.skipped_percent:.0f} % of the updates were skipped because their gradient "
             "saturated: lower the rate, or raise headroom in the scheme"
         )
     return tuple(found)
 
 
 def _worst(counters: Sequence[Counters], anatomy: Anatomy) -> str:
-    """The gradient of which the largest share saturated."""
+    """Returns the gradient with the largest share of saturated elements."""
     last, first = (np.array(c.gradients_saturated, np.float64) for c in (counters[-1], counters[0]))
     return anatomy.gradients[int(np.argmax((last - first) / np.array(anatomy.elements)))]

@@ -1,4 +1,4 @@
-"""The picture of a run's health: exponents of all gradients, saturation, skipped updates."""
+"""Draws a run's health: exponents of all gradients, saturation, skipped updates."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tinyflash.training.health import Anatomy, Stretch, stretches
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SPREAD = 0.7  # of a unit: lines of one exponent lie side by side, in the order of depth
+_SPREAD = 0.7  # of a unit: lines with the same exponent are side by side, in order of depth
 _COLOURS = "viridis"
 _DARKEST, _LIGHTEST = 0.0, 0.92  # of the colours; the last ones are too light for lines
 
 
 def draw_health(path: Path, title: str, counters: Sequence[Counters], anatomy: Anatomy) -> None:
-    """Over the training steps, from looks at the counters: one line for each gradient's exponent,
-    coloured by depth (the loss's, which is exact at every step, faint behind them); saturated
-    elements, clamped weights and skipped updates between two looks."""
+    """Draws over the training steps, from readings of the counters: one line for each gradient's
+    exponent, coloured by depth (the loss's, which is exact at every step, faint behind them);
+    saturated elements, clamped weights and skipped updates between two readings."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -72,7 +72,7 @@ def _exponents(axes: Axes, counters: Sequence[Counters], anatomy: Anatomy) -> No
 
 
 def _steps(axes: Axes, parts: Sequence[Stretch], values: list[float], colour: str) -> None:
-    """A value for each stretch, as a filled staircase."""
+    """Draws a value for each stretch, as filled steps."""
     edges = [part.first for part in parts] + [part.last for part in parts[-1:]]
     axes.stairs(values, edges, fill=True, color=colour, alpha=0.25)
     axes.stairs(values, edges, color=colour, linewidth=1.2)
@@ -80,7 +80,7 @@ def _steps(axes: Axes, parts: Sequence[Stretch], values: list[float], colour: st
 
 
 def _skipped(axes: Axes, parts: Sequence[Stretch]) -> None:
-    """Skipped updates on an axis of their own, where there were any."""
+    """Draws skipped updates on a separate axis, if there are any."""
     if not any(part.skipped_percent for part in parts):
         return
     twin = axes.twinx()

@@ -1,4 +1,4 @@
-"""A training as an application: samples to learn and to judge by, where it runs, what it leaves.
+"""A training job: samples to learn and to evaluate, where it runs, and the files it writes.
 
 The command line, the demo and the benchmarks all train this way:
 
@@ -31,15 +31,15 @@ from tinyflash.training.open import Ready
 from tinyflash.training.samples import Samples, hold_out, load_samples, load_with_targets, split
 from tinyflash.training.targets import Objective, objective_of
 
-LOOKS = 200  # at the counters in a run
+LOOKS = 200  # readings of the counters in a run
 
 
 @dataclass(frozen=True)
 class Job:
     """What to learn, and how.
 
-    held_out: samples that the result is judged by, before and after; may be none. objective: what
-    the samples' targets are; None where they have labels.
+    held_out: samples for evaluation before and after; may be empty. objective: how the samples'
+    targets are stored and compared; None if they have labels.
     """
 
     train: Samples
@@ -50,18 +50,18 @@ class Job:
 
     @property
     def steps(self) -> int:
-        """Training steps of the whole run."""
+        """The training steps of the whole run."""
         return self.recipe.epochs * len(self.train)
 
     @property
     def measure(self) -> str:
-        """What an evaluation's score is."""
+        """The name of an evaluation's score."""
         return "accuracy" if self.objective is None else "loss"
 
 
 @dataclass(frozen=True)
 class Watch:
-    """A guard as a user asks for it: how many held-out samples it has, and Guard's settings."""
+    """The user's settings of a guard: how many held-out samples it has, and how it uses them."""
 
     samples: int = 0  # 0: no guard
     every: int = Guard.every
@@ -70,7 +70,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Trained:
-    """A run, and what was learned. Evaluations are None where no samples are held out."""
+    """A run and what it learned. Evaluations are None if no samples are held out."""
 
     before: Evaluation | None
     history: History
@@ -78,7 +78,8 @@ class Trained:
     learned: Learned
 
     def agrees(self, other: Trained) -> bool:
-        """Bit for bit: what was learned, every training step, every output of both evaluations."""
+        """Whether two runs are bit-equal: learned bytes, every training step, every output of both
+        evaluations."""
         return (
             self.learned == other.learned
             and self.history == other.history
@@ -97,9 +98,9 @@ def _outputs(evaluation: Evaluation | None) -> bytes:
 def load_job(
     data: Path, prepared: Prepared, recipe: Recipe, validation: float, watch: Watch
 ) -> Job:
-    """The samples of an .npz file, split by the recipe's seed.
+    """Loads the samples of an .npz file and splits them by the recipe's seed.
 
-    validation: fraction to hold out. Raises DataError for samples that the network cannot learn.
+    validation: the fraction to hold out. Raises DataError if the samples do not fit the network.
     """
     objective = objective_of(prepared)
     if watch.samples:
@@ -120,11 +121,11 @@ def _load(data: Path, prepared: Prepared, objective: Objective | None) -> Sample
 
 
 def _classes(prepared: Prepared) -> int:
-    """Labels are below this."""
+    """Returns the number of classes: labels are below it."""
     shape = prepared.whole.output.shape
     if shape[-1] < 2 or prod(shape) != shape[-1]:
         raise DataError(
-            f"the network's output, of shape {list(shape)}, is no row of class scores; "
+            f"the network's output, of shape {list(shape)}, is not a row of class scores; "
             "give it a new classifier in the scheme: head = number of classes"
         )
     return shape[-1]
@@ -138,7 +139,7 @@ def make_ready(
     row_source: bool = False,
     effort: Effort = QUICK,
 ) -> Ready:
-    """Compiles the model; its exponents start from the job's samples. Raises BoardError if it is
+    """Compiles the model; exponents start from the job's samples. Raises BoardError if the model is
     too large for the board."""
     samples = job.train.x, job.train.y
     kernels = (REFERENCE,) if board is None else board.kernels
@@ -150,9 +151,9 @@ def make_ready(
 
 
 def run(job: Job, session: Session, ready: Ready, where: str = "") -> Trained:
-    """Evaluates, trains, evaluates, and reads back what was learned, with progress bars.
+    """Evaluates, trains, evaluates, and reads back the learned bytes, with progress bars.
 
-    where: the text of each bar begins with it.
+    where: the prefix of each bar's text.
     """
     before = _judged(job, session, f"{where}evaluate")
     with watching(f"{where}train", job.steps) as listen:
@@ -177,7 +178,8 @@ def _judged(job: Job, session: Session, text: str) -> Evaluation | None:
 
 
 def save(trained: Trained, job: Job, ready: Ready, directory: Path) -> None:
-    """Writes learned.npz, which a later run can go on from, and training.json, the course of it."""
+    """Writes learned.npz, from which a later run can continue, and training.json, the record of the
+    run."""
     save_learned(directory / "learned.npz", trained.learned)
     health = as_record(trained.history.counters, Anatomy.of(ready.compiled))
     board = "host" if ready.fit is None else ready.fit.board.name

@@ -1,7 +1,7 @@
 """The training loop, for any session: the host's library, an emulated board, a real one.
 
-The order of samples and the learning rates are functions of the recipe alone, so that two sessions
-given the same recipe and the same samples see the very same steps.
+The order of samples and the learning rates depend only on the recipe. So two sessions with the same
+recipe and samples take exactly the same steps.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from tinyflash.runtime.session import Counters, Int8Array, Labels, Outcome, Sess
 from tinyflash.training.samples import Samples
 from tinyflash.training.targets import Objective
 
-LEAST_PROBABILITY = 2.0**-16  # a probability of 0 stands for less than half a unit of 2^-15
+LEAST_PROBABILITY = 2.0**-16  # a probability of 0 means less than half a unit of 2^-15
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: passes over the samples, learning rate per real unit of weight, its course.
+    """How to train: passes over the samples, learning rate per real unit of weight, its schedule.
 
-    warmup: training steps in which the rate rises to `rate`.
+    warmup: training steps during which the rate rises to `rate`.
     """
 
     epochs: int = 3
@@ -44,15 +44,15 @@ class Recipe:
         self.course(self.warmup + 1)
 
     def course(self, steps: int) -> Schedule:
-        """The learning rate over a run of so many steps."""
+        """Returns the learning-rate schedule of a run with `steps` steps."""
         return Schedule(self.schedule, self.rate, steps, self.warmup)
 
     def rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of step 0 <= `step` < `steps`: to the bit what a device takes."""
+        """Returns the learning rate of step 0 <= `step` < `steps`, bit-equal to the device."""
         return rate_at(self.course(steps), step)
 
     def order(self, samples: int) -> Iterator[int]:
-        """Indices of the samples in the order of training, `epochs` permutations of them."""
+        """Returns the indices of the samples in training order: `epochs` permutations of them."""
         random = np.random.default_rng(self.seed)
         for _ in range(self.epochs):
             yield from random.permutation(samples).tolist()
@@ -60,8 +60,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Guard:
-    """Samples never trained on, inferred every so many steps: once more than `tolerance` are lost,
-    training goes back to the best weights; it ends with them."""
+    """Infers held-out samples every few steps. If more than `tolerance` of them are lost, training
+    returns to the best weights. It ends with the best weights."""
 
     held_out: Samples
     every: int = 50
@@ -70,26 +70,28 @@ class Guard:
 
 @dataclass(frozen=True)
 class Step:
-    """One training step as it went: the forward pass, before the update."""
+    """The result of one training step: its forward pass, before the update."""
 
     number: int  # from 0
     of: int
     sample: int
     rate: float
-    loss: float  # cross-entropy, nats; with targets, that of Objective.of_step
-    correct: bool | None  # None: there was no label
+    loss: float  # cross-entropy, nats; with targets, Objective.of_step
+    correct: bool | None  # None: no label
 
 
 @dataclass(frozen=True)
 class History:
-    """All steps of a run; the session's counters now and then; what the guard said at the end."""
+    """All steps of a run, regular readings of the session's counters, and the guard's final
+    report."""
 
     steps: tuple[Step, ...]
     counters: tuple[Counters, ...] = ()
     guard: GuardReport | None = None
 
     def running(self, window: int) -> tuple[list[float], list[float]]:
-        """Mean loss and accuracy in percent over the last `window` steps, at each step."""
+        """Returns the mean loss and the accuracy in percent over the last `window` steps, at each
+        step."""
         losses = _running_mean([step.loss for step in self.steps], window)
         correct = _running_mean([100.0 * bool(step.correct) for step in self.steps], window)
         return losses, correct
@@ -97,10 +99,10 @@ class History:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a session says of samples.
+    """The outputs of a session for some samples, and their score.
 
-    outputs: stored, int8 [count, output elements]. score: accuracy in percent; the mean loss where
-    the samples have targets.
+    outputs: stored int8 [count, output elements]. score: accuracy in percent; if the samples have
+    targets, the mean loss.
     """
 
     outputs: Int8Array
@@ -128,10 +130,10 @@ def train(
     look_every: int = 0,
     objective: Objective | None = None,
 ) -> History:
-    """Trains in place, batch 1, at the rates of the session's own schedule.
+    """Trains in place with batch size 1, at the rates of the session's own schedule.
 
-    listen: called after every step. look_every: steps between two looks at the counters; 0: none.
-    objective: what the samples' targets are; None where they have labels.
+    listen: called after every step. look_every: steps between two readings of the counters; 0:
+    none. objective: how the samples' targets are stored and compared; None if they have labels.
     """
     if len(samples) == 0:
         raise DataError("there are no samples to train with; give at least one")
@@ -152,7 +154,7 @@ def train(
 def _steps(
     session: Session, samples: Samples, recipe: Recipe, objective: Objective | None
 ) -> Iterator[Step]:
-    """Takes the steps, one by one."""
+    """Yields the steps, one by one."""
     total = recipe.epochs * len(samples)
     course = recipe.course(total)
     session.set_schedule(course)
@@ -164,7 +166,8 @@ def _steps(
 def _learn(
     session: Session, x: Int8Array, y: Labels | Int8Array, objective: Objective | None
 ) -> tuple[float, bool | None]:
-    """One step, from a label or towards a target: the loss, and whether the label was found."""
+    """Runs one step, with a label or a target. Returns the loss, and whether the label was
+    predicted."""
     if objective is not None:
         return objective.of_step(session.train_on_target(x, y.astype(np.int8))), None
     outcome = session.train_step(x, int(y))
@@ -181,8 +184,8 @@ def evaluate(
     objective: Objective | None = None,
     listen: Callable[[int], None] = _ignore,
 ) -> Evaluation:
-    """Infers every sample. objective: what their targets are; None where they have labels. listen:
-    called with the number of samples that are done."""
+    """Infers every sample. objective: how their targets are stored and compared; None if they have
+    labels. listen: called with the number of samples done."""
     outputs = _infer(session, samples, listen)
     if objective is not None:
         return Evaluation(outputs, objective.of_outputs(outputs, samples.y.astype(np.int8)))
@@ -190,7 +193,7 @@ def evaluate(
 
 
 def _infer(session: Session, samples: Samples, listen: Callable[[int], None]) -> Int8Array:
-    """Stored outputs, [count, output elements]."""
+    """Returns stored outputs, [count, output elements]."""
     if len(samples) == 0:
         raise DataError("there are no samples to evaluate; give at least one")
     outputs = []

@@ -1,4 +1,4 @@
-"""Where a compiled model runs: on this computer, or in an emulated board."""
+"""Opens a session for a compiled model: on this computer, or on an emulated board."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from tinyflash.show.report import write_compilation
 
 @dataclass(frozen=True)
 class Ready:
-    """A compiled model, and what it takes of its board; None: it runs on the host."""
+    """A compiled model, and the board memory it takes. None: it runs on the host."""
 
     compiled: Compiled
     fit: Fit | None = None
 
     @staticmethod
     def of(compiled: Compiled, board: Board | None = None) -> Ready:
-        """Raises BoardError if the model is too large for the board."""
+        """Checks the model against the board. Raises BoardError if it is too large."""
         return Ready(compiled, None if board is None else check_fits(compiled, board))
 
 
 @contextmanager
 def open_session(ready: Ready, directory: Path, guard: int = 0) -> Iterator[Session]:
-    """On the host without a board; else in its emulator, with firmware built in `directory`, where
-    the report goes, too.
+    """Opens a session on the host, or in the board's emulator. Writes the report, and builds the
+    firmware, in `directory`.
 
-    guard: held-out samples to have room for on a board.
+    guard: held-out samples to reserve room for on a board.
     """
     if ready.fit is None:
         yield HostSession(ready.compiled.program)

@@ -1,4 +1,4 @@
-"""A user's own samples: .npy and .npz files, checked against the model that is to read them."""
+"""Loads the user's samples: .npy and .npz files, checked against the model."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples x int8 [count, ...] in stored integers, with labels y int64 [count], or with targets
-    y int8 [count, outputs], stored as well."""
+    """Samples x int8 [count, ...] in stored integers, with labels y int64 [count], or with stored
+    targets y int8 [count, outputs]."""
 
     x: Int8Array
     y: Labels | Int8Array
@@ -36,7 +36,7 @@ class Samples:
 
     @property
     def labels(self) -> Labels:
-        """`y` of samples that have labels."""
+        """`y` of samples with labels."""
         assert self.y.ndim == 1
         return self.y.astype(np.int64, copy=False)
 
@@ -45,7 +45,7 @@ class Samples:
 
 
 def load_inputs(path: Path, port: Port) -> Int8Array:
-    """Samples of a .npy file in the model's own input type -> stored int8 [count, ...]."""
+    """Loads a .npy file in the model's own input type -> stored int8 [count, ...]."""
     array = load_arrays(path, _LARGEST, _EXPECTED)
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} is an archive of arrays; give an .npy file with one")
@@ -53,7 +53,7 @@ def load_inputs(path: Path, port: Port) -> Int8Array:
 
 
 def load_calibration(path: Path) -> Numbers:
-    """Samples to quantize a network with, in real numbers: an .npy file, or `x` of an .npz file."""
+    """Loads calibration samples in real numbers: an .npy file, or `x` of an .npz file."""
     loaded = load_arrays(path, _LARGEST, _EXPECTED)
     if isinstance(loaded, np.ndarray):
         return loaded
@@ -63,16 +63,17 @@ def load_calibration(path: Path) -> Numbers:
 
 
 def load_samples(path: Path, port: Port, classes: int) -> Samples:
-    """`x` and `y` of an .npz file: samples in the model's input units, labels 0..classes-1."""
+    """Loads `x` and `y` of an .npz file: samples in the model's input units, labels
+    0..classes-1."""
     archive = _archive(path, "labels", "x", "y")
     x = _encode(archive["x"], port, f"{path}, x")
     return _paired(path, x, _labels(archive["y"], classes, f"{path}, y"), "labels")
 
 
 def load_with_targets(path: Path, port: Port, objective: Objective) -> Samples:
-    """`x` and `y` of an .npz file: samples in the model's input units, targets in real units.
+    """Loads `x` and `y` of an .npz file: samples in the model's input units, targets in real units.
 
-    Without y, a sample is its own target, as an autoencoder learns.
+    Without y, each sample is its own target, as for an autoencoder.
     """
     archive = _archive(path, "targets", "x")
     x = _encode(archive["x"], port, f"{path}, x")
@@ -112,10 +113,10 @@ def _paired(path: Path, x: Int8Array, y: Labels | Int8Array, what: str) -> Sampl
 
 
 def split(samples: Samples, held_out: float, seed: int) -> tuple[Samples, Samples]:
-    """Training and held-out samples: the fraction `held_out` of each label, rounded up, or of all
-    samples where these have targets."""
+    """Splits samples into training and held-out ones. Holds out the fraction `held_out` of each
+    label, rounded up; of all samples if they have targets."""
     if not 0 <= held_out < 1:
-        raise DataError(f"the held-out fraction is {held_out}; it must lie in [0, 1)")
+        raise DataError(f"the held-out fraction is {held_out}; it must be at least 0 and below 1")
     random = np.random.default_rng(seed)
     kept, held = [], []
     for alike in _groups(samples):
@@ -127,13 +128,13 @@ def split(samples: Samples, held_out: float, seed: int) -> tuple[Samples, Sample
 
 
 def hold_out(samples: Samples, count: int, seed: int) -> tuple[Samples, Samples]:
-    """All samples but `count`, and those: labels by turns, as far as each has samples; of samples
-    with targets, any."""
+    """Splits off `count` held-out samples: from each label in turn, while it has samples; with
+    targets, any. Returns the others, then these."""
     if count == 0:
         return samples, samples.take(np.zeros(0, np.int64))
     random = np.random.default_rng(seed)
     order = random.permutation(len(samples))
-    turn = np.zeros(len(samples), np.int64)  # a sample's number among those of its label
+    turn = np.zeros(len(samples), np.int64)  # a sample's number among the samples of its label
     for alike in _groups(samples):
         mine = order[np.isin(order, alike)]
         turn[mine] = np.arange(len(mine))
@@ -141,13 +142,13 @@ def hold_out(samples: Samples, count: int, seed: int) -> tuple[Samples, Samples]
     kept = np.setdiff1d(np.arange(len(samples)), held)
     if count > len(held) or len(kept) == 0:
         raise DataError(
-            f"{count} of {len(samples)} samples cannot be held out and some kept; hold out fewer"
+            f"{count} of {len(samples)} samples cannot be held out: too few left; hold out fewer"
         )
     return samples.take(kept), samples.take(np.sort(held))
 
 
 def _groups(samples: Samples) -> list[npt.NDArray[np.int64]]:
-    """The samples of each label, by index; those with targets are one group."""
+    """Returns the samples of each label, by index. Samples with targets are one group."""
     if samples.y.ndim > 1:
         return [np.arange(len(samples))]
     return [np.flatnonzero(samples.y == label) for label in np.unique(samples.y)]

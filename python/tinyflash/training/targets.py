@@ -1,4 +1,4 @@
-"""What a model learns from targets, as a host sees it: targets and losses in real units."""
+"""Targets of a model on the host: targets and losses in real units."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tinyflash.scheme.loss import LossName
 
 Reals = npt.NDArray[np.float64]
 
-# A probability of 0 or 1 in units of 1/256 stands for less than half a unit.
+# A probability of 0 or 1, in units of 1/256, means less than half a unit from the end.
 LEAST_PROBABILITY = 2.0**-9
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss with a target. `target`: how targets are stored; `output`: how inference hands out.
+    """A loss with a target. `target`: how targets are stored; `output`: how outputs are stored.
 
-    probabilities: whether that is the probability of each output, and not its logit.
+    probabilities: whether an output is a probability, not a logit.
     """
 
     loss: LossName
@@ -36,11 +36,11 @@ class Objective:
 
     @property
     def size(self) -> int:
-        """Numbers of one target."""
+        """The number of values in one target."""
         return self.target.shape[1]
 
     def encode(self, y: npt.NDArray[Any]) -> Int8Array:
-        """Targets [n, ...] in real units, or probabilities -> stored [n, size]."""
+        """Encodes targets [n, ...] in real units, or probabilities -> stored [n, size]."""
         if y.size != len(y) * self.size:
             raise DataError(f"targets have shape {y.shape}; the network has {self.size} outputs")
         rows = y.reshape(len(y), self.size)
@@ -49,14 +49,14 @@ class Objective:
         low, high = self.range
         for i, j in np.argwhere(~((rows >= low) & (rows <= high)))[:1]:
             raise DataError(
-                f"target [{i}, {j}] is {rows[i, j]}; this network's outputs reach from "
+                f"target [{i}, {j}] is {rows[i, j]}; this network's outputs range from "
                 f"{low:.6g} to {high:.6g}"
             )
         return encode(self.target, rows)
 
     @property
     def range(self) -> tuple[float, float]:
-        """The targets that can be stored; rounding reaches half a unit further."""
+        """Returns the range of targets that can be stored, including half a unit of rounding."""
         if self.loss == "binary_cross_entropy":
             return 0.0, 1.0
         assert self.target.quant is not None
@@ -64,8 +64,8 @@ class Objective:
         return scale * (-128.5 - zero), scale * (127.5 - zero)
 
     def of_step(self, outcome: Outcome) -> float:
-        """The loss of one training step; for the binary cross-entropy the mean distance of the
-        probabilities from the target, which is what a device counts (SPEC 4.8)."""
+        """Returns the loss of one training step. For the binary cross-entropy: the mean distance of
+        the probabilities from the target, as a device counts it (SPEC 4.8)."""
         mean = outcome.error / self.size
         if self.loss == "binary_cross_entropy":
             return mean / 2**15
@@ -73,7 +73,7 @@ class Objective:
         return mean * self.target.quant.scale[0] ** 2
 
     def of_outputs(self, outputs: Int8Array, targets: Int8Array) -> float:
-        """The mean loss of inferences, stored outputs and targets, [n, ...] each."""
+        """Returns the mean loss of stored outputs and targets, [n, ...] each."""
         y = _real(self.output, outputs).reshape(targets.shape)
         t = _real(self.target, targets)
         if self.loss == "mean_squared_error":
@@ -84,7 +84,7 @@ class Objective:
 
 
 def objective_of(prepared: Prepared) -> Objective | None:
-    """What a network learns from targets under its scheme; None where it learns from labels."""
+    """Returns the objective of a network under its scheme; None if it learns from labels."""
     target, forward = prepared.target, prepared.forward
     if prepared.scheme is None or target is None:
         return None
@@ -93,7 +93,7 @@ def objective_of(prepared: Prepared) -> Objective | None:
 
 
 def _ends_in_logistic(graph: Graph) -> bool:
-    """Whether what lies between the logits and the output has a logistic in it."""
+    """Whether a logistic is between the logits and the output."""
     tensor = graph.output.tensor
     while tensor != graph.logits:
         node = graph.producer(tensor)
@@ -105,15 +105,15 @@ def _ends_in_logistic(graph: Graph) -> bool:
 
 
 def real_inputs(port: Port, x: Int8Array) -> Reals:
-    """Stored samples [n, ...] in real units, [n, elements]."""
+    """Decodes stored samples [n, ...] to real units, [n, elements]."""
     return _real(port, x).reshape(len(x), prod(port.shape))
 
 
 def _real(port: Port, stored: Int8Array) -> Reals:
-    """Stored values in real units, whatever type the port has."""
+    """Returns stored values in real units, for any type of port."""
     values = decode(port, stored).astype(np.float64)
     if port.dtype == "float32":
         return values
     if port.quant is None:
-        raise DataError(f"{port.tensor} has no scale, so that its numbers mean nothing")
+        raise DataError(f"{port.tensor} has no scale, so its real values are unknown")
     return port.quant.scale[0] * (values - port.quant.zero)

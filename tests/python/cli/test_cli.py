@@ -158,7 +158,7 @@ def test_a_defect_gets_one_line_unless_debugging(monkeypatch):
         raise ZeroDivisionError("by\nzero")
 
     monkeypatch.setattr("tinyflash.cli.system.known_boards", fail)
-    assert "defect of tinyflash" in refused("boards")
+    assert "bug in tinyflash" in refused("boards")
     monkeypatch.setenv("TINYFLASH_DEBUG", "1")
     assert isinstance(tinyflash("boards").exception, ZeroDivisionError)
 

@@ -101,7 +101,7 @@ def test_an_output_that_is_no_row_of_scores_needs_a_new_head(tmp_path):
     (tmp_path / "map.tflite").write_bytes(conv_same())
     np.savez(tmp_path / "d.npz", x=np.zeros((4, 10, 7, 3), np.int8), y=np.zeros(4, np.int64))
     line = refused("train", tmp_path / "map.tflite", "--data", tmp_path / "d.npz", "-o", tmp_path)
-    assert "is no row of class scores" in line
+    assert "is not a row of class scores" in line
     assert "head =" in line
 
 
@@ -146,12 +146,12 @@ def test_train_under_a_guard(tmp_path, model, scheme, data):
     assert guard["samples"] == 6
     assert guard["evaluations"] == 1 + 102 // 5 + 1
     assert guard["last"] == guard["best"]
-    assert f"guard: {guard['best']['correct']} of 6 held-out samples right" in result.stdout
+    assert f"guard: {guard['best']['correct']} of 6 held-out samples correct" in result.stdout
 
 
 def test_a_guard_of_too_many_samples_is_refused(tmp_path, model, scheme, data):
     line = refused(*train(model, scheme, data, tmp_path / "out", "--guard", "32"))
-    assert "32 of 32 samples cannot be held out and some kept; hold out fewer" in line
+    assert "32 of 32 samples cannot be held out: too few left; hold out fewer" in line
 
 
 def test_train_draws_its_health_and_warns_of_a_wild_rate(tmp_path, model, scheme, data):

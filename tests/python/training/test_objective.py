@@ -72,9 +72,9 @@ def test_probabilities_are_bytes() -> None:
     ("scheme", "y", "complaint"),
     [
         (SQUARED, np.zeros((2, 11)), r"shape \(2, 11\); the network has 12 outputs"),
-        (SQUARED, np.full((2, 12), 99.0), r"target \[0, 0\] is 99.0.*outputs reach from"),
+        (SQUARED, np.full((2, 12), 99.0), r"target \[0, 0\] is 99.0.*outputs range from"),
         (SQUARED, np.full((2, 12), np.nan), "is nan"),
-        (BINARY, np.full((2, 12), 1.01), "reach from 0 to 1"),
+        (BINARY, np.full((2, 12), 1.01), "range from 0 to 1"),
         (BINARY, np.full((2, 12), "yes"), "not numbers"),
     ],
 )

@@ -1,4 +1,4 @@
-"""tinyflash bench: speed on this computer, memory, and how well networks learn."""
+"""tinyflash bench: measures speed on this computer, memory, and accuracy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ bench.add_command(quantize)
 @bench.command()
 @click.option("--seconds", type=click.FloatRange(0.1), default=3.0, show_default=True)
 def host(seconds: float) -> None:
-    """Inferences and training steps per second on one core, with the demo's network and scheme."""
+    """Measure inferences and training steps per second on one core."""
     graph, job = load_task(0)
     session = HostSession(compile_model(graph, scheme("person_faces")).program)
     x, y = job.train.x, job.train.y
@@ -50,7 +50,7 @@ def host(seconds: float) -> None:
 
 
 def _per_second(act: Callable[[int], object], seconds: float) -> float:
-    """How often `act` runs in a second, after one run that warms up."""
+    """Returns how often `act` runs in a second, after one warm-up run."""
     act(0)
     start = time.perf_counter()
     done = 0
@@ -61,16 +61,16 @@ def _per_second(act: Callable[[int], object], seconds: float) -> float:
 
 
 @bench.command()
-@click.option("--quick", is_flag=True, help="One seed, fewer samples, two epochs: minutes.")
+@click.option("--quick", is_flag=True, help="One seed, fewer samples, two epochs; takes minutes.")
 @click.option("--json", "json_path", type=options.PATH, help="Write every run to this file.")
-@click.option("--picture", type=options.PATH, help="Draw the table into this PNG file.")
+@click.option("--picture", type=options.PATH, help="Draw the table to this PNG file.")
 @click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
 @click.option("--method", "methods", multiple=True, help="Only this method; may be repeated.")
-@click.option("--ours", is_flag=True, help="Only methods of tinyflash, which need no torch.")
+@click.option("--ours", is_flag=True, help="Only tinyflash's methods; they need no torch.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="The first seed."
 )
-@click.option("--fresh", is_flag=True, help="Measure again what earlier runs have left.")
+@click.option("--fresh", is_flag=True, help="Ignore the stored results of earlier runs.")
 @click.option(
     "--processes",
     type=click.IntRange(1),
@@ -88,10 +88,10 @@ def accuracy(
     fresh: bool,
     processes: int,
 ) -> None:
-    """How well networks learn: ours against float training, and against training less.
+    """Compare accuracy: int8 training, float training, training less.
 
-    Each method's rate is chosen on validation samples and judged on test samples. An interrupted
-    run goes on where it stopped.
+    Each method's rate is chosen on validation samples and scored on test samples. An interrupted
+    run continues where it stopped.
     """
     from tinyflash.bench.accuracy.picture import draw
     from tinyflash.bench.accuracy.results import as_json, mark, tables

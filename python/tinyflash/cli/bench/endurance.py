@@ -1,4 +1,4 @@
-"""tinyflash bench endurance: 20,000 training steps in one go, on a board."""
+"""tinyflash bench endurance: 20,000 consecutive training steps on a board."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tinyflash.zoo.tasks import TASKS, load_task
 )  # fmt: skip
 @click.option(
     "--phase", type=click.IntRange(1), default=Settings.phase, show_default=True,
-    help="Steps after which subject and labels change.",
+    help="Training steps until subject and labels change.",
 )  # fmt: skip
 @click.option("--rate", type=float, default=Settings.rate, show_default=True)
 @click.option(
@@ -35,7 +35,7 @@ from tinyflash.zoo.tasks import TASKS, load_task
     help="Weight decay, per unit of rate.",
 )  # fmt: skip
 @options.seed
-@options.output_folder("Directory for report and picture.", Path("build/endurance"))
+@options.output_folder("Folder for report and picture.", Path("build/endurance"))
 def endurance(
     task: str,
     board: str,
@@ -46,10 +46,11 @@ def endurance(
     seed: int,
     output: Path,
 ) -> None:
-    """Does int8 training wear out? One network learns task after task, for 20,000 steps.
+    """Train one network for 20,000 steps while the task changes.
 
-    About 20 minutes on one core. Writes endurance.json and endurance.png; fails if the host, which
-    repeats every step, ends with other bytes.
+    Shows whether long int8 training loses accuracy. Takes about 20 minutes on one core. Writes
+    endurance.json and endurance.png. The host repeats every step; the command fails if the final
+    bytes differ.
     """
     settings = Settings(steps, phase, max(1, phase // 10), rate=rate, decay=decay, seed=seed)
     target, what = load_board(board), load_task(task)
@@ -61,11 +62,11 @@ def endurance(
     _print(result)
     say(f"wrote {output}/endurance.json and endurance.png")
     if not result.agrees:
-        raise InternalError("board and host disagree; this is a defect of tinyflash, report it")
+        raise InternalError("board and host disagree; this is a bug in tinyflash; report it")
 
 
 def _bars(stack: ExitStack, steps: int) -> Callable[[str], Listen]:
-    """A progress bar for each run."""
+    """Returns a function that opens a progress bar for each run."""
 
     def begin(name: str) -> Listen:
         stack.close()

@@ -1,4 +1,4 @@
-"""tinyflash bench memory: the SRAM of published networks and schemes."""
+"""tinyflash bench memory: computes the SRAM of published networks and schemes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _BYTES = ("arena", "lower_bound", "trainable", "state", "stack", "static", "scra
 
 
 @click.command()
-@click.option("--network", "networks", multiple=True, help="Only this one; may be repeated.")
+@click.option("--network", "networks", multiple=True, help="Only this network; may be repeated.")
 @options.rows
 @options.effort
-@click.option("--board", default="qemu_mps2_an500", show_default=True, help="Whose stack to count.")
+@click.option("--board", default="qemu_mps2_an500", show_default=True, help="Board for the stack.")
 @options.json_rows
-@click.option("--verbose", "-v", is_flag=True, help="Also what is alive at the peak.")
+@click.option("--verbose", "-v", is_flag=True, help="Also print the buffers at the peak.")
 def memory(
     networks: tuple[str, ...],
     rows: bool,
@@ -36,9 +36,10 @@ def memory(
     json_path: Path | None,
     verbose: bool,
 ) -> None:
-    """SRAM of a training step: the reference networks with all published schemes, and others.
+    """Compute the SRAM of a training step for published networks.
 
-    Nothing is built or run; the figures are those of the plans. All are bytes.
+    Covers the reference networks with all published schemes, and others. Builds and runs nothing:
+    the figures come from the plans. All are bytes.
     """
     from tinyflash.bench.memory import measure, subjects
 

@@ -1,4 +1,4 @@
-"""tinyflash bench quantize: what quantization changes, beside ONNX Runtime's."""
+"""tinyflash bench quantize: compares int8 outputs to float, and to ONNX Runtime's int8."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @click.command("quantize")
 @click.option("--quick", is_flag=True, help="Few samples: a smoke test.")
-@click.option("--network", "networks", multiple=True, help="Only this one; may be repeated.")
+@click.option("--network", "networks", multiple=True, help="Only this network; may be repeated.")
 @options.json_rows
 def quantize(quick: bool, networks: tuple[str, ...], json_path: Path | None) -> None:
-    """Answers of four networks in int8 against float, ours beside those of ONNX Runtime.
+    """Compare int8 to float, for tinyflash and ONNX Runtime.
 
-    Needs torch, and ONNX Runtime for the comparison (pip install tinyflash[bench]). Each network
-    then learns a few samples, by the C library.
+    Compares the outputs of four networks. Needs torch, and ONNX Runtime for its column (pip install
+    tinyflash[bench]). Each network then learns a few samples with the C library.
     """
     from tinyflash.bench.quantize.run import NETWORKS, QUICK, WHOLE, compare, learn, subject
 

@@ -67,7 +67,8 @@ def _head_tensors(
     graph: Graph, old: Node, classes: int, features: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     old_w = graph.tensors[old.inputs["w_frozen"]]
-    # Tensor ids select the random bits. If the model has no bias, the new one takes the next free id.
+    # Tensor ids select the random bits. If the model has no bias, the new one takes the next free
+    # id.
     b_id = graph.tensors[old.inputs["b"]].source_id if "b" in old.inputs else 1 << 16
     w = Tensor(
         f"{old.name}_head_w",

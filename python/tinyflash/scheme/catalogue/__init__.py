@@ -9,6 +9,6 @@ from tinyflash.scheme.rules import Scheme
 
 
 def scheme(name: str) -> Scheme:
-    """The scheme of <name>.toml in this folder."""
+    """Loads the scheme <name>.toml of this folder."""
     path = files(__name__) / f"{name}.toml"
     return parse_scheme(path.read_text(encoding="utf-8"), str(path))

@@ -1,4 +1,4 @@
-"""What a compilation says about itself: for programs as a dict, for people as text and page."""
+"""The report on a compilation: a dict for programs, text and a page for people."""
 
 from tinyflash.show.report.page import as_html
 from tinyflash.show.report.summary import Report, as_text, make_report

@@ -1,8 +1,8 @@
-"""What would lower the arena's peak: each idea tried on the plan, and told with what it brings.
+"""Suggests how to lower the arena's peak: tries each idea on the plan, and reports its gain.
 
-An idea takes buffers away, or makes them smaller; the rest stays as it is. So it says how high the
-arena would at least still be, and a new plan may do better or a little worse. Feeding the input row
-by row changes the order of everything, and is planned anew.
+An idea removes buffers or shrinks them; the other buffers stay in place. So the new peak is an
+estimate: a new plan may be better or a little worse. Feeding the input row by row changes the whole
+order, so this idea gets a new plan.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST = 4  # ideas worth reading
 
 @dataclass(frozen=True)
 class Idea:
-    """Something to do, and which buffers it changes to how many bytes."""
+    """A change, and the new sizes of the buffers that it affects."""
 
     text: str
     sizes: dict[str, int]
@@ -29,14 +29,14 @@ class Idea:
 
 @dataclass(frozen=True)
 class Advice:
-    """An idea with the arena's peak after it."""
+    """An idea, and the arena's peak after it."""
 
     text: str
     peak_bytes: int
 
 
 def advise(planned: Planned) -> tuple[Advice, ...]:
-    """The ideas that lower the peak, best first."""
+    """Returns the ideas that lower the peak, best first."""
     placements = planned.plan.placements
     before = highest(filled(placements))
     tried = [Advice(idea.text, highest(filled(placements, idea.sizes))) for idea in _ideas(planned)]
@@ -53,21 +53,21 @@ def _ideas(planned: Planned) -> Iterator[Idea]:
 
 
 def _by_rows(planned: Planned) -> list[Advice]:
-    """The picture need not lie in memory whole."""
+    """Suggests that the picture need not be in memory as a whole."""
     graph, at_peak = planned.graph, planned.plan.live_at(planned.plan.peak_step)
     name = graph.input.tensor
     if graph.producer(name) is not None or all(name not in p.storage.tensors for p in at_peak):
         return []
     text = (
-        f"Feed the input row by row (--rows): its {graph.tensors[name].nbytes:,} bytes then never "
-        "lie in SRAM whole."
+        f"Feed the input row by row (--rows): its {graph.tensors[name].nbytes:,} bytes are then "
+        "never all in SRAM."
     )
     return [Advice(text, plan(with_source(graph), effort=NONE).arena_bytes)]
 
 
 def _kept(graph: Graph, alive: tuple[Placement, ...]) -> Iterator[Idea]:
-    """Inputs that wait for an update."""
-    updates: dict[str, list[tuple[int, Node]]] = {}  # with their numbers, by what they read
+    """Suggests smaller inputs kept for an update."""
+    updates: dict[str, list[tuple[int, Node]]] = {}  # with their numbers, by the tensor they read
     for i, node in enumerate(graph.nodes):
         if node.operator.updates and "x" in node.inputs:
             updates.setdefault(node.inputs["x"], []).append((i, node))
@@ -75,15 +75,15 @@ def _kept(graph: Graph, alive: tuple[Placement, ...]) -> Iterator[Idea]:
         found = [pair for tensor in storage.tensors for pair in updates.get(tensor, ())]
         for _, node in sorted(found, key=lambda pair: pair[0]):
             yield Idea(
-                f"Train half as many input channels of {node.name}: what it keeps of its "
+                f"Train half as many input channels of {node.name}: the part kept of its "
                 f"input is {storage.nbytes:,} bytes at the peak.",
                 {storage.name: storage.nbytes // 2},
             )
 
 
 def _shorter(planned: Planned) -> Iterator[Idea]:
-    """Back-propagation that ends later: without the earliest trained layers, up to the first whose
-    weights are trained, and without that one, too."""
+    """Suggests a shorter back-propagation: freeze the earliest trained layers, up to the first with
+    trained weights, or including it."""
     graph = planned.graph
     trained = [n for n in graph.nodes if n.operator.weighted and _is_trained(graph, n)]
     first = next((i for i, n in enumerate(trained) if "w" in n.inputs), 0)
@@ -92,8 +92,8 @@ def _shorter(planned: Planned) -> Iterator[Idea]:
             gone = _needed_before(planned, trained[end])
             names = _range(trained[:end])
             yield Idea(
-                f"Freeze {names}: the gradient then ends at {trained[end].name}, and masks, kept "
-                "inputs and gradients before it are gone.",
+                f"Freeze {names}: the gradient then ends at {trained[end].name}. Masks, kept "
+                "inputs and gradients of earlier layers are gone.",
                 dict.fromkeys(gone, 0),
             )
 
@@ -109,8 +109,8 @@ def _range(layers: list[Node]) -> str:
 
 
 def _needed_before(planned: Planned, last: Node) -> list[str]:
-    """Storages that only the training of layers before `last` needs: its own input gradient, what
-    comes behind it, and masks and inputs that are read there alone."""
+    """Returns the storages that only the training of layers before `last` needs: its input
+    gradient, everything after it, and the masks and inputs that only these read."""
     nodes = planned.graph.nodes
     end = max(i for i, node in enumerate(nodes) if node.layer == last.name)
     stays = [n for n in nodes[: end + 1] if n.layer != last.name or n.operator.updates]
@@ -124,7 +124,8 @@ def _needed_before(planned: Planned, last: Node) -> list[str]:
 
 
 def _smaller_maps(planned: Planned, alive: tuple[Placement, ...]) -> Iterator[Idea]:
-    """Where the network itself is the reason: the two largest maps of a forward operation."""
+    """Suggests a smaller network, if the peak is a forward operation: halves its two largest
+    maps."""
     graph, order = planned.graph, planned.plan
     node = graph.nodes[order.calls[order.peak_step].node]
     maps = [p.storage for p in alive if graph.tensors[p.storage.name].kind == "activation"][:2]
@@ -132,7 +133,7 @@ def _smaller_maps(planned: Planned, alive: tuple[Placement, ...]) -> Iterator[Id
         total = sum(storage.nbytes for storage in maps)
         names = " and ".join(storage.name for storage in maps)
         yield Idea(
-            f"A smaller input, or a stride earlier in the network: {names} are {total:,} bytes at "
-            "the peak. With half of their rows:",
+            f"Use a smaller input, or an earlier stride: {names} are {total:,} bytes at "
+            "the peak. With half their rows:",
             {storage.name: storage.nbytes // 2 for storage in maps},
         )

@@ -18,7 +18,7 @@ Fields = dict[str, Any]
 
 
 def plan_contents(planned: Planned) -> Fields:
-    """All of one plan; times are calls. The keys are stable."""
+    """Returns the contents of one plan. Times are call numbers. The keys are stable."""
     graph, found = planned.graph, columns(planned.graph, planned.plan.calls)
     curve = filled(planned.plan.placements)
     return {
@@ -35,7 +35,7 @@ def plan_contents(planned: Planned) -> Fields:
 
 
 def _phases(graph: Graph, found: tuple[Column, ...]) -> Fields:
-    """The first call of each part of a training step."""
+    """Returns the first call of each part of a training step."""
     calls = {node: c.first for c in found for node in c.nodes}
     loss = next((i for i, n in enumerate(graph.nodes) if n.operator.stage == "loss"), None)
     return {"forward": 0} if loss is None else {"forward": 0, "backward": calls[loss]}
@@ -52,7 +52,7 @@ def _column(graph: Graph, column: Column, curve: Curve) -> Fields:
 
 
 def most(curve: Curve, first: int, last: int) -> int:
-    """The most bytes in use during calls first..last."""
+    """Returns the most bytes in use during calls first..last."""
     start = bisect_right(curve, first, key=itemgetter(0)) - 1
     end = bisect_right(curve, last, key=itemgetter(0))
     return max((nbytes for _, nbytes in curve[max(start, 0) : end]), default=0)
@@ -62,7 +62,7 @@ def most(curve: Curve, first: int, last: int) -> int:
 
 
 def _buffer(planned: Planned, placement: Placement) -> Fields:
-    """One storage, named after the first tensor in it; `rows` of a ring, of `of_rows`."""
+    """Returns one storage, named after its first tensor. A ring has `rows` of `of_rows`."""
     graph, storage = planned.graph, placement.storage
     tensor = graph.tensors[storage.name]
     maker, readers = graph.producer(storage.name), _readers(graph, placement)
@@ -92,7 +92,7 @@ def _readers(graph: Graph, placement: Placement) -> list[Node]:
 
 
 def _kind(graph: Graph, placement: Placement) -> str:
-    """What a buffer is for; a kept one is an activation that an update reads."""
+    """Returns the kind of a buffer. "kept" is an activation that an update reads."""
     tensors = placement.storage.tensors
     if graph.input.tensor in tensors:
         return "input"
@@ -108,7 +108,7 @@ def _kind(graph: Graph, placement: Placement) -> str:
 
 
 def _operations(planned: Planned, found: tuple[Column, ...], curve: Curve) -> list[Fields]:
-    """One entry per node, in the graph's order."""
+    """Returns one entry per node, in the graph's order."""
     graph = planned.graph
     calls = [0] * len(graph.nodes)
     for call in planned.plan.calls:
@@ -141,7 +141,7 @@ def _operation(graph: Graph, index: int, calls: int, column: Column, curve: Curv
 
 
 def _phase(node: Node) -> str:
-    """The part of a training step that a node belongs to."""
+    """Returns the part of a training step that a node belongs to."""
     stage = node.operator.stage
     if stage == "update":
         return "update"
@@ -152,7 +152,8 @@ def _phase(node: Node) -> str:
 
 
 def streaming(planned: Planned) -> Fields:
-    """What executing layers row by row saved: the least arena without it, the arena with it."""
+    """Returns what row-by-row execution saved: the smallest arena without it, and the arena with
+    it."""
     graph, order = planned.graph, planned.plan
     runs = [c for c in columns(graph, order.calls) if c.streamed]
     return {
@@ -182,8 +183,8 @@ def streaming(planned: Planned) -> Fields:
 
 
 def network_contents(infer: Planned, train: Planned | None) -> list[Fields]:
-    """Layers with weights in forward order: what is trained of each, and whether a gradient
-    reaches it."""
+    """Returns the layers with weights in forward order: the trained part of each, and whether a
+    gradient reaches it."""
     graph = infer.graph if train is None else train.graph
     derived = {node.layer for node in graph.nodes}
     return [_layer(graph, n, n.name in derived) for n in graph.nodes if n.operator.weighted]
@@ -207,7 +208,7 @@ def _layer(graph: Graph, node: Node, reached: bool) -> Fields:
 
 
 def _bytes(graph: Graph, node: Node, roles: tuple[str, ...]) -> dict[str, int]:
-    """Bytes of operands by kind of tensor."""
+    """Returns the bytes of operands by kind of tensor."""
     found: dict[str, int] = {}
     for tensor in (graph.tensors[node.inputs[role]] for role in roles if role in node.inputs):
         found[tensor.kind] = found.get(tensor.kind, 0) + tensor.nbytes

@@ -1,6 +1,6 @@
-"""The report as one HTML page: no script, font or picture from elsewhere; made of the dict alone.
+"""The report as one self-contained HTML page, made only from the dict.
 
-This file works out where things are drawn; page.html, page.css and page.js are what a reader sees.
+This file computes the drawing; page.html, page.css and page.js define the page.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 Fields = dict[str, Any]
 
-# Of the drawings, in units of their view boxes.
+# Sizes in the drawings, in units of their view boxes.
 WIDTH, HEIGHT = 1200.0, 420.0
 CURVE_HEIGHT = 90.0
-STREAMED = 3  # times as wide as whole operations
+STREAMED = 3  # width of a streamed run per operation
 _LETTER = 5.9  # width of a letter of a buffer's label
 _LINE = 12.0
 
@@ -31,7 +31,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Box:
-    """A buffer as a rectangle; `index`: of the buffer among those of its plan."""
+    """A buffer as a rectangle. `index`: of the buffer in its plan."""
 
     index: int
     kind: str
@@ -55,7 +55,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Drawing:
-    """One plan, drawn: buffers over time, and above them how full the arena is."""
+    """The drawing of one plan: buffers over time, and above them the bytes in use."""
 
     name: str
     boxes: tuple[Box, ...]
@@ -63,12 +63,12 @@ class Drawing:
     curve: str  # points of the outline
     peak_x: float
     backward_x: float | None
-    levels: tuple[tuple[float, str], ...]  # lines across, and what they stand for
+    levels: tuple[tuple[float, str], ...]  # horizontal lines, and their labels
 
 
 class _Axis:
-    """Where calls lie from left to right: every column is as wide as it has operations, and a
-    streamed run some times wider, for there is more to see."""
+    """The positions of calls from left to right. A column's width is its number of operations; a
+    streamed run is several times wider, to show more detail."""
 
     def __init__(self, columns: list[Fields]) -> None:
         self.firsts: list[int] = [c["first"] for c in columns]
@@ -78,7 +78,7 @@ class _Axis:
         self.unit = WIDTH / max(1, sum(self.widths))
 
     def x(self, call: int) -> float:
-        """Where a call begins; behind the last one, where that ends."""
+        """Returns where a call begins; after the last call, where it ends."""
         if call <= 0:
             return 0.0
         if call > self.lasts[-1]:
@@ -96,12 +96,12 @@ class _Axis:
 
 
 def _whole(column: Fields) -> bool:
-    """Whether it is one operation, not a streamed run."""
+    """Whether a column is one operation, not a streamed run."""
     return len(column["nodes"]) == 1
 
 
 def draw(name: str, plan: Fields) -> Drawing:
-    """The drawing of one plan of the report."""
+    """Draws one plan of the report."""
     axis, top = _Axis(plan["columns"]), max(1, plan["arena_bytes"])
     backward = plan["phases"].get("backward")
     return Drawing(
@@ -126,7 +126,7 @@ def _box(index: int, buffer: Fields, axis: _Axis, top: int) -> Box:
 
 
 def _outline(filled: list[list[int]], axis: _Axis, top: int) -> str:
-    """Points of the area under the curve of bytes in use."""
+    """Returns the points of the area under the curve of bytes in use."""
     points, level = [(0.0, CURVE_HEIGHT)], CURVE_HEIGHT
     for call, nbytes in filled:
         x = axis.x(call)
@@ -138,7 +138,7 @@ def _outline(filled: list[list[int]], axis: _Axis, top: int) -> str:
 
 
 def _levels(top: int) -> tuple[tuple[float, str], ...]:
-    """Round addresses, four to eight of them, in KB."""
+    """Returns four to eight round addresses, in KB."""
     step = 1024
     while top / step > 8:
         step *= 2
@@ -160,7 +160,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Memory:
-    """A memory of the board, and what is in it. `limit` None: no board was named."""
+    """A memory of the board, and its parts. `limit`: None without a board."""
 
     name: str
     parts: tuple[Part, ...]
@@ -172,19 +172,19 @@ class Memory:
 
     @property
     def whole(self) -> int:
-        """What the bar stands for."""
+        """The bytes of the whole bar."""
         return max(self.used, self.limit or 0, 1)
 
 
 def memories(report: Fields) -> tuple[Memory, Memory]:
-    """SRAM and flash."""
+    """Returns SRAM and flash with their parts."""
     limits = report["limits"] or {}
-    trained = Part("trained", report["trainable_bytes"], "weights and biases that move")
+    trained = Part("trained", report["trainable_bytes"], "trained weights and biases")
     state = Part("state", report["state_bytes"], "exponents, counters, random numbers")
     model = (Part("arena", report["arena_bytes"], "activations, gradients, masks"), trained, state)
     flash = (
-        Part("frozen", report["frozen_bytes"], "weights and biases that stay, tables"),
-        Part("start", trained.nbytes + state.nbytes, "where trained weights and state start from"),
+        Part("frozen", report["frozen_bytes"], "frozen weights and biases, tables"),
+        Part("start", trained.nbytes + state.nbytes, "initial trained weights and state"),
     )
     return (
         Memory("SRAM", (*model, *_firmware(report, model)), limits.get("sram_bytes")),
@@ -193,7 +193,7 @@ def memories(report: Fields) -> tuple[Memory, Memory]:
 
 
 def _firmware(report: Fields, model: tuple[Part, ...]) -> tuple[Part, ...]:
-    """What a board takes besides the model; without one that is not known."""
+    """Returns the memory that a board needs in addition to the model; unknown without a board."""
     if report["limits"] is None:
         return ()
     stack = report["limits"]["stack_bytes"]
@@ -213,8 +213,8 @@ def _deepest(report: Fields) -> str:
 
 
 def as_html(report: Fields) -> str:
-    """The page, whole."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # only who wants a page waits
+    """Returns the whole page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # slow: import only for a page
 
     environment = Environment(
         loader=PackageLoader("tinyflash.show.report", "page"),
@@ -242,7 +242,7 @@ def as_html(report: Fields) -> str:
 
 
 def _shape(dims: list[int]) -> str:
-    """Without the batch."""
+    """Returns the shape without the batch."""
     return " x ".join(map(str, dims[1:] if dims[:1] == [1] else dims))
 
 

@@ -1,4 +1,4 @@
-"""What a compilation says about itself: for programs as a dict, for people as text."""
+"""The report on a compilation: a dict for programs, text for people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ Report = dict[str, Any]
 
 
 def make_report(compiled: Compiled, fit: Fit | None = None) -> Report:
-    """Sizes in bytes; the keys are stable. fit: what the model takes of a board."""
+    """Returns the report. Sizes are in bytes; the keys are stable. fit: the memory that the model
+    takes on a board."""
     program, infer, train = compiled.program, compiled.infer, compiled.train
     largest, board = compiled.fuller, None if fit is None else fit.board
     guard = GuardCost.of(program, 1)
@@ -50,7 +51,7 @@ def make_report(compiled: Compiled, fit: Fit | None = None) -> Report:
 def _details(
     infer: Planned, train: Planned | None, largest: Planned, board: Board | None
 ) -> Report:
-    """All that the page draws; `plans` holds the train plan only where there is one."""
+    """Returns everything that the page draws. `plans` has the train plan only if there is one."""
     plans = {"train": train, "infer": infer}
     return {
         "limits": None if board is None else _limits(board),
@@ -71,7 +72,7 @@ def _limits(board: Board) -> Report:
 
 
 def _bytes_by_use(train: Planned | None) -> dict[str, int]:
-    """What WEIGHTS holds, without the bytes that align it."""
+    """Returns the bytes in WEIGHTS by use, without padding."""
     found = {"weight_bytes": 0, "bias_bytes": 0, "optimizer_bytes": 0}
     use = {"w": "weight_bytes", "b": "bias_bytes"}
     for node in train.graph.nodes if train is not None else ():
@@ -83,14 +84,14 @@ def _bytes_by_use(train: Planned | None) -> dict[str, int]:
 
 
 def _bytes_of_code(used: Footprint | None) -> Report:
-    """None where no board is named, or its compiler is missing."""
+    """Returns code sizes; None without a board, or if its compiler is missing."""
     names = ("stack", "static", "scratch", "firmware_stack", "firmware_static")
     sizes = {f"{name}_bytes": getattr(used, f"{name}_bytes", None) for name in names}
     return {**sizes, "stack_by_kernel": None if used is None else dict(used.kernels)}
 
 
 def peak(planned: Planned) -> Report:
-    """Where a plan is fullest, and what is there."""
+    """Returns the peak of a plan, and the buffers live there."""
     step = planned.plan.peak_step
     node = planned.graph.nodes[planned.plan.calls[step].node]
     return {
@@ -104,7 +105,7 @@ def peak(planned: Planned) -> Report:
 
 
 def _trained(graph: Graph) -> list[Report]:
-    """One entry per layer that learns."""
+    """Returns one entry per trained layer."""
     return [
         {
             "layer": layer.name,
@@ -131,7 +132,7 @@ def _trainable_bytes(graph: Graph, layer: Node, role: str) -> int:
 
 
 def as_text(report: Report) -> str:
-    """The same for people."""
+    """Returns the report as text, for people."""
     peak = report["peak"]
     lines = [
         f"{report['model']} (hash {report['hash']})"
@@ -168,10 +169,10 @@ def _code_lines(report: Report) -> list[str]:
     kernel, deepest = max(report["stack_by_kernel"].items(), key=lambda item: item[1])
     return [
         f"  stack            {report['stack_bytes']:>9,} bytes"
-        f"  (of the library at worst; {kernel} takes {deepest:,})",
+        f"  (worst case of the library; {kernel} takes {deepest:,})",
         f"  static           {report['static_bytes']:>9,} bytes  (a session and library variables)",
         f"  firmware         {report['firmware_static_bytes']:>9,} bytes"
-        f"  (its own variables; its stack at worst, the library's in it: "
+        f"  (its own variables; its worst-case stack, with the library's: "
         f"{report['firmware_stack_bytes']:,})",
     ]
 

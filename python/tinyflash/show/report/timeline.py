@@ -1,7 +1,7 @@
-"""A plan over time: calls gathered in columns, and how full the arena is at each.
+"""A plan over time: calls grouped in columns, and the bytes in use at each call.
 
-A streamed run calls its layers row by row, hundreds of times and in turns. It is one column here;
-within it time goes by calls, so that what lives when stays exact.
+A streamed run calls its layers in turn, row by row, hundreds of times. It is one column. Within the
+column, time is still in calls, so lifetimes stay exact.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Curve = tuple[tuple[int, int], ...]  # (call, bytes in use from there on)
 
 @dataclass(frozen=True)
 class Column:
-    """Calls first..last, of these nodes. A column of several is a streamed run."""
+    """Calls first..last of these nodes. A column with several nodes is a streamed run."""
 
     first: int
     last: int
@@ -33,7 +33,7 @@ class Column:
 
 
 def columns(graph: Graph, calls: Sequence[Call]) -> tuple[Column, ...]:
-    """All calls, in order. A column ends where nothing that it began is unfinished."""
+    """Groups all calls, in order. A column ends when every node that it began is finished."""
     found: list[Column] = []
     first = 0
     missing: dict[int, int] = {}
@@ -47,8 +47,8 @@ def columns(graph: Graph, calls: Sequence[Call]) -> tuple[Column, ...]:
 
 
 def filled(placements: Sequence[Placement], sizes: dict[str, int] | None = None) -> Curve:
-    """How many bytes of the arena are in use, wherever that changes. Storages that share bytes
-    count once. sizes: of some storages other ones, by name, 0 for none."""
+    """Returns the bytes of the arena in use, at each call where they change. Shared bytes count
+    once. sizes: replaces the sizes of some storages, by name; 0 removes one."""
     sizes = sizes or {}
     spans = sorted(
         (p.offset, p.offset + sizes.get(s.name, s.nbytes), s.first, s.last)
@@ -61,7 +61,7 @@ def filled(placements: Sequence[Placement], sizes: dict[str, int] | None = None)
 
 
 def _union(starts: Numbers, stops: Numbers) -> int:
-    """Bytes that ranges cover together; `starts` ascend."""
+    """Returns the bytes that ranges cover together. starts: ascending."""
     reached = np.maximum.accumulate(np.append(0, stops))
     return int(np.maximum(stops - np.maximum(starts, reached[:-1]), 0).sum())
 

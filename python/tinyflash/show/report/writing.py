@@ -1,4 +1,4 @@
-"""All files of a compilation: the model as C, and the report on it."""
+"""Writes all files of a compilation: the model as C, and the report on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinyflash.write.model import write_model
 
 
 def write_compilation(compiled: Compiled, directory: Path, fit: Fit | None = None) -> None:
-    """model.c, model.h, report.json, .txt and .html, each whole or not at all."""
+    """Writes model.c, model.h, report.json, .txt and .html, each atomically."""
     report = make_report(compiled, fit)
     write_model(compiled, directory)
     files.write_bytes(directory / "report.txt", as_text(report).encode())

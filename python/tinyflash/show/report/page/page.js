@@ -11,7 +11,7 @@
   const columnName = (c) =>
     c.nodes.length === 1 ? `${c.operations[0]} ${c.nodes[0]}` : `streamed ${c.nodes[0]} … ${c.nodes[c.nodes.length - 1]}`;
 
-  // What a pointer rests on, as lines of text; the first is the title.
+  // Describes the element under the pointer, as lines of text; the first is the title.
   const lines = {
     b(index, element) {
       const plan = planOf(element);
@@ -59,7 +59,7 @@
   document.addEventListener("pointerdown", show);
   document.addEventListener("scroll", () => { tip.hidden = true; }, true);
 
-  // The list of what is alive, for any call.
+  // The list of live buffers, for any call.
   const listAlive = (plan, call, title) => {
     const rows = plan.buffers.filter((b) => b.first <= call && call <= b.last).sort((a, b) => b.bytes - a.bytes);
     document.getElementById("where").textContent = title;
@@ -98,7 +98,7 @@
     });
   }
 
-  // The table of operations: sorted by a click on a column's head, filtered by text and phase.
+  // The table of operations: a click on a column's head sorts it; text and phase filter it.
   const table = document.getElementById("operations");
   const body = table.tBodies[0];
   const value = (row, column) => row.cells[column].dataset.v ?? row.cells[column].textContent;
