@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.graphs import Net
 from tests.support.networks import NETWORKS, everything
 
 from tinyflash.compiler import compile_uncalibrated, prepare
@@ -20,7 +21,7 @@ from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.compiler.passes.losses import mark_logits
 from tinyflash.compiler.verify import shapes, verify
 from tinyflash.errors import InternalError
-from tinyflash.graph import Descent, Graph, NoAttrs, Node, Port, Quant, Tensor
+from tinyflash.graph import Descent, Graph, NoAttrs, Node, Port, Quant, Tensor, Window
 from tinyflash.operators import OPERATORS
 from tinyflash.read import read
 from tinyflash.scheme import LayerUpdate, Rule, Scheme
@@ -150,6 +151,17 @@ FORWARD: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("name", FORWARD)
 def test_one_thing_wrong(name: str, forward: Graph) -> None:
     assert "\n" not in refusal(forward, *FORWARD[name])
+
+
+@pytest.mark.parametrize("padding", [(2, 0, 0, 0), (0, 2, 0, 0), (0, 0, 2, 0), (0, 0, 0, 2)])
+@pytest.mark.parametrize("op", ["average_pool", "max_pool"])
+def test_a_window_of_a_pool_covers_an_element(op: str, padding: tuple[int, int, int, int]) -> None:
+    """An average over none would divide by 0."""
+    for kernel, wrong in ((2, True), (3, False)):
+        net = Net(np.random.default_rng(0))
+        y = net.pool(op, net.input((4, 4, 2)), Window((kernel, kernel), padding=padding))
+        said = outcome(net.graph(y))
+        assert (said is not None and "wholly in the padding" in said) == wrong
 
 
 def update_first(graph: Graph) -> Graph:

@@ -136,7 +136,15 @@ def _fully_connected(o: Operands) -> None:
 
 
 def _pool(o: Operands) -> None:
+    """Each window covers an element: an average divides by their number."""
     _slides(o, _map(o, "x")[2])
+    assert isinstance(o.node.attrs, WindowAttrs)
+    window = o.node.attrs.window
+    (x_h, x_w, _), (y_h, y_w, _), (top, left, _, _) = _map(o, "x"), _map(o, "y"), window.padding
+    sides = zip((x_h, x_w), (y_h, y_w), window.kernel, window.stride, (top, left), strict=True)
+    for size, count, kernel, stride, before in sides:
+        covers = before < kernel and (count - 1) * stride - before < size
+        o.require(covers, "a window is wholly in the padding")
 
 
 def _mean(o: Operands) -> None:
