@@ -129,9 +129,7 @@ def test_the_guard_can_start_again_with_other_samples(guarded: DeviceSession) ->
     first = guarded.start_guard(HELD_OUT.x, HELD_OUT.y, 6, 1)
     again = guarded.start_guard(HELD_OUT.x[:3], HELD_OUT.y[:3], 6, 1)
     assert (first.samples, again.samples) == (GUARD_SAMPLES, 3)
-    with pytest.raises(
-        LinkError, match=f"has room for {GUARD_SAMPLES} held-out samples, not 8"
-    ):
+    with pytest.raises(LinkError, match=f"has room for {GUARD_SAMPLES} held-out samples, not 8"):
         guarded.start_guard(TRAIN.x[:8], TRAIN.y[:8], 6, 1)
 
 
