@@ -56,7 +56,7 @@ def add(a: Ints, b: Ints, k: AddConstants, clip: Clip) -> Ints:
 
 
 def mul(a: Ints, b: Ints, k: MulConstants, clip: Clip) -> Ints:
-    """SPEC 3.5: b of the shape of a, or a row of it."""
+    """SPEC 3.5: b has the shape of a, or is one row."""
     rows = (a.reshape(-1, b.size) - k.a_zero) * (b.ravel() - k.b_zero)
     y = mulq(rows, k.multiplier, k.shift) + k.y_zero
     return np.clip(y, clip.low, clip.high)

@@ -1,6 +1,6 @@
-"""One rule per operator of the graph: which arithmetic runs on which tensors of a node.
+"""One rule per operator: the arithmetic and the tensors of a node.
 
-Those that training adds are in training.py.
+Rules for the operators that training adds are in training.py.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _softmax(env: Environment, node: Node) -> None:
 
 
 def _source(_: Environment, node: Node) -> None:
-    """The sample is there already: whoever runs a graph puts it there."""
+    """Does nothing: the caller has already stored the sample."""
 
 
 FORWARD: dict[str, Operator] = {

@@ -1,4 +1,4 @@
-"""Reader of int8 .tflite files: one rule per operator."""
+"""Reads int8 .tflite files: one rule per operator."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ _RULES: dict[str, tuple[str, Rule]] = {
 
 
 def read_tflite(path: Path) -> Graph:
-    """The network of a .tflite file, untrained; layers are named by operator and index in it."""
+    """Reads the untrained network of a .tflite file. Layer names are operator and index in the
+    file."""
     importer = Importer(str(path), load(path))
     ends.open_input(importer)
     for operator in importer.model.operators:
@@ -78,12 +79,12 @@ def _graph(importer: Importer) -> Graph:
     )
     used = _used(graph.nodes, sink.tensor)
     if not used:
-        raise ModelError(f"{importer.file}: hands out its input, as no layer makes its output")
+        raise ModelError(f"{importer.file}: no layer makes its output; it returns its input")
     return graph.with_nodes(used)
 
 
 def _used(nodes: tuple[Node, ...], output: str) -> list[Node]:
-    """The nodes that the output depends on, in order."""
+    """Returns the nodes that the output depends on, in order."""
     needed, used = {output}, []
     for node in reversed(nodes):
         if needed.intersection(node.outputs.values()):
