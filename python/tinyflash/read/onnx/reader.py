@@ -62,7 +62,7 @@ _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
 # What reads maps channels first, and what may stand between it and the network's input.
 _READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
 _KEEPS_AXES = (
-    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Min", "Mul",
+    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Max", "Min", "Mul",
     "Pad", "QuantizeLinear", "Sub",
 )  # fmt: skip
 
