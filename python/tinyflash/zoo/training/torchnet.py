@@ -1,7 +1,7 @@
 """Lists of layers as torch modules: trained in float, handed over by way of ONNX.
 
 torch is imported here and in the scripts beside this file; install it by
-`pip install tinyflash[train]`.
+`pip install '.[train]'`.
 """
 
 from __future__ import annotations
