@@ -167,10 +167,10 @@ def _mul_backward(env: Environment, node: Node) -> None:
     _store(env, node, v)
 
 
-def _minimum_backward(env: Environment, node: Node) -> None:
+def _chosen_backward(env: Environment, node: Node) -> None:
     assert isinstance(node.attrs, PartAttrs)
     a, y, dy = (env.get(node, role) for role in ("a", "y", "dy"))
-    _store(env, node, backward.minimum(a, y, node.attrs.index, dy, _exponent(env, node)))
+    _store(env, node, backward.chosen(a, y, node.attrs.index, dy, _exponent(env, node)))
 
 
 def _reshape_backward(env: Environment, node: Node) -> None:
@@ -298,7 +298,8 @@ TRAINING: dict[str, Operator] = {
     "lookup_backward_input": _lookup_backward,
     "softmax_backward_input": _softmax_backward,
     "mul_backward_input": _mul_backward,
-    "minimum_backward_input": _minimum_backward,
+    "maximum_backward_input": _chosen_backward,
+    "minimum_backward_input": _chosen_backward,
     "reshape_backward_input": _reshape_backward,
     "gradient_add": _gradient_add,
     "conv2d_update": _conv2d_update,
