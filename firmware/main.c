@@ -3,7 +3,7 @@
 #include "commands/commands.h"
 #include "model.h"
 
-/* Whole units of 8 bytes, which align every type; one more, since a model may need none of a space. */
+/* Whole units of 8 bytes, which align every type; one more, since a space may have no bytes. */
 #define UNITS(bytes) ((bytes) / 8 + 1)
 
 /* The state holds at least its head. */

@@ -57,7 +57,7 @@ static void answer(device *self) {
     frame_send(self->link.reply.bytes, self->link.reply.count);
 }
 
-/* Rows that nobody waits for were asked for twice: they are no command, and must not replace the last. */
+/* Rows that nobody waits for were asked for twice: they are no command, so the last one stays. */
 static void take_frame(device *self) {
     if (self->link.receiver.bytes[0] == PROTOCOL_ROWS) {
         return;

@@ -7,7 +7,7 @@
 /* Feeds one byte off the wire; executes and answers the command that it completes, if any. */
 void commands_feed(device *self, uint8_t byte);
 
-/* ---- Commands: read `count` bytes of body, append to self->link.reply -------------------------- */
+/* ---- Commands: read `count` bytes of body, append to self->link.reply ------------------------ */
 
 typedef protocol_status command(device *self, const uint8_t *body, uint32_t count);
 

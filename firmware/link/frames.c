@@ -3,7 +3,7 @@
 
 #include "board.h"
 
-/* ---- Numbers ---------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 uint16_t frame_get16(const uint8_t *bytes) { return (uint16_t)(bytes[0] | (bytes[1] << 8)); }
 
@@ -37,7 +37,7 @@ uint32_t frame_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count) {
     return ~crc;
 }
 
-/* ---- Receiving -------------------------------------------------------------------------------- */
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
 static void store(frame_receiver *receiver, uint8_t byte) {
     if (receiver->count == FRAME_BYTES) {
@@ -92,7 +92,7 @@ frame_event frame_receive(frame_receiver *receiver, uint8_t byte) {
     return FRAME_NOTHING;
 }
 
-/* ---- Sending ---------------------------------------------------------------------------------- */
+/* ---- Sending --------------------------------------------------------------------------------- */
 
 #define LONGEST_RUN 254 /* bytes other than zero behind one code byte */
 

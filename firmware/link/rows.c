@@ -8,7 +8,7 @@
 /* Bytes of a body of ROWS before its data. */
 #define ROWS_HEAD 9
 
-/* How long to wait for a piece before asking again, and how often, until the host counts as gone. */
+/* How often to ask again for a piece, and how many times, until the host counts as gone. */
 #define ASKS_PER_SECOND 2
 #define MOST_ASKS 20
 
@@ -53,7 +53,7 @@ static protocol_status take_piece(const uint8_t *body, uint32_t count, want *wan
     return PROTOCOL_OK;
 }
 
-/* A frame has come: a piece, the running command once more, or another command, which ends the run. */
+/* A frame has come: a piece, the running command again, or another command, which ends the run. */
 static protocol_status take_frame(link *self, want *wanted) {
     const frame_receiver *receiver = &self->receiver;
     if (receiver->bytes[0] == PROTOCOL_ROWS) {

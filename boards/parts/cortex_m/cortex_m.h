@@ -19,8 +19,9 @@ extern uint32_t linker_stack_needed[]; /* its address is a number of bytes */
 /* Paints the unused stack and arms the guard. */
 void cortex_m_prepare_stack(void);
 
-/* Sleeping until an interrupt line is raised, or for a moment, without ever entering a handler. `arm` once; then, when
- * there is nothing to do: `cortex_m_rearm`, look once more, and `cortex_m_sleep`. */
+/* Sleeping until an interrupt line is raised, or for a moment, without ever entering a handler.
+ * Call cortex_m_arm once. Then, when there is nothing to do: cortex_m_rearm, look once more, and
+ * cortex_m_sleep. */
 void cortex_m_arm(uint32_t line);
 void cortex_m_rearm(uint32_t line);
 void cortex_m_sleep(void);
