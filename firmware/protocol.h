@@ -41,7 +41,7 @@ typedef enum protocol_status {
     PROTOCOL_BAD_STATE = 10,   /* what was restored is no state of this model */
     PROTOCOL_BAD_LABEL = 11,
     PROTOCOL_BAD_RATE = 12,
-    PROTOCOL_NO_TRAINING = 13,  /* the model was compiled for inference alone */
+    PROTOCOL_NO_TRAINING = 13,  /* the model was compiled only for inference */
     PROTOCOL_NO_RATE = 14,      /* TRAIN without a rate, and no schedule to take one from */
     PROTOCOL_BAD_SCHEDULE = 15, /* a field is out of its range */
     PROTOCOL_NO_GUARD = 16,     /* firmware without room for one more held-out sample, or for any */

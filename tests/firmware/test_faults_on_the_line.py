@@ -161,7 +161,9 @@ class SilentPort:
 
 
 def test_nobody_answers() -> None:
-    with pytest.raises(LinkError, match=r"no answer within 0\.2 s; is the firmware") as caught:
+    with pytest.raises(
+        LinkError, match=r"no answer within 0\.2 s; is the tinyflash firmware"
+    ) as caught:
         Link(SilentPort()).open_session(0.2)
     assert "\n" not in str(caught.value)
 

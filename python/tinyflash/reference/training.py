@@ -80,7 +80,7 @@ def _advance(env: Environment, node: Node) -> None:
 
 
 def _exponent(env: Environment, node: Node) -> int:
-    """e_dy - e_dx, after dx has taken its exponent."""
+    """Sets the exponent of dx, and returns e_dy - e_dx."""
     dy, dx = env.scales[node.inputs["dy"]], env.scales[node.outputs["dx"]]
     scales.follow([dy], dx)
     return dy.exponent - dx.exponent
@@ -167,10 +167,10 @@ def _mul_backward(env: Environment, node: Node) -> None:
     _store(env, node, v)
 
 
-def _minimum_backward(env: Environment, node: Node) -> None:
+def _chosen_backward(env: Environment, node: Node) -> None:
     assert isinstance(node.attrs, PartAttrs)
     a, y, dy = (env.get(node, role) for role in ("a", "y", "dy"))
-    _store(env, node, backward.minimum(a, y, node.attrs.index, dy, _exponent(env, node)))
+    _store(env, node, backward.chosen(a, y, node.attrs.index, dy, _exponent(env, node)))
 
 
 def _reshape_backward(env: Environment, node: Node) -> None:
@@ -200,7 +200,7 @@ def _draw(env: Environment, node: Node, role: str) -> update.Draw:
 
 
 def _rule(env: Environment, node: Node) -> update.Rule:
-    """SPEC 6.7: a skipped update is one without a rate, and is counted."""
+    """SPEC 6.7: a skipped update has no rate, and is counted."""
     scale, rate = env.scales[node.inputs["dy"]], env.rate
     if scale.clipped > node.descent.clipped_limit:
         rate = NO_RATE
@@ -216,7 +216,8 @@ def _rule(env: Environment, node: Node) -> update.Rule:
 
 
 def _update_rows(env: Environment, node: Node, a: Ints, rates: Factors, axis: int = 0) -> None:
-    """A layer's weights by their sums a, [rows][...]; rows are along `axis` of the weights."""
+    """Updates a layer's weights from their sums a, [rows][...]; rows are along `axis` of the
+    weights."""
     rows = a.shape[0]
     old = {
         role: np.moveaxis(env.get(node, role), axis, 0).reshape(rows, -1)
@@ -236,7 +237,7 @@ def _update_rows(env: Environment, node: Node, a: Ints, rates: Factors, axis: in
 
 
 def _centred(env: Environment, node: Node) -> Ints:
-    """The kept x minus the zero point of the layer's input, [rows][kept]."""
+    """Returns the kept x minus the zero point of the layer's input, [rows][kept]."""
     layer, kept = env.layer(node), env.tensor(node, "w").shape[-1]
     k = env.descent(layer)
     zero = constants.zero_of(env.tensor(layer, "x"))
@@ -297,7 +298,8 @@ TRAINING: dict[str, Operator] = {
     "lookup_backward_input": _lookup_backward,
     "softmax_backward_input": _softmax_backward,
     "mul_backward_input": _mul_backward,
-    "minimum_backward_input": _minimum_backward,
+    "maximum_backward_input": _chosen_backward,
+    "minimum_backward_input": _chosen_backward,
     "reshape_backward_input": _reshape_backward,
     "gradient_add": _gradient_add,
     "conv2d_update": _conv2d_update,

@@ -223,7 +223,7 @@ def _minimum(c: Context) -> list[Row]:
 def _minimum_backward(c: Context) -> list[Row]:
     """The gradient of a, or that of b."""
     assert isinstance(c.node.attrs, PartAttrs)
-    forward = c.graph.node(c.node.layer, "minimum")
+    forward = c.graph.node(c.node.layer, c.node.operator.forward)
     record = c.record("tiny_minimum", r.minimum_record(c.graph, forward), "backward_input")
     before = (c.tensor("a"), c.tensor("y"), c.tensor("dy"), c.scale("dy"))
     kernel = ("minimum_backward_a", "minimum_backward_b")[c.node.attrs.index]
@@ -291,6 +291,7 @@ RULES: dict[str, _Rule] = {
     "concatenate": _concatenate,
     "add": _add,
     "mul": _mul,
+    "maximum": _minimum,
     "minimum": _minimum,
     "lookup": _lookup,
     "softmax": _softmax,
@@ -310,6 +311,7 @@ RULES: dict[str, _Rule] = {
     "pad_backward_input": _unary_backward("tiny_pad", r.pad_record),
     "softmax_backward_input": _unary_backward("tiny_softmax", r.softmax_record, "y"),
     "mul_backward_input": _mul_backward,
+    "maximum_backward_input": _minimum_backward,
     "minimum_backward_input": _minimum_backward,
     "reshape_backward_input": _view,
     "gradient_add": _gradient_add,

@@ -190,16 +190,16 @@ def _mul_backward(o: Operands) -> None:
         o.same(o.shape(found), o.origin[expected].shape, f"{found}'s shape")
 
 
-def _minimum(o: Operands) -> None:
+def _chosen(o: Operands) -> None:
     _equal("y", "a", "b")(o)
     for role in "ab":
         o.same(o.tensors[role].quant, o.tensors["y"].quant, f"the unit of {role}")
 
 
-def _minimum_backward(o: Operands) -> None:
+def _chosen_backward(o: Operands) -> None:
     assert isinstance(o.node.attrs, PartAttrs)
     o.require(o.node.attrs.index in (0, 1), f"operand {o.node.attrs.index} of two")
-    o.require("a" in o.origin, "has no minimum")
+    o.require("a" in o.origin, "has no operands")
     for role in ("a", "y", "dy", "dx"):
         o.same(o.shape(role), o.origin["y"].shape, f"the shape of {role}")
 
@@ -319,7 +319,8 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "transpose": (TransposeAttrs, _transpose),
     "lookup": (LookupAttrs, _equal("y", "x")),
     "mul": (ClipAttrs, _mul),
-    "minimum": (NoAttrs, _minimum),
+    "maximum": (NoAttrs, _chosen),
+    "minimum": (NoAttrs, _chosen),
     "softmax": (SoftmaxAttrs, _equal("y", "x")),
     "mask": (ClipAttrs, _mask),
     "keep": (AxisAttrs, _keep),
@@ -338,7 +339,8 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "lookup_backward_input": (LookupAttrs, _equal("dx", "x", "dy")),
     "softmax_backward_input": (SoftmaxAttrs, _equal("dx", "y", "dy")),
     "mul_backward_input": (PartAttrs, _mul_backward),
-    "minimum_backward_input": (PartAttrs, _minimum_backward),
+    "maximum_backward_input": (PartAttrs, _chosen_backward),
+    "minimum_backward_input": (PartAttrs, _chosen_backward),
     "reshape_backward_input": (NoAttrs, _same_size("dx", "dy")),
     "gradient_add": (NoAttrs, _equal("dx", "a", "b")),
     "conv2d_update": (WindowAttrs, _conv2d_update),

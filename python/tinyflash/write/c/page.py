@@ -118,7 +118,7 @@ def _title(program: Program) -> str:
 
 
 def _size(rows: int, order: tuple[Call, ...]) -> str:
-    return f"{rows} operations in {len(order)} calls" if rows else "nothing, for inference alone"
+    return f"{rows} operations in {len(order)} calls" if rows else "nothing, only for inference"
 
 
 def _ports(program: Program) -> str:
