@@ -12,7 +12,7 @@ from tests.support.random_graphs import NEWER, random_graph
 
 from tinyflash.bench.accuracy import operators as in_torch
 from tinyflash.compiler import compile_model
-from tinyflash.compiler.lower import program as lowering
+from tinyflash.compiler.lower import rules as lowering
 from tinyflash.compiler.passes import differentiate
 from tinyflash.compiler.plan import rows
 from tinyflash.compiler.plan.check import _BANDED, _MAY_OVERWRITE, _ROW_BY_ROW, _VIEWS, _WINDOWS
