@@ -38,7 +38,10 @@ def test_inspect_prints_every_layer(model):
 
 def test_infer_of_float_ends_writes_floats(tmp_path, model):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(3, 8, 8, 3)))
-    assert tinyflash("infer", model, tmp_path / "x.npy", "-o", tmp_path / "y.npy").exit_code == 0
+    result = tinyflash("infer", model, tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert result.exit_code == 0
+    assert "y.npy: 3 outputs" in " ".join(result.stderr.split())
+    assert not result.stdout
     y = np.load(tmp_path / "y.npy")
     assert (y.shape, y.dtype) == ((3, 5), np.float32)
     assert len(np.unique(y, axis=0)) == 3
@@ -81,6 +84,12 @@ def test_infer_refuses_a_damaged_file_of_samples(tmp_path, model):
 
 
 # ---- build, flash -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["build", "flash"])
+def test_a_file_is_no_folder(model, command):
+    line = refused(command, model)
+    assert "model.tflite is not a folder; give one that tinyflash compile -o wrote" in line
 
 
 def test_build_without_a_compiled_model_gets_one_line(tmp_path):
