@@ -1,6 +1,7 @@
 """The command line: looking, inferring, building; and that a mistake costs one line, no more."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from tests.support.commands import refused, tinyflash
 from tests.support.networks import NETWORKS, uint8_ends
 
 from tinyflash.boards import toolchain
-from tinyflash.cli import COMMANDS
+from tinyflash.cli import COMMANDS, system
 from tinyflash.errors import InternalError
 
 # ---- inspect ------------------------------------------------------------------------------------
@@ -118,6 +119,14 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch):
     assert result.exit_code == 1
     assert "flux capacitor" in result.stdout
     assert "flux capacitor missing; install with: " in result.stderr
+
+
+def test_doctor_says_how_to_get_onnx(monkeypatch):
+    monkeypatch.setattr(system, "_version", lambda package: None)
+    result = tinyflash("doctor")
+    assert result.exit_code == 0
+    assert "missing, optional" in result.stdout
+    assert f"{sys.executable} -m pip install onnx" in result.stdout
 
 
 def lacking(tool):
