@@ -27,7 +27,10 @@ class LayerUpdate:
 
 
 def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
-    """Returns what each layer with weights trains, by name, without layers that train nothing."""
+    """Returns what each layer with weights trains, by name, without layers that train nothing.
+
+    Raises SchemeError if the scheme does not fit the network.
+    """
     layers = [n for n in graph.nodes if n.operator.weighted]
     head = last_layer(graph)
     weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
@@ -35,8 +38,14 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
     rate = {n.name: scheme.rates.head if n is head else 1.0 for n in layers}
     choice: dict[str, Choice] = {n.name: "first" for n in layers}
     body = [n for n in layers if n is not head]
-    for rule in scheme.rules:
-        for node in _selected(rule, layers, body):
+    for number, rule in enumerate(scheme.rules, start=1):
+        selected = _selected(rule, layers, body)
+        if not selected and (rule.weights or rule.bias):  # other rules may find nothing to change
+            raise SchemeError(
+                f"scheme: update {number} selects no layer of this model, so it trains nothing; "
+                "tinyflash inspect lists the layers"
+            )
+        for node in selected:
             if rule.weights is not None:
                 weights[node.name] = rule.weights
             if rule.bias is not None:

@@ -10,7 +10,7 @@ from tests.support.graphs import Net, same
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph, Window
-from tinyflash.scheme import LayerUpdate, load_scheme, parse_scheme, resolve
+from tinyflash.scheme import LayerUpdate, Scheme, load_scheme, parse_scheme, resolve
 from tinyflash.scheme.loss import Loss
 from tinyflash.scheme.optimizer import Optimizer
 
@@ -144,11 +144,23 @@ def test_what_is_no_scheme_ends_in_one_line(text: str, complaint: str) -> None:
     [
         ("[[update]]\nlayers = ['conv_9']\nbias = true", "no layer 'conv_9'.*it has conv2d_0"),
         ("[[update]]\nlast = 4\nbias = true", "last = 4, but the model has 3 layers"),
+        ("[[update]]\nlast = 0\nbias = true", "update 1 selects no layer of this model"),
+        (
+            "[[update]]\nlast = 1\nbias = true\n"
+            "[[update]]\noperator = 'fully_connected'\nweights = 0.5",
+            "update 2 selects no layer of this model",
+        ),
     ],
 )
 def test_a_scheme_for_another_model_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(SchemeError, match=complaint):
         resolve(parse_scheme(text), chain())
+
+
+def test_a_rule_that_trains_nothing_may_find_nothing() -> None:
+    """So that one scheme, or a budget's, serves several networks."""
+    text = "[[update]]\noperator = 'fully_connected'\nweights = 0.0\nbias = false\nrate = 0.5"
+    assert resolve(parse_scheme(text), chain()) == resolve(Scheme(), chain())
 
 
 def test_a_loss_with_targets_takes_one_output() -> None:
