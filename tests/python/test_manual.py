@@ -11,6 +11,7 @@ import pytest
 from tests.support.pages import PAGES, ROOT, Block, blocks, code, page
 
 from tinyflash import HostSession, compile_model, read, write_model
+from tinyflash.compiler.passes.head import LOGIT_SCALE
 from tinyflash.scheme import parse_scheme
 from tinyflash.sources import library_sources
 
@@ -110,3 +111,8 @@ def test_its_other_c_compiles(tmp_path: Path, model: Path, holding: str) -> None
     unused = "(void)memory, (void)sample, (void)held_out, (void)snapshot, (void)step;\n"
     (tmp_path / "main.c").write_text(text.replace("BODY", unused + block(holding)))
     subprocess.run(["cc", *flags_of(tmp_path), "-fsyntax-only", tmp_path / "main.c"], check=True)
+
+
+def test_the_manual_knows_the_steps_of_a_new_head() -> None:
+    text = " ".join(MANUAL.read_text(encoding="utf-8").split())
+    assert f"from -16 to 16 in steps of 16/127, or {LOGIT_SCALE:.3f}:" in text

@@ -66,3 +66,13 @@ def test_what_belongs_elsewhere_is_refused(tmp_path, model, trained):
     assert "under the same file name, and the same --scheme and --rows" in line
     assert "folder" in refused("export", model, "-o", learned / "e.tflite")
     assert not path.exists()
+
+
+def test_the_name_of_the_model_file_counts(tmp_path, model, trained):
+    """It is part of the hash: the refusal and the manual say so."""
+    how, learned = trained
+    renamed = model.rename(tmp_path / "renamed.tflite")
+    how = (*how, "--learned", learned, "-o", tmp_path / "e.tflite")
+    assert "under the same file name" in refused("export", renamed, *how)
+    renamed.rename(model)
+    assert tinyflash("export", model, *how).exit_code == 0
