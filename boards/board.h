@@ -1,6 +1,7 @@
 /* The interface of a board: start-up, a serial line, a clock, an exit. Nothing else.
  *
- * A board folder implements this, with the help of the parts (boards/parts) that its board.toml names.
+ * A board folder implements this, with the help of the parts (boards/parts) that its board.toml
+ * names.
  */
 #ifndef TINYFLASH_BOARD_H
 #define TINYFLASH_BOARD_H
@@ -16,8 +17,8 @@ void board_init(void);
 /* Returns the next received byte, or -1 at once if there is none. */
 int board_uart_read(void);
 
-/* Sleeps until a byte arrives, or for a moment, so that the program can check the clock. For a program that
- * only waits for a byte. */
+/* Sleeps until a byte arrives, or for a moment, so that the program can check the clock. For a
+ * program that only waits for a byte. */
 void board_idle(void);
 
 /* Sends `count` bytes; returns when the hardware has taken the last one. */
@@ -30,8 +31,8 @@ extern const uint32_t board_ticks_per_second;
 /* Ends the program: the exit status of an emulator, a halt on a real board. */
 void board_exit(int code) __attribute__((noreturn));
 
-/* Bytes reserved for the stack, the most used since start-up, and the least to reserve: the worst case that
- * the build computed, plus a guard. 0: unknown. */
+/* Bytes reserved for the stack, the most used since start-up, and the least to reserve: the worst
+ * case that the build computed, plus a guard. 0: unknown. */
 uint32_t board_stack_bytes(void);
 uint32_t board_stack_used(void);
 uint32_t board_stack_needed(void);

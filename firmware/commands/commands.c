@@ -57,7 +57,8 @@ static void answer(device *self) {
     frame_send(self->link.reply.bytes, self->link.reply.count);
 }
 
-/* Unexpected rows were requested twice. They are not a command and must not replace the last one. */
+/* Unexpected rows were requested twice. They are not a command and must not replace the last one.
+ */
 static void take_frame(device *self) {
     if (self->link.receiver.bytes[0] == PROTOCOL_ROWS) {
         return;

@@ -7,7 +7,7 @@
 /* Takes one received byte. Executes and answers the command that it completes, if any. */
 void commands_feed(device *self, uint8_t byte);
 
-/* ---- Commands: read `count` bytes of body, append to self->link.reply -------------------------- */
+/* ---- Commands: read `count` bytes of body, append to self->link.reply ------------------------ */
 
 typedef protocol_status command(device *self, const uint8_t *body, uint32_t count);
 

@@ -105,7 +105,7 @@ static const guard_action guard_actions[] = {
     [PROTOCOL_GUARD_FINISH] = {0, finish},
 };
 
-/* Reply: room for samples, samples, evaluations, returns, last and best score: correct and margin. */
+/* Reply: room for samples, samples, evaluations, returns; last and best score: correct, margin. */
 static void report(reply *to) {
     const uint32_t numbers[] = {
         GUARD_SAMPLES,      guard.held_out.count,        guard.evaluations,

@@ -21,8 +21,8 @@ protocol_status restore_begin(restore *self, const tiny_session *session, uint8_
 /* Returns the transfer into a space that is being restored, or null. */
 transfer *restore_into(restore *self, uint8_t space);
 
-/* Ends the restore if every byte has arrived intact: `crc` covers the weights, if named, then the state,
- * if named. */
+/* Ends the restore if every byte has arrived intact: `crc` covers the weights, if named, then the
+ * state, if named. */
 protocol_status restore_commit(restore *self, const tiny_session *session, uint32_t crc);
 
 #endif

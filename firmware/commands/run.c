@@ -58,7 +58,7 @@ static protocol_status check_place(const device *self, uint8_t purpose, const tr
     return to->memory == NULL ? PROTOCOL_BAD_RANGE : PROTOCOL_OK;
 }
 
-/* body: purpose 8, group 8, stride 16, offset 32, count 16, then `count` bytes (group 0), or code. */
+/* body: purpose 8, group 8, stride 16, offset 32, count 16, `count` bytes (group 0) or code. */
 protocol_status command_sample(device *self, const uint8_t *body, uint32_t count) {
     const uint8_t purpose = body[0];
     const coding_range range = {

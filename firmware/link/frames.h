@@ -31,11 +31,12 @@ typedef struct frame_receiver {
 /* Takes one received byte. The frame stays in `bytes` until the next call. */
 frame_event frame_receive(frame_receiver *receiver, uint8_t byte);
 
-/* Sends a frame through board_uart_write: `count` bytes of type, sequence number and body. Writes the
- * CRC after them, so room for FRAME_CRC_BYTES more must follow. */
+/* Sends a frame through board_uart_write: `count` bytes of type, sequence number and body. Writes
+ * the CRC after them, so room for FRAME_CRC_BYTES more must follow. */
 void frame_send(uint8_t *bytes, uint32_t count);
 
-/* Returns the CRC-32, as in zlib, of `count` more bytes after those that gave `crc`; start with 0. */
+/* Returns the CRC-32, as in zlib, of `count` more bytes after those that gave `crc`; start with 0.
+ */
 uint32_t frame_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count);
 
 /* Little-endian numbers in a body. */

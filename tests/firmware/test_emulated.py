@@ -64,7 +64,7 @@ def test_floods_and_damaged_frames(emulated: Emulated) -> None:
     [
         (3, "an address without memory, at pc 0x[0-9a-f]{8}, address 0x48000000"),
         (4, "undefined instruction, at pc 0x[0-9a-f]{8}"),
-        (5, "stack overflow; raise stack_bytes in its board.toml"),
+        (5, r"stack overflow; raise stack_bytes in its board\.toml"),
     ],
 )
 def test_a_fault_is_reported_and_ends_the_emulator(

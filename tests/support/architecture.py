@@ -57,7 +57,7 @@ NOUNS_PURPOSE = "The words that all folders speak: loose files, which import one
 
 # The C folders, top to bottom, and what each is for. `*` stands for one folder.
 C_FOLDERS = {
-    "firmware": "One image that infers, trains and saves: main loop, device, commands at the wire.",
+    "firmware": "One image that infers and trains for a host: main loop, device, commands.",
     "firmware/commands": "A file per group of commands of the host.",
     "firmware/link": "Frames over a serial line: checksums, coding, repetition, rows on demand.",
     "firmware/no_model": "The sizes of no model, to measure library and firmware by themselves.",

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tinyflash.compiler.fold import fold_constants
-from tinyflash.compiler.passes.dead import remove_dead
 from tinyflash.compiler.passes.fuse import fuse
 from tinyflash.compiler.passes.head import attach_head
 from tinyflash.compiler.passes.losses import mark_logits, target_quant
 from tinyflash.compiler.passes.share import share
+from tinyflash.compiler.passes.silent import remove_silent
 from tinyflash.compiler.passes.simplify import simplify
 from tinyflash.compiler.passes.unit import with_input_unit
 from tinyflash.compiler.verify import verify
@@ -55,13 +55,13 @@ def prepare(graph: Graph, scheme: Scheme | None = None) -> Prepared:
     verify(graph)
     if scheme is None:
         whole = _reduced(graph)
-        forward = share(remove_dead(whole))
+        forward = share(remove_silent(whole))
         verify(forward, after=whole)
         return Prepared(None, whole, forward)
     named = _with_logits(with_input_unit(graph), scheme)
     verify(named, after=graph)
     whole = _reduced(named)
-    forward = whole if scheme.dead_channels == "keep" else remove_dead(whole)
+    forward = whole if scheme.dead_channels == "keep" else remove_silent(whole)
     verify(forward, after=whole)
     return Prepared(scheme, whole, forward)
 

@@ -14,7 +14,7 @@ from tinyflash.quantize import Settings, quantize
 from tinyflash.quantize.floatgraph import FloatGraph
 from tinyflash.read.onnx.reader import parse_onnx
 
-_INSTALL = "exporting modules needs torch and onnxscript; run pip install tinyflash[torch]"
+_INSTALL = "from_torch needs torch and onnxscript; in the checkout: pip install '.[torch]'"
 
 
 def from_torch(

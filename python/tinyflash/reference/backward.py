@@ -87,8 +87,8 @@ def max_pool(x: Ints, dy: Ints, sliding: Sliding, e: int) -> Ints:
     return scale(sliding.crop(a), 1, e)
 
 
-def minimum(a: Ints, y: Ints, index: int, dy: Ints, e: int) -> Ints:
-    """SPEC 4.6: by a where it is y, by b elsewhere; index 0 is a."""
+def chosen(a: Ints, y: Ints, index: int, dy: Ints, e: int) -> Ints:
+    """SPEC 4.6, minimum and maximum: by a where it is y, by b elsewhere; index 0 is a."""
     passes = a == y if index == 0 else a != y
     return scale(np.where(passes, dy, 0), 1, e)
 

@@ -72,6 +72,11 @@ def average_pool(x: Ints, sliding: Sliding, clip: Clip) -> Ints:
     return ints(np.clip(truncated, clip.low, clip.high))
 
 
+def maximum(a: Ints, b: Ints) -> Ints:
+    """SPEC 3.7."""
+    return np.maximum(a, b)
+
+
 def minimum(a: Ints, b: Ints) -> Ints:
     """SPEC 3.7."""
     return np.minimum(a, b)

@@ -41,8 +41,9 @@ def _mul(env: Environment, node: Node) -> None:
     env.put(node, "y", forward.mul(env.get(node, "a"), env.get(node, "b"), k, clip_of(node)))
 
 
-def _minimum(env: Environment, node: Node) -> None:
-    env.put(node, "y", forward.minimum(env.get(node, "a"), env.get(node, "b")))
+def _chosen(env: Environment, node: Node) -> None:
+    rule = forward.minimum if node.op == "minimum" else forward.maximum
+    env.put(node, "y", rule(env.get(node, "a"), env.get(node, "b")))
 
 
 def _pool(env: Environment, node: Node) -> None:
@@ -100,7 +101,8 @@ FORWARD: dict[str, Operator] = {
     "mean": _mean,
     "add": _add,
     "mul": _mul,
-    "minimum": _minimum,
+    "maximum": _chosen,
+    "minimum": _chosen,
     "pad": _pad,
     "reshape": _reshape,
     "concatenate": _concatenate,

@@ -146,8 +146,9 @@ def _combine(to: Exporter, node: Node) -> None:
     to.put(node.op.upper(), node, options=options)
 
 
-def _minimum(to: Exporter, node: Node) -> None:
-    to.put("MINIMUM", node)
+def _chosen(to: Exporter, node: Node) -> None:
+    """The smaller, or the larger, of two maps."""
+    to.put(node.op.upper(), node)
 
 
 def _pad(to: Exporter, node: Node) -> None:
@@ -208,7 +209,8 @@ RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "mean": _mean,
     "add": _combine,
     "mul": _combine,
-    "minimum": _minimum,
+    "maximum": _chosen,
+    "minimum": _chosen,
     "pad": _pad,
     "reshape": _reshape,
     "transpose": _transpose,

@@ -153,10 +153,10 @@ def _softmax(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
     return (node.attrs.beta * inputs["x"]).softmax(dim=-1)
 
 
-def _minimum(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
-    """Not torch.minimum, which gives half of the gradient to each of two equals."""
+def _chosen(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    """Not torch.minimum or maximum, which give half of the gradient to each of two equals."""
     a, b = inputs["a"], inputs["b"]
-    return a.where(a <= b, b)
+    return a.where(a <= b if node.op == "minimum" else a >= b, b)
 
 
 def _mul(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
@@ -226,7 +226,8 @@ RULES: dict[str, Rule] = {
     "mean": _mean,
     "add": lambda _node, _, inputs: inputs["a"] + inputs["b"],
     "mul": _mul,
-    "minimum": _minimum,
+    "maximum": _chosen,
+    "minimum": _chosen,
     "pad": _pad,
     "reshape": lambda _node, _, inputs: inputs["x"],
     "concatenate": _concatenate,

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def quantize(quick: bool, networks: tuple[str, ...], json_path: Path | None) -> None:
     """Compare int8 to float, for tinyflash and ONNX Runtime.
 
-    Compares the outputs of four networks. Needs torch, and ONNX Runtime for its column (pip install
-    tinyflash[bench]). Each network then learns a few samples with the C library.
+    Compares the outputs of four networks. Needs torch, and ONNX Runtime for its column (in the
+    checkout: pip install '.[bench]'). Each network then learns a few samples with the C library.
     """
     from tinyflash.bench.quantize.run import NETWORKS, QUICK, WHOLE, compare, learn, subject
 

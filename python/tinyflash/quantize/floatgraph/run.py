@@ -171,6 +171,7 @@ RULES: dict[str, Rule] = {
     "mean": _mean,
     "add": lambda _, inputs: inputs[0] + inputs[1],
     "mul": _mul,
+    "maximum": lambda _, inputs: np.maximum(*inputs),
     "minimum": lambda _, inputs: np.minimum(*inputs),
     "pad": _pad,
     "reshape": lambda _, inputs: inputs[0],

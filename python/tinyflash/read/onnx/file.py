@@ -33,7 +33,7 @@ _CODING = (
     "QuantizeLinear",
     "DequantizeLinear",
 )  # which onnxruntime also has in a domain of its own
-_INSTALL = "reading ONNX needs the package onnx; run pip install tinyflash[onnx]"
+_INSTALL = "reading ONNX needs the package onnx; in the checkout: pip install '.[onnx]'"
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,6 @@ def clip(layer: Layer) -> None:
     _bound(layer, (low, high))
 
 
-def maximum(layer: Layer) -> None:
-    """Maximum with one constant number."""
-    _bound(layer, (_number(layer, 1), math.inf))
-
-
 def _bound(layer: Layer, bounds: Bounds, position: int = 0) -> None:
     layer.require(
         bounds[0] < bounds[1] and bounds[0] <= 0 <= bounds[1],
@@ -172,14 +167,22 @@ def _join(layer: Layer, op: str, a: View, b: View) -> None:
     layer.give(View(layer.emit(op, [a.tensor, layer.held_as(b, a, shape)], shape), a.axes))
 
 
+def maximum(layer: Layer) -> None:
+    _choose(layer, "maximum", lambda number: (number, math.inf))
+
+
 def minimum(layer: Layer) -> None:
+    _choose(layer, "minimum", lambda number: (-math.inf, number))
+
+
+def _choose(layer: Layer, op: str, bounds: Callable[[float], Bounds]) -> None:
     """Of a map and a constant number, a bound, or of two maps."""
     layer.require(layer.has(1) and not layer.has(2), "is supported with two inputs")
     for position in (0, 1):
         if layer.is_constant(1 - position):
-            _bound(layer, (-math.inf, _number(layer, 1 - position)), position)
+            _bound(layer, bounds(_number(layer, 1 - position)), position)
             return
-    _join(layer, "minimum", layer.view(0), layer.view(1))
+    _join(layer, op, layer.view(0), layer.view(1))
 
 
 def multiply(layer: Layer) -> None:

@@ -62,7 +62,7 @@ _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
 # Operators that read channels-first maps, and operators allowed between them and the input.
 _READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
 _KEEPS_AXES = (
-    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Min", "Mul",
+    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Max", "Min", "Mul",
     "Pad", "QuantizeLinear", "Sub",
 )  # fmt: skip
 

@@ -129,13 +129,13 @@ def mul(layer: Layer) -> None:
     layer.emit("mul", {"a": a, "b": b}, ClipAttrs(fused_clip(layer)))
 
 
-def minimum(layer: Layer) -> None:
-    """The smaller of two maps of one shape, scale and zero point."""
+def choose(layer: Layer) -> None:
+    """The smaller, or the larger, of two maps of one shape, scale and zero point."""
     layer.count(2)
     operands = [layer.activation(position) for position in (0, 1)]
     for position in (0, 1):
         _require_alike(layer, position)
-    layer.emit("minimum", {"a": operands[0], "b": operands[1]}, NoAttrs())
+    layer.emit(layer.operator.code.lower(), {"a": operands[0], "b": operands[1]}, NoAttrs())
 
 
 def _require_alike(layer: Layer, position: int) -> None:

@@ -1,6 +1,6 @@
 """Lists of layers as torch modules: trained in float, exported through ONNX.
 
-This file and the scripts next to it import torch; install it with `pip install tinyflash[train]`.
+This file and the scripts next to it import torch; in the checkout: pip install '.[train]'.
 """
 
 from __future__ import annotations
