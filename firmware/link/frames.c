@@ -58,7 +58,8 @@ static int is_whole(frame_receiver *receiver) {
     return receiver->crc == frame_crc32(0, receiver->bytes, covered);
 }
 
-/* A zero byte. Between two frames it means nothing, so a sender may use it to flush the line. */
+/* Handles a zero byte. Between two frames it is ignored, so a sender may use it to flush the line.
+ */
 static frame_event end_frame(frame_receiver *receiver) {
     const int empty = receiver->count == 0 && receiver->block_left == 0 && !receiver->zero_due;
     const int whole = !empty && is_whole(receiver);
@@ -94,7 +95,7 @@ frame_event frame_receive(frame_receiver *receiver, uint8_t byte) {
 
 /* ---- Sending --------------------------------------------------------------------------------- */
 
-#define LONGEST_RUN 254 /* bytes other than zero behind one code byte */
+#define LONGEST_RUN 254 /* non-zero bytes after one code byte */
 
 static uint32_t run_length(const uint8_t *bytes, uint32_t count) {
     for (uint32_t run = 0; run < count && run < LONGEST_RUN; run++) {

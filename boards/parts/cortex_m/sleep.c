@@ -22,7 +22,7 @@ void cortex_m_arm(uint32_t line) {
     SYSTICK_CTRL = SYSTICK_RUN;
 }
 
-/* A line that is still raised becomes pending again at once, so that nothing is missed. */
+/* A line that is still raised becomes pending again at once, so no byte is missed. */
 void cortex_m_rearm(uint32_t line) {
     SCB_ICSR = ICSR_CLEAR_SYSTICK;
     NVIC_CLEAR_PENDING[line / 32] = 1u << (line % 32);

@@ -1,1 +1,1 @@
-"""Measurements: int8 training against float, memory, endurance, quantization."""
+"""Benchmarks: accuracy of int8 training against float training, memory, endurance, quantization."""

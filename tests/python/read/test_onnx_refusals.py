@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "old opset": (opset(3), "opset 3; 7 to"),
     "new opset": (opset(999), "opset 999; 7 to"),
     "batch": (sized(4, 3, 12, 10), "batch of 4; export with a batch of 1"),
-    "open sides": (sized("n", 3, "h", "w"), "only the batch may be variable"),
+    "open sides": (sized("n", 3, "h", "w"), r"\['n', 3, 'h', 'w'\]; only the batch may vary"),
     "huge input": (sized(1, 3, 1 << 40, 8), "fixed sides below 65536"),
     "rank": (sized(1, 3, 4, 4, 4), "has 5 dimensions"),
     "integers": (integers, "input x is int64; float32"),

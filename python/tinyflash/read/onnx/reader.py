@@ -127,7 +127,7 @@ def _shape(to: Importer, given: OnnxInput) -> tuple[int, ...]:
         raise ModelError(f"{where} has a batch of {batch}; export with a batch of 1")
     if not all(isinstance(d, int) and 0 < d < 2**16 for d in sides):
         raise ModelError(
-            f"{where} has shape {list(given.shape)}; only the batch may be variable; export with "
+            f"{where} has shape {list(given.shape)}; only the batch may vary; export with "
             "fixed sides below 65536"
         )
     return (1, *(int(d) for d in sides))
