@@ -6,7 +6,7 @@
  * a binary cross-entropy's that of probabilities in Q15, and `factor` is what a unit of either is
  * worth.
  */
-#include "arith.h"
+#include "../../arith.h"
 
 /* What a loss compares. `probabilities`: uint16 [256], Q15, by the byte of x; null: x and the
  * target are in the same units. */

@@ -4,7 +4,7 @@
  * are the same for both. The layer that follows mostly keeps y anyway, for its update, and the memory
  * of b is free.
  */
-#include "arith.h"
+#include "../../arith.h"
 
 void tiny_minimum_forward(const tiny_minimum *op, const int8_t *a, const int8_t *b, int8_t *y,
                           tiny_band band) {

@@ -19,6 +19,7 @@ from tinyflash.boards.description import Board
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
 
+_SPECIAL = frozenset("\"'`\\$&;|<>()*?,\n\t")  # in names of the folders of sources and build
 STACK_GUARD_BYTES = 32  # at the low end of a stack, protected by the processor
 # The lines of a failed build that say why; the linker's lines come before collect2's.
 _CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
@@ -82,11 +83,25 @@ def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
 
 def _run_scons(target: str, settings: Mapping[str, object]) -> str | None:
     """Builds a target of SConstruct. Returns the output if the build failed."""
-    command = [sys.executable, "-m", "SCons", "-C", str(source_root()), "-Q", "--silent"]
+    _check_folders(source_root(), Path(tempfile.gettempdir()))
+    # -P: a user's types.py in the current folder is not Python's own
+    command = [sys.executable, "-P", "-m", "SCons", "-C", str(source_root()), "-Q", "--silent"]
     command += [f"-j{os.cpu_count() or 1}", target]
     command += [f"{name}={value}" for name, value in settings.items()]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = {k: v for k, v in os.environ.items() if k != "SCONSFLAGS"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     return None if done.returncode == 0 else done.stdout + done.stderr
+
+
+def _check_folders(*folders: Path) -> None:
+    """Raises BuildError for names that SCons, the shell or the linker would take apart."""
+    for folder in folders:
+        strange = sorted(set(str(folder)) & _SPECIAL)
+        if strange:
+            raise BuildError(
+                f"firmware cannot be built from {str(folder)!r}, whose name has {strange[0]!r}; "
+                "move it to a folder without special characters"
+            )
 
 
 def can_compile() -> bool:

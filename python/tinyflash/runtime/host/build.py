@@ -69,7 +69,7 @@ def builder() -> FFI:
         "tinyflash.runtime.host._tinyflash",
         '#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"',
         sources=sources(),
-        include_dirs=["include", "lib"],
+        include_dirs=["include"],
         extra_compile_args=["-std=c99", "-O3", *os.environ.get("TINYFLASH_CFLAGS", "").split()],
     )
     return ffi

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.runtime.guard import GuardReport, Score
-from tinyflash.runtime.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
+from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.session import Int8Array
 
 

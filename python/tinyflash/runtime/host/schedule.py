@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinyflash.runtime.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
+from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.schedule import Schedule
 
 

