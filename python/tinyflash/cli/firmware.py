@@ -25,7 +25,7 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
     return value
 
 
-@click.command()
+@click.command(cls=options.Command)
 @_folder
 @options.board
 @options.guard
@@ -46,7 +46,7 @@ def build(folder: Path, board: str | None, guard: int) -> None:
         )
 
 
-@click.command()
+@click.command(cls=options.Command)
 @_folder
 @options.board
 @click.option(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tinyflash.bench.quantize.run import Learned, Row
 
 
-@click.command("quantize")
+@click.command("quantize", cls=options.Command)
 @click.option("--quick", is_flag=True, help="Few samples: a smoke test.")
 @click.option("--network", "networks", multiple=True, help="Only this network; may be repeated.")
 @options.json_rows
