@@ -106,8 +106,8 @@ static uint32_t run_length(const uint8_t *bytes, uint32_t count) {
     return count < LONGEST_RUN ? count : LONGEST_RUN;
 }
 
-/* COBS: each run of bytes other than zero is sent behind its length + 1, which stands for the zero
- * that follows. One more zero is imagined at the end. */
+/* COBS: each run of non-zero bytes is sent after the code byte length + 1, which replaces the zero that
+ * follows the run. The last run is coded as if one more zero followed. */
 static void send_encoded(const uint8_t *bytes, uint32_t count) {
     uint32_t done = 0;
     while (done < count + 1) {

@@ -84,7 +84,7 @@ void learn(const uint8_t *sample, uint32_t label, tiny_held_out held_out) {
 
 
 def flags_of(folder: Path) -> list[str]:
-    return [*FLAGS, f"-I{ROOT / 'include'}", f"-I{ROOT / 'lib'}", f"-I{folder}"]
+    return [*FLAGS, f"-I{ROOT / 'include'}", f"-I{folder}"]
 
 
 def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:

@@ -173,8 +173,9 @@ def c_includes() -> dict[str, set[str]]:
         for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.MULTILINE):
             if name == "model.h":
                 continue  # the generated one
+            beside = (path.parent / name).resolve()
             owners = [h for h in headers if h.as_posix().endswith(f"/{name}")]
-            near = [h for h in owners if h.parent == path.parent]
+            near = [h for h in headers if h == beside]
             here |= {c_folder(header) for header in (near or owners)[:1]}
     return {folder: others - {folder} for folder, others in found.items()}
 

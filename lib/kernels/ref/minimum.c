@@ -1,8 +1,8 @@
 /* The smaller, or the larger, of two maps of one scale and zero point, element by element.
  *
  * The gradients read a and y, not b: a is the one that was chosen, or equal, where it is y. So they
- * are the same for both. The layer that follows mostly keeps y anyway, for its update, and the memory
- * of b is free.
+ * are the same for both. The layer that follows mostly keeps y anyway, for its update, and the
+ * memory of b is free.
  */
 #include "../../arith.h"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
-from tinyflash.sources import REFERENCE, kernel_sets
+from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,11 @@ def _check_kernels(sets: tuple[str, ...]) -> None:
         if name not in known:
             raise ValueError(
                 f"kernels: {name!r} is not a kernel set; choose from {', '.join(known)}"
+            )
+        if not kernels_of(source_root(), name):
+            raise ValueError(
+                f"kernels: lib/kernels/{name} defines no kernel; begin a line with "
+                f"TINY_OP(add_forward_{name}) {{"
             )
     if sets[-1:] != (REFERENCE,):
         raise ValueError(f"kernels: the last set must be {REFERENCE!r}, which has every kernel")

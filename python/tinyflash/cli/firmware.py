@@ -63,7 +63,7 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
     end = None if exit_after is None else time.monotonic() + exit_after
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # from a service manager
     with Emulator(target, elf) as emulator, suppress(KeyboardInterrupt):
-        click.echo(f"{target.name} runs; its serial port is {emulator.url}; Ctrl-C stops it")
+        click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C stops it)")
         while end is None or time.monotonic() < end:
             if (reason := emulator.why_dead()) is not None:
                 raise BoardError(reason)

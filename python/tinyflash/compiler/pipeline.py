@@ -86,6 +86,8 @@ def compile_model(
     the smallest arena. kernels: kernel sets, preferred first (Board.kernels). Raises ModelError,
     SchemeError or DataError, with a one-line message.
     """
+    if isinstance(graph, Prepared) and scheme is not None:
+        raise SchemeError("scheme: a prepared network has its own; give the scheme to prepare()")
     prepared = graph if isinstance(graph, Prepared) else prepare(*_checked(graph, scheme))
     if calibration is not None and prepared.scheme is not None:
         check_samples(calibration, prepared.target is not None)

@@ -16,6 +16,7 @@ from tinyflash.compiler.passes.silent import remove_silent
 from tinyflash.compiler.passes.simplify import simplify
 from tinyflash.compiler.passes.unit import with_input_unit
 from tinyflash.compiler.verify import verify
+from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Port
 from tinyflash.scheme import Scheme
 
@@ -42,12 +43,17 @@ class Prepared:
         return Port("target", "float32", (1, logits.size), quant)
 
     def under(self, scheme: Scheme) -> Prepared:
-        """Returns the same network with other rules. Head, loss and dead_channels must be equal."""
-        assert self.scheme is not None
-        assert replace(scheme, rules=(), recompute=False) == replace(
-            self.scheme, rules=(), recompute=False
-        )
+        """Returns the same network with other rules. Head, loss and dead_channels, which decide the
+        forward half, must be equal."""
+        before = self.scheme
+        if before is None or _decides(before) != _decides(scheme):
+            raise InternalError("a prepared network cannot change its head, loss or dead channels")
         return replace(self, scheme=scheme)
+
+
+def _decides(scheme: Scheme) -> tuple[object, ...]:
+    """What of a scheme decides the forward half."""
+    return scheme.head, scheme.loss, scheme.dead_channels
 
 
 def prepare(graph: Graph, scheme: Scheme | None = None) -> Prepared:

