@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tinyflash.graph import Pair, Window
 from tinyflash.quantize.windows import output_size, same_padding
@@ -58,7 +59,10 @@ def _padding(
 
 
 def rounded_up(layer: Layer, window: Window, size: Pair) -> Window:
-    """With ceil_mode: padding at the end such that a last, incomplete window counts too."""
+    """With ceil_mode: padding at the end such that a last, incomplete window counts too.
+
+    size: of the map itself. A window that starts in the padding behind it is none.
+    """
     if not layer.integer("ceil_mode", 0):
         return window
     top, left, bottom, right = window.padding
@@ -73,3 +77,25 @@ def rounded_up(layer: Layer, window: Window, size: Pair) -> Window:
         more.append(max(0, (count - 1) * stride + reach - padded))
     padding = (top, left, bottom + more[0], right + more[1])
     return Window(window.kernel, window.stride, window.dilation, padding)
+
+
+def undilated(layer: Layer, window: Window) -> Window:
+    """The window of a pool, which cannot be dilated; along a side of one place nothing is."""
+    along = zip(window.kernel, window.dilation, strict=True)
+    layer.require(
+        all(kernel == 1 or dilation == 1 for kernel, dilation in along),
+        f"has dilations {list(window.dilation)}; pools without dilation are supported",
+    )
+    return replace(window, dilation=(1, 1))
+
+
+def require_cover(layer: Layer, window: Window, size: Pair) -> None:
+    """Each window of a pool has an element in it."""
+    for before, kernel, stride, side, count in zip(
+        window.padding[:2], window.kernel, window.stride, size, output_size(window, size),
+        strict=True,
+    ):  # fmt: skip
+        layer.require(
+            before < kernel and (count - 1) * stride - before < side,
+            f"pads {list(window.padding)}, so that a window is wholly in the padding",
+        )
