@@ -136,10 +136,12 @@ def _fully_connected(o: Operands) -> None:
 
 
 def _pool(o: Operands) -> None:
-    """Each window covers an element: an average divides by their number."""
+    """Each window covers an element: an average divides by their number. Kernels read no
+    dilation of a pool."""
     _slides(o, _map(o, "x")[2])
     assert isinstance(o.node.attrs, WindowAttrs)
     window = o.node.attrs.window
+    o.require(window.dilation == (1, 1), "a pool is dilated")
     (x_h, x_w, _), (y_h, y_w, _), (top, left, _, _) = _map(o, "x"), _map(o, "y"), window.padding
     sides = zip((x_h, x_w), (y_h, y_w), window.kernel, window.stride, (top, left), strict=True)
     for size, count, kernel, stride, before in sides:

@@ -17,6 +17,7 @@ from tinyflash.errors import ModelError, printable
 from tinyflash.files import read_bytes
 from tinyflash.graph import Array
 from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_FILE, MOST_OPERATORS
+from tinyflash.read.onnx.schema import misfit
 from tinyflash.read.onnx.structure import structure_bytes
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | Array
@@ -46,7 +47,7 @@ class OnnxNode:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
-    unusual: str  # what it uses that nothing here understands: "", "a graph inside"
+    unusual: str  # what it uses that nothing here understands: "", "a graph inside", ...
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,14 @@ def _bytes(path: Path, offset: int = 0, length: int = 0) -> bytes:
 
 @dataclass
 class _Loader:
-    """Turns messages into records. `onnx`: the package; `elements`: of all constants so far."""
+    """Turns messages into records. `onnx`: the package; `elements`: of all constants so far;
+    `opset`: of the model."""
 
     file: str
     folder: Path | None
     onnx: Any
     elements: int = 0
+    opset: int = 0
 
     def fail(self, text: str) -> NoReturn:
         raise ModelError(f"{self.file}: {text}")
@@ -129,9 +132,10 @@ class _Loader:
             if count > _MOST_NODES:
                 self.fail(f"has {count} nodes or constants; {_MOST_NODES} are the most")
         constants = {_text(t.name): self.tensor(t, "constant") for t in graph.initializer}
+        self.opset = self._opset(model.opset_import)
         return OnnxModel(
             name=name,
-            opset=self._opset(model.opset_import),
+            opset=self.opset,
             nodes=tuple(self._node(node, i) for i, node in enumerate(graph.node)),
             constants=constants,
             inputs=tuple(self._input(v) for v in graph.input if _text(v.name) not in constants),
@@ -170,9 +174,12 @@ class _Loader:
         for attribute in node.attribute:
             value = self._attribute(attribute, f"node {_shown(node.name)}")
             if value is None:
-                unusual = "a graph inside" if attribute.HasField("g") else "an unusual attribute"
+                kind = "a graph" if attribute.HasField("g") else "what no rule here reads"
+                unusual = f"an attribute {_shown(attribute.name)} that holds {kind}"
             else:
                 attributes[_text(attribute.name)] = value
+        if node.domain in _DOMAINS:
+            unusual = unusual or misfit(self.onnx.defs, node.op_type, self.opset, node)
         name = _shown(node.name) or f"number {index}"
         inputs, outputs = (tuple(map(_text, names)) for names in (node.input, node.output))
         return OnnxNode(index, op, name, inputs, outputs, attributes, unusual)
@@ -180,6 +187,8 @@ class _Loader:
     def _attribute(self, attribute: Any, where: str) -> Attribute | None:
         """Its value; None of kinds that no rule reads."""
         kinds = self.onnx.AttributeProto
+        if attribute.ref_attr_name:
+            return None
         if attribute.type == kinds.INT:
             return int(attribute.i)
         if attribute.type == kinds.FLOAT:

@@ -38,15 +38,26 @@ def clip(layer: Layer) -> None:
 
 def maximum(layer: Layer) -> None:
     """With one constant number."""
-    _bound(layer, (_number(layer, 1), math.inf))
+    layer.require(layer.has(1) and not layer.has(2), "is supported with two inputs")
+    first = 0 if layer.is_constant(1) else 1
+    _bound(layer, (_number(layer, 1 - first), math.inf), first)
 
 
 def _bound(layer: Layer, bounds: Bounds, position: int = 0) -> None:
+    layer.require(
+        all(layer.constant(i).data.ndim <= len(layer.view(position).shape) for i in _others(layer)),
+        "has a number of more dimensions than its map",
+    )
     layer.require(
         bounds[0] < bounds[1] and bounds[0] <= 0 <= bounds[1],
         f"bounds {bounds[0]:.3g} and {bounds[1]:.3g}; a range with 0 in it is supported",
     )
     layer.give(layer.each("identity", layer.view(position), bounds=bounds))
+
+
+def _others(layer: Layer) -> list[int]:
+    """Which operands are constants."""
+    return [i for i in range(len(layer.node.inputs)) if layer.is_constant(i)]
 
 
 def _number(layer: Layer, position: int) -> float:
@@ -127,6 +138,7 @@ def affine(layer: Layer, x: View, factor: Reals, term: Reals) -> View:
 
 def _channels(layer: Layer, x: View, row: Reals) -> tuple[View, Reals]:
     """X, held such that `row` is along its tensor's last dimension; the row."""
+    layer.require(row.ndim <= len(x.shape), f"constant of {row.ndim} dimensions with {x.shape}")
     shape = (1,) * (len(x.shape) - row.ndim) + row.shape
     varying = [i for i, n in enumerate(shape) if n > 1]
     if not varying:

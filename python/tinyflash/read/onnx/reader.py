@@ -10,8 +10,9 @@ from tinyflash.errors import ModelError, printable
 from tinyflash.quantize.floatgraph import FloatGraph, Source
 from tinyflash.quantize.floatgraph.simplify import simplify
 from tinyflash.read.onnx import codings, file, maps, pointwise, weighted
+from tinyflash.read.onnx.attributes import check_attributes
 from tinyflash.read.onnx.file import OnnxInput, OnnxModel, OnnxNode
-from tinyflash.read.onnx.folding import fold
+from tinyflash.read.onnx.folding import FOLDED, fold
 from tinyflash.read.onnx.importing import Constant, Importer, Layer
 from tinyflash.read.onnx.views import View, channels_last, dense
 
@@ -58,6 +59,7 @@ _RULES: dict[str, Rule] = {
     "Transpose": maps.transpose,
     "Unsqueeze": maps.unsqueeze,
 }
+OPERATORS = frozenset({*_RULES, *FOLDED})  # these on constants alone
 _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
 # What reads maps channels first, and what may stand between it and the network's input.
 _READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
@@ -86,6 +88,8 @@ def _import(name: str, model: OnnxModel) -> FloatGraph:
         if node.op in _LOOPS:
             layer.fail("is a loop or a branch, which is not supported; export without it")
         layer.require(not node.unusual, f"has {node.unusual}, which is not supported")
+        if node.op in OPERATORS:
+            check_attributes(layer)
         if fold(layer):
             continue
         if node.op not in _RULES:
