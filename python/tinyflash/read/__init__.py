@@ -19,11 +19,13 @@ def read(
     path: str | Path,
     calibration: Array | None = None,
     settings: Settings | None = None,
+    *,
+    compare: bool = True,
 ) -> Graph:
     """The network in a model file, untrained: int8 .tflite, or .onnx.
 
     calibration: samples of the input of a float .onnx, [n][...] as that model reads them, to choose
-    scales by. settings: how.
+    scales by. settings: how. compare: whether an .onnx is held against ONNX's own evaluation.
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx":
@@ -33,4 +35,4 @@ def read(
     from tinyflash.quantize import quantize
     from tinyflash.read.onnx.reader import read_onnx
 
-    return quantize(read_onnx(path), calibration, settings)
+    return quantize(read_onnx(path, calibration, compare=compare), calibration, settings)

@@ -18,16 +18,25 @@ _INSTALL = "exporting modules needs torch and onnxscript; pip install tinyflash[
 
 
 def from_torch(
-    module: Any, example: Any, calibration: Any, settings: Settings | None = None
+    module: Any,
+    example: Any,
+    calibration: Any,
+    settings: Settings | None = None,
+    *,
+    compare: bool = True,
 ) -> Graph:
     """An int8 network of a module. example: one input, a batch of 1; calibration: samples of it,
-    [n][...], tensors or arrays."""
-    return quantize(floats_from_torch(module, example), _array(calibration), settings)
+    [n][...], tensors or arrays. compare: whether what is read of the exported model is held against
+    ONNX's own evaluation of it."""
+    samples = _array(calibration)
+    name = type(module).__name__
+    network = parse_onnx(exported(module, example), name, samples, compare=compare)
+    return quantize(network, samples, settings)
 
 
 def floats_from_torch(module: Any, example: Any) -> FloatGraph:
     """A module as a float network, as it is for inference."""
-    return parse_onnx(exported(module, example), type(module).__name__)
+    return parse_onnx(exported(module, example), type(module).__name__, _array(example))
 
 
 def exported(module: Any, example: Any) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -61,7 +61,7 @@ class OnnxInput:
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """A file. `constants`: its initialisers."""
+    """A file. `constants`: its initialisers; `content`, `folder`: what to evaluate it from."""
 
     name: str
     opset: int
@@ -69,6 +69,8 @@ class OnnxModel:
     constants: Mapping[str, Array]
     inputs: tuple[OnnxInput, ...]
     outputs: tuple[str, ...]
+    content: bytes = field(default=b"", repr=False)
+    folder: Path | None = None
 
 
 def load(path: Path) -> OnnxModel:
@@ -93,7 +95,8 @@ def parse(content: bytes, file: str, name: str, folder: Path | None) -> OnnxMode
         model.ParseFromString(content)
     except (DecodeError, RuntimeError, ValueError) as error:
         raise ModelError(f"{file}: not an ONNX file, or a damaged one; export it again") from error
-    return _Loader(file, folder, onnx).model(model, name)
+    found = _Loader(file, folder, onnx).model(model, name)
+    return replace(found, content=content, folder=folder)
 
 
 def _bytes(path: Path, offset: int = 0, length: int = 0) -> bytes:

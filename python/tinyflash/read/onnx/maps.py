@@ -28,15 +28,15 @@ def average_pool(layer: Layer) -> None:
     """Padding that counts is padded by itself, since a pool's own padding never counts; what
     rounding up adds behind it does not count, either."""
     x, shape, window = _pooled(layer)
-    padded = rounded_up(layer, window, (shape[1], shape[2]))
+    rounded = rounded_up(layer, window, (shape[1], shape[2]))
     if any(window.padding) and layer.integer("count_include_pad", 0):
-        top, left, bottom, right = window.padding
+        top, left, bottom, right = map(min, window.padding, rounded.padding)
         filling = Filling((top, left, 0), (bottom, right, 0))
         shape = (1, shape[1] + top + bottom, shape[2] + left + right, shape[3])
         x = layer.emit("pad", [x], shape, filling)
-        more = (0, 0, padded.padding[2] - bottom, padded.padding[3] - right)
-        padded = replace(padded, padding=more)
-    _pool(layer, "average_pool", x, shape, padded)
+        more = (0, 0, rounded.padding[2] - bottom, rounded.padding[3] - right)
+        rounded = replace(rounded, padding=more)
+    _pool(layer, "average_pool", x, shape, rounded)
 
 
 def max_pool(layer: Layer) -> None:

@@ -65,18 +65,15 @@ def rounded_up(layer: Layer, window: Window, size: Pair) -> Window:
     """
     if not layer.integer("ceil_mode", 0):
         return window
-    top, left, bottom, right = window.padding
-    more = []
-    starts = (top, left)
-    for axis, ends in enumerate((bottom, right)):
+    ends = []
+    for axis, start in enumerate(window.padding[:2]):
         reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1
-        padded, stride = size[axis] + starts[axis] + ends, window.stride[axis]
-        count = math.ceil((padded - reach) / stride) + 1
-        if (count - 1) * stride >= size[axis] + starts[axis]:
-            count -= 1  # it would start beyond the map
-        more.append(max(0, (count - 1) * stride + reach - padded))
-    padding = (top, left, bottom + more[0], right + more[1])
-    return Window(window.kernel, window.stride, window.dilation, padding)
+        stride, begun = window.stride[axis], size[axis] + start
+        count = math.ceil((begun + window.padding[axis + 2] - reach) / stride) + 1
+        if (count - 1) * stride >= begun:
+            count -= 1
+        ends.append(max(0, (count - 1) * stride + reach - begun))
+    return replace(window, padding=(*window.padding[:2], ends[0], ends[1]))
 
 
 def undilated(layer: Layer, window: Window) -> Window:
