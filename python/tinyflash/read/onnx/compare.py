@@ -48,11 +48,11 @@ def compare(reading: Reading, samples: Array | None) -> None:
     Without samples it takes numbers of the scale that a quantized model gives its input; a float
     model is not compared then.
     """
-    given = _made_up(reading.network) if samples is None else samples[:_MOST_SAMPLES]
+    given = _made_up(reading.network) if samples is None else samples
     if given is None:
         return
-    x = arranged(reading.network, given)
-    real = np.asarray(given, np.float32)
+    x = arranged(reading.network, given)[:_MOST_SAMPLES]
+    real = np.asarray(given[:_MOST_SAMPLES], np.float32)
     (name,) = reading.model.outputs
     _, wanted = _evaluated(reading, [name], real)
     if not alike(
