@@ -50,7 +50,7 @@ ADAPTERS = {
         "bench/*/twin.py",
         "bench/quantize/*.py",
     ),
-    "onnx": ("read/onnx/file.py", "read/onnx/folding.py", "read/onnx/judge/evaluator.py"),
+    "onnx": ("read/onnx/file.py", "read/onnx/folding.py", "read/onnx/judge/*.py"),
     "google": ("read/onnx/file.py",),
     "onnxscript": ("read/torch.py",),
     "onnxruntime": ("bench/quantize/*.py", "read/onnx/judge/evaluator.py"),

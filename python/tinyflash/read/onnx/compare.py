@@ -41,6 +41,10 @@ class Reading:
     def model(self) -> OnnxModel:
         return self.importer.model
 
+    def answers(self, x: Floats) -> Array:
+        """Outputs in the model's layout [n][1][...] for samples as the network reads them."""
+        return _seen(self.output, run(self.network, x)[self.network.output])
+
 
 def compare(reading: Reading, samples: Array | None) -> None:
     """Raises ModelError if the network computes something else than the model on a few samples.
@@ -55,9 +59,7 @@ def compare(reading: Reading, samples: Array | None) -> None:
     real = np.asarray(given[:_MOST_SAMPLES], np.float32)
     (name,) = reading.model.outputs
     _, wanted = _evaluated(reading, [name], real)
-    if not alike(
-        _seen(reading.output, run(reading.network, x)[reading.network.output]), wanted[name]
-    ):
+    if not alike(reading.answers(x), wanted[name]):
         _explain(reading, x, real)
 
 

@@ -82,9 +82,9 @@ def reduce_mean(layer: Layer) -> None:
 def reduce_sum(layer: Layer) -> None:
     """The mean, times how many there are."""
     axes = _reduced(layer)
-    count = np.array([math.prod(layer.view(0).shape[a] for a in axes)], np.float64)
+    count = np.array(math.prod(layer.view(0).shape[a] for a in axes), np.float64)
     mean = _mean(layer, axes, keep=layer.integer("keepdims", 1) == 1)
-    layer.give(affine(layer, mean, count, np.zeros(1)))
+    layer.give(affine(layer, mean, count, np.zeros(())))
 
 
 def _reduced(layer: Layer) -> tuple[int, ...]:

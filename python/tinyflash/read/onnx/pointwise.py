@@ -87,7 +87,7 @@ def _leaky(layer: Layer, alpha: float) -> None:
 
 def hard_sigmoid(layer: Layer) -> None:
     """The line alpha x + beta between 0 and 1."""
-    alpha, beta = np.array([layer.real("alpha", 0.2)]), np.array([layer.real("beta", 0.5)])
+    alpha, beta = np.array(layer.real("alpha", 0.2)), np.array(layer.real("beta", 0.5))
     layer.give(layer.each("identity", affine(layer, layer.view(0), alpha, beta), bounds=(0, 1)))
 
 
@@ -101,7 +101,7 @@ def swish(layer: Layer) -> None:
 
 
 def negate(layer: Layer) -> None:
-    layer.give(affine(layer, layer.view(0), np.array([-1.0]), np.zeros(1)))
+    layer.give(affine(layer, layer.view(0), np.array(-1.0), np.zeros(())))
 
 
 def softmax(layer: Layer) -> None:
@@ -169,11 +169,11 @@ def _sum(layer: Layer, first: float, second: float) -> None:
     for position, factor, other in ((0, first, second), (1, second, first)):
         if layer.is_constant(1 - position):
             term = other * layer.floats(1 - position)
-            layer.give(affine(layer, layer.view(position), np.array([factor]), term))
+            layer.give(affine(layer, layer.view(position), np.array(factor), term))
             return
     a, b = layer.view(0), layer.view(1)
     if second < 0:
-        b = affine(layer, b, np.array([-1.0]), np.zeros(1))
+        b = affine(layer, b, np.array(-1.0), np.zeros(()))
     _join(layer, "add", a, b)
 
 
@@ -201,7 +201,7 @@ def multiply(layer: Layer) -> None:
     for position in (0, 1):
         if layer.is_constant(1 - position):
             factor = layer.floats(1 - position)
-            layer.give(affine(layer, layer.view(position), factor, np.zeros(1)))
+            layer.give(affine(layer, layer.view(position), factor, np.zeros(())))
             return
     a, b = layer.view(0), layer.view(1)
     if math.prod(a.shape) < math.prod(b.shape):
@@ -235,4 +235,4 @@ def divide(layer: Layer) -> None:
     """By a constant."""
     divisor = layer.floats(1).astype(np.float64)
     layer.require(bool((divisor != 0).all()), "divides by zero")
-    layer.give(affine(layer, layer.view(0), 1 / divisor, np.zeros(1)))
+    layer.give(affine(layer, layer.view(0), 1 / divisor, np.zeros(())))

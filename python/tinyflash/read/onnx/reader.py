@@ -90,16 +90,21 @@ def parse_onnx(
 
 
 def _import(name: str, model: OnnxModel, samples: Array | None, *, compare: bool) -> FloatGraph:
+    found = reading(name, model)
+    if compare:
+        hold_against(found, samples)
+    return found.network
+
+
+def reading(name: str, model: OnnxModel) -> Reading:
+    """A model and what is read of it, not compared yet."""
     importer = Importer(name, model)
     _open_input(importer)
     importer.values.update({k: Constant(v) for k, v in model.constants.items()})
     for node in model.nodes:
         _take(Layer(importer, node))
     raw, output = _closed(importer)
-    network = simplify(raw)
-    if compare:
-        hold_against(Reading(importer, raw, network, output), samples)
-    return network
+    return Reading(importer, raw, simplify(raw), output)
 
 
 def _take(layer: Layer) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinyflash.arrays import Numbers
-from tinyflash.read.onnx.judge.pools import pool
+from tinyflash.read.onnx.judge.corrected import corrected
 
 _CODING = ("QuantizeLinear", "DequantizeLinear")
 _SILENT = 4  # ONNX Runtime tells of nothing but fatal errors
@@ -107,29 +107,10 @@ def _runtime(model: Any, source: str) -> Run:
 def _reference(model: Any, source: str) -> Run:
     from onnx.reference import ReferenceEvaluator
 
-    machine = ReferenceEvaluator(model, new_ops=_pools())
+    machine = ReferenceEvaluator(model, new_ops=corrected())
 
     def run(x: Numbers) -> list[Numbers]:
         with np.errstate(all="ignore"):
             return [np.asarray(y) for y in machine.run(None, {source: x})]
 
     return run
-
-
-def _pools() -> list[type]:
-    """Operators for the evaluator, which takes them by the names of their classes."""
-    from onnx.reference.op_run import OpRun
-
-    class AveragePool(OpRun):  # type: ignore[misc]
-        op_domain = ""
-
-        def _run(self, x: Numbers, **attributes: Any) -> tuple[Numbers]:
-            return (pool(x, attributes, largest=False),)
-
-    class MaxPool(OpRun):  # type: ignore[misc]
-        op_domain = ""
-
-        def _run(self, x: Numbers, **attributes: Any) -> tuple[Numbers]:
-            return (pool(x, attributes, largest=True),)
-
-    return [AveragePool, MaxPool]
