@@ -12,6 +12,8 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from tests.support.onnxfile import OnnxFile
 
+from tinyflash.read.onnx.judge.corrected import corrected
+
 SHAPES = ((1, 3, 6, 5), (1, 4, 5, 5), (1, 2, 7), (1, 6), (1, 4, 6, 6), (1, 5, 3), (1, 1, 4, 8))
 
 _LARGEST = 5000  # elements
@@ -96,7 +98,7 @@ class Drawing:
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                machine = ReferenceEvaluator(graph, opsets={"": self.opset})
+                machine = ReferenceEvaluator(graph, opsets={"": self.opset}, new_ops=corrected())
                 found = np.asarray(machine.run([y], feeds)[0])
             if not 0 < found.size <= _LARGEST or not np.isfinite(found.astype(float)).all():
                 raise NotDrawnError(node.op_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -19,7 +20,9 @@ from tinyflash.read.onnx.judge import evaluator
 from tinyflash.read.onnx.views import View
 
 _MOST_SAMPLES = 2
-_TOLERANCE = 1e-4  # of a tensor's largest number: what a sum in another order may change
+# What a sum in another order may change: of a tensor's largest number, and of the largest at all,
+# where sums end near 0.
+_TOLERANCE, _CANCELLED = 1e-4, 1e-6
 _ADVICE = "report this; read it unchecked with --no-compare"
 
 
@@ -41,9 +44,11 @@ class Reading:
     def model(self) -> OnnxModel:
         return self.importer.model
 
-    def answers(self, x: Floats) -> Array:
-        """Outputs in the model's layout [n][1][...] for samples as the network reads them."""
-        return _seen(self.output, run(self.network, x)[self.network.output])
+    def answers(self, x: Floats) -> tuple[Array, float]:
+        """Outputs in the model's layout [n][1][...] for samples as the network reads them, and the
+        largest number on the way there."""
+        tensors = run(self.network, x)
+        return _seen(self.output, tensors[self.network.output]), largest(tensors)
 
 
 def compare(reading: Reading, samples: Array | None) -> None:
@@ -59,7 +64,8 @@ def compare(reading: Reading, samples: Array | None) -> None:
     real = np.asarray(given[:_MOST_SAMPLES], np.float32)
     (name,) = reading.model.outputs
     _, wanted = _evaluated(reading, [name], real)
-    if not alike(reading.answers(x), wanted[name]):
+    found, peak = reading.answers(x)
+    if not alike(found, wanted[name], peak):
         _explain(reading, x, real)
 
 
@@ -86,8 +92,14 @@ def _evaluated(reading: Reading, names: list[str], samples: Floats) -> tuple[str
         ) from error
 
 
-def alike(found: Array, wanted: Array) -> bool:
-    """Equal except for rounding; numbers that are not finite in the same places."""
+def largest(tensors: Mapping[str, Floats]) -> float:
+    """The largest finite number of all."""
+    return max(float(np.abs(x[np.isfinite(x)]).max(initial=0)) for x in tensors.values())
+
+
+def alike(found: Array, wanted: Array, peak: float = 0) -> bool:
+    """Equal except for rounding; numbers that are not finite in the same places. peak: the largest
+    number that they were computed from."""
     if found.shape != wanted.shape:
         return False
     one, two = np.asarray(found, np.float64), np.asarray(wanted, np.float64)
@@ -95,8 +107,8 @@ def alike(found: Array, wanted: Array) -> bool:
     if not np.array_equal(finite, np.isfinite(one)):
         return False
     one, two = one[finite], two[finite]
-    peak = np.abs(two).max(initial=0)
-    return bool((np.abs(one - two) <= _TOLERANCE * peak).all())
+    margin = max(_TOLERANCE * np.abs(two).max(initial=0), _CANCELLED * peak)
+    return bool((np.abs(one - two) <= margin).all())
 
 
 # ---- Where they differ --------------------------------------------------------------------------
@@ -108,8 +120,9 @@ def _explain(reading: Reading, x: Floats, real: Floats) -> NoReturn:
     made = [(node, name) for node in reading.model.nodes for name in node.outputs if name in values]
     by, wanted = _evaluated(reading, [name for _, name in made], real)
     tensors = run(reading.raw, x)
+    peak = largest(tensors)
     for node, name in made:
-        if not alike(_value(values[name], tensors, len(x)), wanted[name]):
+        if not alike(_value(values[name], tensors, len(x)), wanted[name], peak):
             raise ModelError(
                 f"{reading.file}: {printable(name)!r}, computed by node {node.name} ({node.op}), "
                 f"is read as something else than {by} computes; {_ADVICE}"

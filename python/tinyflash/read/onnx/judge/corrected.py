@@ -3,6 +3,7 @@
 Pools: it pads before the map what rounding up adds, and confuses the sides of uneven padding.
 GlobalMaxPool: it is right over two dimensions only. BatchNormalization before opset 14: it trains
 where there is a momentum. Squeeze and Unsqueeze before opset 13: it takes axes one by one.
+DequantizeLinear: it has none before opset 19.
 """
 
 from __future__ import annotations
@@ -56,7 +57,26 @@ def corrected() -> list[type]:
         def _run(self, x: Numbers, axes: Sequence[int] = ()) -> tuple[Numbers]:
             return (np.expand_dims(x, tuple(np.ravel(axes))),)
 
-    return [AveragePool, MaxPool, GlobalMaxPool, BatchNormalization, Squeeze, Unsqueeze]
+    class DequantizeLinear(OpRun):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(self, *operands: Numbers, axis: int | None = 1, **_: Any) -> tuple[Numbers]:
+            return (_real(*operands, axis=1 if axis is None else axis),)
+
+    own = [AveragePool, MaxPool, GlobalMaxPool, BatchNormalization]
+    return [*own, DequantizeLinear, Squeeze, Unsqueeze]
+
+
+def _real(x: Any, scale: Any, zero: Any = None, *, axis: int) -> Numbers:
+    """What integers stand for: one scale, or one for each place of an axis."""
+    whole, offset = np.asarray(x, np.int64), np.asarray(0 if zero is None else zero, np.int64)
+    if np.size(scale) > 1:
+        sides = [1] * whole.ndim
+        sides[axis] = -1
+        scale, offset = np.reshape(scale, sides), np.reshape(offset, sides)
+    else:
+        scale, offset = np.ravel(scale)[0], np.ravel(offset)[0]
+    return np.asarray((whole - offset) * np.asarray(scale, np.float64), np.float32)
 
 
 def _normalised(

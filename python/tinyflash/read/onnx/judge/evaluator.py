@@ -44,8 +44,10 @@ def evaluator(content: bytes, folder: Path | None, names: Sequence[str], by: str
     (source,) = (v.name for v in model.graph.input if v.name not in _constants(model))
     if by != "reference" and (by or importlib.util.find_spec("onnxruntime") is not None):
         try:
-            return Evaluator("ONNX Runtime", tuple(names), _runtime(model, source))
-        except Exception:  # an opset that it does not know yet, a model that is wrong
+            run = _runtime(model, source)
+            run(_zeros(model, source))
+            return Evaluator("ONNX Runtime", tuple(names), run)
+        except Exception:  # an opset that it does not know yet, an attribute that it refuses
             if by:
                 raise
     return Evaluator("onnx's reference evaluator", tuple(names), _reference(model, source))
@@ -99,6 +101,11 @@ def _runtime(model: Any, source: str) -> Run:
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     return lambda x: [np.asarray(y) for y in session.run(None, {source: x})]
+
+
+def _zeros(model: Any, source: str) -> Numbers:
+    (value,) = (v for v in model.graph.input if v.name == source)
+    return np.zeros([d.dim_value for d in value.type.tensor_type.shape.dim], np.float32)
 
 
 # ---- onnx's own ---------------------------------------------------------------------------------
