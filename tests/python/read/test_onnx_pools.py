@@ -17,6 +17,7 @@ from onnx.reference import ReferenceEvaluator
 from tests.support.onnxfile import OnnxFile
 from tests.support.onnxpools import Pool, both, pools, samples, some_pools, verdict
 
+from tinyflash.errors import ModelError
 from tinyflash.quantize.floatgraph.run import outputs
 from tinyflash.read.onnx.judge.pools import pool
 from tinyflash.read.onnx.reader import parse_onnx
@@ -90,3 +91,11 @@ def test_padding_by_a_scheme(op: str, scheme: str) -> None:
         y = f.node(op, "x", kernel_shape=[kernel] * 2, strides=[stride] * 2, auto_pad=scheme)
         x = np.random.default_rng(side).normal(size=(1, 2, side, side)).astype(np.float32)
         parse_onnx(f.finish(y), "net", x)
+
+
+def test_a_scheme_with_windows_far_apart_is_refused() -> None:
+    """ONNX Runtime pads by -1 on either side, the rule of TensorFlow by 0."""
+    f = OnnxFile((1, 2, 6, 6), opset=12)
+    y = f.node("AveragePool", "x", kernel_shape=[1, 1], strides=[3, 3], auto_pad="SAME_UPPER")
+    with pytest.raises(ModelError, match="export with pads"):
+        parse_onnx(f.finish(y), "net")

@@ -46,7 +46,12 @@ def _padding(
 ) -> Pads:
     scheme = layer.text("auto_pad", "NOTSET")
     if scheme in ("SAME_UPPER", "SAME_LOWER"):
-        along = zip(size, kernel, stride, dilation, strict=True)
+        along = tuple(zip(size, kernel, stride, dilation, strict=True))
+        layer.require(
+            all(_reached(*side) for side in along),
+            f"{scheme} with stride {stride} leaves out whole places between windows, which ONNX's "
+            "evaluators understand differently; export with pads",
+        )
         (top, bottom), (left, right) = (same_padding(*side) for side in along)
         lower = scheme == "SAME_LOWER"
         return (bottom, right, top, left) if lower else (top, left, bottom, right)
@@ -56,6 +61,11 @@ def _padding(
     if scheme == "VALID":
         return 0, 0, 0, 0
     return pads if sides == 2 else (0, pads[0], 0, pads[1])  # type: ignore[return-value]
+
+
+def _reached(size: int, kernel: int, stride: int, dilation: int) -> bool:
+    """Whether windows miss no more than one place of the map: more would be negative padding."""
+    return (math.ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 >= size - 1
 
 
 def rounded_up(layer: Layer, window: Window, size: Pair) -> Window:
