@@ -1,4 +1,4 @@
-"""Readers: a model file becomes a Graph, or exactly one ModelError line that says why not."""
+"""Readers: turn a model file into a Graph, or raise a one-line ModelError that says why not."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ def read(
     *,
     compare: bool = True,
 ) -> Graph:
-    """The network in a model file, untrained: int8 .tflite, or .onnx.
+    """Reads the untrained network in a model file: int8 .tflite, or .onnx.
 
-    calibration: samples of the input of a float .onnx, [n][...] as that model reads them, to choose
-    scales by. settings: how. compare: whether an .onnx is held against ONNX's own evaluation.
+    calibration: input samples of a float .onnx, [n][...] as that model reads them, to choose
+    scales. settings: how to choose them. compare: whether to compare an .onnx with ONNX's own
+    evaluation of it.
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx":
         if calibration is not None:
-            raise ModelError(f"{path}: is quantized already; give no samples to calibrate with")
+            raise ModelError(f"{path}: is already quantized; omit the calibration samples")
         return read_tflite(path)
     from tinyflash.quantize import quantize
     from tinyflash.read.onnx.reader import read_onnx

@@ -1,4 +1,4 @@
-"""Rules for models that are quantized already: what QuantizeLinear and DequantizeLinear say."""
+"""Rules for already quantized models: QuantizeLinear and DequantizeLinear."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OUTPUT = {0: "uint8", 2: "uint8", 3: "int8"}  # by the numbers of ONNX; 0: not 
 
 
 def quantize(layer: Layer) -> None:
-    """Numbers computed at run time get their scale; constants stay what they are."""
+    """Values computed at run time get this scale; constants stay as they are."""
     value, kind = layer.value(0), _stored(layer)
     quant = _quant(layer, kind)
     if isinstance(value, Constant):
@@ -33,7 +33,7 @@ def _stored(layer: Layer) -> str:
 
 
 def _coded(layer: Layer, x: View, quant: Quant) -> View:
-    """The value in a tensor that has this scale and zero point."""
+    """Returns the value in a tensor with this scale and zero point."""
     found = layer.to.codings.get(x.tensor)
     if found is not None and found != quant:
         x = layer.each("identity", x)
@@ -42,14 +42,14 @@ def _coded(layer: Layer, x: View, quant: Quant) -> View:
 
 
 def dequantize(layer: Layer) -> None:
-    """The numbers that bytes stand for; they stay in these bytes."""
+    """Returns the real numbers of bytes. They stay stored as these bytes."""
     value = layer.value(0)
     if isinstance(value, Constant):
         layer.give(_constant(layer, value.data))
         return
     kind = layer.to.stored.get(value.tensor)
     if kind is None:
-        layer.fail("reads a value that no QuantizeLinear made")
+        layer.fail("reads a value that does not come from a QuantizeLinear")
     layer.require(
         _quant(layer, kind) == layer.to.codings[value.tensor],
         "has another scale or zero point than the QuantizeLinear before it",
@@ -61,7 +61,7 @@ def _scales(layer: Layer) -> tuple[float, ...]:
     scales = tuple(float(s) for s in layer.floats(1).ravel())
     layer.require(
         bool(scales) and all(1e-30 < s < 1e30 for s in scales),
-        "has scales that are not positive numbers of a size that makes sense",
+        "has scales that are not positive numbers of a plausible size",
     )
     return scales
 
@@ -71,14 +71,12 @@ def _zeros(layer: Layer, default: str) -> Array:
 
 
 def _quant(layer: Layer, kind: str) -> Quant:
-    """The one scale and zero point of an activation of type `kind`, as int8 has them."""
+    """Returns the single scale and zero point of an activation of type `kind`, for int8."""
     scales, zeros = _scales(layer), _zeros(layer, kind)
     layer.require(
         zeros.dtype.name == kind, f"has a zero point of {zeros.dtype.name} for numbers of {kind}"
     )
-    layer.require(
-        kind in _BYTES, f"quantizes to {kind}; int8 and uint8 are supported, choose one of them"
-    )
+    layer.require(kind in _BYTES, f"quantizes to {kind}; choose int8 or uint8")
     layer.require(
         len(scales) == len(zeros) == 1, f"has {len(scales)} scales for an activation, expected 1"
     )
@@ -87,7 +85,8 @@ def _quant(layer: Layer, kind: str) -> Quant:
 
 
 def _constant(layer: Layer, data: Array) -> Constant:
-    """Real numbers, with the scales where these are the symmetric ones of int8 weights."""
+    """Returns a constant as real numbers, and its scales if they are symmetric int8 weight
+    scales."""
     kind = data.dtype.name
     layer.require(kind in (*_BYTES, "int32"), f"holds {kind}; int8, uint8 and int32 are supported")
     layer.require(not layer.integer("block_size", 0), "quantizes in blocks, which is not supported")

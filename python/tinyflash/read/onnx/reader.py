@@ -1,4 +1,4 @@
-"""Reader of ONNX models: a float network, with the scales of those that are quantized already."""
+"""Reads ONNX models as float networks, with the scales of already quantized ones."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ _RULES: dict[str, Rule] = {
 }
 OPERATORS = frozenset({*_RULES, *FOLDED})  # these on constants alone
 _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
-# What reads maps channels first, and what may stand between it and the network's input.
+# Operators that read channels-first maps, and operators allowed between them and the input.
 _READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
 _KEEPS_AXES = (
-    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Min", "Mul",
+    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Max", "Min", "Mul",
     "Pad", "QuantizeLinear", "Sub",
 )  # fmt: skip
 
 
 def read_onnx(path: Path, samples: Array | None = None, *, compare: bool = True) -> FloatGraph:
-    """The network of an ONNX file in float, simplified, channels last.
+    """Reads an ONNX file as a float network, simplified, channels last.
 
     samples: of its input, [n][...] as the model reads them. On a few of them the network is
     compared with an evaluation of the model that shares no code with this reader, unless `compare`
@@ -85,7 +85,7 @@ def read_onnx(path: Path, samples: Array | None = None, *, compare: bool = True)
 def parse_onnx(
     content: bytes, name: str, samples: Array | None = None, *, compare: bool = True
 ) -> FloatGraph:
-    """The network of an ONNX model in memory."""
+    """Reads an ONNX model in memory."""
     return _import(name, file.parse(content, name, name, None), samples, compare=compare)
 
 
@@ -123,7 +123,7 @@ def _take(layer: Layer) -> None:
 
 
 def _open_input(to: Importer) -> None:
-    """The network's input; what the model reads as maps, channels first, is put channels last."""
+    """Adds the network's input. Channels-first maps become channels last."""
     given = _only(to, to.model.inputs, "input")
     if given.dtype != "float32":
         raise ModelError(
@@ -144,25 +144,25 @@ def _open_input(to: Importer) -> None:
 
 
 def _shape(to: Importer, given: OnnxInput) -> tuple[int, ...]:
-    """The input's shape with a batch of 1."""
+    """Returns the input's shape with a batch of 1."""
     where = f"{to.file}: input {printable(given.name)}"
     if not 2 <= len(given.shape) <= 4:
         raise ModelError(
-            f"{where} has {len(given.shape)} dimensions; 2 to 4 are supported, a batch first"
+            f"{where} has {len(given.shape)} dimensions; 2 to 4 are supported, batch first"
         )
     batch, *sides = given.shape
     if isinstance(batch, int) and batch not in (0, 1):
         raise ModelError(f"{where} has a batch of {batch}; export with a batch of 1")
     if not all(isinstance(d, int) and 0 < d < 2**16 for d in sides):
         raise ModelError(
-            f"{where} has shape {list(given.shape)}; only the batch may be left open, export with "
+            f"{where} has shape {list(given.shape)}; only the batch may vary; export with "
             "fixed sides below 65536"
         )
     return (1, *(int(d) for d in sides))
 
 
 def _is_map(model: OnnxModel, name: str) -> bool:
-    """Whether the first operators that have to know the axes of the input take it for a map."""
+    """Whether the first operators that depend on the axes of the input read it as a map."""
     names, found = {name}, False
     for node in model.nodes:
         if names.isdisjoint(node.inputs):
@@ -187,7 +187,7 @@ def _closed(to: Importer) -> tuple[FloatGraph, View]:
     end = Layer(
         to, OnnxNode(len(to.model.nodes), "output", printable(output), (output,), (), {}, "")
     )
-    moved = any(len(axis) > 1 for axis in value.axes)  # flattened from maps held otherwise
+    moved = any(len(axis) > 1 for axis in value.axes)  # flattened from maps in another layout
     held, _ = end.compacted(value, range(len(value.shape)) if moved else value.order)
     assert to.source is not None
     graph = FloatGraph(to.model.name, to.source, tuple(to.nodes), held.tensor, to.codings)

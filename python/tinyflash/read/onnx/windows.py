@@ -1,4 +1,4 @@
-"""What the attributes of windows mean: kernels, strides, dilations, padding for two dimensions."""
+"""Reads the attributes of windows: kernels, strides, dilations, padding, for two dimensions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pads = tuple[int, int, int, int]  # top, left, bottom, right
 def attribute_window(
     layer: Layer, kernel: Sequence[int], size: Sequence[int], sides: int
 ) -> Window:
-    """The window over a map of `size`; with one side, the height of map and kernel is 1."""
+    """Returns the window over a map of `size`. With one side, the height of map and kernel is 1."""
     stride = _pair(layer, "strides", sides)
     dilation = _pair(layer, "dilations", sides)
     (k0, k1), (s0, s1) = kernel, size
@@ -55,7 +55,7 @@ def _padding(
         (top, bottom), (left, right) = (same_padding(*side) for side in along)
         lower = scheme == "SAME_LOWER"
         return (bottom, right, top, left) if lower else (top, left, bottom, right)
-    layer.require(scheme in ("NOTSET", "VALID"), f"padding scheme {scheme} is not known")
+    layer.require(scheme in ("NOTSET", "VALID"), f"padding scheme {scheme} is unknown")
     pads = layer.whole("pads", (0,) * (2 * sides))
     layer.require(len(pads) == 2 * sides, f"pads {list(pads)} for {sides} dimensions")
     if scheme == "VALID":
@@ -69,9 +69,9 @@ def _reached(size: int, kernel: int, stride: int, dilation: int) -> bool:
 
 
 def rounded_up(layer: Layer, window: Window, size: Pair) -> Window:
-    """With ceil_mode: padding at the end such that a last, incomplete window counts too.
+    """For ceil_mode: pads at the end, so that a last, incomplete window also counts.
 
-    size: of the map itself. A window that starts in the padding behind it is none.
+    size: of the map itself. No window starts in the padding at its end.
     """
     if not layer.integer("ceil_mode", 0):
         return window
