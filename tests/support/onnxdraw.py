@@ -98,7 +98,9 @@ class Drawing:
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                machine = ReferenceEvaluator(graph, opsets={"": self.opset}, new_ops=corrected())
+                machine = ReferenceEvaluator(
+                    graph, opsets={"": self.opset}, new_ops=corrected(self.opset)
+                )
                 found = np.asarray(machine.run([y], feeds)[0])
             if not 0 < found.size <= _LARGEST or not np.isfinite(found.astype(float)).all():
                 raise NotDrawnError(node.op_type)

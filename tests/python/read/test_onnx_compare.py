@@ -102,7 +102,9 @@ def test_a_model_that_onnx_does_not_evaluate_is_refused(monkeypatch: pytest.Monk
         raise RuntimeError("no\nsuch thing")
 
     monkeypatch.setattr(compare, "evaluator", broken)
-    with pytest.raises(ModelError, match=r"what ONNX computes \(no such thing\); report this"):
+    with pytest.raises(
+        ModelError, match=r"ONNX itself cannot evaluate it \(no such thing\); check"
+    ):
         parse_onnx(model()[0], "net", X)
 
 

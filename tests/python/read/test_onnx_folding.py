@@ -163,10 +163,11 @@ def test_a_module_from_the_older_exporter_of_torch(opset: int) -> None:
     class Net(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.conv, self.head = torch.nn.Conv2d(3, 4, 3), torch.nn.Linear(4 * 4 * 3, 5)
+            self.norm, self.conv = torch.nn.BatchNorm2d(3), torch.nn.Conv2d(3, 4, 3)
+            self.head = torch.nn.Linear(4 * 4 * 3, 5)
 
         def forward(self, x: Any) -> Any:
-            x = torch.relu(self.conv(x))
+            x = torch.relu(self.conv(self.norm(x)))
             return self.head(x.view(x.size(0), -1))
 
     torch.manual_seed(opset)
@@ -175,6 +176,6 @@ def test_a_module_from_the_older_exporter_of_torch(opset: int) -> None:
         net, (x[:1],), file, dynamo=False, opset_version=opset,
         input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}, "y": {0: "n"}},
     )  # fmt: skip
-    graph = parse_onnx(file.getvalue(), "net")
+    graph = parse_onnx(file.getvalue(), "net", x.numpy())
     found = outputs(graph, graph.source.arrange(x.numpy()))
     np.testing.assert_allclose(found, net(x).detach().numpy(), rtol=1e-4, atol=1e-5)

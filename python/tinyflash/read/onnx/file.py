@@ -182,7 +182,7 @@ class _Loader:
             else:
                 attributes[_text(attribute.name)] = value
         if node.domain in _DOMAINS:
-            unusual = unusual or misfit(self.onnx.defs, node.op_type, self.opset, node)
+            unusual = unusual or misfit(self.onnx.defs, _text(node.op_type), self.opset, node)
         name = _shown(node.name) or f"number {index}"
         inputs, outputs = (tuple(map(_text, names)) for names in (node.input, node.output))
         return OnnxNode(index, op, name, inputs, outputs, attributes, unusual)

@@ -34,6 +34,8 @@ def misfit(definitions: Any, op: str, opset: int, node: Any) -> str:
 
 
 def _operands(schema: Any, inputs: int, outputs: int) -> str:
+    if inputs < schema.min_input:
+        return f"{inputs} inputs, fewer than opset {schema.since_version} wants"
     if inputs > schema.max_input:
         return f"{inputs} inputs, more than opset {schema.since_version} knows"
     if outputs > schema.max_output:

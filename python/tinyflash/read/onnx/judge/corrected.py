@@ -3,11 +3,12 @@
 Pools: it pads before the map what rounding up adds, and confuses the sides of uneven padding.
 GlobalMaxPool: it is right over two dimensions only. BatchNormalization before opset 14: it trains
 where there is a momentum. Squeeze and Unsqueeze before opset 13: it takes axes one by one.
-DequantizeLinear: it has none before opset 19.
+DequantizeLinear: it has none before opset 19. Softmax before opset 13: it works along one axis.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from tinyflash.arrays import Numbers
 from tinyflash.read.onnx.judge.pools import pool
 
 
-def corrected() -> list[type]:
+def corrected(opset: int) -> list[type]:
     """For the evaluator, which takes them by the names of their classes."""
     from onnx.reference.op_run import OpRun
 
@@ -63,8 +64,24 @@ def corrected() -> list[type]:
         def _run(self, *operands: Numbers, axis: int | None = 1, **_: Any) -> tuple[Numbers]:
             return (_real(*operands, axis=1 if axis is None else axis),)
 
+    class Softmax(OpRun):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(self, x: Numbers, axis: int = -1) -> tuple[Numbers]:
+            if opset >= 13:
+                return (_softmax(x, axis),)
+            given = "axis" in {attribute.name for attribute in self.onnx_node.attribute}
+            first = (axis if given else 1) % x.ndim
+            rows = x.reshape(math.prod(x.shape[:first]), -1)
+            return (_softmax(rows, -1).reshape(x.shape),)
+
     own = [AveragePool, MaxPool, GlobalMaxPool, BatchNormalization]
-    return [*own, DequantizeLinear, Squeeze, Unsqueeze]
+    return [*own, DequantizeLinear, Softmax, Squeeze, Unsqueeze]
+
+
+def _softmax(x: Any, axis: int) -> Numbers:
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return np.asarray(e / e.sum(axis=axis, keepdims=True), x.dtype)
 
 
 def _real(x: Any, scale: Any, zero: Any = None, *, axis: int) -> Numbers:

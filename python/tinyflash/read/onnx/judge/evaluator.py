@@ -114,7 +114,8 @@ def _zeros(model: Any, source: str) -> Numbers:
 def _reference(model: Any, source: str) -> Run:
     from onnx.reference import ReferenceEvaluator
 
-    machine = ReferenceEvaluator(model, new_ops=corrected())
+    opset = max(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+    machine = ReferenceEvaluator(model, new_ops=corrected(opset))
 
     def run(x: Numbers) -> list[Numbers]:
         with np.errstate(all="ignore"):
