@@ -88,8 +88,8 @@ def _evaluated(reading: Reading, names: list[str], samples: Floats) -> tuple[str
     except Exception as error:  # whatever the two evaluators raise
         line = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"{reading.file}: ONNX itself cannot evaluate it ({line}); check it with onnx.checker, or "
-            "read it unchecked with --no-compare"
+            f"{reading.file}: ONNX itself cannot evaluate it ({line}); check it with onnx.checker, "
+            "or read it unchecked with --no-compare"
         ) from error
 
 
