@@ -28,10 +28,15 @@ __all__ = [
 
 
 def from_torch(
-    module: Any, example: Any, calibration: Any, settings: Settings | None = None
+    module: Any,
+    example: Any,
+    calibration: Any,
+    settings: Settings | None = None,
+    *,
+    compare: bool = True,
 ) -> Graph:
     """Converts a PyTorch module to an int8 network: see `read.torch`, which this imports when
     called."""
     from tinyflash.read.torch import from_torch as convert
 
-    return convert(module, example, calibration, settings)
+    return convert(module, example, calibration, settings, compare=compare)

@@ -50,10 +50,10 @@ ADAPTERS = {
         "bench/*/twin.py",
         "bench/quantize/*.py",
     ),
-    "onnx": ("read/onnx/file.py", "read/onnx/folding.py"),
+    "onnx": ("read/onnx/file.py", "read/onnx/folding.py", "read/onnx/judge/*.py"),
     "google": ("read/onnx/file.py",),
     "onnxscript": ("read/torch.py",),
-    "onnxruntime": ("bench/quantize/*.py",),
+    "onnxruntime": ("bench/quantize/*.py", "read/onnx/judge/evaluator.py"),
     "matplotlib": (
         "show/plots.py",
         "training/health_plot.py",
@@ -82,6 +82,7 @@ JUDGES = {
     "reference/*": (*_WORDS, "reference", "runtime.session"),
     "compiler/plan/check.py": (*_WORDS, "compiler.plan.planner:Plan"),
     "compiler/verify/*": (*_WORDS, "operators", "compiler.verify"),
+    "read/onnx/judge/*": ("arrays", "read.onnx.judge"),
 }
 # Who may compute with the reference: what it does not judge.
 REFERENCE_USERS = ("reference/*", "quantize/error.py", "bench/*")

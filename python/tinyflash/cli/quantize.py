@@ -42,9 +42,20 @@ from tinyflash.write.tflite import write_tflite
     type=options.OUTPUT,
     help="Write the error of every layer to this .json file.",
 )
+@click.option(
+    "--no-compare",
+    is_flag=True,
+    help="Do not compare what is read of MODEL with ONNX's own evaluation of it. Use it where that "
+    "takes too long.",
+)
 @options.output_file("The int8 network (.tflite).", options.Network())
 def quantize_(
-    model: Path, calibration: Path | None, ranges: Rule, errors: Path | None, output: Path
+    model: Path,
+    calibration: Path | None,
+    ranges: Rule,
+    errors: Path | None,
+    no_compare: bool,
+    output: Path,
 ) -> None:
     """Convert MODEL, a float or quantized .onnx file, to int8 .tflite.
 
@@ -54,8 +65,8 @@ def quantize_(
     """
     if model.suffix.lower() != ".onnx":
         raise ModelError(f"{model}: expected an .onnx file; a .tflite file is already quantized")
-    network = read_onnx(model)
     samples = None if calibration is None else load_calibration(calibration)
+    network = read_onnx(model, samples, compare=not no_compare)
     graph = quantize(network, samples, Settings(ranges))
     write_bytes(output, write_tflite(graph))
     say(f"wrote {output}: {output.stat().st_size:,} bytes")

@@ -19,11 +19,14 @@ def read(
     path: str | Path,
     calibration: Array | None = None,
     settings: Settings | None = None,
+    *,
+    compare: bool = True,
 ) -> Graph:
     """Reads the untrained network in a model file: int8 .tflite, or .onnx.
 
     calibration: input samples of a float .onnx, [n][...] as that model reads them, to choose
-    scales. settings: how to choose them.
+    scales. settings: how to choose them. compare: whether to compare an .onnx with ONNX's own
+    evaluation of it.
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx":
@@ -33,4 +36,4 @@ def read(
     from tinyflash.quantize import quantize
     from tinyflash.read.onnx.reader import read_onnx
 
-    return quantize(read_onnx(path), calibration, settings)
+    return quantize(read_onnx(path, calibration, compare=compare), calibration, settings)

@@ -21,16 +21,25 @@ _INSTALL = "from_torch needs torch and onnxscript; run: " + how_to_install(
 
 
 def from_torch(
-    module: Any, example: Any, calibration: Any, settings: Settings | None = None
+    module: Any,
+    example: Any,
+    calibration: Any,
+    settings: Settings | None = None,
+    *,
+    compare: bool = True,
 ) -> Graph:
     """Returns an int8 network of a module. example: one input with a batch of 1. calibration: input
-    samples [n][...], tensors or arrays."""
-    return quantize(floats_from_torch(module, example), _array(calibration), settings)
+    samples [n][...], tensors or arrays. compare: whether to compare what is read of the exported
+    model with ONNX's own evaluation of it."""
+    samples = _array(calibration)
+    name = type(module).__name__
+    network = parse_onnx(exported(module, example), name, samples, compare=compare)
+    return quantize(network, samples, settings)
 
 
 def floats_from_torch(module: Any, example: Any) -> FloatGraph:
     """Returns a module in inference mode as a float network."""
-    return parse_onnx(exported(module, example), type(module).__name__)
+    return parse_onnx(exported(module, example), type(module).__name__, _array(example))
 
 
 def exported(module: Any, example: Any) -> bytes:

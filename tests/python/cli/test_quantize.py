@@ -11,6 +11,7 @@ from tests.support.commands import refused, tinyflash
 from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.read import read
+from tinyflash.read.onnx import maps, reader
 
 
 @pytest.fixture
@@ -39,6 +40,15 @@ def test_it_writes_a_file_and_tells_the_error(folder: Path) -> None:
     assert names == [n.name for n in graph.nodes if n.op != "pad"]
     assert all(name in result.output for name in names)
     assert all(20 < e["snr_db"] < 70 for e in errors)
+
+
+def test_a_misread_model_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(reader._RULES, "Relu", maps.same)
+    given = ("quantize", folder / "net.onnx", "--calibration", folder / "x.npy")
+    target = ("-o", folder / "net.tflite")
+    assert "computed by node Relu" in refused(*given, *target)
+    assert not (folder / "net.tflite").exists()
+    assert tinyflash(*given, "--no-compare", *target).exit_code == 0
 
 
 def test_other_commands_say_how_to_quantize(folder: Path) -> None:

@@ -164,6 +164,15 @@ def test_a_window_of_a_pool_covers_an_element(op: str, padding: tuple[int, int, 
         assert (said is not None and "wholly in the padding" in said) == wrong
 
 
+@pytest.mark.parametrize("op", ["average_pool", "max_pool"])
+def test_a_pool_is_not_dilated(op: str) -> None:
+    net = Net(np.random.default_rng(0))
+    y = net.pool(op, net.input((4, 4, 2)), Window((2, 2), dilation=(2, 1)))
+    said = outcome(net.graph(y))
+    assert said is not None
+    assert "a pool is dilated" in said
+
+
 def update_first(graph: Graph) -> Graph:
     """Moves a weight update before the input gradient that still reads the old weights."""
     update = graph.node("conv2d_1", "conv2d_update")

@@ -167,6 +167,7 @@ def layers() -> dict[str, tuple[bytes, str]]:
         r"joins shapes \[1, 4, 6, 6\] and \[1, 4, 1, 1\], which must be equal",
         lambda f: f.node("Min", "x", f.node("GlobalAveragePool", "x")),
     )
+    case("no input", "has 0 inputs, fewer than", lambda f: f.node("Concat", axis=1))
     case("attention", "must be a constant", lambda f: f.node("MatMul", "x", "x"))
     case(
         "reflection",
@@ -254,6 +255,17 @@ def test_no_onnx_file_at_all(tmp_path: Path) -> None:
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(ModelError, match="git lfs pull"):
         read(path)
+
+
+def test_names_that_are_no_text_end_in_a_line() -> None:
+    """protobuf hands them out as bytes."""
+    content = NETWORKS["plain"]()
+    for name in (b"Conv", b"Relu", b"strides"):
+        damaged = content.replace(name, b"\xff" * len(name))
+        assert damaged != content
+        with pytest.raises(ModelError) as caught:
+            parse_onnx(damaged, "net")
+        assert "\n" not in str(caught.value)
 
 
 def test_a_float_model_needs_samples(tmp_path: Path) -> None:

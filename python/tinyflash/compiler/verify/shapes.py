@@ -45,10 +45,12 @@ def check_node(graph: Graph, node: Node) -> None:
 
 
 def _pool(o: Operands) -> None:
-    """Each window covers an element: an average divides by their number."""
+    """Each window covers an element: an average divides by their number. Kernels read no
+    dilation of a pool."""
     weighted.slides(o, weighted.map_of(o, "x")[2])
     assert isinstance(o.node.attrs, WindowAttrs)
     window = o.node.attrs.window
+    o.require(window.dilation == (1, 1), "a pool is dilated")
     (x_h, x_w, _), (y_h, y_w, _), (top, left, _, _) = (
         weighted.map_of(o, "x"),
         weighted.map_of(o, "y"),

@@ -9,14 +9,27 @@ from tinyflash.read.onnx.importing import Constant, Layer
 from tinyflash.read.onnx.views import View
 
 _BYTES = ("int8", "uint8")
+_OUTPUT = {0: "uint8", 2: "uint8", 3: "int8"}  # by the numbers of ONNX; 0: not said
 
 
 def quantize(layer: Layer) -> None:
     """Values computed at run time get this scale; constants stay as they are."""
-    value, quant = layer.value(0), _quant(layer)
+    value, kind = layer.value(0), _stored(layer)
+    quant = _quant(layer, kind)
     if isinstance(value, Constant):
         layer.fail("quantizes a constant; export constants as quantized")
-    layer.give(_coded(layer, value, quant))
+    coded = _coded(layer, value, quant)
+    layer.to.stored[coded.tensor] = kind
+    layer.give(coded)
+
+
+def _stored(layer: Layer) -> str:
+    """The type of what QuantizeLinear makes: its zero point's, or what output_dtype says."""
+    if layer.has(2):
+        return layer.constant(2).data.dtype.name
+    number = layer.integer("output_dtype", 0)
+    layer.require(number in _OUTPUT, f"has an output_dtype of {number}; choose int8 or uint8")
+    return _OUTPUT[number]
 
 
 def _coded(layer: Layer, x: View, quant: Quant) -> View:
@@ -34,10 +47,14 @@ def dequantize(layer: Layer) -> None:
     if isinstance(value, Constant):
         layer.give(_constant(layer, value.data))
         return
-    quant = _quant(layer)
-    if value.tensor not in layer.to.codings:
+    kind = layer.to.stored.get(value.tensor)
+    if kind is None:
         layer.fail("reads a value that does not come from a QuantizeLinear")
-    layer.give(_coded(layer, value, quant))
+    layer.require(
+        _quant(layer, kind) == layer.to.codings[value.tensor],
+        "has another scale or zero point than the QuantizeLinear before it",
+    )
+    layer.give(value)
 
 
 def _scales(layer: Layer) -> tuple[float, ...]:
@@ -53,10 +70,12 @@ def _zeros(layer: Layer, default: str) -> Array:
     return layer.constant(2).data.ravel() if layer.has(2) else np.zeros(1, default)
 
 
-def _quant(layer: Layer) -> Quant:
-    """Returns the single scale and zero point of an activation, for int8."""
-    scales, zeros = _scales(layer), _zeros(layer, "uint8")
-    kind = zeros.dtype.name
+def _quant(layer: Layer, kind: str) -> Quant:
+    """Returns the single scale and zero point of an activation of type `kind`, for int8."""
+    scales, zeros = _scales(layer), _zeros(layer, kind)
+    layer.require(
+        zeros.dtype.name == kind, f"has a zero point of {zeros.dtype.name} for numbers of {kind}"
+    )
     layer.require(kind in _BYTES, f"quantizes to {kind}; choose int8 or uint8")
     layer.require(
         len(scales) == len(zeros) == 1, f"has {len(scales)} scales for an activation, expected 1"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +18,7 @@ from tinyflash.files import read_bytes
 from tinyflash.graph import Array
 from tinyflash.paths import how_to_install
 from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_FILE, MOST_OPERATORS
+from tinyflash.read.onnx.schema import misfit
 from tinyflash.read.onnx.structure import structure_bytes
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | Array
@@ -47,7 +48,7 @@ class OnnxNode:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
-    unusual: str  # an unsupported feature that it uses: "", "a graph inside"
+    unusual: str  # an unsupported feature that it uses: "", "an attribute a that holds a graph"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class OnnxInput:
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """A file. `constants`: its initialisers."""
+    """A file. `constants`: its initialisers; `content`, `folder`: what to evaluate it from."""
 
     name: str
     opset: int
@@ -69,6 +70,8 @@ class OnnxModel:
     constants: Mapping[str, Array]
     inputs: tuple[OnnxInput, ...]
     outputs: tuple[str, ...]
+    content: bytes = field(default=b"", repr=False)
+    folder: Path | None = None
 
 
 def load(path: Path) -> OnnxModel:
@@ -93,7 +96,8 @@ def parse(content: bytes, file: str, name: str, folder: Path | None) -> OnnxMode
         model.ParseFromString(content)
     except (DecodeError, RuntimeError, ValueError) as error:
         raise ModelError(f"{file}: not an ONNX file, or a damaged one; export it again") from error
-    return _Loader(file, folder, onnx).model(model, name)
+    found = _Loader(file, folder, onnx).model(model, name)
+    return replace(found, content=content, folder=folder)
 
 
 def _bytes(path: Path, offset: int = 0, length: int = 0) -> bytes:
@@ -108,12 +112,14 @@ def _bytes(path: Path, offset: int = 0, length: int = 0) -> bytes:
 
 @dataclass
 class _Loader:
-    """Turns messages into records. `onnx`: the package; `elements`: of all constants so far."""
+    """Turns messages into records. `onnx`: the package; `elements`: of all constants so far;
+    `opset`: of the model."""
 
     file: str
     folder: Path | None
     onnx: Any
     elements: int = 0
+    opset: int = 0
 
     def fail(self, text: str) -> NoReturn:
         raise ModelError(f"{self.file}: {text}")
@@ -130,9 +136,10 @@ class _Loader:
             if count > _MOST_NODES:
                 self.fail(f"has {count} nodes or constants; {_MOST_NODES} are the most")
         constants = {_text(t.name): self.tensor(t, "constant") for t in graph.initializer}
+        self.opset = self._opset(model.opset_import)
         return OnnxModel(
             name=name,
-            opset=self._opset(model.opset_import),
+            opset=self.opset,
             nodes=tuple(self._node(node, i) for i, node in enumerate(graph.node)),
             constants=constants,
             inputs=tuple(self._input(v) for v in graph.input if _text(v.name) not in constants),
@@ -171,9 +178,12 @@ class _Loader:
         for attribute in node.attribute:
             value = self._attribute(attribute, f"node {_shown(node.name)}")
             if value is None:
-                unusual = "a graph inside" if attribute.HasField("g") else "an unusual attribute"
+                kind = "a graph" if attribute.HasField("g") else "what no rule here reads"
+                unusual = f"an attribute {_shown(attribute.name)} that holds {kind}"
             else:
                 attributes[_text(attribute.name)] = value
+        if node.domain in _DOMAINS:
+            unusual = unusual or misfit(self.onnx.defs, _text(node.op_type), self.opset, node)
         name = _shown(node.name) or f"number {index}"
         inputs, outputs = (tuple(map(_text, names)) for names in (node.input, node.output))
         return OnnxNode(index, op, name, inputs, outputs, attributes, unusual)
@@ -181,6 +191,8 @@ class _Loader:
     def _attribute(self, attribute: Any, where: str) -> Attribute | None:
         """Returns the attribute's value; None for types that no rule reads."""
         kinds = self.onnx.AttributeProto
+        if attribute.ref_attr_name:
+            return None
         if attribute.type == kinds.INT:
             return int(attribute.i)
         if attribute.type == kinds.FLOAT:

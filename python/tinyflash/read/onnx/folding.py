@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyflash.graph import Array
 from tinyflash.read.onnx.importing import Constant, Layer, Value
+from tinyflash.read.onnx.maps import squeezed_shape, unsqueezed_shape
 from tinyflash.read.onnx.views import View
 
 _LARGEST = 1 << 22  # largest number of elements of a constant
@@ -23,7 +24,7 @@ _GROWING = (
 _STEADY = (
     "Abs", "Cast", "Ceil", "Concat", "Exp", "Flatten", "Floor", "Identity", "Log", "Neg", "Not",
     "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu",
-    "Reshape", "Round", "Sign", "Slice", "Split", "Sqrt", "Squeeze", "Transpose", "Unsqueeze",
+    "Reshape", "Round", "Sign", "Slice", "Split", "Sqrt", "Transpose",
 )  # fmt: skip
 
 
@@ -82,6 +83,16 @@ def _range(layer: Layer) -> Array:
     return np.arange(first[0], last[0], step[0])
 
 
+def _squeezed(layer: Layer) -> Array:
+    data = layer.constant(0).data
+    return data.reshape(squeezed_shape(layer, data.shape))
+
+
+def _unsqueezed(layer: Layer) -> Array:
+    data = layer.constant(0).data
+    return data.reshape(unsqueezed_shape(layer, data.shape))
+
+
 _OWN: dict[str, Callable[[Layer], Array]] = {
     "Constant": _constant,
     "Shape": _shape,
@@ -91,7 +102,10 @@ _BOUNDED: dict[str, Callable[[Layer], Array]] = {
     "ConstantOfShape": _filled,
     "Expand": _expanded,
     "Range": _range,
+    "Squeeze": _squeezed,
+    "Unsqueeze": _unsqueezed,
 }
+FOLDED = (*_GROWING, *_STEADY, *_OWN, *_BOUNDED)
 
 
 def fold(layer: Layer) -> bool:
@@ -110,10 +124,9 @@ def fold(layer: Layer) -> bool:
         return True
     if op not in (*_GROWING, *_STEADY):
         return False
-    for position, value in enumerate(_computed(layer)):
+    for position, value in _computed(layer).items():
         _count(layer, value)
-        if position < len(layer.node.outputs) and layer.node.outputs[position]:
-            layer.give(_with_scales(layer, value), position)
+        layer.give(_with_scales(layer, value), position)
     return True
 
 
@@ -122,9 +135,9 @@ def _count(layer: Layer, value: Array) -> None:
     layer.require(layer.to.folded <= _MOST_FOLDED, "computes more constants than supported")
 
 
-def _computed(layer: Layer) -> list[Array]:
-    """Computes the result with onnx's reference implementation."""
-    from onnx.helper import make_node
+def _computed(layer: Layer) -> dict[int, Array]:
+    """Computes the outputs, by position, with onnx's reference implementation."""
+    from onnx.helper import make_graph, make_node
     from onnx.reference import ReferenceEvaluator
 
     node = layer.node
@@ -137,12 +150,15 @@ def _computed(layer: Layer) -> list[Array]:
     attributes = {k: _plain(v) for k, v in node.attributes.items()}
     try:
         proto = make_node(node.op, names, outputs, **attributes)
-        machine = ReferenceEvaluator(proto, opsets={"": layer.opset})
+        # A node by itself would be executed as of onnx's newest opset, whatever `opsets` says.
+        graph = make_graph([proto], "constants", [], [])
+        machine = ReferenceEvaluator(graph, opsets={"": layer.opset})
         with np.errstate(all="ignore"):
-            return [np.asarray(y) for y in machine.run(None, feeds)]
+            found = machine.run(outputs, feeds)
     except Exception as error:  # a damaged shape can raise anything
         line = " ".join(str(error).split())[:120]
         layer.fail(f"cannot be computed from constants ({line})")
+    return {i: np.asarray(found[i]) for i, name in enumerate(node.outputs) if name}
 
 
 def _plain(value: object) -> object:

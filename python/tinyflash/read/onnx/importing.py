@@ -42,6 +42,9 @@ class Importer:
     nodes: list[FloatNode] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)  # of tensors
     codings: dict[str, Quant] = field(default_factory=dict)
+    stored: dict[str, str] = field(
+        default_factory=dict
+    )  # types that QuantizeLinear made, by tensor
     source: Source | None = None
     elements: int = 0  # of all tensors; one byte each when quantized
     weights: int = 0

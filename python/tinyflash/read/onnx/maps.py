@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,38 +13,49 @@ from tinyflash.quantize.windows import output_size
 from tinyflash.read.onnx.importing import Layer, Value
 from tinyflash.read.onnx.pointwise import affine
 from tinyflash.read.onnx.views import Shape, View, dense
-from tinyflash.read.onnx.windows import attribute_window, kernel_of, rounded_up
+from tinyflash.read.onnx.windows import (
+    attribute_window,
+    kernel_of,
+    require_cover,
+    rounded_up,
+    undilated,
+)
 
 # ---- Pools --------------------------------------------------------------------------------------
 
 
 def average_pool(layer: Layer) -> None:
-    """A pool's own padding never counts; padding that counts becomes a separate pad."""
+    """A pool's own padding never counts, nor does what rounding up adds at the end; padding that
+    counts becomes a separate pad."""
     x, shape, window = _pooled(layer)
+    rounded = rounded_up(layer, window, (shape[1], shape[2]))
     if any(window.padding) and layer.integer("count_include_pad", 0):
-        top, left, bottom, right = window.padding
+        top, left, bottom, right = map(min, window.padding, rounded.padding)
         filling = Filling((top, left, 0), (bottom, right, 0))
         shape = (1, shape[1] + top + bottom, shape[2] + left + right, shape[3])
         x = layer.emit("pad", [x], shape, filling)
-        window = Window(window.kernel, window.stride, window.dilation)
-    _pool(layer, "average_pool", x, shape, window)
+        more = (0, 0, rounded.padding[2] - bottom, rounded.padding[3] - right)
+        rounded = replace(rounded, padding=more)
+    _pool(layer, "average_pool", x, shape, rounded)
 
 
 def max_pool(layer: Layer) -> None:
     layer.require(not any(layer.node.outputs[1:]), "also outputs indices, which is not supported")
-    _pool(layer, "max_pool", *_pooled(layer))
+    x, shape, window = _pooled(layer)
+    _pool(layer, "max_pool", x, shape, rounded_up(layer, window, (shape[1], shape[2])))
 
 
 def _pooled(layer: Layer) -> tuple[str, Shape, Window]:
     x, shape = layer.map_of(0)
     sides = len(layer.view(0).shape) - 2
     layer.require("kernel_shape" in layer.node.attributes, "has no kernel_shape")
-    return x, shape, attribute_window(layer, kernel_of(layer, sides), shape[1:3], sides)
+    window = attribute_window(layer, kernel_of(layer, sides), shape[1:3], sides)
+    return x, shape, undilated(layer, window)
 
 
 def _pool(layer: Layer, op: str, x: str, shape: Shape, window: Window) -> None:
     size = (shape[1], shape[2])
-    window = rounded_up(layer, window, size)
+    require_cover(layer, window, size)
     y = layer.emit(op, [x], (1, *output_size(window, size), shape[3]), window)
     layer.give_map(y, layer.view(0).shape)
 
@@ -68,9 +80,9 @@ def reduce_mean(layer: Layer) -> None:
 def reduce_sum(layer: Layer) -> None:
     """The mean times the number of elements."""
     axes = _reduced(layer)
-    count = np.array([math.prod(layer.view(0).shape[a] for a in axes)], np.float64)
+    count = np.array(math.prod(layer.view(0).shape[a] for a in axes), np.float64)
     mean = _mean(layer, axes, keep=layer.integer("keepdims", 1) == 1)
-    layer.give(affine(layer, mean, count, np.zeros(1)))
+    layer.give(affine(layer, mean, count, np.zeros(())))
 
 
 def _reduced(layer: Layer) -> tuple[int, ...]:
@@ -184,6 +196,9 @@ def concatenate(layer: Layer) -> None:
 def same(layer: Layer) -> None:
     """Identity, and dropout, which does nothing at inference."""
     layer.require(not any(layer.node.outputs[1:]), "outputs a mask, which is not supported")
+    if layer.has(2):
+        training = layer.constant(2).data.any()
+        layer.require(not training, "is in training mode; export for inference")
     layer.give(layer.value(0))
 
 
@@ -219,23 +234,32 @@ def flatten(layer: Layer) -> None:
 
 def squeeze(layer: Layer) -> None:
     x = layer.view(0)
+    _give_reshaped(layer, x, squeezed_shape(layer, x.shape))
+
+
+def squeezed_shape(layer: Layer, shape: Shape) -> Shape:
+    """Without the axes that the node names, or all of one place."""
     axes = layer.integers(1, "axes")
-    rank = len(x.shape)
-    gone = {layer.axis(a, rank) for a in axes} if axes is not None else set(range(rank))
-    if axes is not None:
-        layer.require(all(x.shape[a] == 1 for a in gone), f"drops axes {sorted(gone)} of {x.shape}")
-    left = tuple(n for i, n in enumerate(x.shape) if not (i in gone and n == 1))
-    _give_reshaped(layer, x, left)
+    if axes is None:
+        return tuple(n for n in shape if n != 1)
+    gone = {layer.axis(a, len(shape)) for a in axes}
+    layer.require(all(shape[a] == 1 for a in gone), f"drops axes {sorted(gone)} of {shape}")
+    return tuple(n for i, n in enumerate(shape) if i not in gone)
 
 
 def unsqueeze(layer: Layer) -> None:
     x = layer.view(0)
+    _give_reshaped(layer, x, unsqueezed_shape(layer, x.shape))
+
+
+def unsqueezed_shape(layer: Layer, shape: Shape) -> Shape:
+    """With an axis of one place wherever the node says."""
     axes = layer.integers(1, "axes") or ()
-    rank = len(x.shape) + len(axes)
+    rank = len(shape) + len(axes)
     new = {layer.axis(a, rank) for a in axes}
     layer.require(len(new) == len(axes), f"adds axes {list(axes)} twice")
-    left = iter(x.shape)
-    _give_reshaped(layer, x, tuple(1 if i in new else next(left) for i in range(rank)))
+    left = iter(shape)
+    return tuple(1 if i in new else next(left) for i in range(rank))
 
 
 def _size(x: View) -> int:

@@ -38,10 +38,19 @@ def clip(layer: Layer) -> None:
 
 def _bound(layer: Layer, bounds: Bounds, position: int = 0) -> None:
     layer.require(
+        all(layer.constant(i).data.ndim <= len(layer.view(position).shape) for i in _others(layer)),
+        "has a number of more dimensions than its map",
+    )
+    layer.require(
         bounds[0] < bounds[1] and bounds[0] <= 0 <= bounds[1],
         f"bounds {bounds[0]:.3g} and {bounds[1]:.3g}; a range with 0 in it is supported",
     )
     layer.give(layer.each("identity", layer.view(position), bounds=bounds))
+
+
+def _others(layer: Layer) -> list[int]:
+    """Which operands are constants."""
+    return [i for i in range(len(layer.node.inputs)) if layer.is_constant(i)]
 
 
 def _number(layer: Layer, position: int) -> float:
@@ -71,7 +80,7 @@ def _leaky(layer: Layer, alpha: float) -> None:
 
 def hard_sigmoid(layer: Layer) -> None:
     """The line alpha x + beta, clipped to 0..1."""
-    alpha, beta = np.array([layer.real("alpha", 0.2)]), np.array([layer.real("beta", 0.5)])
+    alpha, beta = np.array(layer.real("alpha", 0.2)), np.array(layer.real("beta", 0.5))
     layer.give(layer.each("identity", affine(layer, layer.view(0), alpha, beta), bounds=(0, 1)))
 
 
@@ -85,7 +94,7 @@ def swish(layer: Layer) -> None:
 
 
 def negate(layer: Layer) -> None:
-    layer.give(affine(layer, layer.view(0), np.array([-1.0]), np.zeros(1)))
+    layer.give(affine(layer, layer.view(0), np.array(-1.0), np.zeros(())))
 
 
 def softmax(layer: Layer) -> None:
@@ -120,6 +129,7 @@ def affine(layer: Layer, x: View, factor: Reals, term: Reals) -> View:
 
 def _channels(layer: Layer, x: View, row: Reals) -> tuple[View, Reals]:
     """Returns x in a layout with `row` along its tensor's last dimension, and the row."""
+    layer.require(row.ndim <= len(x.shape), f"constant of {row.ndim} dimensions with {x.shape}")
     shape = (1,) * (len(x.shape) - row.ndim) + row.shape
     varying = [i for i, n in enumerate(shape) if n > 1]
     if not varying:
@@ -150,11 +160,11 @@ def _sum(layer: Layer, first: float, second: float) -> None:
     for position, factor, other in ((0, first, second), (1, second, first)):
         if layer.is_constant(1 - position):
             term = other * layer.floats(1 - position)
-            layer.give(affine(layer, layer.view(position), np.array([factor]), term))
+            layer.give(affine(layer, layer.view(position), np.array(factor), term))
             return
     a, b = layer.view(0), layer.view(1)
     if second < 0:
-        b = affine(layer, b, np.array([-1.0]), np.zeros(1))
+        b = affine(layer, b, np.array(-1.0), np.zeros(()))
     _join(layer, "add", a, b)
 
 
@@ -190,7 +200,7 @@ def multiply(layer: Layer) -> None:
     for position in (0, 1):
         if layer.is_constant(1 - position):
             factor = layer.floats(1 - position)
-            layer.give(affine(layer, layer.view(position), factor, np.zeros(1)))
+            layer.give(affine(layer, layer.view(position), factor, np.zeros(())))
             return
     a, b = layer.view(0), layer.view(1)
     if math.prod(a.shape) < math.prod(b.shape):
@@ -224,4 +234,4 @@ def divide(layer: Layer) -> None:
     """Division by a constant."""
     divisor = layer.floats(1).astype(np.float64)
     layer.require(bool((divisor != 0).all()), "divides by zero")
-    layer.give(affine(layer, layer.view(0), 1 / divisor, np.zeros(1)))
+    layer.give(affine(layer, layer.view(0), 1 / divisor, np.zeros(())))

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from tinyflash.errors import ModelError, printable
+from tinyflash.graph import Array
 from tinyflash.quantize.floatgraph import FloatGraph, Source
 from tinyflash.quantize.floatgraph.simplify import simplify
 from tinyflash.read.onnx import codings, file, maps, pointwise, weighted
+from tinyflash.read.onnx.attributes import check_attributes
+from tinyflash.read.onnx.compare import Reading
+from tinyflash.read.onnx.compare import compare as hold_against
 from tinyflash.read.onnx.file import OnnxInput, OnnxModel, OnnxNode
-from tinyflash.read.onnx.folding import fold
+from tinyflash.read.onnx.folding import FOLDED, fold
 from tinyflash.read.onnx.importing import Constant, Importer, Layer
 from tinyflash.read.onnx.views import View, channels_last, dense
 
@@ -58,6 +62,7 @@ _RULES: dict[str, Rule] = {
     "Transpose": maps.transpose,
     "Unsqueeze": maps.unsqueeze,
 }
+OPERATORS = frozenset({*_RULES, *FOLDED})  # these on constants alone
 _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
 # Operators that read channels-first maps, and operators allowed between them and the input.
 _READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
@@ -67,31 +72,54 @@ _KEEPS_AXES = (
 )  # fmt: skip
 
 
-def read_onnx(path: Path) -> FloatGraph:
-    """Reads an ONNX file as a float network, simplified, channels last."""
-    return _import(str(path), file.load(path))
+def read_onnx(path: Path, samples: Array | None = None, *, compare: bool = True) -> FloatGraph:
+    """Reads an ONNX file as a float network, simplified, channels last.
+
+    samples: of its input, [n][...] as the model reads them. On a few of them the network is
+    compared with an evaluation of the model that shares no code with this reader, unless `compare`
+    is False; ModelError names the first tensor that differs. A quantized model needs none.
+    """
+    return _import(str(path), file.load(path), samples, compare=compare)
 
 
-def parse_onnx(content: bytes, name: str) -> FloatGraph:
+def parse_onnx(
+    content: bytes, name: str, samples: Array | None = None, *, compare: bool = True
+) -> FloatGraph:
     """Reads an ONNX model in memory."""
-    return _import(name, file.parse(content, name, name, None))
+    return _import(name, file.parse(content, name, name, None), samples, compare=compare)
 
 
-def _import(name: str, model: OnnxModel) -> FloatGraph:
+def _import(name: str, model: OnnxModel, samples: Array | None, *, compare: bool) -> FloatGraph:
+    found = reading(name, model)
+    if compare:
+        hold_against(found, samples)
+    return found.network
+
+
+def reading(name: str, model: OnnxModel) -> Reading:
+    """A model and what is read of it, not compared yet."""
     importer = Importer(name, model)
     _open_input(importer)
     importer.values.update({k: Constant(v) for k, v in model.constants.items()})
     for node in model.nodes:
-        layer = Layer(importer, node)
-        if node.op in _LOOPS:
-            layer.fail("is a loop or a branch, which is not supported; export without it")
-        layer.require(not node.unusual, f"has {node.unusual}, which is not supported")
-        if fold(layer):
-            continue
-        if node.op not in _RULES:
-            layer.fail(f"is not supported; supported are {', '.join(sorted(_RULES))}")
-        _RULES[node.op](layer)
-    return simplify(_closed(importer))
+        _take(Layer(importer, node))
+    raw, output = _closed(importer)
+    return Reading(importer, raw, simplify(raw), output)
+
+
+def _take(layer: Layer) -> None:
+    """Reads one node."""
+    node = layer.node
+    if node.op in _LOOPS:
+        layer.fail("is a loop or a branch, which is not supported; export without it")
+    layer.require(not node.unusual, f"has {node.unusual}, which is not supported")
+    if node.op in OPERATORS:
+        check_attributes(layer)
+    if fold(layer):
+        return
+    if node.op not in _RULES:
+        layer.fail(f"is not supported; supported are {', '.join(sorted(_RULES))}")
+    _RULES[node.op](layer)
 
 
 def _open_input(to: Importer) -> None:
@@ -148,7 +176,8 @@ def _is_map(model: OnnxModel, name: str) -> bool:
     return found
 
 
-def _closed(to: Importer) -> FloatGraph:
+def _closed(to: Importer) -> tuple[FloatGraph, View]:
+    """The network, and how its output tensor holds the model's output."""
     output = _only(to, to.model.outputs, "output")
     value = to.values.get(output)
     if not isinstance(value, View) or not to.nodes:
@@ -161,7 +190,8 @@ def _closed(to: Importer) -> FloatGraph:
     moved = any(len(axis) > 1 for axis in value.axes)  # flattened from maps in another layout
     held, _ = end.compacted(value, range(len(value.shape)) if moved else value.order)
     assert to.source is not None
-    return FloatGraph(to.model.name, to.source, tuple(to.nodes), held.tensor, to.codings)
+    graph = FloatGraph(to.model.name, to.source, tuple(to.nodes), held.tensor, to.codings)
+    return graph, held
 
 
 def _only(to: Importer, found: tuple[T, ...], what: str) -> T:

@@ -27,7 +27,10 @@ def conv(layer: Layer) -> None:
         groups > 0 and depth * groups == shape[3] and out % groups == 0,
         f"weights {list(w.shape)} in {groups} groups do not fit {shape[3]} input channels",
     )
-    window = attribute_window(layer, w.shape[2:], shape[1:3], len(like) - 2)
+    sides = len(like) - 2
+    kernel = tuple(layer.whole("kernel_shape", w.shape[-sides:]))
+    layer.require(kernel == w.shape[-sides:], f"kernel_shape {list(kernel)} is not its weights'")
+    window = attribute_window(layer, w.shape[2:], shape[1:3], sides)
     size = output_size(window, (shape[1], shape[2]))
     depthwise = depth == 1 and groups == shape[3] and groups > 1
     stored = w[:, 0].transpose(1, 2, 0) if depthwise else w.transpose(0, 2, 3, 1)
@@ -111,7 +114,10 @@ def _by_rows(x: View) -> bool:
 def batch_norm(layer: Layer) -> None:
     """Normalisation with fixed statistics: a factor and a term per channel."""
     training = layer.integer("training_mode", 0)
-    layer.require(not training, "is in training mode; export for inference")
+    layer.require(
+        not training and not any(layer.node.outputs[1:]),
+        "is in training mode; export for inference",
+    )
     x = layer.view(0)
     gamma, beta, mean, variance = (layer.floats(i).astype(np.float64) for i in (1, 2, 3, 4))
     layer.require(

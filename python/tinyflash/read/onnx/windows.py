@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tinyflash.graph import Pair, Window
 from tinyflash.quantize.windows import output_size, same_padding
@@ -45,7 +46,12 @@ def _padding(
 ) -> Pads:
     scheme = layer.text("auto_pad", "NOTSET")
     if scheme in ("SAME_UPPER", "SAME_LOWER"):
-        along = zip(size, kernel, stride, dilation, strict=True)
+        along = tuple(zip(size, kernel, stride, dilation, strict=True))
+        layer.require(
+            all(_reached(*side) for side in along),
+            f"{scheme} with stride {stride} leaves out whole places between windows, which ONNX's "
+            "evaluators understand differently; export with pads",
+        )
         (top, bottom), (left, right) = (same_padding(*side) for side in along)
         lower = scheme == "SAME_LOWER"
         return (bottom, right, top, left) if lower else (top, left, bottom, right)
@@ -57,19 +63,46 @@ def _padding(
     return pads if sides == 2 else (0, pads[0], 0, pads[1])  # type: ignore[return-value]
 
 
+def _reached(size: int, kernel: int, stride: int, dilation: int) -> bool:
+    """Whether windows miss no more than one place of the map: more would be negative padding."""
+    return (math.ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 >= size - 1
+
+
 def rounded_up(layer: Layer, window: Window, size: Pair) -> Window:
-    """For ceil_mode: pads at the end, so that a last, incomplete window also counts."""
+    """For ceil_mode: pads at the end, so that a last, incomplete window also counts.
+
+    size: of the map itself. No window starts in the padding at its end.
+    """
     if not layer.integer("ceil_mode", 0):
         return window
-    top, left, bottom, right = window.padding
-    more = []
-    starts = (top, left)
-    for axis, ends in enumerate((bottom, right)):
+    ends = []
+    for axis, start in enumerate(window.padding[:2]):
         reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1
-        padded, stride = size[axis] + starts[axis] + ends, window.stride[axis]
-        count = math.ceil((padded - reach) / stride) + 1
-        if (count - 1) * stride >= size[axis] + starts[axis]:
-            count -= 1  # it would start beyond the map
-        more.append(max(0, (count - 1) * stride + reach - padded))
-    padding = (top, left, bottom + more[0], right + more[1])
-    return Window(window.kernel, window.stride, window.dilation, padding)
+        stride, begun = window.stride[axis], size[axis] + start
+        count = math.ceil((begun + window.padding[axis + 2] - reach) / stride) + 1
+        if (count - 1) * stride >= begun:
+            count -= 1
+        ends.append(max(0, (count - 1) * stride + reach - begun))
+    return replace(window, padding=(*window.padding[:2], ends[0], ends[1]))
+
+
+def undilated(layer: Layer, window: Window) -> Window:
+    """The window of a pool, which cannot be dilated; along a side of one place nothing is."""
+    along = zip(window.kernel, window.dilation, strict=True)
+    layer.require(
+        all(kernel == 1 or dilation == 1 for kernel, dilation in along),
+        f"has dilations {list(window.dilation)}; pools without dilation are supported",
+    )
+    return replace(window, dilation=(1, 1))
+
+
+def require_cover(layer: Layer, window: Window, size: Pair) -> None:
+    """Each window of a pool has an element in it."""
+    for before, kernel, stride, side, count in zip(
+        window.padding[:2], window.kernel, window.stride, size, output_size(window, size),
+        strict=True,
+    ):  # fmt: skip
+        layer.require(
+            before < kernel and (count - 1) * stride - before < side,
+            f"pads {list(window.padding)}, so that a window is wholly in the padding",
+        )
