@@ -40,7 +40,8 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
     body = [n for n in layers if n is not head]
     for number, rule in enumerate(scheme.rules, start=1):
         selected = _selected(rule, layers, body)
-        if not selected and (rule.weights or rule.bias):  # other rules may find nothing to change
+        names = rule.last is not None or rule.operator is not None  # else: all, be there any or not
+        if not selected and names and (rule.weights or rule.bias):
             raise SchemeError(
                 f"scheme: update {number} selects no layer of this model, so it trains nothing; "
                 "tinyflash inspect lists the layers"
