@@ -1,4 +1,4 @@
-"""Small networks of quantised layers, each around one thing that gradients must pass."""
+"""Small networks of quantized layers, each around one thing that gradients must pass."""
 
 from __future__ import annotations
 
