@@ -8,7 +8,7 @@
 typedef struct tiny_pool {
     tiny_window window;
     int16_t y_min, y_max;
-    uint8_t reciprocal_shift; /* q of SPEC 4.6: 23 less the bits of the windows over one element */
+    uint8_t reciprocal_shift; /* q of SPEC 4.6: 23 less the bits of its cover */
 } tiny_pool;
 
 /* Computes y[oy][ox][c] = the mean of x[..][..][c] over the positions of the window inside the map.

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyflash.errors import ModelError
 from tinyflash.factor import factor, multiplier
-from tinyflash.graph import Graph, Node, Quant, Window, WindowAttrs
+from tinyflash.graph import Graph, Node, Quant, WindowAttrs
 from tinyflash.layers import (
     groups_of,
     largest_scale,
@@ -85,18 +85,26 @@ def ratio_shift(graph: Graph, layer: Node) -> int:
     count = multiplier_of(graph, layer) if depthwise else out_channels(graph, layer)
     count //= groups_of(layer)
     if isinstance(layer.attrs, WindowAttrs):
-        count *= overlapping(layer.attrs.window)
+        count *= cover(graph, layer)
     return 0 if count <= EXACT_TERMS else math.ceil(math.log2(count / EXACT_TERMS))
 
 
-def overlapping(window: Window) -> int:
-    """Returns an upper bound of the output positions whose windows share one input position."""
-    dense = max(window.dilation) == 1
-    rows, columns = (
-        -(-kernel // stride) if dense else kernel
-        for kernel, stride in zip(window.kernel, window.stride, strict=True)
-    )
-    return rows * columns
+def cover(graph: Graph, node: Node) -> int:
+    """Returns how many pairs of a tap and an output position read one input position (SPEC 4.1).
+
+    node: forward, of an operator with a window.
+    """
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    sizes = (graph.tensors[t].shape[-3:-1] for t in (node.inputs["x"], node.outputs["y"]))
+    result = 1
+    for axis, (x, y) in enumerate(zip(*sizes, strict=True)):
+        first = np.arange(y) * window.stride[axis] - window.padding[axis]
+        taps = np.arange(window.kernel[axis]) * window.dilation[axis]
+        read = (first[:, None] + taps).ravel()
+        inside = read[(read >= 0) & (read < x)]
+        result *= int(np.bincount(inside, minlength=1).max())
+    return max(result, 1)
 
 
 def gradient_factors(graph: Graph, layer: Node) -> ConstArray:

@@ -6,14 +6,16 @@ The compiler computes the same numbers by code of its own; the two must agree.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinyflash.graph import Clip, ClipAttrs, DenseAttrs, Graph, Node, Tensor, Window, WindowAttrs
+from tinyflash.graph import Clip, ClipAttrs, DenseAttrs, Graph, Node, Tensor, WindowAttrs
 from tinyflash.program import Factor
 from tinyflash.reference.arith import Ints, ceil_log2, factor_of, ints
+from tinyflash.reference.windows import Sliding
 
 EXACT_TERMS = 1032  # of int16 x int8 products of SPEC 4.1 that always fit in int32
 DEAD = 2.0**-10  # of the layer's largest weight scale: SPEC 6.6
@@ -164,7 +166,7 @@ def descent(graph: Graph, layer: Node) -> Descent:
     channels = graph.tensors[layer.inputs["x"]].shape[-1]
     multiplier = len(scales) // channels if layer.op == "depthwise" else 1
     summed = multiplier if layer.op == "depthwise" else len(scales) // groups
-    q = ceil_log2(_terms_backward(layer, summed), EXACT_TERMS)
+    q = ceil_log2(_terms_backward(graph, layer, summed), EXACT_TERMS)
     alive = [s if s >= DEAD * largest else 0.0 for s in scales]
     by_channel = layer.op == "depthwise" and multiplier == 1
     return Descent(
@@ -191,18 +193,29 @@ def _multiplier(graph: Graph, layer: Node, op: str) -> float:
     return next((n.descent.rate for n in updates), 1.0)
 
 
-def windows_over_element(window: Window) -> int:
-    """How many windows can cover one element (SPEC 4.1, 4.6)."""
-    stride = [1 if d > 1 else s for s, d in zip(window.stride, window.dilation, strict=True)]
-    (kernel_h, kernel_w), (stride_h, stride_w) = window.kernel, stride
-    return -(-kernel_h // stride_h) * -(-kernel_w // stride_w)
+def cover(sliding: Sliding) -> int:
+    """How many pairs of a tap and an output position read one input position (SPEC 4.1, 4.6)."""
+    return math.prod(_cover_along(sliding, axis) for axis in (0, 1))
 
 
-def _terms_backward(layer: Node, out: int) -> int:
+def _cover_along(sliding: Sliding, axis: int) -> int:
+    w = sliding.window
+    reads = Counter(
+        o * w.stride[axis] - w.padding[axis] + k * w.dilation[axis]
+        for o in range(sliding.y[axis])
+        for k in range(w.kernel[axis])
+    )
+    return max([1, *(reads[i] for i in range(sliding.x[axis]))])
+
+
+def _terms_backward(graph: Graph, layer: Node, out: int) -> int:
     """K of SPEC 4.1 and 4.2, `out` being the output channels that read one input channel."""
-    if isinstance(layer.attrs, WindowAttrs):
-        return out * windows_over_element(layer.attrs.window)
-    return out
+    if not isinstance(layer.attrs, WindowAttrs):
+        return out
+    (x_h, x_w), (y_h, y_w) = (
+        graph.tensors[t].shape[-3:-1] for t in (layer.inputs["x"], layer.outputs["y"])
+    )
+    return out * cover(Sliding(layer.attrs.window, (x_h, x_w), (y_h, y_w)))
 
 
 def terms_forward(graph: Graph, layer: Node) -> int:

@@ -140,7 +140,7 @@ def source_record(graph: Graph, node: Node, rings: Rings) -> Fields:
 
 def pool_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     assert isinstance(node.attrs, WindowAttrs)
-    shift = 23 - ceil(log2(k.overlapping(node.attrs.window)))
+    shift = 23 - ceil(log2(k.cover(graph, node)))
     clip = node.attrs.clip
     return {
         "window": window_fields(graph, node, rings),
