@@ -17,7 +17,6 @@ from tinyflash.layers import (
     out_channels,
     source_rows,
     terms,
-    weight_of,
     weight_scales,
 )
 from tinyflash.program import ConstArray, Factor
@@ -43,18 +42,8 @@ def scale_of(graph: Graph, tensor: str) -> float:
 def output_multipliers(graph: Graph, layer: Node) -> tuple[ConstArray, ConstArray]:
     """Q31 multipliers and shifts per output channel of a layer with weights."""
     s_x, s_y = scale_of(graph, layer.inputs["x"]), scale_of(graph, layer.outputs["y"])
-    scales = weight_scales(graph, layer)
-    per_tensor = all(len(_scales(graph, w)) == 1 for w in weight_of(layer))
-    if layer.op == "fully_connected" and per_tensor:  # a float product, as in TensorFlow Lite
-        reals = [float(np.float32(s_x) * np.float32(s)) / s_y for s in scales]
-    else:
-        reals = [s_x * s / s_y for s in scales]
-    pairs = [multiplier(real) for real in reals]
+    pairs = [multiplier(s_x * s / s_y) for s in weight_scales(graph, layer)]
     return _ints([m for m, _ in pairs]), _ints([s for _, s in pairs])
-
-
-def _scales(graph: Graph, tensor: str) -> tuple[float, ...]:
-    return quant_of(graph, tensor).scale
 
 
 def _ints(values: Iterable[int]) -> ConstArray:

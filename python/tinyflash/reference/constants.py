@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from tinyflash.graph import Clip, ClipAttrs, DenseAttrs, Graph, Node, Tensor, WindowAttrs
 from tinyflash.program import Factor
 from tinyflash.reference.arith import Ints, ceil_log2, factor_of, ints
@@ -133,11 +131,6 @@ def weight_scales(graph: Graph, layer: Node) -> list[float]:
     return [s for part in parts for s in _spread(part, part.shape[-1])]
 
 
-def _has_one_scale(graph: Graph, layer: Node) -> bool:
-    quants = (graph.tensors[layer.inputs[r]].quant for r in ("w", "w_frozen") if r in layer.inputs)
-    return all(quant is not None and len(quant.scale) == 1 for quant in quants)
-
-
 def _spread(tensor: Tensor, count: int) -> list[float]:
     assert tensor.quant is not None, tensor.name
     scales = tensor.quant.scale
@@ -148,10 +141,7 @@ def requant(graph: Graph, layer: Node) -> Requant:
     """SPEC 7 for conv2d, depthwise and fully_connected."""
     x, y = graph.tensors[layer.inputs["x"]], graph.tensors[layer.outputs["y"]]
     s_x, s_y = scale_of(x), scale_of(y)
-    products = [s_x * s_w for s_w in weight_scales(graph, layer)]
-    if layer.op == "fully_connected" and _has_one_scale(graph, layer):
-        products = [float(np.float32(p)) for p in products]
-    pairs = [multiplier_of(p / s_y) for p in products]
+    pairs = [multiplier_of(s_x * s_w / s_y) for s_w in weight_scales(graph, layer)]
     multiplier, shift = ints(pairs).T
     return Requant(multiplier, shift, zero_of(x), zero_of(y), clip_of(layer))
 
