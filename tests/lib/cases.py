@@ -214,10 +214,10 @@ def _pools() -> Iterator[Case]:
                 build = pool(op, window, clip)
                 for data in (Data(), Data("extreme"), FINE, Data(e_dx=15)):
                     yield from subject(f"{name}, {clip.low}", build, shape).cases(data)
-    for op in ("average_pool", "max_pool"):
-        for name, (shape, window) in LARGE_POOLS.items():
-            one = subject(name, pool(op, window, Clip()), shape)
-            yield from one.cases(Data("extreme"), f"{op}_backward_input")
+    for name, (shape, window) in LARGE_POOLS.items():
+        if shape[0] < 200:  # an emulator takes too long for larger ones
+            one = subject(name, pool("average_pool", window, Clip()), shape)
+            yield from one.cases(Data("extreme"), "average_pool_backward_input")
     for data in EXTREMES:
         build = pool("max_pool", Window((2, 2)), Clip())
         yield from subject("typical", build, SMALL).cases(data, "max_pool_backward_input")
