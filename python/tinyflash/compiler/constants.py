@@ -46,6 +46,13 @@ def output_multipliers(graph: Graph, layer: Node) -> tuple[ConstArray, ConstArra
     return _ints([m for m, _ in pairs]), _ints([s for _, s in pairs])
 
 
+def largest_shift(graph: Graph, layer: Node) -> int:
+    """Of the shifts of output_multipliers, without those of multipliers that are 0."""
+    s_x, s_y = scale_of(graph, layer.inputs["x"]), scale_of(graph, layer.outputs["y"])
+    q31, shift = multiplier(s_x * max(weight_scales(graph, layer)) / s_y)
+    return shift if q31 else -32
+
+
 def _ints(values: Iterable[int]) -> ConstArray:
     return ConstArray("int32_t", np.array(list(values), np.int64))
 
@@ -137,13 +144,13 @@ def _live(graph: Graph, layer: Node, rate: Callable[[float], float]) -> ConstArr
 
 def bias_limit(graph: Graph, layer: Node) -> int:
     """SPEC 6.5: no sum of this layer overflows int32 while |bias| is within this limit."""
-    limit = 2**31 - 1 - 255 * 128 * terms(graph, layer)
-    if limit <= 0:
-        raise ModelError(
-            f"layer {layer.name}: {terms(graph, layer)} products per output element could "
-            "overflow 32 bits; at most 65,793 are supported"
-        )
-    return limit
+    return sum_limit(graph, layer) - 255 * 128 * terms(graph, layer)
+
+
+def sum_limit(graph: Graph, layer: Node) -> int:
+    """L of SPEC 6.5: sums up to this magnitude can be rescaled, and take a zero point, in int32."""
+    left = largest_shift(graph, layer)
+    return 2**31 - 1 if left < 0 else max(0, 2 ** (31 - min(left, 31)) - 2**8)
 
 
 def mean_constants(graph: Graph, node: Node, count: int) -> tuple[int, int]:
@@ -179,13 +186,11 @@ def loss_factor(graph: Graph, node: Node) -> Factor:
     logits = graph.tensors[node.inputs["x"]]
     squared = node.op == "squared_loss"
     real = 2 * scale_of(graph, logits.name) if squared else 2.0**-15
-    result = factor(real / logits.size)
-    if not -64 <= result.exponent <= -2:
-        raise ModelError(
-            f"tensor {logits.name}: its scale, {scale_of(graph, logits.name):.3g}, is beyond the "
-            "range of a gradient; train the network on numbers nearer to 1"
-        )
-    return result
+    return factor(real / logits.size)
+
+
+def loss_exponent_of(graph: Graph, node: Node) -> int:
+    return loss_factor(graph, node).exponent
 
 
 def reciprocal(count: int) -> Factor:

@@ -167,8 +167,16 @@ def descent(graph: Graph, layer: Node) -> Descent:
         factor=Factors.of(scales if by_channel else [largest * 2.0 ** (q - 7)]),
         w_rate=Factors.of(of_w * (s_x / s) if s else 0.0 for s in alive),
         b_rate=Factors.of(of_b * (1 / (s_x * s)) if s else 0.0 for s in alive),
-        b_limit=2**31 - 1 - 255 * 128 * terms_forward(graph, layer),
+        b_limit=_largest_sum(graph, layer) - 255 * 128 * terms_forward(graph, layer),
     )
+
+
+def _largest_sum(graph: Graph, layer: Node) -> int:
+    """L of SPEC 6.5."""
+    found = requant(graph, layer)
+    pairs = zip(found.multiplier, found.shift, strict=True)
+    shift = max((int(s) for m, s in pairs if m), default=-1)
+    return 2**31 - 1 if shift < 0 else max(0, 2 ** (31 - shift) - 2**8)
 
 
 def _largest_of_source(graph: Graph, layer: Node) -> list[float]:
