@@ -38,7 +38,7 @@ typedef enum protocol_status {
     PROTOCOL_OTHER_MODEL = 7,  /* the hash is not that of the model on the device */
     PROTOCOL_HALF_WRITTEN = 8, /* a restore has begun and is not committed */
     PROTOCOL_BAD_CHECKSUM = 9, /* what was restored is not what the host meant */
-    PROTOCOL_BAD_STATE = 10,   /* what was restored is no state of this model */
+    PROTOCOL_BAD_STATE = 10,   /* what was restored is no state, or no weights, of this model */
     PROTOCOL_BAD_LABEL = 11,
     PROTOCOL_BAD_RATE = 12,
     PROTOCOL_NO_TRAINING = 13,  /* the model was compiled for inference alone */
