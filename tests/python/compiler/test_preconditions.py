@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.support.graphs import Layer, Net, same
+from tests.support.models import File
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.constants import bias_limit
@@ -20,6 +22,7 @@ from tinyflash.errors import ModelError, SchemeError, TinyflashError
 from tinyflash.factor import multiplier
 from tinyflash.graph import AdvanceAttrs, Graph, Quant, Window
 from tinyflash.paths import source_root
+from tinyflash.read import read
 from tinyflash.reference.constants import descent
 from tinyflash.scheme import parse_scheme
 from tinyflash.scheme.loss import Loss, LossName
@@ -376,3 +379,16 @@ def test_compiler_and_reference_have_one_limit_of_biases(gain: float, dead: int)
     graph = dense(3, 5, Layer(gain=gain, dead=dead))
     node = graph.nodes[0]
     assert bias_limit(graph, node) == descent(graph, node).b_limit
+
+
+@pytest.mark.parametrize(("op", "number"), [("conv2d", "10.6"), ("add", "10.8"), ("mul", "10.9")])
+def test_a_file_with_an_absurd_scale_is_refused(op: str, number: str, tmp_path: Path) -> None:
+    file = File(2)
+    x = y = file.input((1, 4, 4, 3))
+    if op == "conv2d":
+        y = file.conv(x, (3, 3))
+        file.tensors[y].scale = [1e-30]
+    else:
+        y = file.binary(op.upper(), x, x, 1e-30)
+    (tmp_path / "net.tflite").write_bytes(file.finish(y))
+    refused(read(tmp_path / "net.tflite"), ModelError, f"is too small.*{number}", trains=False)

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import DenseAttrs, Quant, Tensor, WindowAttrs
-from tinyflash.quantize.tables import check_rescaling
 from tinyflash.quantize.windows import output_size
 from tinyflash.read.tflite.importing import Layer
 from tinyflash.read.tflite.windows import fused_clip, window
@@ -96,17 +95,7 @@ def _constant(
         len(scales) == 1 or flat.axis == expected,
         f"weights quantized along dimension {flat.axis}, expected {expected}",
     )
-    _check_multipliers(layer, scales)
     return layer.constant_tensor("w", weights, Quant(scales, 0, axis), flat.index)
-
-
-def _check_multipliers(layer: Layer, scales: tuple[float, ...]) -> None:
-    x = layer.quant(layer.flat_input(0)).scale[0]
-    y = layer.quant(layer.flat_output).scale[0]
-    try:
-        check_rescaling(x * max(scales) / y)
-    except ValueError as error:
-        layer.fail(str(error))
 
 
 def _check_bias_scale(layer: Layer) -> None:
