@@ -341,6 +341,49 @@ def test_pad(after: tuple[int, int, int]) -> None:
     check_dx(make_case(lambda net, x: net.pad(x, (1, 0, 2), after), (4, 3, 5)))
 
 
+def gated(role: str) -> Callable[[Net, str], str]:
+    """The product of x, in its role, and a map of its shape."""
+
+    def build(net: Net, x: str) -> str:
+        other = net.conv2d("x", net.tensors[x].shape[2], POINT, Layer(zero=-90))
+        return net.mul(x, other) if role == "a" else net.mul(other, x)
+
+    return build
+
+
+def channels_scaled(net: Net, x: str) -> str:
+    """A map times x, one number per channel: its gradient sums over all rows of the map."""
+    other = net.conv2d(net.pad("x", (0, 0, 0), (199, 199, 0)), 2, POINT)
+    return net.mul(other, x)
+
+
+POINT = Window((1, 1))
+ELSEWHERE: dict[str, tuple[Callable[[Net, str], str], str]] = {
+    "mul by a": (gated("a"), "a"),
+    "mul by b": (gated("b"), "b"),
+    "minimum by a": (smaller("a"), "a"),
+    "minimum by b": (smaller("b"), "b"),
+    "logistic": (lambda net, x: net.function(x, "logistic"), "x"),
+    "softmax": (lambda net, x: net.softmax(x), "x"),
+    "concatenate": (lambda net, x: net.concatenate([net.conv2d("x", 3, POINT), x], 2), "x1"),
+    "pad": (lambda net, x: net.pad(x, (1, 0, 2), (0, 3, 0)), "x"),
+    "transpose": (lambda net, x: net.transpose(x, (2, 0, 1)), "x"),
+    "mean of rows": (lambda net, x: net.mean(x, (0,)), "x"),
+    "mean of channels": (lambda net, x: net.mean(x, (2,)), "x"),
+}
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2), (200, 200, 2)])
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_other_operators_at_extreme_geometry(name: str, shape: tuple[int, int, int]) -> None:
+    build, role = ELSEWHERE[name]
+    check_dx(make_case(build, shape, role=role))
+
+
+def test_the_gradient_of_a_factor_of_200_x_200_rows() -> None:
+    check_dx(make_case(channels_scaled, (1, 1, 2), role="b"))
+
+
 # ---- The tests can fail --------------------------------------------------------------------------
 
 
