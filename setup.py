@@ -10,12 +10,12 @@ SOURCES = ("SConstruct", "include", "lib", "firmware", "boards")
 
 
 class BuildWithSources(build_py):
-    """Adds the C sources as tinyflash/_sources: an installed package builds firmware, too."""
+    """Adds the C sources as tinyflash/_sources, so that an installed package can build firmware."""
 
     def run(self) -> None:
         super().run()
         if self.editable_mode:
-            return  # the sources are where they always are
+            return  # an editable install finds the sources in the checkout
         target = Path(self.build_lib, "tinyflash", "_sources")
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)

@@ -1,6 +1,7 @@
-/* What a board supplies to a program: start-up, a serial line, a clock, an exit. Nothing else.
+/* The interface of a board: start-up, a serial line, a clock, an exit. Nothing else.
  *
- * A board folder implements this, with the help of the parts (boards/parts) that its board.toml names.
+ * A board folder implements this, with the help of the parts (boards/parts) that its board.toml
+ * names.
  */
 #ifndef TINYFLASH_BOARD_H
 #define TINYFLASH_BOARD_H
@@ -10,28 +11,28 @@
 /* The name of the board folder. */
 extern const char board_name[];
 
-/* Makes the serial line and the clock ready. The program calls it first. */
+/* Starts the serial line and the clock. The program calls it first. */
 void board_init(void);
 
-/* The next byte that came in, or -1 at once if there is none. */
+/* Returns the next received byte, or -1 at once if there is none. */
 int board_uart_read(void);
 
-/* For a program with nothing to do but wait for a byte: sleeps until one comes in, or for a moment, so that
- * it can look at the clock. */
+/* Sleeps until a byte arrives, or for a moment, so that the program can check the clock. For a
+ * program that only waits for a byte. */
 void board_idle(void);
 
 /* Sends `count` bytes; returns when the hardware has taken the last one. */
 void board_uart_write(const uint8_t *bytes, uint32_t count);
 
-/* A free-running counter that wraps at 2^32; board.toml says what one tick is worth in instructions. */
+/* A free-running counter that wraps at 2^32. board.toml gives the instructions per tick. */
 uint32_t board_ticks(void);
 extern const uint32_t board_ticks_per_second;
 
 /* Ends the program: the exit status of an emulator, a halt on a real board. */
 void board_exit(int code) __attribute__((noreturn));
 
-/* Bytes reserved for the stack, the most that was ever in use since start-up, and the least that must be
- * reserved: what the build found that the program may use, and a guard. 0: it is not known. */
+/* Bytes reserved for the stack, the most used since start-up, and the least to reserve: the worst
+ * case that the build computed, plus a guard. 0: unknown. */
 uint32_t board_stack_bytes(void);
 uint32_t board_stack_used(void);
 uint32_t board_stack_needed(void);
@@ -40,7 +41,7 @@ uint32_t board_stack_needed(void);
 typedef struct board_fault {
     uint32_t exception;    /* IPSR: 3 hard, 4 memory, 5 bus, 6 usage fault */
     uint32_t status;       /* CFSR */
-    uint32_t address;      /* BFAR or MMFAR; 0: not known */
+    uint32_t address;      /* BFAR or MMFAR; 0: unknown */
     uint32_t pc;           /* of the faulting instruction; 0: its frame was lost */
     uint32_t stack_broken; /* 1: the stack had overflowed */
 } board_fault;

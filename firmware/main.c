@@ -3,10 +3,10 @@
 #include "commands/commands.h"
 #include "model.h"
 
-/* Whole units of 8 bytes, which align every type; one more, since a model may need none of a space. */
+/* Units of 8 bytes align every type. One unit more, since a model may need 0 bytes of a space. */
 #define UNITS(bytes) ((bytes) / 8 + 1)
 
-/* The state holds at least its head. */
+/* The state has at least its head. */
 typedef char state_is_large_enough[MODEL_STATE_BYTES >= sizeof(tiny_state) ? 1 : -1];
 
 static uint64_t weights[UNITS(MODEL_WEIGHTS_BYTES)];
@@ -28,8 +28,8 @@ void board_on_fault(const board_fault *fault) {
     frame_send(frame, FRAME_HEADER_BYTES + 20);
 }
 
-/* Nothing runs on a stack that is too small, or in memory that is none: tells the host, and ends.
- * needed, there: bytes of stack; both 0: it is the model's memory. */
+/* Refuses to run on a stack that is too small or with missing memory: tells the host, and ends.
+ * needed, there: bytes of stack; both 0: the model's memory is missing. */
 static void refuse(uint32_t needed, uint32_t there) {
     uint8_t frame[FRAME_HEADER_BYTES + 8 + FRAME_CRC_BYTES] = {PROTOCOL_REFUSAL, 0};
     frame_put32(frame + FRAME_HEADER_BYTES, needed);

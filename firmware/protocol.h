@@ -17,7 +17,7 @@ typedef enum protocol_type {
     PROTOCOL_RESET = 10,
     PROTOCOL_SCHEDULE = 11,
     PROTOCOL_GUARD = 12,
-    PROTOCOL_ROWS = 13,      /* an answer, to WANT */
+    PROTOCOL_ROWS = 13,      /* a reply to WANT */
     PROTOCOL_REPLY = 0x80,   /* added to the type of the command */
     PROTOCOL_READY = 0xF0,   /* the device has started */
     PROTOCOL_NAK = 0xF1,     /* a damaged frame came in */
@@ -32,28 +32,28 @@ typedef enum protocol_status {
     PROTOCOL_BAD_COMMAND = 1,
     PROTOCOL_BAD_LENGTH = 2,
     PROTOCOL_BAD_RANGE = 3,    /* not where the last piece ended, or beyond the end */
-    PROTOCOL_BAD_CODE = 4,     /* a coded sample that does not decode */
+    PROTOCOL_BAD_CODE = 4,     /* a coded sample that cannot be decoded */
     PROTOCOL_NO_SAMPLE = 5,    /* the sample is not complete, or was sent for the other table */
-    PROTOCOL_NO_OUTPUT = 6,    /* there was no inference, or its output is gone */
+    PROTOCOL_NO_OUTPUT = 6,    /* no inference has run, or its output is overwritten */
     PROTOCOL_OTHER_MODEL = 7,  /* the hash is not that of the model on the device */
     PROTOCOL_HALF_WRITTEN = 8, /* a restore has begun and is not committed */
-    PROTOCOL_BAD_CHECKSUM = 9, /* what was restored is not what the host meant */
-    PROTOCOL_BAD_STATE = 10,   /* what was restored is no state, or no weights, of this model */
+    PROTOCOL_BAD_CHECKSUM = 9, /* the restored bytes are not those the host sent */
+    PROTOCOL_BAD_STATE = 10,   /* the restored state or weights do not fit this model */
     PROTOCOL_BAD_LABEL = 11,
     PROTOCOL_BAD_RATE = 12,
-    PROTOCOL_NO_TRAINING = 13,  /* the model was compiled for inference alone */
-    PROTOCOL_NO_RATE = 14,      /* TRAIN without a rate, and no schedule to take one from */
-    PROTOCOL_BAD_SCHEDULE = 15, /* a field is out of its range */
-    PROTOCOL_NO_GUARD = 16,     /* firmware without room for one more held-out sample, or for any */
-    PROTOCOL_BAD_GUARD = 17,    /* what was sent cannot be judged by */
-    PROTOCOL_NOT_GUARDING = 18, /* no guard has begun, or other weights have come since */
-    PROTOCOL_NO_ROWS = 19       /* the rows of the sample that were asked for did not come */
+    PROTOCOL_NO_TRAINING = 13,  /* the model was compiled only for inference */
+    PROTOCOL_NO_RATE = 14,      /* TRAIN without a rate and without a schedule */
+    PROTOCOL_BAD_SCHEDULE = 15, /* a field is out of range */
+    PROTOCOL_NO_GUARD = 16,     /* no room for another held-out sample, or for any */
+    PROTOCOL_BAD_GUARD = 17,    /* the guard cannot evaluate these samples or outputs */
+    PROTOCOL_NOT_GUARDING = 18, /* no guard is running, or the weights were replaced since */
+    PROTOCOL_NO_ROWS = 19       /* the host did not send the requested rows */
 } protocol_status;
 
-/* What a sample is for. */
+/* Purposes of a sample. */
 enum { PROTOCOL_FOR_INFER = 0, PROTOCOL_FOR_TRAIN = 1, PROTOCOL_TARGET = 2, PROTOCOL_HELD_OUT = 3 };
 
-/* What GUARD is to do. */
+/* Actions of GUARD. */
 enum {
     PROTOCOL_GUARD_TELL = 0,
     PROTOCOL_GUARD_CLEAR = 1,
@@ -62,10 +62,10 @@ enum {
     PROTOCOL_GUARD_FINISH = 4
 };
 
-/* In place of the group of a code: bytes as they are. */
+/* Instead of the group of a code: raw bytes. */
 #define PROTOCOL_RAW 0
 
-/* What READ and RESTORE can name; a set of spaces has bit n for space n. */
+/* Memory that READ and RESTORE can name. A set of spaces has bit n for space n. */
 enum { PROTOCOL_WEIGHTS = 1, PROTOCOL_STATE = 2, PROTOCOL_OUTPUT = 3 };
 
 /* Bits of INFO's flags. */

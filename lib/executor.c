@@ -161,15 +161,15 @@ const char *tiny_error_text(tiny_error error) {
         case TINY_ERROR_RATE:
             return "the learning rate is not a normalised factor";
         case TINY_ERROR_NO_TRAIN:
-            return "the model was compiled for inference alone";
+            return "the model was compiled only for inference";
         case TINY_ERROR_SCHEDULE:
-            return "a schedule needs a rate, steps from 1 up, and a warm-up shorter than them";
+            return "a schedule needs a rate, at least 1 step, and a warm-up of fewer steps";
         case TINY_ERROR_HELD_OUT:
-            return "a guard needs held-out samples with labels, and an output of one score a class";
+            return "a guard needs held-out samples with labels, and one output score per class";
         case TINY_ERROR_NO_SOURCE:
-            return "the model reads its input row by row, and no source of rows is set";
+            return "the model reads its input row by row, but no row source is set";
         case TINY_ERROR_SOURCE:
-            return "the source of rows failed; the step was not done";
+            return "the row source failed; the step was not done";
     }
     return "unknown error";
 }

@@ -35,7 +35,7 @@ static int has_received(void) { return (UART0_STATE & STATE_RECEIVED) != 0; }
 
 int board_uart_read(void) { return has_received() ? (int)(UART0_DATA & 0xFF) : -1; }
 
-/* The interrupt stays raised until it is cleared, even when the byte has been read. */
+/* The interrupt stays raised until it is cleared, even after the byte is read. */
 void board_idle(void) {
     UART0_INTERRUPT = INTERRUPT_RECEIVED;
     cortex_m_rearm(UART0_LINE);

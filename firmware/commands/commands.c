@@ -1,9 +1,9 @@
-/* From bytes to commands to replies; a command that comes twice is executed once. */
+/* Turns bytes into commands and replies. A repeated command is executed once. */
 #include "commands/commands.h"
 
 #include <stddef.h>
 
-/* What a command is called with: its body has between `least` and `most` bytes. */
+/* The limits of a command: its body has `least` to `most` bytes. */
 typedef struct command_row {
     uint8_t type;
     uint16_t least, most;
@@ -57,7 +57,8 @@ static void answer(device *self) {
     frame_send(self->link.reply.bytes, self->link.reply.count);
 }
 
-/* Rows that nobody waits for were asked for twice: they are no command, and must not replace the last. */
+/* Unexpected rows were requested twice. They are not a command and must not replace the last one.
+ */
 static void take_frame(device *self) {
     if (self->link.receiver.bytes[0] == PROTOCOL_ROWS) {
         return;
@@ -65,7 +66,7 @@ static void take_frame(device *self) {
     do {
         self->link.rows.interrupted = 0;
         answer(self);
-    } while (self->link.rows.interrupted); /* by the next command, which has come already */
+    } while (self->link.rows.interrupted); /* by the next command, already received */
 }
 
 void commands_feed(device *self, uint8_t byte) {

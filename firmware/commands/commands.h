@@ -4,10 +4,10 @@
 
 #include "device.h"
 
-/* Feeds one byte off the wire; executes and answers the command that it completes, if any. */
+/* Takes one received byte. Executes and answers the command that it completes, if any. */
 void commands_feed(device *self, uint8_t byte);
 
-/* ---- Commands: read `count` bytes of body, append to self->link.reply -------------------------- */
+/* ---- Commands: read `count` bytes of body, append to self->link.reply ------------------------ */
 
 typedef protocol_status command(device *self, const uint8_t *body, uint32_t count);
 
@@ -19,14 +19,14 @@ typedef protocol_status command(device *self, const uint8_t *body, uint32_t coun
 #define COMMAND_TRAIN_SCHEDULED 4
 #define COMMAND_TRAIN_AT_RATE 8
 
-/* run.c: the model at work. */
+/* run.c: runs the model. */
 command command_hello, command_sample, command_infer, command_train, command_schedule;
 command command_counters;
 
-/* guard.c: what watches over it. */
+/* guard.c: watches over it. */
 command command_guard;
 
-/* learned.c: what it has learned. */
+/* learned.c: reads and restores what it has learned. */
 command command_read, command_restore, command_write, command_commit, command_reset;
 
 #endif

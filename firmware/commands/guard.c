@@ -10,7 +10,7 @@
 
 #include "model.h"
 
-/* One byte more, since a model may train nothing. */
+/* One byte more, since a model may have no trained bytes. */
 #define SNAPSHOT_BYTES \
     (MODEL_WEIGHTS_BYTES + (MODEL_STATE_BYTES - sizeof(tiny_state)) / sizeof(tiny_scale) + 1)
 
@@ -40,7 +40,7 @@ static protocol_status clear(device *self, const uint8_t *body) {
     return PROTOCOL_OK;
 }
 
-/* body: label 32. The sample is in its place already. */
+/* body: label 32. The sample is already in its place. */
 static protocol_status hold(device *self, const uint8_t *body) {
     const uint32_t label = frame_get32(body);
     const protocol_status status = device_take_sample(self, guard_room());
@@ -55,7 +55,7 @@ static protocol_status hold(device *self, const uint8_t *body) {
     return PROTOCOL_OK;
 }
 
-/* Inference overwrites a sample that has half come, and the last output. */
+/* Inference overwrites a partly received sample and the last output. */
 static void forget_arena(device *self) {
     self->sample = (transfer){0};
     self->output = NULL;
@@ -95,7 +95,7 @@ static protocol_status tell(device *self, const uint8_t *body) {
 }
 
 typedef struct guard_action {
-    uint32_t body_bytes; /* behind the action */
+    uint32_t body_bytes; /* after the action */
     protocol_status (*run)(device *self, const uint8_t *body);
 } guard_action;
 
@@ -105,7 +105,7 @@ static const guard_action guard_actions[] = {
     [PROTOCOL_GUARD_FINISH] = {0, finish},
 };
 
-/* Reply: room for samples, samples, evaluations, returns, last and best score: correct and margin. */
+/* Reply: room for samples, samples, evaluations, returns; last and best score: correct, margin. */
 static void report(reply *to) {
     const uint32_t numbers[] = {
         GUARD_SAMPLES,      guard.held_out.count,        guard.evaluations,
@@ -117,7 +117,7 @@ static void report(reply *to) {
     }
 }
 
-/* body: action 8, and what the action needs. */
+/* body: action 8, then the fields of the action. */
 protocol_status command_guard(device *self, const uint8_t *body, uint32_t count) {
     if (body[0] >= sizeof guard_actions / sizeof guard_actions[0]) {
         return PROTOCOL_BAD_RANGE;

@@ -1,20 +1,20 @@
-/* The guard's memory on the device. Firmware built without GUARD_SAMPLES has none of it. */
+/* The guard's memory on the device. Firmware built without GUARD_SAMPLES has none. */
 #ifndef TINYFLASH_FIRMWARE_GUARD_H
 #define TINYFLASH_FIRMWARE_GUARD_H
 
 #include "tinyflash/model.h"
 
 #ifndef GUARD_SAMPLES
-#define GUARD_SAMPLES 0 /* held-out samples there is room for */
+#define GUARD_SAMPLES 0 /* room for held-out samples */
 #endif
 
-/* Where the next held-out sample goes; null: there is no room. */
+/* Returns where the next held-out sample goes; null: no room. */
 uint8_t *guard_room(void);
 
-/* After each training step. */
+/* Call this after each training step. */
 void guard_watch(tiny_session *session);
 
-/* Other weights come: those that the guard keeps are the best no longer. */
+/* The weights are being replaced, so the saved best is void. */
 void guard_stop(void);
 
 #endif

@@ -10,7 +10,7 @@ typedef struct span {
     uint32_t count;
 } span;
 
-/* What a space holds; bytes null if there is nothing to be had. */
+/* The contents of a space; bytes are null if it has none. */
 static span contents(const device *self, uint8_t space) {
     const tiny_model *model = self->session.model;
     switch (space) {
@@ -74,7 +74,7 @@ protocol_status command_commit(device *self, const uint8_t *body, uint32_t count
     return restore_commit(&self->restore, &self->session, frame_get32(body));
 }
 
-/* Weights and state as compiled; nothing is known of a run. */
+/* Restores the compiled weights and state, and forgets the run. */
 protocol_status command_reset(device *self, const uint8_t *body, uint32_t count) {
     (void)body, (void)count;
     tiny_reset(&self->session);

@@ -1,4 +1,4 @@
-/* Writing weights and state back: all of it, or none of it counts. */
+/* Restores weights and state, all or nothing. */
 #include "commands/restore.h"
 
 #include <stddef.h>
@@ -38,7 +38,7 @@ transfer *restore_into(restore *self, uint8_t space) {
     return NULL;
 }
 
-/* What the kernels rely on holds, whatever the host sent. */
+/* Checks the ranges that the kernels rely on, for any bytes from the host. */
 static int is_sound_state(const tiny_session *session) {
     const tiny_state *state = tiny_session_state(session);
     tiny_state initial;

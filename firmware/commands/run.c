@@ -1,4 +1,4 @@
-/* Commands of a model at work: hello, sample, infer, train, schedule, counters. */
+/* Commands that run the model: hello, sample, infer, train, schedule, counters. */
 #include <stddef.h>
 
 #include "board.h"
@@ -29,7 +29,7 @@ protocol_status command_hello(device *self, const uint8_t *body, uint32_t count)
     return PROTOCOL_OK;
 }
 
-/* Where a sample for this purpose goes; memory null: nowhere. */
+/* Returns where a sample for this purpose goes; memory null: nowhere. */
 static transfer place_for(const device *self, uint8_t purpose) {
     const tiny_session *session = &self->session;
     const tiny_model *model = session->model;
@@ -47,7 +47,7 @@ static transfer place_for(const device *self, uint8_t purpose) {
     }
 }
 
-/* Whether a sample for this purpose can be taken at all. */
+/* Whether the device can take a sample for this purpose. */
 static protocol_status check_place(const device *self, uint8_t purpose, const transfer *to) {
     if (purpose == PROTOCOL_FOR_TRAIN && self->session.model->train.count == 0) {
         return PROTOCOL_NO_TRAINING;
@@ -58,7 +58,7 @@ static protocol_status check_place(const device *self, uint8_t purpose, const tr
     return to->memory == NULL ? PROTOCOL_BAD_RANGE : PROTOCOL_OK;
 }
 
-/* body: purpose 8, group 8, stride 16, offset 32, count 16, then `count` bytes (group 0), or code. */
+/* body: purpose 8, group 8, stride 16, offset 32, count 16, `count` bytes (group 0) or code. */
 protocol_status command_sample(device *self, const uint8_t *body, uint32_t count) {
     const uint8_t purpose = body[0];
     const coding_range range = {
@@ -90,7 +90,7 @@ protocol_status command_sample(device *self, const uint8_t *body, uint32_t count
     return PROTOCOL_OK;
 }
 
-/* Makes ready for a run: on the sample that lies at `input`, or on one whose rows the host will give. */
+/* Prepares a run: on the sample at `input`, or on one that the host sends by rows. */
 static protocol_status begin_run(device *self, const uint8_t *input) {
     rows_begin(&self->link.rows);
     if (self->session.model->row_bytes == 0) {
@@ -100,12 +100,12 @@ static protocol_status begin_run(device *self, const uint8_t *input) {
     return self->restore.spaces ? PROTOCOL_HALF_WRITTEN : PROTOCOL_OK;
 }
 
-/* Ticks since `start` in which the board, and not the host, was at work. */
+/* Returns the board's own ticks since `start`, without those spent waiting for the host. */
 static uint32_t ticks_since(const device *self, uint32_t start) {
     return board_ticks() - start - self->link.rows.waited;
 }
 
-/* Reply: ticks 32, then as much of the output as there is room for. */
+/* Reply: ticks 32, then as much of the output as fits. */
 protocol_status command_infer(device *self, const uint8_t *body, uint32_t count) {
     const uint32_t output_bytes = self->session.model->output_bytes;
     const protocol_status status = begin_run(self, tiny_infer_input(&self->session));
@@ -143,7 +143,7 @@ static tiny_factor get_factor(const uint8_t *bytes) {
     return (tiny_factor){frame_get16(bytes), (int16_t)frame_get16(bytes + 2)};
 }
 
-/* The rate that TRAIN comes with, or the schedule's. */
+/* Returns the rate in TRAIN, or the schedule's. */
 static tiny_factor rate_for(const device *self, const uint8_t *body, uint32_t count) {
     if (count == COMMAND_TRAIN_AT_RATE) {
         return get_factor(body + 4);
@@ -152,7 +152,7 @@ static tiny_factor rate_for(const device *self, const uint8_t *body, uint32_t co
     return tiny_schedule_rate(&self->schedule, step);
 }
 
-/* Whether there is all that a step needs, but for the sample. */
+/* Whether the device has everything a step needs except the sample. */
 static protocol_status check_train(const device *self, uint32_t count) {
     if (count != COMMAND_TRAIN_SCHEDULED && count != COMMAND_TRAIN_AT_RATE) {
         return PROTOCOL_BAD_LENGTH;

@@ -13,7 +13,7 @@ typedef struct bit_reader {
     uint32_t bit, bits;
 } bit_reader;
 
-/* Past the end, zeros; `bit` goes on, so the caller finds out by comparing it with `bits`. */
+/* Returns zeros past the end; `bit` continues, so the caller can compare it with `bits`. */
 static uint32_t read_bit(bit_reader *reader) {
     const uint32_t at = reader->bit++;
     return at < reader->bits ? (reader->bytes[at / 8] >> (at % 8)) & 1u : 0;
@@ -39,7 +39,7 @@ static uint32_t read_value(bit_reader *reader, uint32_t parameter) {
     return (quotient << parameter) + read_bits(reader, parameter) + 1;
 }
 
-/* 0, 1, 2, 3, ... stand for 0, -1, 1, -2, ... */
+/* 0, 1, 2, 3, ... mean 0, -1, 1, -2, ... */
 static uint8_t signed_error(uint32_t value) { return (uint8_t)((value >> 1) ^ (0u - (value & 1))); }
 
 static uint8_t before(const uint8_t *sample, uint32_t at, uint32_t distance) {

@@ -3,7 +3,7 @@
 
 #include "board.h"
 
-/* ---- Numbers ---------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 uint16_t frame_get16(const uint8_t *bytes) { return (uint16_t)(bytes[0] | (bytes[1] << 8)); }
 
@@ -37,7 +37,7 @@ uint32_t frame_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count) {
     return ~crc;
 }
 
-/* ---- Receiving -------------------------------------------------------------------------------- */
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
 static void store(frame_receiver *receiver, uint8_t byte) {
     if (receiver->count == FRAME_BYTES) {
@@ -58,7 +58,8 @@ static int is_whole(frame_receiver *receiver) {
     return receiver->crc == frame_crc32(0, receiver->bytes, covered);
 }
 
-/* A zero byte. Between two frames it means nothing, so a sender may use it to flush the line. */
+/* Handles a zero byte. Between two frames it is ignored, so a sender may use it to flush the line.
+ */
 static frame_event end_frame(frame_receiver *receiver) {
     const int empty = receiver->count == 0 && receiver->block_left == 0 && !receiver->zero_due;
     const int whole = !empty && is_whole(receiver);
@@ -92,9 +93,9 @@ frame_event frame_receive(frame_receiver *receiver, uint8_t byte) {
     return FRAME_NOTHING;
 }
 
-/* ---- Sending ---------------------------------------------------------------------------------- */
+/* ---- Sending --------------------------------------------------------------------------------- */
 
-#define LONGEST_RUN 254 /* bytes other than zero behind one code byte */
+#define LONGEST_RUN 254 /* non-zero bytes after one code byte */
 
 static uint32_t run_length(const uint8_t *bytes, uint32_t count) {
     for (uint32_t run = 0; run < count && run < LONGEST_RUN; run++) {
@@ -105,8 +106,8 @@ static uint32_t run_length(const uint8_t *bytes, uint32_t count) {
     return count < LONGEST_RUN ? count : LONGEST_RUN;
 }
 
-/* COBS: each run of bytes other than zero is sent behind its length + 1, which stands for the zero
- * that follows. One more zero is imagined at the end. */
+/* COBS: each run of non-zero bytes is sent after the code byte length + 1, which replaces the zero that
+ * follows the run. The last run is coded as if one more zero followed. */
 static void send_encoded(const uint8_t *bytes, uint32_t count) {
     uint32_t done = 0;
     while (done < count + 1) {

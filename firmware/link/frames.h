@@ -11,31 +11,32 @@
 #define FRAME_BODY_BYTES (FRAME_BYTES - FRAME_HEADER_BYTES - FRAME_CRC_BYTES)
 
 typedef enum frame_event {
-    FRAME_NOTHING, /* the frame goes on */
-    FRAME_WHOLE,   /* a whole frame with a right CRC has come */
-    FRAME_DAMAGED  /* a frame ended that was truncated, too long or corrupt */
+    FRAME_NOTHING, /* the frame is incomplete */
+    FRAME_WHOLE,   /* a whole frame with a correct CRC arrived */
+    FRAME_DAMAGED  /* a truncated, too long or corrupt frame ended */
 } frame_event;
 
-/* Receives frames, byte by byte. All zero is a receiver between two frames. */
+/* Receives frames, byte by byte. An all-zero receiver is between two frames. */
 typedef struct frame_receiver {
     uint8_t bytes[FRAME_BYTES]; /* type, sequence number, body, CRC */
     uint32_t body_count;        /* after FRAME_WHOLE: bytes of its body */
     uint32_t crc;               /* after FRAME_WHOLE: its CRC */
     uint32_t damaged;           /* frames dropped since the start; stays at its maximum when full */
-    uint32_t count;             /* bytes decoded of the frame under way */
+    uint32_t count;             /* decoded bytes of the current frame */
     uint8_t block_left;         /* COBS: bytes until the next code byte */
-    uint8_t zero_due;           /* COBS: a zero stands before the next block */
+    uint8_t zero_due;           /* COBS: a zero precedes the next block */
     uint8_t overlong;
 } frame_receiver;
 
-/* Feeds one byte off the wire. The frame stays in `bytes` until the next call. */
+/* Takes one received byte. The frame stays in `bytes` until the next call. */
 frame_event frame_receive(frame_receiver *receiver, uint8_t byte);
 
-/* Sends a frame through board_uart_write: `count` bytes of type, sequence number and body. Room for
- * FRAME_CRC_BYTES more must follow them: the CRC is put there. */
+/* Sends a frame through board_uart_write: `count` bytes of type, sequence number and body. Writes
+ * the CRC after them, so room for FRAME_CRC_BYTES more must follow. */
 void frame_send(uint8_t *bytes, uint32_t count);
 
-/* CRC-32 as in zlib, of `count` more bytes after those that gave `crc`; 0 to begin with. */
+/* Returns the CRC-32, as in zlib, of `count` more bytes after those that gave `crc`; start with 0.
+ */
 uint32_t frame_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count);
 
 /* Little-endian numbers in a body. */

@@ -1,4 +1,4 @@
-/* The line to the host: repetitions of a command, and frames that answer none. */
+/* The line to the host: repeated commands, and unsolicited frames. */
 #include "link/link.h"
 
 /* The host repeats a command whose reply it missed: same sequence number, same bytes. */

@@ -1,4 +1,4 @@
-/* The line to the host: the frame that comes in, and the reply that went out last. */
+/* The line to the host: the incoming frame, and the last reply. */
 #ifndef TINYFLASH_LINK_H
 #define TINYFLASH_LINK_H
 
@@ -7,13 +7,13 @@
 #include "link/rows.h"
 
 typedef struct link {
-    rows rows; /* of a model that takes its sample by rows */
+    rows rows; /* for a model that reads its sample by rows */
     frame_receiver receiver;
-    reply reply;           /* the last one, for a command that comes twice */
-    uint32_t answered_crc; /* of the command that was answered last, or is being executed */
+    reply reply;           /* the last one, kept for a repeated command */
+    uint32_t answered_crc; /* of the last answered or the running command */
 } link;
 
-/* Whether the frame in the receiver is the command that was answered last, or is being executed. */
+/* Whether the frame in the receiver repeats the last answered or the running command. */
 int link_is_repetition(const link *self);
 
 /* Sends an unsolicited frame without a body; the last reply stays as it is. */

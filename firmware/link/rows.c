@@ -1,4 +1,4 @@
-/* Rows of a sample, asked of the host as inference or training needs them. */
+/* Requests rows of a sample from the host as inference or training needs them. */
 #include "link/rows.h"
 
 #include "board.h"
@@ -8,11 +8,11 @@
 /* Bytes of a body of ROWS before its data. */
 #define ROWS_HEAD 9
 
-/* How long to wait for a piece before asking again, and how often, until the host counts as gone. */
+/* The wait for a piece before asking again, and the tries until the host counts as gone. */
 #define ASKS_PER_SECOND 2
 #define MOST_ASKS 20
 
-/* Bytes of the sample that are wanted at `to`, from `first` on. */
+/* The bytes of the sample wanted at `to`, from `first` on. */
 typedef struct want {
     uint8_t *to;
     uint32_t first, count;
@@ -23,7 +23,7 @@ void rows_begin(rows *self) { *self = (rows){.row_bytes = self->row_bytes}; }
 
 static void ask(const link *self, const want *wanted) {
     uint8_t frame[FRAME_HEADER_BYTES + 8 + FRAME_CRC_BYTES] = {PROTOCOL_WANT};
-    frame[1] = self->reply.bytes[1]; /* of the command that is being executed */
+    frame[1] = self->reply.bytes[1]; /* of the running command */
     frame_put32(frame + FRAME_HEADER_BYTES, wanted->first + wanted->done);
     frame_put32(frame + FRAME_HEADER_BYTES + 4, wanted->count - wanted->done);
     frame_send(frame, FRAME_HEADER_BYTES + 8);
@@ -53,7 +53,7 @@ static protocol_status take_piece(const uint8_t *body, uint32_t count, want *wan
     return PROTOCOL_OK;
 }
 
-/* A frame has come: a piece, the running command once more, or another command, which ends the run. */
+/* Handles a frame: a piece, the running command again, or another command, which ends the run. */
 static protocol_status take_frame(link *self, want *wanted) {
     const frame_receiver *receiver = &self->receiver;
     if (receiver->bytes[0] == PROTOCOL_ROWS) {
@@ -70,7 +70,7 @@ static protocol_status take_frame(link *self, want *wanted) {
     return PROTOCOL_NO_ROWS;
 }
 
-/* What the line brings next: a frame, a damaged one, or nothing for a while. */
+/* Returns the next event on the line: a frame, a damaged frame, or nothing in time. */
 static frame_event listen(link *self) {
     const uint32_t start = board_ticks();
     while (board_ticks() - start < board_ticks_per_second / ASKS_PER_SECOND) {
@@ -87,7 +87,7 @@ static frame_event listen(link *self) {
     return FRAME_NOTHING;
 }
 
-/* One piece of what is wanted, or why there is none. */
+/* Receives one piece of the wanted bytes, or returns why there is none. */
 static protocol_status get_piece(link *self, want *wanted) {
     const uint32_t before = wanted->done;
     protocol_status status = PROTOCOL_OK;

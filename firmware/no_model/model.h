@@ -1,4 +1,4 @@
-/* The sizes of no model: to measure what library and firmware take by themselves. */
+/* Sizes of an empty model, to measure the memory of library and firmware alone. */
 #ifndef TINYFLASH_GENERATED_MODEL_H
 #define TINYFLASH_GENERATED_MODEL_H
 

@@ -118,7 +118,7 @@ class LookupAttrs:
 
 @dataclass(frozen=True)
 class PartAttrs:
-    """The input that the gradient belongs to: x0, x1, ... of concatenate; a, b of mul, minimum."""
+    """The input that the gradient belongs to: x0, x1, ... of concatenate; a, b of others."""
 
     index: int
 

@@ -51,6 +51,14 @@ def to_fill(folder: Path) -> Path:
     return folder
 
 
+def is_same(one: Path, other: Path) -> bool:
+    """Whether two names are of the same file, through links too, whether it exists or not."""
+    try:
+        return one.samefile(other)
+    except FileNotFoundError:
+        return one.resolve() == other.resolve()
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Lets `write` fill a temporary file next to `path`, then renames it. Creates the folder."""
     path = to_write(path)

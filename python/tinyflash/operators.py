@@ -198,9 +198,11 @@ OPERATORS: dict[str, Operator] = {
     # x: the other operand.
     "mul_backward_input": Operator("x dy mask?", "dx", "gradient", "mul"),
     # ---- What moves elements ----
-    # Of equals a is the smaller, so it gets their gradient.
+    # Of equals a is chosen, so it gets their gradient.
+    "maximum": Operator("a b", "y", same_unit=True, moves=True, in_place=("a", "b"), banded=True),
+    "maximum_backward_input": Operator("a y dy mask?", "dx", "gradient", "maximum"),
     "minimum": Operator("a b", "y", same_unit=True, moves=True, in_place=("a", "b"), banded=True),
-    # dx: of a or of b, which is the smaller one where a is not y.
+    # dx: of a, which is chosen where it is y, or of b, elsewhere. The same of a maximum.
     "minimum_backward_input": Operator("a y dy mask?", "dx", "gradient", "minimum"),
     "pad": Operator("x", "y", same_unit=True, moves=True, per_channel=True, banded=True),
     "pad_backward_input": Operator("dy mask?", "dx", "gradient", "pad"),

@@ -10,8 +10,11 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def source_root() -> Path:
-    """Returns the folder with SConstruct, include/, lib/, firmware/ and boards/."""
-    for candidate in (_PACKAGE.parents[1], _PACKAGE / "_sources"):
+    """Returns the folder with SConstruct, include/, lib/, firmware/ and boards/.
+
+    An installed package brings its own: the folder around it may be a project of the user.
+    """
+    for candidate in (_PACKAGE / "_sources", _PACKAGE.parents[1]):
         if (candidate / "SConstruct").is_file() and (candidate / "boards").is_dir():
             return candidate
     raise InternalError(f"the C sources are missing next to {_PACKAGE}; reinstall tinyflash")

@@ -14,9 +14,10 @@ REFERENCE = "ref"
 
 
 def kernel_sets(root: Path) -> tuple[str, ...]:
-    """Returns the names of all kernel sets: the folders of lib/kernels. root: of the source
-    tree."""
-    return tuple(sorted(p.name for p in (root / "lib" / "kernels").iterdir() if p.is_dir()))
+    """Returns the names of all kernel sets: the folders of lib/kernels that are named as C can, and
+    not for a tool (__pycache__). root: of the source tree."""
+    folders = [p.name for p in (root / "lib" / "kernels").iterdir() if p.is_dir()]
+    return tuple(sorted(name for name in folders if re.fullmatch(r"[a-z][a-z0-9_]*", name)))
 
 
 def library_sources(root: Path, sets: Iterable[str] | None = None) -> list[Path]:

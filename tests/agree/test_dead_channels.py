@@ -10,7 +10,7 @@ from tests.support.graphs import Layer, Net, same
 from tests.support.learner import learned
 
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.compiler.passes.dead import remove_dead
+from tinyflash.compiler.passes.silent import remove_silent
 from tinyflash.compiler.verify import verify
 from tinyflash.graph import Graph, Tensor, Window
 from tinyflash.read import read
@@ -127,7 +127,7 @@ def trained_alike(graph: Graph, scheme: str) -> None:
 
 
 def test_channels_that_are_always_clipped_are_removed() -> None:
-    graph = remove_dead(with_silent_channels())
+    graph = remove_silent(with_silent_channels())
     verify(graph)
     shapes = {n.name: graph.tensors[n.outputs["y"]].shape[-1] for n in graph.nodes}
     assert list(shapes.values()) == [5, 3, 3, 5, 4, 4, 4, 3]
@@ -167,16 +167,16 @@ def test_channels_stay_where_they_matter(change: str) -> None:
         b = graph.tensors["conv2d_3_b"]
         alive = np.where(np.arange(7) == 4, 10**6, np.asarray(b.data)).astype(np.int32)
         graph = replace(graph, tensors={**graph.tensors, b.name: replace(b, data=alive)})
-        assert remove_dead(graph).tensors["conv2d_3_y"].shape[-1] == 6
+        assert remove_silent(graph).tensors["conv2d_3_y"].shape[-1] == 6
     elif change == "zero":  # at the bound is not at the zero point
         y = graph.tensors["conv2d_3_y"]
         other = replace(y, quant=replace(y.quant, zero=-120))
         graph = replace(graph, tensors={**graph.tensors, y.name: other})
-        assert remove_dead(graph).tensors["conv2d_3_y"].shape[-1] == 7
+        assert remove_silent(graph).tensors["conv2d_3_y"].shape[-1] == 7
     elif change == "reader":  # the output itself
         graph = replace(graph, logits="conv2d_3_y")
-        assert remove_dead(graph).tensors["conv2d_3_y"].shape[-1] == 7
+        assert remove_silent(graph).tensors["conv2d_3_y"].shape[-1] == 7
     else:
-        graph = remove_dead(silenced(graph, "conv2d_3", list(range(7))))
+        graph = remove_silent(silenced(graph, "conv2d_3", list(range(7))))
         verify(graph)
         assert graph.tensors["conv2d_3_y"].shape[-1] == 1

@@ -289,29 +289,31 @@ def test_mul(name: str, role: str, source: str) -> None:
         check_dx(make_case(product(row, role), shape, made_by=SOURCES[source], role=role), tighter)
 
 
-def smaller(role: str) -> Callable[[Net, str], str]:
-    """The smaller of x, in its role, and a map made of the network's input in the unit of x."""
+def chosen(op: str, role: str) -> Callable[[Net, str], str]:
+    """Of x, in its role, and a map made of the network's input in the unit of x."""
 
     def build(net: Net, x: str) -> str:
         other = net.coded_as(net.conv2d("x", net.tensors[x].shape[2], Window((1, 1))), x)
-        return net.minimum(x, other) if role == "a" else net.minimum(other, x)
+        return net.minimum(x, other, op) if role == "a" else net.minimum(other, x, op)
 
     return build
 
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("role", ["a", "b"])
-def test_minimum(role: str, source: str) -> None:
+@pytest.mark.parametrize("op", ["maximum", "minimum"])
+def test_minimum(op: str, role: str, source: str) -> None:
     for tighter in (0, 3):
-        case = make_case(smaller(role), (7, 6, 5), made_by=SOURCES[source], role=role)
+        case = make_case(chosen(op, role), (7, 6, 5), made_by=SOURCES[source], role=role)
         check_dx(case, tighter)
 
 
 @pytest.mark.parametrize("values", [1, 2, 3])
 @pytest.mark.parametrize("role", ["a", "b"])
-def test_minimum_with_ties(role: str, values: int) -> None:
+@pytest.mark.parametrize("op", ["maximum", "minimum"])
+def test_minimum_with_ties(op: str, role: str, values: int) -> None:
     """Where elements are equal, all of them even, the first operand takes the gradient."""
-    case = make_case(smaller(role), (7, 6, 5), role=role)
+    case = make_case(chosen(op, role), (7, 6, 5), role=role)
     fill(case, values)
     check_dx(case)
 
@@ -361,8 +363,8 @@ POINT = Window((1, 1))
 ELSEWHERE: dict[str, tuple[Callable[[Net, str], str], str]] = {
     "mul by a": (gated("a"), "a"),
     "mul by b": (gated("b"), "b"),
-    "minimum by a": (smaller("a"), "a"),
-    "minimum by b": (smaller("b"), "b"),
+    "minimum by a": (chosen("minimum", "a"), "a"),
+    "maximum by b": (chosen("maximum", "b"), "b"),
     "logistic": (lambda net, x: net.function(x, "logistic"), "x"),
     "softmax": (lambda net, x: net.softmax(x), "x"),
     "concatenate": (lambda net, x: net.concatenate([net.conv2d("x", 3, POINT), x], 2), "x1"),
@@ -451,16 +453,19 @@ def test_a_forgotten_row_of_a_product_is_noticed(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("role", ["a", "b"])
-def test_another_operand_of_equals_is_noticed(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    case = make_case(smaller(role), (7, 6, 5), role=role)
+@pytest.mark.parametrize("op", ["maximum", "minimum"])
+def test_another_operand_of_equals_is_noticed(
+    op: str, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make_case(chosen(op, role), (7, 6, 5), role=role)
     fill(case, 3)
-    exact = backward.minimum
+    exact = backward.chosen
 
     def last(a, y, index, *args):  # type: ignore[no-untyped-def]
         b = case.machine.values[case.node.inputs["b"]]
         return exact(b, y, 1 - index, *args)
 
-    monkeypatch.setattr(backward, "minimum", last)
+    monkeypatch.setattr(backward, "chosen", last)
     with pytest.raises(AssertionError):
         check_dx(case)
 

@@ -72,7 +72,7 @@ def test_flash_knows_the_board_that_the_image_is_for(model, tmp_path):
     assert done.stdout.startswith("qemu_mps2_an500 runs")
     done = tinyflash("flash", out, "--board", "qemu_stm32f405", "--exit-after", "0")
     assert done.returncode == 1
-    assert "built for board qemu_mps2_an500, not for qemu_stm32f405" in done.stderr
+    assert "built for board qemu_mps2_an500, not qemu_stm32f405" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

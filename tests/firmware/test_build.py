@@ -101,7 +101,7 @@ def test_builds_side_by_side(tmp_path: Path) -> None:
 def test_an_image_that_is_no_firmware(content: bytes, tmp_path: Path) -> None:
     elf = tmp_path / "firmware.elf"
     elf.write_bytes(content)
-    with pytest.raises(BuildError, match=r"firmware\.elf is no firmware of tinyflash"):
+    with pytest.raises(BuildError, match=r"firmware\.elf is not a tinyflash firmware"):
         firmware_board(elf)
 
 
@@ -125,7 +125,7 @@ def test_an_error_of_the_compiler_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"model\.c is missing; tinyflash compile"):
+    with pytest.raises(BuildError, match=r"model\.c is missing; run tinyflash compile"):
         build_firmware(tmp_path, load_board("qemu_stm32f405"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -169,7 +169,7 @@ def test_boards_describe_themselves(board: Board) -> None:
 
 def test_an_unknown_board() -> None:
     with pytest.raises(
-        BoardError, match="'none' is not known; there are qemu_mps2_an500, qemu_stm"
+        BoardError, match="'none' is unknown; choose one of qemu_mps2_an500, qemu_stm"
     ):
         load_board("none")
 
@@ -209,5 +209,5 @@ def test_a_guard_that_does_not_fit_says_what_to_do(tmp_path: Path) -> None:
 
 def test_nothing_to_guard(tmp_path: Path) -> None:
     model = model_with(tmp_path, "WEIGHTS_BYTES 1500u", "WEIGHTS_BYTES 0u")
-    with pytest.raises(BuildError, match="trains nothing that a guard could watch; compile with a"):
+    with pytest.raises(BuildError, match="trains nothing that a guard can watch; compile with a"):
         build_firmware(model, load_board("qemu_stm32f405"), tmp_path / "out", guard=1)

@@ -155,7 +155,7 @@ def test_a_torn_restore_is_noticed(device: DeviceSession) -> None:
     both = 1 << Space.WEIGHTS | 1 << Space.STATE
     send(device, Type.RESTORE, protocol.RESTORE.pack(HASH, both))
     send(device, Type.WRITE, protocol.WRITE_HEAD.pack(Space.WEIGHTS, 0) + bytes(100))
-    half = "half-written"
+    half = "partly written"
     device._send_sample(SAMPLE, Purpose.INFER)
     refused(device, half, Type.INFER)
     refused(device, half, Type.READ, protocol.READ.pack(Space.WEIGHTS, 0, 1))
@@ -177,7 +177,7 @@ def test_restoring_is_checked(device: DeviceSession) -> None:
     refused(device, "out of range", Type.WRITE, protocol.WRITE_HEAD.pack(Space.STATE, 0) + b"x")
     device._write(Space.WEIGHTS, weights)
     refused(device, "out of range", Type.WRITE, protocol.WRITE_HEAD.pack(1, 1500) + b"x")
-    refused(device, "other bytes", Type.COMMIT, protocol.COMMIT.pack(zlib.crc32(weights) ^ 1))
+    refused(device, "bytes that differ", Type.COMMIT, protocol.COMMIT.pack(zlib.crc32(weights) ^ 1))
     send(device, Type.COMMIT, protocol.COMMIT.pack(zlib.crc32(weights)))
     assert (device.weights, device.state) == (weights, state)
 
@@ -192,7 +192,7 @@ def test_a_state_that_is_none_is_refused(device: DeviceSession, at: int, value: 
     state[at] = value
     with pytest.raises(LinkError, match="refused a state"):
         device.state = bytes(state)
-    with pytest.raises(LinkError, match="half-written"):
+    with pytest.raises(LinkError, match="partly written"):
         device.infer(SAMPLE)
     device.reset()
     device.infer(SAMPLE)

@@ -62,9 +62,9 @@ def test_floods_and_damaged_frames(emulated: Emulated) -> None:
 @pytest.mark.parametrize(
     ("label", "text"),
     [
-        (3, "an address where there is nothing, at pc 0x[0-9a-f]{8}, address 0x48000000"),
+        (3, "an address without memory, at pc 0x[0-9a-f]{8}, address 0x48000000"),
         (4, "undefined instruction, at pc 0x[0-9a-f]{8}"),
-        (5, "stack overflow; give its board.toml more stack_bytes"),
+        (5, r"stack overflow; raise stack_bytes in its board\.toml"),
     ],
 )
 def test_a_fault_is_reported_and_ends_the_emulator(
@@ -99,7 +99,7 @@ def test_an_emulator_that_freezes(emulated: Emulated, monkeypatch: pytest.Monkey
         device._send_sample(SAMPLE, protocol.Purpose.INFER)
         monkeypatch.setattr(device, "_send_sample", lambda *_: None)
         os.kill(emulator.pid, signal.SIGSTOP)
-        with pytest.raises(LinkError, match=r"the board has not answered for 0\.5 s; start it"):
+        with pytest.raises(LinkError, match=r"the board has not answered for 0\.5 s; restart it"):
             device.infer(SAMPLE)
 
 

@@ -137,7 +137,7 @@ def test_a_device_that_starts_anew_is_noticed(start: Callable[[], PipePort]) -> 
     device = DeviceSession(Link(port))
     port._from, other = start()._from, port._from
     select.select([port._from], [], [], 60)  # until it has started, however long that takes
-    with pytest.raises(LinkError, match="started anew"):
+    with pytest.raises(LinkError, match="the device restarted"):
         device.counters()
     port._from = other
 
@@ -161,7 +161,9 @@ class SilentPort:
 
 
 def test_nobody_answers() -> None:
-    with pytest.raises(LinkError, match=r"no answer within 0\.2 s; is the firmware") as caught:
+    with pytest.raises(
+        LinkError, match=r"no answer within 0\.2 s; is the tinyflash firmware"
+    ) as caught:
         Link(SilentPort()).open_session(0.2)
     assert "\n" not in str(caught.value)
 
@@ -187,13 +189,13 @@ def test_the_last_words_of_a_dead_device_are_read() -> None:
 
 def test_another_version_of_the_protocol() -> None:
     info = encode(Frame(Type.HELLO | protocol.REPLY, 0, b"\0\x07"))
-    with pytest.raises(LinkError, match="speaks version 7 of the protocol"):
+    with pytest.raises(LinkError, match="has protocol version 7"):
         DeviceSession(Link(SilentPort(info)))
 
 
 def test_nonsense_for_an_answer() -> None:
     info = encode(Frame(Type.HELLO | protocol.REPLY, 0, bytes([0, protocol.VERSION])))
-    with pytest.raises(LinkError, match="describes itself wrongly"):
+    with pytest.raises(LinkError, match="sent a wrong description"):
         DeviceSession(Link(SilentPort(info)))
 
 

@@ -127,7 +127,7 @@ def test_every_set_has_kernels_of_the_reference_alone() -> None:
 @pytest.mark.parametrize(
     ("kernels", "text"),
     [
-        ('["dps", "ref"]', "kernels: 'dps' is no kernel set; there are ref"),
+        ('["dps", "ref"]', "kernels: 'dps' is not a kernel set; choose from ref"),
         ("[]", "kernels: the last set must be 'ref', which has every kernel"),
         ("3", "not a board description"),
     ],

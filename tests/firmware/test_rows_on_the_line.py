@@ -289,5 +289,5 @@ def test_a_device_that_asks_for_what_there_is_not() -> None:
     rows = Rows(np.zeros(100, np.uint8), (10, 10), 400)
     assert len(rows.serve(90, 10)) > 9
     for offset, count in ((90, 11), (0, 0), (101, 1), (2**32 - 1, 2)):
-        with pytest.raises(LinkError, match="of a sample of 100; build and flash"):
+        with pytest.raises(LinkError, match="of a sample of 100; rebuild and flash"):
             rows.serve(offset, count)

@@ -90,6 +90,8 @@ def test_and_by_a_board_whose_linker_did_not_look(
     board = load_board("qemu_mps2_an500")
     elf = build_firmware(hungry_model(tmp_path), board, tmp_path)
     with Emulator(board, elf) as emulator:
-        with pytest.raises(LinkError, match=f"refuses to run, since its stack .*{ADVICE}") as said:
+        with pytest.raises(
+            LinkError, match=f"refuses to run, because its stack .*{ADVICE}"
+        ) as said:
             DeviceSession(emulator)
         assert "\n" not in str(said.value)

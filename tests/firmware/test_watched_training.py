@@ -129,9 +129,7 @@ def test_the_guard_can_start_again_with_other_samples(guarded: DeviceSession) ->
     first = guarded.start_guard(HELD_OUT.x, HELD_OUT.y, 6, 1)
     again = guarded.start_guard(HELD_OUT.x[:3], HELD_OUT.y[:3], 6, 1)
     assert (first.samples, again.samples) == (GUARD_SAMPLES, 3)
-    with pytest.raises(
-        LinkError, match=f"has room for {GUARD_SAMPLES} held-out samples, not for 8"
-    ):
+    with pytest.raises(LinkError, match=f"has room for {GUARD_SAMPLES} held-out samples, not 8"):
         guarded.start_guard(TRAIN.x[:8], TRAIN.y[:8], 6, 1)
 
 
@@ -189,7 +187,7 @@ def test_a_half_written_model_is_not_evaluated(guarded: DeviceSession) -> None:
     both = 1 << Space.WEIGHTS | 1 << Space.STATE
     body = protocol.RESTORE.pack(guarded.info.hash, both)
     guarded._link.command(Type.RESTORE, body)
-    refused(guarded, "half-written", Type.GUARD, struct.pack("<BII", Action.BEGIN, 5, 0))
+    refused(guarded, "partly written", Type.GUARD, struct.pack("<BII", Action.BEGIN, 5, 0))
 
 
 def test_firmware_without_a_guard_says_so(device_without: DeviceSession) -> None:

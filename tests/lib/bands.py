@@ -16,7 +16,7 @@ from tinyflash.graph import Graph, Node, PadAttrs, WindowAttrs
 BANDS = 3  # of each operator
 WINDOWED = ("conv2d", "depthwise", "average_pool", "max_pool")
 # Input gradients whose row r is made from the same row of dy.
-SAME_ROW = ("fully_connected", "concatenate", "lookup", "softmax", "mul", "minimum")
+SAME_ROW = ("fully_connected", "concatenate", "lookup", "softmax", "mul", "minimum", "maximum")
 
 
 def banded(one: Subject) -> Iterator[Case]:

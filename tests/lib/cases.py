@@ -358,12 +358,17 @@ def minimum_of_maps(net: Net, x: str) -> str:
     return net.minimum(x, net.conv2d(x, net.tensors[x].shape[2], Window((1, 1))))
 
 
+def maximum_of_maps(net: Net, x: str) -> str:
+    return net.maximum(x, net.conv2d(x, net.tensors[x].shape[2], Window((1, 1))))
+
+
 def _minima() -> Iterator[Case]:
     """Both gradients; equal elements are frequent in "extreme" data, and all are in "one map"."""
     for size in CHANNELS:
         yield from subject(f"minimum of {size} channels", minimum_of_maps, (3, 2, size)).cases()
     for data in EXTREMES:
         yield from subject("minimum", minimum_of_maps, SMALL).cases(data)
+        yield from subject("maximum", maximum_of_maps, SMALL).cases(data)
     yield from subject("one map", lambda net, x: net.minimum(x, x), SMALL).cases()
 
 
@@ -391,9 +396,10 @@ def _sums() -> Iterator[Case]:
 
 
 def _in_place() -> Iterator[Case]:
-    """Outputs in the memory of an input: add, mul, minimum, gradient_add and lookup may."""
-    outputs = {"add": "y", "mul": "y", "minimum": "y", "gradient_add": "dx"}
-    for build in (residual, product_of_maps, minimum_of_maps):
+    """Outputs in the memory of an input: of sums, products and what chooses."""
+    outputs = {"add": "y", "mul": "y", "maximum": "y", "minimum": "y"}
+    outputs["gradient_add"] = "dx"
+    for build in (residual, product_of_maps, minimum_of_maps, maximum_of_maps):
         one = replace(subject("in place", build, SMALL), layer="")
         env = one.environment(Data())
         for node in one.graph.nodes:

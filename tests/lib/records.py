@@ -225,7 +225,8 @@ def mul(graph: Graph, node: Node) -> Fields:
 
 def minimum(graph: Graph, node: Node) -> Fields:
     y = graph.tensors[node.outputs["y"]]
-    return {"count": y.size, **_by_rows(graph, y.name, y.size, *_ABY)}
+    fields: Fields = {"count": y.size, **_by_rows(graph, y.name, y.size, *_ABY)}
+    return {**fields, "larger": int(node.op == "maximum")}
 
 
 def pad(graph: Graph, node: Node, x: str, y: str) -> Fields:

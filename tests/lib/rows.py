@@ -97,7 +97,7 @@ def _backward(graph: Graph, node: Node) -> Draft:
             assert isinstance(node.attrs, PartAttrs)
             kernel = "mul_backward_b" if node.attrs.index else "mul_backward_a"
             return Draft(kernel, "tiny_mul", records.mul(graph, forward))
-        case "minimum":
+        case "maximum" | "minimum":
             assert isinstance(node.attrs, PartAttrs)
             kernel = "minimum_backward_b" if node.attrs.index else "minimum_backward_a"
             return Draft(kernel, "tiny_minimum", records.minimum(graph, forward))
@@ -124,7 +124,7 @@ def _plain(graph: Graph, node: Node) -> Draft:
             return Draft("add_forward", "tiny_add", records.add(graph, node))
         case "mul":
             return Draft("mul_forward", "tiny_mul", records.mul(graph, node))
-        case "minimum":
+        case "maximum" | "minimum":
             return Draft("minimum_forward", "tiny_minimum", records.minimum(graph, node))
         case "gradient_add":
             fields = records.count(graph, node.inputs["a"])

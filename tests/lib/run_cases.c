@@ -1,6 +1,6 @@
 /* Runs kernel cases: memory as the numpy reference had it before, one row of the table, and memory
- * must be what the reference had after. One line for each failure, then a summary; the exit status is
- * 0 or 1. The same source runs on the host and on every board. */
+ * must be what the reference had after. One line for each failure, then a summary; the exit status
+ * is 0 or 1. The same source runs on the host and on every board. */
 #include <string.h>
 
 #include "board.h"

@@ -102,7 +102,8 @@ def owner(header: str) -> Path | None:
     """The file that a quoted header names; None: the generated model."""
     if header == "model.h":
         return None
-    found = [p for f in ALLOWED for p in c_files(f) if p.as_posix().endswith("/" + header)]
+    bare = header.replace("../", "")
+    found = [p for f in ALLOWED for p in c_files(f) if p.as_posix().endswith("/" + bare)]
     assert len(found) == 1, f"{header} is {found or 'nowhere'}"
     return found[0]
 

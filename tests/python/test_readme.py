@@ -43,9 +43,9 @@ PROGRAM = """
 #include <string.h>
 #include "tinyflash/tinyflash.h"
 #include "model.h"
-void learn(const uint8_t *sample, uint32_t label, tiny_factor rate, tiny_memory memory);
+void learn(const uint8_t *sample, uint32_t label, tiny_memory memory);
 void stop(void);
-void learn(const uint8_t *sample, uint32_t label, tiny_factor rate, tiny_memory memory) {
+void learn(const uint8_t *sample, uint32_t label, tiny_memory memory) {
 %s}
 """
 

@@ -57,7 +57,7 @@ NOUNS_PURPOSE = "The words that all folders speak: loose files, which import one
 
 # The C folders, top to bottom, and what each is for. `*` stands for one folder.
 C_FOLDERS = {
-    "firmware": "One image that infers, trains and saves: main loop, device, commands at the wire.",
+    "firmware": "One image that infers and trains for a host: main loop, device, commands.",
     "firmware/commands": "A file per group of commands of the host.",
     "firmware/link": "Frames over a serial line: checksums, coding, repetition, rows on demand.",
     "firmware/no_model": "The sizes of no model, to measure library and firmware by themselves.",
@@ -173,8 +173,9 @@ def c_includes() -> dict[str, set[str]]:
         for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.MULTILINE):
             if name == "model.h":
                 continue  # the generated one
+            beside = (path.parent / name).resolve()
             owners = [h for h in headers if h.as_posix().endswith(f"/{name}")]
-            near = [h for h in owners if h.parent == path.parent]
+            near = [h for h in headers if h == beside]
             here |= {c_folder(header) for header in (near or owners)[:1]}
     return {folder: others - {folder} for folder, others in found.items()}
 

@@ -111,9 +111,9 @@ def _mul(_node: Node, y_shape: Shape, a: Real, b: Real) -> Real:
     return (a.reshape(-1, b.numel()) * b.reshape(-1)).reshape(y_shape)
 
 
-def _minimum(_node: Node, _y_shape: Shape, a: Real, b: Real) -> Real:
+def _chosen(node: Node, _y_shape: Shape, a: Real, b: Real) -> Real:
     """TensorFlow's gradient: of equals a takes all. torch.minimum gives half to each."""
-    return torch.where(a <= b, a, b)
+    return torch.where(a <= b if node.op == "minimum" else a >= b, a, b)
 
 
 def _softmax(node: Node, _y_shape: Shape, x: Real) -> Real:
@@ -132,7 +132,8 @@ FLOAT: dict[str, Callable[..., Real]] = {
     "reshape": lambda _node, y_shape, x: x.reshape(y_shape),
     "add": lambda _node, _y_shape, a, b: a + b,
     "mul": _mul,
-    "minimum": _minimum,
+    "maximum": _chosen,
+    "minimum": _chosen,
     "softmax": _softmax,
     "concatenate": _concatenate,
     "transpose": _transpose,

@@ -82,7 +82,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
         both(without_end, lambda f: f.finish(f.tensor((1, 5), 0.1))),
         "reads tensor 16, which no earlier layer computes",
     ),
-    "no operators": (network("operators", []), "holds no int8 layers"),
+    "no operators": (network("operators", []), "has no int8 layers"),
     "batch": (tensor_of(0, 0, "shape", (4, 8, 8, 3)), "batch 4; only batch 1"),
     # Types.
     "int16 input": (tensor_of(0, 0, "type", "INT16"), "INT16"),

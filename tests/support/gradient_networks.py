@@ -75,13 +75,13 @@ def squeeze_excite(rng: np.random.Generator) -> Graph:
 
 
 def smaller_of_branches(rng: np.random.Generator) -> Graph:
-    """The smaller of two branches, and of one of them and what was made of both."""
+    """The smaller of two branches, and the larger of one of them and what was made of both."""
     net = Net(rng)
     a = net.conv2d(net.input((6, 7, 3)), 6, same((6, 7), 3), Layer(zero=-40))
     like_a = Layer(zero=-40, clip=Clip(-90, 127))
     b = net.conv2d(a, 6, same((6, 7), 3), like_a)
     c = net.minimum(a, b)
-    d = net.minimum(net.conv2d(c, 6, same((6, 7), 1), like_a), b)
+    d = net.maximum(net.conv2d(c, 6, same((6, 7), 1), like_a), b)
     return net.graph(net.fully_connected(net.mean(d, (0, 1)), 4))
 
 

@@ -143,11 +143,14 @@ class Net:
         y = self._activation(self._name("mul"), self.tensors[a].shape, zero, span / SPAN, span)
         return self._node("mul", {"a": a, "b": b}, y, ClipAttrs(clip))
 
-    def minimum(self, a: str, b: str) -> str:
-        """The smaller of two maps, b first coded as a is."""
+    def minimum(self, a: str, b: str, op: str = "minimum") -> str:
+        """The smaller, or by `op` "maximum" the larger, of two maps, b first coded as a is."""
         b = self.coded_as(b, a)
-        y = self._like("minimum", a, self.tensors[a].shape)
-        return self._node("minimum", {"a": a, "b": b}, y, NoAttrs())
+        y = self._like(op, a, self.tensors[a].shape)
+        return self._node(op, {"a": a, "b": b}, y, NoAttrs())
+
+    def maximum(self, a: str, b: str) -> str:
+        return self.minimum(a, b, "maximum")
 
     def pool(self, op: str, x: str, window: Window, clip: Clip = WHOLE) -> str:
         shape = (*slid(self.tensors[x].shape, window), self.tensors[x].shape[-1])

@@ -209,7 +209,7 @@ ONNX = {
     "an endless number": Attack(
         lambda path: path.write_bytes(b"\xff" * (20 * MB)), read_onnx, "not an ONNX file"
     ),
-    "grown constants": Attack(onnx(grown), read_onnx, "computes a constant too many"),
+    "grown constants": Attack(onnx(grown), read_onnx, "computes more constants than supported"),
     "a shared matrix": Attack(onnx(shared_matrix), read_onnx, "more than 67,108,864 weights"),
     "5,000 layers": Attack(onnx(many_layers), read_onnx, "more than 1,024 layers"),
     "an ONNX model of 10 TB": Attack(sparse(10 << 40), read_onnx, "more than 268,435,456 bytes"),

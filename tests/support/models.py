@@ -209,9 +209,9 @@ class File(FileNetwork):
         kind = f"{code.capitalize()}Options"
         return self.operator(code, [a, b], y, kind, FusedActivationFunction=activation)
 
-    def minimum(self, a: int, b: int) -> int:
-        """Of two maps that are coded alike."""
-        return self.operator("MINIMUM", [a, b], self.like(a), "MaximumMinimumOptions")
+    def minimum(self, a: int, b: int, code: str = "MINIMUM") -> int:
+        """Of two maps that are coded alike; `code`: or MAXIMUM."""
+        return self.operator(code, [a, b], self.like(a), "MaximumMinimumOptions")
 
     def recoded(self, x: int, like: int) -> int:
         """X with the scale and zero point of another map."""

@@ -146,12 +146,13 @@ def products() -> bytes:
 
 
 def minima() -> bytes:
-    """Of two branches, of a map and what it is pooled to, and of a map and itself."""
+    """Of two branches, of a map and what it is pooled to, and of a map and itself; a maximum."""
     file = File(24)
     x = file.input(MAP, 0.05, 4)
     a, b = file.conv(x, (3, 3), out=6), file.conv(x, (1, 1), out=6, zero=-9)
     y = file.minimum(a, file.recoded(b, a))
     y = file.minimum(file.pool("MAX_POOL_2D", y, (2, 2), padding=SAME), y)
+    y = file.minimum(y, a, "MAXIMUM")
     return file.finish(file.minimum(y, y))
 
 

@@ -136,7 +136,7 @@ def make_case(
     for other in node.inputs.values():
         if other not in machine.values:
             machine.values[other] = net.rng.integers(-128, 128, graph.tensors[other].shape)
-    if node.op in ("softmax", "minimum"):  # their gradients read y
+    if node.op in ("softmax", "maximum", "minimum"):  # their gradients read y
         operators.OPERATORS[node.op](machine.environment, node)
     dy = net.rng.integers(-127, 128, graph.tensors[graph.logits].shape)
     return Case(machine, node, dy, e_dy=int(net.rng.integers(-12, 3)), role=role)

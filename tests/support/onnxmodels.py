@@ -124,8 +124,10 @@ def smallest() -> bytes:
     f = OnnxFile((1, 4, 6, 6), 11)
     a, b = f.conv("x", 4, 4, 1, 1), f.conv("x", 4, 4, 3, 3, pads=[1, 1, 1, 1])
     x = f.node("Min", f.node("Min", a, b), f.node("Sigmoid", b))
+    x = f.node("Max", x, f.conv("x", 4, 4, 1, 1))
     x = f.conv(f.node("Min", "x", x), 3, 4, 2, 2)
-    return f.finish(f.node("Min", f.constant(2.0), f.node("Min", x, f.constant([1.5]))))
+    x = f.node("Min", f.constant(2.0), f.node("Min", x, f.constant([1.5])))
+    return f.finish(f.node("Max", f.constant(-9.0), x))
 
 
 NETWORKS: dict[str, Callable[[], bytes]] = {

@@ -75,9 +75,11 @@ def code(path: Path, language: str) -> list[str]:
 
 
 def commands(path: Path) -> Iterator[Command]:
-    """Lines of code that are commands, without their comments; several may share a line."""
+    """Lines of code that are commands, without their comments; several may share a line. One that
+    ends in a backslash goes on in the next."""
     for block in blocks(path):
-        for number, line in enumerate(block.text.splitlines(), block.line):
+        text = re.sub(r"\\\n *", "", block.text)
+        for number, line in enumerate(text.splitlines(), block.line):
             for part in re.sub(r"\s#.*", "", line).split(";"):
                 if part.strip().startswith(_STARTS):
                     yield Command(block.page, number, part.strip())

@@ -107,10 +107,12 @@ class RandomNet:
         self.maps.append(self.net.mul(other, self.x, clip=self.layer().clip))
 
     def _minimum(self) -> None:
-        """The smaller of this map and any earlier one of its shape, be it itself; in any order."""
+        """The smaller or larger of this map and any earlier one of its shape; in any order."""
         rivals = [m for m in self.maps if self.net.tensors[m].shape == self.shape]
         operands = [rivals[self.pick(0, len(rivals))], self.x]
-        self.maps.append(self.net.minimum(*(operands if self.pick(0, 2) else operands[::-1])))
+        operands = operands if self.pick(0, 2) else operands[::-1]
+        op = ("maximum", "minimum")[self.pick(0, 2)]
+        self.maps.append(self.net.minimum(*operands, op))
 
     def _excite(self) -> None:
         """A product with one number per channel, made of all positions."""

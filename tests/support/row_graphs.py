@@ -94,7 +94,8 @@ class RowNet:
         self.x = self.net.mul(self.x, self._branch())
 
     def _minimum(self) -> None:
-        self.x = self.net.minimum(self.x, self._branch())
+        op = ("maximum", "minimum")[self.pick(0, 2)]
+        self.x = self.net.minimum(self.x, self._branch(), op)
 
     def _join(self) -> None:
         self.x = self.net.concatenate([self._branch(), self.x], axis=2)

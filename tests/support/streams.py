@@ -22,7 +22,7 @@ from tinyflash.program import Program
 
 WINDOWED = ("conv2d", "depthwise", "average_pool", "max_pool")
 ROW_BY_ROW = (
-    *("add", "mul", "minimum", "lookup", "softmax", "keep", "mask"),
+    *("add", "mul", "maximum", "minimum", "lookup", "softmax", "keep", "mask"),
     *("fully_connected", "concatenate"),
 )
 VIEWS = ("reshape", "reshape_backward_input")

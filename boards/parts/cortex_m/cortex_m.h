@@ -6,7 +6,7 @@
 
 #include "board.h"
 
-/* The stack lies at the bottom of SRAM: beneath its guard there is nothing to overwrite. */
+/* The stack is at the bottom of SRAM: below its guard there is nothing to overwrite. */
 extern uint32_t linker_stack_start[], linker_stack_end[];
 extern uint32_t linker_stack_needed[]; /* its address is a number of bytes */
 
@@ -19,8 +19,9 @@ extern uint32_t linker_stack_needed[]; /* its address is a number of bytes */
 /* Paints the unused stack and arms the guard. */
 void cortex_m_prepare_stack(void);
 
-/* Sleeping until an interrupt line is raised, or for a moment, without ever entering a handler. `arm` once; then, when
- * there is nothing to do: `cortex_m_rearm`, look once more, and `cortex_m_sleep`. */
+/* Sleep until an interrupt line is raised, or for a moment, without ever entering a handler. Call
+ * `arm` once. When there is nothing to do: call `cortex_m_rearm`, check for work once more, then
+ * call `cortex_m_sleep`. */
 void cortex_m_arm(uint32_t line);
 void cortex_m_rearm(uint32_t line);
 void cortex_m_sleep(void);

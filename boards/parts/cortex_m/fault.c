@@ -14,7 +14,7 @@
 
 void cortex_m_report_fault(const uint32_t *frame) __attribute__((noreturn, used));
 
-/* The old stack may be what broke: keep its pointer as an argument, and go on with a fresh one. */
+/* The old stack may be broken: pass its pointer as an argument, and continue on a fresh one. */
 __attribute__((naked)) void cortex_m_fault_entry(void) {
     __asm volatile(
         "mrs r0, msp\n"

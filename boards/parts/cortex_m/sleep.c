@@ -12,8 +12,8 @@
 #define SYSTICK_LONGEST 0xFFFFFFu
 #define ICSR_CLEAR_SYSTICK (1u << 25)
 
-/* With interrupts masked, one that becomes pending ends the sleep and does nothing else. The core's own
- * timer is one more, so that no sleep is longer than 2^24 clocks. */
+/* With interrupts masked, one that becomes pending ends the sleep and does nothing else. The core's
+ * own timer is one more, so that no sleep is longer than 2^24 clocks. */
 void cortex_m_arm(uint32_t line) {
     __asm volatile("cpsid i" ::: "memory");
     NVIC_ENABLE[line / 32] = 1u << (line % 32);
@@ -22,7 +22,7 @@ void cortex_m_arm(uint32_t line) {
     SYSTICK_CTRL = SYSTICK_RUN;
 }
 
-/* A line that is still raised becomes pending again at once, so that nothing is missed. */
+/* A line that is still raised becomes pending again at once, so no byte is missed. */
 void cortex_m_rearm(uint32_t line) {
     SCB_ICSR = ICSR_CLEAR_SYSTICK;
     NVIC_CLEAR_PENDING[line / 32] = 1u << (line % 32);

@@ -9,7 +9,7 @@
 #define MPU_RASR (*(volatile uint32_t *)0xE000EDA0u)
 
 #define MPU_ENABLE 1u
-#define MPU_DEFAULT_MAP (1u << 2)     /* all that no region covers stays as it was */
+#define MPU_DEFAULT_MAP (1u << 2)     /* memory outside of all regions keeps its default access */
 #define MPU_REGION_32_BYTES (4u << 1) /* 2^(4 + 1) */
 #define MPU_NEVER_EXECUTE (1u << 28)  /* access bits 0: no access */
 

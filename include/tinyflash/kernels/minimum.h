@@ -1,4 +1,4 @@
-/* The smaller of two maps, element by element. */
+/* The smaller, or the larger, of two maps, element by element. */
 #ifndef TINYFLASH_KERNELS_MINIMUM_H
 #define TINYFLASH_KERNELS_MINIMUM_H
 
@@ -7,9 +7,10 @@
 typedef struct tiny_minimum {
     uint32_t count;
     uint16_t height, a_ring, b_ring, y_ring; /* of maps with count / height elements in each row */
+    uint16_t larger;                         /* 1: y is the larger one, a maximum; else 0 */
 } tiny_minimum;
 
-/* Computes y[i] = min(a[i], b[i]).
+/* Computes y[i] = min(a[i], b[i]), or their max.
  *
  *   a, b  int8  [count], or rings of their rows, of one scale and zero point
  *   y     int8  [count], or a ring, of that scale and zero point; may be a or b (SPEC 3.7)

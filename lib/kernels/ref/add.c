@@ -3,7 +3,7 @@
  * Both walk elements in order and write each after reading it, so the output may be an operand. A
  * band counts rows of the map; every operand may be a ring of its own length.
  */
-#include "arith.h"
+#include "../../arith.h"
 
 /* Bits of precision gained before the operands meet at a common scale (SPEC 3.1). */
 #define HEADROOM 20

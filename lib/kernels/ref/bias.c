@@ -4,8 +4,8 @@
  * is int32, at the scale of the layer's sums, and a row of one element (SPEC 6.5): no remainder is
  * handed on. Decay and low bytes are for weights only.
  */
-#include "arith.h"
-#include "update.h"
+#include "../../arith.h"
+#include "../../update.h"
 
 #define HALF 0x8000 /* of a unit, in units of 2^-16 */
 

@@ -17,8 +17,8 @@
  * of the result. The sums of up to COLUMNS weights of one tap are complete before the first of them
  * moves: a gradient is never stored.
  */
-#include "arith.h"
-#include "update.h"
+#include "../../arith.h"
+#include "../../update.h"
 
 /* Channels whose sums are on the stack at a time, 128 bytes of them: enough for wide registers. */
 #define COLUMNS 32

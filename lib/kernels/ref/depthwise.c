@@ -15,8 +15,8 @@
  * although the weights of a row are not adjacent in memory. Each sum over all positions is in a
  * register.
  */
-#include "arith.h"
-#include "update.h"
+#include "../../arith.h"
+#include "../../update.h"
 
 /* Channels whose sums are on the stack at a time, 128 bytes of them: enough for wide registers. */
 #define CHANNELS 32

@@ -13,8 +13,8 @@
  * are complete before the first of these weights moves, in the order of SPEC 6.3, and no gradient
  * of weights is ever stored.
  */
-#include "arith.h"
-#include "update.h"
+#include "../../arith.h"
+#include "../../update.h"
 
 /* Columns whose sums are on the stack at a time, 128 bytes of them: enough for wide registers. */
 #define COLUMNS 32

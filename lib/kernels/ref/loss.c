@@ -1,4 +1,4 @@
-/* The losses that compare the network's output with a target of the same shape (SPEC 4.8).
+/* The losses with a target of the output's shape (SPEC 4.8); the classifier's is in softmax.c.
  *
  * Each walks the elements three times: for the error that is reported, for the largest difference,
  * from which the exponent follows, and to store. A difference is cheaper to compute again than to
@@ -6,7 +6,7 @@
  * a binary cross-entropy's that of probabilities in Q15, and `factor` is what a unit of either is
  * worth.
  */
-#include "arith.h"
+#include "../../arith.h"
 
 /* What a loss compares. `probabilities`: uint16 [256], Q15, by the byte of x; null: x and the
  * target are in the same units. */

@@ -1,9 +1,10 @@
-/* The smaller of two maps of one scale and zero point, element by element.
+/* The smaller, or the larger, of two maps of one scale and zero point, element by element.
  *
- * The gradients read a and y, not b: a is the smaller one, or equal, where it is y. The layer that
- * follows mostly keeps y anyway, for its update, and the memory of b is free.
+ * The gradients read a and y, not b: a is the one that was chosen, or equal, where it is y. So they
+ * are the same for both. The layer that follows mostly keeps y anyway, for its update, and the
+ * memory of b is free.
  */
-#include "arith.h"
+#include "../../arith.h"
 
 void tiny_minimum_forward(const tiny_minimum *op, const int8_t *a, const int8_t *b, int8_t *y,
                           tiny_band band) {
@@ -13,7 +14,8 @@ void tiny_minimum_forward(const tiny_minimum *op, const int8_t *a, const int8_t 
         const int8_t *other = b + tiny_slot(row, op->b_ring) * size;
         int8_t *to = y + tiny_slot(row, op->y_ring) * size;
         for (uint32_t i = 0; i < size; i++) {
-            to[i] = (int8_t)tiny_min(one[i], other[i]);
+            const int32_t v = op->larger ? tiny_max(one[i], other[i]) : tiny_min(one[i], other[i]);
+            to[i] = (int8_t)v;
         }
     }
 }

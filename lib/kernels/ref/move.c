@@ -6,7 +6,7 @@
  * Their gradients walk dx in order and fetch each element from its place in dy. Values only change
  * by the difference of the two exponents, a factor of a power of two (SPEC 4.6).
  */
-#include "arith.h"
+#include "../../arith.h"
 
 /* Strips of `size` bytes at two strides: a part of a concatenation, or a map's first channels. */
 static void copy(const tiny_copy *op, const int8_t *x, uint32_t rows, int8_t *y) {

@@ -5,7 +5,7 @@
  * for each of its elements all rows of a, so the sum over rows is in a register and no map of
  * products exists.
  */
-#include "arith.h"
+#include "../../arith.h"
 
 /* SPEC 3.5: the product of two centred bytes has 17 bits, and is exact. */
 static void multiply(const tiny_mul *op, const int8_t *a, const int8_t *b, uint32_t count,

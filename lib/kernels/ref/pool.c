@@ -11,7 +11,7 @@
  * forward pass, which would cost a byte or more for each output over the whole step: each element
  * finds out again whether it was the first largest of a window.
  */
-#include "arith.h"
+#include "../../arith.h"
 
 /* The part of a window inside the map, as half-open ranges. */
 typedef struct extent {

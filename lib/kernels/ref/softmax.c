@@ -9,7 +9,7 @@
  * Q15 table and divides by the exact sum (SPEC 4.7): it starts the gradient, and y of 8 bits would
  * be too coarse for that.
  */
-#include "arith.h"
+#include "../../arith.h"
 
 /* Constants of the Newton iteration for 1 / d, Q29: 48/17 - 32/17 d. */
 #define NEWTON_OFFSET 1515870810

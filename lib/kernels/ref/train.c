@@ -8,7 +8,7 @@
  * it twice would double the backward pass. So its exponent follows the level of what it is computed
  * from, in the same step, plus a gain that earlier steps learned (SPEC 5.2, 5.3).
  */
-#include "arith.h"
+#include "../../arith.h"
 
 /* Where gains stay, in bits (SPEC 5.1). */
 #define GAIN_MIN (-64)

@@ -1,1 +1,1 @@
-"""How well int8 training learns, measured against float training of the same layers."""
+"""Benchmarks: accuracy of int8 training against float training, memory, endurance, quantization."""

@@ -1,4 +1,4 @@
-"""What networks take of SRAM while they train, at the largest: published and well-known ones."""
+"""Computes the peak SRAM of training for published and well-known networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tinyflash.zoo import published
 from tinyflash.zoo.reference import reference_network
 from tinyflash.zoo.sources import mlperf_tiny
 
-# Networks of MLPerf Tiny: what they are called, their file, and a scheme of the package.
+# Networks of MLPerf Tiny: name, file, and a scheme of the package.
 _TINY = {
     "person detector": ("visual_wake_words", "person_faces"),
     "ResNet8": ("image_classification", "resnet_fashion"),
@@ -33,7 +33,7 @@ NETWORKS = (*published.NETWORKS, *_TINY)
 
 @dataclass(frozen=True)
 class Subject:
-    """A network under a scheme."""
+    """A network with a scheme."""
 
     network: str
     scheme: str
@@ -43,11 +43,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class Row:
-    """Bytes of SRAM of one subject; `total` is the sum of those before it.
+    """The SRAM of one subject, in bytes. `total` is the sum of the fields before it.
 
-    stack, static: of library and executor on a board; scratch: what kernels want besides.
-    lower_bound: no plan of these calls has a smaller arena. recomputed_macs: multiply-adds of a
-    training step that were done before. seconds: of compilation.
+    stack, static: of library and executor on a board. scratch: additional memory of kernels.
+    lower_bound: no plan of these calls has a smaller arena. recomputed_macs: repeated multiply-adds
+    in a training step. seconds: of compilation.
     """
 
     network: str
@@ -66,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Measured:
-    """A row, and where its arena is fullest: the operation, and what is alive there."""
+    """A row, and its arena's peak: the operation, and the live buffers."""
 
     row: Row
     peak: str
@@ -74,7 +74,7 @@ class Measured:
 
 
 def subjects(networks: Sequence[str] = ()) -> Iterator[Subject]:
-    """All of NETWORKS, or these, under each of their schemes."""
+    """Returns the given networks, or all of NETWORKS, with each of their schemes."""
     for name in networks or NETWORKS:
         if name in _TINY:
             file, update = _TINY[name]
@@ -84,13 +84,13 @@ def subjects(networks: Sequence[str] = ()) -> Iterator[Subject]:
             for label, sparse in published.schemes(name).items():
                 yield Subject(name, label, graph, sparse)
         else:
-            raise DataError(f"no network {name!r} to measure; there are {', '.join(NETWORKS)}")
+            raise DataError(f"no network {name!r}; choose one of {', '.join(NETWORKS)}")
 
 
 def measure(
     subject: Subject, board: Board, row_source: bool = False, effort: Effort = QUICK
 ) -> Measured:
-    """Compiles it, for a board that need not be large enough."""
+    """Compiles a subject for a board. The board may be too small."""
     start = time.perf_counter()
     compiled = compile_model(subject.graph, subject.update, row_source=row_source, effort=effort)
     seconds = time.perf_counter() - start
@@ -125,14 +125,15 @@ def _parts(compiled: Compiled, board: Board) -> dict[str, int]:
 
 
 def recomputed(compiled: Compiled) -> int:
-    """Multiply-adds of the forward layers that a training step does, less those of an inference."""
+    """Returns the multiply-adds of the forward layers in a training step, minus those of an
+    inference."""
     assert compiled.train is not None
     once = sum(multiply_adds(compiled.graph, node) for node in compiled.graph.nodes)
     return _forward(compiled.train) - once
 
 
 def _forward(planned: Planned) -> int:
-    """Multiply-adds of the calls of forward layers, by the rows that they compute."""
+    """Returns the multiply-adds of the calls of forward layers, by the rows that they compute."""
     graph = planned.graph
     total = 0
     for call in planned.plan.calls:

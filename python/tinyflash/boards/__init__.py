@@ -1,4 +1,4 @@
-"""Boards: their descriptions, firmware for them, what it takes there, and their emulators."""
+"""Boards: descriptions, firmware builds, memory footprints, emulators."""
 
 from tinyflash.boards.description import Board, Qemu, boards, load_board, read_board
 

@@ -1,4 +1,4 @@
-"""Boards that tinyflash can build for: what boards/*/board.toml says about each."""
+"""Board descriptions: reads boards/*/board.toml."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
-from tinyflash.sources import REFERENCE, kernel_sets
+from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 
 
 @dataclass(frozen=True)
 class Qemu:
-    """How QEMU emulates a board. Counted: one instruction takes 2^icount_shift ns of its time."""
+    """How QEMU emulates a board. In counted runs, one instruction takes 2^icount_shift ns."""
 
     machine: str
     icount_shift: int
@@ -23,9 +23,9 @@ class Qemu:
 
 @dataclass(frozen=True)
 class Board:
-    """A board folder. `shared` names the folders of boards/parts whose sources it uses, too.
+    """A board folder. `shared`: the folders of boards/parts that it also uses.
 
-    kernels: kernel sets, the preferred one first; the last is the reference, which has all kernels.
+    kernels: kernel sets, preferred first; the last one is the reference, which has all kernels.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Board:
 
     @property
     def source_folders(self) -> tuple[str, ...]:
-        """The folders of its drivers, relative to the root of the sources."""
+        """The folders of its drivers, relative to the source root."""
         return (f"boards/{self.name}", *(f"boards/parts/{name}" for name in self.shared))
 
     @property
@@ -51,23 +51,23 @@ class Board:
 
 
 def boards() -> tuple[Board, ...]:
-    """All boards, by name."""
+    """Returns all boards, by name."""
     found = sorted((source_root() / "boards").glob("*/board.toml"))
     return tuple(read_board(path) for path in found)
 
 
 def load_board(name: str) -> Board:
-    """The board of this name."""
+    """Returns the board with this name. Raises BoardError if there is none."""
     known = boards()
     for board in known:
         if board.name == name:
             return board
     names = ", ".join(board.name for board in known)
-    raise BoardError(f"board {name!r} is not known; there are {names}")
+    raise BoardError(f"board {name!r} is unknown; choose one of {names}")
 
 
 def read_board(path: Path) -> Board:
-    """The board that a board.toml describes."""
+    """Reads a board.toml."""
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
         return _board(path.parent, fields)
@@ -91,10 +91,17 @@ def _board(folder: Path, fields: dict[str, Any]) -> Board:
 
 
 def _check_kernels(sets: tuple[str, ...]) -> None:
-    """Raises ValueError where a kernel might have no set."""
+    """Raises ValueError if a set is unknown, or a kernel could be in none of the sets."""
     known = kernel_sets(source_root())
     for name in sets:
         if name not in known:
-            raise ValueError(f"kernels: {name!r} is no kernel set; there are {', '.join(known)}")
+            raise ValueError(
+                f"kernels: {name!r} is not a kernel set; choose from {', '.join(known)}"
+            )
+        if not kernels_of(source_root(), name):
+            raise ValueError(
+                f"kernels: lib/kernels/{name} defines no kernel; begin a line with "
+                f"TINY_OP(add_forward_{name}) {{"
+            )
     if sets[-1:] != (REFERENCE,):
         raise ValueError(f"kernels: the last set must be {REFERENCE!r}, which has every kernel")

@@ -1,4 +1,4 @@
-"""A board in QEMU: started with a firmware image, reached like any board over a serial line."""
+"""Runs a board in QEMU: starts a firmware image, and connects to it over a serial line."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board, Qemu
 from tinyflash.errors import BoardError, BuildError
 
-_NO_ESCAPE = "256"  # no byte has this value, so that every byte reaches the board
-_CHATTER = ("waiting for connection", "warning: nic")  # what QEMU says when all is well
+_NO_ESCAPE = "256"  # no byte has this value, so every byte reaches the board
+_CHATTER = ("waiting for connection", "warning: nic")  # what QEMU prints when nothing is wrong
 
 
 class Emulator:
-    """QEMU as a context manager: running inside it, killed at its end.
+    """QEMU as a context manager: runs inside the block, killed at its end.
 
-    counted: a tick of the board's clock is then a fixed number of instructions, and every run takes
-    the same (Board.qemu.ticks_per_instruction); about five times slower.
+    counted: a tick of the board's clock is a fixed number of instructions, so every run takes the
+    same number of ticks (Board.qemu.ticks_per_instruction); about five times slower.
     """
 
     def __init__(self, board: Board, elf: Path, counted: bool = False) -> None:
         self.board, self.elf, self.counted = board, elf, counted
         self._qemu = _emulation(board)
         if not elf.is_file():
-            raise BuildError(f"{elf} is missing; tinyflash build makes it")
+            raise BuildError(f"{elf} is missing; run tinyflash build")
         self._process: subprocess.Popen[bytes] | None = None
         self._words: IO[bytes] | None = None
         self.url = ""
 
     def __enter__(self) -> Self:
-        # QEMU inherits a socket that listens already: nobody can take the port in between.
+        # QEMU inherits a listening socket, so no other process can take the port in between.
         with socket.create_server(("127.0.0.1", 0)) as server:
             self.url = f"socket://127.0.0.1:{server.getsockname()[1]}"
             self._words = tempfile.TemporaryFile()
@@ -61,7 +61,7 @@ class Emulator:
         self.kill()
 
     def kill(self) -> None:
-        """Ends QEMU at once; harmless if it is gone."""
+        """Kills QEMU at once; harmless if it has ended."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -71,11 +71,11 @@ class Emulator:
 
     @property
     def pid(self) -> int | None:
-        """The process id while it runs."""
+        """The process id of the running QEMU."""
         return None if self._process is None else self._process.pid
 
     def why_dead(self) -> str | None:
-        """What ended the emulator, as one line; None while it runs."""
+        """Returns what ended the emulator, as one line; None while it runs."""
         if self._process is None:
             return "the emulator is not running"
         code = self._process.poll()
@@ -93,7 +93,7 @@ class Emulator:
 
 def _emulation(board: Board) -> Qemu:
     if board.qemu is None:
-        raise BoardError(f"board {board.name} is not emulated; name its port")
+        raise BoardError(f"board {board.name} is not emulated; open it with DeviceSession(port)")
     absent = [tool for tool in toolchain.missing(["boards"]) if tool.name == "QEMU"]
     if absent:
         how = toolchain.install_command(absent, toolchain.package_manager())
@@ -108,14 +108,15 @@ def _command(qemu: Qemu, elf: Path, counted: bool) -> list[str]:
 
 
 def _serial(server: int) -> Sequence[str]:
-    """A serial line on a listening socket. The multiplexer's buffer of 32 bytes makes it five times
-    faster, since the emulated UARTs hold but one."""
+    """Returns the QEMU options of a serial line on a listening socket. The multiplexer's buffer of
+    32 bytes makes it five times faster, since the emulated UARTs buffer only one byte."""
     options = f"socket,id=line,fd={server},server=on,wait=on,nodelay=on,mux=on"
     return ["-chardev", options, "-serial", "chardev:line", "-echr", _NO_ESCAPE]
 
 
 def _die_with_parent() -> None:
-    """In the child: dies when this Python does, even if it is killed. Linux only."""
+    """Runs in the child: makes it die with this Python process, even if that is killed. Linux
+    only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 

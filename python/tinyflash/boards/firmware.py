@@ -1,4 +1,4 @@
-"""From a compiled model to a firmware image: runs SCons, and reads what it built."""
+"""Builds a firmware image of a compiled model with SCons, and reads its sizes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from tinyflash.boards.description import Board
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
 
-STACK_GUARD_BYTES = 32  # at the low end of a stack, which the processor protects
-# Of a failed build, the lines that say why; the linker's own come before collect2's.
+_SPECIAL = frozenset("\"'`\\$&;|<>()*?,\n\t")  # in names of the folders of sources and build
+STACK_GUARD_BYTES = 32  # at the low end of a stack, protected by the processor
+# The lines of a failed build that say why; the linker's lines come before collect2's.
 _CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
 
 _GUARD = ("held_out_samples", "held_out_labels", "best_weights")  # of firmware/commands/guard.c
@@ -31,30 +32,30 @@ class FirmwareSize:
     """Bytes that an image takes on its board."""
 
     flash_bytes: int  # code, constants, and the initial values of variables
-    sram_bytes: int  # all of SRAM that is spoken for, the stack included
+    sram_bytes: int  # all used SRAM, including the stack
     stack_bytes: int  # reserved for the stack
-    stack_use_bytes: int  # of it, at worst
+    stack_use_bytes: int  # the worst case
     guard_bytes: int  # of SRAM: held-out samples, and the guard's copy of the best weights
 
     @property
     def static_bytes(self) -> int:
-        """SRAM of variables: model, link, library."""
+        """The SRAM of variables: model, link, library."""
         return self.sram_bytes - self.stack_bytes
 
 
 def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> Path:
     """Builds output/firmware.elf and .map with the model.c and model.h of the folder `model`.
 
-    guard: held-out samples that the firmware is to have room for; 0: it has no guard.
-    SCons works in a folder of its own, so that builds may go on side by side, and so that names of
-    folders, which reach the tools through a shell, may hold any character.
+    guard: held-out samples to reserve room for; 0: no guard. SCons works in its own temporary
+    folder, so that builds can run in parallel, and so that folder names, which reach the tools
+    through a shell, can have any character.
     """
     _check_tools()
     for name in ("model.c", "model.h"):
         if not (model / name).is_file():
-            raise BuildError(f"{model / name} is missing; tinyflash compile -o {model} makes it")
+            raise BuildError(f"{model / name} is missing; run tinyflash compile -o {model}")
     if guard and b"#define MODEL_WEIGHTS_BYTES 0u\n" in (model / "model.h").read_bytes():
-        raise BuildError(f"{model} trains nothing that a guard could watch; compile with a scheme")
+        raise BuildError(f"{model} trains nothing that a guard can watch; compile with a scheme")
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
         copy, build = Path(private, "model"), Path(private, "build")
         for name in ("model.c", "model.h"):
@@ -70,7 +71,7 @@ def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> P
 
 
 def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
-    """Compiles library, firmware and drivers without a model; returns the objects' folder."""
+    """Compiles library, firmware and drivers without a model. Returns the objects' folder."""
     _check_tools()
     model = source_root() / "firmware" / "no_model"
     settings = {"BOARD": board.name, "MODEL": model, "BUILD": folder, "GUARD": guard}
@@ -81,16 +82,30 @@ def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
 
 
 def _run_scons(target: str, settings: Mapping[str, object]) -> str | None:
-    """Builds a target of SConstruct; returns what was said if that failed."""
-    command = [sys.executable, "-m", "SCons", "-C", str(source_root()), "-Q", "--silent"]
+    """Builds a target of SConstruct. Returns the output if the build failed."""
+    _check_folders(source_root(), Path(tempfile.gettempdir()))
+    # -P: a user's types.py in the current folder is not Python's own
+    command = [sys.executable, "-P", "-m", "SCons", "-C", str(source_root()), "-Q", "--silent"]
     command += [f"-j{os.cpu_count() or 1}", target]
     command += [f"{name}={value}" for name, value in settings.items()]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = {k: v for k, v in os.environ.items() if k != "SCONSFLAGS"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     return None if done.returncode == 0 else done.stdout + done.stderr
 
 
+def _check_folders(*folders: Path) -> None:
+    """Raises BuildError for names that SCons, the shell or the linker would take apart."""
+    for folder in folders:
+        strange = sorted(set(str(folder)) & _SPECIAL)
+        if strange:
+            raise BuildError(
+                f"firmware cannot be built from {str(folder)!r}, whose name has {strange[0]!r}; "
+                "move it to a folder without special characters"
+            )
+
+
 def can_compile() -> bool:
-    """Whether there is all that firmware is built with."""
+    """Whether all tools for firmware are installed."""
     return not _absent_tools()
 
 
@@ -107,19 +122,19 @@ def _check_tools() -> None:
 
 
 def _check_stack(board: Board, log: str, folder: Path) -> None:
-    """Raises BoardError if it was for the stack that the linker failed (boards/parts/cortex_m)."""
+    """Raises BoardError if the linker failed because of the stack (boards/parts/cortex_m)."""
     if "stack_bytes is less than" in log:
         use = int((folder / "stack.ld").read_text(encoding="utf-8").split()[2].rstrip(";"))
         raise stack_error(board, use)
 
 
 def stack_needed(use: int) -> int:
-    """Bytes to reserve for a stack of which `use` may be used: with its guard, in its units."""
+    """Returns the bytes to reserve for a stack use of `use` bytes: with its guard, in its units."""
     return -(-(use + STACK_GUARD_BYTES) // STACK_GUARD_BYTES) * STACK_GUARD_BYTES
 
 
 def stack_error(board: Board, use: int) -> BoardError:
-    """What to say of a board whose reserve is smaller than that."""
+    """Returns the error for a board that reserves less than that."""
     needed = stack_needed(use)
     return BoardError(
         f"board {board.name}: its stack of {board.stack_bytes:,} bytes is smaller than the "
@@ -128,7 +143,8 @@ def stack_error(board: Board, use: int) -> BoardError:
 
 
 def _failure(board: Board, log: str, output: Path, guard: int) -> BoardError | BuildError:
-    """The one line that says why a build failed; all that was said goes to output/build.log."""
+    """Returns one line that says why a build failed. Writes the whole output to
+    output/build.log."""
     overflow = re.search(r"region [`'](\w+)' overflowed by (\d+) bytes", log)
     if overflow:
         have = board.flash_bytes if overflow[1] == "FLASH" else board.sram_bytes
@@ -139,12 +155,12 @@ def _failure(board: Board, log: str, output: Path, guard: int) -> BoardError | B
         )
     files.write_bytes(output / "build.log", log.encode())
     lines = [line for line in log.splitlines() if _CAUSE.search(line)] or log.splitlines()[-1:]
-    first = lines[0].strip() if lines else "SCons said nothing"
+    first = lines[0].strip() if lines else "SCons printed nothing"
     return BuildError(f"building for {board.name} failed: {first}; see {output / 'build.log'}")
 
 
 def firmware_size(elf: Path) -> FirmwareSize:
-    """What the image takes, by its sections."""
+    """Returns the sizes of the image, from its sections."""
     with elf.open("rb") as file:
         image = ELFFile(file)
         sizes = {s.name: int(s["sh_size"]) for s in image.iter_sections() if s["sh_flags"] & 2}
@@ -162,9 +178,9 @@ def firmware_size(elf: Path) -> FirmwareSize:
 
 
 def firmware_board(elf: Path) -> str:
-    """The name of the board that an image was built for: the firmware's own `board_name`."""
+    """Returns the board that an image was built for: the firmware's `board_name`."""
     if not elf.is_file():
-        raise BuildError(f"{elf} is missing; tinyflash build makes it")
+        raise BuildError(f"{elf} is missing; run tinyflash build")
     try:
         with elf.open("rb") as file:
             image = ELFFile(file)
@@ -176,4 +192,4 @@ def firmware_board(elf: Path) -> str:
                 return str(name)
     except Exception:  # a damaged file can provoke any of a dozen exceptions
         pass
-    raise BuildError(f"{elf} is no firmware of tinyflash for an Arm; tinyflash build makes one")
+    raise BuildError(f"{elf} is not a tinyflash firmware for Arm; run tinyflash build")

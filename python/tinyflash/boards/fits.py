@@ -1,4 +1,4 @@
-"""Whether a compiled model fits a board, with the firmware around it, and what it takes there."""
+"""Checks whether a compiled model, with its firmware, fits a board, and measures its memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tinyflash.program import Program
 
 @dataclass(frozen=True)
 class Fit:
-    """A program on a board. used: what the board's compiler makes of library and firmware; None
-    where that compiler is missing, and sizes then count the model and its stack alone."""
+    """A program on a board. used: the sizes of library and firmware from the board's compiler; None
+    if that compiler is missing: sizes then count only the model and its stack."""
 
     board: Board
     used: Footprint | None
@@ -23,15 +23,15 @@ class Fit:
 
     @property
     def sram_bytes(self) -> int:
-        """All SRAM that is taken: model, firmware, and the stack that is reserved."""
+        """All used SRAM: model, firmware, and the reserved stack."""
         program = self.program
         model = program.arena_bytes + len(program.weights) + len(program.state)
         return model + self.firmware_bytes + self.board.stack_bytes
 
     @property
     def firmware_bytes(self) -> int:
-        """Variables of library and firmware, as far as they are known, and what the firmware adds
-        to the model's spaces: it holds each in units of 8 bytes, and one more (firmware/main.c)."""
+        """Variables of library and firmware, if known, and the firmware's padding of the model's
+        spaces: it rounds each up to units of 8 bytes, and adds one unit (firmware/main.c)."""
         program, used = self.program, self.used
         spaces = (program.arena_bytes, len(program.weights), len(program.state))
         added = sum(8 - nbytes % 8 for nbytes in spaces)
@@ -40,17 +40,18 @@ class Fit:
 
     @property
     def rom_bytes(self) -> int:
-        """Flash that the model's numbers take; code comes on top."""
+        """The flash of the model's constants, without code."""
         return len(self.program.flash) + len(self.program.weights) + len(self.program.state)
 
 
 def measure(program: Program, board: Board) -> Fit:
-    """What a program takes of a board, be it more than the board has."""
+    """Returns the memory that a program takes on a board, even if that is more than the board
+    has."""
     return Fit(board, footprint_if_known(program, board), program)
 
 
 def check_fits(compiled: Compiled, board: Board) -> Fit:
-    """The same; raises BoardError if it is more than the board has."""
+    """Returns the same. Raises BoardError if it is more than the board has."""
     fit, program = measure(compiled.program, board), compiled.program
     if fit.used is not None and stack_needed(fit.used.firmware_stack_bytes) > board.stack_bytes:
         raise stack_error(board, fit.used.firmware_stack_bytes)
@@ -71,7 +72,7 @@ def check_fits(compiled: Compiled, board: Board) -> Fit:
 
 
 def _largest(compiled: Compiled) -> str:
-    """The largest buffers at the arena's peak."""
+    """Returns the largest buffers at the arena's peak, as text."""
     plan = compiled.fuller.plan
     live = plan.live_at(plan.peak_step)[:4]
     return ", ".join(f"{p.storage.name} ({p.storage.nbytes:,})" for p in live)

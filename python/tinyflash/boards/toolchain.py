@@ -1,10 +1,10 @@
-"""The programs tinyflash needs from the system: which are there, and how to get the others.
+"""The system tools that tinyflash needs: finds them, and installs or names the missing ones.
 
-Standard library only: `run` starts this file by itself before anything is installed,
+Standard library only: `run` starts this file directly before anything is installed,
 
     python3 -P python/tinyflash/boards/toolchain.py {python|boards|check|speech}
 
-and it then installs what is missing, or prints the one command that would and exits with 1.
+This installs missing tools, or prints the command that would and exits with 1.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ QEMU = "qemu-system-arm"
 
 @dataclass(frozen=True)
 class Tool:
-    """Something to find on the system. `find` returns where or which, or None if it is missing."""
+    """A tool on the system. `find` returns its path or version, or None if it is missing."""
 
     name: str
     purpose: str
@@ -128,19 +128,19 @@ TOOLS = (
 
 
 def package_manager() -> str:
-    """The first of brew (on a Mac), apt and dnf that is there; apt if none is."""
+    """Returns the first of brew (on a Mac), apt and dnf that is installed; apt if none is."""
     order = ("brew",) if sys.platform == "darwin" else ("apt", "dnf", "brew")
     return next((name for name in order if shutil.which(name)), order[0])
 
 
 def _packages(tools: Iterable[Tool], manager: str) -> list[str]:
-    """Package names without repetitions; brew's casks with their flag, last."""
+    """Returns package names without duplicates; brew's casks with their flag, last."""
     words = list(dict.fromkeys(tool.packages[manager] for tool in tools))
     return sorted(words, key=lambda word: word.startswith("--cask"))
 
 
 def install_command(tools: Sequence[Tool], manager: str) -> str:
-    """What a person types to get `tools`."""
+    """Returns the command that installs `tools`."""
     packages = _packages(tools, manager)
     if manager == "brew":
         plain = [word for word in packages if not word.startswith("--cask")]
@@ -155,7 +155,8 @@ def install_command(tools: Sequence[Tool], manager: str) -> str:
 
 
 def _may_install() -> bool:
-    """On Debian and its kin, as root or with a sudo that asks for no password."""
+    """Whether this can install: on Debian-based systems, as root or with sudo without a
+    password."""
     if not shutil.which("apt-get") or not Path("/etc/debian_version").exists():
         return False
     if os.geteuid() == 0:
@@ -168,7 +169,7 @@ def _may_install() -> bool:
 
 
 def _install(tools: Sequence[Tool]) -> bool:
-    """Runs the apt command; True if it went well. What it said goes to stderr if it did not."""
+    """Runs the apt command. Returns True if it succeeds; otherwise prints its output to stderr."""
     command = install_command(tools, "apt")
     print(f"installing {', '.join(tool.name for tool in tools)}: {command}", file=sys.stderr)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -181,12 +182,12 @@ def _install(tools: Sequence[Tool]) -> bool:
 
 
 def missing(groups: Sequence[str]) -> list[Tool]:
-    """The tools of these groups that are not there."""
+    """Returns the missing tools of these groups."""
     return [tool for tool in TOOLS if tool.group in groups and tool.find() is None]
 
 
 def main(groups: Sequence[str]) -> int:
-    """Makes sure that the tools of `groups` are there; 0 if they are."""
+    """Installs the tools of `groups` if needed. Returns 0 if all are there."""
     absent = missing(groups)
     if absent and _may_install() and _install(absent):
         absent = missing(groups)

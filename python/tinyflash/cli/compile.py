@@ -17,7 +17,7 @@ from tinyflash.show.report import write_compilation
 from tinyflash.sources import REFERENCE
 
 
-@click.command("compile")
+@click.command("compile", cls=options.Command)
 @options.model
 @options.scheme
 @scheme_option.budget

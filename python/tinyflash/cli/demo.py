@@ -10,7 +10,7 @@ from tinyflash.cli import options
 from tinyflash.demo import Settings, run
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option("--board", default=Settings.board, show_default=True)
 @options.seed
 @options.output_folder("Folder for report and pictures.", Settings.output)

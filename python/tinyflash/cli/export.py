@@ -16,12 +16,12 @@ from tinyflash.show.console import say
 from tinyflash.write.tflite import write_tflite
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.model
 @options.scheme
 @options.rows
 @click.option("--learned", type=options.PATH, help="The learned.npz of a run with this scheme.")
-@options.output_file("The .tflite file to write.")
+@options.output_file("The .tflite file to write.", options.Network())
 def export(
     model: Path, scheme: Path | None, rows: bool, learned: Path | None, output: Path
 ) -> None:

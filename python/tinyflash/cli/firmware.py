@@ -25,7 +25,7 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
     return value
 
 
-@click.command()
+@click.command(cls=options.Command)
 @_folder
 @options.board
 @options.guard
@@ -46,7 +46,7 @@ def build(folder: Path, board: str | None, guard: int) -> None:
         )
 
 
-@click.command()
+@click.command(cls=options.Command)
 @_folder
 @options.board
 @click.option(
@@ -61,7 +61,7 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
     end = None if exit_after is None else time.monotonic() + exit_after
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # from a service manager
     with Emulator(target, elf) as emulator, suppress(KeyboardInterrupt):
-        click.echo(f"{target.name} runs; its serial port is {emulator.url}; Ctrl-C stops it")
+        click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C stops it)")
         while end is None or time.monotonic() < end:
             if (reason := emulator.why_dead()) is not None:
                 raise BoardError(reason)

@@ -18,7 +18,7 @@ from tinyflash.show.console import counting
 from tinyflash.training.samples import load_inputs
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.model
 @click.argument("samples", type=options.PATH, metavar="X.npy")
 @options.output_file("The .npy file to write the outputs to.")

@@ -15,7 +15,7 @@ from tinyflash.read import read
 from tinyflash.show.console import output, table
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.model
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def inspect(model: Path, as_json: bool) -> None:

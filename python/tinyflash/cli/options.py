@@ -1,8 +1,9 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what every command checks before the work begins."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import click
 
 from tinyflash import files
 from tinyflash.compiler.plan import EXACT, QUICK
+from tinyflash.errors import DataError
 from tinyflash.runtime.schedule import KINDS
 from tinyflash.training.loop import Recipe
 
@@ -17,9 +19,44 @@ F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)  # the reader checks that the file exists, with one wording
 
 
-def writable(_context: object, _parameter: object, path: Path | None) -> Path | None:
-    """Checks an option that names a file to write, before the work begins."""
-    return None if path is None else files.to_write(path)
+class Output(click.Path):
+    """The type of an option that names a file to write."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return files.to_write(Path(str(super().convert(value, param, ctx))))
+
+
+class Network(Output):
+    """The same for a .tflite file."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if path.suffix.lower() == ".onnx":  # which read() would take for ONNX
+            raise DataError(f"{path} would hold a .tflite network; give it a name with .tflite")
+        return path
+
+
+OUTPUT = Output()
+
+
+class Command(click.Command):
+    """Refuses to write over a file that the same command reads or writes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        named = [(p, ctx.params[p.name]) for p in self.params if ctx.params.get(p.name or "")]
+        read = [(p, path) for p, path in named if p.type is PATH]
+        written = [(p, path) for p, path in named if isinstance(p.type, Output)]
+        pairs = [(w, other) for w in written for other in read] + list(combinations(written, 2))
+        for (_, path), (other, same) in pairs:
+            if files.is_same(path, same):
+                raise DataError(
+                    f"{path} is also {other.get_error_hint(ctx)} of this command; "
+                    "choose another file name"
+                )
+        return super().invoke(ctx)
 
 
 model = click.argument("model", type=PATH)
@@ -34,8 +71,7 @@ effort = click.option(
     help="Search longer for the smallest arena: up to half a minute.",
 )  # fmt: skip
 json_rows = click.option(
-    "--json", "json_path", type=PATH, help="Write the rows to this file.",
-    callback=writable,
+    "--json", "json_path", type=OUTPUT, help="Write the rows to this file.",
 )  # fmt: skip
 seed = click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 epochs = click.option(
@@ -60,23 +96,16 @@ guard = click.option(
 )  # fmt: skip
 
 
-def output_file(what: str) -> Callable[[F], F]:
-    """The option -o of a command that writes one file, checked before the work begins."""
-    return click.option(
-        "-o", "--output", type=PATH, required=True, help=what, callback=_checked(files.to_write)
-    )
+def output_file(what: str, kind: Output = OUTPUT) -> Callable[[F], F]:
+    """The option -o of a command that writes one file."""
+    return click.option("-o", "--output", type=kind, required=True, help=what)
 
 
 def output_folder(what: str, default: Path | None = None) -> Callable[[F], F]:
     """The option -o of a command that writes several files into a folder."""
     asked = {"required": True} if default is None else {"default": default, "show_default": True}
-    return click.option(
-        "-o", "--output", type=PATH, help=what, callback=_checked(files.to_fill), **asked
-    )
+    return click.option("-o", "--output", type=PATH, help=what, callback=_fillable, **asked)
 
 
-def _checked(check: Callable[[Path], Path]) -> Callable[[object, object, Path], Path]:
-    def callback(_context: object, _parameter: object, path: Path) -> Path:
-        return check(path)
-
-    return callback
+def _fillable(_context: object, _parameter: object, path: Path) -> Path:
+    return files.to_fill(path)

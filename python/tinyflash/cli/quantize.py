@@ -22,7 +22,7 @@ from tinyflash.training.samples import load_calibration
 from tinyflash.write.tflite import write_tflite
 
 
-@click.command("quantize")
+@click.command("quantize", cls=options.Command)
 @options.model
 @click.option(
     "--calibration",
@@ -39,11 +39,10 @@ from tinyflash.write.tflite import write_tflite
 )
 @click.option(
     "--errors",
-    type=options.PATH,
-    callback=options.writable,
+    type=options.OUTPUT,
     help="Write the error of every layer to this .json file.",
 )
-@options.output_file("The int8 network (.tflite).")
+@options.output_file("The int8 network (.tflite).", options.Network())
 def quantize_(
     model: Path, calibration: Path | None, ranges: Rule, errors: Path | None, output: Path
 ) -> None:

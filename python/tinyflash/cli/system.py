@@ -9,11 +9,12 @@ import click
 
 from tinyflash.boards import boards as known_boards
 from tinyflash.boards import toolchain
+from tinyflash.cli import options
 from tinyflash.errors import BuildError
 from tinyflash.show.console import output, table
 
 
-@click.command()
+@click.command(cls=options.Command)
 def boards() -> None:
     """List the boards that firmware can be built for."""
     rows = table("Boards", "name", ">SRAM, B", ">flash, B", "")
@@ -24,7 +25,7 @@ def boards() -> None:
     output().print(rows)
 
 
-@click.command()
+@click.command(cls=options.Command)
 def doctor() -> None:
     """List what is installed, what is missing, and how to install it. Exit 1 if something is
     missing."""

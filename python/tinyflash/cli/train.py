@@ -24,7 +24,7 @@ from tinyflash.training.loop import Recipe
 from tinyflash.training.open import open_session
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.model
 @options.scheme
 @scheme_option.budget
@@ -67,8 +67,7 @@ from tinyflash.training.open import open_session
 )
 @click.option(
     "--health",
-    type=options.PATH,
-    callback=options.writable,
+    type=options.OUTPUT,
     help="Draw exponents and saturation to this .png file.",
 )
 @click.option("--resume", type=options.PATH, help="A learned.npz to continue from.")

@@ -11,7 +11,6 @@ import numpy as np
 
 from tinyflash.compiler.lower import lower
 from tinyflash.compiler.lower.program import Planned
-from tinyflash.compiler.passes.prune import prune_to_output
 from tinyflash.compiler.plan import plan
 from tinyflash.graph import Graph, Node, Port, Tensor
 from tinyflash.runtime.host import HostSession
@@ -20,16 +19,23 @@ from tinyflash.runtime.host import HostSession
 def fold_constants(graph: Graph) -> Graph:
     """Replaces the nodes that read only constants by their results."""
     foldable = _foldable(graph)
-    nodes = tuple(n for n in graph.nodes if n.name not in foldable)
-    read = {tensor for node in nodes for tensor in node.inputs.values()}
-    made = (n.outputs["y"] for n in graph.nodes if n.name in foldable)
-    return graph.with_nodes(nodes, [_computed(graph, y) for y in made if y in read])
+    folded: dict[str, Tensor] = {}
+    for node in graph.nodes:
+        if node.name in foldable:
+            known = replace(graph, tensors={**graph.tensors, **folded})
+            folded[node.outputs["y"]] = _computed(known, node)
+    kept = (node for node in graph.nodes if node.name not in foldable)
+    return graph.with_nodes(kept, folded.values())
 
 
-def _computed(graph: Graph, tensor: str) -> Tensor:
-    """Computes an activation that depends only on constants, as a constant."""
-    y = graph.tensors[tensor]
-    part = prune_to_output(replace(graph, output=Port(y.name, "int8", y.shape, y.quant), target=""))
+def _computed(graph: Graph, node: Node) -> Tensor:
+    """Computes the result of a node that reads only constants, as a constant."""
+    y = graph.tensors[node.outputs["y"]]
+    if node.operator.view_of:
+        source = graph.tensors[node.inputs[node.operator.view_of]]
+        return replace(y, kind="constant", data=np.asarray(source.data).reshape(y.shape))
+    port = Port(y.name, "int8", y.shape, y.quant)
+    part = replace(graph, output=port, target="", logits="").with_nodes([node])
     program = lower(Planned(part, plan(part, streamed=False)), train=None)
     unread = np.zeros(program.input_bytes, np.int8)  # the network's input
     data = HostSession(program).infer(unread).astype(y.dtype).reshape(y.shape)

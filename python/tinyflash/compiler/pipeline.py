@@ -83,6 +83,8 @@ def compile_model(
     the smallest arena. kernels: kernel sets, preferred first (Board.kernels). Raises ModelError or
     SchemeError, with a one-line message.
     """
+    if isinstance(graph, Prepared) and scheme is not None:
+        raise SchemeError("scheme: a prepared network has its own; give the scheme to prepare()")
     prepared = graph if isinstance(graph, Prepared) else prepare(graph, scheme)
     raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels)
     return replace(raw, program=calibrate(raw.program, calibration, seed))

@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tinyflash.compiler.fold import fold_constants
-from tinyflash.compiler.passes.dead import remove_dead
 from tinyflash.compiler.passes.fuse import fuse
 from tinyflash.compiler.passes.head import attach_head
 from tinyflash.compiler.passes.losses import mark_logits, target_quant
 from tinyflash.compiler.passes.share import share
+from tinyflash.compiler.passes.silent import remove_silent
 from tinyflash.compiler.passes.simplify import simplify
 from tinyflash.compiler.passes.unit import with_input_unit
 from tinyflash.compiler.verify import verify
+from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Port
 from tinyflash.scheme import Scheme
 
@@ -42,12 +43,17 @@ class Prepared:
         return Port("target", "float32", (1, logits.size), quant)
 
     def under(self, scheme: Scheme) -> Prepared:
-        """Returns the same network with other rules. Head, loss and dead_channels must be equal."""
-        assert self.scheme is not None
-        assert replace(scheme, rules=(), recompute=False) == replace(
-            self.scheme, rules=(), recompute=False
-        )
+        """Returns the same network with other rules. Head, loss and dead_channels, which decide the
+        forward half, must be equal."""
+        before = self.scheme
+        if before is None or _decides(before) != _decides(scheme):
+            raise InternalError("a prepared network cannot change its head, loss or dead channels")
         return replace(self, scheme=scheme)
+
+
+def _decides(scheme: Scheme) -> tuple[object, ...]:
+    """What of a scheme decides the forward half."""
+    return scheme.head, scheme.loss, scheme.dead_channels
 
 
 def prepare(graph: Graph, scheme: Scheme | None = None) -> Prepared:
@@ -55,13 +61,13 @@ def prepare(graph: Graph, scheme: Scheme | None = None) -> Prepared:
     verify(graph)
     if scheme is None:
         whole = _reduced(graph)
-        forward = share(remove_dead(whole))
+        forward = share(remove_silent(whole))
         verify(forward, after=whole)
         return Prepared(None, whole, forward)
     named = _with_logits(with_input_unit(graph), scheme)
     verify(named, after=graph)
     whole = _reduced(named)
-    forward = whole if scheme.dead_channels == "keep" else remove_dead(whole)
+    forward = whole if scheme.dead_channels == "keep" else remove_silent(whole)
     verify(forward, after=whole)
     return Prepared(scheme, whole, forward)
 

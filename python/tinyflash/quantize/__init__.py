@@ -1,4 +1,4 @@
-"""Post-training quantization: a float network and samples of its input become an int8 Graph."""
+"""Post-training quantization: turns a float network and input samples into an int8 Graph."""
 
 from __future__ import annotations
 

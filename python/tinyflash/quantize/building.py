@@ -1,4 +1,4 @@
-"""A graph in the making: each float node with the codings of its tensors becomes an int8 node."""
+"""Builds the graph: turns each float node, with its tensors' codings, into an int8 node."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Builder:
                 self._fail(node, str(error))
 
     def graph(self, ends: Literal["float32", "int8"]) -> Graph:
-        """`ends`: what it takes in and hands out."""
+        """Returns the graph. ends: the types of its input and output."""
         source, sink = (self._tensors[n] for n in (self._network.source.name, self._network.output))
         opened, closed = (Port(t.name, ends, t.shape, t.quant) for t in (source, sink))
         return Graph(self._network.name, self._tensors, tuple(self._nodes), opened, closed)
@@ -102,10 +102,10 @@ class Builder:
         return WindowAttrs(node.window, clip, groups=channels // node.learned.w.shape[-1])
 
     def _weights(self, node: FloatNode) -> dict[str, str]:
-        """Adds weights and bias; their names by role."""
+        """Adds weights and bias. Returns their names by role."""
         terms = node.learned.w.size // len(node.learned.b)
         if terms > 65793:
-            self._fail(node, f"sums {terms} products, more than an int32 holds")
+            self._fail(node, f"sums {terms} products, which can overflow int32")
         x, y = self._codings[node.inputs[0]], self._codings[node.name]
         w, b, quant = stored_weights(node, x)
         tables.check_rescaling(x.scale[0] * max(quant.scale) / y.scale[0])
@@ -143,13 +143,13 @@ def _coding(quant: Quant) -> Coding:
 
 
 def _clip(bounds: Bounds, quant: Quant) -> Clip:
-    """The fused activation in stored integers."""
+    """Returns the fused activation in stored integers."""
     low, high = (None if math.isinf(end) else end for end in bounds)
     return clip_between(low, high, quant)
 
 
 def _plain_attrs(node: FloatNode, y: Quant) -> Attrs:
-    """Of operators that have neither weights nor tables."""
+    """Returns the attributes of operators without weights and tables."""
     if isinstance(node.attrs, Window):
         return WindowAttrs(node.window, _clip(node.bounds, y))
     if isinstance(node.attrs, Filling):
@@ -170,7 +170,7 @@ def _softmax(node: FloatNode, x: Quant) -> Array:
 
 
 def _lookup(node: FloatNode, x: Coding, y: Coding) -> tuple[LookupAttrs, Table]:
-    """The function by its name in the format, and its table."""
+    """Returns the function by its name in the format, and its table."""
     if node.op == "identity":
         return _bounded(node.bounds, x, y)
     if node.op == "leaky_relu":
@@ -182,14 +182,14 @@ def _lookup(node: FloatNode, x: Coding, y: Coding) -> tuple[LookupAttrs, Table]:
 
 
 def _bounded(bounds: Bounds, x: Coding, y: Coding) -> tuple[LookupAttrs, Table]:
-    """ReLU and its like; bounds other than 0 are where the output's range ends."""
+    """ReLU and similar functions. Bounds other than 0 must be at the ends of the output's range."""
     if bounds == (0.0, 6.0) and x == y:
         return LookupAttrs("relu6"), tables.relu6(x, y)
     clip = _clip(bounds, Quant((y.scale,), y.zero))
     relu = bounds[0] == 0
     if clip.high < 127 or (clip.low > -128 and not relu):
         raise ValueError(
-            f"bounds {bounds[0]:.3g} and {bounds[1]:.3g} lie within the range of its output; only "
+            f"bounds {bounds[0]:.3g} and {bounds[1]:.3g} are inside the range of its output; only "
             "ReLU and ReLU6 are supported there"
         )
     if relu:

@@ -1,8 +1,8 @@
-"""Scale and zero point of every tensor of a float network.
+"""Finds scale and zero point of every tensor of a float network.
 
-Some operators fix those of their output, as TensorFlow Lite does; some move bytes, so that input
-and output are coded alike. Where that contradicts itself, or what the model says, numbers are coded
-anew in between, by an identity node.
+Some operators fix the coding of their output, as in TensorFlow Lite. Others move bytes, so input
+and output have the same coding. If these rules conflict, with each other or with the model, an
+identity node converts between the codings.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _JOINING = tuple(name for name in _SAME_UNIT if OPERATORS[name].inputs != "x")
 
 @dataclass
 class Ties:
-    """Tensors that are coded alike, as a forest; `known`: by their roots."""
+    """Tensors with the same coding, as a union-find forest. `known`: codings by root."""
 
     parents: dict[str, str] = field(default_factory=dict)
     known: dict[str, Quant] = field(default_factory=dict)
@@ -60,7 +60,8 @@ class Ties:
 
 
 def recoded(graph: FloatGraph) -> tuple[FloatGraph, Ties]:
-    """The network with identities where a coding changes, and which tensors are coded alike."""
+    """Returns the network with identities where a coding changes, and the tensors with the same
+    coding."""
     maker = _Recoder(graph)
     for node in graph.nodes:
         maker.add(node)
@@ -68,7 +69,7 @@ def recoded(graph: FloatGraph) -> tuple[FloatGraph, Ties]:
 
 
 class _Recoder:
-    """A network in the making."""
+    """A network under construction."""
 
     def __init__(self, graph: FloatGraph) -> None:
         self.ties = Ties()
@@ -92,7 +93,8 @@ class _Recoder:
             self.nodes.append(node)
 
     def _add_inside(self, node: FloatNode) -> str:
-        """The node under another name, and its own name's tensor coded anew from that."""
+        """Adds the node with another name, and an identity that recodes it to the node's own
+        name."""
         inside = f"{node.name}_inside"
         self.nodes.append(replace(node, name=inside))
         self.nodes.append(FloatNode("identity", node.name, (inside,), node.shape))
@@ -107,7 +109,7 @@ class _Recoder:
             self.ties.fix(self._add_inside(node), fixed)
 
     def _add_joined(self, node: FloatNode) -> None:
-        """Inputs whose coding cannot be that of all are coded anew."""
+        """Adds a node that joins inputs. Recodes inputs that cannot have the common coding."""
         codings = {self.ties.coding(name) for name in node.inputs}
         wanted = self.ties.coding(node.name)
         if wanted is None and len(codings) == 1:
@@ -122,7 +124,8 @@ class _Recoder:
 
 
 def codings(graph: FloatGraph, ties: Ties, ranges: Mapping[str, Bounds]) -> dict[str, Quant]:
-    """The coding of every tensor: what is known, else by its range and those tied to it."""
+    """Returns the coding of every tensor: the known one, or one from the ranges of all tied
+    tensors."""
     names = [graph.source.name, *(node.name for node in graph.nodes)]
     joint: dict[str, Bounds] = {}
     for name in names:
@@ -141,14 +144,15 @@ def codings(graph: FloatGraph, ties: Ties, ranges: Mapping[str, Bounds]) -> dict
 
 
 def coding(bounds: Bounds) -> Quant:
-    """The scale and zero point that hold a range, and 0 exactly."""
+    """Returns the scale and zero point that cover a range, and represent 0 exactly."""
     low, high = bounds
     scale = float32((high - low) / 255)
     return Quant((scale,), max(-128, min(127, round_half_away(-128 - low / scale))))
 
 
 def _wide_enough(node: FloatNode, inputs: list[Quant], quant: Quant) -> Quant:
-    """The coding, its scale no smaller than the arithmetic of the operator allows."""
+    """Returns the coding, with its scale raised to the smallest that the operator's arithmetic
+    allows."""
     scales = [q.scale[0] for q in inputs]
     least = {
         "add": lambda: max(scales) / 2**18,

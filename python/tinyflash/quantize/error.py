@@ -1,4 +1,4 @@
-"""What quantization costs, layer by layer: each int8 layer's output against the float one's."""
+"""Measures the quantization error of each layer: int8 output against float output."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tinyflash.runtime.units import encode
 
 Reals = npt.NDArray[np.floating]
 
-_MOST_SAMPLES = 8  # the reference is slow, and a few samples tell
+_MOST_SAMPLES = 8  # the reference is slow, and a few samples are enough
 
 
 @dataclass(frozen=True)
 class LayerError:
-    """A layer's output in int8, all before it in int8 as well. snr_db: signal to noise; None where
-    there is no noise. stops: share of its numbers that lie at either end of the range."""
+    """The error of a layer's output, with all earlier layers in int8, too. snr_db: signal to noise;
+    None without noise. stops: the share of its numbers at either end of the range."""
 
     layer: str
     operator: str
@@ -35,7 +35,8 @@ class LayerError:
 
 
 def layer_errors(network: FloatGraph, graph: Graph, samples: Array) -> tuple[LayerError, ...]:
-    """Of every layer of a network that was quantized to `graph`, on its first few samples."""
+    """Returns the error of every layer of a network quantized to `graph`, on the first few
+    samples."""
     x = arranged(network, samples[:_MOST_SAMPLES])
     machine = Machine(graph)
     reals, stored = run(network, x), []
@@ -65,7 +66,7 @@ def _real(quant: Quant, stored: npt.NDArray[np.int64]) -> Reals:
 
 
 def signal_to_noise(real: Reals, found: Reals) -> float | None:
-    """In decibel; None where there is no noise."""
+    """Returns the ratio in decibel; None without noise."""
     noise = float(np.sum((found - real.astype(np.float64)) ** 2))
     signal = float(np.sum(real.astype(np.float64) ** 2))
     if noise == 0:

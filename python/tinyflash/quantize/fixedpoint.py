@@ -1,4 +1,4 @@
-"""Fixed-point arithmetic on arrays, as TensorFlow Lite's integer kernels do it (SPEC 1.1, 1.2).
+"""Fixed-point arithmetic on arrays, as in TensorFlow Lite's integer kernels (SPEC 1.1, 1.2).
 
 Values are int64 arrays that hold int32 values. `q` in a name is the number of integer bits: a
 Qn number is stored as real * 2^(31 - n).
@@ -26,7 +26,7 @@ def round_half_away(value: float) -> int:
 def float32(value: float) -> float:
     """`value` rounded to float32, infinite beyond its range.
 
-    Of a product or quotient of two float32 numbers, computed in double, this is the very result of
+    For a product or quotient of two float32 numbers, computed in double, this equals the result of
     float32 arithmetic.
     """
     with np.errstate(over="ignore"):

@@ -1,7 +1,7 @@
-"""From float to int8 after training, by the conventions of TensorFlow Lite.
+"""Quantizes float networks to int8 after training, with the conventions of TensorFlow Lite.
 
-Activations: one scale and zero point each, those that the model says, or from the range seen on
-samples. Weights: symmetric, a scale per output channel. Biases: int32, scale s_x s_w.
+Activations: one scale and zero point each, from the model, or from the range on samples. Weights:
+symmetric, one scale per output channel. Biases: int32, scale s_x s_w.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Ends = Literal["float32", "int8"]
 
 @dataclass(frozen=True)
 class Settings:
-    """How ranges are chosen, and what the network takes in and hands out.
+    """How to choose ranges, and the types of input and output.
 
-    source: the coding of the input, where it is set already.
+    source: the coding of the input, if it is fixed.
     """
 
     ranges: Rule = "mse"
@@ -37,8 +37,8 @@ class Settings:
 def quantize(
     network: FloatGraph, samples: Array | None = None, settings: Settings | None = None
 ) -> Graph:
-    """The network in int8. samples: [n][...] as the model itself reads them; a network whose
-    tensors all have scales needs none.
+    """Returns the network in int8. samples: [n][...] as the model itself reads them; None if all
+    tensors have scales.
     """
     settings = settings or Settings()
     _check_weights(network)
@@ -60,7 +60,7 @@ def quantize(
 
 
 def with_coding(network: FloatGraph, name: str, quant: Quant) -> FloatGraph:
-    """The network with the coding of one tensor set."""
+    """Returns the network with the coding of one tensor set."""
     return FloatGraph(
         network.name,
         network.source,
@@ -71,20 +71,20 @@ def with_coding(network: FloatGraph, name: str, quant: Quant) -> FloatGraph:
 
 
 def arranged(network: FloatGraph, samples: Array) -> Floats:
-    """Samples, checked, as the network reads them."""
+    """Checks samples, and returns them as the network reads them."""
     samples = np.asarray(samples)
     if samples.dtype.kind not in "fiub":
-        raise DataError(f"samples to calibrate with are {samples.dtype}, expected numbers")
+        raise DataError(f"calibration samples are {samples.dtype}, expected numbers")
     if len(samples) == 0:
-        raise DataError("there are no samples to calibrate with; give at least one")
+        raise DataError("there are no calibration samples; give at least one")
     given = network.source.given
     if samples.shape[1:] != given:
         raise DataError(
-            f"samples to calibrate with have shape {samples.shape}; {network.name} reads "
+            f"calibration samples have shape {samples.shape}; {network.name} reads "
             f"({', '.join(map(str, ('samples', *given)))})"
         )
     if not np.isfinite(samples).all():
-        raise DataError("samples to calibrate with hold numbers that are not finite")
+        raise DataError("calibration samples have numbers that are not finite")
     return network.source.arrange(samples.astype(np.float32))
 
 

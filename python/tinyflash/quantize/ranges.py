@@ -1,7 +1,7 @@
-"""Between which bounds a tensor's numbers lie on samples, by one of three rules.
+"""Finds the range of each tensor's numbers on samples, by one of three rules.
 
-min_max takes all numbers in. percentile leaves out the farthest of 10,000 at each end. mse leaves
-out as many as make the squared error of rounding and clamping smallest.
+min_max includes all numbers. percentile excludes the farthest one in 10,000 at each end. mse
+chooses the range with the smallest squared error of rounding and clamping.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LEAST_RANGE = 1e-4  # of a tensor that is zero on all samples
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many numbers lie in each of _BINS equal parts of [low, high]."""
+    """The number of values in each of _BINS equal parts of [low, high]."""
 
     low: float
     high: float
@@ -42,9 +42,9 @@ class Histogram:
 
 
 def observe(graph: FloatGraph, samples: Floats, rule: Rule) -> dict[str, Bounds]:
-    """The range of every tensor, with 0 in it.
+    """Returns the range of every tensor, including 0.
 
-    Input and output are taken whole: an input is what it is, and the largest output decides.
+    Input and output use the full range: inputs are exact, and the largest output decides.
     """
     whole = _extremes(graph, samples)
     if rule == "min_max":
@@ -62,7 +62,7 @@ def _extremes(graph: FloatGraph, samples: Floats) -> dict[str, Bounds]:
             lowest, highest = np.minimum(low, values.min()), np.maximum(high, values.max())
             ranges[name] = (float(lowest), float(highest))
     for name, bounds in ranges.items():
-        if not np.abs(bounds).max() < _LARGEST:  # nor if one is no number
+        if not np.abs(bounds).max() < _LARGEST:  # also false for NaN
             raise ModelError(
                 f"{graph.name}: {name} computes numbers beyond {_LARGEST:.0e} of these samples; "
                 "check weights and samples"
@@ -86,7 +86,7 @@ def _histograms(
 
 
 def _percentile(h: Histogram) -> Bounds:
-    """The range between the outermost numbers that are not among the few left out."""
+    """Returns the range of the numbers without the excluded ones."""
     share = np.cumsum(h.counts) / max(int(h.counts.sum()), 1)
     width = (h.high - h.low) / _BINS
     first = int(np.searchsorted(share, _LEFT_OUT, side="right"))
@@ -96,7 +96,7 @@ def _percentile(h: Histogram) -> Bounds:
 
 
 def _least_error(h: Histogram) -> Bounds:
-    """The range of least squared error, one end after the other, twice."""
+    """Returns the range of least squared error: optimizes one end after the other, twice."""
     low, high = h.low, h.high
     for _ in range(2):
         if h.high > 0:
@@ -107,7 +107,7 @@ def _least_error(h: Histogram) -> Bounds:
 
 
 def _error(h: Histogram, bounds: Bounds) -> float:
-    """The squared error of all numbers, stored in 8 bits between the bounds."""
+    """Returns the squared error of all numbers, stored in 8 bits between the bounds."""
     scale = max(bounds[1] - bounds[0], 1e-30) / 255
     zero = round(-bounds[0] / scale)
     stored = np.clip(np.rint(h.centres / scale) + zero, 0, 255)

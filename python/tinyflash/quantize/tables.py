@@ -1,7 +1,7 @@
-"""Functions of one element as tables: bit for bit what TensorFlow Lite Micro's kernels compute.
+"""Functions of one element as tables, bit-equal to TensorFlow Lite Micro's kernels.
 
-A table has 256 entries, indexed by the raw byte of x. Functions raise ValueError, with a line for a
-person, where those kernels would refuse the scales or leave their range.
+A table has 256 entries, indexed by the raw byte of x. Functions raise ValueError, with a one-line
+message, if those kernels would reject the scales or overflow.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class Coding:
     dtype: ByteType = "int8"
 
     def operand(self, stored: fp.Ints | None = None) -> Operand:
-        """The number that `stored` stands for; each of the 256 bytes if left out."""
+        """Returns the real value of `stored`; by default, of each of the 256 bytes."""
         return Operand(self.centred if stored is None else stored - self.zero, self.scale)
 
     @property
     def centred(self) -> fp.Ints:
-        """[256] for each raw byte: what it stores, less the zero point."""
+        """Returns [256], for each raw byte: its stored value minus the zero point."""
         raw = np.arange(256, dtype=np.uint8).view(np.dtype(self.dtype))
         return raw.astype(np.int64) - self.zero
 
     def store(self, value: fp.Ints, clip: Clip | None = None) -> Table:
-        """Raw bytes of `value`, given less the zero point."""
+        """Returns the raw bytes of `value`, which is given minus the zero point."""
         limits = np.iinfo(np.dtype(self.dtype))
         low, high = (clip.low, clip.high) if clip else (limits.min, limits.max)
         stored = np.clip(value + self.zero, low, high)
@@ -56,7 +56,7 @@ class Coding:
 
 
 def _multiplier(factor: float) -> tuple[int, int]:
-    """A factor as Q31 multiplier and shift (SPEC 7), within the range of SPEC 1.2."""
+    """Returns a factor as Q31 multiplier and shift (SPEC 7), in the range of SPEC 1.2."""
     if not factor < 2**30 * (1 - 2**-32):
         raise ValueError(f"rescales by {factor:.3g}, beyond the range of int32")
     return multiplier(factor)
@@ -68,7 +68,7 @@ def _rescale(x: fp.Ints, factor: float) -> fp.Ints:
 
 
 def requantize(x: Coding, y: Coding) -> Table:
-    """The same real numbers in another coding."""
+    """Returns the same real numbers in another coding."""
     return y.store(_rescale(x.centred, x.scale / y.scale))
 
 
@@ -79,7 +79,7 @@ def relu(x: Coding, y: Coding) -> Table:
 
 
 def relu6(x: Coding, y: Coding) -> Table:
-    """min(max(x, 0), 6); input and output must be coded alike."""
+    """min(max(x, 0), 6); input and output must have the same coding."""
     if (x.scale, x.zero) != (y.scale, y.zero):
         raise ValueError("RELU6 needs the same scale and zero point at input and output")
     six = fp.round_half_away(min(fp.float32(6 / x.scale), 255.0)) + x.zero
@@ -87,16 +87,17 @@ def relu6(x: Coding, y: Coding) -> Table:
 
 
 def leaky_relu(x: Coding, y: Coding, alpha: float) -> Table:
-    """Leaves x >= 0 as it is, multiplies the others by alpha."""
+    """Keeps x >= 0, and multiplies other x by alpha."""
     if not (math.isfinite(alpha) and alpha >= 0):
-        raise ValueError(f"alpha is {alpha:.3g}; finite and not negative is supported")
+        raise ValueError(f"alpha is {alpha:.3g}; it must be finite and not negative")
     positive = _rescale(x.centred, fp.float32(x.scale / y.scale))
     negative = _rescale(x.centred, fp.float32(fp.float32(x.scale * alpha) / y.scale))
     return y.store(np.where(x.centred >= 0, positive, negative))
 
 
 def _near_zero_q4(x: Coding) -> tuple[fp.Ints, int]:
-    """(x in Q4, radius beyond which a logistic curve is flat) of the centred bytes."""
+    """Returns x in Q4 and the radius beyond which a logistic curve is flat, for the centred
+    bytes."""
     q31, shift = multiplier(x.scale * 2**27)
     if shift < 0 or not q31:
         raise ValueError(f"input scale {x.scale:.3g} is too small")
@@ -129,7 +130,8 @@ def tanh(x: Coding, y: Coding) -> Table:
 
 
 def softmax_exponentials(scale: float, beta: float) -> npt.NDArray[np.int32]:
-    """[256] exp(-d * beta * scale) in Q31 at distance d; 0 beyond Q5's reach (SPEC 3.4, 7)."""
+    """Returns [256] exp(-d * beta * scale) in Q31 at distance d; 0 beyond the range of Q5 (SPEC
+    3.4, 7)."""
     real = min(beta * scale * 2**26, float(2**31 - 1))
     if not real > 1:
         raise ValueError(f"softmax of input scale {scale:.3g} times beta {beta:.3g} is too small")
@@ -143,7 +145,7 @@ def softmax_exponentials(scale: float, beta: float) -> npt.NDArray[np.int32]:
 
 
 def _multiplier16(factor: float) -> tuple[int, int]:
-    """A factor as Q15 multiplier and shift."""
+    """Returns a factor as Q15 multiplier and shift."""
     q31, shift = _multiplier(factor)
     return min((q31 + 2**15) >> 16, 32767), shift
 
@@ -184,23 +186,23 @@ def hard_swish(x: Coding, y: Coding) -> Table:
     return y.store(fp.rdiv(_hmul16(gate, scaled, nearest=False), -shift))
 
 
-# ---- Two operands, of which one is a constant number --------------------------------------------
+# ---- Two operands, one of them a constant number ------------------------------------------------
 
 
 def check_rescaling(factor: float) -> None:
-    """Refuses weights whose products leave the range of a rescaling (SPEC 1.2)."""
+    """Rejects weights if a product exceeds the range of a rescaling (SPEC 1.2)."""
     if not factor < 2**30:
         raise ValueError(f"scales rescale by {factor:.3g}, beyond the range of int32")
 
 
 def check_sum(a: float, b: float, y: float) -> None:
-    """Refuses scales of a sum that leave the range of its arithmetic (SPEC 3.1)."""
+    """Rejects scales of a sum outside the range of its arithmetic (SPEC 3.1)."""
     if not 2 * max(a, b) / (2**20 * y) < 1:
         raise ValueError(f"output scale {y:.3g} is too small for input scales {a:.3g} and {b:.3g}")
 
 
 def check_product(a: float, b: float, y: float) -> None:
-    """Refuses scales of a product that leave the range of its arithmetic (SPEC 7)."""
+    """Rejects scales of a product outside the range of its arithmetic (SPEC 7)."""
     if not a * b / y < 2**14:
         raise ValueError(f"output scale {y:.3g} is too small for input scales {a:.3g} and {b:.3g}")
 
@@ -216,7 +218,7 @@ def add(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:
 
 
 def subtract(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:
-    """The difference at a common scale, whose ratios are rounded to float32."""
+    """The difference at a common scale, with ratios rounded to float32."""
     check_sum(a.scale, b.scale, y.scale)
     common = fp.float32(2 * max(a.scale, b.scale))
     from_a = _rescale(a.centred << 20, fp.float32(a.scale / common))

@@ -1,4 +1,4 @@
-"""Weights in int8, symmetric, a scale per output channel; biases in int32."""
+"""Quantizes weights to int8, symmetric, one scale per output channel, and biases to int32."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ Stored = tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], Quant]
 
 
 def stored_weights(node: FloatNode, x: Quant) -> Stored:
-    """Weights, biases, and the scales of the weights; `x`: coding of the layer's input."""
+    """Returns weights, biases, and the scales of the weights. x: the coding of the layer's
+    input."""
     axis, weights = OPERATORS[node.op].out_axis, node.learned
     terms = weights.w.size // len(weights.b)
     limit = _INT32_MAX - 255 * 128 * terms  # SPEC 6.5
     given = np.array(weights.scales, np.float32)
     scales = given if given.size else _scales(weights, axis, x.scale[0] * max(limit, 1))
     if not (scales < _LARGEST_SCALE).all():
-        raise ValueError("weights or biases too large for any scale; train it again")
+        raise ValueError("weights or biases are too large for any scale; train it again")
     spread = np.broadcast_to(scales, weights.b.shape).astype(np.float64)
     sides = [1] * weights.w.ndim
     sides[axis] = -1
@@ -37,14 +38,14 @@ def stored_weights(node: FloatNode, x: Quant) -> Stored:
 
 
 def _scales(weights: Weights, axis: int, reach: float) -> Floats:
-    """The largest weight of a channel is 127, or less where its bias would not fit: `reach` times
-    the scale is the largest that does.
+    """Returns scales such that the largest weight of a channel is 127, or less if its bias would
+    not fit: the largest bias is `reach` times the scale.
 
-    A channel of zeros takes the layer's largest scale: a tiny one would make it untrainable.
+    A channel of zeros gets the layer's largest scale: a tiny one would make it untrainable.
     """
     others = tuple(i for i in range(weights.w.ndim) if i != axis)
     peaks = np.abs(weights.w).max(axis=others).astype(np.float64)
     peaks = np.where(peaks > 0, peaks, float(peaks.max()) or 1.0) / 127
-    with np.errstate(over="ignore"):  # which is refused
+    with np.errstate(over="ignore"):  # rejected later
         scales: Floats = np.maximum(peaks, np.abs(weights.b) / reach).astype(np.float32)
     return np.maximum(scales, np.float32(1e-30))

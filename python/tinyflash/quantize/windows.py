@@ -18,14 +18,15 @@ ACTIVATIONS: Mapping[int, tuple[float | None, float | None]] = {
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int) -> Pair:
-    """Padding before and after that makes ceil(size / stride) outputs; an odd one goes after."""
+    """Returns the padding before and after for ceil(size / stride) outputs; an odd element goes
+    after."""
     out = -(-size // stride)
     total = max((out - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2
 
 
 def output_size(sliding: Window, size: Pair) -> Pair:
-    """(height, width) of the output for a map of `size`."""
+    """Returns (height, width) of the output for a map of `size`."""
     top, left, bottom, right = sliding.padding
     padded = size[0] + top + bottom, size[1] + left + right
     reach = [(k - 1) * d + 1 for k, d in zip(sliding.kernel, sliding.dilation, strict=True)]
@@ -36,12 +37,12 @@ def output_size(sliding: Window, size: Pair) -> Pair:
 
 
 def bounds(activation: int, quant: Quant) -> Clip:
-    """Bounds of the stored output by one of ACTIVATIONS."""
+    """Returns the bounds of the stored output for one of ACTIVATIONS."""
     return clip_between(*ACTIVATIONS[activation], quant)
 
 
 def clip_between(low: float | None, high: float | None, quant: Quant) -> Clip:
-    """Bounds of the stored output by real ones; None: none."""
+    """Returns the bounds of the stored output for real bounds; None: no bound."""
 
     def stored(real: float) -> int:
         steps = float32(real / quant.scale[0])

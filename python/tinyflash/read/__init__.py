@@ -1,4 +1,4 @@
-"""Readers: a model file becomes a Graph, or exactly one ModelError line that says why not."""
+"""Readers: turn a model file into a Graph, or raise a one-line ModelError that says why not."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def read(
     calibration: Array | None = None,
     settings: Settings | None = None,
 ) -> Graph:
-    """The network in a model file, untrained: int8 .tflite, or .onnx.
+    """Reads the untrained network in a model file: int8 .tflite, or .onnx.
 
-    calibration: samples of the input of a float .onnx, [n][...] as that model reads them, to choose
-    scales by. settings: how.
+    calibration: input samples of a float .onnx, [n][...] as that model reads them, to choose
+    scales. settings: how to choose them.
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx":
         if calibration is not None:
-            raise ModelError(f"{path}: is quantized already; give no samples to calibrate with")
+            raise ModelError(f"{path}: is already quantized; omit the calibration samples")
         return read_tflite(path)
     from tinyflash.quantize import quantize
     from tinyflash.read.onnx.reader import read_onnx

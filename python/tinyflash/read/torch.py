@@ -1,4 +1,4 @@
-"""PyTorch modules, by way of torch.export and ONNX. torch is imported when one is read."""
+"""Converts PyTorch modules through torch.export and ONNX. Imports torch only when called."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from tinyflash.quantize import Settings, quantize
 from tinyflash.quantize.floatgraph import FloatGraph
 from tinyflash.read.onnx.reader import parse_onnx
 
-_INSTALL = "exporting modules needs torch and onnxscript; pip install tinyflash[torch]"
+_INSTALL = "from_torch needs torch and onnxscript; in the checkout: pip install '.[torch]'"
 
 
 def from_torch(
     module: Any, example: Any, calibration: Any, settings: Settings | None = None
 ) -> Graph:
-    """An int8 network of a module. example: one input, a batch of 1; calibration: samples of it,
-    [n][...], tensors or arrays."""
+    """Returns an int8 network of a module. example: one input with a batch of 1. calibration: input
+    samples [n][...], tensors or arrays."""
     return quantize(floats_from_torch(module, example), _array(calibration), settings)
 
 
 def floats_from_torch(module: Any, example: Any) -> FloatGraph:
-    """A module as a float network, as it is for inference."""
+    """Returns a module in inference mode as a float network."""
     return parse_onnx(exported(module, example), type(module).__name__)
 
 
 def exported(module: Any, example: Any) -> bytes:
-    """A module as an ONNX model, as it is for inference."""
+    """Returns a module in inference mode as an ONNX model."""
     try:
         import onnxscript  # noqa: F401
         import torch
@@ -39,7 +39,7 @@ def exported(module: Any, example: Any) -> bytes:
         raise ModelError(f"{_INSTALL} ({error})") from error
     training, level = module.training, logging.getLogger("torch.onnx").level
     module.eval()
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of torchvision's absence
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns if torchvision is missing
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -47,15 +47,15 @@ def exported(module: Any, example: Any) -> bytes:
                 module, (torch.as_tensor(example),), dynamo=True, verbose=False
             )
         return program.model_proto.SerializeToString()  # type: ignore[no-any-return]
-    except Exception as error:  # whatever a module and its exporter can raise
+    except Exception as error:  # a module and its exporter can raise anything
         line = " ".join(str(error).split())[:200]
         name = type(module).__name__
-        raise ModelError(f"{name}: torch.onnx.export refuses it ({line})") from error
+        raise ModelError(f"{name}: torch.onnx.export failed ({line})") from error
     finally:
         module.train(training)
         logging.getLogger("torch.onnx").setLevel(level)
 
 
 def _array(samples: Any) -> Array:
-    """A tensor of torch or anything that numpy takes."""
+    """Returns a torch tensor, or anything that numpy accepts, as an array."""
     return np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)

@@ -16,7 +16,7 @@ INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 
 def ints(values: npt.ArrayLike) -> Ints:
-    """The values as int64, the type of all arithmetic here."""
+    """Returns the values as int64, the type of all arithmetic here."""
     return np.asarray(values, dtype=np.int64)
 
 
@@ -61,13 +61,13 @@ def scale(v: Ints, m: IntLike, e: IntLike) -> Ints:
     p = v * ints(m)
     s = np.negative(ints(e))
     rounded = even(p, np.clip(s, 1, 62))
-    # A product beyond int32 saturates whatever the shift: clamping it first keeps int64 exact.
+    # A product beyond int32 saturates for any shift: clamping it first keeps int64 exact.
     shifted = np.clip(p, -(2**31), 2**31) << np.clip(-s, 0, 31)
     return sat32(np.where(s > 62, 0, np.where(s > 0, rounded, shifted)))
 
 
 def factor_of(real: float) -> Factor:
-    """SPEC 1.4: the factor nearest to a number that is positive or 0."""
+    """SPEC 1.4: the factor nearest to a number >= 0."""
     if real == 0.0:
         return Factor(0, 0)
     fraction, k = math.frexp(real)
@@ -90,5 +90,5 @@ def ceil_log2(numerator: int, denominator: int = 1) -> int:
 
 
 def matmul(a: Ints, b: Ints) -> Ints:
-    """The matrix product. All sums of the SPEC are below 2^53: float64 is exact, and fast."""
+    """The matrix product. All sums of the SPEC are below 2^53, so float64 is exact and fast."""
     return ints(np.matmul(a.astype(np.float64), b.astype(np.float64)))

@@ -1,4 +1,4 @@
-"""SPEC 4: gradients by the inputs of operators, as int32 values before they are stored (4.3).
+"""SPEC 4: gradients of the operators' inputs, as int32 values before they are stored (4.3).
 
 dy is a stored gradient; e = e_dy - e_dx, the difference of the two exponents.
 """
@@ -45,7 +45,7 @@ def _weigh(dy: Ints, k: Descent) -> Ints:
 
 
 def depthwise(dy: Ints, w: Ints, sliding: Sliding, k: Descent, e: int) -> Ints:
-    """SPEC 4.2: w is [kernel_h][kernel_w][out], `k.multiplier` channels of it to one of x."""
+    """SPEC 4.2: w is [kernel_h][kernel_w][out], with `k.multiplier` channels per channel of x."""
     t = dy if k.multiplier == 1 else _weigh(dy, k)
     channels = w.shape[2] // k.multiplier
     a = sliding.pad(np.zeros((*sliding.x, channels), dtype=np.int64))
@@ -78,7 +78,7 @@ def average_pool(dy: Ints, sliding: Sliding, e: int) -> Ints:
 
 
 def max_pool(x: Ints, dy: Ints, sliding: Sliding, e: int) -> Ints:
-    """SPEC 4.6: the first of the largest, by rows, takes its window's dy."""
+    """SPEC 4.6: the first largest element, by rows, gets its window's dy."""
     padded = sliding.pad(x, value=-129)  # below every element
     first = np.argmax([padded[at] for _, _, at in sliding.taps()], axis=0)
     a = np.zeros_like(padded)
@@ -87,8 +87,8 @@ def max_pool(x: Ints, dy: Ints, sliding: Sliding, e: int) -> Ints:
     return scale(sliding.crop(a), 1, e)
 
 
-def minimum(a: Ints, y: Ints, index: int, dy: Ints, e: int) -> Ints:
-    """SPEC 4.6: by a where it is y, by b elsewhere; index 0 is a."""
+def chosen(a: Ints, y: Ints, index: int, dy: Ints, e: int) -> Ints:
+    """SPEC 4.6, minimum and maximum: by a where it is y, by b elsewhere; index 0 is a."""
     passes = a == y if index == 0 else a != y
     return scale(np.where(passes, dy, 0), 1, e)
 
@@ -124,13 +124,13 @@ def lookup(x: Ints, slope: Ints, dy: Ints, e: int) -> Ints:
 
 
 def mul_a(b: Ints, dy: Ints, k: MulConstants, e: int) -> Ints:
-    """SPEC 4.6: the gradient by a, which has the shape of dy."""
+    """SPEC 4.6: the gradient of a, which has the shape of dy."""
     a = dy.reshape(-1, b.size) * (b.ravel() - k.b_zero)
     return scale(a, k.b_scale.mantissa, k.b_scale.exponent + e)
 
 
 def mul_b(a: Ints, dy: Ints, size: int, k: MulConstants, e: int) -> Ints:
-    """SPEC 4.6: the gradient by b, `size` elements, each of which met all rows of a."""
+    """SPEC 4.6: the gradient of b, `size` elements; each was multiplied with all rows of a."""
     total = (dy.reshape(-1, size) * (a.reshape(-1, size) - k.a_zero)).sum(axis=0)
     return scale(total, k.a_scale.mantissa, k.a_scale.exponent + e)
 
@@ -152,7 +152,7 @@ def mask(y: Ints, clip: Clip) -> Ints:
 
 
 def unpack(bits: Ints, count: int) -> Ints:
-    """The first `count` bits of a mask."""
+    """Returns the first `count` bits of a mask."""
     return ints(np.unpackbits(bits.astype(np.uint8), bitorder="little", count=count))
 
 
@@ -161,7 +161,7 @@ def unpack(bits: Ints, count: int) -> Ints:
 
 @dataclass(frozen=True)
 class Loss:
-    """What SPEC 4.7 and 4.8 compute."""
+    """The results of SPEC 4.7 and 4.8."""
 
     dy: Ints
     exponent: int
@@ -172,7 +172,7 @@ class Loss:
 
 
 def softmax_loss(logits: Ints, table: Ints, label: int, on: int = 2**15, off: int = 0) -> Loss:
-    """SPEC 4.7: the gradient of the cross-entropy by the logits, and the outcome."""
+    """SPEC 4.7: the gradient of the cross-entropy for the logits, and the outcome."""
     x = logits.ravel()
     e = table[x.max() - x]
     total = e.sum()

@@ -1,6 +1,6 @@
-"""SPEC 7, 4.1, 6.2, 6.5 and 6.6: the numbers that follow from the scales of a graph.
+"""SPEC 7, 4.1, 6.2, 6.5 and 6.6: the constants computed from the scales of a graph.
 
-The compiler computes the same numbers by code of its own; the two must agree.
+The compiler computes the same constants with separate code; both must agree.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from tinyflash.program import Factor
 from tinyflash.reference.arith import Ints, ceil_log2, factor_of, ints
 from tinyflash.reference.windows import Sliding
 
-EXACT_TERMS = 1032  # of int16 x int8 products of SPEC 4.1 that always fit in int32
-DEAD = 2.0**-10  # of the layer's largest weight scale: SPEC 6.6
+EXACT_TERMS = 1032  # int16 x int8 products of SPEC 4.1 that always fit in int32
+DEAD = 2.0**-10  # share of the layer's largest weight scale: SPEC 6.6
 
 
 @dataclass(frozen=True)
 class Requant:
-    """From int32 sums to the stored output (SPEC 2.2); arrays are [out]."""
+    """Constants that turn int32 sums into the stored output (SPEC 2.2); arrays are [out]."""
 
     multiplier: Ints
     shift: Ints
@@ -48,12 +48,12 @@ class Factors:
 
 @dataclass(frozen=True)
 class Descent:
-    """What the backward pass of a layer with weights needs (SPEC 4.1, 4.2, 6)."""
+    """The constants of a weighted layer's backward pass (SPEC 4.1, 4.2, 6)."""
 
     ratio: Ints  # [out]
     ratio_shift: int  # q of SPEC 4.1
     groups: int
-    multiplier: int  # of depthwise, else 1
+    multiplier: int  # of depthwise layers, otherwise 1
     factor: Factors  # [1], depthwise of multiplier 1: [channels]
     w_rate: Factors  # [out]
     b_rate: Factors  # [out]
@@ -105,7 +105,7 @@ def multiplier_of(real: float) -> tuple[int, int]:
 
 
 def scale_of(tensor: Tensor) -> float:
-    """The one scale of an activation."""
+    """Returns the single scale of an activation."""
     assert tensor.quant is not None, tensor.name
     (scale,) = tensor.quant.scale
     return scale
@@ -117,13 +117,13 @@ def zero_of(tensor: Tensor) -> int:
 
 
 def clip_of(node: Node) -> Clip:
-    """The bounds of a node's output."""
+    """Returns the bounds of a node's output."""
     assert isinstance(node.attrs, WindowAttrs | DenseAttrs | ClipAttrs), node.op
     return node.attrs.clip
 
 
 def weight_scales(graph: Graph, layer: Node) -> list[float]:
-    """One scale per output channel of a layer's forward node."""
+    """Returns one scale per output channel of a layer's forward node."""
     parts = [graph.tensors[layer.inputs[r]] for r in ("w", "w_frozen") if r in layer.inputs]
     out = graph.tensors[layer.outputs["y"]].shape[-1]
     if layer.op != "depthwise":
@@ -147,7 +147,7 @@ def requant(graph: Graph, layer: Node) -> Requant:
 
 
 def descent(graph: Graph, layer: Node) -> Descent:
-    """SPEC 4.1, 4.2, 6.2, 6.5 and 6.6 of a layer, by its forward node."""
+    """SPEC 4.1, 4.2, 6.2, 6.5 and 6.6 for a layer's forward node."""
     of_w, of_b = (_multiplier(graph, layer, op) for op in (f"{layer.op}_update", "bias_update"))
     s_x = scale_of(graph.tensors[layer.inputs["x"]])
     scales = weight_scales(graph, layer)
@@ -180,19 +180,19 @@ def _largest_sum(graph: Graph, layer: Node) -> int:
 
 
 def _largest_of_source(graph: Graph, layer: Node) -> list[float]:
-    """What the largest scale was before channels were taken out."""
+    """Returns the largest scale before channels were removed."""
     parts = [graph.tensors[layer.inputs[r]] for r in ("w", "w_frozen") if r in layer.inputs]
     return [part.taken.largest for part in parts if part.taken is not None]
 
 
 def _multiplier(graph: Graph, layer: Node, op: str) -> float:
-    """Rho of SPEC 6.2 in a layer's update by this operator."""
+    """Rho of SPEC 6.2 for a layer's update by this operator."""
     updates = (n for n in graph.nodes if n.layer == layer.name and n.op == op)
     return next((n.descent.rate for n in updates), 1.0)
 
 
 def cover(sliding: Sliding) -> int:
-    """How many pairs of a tap and an output position read one input position (SPEC 4.1, 4.6)."""
+    """Returns how many pairs of a tap and an output position read one element (SPEC 4.1, 4.6)."""
     return math.prod(_cover_along(sliding, axis) for axis in (0, 1))
 
 
@@ -207,7 +207,7 @@ def _cover_along(sliding: Sliding, axis: int) -> int:
 
 
 def _terms_backward(graph: Graph, layer: Node, out: int) -> int:
-    """K of SPEC 4.1 and 4.2, `out` being the output channels that read one input channel."""
+    """K of SPEC 4.1 and 4.2. out: the output channels that read one input channel."""
     if not isinstance(layer.attrs, WindowAttrs):
         return out
     (x_h, x_w), (y_h, y_w) = (
@@ -217,7 +217,7 @@ def _terms_backward(graph: Graph, layer: Node, out: int) -> int:
 
 
 def terms_forward(graph: Graph, layer: Node) -> int:
-    """Products in one sum of SPEC 2.1."""
+    """Returns the number of products in one sum of SPEC 2.1."""
     channels = 0
     for role in ("w", "w_frozen"):
         if role in layer.inputs:
@@ -285,7 +285,7 @@ def sigmoid_table(logits: Tensor) -> Ints:
     """Q of SPEC 4.8 and 7, by the byte of x."""
     s, zero = scale_of(logits), zero_of(logits)
     stored = [byte - 256 if byte > 127 else byte for byte in range(256)]
-    exponents = [min(-s * (x - zero), 700.0) for x in stored]  # beyond, exp overflows: Q is 0
+    exponents = [min(-s * (x - zero), 700.0) for x in stored]  # above, exp overflows: Q is 0
     return ints([round(2**15 / (1 + math.exp(e))) for e in exponents])
 
 

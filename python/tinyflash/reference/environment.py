@@ -1,4 +1,4 @@
-"""What the operators of a running graph see: tensors, scales of gradients, training state."""
+"""The memory of a running graph: tensors, scales of gradients, training state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LAYERS = ("conv2d", "depthwise", "fully_connected")
 
 @dataclass
 class Environment:
-    """The memory of a graph. `values` are int64 whatever the type of the tensor."""
+    """The memory of a graph. `values` are int64 for every tensor type."""
 
     graph: Graph
     seed: int = 0
@@ -48,7 +48,7 @@ class Environment:
             self._add_scale(node)
 
     def _add_scale(self, node: Node) -> None:
-        """One per gradient, in the order of the nodes; a reshape shares that of its source."""
+        """Adds one scale per gradient, in node order. A reshape shares the scale of its source."""
         for name in node.outputs.values():
             if self.graph.tensors[name].kind == "gradient":
                 shared = node.op == "reshape_backward_input"
@@ -56,7 +56,7 @@ class Environment:
 
     @property
     def scale_list(self) -> list[Scale]:
-        """Scales in the order of STATE: the loss gradient's is the first."""
+        """The scales in the order of STATE: the loss gradient's is first."""
         return list({id(scale): scale for scale in self.scales.values()}.values())
 
     def count_saturated(self, count: int) -> None:
@@ -77,22 +77,22 @@ class Environment:
         return self.values[node.inputs[role]]
 
     def get_map(self, node: Node, role: str) -> Ints:
-        """A tensor as [height][width][channels]."""
+        """Returns a tensor as [height][width][channels]."""
         return _as_map(self.get(node, role))
 
     def put(self, node: Node, role: str, value: Ints) -> None:
         tensor = self.tensor(node, role)
         stored = value.astype(tensor.dtype)
-        assert np.array_equal(stored, value), f"{tensor.name} leaves {tensor.dtype}"
+        assert np.array_equal(stored, value), f"{tensor.name} exceeds {tensor.dtype}"
         self.values[tensor.name] = ints(stored).reshape(tensor.shape)
 
     def weights(self, node: Node) -> Ints:
-        """Trained and frozen channels of a layer's weights, together."""
+        """Returns the trained and frozen channels of a layer's weights together."""
         parts = [self.get(node, role) for role in ("w", "w_frozen") if role in node.inputs]
         return np.concatenate(parts, axis=-1)
 
     def sliding(self, node: Node, x: str = "x", y: str = "y") -> Sliding:
-        """The window of a node between the maps of two roles."""
+        """Returns the window of a node between the maps of two roles."""
         assert isinstance(node.attrs, WindowAttrs), node.op
         (x_h, x_w, _), (y_h, y_w, _) = (map_shape(self.tensor(node, role)) for role in (x, y))
         return Sliding(node.attrs.window, (x_h, x_w), (y_h, y_w))
@@ -104,7 +104,7 @@ class Environment:
         return {node.name: node for node in self.graph.nodes if node.op in LAYERS}
 
     def layer(self, node: Node) -> Node:
-        """The forward node that a node of the training part came from."""
+        """Returns the forward node that a node of the training part was derived from."""
         return self._layers[node.layer]
 
     @cached_property
@@ -123,13 +123,13 @@ class Environment:
 
 
 def map_shape(tensor: Tensor) -> tuple[int, int, int]:
-    """[height][width][channels] of a map, whose shape may begin with a batch of 1."""
+    """Returns [height][width][channels] of a map. Its shape may begin with a batch of 1."""
     height, width, channels = tensor.shape[-3:]
     return height, width, channels
 
 
 def split_mean(node: Node, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """The shape of a mean's input as (outer, count, inner)."""
+    """Returns the shape of a mean's input as (outer, count, inner)."""
     assert isinstance(node.attrs, MeanAttrs)
     first, last = min(node.attrs.axes), max(node.attrs.axes)
     return (

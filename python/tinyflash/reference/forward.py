@@ -56,7 +56,7 @@ def add(a: Ints, b: Ints, k: AddConstants, clip: Clip) -> Ints:
 
 
 def mul(a: Ints, b: Ints, k: MulConstants, clip: Clip) -> Ints:
-    """SPEC 3.5: b of the shape of a, or a row of it."""
+    """SPEC 3.5: b has the shape of a, or is one row."""
     rows = (a.reshape(-1, b.size) - k.a_zero) * (b.ravel() - k.b_zero)
     y = mulq(rows, k.multiplier, k.shift) + k.y_zero
     return np.clip(y, clip.low, clip.high)
@@ -70,6 +70,11 @@ def average_pool(x: Ints, sliding: Sliding, clip: Clip) -> Ints:
     nudged = s + np.where(s > 0, n // 2, -(n // 2))
     truncated = np.sign(nudged) * (np.abs(nudged) // n)
     return ints(np.clip(truncated, clip.low, clip.high))
+
+
+def maximum(a: Ints, b: Ints) -> Ints:
+    """SPEC 3.7."""
+    return np.maximum(a, b)
 
 
 def minimum(a: Ints, b: Ints) -> Ints:

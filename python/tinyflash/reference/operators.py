@@ -1,6 +1,6 @@
-"""One rule per operator of the graph: which arithmetic runs on which tensors of a node.
+"""One rule per operator: the arithmetic and the tensors of a node.
 
-Those that training adds are in training.py.
+Rules for the operators that training adds are in training.py.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ def _mul(env: Environment, node: Node) -> None:
     env.put(node, "y", forward.mul(env.get(node, "a"), env.get(node, "b"), k, clip_of(node)))
 
 
-def _minimum(env: Environment, node: Node) -> None:
-    env.put(node, "y", forward.minimum(env.get(node, "a"), env.get(node, "b")))
+def _chosen(env: Environment, node: Node) -> None:
+    rule = forward.minimum if node.op == "minimum" else forward.maximum
+    env.put(node, "y", rule(env.get(node, "a"), env.get(node, "b")))
 
 
 def _pool(env: Environment, node: Node) -> None:
@@ -87,7 +88,7 @@ def _softmax(env: Environment, node: Node) -> None:
 
 
 def _source(_: Environment, node: Node) -> None:
-    """The sample is there already: whoever runs a graph puts it there."""
+    """Does nothing: the caller has already stored the sample."""
 
 
 FORWARD: dict[str, Operator] = {
@@ -100,7 +101,8 @@ FORWARD: dict[str, Operator] = {
     "mean": _mean,
     "add": _add,
     "mul": _mul,
-    "minimum": _minimum,
+    "maximum": _chosen,
+    "minimum": _chosen,
     "pad": _pad,
     "reshape": _reshape,
     "concatenate": _concatenate,

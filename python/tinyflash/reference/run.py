@@ -1,4 +1,4 @@
-"""An interpreter of graphs: one inference, or one training step in place."""
+"""Interprets graphs: one inference, or one training step in place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tinyflash.runtime.session import Counters, Int8Array, Outcome
 
 
 class Machine:
-    """A graph with its memory. `exponents` are the initial ones of gradients, by tensor name."""
+    """A graph with its memory. exponents: the initial ones of gradients, by tensor name."""
 
     def __init__(
         self, graph: Graph, seed: int = 0, exponents: Mapping[str, int] | None = None
@@ -28,26 +28,26 @@ class Machine:
             self.environment.scales[name].exponent = exponent
 
     def infer(self, x: npt.ArrayLike) -> Int8Array:
-        """The stored output, flat."""
+        """Returns the stored output, flat."""
         output = self.graph.output.tensor
         self.run(_ancestors(self.graph, output), x)
         return self.values[output].astype(np.int8).ravel()
 
     def train_step(self, x: npt.ArrayLike, label: int, rate: Factor) -> Outcome:
-        """One training step on one sample: every node of the graph, in order."""
+        """Runs one training step on one sample: every node of the graph, in order."""
         env = self.environment
         env.label, env.rate = label, rate
         self.run(self.graph.nodes, x)
         return Outcome(env.predicted, env.probability / 2**15, env.error)
 
     def train_on_target(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: Factor) -> Outcome:
-        """The same where the loss compares the output with a target, in stored integers."""
+        """The same if the loss compares the output with a target, in stored integers."""
         name = self.graph.target
         self.values[name] = ints(target).reshape(self.graph.tensors[name].shape)
         return self.train_step(x, 0, rate)
 
     def run(self, nodes: tuple[Node, ...], x: npt.ArrayLike) -> None:
-        """Some nodes of the graph, in order, on a stored sample of any shape."""
+        """Runs some nodes of the graph, in order, on a stored sample of any shape."""
         name = self.graph.input.tensor
         self.values[name] = ints(x).reshape(self.graph.tensors[name].shape)
         for node in nodes:
@@ -60,17 +60,17 @@ class Machine:
 
     @property
     def scales(self) -> dict[str, Scale]:
-        """Scales by the name of the gradient tensor; a reshaped gradient's is its source's own."""
+        """The scales by gradient tensor. A reshaped gradient has the scale of its source."""
         return self.environment.scales
 
     @property
     def weights(self) -> dict[str, Array]:
-        """The trained tensors as they are stored, by name."""
+        """The stored trained tensors, by name."""
         tensors = [t for t in self.graph.tensors.values() if t.kind == "trainable"]
         return {t.name: self.values[t.name].astype(t.dtype) for t in tensors}
 
     def counters(self) -> Counters:
-        """Counters since the start."""
+        """The counters since the start."""
         env = self.environment
         scales = env.scale_list
         return Counters(
@@ -83,7 +83,7 @@ class Machine:
 
 
 def _ancestors(graph: Graph, tensor: str) -> tuple[Node, ...]:
-    """The nodes that a tensor depends on, in order."""
+    """Returns the nodes that a tensor depends on, in order."""
     wanted, nodes = {tensor}, []
     for node in reversed(graph.nodes):
         if wanted & set(node.outputs.values()):

@@ -1,4 +1,4 @@
-"""SPEC 4.3 and 5: storing gradients as int8, and the exponents they are stored with."""
+"""SPEC 4.3 and 5: stores gradients as int8, and updates their exponents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Scale:
 
 
 def store(v: Ints, passes: Ints | None, scale: Scale) -> Ints:
-    """SPEC 4.3: int32 values to stored ones; `passes` are the bits of the mask, None: all."""
+    """SPEC 4.3: turns int32 values into stored ones. passes: the bits of the mask; None: all
+    set."""
     passing = v if passes is None else np.where(passes.reshape(v.shape) != 0, v, 0)
     magnitude = np.minimum(np.abs(passing), INT32_MAX)
     scale.peak = max(scale.peak, int(magnitude.max(initial=0)))
@@ -39,7 +40,7 @@ def store(v: Ints, passes: Ints | None, scale: Scale) -> Ints:
 
 
 def follow(sources: Sequence[Scale], scale: Scale) -> None:
-    """SPEC 5.2: the exponent of a gradient that is about to be computed from `sources`."""
+    """SPEC 5.2: the exponent of a gradient before it is computed from `sources`."""
     levels = [s.exponent + min(s.peak, 127).bit_length() for s in sources if s.peak]
     if levels:
         scale.exponent = min(max(max(levels) + scale.gain, EXPONENT_MIN), EXPONENT_MAX)
@@ -48,7 +49,7 @@ def follow(sources: Sequence[Scale], scale: Scale) -> None:
 
 
 def advance(scales: Sequence[Scale], headroom: int) -> None:
-    """SPEC 5.3, all but the count of steps; scales[0] is that of the loss gradient."""
+    """SPEC 5.3, except the count of steps. scales[0] is the loss gradient's."""
     for scale in scales[1:]:
         _move(scale, 127 >> headroom)
     for scale in scales:

@@ -1,4 +1,4 @@
-"""SPEC 8: the course of the learning rate, on Python's whole numbers."""
+"""SPEC 8: the learning-rate schedule, on Python integers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _hi(a: int, b: int) -> int:
 
 
 def _cosine(u: int) -> Factor:
-    """SPEC 8.4: the share of the rate that is left."""
+    """SPEC 8.4: the remaining share of the rate."""
     z = _hi(u, u)
     p = 0
     for coefficient in (4684165, 85349219, 693552367, 1686629137):
@@ -63,7 +63,7 @@ def _dropped(schedule: Schedule, k: int, count: int) -> Factor:
 
 
 def rate_at(schedule: Schedule, step: int) -> Factor:
-    """The rate of step 0, 1, ... of a run."""
+    """Returns the rate of step 0, 1, ... of a run."""
     rate, warmup = schedule.rate, schedule.warmup
     n = min(step, schedule.steps - 1)
     if n < warmup:

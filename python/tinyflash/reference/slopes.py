@@ -1,6 +1,6 @@
-"""SPEC 7 and 4.6: the slopes of functions of one element, for their gradient.
+"""SPEC 7 and 4.6: the slopes of one-element functions, for their gradient.
 
-The compiler computes the same numbers by code of its own; the two must agree.
+The compiler computes the same numbers with separate code; both must agree.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ DERIVATIVES: dict[str, Callable[[Reals, float], Reals]] = {
 
 
 def slopes(attrs: LookupAttrs, x: Quant, table: Ints) -> Ints:
-    """Int16 [256], Q14, by the byte of x; `table`: what the lookup stores for each byte."""
+    """Returns int16 [256], Q14, by the byte of x. table: the lookup's stored output for each
+    byte."""
     stored = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
     real = x.scale[0] * (stored - x.zero)
     slope = np.rint(2**14 * DERIVATIVES[attrs.function](real, attrs.alpha))

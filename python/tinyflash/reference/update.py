@@ -1,4 +1,4 @@
-"""SPEC 6: updates of weights and biases in place, with stochastic rounding, under a rule."""
+"""SPEC 6: updates weights and biases in place, with stochastic rounding, by a rule."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ZERO = Factor(0, 0)
 
 @dataclass(frozen=True)
 class Draw:
-    """What the random bits of one tensor in one training step depend on (SPEC 6.3)."""
+    """The inputs of the random bits of one tensor in one training step (SPEC 6.3)."""
 
     seed: int
     step: int
     tensor: int  # id in the source model
-    source: tuple[int, ...] = ()  # numbers of the output channels there; empty: their own
+    source: tuple[int, ...] = ()  # channel numbers there; empty: unchanged
 
     def bits(self, rows: int) -> Ints:
         """32 random bits for each of `rows` rows."""
@@ -83,7 +83,7 @@ def fully_connected_sum(x: Ints, dy: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Rule:
-    """What an update is compiled with, and the learning rate of this step (0 where skipped)."""
+    """The compiled settings of an update, and the learning rate of this step (0 if skipped)."""
 
     rate: Factor
     e_dy: int = 0
@@ -95,8 +95,8 @@ class Rule:
 
 @dataclass(frozen=True)
 class Trained:
-    """What an update moves, [rows][elements] or, of biases, [out]: the stored integers, and what
-    the rule remembers of each."""
+    """The stored integers that an update changes, [rows][elements] or, for biases, [out], and the
+    rule's state for each."""
 
     values: Ints
     velocity: Ints | None = None
@@ -105,7 +105,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Updated:
-    """The same after the update, and how many weights the clamp changed."""
+    """The same after the update, and the number of weights that the clamp changed."""
 
     to: Trained
     saturated: int
@@ -166,8 +166,9 @@ def _clamp(v: Ints, limit: int) -> Ints:
 
 
 def _remainders(first: Ints, added: Ints, bits: int, rule: Rule) -> Ints:
-    """SPEC 6.3: what each element [rows][elements] is rounded with, `bits` bits: the lowest of
-    first [rows][1], and from then on those of the sum of it and `added` of the element before.
+    """SPEC 6.3: the `bits` bits that round each element [rows][elements]: the lowest bits of first
+    [rows][1] for the first element, then those of the previous bits plus the previous element's
+    `added`.
     """
     if rule.nearest:
         return np.full_like(added, 1 << (bits - 1))
@@ -181,7 +182,7 @@ def _momentum(rule: Rule, step: int) -> int:
 
 
 def _moves(rule: Rule, step: int) -> bool:
-    """SPEC 6.8: whether weights move in this step."""
+    """SPEC 6.8: whether weights change in this step."""
     return step % rule.every == rule.every - 1
 
 

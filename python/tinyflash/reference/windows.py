@@ -1,4 +1,4 @@
-"""How a kernel slides over a map: for each of its taps, the positions of the map it meets."""
+"""The positions of a map that each tap of a sliding kernel meets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Sliding:
 
     @property
     def _padded(self) -> tuple[int, int]:
-        """Height and width of the map with as much padding as the last window reaches."""
+        """Height and width of the map, padded as far as the last window reaches."""
         w = self.window
         reach = [
             (self.y[i] - 1) * w.stride[i] + (w.kernel[i] - 1) * w.dilation[i] + 1 for i in (0, 1)
@@ -33,17 +33,18 @@ class Sliding:
         return slice(top, top + self.x[0]), slice(left, left + self.x[1])
 
     def pad(self, x: Ints, value: int = 0) -> Ints:
-        """A map [height][width][channels] with padding of `value` around."""
+        """Returns a map [height][width][channels] padded with `value`."""
         padded = np.full((*self._padded, x.shape[2]), value, dtype=np.int64)
         padded[self._inside()] = x
         return padded
 
     def crop(self, padded: Ints) -> Ints:
-        """The map inside the padding."""
+        """Returns the map without the padding."""
         return padded[self._inside()]
 
     def taps(self) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
-        """(ky, kx, slices): padded[slices] is what the tap meets, one per output position."""
+        """Yields (ky, kx, slices): padded[slices] is the element that the tap meets, per output
+        position."""
         w = self.window
         for ky in range(w.kernel[0]):
             for kx in range(w.kernel[1]):
@@ -57,6 +58,6 @@ class Sliding:
         return slice(start, start + (self.y[axis] - 1) * stride + 1, stride)
 
     def counts(self) -> Ints:
-        """Positions of each window inside the map, [height][width] of y."""
+        """Returns how many positions of each window are inside the map, [height][width] of y."""
         inside = self.pad(np.ones((*self.x, 1), dtype=np.int64))
         return ints(sum(inside[slices][..., 0] for _, _, slices in self.taps()))

@@ -1,1 +1,1 @@
-"""A compiled model at work: the contract of a session, and what it has learned."""
+"""Runs compiled models: the session contract, and the learned bytes."""

@@ -1,4 +1,4 @@
-"""The guard as its sessions report it (SPEC 9), and what it costs a device."""
+"""Reports of the guard (SPEC 9), and its memory cost on a device."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from tinyflash.program import Program
 from tinyflash.runtime.state import HEADER_BYTES, SCALE_BYTES
 
 LABEL_BYTES = 2
-LONGEST = 2**32 - 1  # of an interval, and of a tolerance
+LONGEST = 2**32 - 1  # largest interval and tolerance
 
 
 @dataclass(frozen=True, order=True)
 class Score:
-    """Of held-out samples: how many are right, and the summed lead of the right class's score."""
+    """The score of held-out samples: how many are correct, and the sum of the correct class's
+    leads."""
 
     correct: int
     margin: int
@@ -22,7 +23,7 @@ class Score:
 
 @dataclass(frozen=True)
 class GuardReport:
-    """What a guard has seen and done since it was started."""
+    """The results and actions of a guard since its start."""
 
     samples: int
     evaluations: int
@@ -33,9 +34,9 @@ class GuardReport:
 
 @dataclass(frozen=True)
 class GuardCost:
-    """Bytes of SRAM that a guard takes: samples with their labels, a copy of the best weights.
+    """The bytes of SRAM that a guard takes: samples with labels, and a copy of the best weights.
 
-    An evaluation takes as many inferences as there are samples.
+    An evaluation runs one inference per sample.
     """
 
     samples: int
@@ -54,22 +55,24 @@ class GuardCost:
 
 
 def check_judged(target_bytes: int) -> None:
-    """Raises for a model that learns from targets: a guard judges by labels."""
+    """Raises DataError if the model learns from targets: a guard evaluates with labels."""
     if target_bytes:
         raise DataError(
-            "a guard judges held-out samples by their labels, and the model learns from targets; "
+            "a guard evaluates held-out samples by labels, but the model learns from targets; "
             "train it without a guard"
         )
 
 
 def check_settings(samples: int, labels: int, every: int, tolerance: int) -> None:
-    """Raises for what no guard can work with."""
+    """Raises DataError if the settings are out of range."""
     if samples == 0 or samples != labels:
         raise DataError(
-            f"a guard was given {samples} samples and {labels} labels; it needs one for each, "
-            "and at least one"
+            f"the guard has {samples} samples and {labels} labels; it needs one label per sample, "
+            "and at least one sample"
         )
     if not 1 <= every <= LONGEST:
-        raise DataError(f"a guard that evaluates every {every} steps; give at least 1")
+        raise DataError(f"the guard's interval is {every} steps; it must be 1 to {LONGEST:,}")
     if not 0 <= tolerance <= LONGEST:
-        raise DataError(f"a guard's tolerance is {tolerance} samples; it must be 0 or more")
+        raise DataError(
+            f"the guard's tolerance is {tolerance} samples; it must be 0 to {LONGEST:,}"
+        )

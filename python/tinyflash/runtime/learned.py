@@ -1,4 +1,4 @@
-"""What a model learned, as a file: its trained bytes under the hash of the model they belong to."""
+"""The file of learned weights: the trained bytes, with the hash of their model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RATE_EXPONENTS = range(-512, 512)
 
 @dataclass(frozen=True)
 class Learned:
-    """WEIGHTS and STATE: with both, training goes on as if it had never stopped."""
+    """WEIGHTS and STATE: with both, training continues as if it had never stopped."""
 
     hash: int
     weights: bytes
@@ -32,17 +32,17 @@ class Learned:
 
     @staticmethod
     def of(session: Session, program: Program) -> Learned:
-        """What `session`, which runs `program`, has learned so far."""
+        """Reads what `session`, which runs `program`, has learned so far."""
         return Learned(program.hash, session.weights, session.state)
 
     def restore(self, session: Session) -> None:
-        """Gives it back to a session of the same program."""
+        """Writes the learned bytes to a session of the same program."""
         session.weights = self.weights
         session.state = self.state
 
 
 def save_learned(path: Path, learned: Learned) -> None:
-    """An .npz file: hash, and weights and state as bytes."""
+    """Writes an .npz file: the hash, and weights and state as bytes."""
     arrays: dict[str, Any] = {
         "hash": np.uint32(learned.hash),
         "weights": np.frombuffer(learned.weights, np.uint8),
@@ -56,7 +56,7 @@ def save_learned(path: Path, learned: Learned) -> None:
 
 
 def load_learned(path: Path, program: Program) -> Learned:
-    """Reads such a file, and makes sure that it belongs to `program`."""
+    """Reads a learned file. Raises DataError if it is damaged or belongs to another program."""
     learned = _read(path)
     sizes = (len(learned.weights), len(learned.state))
     if learned.hash != program.hash or sizes != (len(program.weights), len(program.state)):
@@ -70,7 +70,7 @@ def load_learned(path: Path, program: Program) -> Learned:
         or _impossible_bias(learned, program)
     )
     if wrong is not None:
-        raise DataError(f"{path} is damaged: {wrong}; start from another file, or anew")
+        raise DataError(f"{path} is damaged: {wrong}; resume from another file, or start again")
     return learned
 
 
@@ -85,7 +85,7 @@ def _read(path: Path) -> Learned:
 
 
 def _impossible_state(state: bytes, program: Program) -> str | None:
-    """What in STATE no training leaves behind; the kernels rely on its ranges."""
+    """Returns what is out of range in STATE, if anything. Kernels rely on these ranges."""
     (head, scales), (compiled, _) = unpack(state), unpack(program.state)
     if head.scale_count != compiled.scale_count:
         return f"{head.scale_count} scales of gradients, the model has {compiled.scale_count}"
@@ -100,7 +100,8 @@ def _impossible_state(state: bytes, program: Program) -> str | None:
 
 
 def _impossible_weight(learned: Learned, program: Program) -> str | None:
-    """A weight of -128 that was not compiled so: an update ends at -127 (SPEC 6.4)."""
+    """Finds a weight of -128 that the compiler did not write: updates saturate at -127 (SPEC
+    6.4)."""
     found, compiled = (np.frombuffer(b, np.int8) for b in (learned.weights, program.weights))
     for start, end in int8_spans(program):
         lowest = (found[start:end] == -128) & (compiled[start:end] != -128)
@@ -136,8 +137,8 @@ def _biases(weights: bytes, row: Row) -> npt.NDArray[np.int32]:
 
 
 def int8_spans(program: Program) -> list[tuple[int, int]]:
-    """Where in WEIGHTS the int8 weights are. The rest is biases, which have limits, and what
-    optimisers remember, which may be any number. Weights are the first trained buffer of their
+    """Returns the ranges of int8 weights in WEIGHTS. The other bytes are biases, which have limits,
+    and optimizer state, which may have any value. Weights are the first trained buffer of their
     update's row (ops.h)."""
     trained: dict[int, bool] = {}
     for row in program.train:

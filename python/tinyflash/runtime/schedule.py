@@ -1,4 +1,4 @@
-"""The course of the learning rate over a run, as a user gives it and as the library takes it."""
+"""The learning-rate schedule of a run: the user's settings, and the library's codes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Kind = Literal["cosine", "constant", "step"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _CODES: dict[Kind, int] = {"constant": 0, "step": 1, "cosine": 2}  # tiny_schedule_kind
-DROPS, DROP = 2, 0.1  # the step schedule multiplies the rate by DROP this often, evenly spread
+DROPS, DROP = 2, 0.1  # times that the step schedule multiplies the rate by DROP, at equal intervals
 LONGEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The rate of each of `steps` training steps; `warmup`: of them, those with a rising rate."""
+    """The rate of each of `steps` training steps. `warmup`: the first steps, with a rising rate."""
 
     kind: Kind
     rate: float
@@ -31,23 +31,23 @@ class Schedule:
         if self.kind not in KINDS:
             raise DataError(f"schedule {self.kind!r} is not one of {', '.join(KINDS)}")
         if not (math.isfinite(self.rate) and 0 < self.rate <= 100):
-            raise DataError(f"rate is {self.rate}; it must lie above 0 and up to 100")
+            raise DataError(f"rate is {self.rate}; it must be above 0 and at most 100")
         if not 1 <= self.steps <= LONGEST:
-            raise DataError(f"a schedule of {self.steps} steps; it must have 1 to {LONGEST:,}")
+            raise DataError(f"the schedule has {self.steps} steps; it must have 1 to {LONGEST:,}")
         if not 0 <= self.warmup < self.steps:
             raise DataError(
-                f"a warm-up of {self.warmup} steps; it must be shorter than the run, "
+                f"the warm-up has {self.warmup} steps; it must be shorter than the run, "
                 f"which has {self.steps}"
             )
 
     @property
     def code(self) -> int:
-        """The number of its kind."""
+        """The library's code of its kind."""
         return _CODES[self.kind]
 
     @property
     def highest(self) -> Factor:
-        """The rate as the library takes it (SPEC 1.4)."""
+        """The highest rate as the library's factor (SPEC 1.4)."""
         return factor(self.rate)
 
     @property

@@ -1,4 +1,4 @@
-"""What a trained or running model looks like from outside, on the host and on a device alike."""
+"""The contract of a session: the same on the host and on a device."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one training step, as the forward pass saw the sample, before the update."""
+    """The result of one training step: the forward pass before the update."""
 
     predicted: int
-    probability: float  # that the network gave to the label, in [0, 1]
-    error: int = 0  # of losses with a target, which have no label: SPEC 4.8
+    probability: float  # of the label, in [0, 1]
+    error: int = 0  # for losses with a target, which have no label: SPEC 4.8
 
 
 @dataclass(frozen=True)
 class Counters:
-    """Health of a training run: SPEC 4.3, 5, 6.4."""
+    """The health of a training run: SPEC 4.3, 5, 6.4."""
 
     step: int
     weights_saturated: int
@@ -38,7 +38,7 @@ class Counters:
 
     @staticmethod
     def of(state: bytes) -> Counters:
-        """From the bytes of STATE."""
+        """Reads the counters from the bytes of STATE."""
         header, scales = unpack(state)
         return Counters(
             step=header.step,
@@ -50,9 +50,10 @@ class Counters:
 
 
 def check_learns_from(target_bytes: int, *, target: bool) -> None:
-    """Refuses a label for a model that learns from targets, and the other way round."""
+    """Raises DataError for a label if the model learns from targets, and for a target if it learns
+    from labels."""
     if target and not target_bytes:
-        raise DataError("the model learns from labels; train it with labels, or under another loss")
+        raise DataError("the model learns from labels; train it with labels, or use another loss")
     if not target and target_bytes:
         raise DataError(
             f"the model learns from targets of {target_bytes} elements; train it with targets"
@@ -60,42 +61,43 @@ def check_learns_from(target_bytes: int, *, target: bool) -> None:
 
 
 class Session(Protocol):
-    """A model bound to memory: `HostSession` and `DeviceSession` behave alike, bit for bit.
+    """A model bound to memory: `HostSession` and `DeviceSession` are bit-equal.
 
     x is a sample in stored integers, any shape, `input_bytes` elements.
     """
 
     def infer(self, x: Int8Array) -> Int8Array:
-        """The stored output, flat."""
+        """Returns the stored output, flat."""
 
     def train_step(self, x: Int8Array, label: int, rate: float | None = None) -> Outcome:
-        """One step of gradient descent on one sample, in place; rate None: the schedule's."""
+        """Runs one step of gradient descent on one sample, in place. rate None: the schedule's
+        rate."""
 
     def train_on_target(
         self, x: Int8Array, target: Int8Array, rate: float | None = None
     ) -> Outcome:
-        """The same for a model that learns from targets, `target_bytes` stored elements each."""
+        """The same for a model that learns from targets with `target_bytes` stored elements."""
 
     def set_schedule(self, schedule: Schedule, done: int = 0) -> None:
-        """From now on the rates of a schedule, of which `done` steps are behind. It follows the
-        training step counter: a restored state is at its old place in the schedule."""
+        """Uses the rates of a schedule from now on. done: the steps already taken. The schedule
+        follows the training step counter, so a restored state continues at its old position."""
 
     def start_guard(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> GuardReport:
-        """Evaluates held-out samples now and every so many training steps, keeps the best weights,
-        and goes back to them once more than `tolerance` samples are lost (SPEC 9). Not for a model
-        that learns from targets."""
+        """Evaluates held-out samples now and after every `every` training steps, keeps the best
+        weights, and restores them if more than `tolerance` samples are lost (SPEC 9). Not for a
+        model that learns from targets."""
 
     def guard_report(self) -> GuardReport:
-        """What the guard has seen so far."""
+        """Returns the guard's report so far."""
 
     def finish_guard(self) -> GuardReport:
-        """Evaluates, leaves the best weights, and ends the guard."""
+        """Evaluates, restores the best weights, and ends the guard."""
 
     def counters(self) -> Counters:
-        """Counters since the start."""
+        """Returns the counters since the start."""
 
     def reset(self) -> None:
-        """Back to the compiled weights and state."""
+        """Restores the compiled weights and state."""
 
     @property
     def weights(self) -> bytes:

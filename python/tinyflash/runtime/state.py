@@ -1,4 +1,4 @@
-"""`tiny_state` as bytes: all that training remembers besides the weights (tinyflash/model.h)."""
+"""`tiny_state` as bytes: all training state except the weights (tinyflash/model.h)."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Scale(NamedTuple):
 
 
 def pack(header: Header, scales: Iterable[Scale]) -> bytes:
-    """STATE, little-endian; `scale_count` is set to the number of scales."""
+    """Returns STATE, little-endian. Sets `scale_count` to the number of scales."""
     packed = [_SCALE.pack(*scale) for scale in scales]
     return _HEADER.pack(*header._replace(scale_count=len(packed))) + b"".join(packed)
 
 
 def unpack(state: bytes) -> tuple[Header, list[Scale]]:
-    """Header and scales; raises struct.error where the length is impossible."""
+    """Returns header and scales. Raises struct.error if the length is impossible."""
     scales = [Scale(*fields) for fields in _SCALE.iter_unpack(state[HEADER_BYTES:])]
     return Header(*_HEADER.unpack_from(state)), scales
 
 
 def scale_offset(index: int) -> int:
-    """Where in STATE a scale lies, in bytes."""
+    """Returns the offset of a scale in STATE, in bytes."""
     return HEADER_BYTES + SCALE_BYTES * index

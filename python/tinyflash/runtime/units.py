@@ -1,6 +1,6 @@
-"""Between a model's own input and output types and the bytes that the network computes with.
+"""Converts between a model's own input and output types and the stored bytes of the network.
 
-Float conversions are those of TensorFlow Lite's QUANTIZE and DEQUANTIZE, bit for bit.
+Float conversions are bit-equal to TensorFlow Lite's QUANTIZE and DEQUANTIZE.
 """
 
 from __future__ import annotations
@@ -18,22 +18,29 @@ Numbers = npt.NDArray[Any]
 
 
 def encode(port: Port, x: npt.ArrayLike) -> Int8Array:
-    """Samples [n, ...] in the port's own units -> stored bytes [n, ...], of the same shape.
+    """Encodes samples [n, ...] in the port's own units -> stored bytes [n, ...], same shape.
 
-    uint8 stays the raw byte. Numbers of other types are taken if every one fits.
+    uint8 stays the raw byte. Accepts numbers of other types if all of them fit.
     """
     samples = _numbers(port, x)
     if port.dtype == "float32":
         return _quantize(port, samples)
     limits = np.iinfo(port.dtype)
-    _refuse(samples, (samples < limits.min) | (samples > limits.max), f"beyond {port.dtype}")
+    _refuse(
+        samples, (samples < limits.min) | (samples > limits.max), f"out of range of {port.dtype}"
+    )
     if samples.dtype.kind == "f":
-        _refuse(samples, samples != np.trunc(samples), f"no {port.dtype}, as the model reads")
+        _refuse(
+            samples,
+            samples != np.trunc(samples),
+            f"not a whole number; the model reads {port.dtype}",
+        )
     return samples.astype(port.dtype).view(np.int8)
 
 
 def decode(port: Port, raw: npt.ArrayLike) -> npt.NDArray[np.float32 | np.int8 | np.uint8]:
-    """Stored bytes, any shape -> the port's own type: floats where the model hands out floats."""
+    """Decodes stored bytes, any shape -> the port's own type: floats if the model's output is
+    float."""
     stored = np.asarray(raw, np.int8)
     if port.dtype == "uint8":
         return stored.view(np.uint8)
@@ -51,7 +58,8 @@ def _coding(port: Port) -> tuple[float, int]:
 
 
 def _numbers(port: Port, x: npt.ArrayLike) -> Numbers:
-    """The samples as an array of finite numbers, of the port's shape after the first axis."""
+    """Returns the samples as an array of finite numbers, with the port's shape after the first
+    axis."""
     try:
         samples = np.asarray(x)
     except ValueError as error:
@@ -68,7 +76,7 @@ def _numbers(port: Port, x: npt.ArrayLike) -> Numbers:
 
 
 def _refuse(samples: Numbers, wrong: npt.NDArray[np.bool_], reason: str) -> None:
-    """Raises for the first number that is wrong, saying where it stands."""
+    """Raises DataError for the first wrong number, with its position."""
     if wrong.any():
         first = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         place = ", ".join(str(int(i)) for i in first)
@@ -76,7 +84,7 @@ def _refuse(samples: Numbers, wrong: npt.NDArray[np.bool_], reason: str) -> None
 
 
 def _quantize(port: Port, samples: Numbers) -> Int8Array:
-    """Round(real / scale) + zero: division in float32, halves away from zero, clamped."""
+    """Returns round(real / scale) + zero: division in float32, halves away from zero, clamped."""
     scale, zero = _coding(port)
     with np.errstate(over="ignore"):
         real = samples.astype(np.float32)

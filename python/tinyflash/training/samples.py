@@ -90,8 +90,8 @@ def _own_targets(path: Path, port: Port, x: Int8Array, objective: Objective) -> 
     real = real_inputs(port, x)
     if real.shape[1] != objective.size or objective.loss != "mean_squared_error":
         raise DataError(
-            f"{path} has no array 'y'; it needs x (samples) and y (targets), but for an "
-            "autoencoder under the mean squared error, whose samples are their own targets"
+            f"{path} has no array 'y'; it needs x (samples) and y (targets), except for an "
+            "autoencoder with the mean squared error: its samples are its targets"
         )
     return objective.encode(np.clip(real, *objective.range))
 

@@ -1,1 +1,1 @@
-"""Writers: a program as C source."""
+"""Writers: C source and .tflite files."""

@@ -1,4 +1,4 @@
-"""What is known while a graph becomes a file, and what the operators' rules ask of it."""
+"""The state of an export, and the queries of the operators' rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _TYPES = {"int8": "INT8", "uint8": "UINT8", "int32": "INT32", "float32": "FLOAT3
 
 @dataclass
 class Exporter:
-    """A file in the making; `indices` of the graph's tensors in it. Every refusal names a layer."""
+    """A file under construction. `indices`: of the graph's tensors in it. Every error names a
+    layer."""
 
     graph: Graph
     tensors: list[FlatTensor] = field(default_factory=list)
@@ -34,7 +35,8 @@ class Exporter:
     # ---- Tensors --------------------------------------------------------------------------------
 
     def add_tensors(self) -> None:
-        """Those that layers share, in the source's order; tables and shapes follow with layers."""
+        """Adds the tensors that layers share, in the source's order. Layers add tables and shapes
+        later."""
         layers = {n.inputs["w" if "w" in n.inputs else "w_frozen"]: n for n in self._weighted()}
         biases = {n.inputs["b"]: n for n in self._weighted() if "b" in n.inputs}
         others = {t for n in self._weighted() for t in weight_of(n)}
@@ -51,7 +53,7 @@ class Exporter:
         return [n for n in self.graph.nodes if n.operator.weighted]
 
     def _weights(self, node: Node, name: str) -> None:
-        """All weights of a layer, its trained and frozen parts joined."""
+        """Adds all weights of a layer, its trained and frozen parts joined."""
         parts = [self.graph.tensors[t] for t in weight_of(node)]
         data = np.concatenate([data_of(part) for part in parts], axis=-1)
         if node.operator.depthwise:
@@ -61,7 +63,7 @@ class Exporter:
         self.indices[name] = self.add(name, "INT8", data.shape, Quant(scales, 0, axis), data)
 
     def _bias(self, node: Node, tensor: Tensor) -> None:
-        """Scaled as input times weights, which the graph takes for granted."""
+        """Adds a bias with the scale of input times weights, which the graph implies."""
         x_scale = self.quant(node.inputs["x"]).scale[0]
         scales = tuple(float32(x_scale * s) for s in self._scales(node))
         data = data_of(tensor)
@@ -70,15 +72,15 @@ class Exporter:
         )
 
     def _scales(self, node: Node) -> tuple[float, ...]:
-        """Of a layer's weights: one where all parts have the same one, which is other arithmetic
-        than one per channel."""
+        """Returns the scales of a layer's weights: one if all parts have the same one. A single
+        scale has other arithmetic than one per channel."""
         first, *others = [self.quant(t).scale for t in weight_of(node)]
         if len(first) == 1 and all(other == first for other in others):
             return first
         return weight_scales(self.graph, node)
 
     def _plain(self, tensor: Tensor) -> None:
-        """An activation, or a constant in its place; without a scale it is a port's raw bytes."""
+        """Adds an activation, or a constant operand. Without a scale it is a port's raw bytes."""
         ports = [p for p in (self.graph.input, self.graph.output) if p.tensor == tensor.name]
         raw = tensor.quant is None
         quant = ports[0].quant if raw and ports else tensor.quant
@@ -86,7 +88,7 @@ class Exporter:
         self.indices[tensor.name] = self.add(tensor.name, kind, tensor.shape, quant, tensor.data)
 
     def port(self, port: Port) -> int:
-        """The index of what the file itself takes in or hands out."""
+        """Returns the tensor index of the file's input or output."""
         if port.dtype != "float32":
             return self.indices[port.tensor]
         shape = self.graph.tensors[port.tensor].shape
@@ -95,7 +97,7 @@ class Exporter:
     def add(
         self, name: str, kind: str, shape: tuple[int, ...], quant: Quant | None, data: Array | None
     ) -> int:
-        """Adds a tensor; its index."""
+        """Adds a tensor. Returns its index."""
         index = len(self.tensors)
         scales = quant.scale if quant else ()
         zeros = (quant.zero,) * len(scales) if quant else ()
@@ -110,7 +112,7 @@ class Exporter:
         data = np.asarray(values, np.int32)
         return self.add(f"{node.name}.integers", "INT32", data.shape, None, data)
 
-    # ---- What rules ask -------------------------------------------------------------------------
+    # ---- Queries --------------------------------------------------------------------------------
 
     def fail(self, node: Node, text: str) -> NoReturn:
         raise ModelError(f"{self.graph.name}: layer {node.name} ({node.op}): {text}")
@@ -125,15 +127,15 @@ class Exporter:
         return quant
 
     def activation(self, node: Node, clip: Clip) -> int:
-        """The number of the fused activation that clips so."""
+        """Returns the number of the fused activation with this clip."""
         quant = self.quant(node.outputs["y"])
         number = next((n for n in ACTIVATIONS if bounds(n, quant) == clip), None)
         if number is None:
-            self.fail(node, f"no activation of the format clips to [{clip.low}, {clip.high}]")
+            self.fail(node, f"the format has no activation that clips to [{clip.low}, {clip.high}]")
         return number
 
     def padding(self, node: Node, window: Window) -> int | None:
-        """SAME or VALID, None if it is neither."""
+        """Returns SAME or VALID, None if it is neither."""
         if window.padding == (0, 0, 0, 0):
             return VALID
         size = self.shape(node.inputs["x"])[-3:-1]
@@ -152,7 +154,7 @@ class Exporter:
     def put(
         self, code: str, node: Node, extra: list[int] | None = None, options: Options | None = None
     ) -> None:
-        """The node as an operator: its activations, then `extra` constants."""
+        """Adds the node as an operator: its activations, then `extra` constants."""
         inputs = [
             self.indices[t] for role, t in node.inputs.items() if role not in ("table", "w_frozen")
         ]
@@ -160,7 +162,7 @@ class Exporter:
 
 
 def data_of(tensor: Tensor) -> Array:
-    """The stored values of a constant or a trainable."""
+    """Returns the stored values of a constant or a trainable."""
     if tensor.data is None:
         raise InternalError(f"tensor {tensor.name} has no data")
     return tensor.data

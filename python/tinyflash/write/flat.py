@@ -1,4 +1,4 @@
-"""Plain records as the bytes of a .tflite file: the inverse of `read.flat`."""
+"""Serialises plain records to the bytes of a .tflite file: the inverse of `read.flat`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tinyflash.read.tflite.flat import OPTIONS, FlatModel, FlatOperator, FlatTen
 
 _VERSION = 3
 _IDENTIFIER = b"TFL3"
-_ALIGNMENT = 16  # of constants, as TensorFlow's converter aligns them
-_LARGEST_OLD_CODE = 127  # codes beyond are written in the new field alone
+_ALIGNMENT = 16  # alignment of constants, as in TensorFlow's converter
+_LARGEST_OLD_CODE = 127  # larger codes are written only in the new field
 
 
 def serialise(model: FlatModel, names: Sequence[str]) -> bytes:
-    """The file's bytes; `names` of the tensors are for people."""
+    """Returns the file's bytes. names: of the tensors, only for readers."""
     builder = flatbuffers.Builder(1 << 16)
     codes = sorted({operator.code for operator in model.operators})
     contents = [b"", *(b"" if t.data is None else t.data.tobytes() for t in model.tensors)]
@@ -63,7 +63,7 @@ def _integers(builder: Any, values: Sequence[int]) -> int:
 
 
 def _buffer(builder: Any, content: bytes) -> int:
-    """A buffer, its bytes aligned from the start of the file."""
+    """Writes a buffer, with its bytes aligned from the start of the file."""
     data = None
     if content:
         builder.StartVector(1, len(content), _ALIGNMENT)

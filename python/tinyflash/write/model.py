@@ -1,4 +1,4 @@
-"""The files of a compiled model: a table in C, and its sizes."""
+"""Writes the files of a compiled model: a table in C, and its sizes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinyflash.write import c
 
 
 def write_model(compiled: Compiled, directory: str | Path) -> None:
-    """Writes model.c and model.h into a directory, each whole or not at all."""
+    """Writes model.c and model.h into a folder, each atomically."""
     directory = Path(directory)
     files.write_bytes(directory / "model.c", c.source(compiled.program).encode())
     files.write_bytes(directory / "model.h", c.header(compiled.program).encode())

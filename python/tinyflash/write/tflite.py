@@ -1,8 +1,8 @@
 """Writer of int8 .tflite files: one rule per operator of a graph's inference part.
 
-Tensors keep the order of the file they came from, and their bytes. Padding that is neither SAME nor
-VALID becomes an operator of its own. What a file cannot say, such as a layer's output clipped at
-odd numbers, is refused.
+Tensors keep their bytes and the order of their source file. Padding that is neither SAME nor VALID
+becomes a separate operator. The writer rejects what the format cannot express, such as an output
+clipped at unusual numbers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _FUNCTIONS = ("quantize", "relu", "relu6", "leaky_relu", "logistic", "tanh", "ha
 
 
 def write_tflite(graph: Graph) -> bytes:
-    """The file of what computes the graph's output; training nodes are left out."""
+    """Returns the file of the nodes that compute the graph's output, without training nodes."""
     to = Exporter(with_file_unit(prune_to_output(graph)))
     to.add_tensors()
     source, sink = to.port(graph.input), to.port(graph.output)
@@ -56,13 +56,13 @@ def write_tflite(graph: Graph) -> bytes:
 
 
 def _weights(to: Exporter, node: Node) -> list[int]:
-    """A layer's weights, and its bias where it has one."""
+    """Adds a layer's weights, and its bias if it has one."""
     bias = [node.inputs["b"]] if "b" in node.inputs else []
     return [to.indices[t] for t in (weight_of(node)[0], *bias)]
 
 
 def _sliding(to: Exporter, node: Node) -> tuple[int, dict[str, Option]]:
-    """What a convolution or a pool reads, and its options."""
+    """Returns the input of a convolution or a pool, and its options."""
     assert isinstance(node.attrs, WindowAttrs)
     x, padding = to.indices[node.inputs["x"]], to.padding(node, node.attrs.window)
     if padding is None:
@@ -77,8 +77,8 @@ def _sliding(to: Exporter, node: Node) -> tuple[int, dict[str, Option]]:
 
 
 def _padded(to: Exporter, node: Node, x: int, window: Window) -> int:
-    """The input with the window's padding around it: zeros to a convolution, never the largest to
-    a pool."""
+    """Returns the input, padded for the window: with zeros for a convolution, with the lowest
+    number for a pool."""
     if not node.operator.pads_with:
         to.fail(node, f"padding {window.padding} is neither SAME nor VALID")
     top, left, bottom, right = window.padding
@@ -93,7 +93,7 @@ def _padded(to: Exporter, node: Node, x: int, window: Window) -> int:
 
 
 def _emit_pad(to: Exporter, node: Node, inputs: list[int], y: int, value: int) -> None:
-    """The padding is the zero point of `y` unless the operator is given a number."""
+    """Adds a PAD, or a PADV2 if `value` is not the zero point of `y`."""
     quant = Quant(to.tensors[y].scales, to.tensors[y].zeros[0])
     if value == quant.zero:
         to.emit("PAD", inputs, y)
@@ -140,14 +140,15 @@ def _mean(to: Exporter, node: Node) -> None:
 
 
 def _combine(to: Exporter, node: Node) -> None:
-    """A sum or a product of two maps."""
+    """Adds a sum or a product of two maps."""
     assert isinstance(node.attrs, ClipAttrs)
     options = {"FusedActivationFunction": to.activation(node, node.attrs.clip)}
     to.put(node.op.upper(), node, options=options)
 
 
-def _minimum(to: Exporter, node: Node) -> None:
-    to.put("MINIMUM", node)
+def _chosen(to: Exporter, node: Node) -> None:
+    """The smaller, or the larger, of two maps."""
+    to.put(node.op.upper(), node)
 
 
 def _pad(to: Exporter, node: Node) -> None:
@@ -185,7 +186,7 @@ def _lookup(to: Exporter, node: Node) -> None:
 
 
 def _with_number(to: Exporter, node: Node, attrs: LookupAttrs, number: Number) -> None:
-    """A sum, a difference or a product with a constant of one element."""
+    """Adds a sum, a difference or a product with a constant of one element."""
     stored = np.array([number.stored], np.int8)
     operands = [to.indices[node.inputs["x"]]]
     at = 0 if number.first else 1
@@ -208,7 +209,8 @@ RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "mean": _mean,
     "add": _combine,
     "mul": _combine,
-    "minimum": _minimum,
+    "maximum": _chosen,
+    "minimum": _chosen,
     "pad": _pad,
     "reshape": _reshape,
     "transpose": _transpose,

@@ -1,1 +1,1 @@
-"""Networks to start from, and tasks to teach them: each with source, licence and checksum."""
+"""Networks to start from, and training tasks for them, each with source, licence and checksum."""

@@ -1,8 +1,8 @@
-"""The task of motions: a network that knows twenty people learns how one more wears its sensor.
+"""The motion task: a network trained on twenty people learns how another person wears the sensor.
 
-Everyone wears the sensor turned by 45 degrees about an axis of their own, which the network has
-never seen. Each activity was done several times: the first time teaches, but for its last quarter,
-which validates; the next time tests, and so on by turns. No moment is in two of them.
+Each person wears the sensor turned by 45 degrees about a different axis, which the network has
+never seen. Each activity was recorded several times. The first recording trains, except its last
+quarter, which validates; the next one tests, and so on in turn. No moment is in two splits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tinyflash.zoo.task import Split, Task
 
 WINDOW = 128  # moments: 2.56 s
 STEP = 64  # from the start of a window to the next
-# The network reads bytes of 1/64 g and 1/16 rad/s: what a sensor's driver gets by shifts.
+# The network reads bytes of 1/64 g and 1/16 rad/s: a sensor driver gets these by shifts.
 INPUT = Quant((1 / 64,), 0)
 UNITS = np.array([1, 1, 1, 0.25, 0.25, 0.25], np.float32)
 
@@ -32,10 +32,10 @@ KNOWN = 20  # people the network was trained on
 TURN = 45.0  # degrees
 _WEARERS = 8  # of the other ten, drawn by the seed
 _TRAIN = 90  # windows of each
-_VALIDATE = 0.25  # of the time that teaches
+_VALIDATE = 0.25  # of the training time
 _TRAINS, _VALIDATES, _TESTS = range(3)
 _PEOPLE = range(1, 31)
-_PERMUTATION = 0  # the seed that told known people from others
+_PERMUTATION = 0  # the seed that separated known people from others
 
 
 def known_people() -> list[int]:
@@ -52,9 +52,10 @@ def _people() -> list[int]:
 
 
 def windows(recording: Recording, within: npt.NDArray[np.bool_]) -> tuple[Floats, Labels]:
-    """Windows of one activity each, [n][1][WINDOW][6] in the network's units, labels [n].
+    """Returns windows of one activity each, [n][1][WINDOW][6] in the network's units, and labels
+    [n].
 
-    All their moments lie `within`.
+    within: the moments that windows may use.
     """
     labels = np.where(within, recording.labels, NONE)
     starts = [
@@ -68,7 +69,7 @@ def windows(recording: Recording, within: npt.NDArray[np.bool_]) -> tuple[Floats
 
 
 def parts(labels: Labels) -> npt.NDArray[np.int8]:
-    """Which moments train, validate and test, by the turns of each activity."""
+    """Returns the moments that train, validate and test, from the turns of each activity."""
     found = np.full(len(labels), _TRAINS, np.int8)
     turns: Counter[int] = Counter()
     for first, end in _runs(labels):
@@ -82,13 +83,13 @@ def parts(labels: Labels) -> npt.NDArray[np.int8]:
 
 
 def _runs(labels: Labels) -> list[tuple[int, int]]:
-    """(first, end) of every stretch of one label."""
+    """Yields (first, end) of every stretch of one label."""
     ends = [*(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
     return list(zip([0, *ends], ends, strict=False))
 
 
 def turned(recording: Recording, seed: tuple[int, int]) -> Recording:
-    """As a sensor records it that is turned by TURN about an axis drawn by `seed`."""
+    """Returns the recording of a sensor turned by TURN about an axis drawn by `seed`."""
     x, y, z = axis = np.random.default_rng(seed).normal(size=3)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) / np.linalg.norm(axis)
     angle = np.deg2rad(TURN)
@@ -98,7 +99,7 @@ def turned(recording: Recording, seed: tuple[int, int]) -> Recording:
 
 
 def activity() -> Task:
-    """Six activities by a network of our own (training/activity.py), for new wearers."""
+    """Six activities, with the network from training/activity.py, for new wearers."""
     graph = read(path_of("activity"))
     people = recordings()
 
@@ -110,7 +111,7 @@ def activity() -> Task:
 
 
 def _split(worn: list[Recording], seed: tuple[int, int]) -> Split:
-    """One wearer's; `seed` and the wearer's number turn the sensor."""
+    """Returns the split of one wearer. `seed` and the wearer's number turn the sensor."""
     recorded = [turned(recording, seed) for recording in worn]
     train, validation, test = (_part(recorded, part) for part in (_TRAINS, _VALIDATES, _TESTS))
     (chosen,) = draw(train.labels, (_TRAIN,), seed[0])
@@ -118,7 +119,7 @@ def _split(worn: list[Recording], seed: tuple[int, int]) -> Split:
 
 
 def _part(recorded: list[Recording], part: int) -> Samples:
-    """All windows within one of the parts."""
+    """Returns all windows within one of the parts."""
     found = [windows(recording, parts(recording.labels) == part) for recording in recorded]
     x, y = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     return Samples(stored(x, INPUT), y)

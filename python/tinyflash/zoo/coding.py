@@ -1,4 +1,4 @@
-"""Real samples as the bytes of a network's input."""
+"""Encodes real samples as the bytes of a network's input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinyflash.runtime.session import Int8Array
 
 
 def stored(x: npt.NDArray[np.float32], quant: Quant) -> Int8Array:
-    """Real / scale + zero to the nearest, clamped: for inputs that a file declares as int8."""
+    """Returns real / scale + zero, rounded to nearest and clamped: for int8 inputs."""
     steps = np.rint(x.astype(np.float64) / quant.scale[0]) + quant.zero
     clamped: Int8Array = np.clip(steps, -128, 127).astype(np.int8)
     return clamped

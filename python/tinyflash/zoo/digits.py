@@ -1,4 +1,4 @@
-"""The task of digits: a network that knows 0 to 4 learns all ten."""
+"""The digits task: a network trained on 0 to 4 learns all ten digits."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ _COUNTS = (250, 200)  # to train with, to validate; the rest is the test
 
 
 def known() -> tuple[Floats, Labels]:
-    """The pictures of 0 to 4 that the network was trained on: [n][8][8][1], the same for ever."""
+    """Returns the pictures of 0 to 4 that the network was trained on: [n][8][8][1], always the
+    same."""
     x, y = _coded()
     chosen = _known(y)
     return x[chosen], y[chosen]
 
 
 def unknown() -> tuple[Floats, Labels]:
-    """All others, of all ten digits."""
+    """Returns all other pictures, of all ten digits."""
     x, y = _coded()
     others = np.setdiff1d(np.arange(len(y)), _known(y))
     return x[others], y[others]
@@ -48,7 +49,7 @@ def _coded() -> tuple[Floats, Labels]:
 
 
 def digits_task() -> Task:
-    """Ten digits, with a residual CNN of our own (training/digits.py)."""
+    """Ten digits, with the residual CNN from training/digits.py."""
     graph = read(path_of("digits"))
     x, y = unknown()
 

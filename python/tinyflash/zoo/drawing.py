@@ -12,7 +12,7 @@ from tinyflash.zoo.sources.pictures import Labels
 def draw(labels: Labels, counts: Sequence[int], seed: int) -> list[Labels]:
     """Disjoint sets of indices, ascending; set i has about counts[i] / classes of every label.
 
-    A count that the classes do not divide gives the first labels one more.
+    If the classes do not divide a count, the first labels get one sample more.
     """
     random = np.random.default_rng(seed)
     names = np.unique(labels)

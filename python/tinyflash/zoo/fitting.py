@@ -1,9 +1,9 @@
-"""Random weights and biases for a layer, fitted so that its outputs are alive.
+"""Draws random weights and biases for a layer, fitted so that its outputs are not clipped.
 
-Memory and speed do not depend on the values of weights, but training does: where all outputs stand
-at a bound no gradient passes, and nothing moves. So what is drawn is fitted to what the layer makes
-of an example: channels that vary too much get smaller weights, and biases put the middle of each
-channel where its range has room.
+Memory and speed do not depend on the values of weights, but training does: if all outputs are at a
+bound, no gradient passes, and nothing learns. So this fits the random values to the layer's output
+for an example: channels that vary too much get smaller weights, and biases center each channel in
+its range.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import numpy.typing as npt
 from tinyflash.graph import Window
 
 # In stored units of the output: the largest mean distance of a channel's values from their middle,
-# and how far the middles lie above the zero point, where the layer clips there and elsewhere.
+# and the height of the middles above the zero point, for layers that clip there and for others.
 _SPREAD = 32.0
 _CLIPPED, _LINEAR = (20, 100), (-20, 20)
 
-# Whole numbers far below 2^53: their sums are exact, in whatever order a machine adds.
+# Integers far below 2^53: their sums are exact, in any order of addition.
 Stored = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """w: [kernel rows][columns][in][out], depthwise [..][out]; b [out]; what both make: y."""
+    """w: [kernel rows][columns][in][out], depthwise [..][out]; b: [out]; y: their output."""
 
     w: npt.NDArray[np.int8]
     b: npt.NDArray[np.int32]
@@ -43,10 +43,10 @@ class Shape:
 
 
 def drawn(x: Stored, shape: Shape, units: Stored, zero: int, random: np.random.Generator) -> Drawn:
-    """A layer for inputs like `x`, [height][width][channels], zero point taken off.
+    """Draws a layer for inputs like `x`, [height][width][channels], minus the zero point.
 
-    units: what 1 in a sum is worth in stored units of the output, by channel, and 0 for dead ones,
-    whose weights and biases are 0. zero: point of the output.
+    units: the value of 1 in a sum, in stored units of the output, by channel; 0 for dead channels,
+    whose weights and biases are 0. zero: zero point of the output.
     """
     channels = () if shape.depthwise else (x.shape[-1],)
     size = (*shape.window.kernel, *channels, shape.out)
@@ -63,7 +63,7 @@ def drawn(x: Stored, shape: Shape, units: Stored, zero: int, random: np.random.G
 
 
 def _sums(x: Stored, w: Stored, shape: Shape) -> Stored:
-    """Products over the window, without bias: SPEC 2.1."""
+    """Returns the sums of products over the window, without bias: SPEC 2.1."""
     window = shape.window
     top, left, bottom, right = window.padding
     padded = np.pad(x, ((top, bottom), (left, right), (0, 0)))

@@ -1,4 +1,4 @@
-"""The task of spoken words: a keyword spotter learns eight it has never heard."""
+"""The keyword task: a keyword spotter learns eight new words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STEPS = 4.0  # of the spectrogram to one of the pictures that the network was t
 
 
 def heard(port: Port, spectrograms: Spectrograms) -> Int8Array:
-    """As the network reads them: it has one row more, which repeats the last."""
+    """Returns spectrograms as the network reads them, with the last row repeated once."""
     rows = np.concatenate([spectrograms, spectrograms[:, -1:]], axis=1)
     pictures = np.minimum(rows / _STEPS, 255).astype(np.float32)
     return encode(port, pictures[..., np.newaxis])

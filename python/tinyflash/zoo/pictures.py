@@ -1,4 +1,4 @@
-"""Tasks of pictures: faces for the person detector, clothing for it and for ResNet8."""
+"""Picture tasks: faces for the person detector, clothing for it and for ResNet8."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FASHION = (500, 500, 2000)
 def faces() -> Task:
     """Faces against other pictures, with MLPerf Tiny's person detector.
 
-    Three epochs suffice only at rates at which single runs collapse, in float as in int8.
+    Three epochs are enough only at rates where single runs collapse, in float and in int8.
     """
     graph = read(mlperf_tiny("visual_wake_words"))
     pictures, labels = lfw_faces()
@@ -44,7 +44,7 @@ def faces() -> Task:
 
 
 def fashion_resnet() -> Task:
-    """Ten kinds of clothing, with MLPerf Tiny's ResNet8, which knows ten other things."""
+    """Ten kinds of clothing, with MLPerf Tiny's ResNet8, trained on ten other classes."""
     return _fashion("ResNet8", "image_classification", "resnet_fashion", epochs=3)
 
 
@@ -75,7 +75,8 @@ def _fashion(network: str, file: str, scheme_name: str, epochs: int) -> Task:
 
 
 def _samples(port: Port, pictures: Pictures, labels: Labels, chosen: Labels) -> Samples:
-    """The chosen grey pictures as the network reads them: resized, three equal channels."""
+    """Returns the chosen grey pictures as the network reads them: resized, with three equal
+    channels."""
     x = np.concatenate([_stored(port, pictures[i : i + 1]) for i in chosen])
     return Samples(x, labels[chosen])
 
@@ -83,5 +84,5 @@ def _samples(port: Port, pictures: Pictures, labels: Labels, chosen: Labels) -> 
 def _stored(port: Port, pictures: Pictures) -> Int8Array:
     grey = np.rint(resize(pictures, port.shape[1]))
     if port.dtype == "int8":
-        grey -= 128  # as in training: bytes without a sign, moved into the signed range
+        grey -= 128  # as in training: unsigned bytes, shifted to the signed range
     return encode(port, np.repeat(grey[..., np.newaxis], 3, axis=-1))

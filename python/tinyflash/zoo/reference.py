@@ -30,14 +30,15 @@ SIDE = 128  # of the picture
 CLASSES = 10
 _INPUT = "picture"
 _PIXEL = Quant((float32(1 / 127.5),), 0)  # pixels from -1 to 1
-# The weight scales of living channels lie this far below the layer's largest. The released models
-# have far smaller ones, too, but for single channels.
+# The weight scales of live channels are this far below the layer's largest. The released models
+# also have far smaller ones, but only in single channels.
 _LEAST_RATIO = 1 / 64
-_CLASSIFIER = 15  # largest weight: logits are then a few units of 1, and no class is certain
+_CLASSIFIER = 15  # largest weight: logits are a few units, and no class is certain
 
 
 def reference_network(name: str, seed: int = 0) -> Graph:
-    """One of published.NETWORKS, for pictures of 128x128x3 and 10 classes. seed: of all weights."""
+    """Builds one of published.NETWORKS, for pictures of 128x128x3 and 10 classes. seed: of all
+    weights."""
     random = np.random.default_rng(seed)
     builder = _Builder(random)
     x = block = builder.activation(_INPUT, _PIXEL, _picture(random))
@@ -55,14 +56,15 @@ def reference_network(name: str, seed: int = 0) -> Graph:
 
 
 def _picture(random: np.random.Generator) -> Stored:
-    """Patches of colour under noise."""
+    """Draws patches of colour with noise."""
     patches = random.integers(-90, 91, (SIDE // 8, SIDE // 8, 3))
     noise = random.integers(-37, 38, (SIDE, SIDE, 3))
     return np.asarray(np.kron(patches, np.ones((8, 8, 1))) + noise, np.float64)
 
 
 def _weight_scales(row: Convolution, random: np.random.Generator) -> tuple[float, ...]:
-    """Log-uniform, with the `dead` channels at the published minimum; at least one stands there."""
+    """Draws log-uniform scales, with the `dead` channels, at least one, at the published
+    minimum."""
     low = max(row.smallest_scale, row.largest_scale * _LEAST_RATIO)
     scales = np.exp(random.uniform(np.log(low), np.log(row.largest_scale), row.out))
     scales[random.permutation(row.out)[: max(1, row.dead)]] = row.smallest_scale
@@ -71,7 +73,7 @@ def _weight_scales(row: Convolution, random: np.random.Generator) -> tuple[float
 
 @dataclass
 class _Builder:
-    """A graph in the making, and what its activations hold for one picture."""
+    """A graph under construction, with its activations for one picture."""
 
     random: np.random.Generator
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -98,14 +100,14 @@ class _Builder:
         return self._node("add", name, {"a": a.name, "b": b.name}, ClipAttrs(), quant, value)
 
     def mean(self, name: str, x: Tensor) -> Tensor:
-        """Over all positions: [1][channels], in x's own unit."""
+        """Adds a mean over all positions: [1][channels], in x's own unit."""
         assert x.quant is not None
         value = np.rint(self.values[x.name].mean(axis=(0, 1)))
         return self._node("mean", name, {"x": x.name}, MeanAttrs((1, 2)), x.quant, value)
 
     def classifier(self, name: str, x: Tensor) -> Tensor:
-        """In the units of a new one (passes/head.py), its weights small, but not 0: a classifier of
-        zeros passes no gradient on."""
+        """Adds a classifier in the units of a new one (passes/head.py). Its weights are small, but
+        not 0: zero weights would pass no gradient."""
         size = (CLASSES, x.shape[-1])
         w = self.random.integers(-_CLASSIFIER, _CLASSIFIER + 1, size).astype(np.int8)
         b = np.zeros(CLASSES, np.int32)
@@ -121,7 +123,7 @@ class _Builder:
     def _node(
         self, op: str, name: str, inputs: dict[str, str], attrs: Attrs, quant: Quant, value: Stored
     ) -> Tensor:
-        """Adds a node; its output is named after it."""
+        """Adds a node. Its output has the same name."""
         y = self.activation(name, quant, value)
         self.nodes.append(Node(op, name, inputs, {"y": y.name}, attrs))
         return y
@@ -129,7 +131,7 @@ class _Builder:
     def _constants(
         self, name: str, w: npt.NDArray[np.int8], quant: Quant, b: npt.NDArray[np.int32]
     ) -> dict[str, str]:
-        """Adds weights and biases; their names by role."""
+        """Adds weights and biases. Returns their names by role."""
         w = np.ascontiguousarray(w)
         weights = self._keep(Tensor(f"{name}.w", w.shape, "int8", "constant", quant, w))
         biases = self._keep(Tensor(f"{name}.b", b.shape, "int32", "constant", None, b))
@@ -141,7 +143,7 @@ class _Builder:
         return kept
 
     def _centred(self, x: Tensor) -> Stored:
-        """Its values, the zero point taken off."""
+        """Returns the values minus the zero point."""
         assert x.quant is not None
         return self.values[x.name] - x.quant.zero
 

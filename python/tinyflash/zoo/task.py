@@ -1,4 +1,4 @@
-"""A task: an int8 network, and labelled samples of something it does not know yet."""
+"""A task: an int8 network, and labelled samples of something new to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinyflash.training.samples import Samples
 
 @dataclass(frozen=True)
 class Split:
-    """Disjoint samples of one subject or one draw; rates are chosen on `validation` alone."""
+    """Disjoint samples of one subject or one draw. Rates are chosen only on `validation`."""
 
     train: Samples
     validation: Samples
@@ -21,10 +21,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """`graph` as it was read, with its old classifier; `classes` of the new one.
+    """`graph`: as read, with its old classifier. `classes`: of the new classifier.
 
-    `splits(seed)` gives one split, or several where each is learned by itself from the same network
-    (one per wearer, say) and their tests are pooled. `scheme`: the sparse update that suits it.
+    `splits(seed)` returns one split, or several that are learned separately from the same network
+    (such as one per wearer), with pooled tests. `scheme`: a suitable sparse update.
     """
 
     name: str  # "faces", of the data

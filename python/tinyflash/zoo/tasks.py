@@ -22,7 +22,7 @@ TASKS: Mapping[str, Callable[[], Task]] = {
 
 
 def load_task(name: str) -> Task:
-    """One of TASKS."""
+    """Loads one of TASKS."""
     if name not in TASKS:
-        raise DataError(f"no task {name!r}; there are {', '.join(TASKS)}")
+        raise DataError(f"no task {name!r}; choose one of {', '.join(TASKS)}")
     return TASKS[name]()

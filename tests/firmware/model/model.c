@@ -1,7 +1,8 @@
 /* A model for the tests of the link.
  *
- * infer: output[i] = input[i] + weights[i], weights ending before the input does. train: weights[i] +=
- * input[i] + label; step += 1; predicted = label, probability = 2^14. Labels from 3 on crash.
+ * infer: output[i] = input[i] + weights[i], weights ending before the input does. train:
+ * weights[i] += input[i] + label; step += 1; predicted = label, probability = 2^14. Labels of 3 and
+ * more crash.
  */
 #include "model.h"
 

@@ -1,6 +1,7 @@
 /* A model that learns from targets, for the tests of the link.
  *
- * infer: output[i] = weights[i]. train: weights[i] = input[i] + target[i]; error = sum of the targets.
+ * infer: output[i] = weights[i]. train: weights[i] = input[i] + target[i]; error = sum of the
+ * targets.
  */
 #include "model.h"
 

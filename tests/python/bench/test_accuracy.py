@@ -321,10 +321,12 @@ def test_other_seeds_and_single_methods(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("one_task")
 def test_what_is_not_there_is_one_line() -> None:
-    assert refused("bench", "accuracy", "--task", "big") == "no task 'big'; there are small"
-    assert "no method 'best'; there are float-" in refused("bench", "accuracy", "--method", "best")
+    assert refused("bench", "accuracy", "--task", "big") == "no task 'big'; choose one of small"
+    assert "no method 'best'; choose one of float-" in refused(
+        "bench", "accuracy", "--method", "best"
+    )
     alone = refused("bench", "accuracy", "--ours", "--method", "float-full")
-    assert alone.startswith("no method without torch 'float-full'; there are int8-full, ")
+    assert alone.startswith("no method without torch 'float-full'; choose one of int8-full, ")
 
 
 @pytest.mark.usefixtures("one_task")

@@ -45,9 +45,7 @@ def test_rows(tmp_path: Path, one_scheme: None) -> None:
 
 
 def test_an_unknown_network_gets_one_line() -> None:
-    assert "no network 'x' to measure; there are mbv2" in refused(
-        "bench", "memory", "--network", "x"
-    )
+    assert "no network 'x'; choose one of mbv2" in refused("bench", "memory", "--network", "x")
 
 
 def test_rows_computed_again_are_counted(one_scheme: None) -> None:

@@ -54,5 +54,5 @@ def test_a_quantized_network_learns(one: Subject) -> None:
 
 
 def test_an_unknown_network_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no network 'other'; there are mobilenetv2, plain"):
+    with pytest.raises(DataError, match="no network 'other'; choose one of mobilenetv2, plain"):
         subject("other", Effort(1, 1, 1, 1), tmp_path)

@@ -6,8 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
+import numpy as np
 import pytest
 from tests.support.commands import refused, tinyflash
+from tests.support.onnxmodels import NETWORKS
+
+from tinyflash.cli import COMMANDS, main, options
 
 
 def test_names_of_files_may_hold_any_character(tmp_path, model):
@@ -67,3 +72,54 @@ def test_two_compilations_into_one_folder_leave_whole_files(tmp_path, model):
         alone = (tmp_path / "alone" / name).read_bytes()
         assert (tmp_path / "o" / name).read_bytes() == alone
     assert not [path for path in (tmp_path / "o").iterdir() if path.name.startswith(".")]
+
+
+def _unharmed(files, *arguments):
+    """The line of a refusal that leaves these files as they are."""
+    before = [file.read_bytes() for file in files]
+    line = refused(*arguments)
+    assert [file.read_bytes() for file in files] == before
+    return line
+
+
+def test_no_command_writes_over_a_file_that_it_reads(tmp_path, model, data):
+    """By its own name, by another, or through a link."""
+    x = tmp_path / "x.npy"
+    np.save(x, np.zeros((2, 8, 8, 3), np.float32))
+    (tmp_path / "link.npy").symlink_to(x)
+    (tmp_path / "folder").mkdir()
+    for output in (x, tmp_path / "link.npy", tmp_path / "folder" / ".." / "x.npy"):
+        line = _unharmed([model, x], "infer", model, x, "-o", output)
+        assert "x.npy is also 'X.npy' of this command; choose another file name" in line
+    assert "is also 'MODEL'" in _unharmed([model], "infer", model, x, "-o", model)
+    assert "is also 'MODEL'" in _unharmed([model], "export", model, "-o", model)
+    line = _unharmed([data], "train", model, "--data", data, "--health", data, "-o", tmp_path)
+    assert "is also '--data'" in line
+
+
+def test_quantize_harms_none_of_its_files(tmp_path):
+    network, x = tmp_path / "net.onnx", tmp_path / "x.npy"
+    network.write_bytes(NETWORKS["plain"]())
+    np.save(x, np.zeros((2, 3, 12, 10), np.float32))
+    command = ("quantize", network, "--calibration", x)
+    for output in (network, tmp_path / "q.ONNX"):
+        assert "give it a name with .tflite" in _unharmed([network], *command, "-o", output)
+    assert not (tmp_path / "q.ONNX").exists()
+    assert "is also '--calibration'" in _unharmed([x], *command, "-o", x)
+    new = tmp_path / "new"
+    line = refused(*command, "-o", new, "--errors", new)
+    assert "new is also '-o' / '--output' of this command" in line
+    assert not new.exists()
+
+
+def _commands(group):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield from _commands(command) if isinstance(command, click.Group) else (command,)
+
+
+def test_every_command_checks_its_files():
+    found = list(_commands(main))
+    assert len(found) > len(COMMANDS)
+    assert all(isinstance(command, options.Command) for command in found)

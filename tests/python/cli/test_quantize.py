@@ -46,7 +46,7 @@ def test_other_commands_say_how_to_quantize(folder: Path) -> None:
 
 def test_mistakes_end_in_a_line(folder: Path) -> None:
     target = ("-o", folder / "net.tflite")
-    line = refused("quantize", folder / "net.tflite", *target)
+    line = refused("quantize", folder / "other.tflite", *target)
     assert "expected an .onnx file" in line
     line = refused("quantize", folder / "net.onnx", *target)
     assert "a float model; give samples" in line

@@ -14,7 +14,7 @@ from tinyflash.compiler.passes.head import LOGIT_SCALE, attach_head
 from tinyflash.compiler.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.compiler.pipeline import training_graph
 from tinyflash.compiler.verify import verify
-from tinyflash.errors import ModelError, SchemeError
+from tinyflash.errors import InternalError, ModelError, SchemeError
 from tinyflash.graph import Clip, Graph, LookupAttrs, Node, Tensor, Window
 from tinyflash.scheme import parse_scheme
 
@@ -235,3 +235,14 @@ def test_rows_that_32_bits_do_not_add_up_are_refused() -> None:
     with pytest.raises(ModelError, match="multiplies 66,564 rows by one; at most 66,311"):
         compile_model(graph, gate)
     compile_model(graph)
+
+
+def test_a_prepared_network_keeps_its_own_scheme() -> None:
+    prepared = prepare(residual(), parse_scheme("head = 2"))
+    with pytest.raises(SchemeError, match="a prepared network has its own"):
+        compile_model(prepared, parse_scheme("head = 2"))
+    other = parse_scheme("head = 2\n[[update]]\nlast = 1\nbias = true\n[optimizer]\nmomentum = 0.5")
+    assert prepared.under(other).scheme == other
+    for text in ("head = 3", "", "head = 2\ndead_channels = 'keep'"):
+        with pytest.raises(InternalError, match="cannot change its head"):
+            prepared.under(parse_scheme(text))

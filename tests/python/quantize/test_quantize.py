@@ -188,7 +188,7 @@ def test_an_input_of_known_coding_is_coded_anew_where_it_is_joined() -> None:
 
 
 def test_it_needs_samples() -> None:
-    with pytest.raises(DataError, match="no samples to calibrate with"):
+    with pytest.raises(DataError, match="no calibration samples"):
         quantize(float_network(0), np.zeros((0, *SHAPE), np.float32))
     with pytest.raises(ModelError, match="floats: stem has no scale, as in a float model"):
         quantize(float_network(0))
@@ -199,7 +199,7 @@ def test_it_refuses_what_has_no_int8_counterpart() -> None:
     with pytest.raises(DataError, match=r"shape \(3, 9, 7\); floats reads \(samples, 9, 7, 3\)"):
         quantize(network, x[..., 0])
     x[1, 2, 3, 0] = np.nan
-    with pytest.raises(DataError, match="hold numbers that are not finite"):
+    with pytest.raises(DataError, match="have numbers that are not finite"):
         quantize(network, x)
     stem = learned(network, "stem")
     broken = with_weights(network, "stem", Weights(stem.w, stem.b * np.float32(np.inf)))

@@ -54,7 +54,7 @@ def test_nothing_is_left_of_what_can_be_folded() -> None:
     assert not {"scale", "identity", "transpose"} & {*excited}
     assert "transpose" not in operators("channels_last_outside")
     assert operators("perceptron")["hard_swish"] == 1
-    assert operators("smallest") == {"conv2d": 3, "minimum": 3, "logistic": 1}
+    assert operators("smallest") == {"conv2d": 4, "maximum": 1, "minimum": 3, "logistic": 1}
     assert operators("scaled_input") == {"conv2d": 1, "reshape": 1, "fully_connected": 1}
 
 

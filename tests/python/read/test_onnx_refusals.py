@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "old opset": (opset(3), "opset 3; 7 to"),
     "new opset": (opset(999), "opset 999; 7 to"),
     "batch": (sized(4, 3, 12, 10), "batch of 4; export with a batch of 1"),
-    "open sides": (sized("n", 3, "h", "w"), r"\['n', 3, 'h', 'w'\]; only the batch may be left"),
+    "open sides": (sized("n", 3, "h", "w"), r"\['n', 3, 'h', 'w'\]; only the batch may vary"),
     "huge input": (sized(1, 3, 1 << 40, 8), "fixed sides below 65536"),
     "rank": (sized(1, 3, 4, 4, 4), "has 5 dimensions"),
     "integers": (integers, "input x is int64; float32"),
@@ -137,7 +137,7 @@ REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "padding scheme": (attribute(0, "auto_pad", "AROUND"), "padding scheme AROUND"),
     "wrong type": (attribute(0, "group", "two"), "attribute group is of the wrong type"),
     "training": (attribute(1, "training_mode", 1), "is in training mode"),
-    "indices": (lambda m: m.graph.node[3].output.append("i"), "hands out indices"),
+    "indices": (lambda m: m.graph.node[3].output.append("i"), "outputs indices"),
     "weights at run time": (lambda m: m.graph.node[4].input.__setitem__(1, "v0"), "a constant"),
     "missing input": (lambda m: m.graph.node[4].input.__setitem__(1, ""), "input 1 is missing"),
 }
@@ -170,7 +170,7 @@ def layers() -> dict[str, tuple[bytes, str]]:
     case("attention", "must be a constant", lambda f: f.node("MatMul", "x", "x"))
     case(
         "reflection",
-        "pads by 'reflect'",
+        "pads with mode 'reflect'",
         lambda f: f.node("Pad", "x", f.integers(0, 0, 1, 1, 0, 0, 1, 1), mode="reflect"),
     )
     case(
@@ -196,7 +196,7 @@ def layers() -> dict[str, tuple[bytes, str]]:
     case("division", "divides by zero", lambda f: f.node("Div", "x", f.constant(0.0)))
     case(
         "many constants",
-        "one number, or one for each channel",
+        "only one number, or one per channel",
         lambda f: f.node("Add", "x", f.normal(1, 4, 6, 6)),
     )
     case(

@@ -160,7 +160,7 @@ def test_what_a_guard_cannot_use_is_refused(compiled: Compiled) -> None:
     for given, complaint in (
         ((x[:0], y[:0], 5, 0), "0 samples and 0 labels"),
         ((x, y[:-1], 5, 0), "11 samples and 10 labels"),
-        ((x, y, 0, 0), "every 0 steps; give at least 1"),
+        ((x, y, 0, 0), "interval is 0 steps; it must be 1 to"),
         ((x, y, 1, -1), "tolerance is -1"),
         ((x[:, :5], y, 1, 0), "the model reads 72"),
         ((x, y + 1, 1, 0), "label 3 is not one of the 3 classes"),

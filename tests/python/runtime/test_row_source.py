@@ -94,9 +94,9 @@ def test_a_failing_source_ends_the_step_and_changes_nothing(train: bool) -> None
     for set_source, text in (
         (
             lambda: lib.tiny_set_source(session._session, callback, ffi.NULL),
-            "source of rows failed",
+            "row source failed",
         ),
-        (lambda: lib.tiny_set_source(session._session, ffi.NULL, ffi.NULL), "no source of rows"),
+        (lambda: lib.tiny_set_source(session._session, ffi.NULL, ffi.NULL), "no row source"),
     ):
         _check_failure(session, set_source, text, train)
         assert (session.weights, session.state) == before

@@ -131,7 +131,7 @@ def test_the_library_refuses_fields_out_of_range(field: str, value: object) -> N
     ("change", "complaint"),
     [
         ({"kind": "linear"}, "'linear' is not one of cosine, constant, step"),
-        ({"rate": 0.0}, "above 0 and up to 100"),
+        ({"rate": 0.0}, "above 0 and at most 100"),
         ({"rate": float("nan")}, "above 0"),
         ({"steps": 0}, "0 steps; it must have 1 to 2,147,483,647"),
         ({"warmup": 100}, "must be shorter than the run, which has 100"),

@@ -215,6 +215,17 @@ def test_the_top_says_what_the_bytes_of_input_and_output_mean() -> None:
         assert re.search(r" \*   output  int8 \[10\], real = 0\.\d+ \* stored, logits\n", text)
 
 
+def test_the_top_gives_the_unit_of_the_file_where_the_compiler_chose_another() -> None:
+    """Who scales sensor values needs the file's: `encode` uses it, too."""
+    compiled = compile_model(read(path_of("activity")), scheme("activity"))
+    quant, port = compiled.graph.tensors[compiled.graph.input.tensor].quant, compiled.graph.input
+    assert quant is not None
+    assert port.quant is not None
+    assert quant.scale != port.quant.scale == (1 / 64,)
+    text = c.header(compiled.program)
+    assert " *   input   int8 [1][128][6], real = 0.015625 * stored\n" in text
+
+
 def test_images_name_their_tensors_and_offsets(compiled: Compiled) -> None:
     assert compiled.train is not None
     page = c.source(compiled.program)

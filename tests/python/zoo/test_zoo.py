@@ -226,5 +226,5 @@ def test_keywords_split_by_speaker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_task() -> None:
-    with pytest.raises(DataError, match=r"no task 'x'; there are faces, fashion, "):
+    with pytest.raises(DataError, match=r"no task 'x'; choose one of faces, fashion, "):
         tasks.load_task("x")

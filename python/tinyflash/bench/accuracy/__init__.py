@@ -1,1 +1,1 @@
-"""How well networks learn: ten methods on six tasks."""
+"""The accuracy benchmark: ten methods on six tasks."""

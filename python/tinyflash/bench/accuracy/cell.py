@@ -1,8 +1,9 @@
-"""One cell of the table: a method on a task. Its rate is chosen on validation samples, then judged
-on test samples that no choice has seen.
+"""One cell of the table: a method on a task. Chooses the rate on validation samples, then tests on
+samples that no choice has seen.
 
-Every rate of a small grid is tried on the first seed; the grid grows while its best rate lies at an
-edge. The FINALISTS best go on to the other seeds, and the best mean over all seeds is the method's.
+Tries every rate of a small grid on the first seed; the grid grows while its best rate is at an
+edge. The FINALISTS best rates go on to the other seeds. The rate with the best mean over all seeds
+wins.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from tinyflash.training.loop import Recipe
 from tinyflash.zoo.task import Split, Task
 
 RATIO = 2.5  # between neighbouring rates
-GRID = 3  # rates to begin with
-GROWTH = 3  # further ones at most, while the best lies at an edge
+GRID = 3  # rates at first
+GROWTH = 3  # more rates at most, while the best is at an edge
 FINALISTS = 2
 
 
 @dataclass(frozen=True)
 class Effort:
-    """What limits a run of the benchmark; None: as the task has it."""
+    """The limits of a benchmark run. None: as in the task."""
 
     seeds: tuple[int, ...] = (0, 1, 2)
     epochs: int | None = None
@@ -38,9 +39,9 @@ class Effort:
     growth: int = GROWTH
 
     def limit(self, split: Split) -> Split:
-        """The split, cut to these numbers of samples, the same ones every time.
+        """Returns the split, cut to these numbers of samples, always the same ones.
 
-        They are drawn, for a stride through samples whose labels take turns leaves labels out.
+        The samples are drawn: a stride through samples with alternating labels would miss labels.
         """
         parts = []
         for samples, most in (
@@ -56,7 +57,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class Run:
-    """One seed at one rate: accuracy in percent and loss on the validation samples, health."""
+    """One seed at one rate: accuracy in percent and loss on the validation samples, and health."""
 
     variant: str
     rate: float
@@ -69,7 +70,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a task gave to learn from: samples of one seed, all its splits together."""
+    """The numbers of samples of one seed, over all splits."""
 
     network: str
     splits: int
@@ -81,7 +82,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Cell:
-    """The outcome. `correct`: per seed, a 0 or 1 for each test sample, in the order of the split.
+    """The result. `correct`: per seed, a 0 or 1 for each test sample, in the order of the split.
 
     memory: SRAM bytes of the int8 methods.
     """
@@ -102,13 +103,13 @@ class Cell:
 
     @property
     def spread(self) -> float:
-        """Standard deviation over seeds."""
+        """The standard deviation over seeds."""
         return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else 0.0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A variant at a rate, before it has run."""
+    """A variant at a rate, before its run."""
 
     variant: Variant
     rate: float
@@ -116,7 +117,7 @@ class Trial:
 
 @dataclass
 class Experiment:
-    """The runs of a cell so far, and the networks that they left behind."""
+    """The runs of a cell so far, and their trained networks."""
 
     task: Task
     method: Method
@@ -132,7 +133,7 @@ class Experiment:
         return self.splits[seed]
 
     def run(self, trial: Trial, seed: int) -> Run:
-        """Trains and validates; each split by itself, their samples pooled."""
+        """Trains and validates each split separately, and pools their samples."""
         if (trial, seed) not in self.runs:
             start = time.perf_counter()
             learners = [self._train(trial, split, seed) for split in self.split(seed)]
@@ -177,13 +178,13 @@ class Experiment:
         )
 
     def score(self, trial: Trial, seeds: tuple[int, ...]) -> tuple[float, float]:
-        """Mean accuracy and, among equals, the smaller loss: larger is better."""
+        """Returns the mean accuracy, then the negative loss: larger is better."""
         runs = [self.run(trial, seed) for seed in seeds]
         accuracy = float(np.mean([run.accuracy for run in runs]))
         return accuracy, -float(np.mean([run.loss for run in runs]))
 
     def test(self, trial: Trial, seed: int) -> str:
-        """A 0 or 1 for each test sample."""
+        """Returns a 0 or 1 for each test sample."""
         pairs = zip(self.learned[trial, seed], self.split(seed), strict=True)
         correct = [judge(learned, split.test).correct for learned, split in pairs]
         return "".join("01"[int(c)] for c in np.concatenate(correct))
@@ -196,7 +197,7 @@ def fill(
     effort: Effort,
     listen: Callable[[str], None] = lambda _: None,
 ) -> Cell:
-    """Tunes, trains and tests a method on a task called `name`; `listen` hears of each run."""
+    """Tunes, trains and tests a method on a task called `name`. listen: called with each run."""
     experiment = Experiment(task, method, effort, listen)
     first, every = effort.seeds[:1], effort.seeds
     trials = [t for v in method.variants(task) for t in _grown(experiment, v)]
@@ -218,7 +219,8 @@ def fill(
 
 
 def _grown(experiment: Experiment, variant: Variant) -> list[Trial]:
-    """The grid of rates on the first seed, ascending, with its best inside if possible."""
+    """Returns the grid of rates on the first seed, ascending, with the best one inside if
+    possible."""
     effort = experiment.effort
     seeds, powers = effort.seeds[:1], range(-(effort.grid // 2), effort.grid - effort.grid // 2)
     trials = [Trial(variant, variant.rate * RATIO**power) for power in powers]

@@ -1,4 +1,4 @@
-"""What the table says: paired differences with their uncertainty, and whether the claims hold."""
+"""Evaluates the table: paired differences with their uncertainty, and whether the claims hold."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy.typing as npt
 from tinyflash.bench.accuracy.cell import Cell
 
 DRAWS = 10_000
-MEAN_SLACK = 0.5  # points that int8 may fall behind float on the mean of all tasks
-PAIR_SLACK = 2.0  # points that it may on one task, unless the interval says it is chance
+MEAN_SLACK = 0.5  # points that int8 may be behind float on the mean of all tasks
+PAIR_SLACK = 2.0  # points on one task, unless the interval includes chance
 TWINS = (("int8-full", "float-full"), ("int8-sparse", "float-sparse"))
 PARTIAL = ("last", "biases", "head")
 
@@ -21,10 +21,10 @@ Cells = Mapping[tuple[str, str], Cell]  # by names of task and method
 
 @dataclass(frozen=True)
 class Difference:
-    """Accuracy of `ours` less that of `other`, in points, with a 95 % interval.
+    """The accuracy of `ours` minus that of `other`, in points, with a 95 % interval.
 
-    A paired bootstrap in two levels: seeds, whose networks differ by order and rounding, and of
-    each seed its test samples.
+    A paired bootstrap with two levels: seeds, whose networks differ in order and rounding, and the
+    test samples of each seed.
     """
 
     task: str
@@ -36,20 +36,20 @@ class Difference:
 
     @property
     def holds(self) -> bool:
-        """Not behind by more than the slack, or not behind beyond chance."""
+        """Whether it is not behind by more than the slack, or not behind beyond chance."""
         return self.points >= -PAIR_SLACK or self.high >= 0
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence that says what was compared, and whether it came out as it must."""
+    """A sentence about a comparison, and whether it holds."""
 
     text: str
     holds: bool
 
 
 def difference(ours: Cell, other: Cell) -> Difference:
-    """Both cells have seen the same test samples."""
+    """Returns the difference of two cells with the same test samples."""
     seeds = [
         np.frombuffer(a.encode(), np.int8) - np.frombuffer(b.encode(), np.int8)
         for a, b in zip(ours.correct, other.correct, strict=True)
@@ -60,8 +60,8 @@ def difference(ours: Cell, other: Cell) -> Difference:
 
 
 def _bootstrap(seeds: Sequence[npt.NDArray[np.int8]]) -> npt.NDArray[np.float64]:
-    """DRAWS means, in points, of as many seeds drawn from `seeds`, each of as many of its samples;
-    a seed has 1 where ours alone is right, -1 where the other is, 0 elsewhere."""
+    """Returns DRAWS means, in points: each draws as many seeds from `seeds`, and as many samples
+    from each. A sample is 1 if only ours is correct, -1 if only the other is, otherwise 0."""
     random = np.random.default_rng(0)
     chosen = random.integers(len(seeds), size=(DRAWS, len(seeds)))
     points = np.zeros(chosen.shape)
@@ -74,7 +74,7 @@ def _bootstrap(seeds: Sequence[npt.NDArray[np.int8]]) -> npt.NDArray[np.float64]
 
 
 def differences(cells: Cells, tasks: Sequence[str]) -> list[Difference]:
-    """Int8 against float, wherever both have run."""
+    """Returns int8 against float for each task where both have run."""
     return [
         difference(cells[task, ours], cells[task, other])
         for ours, other in TWINS
@@ -84,12 +84,12 @@ def differences(cells: Cells, tasks: Sequence[str]) -> list[Difference]:
 
 
 def mean(cells: Cells, tasks: Sequence[str], method: str) -> float:
-    """Over tasks, percent."""
+    """Returns the mean over tasks, in percent."""
     return float(np.mean([cells[task, method].mean for task in tasks]))
 
 
 def claims(cells: Cells, tasks: Sequence[str]) -> list[Claim]:
-    """Those whose methods have run on all tasks."""
+    """Returns the claims whose methods have run on all tasks."""
     found = differences(cells, tasks)
     result = [c for twins in TWINS for c in _against_float(found, *twins)]
     methods = {method for _, method in cells}

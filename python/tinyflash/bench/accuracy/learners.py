@@ -1,4 +1,4 @@
-"""What learns: the C library on the host, or the float twin, behind one face."""
+"""Learners with one interface: the C library on the host, and the float twin."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Learner(Protocol):
     """A network that starts from the compiled weights."""
 
     def train(self, samples: Samples, recipe: Recipe) -> None:
-        """Batch 1, in the recipe's order and at its rates."""
+        """Trains with batch size 1, in the recipe's order and at its rates."""
 
     def logits(self, x: Int8Array) -> Logits:
-        """Real logits [n][classes]."""
+        """Returns real logits [n][classes]."""
 
     def health(self) -> dict[str, int]:
-        """Counters of the training run, where the arithmetic has any."""
+        """Returns the counters of the training run, if the arithmetic has any."""
 
 
 class Int8Learner:
-    """The bytes that a device computes."""
+    """The C library: bit-equal to a device."""
 
     def __init__(self, compiled: Compiled) -> None:
         self.quant = compiled.graph.tensors[compiled.graph.output.tensor].quant
@@ -57,7 +57,7 @@ class Int8Learner:
 
 
 class FloatLearner:
-    """The same samples, order and rates in float."""
+    """The float twin: the same samples, order and rates."""
 
     def __init__(self, twin: Twin) -> None:
         self.twin = twin
@@ -77,7 +77,7 @@ class FloatLearner:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a network says of samples: right or wrong, one by one, and the mean loss in nats."""
+    """A network's result: correct or not for each sample, and the mean loss in nats."""
 
     correct: npt.NDArray[np.bool_]
     loss: float

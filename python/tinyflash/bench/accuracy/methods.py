@@ -1,4 +1,4 @@
-"""The methods of the table. Each is one way to learn, in one or more variants to choose among."""
+"""The methods of the table. Each is one way to train, with one or more variants to choose from."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ FULL_RATE, BODY_RATE, BIAS_RATE, HEAD_RATE = 0.01, 0.025, 0.1, 0.5
 
 @dataclass(frozen=True)
 class Variant:
-    """A scheme, and the middle of the first grid of rates, which grows until the best is inside.
+    """A scheme, and the middle of the first grid of rates. The grid grows until the best rate is
+    inside.
 
-    `name` tells variants of a method apart.
+    `name`: distinguishes the variants of a method.
     """
 
     scheme: Scheme
@@ -42,7 +43,7 @@ class Method:
 
 
 def learner(method: Method, variant: Variant, task: Task, train: Samples, seed: int) -> Learner:
-    """A fresh network of a task; the exponents of int8 gradients are calibrated on `train`."""
+    """Returns a fresh network of a task. Calibrates the exponents of int8 gradients on `train`."""
     if method.arithmetic == "int8":
         samples = (train.x, train.y)
         return Int8Learner(

@@ -1,6 +1,6 @@
-"""The forward operators in float, for torch to differentiate: real numbers, a batch in front.
+"""The forward operators in float, differentiated by torch: real numbers, batch first.
 
-A tensor of the graph's shape [...] is here float32 [batch][...], channels last as in the graph.
+A tensor with shape [...] in the graph is float32 [batch][...] here, also channels last.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from tinyflash.graph import (
 )
 from tinyflash.layers import groups_of
 
-Real = Any  # torch.Tensor, float32; torch is imported only where a float method runs
+Real = Any  # torch.Tensor, float32; only float methods import torch
 Tensors = Mapping[str, Tensor]
 Rule = Callable[[Node, Tensors, Mapping[str, Real]], Real]
 
 
 def forward(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
-    """The real output of a node, before its bounds; `inputs` by role: x, w, b, a, ..."""
+    """Returns the real output of a node, before its bounds. inputs: by role: x, w, b, a, ..."""
     y = RULES[node.op](node, tensors, inputs)
     return y.reshape(len(y), *tensors[node.outputs["y"]].shape)
 
@@ -61,7 +61,7 @@ def _padded(x: Real, window: Window, value: float = 0.0) -> Real:
 
 
 def _convolved(x: Real, w: Real, b: Real, window: Window, groups: int) -> Real:
-    """A convolution by w [out][in of a group][kernel_h][kernel_w], back in channels last."""
+    """Returns a convolution with w [out][in of a group][kernel_h][kernel_w], channels last."""
     from torch.nn import functional
 
     top, left, bottom, right = window.padding
@@ -153,14 +153,14 @@ def _softmax(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
     return (node.attrs.beta * inputs["x"]).softmax(dim=-1)
 
 
-def _minimum(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
-    """Not torch.minimum, which gives half of the gradient to each of two equals."""
+def _chosen(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    """Not torch.minimum or maximum, which give half of the gradient to each of two equals."""
     a, b = inputs["a"], inputs["b"]
-    return a.where(a <= b, b)
+    return a.where(a <= b if node.op == "minimum" else a >= b, b)
 
 
 def _mul(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
-    """B has the shape of a, or is one row of it, for all rows."""
+    """Operand b has the shape of a, or is one row for all rows of a."""
     a, b = inputs["a"], inputs["b"]
     row = b.flatten(1)[:, None]
     return a.reshape(len(a), -1, row.shape[-1]) * row
@@ -170,7 +170,7 @@ def _mul(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
 
 
 def _lookup(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
-    """The function itself; where only its table is known, the table, which has no gradient."""
+    """Returns the function itself; if only its table is known, the table, without a gradient."""
     assert isinstance(node.attrs, LookupAttrs)
     x, quant = inputs["x"], tensors[node.inputs["x"]].quant
     if quant is not None and node.attrs.function in _FUNCTIONS:
@@ -181,7 +181,7 @@ def _lookup(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
 
 
 def _offset(attrs: LookupAttrs, node: Node, tensors: Tensors, x: Quant) -> float:
-    """What a table adds to alpha * x, where it is not clipped."""
+    """Returns the term that a table adds to alpha * x, where it is not clipped."""
     table, y = tensors[node.inputs["table"]].data, tensors[node.outputs["y"]].quant
     assert table is not None and y is not None
     stored = np.arange(256, dtype=np.uint8).view(np.int8)
@@ -226,7 +226,8 @@ RULES: dict[str, Rule] = {
     "mean": _mean,
     "add": lambda _node, _, inputs: inputs["a"] + inputs["b"],
     "mul": _mul,
-    "minimum": _minimum,
+    "maximum": _chosen,
+    "minimum": _chosen,
     "pad": _pad,
     "reshape": lambda _node, _, inputs: inputs["x"],
     "concatenate": _concatenate,
@@ -237,7 +238,7 @@ RULES: dict[str, Rule] = {
 
 
 def real(stored: npt.NDArray[Any], quant: Quant | None) -> npt.NDArray[np.float32]:
-    """Stored integers as real numbers; a scale per channel is laid along its axis."""
+    """Returns stored integers as real numbers. Per-channel scales are along their axis."""
     if quant is None:
         return stored.astype(np.float32)
     scale = np.array(quant.scale)

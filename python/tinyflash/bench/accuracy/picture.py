@@ -1,4 +1,4 @@
-"""The table as a picture: a column of dots for each task, a row for each method."""
+"""Draws the table: a column of dots for each task, a row for each method."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = {"float": SOFT, "fake": SOFT, "int8": BLUE}
-PARTIAL = ("last", "biases", "head")  # drawn apart from what trains as much as float does
+PARTIAL = ("last", "biases", "head")  # drawn apart from methods that train as much as float
 
 
 def draw(path: Path, results: Results) -> None:
@@ -70,7 +70,7 @@ def _names(axes: Axes, results: Results) -> None:
 
 
 def _dot(axes: Axes, row: int, method: Method, cell: Cell) -> None:
-    """Every seed faintly, their mean with its spread, and the memory it takes."""
+    """Draws every seed faintly, the mean with its spread, and the memory."""
     colour = _colour(method)
     axes.plot(cell.accuracies, [row] * len(cell.accuracies), "o", color=colour, alpha=0.3, ms=4)
     axes.errorbar(

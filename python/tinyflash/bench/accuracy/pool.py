@@ -1,4 +1,4 @@
-"""Fills all cells of the table on several processes."""
+"""Fills all cells of the table with several processes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tinyflash.bench.accuracy.store import Store, key
 from tinyflash.zoo.task import Task
 from tinyflash.zoo.tasks import load_task
 
-POLL = 0.2  # seconds between looks at what the processes report
+POLL = 0.2  # seconds between checks of the processes' reports
 
 Pair = tuple[str, str]  # names of task and method
-Listener = Callable[[int, str], None]  # cells done, and what was last heard
+Listener = Callable[[int, str], None]  # cells done, and the last message
 
 
 def fill_all(
@@ -29,9 +29,9 @@ def fill_all(
     processes: int,
     listen: Listener,
 ) -> dict[Pair, Cell]:
-    """Every method on every task; the slowest methods come first, so that the last cells are short.
+    """Runs every method on every task, slowest methods first, so that the last cells are short.
 
-    Cells that `store` has are taken from it, others are added to it as they are done.
+    Takes finished cells from `store`, and adds new ones to it when done.
     """
     pairs = [(task, method.name) for method in methods for task in tasks]
     if processes == 1:
@@ -54,7 +54,7 @@ def fill_all(
 def _one_by_one(
     pairs: Sequence[Pair], effort: Effort, store: Store, listen: Listener
 ) -> dict[Pair, Cell]:
-    """In this process."""
+    """Fills the cells in this process."""
     cells: dict[Pair, Cell] = {}
     for pair in pairs:
 
@@ -73,7 +73,7 @@ def _queue(manager: SyncManager) -> Queue[str]:
 def _fill(
     pair: Pair, effort: Effort, known: Mapping[str, Cell], tell: Callable[[str], None]
 ) -> tuple[str, Cell]:
-    """A key and its cell."""
+    """Returns a key and its cell."""
     name = pair[0]
     task, method = _task(name), next(m for m in METHODS if m.name == pair[1])
     of = key(task, method, effort)

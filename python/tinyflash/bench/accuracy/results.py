@@ -1,4 +1,4 @@
-"""The benchmark's outcome as JSON, and as tables for the terminal."""
+"""The benchmark's results as JSON, and as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ class Results:
         return [self.cells[task, method.name] for task in self.tasks]
 
     def mean(self, method: Method) -> float:
-        """Over tasks, percent."""
+        """Returns the mean over tasks, in percent."""
         return mean(self.cells, self.tasks, method.name)
 
 
 def as_json(results: Results) -> dict[str, Any]:
-    """Everything: each run, each choice, each test sample, and the versions that computed it."""
+    """Returns everything: each run, each choice, each test sample, and the versions of the
+    software."""
     return {
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": platform.machine(),
@@ -79,7 +80,7 @@ def _first(results: Results, task: str) -> Cell:
 
 
 def tables(results: Results) -> list[Table]:
-    """What was measured on what, accuracies, and int8 against float."""
+    """Returns tables: samples per task, accuracies, and int8 against float."""
     found = [_tasks(results), _accuracies(results)]
     return [*found, _differences(results.differences)] if results.differences else found
 

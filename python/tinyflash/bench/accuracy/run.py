@@ -1,4 +1,4 @@
-"""The whole benchmark: how much of it to run, and on what."""
+"""Runs the whole benchmark, or a part of it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ QUICK = Effort(seeds=(0,), epochs=2, train=200, validation=60, test=200, growth=
 
 
 def effort(quick: bool, first_seed: int = 0) -> Effort:
-    """QUICK or WHOLE, its seeds counted from `first_seed`."""
+    """Returns QUICK or WHOLE, with seeds from `first_seed` on."""
     base = QUICK if quick else WHOLE
     return replace(base, seeds=tuple(first_seed + seed for seed in base.seeds))
 
 
 def chosen_tasks(names: Sequence[str]) -> tuple[str, ...]:
-    """Those named, each once; all of them if none is."""
+    """Returns the named tasks, each once; all tasks if none is named."""
     return _chosen("task", names, list(TASKS))
 
 
 def chosen_methods(names: Sequence[str], ours: bool) -> tuple[Method, ...]:
-    """Those named, or all; `ours`: those that need no torch, and no others may be named."""
+    """Returns the named methods, or all. ours: only methods without torch; others may not be
+    named."""
     known = [m for m in METHODS if not ours or m.arithmetic == "int8"]
     named = _chosen("method without torch" if ours else "method", names, [m.name for m in known])
     return tuple(m for m in known if m.name in named)
@@ -40,7 +41,7 @@ def chosen_methods(names: Sequence[str], ours: bool) -> tuple[Method, ...]:
 def _chosen(what: str, names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in known:
-            raise DataError(f"no {what} {name!r}; there are {', '.join(known)}")
+            raise DataError(f"no {what} {name!r}; choose one of {', '.join(known)}")
     return tuple(dict.fromkeys(names or known))
 
 
@@ -52,11 +53,11 @@ def run(
     processes: int,
     listen: Listener,
 ) -> Results:
-    """Every method on every task."""
+    """Runs every method on every task."""
     if any(m.arithmetic != "int8" for m in methods):
         load_torch()
     for name in tasks:
-        load_task(name)  # what cannot be had is missed now, not after half an hour
+        load_task(name)  # report missing data now, not after half an hour
     start = time.perf_counter()
     cells = fill_all(tasks, methods, effort, store, processes, listen)
     return Results(tasks, methods, cells, effort, time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""The schemes that are compared, each derived from a task's network and its sparse scheme."""
+"""The compared schemes, each derived from a task's network and its sparse scheme."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinyflash.zoo.task import Task
 
 @dataclass(frozen=True)
 class Memory:
-    """SRAM that a scheme takes, in bytes."""
+    """The SRAM of a scheme, in bytes."""
 
     arena: int
     trainable: int
@@ -34,14 +34,14 @@ def head_only(task: Task) -> Scheme:
 
 
 def full(task: Task) -> Scheme:
-    """All that the gradient reaches."""
+    """Trains all layers that the gradient reaches."""
     reached = _reached(task)
     rule = Rule(layers=reached, weights=1.0, bias=True)
     return replace(sparse(task), rules=(rule,) if reached else ())
 
 
 def biases(task: Task, deep: bool) -> Scheme:
-    """The biases of every layer; or, not `deep`, of those from the sparse scheme's first on."""
+    """Trains the biases of every layer; without `deep`, from the sparse scheme's first layer on."""
     layers = _reached(task)
     if not deep:
         trained = resolve(sparse(task), prepare(task.graph, sparse(task)).forward)
@@ -51,13 +51,13 @@ def biases(task: Task, deep: bool) -> Scheme:
 
 
 def last(task: Task, count: int) -> Scheme:
-    """All weights and biases of the last layers, the classifier not counted."""
+    """Trains all weights and biases of the last layers, and the classifier."""
     rule = Rule(last=count, weights=1.0, bias=True)
     return replace(sparse(task), rules=(rule,) if count else ())
 
 
 def longest_last(task: Task) -> int:
-    """The most last layers that can be trained wholly in the SRAM of the sparse scheme."""
+    """Trains as many last layers completely as fit into the SRAM of the sparse scheme."""
     budget = memory(task, sparse(task)).total
     count = 0
     try:
@@ -74,7 +74,7 @@ def memory(task: Task, scheme: Scheme) -> Memory:
 
 
 def _reached(task: Task) -> tuple[str, ...]:
-    """Layers before the classifier that the gradient reaches, in order."""
+    """Returns the layers before the classifier that the gradient reaches, in order."""
     forward = prepare(task.graph, sparse(task)).forward
     graph, head = differentiate(forward), last_layer(forward)
     assert head is not None

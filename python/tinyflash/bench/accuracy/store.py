@@ -1,7 +1,7 @@
-"""Finished cells, kept so that an interrupted benchmark goes on where it stopped.
+"""Stores finished cells, so that an interrupted benchmark continues where it stopped.
 
-A file of JSON lines in the user's cache; each line has a cell and the key of all that decides its
-outcome: the network, the samples, the method, the effort, the code that computes.
+The store is a file of JSON lines in the user's cache. Each line has a cell and a key of everything
+that affects its result: network, samples, method, effort, code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tinyflash.bench.accuracy.schemes import Memory
 from tinyflash.files import cache_dir, to_write
 from tinyflash.zoo.task import Task
 
-# What computes, besides the compiled library: files and folders of the package.
+# The code that computes, in addition to the compiled library: files and folders of the package.
 _CODE = (
     "bench/accuracy/operators.py",
     "bench/accuracy/twin.py",
@@ -37,7 +37,7 @@ _CODE = (
 
 
 def key(task: Task, method: Method, effort: Effort) -> str:
-    """Differs wherever the outcome could."""
+    """Returns a key that differs whenever the result could."""
     digest = hashlib.sha256(repr((task.graph, task.classes, task.scheme, task.epochs)).encode())
     for tensor in task.graph.constants():
         assert tensor.data is not None
@@ -63,7 +63,7 @@ def _code() -> bytes:
 
 
 class Store:
-    """The cells of earlier runs by key; `fresh`: forgets them."""
+    """The cells of earlier runs by key. fresh: ignores them."""
 
     def __init__(self, path: Path | None = None, fresh: bool = False) -> None:
         self.path = path or cache_dir() / "bench" / "accuracy.jsonl"
@@ -80,7 +80,7 @@ class Store:
             return
 
     def keep(self, of: str, done: Cell) -> Cell:
-        """The cell, which from now on is in memory and on disk."""
+        """Keeps the cell in memory and on disk, and returns it."""
         if of in self.cells:
             return done
         self.cells[of] = done
@@ -92,7 +92,7 @@ class Store:
 
 
 def cell(fields: Mapping[str, Any]) -> Cell:
-    """A cell from what `asdict` made of it."""
+    """Returns a cell from the result of `asdict`."""
     memory = fields["memory"]
     return Cell(
         **{

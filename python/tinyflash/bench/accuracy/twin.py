@@ -1,9 +1,9 @@
 """The float twin of an int8 network: the same function of real numbers, trained by torch.
 
-Plain, it is the network as if it had never been quantized: weights and activations are floats,
-bounded only where the layer has a real activation. With `fake`, every stored tensor is rounded to
-its grid on the way forward, and gradients pass straight through: the simulation that stands for
-int8 training in the literature.
+The plain twin is the network without quantization: weights and activations are floats, bounded only
+if the layer has a real activation function. With `fake`, the forward pass rounds every stored
+tensor to its grid, and gradients pass straight through: the usual simulation of int8 training in
+the literature.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from tinyflash.layers import weight_scales
 from tinyflash.runtime.session import Int8Array
 from tinyflash.scheme import LayerUpdate
 
-BATCH = 64  # samples that are evaluated at once
-RELU6_SLACK = 0.02  # a range of int8 that ends this close to 6 is a ReLU6's
+BATCH = 64  # samples per evaluation batch
+RELU6_SLACK = 0.02  # an int8 range that ends this close to 6 is a ReLU6
 
 
 def load_torch() -> Any:
-    """Torch, on one thread; it is an extra that only float methods need."""
+    """Imports torch, on one thread. Only float methods need this extra."""
     try:
         import torch
     except ImportError:
         raise TinyflashError(
-            "float methods need torch; install it (pip install torch), or measure --ours alone"
+            "float methods need torch; run pip install torch, or use --ours"
         ) from None
     torch.set_num_threads(1)
     return torch
@@ -55,9 +55,9 @@ def load_torch() -> Any:
 
 @dataclass
 class Layer:
-    """Weights in the graph's layout and biases, as torch leaves, and what of them may change.
+    """Weights in the graph's layout and biases, as torch leaves, and masks of their trained parts.
 
-    live: 1 per output channel that learns, 0 for a dead one, shaped to multiply the weights.
+    live: 1 for each output channel that learns, 0 for a dead one, shaped to multiply the weights.
     """
 
     w: Real
@@ -67,7 +67,7 @@ class Layer:
     live: Real
 
     def step(self, rate: float, fake: bool) -> None:
-        """One step of gradient descent; `fake` masters stay within the reach of int8."""
+        """Runs one step of gradient descent. fake: master weights stay in the range of int8."""
         kept = self.update.kept
         if kept:
             live = self.live[..., :kept] if self.live.shape[-1] > 1 else self.live
@@ -84,7 +84,7 @@ class Layer:
 
     @cached_property
     def scale(self) -> Real:
-        """Weight scales, shaped to multiply the weights."""
+        """The weight scales, shaped to multiply the weights."""
         import torch
 
         ones = np.ones([1] * self.w.ndim, np.int8)
@@ -108,13 +108,13 @@ class Twin:
         self.constants = self._constants()
 
     def logits(self, x: Int8Array) -> npt.NDArray[np.float32]:
-        """Real logits [n][classes] of samples in stored integers."""
+        """Returns real logits [n][classes] of samples in stored integers."""
         with self.torch.no_grad():
             parts = [self._run(x[i : i + BATCH]).numpy() for i in range(0, len(x), BATCH)]
         return np.concatenate(parts)
 
     def step(self, x: Int8Array, label: int, rate: float) -> None:
-        """One step of plain gradient descent on one sample."""
+        """Runs one step of plain gradient descent on one sample."""
         logits = self._run(x[np.newaxis])
         target = self.torch.tensor([label])
         self.torch.nn.functional.cross_entropy(logits, target).backward()
@@ -122,7 +122,7 @@ class Twin:
             layer.step(rate, self.fake)
 
     def weights(self, layer: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        """Real weights and biases of a layer, in the graph's layout."""
+        """Returns the real weights and biases of a layer, in the graph's layout."""
         found = self.layers[layer]
         return found.w.detach().numpy(), None if found.b is None else found.b.detach().numpy()
 
@@ -150,7 +150,8 @@ class Twin:
         return self.torch.tensor(values, dtype=self.torch.float32, requires_grad=trained)
 
     def _constants(self) -> dict[str, Real]:
-        """Operands that are neither weights nor computed, such as a map that is added."""
+        """Returns operands that are neither weights nor computed, such as a constant map in a
+        sum."""
         result = {}
         for node in self.graph.nodes:
             for role, name in node.inputs.items():
@@ -163,8 +164,8 @@ class Twin:
     # ---- Forward ---------------------------------------------------------------------------------
 
     def _run(self, x: Int8Array) -> Real:
-        """Logits [batch][classes]. What no trained layer precedes records no gradient: its inputs
-        and weights ask for none."""
+        """Returns logits [batch][classes]. Layers before the first trained one record no gradient,
+        since their inputs and weights do not require one."""
         source = self.graph.tensors[self.graph.input.tensor]
         stored = x.view(np.uint8) if source.quant is None else x
         values = stored.reshape(len(x), *source.shape)
@@ -187,7 +188,7 @@ class Twin:
         return result
 
     def _stored(self, node: Node, y: Real) -> Real:
-        """A node's output on the grid of int8; where it is clipped no gradient passes."""
+        """Returns a node's output on the int8 grid. Clipped elements pass no gradient."""
         tensor = self.graph.tensors[node.outputs["y"]]
         if tensor.quant is None or node.operator.moves:
             return y
@@ -199,7 +200,7 @@ class Twin:
 
 
 def _straight(y: Real, value: Real) -> Real:
-    """`value`, with the gradient of y."""
+    """Returns `value`, with the gradient of y."""
     return y + (value - y).detach()
 
 
@@ -215,7 +216,7 @@ def _is_clipped(graph: Graph, node: Node) -> bool:
 
 
 def _bounded(graph: Graph, node: Node, y: Real) -> Real:
-    """The output within the bounds of the layer's activation function, if it has one."""
+    """Returns the output, clipped by the layer's activation function, if it has one."""
     if not _is_clipped(graph, node):
         return y
     low, high = bounds(graph, node)
@@ -223,10 +224,11 @@ def _bounded(graph: Graph, node: Node, y: Real) -> Real:
 
 
 def bounds(graph: Graph, node: Node) -> tuple[float, float]:
-    """Real bounds of the activation function that int8 implies; infinite where it has none.
+    """Returns the real bounds of the activation function that the int8 coding implies; infinite if
+    none.
 
-    A zero point at the lower end of int8 says ReLU; a range that ends at 6 says ReLU6. Other ends
-    of int8 are the limits of a number format, which a float network does not have.
+    A zero point at the lower end of int8 implies ReLU; a range that ends at 6 implies ReLU6. Other
+    ends of int8 are limits of the number format, which a float network does not have.
     """
     quant, clip = graph.tensors[node.outputs["y"]].quant, _clip(node)
     assert quant is not None

@@ -1,1 +1,1 @@
-"""Whether training wears a network out."""
+"""The endurance benchmark: does long training wear a network out?"""

@@ -1,4 +1,4 @@
-"""The picture of an endurance run: accuracy on the task of the hour, and what might wear out."""
+"""Draws an endurance run: accuracy on the current task, and signs of wear."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def draw_endurance(path: Path, title: str, result: Result) -> None:
-    """Accuracy over the steps, with the level a fresh copy reaches in each phase; weights at
-    +-127; saturated elements of gradients."""
+    """Draws accuracy over the steps, with the level that a fresh copy reaches in each phase;
+    weights at +-127; saturated elements of gradients."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -38,13 +38,13 @@ def draw_endurance(path: Path, title: str, result: Result) -> None:
         bottom.set_ylabel("gradients\nsaturated, ppm")
         bottom.set_xlabel("training step (a line: another wearer, and other meanings of labels)")
         bottom.xaxis.set_major_formatter("{x:,.0f}")
-        top.set_title(title, loc="left", fontweight="bold", pad=26)  # the legend stands below
+        top.set_title(title, loc="left", fontweight="bold", pad=26)  # the legend is below
         figure.align_ylabels()
         save(figure, path, dots=120)
 
 
 def _at_limit(axes: Axes, result: Result) -> None:
-    """Weights at +-127, with weight decay and without."""
+    """Draws weights at +-127, with and without weight decay."""
     runs = {
         "no weight decay": (result.undecayed, SOFT, 0.9),
         f"weight decay {result.settings.decay:g}": (result.board, ORANGE, 1.6),
@@ -56,7 +56,8 @@ def _at_limit(axes: Axes, result: Result) -> None:
 
 
 def _accuracy(axes: Axes, result: Result) -> None:
-    """One curve for each phase, from the fall to where it settles; a fresh copy's as a bar."""
+    """Draws one curve for each phase, from the drop to the settled level; a fresh copy's level as a
+    bar."""
     settings = result.settings
     for number, fresh in enumerate(result.fresh):
         mine = [look for look in result.board.looks if look.phase == number]

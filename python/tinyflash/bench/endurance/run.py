@@ -1,9 +1,9 @@
-"""Does int8 training wear out? Thousands of steps in one go on a board, over tasks that change.
+"""Does int8 training wear out? Runs thousands of steps on a board while the task changes.
 
-Every phase the samples are another subject's and the labels mean other classes. A network that
-drifted into saturation, or an exponent that stuck, would show as an accuracy that comes back no
-more. Beside it a fresh copy of the network learns each phase alone, which is as good as it gets;
-and the same run without weight decay shows what that is for.
+In every phase the samples come from another subject and the labels mean other classes. If a network
+drifts into saturation, or an exponent sticks, its accuracy no longer recovers. For comparison, a
+fresh copy of the network learns each phase alone: the best possible result. The same run without
+weight decay shows the effect of weight decay.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from tinyflash.training.open import Ready, open_session
 from tinyflash.training.samples import Samples
 from tinyflash.zoo.task import Task
 
-SETTLED = 3  # looks at the end of a phase whose mean is what it came to
+SETTLED = 3  # evaluations at the end of a phase; their mean is the settled accuracy
 
 
 @dataclass(frozen=True)
 class Settings:
-    """steps: of training, in phases of `phase`; look: steps between two evaluations; tests: samples
-    that an evaluation infers; decay: of the weights, per unit of rate."""
+    """steps: of training, in phases of `phase`. look: steps between two evaluations. tests: samples
+    per evaluation. decay: of the weights, per unit of rate."""
 
     steps: int = 20_000
     phase: int = 2_000
@@ -55,7 +55,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Phase:
-    """What is to be learned for a while."""
+    """The task of one phase."""
 
     train: Samples
     test: Samples
@@ -63,7 +63,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Look:
-    """The state of things after `step` training steps, judged by the task of `phase`."""
+    """An evaluation after `step` training steps, on the task of `phase`."""
 
     step: int
     phase: int
@@ -74,18 +74,18 @@ class Look:
 
 @dataclass(frozen=True)
 class Endured:
-    """A whole run, and what was learned at its end."""
+    """A whole run, and the learned bytes at its end."""
 
     looks: tuple[Look, ...]
     weights: bytes
     state: bytes
 
     def settled(self, phase: int) -> float:
-        """The accuracy that a phase came to."""
+        """Returns the settled accuracy of a phase."""
         return fmean(look.accuracy for look in self._of(phase)[-SETTLED:])
 
     def start(self, phase: int) -> float:
-        """The accuracy right after the shift to a phase."""
+        """Returns the accuracy right after the shift to a phase."""
         return self._of(phase)[0].accuracy
 
     def _of(self, phase: int) -> list[Look]:
@@ -94,14 +94,15 @@ class Endured:
 
 @dataclass(frozen=True)
 class Result:
-    """On a board; on the host without weight decay; of fresh copies that learn one phase each."""
+    """Results on a board, on the host without weight decay, and of fresh copies that learn one
+    phase each."""
 
     settings: Settings
     anatomy: Anatomy
     board: Endured
     undecayed: Endured
-    fresh: tuple[float, ...]  # accuracy that each phase came to
-    agrees: bool  # the host's run of the same steps has the same looks, weights and state
+    fresh: tuple[float, ...]  # settled accuracy of each phase
+    agrees: bool  # whether the host's run has the same looks, weights and state
     minutes: float  # of the board's run
 
 
@@ -109,7 +110,8 @@ Listen = Callable[[Look], None]
 
 
 def phases(task: Task, settings: Settings) -> tuple[Phase, ...]:
-    """Splits of the task by turns; from the second on, labels mean classes that the seed draws."""
+    """Returns the splits of the task in turn. From the second on, the seed draws which classes the
+    labels mean."""
     splits, random = task.splits(settings.seed), np.random.default_rng(settings.seed)
     found = []
     for number in range(settings.steps // settings.phase):
@@ -131,7 +133,7 @@ def endure(
     settings: Settings,
     listen: Listen,
 ) -> Endured:
-    """Learns one phase after the other, without a pause."""
+    """Trains one phase after the other, without a reset."""
     session.set_schedule(Schedule("constant", settings.rate, settings.steps))
     looks: list[Look] = []
 
@@ -152,7 +154,7 @@ def endure(
 
 
 def _order(phase: Phase, settings: Settings, number: int) -> list[int]:
-    """Samples of the steps of a phase: one permutation of them after the other."""
+    """Returns the samples of a phase's steps: one permutation after the other."""
     random = np.random.default_rng((settings.seed, number))
     count = len(phase.train)
     rounds = [random.permutation(count) for _ in range(-(-settings.phase // count))]
@@ -160,7 +162,8 @@ def _order(phase: Phase, settings: Settings, number: int) -> list[int]:
 
 
 def compile_task(task: Task, first: Samples, decay: float, seed: int) -> Compiled:
-    """Under the task's own scheme, with weight decay; exponents start from the first samples."""
+    """Compiles the task with its own scheme and weight decay. Exponents start from the first
+    samples."""
     optimizer = replace(task.scheme.optimizer, weight_decay=decay)
     scheme = replace(task.scheme, optimizer=optimizer)
     return compile_model(task.graph, scheme, (first.x, first.y), seed)
@@ -169,10 +172,10 @@ def compile_task(task: Task, first: Samples, decay: float, seed: int) -> Compile
 def run(
     task: Task, board: Board, settings: Settings, directory: Path, listen: Callable[[str], Listen]
 ) -> Result:
-    """On the board, then on the host, then without decay, then by fresh copies.
+    """Runs on the board, then on the host, then without decay, then with fresh copies.
 
-    listen: called with a run's name; what it returns is called with each look. directory: where the
-    firmware is built.
+    listen: called with a run's name; its result is called with each look. directory: for the
+    firmware build.
     """
     tasks = phases(task, settings)
     compiled, plain = (
@@ -195,7 +198,7 @@ def run(
 def _fresh(
     program: Program, phase: Phase, settings: Settings, number: int, listen: Listen
 ) -> float:
-    """The accuracy to which the network as compiled comes in one phase."""
+    """Returns the accuracy that the freshly compiled network reaches in one phase."""
     session = HostSession(program)
     session.set_schedule(Schedule("constant", settings.rate, settings.phase))
     accuracies = []
@@ -210,7 +213,7 @@ def _fresh(
 
 
 def as_record(result: Result) -> dict[str, object]:
-    """For a JSON file: figures of the whole, of each phase, and the curve."""
+    """Returns a record for JSON: figures of the whole run and of each phase, and the curve."""
     board, settings, anatomy = result.board, result.settings, result.anatomy
     counters = [look.counters for look in board.looks]
     (whole,) = stretches([counters[0], counters[-1]], anatomy)

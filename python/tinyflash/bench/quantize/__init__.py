@@ -1,1 +1,1 @@
-"""What quantizing a float network costs, beside another quantizer."""
+"""The quantization benchmark: error of tinyflash's quantizer and of another one."""

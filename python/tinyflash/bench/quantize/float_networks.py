@@ -1,4 +1,4 @@
-"""Float networks of four styles, as torch modules: what `bench quantize` quantizes."""
+"""Float networks of four styles, as torch modules, for `bench quantize`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tinyflash.zoo.sources.photographs import mobilenet_weights
 
 
 def _normal(inside: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Module:
-    """A convolution, normalised."""
+    """A convolution with normalisation."""
     conv = nn.Conv2d(inside, out, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out))
 
 
 class Plain(nn.Module):
-    """Convolutions, pools, two linear layers on flattened maps."""
+    """Convolutions, pools, and two linear layers on flattened maps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Plain(nn.Module):
 
 
 class Block(nn.Module):
-    """Two convolutions, and what goes around them."""
+    """Two convolutions with a residual connection."""
 
     def __init__(self, inside: int, out: int, stride: int) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class SqueezeExcite(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """A block of MobileNetV2, its parts named as torchvision names them."""
+    """A block of MobileNetV2, with torchvision's names."""
 
     def __init__(self, inside: int, out: int, stride: int, factor: int) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ def _block(inside: int, out: int, kernel: int, stride: int = 1, groups: int = 1)
 
 
 class MobileNetV2(nn.Module):
-    """Sandler et al. 2018, for ImageNet's thousand classes."""
+    """Sandler et al. 2018, for the 1000 classes of ImageNet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class MobileNetV2(nn.Module):
 
 
 def mobilenet() -> nn.Module:
-    """With ImageNet weights."""
+    """Returns MobileNetV2 with ImageNet weights."""
     network = MobileNetV2()
     network.load_state_dict(torch.load(mobilenet_weights(), weights_only=True))
     return network.eval()
@@ -149,7 +149,7 @@ SMALL: dict[str, type[nn.Module]] = {
 
 
 def train(name: str, x: Tensor, y: Tensor, epochs: int) -> nn.Module:
-    """One of SMALL, trained by Adam in batches of 64 under a falling rate."""
+    """Returns one of SMALL, trained with Adam, in batches of 64, at a falling rate."""
     torch.manual_seed(0)
     network = SMALL[name]()
     steps = epochs * -(-len(x) // 64)

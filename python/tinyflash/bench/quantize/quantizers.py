@@ -1,4 +1,4 @@
-"""Quantizers of one ONNX model on one set of samples: ours, and that of ONNX Runtime."""
+"""Quantizers of one ONNX model on one set of samples: tinyflash's and ONNX Runtime's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Quantizer = Callable[[Path, Floats], Answer]
 
 
 def ours(rule: Rule) -> Quantizer:
-    """The C library, on the network quantized by one of our rules."""
+    """Returns the answers of the C library, with the network quantized by one of our rules."""
 
     def quantized(path: Path, calibration: Floats) -> Answer:
         return of_graph(path, int8(path, calibration, rule))
@@ -33,12 +33,12 @@ def ours(rule: Rule) -> Quantizer:
 
 
 def int8(path: Path, calibration: Floats, rule: Rule) -> Graph:
-    """A float model as our graph."""
+    """Converts a float model to a tinyflash graph."""
     return quantize(read_onnx(path), calibration, Settings(rule))
 
 
 def of_graph(path: Path, graph: Graph) -> Answer:
-    """What the C library makes of the samples that the model at `path` reads."""
+    """Returns the answers of the C library for samples in the layout of the model at `path`."""
     source, session = read_onnx(path).source, HostSession(compile_model(graph).program)
 
     def answer(samples: Floats) -> Floats:
@@ -50,7 +50,8 @@ def of_graph(path: Path, graph: Graph) -> Answer:
 
 
 def onnxruntime_int8(path: Path, calibration: Floats) -> Answer:
-    """Its static quantization: as documented for convolutional networks, a scale per channel."""
+    """Static quantization of ONNX Runtime, as documented for convolutional networks: per
+    channel."""
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -107,7 +108,7 @@ def _session(path: Path) -> Answer:
 
 
 def quantizers() -> dict[str, Quantizer]:
-    """By name; ONNX Runtime's where it is installed."""
+    """Returns the quantizers by name; ONNX Runtime's only if it is installed."""
     found = {f"tinyflash, {rule}": ours(rule) for rule in RULES}
     if find_spec("onnxruntime"):
         found["ONNX Runtime, min_max"] = onnxruntime_int8

@@ -1,7 +1,7 @@
-"""How much quantization changes what networks answer, and whether they learn then.
+"""Measures how much quantization changes networks' answers, and whether they can still learn.
 
 Four float networks: MobileNetV2 with ImageNet weights, and three small ones that are trained here
-on Fashion-MNIST. Each goes through ONNX to every quantizer, with the same samples to calibrate.
+on Fashion-MNIST. Each goes through ONNX to every quantizer, with the same calibration samples.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ from tinyflash.zoo.sources.pictures import Labels
 NETWORKS = ("mobilenetv2", "plain", "residual", "squeeze-excite")
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels
 
-# What each network learns: a new classifier and its last layers' biases, a few samples.
+# The trained part of each network: a new classifier, and some weights and biases of its last
+# layers.
 _SCHEME = "head = {classes}\n[[update]]\nlast = 2\nbias = true\nweights = 0.25"
 _STEPS, _RATE, _CLASSES = 64, 0.05, 4
 
 
 @dataclass(frozen=True)
 class Effort:
-    """Samples to calibrate with and to judge by, and what the small networks are trained on."""
+    """Numbers of samples for calibration and evaluation, and for training the small networks."""
 
     calibration: int
     judged: int
@@ -53,8 +54,8 @@ QUICK = Effort(calibration=8, judged=16, pictures=640, epochs=1)
 
 @dataclass(frozen=True)
 class Subject:
-    """A float network as a file, and samples as it reads them. kinds: what each judged one shows;
-    `known`: the network's own classes, else something that it can learn."""
+    """A float network as a file, and samples as it reads them. kinds: the class of each evaluation
+    sample. known: whether these are the network's own classes, otherwise new ones to learn."""
 
     name: str
     path: Path
@@ -66,8 +67,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class Row:
-    """disagreement: judged samples that are answered otherwise than in float; accuracy: where
-    there are labels. Both in percent. snr_db: of all outputs."""
+    """disagreement: evaluation samples with another answer than in float. accuracy: if there are
+    labels. Both are in percent. snr_db: of all outputs."""
 
     network: str
     quantizer: str
@@ -79,7 +80,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Learned:
-    """The mean loss of a network's first and last passes over the samples that it learns."""
+    """The mean loss of a network's first and last passes over its training samples."""
 
     network: str
     steps: int
@@ -88,11 +89,11 @@ class Learned:
 
 
 def subject(name: str, effort: Effort, folder: Path) -> Subject:
-    """One of NETWORKS, written to a folder."""
+    """Writes one of NETWORKS to a folder."""
     from tinyflash.read.torch import exported
 
     if name not in NETWORKS:
-        raise DataError(f"no network {name!r}; there are {', '.join(NETWORKS)}")
+        raise DataError(f"no network {name!r}; choose one of {', '.join(NETWORKS)}")
     make = _mobilenet if name == "mobilenetv2" else _small
     module, calibrating, (judged, kinds) = make(name, effort)
     path = folder / f"{name}.onnx"
@@ -100,7 +101,7 @@ def subject(name: str, effort: Effort, folder: Path) -> Subject:
     return Subject(name, path, calibrating, judged, kinds, known=make is _small)
 
 
-Made = tuple[object, Floats, tuple[Floats, Labels]]  # a module, calibration, judged samples
+Made = tuple[object, Floats, tuple[Floats, Labels]]  # a module, calibration and evaluation samples
 
 
 def _mobilenet(name: str, effort: Effort) -> Made:
@@ -133,7 +134,7 @@ def _small(name: str, effort: Effort) -> Made:
 
 
 def compare(one: Subject, listen: Callable[[str], None]) -> list[Row]:
-    """Every quantizer on one network; tells `listen` what goes on."""
+    """Runs every quantizer on one network. listen: called with the progress."""
     network = read_onnx(one.path)
     listen("float")
     real = outputs(network, network.source.arrange(one.judged)).reshape(len(one.judged), -1)
@@ -159,7 +160,7 @@ def _row(one: Subject, quantizer: str, real: Floats, found: Floats) -> Row:
 
 
 def learn(one: Subject) -> Learned:
-    """A new task for the quantized network, in the C library: a few samples, over and over."""
+    """Trains the quantized network on a new task with the C library: a few samples, repeatedly."""
     graph = int8(one.path, one.calibration, Settings.ranges)
     x, y = _task(one, graph)
     scheme = parse_scheme(_SCHEME.format(classes=_CLASSES))
@@ -174,7 +175,7 @@ def learn(one: Subject) -> Learned:
 
 
 def _task(one: Subject, graph: Graph) -> tuple[np.ndarray, Labels]:
-    """Two samples of each of four classes: of clothes, or crops of four photographs."""
+    """Returns two samples of each of four classes: clothes, or crops of four photographs."""
     chosen = [np.flatnonzero(one.kinds == kind)[:2] for kind in range(_CLASSES)]
     indices = np.concatenate(chosen)
     source = read_onnx(one.path).source

@@ -1,4 +1,4 @@
-"""What a program takes of a board's SRAM besides arena, weights and state, before it is built."""
+"""Computes a program's SRAM on a board other than arena, weights and state, before the build."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["Footprint", "footprint", "footprint_if_known"]
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes of SRAM, from the compiler's own figures for a board. Stacks are worst cases.
+    """Bytes of SRAM, from the compiler's figures for a board. Stacks are worst cases.
 
-    stack_bytes: of the library, from tiny_infer or tiny_train down; static_bytes: its variables and
-    a session; scratch_bytes: what kernels want besides. kernels: the stack of each kernel that the
-    program names, the executor's above it not counted. source_stack_bytes: of stack_bytes, what is
-    taken where a source of rows is called, whose own stack comes on top. firmware_*: the same of
-    the firmware of this project, its stack from start-up down, the library's in it; its variables
-    without the model's and without static_bytes.
+    stack_bytes: stack of the library, from tiny_infer or tiny_train down. static_bytes: its
+    variables and a session. scratch_bytes: additional memory of kernels. kernels: the stack of each
+    kernel that the program names, without the executor above it. source_stack_bytes: the part of
+    stack_bytes in use when the library calls a row source; add the source's own stack. firmware_*:
+    the same for this project's firmware: its stack from start-up down, including the library's, and
+    its variables, without the model's and without static_bytes.
     """
 
     stack_bytes: int
@@ -37,7 +37,8 @@ class Footprint:
 
 
 def footprint(program: Program, board: Board) -> Footprint:
-    """Compiles the library for the board, unless that was done before. Raises BuildError."""
+    """Returns the footprint. Compiles the library for the board if the cache does not have it.
+    Raises BuildError."""
     code = compiled_code(board)
     infer, train = _kernels(program.infer), _kernels(program.train)
     every = dict.fromkeys((*infer, *train))
@@ -58,7 +59,7 @@ def _stack(graph: CallGraph, infer: Iterable[str], train: Iterable[str]) -> int:
 
 
 def footprint_if_known(program: Program, board: Board) -> Footprint | None:
-    """None where the board's compiler is missing: a program can be compiled without it."""
+    """Returns None if the board's compiler is missing: a program can be compiled without it."""
     return footprint(program, board) if build.can_compile() else None
 
 

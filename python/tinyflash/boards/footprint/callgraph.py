@@ -1,10 +1,10 @@
-"""Who calls whom in compiled C, and how deep the stack can get: from the compiler's own figures.
+"""The call graph of compiled C and its worst-case stack, from the compiler's figures.
 
-GCC writes them beside each object (-fcallgraph-info=su): frames of functions after inlining, and
-calls. Of a call through a pointer it says no more than that it is one; a unit of ours calls through
-the tables that it holds itself, and the executor, which holds none, what the model's tables name or
-the session was handed. What has no bound is refused: recursion, frames of changing size, functions
-of which nothing is known.
+GCC writes the frames of functions after inlining, and the calls, next to each object
+(-fcallgraph-info=su). For a call through a pointer, it does not name the function. A unit of this
+project calls through its own tables. The executor has no tables: it calls the functions in the
+model's tables, and those passed to the session. This module rejects unbounded stacks: recursion,
+frames of variable size, functions with unknown stack use.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 from tinyflash.boards.footprint.objects import CompiledUnit, read_unit
 from tinyflash.errors import InternalError
 
-# GCC's name for all that is called through pointers; here, what the tables of a model name.
+# GCC's name for all calls through pointers; here, the functions in a model's tables.
 KERNELS = "__indirect_call"
-# Bytes that functions of the C library push, which comes compiled: the most on any core of ours.
+# Stack bytes of functions of the precompiled C library: the most on any supported core.
 LIBRARY_FRAMES: Mapping[str, int] = {"memcpy": 0, "memset": 16, "strlen": 8}
 
 _NODE = re.compile(r'^node: \{ title: "([^"]+)" label: "([^"]*)"', re.MULTILINE)
@@ -30,9 +30,9 @@ _FRAME = re.compile(r"(\d+) bytes \(([\w,]+)\)")
 
 @dataclass(frozen=True)
 class CallGraph:
-    """Functions by name, those of one file alone by file and name. Frames in bytes.
+    """Functions by name, static ones by file and name. Frames in bytes.
 
-    handed: functions whose addresses the code takes.
+    handed: functions whose address the code takes.
     """
 
     frames: Mapping[str, int]
@@ -40,7 +40,8 @@ class CallGraph:
     handed: tuple[str, ...] = ()
 
     def depth(self, root: str, kernels: Iterable[str] = ()) -> int:
-        """The most stack that a call of `root` takes, where a model's tables name `kernels`."""
+        """Returns the most stack that a call of `root` takes, if a model's tables name
+        `kernels`."""
         calls = {**self.calls, KERNELS: tuple(kernels)}
         return _deepest(root, {**LIBRARY_FRAMES, **self.frames, KERNELS: 0}, calls, (), {})
 
@@ -65,12 +66,12 @@ def _deepest(
     above: tuple[str, ...],
     known: dict[str, int],
 ) -> int:
-    """Bytes below the caller of `name`; `above`: the functions that are running."""
+    """Returns the bytes below the caller of `name`. above: the functions now on the stack."""
     if name in above:
         chain = " -> ".join((*above[above.index(name) :], name))
-        raise InternalError(f"recursion, for which no stack is enough: {chain}")
+        raise InternalError(f"recursion needs unlimited stack: {chain}")
     if name not in frames:
-        raise InternalError(f"nothing is known of the stack that {name}() takes")
+        raise InternalError(f"the stack use of {name}() is unknown")
     if name not in known:
         below = (_deepest(c, frames, calls, (*above, name), known) for c in calls.get(name, ()))
         known[name] = frames[name] + max(below, default=0)
@@ -78,7 +79,8 @@ def _deepest(
 
 
 def read_call_graph(objects: Iterable[Path]) -> CallGraph:
-    """The call graph of object files. Of two functions of one name, one weak, the worse counts."""
+    """Reads the call graph of object files. Of two functions with one name, one of them weak, the
+    larger stack counts."""
     frames: dict[str, int] = {}
     edges: dict[str, list[str]] = {}
     handed: list[str] = []
@@ -96,12 +98,12 @@ def read_call_graph(objects: Iterable[Path]) -> CallGraph:
 
 
 def defined_functions(path: Path) -> tuple[str, ...]:
-    """The functions of an object file."""
+    """Returns the functions of an object file."""
     return tuple(_frames(_text(path)))
 
 
 def held_functions(path: Path) -> tuple[str, ...]:
-    """The functions that the tables of an object file name; data elsewhere may be among them."""
+    """Returns the functions in the tables of an object file; external data may be among them."""
     return _named(read_unit(path).held, _frames(_text(path)))
 
 
@@ -110,7 +112,7 @@ def _text(path: Path) -> str:
 
 
 def _frames(text: str) -> dict[str, int]:
-    """Of the functions that a unit defines; the others have no size in its graph."""
+    """Returns the frames of the functions that a unit defines; others have no size in its graph."""
     frames = {}
     for name, label in _NODE.findall(text):
         size = _FRAME.search(label)
@@ -122,7 +124,7 @@ def _frames(text: str) -> dict[str, int]:
 
 
 def _named(symbols: Iterable[str], own: Iterable[str]) -> tuple[str, ...]:
-    """Symbols that a unit refers to, by the names of the graph."""
+    """Returns the symbols that a unit refers to, by their names in the graph."""
     by_symbol = {_symbol(name): name for name in own}
     return tuple(by_symbol.get(symbol, symbol) for symbol in sorted(symbols))
 
@@ -135,12 +137,12 @@ def _calls(text: str, held: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 def _check_complete(path: Path, unit: CompiledUnit, text: str) -> None:
-    """Every function that the object defines or calls stands in its graph."""
+    """Checks that the graph has every function that the object defines or calls."""
     absent = (unit.defined | unit.called) - {_symbol(name) for name, _ in _NODE.findall(text)}
     if absent:
         raise InternalError(f"the call graph of {path.name} lacks {', '.join(sorted(absent))}")
 
 
 def _symbol(name: str) -> str:
-    """GCC names a function of one file alone by file:function."""
+    """Returns the symbol. GCC names a static function file:function."""
     return name.rpartition(":")[2]

@@ -1,4 +1,4 @@
-"""The library and the firmware as compiled for a board: measured once, then kept in the cache."""
+"""Measures library and firmware compiled for a board, once, and caches the result."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _MODEL_VARIABLES = (".bss.weights", ".bss.state", ".bss.arena")  # of firmware/m
 
 @dataclass(frozen=True)
 class CompiledCode:
-    """What does not depend on the model. `library_bytes`, `firmware_bytes`: of variables."""
+    """Sizes that do not depend on the model. `library_bytes`, `firmware_bytes`: of variables."""
 
     graph: CallGraph
     library_bytes: int
-    firmware_bytes: int  # without what is the model's
-    session_bytes: int  # of a tiny_session, which the firmware's variables contain
+    firmware_bytes: int  # without the model's
+    session_bytes: int  # of a tiny_session, part of the firmware's variables
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "graph": self.graph.to_json()}
@@ -41,18 +41,18 @@ class CompiledCode:
 
 
 def compiled_code(board: Board) -> CompiledCode:
-    """From the cache, or compiled now, which takes seconds."""
+    """Returns the sizes from the cache, or compiles now, which takes seconds."""
     path = files.cache_dir() / "footprint" / f"{board.name}-{_key(board)}.json"
     try:
         return CompiledCode.from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
+    except (OSError, ValueError, KeyError, TypeError):  # missing or damaged
         code = _compile(board)
         files.write_json(path, code.to_json())
         return code
 
 
 def _key(board: Board) -> str:
-    """A digest of all that decides what the compiler makes: sources, flags, and itself."""
+    """Returns a digest of everything that affects the result: sources, flags, and the compiler."""
     root = source_root()
     folders = ("include", "lib", "firmware", *board.source_folders)
     sources = [p for folder in folders for p in (root / folder).rglob("*") if p.suffix in _SOURCES]
@@ -83,6 +83,6 @@ def _compile(board: Board) -> CompiledCode:
 
 
 def _variable_bytes(objects: Iterable[Path]) -> int:
-    """Of SRAM, without what main.c holds for the model."""
+    """Returns the SRAM of variables, without main.c's memory for the model."""
     sections = [item for path in objects for item in read_unit(path).variables.items()]
     return sum(size for name, size in sections if name not in _MODEL_VARIABLES)

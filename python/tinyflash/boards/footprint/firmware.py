@@ -9,19 +9,20 @@ from tinyflash.boards.footprint.callgraph import CallGraph, held_functions, read
 
 _START = "cortex_m_reset"
 _FAULT = "cortex_m_report_fault"  # on a fresh stack
-# What the core pushes when a fault comes, at worst where the stack is deepest: eight registers, and
-# a word that aligns them. The firmware takes no interrupts.
+# Bytes that the core pushes on a fault, in the worst case at the deepest stack: eight registers,
+# and a word that aligns them. The firmware uses no interrupts.
 EXCEPTION_BYTES = 36
 
 
 def firmware_stack(graph: CallGraph, kernels: Iterable[str]) -> int:
-    """The most stack that the firmware takes with a model that names `kernels`; bytes."""
+    """Returns the most stack, in bytes, that the firmware takes with a model that names
+    `kernels`."""
     running = graph.depth(_START, (*kernels, *graph.handed)) + EXCEPTION_BYTES
     return -(-max(running, graph.depth(_FAULT)) // 8) * 8
 
 
 def stack_script(objects: Iterable[Path], model: Path) -> str:
-    """A line for the linker that says what stack the firmware of these objects may use.
+    """Returns a linker line with the worst-case stack of the firmware of these objects.
 
     model: the object whose tables name the kernels.
     """

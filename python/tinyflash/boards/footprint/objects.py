@@ -1,4 +1,4 @@
-"""What an object file says of itself: functions, tables of functions, variables, types."""
+"""Reads object files: functions, tables of functions, variables, types."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _VARIABLES = (".data", ".bss")
 
 @dataclass(frozen=True)
 class CompiledUnit:
-    """Functions of one object file, by symbol, and variables."""
+    """The functions of one object file, by symbol, and its variables."""
 
     defined: frozenset[str]
     called: frozenset[str]
-    held: frozenset[str]  # whose addresses lie in its data: tables to call through
-    handed: frozenset[str]  # whose addresses its code takes, to hand them on
+    held: frozenset[str]  # with their addresses in its data: tables to call through
+    handed: frozenset[str]  # with addresses taken by its code, to pass on
     variables: dict[str, int]  # bytes of SRAM, by name of the section: .bss.name
 
 
 def read_unit(path: Path) -> CompiledUnit:
-    """What an object file holds."""
+    """Reads the contents of an object file."""
     with path.open("rb") as file:
         elf = ELFFile(file)
         symbols = [s for s in elf.get_section_by_name(".symtab").iter_symbols() if s.name]
@@ -52,7 +52,8 @@ def read_unit(path: Path) -> CompiledUnit:
 
 
 def _relocations(elf: ELFFile) -> Iterator[tuple[str, int, str]]:
-    """Section, type and symbol of each relocation in what is loaded; debugging has most others."""
+    """Yields section, type and symbol of each relocation in loaded sections; debugging sections
+    have most of the others."""
     table: Any = elf.get_section_by_name(".symtab")
     names = [symbol.name for symbol in table.iter_symbols()]
     for section in elf.iter_sections():
@@ -64,7 +65,7 @@ def _relocations(elf: ELFFile) -> Iterator[tuple[str, int, str]]:
 
 
 def size_of(path: Path, struct: str) -> int:
-    """The size of a struct, by the debugging information of an object file."""
+    """Returns the size of a struct, from the debugging information of an object file."""
     with path.open("rb") as file:
         for unit in ELFFile(file).get_dwarf_info().iter_CUs():
             for entry in unit.iter_DIEs():
@@ -72,4 +73,4 @@ def size_of(path: Path, struct: str) -> int:
                 is_struct = entry.tag == "DW_TAG_structure_type" and name and size
                 if is_struct and name.value.decode() == struct:
                     return int(size.value)
-    raise InternalError(f"{path.name} does not say how large a {struct} is")
+    raise InternalError(f"{path.name} does not give the size of {struct}")

@@ -15,7 +15,7 @@ from tinyflash.cli.bench.memory import memory
 from tinyflash.cli.bench.quantize import quantize
 from tinyflash.compiler import compile_model
 from tinyflash.demo.task import RATE, load_task
-from tinyflash.files import to_write, write_json
+from tinyflash.files import write_json
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import scheme
 from tinyflash.show.console import noting, output, say, table
@@ -31,7 +31,7 @@ bench.add_command(memory)
 bench.add_command(quantize)
 
 
-@bench.command()
+@bench.command(cls=options.Command)
 @click.option("--seconds", type=click.FloatRange(0.1), default=3.0, show_default=True)
 def host(seconds: float) -> None:
     """Measure inferences and training steps per second on one core."""
@@ -60,10 +60,10 @@ def _per_second(act: Callable[[int], object], seconds: float) -> float:
     return done / elapsed
 
 
-@bench.command()
+@bench.command(cls=options.Command)
 @click.option("--quick", is_flag=True, help="One seed, fewer samples, two epochs; takes minutes.")
-@click.option("--json", "json_path", type=options.PATH, help="Write every run to this file.")
-@click.option("--picture", type=options.PATH, help="Draw the table to this PNG file.")
+@click.option("--json", "json_path", type=options.OUTPUT, help="Write every run to this file.")
+@click.option("--picture", type=options.OUTPUT, help="Draw the table to this PNG file.")
 @click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
 @click.option("--method", "methods", multiple=True, help="Only this method; may be repeated.")
 @click.option("--ours", is_flag=True, help="Only tinyflash's methods; they need no torch.")
@@ -98,9 +98,6 @@ def accuracy(
     from tinyflash.bench.accuracy.run import chosen_methods, chosen_tasks, effort, run
     from tinyflash.bench.accuracy.store import Store
 
-    for path in (json_path, picture):
-        if path is not None:
-            to_write(path)
     what, how = chosen_tasks(tasks), chosen_methods(methods, ours)
     with noting("accuracy", len(what) * len(how)) as listen:
         results = run(what, how, effort(quick, seed), Store(fresh=fresh), processes, listen)

@@ -18,7 +18,7 @@ from tinyflash.show.console import counting, output, say, table
 from tinyflash.zoo.tasks import TASKS, load_task
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option("--task", type=click.Choice(list(TASKS)), default="activity", show_default=True)
 @click.option("--board", default="qemu_stm32f405", show_default=True, help="Where to train.")
 @click.option(

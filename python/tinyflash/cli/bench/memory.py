@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _BYTES = ("arena", "lower_bound", "trainable", "state", "stack", "static", "scratch", "total")
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option("--network", "networks", multiple=True, help="Only this network; may be repeated.")
 @options.rows
 @options.effort

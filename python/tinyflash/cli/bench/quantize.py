@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from tinyflash.bench.quantize.run import Learned, Row
 
 
-@click.command("quantize")
+@click.command("quantize", cls=options.Command)
 @click.option("--quick", is_flag=True, help="Few samples: a smoke test.")
 @click.option("--network", "networks", multiple=True, help="Only this network; may be repeated.")
 @options.json_rows
 def quantize(quick: bool, networks: tuple[str, ...], json_path: Path | None) -> None:
     """Compare int8 to float, for tinyflash and ONNX Runtime.
 
-    Compares the outputs of four networks. Needs torch, and ONNX Runtime for its column (pip install
-    tinyflash[bench]). Each network then learns a few samples with the C library.
+    Compares the outputs of four networks. Needs torch, and ONNX Runtime for its column (in the
+    checkout: pip install '.[bench]'). Each network then learns a few samples with the C library.
     """
     from tinyflash.bench.quantize.run import NETWORKS, QUICK, WHOLE, compare, learn, subject
 

@@ -6,6 +6,7 @@ Text only: no code depends on it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from tinyflash.compiler.lower.layout import Layout
 from tinyflash.graph import AdvanceAttrs, Graph, Node, Port, Tensor, WindowAttrs
@@ -96,11 +97,13 @@ def _trained(graph: Graph, node: Node) -> list[str]:
 
 
 def port_note(graph: Graph, port: Port) -> str:
-    """Returns type, shape and scale of the bytes at a port."""
+    """Returns type, shape and scale of the bytes at a port. The scale is the file's: the graph may
+    compute with another unit (passes/unit.py)."""
+    tensor = graph.tensors[port.tensor]
     if port.dtype == "uint8":
-        return f"{_typed(graph.tensors[port.tensor], 'uint8')}, raw bytes"
+        return f"{_typed(tensor, 'uint8')}, raw bytes"
     logits = ", logits" if port.tensor == graph.logits else ""
-    return tensor_note(graph.tensors[port.tensor]) + logits
+    return tensor_note(replace(tensor, quant=port.quant or tensor.quant)) + logits
 
 
 def tensor_note(tensor: Tensor) -> str:

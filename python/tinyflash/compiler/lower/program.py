@@ -1,24 +1,23 @@
-"""Writes each node as table rows: kernel, record and buffers."""
+"""Makes the program of planned graphs: tables, calls, records and memory images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from tinyflash.compiler.lower import records as r
 from tinyflash.compiler.lower.calls import lower_calls
-from tinyflash.compiler.lower.context import STATE, Context, Lowering
-from tinyflash.compiler.lower.geometry import Fields, Rings
+from tinyflash.compiler.lower.context import Context, Lowering
 from tinyflash.compiler.lower.layout import lay_out
 from tinyflash.compiler.lower.names import named
 from tinyflash.compiler.lower.notes import contents, port_note, tensor_note
+from tinyflash.compiler.lower.rules import RULES
 from tinyflash.compiler.plan import Plan
 from tinyflash.compiler.plan.calls import rows_of
 from tinyflash.errors import InternalError
-from tinyflash.graph import Graph, Node, PartAttrs
+from tinyflash.graph import Graph
 from tinyflash.paths import source_root
-from tinyflash.program import SOURCE, Buffer, Call, Program, Row
+from tinyflash.program import Call, Program, Row
 from tinyflash.sources import REFERENCE, kernels_of
 
 
@@ -84,238 +83,3 @@ def _table(lowering: Lowering, planned: Planned) -> tuple[tuple[Row, ...], tuple
             raise InternalError(f"no kernel for operator {node.op} ({node.name})")
         rows.append(rule(Context(lowering, graph, plan, node)))
     return tuple(chain.from_iterable(rows)), lower_calls(graph, plan, rows, lowering.drafts)
-
-
-# ---- One rule per operator: buffers in the order of include/tinyflash/ops.h ----------------------
-
-
-def _layer_record(c: Context) -> tuple[str, int]:
-    """Returns kernel family and record of the layer that a node belongs to."""
-    layer = c.layer()
-    graph = c.lowering.trained or c.graph
-    trained = bool(graph.of_layer(layer.name))
-    source = graph if graph.named(layer.name) else c.graph
-    ctype, fields = r.layer_record(source, layer, trained)
-    return ctype.removeprefix("tiny_"), c.record(ctype, fields, layer=layer.name)
-
-
-def _streamed_record(c: Context) -> tuple[str, int]:
-    """Returns the same for a forward node with rings; no other node of its layer has rings."""
-    ctype, fields = r.layer_record(c.graph, c.node, trained=False, rings=c.rings)
-    return ctype.removeprefix("tiny_"), c.record(ctype, fields, "rows")
-
-
-def _source(c: Context) -> list[Row]:
-    fields = r.source_record(c.graph, c.node, c.rings)
-    record = c.record("tiny_rows", fields)
-    return [c.row(SOURCE, record, c.tensor("y"))]
-
-
-def _forward(c: Context) -> list[Row]:
-    streamed = c.node.inputs["x"] in c.rings or c.node.outputs["y"] in c.rings
-    family, record = _streamed_record(c) if streamed else _layer_record(c)
-    buffers = (c.tensor("x"), *c.weights(), c.tensor("b"), c.tensor("y"))
-    return [c.row(f"{family}_forward", record, *buffers)]
-
-
-def _backward(c: Context) -> list[Row]:
-    family, record = _layer_record(c)
-    before = (c.tensor("dy"), c.scale("dy"), *c.weights(), c.tensor("mask"))
-    row = c.row(f"{family}_backward_input", record, *before, c.tensor("dx"), c.scale("dx"))
-    return [row]
-
-
-def _update(c: Context) -> list[Row]:
-    family, record = _layer_record(c)
-    read = (c.tensor("x"), c.tensor("dy"), c.scale("dy"))
-    remembered = _up_to_last(c.tensor("velocity"), c.tensor("low"))
-    return [c.row(f"{family}_update", record, *read, c.tensor("w"), STATE, *remembered)]
-
-
-def _bias(c: Context) -> list[Row]:
-    fields = r.bias_record(c.graph, c.layer(), c.node.descent)
-    record = c.record("tiny_bias", fields, "bias")
-    before = (c.tensor("dy"), c.scale("dy"), c.tensor("b"), STATE)
-    return [c.row("bias_update", record, *before, *_up_to_last(c.tensor("velocity")))]
-
-
-def _up_to_last(*buffers: Buffer | None) -> tuple[Buffer | None, ...]:
-    """Returns the buffers without absent ones at the end, which the table omits."""
-    present = [i for i, buffer in enumerate(buffers) if buffer is not None]
-    return buffers[: max(present, default=-1) + 1]
-
-
-def _unary(
-    kernel: str, ctype: str, make: Callable[[Graph, Node, Rings], Fields], meaning: str = ""
-) -> _Rule:
-    def rule(c: Context) -> list[Row]:
-        record = c.record(ctype, make(c.graph, c.node, c.rings), meaning)
-        return [c.row(kernel, record, c.tensor("x"), c.tensor("y"))]
-
-    return rule
-
-
-def _unary_backward(ctype: str, make: Callable[[Graph, Node], Fields], *read: str) -> _Rule:
-    """The gradient of an operator with one input. read: the roles it reads in addition to dy."""
-
-    def rule(c: Context) -> list[Row]:
-        forward = c.graph.node(c.node.layer, c.node.operator.forward)
-        record = c.record(ctype, make(c.graph, forward), "backward_input")
-        before = (*(c.tensor(role) for role in read), c.tensor("dy"), c.scale("dy"))
-        return [c.row(c.node.op, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
-
-    return rule
-
-
-def _view(_: Context) -> list[Row]:
-    """A reshape moves nothing: the plan gives both tensors the same offset."""
-    return []
-
-
-def _concatenate(c: Context) -> list[Row]:
-    y = c.place(c.node.outputs["y"])
-    rows = []
-    for index, part in enumerate(r.concatenate_records(c.graph, c.node, c.rings)):
-        tensor, offset, fields = part
-        record = c.record("tiny_copy", fields, f"x{index}")
-        strip = Buffer(y.space, y.offset + offset)
-        rows.append(c.row("copy_forward", record, c.place(tensor), strip, part=tensor))
-    return rows
-
-
-def _part_backward(c: Context) -> list[Row]:
-    """The gradient of one input of a concatenation: a copy out of dy."""
-    assert isinstance(c.node.attrs, PartAttrs)
-    parts = r.concatenate_records(c.graph, c.graph.node(c.node.layer, "concatenate"))
-    _, offset, fields = parts[c.node.attrs.index]
-    record = c.record("tiny_copy", fields, f"x{c.node.attrs.index}_backward_input")
-    whole = c.place(c.node.inputs["dy"])
-    dy = (Buffer(whole.space, whole.offset + offset), c.scale("dy"))
-    dx = (c.tensor("dx"), c.scale("dx"))
-    return [c.row("copy_backward_input", record, *dy, c.tensor("mask"), *dx)]
-
-
-def _add(c: Context) -> list[Row]:
-    record = c.record("tiny_add", r.add_record(c.graph, c.node, c.rings))
-    return [c.row("add_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
-
-
-def _mul(c: Context) -> list[Row]:
-    record = c.record("tiny_mul", r.mul_record(c.graph, c.node, c.rings))
-    return [c.row("mul_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
-
-
-def _mul_backward(c: Context) -> list[Row]:
-    """The gradient of a, or of b. The latter is a sum over the rows of a."""
-    assert isinstance(c.node.attrs, PartAttrs)
-    forward = c.graph.node(c.node.layer, "mul")
-    record = c.record("tiny_mul", r.mul_record(c.graph, forward), "backward_input")
-    before = (c.tensor("x"), c.tensor("dy"), c.scale("dy"))
-    kernel = ("mul_backward_a", "mul_backward_b")[c.node.attrs.index]
-    return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
-
-
-def _minimum(c: Context) -> list[Row]:
-    record = c.record("tiny_minimum", r.minimum_record(c.graph, c.node, c.rings))
-    return [c.row("minimum_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
-
-
-def _minimum_backward(c: Context) -> list[Row]:
-    """The gradient of a, or that of b."""
-    assert isinstance(c.node.attrs, PartAttrs)
-    forward = c.graph.node(c.node.layer, "minimum")
-    record = c.record("tiny_minimum", r.minimum_record(c.graph, forward), "backward_input")
-    before = (c.tensor("a"), c.tensor("y"), c.tensor("dy"), c.scale("dy"))
-    kernel = ("minimum_backward_a", "minimum_backward_b")[c.node.attrs.index]
-    return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
-
-
-def _gradient_add(c: Context) -> list[Row]:
-    fields = r.count_record(c.graph, c.node.inputs["a"])
-    record = c.record("tiny_gradient_sum", fields, "gradient")
-    operands = (c.tensor("a"), c.scale("a"), c.tensor("b"), c.scale("b"))
-    dx = (c.tensor("dx"), c.scale("dx"))
-    return [c.row("gradient_add", record, *operands, c.tensor("mask"), *dx)]
-
-
-def _lookup(c: Context) -> list[Row]:
-    record = c.record("tiny_lookup", r.lookup_record(c.graph, c.node, c.rings))
-    return [c.row("lookup_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
-
-
-def _softmax(c: Context) -> list[Row]:
-    record = c.record("tiny_softmax", r.softmax_record(c.graph, c.node, c.rings))
-    return [c.row("softmax_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
-
-
-def _mask(c: Context) -> list[Row]:
-    fields = r.mask_record(c.graph, c.node, c.rings)
-    record = c.record("tiny_mask", fields, "mask")
-    return [c.row("mask_forward", record, c.tensor("y"), c.tensor("mask"))]
-
-
-def _loss(c: Context) -> list[Row]:
-    fields = r.softmax_loss_record(c.graph, c.node)
-    record = c.record("tiny_loss", fields)
-    before = (c.tensor("x"), c.tensor("table"), STATE)
-    return [c.row("softmax_loss", record, *before, c.tensor("dy"), c.scale("dy"))]
-
-
-def _target_loss(c: Context) -> list[Row]:
-    fields = r.target_loss_record(c.graph, c.node)
-    record = c.record("tiny_target_loss", fields)
-    table = (c.tensor("table"),) if "table" in c.node.inputs else ()
-    before = (c.tensor("x"), c.tensor("target"), *table, STATE)
-    return [c.row(c.node.op, record, *before, c.tensor("dy"), c.scale("dy"))]
-
-
-def _advance(c: Context) -> list[Row]:
-    record = c.record("tiny_advance", r.advance_record(c.node))
-    return [c.row("advance_scales", record, STATE)]
-
-
-_Rule = Callable[[Context], list[Row]]
-
-RULES: dict[str, _Rule] = {
-    "source": _source,
-    "conv2d": _forward,
-    "depthwise": _forward,
-    "fully_connected": _forward,
-    "average_pool": _unary("average_pool_forward", "tiny_pool", r.pool_record),
-    "max_pool": _unary("max_pool_forward", "tiny_pool", r.pool_record),
-    "mean": _unary("mean_forward", "tiny_mean", r.mean_record),
-    "pad": _unary("pad_forward", "tiny_pad", r.pad_record),
-    "transpose": _unary("transpose_forward", "tiny_transpose", r.transpose_record),
-    "keep": _unary("copy_forward", "tiny_copy", r.keep_record, "kept"),
-    "reshape": _view,
-    "concatenate": _concatenate,
-    "add": _add,
-    "mul": _mul,
-    "minimum": _minimum,
-    "lookup": _lookup,
-    "softmax": _softmax,
-    "mask": _mask,
-    "softmax_loss": _loss,
-    "squared_loss": _target_loss,
-    "sigmoid_loss": _target_loss,
-    "conv2d_backward_input": _backward,
-    "depthwise_backward_input": _backward,
-    "fully_connected_backward_input": _backward,
-    "average_pool_backward_input": _unary_backward("tiny_pool", r.pool_record),
-    "max_pool_backward_input": _unary_backward("tiny_pool", r.pool_record, "x"),
-    "mean_backward_input": _unary_backward("tiny_mean", r.mean_record),
-    "concatenate_backward_input": _part_backward,
-    "transpose_backward_input": _unary_backward("tiny_transpose", r.transpose_record),
-    "lookup_backward_input": _unary_backward("tiny_lookup", r.lookup_record, "x", "slope"),
-    "pad_backward_input": _unary_backward("tiny_pad", r.pad_record),
-    "softmax_backward_input": _unary_backward("tiny_softmax", r.softmax_record, "y"),
-    "mul_backward_input": _mul_backward,
-    "minimum_backward_input": _minimum_backward,
-    "reshape_backward_input": _view,
-    "gradient_add": _gradient_add,
-    "conv2d_update": _update,
-    "depthwise_update": _update,
-    "fully_connected_update": _update,
-    "bias_update": _bias,
-    "advance": _advance,
-}

@@ -202,7 +202,8 @@ def minimum_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     tensors = {**node.inputs, **node.outputs}
     size = graph.tensors[node.inputs["a"]].size
     by_rows = {f"{role}_ring": tensors[role] for role in "aby"}
-    return {"count": size, **row_fields(graph, node, size, rings, by_rows)}
+    larger = int(node.op == "maximum")
+    return {"count": size, **row_fields(graph, node, size, rings, by_rows), "larger": larger}
 
 
 def count_record(graph: Graph, tensor: str) -> Fields:

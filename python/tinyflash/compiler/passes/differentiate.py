@@ -249,7 +249,7 @@ def _mul_rule(builder: _Builder, node: Node, dy: str) -> None:
         builder.give(node.inputs[role], dx, fresh=True)
 
 
-def _minimum_rule(builder: _Builder, node: Node, dy: str) -> None:
+def _chosen_rule(builder: _Builder, node: Node, dy: str) -> None:
     """Each element of dy goes to one operand. Which one, a and y say; nothing needs b again."""
     inputs = {"a": node.inputs["a"], "y": node.outputs["y"], "dy": dy}
     for index, role in enumerate("ab"):
@@ -297,6 +297,7 @@ RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "reshape": _reshape_rule,
     "add": _add_rule,
     "mul": _mul_rule,
-    "minimum": _minimum_rule,
+    "maximum": _chosen_rule,
+    "minimum": _chosen_rule,
     "softmax": _softmax_rule,
 }

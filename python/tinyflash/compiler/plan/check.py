@@ -21,6 +21,7 @@ from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, WindowAttrs
 _MAY_OVERWRITE = {
     "add": {"a", "b"},
     "mul": {"a", "b"},
+    "maximum": {"a", "b"},
     "minimum": {"a", "b"},
     "lookup": {"x"},
     "gradient_add": {"a", "b"},
@@ -29,12 +30,13 @@ _VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
 _WINDOWS = ("conv2d", "depthwise", "average_pool", "max_pool")
 # Kernels that can compute some of their rows.
 _BANDED = (
-    *(*_WINDOWS, "source", "fully_connected", "add", "minimum"),
+    *(*_WINDOWS, "source", "fully_connected", "add", "maximum", "minimum"),
     *("mul", "softmax", "lookup", "mask", "keep", "concatenate", "pad"),
 )
 _ROW_BY_ROW = (
-    *("add", "mul", "minimum", "softmax", "lookup", "mask"),
-    *("gradient_add", "lookup_backward_input", "minimum_backward_input"),
+    *("add", "mul", "maximum", "minimum", "softmax", "lookup", "mask"),
+    *("gradient_add", "lookup_backward_input"),
+    *("maximum_backward_input", "minimum_backward_input"),
 )
 _ALIGNMENT = 4
 Colours = npt.NDArray[np.int64]

@@ -173,6 +173,7 @@ RULES: dict[str, _Rule] = {
     "fully_connected": _dense,
     "add": _alike,
     "mul": _alike,
+    "maximum": _alike,
     "minimum": _alike,
     "lookup": _alike,
     "softmax": _alike,
@@ -187,6 +188,7 @@ RULES: dict[str, _Rule] = {
     "fully_connected_backward_input": _dense,
     "pad_backward_input": _unpadded,
     "lookup_backward_input": _alike,
+    "maximum_backward_input": _alike,
     "minimum_backward_input": _alike,
     "gradient_add": _alike,
 }

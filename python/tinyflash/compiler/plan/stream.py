@@ -1,5 +1,7 @@
 """Runs some nodes depth first, row by row, through rings of a few rows.
 
+`segments.py` chooses which nodes; this module gives their calls and the rows of their rings.
+
 A chain of layers need not hold whole maps between its layers: as soon as a layer has the rows that
 its next row needs, it computes that row. Every row is computed once. Maps that later nodes read
 stay whole; maps that only the run itself reads become rings.

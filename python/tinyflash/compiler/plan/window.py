@@ -1,8 +1,8 @@
-"""Proves a lower bound from several times together.
+"""Proves a lower bound of the arena from several calls together: a window of time.
 
-The best placements at two times may contradict each other: a map at the bottom of the arena cannot
-move to its top. So the storages of a short window of time are placed alone, by a search that
-finishes. All storages together need at least as much.
+Time counts calls. The best placements at two times may contradict each other: a map at the bottom
+of the arena cannot move to its top. So the storages of a short window of time are placed alone, by
+a search that finishes. All storages together need at least as much.
 """
 
 from __future__ import annotations

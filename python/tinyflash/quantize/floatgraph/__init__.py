@@ -1,4 +1,4 @@
-"""Float networks, channels last: what front ends make and the quantizer takes."""
+"""Float networks, channels last: the output of front ends and the input of the quantizer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The float form of a network: nodes in order of execution, each computing one tensor of its name.
+"""The float form of a network: nodes in execution order. Each computes one tensor with its name.
 
-Operators are those of a network in operators.py, and some that passes or the quantizer turn into
-them, all in `OPERATORS`. Maps are (1, height, width, channels).
+`OPERATORS` has the network operators of operators.py, and some that passes or the quantizer turn
+into these. Maps are (1, height, width, channels).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FUNCTIONS = (
     "tanh",
     "hard_swish",
     "leaky_relu",
-    "identity",  # with bounds: ReLU and its like; without: the same numbers in another coding
+    "identity",  # with bounds: ReLU and similar; without: the same numbers in another coding
 )
 
 OPERATORS = (
@@ -42,7 +42,7 @@ class Weights:
     """w as in operators.py: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out],
     fully_connected [out][in], scale [channels] or [1]; b [out].
 
-    scales: those of an already quantized w, one or one for each output channel.
+    scales: of an already quantized w, one or one per output channel.
     """
 
     w: Floats
@@ -72,7 +72,8 @@ NOTHING = NoAttrs()
 
 @dataclass(frozen=True)
 class FloatNode:
-    """What makes one tensor. `bounds`: of the fused activation; `shape`: with a batch of 1."""
+    """One operation and its output tensor. `bounds`: of the fused activation. `shape`: with a batch
+    of 1."""
 
     op: str
     name: str
@@ -95,8 +96,8 @@ class FloatNode:
 
 @dataclass(frozen=True)
 class Source:
-    """The network's input. A sample has the model's own `given` shape, without a batch; the
-    network reads it with its axes in `order`, as `shape`."""
+    """The network's input. A sample has the model's `given` shape, without a batch. The network
+    reads it as `shape`, with its axes in `order`."""
 
     name: str
     given: Shape
@@ -104,14 +105,14 @@ class Source:
     shape: Shape
 
     def arrange(self, samples: Floats) -> Floats:
-        """Samples [n][given] as the network reads them, [n][shape without its batch]."""
+        """Returns samples [n][given] as the network reads them, [n][shape without its batch]."""
         moved = samples.transpose(0, *(axis + 1 for axis in self.order))
         return np.ascontiguousarray(moved).reshape(len(samples), *self.shape[1:])
 
 
 @dataclass(frozen=True)
 class FloatGraph:
-    """A network in float. codings: of tensors that the model itself says how to quantize."""
+    """A network in float. codings: of tensors whose quantization the model itself gives."""
 
     name: str
     source: Source
@@ -120,7 +121,7 @@ class FloatGraph:
     codings: Mapping[str, Quant] = field(default_factory=dict)
 
     def node(self, name: str) -> FloatNode | None:
-        """What makes a tensor; None of the input."""
+        """Returns the node that makes a tensor; None for the input."""
         return next((n for n in self.nodes if n.name == name), None)
 
     def readers(self, name: str) -> tuple[FloatNode, ...]:
@@ -131,7 +132,8 @@ class FloatGraph:
         return self.source.shape if node is None else node.shape
 
     def replaced(self, nodes: Iterable[FloatNode], renamed: Mapping[str, str]) -> FloatGraph:
-        """This graph with other nodes; readers of a `renamed` tensor read the one it maps to."""
+        """Returns this graph with other nodes. Readers of a `renamed` tensor read the one it maps
+        to."""
 
         def final(name: str) -> str:
             while name in renamed:

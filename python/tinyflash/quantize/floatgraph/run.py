@@ -1,4 +1,4 @@
-"""Float networks executed in numpy, a batch at a time: a rule per operator."""
+"""Runs float networks in numpy, batch by batch: one rule per operator."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tinyflash.quantize.floatgraph.graph import (
 
 Rule = Callable[[FloatNode, list[Floats]], Any]
 
-_BATCH_ELEMENTS = 1 << 22  # of the largest tensor, in one batch
+_BATCH_ELEMENTS = 1 << 22  # elements of the largest tensor in one batch
 
 
 def run(graph: FloatGraph, x: Floats) -> dict[str, Floats]:
     """Samples as the network reads them [n][...] -> the value of every tensor, by name.
 
-    Numbers beyond float32 become infinite, without a warning; who calls looks for them.
+    Numbers beyond float32 become infinite, without a warning; the caller checks for them.
     """
     values: dict[str, Floats] = {graph.source.name: x}
     for node in graph.nodes:
@@ -38,14 +38,14 @@ def run(graph: FloatGraph, x: Floats) -> dict[str, Floats]:
 
 
 def batches(graph: FloatGraph, x: Floats) -> Iterator[Floats]:
-    """The samples in parts that keep memory within bounds."""
+    """Yields the samples in parts of bounded memory."""
     largest = max(int(np.prod(shape)) for shape in (graph.source.shape, *_shapes(graph)))
     size = max(1, _BATCH_ELEMENTS // largest)
     return (x[start : start + size] for start in range(0, len(x), size))
 
 
 def outputs(graph: FloatGraph, x: Floats) -> Floats:
-    """What the network hands out for each sample."""
+    """Returns the network's output for each sample."""
     return np.concatenate([run(graph, part)[graph.output] for part in batches(graph, x)])
 
 
@@ -57,7 +57,8 @@ def _shapes(graph: FloatGraph) -> Iterator[tuple[int, ...]]:
 
 
 def _taps(x: Floats, node: FloatNode, fill: float) -> Iterator[tuple[int, int, Floats]]:
-    """For each place in the kernel (row, column, what it sees at every output position)."""
+    """Yields for each place in the kernel: row, column, and the elements it meets at every output
+    position."""
     window = node.window
     top, left, bottom, right = window.padding
     padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
@@ -96,7 +97,7 @@ def _fully_connected(node: FloatNode, inputs: list[Floats]) -> Floats:
 
 
 def _average_pool(node: FloatNode, inputs: list[Floats]) -> Floats:
-    """Of the positions inside the map."""
+    """Averages the positions inside the map."""
     total = sum(tap for _, _, tap in _taps(inputs[0], node, 0.0))
     count = sum(tap for _, _, tap in _taps(np.ones_like(inputs[0][:1]), node, 0.0))
     return np.asarray(total / count)
@@ -170,6 +171,7 @@ RULES: dict[str, Rule] = {
     "mean": _mean,
     "add": lambda _, inputs: inputs[0] + inputs[1],
     "mul": _mul,
+    "maximum": lambda _, inputs: np.maximum(*inputs),
     "minimum": lambda _, inputs: np.minimum(*inputs),
     "pad": _pad,
     "reshape": lambda _, inputs: inputs[0],

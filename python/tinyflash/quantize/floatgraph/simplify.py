@@ -1,7 +1,7 @@
-"""Passes on float networks: what an operator can do for its neighbour, it does.
+"""Passes on float networks: merge operators into their neighbours.
 
-Normalisation goes into weights, activations into what produces their input, padding into windows;
-what only renames is left out.
+They fold normalisation into weights, activations into the producer of their input, and padding into
+windows, and remove operators that only rename.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LARGEST_PADDING = 255
 
 
 def simplify(graph: FloatGraph) -> FloatGraph:
-    """The same function of the input, by fewer operators."""
+    """Returns the same function with fewer operators."""
     graph = find_hard_swish(graph)
     graph = _join_to_producers(graph)
     graph = _join_to_readers(graph)
@@ -48,7 +48,7 @@ def simplify(graph: FloatGraph) -> FloatGraph:
 
 
 def _join_to_producers(graph: FloatGraph) -> FloatGraph:
-    """Each node that its only input's producer can do as well is done there."""
+    """Merges each node into the producer of its only input, if that can do it, too."""
     made: dict[str, FloatNode] = {}
     renamed: dict[str, str] = {}
     codings = dict(graph.codings)
@@ -78,12 +78,12 @@ def _join_to_producers(graph: FloatGraph) -> FloatGraph:
 
 
 def _uses(graph: FloatGraph) -> Counter[str]:
-    """How often each tensor is read; the output by whoever runs the network."""
+    """Returns how often each tensor is read. The output counts as read by the caller."""
     return Counter([graph.output, *(name for node in graph.nodes for name in node.inputs)])
 
 
 def _one_coding(codings: Mapping[str, object], x: str, y: str) -> bool:
-    """Whether nothing is lost when x is never stored."""
+    """Whether y can replace x, so that x is never stored."""
     return x not in codings or codings[x] == codings.get(y)
 
 
@@ -101,7 +101,7 @@ def _is_nothing(
 
 
 def _joined(producer: FloatNode, node: FloatNode) -> FloatNode | None:
-    """Both in one node of the producer's name; None if that cannot be."""
+    """Returns both as one node with the producer's name; None if that is impossible."""
     if node.op == "reshape" and producer.op == "reshape":
         return replace(producer, shape=node.shape)
     if node.op == "scale" and not _quantized(producer):
@@ -117,7 +117,7 @@ def _quantized(node: FloatNode) -> bool:
 
 
 def _scaled(producer: FloatNode, node: FloatNode) -> FloatNode | None:
-    """A layer whose weights make what `node`, a scale, makes of its output."""
+    """Returns the layer with the scale `node` folded into its weights."""
     factor, term = (v.astype(np.float64) for v in (node.learned.w, node.learned.b))
     scaled = _scaled_bounds(producer.bounds, node.learned)
     bounds = None if scaled is None else _both(scaled, node.bounds)
@@ -142,7 +142,7 @@ def _scaled(producer: FloatNode, node: FloatNode) -> FloatNode | None:
 
 
 def _scaled_bounds(bounds: Bounds, scale: Weights) -> Bounds | None:
-    """What bounds become behind a scale; None if that is no clamping any more."""
+    """Returns the bounds after a scale; None if they are no longer one clamp."""
     if bounds == UNBOUNDED:
         return UNBOUNDED
     if (scale.b != 0).any() or (scale.w <= 0).any():
@@ -161,7 +161,7 @@ def _both(a: Bounds, b: Bounds) -> Bounds | None:
 
 
 def _join_to_readers(graph: FloatGraph) -> FloatGraph:
-    """Scales and padding before a layer with weights become its own."""
+    """Folds scales and padding before a layer with weights into the layer."""
     made: dict[str, FloatNode] = {}
     uses = _uses(graph)
     for node in graph.nodes:
@@ -179,13 +179,13 @@ def _join_to_readers(graph: FloatGraph) -> FloatGraph:
 
 
 def _unseen(graph: FloatGraph, node: FloatNode) -> bool:
-    """Whether it makes no difference that the node's output is never stored."""
+    """Whether the node's output need not be stored."""
     found = graph.codings.get(node.name)
     return found is None or found == graph.codings.get(node.inputs[0])
 
 
 def _absorbed(before: FloatNode, node: FloatNode) -> FloatNode | None:
-    """The layer, doing itself what is done before it; None if it cannot."""
+    """Returns the layer including the operation before it; None if that is impossible."""
     if node.op not in WEIGHTED:
         return None
     if before.op == "pad" and isinstance(node.attrs, Window):
@@ -211,16 +211,16 @@ def _padded(before: FloatNode, window: Window) -> Window | None:
 
 
 def _of_scaled(scale: Weights, node: FloatNode) -> Weights | None:
-    """Weights that make of x what the layer's make of the scaled x."""
+    """Returns weights that give the same result for x as the layer's weights for the scaled x."""
     weights = node.learned
     padded = isinstance(node.attrs, Window) and any(node.attrs.padding)
     if padded and bool((scale.b != 0).any()):
-        return None  # the padding would have to be scaled as well
+        return None  # the padding would need scaling, too
     channels = weights.w.shape[-1]
     if node.op == "depthwise":
         return _of_scaled_depthwise(scale, weights)
     if scale.w.size not in (1, channels):
-        return None  # in groups, or rows that are flattened maps
+        return None  # grouped, or rows of flattened maps
     axes = tuple(range(1, weights.w.ndim))
     w = weights.w * scale.w.astype(np.float64)
     b = weights.b + (weights.w * scale.b.astype(np.float64)).sum(axis=axes)
@@ -240,7 +240,7 @@ def _of_scaled_depthwise(scale: Weights, weights: Weights) -> Weights | None:
 
 
 def _without_scales(graph: FloatGraph) -> FloatGraph:
-    """Each scale that nothing took in as a depthwise convolution of one place."""
+    """Replaces each remaining scale by a depthwise convolution with a 1x1 kernel."""
     nodes: list[FloatNode] = []
     for node in graph.nodes:
         nodes += _as_depthwise(node) if node.op == "scale" else [node]
@@ -264,7 +264,7 @@ def _as_depthwise(node: FloatNode) -> list[FloatNode]:
 
 
 def without_dead(graph: FloatGraph) -> FloatGraph:
-    """Only the nodes that the output depends on."""
+    """Keeps only the nodes that the output depends on."""
     needed, kept = {graph.output}, []
     for node in reversed(graph.nodes):
         if node.name in needed:
@@ -274,7 +274,7 @@ def without_dead(graph: FloatGraph) -> FloatGraph:
 
 
 def numbered(graph: FloatGraph) -> FloatGraph:
-    """Nodes named by operator and place in the order of execution."""
+    """Names nodes by operator and position in the execution order."""
     names = {node.name: f"{node.op}_{i}" for i, node in enumerate(graph.nodes)}
     nodes = tuple(
         replace(n, name=names[n.name], inputs=tuple(names.get(i, i) for i in n.inputs))

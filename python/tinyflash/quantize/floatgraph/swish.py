@@ -1,4 +1,4 @@
-"""Finds x * clip(x + 3, 0, 6), the hard swish of frameworks that have no operator for it."""
+"""Finds x * clip(x + 3, 0, 6), the hard swish of frameworks without an operator for it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from tinyflash.quantize.floatgraph.graph import FloatGraph, FloatNode, Weights
 
 
 def find_hard_swish(graph: FloatGraph) -> FloatGraph:
-    """Products of x and a hard gate of x become hard_swish, times a number where they differ.
+    """Replaces products of x and a hard gate of x by hard_swish, times a number if the scales
+    differ.
 
-    The gate is clip(f x + 3 f, 0, 6 f): with f = 1/6 a hard sigmoid, with f = 1 what ReLU6 makes.
+    The gate is clip(f x + 3 f, 0, 6 f): a hard sigmoid with f = 1/6, ReLU6(x + 3) with f = 1.
     """
     by_name = {node.name: node for node in graph.nodes}
     nodes: list[FloatNode] = []
@@ -31,7 +32,7 @@ def find_hard_swish(graph: FloatGraph) -> FloatGraph:
 def _gated(
     graph: FloatGraph, by_name: Mapping[str, FloatNode], node: FloatNode
 ) -> tuple[str, float]:
-    """X and f of the gate; f is 0 if the product is of something else."""
+    """Returns x and f of the gate; f is 0 if the product has no gate."""
     for x, gate in (node.inputs, node.inputs[::-1]):
         clip = by_name.get(gate)
         line = by_name.get(clip.inputs[0]) if clip is not None and clip.op == "identity" else None

@@ -1,4 +1,4 @@
-"""Rules for models that are quantized already: what QuantizeLinear and DequantizeLinear say."""
+"""Rules for already quantized models: QuantizeLinear and DequantizeLinear."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BYTES = ("int8", "uint8")
 
 
 def quantize(layer: Layer) -> None:
-    """Numbers computed at run time get their scale; constants stay what they are."""
+    """Values computed at run time get this scale; constants stay as they are."""
     value, quant = layer.value(0), _quant(layer)
     if isinstance(value, Constant):
         layer.fail("quantizes a constant; export constants as quantized")
@@ -20,7 +20,7 @@ def quantize(layer: Layer) -> None:
 
 
 def _coded(layer: Layer, x: View, quant: Quant) -> View:
-    """The value in a tensor that has this scale and zero point."""
+    """Returns the value in a tensor with this scale and zero point."""
     found = layer.to.codings.get(x.tensor)
     if found is not None and found != quant:
         x = layer.each("identity", x)
@@ -29,14 +29,14 @@ def _coded(layer: Layer, x: View, quant: Quant) -> View:
 
 
 def dequantize(layer: Layer) -> None:
-    """The numbers that bytes stand for; they stay in these bytes."""
+    """Returns the real numbers of bytes. They stay stored as these bytes."""
     value = layer.value(0)
     if isinstance(value, Constant):
         layer.give(_constant(layer, value.data))
         return
     quant = _quant(layer)
     if value.tensor not in layer.to.codings:
-        layer.fail("reads a value that no QuantizeLinear made")
+        layer.fail("reads a value that does not come from a QuantizeLinear")
     layer.give(_coded(layer, value, quant))
 
 
@@ -44,7 +44,7 @@ def _scales(layer: Layer) -> tuple[float, ...]:
     scales = tuple(float(s) for s in layer.floats(1).ravel())
     layer.require(
         bool(scales) and all(1e-30 < s < 1e30 for s in scales),
-        "has scales that are not positive numbers of a size that makes sense",
+        "has scales that are not positive numbers of a plausible size",
     )
     return scales
 
@@ -54,12 +54,10 @@ def _zeros(layer: Layer, default: str) -> Array:
 
 
 def _quant(layer: Layer) -> Quant:
-    """The one scale and zero point of an activation, as int8 has them."""
+    """Returns the single scale and zero point of an activation, for int8."""
     scales, zeros = _scales(layer), _zeros(layer, "uint8")
     kind = zeros.dtype.name
-    layer.require(
-        kind in _BYTES, f"quantizes to {kind}; int8 and uint8 are supported, choose one of them"
-    )
+    layer.require(kind in _BYTES, f"quantizes to {kind}; choose int8 or uint8")
     layer.require(
         len(scales) == len(zeros) == 1, f"has {len(scales)} scales for an activation, expected 1"
     )
@@ -68,7 +66,8 @@ def _quant(layer: Layer) -> Quant:
 
 
 def _constant(layer: Layer, data: Array) -> Constant:
-    """Real numbers, with the scales where these are the symmetric ones of int8 weights."""
+    """Returns a constant as real numbers, and its scales if they are symmetric int8 weight
+    scales."""
     kind = data.dtype.name
     layer.require(kind in (*_BYTES, "int32"), f"holds {kind}; int8, uint8 and int32 are supported")
     layer.require(not layer.integer("block_size", 0), "quantizes in blocks, which is not supported")

@@ -1,6 +1,6 @@
-"""The content of an ONNX file, as plain records: nothing beyond this file sees protobuf.
+"""Reads an ONNX file into plain records: only this file uses protobuf.
 
-What the records mean is judged elsewhere. The package onnx is imported here, when a file is read.
+Other modules interpret the records. This file imports the package onnx when it reads a file.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_FILE, MOST_OPERATOR
 from tinyflash.read.onnx.structure import structure_bytes
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | Array
-Dimension = int | str  # a name: of any size
+Dimension = int | str  # a name; any size
 
 _LARGEST_FILE = 4 * LARGEST_FILE  # a float has four bytes
-_LARGEST_STRUCTURE = 4 << 20  # bytes, which become a hundred times as many in memory
-_MOST_NODES = 16 * MOST_OPERATORS  # much of it arithmetic of shapes, which leaves nothing
+_LARGEST_STRUCTURE = 4 << 20  # bytes; in memory they become a hundred times as many
+_MOST_NODES = 16 * MOST_OPERATORS  # many are arithmetic of shapes, computed while reading
 _LARGEST_RANK = 8
 _OLDEST_OPSET = 7
 _POINTER = b"version https://git-lfs"
@@ -33,12 +33,12 @@ _CODING = (
     "QuantizeLinear",
     "DequantizeLinear",
 )  # which onnxruntime also has in a domain of its own
-_INSTALL = "reading ONNX needs the package onnx; install it by pip install tinyflash[onnx]"
+_INSTALL = "reading ONNX needs the package onnx; in the checkout: pip install '.[onnx]'"
 
 
 @dataclass(frozen=True)
 class OnnxNode:
-    """An operator of the file. Operands that are left out are ""."""
+    """An operator of the file. Omitted operands are ""."""
 
     index: int
     op: str
@@ -46,7 +46,7 @@ class OnnxNode:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
-    unusual: str  # what it uses that nothing here understands: "", "a graph inside"
+    unusual: str  # an unsupported feature that it uses: "", "a graph inside"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class OnnxModel:
 
 
 def load(path: Path) -> OnnxModel:
-    """Reads and checks a file, and the data that it keeps in other files of its folder."""
+    """Reads and checks a file, and its data in other files of its folder."""
     content = _bytes(path)
     if content.startswith(_POINTER):
         raise ModelError(f"{path}: only a Git LFS pointer to the model; run git lfs pull")
@@ -79,7 +79,7 @@ def load(path: Path) -> OnnxModel:
 
 
 def parse(content: bytes, file: str, name: str, folder: Path | None) -> OnnxModel:
-    """A model in memory. `folder`: of the data that it keeps in other files; None refuses such."""
+    """Parses a model in memory. folder: of its data in other files; None rejects such data."""
     try:
         import onnx
         from google.protobuf.message import DecodeError
@@ -96,7 +96,7 @@ def parse(content: bytes, file: str, name: str, folder: Path | None) -> OnnxMode
 
 
 def _bytes(path: Path, offset: int = 0, length: int = 0) -> bytes:
-    """The file from `offset` on, or `length` bytes of it."""
+    """Returns the file from `offset` on, or `length` bytes of it."""
     try:
         if not 0 < length <= _LARGEST_FILE:
             return read_bytes(path, _LARGEST_FILE, offset)
@@ -120,7 +120,7 @@ class _Loader:
     def model(self, model: Any, name: str) -> OnnxModel:
         graph = model.graph
         if not len(graph.node):
-            self.fail("holds no network; it is empty or damaged, export it again")
+            self.fail("has no network: it is empty or damaged; export it again")
         if len(model.functions):
             self.fail("has functions of its own; inline them with onnx.inliner")
         if len(graph.sparse_initializer):
@@ -149,7 +149,7 @@ class _Loader:
     def _input(self, value: Any) -> OnnxInput:
         kind = value.type.tensor_type
         if not value.type.HasField("tensor_type") or not kind.HasField("shape"):
-            self.fail(f"input {_shown(value.name)} is no tensor of known rank")
+            self.fail(f"input {_shown(value.name)} is not a tensor of known rank")
         shape = tuple(
             int(d.dim_value) if d.HasField("dim_value") else _shown(d.dim_param) or "?"
             for d in kind.shape.dim
@@ -178,7 +178,7 @@ class _Loader:
         return OnnxNode(index, op, name, inputs, outputs, attributes, unusual)
 
     def _attribute(self, attribute: Any, where: str) -> Attribute | None:
-        """Its value; None of kinds that no rule reads."""
+        """Returns the attribute's value; None for types that no rule reads."""
         kinds = self.onnx.AttributeProto
         if attribute.type == kinds.INT:
             return int(attribute.i)
@@ -195,14 +195,14 @@ class _Loader:
         return None
 
     def tensor(self, tensor: Any, where: str) -> Array:
-        """Its numbers. `where`: what it is, for an error."""
+        """Returns the tensor's numbers. where: its description in error messages."""
         where = f"{where} {_shown(tensor.name)}".strip()
         dims = [int(d) for d in tensor.dims]
         if len(dims) > _LARGEST_RANK or any(d < 0 for d in dims):
             self.fail(f"{where} has shape {dims[:9]}, which is too large")
         self.elements += math.prod(dims)
         if self.elements > LARGEST_CONSTANTS:
-            self.fail(f"{where} has shape {dims}, which is too large, if not by itself in the sum")
+            self.fail(f"{where} has shape {dims}, which makes the constants too large in total")
         if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
             tensor = self._external(tensor, where)
         try:
@@ -211,12 +211,12 @@ class _Loader:
             raise ModelError(f"{self.file}: {where} is damaged; export the model again") from error
 
     def _external(self, tensor: Any, where: str) -> Any:
-        """The tensor with the data that another file of the model's folder holds."""
+        """Returns the tensor with its data from another file of the model's folder."""
         entries = {_text(entry.key): _text(entry.value) for entry in tensor.external_data}
         name = entries.get("location", "")
         if self.folder is None:
             self.fail(
-                f"{where} is in a file {_shown(name)} beside the model; read it from its path"
+                f"{where} is in a file {_shown(name)} next to the model; read it from its path"
             )
         folder = self.folder.resolve()
         path = (folder / name.replace("\0", "")).resolve()
@@ -238,7 +238,7 @@ class _Loader:
 
 
 def _text(text: str | bytes) -> str:
-    """A string of the file; protobuf hands out bytes where it is none."""
+    """Decodes a string of the file; protobuf returns bytes if it is not valid text."""
     return text if isinstance(text, str) else text.decode(errors="replace")
 
 

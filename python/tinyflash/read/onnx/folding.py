@@ -1,4 +1,4 @@
-"""Operators on constants alone are computed while reading: mostly the arithmetic of shapes."""
+"""Computes operators on constants while reading: mostly arithmetic of shapes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tinyflash.graph import Array
 from tinyflash.read.onnx.importing import Constant, Layer, Value
 from tinyflash.read.onnx.views import View
 
-_LARGEST = 1 << 22  # elements that a constant may grow to
-_MOST_FOLDED = 1 << 24  # of all that are computed
+_LARGEST = 1 << 22  # largest number of elements of a constant
+_MOST_FOLDED = 1 << 24  # of all computed constants
 
-# What onnx's own reference computes, and how large its result may be: no larger than its inputs
-# together, or than their product where they broadcast.
+# Operators that onnx's own reference computes, and a bound of the result's size: the sum of the
+# inputs' sizes, or their product for operators that broadcast.
 _GROWING = (
     "Add", "And", "Div", "Equal", "Gather", "Greater", "Less", "MatMul", "Max", "Min", "Mod", "Mul",
     "Or", "Pow", "Sub", "Where",
@@ -58,7 +58,7 @@ def _filled(layer: Layer) -> Array:
         all(d >= 0 for d in shape) and math.prod(shape) <= _LARGEST, f"makes shape {list(shape)}"
     )
     value = layer.node.attributes.get("value", np.zeros(1, np.float32))
-    layer.require(isinstance(value, np.ndarray) and value.size == 1, "is filled with no number")
+    layer.require(isinstance(value, np.ndarray) and value.size == 1, "is not filled with a number")
     return np.full(shape, np.asarray(value).ravel()[0])
 
 
@@ -77,7 +77,7 @@ def _range(layer: Layer) -> Array:
         first.size == last.size == step.size == 1
         and step[0] != 0
         and 0 <= (float(last[0]) - float(first[0])) / float(step[0]) <= _LARGEST,
-        "counts without end",
+        "has no end",
     )
     return np.arange(first[0], last[0], step[0])
 
@@ -119,11 +119,11 @@ def fold(layer: Layer) -> bool:
 
 def _count(layer: Layer, value: Array) -> None:
     layer.to.folded += value.size
-    layer.require(layer.to.folded <= _MOST_FOLDED, "computes a constant too many")
+    layer.require(layer.to.folded <= _MOST_FOLDED, "computes more constants than supported")
 
 
 def _computed(layer: Layer) -> list[Array]:
-    """By the reference implementation that comes with onnx."""
+    """Computes the result with onnx's reference implementation."""
     from onnx.helper import make_node
     from onnx.reference import ReferenceEvaluator
 
@@ -140,7 +140,7 @@ def _computed(layer: Layer) -> list[Array]:
         machine = ReferenceEvaluator(proto, opsets={"": layer.opset})
         with np.errstate(all="ignore"):
             return [np.asarray(y) for y in machine.run(None, feeds)]
-    except Exception as error:  # whatever a wild shape provokes
+    except Exception as error:  # a damaged shape can raise anything
         line = " ".join(str(error).split())[:120]
         layer.fail(f"cannot be computed from constants ({line})")
 
@@ -150,7 +150,7 @@ def _plain(value: object) -> object:
 
 
 def _with_scales(layer: Layer, value: Array) -> Value:
-    """The result; moving quantized weights keeps their scales."""
+    """Returns the result. Quantized weights that are only moved keep their scales."""
     source = layer.constant(0)
     if layer.node.op == "Identity":
         return source

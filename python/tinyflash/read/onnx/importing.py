@@ -1,4 +1,4 @@
-"""What is known while a file becomes a float network, and checked access to it for rules."""
+"""The state of an import to a float network, and checked access to it for rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LARGEST_RANK = 8
 
 @dataclass(frozen=True)
 class Constant:
-    """A value known now. scales, axis: of one that the file holds quantized."""
+    """A known value. scales, axis: if the file has it quantized."""
 
     data: Array
     scales: tuple[float, ...] = ()
@@ -34,7 +34,7 @@ Value = Constant | View
 
 @dataclass
 class Importer:
-    """A network in the making; `values` go by their names in the file."""
+    """A network under construction. `values`: by their names in the file."""
 
     file: str
     model: OnnxModel
@@ -43,9 +43,9 @@ class Importer:
     shapes: dict[str, Shape] = field(default_factory=dict)  # of tensors
     codings: dict[str, Quant] = field(default_factory=dict)
     source: Source | None = None
-    elements: int = 0  # of all tensors, a byte each once they are quantized
+    elements: int = 0  # of all tensors; one byte each when quantized
     weights: int = 0
-    folded: int = 0  # elements of all constants that were computed from others
+    folded: int = 0  # elements of all computed constants
 
     def add(self, node: FloatNode) -> str:
         self.elements += math.prod(node.shape)
@@ -67,7 +67,7 @@ class Importer:
 
 @dataclass(frozen=True)
 class Layer:
-    """One operator of the file while it is imported. Every refusal names it."""
+    """One operator of the file during the import. Every error names it."""
 
     to: Importer
     node: OnnxNode
@@ -109,7 +109,7 @@ class Layer:
         return value
 
     def floats(self, position: int) -> Floats:
-        """A constant of finite numbers."""
+        """Returns a constant of finite numbers."""
         data = self.constant(position).data
         self.require(data.dtype.kind in "fiu", f"input {position} holds {data.dtype}")
         with np.errstate(over="ignore"):
@@ -118,7 +118,7 @@ class Layer:
         return found
 
     def integers(self, position: int, attribute: str = "") -> tuple[int, ...] | None:
-        """Whole numbers from an input, or from the attribute that older opsets have instead."""
+        """Returns integers from an input, or from the attribute that older opsets have instead."""
         if self.has(position):
             data = self.constant(position).data
             self.require(data.dtype.kind in "iu", f"input {position} holds {data.dtype}")
@@ -126,11 +126,11 @@ class Layer:
         found = self.node.attributes.get(attribute)
         if found is None:
             return None
-        self.require(isinstance(found, tuple), f"attribute {attribute} is no list")
+        self.require(isinstance(found, tuple), f"attribute {attribute} is not a list")
         return tuple(int(i) for i in found)  # type: ignore[union-attr]
 
     def view(self, position: int) -> View:
-        """An input computed at run time."""
+        """Returns an input computed at run time."""
         value = self.value(position)
         if not isinstance(value, View):
             self.fail(f"input {position} is a constant, which is not supported here")
@@ -139,7 +139,7 @@ class Layer:
     # ---- Attributes -----------------------------------------------------------------------------
 
     def attribute(self, name: str, default: Attribute) -> Attribute:
-        """An attribute of the type that its default has."""
+        """Returns an attribute of the same type as its default."""
         found = self.node.attributes.get(name, default)
         if isinstance(default, float) and isinstance(found, int):
             found = float(found)
@@ -161,14 +161,14 @@ class Layer:
         return self.attribute(name, default)  # type: ignore[return-value]
 
     def axis(self, index: int, rank: int) -> int:
-        """An axis counted from 0."""
+        """Returns an axis counted from 0."""
         self.require(-rank <= index < rank, f"axis {index} of a value of {rank} dimensions")
         return index % rank
 
     # ---- Tensors --------------------------------------------------------------------------------
 
     def sized(self, shape: Sequence[int]) -> Shape:
-        """A shape that is fixed and of a size that makes sense."""
+        """Returns a shape. Rejects variable and implausibly large ones."""
         found = tuple(int(d) for d in shape)
         if any(d < 1 for d in found):
             self.fail(f"makes shape {list(found)}; only fixed shapes work")
@@ -185,7 +185,7 @@ class Layer:
         weights: Weights | None = None,
         bounds: Bounds = UNBOUNDED,
     ) -> str:
-        """Adds a node; the name of what it computes."""
+        """Adds a node. Returns the name of its output."""
         self.require(shape[:1] == (1,), "works along the batch, which is not supported")
         name = f"{op}_{len(self.to.nodes)}"
         node = FloatNode(
@@ -194,13 +194,13 @@ class Layer:
         return self.to.add(node)
 
     def shaped(self, tensor: str, shape: Shape) -> str:
-        """The tensor with another shape."""
+        """Returns the tensor with another shape."""
         return tensor if self.to.shapes[tensor] == shape else self.emit("reshape", [tensor], shape)
 
     def held_as(self, value: View, target: View, shape: Shape) -> str:
-        """A tensor of `shape` that holds the value as `target` says."""
+        """Returns a tensor of `shape` that holds the value in the layout of `target`."""
         moved = move(value, target)
-        if moved is None:  # by way of the value's own order, which splits evenly into any
+        if moved is None:  # through the value's own order, which splits into any shape
             first = dense("", value.shape)
             between = self.held_as(value, first, (1, *value.shape))
             return self.held_as(replace(first, tensor=between), target, shape)
@@ -213,8 +213,8 @@ class Layer:
         return self.shaped(self.emit("transpose", [x], sizes, TransposeAttrs(order)), shape)
 
     def map_of(self, position: int) -> tuple[str, Shape]:
-        """An input (1, channels, height, width) or (1, channels, width), held channels last: its
-        tensor and that tensor's shape (1, height, width, channels)."""
+        """Returns the channels-last tensor of an input (1, channels, height, width) or (1,
+        channels, width), and its shape (1, height, width, channels)."""
         value = self.view(position)
         self.require(
             len(value.shape) in (3, 4),
@@ -239,7 +239,8 @@ class Layer:
         self.to.values[name] = value
 
     def give_map(self, tensor: str, like: Shape) -> None:
-        """A map (1, height, width, channels) as the model has it, of the rank of `like`."""
+        """Sets the output to a map (1, height, width, channels), in the model's layout and the rank
+        of `like`."""
         _, height, width, channels = self.to.shapes[tensor]
         sides = (height, width) if len(like) == 4 else (width,)
         self.give(channels_last(tensor, (1, channels, *sides)))
@@ -252,13 +253,13 @@ class Layer:
         weights: Weights | None = None,
         bounds: Bounds = UNBOUNDED,
     ) -> View:
-        """A function of each element; its values lie as those of x."""
+        """Sets the output to a function of each element, in the layout of x."""
         y = self.emit(op, [x.tensor], self.to.shapes[x.tensor], attrs, weights, bounds)
         return View(y, x.axes)
 
     def compacted(self, value: View, order: Sequence[int]) -> tuple[View, int]:
-        """The value in a tensor with one dimension for each axis, in `order`, and how many
-        dimensions of one come before these."""
+        """Returns the value in a tensor with one dimension for each axis, in `order`, and the
+        number of dimensions of 1 before these."""
         shape = tuple(value.shape[i] for i in order)
         lead = 0 if shape[:1] == (1,) else 1
         target = dense("", value.shape, order)

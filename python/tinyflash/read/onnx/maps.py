@@ -1,4 +1,4 @@
-"""Rules for pools, means, padding, and what only moves or renames."""
+"""Rules for pools, means, padding, and operators that only move or rename."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tinyflash.read.onnx.windows import attribute_window, kernel_of, rounded_up
 
 
 def average_pool(layer: Layer) -> None:
-    """Padding that counts is padded by itself, since a pool's own padding never counts."""
+    """A pool's own padding never counts; padding that counts becomes a separate pad."""
     x, shape, window = _pooled(layer)
     if any(window.padding) and layer.integer("count_include_pad", 0):
         top, left, bottom, right = window.padding
@@ -30,16 +30,14 @@ def average_pool(layer: Layer) -> None:
 
 
 def max_pool(layer: Layer) -> None:
-    layer.require(
-        not any(layer.node.outputs[1:]), "hands out indices as well, which is not supported"
-    )
+    layer.require(not any(layer.node.outputs[1:]), "also outputs indices, which is not supported")
     _pool(layer, "max_pool", *_pooled(layer))
 
 
 def _pooled(layer: Layer) -> tuple[str, Shape, Window]:
     x, shape = layer.map_of(0)
     sides = len(layer.view(0).shape) - 2
-    layer.require("kernel_shape" in layer.node.attributes, "says no kernel_shape")
+    layer.require("kernel_shape" in layer.node.attributes, "has no kernel_shape")
     return x, shape, attribute_window(layer, kernel_of(layer, sides), shape[1:3], sides)
 
 
@@ -68,7 +66,7 @@ def reduce_mean(layer: Layer) -> None:
 
 
 def reduce_sum(layer: Layer) -> None:
-    """The mean, times how many there are."""
+    """The mean times the number of elements."""
     axes = _reduced(layer)
     count = np.array([math.prod(layer.view(0).shape[a] for a in axes)], np.float64)
     mean = _mean(layer, axes, keep=layer.integer("keepdims", 1) == 1)
@@ -76,7 +74,7 @@ def reduce_sum(layer: Layer) -> None:
 
 
 def _reduced(layer: Layer) -> tuple[int, ...]:
-    """The axes that a reduction names, or all, counted from 0."""
+    """Returns the axes that a reduction names, or all, counted from 0."""
     rank = len(layer.view(0).shape)
     axes = layer.integers(1, "axes")
     if not axes:
@@ -86,7 +84,7 @@ def _reduced(layer: Layer) -> tuple[int, ...]:
 
 
 def _mean(layer: Layer, axes: tuple[int, ...], *, keep: bool) -> View:
-    """The mean over some axes, which come to lie side by side."""
+    """Returns the mean over some axes, which it makes adjacent."""
     x = layer.view(0)
     real = [i for i in x.order if i in axes and x.shape[i] > 1]
     order = x.order
@@ -110,9 +108,9 @@ def _mean(layer: Layer, axes: tuple[int, ...], *, keep: bool) -> View:
 
 
 def pad(layer: Layer) -> None:
-    """Padding of height, width and channels with a number."""
+    """Pads height, width and channels with a number."""
     mode = layer.text("mode", "constant")
-    layer.require(mode == "constant", f"pads by {mode!r}; only 'constant' is supported")
+    layer.require(mode == "constant", f"pads with mode {mode!r}; only 'constant' is supported")
     shape = layer.view(0).shape
     amounts = _amounts(layer, len(shape))
     if not any(amounts):
@@ -140,10 +138,10 @@ def _filling(layer: Layer) -> float:
 
 
 def _amounts(layer: Layer, rank: int) -> tuple[int, ...]:
-    """Before each axis, then behind each."""
+    """Returns the amounts before each axis, then after each."""
     given = layer.integers(1, "pads")
     if given is None:
-        layer.fail("says no pads")
+        layer.fail("has no pads")
     axes = layer.integers(3) if layer.has(3) else tuple(range(rank))
     assert axes is not None
     layer.require(len(given) == 2 * len(axes), f"pads {list(given)} for {len(axes)} axes")
@@ -158,7 +156,7 @@ def _amounts(layer: Layer, rank: int) -> tuple[int, ...]:
 
 
 def concatenate(layer: Layer) -> None:
-    """Inputs side by side along one axis."""
+    """Joins inputs along one axis."""
     parts = [layer.view(i) for i in range(len(layer.node.inputs))]
     rank = len(parts[0].shape)
     axis = layer.axis(layer.integer("axis", 1), rank)
@@ -184,15 +182,15 @@ def concatenate(layer: Layer) -> None:
 
 
 def same(layer: Layer) -> None:
-    """Identity, and dropout, which does nothing after training."""
-    layer.require(not any(layer.node.outputs[1:]), "hands out a mask, which is not supported")
+    """Identity, and dropout, which does nothing at inference."""
+    layer.require(not any(layer.node.outputs[1:]), "outputs a mask, which is not supported")
     layer.give(layer.value(0))
 
 
 def transpose(layer: Layer) -> None:
     x = layer.view(0)
     order = layer.whole("perm", tuple(reversed(range(len(x.shape)))))
-    layer.require(sorted(order) == list(range(len(x.shape))), f"order {list(order)} is none")
+    layer.require(sorted(order) == list(range(len(x.shape))), f"{list(order)} is not a permutation")
     layer.give(x.transposed(order))
 
 
@@ -251,5 +249,5 @@ def _give_reshaped(layer: Layer, x: View, shape: Shape) -> None:
     found: Value | None = x.reshaped(shape)
     if found is None:
         found = layer.compacted(x, range(len(x.shape)))[0].reshaped(shape)
-    assert found is not None  # a dense one walks evenly through any axes
+    assert found is not None  # a dense one has even steps along any axes
     layer.give(found)

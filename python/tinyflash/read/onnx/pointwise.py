@@ -19,7 +19,7 @@ Reals = npt.NDArray[np.floating]
 
 
 def function(op: str) -> Callable[[Layer], None]:
-    """The rule of a function that needs nothing but its input."""
+    """Returns the rule of a function of only its input."""
     return lambda layer: layer.give(layer.each(op, layer.view(0)))
 
 
@@ -28,17 +28,12 @@ def relu(layer: Layer) -> None:
 
 
 def clip(layer: Layer) -> None:
-    """Bounds from inputs, or from attributes in older opsets."""
+    """The bounds are inputs; in older opsets, attributes."""
     low = _number(layer, 1) if layer.has(1) else layer.attribute("min", -math.inf)
     high = _number(layer, 2) if layer.has(2) else layer.attribute("max", math.inf)
     assert isinstance(low, float)
     assert isinstance(high, float)
     _bound(layer, (low, high))
-
-
-def maximum(layer: Layer) -> None:
-    """With one constant number."""
-    _bound(layer, (_number(layer, 1), math.inf))
 
 
 def _bound(layer: Layer, bounds: Bounds, position: int = 0) -> None:
@@ -51,7 +46,7 @@ def _bound(layer: Layer, bounds: Bounds, position: int = 0) -> None:
 
 def _number(layer: Layer, position: int) -> float:
     data = layer.constant(position).data
-    layer.require(data.size == 1 and data.dtype.kind in "fiu", f"input {position} is no number")
+    layer.require(data.size == 1 and data.dtype.kind in "fiu", f"input {position} is not a number")
     return float(data.ravel()[0])
 
 
@@ -60,7 +55,7 @@ def leaky_relu(layer: Layer) -> None:
 
 
 def prelu(layer: Layer) -> None:
-    """With one slope for all channels."""
+    """Supports one slope for all channels."""
     slopes = layer.floats(1).ravel()
     layer.require(
         len(slopes) > 0 and bool((slopes == slopes[0]).all()),
@@ -75,7 +70,7 @@ def _leaky(layer: Layer, alpha: float) -> None:
 
 
 def hard_sigmoid(layer: Layer) -> None:
-    """The line alpha x + beta between 0 and 1."""
+    """The line alpha x + beta, clipped to 0..1."""
     alpha, beta = np.array([layer.real("alpha", 0.2)]), np.array([layer.real("beta", 0.5)])
     layer.give(layer.each("identity", affine(layer, layer.view(0), alpha, beta), bounds=(0, 1)))
 
@@ -94,7 +89,7 @@ def negate(layer: Layer) -> None:
 
 
 def softmax(layer: Layer) -> None:
-    """Over one axis, which is put last."""
+    """Softmax over one axis, which is moved to the end."""
     x = layer.view(0)
     rank = len(x.shape)
     axis = layer.axis(layer.integer("axis", -1 if layer.opset >= 13 else 1), rank)
@@ -112,13 +107,11 @@ def softmax(layer: Layer) -> None:
 
 
 def affine(layer: Layer, x: View, factor: Reals, term: Reals) -> View:
-    """The sum factor * x + term; both broadcast to x and vary at most along its channels."""
+    """Adds factor * x + term. Both broadcast to x and vary at most along its channels."""
     with np.errstate(over="ignore"):
         w, b = (a.astype(np.float32) for a in np.broadcast_arrays(factor, term))
-    layer.require(
-        bool(np.isfinite(w).all() and np.isfinite(b).all()), "works with infinite numbers"
-    )
-    layer.require(w.size > 0, "works with an empty constant")
+    layer.require(bool(np.isfinite(w).all() and np.isfinite(b).all()), "has infinite constants")
+    layer.require(w.size > 0, "has an empty constant")
     held, w = _channels(layer, x, w)
     _, b = _channels(layer, held, b)
     weights = Weights(w, b)
@@ -126,7 +119,7 @@ def affine(layer: Layer, x: View, factor: Reals, term: Reals) -> View:
 
 
 def _channels(layer: Layer, x: View, row: Reals) -> tuple[View, Reals]:
-    """X, held such that `row` is along its tensor's last dimension; the row."""
+    """Returns x in a layout with `row` along its tensor's last dimension, and the row."""
     shape = (1,) * (len(x.shape) - row.ndim) + row.shape
     varying = [i for i, n in enumerate(shape) if n > 1]
     if not varying:
@@ -134,7 +127,7 @@ def _channels(layer: Layer, x: View, row: Reals) -> tuple[View, Reals]:
     fits = len(shape) == len(x.shape) and all(shape[i] == x.shape[i] for i in varying)
     layer.require(
         fits and len(varying) == 1,
-        f"constant of shape {list(row.shape)} with {list(x.shape)}; one number, or one for each "
+        f"constant of shape {list(row.shape)} with {list(x.shape)}; only one number, or one per "
         "channel, is supported",
     )
     axis = varying[0]
@@ -153,7 +146,7 @@ def subtract(layer: Layer) -> None:
 
 
 def _sum(layer: Layer, first: float, second: float) -> None:
-    """The sum first * a + second * b, of a map and constants, or of two maps."""
+    """Adds first * a + second * b, of a map and constants, or of two maps."""
     for position, factor, other in ((0, first, second), (1, second, first)):
         if layer.is_constant(1 - position):
             term = other * layer.floats(1 - position)
@@ -174,18 +167,26 @@ def _join(layer: Layer, op: str, a: View, b: View) -> None:
     layer.give(View(layer.emit(op, [a.tensor, layer.held_as(b, a, shape)], shape), a.axes))
 
 
+def maximum(layer: Layer) -> None:
+    _choose(layer, "maximum", lambda number: (number, math.inf))
+
+
 def minimum(layer: Layer) -> None:
+    _choose(layer, "minimum", lambda number: (-math.inf, number))
+
+
+def _choose(layer: Layer, op: str, bounds: Callable[[float], Bounds]) -> None:
     """Of a map and a constant number, a bound, or of two maps."""
     layer.require(layer.has(1) and not layer.has(2), "is supported with two inputs")
     for position in (0, 1):
         if layer.is_constant(1 - position):
-            _bound(layer, (-math.inf, _number(layer, 1 - position)), position)
+            _bound(layer, bounds(_number(layer, 1 - position)), position)
             return
-    _join(layer, "minimum", layer.view(0), layer.view(1))
+    _join(layer, op, layer.view(0), layer.view(1))
 
 
 def multiply(layer: Layer) -> None:
-    """The product of a map and a constant, of two maps, or of a map and one row of it."""
+    """The product of a map and a constant, of two maps, or of a map and one row."""
     for position in (0, 1):
         if layer.is_constant(1 - position):
             factor = layer.floats(1 - position)
@@ -195,7 +196,7 @@ def multiply(layer: Layer) -> None:
     if math.prod(a.shape) < math.prod(b.shape):
         a, b = b, a
     padded = b.reshaped((1,) * (len(a.shape) - len(b.shape)) + b.shape)
-    assert padded is not None  # dimensions of one
+    assert padded is not None  # dimensions of 1
     shape = layer.to.shapes[a.tensor]
     whole = padded.shape == a.shape
     row = layer.held_as(padded, a, shape) if whole else _row(layer, a, padded)
@@ -203,7 +204,7 @@ def multiply(layer: Layer) -> None:
 
 
 def _row(layer: Layer, a: View, b: View) -> str:
-    """A tensor of b that meets a's rows one by one."""
+    """Returns a tensor of b that is multiplied with each row of a."""
     varying = [i for i, n in enumerate(b.shape) if n > 1]
     layer.require(
         len(a.shape) == len(b.shape) and all(b.shape[i] == a.shape[i] for i in varying),
@@ -220,7 +221,7 @@ def _row(layer: Layer, a: View, b: View) -> str:
 
 
 def divide(layer: Layer) -> None:
-    """By a constant."""
+    """Division by a constant."""
     divisor = layer.floats(1).astype(np.float64)
     layer.require(bool((divisor != 0).all()), "divides by zero")
     layer.give(affine(layer, layer.view(0), 1 / divisor, np.zeros(1)))

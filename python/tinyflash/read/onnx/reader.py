@@ -1,4 +1,4 @@
-"""Reader of ONNX models: a float network, with the scales of those that are quantized already."""
+"""Reads ONNX models as float networks, with the scales of already quantized ones."""
 
 from __future__ import annotations
 
@@ -59,21 +59,21 @@ _RULES: dict[str, Rule] = {
     "Unsqueeze": maps.unsqueeze,
 }
 _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
-# What reads maps channels first, and what may stand between it and the network's input.
+# Operators that read channels-first maps, and operators allowed between them and the input.
 _READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
 _KEEPS_AXES = (
-    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Min", "Mul",
+    "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Max", "Min", "Mul",
     "Pad", "QuantizeLinear", "Sub",
 )  # fmt: skip
 
 
 def read_onnx(path: Path) -> FloatGraph:
-    """The network of an ONNX file in float, simplified, channels last."""
+    """Reads an ONNX file as a float network, simplified, channels last."""
     return _import(str(path), file.load(path))
 
 
 def parse_onnx(content: bytes, name: str) -> FloatGraph:
-    """The network of an ONNX model in memory."""
+    """Reads an ONNX model in memory."""
     return _import(name, file.parse(content, name, name, None))
 
 
@@ -95,7 +95,7 @@ def _import(name: str, model: OnnxModel) -> FloatGraph:
 
 
 def _open_input(to: Importer) -> None:
-    """The network's input; what the model reads as maps, channels first, is put channels last."""
+    """Adds the network's input. Channels-first maps become channels last."""
     given = _only(to, to.model.inputs, "input")
     if given.dtype != "float32":
         raise ModelError(
@@ -116,25 +116,25 @@ def _open_input(to: Importer) -> None:
 
 
 def _shape(to: Importer, given: OnnxInput) -> tuple[int, ...]:
-    """The input's shape with a batch of 1."""
+    """Returns the input's shape with a batch of 1."""
     where = f"{to.file}: input {printable(given.name)}"
     if not 2 <= len(given.shape) <= 4:
         raise ModelError(
-            f"{where} has {len(given.shape)} dimensions; 2 to 4 are supported, a batch first"
+            f"{where} has {len(given.shape)} dimensions; 2 to 4 are supported, batch first"
         )
     batch, *sides = given.shape
     if isinstance(batch, int) and batch not in (0, 1):
         raise ModelError(f"{where} has a batch of {batch}; export with a batch of 1")
     if not all(isinstance(d, int) and 0 < d < 2**16 for d in sides):
         raise ModelError(
-            f"{where} has shape {list(given.shape)}; only the batch may be left open, export with "
+            f"{where} has shape {list(given.shape)}; only the batch may vary; export with "
             "fixed sides below 65536"
         )
     return (1, *(int(d) for d in sides))
 
 
 def _is_map(model: OnnxModel, name: str) -> bool:
-    """Whether the first operators that have to know the axes of the input take it for a map."""
+    """Whether the first operators that depend on the axes of the input read it as a map."""
     names, found = {name}, False
     for node in model.nodes:
         if names.isdisjoint(node.inputs):
@@ -158,7 +158,7 @@ def _closed(to: Importer) -> FloatGraph:
     end = Layer(
         to, OnnxNode(len(to.model.nodes), "output", printable(output), (output,), (), {}, "")
     )
-    moved = any(len(axis) > 1 for axis in value.axes)  # flattened from maps held otherwise
+    moved = any(len(axis) > 1 for axis in value.axes)  # flattened from maps in another layout
     held, _ = end.compacted(value, range(len(value.shape)) if moved else value.order)
     assert to.source is not None
     return FloatGraph(to.model.name, to.source, tuple(to.nodes), held.tensor, to.codings)

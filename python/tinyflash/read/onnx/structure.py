@@ -1,15 +1,15 @@
-"""How much of an ONNX file is structure, found before it is parsed.
+"""Measures how much of an ONNX file is structure, before parsing it.
 
-protobuf makes objects of a hundred bytes out of two, so a file that is small enough to be read
-could fill any memory. A model's bytes are the numbers of its tensors; all else is small.
+protobuf turns two bytes into objects of a hundred, so even a small file could fill the memory. Most
+bytes of a model are the numbers of its tensors; everything else is small.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-# Fields that lead to tensors, by message, and those of a tensor that hold its numbers. Numbers as
-# varints count as structure: each of their bytes may become eight.
+# Fields that lead to tensors, by message, and the fields with a tensor's numbers. Varint numbers
+# count as structure: each of their bytes may become eight.
 _INSIDE: Mapping[str, Mapping[int, str]] = {
     "model": {7: "graph"},
     "graph": {1: "node", 5: "tensor"},
@@ -21,18 +21,18 @@ _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def structure_bytes(content: bytes, limit: int) -> int:
-    """Bytes that are not numbers of tensors; counting ends beyond `limit`. Raises ValueError where
-    the file is damaged."""
+    """Returns the bytes that are not numbers of tensors; stops counting above `limit`. Raises
+    ValueError if the file is damaged."""
     numbers = 0
     for fields, found in enumerate(_numbers(content, "model", 0, len(content)), 1):
         numbers += found
-        if 2 * fields > limit:  # a field has two bytes at the least
+        if 2 * fields > limit:  # a field has at least two bytes
             return 2 * fields
     return len(content) - numbers
 
 
 def _numbers(content: bytes, kind: str, start: int, end: int) -> Iterator[int]:
-    """For each field of a message and of those inside of it, the bytes of its numbers."""
+    """Yields the bytes of numbers for each field of a message and of its inner messages."""
     inside = _INSIDE.get(kind, {})
     for number, first, last in _fields(content, start, end):
         yield last - first if kind == "tensor" and number in _NUMBERS else 0
@@ -41,7 +41,7 @@ def _numbers(content: bytes, kind: str, start: int, end: int) -> Iterator[int]:
 
 
 def _fields(content: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, start and end of the fields of a message; only of those with a length."""
+    """Yields number, start and end of the fields with a length in a message."""
     while at < end:
         key, at = _varint(content, at, end)
         number, wire = key >> 3, key & 7
@@ -60,7 +60,7 @@ def _fields(content: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]
 
 
 def _varint(content: bytes, at: int, end: int) -> tuple[int, int]:
-    """A number, and where what follows begins."""
+    """Returns a number, and the offset after it."""
     value = shift = 0
     while at < end and shift < 64:
         byte = content[at]

@@ -1,8 +1,8 @@
-"""How a value of the model lies in the tensor that holds it.
+"""The layout of a model's value in its tensor.
 
-ONNX models put channels first, networks here put them last. A value is therefore a view of a
-tensor: each of its axes walks through the tensor in steps. Transposing and reshaping a value are
-other views of the same tensor, and move nothing until an operator needs them moved.
+ONNX models put channels first, networks here put them last. So a value is a view of a tensor: each
+axis steps through the tensor with strides. Transposing or reshaping a value gives another view of
+the same tensor, and moves nothing until an operator needs that.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ Axis = tuple[Part, ...]  # the outermost first; no parts: one place
 
 @dataclass(frozen=True)
 class View:
-    """A value of the model: its axes as walks through `tensor`, which they cover wholly."""
+    """A value of the model: its axes as strided walks through `tensor`, which together cover all of
+    it."""
 
     tensor: str
     axes: tuple[Axis, ...]
@@ -41,17 +42,17 @@ class View:
 
     @property
     def parts(self) -> Axis:
-        """All parts in the order of the value, neighbours joined where they are one walk."""
+        """All parts in the order of the value, with neighbours joined if they are one walk."""
         return _joined([p for axis in self.axes for p in axis])
 
     @property
     def is_dense(self) -> bool:
-        """Whether the tensor holds the elements in the very order of the value."""
+        """Whether the tensor has the elements in the order of the value."""
         return all(p.stride == 1 for p in self.parts) and len(self.parts) <= 1
 
     @property
     def order(self) -> tuple[int, ...]:
-        """The axes by how far apart their places lie, those with one place first."""
+        """The axes by ascending stride, those with one place first."""
         strides = [min((p.stride for p in axis), default=math.inf) for axis in self.axes]
         return tuple(sorted(range(len(strides)), key=lambda i: -strides[i]))
 
@@ -59,7 +60,7 @@ class View:
         return View(self.tensor, tuple(self.axes[i] for i in order))
 
     def reshaped(self, shape: Shape) -> View | None:
-        """The same elements with other axes; None if an axis would have to walk unevenly."""
+        """Returns the same elements with other axes; None if an axis would need uneven steps."""
         left, axes = list(self.parts), []
         for size in reversed(shape):
             axis: list[Part] = []
@@ -76,7 +77,7 @@ class View:
         return View(self.tensor, tuple(reversed(axes)))
 
     def places(self, axis: int) -> npt.NDArray[np.int64]:
-        """For each place of an axis the offset of its element in the tensor."""
+        """Returns the tensor offset of the element at each place of an axis."""
         offsets = np.zeros(1, np.int64)
         for part in self.axes[axis]:
             steps = np.arange(part.size, dtype=np.int64) * part.stride
@@ -95,7 +96,7 @@ def _joined(parts: list[Part]) -> Axis:
 
 
 def dense(tensor: str, shape: Shape, order: Sequence[int] | None = None) -> View:
-    """A value whose tensor holds it row by row, its axes in `order`, the outermost first."""
+    """Returns a value stored row by row, with its axes in `order`, outermost first."""
     axes: list[Axis] = [()] * len(shape)
     stride = 1
     for axis in reversed(range(len(shape)) if order is None else order):
@@ -105,20 +106,22 @@ def dense(tensor: str, shape: Shape, order: Sequence[int] | None = None) -> View
 
 
 def channels_last(tensor: str, shape: Shape) -> View:
-    """A value (batch, channels, ...) whose tensor holds the channels of each place together."""
+    """Returns a value (batch, channels, ...) stored channels last."""
     return dense(tensor, shape, (0, *range(2, len(shape)), 1))
 
 
 @dataclass(frozen=True)
 class Move:
-    """From one tensor to another: seen with `sizes`, its axes are put in `order`."""
+    """A transposition from one tensor to another: splits it into `sizes`, and puts these axes in
+    `order`."""
 
     sizes: Shape
     order: tuple[int, ...]
 
 
 def move(source: View, target: View) -> Move | None:
-    """What makes `target`'s tensor of `source`'s; None if both split an axis unevenly."""
+    """Returns the move from `source`'s tensor to `target`'s; None if both split an axis
+    unevenly."""
     steps: list[tuple[int, int, int]] = []
     for a, b in zip(source.axes, target.axes, strict=True):
         found = _common(list(a), list(b))
@@ -131,7 +134,7 @@ def move(source: View, target: View) -> Move | None:
 
 
 def _common(a: list[Part], b: list[Part]) -> list[tuple[int, int, int]] | None:
-    """Both walks in steps of the same sizes: (size, stride in a, stride in b)."""
+    """Splits both walks into the same sizes: (size, stride in a, stride in b)."""
     steps = []
     while a:
         p, q = a.pop(), b.pop()
@@ -147,7 +150,7 @@ def _common(a: list[Part], b: list[Part]) -> list[tuple[int, int, int]] | None:
 
 
 def _simplified(sizes: list[int], order: list[int]) -> Move:
-    """The same move with axes joined that stay side by side."""
+    """Returns the same move, with axes joined that stay adjacent."""
     runs: list[list[int]] = []
     for axis in order:
         if runs and axis == runs[-1][-1] + 1:

@@ -15,7 +15,7 @@ from tinyflash.read.onnx.windows import attribute_window
 
 
 def conv(layer: Layer) -> None:
-    """Convolution over one dimension or two; one group per channel makes it a depthwise one."""
+    """Convolution over one or two dimensions; with one group per channel, a depthwise one."""
     x, shape = layer.map_of(0)
     like = layer.view(0).shape
     constant, w = layer.constant(1), layer.floats(1)
@@ -45,13 +45,13 @@ def _bias(layer: Layer, out: int) -> Floats:
 
 
 def _weights(constant: Constant, w: Floats, b: Floats, channel_axis: int) -> Weights:
-    """The weights, and their scales where the file holds them for the output channels."""
+    """Returns the weights, and their scales if the file has one per output channel."""
     fits = len(constant.scales) == 1 or constant.axis == channel_axis
     return Weights(np.ascontiguousarray(w), b, constant.scales if fits else ())
 
 
 def gemm(layer: Layer) -> None:
-    """Product with a constant matrix, and a constant sum."""
+    """Product with a constant matrix, plus a constant."""
     layer.require(not layer.integer("transA", 0), "transposes its input, which is not supported")
     transposed = layer.integer("transB", 0) == 1
     alpha, beta = layer.real("alpha", 1.0), layer.real("beta", 1.0)
@@ -72,7 +72,7 @@ def gemm(layer: Layer) -> None:
 
 
 def matmul(layer: Layer) -> None:
-    """Product of any rows with a constant matrix."""
+    """Product of rows with a constant matrix."""
     x, constant, w = layer.view(0), layer.constant(1), layer.floats(1)
     layer.require(w.ndim == 2, f"weights of shape {list(w.shape)}, expected 2 dimensions")
     b = np.zeros(w.shape[1], np.float32)
@@ -80,7 +80,7 @@ def matmul(layer: Layer) -> None:
 
 
 def _dense(layer: Layer, x: View, weights: Weights) -> View:
-    """Rows of x times the weights, whose columns follow the order in which x lies."""
+    """Rows of x times the weights. Reorders their columns to the layout of x."""
     layer.require(bool(x.shape), "reads a single number, not rows")
     *lead, depth = x.shape
     out, columns = weights.w.shape
@@ -100,7 +100,7 @@ def _dense(layer: Layer, x: View, weights: Weights) -> View:
 
 
 def _by_rows(x: View) -> bool:
-    """Whether each row lies by itself, one behind the other."""
+    """Whether the rows are stored one after the other."""
     *lead, depth = x.shape
     starts = dense("", (*lead, 1), None).axes
     found = tuple(tuple((p.size, p.stride) for p in axis) for axis in x.axes[:-1])
@@ -109,14 +109,14 @@ def _by_rows(x: View) -> bool:
 
 
 def batch_norm(layer: Layer) -> None:
-    """Normalisation with the statistics of training: a factor and a sum per channel."""
+    """Normalisation with fixed statistics: a factor and a term per channel."""
     training = layer.integer("training_mode", 0)
     layer.require(not training, "is in training mode; export for inference")
     x = layer.view(0)
     gamma, beta, mean, variance = (layer.floats(i).astype(np.float64) for i in (1, 2, 3, 4))
     layer.require(
         len(x.shape) > 1 and all(p.shape == (x.shape[1],) for p in (gamma, beta, mean, variance)),
-        f"has statistics of other shapes than the channels of {list(x.shape)}",
+        f"has statistics that do not match the channels of {list(x.shape)}",
     )
     layer.require(bool((variance >= 0).all()), "has a negative variance")
     factor = gamma / np.sqrt(variance + max(layer.real("epsilon", 1e-5), 1e-12))

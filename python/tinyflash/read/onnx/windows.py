@@ -1,4 +1,4 @@
-"""What the attributes of windows mean: kernels, strides, dilations, padding for two dimensions."""
+"""Reads the attributes of windows: kernels, strides, dilations, padding, for two dimensions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pads = tuple[int, int, int, int]  # top, left, bottom, right
 def attribute_window(
     layer: Layer, kernel: Sequence[int], size: Sequence[int], sides: int
 ) -> Window:
-    """The window over a map of `size`; with one side, the height of map and kernel is 1."""
+    """Returns the window over a map of `size`. With one side, the height of map and kernel is 1."""
     stride = _pair(layer, "strides", sides)
     dilation = _pair(layer, "dilations", sides)
     (k0, k1), (s0, s1) = kernel, size
@@ -49,7 +49,7 @@ def _padding(
         (top, bottom), (left, right) = (same_padding(*side) for side in along)
         lower = scheme == "SAME_LOWER"
         return (bottom, right, top, left) if lower else (top, left, bottom, right)
-    layer.require(scheme in ("NOTSET", "VALID"), f"padding scheme {scheme} is not known")
+    layer.require(scheme in ("NOTSET", "VALID"), f"padding scheme {scheme} is unknown")
     pads = layer.whole("pads", (0,) * (2 * sides))
     layer.require(len(pads) == 2 * sides, f"pads {list(pads)} for {sides} dimensions")
     if scheme == "VALID":
@@ -58,7 +58,7 @@ def _padding(
 
 
 def rounded_up(layer: Layer, window: Window, size: Pair) -> Window:
-    """With ceil_mode: padding at the end such that a last, incomplete window counts too."""
+    """For ceil_mode: pads at the end, so that a last, incomplete window also counts."""
     if not layer.integer("ceil_mode", 0):
         return window
     top, left, bottom, right = window.padding

@@ -1,4 +1,4 @@
-"""The two ends of a network: what the file takes in and hands out, and its own coding of both."""
+"""The two ends of a network: the file's input and output, and their types and scales."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinyflash.read.tflite.pointwise import lookup
 
 
 def open_input(to: Importer) -> None:
-    """Takes the network's input as it is; a float one waits for the QUANTIZE that reads it."""
+    """Adds the network's input. A float input waits for the QUANTIZE that reads it."""
     _only(to, to.model.outputs, "output")
     flat = _only(to, to.model.inputs, "input")
     end = Layer(to, FlatOperator(-1, "input of the network", (flat.index,), (), {}), "input")
@@ -26,7 +26,7 @@ def open_input(to: Importer) -> None:
 
 
 def _set_input(layer: Layer, flat: FlatTensor) -> None:
-    """Makes `flat` (int8 or uint8) the graph's input; uint8 is raw bytes to the graph."""
+    """Makes `flat` (int8 or uint8) the graph's input. uint8 is raw bytes to the graph."""
     quant = None if flat.type == "UINT8" else layer.quant(flat)
     x = Tensor("input", layer.shape(flat), "int8", "activation", quant, source_id=flat.index)
     layer.to.activations[flat.index] = layer.to.add(x)
@@ -34,7 +34,7 @@ def _set_input(layer: Layer, flat: FlatTensor) -> None:
 
 
 def _port(tensor: Tensor, outer: str, quant: Quant) -> Port:
-    """The tensor as the file presents it, a batch of one sample of type `outer`."""
+    """Returns the tensor's port in the file: a batch of one sample of type `outer`."""
     types: dict[str, Literal["int8", "uint8", "float32"]] = {
         "INT8": "int8",
         "UINT8": "uint8",
@@ -46,25 +46,25 @@ def _port(tensor: Tensor, outer: str, quant: Quant) -> Port:
 
 
 def quantize(layer: Layer) -> None:
-    """From the network's float input to int8: the graph's edge. Between bytes: a table."""
+    """From the float input to int8: the edge of the graph. Between bytes: a table."""
     layer.count(1)
     outer, inner = layer.flat_input(0), layer.flat_output
     if outer.type != "FLOAT32" or outer.index != layer.to.model.inputs[0]:
         lookup(layer)
         return
     layer.typed(inner, ("INT8",))
-    layer.require(layer.to.input is None, "reads the float input, which is quantized already")
+    layer.require(layer.to.input is None, "reads the float input, which is already quantized")
     layer.require(layer.shape(outer) == layer.shape(inner), "changes the shape")
     _set_input(layer, inner)
 
 
 def dequantize(layer: Layer) -> None:
-    """From int8 to the network's float output: the graph's edge."""
+    """From int8 to the float output: the edge of the graph."""
     layer.count(1)
     outer = layer.flat_output
     if outer.index != layer.to.model.outputs[0]:
-        layer.fail("goes on in float; only the network's output may be float")
-    layer.require(layer.to.output is None, "hands out what is handed out already")
+        layer.fail("continues in float; only the network's output may be float")
+    layer.require(layer.to.output is None, "makes a second output")
     layer.typed(outer, ("FLOAT32",))
     x = layer.activation(0)
     layer.require(layer.shape(layer.flat_input(0)) == layer.shape(outer), "changes the shape")
@@ -72,10 +72,10 @@ def dequantize(layer: Layer) -> None:
 
 
 def close_output(to: Importer) -> tuple[Port, Port]:
-    """The ports of a network whose layers are all imported."""
+    """Adds the ports, after all layers are imported."""
     flat = _only(to, to.model.outputs, "output")
     if not to.nodes:
-        raise ModelError(f"{to.file}: holds no int8 layers")
+        raise ModelError(f"{to.file}: has no int8 layers")
     if to.output is None:
         end = Layer(to, FlatOperator(-1, "output of the network", (flat.index,), (), {}), "output")
         y = end.activation(0, ("INT8", "UINT8"))

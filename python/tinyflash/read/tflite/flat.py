@@ -1,7 +1,7 @@
-"""The content of a .tflite file, as plain records: nothing beyond this file sees FlatBuffers.
+"""Reads a .tflite file into plain records: only this file uses FlatBuffers.
 
-The generated accessors trust the file and raise whatever a wild offset provokes; all of it ends
-here as one ModelError. What the records mean is judged elsewhere.
+The generated accessors trust the file, and a damaged offset can make them raise anything. This file
+turns it all into one ModelError. Other modules interpret the records.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Record = TypeVar("Record")
 
 _MOST_ENTRIES = (
     1 << 20
-)  # of all lists together, which may share bytes: scales, zero points, operands
+)  # of all lists together (they may share bytes): scales, zero points, operands
 _MOST_TENSORS = 16 * MOST_OPERATORS
 _MOST_OPERANDS = 1024  # of one operator
-_MOST_CODES = 256  # kinds of operators, the custom ones among them
+_MOST_CODES = 256  # kinds of operators, including custom ones
 _LARGEST_RANK = 64
 _VERSION = 3
 _IDENTIFIER = b"TFL3"
 _POINTER = b"version https://git-lfs"
 
-# What the accessors raise on a damaged file.
+# Errors that the accessors raise on a damaged file.
 _DAMAGE = (
     ArithmeticError,
     AssertionError,
@@ -58,12 +58,12 @@ class FlatTensor:
     zeros: tuple[int, ...]
     axis: int
     data: npt.NDArray[np.uint8] | None
-    unusual: str  # what it uses that nothing here understands: "", "sparse storage", ...
+    unusual: str  # an unsupported feature that it uses: "", "sparse storage", ...
 
 
 @dataclass(frozen=True)
 class FlatOperator:
-    """An operator of the file. Inputs that are left out are -1."""
+    """An operator of the file. Omitted inputs are -1."""
 
     index: int
     code: str
@@ -90,7 +90,7 @@ def _names(constants: type) -> dict[int, str]:
 _CODES = _names(tflite.BuiltinOperator)
 _TYPES = _names(tflite.TensorType)
 
-# The table of options each operator carries, and the fields that matter.
+# The options table of each operator, and its used fields.
 _WINDOW = ("Padding", "StrideH", "StrideW", "FusedActivationFunction")
 _DILATED = (*_WINDOW, "DilationHFactor", "DilationWFactor")
 _POOL = (*_WINDOW, "FilterHeight", "FilterWidth")
@@ -127,7 +127,7 @@ def load(path: Path) -> FlatModel:
     if content.startswith(_POINTER):
         raise ModelError(f"{path}: only a Git LFS pointer to the model; run git lfs pull")
     if len(content) < 8 or content[4:8] != _IDENTIFIER:
-        raise ModelError(f"{path}: not a .tflite file (it does not carry the mark TFL3)")
+        raise ModelError(f"{path}: not a .tflite file (it lacks the mark TFL3)")
     try:
         return _model(path, tflite.Model.GetRootAsModel(content, 0))
     except _DAMAGE as error:
@@ -166,7 +166,7 @@ def _refuse_more(path: Path, count: int, limit: int, what: str) -> None:
 
 
 def _bounded(records: Iterable[Record], entries: Callable[[Record], int]) -> tuple[Record, ...]:
-    """All records, unless their lists come to more entries than a sane file has."""
+    """Returns all records. Rejects lists with more entries than a plausible file has."""
     kept, total = [], 0
     for record in records:
         total += entries(record)
@@ -209,7 +209,7 @@ def _operator(codes: list[str], operator: tflite.Operator, index: int) -> FlatOp
 
 
 def _options(operator: tflite.Operator, code: str) -> dict[str, Option]:
-    """The fields listed for the operator; none where the file has no options for it."""
+    """Returns the listed fields of the operator; none if the file has no options for it."""
     if code not in OPTIONS:
         return {}
     kind, fields = OPTIONS[code]

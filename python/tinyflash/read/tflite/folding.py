@@ -1,4 +1,4 @@
-"""Arithmetic on constants, done while reading: mostly shapes that networks compute."""
+"""Computes arithmetic on constants while reading: mostly shapes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _product(_: Layer, inputs: list[Array]) -> Array:
     return product
 
 
-_MOST_NUMBERS = 1024  # that arithmetic on shapes works with
+_MOST_NUMBERS = 1024  # types in arithmetic of shapes
 _MOVES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")  # weights pass through these
 
 _FOLDS: dict[str, Fold] = {
@@ -121,7 +121,7 @@ def _computed(layer: Layer) -> Array:
 
 
 def _same_coding(layer: Layer) -> bool:
-    """Whether all int8 constants of a layer mean the same by a byte."""
+    """Whether all int8 constants of a layer have the same scale and zero point."""
     flats = [*(layer.flat_input(i) for i in range(len(layer.operator.inputs))), layer.flat_output]
     return len({(f.scales, f.zeros) for f in flats if f.type == "INT8"}) < 2
 

@@ -1,4 +1,4 @@
-"""What is known while a file becomes a graph, and checked access to it for operators' rules."""
+"""The state of an import to a graph, and checked access to it for operators' rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DTYPES = {"INT8": "i1", "INT32": "<i4", "INT64": "<i8"}
 
 @dataclass
 class Importer:
-    """A graph in the making; `activations` and `constants` go by tensor index of the file."""
+    """A graph under construction. `activations` and `constants`: by tensor index of the file."""
 
     file: str
     model: FlatModel
@@ -56,7 +56,7 @@ class Importer:
 
 @dataclass(frozen=True)
 class Layer:
-    """One operator of the file while it is imported. Every refusal names it."""
+    """One operator of the file during the import. Every error names it."""
 
     to: Importer
     operator: FlatOperator
@@ -75,14 +75,14 @@ class Layer:
     # ---- Operands -------------------------------------------------------------------------------
 
     def option(self, name: str, default: Option | None = None) -> Option:
-        """A field of the operator's options; without a default, they must be there."""
+        """Returns a field of the operator's options. Without a default, they must exist."""
         value = self.operator.options.get(name, default)
         if value is None:
             self.fail("carries no options; the file is damaged")
         return value
 
     def count(self, *allowed: int) -> None:
-        """Refuses any other number of inputs, or several outputs."""
+        """Rejects any other number of inputs, or several outputs."""
         inputs = len(self.operator.inputs)
         self.require(inputs in allowed, f"has {inputs} inputs, expected {allowed[0]}")
 
@@ -110,7 +110,7 @@ class Layer:
         return flat.index in self.to.constants or flat.data is not None
 
     def constant(self, position: int) -> Array:
-        """A constant input, in the file's shape."""
+        """Returns a constant input, in the file's shape."""
         flat = self.flat_input(position)
         if flat.index in self.to.constants:
             return self.to.constants[flat.index]
@@ -126,13 +126,13 @@ class Layer:
         return flat.data.view(dtype).reshape(shape)
 
     def numbers(self, position: int, most: int = 16) -> list[int]:
-        """A constant input of a few whole numbers: axes, an order."""
+        """Returns a constant input of a few integers: axes, an order."""
         values = self.constant(position).ravel()
         self.require(values.size <= most, f"input {position} has {values.size} numbers")
         return [int(v) for v in values]
 
     def activation(self, position: int, types: tuple[str, ...] = ("INT8",)) -> Tensor:
-        """An input computed at run time, or the network's own input."""
+        """Returns an input computed at run time, or the network's own input."""
         flat = self.flat_input(position)
         self.typed(flat, types)
         if flat.index not in self.to.activations:
@@ -142,7 +142,7 @@ class Layer:
         return self.to.activations[flat.index]
 
     def typed(self, flat: FlatTensor, types: tuple[str, ...]) -> None:
-        """Refuses a tensor of any other type, saying what the user can do."""
+        """Rejects a tensor of any other type, and says what the user can do."""
         self.usual(flat)
         if flat.type in types:
             return
@@ -154,7 +154,7 @@ class Layer:
         self.require(not flat.unusual, f"uses {flat.unusual}, which is not supported")
 
     def shape(self, flat: FlatTensor, *, empty: bool = False) -> Shape:
-        """The file's shape, every dimension at least 1 (0 where `empty`)."""
+        """Returns the file's shape, with every dimension at least 1 (0 if `empty`)."""
         if any(d < (0 if empty else 1) for d in flat.shape):
             self.fail(f"tensor {flat.index} has shape {list(flat.shape)}; only fixed shapes work")
         if len(flat.shape) > 6:
@@ -164,7 +164,7 @@ class Layer:
         return flat.shape
 
     def map_shape(self, flat: FlatTensor) -> tuple[int, int, int]:
-        """(height, width, channels) of a map of batch 1."""
+        """Returns (height, width, channels) of a map of batch 1."""
         shape = self.shape(flat)
         self.require(len(shape) == 4, f"needs a map of 4 dimensions, got shape {list(shape)}")
         self.require(shape[0] == 1, f"batch {shape[0]}; only batch 1 is supported")
@@ -187,7 +187,7 @@ class Layer:
         return flat.scales
 
     def quant(self, flat: FlatTensor) -> Quant:
-        """The one scale and zero point of an activation."""
+        """Returns the single scale and zero point of an activation."""
         scales = self.scales(flat)
         zero = flat.zeros[0] if flat.zeros else 0
         low, high = (0, 255) if flat.type == "UINT8" else (-128, 127)
@@ -205,7 +205,7 @@ class Layer:
     # ---- Results --------------------------------------------------------------------------------
 
     def claim(self) -> None:
-        """Refuses a layer whose output something else has made."""
+        """Rejects a layer if its output already exists."""
         flat = self.flat_output
         made = flat.index in self.to.activations or flat.index in self.to.constants
         self.require(not made, f"computes tensor {flat.index} again")
@@ -217,7 +217,7 @@ class Layer:
     def constant_tensor(
         self, role: str, data: Array, quant: Quant | None = None, source: int = -1
     ) -> Tensor:
-        """Adds a constant of the graph."""
+        """Adds a constant to the graph."""
         dtypes: dict[str, Literal["int8", "int32"]] = {"int8": "int8", "int32": "int32"}
         return self.to.add(
             Tensor(
@@ -232,7 +232,8 @@ class Layer:
         )
 
     def constant_operand(self, position: int, shape: Shape | None = None) -> Tensor:
-        """An int8 constant in the place of an activation, repeated to `shape` if given."""
+        """Returns an int8 constant operand in place of an activation, repeated to `shape` if
+        given."""
         flat = self.flat_input(position)
         self.typed(flat, ("INT8",))
         data = self.constant(position)
@@ -242,7 +243,7 @@ class Layer:
     def emit(self, op: str, inputs: Mapping[str, Tensor], attrs: Attrs | None = None) -> None:
         """Adds the node that computes this layer's output.
 
-        A uint8 one, at an end of the network, is int8 to the graph: raw bytes, without a scale.
+        A uint8 output, at an end of the network, is int8 to the graph: raw bytes, without a scale.
         """
         flat = self.flat_output
         self.typed(flat, ("INT8", "UINT8") if op == "lookup" else ("INT8",))

@@ -1,4 +1,4 @@
-"""Rules for pools, mean, padding, and what only moves bytes."""
+"""Rules for pools, mean, padding, and operators that only move bytes."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def _pool(layer: Layer, op: str) -> None:
     a, b = layer.quant(layer.flat_input(0)), layer.quant(layer.flat_output)
     layer.require(
         abs(a.scale[0] - b.scale[0]) <= 1e-6 and a.zero == b.zero,
-        "input and output are scaled differently, which a pool cannot be",
+        "input and output have different scales; a pool needs equal ones",
     )
     layer.emit(op, {"x": x}, WindowAttrs(sliding, fused_clip(layer)))
 
 
 def mean(layer: Layer) -> None:
-    """Mean over adjacent axes (dimensions of one between them do not count)."""
+    """Mean over adjacent axes (dimensions of 1 between them do not count)."""
     layer.count(2)
     x = layer.activation(0)
     shape = layer.shape(layer.flat_input(0))
@@ -59,13 +59,13 @@ def mean(layer: Layer) -> None:
 
 
 def axis(layer: Layer, index: int, rank: int) -> int:
-    """An axis counted from 0."""
+    """Returns an axis counted from 0."""
     layer.require(-rank <= index < rank, f"axis {index} of a tensor of {rank} dimensions")
     return index % rank
 
 
 def pad(layer: Layer) -> None:
-    """Padding of height, width, channels with zero, or with a constant."""
+    """Pads height, width, channels with zero, or with a constant."""
     layer.count(2, 3)
     x = layer.activation(0)
     shape, amounts = layer.shape(layer.flat_input(0)), layer.constant(1)
@@ -90,14 +90,16 @@ def _pad_value(layer: Layer) -> int:
         return zero.zero
     flat = layer.flat_input(2)
     layer.typed(flat, ("INT8",))
-    layer.require(layer.quant(flat) == zero, "the padding value is scaled unlike the output")
+    layer.require(
+        layer.quant(flat) == zero, "the padding value and the output have different scales"
+    )
     value = layer.constant(2)
     layer.require(value.size == 1, "the padding value is not one number")
     return int(value.ravel()[0])
 
 
 def reshape(layer: Layer) -> None:
-    """Any change of shape that leaves the bytes where they are."""
+    """Any change of shape that moves no bytes."""
     x = layer.activation(0)
     shape = layer.shape(layer.flat_output)
     layer.require(
@@ -108,7 +110,7 @@ def reshape(layer: Layer) -> None:
 
 
 def concatenate(layer: Layer) -> None:
-    """Inputs side by side along one axis, all scaled alike, constants among them."""
+    """Joins inputs along one axis. All must have the same scale; some may be constants."""
     layer.require(layer.option("FusedActivationFunction", 0) == 0, "has a fused activation")
     y = layer.flat_output
     shape = layer.shape(y)
@@ -117,7 +119,7 @@ def concatenate(layer: Layer) -> None:
     for i in parts:
         layer.require(
             layer.quant(layer.flat_input(i)) == layer.quant(y),
-            f"input {i} is scaled unlike the output, which cannot be joined",
+            f"input {i} and the output have different scales, so they cannot be joined",
         )
     _check_joined(layer, [layer.shape(layer.flat_input(i)) for i in parts], shape, joined)
     layer.require(not all(layer.is_constant(i) for i in parts), "has no input computed at run time")
@@ -145,7 +147,7 @@ def transpose(layer: Layer) -> None:
     x = layer.activation(0)
     shape = layer.shape(layer.flat_input(0))
     order = layer.numbers(1)
-    layer.require(sorted(order) == list(range(len(shape))), f"order {order} is no permutation")
+    layer.require(sorted(order) == list(range(len(shape))), f"order {order} is not a permutation")
     expected = tuple(shape[a] for a in order)
     layer.require(layer.shape(layer.flat_output) == expected, f"output shape is not {expected}")
     moved = [a for a in order if shape[a] > 1]

@@ -87,7 +87,7 @@ Arithmetic = Callable[[Operand, Operand, Coding, Clip], Table]
 
 
 def add(layer: Layer) -> None:
-    """The sum of two maps of one shape; one of them may be a constant that broadcasts."""
+    """The sum of two maps of equal shape; one may be a constant that broadcasts."""
     if _scalar_position(layer) is not None:
         _with_scalar(layer, tables.add)
         return
@@ -98,13 +98,13 @@ def add(layer: Layer) -> None:
 
 
 def sub(layer: Layer) -> None:
-    """The difference to or from one constant number."""
+    """The difference of a map and one constant number, in either order."""
     _with_scalar(layer, tables.subtract)
 
 
 def mul(layer: Layer) -> None:
-    """The product of two maps of one shape, of a map and one row for all its rows, or of a map and
-    a constant number."""
+    """The product of two maps of equal shape, of a map and one row for all its rows, or of a map
+    and a constant number."""
     if _scalar_position(layer) is not None:
         _with_scalar(layer, tables.multiply)
         return
@@ -119,13 +119,13 @@ def mul(layer: Layer) -> None:
     layer.emit("mul", {"a": a, "b": b}, ClipAttrs(fused_clip(layer)))
 
 
-def minimum(layer: Layer) -> None:
-    """The smaller of two maps of one shape, scale and zero point."""
+def choose(layer: Layer) -> None:
+    """The smaller, or the larger, of two maps of one shape, scale and zero point."""
     layer.count(2)
     operands = [layer.activation(position) for position in (0, 1)]
     for position in (0, 1):
         _require_alike(layer, position)
-    layer.emit("minimum", {"a": operands[0], "b": operands[1]}, NoAttrs())
+    layer.emit(layer.operator.code.lower(), {"a": operands[0], "b": operands[1]}, NoAttrs())
 
 
 def _require_alike(layer: Layer, position: int) -> None:
@@ -146,7 +146,7 @@ def _require_alike(layer: Layer, position: int) -> None:
 
 
 def _factor(layer: Layer, position: int, shape: Shape) -> Tensor:
-    """One operand of a product: a whole map, or the row that each row of the other one meets."""
+    """Returns one operand of a product: a whole map, or the row for all rows of the other one."""
     found = layer.shape(layer.flat_input(position))
     row = found
     while row[:1] == (1,):
@@ -162,7 +162,7 @@ def _factor(layer: Layer, position: int, shape: Shape) -> Tensor:
 
 
 def _scalar_position(layer: Layer) -> int | None:
-    """Which input is a constant of one element; None if neither is."""
+    """Returns the number of the input that is a constant of one element; None if neither is."""
     layer.count(2)
     found = (i for i in (1, 0) if layer.is_constant(i) and layer.constant(i).size == 1)
     return next(found, None)
@@ -187,7 +187,8 @@ def _with_scalar(layer: Layer, arithmetic: Arithmetic) -> None:
 
 
 def _slope(code: str, number: Number) -> float:
-    """The derivative of a sum, a difference or a product by the input that is no constant."""
+    """Returns the derivative of a sum, a difference or a product by the input that is not
+    constant."""
     if code == "mul":
         return (number.stored - number.quant.zero) * number.quant.scale[0]
     return -1.0 if code == "sub" and number.first else 1.0

@@ -1,4 +1,4 @@
-"""Reader of int8 .tflite files: one rule per operator."""
+"""Reads int8 .tflite files: one rule per operator."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "LEAKY_RELU": ("leaky_relu", pointwise.lookup),
     "LOGISTIC": ("logistic", pointwise.lookup),
     "MAX_POOL_2D": ("max_pool", maps.max_pool),
+    "MAXIMUM": ("maximum", pointwise.choose),
     "MEAN": ("mean", maps.mean),
-    "MINIMUM": ("minimum", pointwise.minimum),
+    "MINIMUM": ("minimum", pointwise.choose),
     "MUL": ("mul", pointwise.mul),
     "PAD": ("pad", maps.pad),
     "PADV2": ("pad", maps.pad),
@@ -46,7 +47,8 @@ _RULES: dict[str, tuple[str, Rule]] = {
 
 
 def read_tflite(path: Path) -> Graph:
-    """The network of a .tflite file, untrained; layers are named by operator and index in it."""
+    """Reads the untrained network of a .tflite file. Layer names are operator and index in the
+    file."""
     importer = Importer(str(path), load(path))
     ends.open_input(importer)
     for operator in importer.model.operators:
@@ -78,12 +80,12 @@ def _graph(importer: Importer) -> Graph:
     )
     used = _used(graph.nodes, sink.tensor)
     if not used:
-        raise ModelError(f"{importer.file}: hands out its input, as no layer makes its output")
+        raise ModelError(f"{importer.file}: no layer makes its output; it returns its input")
     return graph.with_nodes(used)
 
 
 def _used(nodes: tuple[Node, ...], output: str) -> list[Node]:
-    """The nodes that the output depends on, in order."""
+    """Returns the nodes that the output depends on, in order."""
     needed, used = {output}, []
     for node in reversed(nodes):
         if needed.intersection(node.outputs.values()):

@@ -16,7 +16,7 @@ _INT32_MAX = 2**31 - 1
 
 
 def conv2d(layer: Layer) -> None:
-    """Convolution, in groups where the weights have fewer channels than the input."""
+    """Convolution; in groups if the weights have fewer channels than the input."""
     layer.count(3, 2)
     x, weights = layer.activation(0), _weights(layer, 4)
     height, width, channels = layer.map_shape(layer.flat_input(0))
@@ -37,7 +37,7 @@ def conv2d(layer: Layer) -> None:
 
 
 def depthwise(layer: Layer) -> None:
-    """Depthwise convolution; an output channel per input channel, or several."""
+    """Depthwise convolution: one or several output channels per input channel."""
     layer.count(3, 2)
     x, weights = layer.activation(0), _weights(layer, 4)
     height, width, channels = layer.map_shape(layer.flat_input(0))
@@ -85,7 +85,7 @@ def _weights(layer: Layer, rank: int) -> npt.NDArray[np.int8]:
 def _constant(
     layer: Layer, weights: npt.NDArray[np.int8], axis: int, file_axis: int | None = None
 ) -> Tensor:
-    """The weights in the graph's layout; `axis` is that of the output channels."""
+    """Adds the weights in the graph's layout. axis: of the output channels."""
     flat = layer.flat_input(1)
     scales, out = layer.scales(flat), weights.shape[axis]
     expected = axis if file_axis is None else file_axis
@@ -99,7 +99,8 @@ def _constant(
 
 
 def _check_bias_scale(layer: Layer) -> None:
-    """Fully connected layers must hold input scale * weight scale as the bias scale, as in TFLM."""
+    """Checks that the bias scale of a fully connected layer is input scale * weight scale, as in
+    TFLM."""
     if not layer.has_input(2):
         return
     bias, weight = layer.flat_input(2), layer.scales(layer.flat_input(1))
@@ -115,9 +116,9 @@ def _check_bias_scale(layer: Layer) -> None:
 
 def _add_bias(layer: Layer, inputs: dict[str, Tensor], out: int, terms: int) -> None:
     """Adds the bias. The compiler checks that sums stay within int32, for which it needs to know
-    what is trained; no scheme can help a layer whose products alone leave it (SPEC 10.5)."""
+    what is trained. No scheme can help a layer whose products alone overflow (SPEC 10.5)."""
     layer.require(
-        _INT32_MAX - 255 * 128 * terms > 0, f"sums {terms} products, more than an int32 holds"
+        _INT32_MAX - 255 * 128 * terms > 0, f"sums {terms} products, which can overflow int32"
     )
     if not layer.has_input(2):
         return

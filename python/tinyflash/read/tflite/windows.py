@@ -1,4 +1,4 @@
-"""Windows and fused activations, as the operators of a .tflite file give them."""
+"""Reads windows and fused activations of the operators of a .tflite file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tinyflash.read.tflite.importing import Layer
 
 
 def window(layer: Layer, kernel: Pair, size: Pair) -> Window:
-    """The window over a map of `size`, with the padding that SAME or VALID comes to."""
+    """Returns the window over a map of `size`, with the padding of SAME or VALID."""
     stride = int(layer.option("StrideH")), int(layer.option("StrideW"))
     dilation = int(layer.option("DilationHFactor", 1)), int(layer.option("DilationWFactor", 1))
     layer.require(
@@ -16,7 +16,7 @@ def window(layer: Layer, kernel: Pair, size: Pair) -> Window:
         f"kernel {kernel}, stride {stride}, dilation {dilation}: each must be 1 to 255",
     )
     padding = layer.option("Padding")
-    layer.require(padding in (SAME, VALID), f"padding scheme {padding} is not known")
+    layer.require(padding in (SAME, VALID), f"padding scheme {padding} is unknown")
     if padding == VALID:
         return Window(kernel, stride, dilation)
     top, bottom = same_padding(size[0], kernel[0], stride[0], dilation[0])
@@ -26,7 +26,7 @@ def window(layer: Layer, kernel: Pair, size: Pair) -> Window:
 
 
 def fused_clip(layer: Layer) -> Clip:
-    """Bounds of the stored output by the fused activation."""
+    """Returns the bounds of the stored output from the fused activation."""
     activation = int(layer.option("FusedActivationFunction", 0))
     if activation not in ACTIVATIONS:
         layer.fail(f"fused activation number {activation} is not supported")

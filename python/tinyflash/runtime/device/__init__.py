@@ -1,4 +1,4 @@
-"""A model on a board, emulated or real, reached over a serial line."""
+"""Runs a model on a board, emulated or real, over a serial line."""
 
 from tinyflash.runtime.device.protocol import Info
 from tinyflash.runtime.device.session import DeviceSession

@@ -1,6 +1,6 @@
 """Lossless coding of samples on the line (PROTOCOL.md, "Coded samples").
 
-Each byte is predicted from its neighbours; the errors are Rice coded in blocks of 64.
+The coder predicts each byte from its neighbours, and Rice codes the errors in blocks of 64.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 BLOCK = 64
 _PARAMETERS = 7  # Rice parameters 0 to 6
-_HEADER_BITS = 4  # of a block: the parameter, and whether it is sparse
+_HEADER_BITS = 4  # head of a block: the parameter, and whether it is sparse
 _MAX_STRIDE = 0xFFFF
 _MAX_COUNT = 0xFFFF
 _MAX_GROUP = 0xFF
-RAW = 0  # in place of a group
+RAW = 0  # instead of a group
 
 Bytes = npt.NDArray[np.uint8]
 Errors = npt.NDArray[np.int16]
@@ -27,7 +27,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Bytes [offset, offset + count) of a sample as they travel. group: RAW, or the code's."""
+    """Bytes [offset, offset + count) of a sample as sent. group: RAW, or the group of the code."""
 
     group: int
     stride: int
@@ -38,7 +38,7 @@ class Chunk:
 
 def chunks(sample: Bytes, shape: tuple[int, ...], room: int) -> Iterator[Chunk]:
     """Splits a sample [bytes] into chunks of at most `room` >= 64 bytes of data, each coded if that
-    is shorter. shape: of the sample; neighbours along an axis are worth trying for a prediction.
+    is shorter. shape: of the sample; the coder tries predictions along each axis.
     """
     group = shape[-1] if shape and 1 <= shape[-1] <= _MAX_GROUP else 1
     coded = min((_Code(sample, s, group) for s in _strides(shape)), key=_Code.total_bits)
@@ -53,13 +53,14 @@ def chunks(sample: Bytes, shape: tuple[int, ...], room: int) -> Iterator[Chunk]:
 
 
 def _strides(shape: tuple[int, ...]) -> list[int]:
-    """Distances between neighbours along each axis but the last, and 0: no second neighbour."""
+    """Returns the distances between neighbours along each axis except the last, and 0: no second
+    neighbour."""
     distances = {int(np.prod(shape[axis:])) for axis in range(1, len(shape))}
     return [0, *sorted(d for d in distances if 1 < d <= _MAX_STRIDE)]
 
 
 def prediction_errors(sample: Bytes, stride: int) -> Errors:
-    """What remains of each byte after its prediction, folded: 0, -1, 1, -2 are 0, 1, 2, 3."""
+    """Returns the prediction error of each byte, folded: 0, -1, 1, -2 become 0, 1, 2, 3."""
     padded = np.concatenate([np.zeros(stride + 1, np.uint8), sample])
     end = len(padded)
     predicted = padded[stride : end - 1]
@@ -70,7 +71,7 @@ def prediction_errors(sample: Bytes, stride: int) -> Errors:
 
 
 class _Code:
-    """A sample's prediction errors, and how each block of 64 is best coded.
+    """A sample's prediction errors, and the best coding of each block of 64.
 
     A chunk's blocks are counted from its first byte, so chunks begin at multiples of 64.
     """
@@ -92,13 +93,13 @@ class _Code:
             for k in range(_PARAMETERS)
         ]
         self.parameters: Errors = np.argmin(sizes, axis=0).astype(np.int16)
-        self.ends: Counts = np.cumsum(np.min(sizes, axis=0) + _HEADER_BITS)  # bits, of each block
+        self.ends: Counts = np.cumsum(np.min(sizes, axis=0) + _HEADER_BITS)  # bits of each block
 
     def total_bits(self) -> int:
         return int(self.ends[-1])
 
     def chunk(self, offset: int, room: int) -> Chunk:
-        """As many blocks from `offset` on as fit."""
+        """Returns as many blocks from `offset` on as fit."""
         first = offset // BLOCK
         before = int(self.ends[first - 1]) if first else 0
         last = int(np.searchsorted(self.ends, before + room * 8, side="right"))
@@ -107,7 +108,7 @@ class _Code:
         return Chunk(self.group, self.stride, offset, count, self._pack(slice(first, last), count))
 
     def _pack(self, blocks: slice, count: int) -> bytes:
-        """The bits of some blocks, up to `count` bytes of the sample; the first bit lowest."""
+        """Packs the bits of some blocks, up to `count` bytes of the sample, lowest bit first."""
         errors, coded = self.errors[blocks].reshape(-1)[:count], self.coded[blocks].reshape(-1)
         parameters = np.repeat(self.parameters[blocks], BLOCK)[:count]
         lengths = np.where(coded[:count], _bits(errors, parameters), 0).astype(np.int64)
@@ -124,12 +125,13 @@ class _Code:
 
 
 def _bits(errors: Errors, parameter: Errors | np.int16) -> Errors:
-    """Length of the code of each error: 1 for zero, else that of the Rice code of error - 1."""
+    """Returns the code length of each error: 1 for zero, otherwise that of the Rice code of error -
+    1."""
     return np.where(errors == 0, np.int16(1), ((errors - 1) >> parameter) + (parameter + 2))
 
 
 def _set_rice(bits: Bytes, at: Counts, values: Errors, parameters: Errors) -> None:
-    """Sets the bits of values that are not zero: flag, quotient in unary, low bits."""
+    """Sets the bits of non-zero values: flag, quotient in unary, low bits."""
     ones = 1 + (values >> parameters).astype(np.int64)
     run = np.arange(int(ones.sum())) - np.repeat(np.cumsum(ones) - ones, ones)
     bits[np.repeat(at, ones) + run] = 1

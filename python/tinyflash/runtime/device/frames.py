@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from cobs import cobs
 
-_LONGEST = 4096  # bytes without a delimiter after which a line is not speaking this protocol
+_LONGEST = 4096  # bytes without a delimiter; more means another protocol
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame, its CRC found right."""
+    """One frame with a correct CRC."""
 
     type: int
     sequence: int
@@ -21,7 +21,7 @@ class Frame:
 
 
 def encode(frame: Frame) -> bytes:
-    """The bytes that travel. The zero in front flushes whatever the line held."""
+    """Returns the bytes to send. The leading zero flushes any garbage on the line."""
     covered = bytes([frame.type, frame.sequence]) + frame.body
     crc = zlib.crc32(covered).to_bytes(4, "little")
     encoded: bytes = cobs.encode(covered + crc)
@@ -29,7 +29,7 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(encoded: bytes) -> Frame | None:
-    """The frame between two zeros, or None if it is damaged."""
+    """Returns the frame between two zeros, or None if it is damaged."""
     try:
         raw = cobs.decode(encoded)
     except cobs.DecodeError:
@@ -41,7 +41,7 @@ def decode(encoded: bytes) -> Frame | None:
 
 
 class Decoder:
-    """Finds frames in a stream of bytes; what is damaged is dropped and counted."""
+    """Finds frames in a stream of bytes; drops and counts damaged ones."""
 
     def __init__(self) -> None:
         self.damaged = 0

@@ -18,7 +18,7 @@ _REPLY = struct.Struct("<IIIIIiIi")
 
 
 class Action(IntEnum):
-    """What GUARD is to do."""
+    """The actions of GUARD."""
 
     TELL = 0
     CLEAR = 1
@@ -28,7 +28,7 @@ class Action(IntEnum):
 
 
 class Reply(NamedTuple):
-    """To every action: room for samples, samples, evaluations, roll-backs, scores."""
+    """The reply to every action: room for samples, samples, evaluations, roll-backs, scores."""
 
     room: int
     samples: int
@@ -47,22 +47,22 @@ class Reply(NamedTuple):
 
 
 class RemoteGuard:
-    """Speaks GUARD. timeout: seconds until an evaluation must have ended."""
+    """Sends GUARD commands. timeout: seconds that an evaluation may take."""
 
     def __init__(self, link: Link, timeout: float) -> None:
         self._link, self._timeout = link, timeout
 
     def clear(self, samples: int) -> None:
-        """Forgets all samples; LinkError if there is no room for so many new ones."""
+        """Drops all samples. Raises LinkError if there is no room for `samples` new ones."""
         room = self._ask(_ACTION.pack(Action.CLEAR)).room
         if samples > room:
             raise LinkError(
-                f"the device has room for {room} held-out samples, not for {samples}; "
+                f"the device has room for {room} held-out samples, not {samples}; "
                 f"build its firmware with --guard {samples}"
             )
 
     def hold(self, label: int) -> None:
-        """Takes the sample that was sent as held out."""
+        """Keeps the last sent sample as a held-out sample."""
         self._ask(_HOLD.pack(Action.HOLD, label))
 
     def begin(self, every: int, tolerance: int) -> GuardReport:

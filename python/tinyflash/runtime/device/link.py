@@ -1,4 +1,4 @@
-"""Commands and replies over a serial line: timeouts, repetition, and what to say when all fails."""
+"""Commands and replies over a serial line: timeouts, repetition, error messages."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PATIENCE_S = 1.0
 _DYING_S = 0.5
 
 
-# From offset and count of a WANT to the body of a ROWS frame: those bytes, or the first of them.
+# Maps offset and count of a WANT to the body of a ROWS frame: those bytes, or the first of them.
 Serve = Callable[[int, int], bytes]
 
 
 class Port(Protocol):
-    """What a Link needs of pyserial."""
+    """The part of pyserial that a Link needs."""
 
     def read(self, size: int) -> bytes: ...
 
@@ -39,7 +39,7 @@ class Port(Protocol):
 
 
 def open_port(url: str, baud_rate: int = BAUD_RATE) -> Port:
-    """A serial port by name ("/dev/ttyACM0") or URL ("socket://host:port")."""
+    """Opens a serial port by name ("/dev/ttyACM0") or URL ("socket://host:port")."""
     try:
         port: Port = serial.serial_for_url(url, baudrate=baud_rate, timeout=_POLL_S)
     except (serial.SerialException, OSError, ValueError) as error:
@@ -48,10 +48,11 @@ def open_port(url: str, baud_rate: int = BAUD_RATE) -> Port:
 
 
 class Link:
-    """One command at a time; each is executed by the device exactly once, however often it travels.
+    """Sends one command at a time. The device executes each exactly once, even if it is sent
+    repeatedly.
 
-    why_dead: says why the other end is gone, if it is. patience: seconds without a reply after
-    which a command is sent again; then twice as many.
+    why_dead: returns why the other end is gone; None if it is not. patience: seconds without a
+    reply until a command is sent again; doubles each time.
     """
 
     def __init__(
@@ -66,13 +67,14 @@ class Link:
         self._decoder = Decoder()
         self._arrived: deque[Frame] = deque()
         self._sequence = 0
-        self.repeated = 0  # commands that had to be sent again
+        self.repeated = 0  # commands sent again
 
     def close(self) -> None:
         self._port.close()
 
     def open_session(self, timeout: float) -> bytes:
-        """HELLO, until the device answers; it may still be starting. Returns the reply's body."""
+        """Sends HELLO until the device answers, since it may still be starting. Returns the reply's
+        body."""
         self._sequence = 0
         return self._exchange(Frame(Type.HELLO, 0), timeout, starting=True)
 
@@ -83,10 +85,11 @@ class Link:
         timeout: float = 10.0,
         serve: Serve | None = None,
     ) -> bytes:
-        """Sends a command; returns the body of its reply, without the status, which was good.
+        """Sends a command. Returns the body of its reply without the status. Raises LinkError if
+        the status is bad.
 
-        serve: answers the device's WANTs while it executes the command; from each on it has
-        `timeout` seconds again.
+        serve: answers the device's WANTs while it executes the command. Each WANT restarts the
+        timeout.
         """
         self._sequence = self._sequence % 255 + 1  # 0 is HELLO's
         return self._exchange(Frame(kind, self._sequence, body), timeout, serve=serve)
@@ -109,19 +112,19 @@ class Link:
             else:
                 return _checked(answer)
         if not starting:
-            raise LinkError(f"the board has not answered for {timeout:g} s; start it again")
+            raise LinkError(f"the board has not answered for {timeout:g} s; restart it")
         raise LinkError(
-            f"no answer within {timeout:g} s; is the firmware of tinyflash running, and is this "
+            f"no answer within {timeout:g} s; is the tinyflash firmware running, and is this "
             "its serial port?"
         )
 
     def _serve(self, want: Frame, serve: Serve | None) -> None:
         if serve is None:
-            raise LinkError("the device asks for rows of a sample, and was given none")
+            raise LinkError("the device asks for rows of a sample, but the command has none")
         self._write(encode(Frame(Type.ROWS, want.sequence, serve(*protocol.parse_want(want.body)))))
 
     def _await(self, sent: Frame, end: float, starting: bool) -> Frame | None:
-        """The reply to `sent`, or a WANT on its behalf; None if it is time to send it again."""
+        """Returns the reply to `sent`, or a WANT for it; None if it is time to send it again."""
         expected = (sent.type | protocol.REPLY, Type.WANT)
         while time.monotonic() < end:
             self._arrived.extend(self._receive())
@@ -131,13 +134,13 @@ class Link:
                     return frame
                 _check_alive(frame)
                 if frame.type == Type.READY and not starting:
-                    raise LinkError("the device started anew and lost what it had learned")
+                    raise LinkError("the device restarted and lost what it had learned")
                 if frame.type in (Type.READY, Type.NAK):
                     return None
         return None
 
     def _receive(self) -> list[Frame]:
-        reason = self._why_dead()  # asked first: a dying device's last frame is then still read
+        reason = self._why_dead()  # ask first, then read: a dying device's last frame is not lost
         try:
             data = self._port.read(max(1, self._port.in_waiting))
         except (serial.SerialException, OSError) as error:
@@ -155,7 +158,7 @@ class Link:
             raise self._lost(error) from error
 
     def _last_words(self) -> list[Frame]:
-        """What the other end sent before it was gone, if anything: why it stopped, perhaps."""
+        """Reads what the other end sent before it was gone: possibly why it stopped."""
         frames: list[Frame] = []
         end = time.monotonic() + _DYING_S
         with suppress(serial.SerialException, OSError):
@@ -164,7 +167,7 @@ class Link:
         return frames
 
     def _lost(self, error: Exception) -> LinkError:
-        """Why the line is gone; it may be a moment before the other end is known to be dead."""
+        """Returns why the line is gone. Waits a moment until the other end is known to be dead."""
         end = time.monotonic() + _DYING_S
         while (reason := self._why_dead()) is None and time.monotonic() < end:
             time.sleep(_POLL_S)
@@ -179,7 +182,7 @@ def _check_alive(frame: Frame) -> None:
 
 
 def _checked(reply: Frame) -> bytes:
-    """The body behind a good status."""
+    """Returns the body after a good status."""
     status, body = reply.body[:1], reply.body[1:]
     if status != b"\0":
         text = (

@@ -14,7 +14,7 @@ FRAME_OVERHEAD = 6  # type, sequence number and CRC
 
 
 class Type(IntEnum):
-    """Of a frame."""
+    """Types of frames."""
 
     HELLO = 1
     SAMPLE = 2
@@ -28,7 +28,7 @@ class Type(IntEnum):
     RESET = 10
     SCHEDULE = 11
     GUARD = 12
-    ROWS = 13  # an answer, to WANT
+    ROWS = 13  # a reply to WANT
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -37,7 +37,7 @@ class Type(IntEnum):
 
 
 class Space(IntEnum):
-    """What READ and RESTORE can name."""
+    """Memory that READ and RESTORE can name."""
 
     WEIGHTS = 1
     STATE = 2
@@ -45,7 +45,7 @@ class Space(IntEnum):
 
 
 class Purpose(IntEnum):
-    """What a sample is for."""
+    """Purposes of a sample."""
 
     INFER = 0
     TRAIN = 1
@@ -61,18 +61,18 @@ STATUS_TEXT = {
     5: "has no complete sample",
     6: "has no output to read",
     7: "runs another model; build and flash this one",
-    8: "holds half-written weights; restore them in full, or reset",
-    9: "received other bytes than were sent; try again",
-    10: "refused a state that is not one of its model",
+    8: "has partly written weights; restore all of them, or reset",
+    9: "received bytes that differ from those sent; try again",
+    10: "refused a state that does not fit its model",
     11: "refused a label that is not below the number of classes",
     12: "refused a learning rate",
-    13: "runs a model compiled for inference alone; compile it with a scheme",
+    13: "runs a model compiled only for inference; compile it with a scheme",
     14: "has no learning rate; send one, or set a schedule",
     15: "refused a schedule",
     16: "has no room for a held-out sample; build its firmware with --guard SAMPLES",
-    17: "has no held-out samples, or an output that is no row of class scores",
+    17: "has no held-out samples, or an output that is not a row of class scores",
     18: "runs no guard; start one",
-    19: "waited in vain for rows of the sample",
+    19: "received no rows of the sample in time",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count
@@ -90,7 +90,7 @@ COMMIT = struct.Struct("<I")  # CRC-32
 COUNTERS_REPLY = struct.Struct("<IIII")  # step, weights saturated, stack used, frames damaged
 FAULT = struct.Struct("<IIIII")  # exception, status, address, pc, stack broken
 REFUSAL = struct.Struct("<II")  # bytes of stack needed, reserved
-_INFO = struct.Struct("<BBHIIIIIIIIII")  # version, flags, and then
+_INFO = struct.Struct("<BBHIIIIIIIIII")  # version, flags, then
 _INFO_NUMBERS = (
     *("frame_bytes", "hash", "weights_bytes", "state_bytes", "arena_bytes", "input_bytes"),
     *("output_bytes", "classes", "stack_bytes", "target_bytes", "row_bytes"),
@@ -99,10 +99,10 @@ _INFO_NUMBERS = (
 
 @dataclass(frozen=True)
 class Info:
-    """What a device says about itself. Sizes in bytes."""
+    """A device's description of itself. Sizes are in bytes."""
 
     trains: bool
-    half_written: bool  # a restore was begun and never finished
+    half_written: bool  # a restore began and did not finish
     frame_bytes: int
     hash: int
     weights_bytes: int
@@ -113,33 +113,33 @@ class Info:
     classes: int
     stack_bytes: int  # reserved
     target_bytes: int  # 0: the model learns from labels
-    row_bytes: int  # of the rows that the device asks for; 0: it takes whole samples
+    row_bytes: int  # of each row that the device asks for; 0: it takes whole samples
     board: str
     model: str
 
 
 def parse_info(body: bytes) -> Info:
-    """The reply to HELLO."""
+    """Parses the reply to HELLO."""
     if body[:1] != bytes([VERSION]):
         spoken = body[0] if body else "none"
         raise LinkError(
-            f"the device speaks version {spoken} of the protocol, this is version {VERSION}; "
-            "build and flash its firmware again"
+            f"the device has protocol version {spoken}, this host version {VERSION}; "
+            "rebuild and flash its firmware"
         )
     try:
         _, flags, *numbers = _INFO.unpack_from(body)
         board, rest = _text(body[_INFO.size :])
         model, _ = _text(rest)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise LinkError(f"the device describes itself wrongly: {error}") from error
+        raise LinkError(f"the device sent a wrong description: {error}") from error
     sizes: dict[str, int] = dict(zip(_INFO_NUMBERS, numbers, strict=True))
     return Info(bool(flags & 1), bool(flags & 2), board=board, model=model, **sizes)
 
 
 def parse_want(body: bytes) -> tuple[int, int]:
-    """Offset and count of a WANT."""
+    """Returns offset and count of a WANT."""
     if len(body) != WANT.size:
-        raise LinkError("the device asks for rows, and does not say which")
+        raise LinkError("the device asks for rows, but does not say which")
     offset, count = WANT.unpack(body)
     return offset, count
 
@@ -151,22 +151,22 @@ def _text(body: bytes) -> tuple[str, bytes]:
 
 # Causes in CFSR, by their masks: the memory, bus and usage parts of the register.
 _CAUSES = {
-    0x000000FF: "access that the memory protection denies",
-    0x0000FF00: "access to an address where there is nothing",
+    0x000000FF: "access denied by the memory protection",
+    0x0000FF00: "access to an address without memory",
     0x00010000: "undefined instruction",
     0x01000000: "unaligned access",
     0x02000000: "division by zero",
-    0xFFFF0000: "instruction that cannot be executed",
+    0xFFFF0000: "invalid instruction",
 }
 
 
 def fault_text(body: bytes) -> str:
-    """A FAULT frame, for a person."""
+    """Describes a FAULT frame for a person."""
     if len(body) != FAULT.size:
-        return "a fault that it could not describe"
+        return "a fault without a description"
     exception, status, address, pc, stack_broken = FAULT.unpack(body)
     if stack_broken:
-        return "stack overflow; give its board.toml more stack_bytes"
+        return "stack overflow; raise stack_bytes in its board.toml"
     causes = (text for mask, text in _CAUSES.items() if status & mask)
     cause = next(causes, f"exception {exception}")
     where = f", address 0x{address:08x}" if address else ""
@@ -174,13 +174,13 @@ def fault_text(body: bytes) -> str:
 
 
 def refusal_text(body: bytes) -> str:
-    """A REFUSAL frame, for a person."""
+    """Describes a REFUSAL frame for a person."""
     if len(body) != REFUSAL.size:
-        return "and does not say why"
+        return "but does not say why"
     needed, reserved = REFUSAL.unpack(body)
     if not needed:
-        return "since its memory is too small for the model; build its firmware again"
+        return "because its memory is too small for the model; rebuild its firmware"
     return (
-        f"since its stack of {reserved:,} bytes is smaller than the {needed:,} that it may need; "
-        f"set stack_bytes = {-(-needed // 32) * 32} in its board.toml and build again"
+        f"because its stack of {reserved:,} bytes is smaller than the {needed:,} that it may need; "
+        f"set stack_bytes = {-(-needed // 32) * 32} in its board.toml and rebuild"
     )

@@ -1,4 +1,4 @@
-"""A sample that a device asks for by rows, while it works on it (PROTOCOL.md, "Rows")."""
+"""Sends a sample row by row, when the device asks for rows (PROTOCOL.md, "Rows")."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from tinyflash.runtime.device import coding, protocol
 
 @dataclass(frozen=True)
 class Rows:
-    """The sample of one run. room: bytes of data that a frame holds."""
+    """The sample of one run. room: bytes of data in a frame."""
 
     sample: coding.Bytes
     shape: tuple[int, ...]
     room: int
 
     def serve(self, offset: int, count: int) -> bytes:
-        """The body of a ROWS frame: as much of what is wanted as it holds, coded by itself."""
+        """Returns the body of a ROWS frame: as many of the wanted bytes as fit, coded
+        separately."""
         if not 0 < count <= len(self.sample) - offset:
             raise LinkError(
                 f"the device asks for {count} bytes at {offset} of a sample of {len(self.sample)}; "
-                "build and flash its firmware again"
+                "rebuild and flash its firmware"
             )
         wanted = self.sample[offset : offset + count]
         chunk = next(coding.chunks(wanted, self.shape, self.room))

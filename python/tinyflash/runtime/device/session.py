@@ -1,4 +1,4 @@
-"""A model on a device, as a Session: like the one on the host, bit for bit."""
+"""A model on a device, as a Session: bit-equal to the host's session."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from tinyflash.runtime.guard import GuardReport, check_judged, check_settings
 from tinyflash.runtime.schedule import Schedule
 from tinyflash.runtime.session import Counters, Int8Array, Labels, Outcome, check_learns_from
 
-_START_S = 20.0  # until a device must have answered the first HELLO
-_RUN_S = 60.0  # until an inference or a training step must have ended
+_START_S = 20.0  # for a device to answer the first HELLO
+_RUN_S = 60.0  # for an inference or a training step
 _COUNTED_RUN_S = 300.0  # the same, in an emulator that counts its instructions
 
 
 class Emulated(Protocol):
-    """A running emulator, as a session sees it: boards.Emulator.
+    """The part of a running emulator, boards.Emulator, that a session needs.
 
-    url: of its serial line. counted: its clock counts instructions, so it takes its time.
+    url: of its serial line. counted: its clock counts instructions, so it is slow.
     """
 
     url: str
     counted: bool
 
     def why_dead(self) -> str | None:
-        """What ended it; None while it runs."""
+        """Returns what ended it; None while it runs."""
 
 
 class DeviceSession:
-    """The model that runs on a board. A context manager; close() ends the link, not the model.
+    """A model on a board. A context manager; close() ends the link, not the model.
 
-    target: an emulator that runs, the name of a serial port, a URL that pyserial knows, or a Link.
-    program_hash: of the program the board must be running; None takes any.
-    last_ticks: of the board's clock, that the last inference or training step took.
+    target: a running emulator, the name of a serial port, a pyserial URL, or a Link. program_hash:
+    of the program that the board must run; None accepts any. last_ticks: ticks of the board's clock
+    for the last inference or training step.
     """
 
     def __init__(self, target: Emulated | str | Link, program_hash: int | None = None) -> None:
@@ -148,8 +148,8 @@ class DeviceSession:
     # ---- More than a Session ----
 
     def restore(self, weights: bytes | None = None, state: bytes | None = None) -> None:
-        """Writes weights, state or both back, all or nothing: until the last byte has come
-        undamaged the device refuses to run, and says so even to another host."""
+        """Writes weights, state or both back, all or nothing: until the device has received every
+        byte intact, it refuses to run, even for another host."""
         named = {Space.WEIGHTS: weights, Space.STATE: state}
         parts = {space: data for space, data in named.items() if data is not None}
         sizes = {Space.WEIGHTS: self.info.weights_bytes, Space.STATE: self.info.state_bytes}
@@ -167,18 +167,18 @@ class DeviceSession:
 
     @property
     def stack_high_water(self) -> int:
-        """The deepest the device's stack has been since it started, in bytes."""
+        """The deepest stack use of the device since it started, in bytes."""
         return self._device_counters()[2]
 
     @property
     def frames_damaged(self) -> int:
-        """Frames that the device received damaged and dropped since it started."""
+        """Damaged frames that the device dropped since it started."""
         return self._device_counters()[3]
 
     # ---- In pieces ----
 
     def _run(self, x: Int8Array, purpose: Purpose, kind: Type, body: bytes = b"") -> bytes:
-        """INFER or TRAIN, with its sample: sent before, or by rows as the device asks for them."""
+        """Runs INFER or TRAIN. Sends the sample before, or row by row when the device asks."""
         if not self.info.row_bytes:
             self._send_sample(x, purpose)
             return self._link.command(kind, body, self._run_s)
@@ -195,11 +195,12 @@ class DeviceSession:
             )
 
     def _room(self, head: int) -> int:
-        """Bytes of data that a frame has room for behind `head` bytes."""
+        """Returns the bytes of data that a frame can hold after `head` bytes."""
         return self.info.frame_bytes - FRAME_OVERHEAD - head
 
     def _checked(self, x: Int8Array, purpose: Purpose) -> coding.Bytes:
-        """The bytes of a sample or a target, if the device takes such."""
+        """Returns the bytes of a sample or a target. Raises DataError if they do not fit the
+        device."""
         is_target = purpose is Purpose.TARGET
         size = self.info.target_bytes if is_target else self.info.input_bytes
         if x.dtype != np.int8 or x.size != size:
@@ -215,7 +216,7 @@ class DeviceSession:
             self._link.command(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(*head) + chunk.data)
 
     def _read(self, space: Space, start: int, end: int) -> bytes:
-        room = self._room(1)  # behind the status
+        room = self._room(1)  # after the status
         pieces = []
         for offset in range(start, end, room):
             body = protocol.READ.pack(space, offset, min(room, end - offset))
@@ -233,7 +234,7 @@ def _train_body(label: int, rate: float | None) -> bytes:
     if rate is None:
         return protocol.TRAIN_SCHEDULED.pack(label)
     if not math.isfinite(rate) or rate < 0:
-        raise DataError(f"learning rate {rate} is not a number from 0 up")
+        raise DataError(f"learning rate {rate} is not a number >= 0")
     as_factor = factor(rate)
     return protocol.TRAIN.pack(label, as_factor.mantissa, as_factor.exponent)
 

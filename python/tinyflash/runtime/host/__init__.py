@@ -1,4 +1,4 @@
-"""The library on the host: it runs a program bit for bit as a device would."""
+"""Runs a program with the C library on the host, bit-equal to a device."""
 
 from tinyflash.runtime.host.session import HostSession
 

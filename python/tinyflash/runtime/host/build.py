@@ -14,16 +14,16 @@ from typing import Any
 
 from cffi import FFI
 
-# Relative to the root of the source tree, which is where a build runs.
+# Relative to the root of the source tree, where a build runs.
 HEADERS = ("tinyflash.h", "ops.h")
 INCLUDE = Path("include/tinyflash")
 _INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
-# Addresses of kernels, by name, for tables that are made in memory.
+# Addresses of kernels, by name, for tables in memory.
 _OP = re.compile(r"^TINY_OP\((\w+)\);", re.MULTILINE)
 
 
 def with_included(names: Iterable[str]) -> list[str]:
-    """The text of headers in INCLUDE, each once and behind those that it includes."""
+    """Returns the text of headers in INCLUDE, each once and after the headers that it includes."""
     texts: dict[str, str] = {}
 
     def add(name: str) -> None:
@@ -39,7 +39,7 @@ def with_included(names: Iterable[str]) -> list[str]:
 
 
 def declarations(headers: list[str]) -> str:
-    """What cffi needs of the headers: no comments, no preprocessor."""
+    """Returns the declarations for cffi: the headers without comments and preprocessor lines."""
     text = "\n".join(headers)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     text = _OP.sub(
@@ -61,19 +61,20 @@ def _shared() -> dict[str, Any]:
 
 
 def builder() -> FFI:
-    """The extension as cffi compiles it; TINYFLASH_CFLAGS adds options, say for a sanitizer."""
+    """Returns the cffi builder of the extension. TINYFLASH_CFLAGS adds options, such as for a
+    sanitizer."""
     ffi = FFI()
     ffi.cdef(declarations(with_included(HEADERS)))
     ffi.set_source(
         "tinyflash.runtime.host._tinyflash",
         '#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"',
         sources=sources(),
-        include_dirs=["include", "lib"],
+        include_dirs=["include"],
         extra_compile_args=["-std=c99", "-O3", *os.environ.get("TINYFLASH_CFLAGS", "").split()],
     )
     return ffi
 
 
 def ffi() -> FFI:
-    """What setup.py names: called there, so that importing this file does no work."""
+    """The entry point for setup.py. setup.py calls it, so importing this file does no work."""
     return builder()

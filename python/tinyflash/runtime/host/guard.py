@@ -1,4 +1,4 @@
-"""The library's guard on the host, with memory of its own."""
+"""The library's guard on the host, with its own memory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.runtime.guard import GuardReport, Score
-from tinyflash.runtime.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
+from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.session import Int8Array
 
 
 class NativeGuard:
-    """Owns a `tiny_guard` over a `tiny_session`. `error`: what tiny_guard_begin said; 0: begun."""
+    """Owns a `tiny_guard` for a `tiny_session`. `error`: the result of tiny_guard_begin; 0:
+    success."""
 
     def __init__(
         self, session: Any, x: Int8Array, y: npt.NDArray[np.uint16], every: int, tolerance: int
@@ -33,7 +34,7 @@ class NativeGuard:
         self.error = int(lib.tiny_guard_begin(self._guard, session))
 
     def watch(self) -> None:
-        """After each training step."""
+        """Call this after each training step."""
         lib.tiny_guard_watch(self._guard, self._session)
 
     def finish(self) -> None:

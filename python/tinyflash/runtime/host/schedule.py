@@ -1,11 +1,11 @@
-"""The library's own arithmetic of learning rates: what a device uses is what the host uses."""
+"""The library's own learning-rate arithmetic: device and host use the same."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from tinyflash.runtime.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
+from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.schedule import Schedule
 
 
@@ -24,6 +24,6 @@ def native(schedule: Schedule) -> Any:
 
 
 def rate_at(schedule: Schedule, step: int) -> float:
-    """The rate of a step, as the number that its factor stands for: exact in double precision."""
+    """Returns the rate of a step, the value of its factor: exact in double precision."""
     rate = lib.tiny_schedule_rate(native(schedule), step)
     return math.ldexp(rate.mantissa, rate.exponent)

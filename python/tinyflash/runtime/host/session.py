@@ -1,4 +1,4 @@
-"""A model running on the host: the C library through cffi, on the table a device would have."""
+"""Runs a model on the host: the C library through cffi, on the same table as a device."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tinyflash.errors import DataError, TinyflashError
 from tinyflash.factor import factor
 from tinyflash.program import Program
 from tinyflash.runtime.guard import GuardReport, check_judged, check_settings
-from tinyflash.runtime.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
 from tinyflash.runtime.host.guard import NativeGuard
+from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.host.schedule import native
 from tinyflash.runtime.host.table import Table
 from tinyflash.runtime.schedule import Schedule
@@ -31,7 +31,7 @@ class HostSession:
         places = [ffi.cast("uint8_t *", m) for m in self._memory]
         memory = ffi.new("tiny_memory *", [*places, *sizes])
         _check(lib.tiny_init(self._session, self._table.model, memory))
-        self._picture = ffi.new("tiny_picture *")  # what the source of rows reads
+        self._picture = ffi.new("tiny_picture *")  # the sample that the row source reads
         self._picture.row_bytes = program.row_bytes
         if program.row_bytes:
             source = ffi.addressof(lib, "tiny_picture_source")
@@ -70,7 +70,7 @@ class HostSession:
         return outcome
 
     def _give(self, place: Any, x: Int8Array) -> None:
-        """The next sample: into memory, or where the source of rows finds it."""
+        """Stores the next sample: in memory, or where the row source reads it."""
         if not self.program.row_bytes:
             _load(place, x, self.program.input_bytes)
             return
@@ -151,7 +151,7 @@ class HostSession:
         if len(data) != size:
             raise DataError(f"{what}: {len(data)} bytes given, this model has {size}")
         self._space(index, size)[:] = data
-        self._guard = None  # its best weights are others
+        self._guard = None  # its best weights are void
 
 
 def _load(to: Any, x: Int8Array, size: int, what: str = "sample") -> None:

@@ -1,4 +1,4 @@
-"""A program as the C structs that the library walks: the very table that a device has in flash."""
+"""Builds the C structs that the library executes: the same table that a device has in flash."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tinyflash.program import (
     Value,
     canonical,
 )
-from tinyflash.runtime.host._tinyflash import ffi, lib  # type: ignore[import-not-found]
+from tinyflash.runtime.host.library import ffi, lib
 
 _ABSENT = 0xFFFFFFFF  # TINY_NO_BUFFER
 CData = Any  # cffi's objects have no static types
 
 
 class Table:
-    """Owns the memory of a `tiny_model`; `model` is valid as long as the table lives."""
+    """Owns the memory of a `tiny_model`. `model` is valid while the table exists."""
 
     def __init__(self, program: Program) -> None:
         self._alive: list[CData] = []
-        self._arrays: dict[str, CData] = {}  # equal ones are one
+        self._arrays: dict[str, CData] = {}  # equal ones are shared
         records = [self._record(r.ctype, dict(r.fields)) for r in program.records]
         self.model = ffi.new("tiny_model *")
         self.model.infer = self._table(program.infer, program.infer_calls, records)
@@ -86,7 +86,7 @@ class Table:
 
 
 def _kernel(row: Row) -> Any:
-    """The reference's kernel, which has the bits of every set's."""
+    """Returns the reference kernel, which is bit-equal to those of all other sets."""
     return ffi.NULL if row.kernel == SOURCE else getattr(lib, f"tiny_op_{row.kernel}")
 
 

@@ -1,7 +1,7 @@
-"""Writes a program as C that a person can read.
+"""Writes a program as readable C.
 
-Tables row by row, with layers, shapes and the role of every buffer; images tensor by tensor. The
-same program gives the same bytes: no time, no path.
+Tables are written row by row, with layers, shapes and the role of every buffer; images tensor by
+tensor. The same program gives the same bytes: the text has no time and no path.
 """
 
 from tinyflash.write.c.page import header, source

@@ -1,4 +1,4 @@
-"""The initial bytes of the spaces, tensor by tensor."""
+"""Writes the initial bytes of the spaces, tensor by tensor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _ON_A_LINE = (WIDTH - len(INDENT) + 1) // len("0x00000000, ")
 
 
 def image(name: str, data: bytes, stretches: Sequence[Stretch] = ()) -> str:
-    """Aligned words, little endian like every supported core; "" without any."""
+    """Returns an array of aligned words, little endian like every supported core; "" without
+    data."""
     if not data:
         return ""
     padded = data + bytes(-len(data) % _WORD)
@@ -24,7 +25,7 @@ def image(name: str, data: bytes, stretches: Sequence[Stretch] = ()) -> str:
 
 
 def _lines(words: Sequence[str], stretches: Sequence[Stretch]) -> Iterator[str]:
-    """The words, a comment with the offset above each stretch."""
+    """Returns the words, with the offset as a comment above each stretch."""
     starts = [stretch.offset // _WORD for stretch in stretches]
     ends = [*starts, len(words)]
     yield from _block(words[: ends[0]])
@@ -39,7 +40,7 @@ def _block(words: Sequence[str]) -> Iterator[str]:
 
 
 def images(program: Program) -> list[str]:
-    """Those of FLASH, WEIGHTS and STATE."""
+    """Returns the images of FLASH, WEIGHTS and STATE."""
     data = {
         Space.FLASH: program.flash,
         Space.WEIGHTS: program.weights,

@@ -1,4 +1,4 @@
-"""What the buffers of a row are, in the order of include/tinyflash/ops.h."""
+"""The roles of a row's buffers, in the order of include/tinyflash/ops.h."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ _ROLES = {
     "sigmoid_loss": "x target table state dy s_dy",
     "advance_scales": "state",
 }
-# Of each kernel: the role of each of its buffers.
+# For each kernel: the role of each of its buffers.
 OPERANDS: Mapping[str, tuple[str, ...]] = {k: tuple(v.split()) for k, v in _ROLES.items()}

@@ -1,4 +1,4 @@
-"""The two files of a compiled model: model.h with its sizes, model.c with all of it."""
+"""The two files of a compiled model: model.h with its sizes, model.c with the model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinyflash.write.c.text import INDENT, comment, section, string
 
 
 def header(program: Program) -> str:
-    """model.h: the model, and the sizes of the memory that it needs."""
+    """Returns model.h: the model, and the sizes of the memory that it needs."""
     memory = {
         "ARENA": program.arena_bytes,
         "WEIGHTS": len(program.weights),
@@ -55,7 +55,7 @@ def _defines(sizes: Mapping[str, int]) -> str:
 
 
 def source(program: Program) -> str:
-    """model.c: records, tables and images."""
+    """Returns model.c: records, tables and images."""
     arrays, structs = records(program)
     parts = [
         _title(program),
@@ -91,7 +91,7 @@ def _hash(program: Program) -> str:
     return f"0x{program.hash:08X}u"
 
 
-# ---- What the reader sees first ------------------------------------------------------------------
+# ---- The head of the file ------------------------------------------------------------------------
 
 
 def _title(program: Program) -> str:
@@ -118,11 +118,11 @@ def _title(program: Program) -> str:
 
 
 def _size(rows: int, order: tuple[Call, ...]) -> str:
-    return f"{rows} operations in {len(order)} calls" if rows else "nothing, for inference alone"
+    return f"{rows} operations in {len(order)} calls" if rows else "nothing, only for inference"
 
 
 def _ports(program: Program) -> str:
-    """What goes in, comes out, and is learned from."""
+    """Describes input, output, and labels or targets."""
     notes = {
         "input": _port(program.input_note, program.input, program.input_bytes),
         "output": _port(program.output_note, program.output, program.output_bytes),
@@ -135,7 +135,7 @@ def _ports(program: Program) -> str:
 
 
 def _port(note: str, place: Buffer | None, nbytes: int) -> str:
-    """The input of a model with a source has no place."""
+    """Describes one port. The input of a model with a row source has no buffer."""
     text = comment(note) if note else f"{nbytes} bytes"
     return f"{text}, by rows from a source" if place is None else text
 

@@ -1,4 +1,4 @@
-"""Operator records, and the constant arrays that they point to."""
+"""Writes operator records, and the constant arrays that they point to."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tinyflash.write.c.text import INDENT, WIDTH, comment, wrapped
 
 @dataclass
 class _Arrays:
-    """Constant arrays, each written once, by what they hold."""
+    """Constant arrays by content, each written once."""
 
     names: dict[str, str] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
 
     def add(self, array: ConstArray, name: str) -> str:
-        """The identifier of an array; `name` if it is new."""
+        """Returns the identifier of an array; `name` if it is new."""
         key = canonical(array)
         if key not in self.names:
             self.names[key] = name
@@ -26,7 +26,8 @@ class _Arrays:
 
 
 def records(program: Program) -> tuple[list[str], list[str]]:
-    """The arrays of all records, and the records, each under the rows that use it."""
+    """Returns the arrays of all records, and the records, each with a comment of the rows that use
+    it."""
     arrays = _Arrays()
     users = _users(program)
     structs = [
@@ -37,7 +38,7 @@ def records(program: Program) -> tuple[list[str], list[str]]:
 
 
 def _users(program: Program) -> list[str]:
-    """Of each record a comment with its layers, and its rows in either table."""
+    """Returns a comment for each record: its layers, and its rows in both tables."""
     tables = {"infer": _rows_of(program.infer), "train": _rows_of(program.train)}
     return [_user(program, tables, index) for index in range(len(program.records))]
 
@@ -74,7 +75,7 @@ def _record(record: Record, arrays: _Arrays) -> str:
 
 
 def _fields(fields: Mapping[str, Value], name: str, arrays: _Arrays, depth: int) -> str:
-    """Numbers side by side, structures on lines of their own."""
+    """Returns fields: numbers on shared lines, structures on separate lines."""
     indent = INDENT * depth
     blocks: list[str] = []
     plain: list[str] = []
@@ -93,7 +94,7 @@ def _fields(fields: Mapping[str, Value], name: str, arrays: _Arrays, depth: int)
 
 
 def _value(value: Value, array: str, record: str, arrays: _Arrays, depth: int) -> str | None:
-    """A field's initialiser; None leaves it zero. Arrays become constants of their own."""
+    """Returns a field's initialiser; None leaves it zero. Arrays become separate constants."""
     if value is None:
         return None
     if isinstance(value, bool | int):

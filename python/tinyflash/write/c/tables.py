@@ -1,4 +1,4 @@
-"""The rows of a table, and the calls that execute them."""
+"""Writes the rows of a table, and the calls that execute them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BUFFERS = 8  # TINY_OP_BUFFERS
 
 
 def buffer(place: Buffer | None) -> str:
-    """A buffer by the macros of the file."""
+    """Returns a buffer as a macro of the file."""
     return "NONE" if place is None else f"{place.space.name}({place.offset})"
 
 
@@ -23,7 +23,7 @@ def buffer(place: Buffer | None) -> str:
 
 
 def table(name: str, rows: Sequence[Row], records: Sequence[Record]) -> str:
-    """All rows, each under its layer, operation and shapes; "" without rows."""
+    """Returns all rows, each with its layer, operation and shapes as a comment; "" without rows."""
     lines = [_row(index, row, records) for index, row in enumerate(rows)]
     loss = next((i for i, row in enumerate(rows) if row.kernel.endswith("_loss")), None)
     if loss is not None:
@@ -42,7 +42,7 @@ def _row(index: int, row: Row, records: Sequence[Record]) -> str:
 
 
 def _title(index: int, row: Row) -> list[str]:
-    """One comment; two where the layer's name is long."""
+    """Returns one comment; two if the layer's name is long."""
     about = comment(row.about or row.note, WIDTH - 20)
     start = f"{INDENT}/* {index:3} {comment(row.layer)}"
     if len(start) + len(about) + 5 <= WIDTH:
@@ -51,7 +51,7 @@ def _title(index: int, row: Row) -> list[str]:
 
 
 def _operands(row: Row) -> list[str]:
-    """The buffers, their roles above them in a comment."""
+    """Returns the buffers, with their roles in a comment above."""
     roles = OPERANDS[row.kernel][: len(row.buffers)]
     buffers = [*map(buffer, row.buffers), *["NONE"] * (_BUFFERS - len(row.buffers))]
     ends = [","] * (_BUFFERS - 1) + ["}},"]
@@ -70,7 +70,7 @@ def _operands(row: Row) -> list[str]:
 
 
 def _parts(cells: Sequence[tuple[str, str]]) -> list[Sequence[tuple[str, str]]]:
-    """All buffers, or two halves if one line cannot hold them."""
+    """Returns all buffers, or two halves if they do not fit on one line."""
     width = 5 + sum(1 + max(map(len, cell)) for cell in cells)
     half = _BUFFERS // 2
     return [cells] if width <= WIDTH else [cells[:half], cells[half:]]
@@ -80,7 +80,8 @@ def _parts(cells: Sequence[tuple[str, str]]) -> list[Sequence[tuple[str, str]]]:
 
 
 def calls(name: str, order: Sequence[Call], rows: Sequence[Row]) -> str:
-    """The order of execution: whole operations, and between them those that go by turns."""
+    """Returns the execution order: whole operations, and runs of operations that alternate by
+    rows."""
     counts = Counter(call.op for call in order)
     runs = [list(run) for _, run in groupby(order, lambda call: counts[call.op] > 1)]
     body = "\n".join(f"{_run_title(run, rows)}\n{wrapped(_words(run))}" for run in runs)
@@ -99,13 +100,13 @@ def _run_title(run: Sequence[Call], rows: Sequence[Row]) -> str:
 
 
 def declared(rows: Iterable[Row]) -> str:
-    """The kernels that ops.h does not declare: those of sets other than the reference."""
+    """Declares the kernels outside the reference set, which ops.h does not declare."""
     names = {row.symbol.removeprefix("tiny_op_") for row in rows if row.kernel_set != REFERENCE}
     return "\n".join(f"TINY_OP({name});" for name in sorted(names))
 
 
 def tables(program: Program) -> list[str]:
-    """Both tables of rows."""
+    """Returns both tables of rows."""
     return [
         table("infer", program.infer, program.records),
         table("train", program.train, program.records),

@@ -1,4 +1,4 @@
-"""Pieces of C text: comments and strings that nothing can break, and lines that fit."""
+"""Pieces of C text: safe comments and strings, and wrapped lines."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _LONGEST = 80  # characters of a name in a comment
 
 
 def comment(text: str, longest: int = _LONGEST) -> str:
-    """Text that can neither end nor open a C comment, nor hold a trigraph."""
+    """Returns text that cannot open or end a C comment and has no trigraph."""
     safe = re.sub(r"[^ -~]|\*/|/\*|\?\?", "_", text[: longest + 1])
     return safe if len(text) <= longest else f"{safe[: longest - 3]}..."
 
 
 def string(text: str) -> str:
-    """The inside of a C string, at most 63 characters."""
+    """Returns the inside of a C string, at most 63 characters."""
     return re.sub(r"[^ !#->@-\[\]-~]", "_", text)[:63]
 
 
@@ -27,7 +27,7 @@ def section(title: str) -> str:
 
 
 def lines_of(words: Iterable[str], indent: str = INDENT, end: str = ",") -> list[str]:
-    """The words as lines that fit, each word followed by `end`."""
+    """Returns the words as wrapped lines, each word followed by `end`."""
     lines: list[str] = []
     line = indent
     for word in words:
@@ -39,5 +39,5 @@ def lines_of(words: Iterable[str], indent: str = INDENT, end: str = ",") -> list
 
 
 def wrapped(words: Iterable[str], indent: str = INDENT) -> str:
-    """Initialisers, as many on a line as fit."""
+    """Returns initialisers, as many on a line as fit."""
     return "\n".join(lines_of(words, indent))

@@ -1,4 +1,4 @@
-"""Networks of our own, trained by the scripts in zoo/training."""
+"""tinyflash's own networks, trained by the scripts in zoo/training."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from pathlib import Path
 
 
 def path_of(name: str) -> Path:
-    """The .tflite file of a network."""
+    """Returns the .tflite file of a network."""
     return Path(str(files(__name__) / f"{name}.tflite"))

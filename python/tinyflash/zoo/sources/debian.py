@@ -1,6 +1,6 @@
-"""Packages of Debian, downloaded with apt-get and unpacked into the cache: no root is needed.
+"""Downloads Debian packages with apt-get and unpacks them into the cache, without root.
 
-Which release of Debian is irrelevant as long as the files wanted are the very same.
+Any Debian release works if the wanted files have the same checksums.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tinyflash.zoo.sources.pypi import untar
 
 @dataclass(frozen=True)
 class Deb:
-    """A package of data, and what is wanted of it; paths of members begin with ./"""
+    """A data package and its wanted members. Paths of members begin with ./"""
 
     package: str
     members: tuple[Member, ...]
@@ -38,11 +38,11 @@ class Deb:
     def download(self, directory: Path) -> Callable[[tuple[str, ...]], bytes]:
         if not shutil.which("apt-get"):
             raise BuildError(
-                f"{self.label} is needed, and there is no apt-get here; download it from "
+                f"{self.label} is needed, but apt-get is missing; download it from "
                 f"packages.debian.org/{self.package} and unpack its "
                 f"{Path(self.members[0].path[0]).parent}/* into {cache_dir() / self.folder}"
             )
-        # The sandbox user of apt cannot write to a private directory, and says so at length.
+        # The sandbox user of apt cannot write to a private directory, and prints long warnings.
         command = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", self.package]
         reason = run_tool("apt-get", command, directory)
         if reason:
@@ -52,7 +52,7 @@ class Deb:
 
 
 def _payload(archive: Path) -> bytes:
-    """The files of a package, as an uncompressed tar archive."""
+    """Returns the files of a package as an uncompressed tar archive."""
     run = subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], capture_output=True)
     if run.returncode:
         raise BuildError(f"cannot unpack {archive.name}: {run.stderr.decode().strip()}")

@@ -1,4 +1,4 @@
-"""Handwritten digits of 43 people (UCI, Alpaydin and Kaynak 1998), as scikit-learn carries them."""
+"""Handwritten digits of 43 people (UCI, Alpaydin and Kaynak 1998), from scikit-learn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WHEEL = scikit_learn(
 
 
 def digits() -> tuple[Floats, Labels]:
-    """All: float32 [1797][8][8], whole numbers 0..16; labels int64 [1797]."""
+    """Returns all digits: float32 [1797][8][8], integers 0..16; labels int64 [1797]."""
     path = fetch(_WHEEL, _NAME)
     try:
         rows = gzip.decompress(path.read_bytes()).decode("ascii").split()

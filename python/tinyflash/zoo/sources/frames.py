@@ -1,8 +1,8 @@
-"""Tables of numbers from a pickle of old pandas DataFrames, without pandas and without trust.
+"""Reads tables of numbers from an untrusted pickle of old pandas DataFrames, without pandas.
 
-A pickle is a program that may call anything it names. Here it can name only what ALLOWED lists:
-stand-ins that hold what they are given. Nothing of pandas, and of numpy no more than arrays of
-numbers made from bytes, is needed or run.
+A pickle is a program that may call anything it names. Here it can name only the entries of ALLOWED:
+stand-ins that store their arguments. This runs no pandas code, and from numpy only arrays of
+numbers made from bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Frame = Mapping[str, Numbers]
 
 
 class _Holder:
-    """Stands in for an object of pandas: keeps the state it is given."""
+    """Stands in for a pandas object: keeps the given state."""
 
     state: Any = None
 
@@ -36,7 +36,7 @@ class _Frame(_Holder):
 
 
 class _Blocks(_Holder):
-    """BlockManager: columns of one type lie in one array."""
+    """BlockManager: columns of one type are in one array."""
 
 
 class _Type:
@@ -88,14 +88,14 @@ def _new_object(kind: type[_Holder], *_: object) -> _Holder:
 
 
 def _latin1(text: str, coding: str) -> bytes:
-    """How pickles of protocol 2 hold bytes."""
+    """Decodes bytes as pickles of protocol 2 store them."""
     if coding != "latin1":
         raise pickle.UnpicklingError(f"text coded as {coding}")
     return text.encode("latin1")
 
 
 def _nothing() -> None:
-    """For names that are only handed on."""
+    """Stands in for names that are only passed on."""
 
 
 ALLOWED: Mapping[tuple[str, str], Callable[..., Any]] = {
@@ -126,16 +126,17 @@ class _Reader(pickle.Unpickler):
 
 
 def read_frames(content: bytes, where: str) -> Mapping[int, list[Frame]]:
-    """A pickled dictionary of lists of DataFrames of numbers; a frame by names of its columns."""
+    """Reads a pickled dictionary of lists of DataFrames of numbers. Returns each frame as columns
+    by name."""
     try:
         table = _Reader(BytesIO(content)).load()
         return {int(key): [_columns(frame) for frame in frames] for key, frames in table.items()}
     except Exception as error:  # a damaged pickle can provoke any exception
-        raise DataError(f"{where}: no tables that can be read ({error}); fetch it again") from error
+        raise DataError(f"{where}: the tables cannot be read ({error}); fetch it again") from error
 
 
 def _columns(frame: _Frame) -> Frame:
-    """Columns of a frame: pandas stores those of one type as rows of one array."""
+    """Returns the columns of a frame: pandas stores columns of one type as rows of one array."""
     axes, arrays, names, _ = frame.state["_data"].state
     found = {}
     for array, block_names in zip(arrays, names, strict=True):

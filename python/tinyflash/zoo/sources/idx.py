@@ -1,4 +1,5 @@
-"""The IDX format of MNIST and its kin: a header of sizes, then bytes; compressed with gzip."""
+"""Reads the IDX format of MNIST and similar sets: a header of sizes, then bytes, compressed with
+gzip."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ _LARGEST = 1 << 28  # bytes
 
 
 def read_idx(path: Path) -> Bytes:
-    """The array in a .gz file of unsigned bytes."""
+    """Returns the array in a .gz file of unsigned bytes."""
     try:
         with gzip.open(path) as file:
             content = file.read(_LARGEST)

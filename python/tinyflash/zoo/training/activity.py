@@ -17,7 +17,7 @@ _EPOCHS = 12
 
 
 def _separable(name: str, x: str, channels: int, out: int, kernel: int, stride: int) -> list[Layer]:
-    """A depthwise convolution along time, then one of single moments."""
+    """A depthwise convolution along time, then a pointwise one."""
     return [
         Layer("depthwise", f"{name}_dw", (x,), channels, (1, kernel), (1, stride), "relu"),
         Layer("conv2d", name, (f"{name}_dw",), out, activation="relu"),
@@ -50,7 +50,7 @@ def _all_windows(people: list[int]) -> Samples:
 
 
 def _augment(x: torch.Tensor) -> torch.Tensor:
-    """Sensors differ a little in gain and noise."""
+    """Varies gain and noise a little, as between sensors."""
     gain = 1 + 0.1 * torch.randn(len(x), 1, 1, 1)
     return x * gain + 0.02 * torch.randn(len(x), x.shape[1], 1, 1)
 

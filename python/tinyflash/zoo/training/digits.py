@@ -1,6 +1,6 @@
 """Trains the residual CNN on the digits 0 to 4: python -m tinyflash.zoo.training.digits
 
-It has no normalisation: its weights are what float training made them.
+It has no normalisation, so its weights come directly from float training.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def layers() -> tuple[Layer, ...]:
 
 
 def _augment(x: torch.Tensor) -> torch.Tensor:
-    """Each picture moved by up to one pixel each way, and a little noise."""
+    """Moves each picture by up to one pixel in each direction, and adds a little noise."""
     padded = functional.pad(x, (1, 1, 1, 1))
     corners = torch.randint(0, 3, (len(x), 2)).tolist()
     pairs = zip(padded, corners, strict=True)

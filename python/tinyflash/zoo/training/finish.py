@@ -1,4 +1,4 @@
-"""The end of every training script: quantize, write, and tell how accurate both are."""
+"""The end of every training script: quantizes, writes, and prints both accuracies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tinyflash.zoo.training.torchnet import TorchNetwork, accuracy, channels_fir
 def finish(
     name: str, trained: TorchNetwork, calibration: Floats, unseen: FloatSamples, source: Quant
 ) -> None:
-    """Writes zoo/networks/<name>.tflite; `source`: the coding of its input."""
+    """Writes zoo/networks/<name>.tflite. source: the coding of its input."""
     network = replace(trained.exported(), name=name)
     graph = quantize(network, channels_first(calibration), Settings("min_max", "int8", source))
     path = path_of(name)

@@ -1,7 +1,6 @@
-"""Lists of layers as torch modules: trained in float, handed over by way of ONNX.
+"""Lists of layers as torch modules: trained in float, exported through ONNX.
 
-torch is imported here and in the scripts beside this file; install it by
-`pip install tinyflash[train]`.
+This file and the scripts next to it import torch; in the checkout: pip install '.[train]'.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ Operator = Literal["conv2d", "depthwise", "fully_connected", "add", "mean"]
 Activation = Literal["", "relu", "relu6"]
 Shape = tuple[int, ...]
 
-INPUT = "input"  # the name of what the network reads
+INPUT = "input"  # the name of the network's input
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What a layer computes; `out`: its channels, where it has weights. Padding keeps the size.
+    """One layer. `out`: its channels, if it has weights. Padding keeps the size.
 
     mean is over rows and columns; add is of two maps of one shape.
     """
@@ -53,14 +52,15 @@ class Layer:
 
 
 def window_of(layer: Layer, size: Shape) -> Window:
-    """The layer's window over a map of `size` (height, width)."""
+    """Returns the layer's window over a map of `size` (height, width)."""
     top, bottom = same_padding(size[0], layer.kernel[0], layer.stride[0], 1)
     left, right = same_padding(size[1], layer.kernel[1], layer.stride[1], 1)
     return Window(layer.kernel, layer.stride, (1, 1), (top, left, bottom, right))
 
 
 def shapes(shape: tuple[int, int, int], layers: tuple[Layer, ...]) -> dict[str, Shape]:
-    """What every layer makes, without the batch: (height, width, channels), or (channels,)."""
+    """Returns the output shape of every layer, without the batch: (height, width, channels), or
+    (channels,)."""
     found: dict[str, Shape] = {INPUT: shape}
     for layer in layers:
         x = found[layer.inputs[0]]
@@ -77,7 +77,7 @@ def shapes(shape: tuple[int, int, int], layers: tuple[Layer, ...]) -> dict[str, 
 
 
 class TorchNetwork(nn.Module):
-    """`normalise`: batch normalisation behind convolutions."""
+    """normalise: batch normalisation after convolutions."""
 
     def __init__(
         self, shape: tuple[int, int, int], layers: tuple[Layer, ...], normalise: bool
@@ -125,7 +125,7 @@ class TorchNetwork(nn.Module):
         return functional.relu6(x) if layer.activation == "relu6" else x
 
     def exported(self) -> FloatGraph:
-        """What was learned, normalisation folded into weights and biases."""
+        """Returns the trained network, with normalisation folded into weights and biases."""
         height, width, channels = self.shape
         return floats_from_torch(self, torch.zeros(1, channels, height, width))
 
@@ -133,7 +133,8 @@ class TorchNetwork(nn.Module):
 def fit(
     network: TorchNetwork, samples: Samples, epochs: int, rate: float, augment: Augment
 ) -> None:
-    """Adam, batches of 64, a cosine rate; `augment` changes a batch [n][channels][h][w]."""
+    """Trains with Adam, batches of 64, a cosine rate. augment: changes a batch
+    [n][channels][h][w]."""
     x = torch.from_numpy(channels_first(samples[0]))
     y = torch.from_numpy(samples[1])
     optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-3)
@@ -150,11 +151,11 @@ def fit(
 
 
 def accuracy(network: FloatGraph, samples: Samples) -> float:
-    """In percent, in float."""
+    """Returns the float accuracy in percent."""
     logits = outputs(network, network.source.arrange(channels_first(samples[0])))
     return 100.0 * float(np.mean(logits.argmax(axis=1) == samples[1]))
 
 
 def channels_first(x: Floats) -> Floats:
-    """Samples [n][height][width][channels] as torch reads them."""
+    """Returns samples [n][height][width][channels] as torch reads them."""
     return np.ascontiguousarray(x.transpose(0, 3, 1, 2))

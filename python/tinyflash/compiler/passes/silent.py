@@ -1,9 +1,12 @@
-"""Removes channels that are at their lower bound for every input.
+"""Removes silent channels: those that are at their lower bound for every input.
 
-Released networks have many: 228 of 256 in the person detector's last convolution. A dead channel is
-always clipped, so its mask is 0 and no gradient reaches it: it cannot learn. If its bound is the
+Released networks have many: 228 of 256 in the person detector's last convolution. A silent channel
+is always clipped, so its mask is 0 and no gradient reaches it: it cannot learn. If its bound is the
 zero point, as after a ReLU, it adds nothing to its readers. Removing it, with the weights that read
 it, keeps inference bit-equal.
+
+The scheme's option for this is `dead_channels`. The dead channels of SPEC 6.6 are others: those
+whose weight scale is too small to train.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from tinyflash.quantize.fixedpoint import mulq
 Flags = npt.NDArray[np.bool_]
 
 
-def remove_dead(graph: Graph) -> Graph:
+def remove_silent(graph: Graph) -> Graph:
     """Returns a forward graph without channels that are always at their zero point."""
     still = _still_channels(graph)
     taken: dict[str, Tensor] = {}
@@ -46,14 +49,14 @@ def remove_dead(graph: Graph) -> Graph:
 
 
 def _gone(region: Region, still: Mapping[str, Flags]) -> Flags:
-    """Returns the channels of a region that are dead for all of its readers."""
+    """Returns the channels of a region that are silent for all of its readers."""
     seen = [still[n.inputs["x"]] for n in region.readers]
     seen += [still[n.outputs["y"]] for n in region.depthwise]
     gone: Flags = np.logical_and.reduce(seen)
     return gone
 
 
-# ---- Which channels are dead --------------------------------------------------------------------
+# ---- Which channels are silent ------------------------------------------------------------------
 
 
 def _still_channels(graph: Graph) -> dict[str, Flags]:
