@@ -49,7 +49,7 @@ def test_the_device_refuses_biases_beyond_their_limit(
         for value in (limit + 1, -limit - 1, 2**31 - 1, -(2**31)):
             with pytest.raises(LinkError, match="refused"):
                 guarded.weights = with_bias(program, row, 2, value)
-            with pytest.raises(LinkError, match="half-written"):
+            with pytest.raises(LinkError, match="partly written"):
                 guarded.infer(x)
         guarded.weights = program.weights
     assert guarded.weights == program.weights
