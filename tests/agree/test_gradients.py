@@ -23,7 +23,7 @@ from tests.support.shapes import (
 
 from tinyflash.compiler import constants as compiler_constants
 from tinyflash.graph import Clip, Window
-from tinyflash.reference import backward, constants, operators, training
+from tinyflash.reference import backward, constants, operators, updating
 from tinyflash.reference.arith import scale
 from tinyflash.reference.windows import Sliding
 
@@ -395,7 +395,7 @@ def test_an_update_by_x_instead_of_x_minus_zero_is_noticed(monkeypatch: pytest.M
     def raw(env, node):  # type: ignore[no-untyped-def]
         return env.get(node, "x").reshape(-1, env.tensor(node, "w").shape[-1])
 
-    monkeypatch.setattr(training, "_centred", raw)
+    monkeypatch.setattr(updating, "_centred", raw)
     with pytest.raises(AssertionError):
         check_updates(case)
 
