@@ -1,12 +1,19 @@
-"""Finds the C sources: in the checkout, or in the installed package."""
+"""Finds the C sources, in the checkout or in the installed package, and the Python that runs."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 from tinyflash.errors import InternalError
 
 _PACKAGE = Path(__file__).resolve().parent
+
+
+def how_to_install(*packages: str) -> str:
+    """Returns the command that installs packages for the Python that runs this."""
+    return f"{shlex.quote(sys.executable)} -m pip install {' '.join(packages)}"
 
 
 def source_root() -> Path:

@@ -44,7 +44,7 @@ def checkout(tmp_path):
         shutil.copy(ROOT / name, folder / name)
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in ("sh", "dirname", "cksum", "find", "sort", "cat", "tail", "env"):
+    for name in ("sh", "dirname", "cksum", "find", "sort", "cat", "tail", "env", "readlink"):
         (tools / name).symlink_to(shutil.which(name))
     return folder, tools
 
@@ -101,6 +101,17 @@ def test_any_other_word_goes_to_tinyflash_with_its_arguments(checkout):
     stamp(checkout, "package")
     done = run(checkout, "infer", "a b.tflite", "-o", "*")
     assert done.stdout.splitlines()[1:] == ["[infer]", "[a b.tflite]", "[-o]", "[*]"]
+
+
+def test_the_help_names_what_only_a_checkout_has(checkout):
+    folder, _ = checkout
+    fake_environment(folder)
+    stamp(checkout, "package")
+    for option in ("-h", "--help"):
+        lines = run(checkout, option).stdout.splitlines()
+        assert lines[1] == "[--help]"
+        assert "./run test" in lines[-1]
+        assert "./run check" in lines[-1]
 
 
 def test_test_goes_to_pytest_in_the_checkout(checkout):

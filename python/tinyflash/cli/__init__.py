@@ -80,4 +80,4 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tinyflash")
 def main() -> None:
-    """Train int8 networks on microcontrollers, in 128 KB of SRAM."""
+    """Train int8 networks on microcontrollers, in 128 to 256 KB of SRAM."""

@@ -13,6 +13,7 @@ from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
 from tinyflash.scheme import Scheme, load_scheme
+from tinyflash.show.console import say
 from tinyflash.show.report import write_compilation
 from tinyflash.sources import REFERENCE
 
@@ -51,3 +52,4 @@ def compile_(
     fit = check_fits(compiled, target) if target else None
     write_compilation(compiled, output, fit)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)
+    say(f"wrote model.c, model.h and report.html, .json and .txt to {output}")

@@ -31,6 +31,7 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @options.guard
 def build(folder: Path, board: str | None, guard: int) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER."""
+    _check_folder(folder)
     target = _board(folder, board)
     elf = build_firmware(folder, target, folder, guard=guard)
     size = firmware_size(elf)
@@ -54,6 +55,7 @@ def build(folder: Path, board: str | None, guard: int) -> None:
 )
 def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
     """Run FOLDER/firmware.elf on its emulated board. Prints the serial port."""
+    _check_folder(folder)
     elf = folder / "firmware.elf"
     target = _built_for(elf, board)
     if not target.emulated:
@@ -66,6 +68,11 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
             if (reason := emulator.why_dead()) is not None:
                 raise BoardError(reason)
             time.sleep(0.1)
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise BuildError(f"{folder} is not a folder; give one that tinyflash compile -o wrote")
 
 
 def _board(folder: Path, name: str | None) -> Board:

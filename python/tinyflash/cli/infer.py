@@ -14,7 +14,7 @@ from tinyflash.files import write_atomically
 from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.units import decode
-from tinyflash.show.console import counting
+from tinyflash.show.console import counting, say
 from tinyflash.training.samples import load_inputs
 
 
@@ -42,3 +42,4 @@ def infer(model: Path, samples: Path, output: Path) -> None:
         np.save(file, y)
 
     write_atomically(output, write)
+    say(f"wrote {output}: {len(y):,} outputs")

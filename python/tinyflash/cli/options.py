@@ -11,7 +11,7 @@ import click
 
 from tinyflash import files
 from tinyflash.compiler.plan import EXACT, QUICK
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, SchemeError
 from tinyflash.runtime.schedule import KINDS
 from tinyflash.training.loop import Recipe
 
@@ -43,7 +43,8 @@ OUTPUT = Output()
 
 
 class Command(click.Command):
-    """Refuses to write over a file that the same command reads or writes."""
+    """Refuses to write over a file that the same command reads or writes; names the scheme file in
+    errors that the compiler finds."""
 
     def invoke(self, ctx: click.Context) -> Any:
         named = [(p, ctx.params[p.name]) for p in self.params if ctx.params.get(p.name or "")]
@@ -56,7 +57,13 @@ class Command(click.Command):
                     f"{path} is also {other.get_error_hint(ctx)} of this command; "
                     "choose another file name"
                 )
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except SchemeError as error:
+            scheme, text = ctx.params.get("scheme"), str(error)
+            if scheme is None or not text.startswith(("scheme: ", "head: ")):
+                raise
+            raise SchemeError(f"{scheme}: {text.removeprefix('scheme: ')}") from None
 
 
 model = click.argument("model", type=PATH)

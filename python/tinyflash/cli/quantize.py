@@ -17,7 +17,7 @@ from tinyflash.quantize.ranges import RULES, Rule
 from tinyflash.read import read
 from tinyflash.read.onnx.reader import read_onnx
 from tinyflash.show.console import output as terminal
-from tinyflash.show.console import table
+from tinyflash.show.console import say, table
 from tinyflash.training.samples import load_calibration
 from tinyflash.write.tflite import write_tflite
 
@@ -58,12 +58,14 @@ def quantize_(
     samples = None if calibration is None else load_calibration(calibration)
     graph = quantize(network, samples, Settings(ranges))
     write_bytes(output, write_tflite(graph))
+    say(f"wrote {output}: {output.stat().st_size:,} bytes")
     if samples is None:
         return
     names = _names(graph, read(output))
     found = [replace(e, layer=names[e.layer]) for e in layer_errors(network, graph, samples)]
     if errors is not None:
         write_json(errors, [asdict(error) for error in found])
+        say(f"wrote {errors}")
     _show(graph.name, found)
 
 

@@ -10,7 +10,7 @@ import click
 from tinyflash.boards import Board
 from tinyflash.compiler import Prepared
 from tinyflash.errors import SchemeError
-from tinyflash.files import write_bytes
+from tinyflash.files import read_bytes, write_bytes
 from tinyflash.scheme.text import scheme_text
 from tinyflash.search.budget import Choice, choose_scheme
 from tinyflash.show.console import say
@@ -46,29 +46,47 @@ def chosen(
     """Returns the network with the scheme that the budget allows; unchanged without a budget.
 
     prepared: its scheme must have no rules; the choice adds them. Prints the choice and writes it
-    to output/scheme.toml.
+    to output/scheme.toml. Keeps another scheme that is there under another name.
     """
     if budget is None:
         return prepared
     if board is None:
         raise SchemeError("--budget includes a board's firmware; name the board with --board")
     choice = choose_scheme(prepared, board, budget, rows, lambda rung: say(f"trying: {rung}"))
-    text = _described(choice, budget, board)
-    target = output / "scheme.toml"
-    write_bytes(target, scheme_text(choice.scheme, text).encode())
-    say(f"{text}\nwrote {target}")
+    text = described(choice, budget, board)
+    target, content = output / "scheme.toml", scheme_text(choice.scheme, text).encode()
+    kept = _kept(target, content)
+    write_bytes(target, content)
+    say(f"{text}\nwrote {target}{kept}")
     return prepared.under(choice.scheme)
 
 
-def _described(choice: Choice, budget: int, board: Board) -> str:
+def _kept(path: Path, content: bytes) -> str:
+    """Renames the file at `path` if it is not `content`: the user may have edited it. Returns what
+    to say of that."""
+    if not path.is_file() or read_bytes(path, len(content) + 1, cut=True) == content:
+        return ""
+    old, count = path.with_name("scheme.old.toml"), 1
+    while old.exists():
+        count += 1
+        old = path.with_name(f"scheme.old{count}.toml")
+    path.rename(old)
+    return f"; the {path.name} that was there is now {old}"
+
+
+def described(choice: Choice, budget: int, board: Board) -> str:
+    """Returns what was chosen, in words."""
+    layers = "layer" if choice.last == 1 else f"{choice.last} layers"
     if not choice.last:
         what = "only the classifier"
     elif not choice.fraction:
-        what = f"the classifier, and the biases of the last {choice.last} layers"
+        what = f"the classifier, and the biases of the last {layers}"
     else:
+        share = "all" if choice.fraction == 1 else f"{choice.fraction:g}"
+        whose = "its" if choice.last == 1 else "their"
         what = (
-            f"the classifier, the biases of the last {choice.last} layers and {choice.fraction:g} "
-            "of their input channels (of depthwise layers, only the biases)"
+            f"the classifier, the biases of the last {layers} and {share} of {whose} input "
+            "channels (of depthwise layers, only the biases)"
         )
     return (
         f"Chosen for {budget:,} bytes of SRAM on {board.name}: {what}.\n"

@@ -11,6 +11,7 @@ from tinyflash.boards import boards as known_boards
 from tinyflash.boards import toolchain
 from tinyflash.cli import options
 from tinyflash.errors import BuildError
+from tinyflash.paths import how_to_install
 from tinyflash.show.console import output, table
 
 
@@ -27,8 +28,10 @@ def boards() -> None:
 
 @click.command(cls=options.Command)
 def doctor() -> None:
-    """List what is installed, what is missing, and how to install it. Exit 1 if something is
-    missing."""
+    """List what is installed, what is missing, and how to install it.
+
+    Exit 1 if a required tool is missing; some are optional.
+    """
     rows = table("What tinyflash uses", "", "", "for")
     for tool in toolchain.TOOLS:
         rows.add_row(tool.name, tool.find() or "[bold red]missing[/]", tool.purpose)
@@ -36,6 +39,7 @@ def doctor() -> None:
     rows.add_row("Python", sys.version.split()[0], sys.prefix)
     for name in ("tinyflash", "numpy", "cffi", "scons", "pyserial"):
         rows.add_row(name, metadata.version(name), "")
+    rows.add_row("onnx", _version("onnx") or "missing, optional", "reading .onnx files")
     output().print(rows)
     manager = toolchain.package_manager()
     absent = toolchain.missing(["python", "boards"])
@@ -47,3 +51,12 @@ def doctor() -> None:
         optional = toolchain.missing([group])
         if optional:
             click.echo(f"for {purpose}: {toolchain.install_command(optional, manager)}")
+    if _version("onnx") is None:
+        click.echo(f"for .onnx files: {how_to_install('onnx')}")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

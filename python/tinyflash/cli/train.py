@@ -15,6 +15,7 @@ from tinyflash.runtime.guard import GuardReport
 from tinyflash.runtime.learned import load_learned
 from tinyflash.runtime.schedule import Kind
 from tinyflash.scheme import Scheme, load_scheme
+from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import say
 from tinyflash.training import job as jobs
 from tinyflash.training.health import Anatomy, complaints
@@ -111,7 +112,9 @@ def train(
         if start:
             start.restore(session)
         trained = jobs.run(job, session, ready)
-    jobs.save(trained, job, ready, output)
+    assert chosen.scheme is not None
+    settings = {"scheme": scheme_text(chosen.scheme), "validation": validation}
+    jobs.save(trained, job, ready, output, settings)
     anatomy, counters = Anatomy.of(ready.compiled), trained.history.counters
     if health is not None:
         draw_health(health, f"{model.name} on {board}", counters, anatomy)

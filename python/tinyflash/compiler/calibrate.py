@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.errors import DataError
 from tinyflash.program import Program
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.state import Scale, pack, unpack
@@ -18,6 +19,22 @@ STEPS = 32
 RATE = 0.01
 
 Samples = tuple[npt.NDArray[np.int8], npt.NDArray[np.int8 | np.int64]]
+
+
+def check_samples(samples: Samples, targets: bool) -> None:
+    """Raises DataError if `samples` are not as `calibrate` reads them. targets: whether y must be
+    targets."""
+    if not isinstance(samples, tuple) or len(samples) != 2:
+        raise DataError("calibration is not a pair (x, y) of samples and labels or targets")
+    x, y = (np.asarray(part) for part in samples)
+    if x.ndim == 0 or y.ndim == 0 or len(x) == 0 or len(x) != len(y):
+        raise DataError(
+            f"calibration: x has shape {x.shape} and y {y.shape}; it needs one of y per sample, "
+            "and at least one sample"
+        )
+    if y.dtype.kind not in "biu" or (y.ndim == 1) == targets:
+        wanted = "stored targets, int8 [n][outputs]" if targets else "labels, whole numbers [n]"
+        raise DataError(f"calibration: y is {y.dtype} of shape {y.shape}; expected {wanted}")
 
 
 def calibrate(program: Program, samples: Samples | None, seed: int) -> Program:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tinyflash.compiler.calibrate import Samples, calibrate
+from tinyflash.compiler.calibrate import Samples, calibrate, check_samples
 from tinyflash.compiler.lower import lower
 from tinyflash.compiler.lower.layout import lay_out, with_weights
 from tinyflash.compiler.lower.program import Planned
@@ -23,7 +23,7 @@ from tinyflash.compiler.plan import QUICK, Effort, check, plan
 from tinyflash.compiler.preconditions import check_preconditions
 from tinyflash.compiler.prepare import Prepared, prepare
 from tinyflash.compiler.verify import verify
-from tinyflash.errors import SchemeError
+from tinyflash.errors import DataError, ModelError, SchemeError
 from tinyflash.graph import Graph
 from tinyflash.program import Program
 from tinyflash.scheme import Scheme, resolve
@@ -59,7 +59,11 @@ class Compiled:
 
     def learned(self, weights: bytes) -> Graph:
         """Returns the network with trained weights, ready to be written. weights: the bytes of
-        WEIGHTS after training."""
+        WEIGHTS after training. Raises DataError if they have another size."""
+        if len(weights) != len(self.program.weights):
+            raise DataError(
+                f"weights: {len(weights)} bytes given, this model has {len(self.program.weights)}"
+            )
         train = None if self.train is None else self.train.graph
         trainables = lay_out(self.infer.graph, train, seed=0).trainables
         return restored(self.whole, with_weights(self.infer.graph, trainables, weights))
@@ -80,14 +84,27 @@ def compile_model(
     in stored integers with labels or stored targets, from which the gradients' exponents start;
     None: noise. seed: of the stochastic rounding. row_source: a callback delivers the input by rows
     (tiny_set_source), so the input need not be in memory as a whole. effort: how long to search for
-    the smallest arena. kernels: kernel sets, preferred first (Board.kernels). Raises ModelError or
-    SchemeError, with a one-line message.
+    the smallest arena. kernels: kernel sets, preferred first (Board.kernels). Raises ModelError,
+    SchemeError or DataError, with a one-line message.
     """
     if isinstance(graph, Prepared) and scheme is not None:
         raise SchemeError("scheme: a prepared network has its own; give the scheme to prepare()")
-    prepared = graph if isinstance(graph, Prepared) else prepare(graph, scheme)
+    prepared = graph if isinstance(graph, Prepared) else prepare(*_checked(graph, scheme))
+    if calibration is not None and prepared.scheme is not None:
+        check_samples(calibration, prepared.target is not None)
     raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels)
     return replace(raw, program=calibrate(raw.program, calibration, seed))
+
+
+def _checked(graph: Graph, scheme: Scheme | None) -> tuple[Graph, Scheme | None]:
+    """Returns both. Raises a one-line error for what is neither: the name of a file, say."""
+    if not isinstance(graph, Graph):
+        raise ModelError(f"{graph!r:.60} is not a network; read a file with tinyflash.read(path)")
+    if not isinstance(scheme, Scheme | None):
+        raise SchemeError(
+            f"{scheme!r:.60} is not a scheme; read a file with tinyflash.load_scheme(path)"
+        )
+    return graph, scheme
 
 
 def compile_uncalibrated(

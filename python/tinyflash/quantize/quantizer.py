@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -17,14 +17,14 @@ from tinyflash.graph import Array, Graph, Quant
 from tinyflash.quantize.building import Builder
 from tinyflash.quantize.codings import codings, recoded
 from tinyflash.quantize.floatgraph.graph import Bounds, FloatGraph, Floats
-from tinyflash.quantize.ranges import Rule, observe
+from tinyflash.quantize.ranges import RULES, Rule, observe
 
 Ends = Literal["float32", "int8"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to choose ranges, and the types of input and output.
+    """How to choose ranges, and the types of input and output. Raises DataError for other ones.
 
     source: the coding of the input, if it is fixed.
     """
@@ -32,6 +32,14 @@ class Settings:
     ranges: Rule = "mse"
     ends: Ends = "float32"
     source: Quant | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("ranges", self.ranges, RULES),
+            ("ends", self.ends, get_args(Ends)),
+        ):
+            if value not in known:
+                raise DataError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
 
 
 def quantize(

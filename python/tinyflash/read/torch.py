@@ -10,11 +10,14 @@ import numpy as np
 
 from tinyflash.errors import ModelError
 from tinyflash.graph import Array, Graph
+from tinyflash.paths import how_to_install
 from tinyflash.quantize import Settings, quantize
 from tinyflash.quantize.floatgraph import FloatGraph
 from tinyflash.read.onnx.reader import parse_onnx
 
-_INSTALL = "from_torch needs torch and onnxscript; in the checkout: pip install '.[torch]'"
+_INSTALL = "from_torch needs torch and onnxscript; run: " + how_to_install(
+    "torch", "onnxscript", "onnx"
+)
 
 
 def from_torch(

@@ -61,8 +61,9 @@ def load_learned(path: Path, program: Program) -> Learned:
     sizes = (len(learned.weights), len(learned.state))
     if learned.hash != program.hash or sizes != (len(program.weights), len(program.state)):
         raise DataError(
-            f"{path} belongs to another model or scheme "
-            f"(hash {learned.hash:08x}, this one has {program.hash:08x})"
+            f"{path} belongs to another model or scheme (hash {learned.hash:08x}, this one has "
+            f"{program.hash:08x}); pass the model under the same file name, and the same --scheme "
+            "and --rows, as for training"
         )
     wrong = (
         _impossible_state(learned.state, program)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, InternalError
+from tinyflash.factor import factor
+from tinyflash.program import Factor
 from tinyflash.runtime.guard import GuardReport
 from tinyflash.runtime.schedule import Schedule
 from tinyflash.runtime.state import unpack
@@ -49,15 +53,38 @@ class Counters:
         )
 
 
-def check_learns_from(target_bytes: int, *, target: bool) -> None:
-    """Raises DataError for a label if the model learns from targets, and for a target if it learns
-    from labels."""
+def check_learns_from(classes: int, target_bytes: int, *, target: bool) -> None:
+    """Raises DataError for a label if the model learns from targets, for a target if it learns from
+    labels, and for both if it cannot learn."""
+    if not classes and not target_bytes:
+        raise DataError("the model is compiled for inference only; compile it with a scheme")
     if target and not target_bytes:
         raise DataError("the model learns from labels; train it with labels, or use another loss")
     if not target and target_bytes:
         raise DataError(
             f"the model learns from targets of {target_bytes} elements; train it with targets"
         )
+
+
+def check_label(label: int, classes: int) -> None:
+    """Raises DataError if `label` is not a whole number below `classes`."""
+    try:
+        known = 0 <= operator.index(label) < classes
+    except TypeError:
+        raise DataError(f"label {label!r:.60} is not a whole number") from None
+    if not known:
+        raise DataError(f"label {label} is not one of the {classes} classes")
+
+
+def rate_factor(rate: float) -> Factor:
+    """Returns a learning rate as the library's factor (SPEC 1.4). Raises DataError if it has
+    none."""
+    if not math.isfinite(rate) or rate < 0:
+        raise DataError(f"learning rate {rate} is not a number >= 0")
+    try:
+        return factor(rate)
+    except InternalError as error:
+        raise DataError(f"learning rate: {error}") from None
 
 
 class Session(Protocol):

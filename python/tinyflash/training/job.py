@@ -11,6 +11,7 @@ The command line, the demo and the benchmarks all train this way:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -110,7 +111,9 @@ def load_job(
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
     kept, judges = hold_out(kept, watch.samples, recipe.seed)
     guard = Guard(judges, watch.every, watch.tolerance) if watch.samples else None
-    return Job(kept, held_out, recipe, guard, objective)
+    job = Job(kept, held_out, recipe, guard, objective)
+    recipe.course(job.steps)  # raises if the warm-up is longer
+    return job
 
 
 def _load(data: Path, prepared: Prepared, objective: Objective | None) -> Samples:
@@ -177,13 +180,21 @@ def _judged(job: Job, session: Session, text: str) -> Evaluation | None:
         return evaluate(session, job.held_out, job.objective, listen)
 
 
-def save(trained: Trained, job: Job, ready: Ready, directory: Path) -> None:
+def save(
+    trained: Trained,
+    job: Job,
+    ready: Ready,
+    directory: Path,
+    settings: Mapping[str, object] | None = None,
+) -> None:
     """Writes learned.npz, from which a later run can continue, and training.json, the record of the
-    run."""
+    run. settings: more of the user's settings for the record."""
     save_learned(directory / "learned.npz", trained.learned)
     health = as_record(trained.history.counters, Anatomy.of(ready.compiled))
     board = "host" if ready.fit is None else ready.fit.board.name
-    record = {"board": board, **_record(trained, job), "health": health}
+    program = ready.compiled.program
+    about = {"model": program.name, "hash": f"{program.hash:08x}", "board": board}
+    record = {**about, **(settings or {}), **_record(trained, job), "health": health}
     write_json(directory / "training.json", record)
 
 
@@ -196,6 +207,8 @@ def _record(trained: Trained, job: Job) -> dict[str, object]:
         "schedule": job.recipe.schedule,
         "warmup": job.recipe.warmup,
         "seed": job.recipe.seed,
+        "samples": len(job.train),
+        "held_out": len(job.held_out),
         f"{job.measure}_before": trained.before and trained.before.score,
         f"{job.measure}_after": trained.after and trained.after.score,
         "guard": None if guard is None else asdict(guard),

@@ -137,6 +137,7 @@ def train(
     """
     if len(samples) == 0:
         raise DataError("there are no samples to train with; give at least one")
+    _check_kind(samples, objective)
     if guard is not None:
         held_out = guard.held_out
         session.start_guard(held_out.x, held_out.y.astype(np.int64), guard.every, guard.tolerance)
@@ -149,6 +150,15 @@ def train(
             counters.append(session.counters())
     report = None if guard is None else session.finish_guard()
     return History(tuple(steps), tuple(counters), report)
+
+
+def _check_kind(samples: Samples, objective: Objective | None) -> None:
+    """Raises DataError for targets without an objective, and for labels with one."""
+    if (samples.y.ndim == 1) != (objective is None):
+        raise DataError(
+            f"y has shape {samples.y.shape}; without an objective it must be labels, one whole "
+            "number per sample; with one, targets"
+        )
 
 
 def _steps(
@@ -186,6 +196,7 @@ def evaluate(
 ) -> Evaluation:
     """Infers every sample. objective: how their targets are stored and compared; None if they have
     labels. listen: called with the number of samples done."""
+    _check_kind(samples, objective)
     outputs = _infer(session, samples, listen)
     if objective is not None:
         return Evaluation(outputs, objective.of_outputs(outputs, samples.y.astype(np.int8)))

@@ -26,10 +26,21 @@ _EXPECTED = (
 @dataclass(frozen=True)
 class Samples:
     """Samples x int8 [count, ...] in stored integers, with labels y int64 [count], or with stored
-    targets y int8 [count, outputs]."""
+    targets y int8 [count, outputs]. Raises DataError for anything else."""
 
     x: Int8Array
     y: Labels | Int8Array
+
+    def __post_init__(self) -> None:
+        if self.x.dtype != np.int8:
+            raise DataError(f"x is {self.x.dtype}; it must be stored int8, as encode() returns")
+        if self.y.dtype.kind not in "biu" or (self.y.ndim != 1 and self.y.dtype != np.int8):
+            raise DataError(
+                f"y is {self.y.dtype} of shape {self.y.shape}; labels are whole numbers, one per "
+                "sample; targets are stored int8, as Objective.encode() returns"
+            )
+        if len(self.x) != len(self.y):
+            raise DataError(f"{len(self.x)} samples and {len(self.y)} of y; one for each is needed")
 
     def __len__(self) -> int:
         return len(self.y)

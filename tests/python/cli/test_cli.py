@@ -1,6 +1,7 @@
 """The command line: looking, inferring, building; and that a mistake costs one line, no more."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from tests.support.commands import refused, tinyflash
 from tests.support.networks import NETWORKS, uint8_ends
 
 from tinyflash.boards import toolchain
-from tinyflash.cli import COMMANDS
+from tinyflash.cli import COMMANDS, system
 from tinyflash.errors import InternalError
 
 # ---- inspect ------------------------------------------------------------------------------------
@@ -38,7 +39,10 @@ def test_inspect_prints_every_layer(model):
 
 def test_infer_of_float_ends_writes_floats(tmp_path, model):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(3, 8, 8, 3)))
-    assert tinyflash("infer", model, tmp_path / "x.npy", "-o", tmp_path / "y.npy").exit_code == 0
+    result = tinyflash("infer", model, tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert result.exit_code == 0
+    assert "y.npy: 3 outputs" in " ".join(result.stderr.split())
+    assert not result.stdout
     y = np.load(tmp_path / "y.npy")
     assert (y.shape, y.dtype) == ((3, 5), np.float32)
     assert len(np.unique(y, axis=0)) == 3
@@ -83,6 +87,12 @@ def test_infer_refuses_a_damaged_file_of_samples(tmp_path, model):
 # ---- build, flash -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("command", ["build", "flash"])
+def test_a_file_is_no_folder(model, command):
+    line = refused(command, model)
+    assert "model.tflite is not a folder; give one that tinyflash compile -o wrote" in line
+
+
 def test_build_without_a_compiled_model_gets_one_line(tmp_path):
     assert "tinyflash compile" in refused("build", tmp_path)
     assert "tinyflash compile" in refused("build", tmp_path, "--board", "qemu_stm32f405")
@@ -109,6 +119,14 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch):
     assert result.exit_code == 1
     assert "flux capacitor" in result.stdout
     assert "flux capacitor missing; install with: " in result.stderr
+
+
+def test_doctor_says_how_to_get_onnx(monkeypatch):
+    monkeypatch.setattr(system, "_version", lambda package: None)
+    result = tinyflash("doctor")
+    assert result.exit_code == 0
+    assert "missing, optional" in result.stdout
+    assert f"{sys.executable} -m pip install onnx" in result.stdout
 
 
 def lacking(tool):

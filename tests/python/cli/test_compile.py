@@ -136,3 +136,14 @@ def test_a_scheme_that_does_not_fit_gets_one_line(tmp_path, model, text, complai
 def test_a_missing_scheme_gets_one_line(tmp_path, model):
     line = refused("compile", model, "--scheme", tmp_path / "none.toml", "-o", tmp_path / "out")
     assert "none.toml" in line
+
+
+def test_a_scheme_that_does_not_fit_the_model_is_named(tmp_path, model, scheme):
+    scheme.write_text("[[update]]\nlast = 99\nbias = true\n")
+    line = refused("compile", model, "--scheme", scheme, "-o", tmp_path / "out")
+    assert line.startswith(f"{scheme}: last = 99, but the model has")
+
+
+def test_it_says_what_it_wrote(tmp_path, model):
+    result = tinyflash("compile", model, "-o", tmp_path / "out")
+    assert "wrote model.c, model.h and report.html, .json and .txt to" in result.stderr

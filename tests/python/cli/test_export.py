@@ -63,5 +63,6 @@ def test_what_belongs_elsewhere_is_refused(tmp_path, model, trained):
     other = ("--scheme", tmp_path / "other.toml")
     line = refused("export", model, *other, "--learned", learned, "-o", path)
     assert "belongs to another model or scheme" in line
+    assert "under the same file name, and the same --scheme and --rows" in line
     assert "folder" in refused("export", model, "-o", learned / "e.tflite")
     assert not path.exists()

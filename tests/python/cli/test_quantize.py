@@ -29,6 +29,8 @@ def test_it_writes_a_file_and_tells_the_error(folder: Path) -> None:
             "--ranges", "percentile", "--errors", folder / "e.json", "-o", folder / "net.tflite",
         )  # fmt: skip
         assert result.exit_code == 0, result.output
+        assert "net.tflite: " in result.stderr
+        assert "wrote " in result.stderr
     graph = read(folder / "net.tflite")
     assert graph.input.shape == (1, 12, 10, 3)
     assert graph.input.dtype == graph.output.dtype == "float32"

@@ -7,6 +7,8 @@ import pytest
 from tests.support.commands import refused, tinyflash
 from tests.support.networks import conv_same
 
+from tinyflash.scheme import load_scheme, parse_scheme
+
 
 def train(model, scheme, data, out, *more):
     return "train", model, "--scheme", scheme, "--data", data, "-o", out, *more
@@ -21,8 +23,12 @@ def test_train_learns_and_keeps_what_it_learned(tmp_path, model, scheme, data):
     assert course["accuracy_after"] >= 90
     assert f"accuracy after: {course['accuracy_after']:.1f} %" in result.stdout
     assert len(course["losses"]) == 5 * 32
+    assert (course["samples"], course["held_out"], course["validation"]) == (32, 8, 0.2)
+    assert parse_scheme(course["scheme"]) == load_scheme(scheme)
+    assert course["model"] == "model"
     with np.load(out / "learned.npz") as learned:
         assert set(learned) == {"hash", "weights", "state"}
+        assert course["hash"] == f"{int(learned['hash']):08x}"
 
 
 def test_train_goes_on_from_what_was_learned(tmp_path, model, scheme, data):
@@ -87,6 +93,15 @@ def test_train_refuses_numbers_out_of_range(
     tmp_path, model, scheme, data, option, value, complaint
 ):
     assert complaint in refused(*train(model, scheme, data, tmp_path / "out", option, value))
+
+
+def test_a_warm_up_longer_than_the_run_is_refused_before_the_work(tmp_path, model, scheme, data):
+    out = tmp_path / "out"
+    more = ("--warmup", "96", "--budget", "64KB", "--board", "qemu_stm32f405")
+    scheme.write_text("head = 3\n")
+    line = refused(*train(model, scheme, data, out, *more))
+    assert "must be shorter than the run, which has 96" in line
+    assert not out.exists()
 
 
 def test_train_refuses_what_another_model_learned(tmp_path, model, scheme, data):

@@ -19,6 +19,7 @@ from tests.support.graphs import Net
 
 import tinyflash
 from tinyflash.compiler import compile_model
+from tinyflash.compiler.passes import order as passes_order
 from tinyflash.graph import Graph, Window
 from tinyflash.scheme import Rule, Scheme
 
@@ -86,3 +87,23 @@ def test_no_function_calls_itself_for_each_layer(scheme: str) -> None:
         compile_model(graph, SCHEMES[scheme])
     finally:
         sys.setrecursionlimit(before)
+
+
+def test_many_branches_side_by_side_do_not_multiply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that has taken enough steps goes on with few of the orders found so far."""
+    net, steps = Net(np.random.default_rng(2)), 0
+    x = net.input((4, 4, 4))
+    y = net.conv2d(x, 4, POINT)
+    for _ in range(39):
+        y = net.add(y, net.conv2d(x, 4, POINT))
+    monkeypatch.setattr(passes_order, "MOST", 20_000)
+    run = passes_order._Problem.run
+
+    def counted(problem: Any, state: Any, index: int) -> Any:
+        nonlocal steps
+        steps += 1
+        return run(problem, state, index)
+
+    monkeypatch.setattr(passes_order._Problem, "run", counted)
+    assert len(passes_order.order(net.graph(y)).nodes) == 79
+    assert 20_000 < steps < 160_000

@@ -71,7 +71,7 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_a_model_for_inference_does_not_train() -> None:
     session = HostSession(compiled(None).program)
     assert session.infer(samples(1)[0]).shape == (4,)
-    with pytest.raises(TinyflashError, match=r"only for inference|not one of the 0 classes"):
+    with pytest.raises(TinyflashError, match="compiled for inference only"):
         session.train_step(samples(1)[0], 0, 0.1)
 
 

@@ -12,6 +12,7 @@ from tests.support.models import SAME, File
 
 from tinyflash.boards import Board, load_board
 from tinyflash.boards.fits import measure
+from tinyflash.cli.scheme_option import described
 from tinyflash.compiler import compile_uncalibrated, prepare
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Graph
@@ -20,7 +21,7 @@ from tinyflash.scheme import Rule, Scheme, load_scheme, parse_scheme
 from tinyflash.scheme.loss import Loss
 from tinyflash.scheme.optimizer import Optimizer, Rates
 from tinyflash.scheme.text import scheme_text
-from tinyflash.search.budget import FRACTIONS, choose_scheme
+from tinyflash.search.budget import FRACTIONS, Choice, choose_scheme
 
 
 def network() -> bytes:
@@ -120,6 +121,42 @@ def test_the_choice_is_told_and_written(tmp_path: Path, path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert (tmp_path / "model.c").read_bytes() == first
     assert load_scheme(tmp_path / "scheme.toml").rules
+
+
+def test_an_edited_scheme_is_kept(tmp_path: Path, path: Path) -> None:
+    """Each one, even if it is the --scheme that the choice starts from."""
+    target = tmp_path / "scheme.toml"
+    command = ("compile", path, "--board", "qemu_stm32f405", "-o", tmp_path, "--budget")
+    target.write_text("head = 3\n")
+    result = tinyflash(*command, "16KB", "--scheme", target)
+    assert "the scheme.toml that was there is now" in result.stderr
+    assert (tmp_path / "scheme.old.toml").read_text() == "head = 3\n"
+    assert load_scheme(target).head == 3
+    chosen = target.read_bytes()
+    assert (
+        "is now" not in tinyflash(*command, "16KB", "--scheme", tmp_path / "scheme.old.toml").stderr
+    )
+    assert target.read_bytes() == chosen
+    target.write_bytes(chosen + b"# mine\n")
+    assert "scheme.old2.toml" in tinyflash(*command, "16KB").stderr
+    assert (tmp_path / "scheme.old.toml").read_text() == "head = 3\n"
+    assert (tmp_path / "scheme.old2.toml").read_bytes() == chosen + b"# mine\n"
+
+
+@pytest.mark.parametrize(
+    ("last", "fraction", "what"),
+    [
+        (0, 0.0, "only the classifier."),
+        (1, 0.0, "the classifier, and the biases of the last layer."),
+        (3, 0.0, "the classifier, and the biases of the last 3 layers."),
+        (1, 1.0, "the biases of the last layer and all of its input channels"),
+        (3, 1.0, "the biases of the last 3 layers and all of their input channels"),
+        (3, 0.25, "the biases of the last 3 layers and 0.25 of their input channels"),
+    ],
+)
+def test_the_choice_in_words(board: Board, last: int, fraction: float, what: str) -> None:
+    text = described(Choice(Scheme(), last, fraction, 100, 2000), 4096, board)
+    assert what in text
 
 
 def test_sizes_and_boards_that_will_not_do(tmp_path: Path, path: Path) -> None:

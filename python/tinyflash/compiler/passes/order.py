@@ -3,7 +3,8 @@
 A graph leaves some freedom: which branch of a sum runs first, forward and backward, and when an
 update is applied. At each step the search visits all sets of nodes that may have run so far, and
 keeps the best order for each set. This is exact while the sets are few, as in every network with
-few branches. Beyond WIDTH sets it continues with the best ones.
+few branches. Beyond WIDTH sets it continues with the best ones. After MOST steps, as with dozens of
+branches side by side, it keeps only the NARROW best.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from tinyflash.graph import Graph, Node, aligned
 
-WIDTH = 1000
+WIDTH, NARROW = 1000, 32
+MOST = 500_000
 
 
 def order(graph: Graph) -> Graph:
@@ -50,6 +53,16 @@ class _State:
             found.append(state.last)
             state = state.before
         return found[::-1]
+
+
+class _Step(NamedTuple):
+    """A node that runs in a state: what will be done and live after it, and the cost of that."""
+
+    before: _State
+    node: int
+    done: int
+    live: int
+    cost: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -140,22 +153,29 @@ class _Problem:
         first = next((i for i in state.ready if self.free[i]), None)
         return state.ready if first is None else (first,)
 
-    def run(self, state: _State, index: int) -> _State:
-        """Returns the state after one more node."""
+    def run(self, state: _State, index: int) -> _Step:
+        """Returns the step that runs one more node."""
         done = state.done | 1 << index
         left = ~done
         made, read = self.costs[index]
         during = state.live + made
         freed = sum(nbytes for readers, nbytes in read if not readers & left)
-        peak, total = max(state.peak, during), state.total + during
-        ready = [i for i in state.ready if i != index]
-        ready += [i for i in self.waiting[index] if not self.needs[i] & left]
-        return _State(done, during - freed, tuple(sorted(ready)), peak, total, index, state)
+        cost = max(state.peak, during), state.total + during
+        return _Step(state, index, done, during - freed, cost)
+
+    def after(self, step: _Step) -> _State:
+        """Returns the state after a step."""
+        left = ~step.done
+        ready = [i for i in step.before.ready if i != step.node]
+        ready += [i for i in self.waiting[step.node] if not self.needs[i] & left]
+        return _State(
+            step.done, step.live, tuple(sorted(ready)), *step.cost, step.node, step.before
+        )
 
     def cost(self, nodes: range | list[int]) -> tuple[int, int]:
         state = self.start()
         for index in nodes:
-            state = self.run(state, index)
+            state = self.after(self.run(state, index))
         return state.cost
 
 
@@ -173,16 +193,18 @@ def _numbers(bits: int) -> Iterator[int]:
 
 
 def _search(problem: _Problem) -> list[int]:
-    states = [problem.start()]
+    states, steps = [problem.start()], 0
     for _ in problem.graph.nodes:
         if len(states) == 1:  # everything before is settled: the peak restarts here
             states = [replace(states[0], peak=0, total=0)]
-        best: dict[int, _State] = {}
+        best: dict[int, _Step] = {}
         for state in states:
             for index in problem.choices(state):
+                steps += 1
                 found = problem.run(state, index)
                 rival = best.get(found.done)
                 if rival is None or found.cost < rival.cost:
                     best[found.done] = found
-        states = sorted(best.values(), key=lambda s: (*s.cost, s.done))[:WIDTH]
+        kept = sorted(best.values(), key=lambda s: (*s.cost, s.done))
+        states = [problem.after(step) for step in kept[: WIDTH if steps < MOST else NARROW]]
     return states[0].path()

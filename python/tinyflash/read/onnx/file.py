@@ -16,6 +16,7 @@ import numpy as np
 from tinyflash.errors import ModelError, printable
 from tinyflash.files import read_bytes
 from tinyflash.graph import Array
+from tinyflash.paths import how_to_install
 from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_FILE, MOST_OPERATORS
 from tinyflash.read.onnx.structure import structure_bytes
 
@@ -33,7 +34,7 @@ _CODING = (
     "QuantizeLinear",
     "DequantizeLinear",
 )  # which onnxruntime also has in a domain of its own
-_INSTALL = "reading ONNX needs the package onnx; in the checkout: pip install '.[onnx]'"
+_INSTALL = f"reading ONNX needs the package onnx; run: {how_to_install('onnx')}"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from types import TracebackType
 from typing import Protocol, Self
@@ -10,7 +9,6 @@ from typing import Protocol, Self
 import numpy as np
 
 from tinyflash.errors import DataError, LinkError
-from tinyflash.factor import factor
 from tinyflash.runtime.device import coding, protocol
 from tinyflash.runtime.device.guard import RemoteGuard
 from tinyflash.runtime.device.link import Link, open_port
@@ -18,7 +16,15 @@ from tinyflash.runtime.device.protocol import FRAME_OVERHEAD, Info, Purpose, Spa
 from tinyflash.runtime.device.rows import Rows
 from tinyflash.runtime.guard import GuardReport, check_judged, check_settings
 from tinyflash.runtime.schedule import Schedule
-from tinyflash.runtime.session import Counters, Int8Array, Labels, Outcome, check_learns_from
+from tinyflash.runtime.session import (
+    Counters,
+    Int8Array,
+    Labels,
+    Outcome,
+    check_label,
+    check_learns_from,
+    rate_factor,
+)
 
 _START_S = 20.0  # for a device to answer the first HELLO
 _RUN_S = 60.0  # for an inference or a training step
@@ -83,14 +89,14 @@ class DeviceSession:
         return np.frombuffer(output, np.int8).copy()
 
     def train_step(self, x: Int8Array, label: int, rate: float | None = None) -> Outcome:
-        check_learns_from(self.info.target_bytes, target=False)
-        self._check_label(label)
+        check_learns_from(self.info.classes, self.info.target_bytes, target=False)
+        check_label(label, self.info.classes)
         return self._train(x, _train_body(label, rate))
 
     def train_on_target(
         self, x: Int8Array, target: Int8Array, rate: float | None = None
     ) -> Outcome:
-        check_learns_from(self.info.target_bytes, target=True)
+        check_learns_from(self.info.classes, self.info.target_bytes, target=True)
         body = _train_body(0, rate)
         self._send_sample(target, Purpose.TARGET)
         return self._train(x, body)
@@ -110,7 +116,7 @@ class DeviceSession:
         check_judged(self.info.target_bytes)
         check_settings(len(x), len(y), every, tolerance)
         for label in y.tolist():
-            self._check_label(label)
+            check_label(label, self.info.classes)
         self._guard.clear(len(x))
         for sample, label in zip(x, y.tolist(), strict=True):
             self._send_sample(sample, Purpose.HELD_OUT)
@@ -188,12 +194,6 @@ class DeviceSession:
     def _device_counters(self) -> tuple[int, ...]:
         return protocol.COUNTERS_REPLY.unpack(self._link.command(Type.COUNTERS))
 
-    def _check_label(self, label: int) -> None:
-        if not 0 <= label < self.info.classes:
-            raise DataError(
-                f"label {label} is not below {self.info.classes}, the number of classes"
-            )
-
     def _room(self, head: int) -> int:
         """Returns the bytes of data that a frame can hold after `head` bytes."""
         return self.info.frame_bytes - FRAME_OVERHEAD - head
@@ -233,9 +233,7 @@ class DeviceSession:
 def _train_body(label: int, rate: float | None) -> bytes:
     if rate is None:
         return protocol.TRAIN_SCHEDULED.pack(label)
-    if not math.isfinite(rate) or rate < 0:
-        raise DataError(f"learning rate {rate} is not a number >= 0")
-    as_factor = factor(rate)
+    as_factor = rate_factor(rate)
     return protocol.TRAIN.pack(label, as_factor.mantissa, as_factor.exponent)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from tinyflash.errors import DataError, TinyflashError
-from tinyflash.factor import factor
 from tinyflash.program import Program
 from tinyflash.runtime.guard import GuardReport, check_judged, check_settings
 from tinyflash.runtime.host.guard import NativeGuard
@@ -15,7 +14,15 @@ from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.host.schedule import native
 from tinyflash.runtime.host.table import Table
 from tinyflash.runtime.schedule import Schedule
-from tinyflash.runtime.session import Counters, Int8Array, Labels, Outcome, check_learns_from
+from tinyflash.runtime.session import (
+    Counters,
+    Int8Array,
+    Labels,
+    Outcome,
+    check_label,
+    check_learns_from,
+    rate_factor,
+)
 
 
 class HostSession:
@@ -47,14 +54,14 @@ class HostSession:
         return np.frombuffer(ffi.buffer(y, self.program.output_bytes), np.int8).copy()
 
     def train_step(self, x: Int8Array, label: int, rate: float | None = None) -> Outcome:
-        check_learns_from(self.program.target_bytes, target=False)
-        self._check_label(label)
+        check_learns_from(self.program.classes, self.program.target_bytes, target=False)
+        check_label(label, self.program.classes)
         return self._train(x, label, rate)
 
     def train_on_target(
         self, x: Int8Array, target: Int8Array, rate: float | None = None
     ) -> Outcome:
-        check_learns_from(self.program.target_bytes, target=True)
+        check_learns_from(self.program.classes, self.program.target_bytes, target=True)
         size = self.program.target_bytes
         _load(lib.tiny_train_target(self._session), target, size, "target")
         return self._train(x, 0, rate)
@@ -86,7 +93,7 @@ class HostSession:
         check_judged(self.program.target_bytes)
         check_settings(len(x), len(y), every, tolerance)
         for sample, label in zip(x, y.tolist(), strict=True):
-            self._check_label(label)
+            check_label(label, self.program.classes)
             _check_size(sample, self.program.input_bytes)
         guard = NativeGuard(self._session, x, y.astype(np.uint16), every, tolerance)
         _check(guard.error)
@@ -140,10 +147,6 @@ class HostSession:
             raise DataError("no guard is running; start one")
         return self._guard
 
-    def _check_label(self, label: int) -> None:
-        if not 0 <= label < max(self.program.classes, 1):
-            raise DataError(f"label {label} is not one of the {self.program.classes} classes")
-
     def _space(self, index: int, size: int) -> Any:
         return ffi.buffer(self._memory[index], size)
 
@@ -167,7 +170,7 @@ def _check_size(x: Int8Array, size: int, what: str = "sample") -> None:
 
 
 def _factor(rate: float) -> list[int]:
-    as_factor = factor(rate)
+    as_factor = rate_factor(rate)
     return [as_factor.mantissa, as_factor.exponent]
 
 
