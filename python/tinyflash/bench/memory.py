@@ -92,7 +92,9 @@ def measure(
 ) -> Measured:
     """Compiles a subject for a board. The board may be too small."""
     start = time.perf_counter()
-    compiled = compile_model(subject.graph, subject.update, row_source=row_source, effort=effort)
+    compiled = compile_model(
+        subject.graph, subject.update, row_source=row_source, effort=effort, kernels=board.kernels
+    )
     seconds = time.perf_counter() - start
     parts = _parts(compiled, board)
     top = peak(compiled.fuller)

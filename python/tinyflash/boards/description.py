@@ -50,6 +50,11 @@ class Board:
         return self.qemu is not None
 
 
+def kernels_for(board: Board | None) -> tuple[str, ...]:
+    """Returns the kernel sets to compile with, preferred first. None: for the host."""
+    return (REFERENCE,) if board is None else board.kernels
+
+
 def boards() -> tuple[Board, ...]:
     """Returns all boards, by name."""
     found = sorted((source_root() / "boards").glob("*/board.toml"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tinyflash.boards import load_board
+from tinyflash.boards import kernels_for, load_board
 from tinyflash.boards.fits import check_fits
 from tinyflash.cli import options, scheme_option
 from tinyflash.compiler import compile_model, prepare
@@ -15,7 +15,6 @@ from tinyflash.read import read
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.show.console import say
 from tinyflash.show.report import write_compilation
-from tinyflash.sources import REFERENCE
 
 
 @click.command("compile", cls=options.Command)
@@ -47,8 +46,8 @@ def compile_(
     given = load_scheme(scheme) if scheme else None
     prepared = prepare(read(model), given or (None if budget is None else Scheme()))
     prepared = scheme_option.chosen(prepared, budget, target, output, rows)
-    kernels = target.kernels if target else (REFERENCE,)
-    compiled = compile_model(prepared, seed=seed, row_source=rows, effort=effort, kernels=kernels)
+    sets = kernels_for(target)
+    compiled = compile_model(prepared, seed=seed, row_source=rows, effort=effort, kernels=sets)
     fit = check_fits(compiled, target) if target else None
     write_compilation(compiled, output, fit)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)

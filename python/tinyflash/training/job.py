@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 
-from tinyflash.boards import Board
+from tinyflash.boards import Board, kernels_for
 from tinyflash.compiler import Prepared, compile_model
 from tinyflash.compiler.plan import QUICK, Effort
 from tinyflash.errors import DataError
@@ -25,7 +25,6 @@ from tinyflash.runtime.guard import check_judged
 from tinyflash.runtime.learned import Learned, save_learned
 from tinyflash.runtime.session import Session
 from tinyflash.show.console import counting, watching
-from tinyflash.sources import REFERENCE
 from tinyflash.training.health import Anatomy, as_record
 from tinyflash.training.loop import Evaluation, Guard, History, Recipe, evaluate, train
 from tinyflash.training.open import Ready
@@ -145,8 +144,8 @@ def make_ready(
     """Compiles the model; exponents start from the job's samples. Raises BoardError if the model is
     too large for the board."""
     samples = job.train.x, job.train.y
-    kernels = (REFERENCE,) if board is None else board.kernels
-    compiled = compile_model(prepared, None, samples, seed, row_source, effort, kernels)
+    sets = kernels_for(board)
+    compiled = compile_model(prepared, None, samples, seed, row_source, effort, sets)
     return Ready.of(compiled, board)
 
 

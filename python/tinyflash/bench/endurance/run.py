@@ -16,7 +16,7 @@ from statistics import fmean
 
 import numpy as np
 
-from tinyflash.boards import Board
+from tinyflash.boards import Board, kernels_for
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError
 from tinyflash.program import Program
@@ -161,12 +161,14 @@ def _order(phase: Phase, settings: Settings, number: int) -> list[int]:
     return [int(index) for index in np.concatenate(rounds)[: settings.phase]]
 
 
-def compile_task(task: Task, first: Samples, decay: float, seed: int) -> Compiled:
+def compile_task(
+    task: Task, first: Samples, decay: float, seed: int, board: Board | None = None
+) -> Compiled:
     """Compiles the task with its own scheme and weight decay. Exponents start from the first
-    samples."""
+    samples. board: where it will run; None: on the host."""
     optimizer = replace(task.scheme.optimizer, weight_decay=decay)
     scheme = replace(task.scheme, optimizer=optimizer)
-    return compile_model(task.graph, scheme, (first.x, first.y), seed)
+    return compile_model(task.graph, scheme, (first.x, first.y), seed, kernels=kernels_for(board))
 
 
 def run(
@@ -179,7 +181,8 @@ def run(
     """
     tasks = phases(task, settings)
     compiled, plain = (
-        compile_task(task, tasks[0].train, decay, settings.seed) for decay in (settings.decay, 0.0)
+        compile_task(task, tasks[0].train, decay, settings.seed, board)
+        for decay in (settings.decay, 0.0)
     )
     program = compiled.program
     start = time.monotonic()

@@ -122,39 +122,28 @@ def _part_backward(c: Context) -> list[Row]:
     return [c.row("copy_backward_input", record, *dy, c.tensor("mask"), *dx)]
 
 
-def _add(c: Context) -> list[Row]:
-    record = c.record("tiny_add", r.add_record(c.graph, c.node, c.rings))
-    return [c.row("add_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
+def _binary(name: str, make: Callable[..., Fields]) -> Rule:
+    """Makes y of a and b, element by element."""
+
+    def rule(c: Context) -> list[Row]:
+        record = c.record(f"tiny_{name}", make(c.graph, c.node, c.rings))
+        return [c.row(f"{name}_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
+
+    return rule
 
 
-def _mul(c: Context) -> list[Row]:
-    record = c.record("tiny_mul", r.mul_record(c.graph, c.node, c.rings))
-    return [c.row("mul_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
+def _binary_backward(name: str, make: Callable[..., Fields], *read: str) -> Rule:
+    """The gradient of a, or that of b, each by a kernel of its own."""
 
+    def rule(c: Context) -> list[Row]:
+        assert isinstance(c.node.attrs, PartAttrs)
+        forward = c.graph.node(c.node.layer, c.node.operator.forward)
+        record = c.record(f"tiny_{name}", make(c.graph, forward), "backward_input")
+        before = (*(c.tensor(role) for role in read), c.tensor("dy"), c.scale("dy"))
+        kernel = f"{name}_backward_{'ab'[c.node.attrs.index]}"
+        return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
 
-def _mul_backward(c: Context) -> list[Row]:
-    """The gradient of a, or of b. The latter is a sum over the rows of a."""
-    assert isinstance(c.node.attrs, PartAttrs)
-    forward = c.graph.node(c.node.layer, "mul")
-    record = c.record("tiny_mul", r.mul_record(c.graph, forward), "backward_input")
-    before = (c.tensor("x"), c.tensor("dy"), c.scale("dy"))
-    kernel = ("mul_backward_a", "mul_backward_b")[c.node.attrs.index]
-    return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
-
-
-def _minimum(c: Context) -> list[Row]:
-    record = c.record("tiny_minimum", r.minimum_record(c.graph, c.node, c.rings))
-    return [c.row("minimum_forward", record, c.tensor("a"), c.tensor("b"), c.tensor("y"))]
-
-
-def _minimum_backward(c: Context) -> list[Row]:
-    """The gradient of a, or that of b."""
-    assert isinstance(c.node.attrs, PartAttrs)
-    forward = c.graph.node(c.node.layer, c.node.operator.forward)
-    record = c.record("tiny_minimum", r.minimum_record(c.graph, forward), "backward_input")
-    before = (c.tensor("a"), c.tensor("y"), c.tensor("dy"), c.scale("dy"))
-    kernel = ("minimum_backward_a", "minimum_backward_b")[c.node.attrs.index]
-    return [c.row(kernel, record, *before, c.tensor("mask"), c.tensor("dx"), c.scale("dx"))]
+    return rule
 
 
 def _gradient_add(c: Context) -> list[Row]:
@@ -214,10 +203,10 @@ RULES: dict[str, Rule] = {
     "keep": _unary("copy_forward", "tiny_copy", r.keep_record, "kept"),
     "reshape": _view,
     "concatenate": _concatenate,
-    "add": _add,
-    "mul": _mul,
-    "maximum": _minimum,
-    "minimum": _minimum,
+    "add": _binary("add", r.add_record),
+    "mul": _binary("mul", r.mul_record),
+    "maximum": _binary("minimum", r.minimum_record),
+    "minimum": _binary("minimum", r.minimum_record),
     "lookup": _lookup,
     "softmax": _softmax,
     "mask": _mask,
@@ -235,9 +224,9 @@ RULES: dict[str, Rule] = {
     "lookup_backward_input": _unary_backward("tiny_lookup", r.lookup_record, "x", "slope"),
     "pad_backward_input": _unary_backward("tiny_pad", r.pad_record),
     "softmax_backward_input": _unary_backward("tiny_softmax", r.softmax_record, "y"),
-    "mul_backward_input": _mul_backward,
-    "maximum_backward_input": _minimum_backward,
-    "minimum_backward_input": _minimum_backward,
+    "mul_backward_input": _binary_backward("mul", r.mul_record, "x"),
+    "maximum_backward_input": _binary_backward("minimum", r.minimum_record, "a", "y"),
+    "minimum_backward_input": _binary_backward("minimum", r.minimum_record, "a", "y"),
     "reshape_backward_input": _view,
     "gradient_add": _gradient_add,
     "conv2d_update": _update,
