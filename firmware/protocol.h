@@ -38,7 +38,7 @@ typedef enum protocol_status {
     PROTOCOL_OTHER_MODEL = 7,  /* the hash is not that of the model on the device */
     PROTOCOL_HALF_WRITTEN = 8, /* a restore has begun and is not committed */
     PROTOCOL_BAD_CHECKSUM = 9, /* the restored bytes are not those the host sent */
-    PROTOCOL_BAD_STATE = 10,   /* the restored state does not fit this model */
+    PROTOCOL_BAD_STATE = 10,   /* the restored state or weights do not fit this model */
     PROTOCOL_BAD_LABEL = 11,
     PROTOCOL_BAD_RATE = 12,
     PROTOCOL_NO_TRAINING = 13,  /* the model was compiled only for inference */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "link/frames.h"
+#include "tinyflash/kernels/bias.h"
 
 #define WEIGHTS_BIT (1u << PROTOCOL_WEIGHTS)
 #define STATE_BIT (1u << PROTOCOL_STATE)
@@ -38,7 +39,7 @@ transfer *restore_into(restore *self, uint8_t space) {
 }
 
 /* Checks the ranges that the kernels rely on, for any bytes from the host. */
-static int is_sound(const tiny_session *session) {
+static int is_sound_state(const tiny_session *session) {
     const tiny_state *state = tiny_session_state(session);
     tiny_state initial;
     memcpy(&initial, session->model->state_image, sizeof initial);
@@ -49,6 +50,40 @@ static int is_sound(const tiny_session *session) {
         const tiny_scale *scale = &state->scales[i];
         if (scale->exponent < LOWEST_EXPONENT || scale->exponent > HIGHEST_EXPONENT ||
             scale->peak < 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The operation trains biases: bias_update, of any kernel set, is the one whose third buffer is in
+ * WEIGHTS and whose fourth is the state (tinyflash/ops.h). */
+static int trains_biases(const tiny_op *op) {
+    return op->buffers[2] >> 30 == TINY_WEIGHTS && op->buffers[3] == TINY_BUFFER(TINY_STATE, 0);
+}
+
+/* Beyond its limit, a bias could overflow a sum of the next inference (SPEC 6.5). That of a dead
+ * channel has no limit, and never changes. */
+static int are_sound_biases(const tiny_session *session, const tiny_op *op) {
+    const tiny_bias *record = op->record;
+    const uint32_t offset = op->buffers[2] & 0x3FFFFFFFu;
+    for (uint32_t o = 0; o < record->out; o++) {
+        int32_t now, compiled;
+        memcpy(&now, session->base[TINY_WEIGHTS] + offset + 4 * o, sizeof now);
+        memcpy(&compiled, session->model->weights_image + offset + 4 * o, sizeof compiled);
+        const int within = now >= -record->limit && now <= record->limit;
+        if (record->rate[o].mantissa ? !within : now != compiled) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int are_sound_weights(const tiny_session *session) {
+    const tiny_table *table = &session->model->train;
+    for (uint32_t i = 0; i < table->count; i++) {
+        const tiny_op *op = &table->ops[table->calls[i].op];
+        if (trains_biases(op) && !are_sound_biases(session, op)) {
             return 0;
         }
     }
@@ -69,7 +104,10 @@ protocol_status restore_commit(restore *self, const tiny_session *session, uint3
     if (actual != crc) {
         return PROTOCOL_BAD_CHECKSUM;
     }
-    if ((self->spaces & STATE_BIT) && !is_sound(session)) {
+    if ((self->spaces & STATE_BIT) && !is_sound_state(session)) {
+        return PROTOCOL_BAD_STATE;
+    }
+    if ((self->spaces & WEIGHTS_BIT) && !are_sound_weights(session)) {
         return PROTOCOL_BAD_STATE;
     }
     self->spaces = 0;

@@ -2,7 +2,8 @@
  * set, with the same name: conv2d.h declares what lib/kernels/ref/conv2d.c defines.
  *
  * A kernel gets a record of constants (`op`), which the compiler makes, and pointers. It cannot
- * fail: the compiler has proved its arguments. A contract cites rules of lib/SPEC.md as SPEC n.m.
+ * fail: the compiler has proved its arguments (lib/SPEC.md 10). A contract cites rules of that page
+ * as SPEC n.m.
  *
  * Names.   x input, w weight, b bias, y output; dx is the gradient of x. Shapes are in brackets.
  *          Maps are [height][width][channels], batch 1.

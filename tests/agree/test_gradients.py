@@ -10,12 +10,22 @@ import numpy as np
 import pytest
 from tests.support.functions import FUNCTIONS
 from tests.support.graphs import Layer, Net, same
-from tests.support.onenode import Case, check_dx, check_updates, make_case
-from tests.support.shapes import DEAD, LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
+from tests.support.onenode import Case, check_dx, check_updates, exponent_for, make_case
+from tests.support.shapes import (
+    DEAD,
+    EXTREME_WINDOWS,
+    LARGE_POOLS,
+    LAYERS_UNDER_TEST,
+    MAX_POOLS,
+    POOLS,
+    WINDOWS,
+)
 
+from tinyflash.compiler import constants as compiler_constants
 from tinyflash.graph import Clip, Window
 from tinyflash.reference import backward, constants, operators, updating
 from tinyflash.reference.arith import scale
+from tinyflash.reference.windows import Sliding
 
 # ---- Layers with weights -------------------------------------------------------------------------
 
@@ -32,6 +42,16 @@ def conv2d(window: Window, layer: Layer, out: int = 6) -> Callable[[Net, str], s
 
 def depthwise(window: Window, layer: Layer, multiplier: int = 1) -> Callable[[Net, str], str]:
     return lambda net, x: net.depthwise(x, window, layer, multiplier)
+
+
+def grouped_alike(window: Window, layer: Layer) -> Callable[[Net, str], str]:
+    """As many groups as channels, two outputs each."""
+
+    def build(net: Net, x: str) -> str:
+        channels = net.tensors[x].shape[2]
+        return net.conv2d(x, 2 * channels, window, layer, groups=channels)
+
+    return build
 
 
 def grouped(window: Window, layer: Layer) -> Callable[[Net, str], str]:
@@ -91,6 +111,50 @@ def test_stochastic_rounding_is_unbiased(
     check_updates(make_case(rule(same((4, 3), 3), DEAD), (4, 3, 4)), seeds=400)
 
 
+@pytest.mark.parametrize("name", EXTREME_WINDOWS)
+@pytest.mark.parametrize("rule", [conv2d, depthwise, grouped_alike])
+def test_extreme_geometry(name: str, rule: Callable[..., Callable[[Net, str], str]]) -> None:
+    """A layer of 200 outputs makes K large wherever the shapes allow it."""
+    (height, width, channels), window = EXTREME_WINDOWS[name]
+    case = make_case(rule(window, Layer()), (height, width, channels))
+    check_dx(case)
+    check_updates(case)
+
+
+def test_fully_connected_of_200_x_200_rows() -> None:
+    case = make_case(lambda net, x: net.fully_connected(x, 3, Layer()), (200, 200, 2))
+    check_dx(case)
+    check_updates(case)
+
+
+# A map, a window, and the most pairs of a tap and an output position that read one input position.
+COVERS = {
+    "global": ((200, 200), Window((200, 200)), 1),
+    "global with padding": ((3, 3), Window((5, 5), (1, 1), (1, 1), (1, 1, 1, 1)), 1),
+    "3x3 same": ((8, 8), same((8, 8), 3), 9),
+    "3x3 same on 2x2": ((2, 2), same((2, 2), 3), 4),
+    "3x3 stride 2": ((9, 9), Window((3, 3), (2, 2)), 4),
+    "3x3 stride 2 on 4x4": ((4, 4), Window((3, 3), (2, 2)), 1),
+    "2x3 stride 2x4": ((8, 9), Window((2, 3), (2, 4)), 1),
+    "3x3 dilation 2, stride 2": ((9, 9), Window((3, 3), (2, 2), (2, 2)), 9),
+    "3x3 dilation 3, stride 2": ((14, 14), Window((3, 3), (2, 2), (3, 3)), 4),
+    "2x2 with padding": ((2, 2), Window((2, 2), (1, 1), (1, 1), (1, 1, 1, 1)), 4),
+    "overlap in the padding only": ((1, 1), Window((2, 1), (1, 1), (1, 1), (0, 0, 3, 0)), 1),
+}
+
+
+@pytest.mark.parametrize("name", COVERS)
+def test_cover(name: str) -> None:
+    """By the compiler, and by the reference."""
+    sides, window, expected = COVERS[name]
+    net = Net(np.random.default_rng(1))
+    y = net.conv2d(net.input((*sides, 1)), 1, window)
+    graph, (node, *_) = net.graph(y), net.graph(y).nodes
+    assert compiler_constants.cover(graph, node) == expected
+    height, width, _ = graph.tensors[y].shape
+    assert constants.cover(Sliding(window, sides, (height, width))) == expected
+
+
 # ---- Operators without weights -------------------------------------------------------------------
 
 
@@ -99,6 +163,42 @@ def test_stochastic_rounding_is_unbiased(
 def test_average_pool(name: str, tighter: int) -> None:
     shape, window = POOLS[name]
     check_dx(make_case(lambda net, x: net.pool("average_pool", x, window), shape), tighter)
+
+
+@pytest.mark.parametrize("op", ["average_pool", "max_pool"])
+@pytest.mark.parametrize("name", LARGE_POOLS)
+def test_large_pools(name: str, op: str) -> None:
+    shape, window = LARGE_POOLS[name]
+    case = make_case(lambda net, x: net.pool(op, x, window), shape)
+    if op == "max_pool":  # of elements at the bound, all of them largest, the mask passes none
+        case.machine.values[case.x] = np.clip(case.machine.values[case.x], -127, 126)
+    check_dx(case)
+    if name.startswith(("global", "rows")):
+        assert 0.99 < norm_of_dx(case) / np.linalg.norm(case.autograd()[0]) < 1.01
+
+
+def norm_of_dx(case: Case) -> float:
+    """Of dx at an exponent that leaves it seven bits."""
+    e_dx = exponent_for(case.autograd()[0])
+    return float(np.linalg.norm(case.machine.values[case.run(e_dx)] * 2.0**e_dx))
+
+
+@pytest.mark.parametrize("side", [1, 8, 28, 56, 64, 80, 128, 200, 255])
+def test_mean_and_average_pool_of_one_map_agree(side: int) -> None:
+    shape = (side, side, 1)
+    pooled = make_case(lambda net, x: net.pool("average_pool", x, Window((side, side))), shape)
+    mean = make_case(lambda net, x: net.mean(x, (0, 1)), shape)
+    mean.machine.values[mean.x] = pooled.machine.values[pooled.x]
+    mean.dy, mean.e_dy = pooled.dy.reshape(mean.dy.shape), pooled.e_dy
+    e_dx = exponent_for(mean.autograd()[0])
+    results = [c.machine.values[c.run(e_dx)].reshape(shape) for c in (pooled, mean)]
+    assert np.abs(results[0] - results[1]).max() <= 1
+    assert 60 < np.abs(results[0]).max() < 128
+
+
+@pytest.mark.parametrize("side", [1, 200, 255])
+def test_mean_over_large_maps(side: int) -> None:
+    check_dx(make_case(lambda net, x: net.mean(x, (0, 1)), (side, side, 2)))
 
 
 @pytest.mark.parametrize("clip", [Clip(), Clip(-30, 20)])
@@ -241,6 +341,49 @@ def test_mean(axes: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("after", [(0, 0, 0), (2, 1, 3)])
 def test_pad(after: tuple[int, int, int]) -> None:
     check_dx(make_case(lambda net, x: net.pad(x, (1, 0, 2), after), (4, 3, 5)))
+
+
+def gated(role: str) -> Callable[[Net, str], str]:
+    """The product of x, in its role, and a map of its shape."""
+
+    def build(net: Net, x: str) -> str:
+        other = net.conv2d("x", net.tensors[x].shape[2], POINT, Layer(zero=-90))
+        return net.mul(x, other) if role == "a" else net.mul(other, x)
+
+    return build
+
+
+def channels_scaled(net: Net, x: str) -> str:
+    """A map times x, one number per channel: its gradient sums over all rows of the map."""
+    other = net.conv2d(net.pad("x", (0, 0, 0), (199, 199, 0)), 2, POINT)
+    return net.mul(other, x)
+
+
+POINT = Window((1, 1))
+ELSEWHERE: dict[str, tuple[Callable[[Net, str], str], str]] = {
+    "mul by a": (gated("a"), "a"),
+    "mul by b": (gated("b"), "b"),
+    "minimum by a": (chosen("minimum", "a"), "a"),
+    "maximum by b": (chosen("maximum", "b"), "b"),
+    "logistic": (lambda net, x: net.function(x, "logistic"), "x"),
+    "softmax": (lambda net, x: net.softmax(x), "x"),
+    "concatenate": (lambda net, x: net.concatenate([net.conv2d("x", 3, POINT), x], 2), "x1"),
+    "pad": (lambda net, x: net.pad(x, (1, 0, 2), (0, 3, 0)), "x"),
+    "transpose": (lambda net, x: net.transpose(x, (2, 0, 1)), "x"),
+    "mean of rows": (lambda net, x: net.mean(x, (0,)), "x"),
+    "mean of channels": (lambda net, x: net.mean(x, (2,)), "x"),
+}
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2), (200, 200, 2)])
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_other_operators_at_extreme_geometry(name: str, shape: tuple[int, int, int]) -> None:
+    build, role = ELSEWHERE[name]
+    check_dx(make_case(build, shape, role=role))
+
+
+def test_the_gradient_of_a_factor_of_200_x_200_rows() -> None:
+    check_dx(make_case(channels_scaled, (1, 1, 2), role="b"))
 
 
 # ---- The tests can fail --------------------------------------------------------------------------

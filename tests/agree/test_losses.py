@@ -10,9 +10,9 @@ import pytest
 from tests.support.autograd import torch
 from tests.support.graphs import Net
 
-from tinyflash.compiler.constants import loss_factor
 from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.compiler.passes.losses import PROBABILITY
+from tinyflash.compiler.preconditions import check_preconditions
 from tinyflash.errors import ModelError, SchemeError
 from tinyflash.graph import Graph, Port, Quant
 from tinyflash.reference import Machine, backward
@@ -137,13 +137,15 @@ def test_a_gradient_without_its_mean_is_noticed(loss: Any, monkeypatch: pytest.M
 @pytest.mark.parametrize("scale", [1e-20, 1e5])
 def test_scales_beyond_the_range_of_gradients_are_refused(scale: float) -> None:
     graph = differentiate(network(3, scale), loss=Loss("mean_squared_error"))
+    loss = replace(graph, nodes=(graph.node("loss", "squared_loss"),))
     with pytest.raises(ModelError, match="beyond the range of a gradient"):
-        loss_factor(graph, graph.node("loss", "squared_loss"))
+        check_preconditions(loss)
 
 
 def test_outputs_that_are_too_many_are_refused() -> None:
+    graph = differentiate(network(65536, 0.1), loss=Loss("mean_squared_error"))
     with pytest.raises(SchemeError, match="65,536 elements"):
-        differentiate(network(65536, 0.1), loss=Loss("mean_squared_error"))
+        check_preconditions(graph)
 
 
 def _objective(loss: Any, graph: Graph) -> Objective:

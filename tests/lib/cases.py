@@ -11,7 +11,7 @@ from tests.lib.subject import Build, Data, Shape, Subject, numbered, subject
 from tests.lib.ties import ties
 from tests.support.functions import FUNCTIONS
 from tests.support.graphs import Layer, Net, same
-from tests.support.shapes import LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
+from tests.support.shapes import LARGE_POOLS, LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 
 from tinyflash.graph import Clip, Window
 from tinyflash.program import Factor
@@ -214,6 +214,10 @@ def _pools() -> Iterator[Case]:
                 build = pool(op, window, clip)
                 for data in (Data(), Data("extreme"), FINE, Data(e_dx=15)):
                     yield from subject(f"{name}, {clip.low}", build, shape).cases(data)
+    for name, (shape, window) in LARGE_POOLS.items():
+        if shape[0] < 200:  # an emulator takes too long for larger ones
+            one = subject(name, pool("average_pool", window, Clip()), shape)
+            yield from one.cases(Data("extreme"), "average_pool_backward_input")
     for data in EXTREMES:
         build = pool("max_pool", Window((2, 2)), Clip())
         yield from subject("typical", build, SMALL).cases(data, "max_pool_backward_input")

@@ -27,6 +27,7 @@ from tinyflash.program import ConstArray, Value
 from tinyflash.reference import constants as k
 from tinyflash.reference.arith import Ints, ceil_log2, factor_of
 from tinyflash.reference.environment import map_shape
+from tinyflash.reference.windows import Sliding
 
 Fields = dict[str, Value]
 
@@ -163,7 +164,10 @@ def bias(graph: Graph, node: Node, forward: Node) -> Fields:
 
 def pool(graph: Graph, node: Node, x: str = "x", y: str = "y") -> Fields:
     assert isinstance(node.attrs, WindowAttrs)
-    q = 23 - ceil_log2(k.windows_over_element(node.attrs.window))
+    (x_h, x_w, _), (y_h, y_w, _) = (
+        map_shape(graph.tensors[{**node.inputs, **node.outputs}[role]]) for role in (x, y)
+    )
+    q = 23 - ceil_log2(k.cover(Sliding(node.attrs.window, (x_h, x_w), (y_h, y_w))))
     bounds: Fields = {"y_min": node.attrs.clip.low, "y_max": node.attrs.clip.high}
     return {"window": window(graph, node, x, y), **bounds, "reciprocal_shift": q}
 

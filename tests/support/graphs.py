@@ -116,7 +116,7 @@ class Net:
         if layer.bias:
             b_scales = np.resize(np.float32([s_x * s for s in w_scales]), out)
             b = self.rng.normal(0, 0.5, out) * span / b_scales
-            limit = 2**31 - 1 - 255 * 128 * terms
+            limit = 2**31 - 2**8 - 255 * 128 * terms  # of SPEC 6.5, for shifts up to 0
             b = np.clip(np.rint(b), -limit, limit).astype(np.int32)
             self._constant(f"{name}_b", b, Quant(tuple(b_scales.tolist())))
             inputs["b"] = f"{name}_b"

@@ -24,11 +24,12 @@ from tests.support.autograd import (
 from tests.support.graphs import PLAIN, Layer, Net, same
 
 from tinyflash.compiler.passes.differentiate import differentiate
-from tinyflash.graph import LookupAttrs, Node, PartAttrs, SoftmaxAttrs
+from tinyflash.graph import LookupAttrs, Node, PartAttrs, SoftmaxAttrs, WindowAttrs
 from tinyflash.reference import Machine, operators
-from tinyflash.reference.arith import factor_of
-from tinyflash.reference.constants import scale_of, weight_scales
+from tinyflash.reference.arith import ceil_log2, factor_of
+from tinyflash.reference.constants import cover, scale_of, weight_scales
 from tinyflash.reference.environment import LAYERS
+from tinyflash.reference.windows import Sliding
 
 LARGEST_STEP = 3.7  # of a weight, in stored units
 
@@ -156,7 +157,22 @@ def constant_error(case: Case) -> np.ndarray | float:
         return np.asarray(np.abs(case.dy) * 2.0 ** (case.e_dy - 15))
     if case.node.op == "softmax":
         return _probability_error(case)
+    if case.node.op == "average_pool":
+        return _reciprocal_error(case)
     return ratio_error(case)
+
+
+def _reciprocal_error(case: Case) -> np.ndarray:
+    """Of reciprocals off by half a unit of 2^-q: SPEC 4.6."""
+    sides = (case.machine.values[case.x].shape[:2], case.dy.shape[:2])
+    assert isinstance(case.node.attrs, WindowAttrs)
+    sliding = Sliding(case.node.attrs.window, *sides)
+    q = 23 - ceil_log2(cover(sliding))
+    assert 2**q >= 128 * sliding.counts().max()
+    total = sliding.pad(np.zeros((*sides[0], case.dy.shape[2]), dtype=np.int64))
+    for _, _, at in sliding.taps():
+        total[at] += np.abs(case.dy)
+    return np.asarray(sliding.crop(total) * 2.0 ** (case.e_dy - q - 1))
 
 
 def _probability_error(case: Case) -> np.ndarray:

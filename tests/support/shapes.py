@@ -35,6 +35,24 @@ POOLS = {
     "7 terms": ((7, 1, 2), Window((7, 1))),
     "25 terms": ((25, 1, 2), Window((25, 1))),
 }
+# A window over all of a map is read once, however large it is: SPEC 4.1, 4.6.
+LARGE_POOLS = {
+    "one position": ((1, 1, 2), Window((1, 1))),
+    "one position, padded": ((1, 1, 2), same((1, 1), 3)),
+    "global, 80x80": ((80, 80, 2), Window((80, 80))),
+    "global, 200x200": ((200, 200, 1), Window((200, 200))),
+    "rows of 255": ((255, 3, 2), Window((255, 1))),
+    "16x16, all offsets": ((31, 31, 1), Window((16, 16))),
+    "2 offsets of 100": ((101, 100, 1), Window((100, 100))),
+}
+EXTREME_WINDOWS = {
+    "one position": ((1, 1, 3), Window((1, 1))),
+    "one position, 5x5 same": ((1, 1, 3), same((1, 1), 5)),
+    "kernel as large as a map of 40x40": ((40, 40, 2), Window((40, 40))),
+    "kernel larger than the map": ((3, 2, 2), Window((5, 4), (1, 1), (1, 1), (1, 1, 1, 1))),
+    "200x200": ((200, 200, 1), Window((3, 3), (2, 2), (1, 1), (0, 0, 1, 1))),
+    "dilation and stride 4": ((17, 17, 2), Window((3, 3), (4, 4), (4, 4), (4, 4, 4, 4))),
+}
 MAX_POOLS = {
     **POOLS,
     "3x3 stride 2, asymmetric, overlapping": (

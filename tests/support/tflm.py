@@ -31,7 +31,7 @@ ENGINES: dict[str, Callable[[Graph], Infer]] = {
 
 def oracle(path: Path, samples: Samples) -> list[Samples]:
     """What TFLM's interpreter makes of each sample."""
-    interpreter = runtime.Interpreter.from_bytes(path.read_bytes(), arena_size=1 << 20)
+    interpreter = runtime.Interpreter.from_bytes(path.read_bytes(), arena_size=1 << 23)
     outputs = []
     for x in samples:
         interpreter.set_input(x[np.newaxis], 0)

@@ -20,7 +20,8 @@ typedef struct tiny_bias {
  *   velocity  int32  [out]        in units of 2^-16 (SPEC 6.8), or null
  *   state     updates_skipped is raised
  *
- * The sum is int32. Cost: rows * out additions.
+ * The sum is exact up to 16,909,320 rows; the compiler refuses more (SPEC 10.17).
+ * Cost: rows * out additions.
  */
 void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, int32_t *velocity,
                       tiny_state *state);

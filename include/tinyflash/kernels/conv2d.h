@@ -50,7 +50,8 @@ void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
  *   w      int8   [out][kernel_h][kernel_w][kept]  moved; a row of SPEC 6.3 is one output channel
  *   state  weights_saturated and updates_skipped are raised
  *
- * The sum is int32 (SPEC 6.1). Cost: y.height * y.width * out * kernel_h * kernel_w * kept.
+ * The sum is exact up to 66,311 positions of y; the compiler refuses more (SPEC 6.1, 10.16).
+ * Cost: y.height * y.width * out * kernel_h * kernel_w * kept.
  */
 void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
                         const tiny_trained *w, tiny_state *state);

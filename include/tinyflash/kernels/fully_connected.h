@@ -44,7 +44,8 @@ void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const t
  *   w      int8   [out][kept]   moved (SPEC 6)
  *   state  weights_saturated and updates_skipped are raised
  *
- * The sum is int32 (SPEC 6.1). Cost: rows * out * kept.
+ * The sum is exact up to 66,311 rows; the compiler refuses more (SPEC 6.1, 10.16).
+ * Cost: rows * out * kept.
  */
 void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x,
                                  const tiny_gradient *dy, const tiny_trained *w, tiny_state *state);

@@ -8,7 +8,7 @@
 typedef struct tiny_pool {
     tiny_window window;
     int16_t y_min, y_max;
-    uint8_t reciprocal_shift; /* q of SPEC 4.6: 23 less the bits of the windows over one element */
+    uint8_t reciprocal_shift; /* q of SPEC 4.6: 23 less the bits of its cover */
 } tiny_pool;
 
 /* Computes y[oy][ox][c] = the mean of x[..][..][c] over the positions of the window inside the map.
@@ -29,7 +29,8 @@ void tiny_average_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y, 
  *   dy  int8  [y.height][y.width][channels]  in [-127, 127]
  *   dx  int8  [x.height][x.width][channels]  1 / n rounded to units of 2^-q; stored (SPEC 4.6, 4.3)
  *
- * |sum| <= 127 * 2^23, by the choice of q. Cost: as forward, with a division for each product.
+ * |sum| <= 127 * 2^23, by the choice of q. 2^q / n has 8 bits or more (SPEC 10.13).
+ * Cost: as forward, with a division for each product.
  */
 void tiny_average_pool_backward_input(const tiny_pool *op, const tiny_gradient *dy,
                                       const tiny_gradient_out *dx);
@@ -68,6 +69,8 @@ typedef struct tiny_mean {
  *
  *   x   int8  [outer][count][inner]
  *   y   int8  [outer][inner]  rounded as TensorFlow Lite does, clamped to [-128, 127] (SPEC 3.3)
+ *
+ * The compiler refuses a count with which the sum could leave int32 (SPEC 10.10).
  *
  * Cost: outer * count * inner additions.
  */

@@ -35,8 +35,8 @@ void tiny_softmax_backward_input(const tiny_softmax *op, const int8_t *y, const 
 
 /* Without label smoothing on is 2^15 and off is 0. */
 typedef struct tiny_loss {
-    uint32_t classes;
-    int32_t on, off; /* what the label's probability should be, and that of the others; Q15 */
+    uint32_t classes; /* up to 65,535; the compiler refuses more (SPEC 10.20) */
+    int32_t on, off;  /* what the label's probability should be, and that of the others; Q15 */
 } tiny_loss;
 
 /* Computes dy[i] = softmax(logits)[i] - (i == label ? on : off), the gradient of the cross-entropy.

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyflash.errors import ModelError
 from tinyflash.factor import factor, multiplier
-from tinyflash.graph import Graph, Node, Quant, Window, WindowAttrs
+from tinyflash.graph import Graph, Node, Quant, WindowAttrs
 from tinyflash.layers import (
     groups_of,
     largest_scale,
@@ -17,7 +17,6 @@ from tinyflash.layers import (
     out_channels,
     source_rows,
     terms,
-    weight_of,
     weight_scales,
 )
 from tinyflash.program import ConstArray, Factor
@@ -43,18 +42,15 @@ def scale_of(graph: Graph, tensor: str) -> float:
 def output_multipliers(graph: Graph, layer: Node) -> tuple[ConstArray, ConstArray]:
     """Q31 multipliers and shifts per output channel of a layer with weights."""
     s_x, s_y = scale_of(graph, layer.inputs["x"]), scale_of(graph, layer.outputs["y"])
-    scales = weight_scales(graph, layer)
-    per_tensor = all(len(_scales(graph, w)) == 1 for w in weight_of(layer))
-    if layer.op == "fully_connected" and per_tensor:  # a float product, as in TensorFlow Lite
-        reals = [float(np.float32(s_x) * np.float32(s)) / s_y for s in scales]
-    else:
-        reals = [s_x * s / s_y for s in scales]
-    pairs = [multiplier(real) for real in reals]
+    pairs = [multiplier(s_x * s / s_y) for s in weight_scales(graph, layer)]
     return _ints([m for m, _ in pairs]), _ints([s for _, s in pairs])
 
 
-def _scales(graph: Graph, tensor: str) -> tuple[float, ...]:
-    return quant_of(graph, tensor).scale
+def largest_shift(graph: Graph, layer: Node) -> int:
+    """Of the shifts of output_multipliers, without those of multipliers that are 0."""
+    s_x, s_y = scale_of(graph, layer.inputs["x"]), scale_of(graph, layer.outputs["y"])
+    q31, shift = multiplier(s_x * max(weight_scales(graph, layer)) / s_y)
+    return shift if q31 else -32
 
 
 def _ints(values: Iterable[int]) -> ConstArray:
@@ -85,18 +81,26 @@ def ratio_shift(graph: Graph, layer: Node) -> int:
     count = multiplier_of(graph, layer) if depthwise else out_channels(graph, layer)
     count //= groups_of(layer)
     if isinstance(layer.attrs, WindowAttrs):
-        count *= overlapping(layer.attrs.window)
+        count *= cover(graph, layer)
     return 0 if count <= EXACT_TERMS else math.ceil(math.log2(count / EXACT_TERMS))
 
 
-def overlapping(window: Window) -> int:
-    """Returns an upper bound of the output positions whose windows share one input position."""
-    dense = max(window.dilation) == 1
-    rows, columns = (
-        -(-kernel // stride) if dense else kernel
-        for kernel, stride in zip(window.kernel, window.stride, strict=True)
-    )
-    return rows * columns
+def cover(graph: Graph, node: Node) -> int:
+    """Returns how many pairs of a tap and an output position read one input position (SPEC 4.1).
+
+    node: forward, of an operator with a window.
+    """
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    sizes = (graph.tensors[t].shape[-3:-1] for t in (node.inputs["x"], node.outputs["y"]))
+    result = 1
+    for axis, (x, y) in enumerate(zip(*sizes, strict=True)):
+        first = np.arange(y) * window.stride[axis] - window.padding[axis]
+        taps = np.arange(window.kernel[axis]) * window.dilation[axis]
+        read = (first[:, None] + taps).ravel()
+        inside = read[(read >= 0) & (read < x)]
+        result *= int(np.bincount(inside, minlength=1).max())
+    return max(result, 1)
 
 
 def gradient_factors(graph: Graph, layer: Node) -> ConstArray:
@@ -140,13 +144,13 @@ def _live(graph: Graph, layer: Node, rate: Callable[[float], float]) -> ConstArr
 
 def bias_limit(graph: Graph, layer: Node) -> int:
     """SPEC 6.5: no sum of this layer overflows int32 while |bias| is within this limit."""
-    limit = 2**31 - 1 - 255 * 128 * terms(graph, layer)
-    if limit <= 0:
-        raise ModelError(
-            f"layer {layer.name}: {terms(graph, layer)} products per output element could "
-            "overflow 32 bits; at most 65,793 are supported"
-        )
-    return limit
+    return sum_limit(graph, layer) - 255 * 128 * terms(graph, layer)
+
+
+def sum_limit(graph: Graph, layer: Node) -> int:
+    """L of SPEC 6.5: sums up to this magnitude can be rescaled, and take a zero point, in int32."""
+    left = largest_shift(graph, layer)
+    return 2**31 - 1 if left < 0 else max(0, 2 ** (31 - min(left, 31)) - 2**8)
 
 
 def mean_constants(graph: Graph, node: Node, count: int) -> tuple[int, int]:
@@ -182,13 +186,11 @@ def loss_factor(graph: Graph, node: Node) -> Factor:
     logits = graph.tensors[node.inputs["x"]]
     squared = node.op == "squared_loss"
     real = 2 * scale_of(graph, logits.name) if squared else 2.0**-15
-    result = factor(real / logits.size)
-    if not -64 <= result.exponent <= -2:
-        raise ModelError(
-            f"tensor {logits.name}: its scale, {scale_of(graph, logits.name):.3g}, is beyond the "
-            "range of a gradient; train the network on numbers nearer to 1"
-        )
-    return result
+    return factor(real / logits.size)
+
+
+def loss_exponent_of(graph: Graph, node: Node) -> int:
+    return loss_factor(graph, node).exponent
 
 
 def reciprocal(count: int) -> Factor:

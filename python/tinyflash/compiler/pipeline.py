@@ -20,6 +20,7 @@ from tinyflash.compiler.passes.share import share
 from tinyflash.compiler.passes.source import with_source
 from tinyflash.compiler.passes.sparsify import sparsify
 from tinyflash.compiler.plan import QUICK, Effort, check, plan
+from tinyflash.compiler.preconditions import check_preconditions
 from tinyflash.compiler.prepare import Prepared, prepare
 from tinyflash.compiler.verify import verify
 from tinyflash.errors import DataError, ModelError, SchemeError
@@ -151,6 +152,7 @@ def _planned(graph: Graph, row_source: bool, effort: Effort, recomputes: bool = 
     if recomputes:
         ready = recompute(ready, lambda other: plan(other).arena_bytes)
     verify(ready, after=graph)
+    check_preconditions(ready)
     placed = plan(ready, effort=effort)
     check(ready, placed)
     return Planned(ready, placed)

@@ -11,6 +11,7 @@ from tinyflash.quantize.floatgraph.graph import FloatNode, Floats, Weights
 
 _INT32_MAX = 2**31 - 1
 _LARGEST_SCALE = 1e30
+_ROUNDING = 1e-6  # of float32 scales that were chosen such that the bias just fits
 
 Stored = tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], Quant]
 
@@ -30,6 +31,8 @@ def stored_weights(node: FloatNode, x: Quant) -> Stored:
     sides[axis] = -1
     w = np.clip(np.rint(weights.w / spread.reshape(sides)), -127, 127).astype(np.int8)
     b = np.rint(weights.b / (x.scale[0] * spread))
+    if (np.abs(b) > limit * (1 + _ROUNDING)).any():  # at scales that the file gives
+        raise ValueError("a bias is too large for the scales of input and weights")
     bias = np.clip(b, -limit, limit).astype(np.int32)
     return w, bias, Quant(tuple(float(s) for s in scales), 0, axis if len(scales) > 1 else 0)
 

@@ -12,7 +12,7 @@ import numpy as np
 from tinyflash.graph import Clip, PadAttrs
 from tinyflash.program import Factor
 from tinyflash.reference.arith import Ints, ceil_log2, even, ints, matmul, sat32, scale
-from tinyflash.reference.constants import Descent, MulConstants, windows_over_element
+from tinyflash.reference.constants import Descent, MulConstants, cover
 from tinyflash.reference.windows import Sliding
 
 
@@ -68,7 +68,7 @@ def gradient_add(a: Ints, e_a: int, b: Ints | None, e_b: int, e_dx: int) -> Ints
 
 def average_pool(dy: Ints, sliding: Sliding, e: int) -> Ints:
     """SPEC 4.6."""
-    q = 23 - ceil_log2(windows_over_element(sliding.window))
+    q = 23 - ceil_log2(cover(sliding))
     n = sliding.counts()[..., None]
     shares = dy * ((2**q + n // 2) // n)
     a = sliding.pad(np.zeros((*sliding.x, dy.shape[2]), dtype=np.int64))

@@ -6,14 +6,14 @@ The compiler computes the same constants with separate code; both must agree.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
-from tinyflash.graph import Clip, ClipAttrs, DenseAttrs, Graph, Node, Tensor, Window, WindowAttrs
+from tinyflash.graph import Clip, ClipAttrs, DenseAttrs, Graph, Node, Tensor, WindowAttrs
 from tinyflash.program import Factor
 from tinyflash.reference.arith import Ints, ceil_log2, factor_of, ints
+from tinyflash.reference.windows import Sliding
 
 EXACT_TERMS = 1032  # int16 x int8 products of SPEC 4.1 that always fit in int32
 DEAD = 2.0**-10  # share of the layer's largest weight scale: SPEC 6.6
@@ -131,11 +131,6 @@ def weight_scales(graph: Graph, layer: Node) -> list[float]:
     return [s for part in parts for s in _spread(part, part.shape[-1])]
 
 
-def _has_one_scale(graph: Graph, layer: Node) -> bool:
-    quants = (graph.tensors[layer.inputs[r]].quant for r in ("w", "w_frozen") if r in layer.inputs)
-    return all(quant is not None and len(quant.scale) == 1 for quant in quants)
-
-
 def _spread(tensor: Tensor, count: int) -> list[float]:
     assert tensor.quant is not None, tensor.name
     scales = tensor.quant.scale
@@ -146,10 +141,7 @@ def requant(graph: Graph, layer: Node) -> Requant:
     """SPEC 7 for conv2d, depthwise and fully_connected."""
     x, y = graph.tensors[layer.inputs["x"]], graph.tensors[layer.outputs["y"]]
     s_x, s_y = scale_of(x), scale_of(y)
-    products = [s_x * s_w for s_w in weight_scales(graph, layer)]
-    if layer.op == "fully_connected" and _has_one_scale(graph, layer):
-        products = [float(np.float32(p)) for p in products]
-    pairs = [multiplier_of(p / s_y) for p in products]
+    pairs = [multiplier_of(s_x * s_w / s_y) for s_w in weight_scales(graph, layer)]
     multiplier, shift = ints(pairs).T
     return Requant(multiplier, shift, zero_of(x), zero_of(y), clip_of(layer))
 
@@ -164,7 +156,7 @@ def descent(graph: Graph, layer: Node) -> Descent:
     channels = graph.tensors[layer.inputs["x"]].shape[-1]
     multiplier = len(scales) // channels if layer.op == "depthwise" else 1
     summed = multiplier if layer.op == "depthwise" else len(scales) // groups
-    q = ceil_log2(_terms_backward(layer, summed), EXACT_TERMS)
+    q = ceil_log2(_terms_backward(graph, layer, summed), EXACT_TERMS)
     alive = [s if s >= DEAD * largest else 0.0 for s in scales]
     by_channel = layer.op == "depthwise" and multiplier == 1
     return Descent(
@@ -175,8 +167,16 @@ def descent(graph: Graph, layer: Node) -> Descent:
         factor=Factors.of(scales if by_channel else [largest * 2.0 ** (q - 7)]),
         w_rate=Factors.of(of_w * (s_x / s) if s else 0.0 for s in alive),
         b_rate=Factors.of(of_b * (1 / (s_x * s)) if s else 0.0 for s in alive),
-        b_limit=2**31 - 1 - 255 * 128 * terms_forward(graph, layer),
+        b_limit=_largest_sum(graph, layer) - 255 * 128 * terms_forward(graph, layer),
     )
+
+
+def _largest_sum(graph: Graph, layer: Node) -> int:
+    """L of SPEC 6.5."""
+    found = requant(graph, layer)
+    pairs = zip(found.multiplier, found.shift, strict=True)
+    shift = max((int(s) for m, s in pairs if m), default=-1)
+    return 2**31 - 1 if shift < 0 else max(0, 2 ** (31 - shift) - 2**8)
 
 
 def _largest_of_source(graph: Graph, layer: Node) -> list[float]:
@@ -191,18 +191,29 @@ def _multiplier(graph: Graph, layer: Node, op: str) -> float:
     return next((n.descent.rate for n in updates), 1.0)
 
 
-def windows_over_element(window: Window) -> int:
-    """Returns how many windows can cover one element (SPEC 4.1, 4.6)."""
-    stride = [1 if d > 1 else s for s, d in zip(window.stride, window.dilation, strict=True)]
-    (kernel_h, kernel_w), (stride_h, stride_w) = window.kernel, stride
-    return -(-kernel_h // stride_h) * -(-kernel_w // stride_w)
+def cover(sliding: Sliding) -> int:
+    """Returns how many pairs of a tap and an output position read one element (SPEC 4.1, 4.6)."""
+    return math.prod(_cover_along(sliding, axis) for axis in (0, 1))
 
 
-def _terms_backward(layer: Node, out: int) -> int:
+def _cover_along(sliding: Sliding, axis: int) -> int:
+    w = sliding.window
+    reads = Counter(
+        o * w.stride[axis] - w.padding[axis] + k * w.dilation[axis]
+        for o in range(sliding.y[axis])
+        for k in range(w.kernel[axis])
+    )
+    return max([1, *(reads[i] for i in range(sliding.x[axis]))])
+
+
+def _terms_backward(graph: Graph, layer: Node, out: int) -> int:
     """K of SPEC 4.1 and 4.2. out: the output channels that read one input channel."""
-    if isinstance(layer.attrs, WindowAttrs):
-        return out * windows_over_element(layer.attrs.window)
-    return out
+    if not isinstance(layer.attrs, WindowAttrs):
+        return out
+    (x_h, x_w), (y_h, y_w) = (
+        graph.tensors[t].shape[-3:-1] for t in (layer.inputs["x"], layer.outputs["y"])
+    )
+    return out * cover(Sliding(layer.attrs.window, (x_h, x_w), (y_h, y_w)))
 
 
 def terms_forward(graph: Graph, layer: Node) -> int:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyflash.arrays import load_arrays
 from tinyflash.errors import DataError
 from tinyflash.files import write_atomically
-from tinyflash.program import Program, Space
+from tinyflash.program import ConstArray, Program, Row, Space
 from tinyflash.runtime.session import Session
 from tinyflash.runtime.state import unpack
 
@@ -64,7 +65,11 @@ def load_learned(path: Path, program: Program) -> Learned:
             f"{program.hash:08x}); pass the model under the same file name, and the same --scheme "
             "and --rows, as for training"
         )
-    wrong = _impossible_state(learned.state, program) or _impossible_weight(learned, program)
+    wrong = (
+        _impossible_state(learned.state, program)
+        or _impossible_weight(learned, program)
+        or _impossible_bias(learned, program)
+    )
     if wrong is not None:
         raise DataError(f"{path} is damaged: {wrong}; resume from another file, or start again")
     return learned
@@ -106,9 +111,36 @@ def _impossible_weight(learned: Learned, program: Program) -> str | None:
     return None
 
 
+def _impossible_bias(learned: Learned, program: Program) -> str | None:
+    """A bias beyond its limit, with which a sum could overflow (SPEC 6.5). That of a dead channel
+    (6.6), which no update changes, is as compiled."""
+    for row in program.train:
+        if row.kernel == "bias_update":
+            found, compiled = (_biases(image, row) for image in (learned.weights, program.weights))
+            fields = program.records[row.record].fields
+            limit, rate = fields["limit"], fields["rate"]
+            assert isinstance(limit, int) and isinstance(rate, ConstArray)
+            count = len(rate.values)
+            found, compiled = found[:count].astype(np.int64), compiled[:count]
+            lives = rate.values[:, 0] != 0
+            wrong = np.where(lives, abs(found) > limit, found != compiled)
+            if wrong.any():
+                o = int(np.argmax(wrong))
+                return f"bias {o} of {row.layer} is {found[o]}, its limit {limit}"
+    return None
+
+
+def _biases(weights: bytes, row: Row) -> npt.NDArray[np.int32]:
+    """From the biases of an update's row to the end of WEIGHTS: the first trained buffer."""
+    place = next(b for b in row.buffers if b is not None and b.space is Space.WEIGHTS)
+    count = (len(weights) - place.offset) // 4
+    return np.frombuffer(weights, "<i4", count, place.offset)
+
+
 def int8_spans(program: Program) -> list[tuple[int, int]]:
-    """Returns the ranges of int8 weights in WEIGHTS. The other bytes, biases and optimizer state,
-    may have any value. Weights are the first trained buffer of their update's row (ops.h)."""
+    """Returns the ranges of int8 weights in WEIGHTS. The other bytes are biases, which have limits,
+    and optimizer state, which may have any value. Weights are the first trained buffer of their
+    update's row (ops.h)."""
     trained: dict[int, bool] = {}
     for row in program.train:
         if row.kernel.endswith("_update"):

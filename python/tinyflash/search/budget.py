@@ -2,9 +2,9 @@
 
 A rung of this ladder trains the biases of the last n layers, and a fraction of their input
 channels; depthwise layers train only biases. A rung fits if arena, trained weights, state, firmware
-and stack are within the budget. Over all n and FRACTIONS, the search picks the rung that fits and
-trains the most bytes of weights and biases. For each fraction the total grows with n, so bisection
-finds the largest n.
+and stack are within the budget, and if the compiler can train its layers (lib/SPEC.md 10). Over all
+n and FRACTIONS, the search picks the rung that fits and trains the most bytes of weights and
+biases. For each fraction the total grows with n, so bisection finds the largest n.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tinyflash.boards import Board
 from tinyflash.boards.fits import measure
 from tinyflash.compiler import Prepared, compile_uncalibrated
 from tinyflash.compiler.passes.differentiate import differentiate
-from tinyflash.errors import SchemeError
+from tinyflash.errors import ModelError, SchemeError
 from tinyflash.graph import Node
 from tinyflash.layers import groups_of, last_layer, weight_of
 from tinyflash.scheme import Rule, Scheme, resolve
@@ -106,7 +106,12 @@ def choose_scheme(
 
     def total(last: int, fraction: float) -> int:
         least = rest + ladder.trained(last, fraction)
-        return least if least > budget else compiled(last, fraction)
+        if least > budget:
+            return least
+        try:
+            return compiled(last, fraction)
+        except ModelError:  # a layer that it trains breaks SPEC 10, and so does each higher rung
+            return budget + 1
 
     for fraction in FRACTIONS:
         best = _climbed(ladder, fraction, budget, total, best)

@@ -229,9 +229,12 @@ def test_a_product_keeps_both_of_its_operands() -> None:
 def test_rows_that_32_bits_do_not_add_up_are_refused() -> None:
     net = Net(np.random.default_rng(11))
     a = net.conv2d(net.input((258, 258, 1)), 1, POINT)
-    graph = net.graph(net.mean(net.mul(a, net.mean(a, (0, 1))), (0, 1)))
+    product = net.mul(a, net.fully_connected(net.mean(a, (0, 1)), 1))
+    graph = net.graph(net.fully_connected(net.mean(product, (0, 1)), 2))
+    gate = parse_scheme("[[update]]\nlayers = ['fully_connected_2']\nweights = 1")
     with pytest.raises(ModelError, match="multiplies 66,564 rows by one; at most 66,311"):
-        compile_model(graph)
+        compile_model(graph, gate)
+    compile_model(graph)
 
 
 def test_a_prepared_network_keeps_its_own_scheme() -> None:

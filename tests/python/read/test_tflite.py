@@ -9,7 +9,9 @@ import pytest
 from tests.support.models import RELU, RELU6, SAME, VALID, File
 from tests.support.networks import NETWORKS
 
+from tinyflash.compiler import compile_model
 from tinyflash.compiler.verify import verify
+from tinyflash.errors import ModelError
 from tinyflash.graph import (
     AxisAttrs,
     Clip,
@@ -109,16 +111,19 @@ def test_fused_activation(load, activation: int, zero: int, expected: Clip) -> N
     assert window_attrs(load(file.finish(y)), "conv2d_0").clip == expected
 
 
-def test_biases_are_bounded(load) -> None:
+def test_biases_that_overflow_a_sum_are_refused_by_the_compiler(load) -> None:
     file = File()
     x = file.input((1, 5, 5, 2))
     y = file.conv(x, (3, 3))
     file.tensors[file.operators[0].inputs[2]].data = [2**31 - 1, -(2**31), 5, 0]
     graph = load(file.finish(y))
-    limit = 2**31 - 1 - 255 * 128 * 18
     bias = graph.tensors[graph.nodes[0].inputs["b"]]
     assert bias.data is not None
-    assert bias.data.tolist() == [limit, -limit, 5, 0]
+    assert bias.data.tolist() == [2**31 - 1, -(2**31), 5, 0]
+    with pytest.raises(
+        ModelError, match=r"a bias and its products sum to 2,147,\d+,\d+, beyond 32 bits"
+    ):
+        compile_model(graph)
 
 
 def test_attributes(load) -> None:

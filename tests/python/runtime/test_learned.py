@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinyflash.errors import DataError
-from tinyflash.program import Buffer, Row, Space
+from tinyflash.program import Buffer, ConstArray, Record, Row, Space
 from tinyflash.runtime.learned import Learned, load_learned, save_learned
 from tinyflash.runtime.state import Header, Scale, pack
 
@@ -19,10 +19,15 @@ def update(kernel, offset):
     return Row(kernel, 0, (Buffer(Space.ARENA, 0), None, Buffer(Space.WEIGHTS, offset)), "", "")
 
 
+def biases(count, limit=2**31 - 1):
+    rate = ConstArray("tiny_factor", np.full((count, 2), 0x8000))
+    return Record("tiny_bias", "b", {"limit": limit, "rate": rate})
+
+
 class Program:
     """Two int8 weights, padded to 4 bytes, between two biases; the second weight is -128."""
 
-    hash, classes, state = 0xDEADBEEF, 3, state()
+    hash, classes, state, records = 0xDEADBEEF, 3, state(), (biases(1, limit=2**31 - 1),)
     weights = bytes(4) + b"\x00\x80\x00\x00" + bytes(4)
     train = (update("bias_update", 0), update("conv2d_update", 4), update("bias_update", 8))
 
@@ -88,6 +93,17 @@ def test_a_weight_that_no_update_leaves_is_refused(tmp_path):
     save_learned(tmp_path / "l.npz", Learned(Program.hash, weights, Session.state))
     with pytest.raises(DataError, match=r"l\.npz is damaged: weight 4 is -128"):
         load_learned(tmp_path / "l.npz", Program())
+
+
+@pytest.mark.parametrize("value", [2**31 - 1, -(2**31)])
+def test_a_bias_beyond_its_limit_is_refused(tmp_path, value):
+    class Limited(Program):
+        records = (biases(1, limit=2**31 - 2),)
+
+    weights = Session.weights[:8] + value.to_bytes(4, "little", signed=True)
+    save_learned(tmp_path / "l.npz", Learned(Program.hash, weights, Session.state))
+    with pytest.raises(DataError, match=f"damaged: bias 0 of  is {value}, its limit 2147483646"):
+        load_learned(tmp_path / "l.npz", Limited())
 
 
 def test_what_an_optimizer_remembers_may_be_any_byte(tmp_path):

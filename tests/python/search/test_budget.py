@@ -214,3 +214,14 @@ def test_what_stands_at_its_default_is_not_written() -> None:
     assert scheme_text(Scheme()) == "\n"
     text = scheme_text(Scheme((Rule(last=2, bias=True),), head=4), "why")
     assert text == "# why\nhead = 4\n\n[[update]]\nlast = 2\nbias = true\n"
+
+
+def test_layers_that_cannot_be_trained_bound_the_ladder(board: Board, tmp_path: Path) -> None:
+    """The first layer computes more positions than sums of its gradients hold (SPEC 10.16)."""
+    file = File(3)
+    y = file.conv(file.input((1, 260, 260, 1)), (1, 1), out=1)
+    y = file.conv(y, (3, 3), out=4, stride=(8, 8))
+    (tmp_path / "net.tflite").write_bytes(file.finish(file.dense(file.mean(y, [1, 2], 0.05, 0), 3)))
+    graph = read(tmp_path / "net.tflite")
+    choice = choose_scheme(prepare(graph, Scheme()), board, 1 << 22)
+    assert choice.last == 1

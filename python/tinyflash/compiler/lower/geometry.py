@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tinyflash.compiler.plan.calls import rows_computed
-from tinyflash.errors import InternalError, ModelError
+from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Node, WindowAttrs
 from tinyflash.program import Value
 
@@ -20,8 +20,6 @@ _LARGEST = 65535
 def map_fields(graph: Graph, tensor: str, rings: Rings = WHOLE) -> Fields:
     """tiny_map."""
     height, width, channels = graph.tensors[tensor].shape[-3:]
-    if max(height, width, channels) > _LARGEST:
-        raise ModelError(f"tensor {tensor}: a dimension is above 65,535")
     ring = rings.get(tensor, height)
     return {"height": height, "width": width, "channels": channels, "ring": ring}
 
@@ -31,8 +29,6 @@ def window_fields(graph: Graph, node: Node, rings: Rings) -> Fields:
     assert isinstance(node.attrs, WindowAttrs)
     window = node.attrs.window
     values = (*window.kernel, *window.stride, *window.dilation, *window.padding[:2])
-    if max(values) > 255:
-        raise ModelError(f"layer {node.name}: kernel, stride, dilation and padding reach to 255")
     names = [
         "kernel_h",
         "kernel_w",

@@ -14,7 +14,6 @@ from tinyflash.compiler.lower.geometry import (
     window_fields,
 )
 from tinyflash.compiler.plan.calls import rows_of
-from tinyflash.errors import ModelError
 from tinyflash.factor import factor
 from tinyflash.graph import (
     PLAIN,
@@ -40,9 +39,6 @@ from tinyflash.layers import (
     weight_of,
 )
 
-# The most rows for which a sum of gradients times centred inputs fits int32 (SPEC 4.6, 6.1).
-LARGEST_SUM = (2**31 - 1) // (127 * 255)
-
 
 def is_pointwise(node: Node) -> bool:
     """A convolution that reads each position by itself is a fully connected layer over rows."""
@@ -58,7 +54,6 @@ def layer_record(
     """Returns C type and fields of a layer with weights. All rows of the layer share the record,
     except a forward row with rings."""
     assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
-    k.bias_limit(graph, layer)
     fields: Fields = {
         "kept": layer.attrs.kept,
         "requant": _requant(graph, layer, layer.attrs.clip),
@@ -140,7 +135,7 @@ def source_record(graph: Graph, node: Node, rings: Rings) -> Fields:
 
 def pool_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     assert isinstance(node.attrs, WindowAttrs)
-    shift = 23 - ceil(log2(k.overlapping(node.attrs.window)))
+    shift = 23 - ceil(log2(k.cover(graph, node)))
     clip = node.attrs.clip
     return {
         "window": window_fields(graph, node, rings),
@@ -188,11 +183,6 @@ def mul_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     tensors = {**node.inputs, **node.outputs}
     size = graph.tensors[node.inputs["b"]].size
     rows = graph.tensors[node.inputs["a"]].size // size
-    if rows > LARGEST_SUM:
-        raise ModelError(
-            f"layer {node.name}: multiplies {rows:,} rows by one; at most {LARGEST_SUM:,} are "
-            "supported, since their gradients are added up in 32 bits"
-        )
     multiplier, shift = k.mul_multiplier(graph, node)
     by_rows = {f"{role}_ring": tensors[role] for role in ("ay" if rows > 1 else "aby")}
     return {
@@ -272,8 +262,6 @@ def transpose_record(graph: Graph, node: Node, _: Rings = WHOLE) -> Fields:
     assert isinstance(node.attrs, TransposeAttrs)
     shape = graph.tensors[node.inputs["x"]].shape
     order = node.attrs.order
-    if len(order) > 4:
-        raise ModelError(f"layer {node.name}: transposes of at most 4 dimensions are supported")
     lead = (1,) * (4 - len(order))
     strides = tuple(prod(shape[axis + 1 :]) for axis in order)
     return {"shape": (*lead, *(shape[a] for a in order)), "stride": (*([0] * len(lead)), *strides)}
@@ -282,8 +270,6 @@ def transpose_record(graph: Graph, node: Node, _: Rings = WHOLE) -> Fields:
 def softmax_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     tensor = graph.tensors[node.inputs["x"]]
     classes = tensor.shape[-1]
-    if classes > 511:  # above, the sum of exponentials could leave the range of SPEC 3.4
-        raise ModelError(f"layer {node.name}: softmax of {classes} classes; at most 511")
     assert isinstance(node.attrs, SoftmaxAttrs)
     rows = tensor.size // classes
     by_rows = _unary_rows(graph, node, rows, rings)

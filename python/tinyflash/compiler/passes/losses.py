@@ -16,7 +16,6 @@ from tinyflash.scheme.loss import Loss, LossName
 
 # A target of the binary cross-entropy: -128 means probability 0, 127 means 1.
 PROBABILITY = Quant((float(np.float32(1 / 255)),), -128)
-LARGEST_TARGET = 65535
 
 
 # Functions at the end of a network that the loss includes, or that only move bytes.
@@ -60,10 +59,6 @@ def loss_node(graph: Graph, loss: Loss, dy: str) -> tuple[Node, list[Tensor]]:
         inputs = {"x": logits.name, "table": table.name}
         attrs = LossAttrs(loss.smoothing)
         return Node("softmax_loss", "loss", inputs, {"dy": dy}, attrs), [table]
-    if logits.size > LARGEST_TARGET:
-        raise SchemeError(
-            f"{loss.kind}: the output has {logits.size:,} elements, above {LARGEST_TARGET:,}"
-        )
     target = replace(logits, name="target", quant=target_quant(logits, loss), source_id=-1)
     inputs = {"x": logits.name, "target": target.name}
     if loss.kind == "mean_squared_error":

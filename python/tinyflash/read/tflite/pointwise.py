@@ -94,11 +94,6 @@ def add(layer: Layer) -> None:
     shape = layer.shape(layer.flat_output)
     operands = [_operand(layer, i, shape) for i in (0, 1)]
     layer.require(any(t.data is None for t in operands), "has no input computed at run time")
-    flats = layer.flat_input(0), layer.flat_input(1), layer.flat_output
-    try:
-        tables.check_sum(*(layer.quant(flat).scale[0] for flat in flats))
-    except ValueError as error:
-        layer.fail(str(error))
     layer.emit("add", {"a": operands[0], "b": operands[1]}, ClipAttrs(fused_clip(layer)))
 
 
@@ -121,11 +116,6 @@ def mul(layer: Layer) -> None:
     )
     a, b = (_factor(layer, position, shape) for position in (first, 1 - first))
     layer.require(a.data is None or b.data is None, "has no input computed at run time")
-    try:
-        flats = layer.flat_input(0), layer.flat_input(1), layer.flat_output
-        tables.check_product(*(layer.quant(flat).scale[0] for flat in flats))
-    except ValueError as error:
-        layer.fail(str(error))
     layer.emit("mul", {"a": a, "b": b}, ClipAttrs(fused_clip(layer)))
 
 

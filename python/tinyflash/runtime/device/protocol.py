@@ -63,7 +63,7 @@ STATUS_TEXT = {
     7: "runs another model; build and flash this one",
     8: "has partly written weights; restore all of them, or reset",
     9: "received bytes that differ from those sent; try again",
-    10: "refused a state that does not fit its model",
+    10: "refused a state or weights that do not fit its model",
     11: "refused a label that is not below the number of classes",
     12: "refused a learning rate",
     13: "runs a model compiled only for inference; compile it with a scheme",

@@ -1,0 +1,70 @@
+"""The numeric preconditions of lib/SPEC.md 10: refuses, by layer, what breaks one.
+
+Kernels cannot fail, so whatever they rely on is checked here, on the graphs that are lowered: once
+for each node that runs. Each precondition has the number of its paragraph in SPEC 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tinyflash.compiler.preconditions import layers, others, training
+from tinyflash.errors import ModelError, SchemeError, TinyflashError
+from tinyflash.graph import Graph, Node
+from tinyflash.operators import OPERATORS, WEIGHTED
+
+Broken = Callable[[Graph, Node], str]  # what breaks it; "" if nothing does
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """A paragraph of SPEC 10, for the operators that it applies to."""
+
+    number: str
+    operators: tuple[str, ...]
+    broken: Broken
+    error: type[TinyflashError] = ModelError
+
+
+_UPDATES = tuple(f"{op}_update" for op in WEIGHTED)
+_SLIDING = ("conv2d", "depthwise", "average_pool", "max_pool")
+
+PRECONDITIONS = (
+    Precondition("10.1", tuple(OPERATORS), others.rows),
+    Precondition("10.2", (*_SLIDING, "pad"), others.map_sides),
+    Precondition("10.3", _SLIDING, others.window),
+    Precondition("10.4", ("transpose",), others.transposed),
+    Precondition("10.5", WEIGHTED, layers.terms_of_sum),
+    Precondition("10.6", WEIGHTED, layers.requantized),
+    Precondition("10.7", WEIGHTED, layers.biases),
+    Precondition("10.8", ("add",), others.common_scale),
+    Precondition("10.9", ("mul",), others.product),
+    Precondition("10.10", ("mean",), others.averaged),
+    Precondition("10.11", ("softmax",), others.classes_of_softmax),
+    Precondition("10.12", ("softmax",), others.exponentials),
+    Precondition("10.13", ("average_pool_backward_input",), training.reciprocals),
+    Precondition("10.14", ("lookup_backward_input",), training.slope),
+    Precondition("10.15", ("mul_backward_input",), training.rows_of_product),
+    Precondition("10.16", _UPDATES, training.positions),
+    Precondition("10.17", ("bias_update",), training.bias_positions),
+    Precondition("10.18", (*_UPDATES, "bias_update"), training.rates, SchemeError),
+    Precondition("10.19", (*_UPDATES, "bias_update"), training.rule, SchemeError),
+    Precondition("10.20", ("softmax_loss",), training.classes, SchemeError),
+    Precondition("10.21", ("squared_loss", "sigmoid_loss"), training.targets, SchemeError),
+    Precondition("10.22", ("squared_loss", "sigmoid_loss"), training.loss_exponent),
+    Precondition("10.23", ("advance",), training.headroom, SchemeError),
+)
+
+
+def check_preconditions(graph: Graph) -> None:
+    """Raises ModelError or SchemeError, which names layer and paragraph, for a broken one."""
+    for node in graph.nodes:
+        for precondition in PRECONDITIONS:
+            if node.op in precondition.operators:
+                text = precondition.broken(graph, node)
+                if text:
+                    name = node.layer or node.name
+                    raise precondition.error(
+                        f"layer {name}: {text} (lib/SPEC.md {precondition.number})"
+                    )
