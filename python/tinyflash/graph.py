@@ -76,7 +76,8 @@ class Node:
     """One operation. `name`: of the source layer. Inputs and outputs map roles to tensor names.
 
     Nodes derived from a layer with weights carry its attributes, and `layer`, the name of its
-    forward node, where passes look up scales and shapes. `descent`: the rule of updates.
+    forward node, where passes look up scales and shapes. `descent`: the rule of updates. `scratch`:
+    bytes of the arena that the node's kernel uses while it runs.
     """
 
     op: str
@@ -86,6 +87,7 @@ class Node:
     attrs: Attrs = NO_ATTRS
     layer: str = ""
     descent: Descent = PLAIN
+    scratch: int = 0
 
     @property
     def operator(self) -> Operator:

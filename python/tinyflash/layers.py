@@ -33,6 +33,14 @@ def source_rows(graph: Graph, node: Node, role: str) -> tuple[int, ...]:
     return tuple(r for part in parts if part.taken is not None for r in part.taken.rows)
 
 
+def is_pointwise(node: Node) -> bool:
+    """A convolution that reads each position by itself is a fully connected layer over rows."""
+    if node.op != "conv2d" or not isinstance(node.attrs, WindowAttrs) or node.attrs.groups > 1:
+        return False
+    window = node.attrs.window
+    return window.kernel == (1, 1) and window.stride == (1, 1) and not any(window.padding)
+
+
 def groups_of(node: Node) -> int:
     """Returns the groups of a convolution; 1 for all other layers (SPEC 2.3)."""
     return node.attrs.groups if isinstance(node.attrs, WindowAttrs) else 1

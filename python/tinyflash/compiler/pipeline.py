@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tinyflash.compiler.calibrate import Samples, calibrate, check_samples
+from tinyflash.compiler.kernels import KernelSets, kernel_sets, with_scratch
 from tinyflash.compiler.lower import lower
 from tinyflash.compiler.lower.layout import lay_out, with_weights
 from tinyflash.compiler.lower.program import Planned
@@ -117,12 +118,13 @@ def compile_uncalibrated(
     """Compiles without calibration: all memory sizes are known, and nothing has run."""
     scheme = prepared.scheme
     full = prepared.forward if scheme is None else training_graph(prepared)
-    infer = _planned(_verified(prune_to_output(full), full), row_source, effort)
+    sets = kernel_sets(kernels)
+    infer = _planned(_verified(prune_to_output(full), full), sets, row_source, effort)
     train = None
     if scheme is not None:
         complete = _verified(prune_to_updates(full), full)
-        train = _planned(complete, row_source, effort, scheme.recompute)
-    return Compiled(lower(infer, train, seed, kernels), infer, train, prepared.whole)
+        train = _planned(complete, sets, row_source, effort, scheme.recompute)
+    return Compiled(lower(infer, train, seed, sets), infer, train, prepared.whole)
 
 
 def training_graph(prepared: Prepared) -> Graph:
@@ -145,8 +147,14 @@ def _verified(graph: Graph, after: Graph) -> Graph:
     return graph
 
 
-def _planned(graph: Graph, row_source: bool, effort: Effort, recomputes: bool = False) -> Planned:
-    ready = order(graph)
+def _planned(
+    graph: Graph,
+    kernels: KernelSets,
+    row_source: bool,
+    effort: Effort,
+    recomputes: bool = False,
+) -> Planned:
+    ready = with_scratch(order(graph), kernels)
     if row_source:
         ready = with_source(ready)
     if recomputes:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tinyflash.compiler.kernels import KernelSets, chosen_set
 from tinyflash.compiler.lower.geometry import Fields, Rings
 from tinyflash.compiler.lower.layout import Layout
 from tinyflash.compiler.lower.names import Draft
 from tinyflash.compiler.lower.notes import row_note
 from tinyflash.compiler.plan import Plan
+from tinyflash.compiler.plan.lifetimes import scratch_of
 from tinyflash.graph import Graph, Node
 from tinyflash.program import Buffer, Row, Space, canonical
-from tinyflash.sources import REFERENCE
 
 STATE = Buffer(Space.STATE, 0)
 # A part of the weights without channels: nothing is read, so any valid address will do.
@@ -27,11 +27,7 @@ class Lowering:
     trained: Graph | None
     drafts: list[Draft] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)
-    kernels: Mapping[str, frozenset[str]] = field(default_factory=dict)  # kernel sets, best first
-
-    def kernel_set(self, kernel: str) -> str:
-        """Returns the first set that has the kernel; the reference set if no other has it."""
-        return next((name for name, own in self.kernels.items() if kernel in own), REFERENCE)
+    kernels: KernelSets = field(default_factory=dict)
 
     def record(self, draft: Draft) -> int:
         """Returns the index of the record with these fields."""
@@ -90,7 +86,10 @@ class Context:
         last = list(result.values())[-1] if shape else ""
         note = " x ".join(str(d) for d in self.graph.tensors[last].shape) if last else ""
         about = row_note(self.graph, self.node, part)
+        chosen = chosen_set(kernel, self.graph, self.node, self.lowering.kernels)
+        if self.node.scratch:
+            buffers = (*buffers, self.place(scratch_of(self.node)))
         return Row(
             *(kernel, record, buffers, self.node.name, note, about),
-            kernel_set=self.lowering.kernel_set(kernel),
+            kernel_set=chosen,
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from tinyflash.compiler.kernels import NO_SETS, KernelSets
 from tinyflash.compiler.lower.calls import lower_calls
 from tinyflash.compiler.lower.context import Context, Lowering
 from tinyflash.compiler.lower.layout import lay_out
@@ -16,9 +17,7 @@ from tinyflash.compiler.plan import Plan
 from tinyflash.compiler.plan.calls import rows_of
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph
-from tinyflash.paths import source_root
 from tinyflash.program import Call, Program, Row
-from tinyflash.sources import REFERENCE, kernels_of
 
 
 @dataclass(frozen=True)
@@ -30,16 +29,13 @@ class Planned:
 
 
 def lower(
-    infer: Planned, train: Planned | None, seed: int = 0, kernels: Sequence[str] = (REFERENCE,)
+    infer: Planned, train: Planned | None, seed: int = 0, kernels: KernelSets = NO_SETS
 ) -> Program:
-    """Returns the program of an infer graph and, if given, its train graph.
-
-    kernels: kernel sets, preferred first. Each row uses the first set that has its kernel.
-    """
+    """Returns the program of an infer graph and, if given, its train graph. kernels: the sets that
+    its rows name."""
     train_graph = train.graph if train is not None else None
     layout = lay_out(infer.graph, train_graph, seed)
-    own = {name: kernels_of(source_root(), name) for name in kernels}
-    lowering = Lowering(layout, train_graph, kernels=own)
+    lowering = Lowering(layout, train_graph, kernels=kernels)
     train_rows, train_calls = _table(lowering, train) if train is not None else ((), ())
     infer_rows, infer_calls = _table(lowering, infer)
     graph, plan = infer.graph, infer.plan

@@ -34,18 +34,11 @@ from tinyflash.graph import (
 )
 from tinyflash.layers import (
     in_channels,
+    is_pointwise,
     multiplier_of,
     out_channels,
     weight_of,
 )
-
-
-def is_pointwise(node: Node) -> bool:
-    """A convolution that reads each position by itself is a fully connected layer over rows."""
-    if node.op != "conv2d" or not isinstance(node.attrs, WindowAttrs) or node.attrs.groups > 1:
-        return False
-    window = node.attrs.window
-    return window.kernel == (1, 1) and window.stride == (1, 1) and not any(window.padding)
 
 
 def layer_record(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.compiler.plan.lifetimes import scratch_of
 from tinyflash.compiler.plan.planner import Plan
 from tinyflash.errors import InternalError
 from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, WindowAttrs
@@ -39,6 +40,7 @@ _ROW_BY_ROW = (
     *("maximum_backward_input", "minimum_backward_input"),
 )
 _ALIGNMENT = 4
+_SPOILED = -1  # the colour of scratch, which no row has
 Colours = npt.NDArray[np.int64]
 _ROWS = 1 << 16  # a map has fewer
 
@@ -61,6 +63,7 @@ def check(graph: Graph, plan: Plan) -> None:
         if not (whole or node.op in _BANDED):
             raise InternalError(f"plan: {where} cannot be cut")
         done[call.node] = last
+        _use_scratch(canvas, node, where)
         _execute(canvas, node, range(call.first, last), where)
     for index, node in enumerate(graph.nodes):
         if done[index] != _height_of_result(canvas, node):
@@ -167,6 +170,21 @@ def _height_of_result(canvas: _Canvas, node: Node) -> int:
         return canvas.height(node.inputs["y"])
     result = next(iter(node.outputs.values()), None)
     return 1 if result is None else canvas.height(result)
+
+
+def _use_scratch(canvas: _Canvas, node: Node, where: str) -> None:
+    """Spoils the scratch of a kernel before it reads anything. Its outputs are elsewhere."""
+    if not node.scratch:
+        return
+    start = canvas.offsets[scratch_of(node)]
+    used = range(start, start + node.scratch)
+    if start < 0 or start % _ALIGNMENT or used.stop > len(canvas.bytes):
+        raise InternalError(f"plan: {where}: its scratch is outside of the arena or unaligned")
+    for output in node.outputs.values():
+        region = canvas.region(output)
+        if max(region.start, used.start) < min(region.stop, used.stop):
+            raise InternalError(f"plan: {where} writes {output} over its scratch")
+    canvas.bytes[used.start : used.stop] = _SPOILED
 
 
 def _execute(canvas: _Canvas, node: Node, rows: range, where: str) -> None:

@@ -15,13 +15,20 @@ from tinyflash.graph import Graph, Node
 
 @dataclass(frozen=True)
 class Storage:
-    """Bytes shared by `tensors`, live from call `first` to call `last`, inclusive."""
+    """Bytes shared by `tensors`, live from call `first` to call `last`, inclusive. scratch: of
+    kernels, whose names stand for tensors."""
 
     name: str
     tensors: tuple[str, ...]
     nbytes: int
     first: int
     last: int
+    scratch: bool = False
+
+
+def scratch_of(node: Node) -> str:
+    """Returns the name of a node's scratch, which is no tensor of the graph."""
+    return f"{node.op} {node.name} (scratch)"
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,27 @@ def lifetimes(graph: Graph, order: Order, in_place: bool = True) -> tuple[Storag
     """Returns the storages of a graph. The tensors that the caller writes (input, target) are live
     from the start, the output to the end. in_place: elementwise operators share the storage of an
     operand."""
-    return _Lives(graph, order, in_place).storages()
+    return (*_Lives(graph, order, in_place).storages(), *_scratches(graph, order))
+
+
+def _scratches(graph: Graph, order: Order) -> list[Storage]:
+    """Returns the scratch of kernels. Nodes whose calls take turns share one storage, since only one
+    kernel runs at a time."""
+    found: list[Storage] = []
+    by_start = sorted(spans(order.calls).items(), key=lambda item: item[1].first)
+    for index, span in by_start:
+        node = graph.nodes[index]
+        if not node.scratch:
+            continue
+        if found and found[-1].last >= span.first:
+            shared = found.pop()
+            names = (*shared.tensors, scratch_of(node))
+            nbytes, last = max(shared.nbytes, node.scratch), max(shared.last, span.last)
+            found.append(Storage(names[0], names, nbytes, shared.first, last, scratch=True))
+        else:
+            name = scratch_of(node)
+            found.append(Storage(name, (name,), node.scratch, span.first, span.last, scratch=True))
+    return found
 
 
 class _Lives:

@@ -24,7 +24,7 @@ def overlaps(
 ) -> tuple[Overlap, ...]:
     """Returns the pairs of storages that may overlap, those that share most bytes first. Each
     storage overlaps at most one below it and one above it."""
-    whole = [s for s in storages if order.rings.keys().isdisjoint(s.tensors)]
+    whole = [s for s in storages if order.rings.keys().isdisjoint(s.tensors) and not s.scratch]
     written = _written(graph, order.calls)
     touching = _touching(graph, rows, order.calls)
     found = []

@@ -133,7 +133,9 @@ class _Costs:
         """Returns the bytes live while a run executes."""
         if nodes not in self.costs:
             total = self.entering[nodes.start]
-            for life in (v for i in nodes for v in self.born[i]):
+            lives = [v for i in nodes for v in self.born[i]]
+            total += max((v.nbytes for v in lives if v.scratch), default=0)
+            for life in (v for v in lives if not v.scratch):
                 ring = run.rings.get(life.name)
                 total += life.nbytes if ring is None else self._ring_bytes(life.name, ring)
             self.costs[nodes] = total - self._shared(nodes, run)
@@ -152,7 +154,8 @@ class _Costs:
         """Returns the most bytes that one output of the run may share with one input that dies in
         it."""
         inputs = [v for i in nodes for v in self.dying[i] if v.first < nodes.start]
-        outputs = [v for i in nodes for v in self.born[i] if v.name not in run.rings]
+        born = (v for i in nodes for v in self.born[i] if not v.scratch)
+        outputs = [v for v in born if v.name not in run.rings]
         best = 0
         for x in inputs:
             for y in outputs:

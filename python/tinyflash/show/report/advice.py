@@ -128,7 +128,8 @@ def _smaller_maps(planned: Planned, alive: tuple[Placement, ...]) -> Iterator[Id
     maps."""
     graph, order = planned.graph, planned.plan
     node = graph.nodes[order.calls[order.peak_step].node]
-    maps = [p.storage for p in alive if graph.tensors[p.storage.name].kind == "activation"][:2]
+    maps = [p.storage for p in alive if not p.storage.scratch]
+    maps = [s for s in maps if graph.tensors[s.name].kind == "activation"][:2]
     if maps and node.operator.weighted:
         total = sum(storage.nbytes for storage in maps)
         names = " and ".join(storage.name for storage in maps)

@@ -64,6 +64,8 @@ def most(curve: Curve, first: int, last: int) -> int:
 def _buffer(planned: Planned, placement: Placement) -> Fields:
     """Returns one storage, named after its first tensor. A ring has `rows` of `of_rows`."""
     graph, storage = planned.graph, placement.storage
+    if storage.scratch:
+        return _scratch(planned, placement)
     tensor = graph.tensors[storage.name]
     maker, readers = graph.producer(storage.name), _readers(graph, placement)
     return {
@@ -80,6 +82,26 @@ def _buffer(planned: Planned, placement: Placement) -> Fields:
         "shared_with": list(storage.tensors[1:]),
         "ring_rows": planned.plan.rings.get(storage.name),
         "whole_bytes": tensor.nbytes,
+    }
+
+
+def _scratch(planned: Planned, placement: Placement) -> Fields:
+    """Returns what kernels use while they run."""
+    storage = placement.storage
+    return {
+        "name": storage.name,
+        "kind": "scratch",
+        "bytes": storage.nbytes,
+        "offset": placement.offset,
+        "first": storage.first,
+        "last": storage.last,
+        "shape": [storage.nbytes],
+        "made_by": None,
+        "layer": None,
+        "read_by": [],
+        "shared_with": list(storage.tensors[1:]),
+        "ring_rows": None,
+        "whole_bytes": storage.nbytes,
     }
 
 

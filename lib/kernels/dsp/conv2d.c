@@ -1,0 +1,127 @@
+/* Convolution with one group: the window of each position is copied into one row of terms, and then
+ * it is a fully connected layer, four positions at a time (tile.h).
+ *
+ * A window has as many terms as an output channel has weights, in the order of the weights, so its
+ * two parts are apart: the trained channels of all taps, then the frozen ones. The copy costs less
+ * than one instruction per byte, and is shared by all output channels.
+ */
+#include <string.h>
+
+#include "../../arith.h"
+#include "tile.h"
+#include "tinyflash/ops.h"
+
+/* A window as one row of terms. */
+typedef struct patch {
+    int8_t *kept;   /* [kernel_h][kernel_w][kept] */
+    int8_t *frozen; /* [kernel_h][kernel_w][depth - kept] */
+} patch;
+
+/* Fills taps that are in the padding: their inputs equal the zero point, so they add 0. */
+static void pad_taps(const tiny_conv2d *op, const patch *to, uint32_t tap, uint32_t count) {
+    const uint32_t frozen = op->depth - op->kept;
+    const uint8_t zero = (uint8_t)op->requant.x_zero;
+    memset(to->kept + tap * op->kept, zero, count * op->kept);
+    memset(to->frozen + tap * frozen, zero, count * frozen);
+}
+
+/* Copies taps that are inside the map; `from` is the position of the first one. */
+static void copy_taps(const tiny_conv2d *op, const int8_t *from, const patch *to, uint32_t tap,
+                      uint32_t count) {
+    const uint32_t kept = op->kept, frozen = op->depth - op->kept;
+    const uint32_t step = op->window.dilation_w * op->depth;
+    if (op->window.dilation_w == 1 && (kept == 0 || frozen == 0)) { /* all of them are adjacent */
+        int8_t *all = kept ? to->kept : to->frozen;
+        memcpy(all + tap * op->depth, from, count * op->depth);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++, tap++, from += step) {
+        memcpy(to->kept + tap * kept, from, kept);
+        memcpy(to->frozen + tap * frozen, from + kept, frozen);
+    }
+}
+
+/* Taps [first, end) of a window row are inside the map at output column `column`. */
+typedef struct span {
+    int32_t first, end;
+} span;
+
+static span inside(const tiny_window *win, int32_t column) {
+    span taps = {0, win->kernel_w};
+    while (taps.first < taps.end && tiny_window_column(win, column, taps.first) < 0) {
+        taps.first++;
+    }
+    while (taps.first < taps.end && tiny_window_column(win, column, taps.end - 1) >= win->x.width) {
+        taps.end--;
+    }
+    return taps;
+}
+
+/* Copies the window at a position of y. */
+static void gather(const tiny_conv2d *op, const int8_t *x, int32_t row, int32_t column,
+                   const patch *to) {
+    const tiny_window *win = &op->window;
+    const uint32_t taps = win->kernel_w;
+    const span in_map = inside(win, column);
+    const uint32_t first = (uint32_t)in_map.first, end = (uint32_t)in_map.end;
+    for (int32_t ky = 0; ky < win->kernel_h; ky++) {
+        const int32_t iy = tiny_window_row(win, row, ky);
+        const uint32_t tap = (uint32_t)ky * taps;
+        if (iy < 0 || iy >= win->x.height || first == end) {
+            pad_taps(op, to, tap, taps);
+            continue;
+        }
+        const int8_t *from = tiny_map_row(&win->x, x, iy) +
+                             tiny_window_column(win, column, in_map.first) * win->x.channels;
+        copy_taps(op, from, to, tap + first, end - first);
+        if (end - first < taps) {
+            pad_taps(op, to, tap, first);
+            pad_taps(op, to, tap + end, taps - end);
+        }
+    }
+}
+
+/* Fills the column of a position in the tile's x. */
+static void fill(const tiny_conv2d *op, const tiny_tile *tile, const int8_t *x, int32_t row,
+                 int32_t column, uint32_t position, int8_t *scratch) {
+    const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
+    const patch to = {scratch, scratch + taps * op->kept};
+    const uint32_t first = tile->part[0].terms, second = tile->part[1].terms;
+    uint32_t *words = tile->x + 2 * position;
+    gather(op, x, row, column, &to);
+    tiny_tile_unpack(scratch, first, op->requant.x_zero, words);
+    if (second) {
+        tiny_tile_unpack(scratch + first, second, op->requant.x_zero,
+                         words + tiny_tile_words(first));
+    }
+}
+
+/* One row of y. */
+static void forward_row(const tiny_conv2d *op, const tiny_tiling *tiling, const int8_t *x,
+                        int32_t row, int8_t *y) {
+    const tiny_map *out = &op->window.y;
+    int8_t *terms = tiling->spare + TINY_TILE * out->channels;
+    for (int32_t column = 0; column < out->width; column += TINY_TILE) {
+        const int32_t count = tiny_min(out->width - column, TINY_TILE);
+        for (int32_t p = 0; p < count; p++) {
+            fill(op, &tiling->tile, x, row, column + p, (uint32_t)p, terms);
+        }
+        tiny_tiling_run(tiling, y + column * out->channels, (uint32_t)count);
+    }
+}
+
+static void forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *w, const int32_t *b,
+                    int8_t *y, tiny_band band, uint32_t *scratch) {
+    const tiny_map *out = &op->window.y;
+    const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
+    const tiny_tiling tiling = tiny_tiling_begin(&op->requant, w, b, out->channels, taps * op->kept,
+                                                 taps * (op->depth - op->kept), scratch);
+    for (int32_t row = band.first; row < band.first + band.count; row++) {
+        forward_row(op, &tiling, x, row, tiny_map_row_out(out, y, row));
+    }
+}
+
+TINY_OP(conv2d_forward_dsp) {
+    const tiny_weights w = {buffers[1], buffers[2]};
+    forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[5]);
+}

@@ -1,0 +1,82 @@
+/* Two int16 in a word: the instructions that the kernels of this set are made of.
+ *
+ * Each function is one instruction of a core with the DSP extension (Armv7E-M: Cortex-M4, M7;
+ * Armv8-M: M33), written as assembly because compilers have no common name for all of them. On other
+ * machines the same functions are C, so that the code around them can be run under sanitizers.
+ *
+ * Pair order. Four adjacent bytes b0 b1 b2 b3 become two words: (b0, b2) and (b1, b3), the lower half
+ * first. That is what one instruction each gives, sxtb16 with and without rotation. Sums do not mind
+ * the order, as long as both operands have the same one.
+ */
+#ifndef TINYFLASH_KERNELS_DSP_WORDS_H
+#define TINYFLASH_KERNELS_DSP_WORDS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__ARM_FEATURE_DSP)
+#define TINY_DSP_ASM 1
+#else
+#define TINY_DSP_ASM 0
+#endif
+
+/* Two halves in a word. */
+static inline uint32_t tiny_pair(int32_t low, int32_t high) {
+    return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
+}
+
+/* Four bytes at any address; the cores of this set load words from any. */
+static inline uint32_t tiny_load(const int8_t *at) {
+    uint32_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+#if TINY_DSP_ASM
+
+/* Bytes 0 and 2, sign-extended, plus the halves of `to`. */
+static inline uint32_t tiny_add_even_bytes(uint32_t to, uint32_t bytes) {
+    uint32_t pair;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(pair) : "r"(to), "r"(bytes));
+    return pair;
+}
+
+/* Bytes 1 and 3, sign-extended, plus the halves of `to`. */
+static inline uint32_t tiny_add_odd_bytes(uint32_t to, uint32_t bytes) {
+    uint32_t pair;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(pair) : "r"(to), "r"(bytes));
+    return pair;
+}
+
+/* Halves plus halves. */
+static inline uint32_t tiny_add_halves(uint32_t a, uint32_t b) {
+    uint32_t pair;
+    __asm__("sadd16 %0, %1, %2" : "=r"(pair) : "r"(a), "r"(b));
+    return pair;
+}
+
+#else
+
+static inline int32_t tiny_low(uint32_t pair) { return (int16_t)(pair & 0xFFFFu); }
+
+static inline int32_t tiny_high(uint32_t pair) { return (int16_t)(pair >> 16); }
+
+static inline int32_t tiny_byte(uint32_t bytes, uint32_t index) {
+    return (int8_t)(bytes >> (8 * index) & 0xFFu);
+}
+
+static inline uint32_t tiny_add_even_bytes(uint32_t to, uint32_t bytes) {
+    return tiny_pair(tiny_low(to) + tiny_byte(bytes, 0), tiny_high(to) + tiny_byte(bytes, 2));
+}
+
+static inline uint32_t tiny_add_odd_bytes(uint32_t to, uint32_t bytes) {
+    return tiny_pair(tiny_low(to) + tiny_byte(bytes, 1), tiny_high(to) + tiny_byte(bytes, 3));
+}
+
+static inline uint32_t tiny_add_halves(uint32_t a, uint32_t b) {
+    return tiny_pair(tiny_low(a) + tiny_low(b), tiny_high(a) + tiny_high(b));
+}
+
+#endif
+
+#endif
