@@ -32,12 +32,12 @@ static void copy_taps(const tiny_conv2d *op, const int8_t *from, const patch *to
     const uint32_t step = op->window.dilation_w * op->depth;
     if (op->window.dilation_w == 1 && (kept == 0 || frozen == 0)) { /* all of them are adjacent */
         int8_t *all = kept ? to->kept : to->frozen;
-        memcpy(all + tap * op->depth, from, count * op->depth);
+        tiny_copy_bytes(all + tap * op->depth, from, count * op->depth);
         return;
     }
     for (uint32_t i = 0; i < count; i++, tap++, from += step) {
-        memcpy(to->kept + tap * kept, from, kept);
-        memcpy(to->frozen + tap * frozen, from + kept, frozen);
+        tiny_copy_bytes(to->kept + tap * kept, from, kept);
+        tiny_copy_bytes(to->frozen + tap * frozen, from + kept, frozen);
     }
 }
 

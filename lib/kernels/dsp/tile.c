@@ -4,10 +4,6 @@
  * unpack them, 2 loads of four words of x, 8 multiply-adds of two products each. 13 instructions for
  * 16 products, and 3 for the end of a round of four quads. A quad has one length in bytes, so the
  * first round of a row that is no multiple of 16 terms begins in the middle of the loop.
- *
- * Requantization of an output is 5 instructions: the doubled sum times the multiplier, rounded (SPEC
- * 1.2, first rounding); minus 1 where negative, so that ties round away from zero; plus offset;
- * shifted; saturated.
  */
 #include "tile.h"
 
@@ -16,29 +12,13 @@
 #include "../../arith.h"
 #include "words.h"
 
-#define SHIFT_MAX 22
-
-/* Whether the fast loop may not compute a channel: 2^30 bounds its sum, so that the doubled sum is an
- * int32, and offset, below 2^30, can be added to its upper half. */
-static int is_exception(int32_t shift, int32_t bias, uint32_t terms) {
-    const uint32_t magnitude = bias < 0 ? 0u - (uint32_t)bias : (uint32_t)bias;
-    const uint32_t most = terms * (255 * 128); /* terms <= 65,793 (SPEC 10): below 2^31 */
-    return shift < -SHIFT_MAX || shift > -1 || magnitude + most >= 1u << 30;
-}
-
 /* Fills the outputs of all channels; returns how many of them are exceptions. */
 static uint32_t fill_outputs(const tiny_requant *q, const int32_t *b, uint32_t count,
-                             uint32_t terms, tiny_tile_output *outputs) {
+                             uint32_t terms, tiny_output *outputs) {
     uint32_t exceptions = 0;
     for (uint32_t o = 0; o < count; o++) {
-        const int32_t bias = b ? b[o] : 0;
-        const int exception = is_exception(q->shift[o], bias, terms);
-        const int32_t shift = exception ? 1 : -q->shift[o];
-        exceptions += (uint32_t)exception;
-        outputs[o].bias = exception ? 0 : 2 * bias;
-        outputs[o].multiplier = exception ? 0 : q->multiplier[o];
-        outputs[o].offset = (2 * q->y_zero + 1) * (1 << (shift - 1));
-        outputs[o].shift = shift;
+        outputs[o] = tiny_output_of(q, b, o, terms);
+        exceptions += outputs[o].multiplier < 0;
     }
     return exceptions;
 }
@@ -52,7 +32,7 @@ static tiny_tile_part part_of(const int8_t *w, uint32_t terms, const uint32_t *f
 
 tiny_tiling tiny_tiling_begin(const tiny_requant *requant, const tiny_weights *w, const int32_t *b,
                               uint32_t out, uint32_t kept, uint32_t frozen, uint32_t *scratch) {
-    tiny_tile_output *outputs = (tiny_tile_output *)(void *)scratch;
+    tiny_output *outputs = (tiny_output *)(void *)scratch;
     uint32_t *x = (uint32_t *)(void *)(outputs + out);
     uint32_t *x_frozen = x + tiny_tile_words(kept), *spare = x_frozen + tiny_tile_words(frozen);
     const tiny_tile_part none = {0};
@@ -141,22 +121,11 @@ void tiny_tile_unpack(const int8_t *from, uint32_t terms, int32_t zero, uint32_t
     "ldr r1, [r2]\n"          \
     "mov r9, r1\n mov r10, r1\n mov r11, r1\n"
 
-#define REQUANTIZE(sum)            \
-    "smmulr " sum ", " sum         \
-    ", r4\n"                       \
-    "add.w " sum ", " sum ", " sum \
-    ", asr #31\n"                  \
-    "add.w " sum ", " sum          \
-    ", r5\n"                       \
-    "asr.w " sum ", " sum          \
-    ", r6\n"                       \
-    "ssat " sum ", #8, " sum "\n"
-
 #define STORE \
     "ldr r2, [r0, %[next]]\n"                \
     "ldmia r2!, {r3, r4, r5, r6}\n"          \
     "str r2, [r0, %[next]]\n"                \
-    REQUANTIZE("r1") REQUANTIZE("r9") REQUANTIZE("r10") REQUANTIZE("r11") \
+    TINY_REQUANTIZE("r1") TINY_REQUANTIZE("r9") TINY_REQUANTIZE("r10") TINY_REQUANTIZE("r11") \
     "ldr r3, [r0, %[y]]\n"                   \
     "ldr r4, [r0, %[stride]]\n"              \
     "strb.w r1, [r3]\n"                      \
@@ -231,7 +200,7 @@ static int32_t sum_of(const tiny_tile *tile, uint32_t o, uint32_t position) {
 /* The C twin of the loop. */
 static void run_twin(const tiny_tile *tile) {
     for (uint32_t o = 0; o < tile->stride; o++) {
-        const tiny_tile_output *out = &tile->next[o];
+        const tiny_output *out = &tile->next[o];
         for (uint32_t p = 0; p < TINY_TILE; p++) {
             const int32_t sum = sum_of(tile, o, p) + out->bias / 2;
             const int32_t high = tiny_high_multiply(sum, out->multiplier);
@@ -259,11 +228,9 @@ static void run(tiny_tile tile) {
 /* Computes the exceptions of a tile as SPEC 2.2 says it. */
 static void run_exceptions(const tiny_tiling *tiling, int8_t *y) {
     const tiny_tile *tile = &tiling->tile;
-    const uint32_t terms = tile->part[0].terms + tile->part[1].terms;
     for (uint32_t o = 0; o < tile->stride; o++) {
         const int32_t bias = tiling->b ? tiling->b[o] : 0;
-        for (uint32_t p = 0; is_exception(tiling->requant->shift[o], bias, terms) && p < TINY_TILE;
-             p++) {
+        for (uint32_t p = 0; tile->next[o].multiplier < 0 && p < TINY_TILE; p++) {
             y[p * tile->stride + o] =
                 tiny_requantize(tiling->requant, o, bias + sum_of(tile, o, p));
         }
@@ -289,6 +256,6 @@ void tiny_tiling_run(const tiny_tiling *tiling, int8_t *y, uint32_t positions) {
         narrow(q, tile.y, positions * tile.stride);
     }
     if (tile.y != y) {
-        memcpy(y, tile.y, positions * tile.stride);
+        tiny_copy_bytes(y, tile.y, positions * tile.stride);
     }
 }

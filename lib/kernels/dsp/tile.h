@@ -3,8 +3,7 @@
  *
  * A tile is four positions of y. Their inputs are unpacked once, to int16 without the zero point, in
  * pair order (words.h), and serve all output channels. An output channel then loads each of its
- * weights once for four products. Inputs are doubled, because the multiplication that follows keeps
- * the upper half of 64 bits, where SPEC 1.2 divides by 2^31.
+ * weights once for four products. Inputs are doubled, as output.h wants it.
  *
  * The terms of a sum are in up to two parts: trained weights first, then frozen ones (tiny_weights).
  * A row of weights is loaded by words. The last word of a row may reach into the next row, or up to
@@ -13,17 +12,9 @@
 #ifndef TINYFLASH_KERNELS_DSP_TILE_H
 #define TINYFLASH_KERNELS_DSP_TILE_H
 
-#include "tinyflash/kernels/arguments.h"
+#include "output.h"
 
 #define TINY_TILE 4 /* positions */
-
-/* What one output channel needs besides its weights. */
-typedef struct tiny_tile_output {
-    int32_t bias;       /* doubled */
-    int32_t multiplier; /* Q31 */
-    int32_t offset;     /* y_zero * 2^shift, plus a half of the last unit: 2^(shift - 1) */
-    int32_t shift;      /* to the right, in [1, 22] */
-} tiny_tile_output;
 
 /* One part of the weights: rows of `terms` bytes, one for each output channel. */
 typedef struct tiny_tile_part {
@@ -37,11 +28,11 @@ typedef struct tiny_tile_part {
 
 /* The output channels of a layer over four positions. */
 typedef struct tiny_tile {
-    uint32_t *x;                        /* [quads of both parts][TINY_TILE][2] */
-    const tiny_tile_output *next, *end; /* output channels */
-    int8_t *y;                          /* [TINY_TILE][stride] */
-    uint32_t stride;                    /* output channels of the layer */
-    tiny_tile_part part[2];             /* the second one has no terms where there is one part */
+    uint32_t *x;                   /* [quads of both parts][TINY_TILE][2] */
+    const tiny_output *next, *end; /* output channels */
+    int8_t *y;                     /* [TINY_TILE][stride] */
+    uint32_t stride;               /* output channels of the layer */
+    tiny_tile_part part[2];        /* the second one has no terms where there is one part */
 } tiny_tile;
 
 /* A tile and what it is for: the same for all tiles of a call. */

@@ -25,11 +25,42 @@ static inline uint32_t tiny_pair(int32_t low, int32_t high) {
     return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
 }
 
+static inline int32_t tiny_low(uint32_t pair) { return (int16_t)(pair & 0xFFFFu); }
+
+static inline int32_t tiny_high(uint32_t pair) { return (int16_t)(pair >> 16); }
+
+/* The sum of two products. */
+static inline int32_t tiny_dual(uint32_t a, uint32_t b) {
+    return tiny_low(a) * tiny_low(b) + tiny_high(a) * tiny_high(b);
+}
+
 /* Four bytes at any address; the cores of this set load words from any. */
 static inline uint32_t tiny_load(const int8_t *at) {
     uint32_t word;
     memcpy(&word, at, sizeof word);
     return word;
+}
+
+/* Copies bytes by words. The small C libraries that firmware is linked with copy bytes one by one; the
+ * empty assembly keeps compilers from calling them. */
+static inline void tiny_copy_bytes(int8_t *to, const int8_t *from, uint32_t bytes) {
+    for (; bytes >= 4; bytes -= 4, to += 4, from += 4) {
+        const uint32_t word = tiny_load(from);
+        memcpy(to, &word, sizeof word);
+        __asm__ volatile("" : : : "memory");
+    }
+    for (; bytes; bytes--) {
+        *to++ = *from++;
+        __asm__ volatile("" : : : "memory");
+    }
+}
+
+/* Sets words to zero, for the same reason. */
+static inline void tiny_clear_words(uint32_t *words, uint32_t count) {
+    for (; count; count--) {
+        *words++ = 0;
+        __asm__ volatile("" : : : "memory");
+    }
 }
 
 #if TINY_DSP_ASM
@@ -56,10 +87,6 @@ static inline uint32_t tiny_add_halves(uint32_t a, uint32_t b) {
 }
 
 #else
-
-static inline int32_t tiny_low(uint32_t pair) { return (int16_t)(pair & 0xFFFFu); }
-
-static inline int32_t tiny_high(uint32_t pair) { return (int16_t)(pair >> 16); }
 
 static inline int32_t tiny_byte(uint32_t bytes, uint32_t index) {
     return (int8_t)(bytes >> (8 * index) & 0xFFu);

@@ -39,14 +39,14 @@ def chosen_set(kernel: str, graph: Graph, node: Node, sets: KernelSets) -> str:
 
 
 def with_scratch(graph: Graph, sets: KernelSets) -> Graph:
-    """Gives each node the scratch that its kernel needs."""
+    """Gives each node what its kernel needs: scratch, and operands that y does not overlap."""
     return replace(graph, nodes=tuple(_with_scratch(graph, node, sets) for node in graph.nodes))
 
 
 def _with_scratch(graph: Graph, node: Node, sets: KernelSets) -> Node:
     kernel = layer_kernel(graph, node)
     needs = _needs(chosen_set(kernel, graph, node, sets), kernel)
-    return replace(node, scratch=needs.scratch(graph, node))
+    return replace(node, scratch=needs.scratch(graph, node), at_once=needs.at_once)
 
 
 def _needs(name: str, kernel: str) -> Needs:

@@ -6,10 +6,14 @@ from math import prod
 
 from tinyflash.compiler.kernels.needs import Needs
 from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs, aligned
-from tinyflash.layers import in_channels, out_channels
+from tinyflash.layers import in_channels, multiplier_of, out_channels
 
 _POSITIONS = 4  # of a tile (tile.h)
-_OUTPUT_BYTES = 16  # of a tiny_tile_output
+_OUTPUT_BYTES = 16  # of a tiny_output
+# Of lib/kernels/dsp/depthwise.c.
+_CHANNELS = 4
+_KERNEL_MAX = 7
+_PLANES_BYTES = 4096
 
 
 def _one_group(_graph: Graph, node: Node) -> bool:
@@ -33,7 +37,35 @@ def _windows(graph: Graph, node: Node) -> int:
     return _tiling(graph, node) + aligned(terms)
 
 
+def _in_planes(graph: Graph, node: Node) -> bool:
+    """Four channels or more, each read by one output; the strides and kernels that have loops."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    return (
+        multiplier_of(graph, node) == 1
+        and out_channels(graph, node) >= _CHANNELS
+        and window.dilation == (1, 1)
+        and window.stride[1] in (1, 2)
+        and window.kernel[1] <= _KERNEL_MAX
+    )
+
+
+def _planes(graph: Graph, node: Node) -> int:
+    """Planes of four channels for a block of rows, and the paired weights of a channel."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    (kernel_h, kernel_w), (stride_h, stride_w) = window.kernel, window.stride
+    height, width = graph.tensors[node.outputs["y"]].shape[-3:-1]
+    columns = -(-width // _POSITIONS) * _POSITIONS * stride_w + kernel_w + 1
+    row = -(-columns // 2) * 4 * _CHANNELS
+    fit = _PLANES_BYTES // row
+    block = min(1 if fit < kernel_h else (fit - kernel_h) // stride_h + 1, height)
+    words = 2 * (kernel_w // 2 + 1) if stride_w == 1 else -(-kernel_w // 2)
+    return ((block - 1) * stride_h + kernel_h) * row + kernel_h * words * 4
+
+
 NEEDS = {
+    "depthwise_forward": Needs(suits=_in_planes, scratch=_planes, at_once=True),
     "fully_connected_forward": Needs(scratch=_tiling),
     "conv2d_forward": Needs(suits=_one_group, scratch=_windows),
 }

@@ -198,7 +198,7 @@ def _execute(canvas: _Canvas, node: Node, rows: range, where: str) -> None:
     apart = all(_apart(canvas, node, tensor) for tensor in operands.values())
     # If outputs and operands share no bytes, all rows are checked in one step. A concatenation
     # copies all rows of one operand before those of the next.
-    at_once = apart or node.op == "concatenate"
+    at_once = apart or node.at_once or node.op == "concatenate"
     for step in [rows] if at_once else [range(row, row + 1) for row in rows]:
         for role, tensor in operands.items():
             wanted = _rows_read(canvas, node, role, step)

@@ -120,6 +120,8 @@ def distance(
         if not operands and not makes:
             continue
         firsts = _first_reads(graph, read, operands, call, extent)
+        if node.at_once:
+            firsts = [min(firsts)] * call.count
         in_place = _elementwise(graph, node, x)
         bits = _row_bits(graph, node, y) if makes else 0
         for row in range(call.first + call.count - 1, call.first - 1, -1):
