@@ -63,14 +63,15 @@ static void unpack_row(const tiny_window *win, const layout *l, const int8_t *x,
         tiny_clear_words(row + end, l->row_words - end);
     }
     int16_t *at = (int16_t *)(void *)to + win->pad_left;
-    for (uint32_t column = 0; column < win->x.width; column++, x += channels, at++) {
+    int16_t *at2 = at + 2 * plane;
+    for (uint32_t left_over = win->x.width; left_over; left_over--, x += channels) {
         const uint32_t bytes = tiny_load(x);
         const uint32_t even = tiny_add_even_bytes(minus_zeros, bytes);
         const uint32_t odd = tiny_add_odd_bytes(minus_zeros, bytes);
-        at[0] = (int16_t)even;
         at[plane] = (int16_t)odd;
-        at[2 * plane] = (int16_t)(even >> 16);
-        at[3 * plane] = (int16_t)(odd >> 16);
+        at2[plane] = (int16_t)(odd >> 16);
+        *at++ = (int16_t)even;
+        *at2++ = (int16_t)(even >> 16);
     }
 }
 

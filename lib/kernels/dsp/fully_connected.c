@@ -1,5 +1,10 @@
-/* Fully connected layers, and so pointwise convolutions, four vectors at a time (tile.h). */
+/* Fully connected layers, and so pointwise convolutions, four vectors at a time: forward as tile.h
+ * says, the input gradient as gradient.h says.
+ */
+#include <stddef.h>
+
 #include "../../arith.h"
+#include "gradient.h"
 #include "tile.h"
 #include "tinyflash/ops.h"
 
@@ -56,4 +61,98 @@ static void forward(const tiny_fully_connected *op, const int8_t *x, const tiny_
 TINY_OP(fully_connected_forward_dsp) {
     const tiny_weights w = {buffers[1], buffers[2]};
     forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[5]);
+}
+
+/* ---- Input gradient ---- */
+
+/* Bytes of rescaled gradients that are in scratch at a time, if they are more than one tile's; the
+ * same as in compiler/kernels/dsp.py. */
+#define RESCALED_BYTES 9216u
+
+/* A call of the input gradient. */
+typedef struct descending {
+    const tiny_fully_connected *op;
+    const tiny_gradient *dy;
+    const tiny_gradient_out *dx;
+    uint32_t pairs; /* of output channels */
+    uint32_t *t;    /* [tiles][pairs][TINY_TILE]: rescaled gradients */
+    uint32_t *w;    /* [TINY_COLUMNS][pairs] */
+} descending;
+
+/* Tiles whose gradients are in scratch at a time. */
+static uint32_t tiles_at_once(const tiny_fully_connected *op, uint32_t pairs) {
+    const uint32_t all = (op->rows + TINY_TILE - 1) / TINY_TILE;
+    const uint32_t fit = RESCALED_BYTES / (pairs * TINY_TILE * 4);
+    return fit == 0 ? 1 : (fit < all ? fit : all);
+}
+
+/* Rescales the gradients of one vector into its column of a tile (SPEC 4.1). */
+static void rescale(const descending *d, const int8_t *dy, uint32_t *t) {
+    const tiny_descent *descent = &d->op->descent;
+    const uint32_t out = d->op->out;
+    uint32_t o = 0;
+    for (; o + 1 < out; o += 2, t += TINY_TILE) {
+        *t = tiny_pair(tiny_rescaled(descent, dy[o], o), tiny_rescaled(descent, dy[o + 1], o + 1));
+    }
+    if (o < out) {
+        *t = tiny_pair(tiny_rescaled(descent, dy[o], o), 0);
+    }
+}
+
+/* Vectors [first, first + count) of dy; what is missing in the last tile is left as it is. */
+static void rescale_vectors(const descending *d, uint32_t first, uint32_t count) {
+    const int8_t *dy = d->dy->d + first * d->op->out;
+    for (uint32_t n = 0; n < count; n++, dy += d->op->out) {
+        rescale(d, dy, d->t + n / TINY_TILE * TINY_TILE * d->pairs + n % TINY_TILE);
+    }
+}
+
+/* Input channel `channel` of vectors [first, first + count), its weights transposed to w. */
+static void backward_channel(const descending *d, const uint32_t *w, uint32_t channel,
+                             uint32_t first, uint32_t count) {
+    const tiny_factor *factor = d->op->descent.factor;
+    const int32_t exponent = factor->exponent + d->dy->scale->exponent - d->dx->scale->exponent;
+    int32_t sums[TINY_TILE];
+    for (uint32_t n = 0; n < count; n++) {
+        if (n % TINY_TILE == 0) {
+            tiny_gradient_sums(d->t + n * d->pairs, w, d->pairs, sums);
+        }
+        tiny_store_gradient(d->dx, (first + n) * d->op->in + channel,
+                            tiny_scale_by(sums[n % TINY_TILE], factor->mantissa, exponent));
+    }
+}
+
+/* The `width` input channels from `channel` on, whose weights are w[out][width]. */
+static void backward_panel(const descending *d, const int8_t *w, uint32_t channel, uint32_t width,
+                           uint32_t first, uint32_t count) {
+    for (uint32_t i = 0; i < width; i += TINY_COLUMNS) {
+        tiny_gradient_transpose(w + i, d->op->out, width, d->pairs, d->w);
+        for (uint32_t c = 0; c < TINY_COLUMNS && i + c < width; c++) {
+            backward_channel(d, d->w + c * d->pairs, channel + i + c, first, count);
+        }
+    }
+}
+
+/* The order of SPEC holds by groups of vectors: all of dy that a group needs is in scratch before the
+ * first of its dx is written. */
+static void backward(const tiny_fully_connected *op, const tiny_gradient *dy, const tiny_weights *w,
+                     const tiny_gradient_out *dx, uint32_t *scratch) {
+    const uint32_t pairs = (op->out + 1) / 2, kept = op->kept;
+    const uint32_t most = TINY_TILE * tiles_at_once(op, pairs);
+    const descending d = {op, dy, dx, pairs, scratch, scratch + most * pairs};
+    for (uint32_t n = 0; n < op->rows; n += most) {
+        const uint32_t count = op->rows - n < most ? op->rows - n : most;
+        rescale_vectors(&d, n, count);
+        backward_panel(&d, w->kept, 0, kept, n, count);
+        backward_panel(&d, w->frozen, kept, op->in - kept, n, count);
+    }
+}
+
+TINY_OP(fully_connected_backward_input_dsp) {
+    (void)band;
+    const tiny_gradient dy = {buffers[0], buffers[1]};
+    const tiny_weights w = {buffers[2], buffers[3]};
+    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
+    tiny_follow(dy.scale, NULL, dx.scale);
+    backward(record, &dy, &w, &dx, buffers[7]);
 }

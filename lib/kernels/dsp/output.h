@@ -5,8 +5,7 @@
  * round away from zero; add the offset; shift; saturate to int8.
  *
  * A channel for which this could overflow is an exception, which its kernel computes as the
- * specification is written. Such channels are rare: released models have some whose weight scale is
- * almost zero.
+ * specification is written.
  */
 #ifndef TINYFLASH_KERNELS_DSP_OUTPUT_H
 #define TINYFLASH_KERNELS_DSP_OUTPUT_H
@@ -24,23 +23,25 @@ typedef struct tiny_output {
     int32_t shift;      /* to the right, in [1, 22] */
 } tiny_output;
 
-/* Whether channel `o` can be computed this way. The magnitude of its sum, `terms` products and the
- * bias, is then below 2^30, and that of the offset, too, so neither the doubled sum nor the sum with
- * the offset leaves int32. terms <= 65,793 (SPEC 10). */
-static inline int tiny_output_fits(const tiny_requant *q, uint32_t o, int32_t bias,
-                                   uint32_t terms) {
+/* More than the magnitude of any sum of `terms` products and a bias; terms <= 65,793 (SPEC 10). */
+static inline uint32_t tiny_sum_bound(int32_t bias, uint32_t terms) {
     const uint32_t magnitude = bias < 0 ? 0u - (uint32_t)bias : (uint32_t)bias;
-    return q->shift[o] >= -TINY_OUTPUT_SHIFT_MAX && q->shift[o] <= -1 &&
-           magnitude + terms * (255u * 128u) < 1u << 30;
+    return magnitude + terms * (255u * 128u) + 1;
 }
 
-/* The constants of channel `o`; b may be null. */
+/* The constants of channel `o`; b may be null. Sums below 2^30 can be doubled, and with a shift of 22
+ * at most the offset is below 2^30, too, so nothing leaves int32. Where every sum is below a half of
+ * the last unit, the output is the zero point. */
 static inline tiny_output tiny_output_of(const tiny_requant *q, const int32_t *b, uint32_t o,
                                          uint32_t terms) {
-    const int32_t bias = b ? b[o] : 0;
+    const int32_t bias = b ? b[o] : 0, shift = -q->shift[o];
+    const uint32_t bound = tiny_sum_bound(bias, terms);
+    const int tiny = shift > 0 && bound <= 1u << (shift - 1);
     tiny_output output = {0, -1, 0, 1};
-    if (tiny_output_fits(q, o, bias, terms)) {
-        const int32_t shift = -q->shift[o];
+    if (q->multiplier[o] == 0 || tiny) {
+        output.multiplier = 0;
+        output.offset = 2 * q->y_zero + 1;
+    } else if (shift > 0 && shift <= TINY_OUTPUT_SHIFT_MAX && bound <= 1u << 30) {
         output.bias = 2 * bias;
         output.multiplier = q->multiplier[o];
         output.offset = (2 * q->y_zero + 1) * (1 << (shift - 1));

@@ -79,6 +79,20 @@ static inline uint32_t tiny_add_odd_bytes(uint32_t to, uint32_t bytes) {
     return pair;
 }
 
+/* (low of a, low of b). */
+static inline uint32_t tiny_low_halves(uint32_t a, uint32_t b) {
+    uint32_t pair;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(a), "r"(b));
+    return pair;
+}
+
+/* (high of a, high of b). */
+static inline uint32_t tiny_high_halves(uint32_t a, uint32_t b) {
+    uint32_t pair;
+    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(b), "r"(a));
+    return pair;
+}
+
 /* Halves plus halves. */
 static inline uint32_t tiny_add_halves(uint32_t a, uint32_t b) {
     uint32_t pair;
@@ -98,6 +112,14 @@ static inline uint32_t tiny_add_even_bytes(uint32_t to, uint32_t bytes) {
 
 static inline uint32_t tiny_add_odd_bytes(uint32_t to, uint32_t bytes) {
     return tiny_pair(tiny_low(to) + tiny_byte(bytes, 1), tiny_high(to) + tiny_byte(bytes, 3));
+}
+
+static inline uint32_t tiny_low_halves(uint32_t a, uint32_t b) {
+    return tiny_pair(tiny_low(a), tiny_low(b));
+}
+
+static inline uint32_t tiny_high_halves(uint32_t a, uint32_t b) {
+    return tiny_pair(tiny_high(a), tiny_high(b));
 }
 
 static inline uint32_t tiny_add_halves(uint32_t a, uint32_t b) {

@@ -10,6 +10,9 @@ from tinyflash.layers import in_channels, multiplier_of, out_channels
 
 _POSITIONS = 4  # of a tile (tile.h)
 _OUTPUT_BYTES = 16  # of a tiny_output
+# Of lib/kernels/dsp/fully_connected.c.
+_COLUMNS = 4
+_RESCALED_BYTES = 9216
 # Of lib/kernels/dsp/depthwise.c.
 _CHANNELS = 4
 _KERNEL_MAX = 7
@@ -64,7 +67,17 @@ def _planes(graph: Graph, node: Node) -> int:
     return ((block - 1) * stride_h + kernel_h) * row + kernel_h * words * 4
 
 
+def _columns(graph: Graph, node: Node) -> int:
+    """Rescaled gradients of some positions, and four columns of weights, as pairs of int16."""
+    layer = next(n for n in graph.named(node.layer) if n.operator.weighted)
+    pairs = -(-out_channels(graph, layer) // 2) * 4
+    positions = graph.tensors[node.inputs["dy"]].size // out_channels(graph, layer)
+    tiles = min(-(-positions // _POSITIONS), max(1, _RESCALED_BYTES // (pairs * _POSITIONS)))
+    return (tiles * _POSITIONS + _COLUMNS) * pairs
+
+
 NEEDS = {
+    "fully_connected_backward_input": Needs(scratch=_columns),
     "depthwise_forward": Needs(suits=_in_planes, scratch=_planes, at_once=True),
     "fully_connected_forward": Needs(scratch=_tiling),
     "conv2d_forward": Needs(suits=_one_group, scratch=_windows),

@@ -24,7 +24,18 @@ NOTHING = Needs()
 
 
 def layer_kernel(graph: Graph, node: Node) -> str:
-    """Returns the forward kernel of a layer with weights; "" of other nodes."""
-    if not node.operator.weighted:
+    """Returns the kernel of a layer with weights, or of its gradients; "" of other nodes."""
+    layer = _layer(graph, node)
+    if layer is None:
         return ""
-    return f"{'fully_connected' if is_pointwise(node) else node.op}_forward"
+    family = "fully_connected" if is_pointwise(layer) else layer.op
+    return f"{family}_{node.op.removeprefix(layer.op).lstrip('_') or 'forward'}"
+
+
+def _layer(graph: Graph, node: Node) -> Node | None:
+    """Returns the layer with weights that a node computes or differentiates."""
+    if node.operator.weighted:
+        return node
+    if not node.layer or node.op.startswith("bias"):
+        return None
+    return next((n for n in graph.named(node.layer) if n.operator.weighted), None)

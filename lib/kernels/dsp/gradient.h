@@ -1,0 +1,24 @@
+/* Input gradients of conv2d and of fully connected layers: sums for four positions at a time.
+ *
+ * An input gradient sums over output channels, for which weights are rows, so they are needed by
+ * columns. Columns of four input channels at a time are transposed into pairs of int16, terms 2k and
+ * 2k + 1 in a word; then one word of weights and four of gradients make eight products. To transpose
+ * a weight costs about as much as two products, so it is done for as many positions as scratch has
+ * room for (positions of tiny_columns).
+ */
+#ifndef TINYFLASH_KERNELS_DSP_GRADIENT_H
+#define TINYFLASH_KERNELS_DSP_GRADIENT_H
+
+#include "tile.h"
+
+#define TINY_COLUMNS 4 /* input channels whose weights are transposed together */
+
+/* Sums of `pairs` words of weights with four positions' words; w is one column. */
+void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, int32_t *sums);
+
+/* Transposes columns [0, TINY_COLUMNS) of `rows` rows of weights, `width` bytes apart: column c is at
+ * to + c * pairs. Reads up to 3 bytes beyond the last row. */
+void tiny_gradient_transpose(const int8_t *w, uint32_t rows, uint32_t width, uint32_t pairs,
+                             uint32_t *to);
+
+#endif
