@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
+from tinyflash.compiler.constants import add_constants
 from tinyflash.compiler.kernels.needs import Needs
-from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs, aligned
+from tinyflash.graph import ClipAttrs, DenseAttrs, Graph, Node, WindowAttrs, aligned
 from tinyflash.layers import in_channels, multiplier_of, out_channels
 
 _POSITIONS = 4  # of a tile (tile.h)
@@ -76,7 +77,19 @@ def _columns(graph: Graph, node: Node) -> int:
     return (tiles * _POSITIONS + _COLUMNS) * pairs
 
 
+def _one_shifted(graph: Graph, node: Node) -> bool:
+    """One operand has half the common scale, so it is only shifted. The other has a quarter or an
+    eighth of it at least; the sum is shifted to the right and not clipped."""
+    assert isinstance(node.attrs, ClipAttrs)
+    constants = add_constants(graph, node)
+    shifts = sorted(constants[role][1] for role in "ab")
+    exact = any(constants[role] == (1 << 30, 0) for role in "ab")
+    wide = (node.attrs.clip.low, node.attrs.clip.high) == (-128, 127)
+    return exact and shifts[0] in (-2, -1) and wide and -22 <= constants["y"][1] <= -1
+
+
 NEEDS = {
+    "add_forward": Needs(suits=_one_shifted),
     "fully_connected_backward_input": Needs(scratch=_columns),
     "depthwise_forward": Needs(suits=_in_planes, scratch=_planes, at_once=True),
     "fully_connected_forward": Needs(scratch=_tiling),
