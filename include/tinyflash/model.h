@@ -77,6 +77,7 @@ typedef struct tiny_band {
 /* A kernel as a table names it. It gets the buffers of its operation as pointers, in the order that
  * tinyflash/ops.h gives; null for TINY_NO_BUFFER. It cannot fail. */
 #define TINY_OP_BUFFERS 8
+#define TINY_SCRATCH (TINY_OP_BUFFERS - 1) /* the buffer of a kernel that uses scratch */
 typedef void (*tiny_kernel)(const void *record, void *const *buffers, tiny_band band);
 
 /* One operation. Kernels are named here, so the linker keeps only those that a model uses. */

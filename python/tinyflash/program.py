@@ -52,6 +52,7 @@ class ConstArray:
 
 
 # A field of a record; None is a null pointer.
+OP_BUFFERS = 8  # TINY_OP_BUFFERS
 Value = int | Factor | ConstArray | Mapping[str, "Value"] | tuple[int, ...] | None
 
 
@@ -66,9 +67,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Row:
-    """One `tiny_op`. `kernel`: the name after the prefix `tiny_op_`, or SOURCE. `note`, the shape
-    of the result, is part of the program's hash, which is over `repr`. The hash ignores `about`,
-    which is only for readers, and `kernel_set`, which changes no result.
+    """One `tiny_op`. `kernel`: the name after the prefix `tiny_op_`, or SOURCE. `note`: the shape
+    of the result. `about` is only for readers.
     """
 
     kernel: str
@@ -84,6 +84,13 @@ class Row:
         """The C function. Outside the reference set, its name ends in the set's name."""
         suffix = "" if self.kernel_set == REFERENCE else f"_{self.kernel_set}"
         return f"tiny_op_{self.kernel}{suffix}"
+
+
+def with_scratch(
+    buffers: tuple[Buffer | None, ...], scratch: Buffer
+) -> tuple[Buffer | None, ...]:
+    """Returns the buffers of a row whose kernel uses scratch: that is always the last one."""
+    return (*buffers, *[None] * (OP_BUFFERS - 1 - len(buffers)), scratch)
 
 
 # The kernel of a row that the session's row source fills.
@@ -139,13 +146,26 @@ class Program:
 
     @property
     def hash(self) -> int:
-        """Identifies what the saved bytes of WEIGHTS and STATE mean: 32 bits of SHA-256."""
-        calls = self.infer_calls, self.train_calls
-        text = repr((self.name, self.infer, self.train, calls, self.classes, len(self.state)))
+        """Identifies what the saved bytes of WEIGHTS and STATE mean: 32 bits of SHA-256. It ignores
+        kernel sets and the memory plan, which change no result."""
+        rows = [[self._meaning(row) for row in table] for table in (self.infer, self.train)]
+        text = repr((self.name, rows, self.classes, len(self.state)))
         digest = hashlib.sha256(text.encode() + self.flash + self.weights)
-        for record in self.records:
-            digest.update(canonical(record.fields).encode())
         return int.from_bytes(digest.digest()[:4], "little")
+
+    def _meaning(self, row: Row) -> tuple[object, ...]:
+        """Returns what a row computes, wherever the plan has put its maps."""
+        fixed = tuple(b for b in row.buffers if b is not None and b.space is not Space.ARENA)
+        fields = canonical(_without_rings(self.records[row.record].fields))
+        return row.kernel, row.layer, row.note, fixed, fields
+
+
+def _without_rings(value: Value) -> Value:
+    """Returns the fields of a record without how many rows of a map are in memory."""
+    if isinstance(value, Mapping):
+        kept = {k: v for k, v in value.items() if k != "ring" and not k.endswith("_ring")}
+        return {k: _without_rings(v) for k, v in kept.items()}
+    return value
 
 
 def canonical(value: Value) -> str:

@@ -13,8 +13,9 @@ from tests.lib.records import Fields
 from tests.lib.rows import draft
 from tests.support.memory import state_bytes, tensor_bytes
 
-from tinyflash.graph import Node
-from tinyflash.program import Buffer, Call, Record, Row, Space
+from tinyflash.compiler.kernels import chosen_set, kernel_sets, needs_of
+from tinyflash.graph import Graph, Node
+from tinyflash.program import Buffer, Call, Record, Row, Space, with_scratch
 from tinyflash.reference.environment import Environment
 from tinyflash.reference.operators import OPERATORS
 from tinyflash.runtime.state import SCALE_BYTES, scale_offset
@@ -35,16 +36,34 @@ class Case:
     before: Mapping[Space, bytes]
     after: Mapping[Space, bytes]
     band: tuple[int, int]
+    graph: Graph
+    node: Node
+    overlaps: bool = False  # an output and an operand
+    scratch: int = 0  # bytes of the arena behind those that are compared
 
     def call(self, op: int) -> Call:
         return Call(op, *self.band)
 
-    def placed(self, record: int, flash_offset: int) -> Row:
-        """The row with its record and its constants among those of other cases."""
+    def by(self, name: str) -> Case | None:
+        """The same with the kernel of another set; None if the set has none for this case."""
+        sets = kernel_sets([name])
+        if chosen_set(self.row.kernel, self.graph, self.node, sets) != name:
+            return None
+        needs = needs_of(name, self.row.kernel)
+        if needs.at_once and self.overlaps:
+            return None
+        scratch = needs.scratch(self.graph, self.node)
+        row = replace(self.row, kernel_set=name)
+        return replace(self, name=f"{self.name} ({name})", row=row, scratch=scratch)
+
+    def placed(self, record: int, flash_offset: int, scratch_offset: int) -> Row:
+        """The row with its record, its constants among those of other cases, and its scratch."""
         buffers = tuple(
             replace(b, offset=b.offset + flash_offset) if b and b.space is Space.FLASH else b
             for b in self.row.buffers
         )
+        if self.scratch:
+            buffers = with_scratch(buffers, Buffer(Space.ARENA, scratch_offset))
         return replace(self.row, record=record, buffers=buffers)
 
 
@@ -127,7 +146,9 @@ def capture(env: Environment, node: Node, name: str, memory: Memory = WHOLE) -> 
     after = {space: places.image(space) for space in WRITABLE}
     row = Row(plan.kernel, 0, buffers, name, plan.kernel)
     band = memory.band or (0, height_of(fields))
-    return Case(name, row, Record(plan.ctype, "", fields), flash, before, after, band)
+    record = Record(plan.ctype, "", fields)
+    overlaps = bool(memory.alias)
+    return Case(name, row, record, flash, before, after, band, env.graph, node, overlaps)
 
 
 def with_rings(fields: Fields, rings: Mapping[str, int]) -> Fields:

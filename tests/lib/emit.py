@@ -43,9 +43,10 @@ def write_batch(cases: Sequence[Case], folder: Path) -> None:
 def _program(cases: Sequence[Case]) -> Program:
     """All rows as one table; the spaces are filled by each case itself."""
     flash = bytearray(4)
+    arena = _largest(cases, Space.ARENA)
     rows, records = [], []
     for index, case in enumerate(cases):
-        rows.append(case.placed(index, len(flash)))
+        rows.append(case.placed(index, len(flash), arena))
         records.append(Record(case.record.ctype, f"record_{index}", case.record.fields))
         flash += case.flash + bytes(-len(case.flash) % 4)
     nowhere = Buffer(Space.ARENA, 0)
@@ -73,9 +74,14 @@ def _sizes(cases: Sequence[Case]) -> str:
     """The memory that the largest case needs of each space."""
     lines = []
     for space in WRITABLE:
-        largest = max(len(case.before[space]) for case in cases)
-        lines.append(f"#define CASE_{space.name}_BYTES {max(4, -(-largest // 4) * 4)}u")
+        scratch = max(case.scratch for case in cases) if space is Space.ARENA else 0
+        lines.append(f"#define CASE_{space.name}_BYTES {max(4, _largest(cases, space) + scratch)}u")
     return "\n".join(lines) + "\n"
+
+
+def _largest(cases: Sequence[Case], space: Space) -> int:
+    largest = max(len(case.before[space]) for case in cases)
+    return -(-largest // 4) * 4
 
 
 @dataclass

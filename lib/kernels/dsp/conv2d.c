@@ -123,5 +123,5 @@ static void forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *
 
 TINY_OP(conv2d_forward_dsp) {
     const tiny_weights w = {buffers[1], buffers[2]};
-    forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[5]);
+    forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[TINY_SCRATCH]);
 }

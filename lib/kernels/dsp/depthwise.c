@@ -361,5 +361,5 @@ static void forward(const tiny_depthwise *op, const int8_t *x, const tiny_weight
 
 TINY_OP(depthwise_forward_dsp) {
     const tiny_weights w = {buffers[1], buffers[2]};
-    forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[5]);
+    forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[TINY_SCRATCH]);
 }

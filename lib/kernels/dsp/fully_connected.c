@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "../../update.h"
 #include "gradient.h"
 #include "tile.h"
 #include "tinyflash/ops.h"
@@ -60,7 +61,7 @@ static void forward(const tiny_fully_connected *op, const int8_t *x, const tiny_
 
 TINY_OP(fully_connected_forward_dsp) {
     const tiny_weights w = {buffers[1], buffers[2]};
-    forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[5]);
+    forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[TINY_SCRATCH]);
 }
 
 /* ---- Input gradient ---- */
@@ -126,7 +127,8 @@ static void backward_channel(const descending *d, const uint32_t *w, uint32_t ch
 static void backward_panel(const descending *d, const int8_t *w, uint32_t channel, uint32_t width,
                            uint32_t first, uint32_t count) {
     for (uint32_t i = 0; i < width; i += TINY_COLUMNS) {
-        tiny_gradient_transpose(w + i, d->op->out, width, d->pairs, d->w);
+        const tiny_places places = {d->pairs, 1};
+        tiny_pair_rows(w + i, d->op->out, width, 0, d->w, places);
         for (uint32_t c = 0; c < TINY_COLUMNS && i + c < width; c++) {
             backward_channel(d, d->w + c * d->pairs, channel + i + c, first, count);
         }
@@ -154,5 +156,55 @@ TINY_OP(fully_connected_backward_input_dsp) {
     const tiny_weights w = {buffers[2], buffers[3]};
     const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
     tiny_follow(dy.scale, NULL, dx.scale);
-    backward(record, &dy, &w, &dx, buffers[7]);
+    backward(record, &dy, &w, &dx, buffers[TINY_SCRATCH]);
+}
+
+/* ---- Update ---- */
+
+/* A call of the update. Sums of gradients are over vectors, in pairs. */
+typedef struct updating {
+    const tiny_fully_connected *op;
+    tiny_update update;
+    uint32_t pairs; /* of vectors */
+    uint32_t *x;    /* [tiles of kept][pairs][TINY_TILE] */
+    uint32_t *dy;   /* [TINY_COLUMNS][pairs] */
+} updating;
+
+/* The weights of output channel o, whose gradients are dy[pairs]. */
+static void update_row(const updating *u, uint32_t o, const uint32_t *dy) {
+    const uint32_t kept = u->op->kept;
+    tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
+    int32_t sums[TINY_TILE];
+    for (uint32_t i = 0; i < kept && row.moves; i++) {
+        if (i % TINY_TILE == 0) {
+            tiny_gradient_sums(u->x + i * u->pairs, dy, u->pairs, sums);
+        }
+        tiny_update_weight(&u->update, &row, o * kept + i, sums[i % TINY_TILE]);
+    }
+}
+
+/* x serves all output channels, so it is transposed once; dy four channels at a time. */
+static void update(const tiny_fully_connected *op, const int8_t *x, const tiny_gradient *dy,
+                   const tiny_trained *w, tiny_state *state, uint32_t *scratch) {
+    const uint32_t pairs = (op->rows + 1) / 2, kept = op->kept;
+    const uint32_t tiles = (kept + TINY_TILE - 1) / TINY_TILE;
+    const updating u = {op, tiny_begin_update(&op->descent, dy, w, state), pairs, scratch,
+                        scratch + tiles * TINY_TILE * pairs};
+    const tiny_places by_pairs = {1, TINY_TILE}, by_columns = {pairs, 1};
+    for (uint32_t i = 0; i < kept; i += TINY_TILE) {
+        tiny_pair_rows(x + i, op->rows, kept, op->requant.x_zero, u.x + i * pairs, by_pairs);
+    }
+    for (uint32_t o = 0; o < op->out; o++) {
+        if (o % TINY_COLUMNS == 0) {
+            tiny_pair_rows(dy->d + o, op->rows, op->out, 0, u.dy, by_columns);
+        }
+        update_row(&u, o, u.dy + o % TINY_COLUMNS * pairs);
+    }
+}
+
+TINY_OP(fully_connected_update_dsp) {
+    (void)band;
+    const tiny_gradient dy = {buffers[1], buffers[2]};
+    const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
+    update(record, buffers[0], &dy, &w, buffers[4], buffers[TINY_SCRATCH]);
 }

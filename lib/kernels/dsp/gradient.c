@@ -1,4 +1,4 @@
-/* Sums of input gradients for four positions at a time; see gradient.h. */
+/* Sums of gradients, four at a time; see gradient.h. */
 #include "gradient.h"
 
 #include "words.h"
@@ -51,22 +51,34 @@ void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, in
 
 #endif
 
-/* Columns 0 to 3 of two rows as pairs. */
-static inline void transpose_two(uint32_t first, uint32_t second, uint32_t pairs, uint32_t *to) {
-    const uint32_t even = tiny_add_even_bytes(0, first), odd = tiny_add_odd_bytes(0, first);
-    const uint32_t even2 = tiny_add_even_bytes(0, second), odd2 = tiny_add_odd_bytes(0, second);
-    to[0] = tiny_low_halves(even, even2);
-    to[pairs] = tiny_low_halves(odd, odd2);
-    to[2 * pairs] = tiny_high_halves(even, even2);
-    to[3 * pairs] = tiny_high_halves(odd, odd2);
+/* Columns 0 to 3 of a row, as halves: (0, 2) and (1, 3). */
+typedef struct halves {
+    uint32_t even, odd;
+} halves;
+
+static inline halves unpack(const int8_t *from, uint32_t minus_zeros) {
+    const uint32_t bytes = tiny_load(from);
+    const halves h = {tiny_add_even_bytes(minus_zeros, bytes),
+                      tiny_add_odd_bytes(minus_zeros, bytes)};
+    return h;
 }
 
-void tiny_gradient_transpose(const int8_t *w, uint32_t rows, uint32_t width, uint32_t pairs,
-                             uint32_t *to) {
-    for (; rows >= 2; rows -= 2, w += 2 * width, to++) {
-        transpose_two(tiny_load(w), tiny_load(w + width), pairs, to);
+static inline void store_pairs(halves a, halves b, uint32_t *to, uint32_t column) {
+    to[0] = tiny_low_halves(a.even, b.even);
+    to[column] = tiny_low_halves(a.odd, b.odd);
+    to[2 * column] = tiny_high_halves(a.even, b.even);
+    to[3 * column] = tiny_high_halves(a.odd, b.odd);
+}
+
+void tiny_pair_rows(const int8_t *from, uint32_t rows, uint32_t width, int32_t zero, uint32_t *to,
+                    tiny_places places) {
+    const uint32_t minus_zeros = tiny_pair(-zero, -zero);
+    const halves none = {0, 0};
+    for (; rows >= 2; rows -= 2, from += 2 * width, to += places.pair) {
+        store_pairs(unpack(from, minus_zeros), unpack(from + width, minus_zeros), to,
+                    places.column);
     }
     if (rows) {
-        transpose_two(tiny_load(w), 0, pairs, to);
+        store_pairs(unpack(from, minus_zeros), none, to, places.column);
     }
 }

@@ -16,9 +16,14 @@
 /* Sums of `pairs` words of weights with four positions' words; w is one column. */
 void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, int32_t *sums);
 
-/* Transposes columns [0, TINY_COLUMNS) of `rows` rows of weights, `width` bytes apart: column c is at
- * to + c * pairs. Reads up to 3 bytes beyond the last row. */
-void tiny_gradient_transpose(const int8_t *w, uint32_t rows, uint32_t width, uint32_t pairs,
-                             uint32_t *to);
+/* Where a transposition puts its words: column c of pair k at to[c * column + k * pair]. */
+typedef struct tiny_places {
+    uint32_t column, pair;
+} tiny_places;
+
+/* Transposes columns [0, TINY_COLUMNS) of `rows` rows of bytes, `width` bytes apart, less `zero`. An
+ * odd last row is paired with 0. Reads up to 3 bytes beyond the last row. */
+void tiny_pair_rows(const int8_t *from, uint32_t rows, uint32_t width, int32_t zero, uint32_t *to,
+                    tiny_places places);
 
 #endif

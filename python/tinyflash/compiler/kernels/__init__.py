@@ -16,7 +16,7 @@ from tinyflash.graph import Graph, Node
 from tinyflash.paths import source_root
 from tinyflash.sources import REFERENCE, kernels_of
 
-__all__ = ["NO_SETS", "KernelSets", "chosen_set", "kernel_sets", "with_scratch"]
+__all__ = ["NO_SETS", "KernelSets", "chosen_set", "kernel_sets", "needs_of", "with_scratch"]
 
 # The kernels of each set, preferred sets first.
 KernelSets = Mapping[str, frozenset[str]]
@@ -33,7 +33,7 @@ def kernel_sets(names: Sequence[str]) -> KernelSets:
 def chosen_set(kernel: str, graph: Graph, node: Node, sets: KernelSets) -> str:
     """Returns the first set that has a kernel for a node; the reference set if no other has."""
     for name, own in sets.items():
-        if kernel in own and _needs(name, kernel).suits(graph, node):
+        if kernel in own and needs_of(name, kernel).suits(graph, node):
             return name
     return REFERENCE
 
@@ -45,9 +45,10 @@ def with_scratch(graph: Graph, sets: KernelSets) -> Graph:
 
 def _with_scratch(graph: Graph, node: Node, sets: KernelSets) -> Node:
     kernel = layer_kernel(graph, node)
-    needs = _needs(chosen_set(kernel, graph, node, sets), kernel)
+    needs = needs_of(chosen_set(kernel, graph, node, sets), kernel)
     return replace(node, scratch=needs.scratch(graph, node), at_once=needs.at_once)
 
 
-def _needs(name: str, kernel: str) -> Needs:
+def needs_of(name: str, kernel: str) -> Needs:
+    """Returns what a kernel of a set needs."""
     return _NEEDS.get(name, {}).get(kernel, NOTHING)

@@ -88,7 +88,17 @@ def _one_shifted(graph: Graph, node: Node) -> bool:
     return exact and shifts[0] in (-2, -1) and wide and -22 <= constants["y"][1] <= -1
 
 
+def _transposed(graph: Graph, node: Node) -> int:
+    """Trained inputs of all positions and four output channels' gradients, as pairs of int16."""
+    layer = next(n for n in graph.named(node.layer) if n.operator.weighted)
+    assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
+    positions = graph.tensors[node.inputs["dy"]].size // out_channels(graph, layer)
+    columns = -(-layer.attrs.kept // _POSITIONS) * _POSITIONS + _COLUMNS
+    return columns * -(-positions // 2) * 4
+
+
 NEEDS = {
+    "fully_connected_update": Needs(scratch=_transposed),
     "add_forward": Needs(suits=_one_shifted),
     "fully_connected_backward_input": Needs(scratch=_columns),
     "depthwise_forward": Needs(suits=_in_planes, scratch=_planes, at_once=True),

@@ -12,7 +12,7 @@ from tinyflash.compiler.lower.notes import row_note
 from tinyflash.compiler.plan import Plan
 from tinyflash.compiler.plan.lifetimes import scratch_of
 from tinyflash.graph import Graph, Node
-from tinyflash.program import Buffer, Row, Space, canonical
+from tinyflash.program import Buffer, Row, Space, canonical, with_scratch
 
 STATE = Buffer(Space.STATE, 0)
 # A part of the weights without channels: nothing is read, so any valid address will do.
@@ -88,7 +88,7 @@ class Context:
         about = row_note(self.graph, self.node, part)
         chosen = chosen_set(kernel, self.graph, self.node, self.lowering.kernels)
         if self.node.scratch:
-            buffers = (*buffers, self.place(scratch_of(self.node)))
+            buffers = with_scratch(buffers, self.place(scratch_of(self.node)))
         return Row(
             *(kernel, record, buffers, self.node.name, note, about),
             kernel_set=chosen,

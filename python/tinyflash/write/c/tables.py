@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, zip_longest
 
-from tinyflash.program import SOURCE, Buffer, Call, Program, Record, Row
+from tinyflash.program import OP_BUFFERS, SOURCE, Buffer, Call, Program, Record, Row
 from tinyflash.sources import REFERENCE
 from tinyflash.write.c.operands import OPERANDS
 from tinyflash.write.c.text import INDENT, WIDTH, comment, wrapped
 
-_BUFFERS = 8  # TINY_OP_BUFFERS
 
 
 def buffer(place: Buffer | None) -> str:
@@ -53,8 +52,8 @@ def _title(index: int, row: Row) -> list[str]:
 def _operands(row: Row) -> list[str]:
     """Returns the buffers, with their roles in a comment above."""
     roles = OPERANDS[row.kernel][: len(row.buffers)]
-    buffers = [*map(buffer, row.buffers), *["NONE"] * (_BUFFERS - len(row.buffers))]
-    ends = [","] * (_BUFFERS - 1) + ["}},"]
+    buffers = [*map(buffer, row.buffers), *["NONE"] * (OP_BUFFERS - len(row.buffers))]
+    ends = [","] * (OP_BUFFERS - 1) + ["}},"]
     cells = [f"{place}{end}" for place, end in zip(buffers, ends, strict=True)]
     lines: list[str] = []
     for open_, part in zip(
@@ -72,7 +71,7 @@ def _operands(row: Row) -> list[str]:
 def _parts(cells: Sequence[tuple[str, str]]) -> list[Sequence[tuple[str, str]]]:
     """Returns all buffers, or two halves if they do not fit on one line."""
     width = 5 + sum(1 + max(map(len, cell)) for cell in cells)
-    half = _BUFFERS // 2
+    half = OP_BUFFERS // 2
     return [cells] if width <= WIDTH else [cells[:half], cells[half:]]
 
 
