@@ -6,7 +6,7 @@ from math import prod
 
 from tinyflash.compiler.constants import add_constants
 from tinyflash.compiler.kernels.needs import Needs
-from tinyflash.graph import ClipAttrs, DenseAttrs, Graph, Node, WindowAttrs, aligned
+from tinyflash.graph import ClipAttrs, DenseAttrs, Graph, Node, Pair, WindowAttrs, aligned
 from tinyflash.layers import in_channels, multiplier_of, out_channels
 
 _POSITIONS = 4  # of a tile (tile.h)
@@ -54,18 +54,53 @@ def _in_planes(graph: Graph, node: Node) -> bool:
     )
 
 
+def _gradient_in_planes(graph: Graph, node: Node) -> bool:
+    layer = next(n for n in graph.named(node.layer) if n.operator.weighted)
+    return _in_planes(graph, layer)
+
+
 def _planes(graph: Graph, node: Node) -> int:
     """Planes of four channels for a block of rows, and the paired weights of a channel."""
     assert isinstance(node.attrs, WindowAttrs)
     window = node.attrs.window
-    (kernel_h, kernel_w), (stride_h, stride_w) = window.kernel, window.stride
     height, width = graph.tensors[node.outputs["y"]].shape[-3:-1]
+    return _correlation((height, width), window.kernel, window.stride)
+
+
+def _correlation(outputs: Pair, kernel: Pair, stride: Pair) -> int:
+    """Returns the bytes that tiny_planes_divide divides."""
+    (rows, width), (kernel_h, kernel_w), (stride_h, stride_w) = outputs, kernel, stride
     columns = -(-width // _POSITIONS) * _POSITIONS * stride_w + kernel_w + 1
     row = -(-columns // 2) * 4 * _CHANNELS
     fit = _PLANES_BYTES // row
-    block = min(1 if fit < kernel_h else (fit - kernel_h) // stride_h + 1, height)
+    block = min(1 if fit < kernel_h else (fit - kernel_h) // stride_h + 1, rows)
     words = 2 * (kernel_w // 2 + 1) if stride_w == 1 else -(-kernel_w // 2)
     return ((block - 1) * stride_h + kernel_h) * row + kernel_h * words * 4
+
+
+def _phases(graph: Graph, node: Node) -> int:
+    """The planes of the largest phase of an input gradient, and the sums of a row."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    height, width = graph.tensors[node.outputs["dx"]].shape[-3:-1]
+    outputs = (-(-height // window.stride[0]), -(-width // window.stride[1]))
+    kernels = [
+        [max(1, taps) for taps in range(-(-size // stride) + 1)]
+        for size, stride in zip(window.kernel, window.stride, strict=True)
+    ]
+    most = max(
+        _correlation(shape, (kernel_h, kernel_w), (1, 1))
+        for kernel_h in kernels[0][-2:]
+        for kernel_w in kernels[1][-2:]
+        for shape in _smaller(outputs)
+    )
+    return most + -(-outputs[1] // _POSITIONS) * _POSITIONS * 4
+
+
+def _smaller(outputs: Pair) -> list[Pair]:
+    """Returns the shapes that phases have: some have a row or a column less."""
+    rows, width = outputs
+    return [(h, w) for h in {rows, max(rows - 1, 1)} for w in {width, max(width - 1, 1)}]
 
 
 def _columns(graph: Graph, node: Node) -> int:
@@ -102,6 +137,7 @@ NEEDS = {
     "add_forward": Needs(suits=_one_shifted),
     "fully_connected_backward_input": Needs(scratch=_columns),
     "depthwise_forward": Needs(suits=_in_planes, scratch=_planes, at_once=True),
+    "depthwise_backward_input": Needs(suits=_gradient_in_planes, scratch=_phases, at_once=True),
     "fully_connected_forward": Needs(scratch=_tiling),
     "conv2d_forward": Needs(suits=_one_group, scratch=_windows),
 }

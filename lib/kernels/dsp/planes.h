@@ -1,0 +1,73 @@
+/* Sums over windows of one channel: the work of depthwise convolutions and of their input gradients.
+ *
+ * Four channels at a time are unpacked into planes, one for each channel: rows of int16 without the
+ * zero point, the padding included, so that no tap is tested later. In a plane neighbours of a row
+ * are neighbours in memory, and one word holds two of them.
+ *
+ * Windows of outputs side by side begin at even and at odd columns of the plane, while words begin at
+ * even ones. So a row of weights w0 w1 w2 is paired in two ways: (w0 w1)(w2 0) for a window that
+ * begins at an even column, and (0 w0)(w1 w2) for the window to its right. Both then read the same
+ * words. With stride 2 every window begins at an even column.
+ */
+#ifndef TINYFLASH_KERNELS_DSP_PLANES_H
+#define TINYFLASH_KERNELS_DSP_PLANES_H
+
+#include "output.h"
+
+#define TINY_PLANES 4           /* channels of a group */
+#define TINY_QUAD 4             /* outputs that are computed together */
+#define TINY_KERNEL_W_MAX 7     /* taps in a row of weights */
+#define TINY_PLANES_BYTES 4096u /* that a block of rows may need, if it has more than one row */
+
+/* Output (row, column) is the sum of w[ky][kx] * source[row * stride_h - pad_top + ky][column * stride -
+ * pad_left + kx], source being 0 outside of the map. Pads may be negative. */
+typedef struct tiny_correlation {
+    tiny_map source;
+    int32_t zero; /* of the source */
+    uint32_t kernel_h, kernel_w;
+    uint32_t stride_h, stride; /* of rows; of columns, 1 or 2 */
+    int32_t pad_top, pad_left;
+    uint32_t out_width;
+    uint32_t row_words;  /* of a plane; what follows is filled by tiny_planes_divide */
+    uint32_t plane_rows; /* at most, in a block */
+    uint32_t block;      /* rows of outputs in a block */
+    uint32_t words;      /* of a row of weights, paired */
+    uint32_t *planes;    /* [TINY_PLANES][plane_rows][row_words] */
+    uint32_t *weights;   /* [kernel_h][words][2]: for even and odd columns; stride 2: [..][1] */
+} tiny_correlation;
+
+/* Outputs of one channel, side by side, four at a time. */
+typedef struct tiny_outputs_row {
+    int32_t multiplier, offset, shift; /* of tiny_output */
+    int32_t bias;                      /* that the sums begin with */
+    const uint32_t *x;                 /* the word of the plane where the first window begins */
+    const uint32_t *w, *w_end;
+    uint32_t x_step;    /* bytes from the end of the words of a row of taps to the next row */
+    uint32_t x_advance; /* bytes from four outputs to the next four */
+    uint32_t quads;     /* that are left */
+    int8_t *y;          /* null: the sums are wanted, not int8 outputs */
+    uint32_t y_step;    /* bytes from output to output */
+    int32_t *sums;      /* [quads][TINY_QUAD] */
+} tiny_outputs_row;
+
+/* Divides scratch for `rows` rows of outputs; compiler/kernels/dsp.py counts the same bytes. */
+void tiny_planes_divide(tiny_correlation *c, uint32_t rows, uint32_t *scratch);
+
+/* Fills four planes with the rows of the source that outputs [first, first + rows) read; from points
+ * to the first of the four channels. */
+void tiny_planes_fill(const tiny_correlation *c, const int8_t *from, uint32_t first, uint32_t rows);
+
+/* Pairs the weights of a channel, times `times`: w[ky * row_step + kx * step]. */
+void tiny_planes_pair(const tiny_correlation *c, const int8_t *w, int32_t step, int32_t row_step,
+                      int32_t times);
+
+/* Row `row` of a block in one of the four planes; its outputs are to be set. */
+tiny_outputs_row tiny_outputs_at(const tiny_correlation *c, uint32_t plane, uint32_t row);
+
+/* Computes `quads` times four outputs, and leaves x and y behind them. */
+void tiny_outputs_run(const tiny_correlation *c, tiny_outputs_row *row, uint32_t quads);
+
+/* The sum of output `column` of a row, counted from x, in C; without bias. */
+int32_t tiny_outputs_sum(const tiny_correlation *c, const tiny_outputs_row *row, uint32_t column);
+
+#endif
