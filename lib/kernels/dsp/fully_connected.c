@@ -128,7 +128,7 @@ static void backward_panel(const descending *d, const int8_t *w, uint32_t channe
                            uint32_t first, uint32_t count) {
     for (uint32_t i = 0; i < width; i += TINY_COLUMNS) {
         const tiny_places places = {d->pairs, 1};
-        tiny_pair_rows(w + i, d->op->out, width, 0, d->w, places);
+        tiny_pair_rows(w + i, d->op->out, width, width - i, 0, d->w, places);
         for (uint32_t c = 0; c < TINY_COLUMNS && i + c < width; c++) {
             backward_channel(d, d->w + c * d->pairs, channel + i + c, first, count);
         }
@@ -192,11 +192,12 @@ static void update(const tiny_fully_connected *op, const int8_t *x, const tiny_g
                         scratch + tiles * TINY_TILE * pairs};
     const tiny_places by_pairs = {1, TINY_TILE}, by_columns = {pairs, 1};
     for (uint32_t i = 0; i < kept; i += TINY_TILE) {
-        tiny_pair_rows(x + i, op->rows, kept, op->requant.x_zero, u.x + i * pairs, by_pairs);
+        tiny_pair_rows(x + i, op->rows, kept, kept - i, op->requant.x_zero, u.x + i * pairs,
+                       by_pairs);
     }
     for (uint32_t o = 0; o < op->out; o++) {
         if (o % TINY_COLUMNS == 0) {
-            tiny_pair_rows(dy->d + o, op->rows, op->out, 0, u.dy, by_columns);
+            tiny_pair_rows(dy->d + o, op->rows, op->out, op->out - o, 0, u.dy, by_columns);
         }
         update_row(&u, o, u.dy + o % TINY_COLUMNS * pairs);
     }

@@ -56,8 +56,7 @@ typedef struct halves {
     uint32_t even, odd;
 } halves;
 
-static inline halves unpack(const int8_t *from, uint32_t minus_zeros) {
-    const uint32_t bytes = tiny_load(from);
+static inline halves unpack(uint32_t bytes, uint32_t minus_zeros) {
     const halves h = {tiny_add_even_bytes(minus_zeros, bytes),
                       tiny_add_odd_bytes(minus_zeros, bytes)};
     return h;
@@ -70,15 +69,28 @@ static inline void store_pairs(halves a, halves b, uint32_t *to, uint32_t column
     to[3 * column] = tiny_high_halves(a.odd, b.odd);
 }
 
-void tiny_pair_rows(const int8_t *from, uint32_t rows, uint32_t width, int32_t zero, uint32_t *to,
-                    tiny_places places) {
+/* The first 1 to 4 bytes of a word; the others are 0. */
+static uint32_t load_some(const int8_t *from, uint32_t count) {
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < count && i < 4; i++) {
+        bytes |= (uint32_t)(uint8_t)from[i] << (8 * i);
+    }
+    return bytes;
+}
+
+/* The last rows are loaded by bytes where a word would reach beyond them. */
+void tiny_pair_rows(const int8_t *from, uint32_t rows, uint32_t width, uint32_t count, int32_t zero,
+                    uint32_t *to, tiny_places places) {
     const uint32_t minus_zeros = tiny_pair(-zero, -zero);
-    const halves none = {0, 0};
-    for (; rows >= 2; rows -= 2, from += 2 * width, to += places.pair) {
-        store_pairs(unpack(from, minus_zeros), unpack(from + width, minus_zeros), to,
-                    places.column);
+    for (; rows >= 3 || (rows == 2 && count >= 4); rows -= 2, from += 2 * width) {
+        store_pairs(unpack(tiny_load(from), minus_zeros),
+                    unpack(tiny_load(from + width), minus_zeros), to, places.column);
+        to += places.pair;
     }
     if (rows) {
-        store_pairs(unpack(from, minus_zeros), none, to, places.column);
+        const halves none = {0, 0}, first = unpack(load_some(from, count), minus_zeros);
+        const halves second =
+            rows == 2 ? unpack(load_some(from + width, count), minus_zeros) : none;
+        store_pairs(first, second, to, places.column);
     }
 }

@@ -22,8 +22,9 @@ typedef struct tiny_places {
 } tiny_places;
 
 /* Transposes columns [0, TINY_COLUMNS) of `rows` rows of bytes, `width` bytes apart, less `zero`. An
- * odd last row is paired with 0. Reads up to 3 bytes beyond the last row. */
-void tiny_pair_rows(const int8_t *from, uint32_t rows, uint32_t width, int32_t zero, uint32_t *to,
-                    tiny_places places);
+ * odd last row is paired with 0. count: columns that there are; from the fourth on, words are whole;
+ * what is stored for columns beyond has no meaning. */
+void tiny_pair_rows(const int8_t *from, uint32_t rows, uint32_t width, uint32_t count, int32_t zero,
+                    uint32_t *to, tiny_places places);
 
 #endif

@@ -30,21 +30,34 @@ static tiny_tile_part part_of(const int8_t *w, uint32_t terms, const uint32_t *f
     return part;
 }
 
+/* Copies the last of `rows` rows to where words can be read. Returns the end of the copy. */
+static int8_t *copy_last(tiny_tiling *tiling, int part, uint32_t rows, int8_t *to) {
+    const tiny_tile_part *from = &tiling->tile.part[part];
+    tiling->last[part] = to;
+    if (from->terms % 4) {
+        tiny_copy_bytes(to, from->w + (rows - 1) * from->terms, from->terms);
+    }
+    return to + tiny_quads(from->terms) * 4;
+}
+
 tiny_tiling tiny_tiling_begin(const tiny_requant *requant, const tiny_weights *w, const int32_t *b,
                               uint32_t out, uint32_t kept, uint32_t frozen, uint32_t *scratch) {
     tiny_output *outputs = (tiny_output *)(void *)scratch;
     uint32_t *x = (uint32_t *)(void *)(outputs + out);
-    uint32_t *x_frozen = x + tiny_tile_words(kept), *spare = x_frozen + tiny_tile_words(frozen);
+    uint32_t *x_frozen = x + tiny_tile_words(kept);
+    int8_t *last = (int8_t *)(x_frozen + tiny_tile_words(frozen));
     const tiny_tile_part none = {0};
     const tiny_tile_part trained = part_of(w->kept, kept, x);
     const tiny_tile_part others = part_of(w->frozen, frozen, x_frozen);
-    const uint32_t exceptions = fill_outputs(requant, b, out, kept + frozen, outputs);
-    const tiny_tiling tiling = {
-        {x, outputs, outputs + out, NULL, out, {kept ? trained : others, kept ? others : none}},
-        requant,
-        b,
-        exceptions,
-        (int8_t *)spare};
+    tiny_tiling tiling = {
+        .tile =
+            {x, outputs, outputs + out, NULL, out, {kept ? trained : others, kept ? others : none}},
+        .requant = requant,
+        .b = b,
+        .exceptions = fill_outputs(requant, b, out, kept + frozen, outputs),
+    };
+    last = copy_last(&tiling, 0, out, last);
+    tiling.spare = copy_last(&tiling, 1, out, last);
     return tiling;
 }
 
@@ -212,18 +225,43 @@ static void run_twin(const tiny_tile *tile) {
 
 #endif
 
-/* The tile is copied: the loop advances its pointers. */
-static void run(tiny_tile tile) {
 #if TINY_DSP_ASM
-    if (tile.part[1].terms) {
-        run_two_parts(&tile);
+
+static void run_rows(tiny_tile *tile) {
+    if (tile->part[1].terms) {
+        run_two_parts(tile);
     } else {
-        run_one_part(&tile);
+        run_one_part(tile);
     }
-#else
-    run_twin(&tile);
-#endif
 }
+
+/* The last channel apart, where its words would reach beyond the weights. */
+static void run(const tiny_tiling *tiling, tiny_tile tile) {
+    if (tile.part[0].excess == 0 && tile.part[1].excess == 0) {
+        run_rows(&tile);
+        return;
+    }
+    const uint32_t entries[2] = {tile.part[0].entry, tile.part[1].entry};
+    tile.end--;
+    if (tile.next != tile.end) {
+        run_rows(&tile);
+    }
+    tile.end++;
+    for (int i = 0; i < 2; i++) {
+        tile.part[i].entry = entries[i];
+        tile.part[i].w = tile.part[i].excess ? tiling->last[i] : tile.part[i].w;
+    }
+    run_rows(&tile);
+}
+
+#else
+
+static void run(const tiny_tiling *tiling, tiny_tile tile) {
+    (void)tiling;
+    run_twin(&tile);
+}
+
+#endif
 
 /* Computes the exceptions of a tile as SPEC 2.2 says it. */
 static void run_exceptions(const tiny_tiling *tiling, int8_t *y) {
@@ -248,7 +286,7 @@ void tiny_tiling_run(const tiny_tiling *tiling, int8_t *y, uint32_t positions) {
     const tiny_requant *q = tiling->requant;
     tiny_tile tile = tiling->tile;
     tile.y = positions < TINY_TILE ? tiling->spare : y;
-    run(tile);
+    run(tiling, tile);
     if (tiling->exceptions) {
         run_exceptions(tiling, tile.y);
     }

@@ -6,8 +6,8 @@
  * weights once for four products. Inputs are doubled, as output.h wants it.
  *
  * The terms of a sum are in up to two parts: trained weights first, then frozen ones (tiny_weights).
- * A row of weights is loaded by words. The last word of a row may reach into the next row, or up to
- * 3 bytes beyond the weights; these bytes are multiplied by zeros.
+ * A row of weights is loaded by words. The last word of a row may reach into the next row; these bytes
+ * are multiplied by zeros. The last row of all is copied, so that nothing is read beyond the weights.
  */
 #ifndef TINYFLASH_KERNELS_DSP_TILE_H
 #define TINYFLASH_KERNELS_DSP_TILE_H
@@ -22,8 +22,7 @@ typedef struct tiny_tile_part {
     const uint32_t *end; /* of its part of x */
     uint32_t terms;
     uint32_t excess; /* bytes that are loaded beyond a row: 0 to 3 */
-    uint32_t
-        entry; /* where the first round of the loop begins: 0 to 3 of its 4 quads are left out */
+    uint32_t entry;  /* quads of the first round of the loop that are left out: 0 to 3 */
 } tiny_tile_part;
 
 /* The output channels of a layer over four positions. */
@@ -39,9 +38,10 @@ typedef struct tiny_tile {
 typedef struct tiny_tiling {
     tiny_tile tile;
     const tiny_requant *requant;
-    const int32_t *b;    /* or null */
-    uint32_t exceptions; /* output channels that the fast loop cannot compute */
-    int8_t *spare;       /* [TINY_TILE][stride]: y of a tile with fewer positions */
+    const int32_t *b;      /* or null */
+    uint32_t exceptions;   /* output channels that the fast loop cannot compute */
+    const int8_t *last[2]; /* the last row of each part, followed by bytes of no meaning */
+    int8_t *spare;         /* [TINY_TILE][stride]: y of a tile with fewer positions */
 } tiny_tiling;
 
 /* Quads of terms: groups of four that are loaded as one word. */
@@ -51,7 +51,7 @@ static inline uint32_t tiny_quads(uint32_t terms) { return (terms + 3) / 4; }
 static inline uint32_t tiny_tile_words(uint32_t terms) { return tiny_quads(terms) * TINY_TILE * 2; }
 
 /* Begins a call. w: rows of `kept` and of `frozen` terms for each of `out` channels. scratch: as
- * compiler/kernels/dsp.py counts it: outputs, x, spare. */
+ * compiler/kernels/dsp.py counts it: outputs, x, last rows, spare. */
 tiny_tiling tiny_tiling_begin(const tiny_requant *requant, const tiny_weights *w, const int32_t *b,
                               uint32_t out, uint32_t kept, uint32_t frozen, uint32_t *scratch);
 

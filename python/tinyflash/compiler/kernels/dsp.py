@@ -25,13 +25,14 @@ def _one_group(_graph: Graph, node: Node) -> bool:
 
 
 def _tiling(graph: Graph, node: Node) -> int:
-    """Constants of all outputs, inputs of a tile, and outputs of a tile with fewer positions."""
+    """Constants of all outputs, inputs of a tile, the last row of the weights, and outputs of a tile
+    with fewer positions."""
     assert isinstance(node.attrs, WindowAttrs | DenseAttrs)
     taps = prod(node.attrs.window.kernel) if isinstance(node.attrs, WindowAttrs) else 1
     out, kept = out_channels(graph, node), node.attrs.kept
     parts = (taps * kept, taps * (in_channels(graph, node) - kept))
-    inputs = sum(aligned(terms) for terms in parts) * _POSITIONS * 2
-    return out * _OUTPUT_BYTES + inputs + _POSITIONS * out
+    inputs = sum(aligned(terms) for terms in parts)
+    return out * _OUTPUT_BYTES + inputs * (_POSITIONS * 2 + 1) + _POSITIONS * out
 
 
 def _windows(graph: Graph, node: Node) -> int:
