@@ -13,6 +13,7 @@
 
 #include "../../arith.h"
 #include "planes.h"
+#include "store.h"
 #include "tinyflash/ops.h"
 
 /* The weights of output channel `o`: w[tap * step]. */
@@ -91,12 +92,13 @@ static void compute_channel(const forward_call *f, uint32_t plane, uint32_t o, u
         tiny_output_of(&f->op->requant, f->b, o, f->c.kernel_h * f->c.kernel_w);
     const channel from = channel_of(f->op, f->w, o);
     tiny_planes_pair(&f->c, from.w, from.step, from.step * (int32_t)f->c.kernel_w, 2);
+    tiny_outputs_row row = tiny_outputs_begin(&f->c);
+    row.multiplier = output.multiplier;
+    row.offset = output.offset;
+    row.shift = output.shift;
+    row.bias = output.bias;
     for (uint32_t i = 0; i < rows; i++) {
-        tiny_outputs_row row = tiny_outputs_at(&f->c, plane, i);
-        row.multiplier = output.multiplier;
-        row.offset = output.offset;
-        row.shift = output.shift;
-        row.bias = output.bias;
+        row.x = tiny_planes_row(&f->c, plane, i);
         int8_t *to = tiny_map_row_out(&f->op->window.y, y, (int32_t)(first + i)) + o;
         compute_row(f, &row, o, to);
         narrow_row(f, to);
@@ -174,14 +176,12 @@ static phase phase_of(uint32_t start, uint32_t extent, uint32_t kernel, uint32_t
 }
 
 /* Stores a row of channel `o`: outputs of the phase in row `row` of it. */
-static void store_row(const backward_call *g, uint32_t o, uint32_t row) {
+static void store_row(const backward_call *g, tiny_row_store *store, uint32_t o, uint32_t row) {
     const tiny_window *win = &g->op->window;
-    const tiny_factor *factor = &g->op->descent.factor[o];
-    const int32_t exponent = factor->exponent + g->dy->scale->exponent - g->dx->scale->exponent;
     const uint32_t step = win->stride_w * (uint32_t)win->x.channels;
     uint32_t at = ((g->row + row * win->stride_h) * win->x.width + g->column) * win->x.channels + o;
     for (uint32_t i = 0; i < g->c.out_width; i++, at += step) {
-        tiny_store_gradient(g->dx, at, tiny_scale_by(g->sums[i], factor->mantissa, exponent));
+        tiny_store_sum(store, at, g->sums[i]);
     }
 }
 
@@ -193,12 +193,16 @@ static void backward_channel(const backward_call *g, uint32_t plane, uint32_t o,
     const int8_t *last = from.w + (int32_t)(g->tap_row * win->kernel_w + g->tap_column) * from.step;
     tiny_planes_pair(&g->c, last, -from.step * win->stride_w,
                      -from.step * win->stride_h * win->kernel_w, 1);
+    tiny_row_store store =
+        tiny_begin_store(g->dx, &g->op->descent.factor[o], g->dy->scale->exponent);
+    tiny_outputs_row row = tiny_outputs_begin(&g->c);
     for (uint32_t i = 0; i < rows; i++) {
-        tiny_outputs_row row = tiny_outputs_at(&g->c, plane, i);
+        row.x = tiny_planes_row(&g->c, plane, i);
         row.sums = g->sums;
         tiny_outputs_run(&g->c, &row, (g->c.out_width + TINY_QUAD - 1) / TINY_QUAD);
-        store_row(g, o, first + i);
+        store_row(g, &store, o, first + i);
     }
+    tiny_end_store(&store);
 }
 
 /* A block of rows of a phase. The last four channels may repeat some, which are not stored again. */
@@ -218,9 +222,11 @@ static void backward_unread(const backward_call *g) {
     for (uint32_t i = 0; i < g->c.out_width; i++) {
         g->sums[i] = 0;
     }
-    for (uint32_t row = 0; row < g->out_height; row++) {
-        for (uint32_t o = 0; o < g->op->window.x.channels; o++) {
-            store_row(g, o, row);
+    for (uint32_t o = 0; o < g->op->window.x.channels; o++) {
+        tiny_row_store store =
+            tiny_begin_store(g->dx, &g->op->descent.factor[o], g->dy->scale->exponent);
+        for (uint32_t row = 0; row < g->out_height; row++) {
+            store_row(g, &store, o, row);
         }
     }
 }

@@ -6,6 +6,7 @@
 #include "../../arith.h"
 #include "../../update.h"
 #include "gradient.h"
+#include "store.h"
 #include "tile.h"
 #include "tinyflash/ops.h"
 
@@ -109,30 +110,32 @@ static void rescale_vectors(const descending *d, uint32_t first, uint32_t count)
 }
 
 /* Input channel `channel` of vectors [first, first + count), its weights transposed to w. */
-static void backward_channel(const descending *d, const uint32_t *w, uint32_t channel,
-                             uint32_t first, uint32_t count) {
-    const tiny_factor *factor = d->op->descent.factor;
-    const int32_t exponent = factor->exponent + d->dy->scale->exponent - d->dx->scale->exponent;
+static void backward_channel(const descending *d, tiny_row_store *store, const uint32_t *w,
+                             uint32_t channel, uint32_t first, uint32_t count) {
+    const uint32_t in = d->op->in;
+    uint32_t at = first * in + channel;
     int32_t sums[TINY_TILE];
-    for (uint32_t n = 0; n < count; n++) {
-        if (n % TINY_TILE == 0) {
-            tiny_gradient_sums(d->t + n * d->pairs, w, d->pairs, sums);
+    for (uint32_t n = 0; n < count; n += TINY_TILE) {
+        tiny_gradient_sums(d->t + n * d->pairs, w, d->pairs, sums);
+        const uint32_t some = count - n < TINY_TILE ? count - n : TINY_TILE;
+        for (uint32_t p = 0; p < some; p++, at += in) {
+            tiny_store_sum(store, at, sums[p]);
         }
-        tiny_store_gradient(d->dx, (first + n) * d->op->in + channel,
-                            tiny_scale_by(sums[n % TINY_TILE], factor->mantissa, exponent));
     }
 }
 
 /* The `width` input channels from `channel` on, whose weights are w[out][width]. */
 static void backward_panel(const descending *d, const int8_t *w, uint32_t channel, uint32_t width,
                            uint32_t first, uint32_t count) {
+    tiny_row_store store = tiny_begin_store(d->dx, d->op->descent.factor, d->dy->scale->exponent);
     for (uint32_t i = 0; i < width; i += TINY_COLUMNS) {
         const tiny_places places = {d->pairs, 1};
         tiny_pair_rows(w + i, d->op->out, width, width - i, 0, d->w, places);
         for (uint32_t c = 0; c < TINY_COLUMNS && i + c < width; c++) {
-            backward_channel(d, d->w + c * d->pairs, channel + i + c, first, count);
+            backward_channel(d, &store, d->w + c * d->pairs, channel + i + c, first, count);
         }
     }
+    tiny_end_store(&store);
 }
 
 /* The order of SPEC holds by groups of vectors: all of dy that a group needs is in scratch before the

@@ -92,10 +92,9 @@ void tiny_planes_pair(const tiny_correlation *c, const int8_t *w, int32_t step, 
     }
 }
 
-tiny_outputs_row tiny_outputs_at(const tiny_correlation *c, uint32_t plane, uint32_t row) {
+tiny_outputs_row tiny_outputs_begin(const tiny_correlation *c) {
     const uint32_t loaded = c->words + (c->stride == 1 ? 1 : TINY_QUAD - 1);
     const tiny_outputs_row outputs = {
-        .x = c->planes + (plane * c->plane_rows + row * c->stride_h) * c->row_words,
         .w = c->weights,
         .w_end = c->weights + c->kernel_h * c->words * (c->stride == 1 ? 2 : 1),
         .x_step = (c->row_words - loaded) * 4,

@@ -61,8 +61,14 @@ void tiny_planes_fill(const tiny_correlation *c, const int8_t *from, uint32_t fi
 void tiny_planes_pair(const tiny_correlation *c, const int8_t *w, int32_t step, int32_t row_step,
                       int32_t times);
 
-/* Row `row` of a block in one of the four planes; its outputs are to be set. */
-tiny_outputs_row tiny_outputs_at(const tiny_correlation *c, uint32_t plane, uint32_t row);
+/* A row of outputs without bias; x, and y or sums, are to be set. */
+tiny_outputs_row tiny_outputs_begin(const tiny_correlation *c);
+
+/* The x of row `row` of a block, in one of the four planes. */
+static inline const uint32_t *tiny_planes_row(const tiny_correlation *c, uint32_t plane,
+                                              uint32_t row) {
+    return c->planes + (plane * c->plane_rows + row * c->stride_h) * c->row_words;
+}
 
 /* Computes `quads` times four outputs, and leaves x and y behind them. */
 void tiny_outputs_run(const tiny_correlation *c, tiny_outputs_row *row, uint32_t quads);
