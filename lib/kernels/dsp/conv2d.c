@@ -5,9 +5,13 @@
  * two parts are apart: the trained channels of all taps, then the frozen ones. The copy costs less
  * than one instruction per byte, and is shared by all output channels.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "../../arith.h"
+#include "../../update.h"
+#include "gradient.h"
+#include "store.h"
 #include "tile.h"
 #include "tinyflash/ops.h"
 
@@ -124,4 +128,182 @@ static void forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *
 TINY_OP(conv2d_forward_dsp) {
     const tiny_weights w = {buffers[1], buffers[2]};
     forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[TINY_SCRATCH]);
+}
+
+/* ---- Input gradient ---- */
+
+/* A call of the input gradient. The terms of a sum are pairs of output channels, for each tap. */
+typedef struct descending {
+    const tiny_conv2d *op;
+    const tiny_gradient *dy;
+    const tiny_gradient_out *dx;
+    uint32_t tap_pairs; /* of output channels */
+    uint32_t pairs;     /* of all taps */
+    uint32_t *t;        /* [tiles][pairs][TINY_TILE]: rescaled gradients */
+    uint32_t *w;        /* [TINY_COLUMNS][pairs] */
+} descending;
+
+/* Gathers the rescaled gradients that input position n is read by: 0 where a tap reads it from no
+ * output. */
+static void gather_gradients(const descending *d, uint32_t n, uint32_t *t) {
+    const tiny_window *win = &d->op->window;
+    const int32_t row = (int32_t)(n / win->x.width), column = (int32_t)(n % win->x.width);
+    for (int32_t ky = 0; ky < win->kernel_h; ky++) {
+        const int32_t oy = tiny_window_source(row, win->pad_top, ky, win->dilation_h, win->stride_h,
+                                              win->y.height);
+        for (int32_t kx = 0; kx < win->kernel_w; kx++, t += d->tap_pairs * TINY_TILE) {
+            const int32_t ox = tiny_window_source(column, win->pad_left, kx, win->dilation_w,
+                                                  win->stride_w, win->y.width);
+            if (oy >= 0 && ox >= 0) {
+                const int8_t *dy = d->dy->d + (oy * win->y.width + ox) * win->y.channels;
+                tiny_rescale(&d->op->descent, dy, win->y.channels, t);
+                continue;
+            }
+            for (uint32_t i = 0; i < d->tap_pairs; i++) {
+                t[i * TINY_TILE] = 0;
+            }
+        }
+    }
+}
+
+/* Transposes the weights w[out][taps][width] of four input channels from `channel` on. */
+static void transpose(const descending *d, const int8_t *w, uint32_t width, uint32_t channel) {
+    const uint32_t taps = d->pairs / d->tap_pairs;
+    const tiny_places places = {d->pairs, 1};
+    for (uint32_t tap = 0; tap < taps; tap++) {
+        tiny_pair_rows(w + tap * width + channel, d->op->window.y.channels, taps * width,
+                       width - channel, 0, d->w + tap * d->tap_pairs, places);
+    }
+}
+
+/* The `width` input channels from `first` on, at positions [n, n + count). */
+static void backward_panel(const descending *d, const int8_t *w, uint32_t first, uint32_t width,
+                           uint32_t n, uint32_t count) {
+    const uint32_t channels = d->op->window.x.channels;
+    tiny_row_store store = tiny_begin_store(d->dx, d->op->descent.factor, d->dy->scale->exponent);
+    int32_t sums[TINY_TILE];
+    for (uint32_t i = 0; i < width; i++) {
+        if (i % TINY_COLUMNS == 0) {
+            transpose(d, w, width, i);
+        }
+        for (uint32_t p = 0; p < count; p++) {
+            if (p % TINY_TILE == 0) {
+                tiny_gradient_sums(d->t + p * d->pairs, d->w + i % TINY_COLUMNS * d->pairs,
+                                   d->pairs, sums);
+            }
+            tiny_store_sum(&store, (n + p) * channels + first + i, sums[p % TINY_TILE]);
+        }
+    }
+    tiny_end_store(&store);
+}
+
+/* All of dy that some positions need is in scratch before the first of their dx is written. */
+TINY_OP(conv2d_backward_input_dsp) {
+    (void)band;
+    const tiny_conv2d *op = record;
+    const tiny_gradient dy = {buffers[0], buffers[1]};
+    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
+    const uint32_t positions = (uint32_t)op->window.x.height * op->window.x.width;
+    const uint32_t tap_pairs = (op->window.y.channels + 1u) / 2;
+    const uint32_t pairs = tap_pairs * op->window.kernel_h * op->window.kernel_w;
+    const uint32_t most = tiny_positions_at_once(positions, pairs);
+    uint32_t *scratch = buffers[TINY_SCRATCH];
+    const descending d = {op, &dy, &dx, tap_pairs, pairs, scratch, scratch + most * pairs};
+    tiny_follow(dy.scale, NULL, dx.scale);
+    for (uint32_t n = 0; n < positions; n += most) {
+        const uint32_t count = positions - n < most ? positions - n : most;
+        for (uint32_t p = 0; p < count; p++) {
+            gather_gradients(&d, n + p, d.t + p / TINY_TILE * TINY_TILE * pairs + p % TINY_TILE);
+        }
+        backward_panel(&d, buffers[2], 0, op->kept, n, count);
+        backward_panel(&d, buffers[3], op->kept, op->depth - op->kept, n, count);
+    }
+}
+
+/* ---- Update ---- */
+
+/* A call of the update. Sums of gradients are over positions of y, in pairs. */
+typedef struct updating {
+    const tiny_conv2d *op;
+    const int8_t *x;
+    tiny_update update;
+    uint32_t pairs;  /* of positions */
+    uint32_t tiles;  /* of trained input channels */
+    uint32_t *taken; /* [tiles][pairs][TINY_TILE]: what one tap reads */
+    uint32_t *dy;    /* [TINY_COLUMNS][pairs] */
+    int32_t *sums;   /* [TINY_COLUMNS][taps][tiles * TINY_TILE] */
+} updating;
+
+/* What a tap reads at output position n, all trained channels of it; null: padding, or no position. */
+static const int8_t *taken_at(const updating *u, uint32_t n, int32_t ky, int32_t kx) {
+    const tiny_window *win = &u->op->window;
+    const int32_t row = (int32_t)(n / win->y.width), column = (int32_t)(n % win->y.width);
+    const int32_t iy = tiny_window_row(win, row, ky), ix = tiny_window_column(win, column, kx);
+    const int inside =
+        row < win->y.height && iy >= 0 && iy < win->x.height && ix >= 0 && ix < win->x.width;
+    return inside ? u->x + (uint32_t)(iy * win->x.width + ix) * u->op->kept : NULL;
+}
+
+/* Pairs what a tap reads, for all positions and channels. */
+static void take(const updating *u, int32_t ky, int32_t kx) {
+    const uint32_t kept = u->op->kept;
+    for (uint32_t k = 0; k < u->pairs; k++) {
+        const int8_t *first = taken_at(u, 2 * k, ky, kx), *second = taken_at(u, 2 * k + 1, ky, kx);
+        for (uint32_t i = 0; i < kept; i += TINY_TILE) {
+            tiny_pair_two(first ? first + i : NULL, second ? second + i : NULL, kept - i,
+                          u->op->requant.x_zero, u->taken + (i * u->pairs + k * TINY_TILE), 1);
+        }
+    }
+}
+
+/* The sums of a tap for `count` output channels. */
+static void sum_tap(const updating *u, uint32_t tap, uint32_t taps, uint32_t count) {
+    const uint32_t width = u->tiles * TINY_TILE;
+    for (uint32_t o = 0; o < count; o++) {
+        int32_t *sums = u->sums + (o * taps + tap) * width;
+        for (uint32_t i = 0; i < width; i += TINY_TILE) {
+            tiny_gradient_sums(u->taken + i * u->pairs, u->dy + o * u->pairs, u->pairs, sums + i);
+        }
+    }
+}
+
+/* Moves the weights of output channel o, whose sums are sums[taps][width]. */
+static void update_row(const updating *u, uint32_t o, uint32_t taps, const int32_t *sums) {
+    const uint32_t kept = u->op->kept;
+    tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
+    uint32_t next = o * taps * kept;
+    for (uint32_t tap = 0; tap < taps && row.moves; tap++, sums += u->tiles * TINY_TILE) {
+        for (uint32_t i = 0; i < kept; i++, next++) {
+            tiny_update_weight(&u->update, &row, next, sums[i]);
+        }
+    }
+}
+
+/* Four output channels at a time, for which what a tap reads is paired once. Their sums are complete
+ * before the first weight moves. */
+TINY_OP(conv2d_update_dsp) {
+    (void)band;
+    const tiny_conv2d *op = record;
+    const tiny_window *win = &op->window;
+    const tiny_gradient dy = {buffers[1], buffers[2]};
+    const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
+    const uint32_t positions = (uint32_t)win->y.height * win->y.width, out = win->y.channels;
+    const uint32_t pairs = (positions + 1) / 2, taps = (uint32_t)win->kernel_h * win->kernel_w;
+    const uint32_t tiles = (op->kept + TINY_TILE - 1) / TINY_TILE;
+    uint32_t *taken = buffers[TINY_SCRATCH], *gradients = taken + tiles * TINY_TILE * pairs;
+    const updating u = {
+        op,    buffers[0], tiny_begin_update(&op->descent, &dy, &w, buffers[4]), pairs, tiles,
+        taken, gradients,  (int32_t *)(gradients + TINY_COLUMNS * pairs)};
+    const tiny_places by_columns = {pairs, 1};
+    for (uint32_t o = 0; o < out; o += TINY_COLUMNS) {
+        const uint32_t count = out - o < TINY_COLUMNS ? out - o : TINY_COLUMNS;
+        tiny_pair_rows(dy.d + o, positions, out, count, 0, u.dy, by_columns);
+        for (uint32_t tap = 0; tap < taps; tap++) {
+            take(&u, (int32_t)(tap / win->kernel_w), (int32_t)(tap % win->kernel_w));
+            sum_tap(&u, tap, taps, count);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            update_row(&u, o + i, taps, u.sums + i * taps * tiles * TINY_TILE);
+        }
+    }
 }

@@ -67,10 +67,6 @@ TINY_OP(fully_connected_forward_dsp) {
 
 /* ---- Input gradient ---- */
 
-/* Bytes of rescaled gradients that are in scratch at a time, if they are more than one tile's; the
- * same as in compiler/kernels/dsp.py. */
-#define RESCALED_BYTES 9216u
-
 /* A call of the input gradient. */
 typedef struct descending {
     const tiny_fully_connected *op;
@@ -81,31 +77,12 @@ typedef struct descending {
     uint32_t *w;    /* [TINY_COLUMNS][pairs] */
 } descending;
 
-/* Tiles whose gradients are in scratch at a time. */
-static uint32_t tiles_at_once(const tiny_fully_connected *op, uint32_t pairs) {
-    const uint32_t all = (op->rows + TINY_TILE - 1) / TINY_TILE;
-    const uint32_t fit = RESCALED_BYTES / (pairs * TINY_TILE * 4);
-    return fit == 0 ? 1 : (fit < all ? fit : all);
-}
-
-/* Rescales the gradients of one vector into its column of a tile (SPEC 4.1). */
-static void rescale(const descending *d, const int8_t *dy, uint32_t *t) {
-    const tiny_descent *descent = &d->op->descent;
-    const uint32_t out = d->op->out;
-    uint32_t o = 0;
-    for (; o + 1 < out; o += 2, t += TINY_TILE) {
-        *t = tiny_pair(tiny_rescaled(descent, dy[o], o), tiny_rescaled(descent, dy[o + 1], o + 1));
-    }
-    if (o < out) {
-        *t = tiny_pair(tiny_rescaled(descent, dy[o], o), 0);
-    }
-}
-
 /* Vectors [first, first + count) of dy; what is missing in the last tile is left as it is. */
 static void rescale_vectors(const descending *d, uint32_t first, uint32_t count) {
     const int8_t *dy = d->dy->d + first * d->op->out;
     for (uint32_t n = 0; n < count; n++, dy += d->op->out) {
-        rescale(d, dy, d->t + n / TINY_TILE * TINY_TILE * d->pairs + n % TINY_TILE);
+        tiny_rescale(&d->op->descent, dy, d->op->out,
+                     d->t + n / TINY_TILE * TINY_TILE * d->pairs + n % TINY_TILE);
     }
 }
 
@@ -143,7 +120,7 @@ static void backward_panel(const descending *d, const int8_t *w, uint32_t channe
 static void backward(const tiny_fully_connected *op, const tiny_gradient *dy, const tiny_weights *w,
                      const tiny_gradient_out *dx, uint32_t *scratch) {
     const uint32_t pairs = (op->out + 1) / 2, kept = op->kept;
-    const uint32_t most = TINY_TILE * tiles_at_once(op, pairs);
+    const uint32_t most = tiny_positions_at_once(op->rows, pairs);
     const descending d = {op, dy, dx, pairs, scratch, scratch + most * pairs};
     for (uint32_t n = 0; n < op->rows; n += most) {
         const uint32_t count = op->rows - n < most ? op->rows - n : most;

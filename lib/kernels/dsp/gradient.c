@@ -1,6 +1,9 @@
 /* Sums of gradients, four at a time; see gradient.h. */
 #include "gradient.h"
 
+#include <stddef.h>
+
+#include "../../arith.h"
 #include "words.h"
 
 #if TINY_DSP_ASM
@@ -78,19 +81,42 @@ static uint32_t load_some(const int8_t *from, uint32_t count) {
     return bytes;
 }
 
-/* The last rows are loaded by bytes where a word would reach beyond them. */
+/* A row, of which `count` bytes may be read. */
+static inline halves unpack_some(const int8_t *from, uint32_t count, uint32_t minus_zeros) {
+    return unpack(count >= 4 ? tiny_load(from) : load_some(from, count), minus_zeros);
+}
+
+void tiny_pair_two(const int8_t *first, const int8_t *second, uint32_t count, int32_t zero,
+                   uint32_t *to, uint32_t column) {
+    const uint32_t minus_zeros = tiny_pair(-zero, -zero);
+    const halves none = {0, 0};
+    store_pairs(first ? unpack_some(first, count, minus_zeros) : none,
+                second ? unpack_some(second, count, minus_zeros) : none, to, column);
+}
+
+/* The last rows may be loaded by bytes: a word would reach beyond them. */
 void tiny_pair_rows(const int8_t *from, uint32_t rows, uint32_t width, uint32_t count, int32_t zero,
                     uint32_t *to, tiny_places places) {
     const uint32_t minus_zeros = tiny_pair(-zero, -zero);
-    for (; rows >= 3 || (rows == 2 && count >= 4); rows -= 2, from += 2 * width) {
+    for (; rows > 2; rows -= 2, from += 2 * width, to += places.pair) {
         store_pairs(unpack(tiny_load(from), minus_zeros),
                     unpack(tiny_load(from + width), minus_zeros), to, places.column);
-        to += places.pair;
     }
-    if (rows) {
-        const halves none = {0, 0}, first = unpack(load_some(from, count), minus_zeros);
-        const halves second =
-            rows == 2 ? unpack(load_some(from + width, count), minus_zeros) : none;
-        store_pairs(first, second, to, places.column);
+    tiny_pair_two(from, rows == 2 ? from + width : NULL, count, zero, to, places.column);
+}
+
+void tiny_rescale(const tiny_descent *descent, const int8_t *dy, uint32_t out, uint32_t *t) {
+    uint32_t o = 0;
+    for (; o + 1 < out; o += 2, t += TINY_TILE) {
+        *t = tiny_pair(tiny_rescaled(descent, dy[o], o), tiny_rescaled(descent, dy[o + 1], o + 1));
     }
+    if (o < out) {
+        *t = tiny_pair(tiny_rescaled(descent, dy[o], o), 0);
+    }
+}
+
+uint32_t tiny_positions_at_once(uint32_t positions, uint32_t pairs) {
+    const uint32_t tiles = (positions + TINY_TILE - 1) / TINY_TILE;
+    const uint32_t fit = TINY_RESCALED_BYTES / (pairs * TINY_TILE * 4);
+    return TINY_TILE * (fit == 0 ? 1 : (fit < tiles ? fit : tiles));
 }

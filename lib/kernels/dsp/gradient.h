@@ -11,6 +11,10 @@
 
 #include "tile.h"
 
+/* Bytes of rescaled gradients that are in scratch at a time, if they are more than one tile's; the
+ * same as in compiler/kernels/dsp.py. */
+#define TINY_RESCALED_BYTES 9216u
+
 #define TINY_COLUMNS 4 /* input channels whose weights are transposed together */
 
 /* Sums of `pairs` words of weights with four positions' words; w is one column. */
@@ -26,5 +30,16 @@ typedef struct tiny_places {
  * what is stored for columns beyond has no meaning. */
 void tiny_pair_rows(const int8_t *from, uint32_t rows, uint32_t width, uint32_t count, int32_t zero,
                     uint32_t *to, tiny_places places);
+
+/* Stores columns of one pair of rows, less `zero`: of a null row zeros. count: bytes that may be read of
+ * each row; from the fourth on, words are whole. */
+void tiny_pair_two(const int8_t *first, const int8_t *second, uint32_t count, int32_t zero,
+                   uint32_t *to, uint32_t column);
+
+/* Rescales the gradients of one position (SPEC 4.1) into a column of a tile, in pairs. */
+void tiny_rescale(const tiny_descent *descent, const int8_t *dy, uint32_t out, uint32_t *t);
+
+/* Positions whose rescaled gradients, `pairs` words each, are in scratch at a time: tiles. */
+uint32_t tiny_positions_at_once(uint32_t positions, uint32_t pairs);
 
 #endif

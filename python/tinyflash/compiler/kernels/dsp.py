@@ -56,8 +56,7 @@ def _in_planes(graph: Graph, node: Node) -> bool:
 
 
 def _gradient_in_planes(graph: Graph, node: Node) -> bool:
-    layer = next(n for n in graph.named(node.layer) if n.operator.weighted)
-    return _in_planes(graph, layer)
+    return _in_planes(graph, _layer(graph, node))
 
 
 def _planes(graph: Graph, node: Node) -> int:
@@ -104,15 +103,6 @@ def _smaller(outputs: Pair) -> list[Pair]:
     return [(h, w) for h in {rows, max(rows - 1, 1)} for w in {width, max(width - 1, 1)}]
 
 
-def _columns(graph: Graph, node: Node) -> int:
-    """Rescaled gradients of some positions, and four columns of weights, as pairs of int16."""
-    layer = next(n for n in graph.named(node.layer) if n.operator.weighted)
-    pairs = -(-out_channels(graph, layer) // 2) * 4
-    positions = graph.tensors[node.inputs["dy"]].size // out_channels(graph, layer)
-    tiles = min(-(-positions // _POSITIONS), max(1, _RESCALED_BYTES // (pairs * _POSITIONS)))
-    return (tiles * _POSITIONS + _COLUMNS) * pairs
-
-
 def _one_shifted(graph: Graph, node: Node) -> bool:
     """One operand has half the common scale, so it is only shifted. The other has a quarter or an
     eighth of it at least; the sum is shifted to the right and not clipped."""
@@ -124,16 +114,55 @@ def _one_shifted(graph: Graph, node: Node) -> bool:
     return exact and shifts[0] in (-2, -1) and wide and -22 <= constants["y"][1] <= -1
 
 
+def _layer(graph: Graph, node: Node) -> Node:
+    """Returns the forward node of a gradient or an update."""
+    return next(n for n in graph.named(node.layer) if n.operator.weighted)
+
+
+def _one_group_below(graph: Graph, node: Node) -> bool:
+    return _one_group(graph, _layer(graph, node))
+
+
+def _columns(graph: Graph, node: Node) -> int:
+    """Rescaled gradients of some positions, and four columns of weights, as pairs of int16."""
+    layer = _layer(graph, node)
+    out = out_channels(graph, layer)
+    pairs = _taps(layer) * -(-out // 2) * 4
+    channels = graph.tensors[layer.inputs["x"]].size // _positions(graph, layer, "x")
+    positions = graph.tensors[node.outputs["dx"]].size // channels
+    tiles = min(-(-positions // _POSITIONS), max(1, _RESCALED_BYTES // (pairs * _POSITIONS)))
+    return (tiles * _POSITIONS + _COLUMNS) * pairs
+
+
+def _positions(graph: Graph, layer: Node, role: str) -> int:
+    """Returns the positions of the input x or the output y of a layer."""
+    tensor = {**layer.inputs, **layer.outputs}[role]
+    channels = in_channels(graph, layer) if role == "x" else out_channels(graph, layer)
+    return graph.tensors[tensor].size // channels
+
+
+def _taps(layer: Node) -> int:
+    return prod(layer.attrs.window.kernel) if isinstance(layer.attrs, WindowAttrs) else 1
+
+
 def _transposed(graph: Graph, node: Node) -> int:
     """Trained inputs of all positions and four output channels' gradients, as pairs of int16."""
-    layer = next(n for n in graph.named(node.layer) if n.operator.weighted)
+    layer = _layer(graph, node)
     assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
-    positions = graph.tensors[node.inputs["dy"]].size // out_channels(graph, layer)
-    columns = -(-layer.attrs.kept // _POSITIONS) * _POSITIONS + _COLUMNS
-    return columns * -(-positions // 2) * 4
+    columns = aligned(layer.attrs.kept) + _COLUMNS
+    return columns * -(-_positions(graph, layer, "y") // 2) * 4
+
+
+def _taken(graph: Graph, node: Node) -> int:
+    """The same, for one tap at a time, and the sums of four output channels."""
+    layer = _layer(graph, node)
+    assert isinstance(layer.attrs, WindowAttrs)
+    return _transposed(graph, node) + _COLUMNS * _taps(layer) * aligned(layer.attrs.kept) * 4
 
 
 NEEDS = {
+    "conv2d_backward_input": Needs(suits=_one_group_below, scratch=_columns),
+    "conv2d_update": Needs(suits=_one_group_below, scratch=_taken),
     "fully_connected_update": Needs(scratch=_transposed),
     "add_forward": Needs(suits=_one_shifted),
     "fully_connected_backward_input": Needs(scratch=_columns),
