@@ -228,13 +228,14 @@ typedef struct updating {
     const int8_t *x;
     tiny_update update;
     uint32_t pairs;  /* of positions */
-    uint32_t tiles;  /* of trained input channels */
-    uint32_t *taken; /* [tiles][pairs][TINY_TILE]: what one tap reads */
-    uint32_t *dy;    /* [TINY_COLUMNS][pairs] */
-    int32_t *sums;   /* [TINY_COLUMNS][taps][tiles * TINY_TILE] */
+    uint32_t width;  /* trained input channels, rounded up to whole tiles */
+    uint32_t *dy;    /* [TINY_ROWS][pairs] */
+    uint32_t *taken; /* [pairs][TINY_TILE]: what one tap reads of four channels */
+    int32_t *sums;   /* [TINY_ROWS][taps][width] */
 } updating;
 
-/* What a tap reads at output position n, all trained channels of it; null: padding, or no position. */
+/* What a tap reads at output position n, from its first trained channel on; null: padding, or no
+ * position. */
 static const int8_t *taken_at(const updating *u, uint32_t n, int32_t ky, int32_t kx) {
     const tiny_window *win = &u->op->window;
     const int32_t row = (int32_t)(n / win->y.width), column = (int32_t)(n % win->y.width);
@@ -244,25 +245,24 @@ static const int8_t *taken_at(const updating *u, uint32_t n, int32_t ky, int32_t
     return inside ? u->x + (uint32_t)(iy * win->x.width + ix) * u->op->kept : NULL;
 }
 
-/* Pairs what a tap reads, for all positions and channels. */
-static void take(const updating *u, int32_t ky, int32_t kx) {
-    const uint32_t kept = u->op->kept;
+/* Pairs what a tap reads of four channels from `first` on, at all positions. */
+static void take(const updating *u, uint32_t tap, uint32_t first) {
+    const uint32_t taps = u->op->window.kernel_w;
+    const int32_t ky = (int32_t)(tap / taps), kx = (int32_t)(tap % taps);
     for (uint32_t k = 0; k < u->pairs; k++) {
-        const int8_t *first = taken_at(u, 2 * k, ky, kx), *second = taken_at(u, 2 * k + 1, ky, kx);
-        for (uint32_t i = 0; i < kept; i += TINY_TILE) {
-            tiny_pair_two(first ? first + i : NULL, second ? second + i : NULL, kept - i,
-                          u->op->requant.x_zero, u->taken + (i * u->pairs + k * TINY_TILE), 1);
-        }
+        const int8_t *a = taken_at(u, 2 * k, ky, kx), *b = taken_at(u, 2 * k + 1, ky, kx);
+        tiny_pair_two(a ? a + first : NULL, b ? b + first : NULL, u->op->kept - first,
+                      u->op->requant.x_zero, u->taken + k * TINY_TILE, 1);
     }
 }
 
-/* The sums of a tap for `count` output channels. */
+/* The sums of `count` output channels for one tap. */
 static void sum_tap(const updating *u, uint32_t tap, uint32_t taps, uint32_t count) {
-    const uint32_t width = u->tiles * TINY_TILE;
-    for (uint32_t o = 0; o < count; o++) {
-        int32_t *sums = u->sums + (o * taps + tap) * width;
-        for (uint32_t i = 0; i < width; i += TINY_TILE) {
-            tiny_gradient_sums(u->taken + i * u->pairs, u->dy + o * u->pairs, u->pairs, sums + i);
+    for (uint32_t i = 0; i < u->width; i += TINY_TILE) {
+        take(u, tap, i);
+        for (uint32_t o = 0; o < count; o++) {
+            tiny_gradient_sums(u->taken, u->dy + o * u->pairs, u->pairs,
+                               u->sums + (o * taps + tap) * u->width + i);
         }
     }
 }
@@ -272,38 +272,47 @@ static void update_row(const updating *u, uint32_t o, uint32_t taps, const int32
     const uint32_t kept = u->op->kept;
     tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
     uint32_t next = o * taps * kept;
-    for (uint32_t tap = 0; tap < taps && row.moves; tap++, sums += u->tiles * TINY_TILE) {
+    for (uint32_t tap = 0; tap < taps && row.moves; tap++, sums += u->width) {
         for (uint32_t i = 0; i < kept; i++, next++) {
             tiny_update_weight(&u->update, &row, next, sums[i]);
         }
     }
 }
 
-/* Four output channels at a time, for which what a tap reads is paired once. Their sums are complete
- * before the first weight moves. */
+/* Output channels [o, o + count). Their sums are complete before the first weight moves. */
+static void update_channels(const updating *u, const int8_t *dy, uint32_t o, uint32_t count) {
+    const tiny_window *win = &u->op->window;
+    const uint32_t out = win->y.channels, taps = (uint32_t)win->kernel_h * win->kernel_w;
+    const uint32_t positions = (uint32_t)win->y.height * win->y.width;
+    const tiny_places places = {u->pairs, 1};
+    for (uint32_t i = 0; i < count; i += TINY_COLUMNS) {
+        tiny_pair_rows(dy + o + i, positions, out, out - o - i, 0, u->dy + i * u->pairs, places);
+    }
+    for (uint32_t tap = 0; tap < taps; tap++) {
+        sum_tap(u, tap, taps, count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        update_row(u, o + i, taps, u->sums + i * taps * u->width);
+    }
+}
+
 TINY_OP(conv2d_update_dsp) {
     (void)band;
     const tiny_conv2d *op = record;
-    const tiny_window *win = &op->window;
     const tiny_gradient dy = {buffers[1], buffers[2]};
     const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
-    const uint32_t positions = (uint32_t)win->y.height * win->y.width, out = win->y.channels;
-    const uint32_t pairs = (positions + 1) / 2, taps = (uint32_t)win->kernel_h * win->kernel_w;
-    const uint32_t tiles = (op->kept + TINY_TILE - 1) / TINY_TILE;
-    uint32_t *taken = buffers[TINY_SCRATCH], *gradients = taken + tiles * TINY_TILE * pairs;
-    const updating u = {
-        op,    buffers[0], tiny_begin_update(&op->descent, &dy, &w, buffers[4]), pairs, tiles,
-        taken, gradients,  (int32_t *)(gradients + TINY_COLUMNS * pairs)};
-    const tiny_places by_columns = {pairs, 1};
-    for (uint32_t o = 0; o < out; o += TINY_COLUMNS) {
-        const uint32_t count = out - o < TINY_COLUMNS ? out - o : TINY_COLUMNS;
-        tiny_pair_rows(dy.d + o, positions, out, count, 0, u.dy, by_columns);
-        for (uint32_t tap = 0; tap < taps; tap++) {
-            take(&u, (int32_t)(tap / win->kernel_w), (int32_t)(tap % win->kernel_w));
-            sum_tap(&u, tap, taps, count);
-        }
-        for (uint32_t i = 0; i < count; i++) {
-            update_row(&u, o + i, taps, u.sums + i * taps * tiles * TINY_TILE);
-        }
+    const uint32_t out = op->window.y.channels;
+    const uint32_t pairs = ((uint32_t)op->window.y.height * op->window.y.width + 1) / 2;
+    uint32_t *scratch = buffers[TINY_SCRATCH], *taken = scratch + TINY_ROWS * pairs;
+    const updating u = {op,
+                        buffers[0],
+                        tiny_begin_update(&op->descent, &dy, &w, buffers[4]),
+                        pairs,
+                        tiny_quads(op->kept) * TINY_TILE,
+                        scratch,
+                        taken,
+                        (int32_t *)(taken + TINY_TILE * pairs)};
+    for (uint32_t o = 0; o < out; o += TINY_ROWS) {
+        update_channels(&u, dy.d, o, out - o < TINY_ROWS ? out - o : TINY_ROWS);
     }
 }

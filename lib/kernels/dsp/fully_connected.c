@@ -146,40 +146,54 @@ typedef struct updating {
     const tiny_fully_connected *op;
     tiny_update update;
     uint32_t pairs; /* of vectors */
-    uint32_t *x;    /* [tiles of kept][pairs][TINY_TILE] */
-    uint32_t *dy;   /* [TINY_COLUMNS][pairs] */
+    uint32_t *dy;   /* [TINY_ROWS][pairs] */
+    uint32_t *x;    /* [pairs][TINY_TILE] */
+    int32_t *sums;  /* [TINY_ROWS][kept] */
 } updating;
 
-/* The weights of output channel o, whose gradients are dy[pairs]. */
-static void update_row(const updating *u, uint32_t o, const uint32_t *dy) {
-    const uint32_t kept = u->op->kept;
-    tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
-    int32_t sums[TINY_TILE];
-    for (uint32_t i = 0; i < kept && row.moves; i++) {
-        if (i % TINY_TILE == 0) {
-            tiny_gradient_sums(u->x + i * u->pairs, dy, u->pairs, sums);
-        }
-        tiny_update_weight(&u->update, &row, o * kept + i, sums[i % TINY_TILE]);
+/* Pairs the gradients of `count` output channels from dy on. */
+static void pair_gradients(const updating *u, const int8_t *dy, uint32_t count, uint32_t left) {
+    const tiny_places places = {u->pairs, 1};
+    for (uint32_t o = 0; o < count; o += TINY_COLUMNS) {
+        tiny_pair_rows(dy + o, u->op->rows, u->op->out, left - o, 0, u->dy + o * u->pairs, places);
     }
 }
 
-/* x serves all output channels, so it is transposed once; dy four channels at a time. */
+/* The sums of `count` output channels with four input channels from `first` on. */
+static void sum_tile(const updating *u, const int8_t *x, uint32_t first, uint32_t count) {
+    const tiny_places places = {1, TINY_TILE};
+    const uint32_t kept = u->op->kept, width = tiny_quads(kept) * TINY_TILE;
+    tiny_pair_rows(x + first, u->op->rows, kept, kept - first, u->op->requant.x_zero, u->x, places);
+    for (uint32_t o = 0; o < count; o++) {
+        tiny_gradient_sums(u->x, u->dy + o * u->pairs, u->pairs, u->sums + o * width + first);
+    }
+}
+
+/* Moves the weights of output channel o. */
+static void update_row(const updating *u, uint32_t o, const int32_t *sums) {
+    const uint32_t kept = u->op->kept;
+    tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
+    for (uint32_t i = 0; i < kept && row.moves; i++) {
+        tiny_update_weight(&u->update, &row, o * kept + i, sums[i]);
+    }
+}
+
+/* TINY_ROWS output channels at a time. Their sums are complete before the first weight moves. */
 static void update(const tiny_fully_connected *op, const int8_t *x, const tiny_gradient *dy,
                    const tiny_trained *w, tiny_state *state, uint32_t *scratch) {
-    const uint32_t pairs = (op->rows + 1) / 2, kept = op->kept;
-    const uint32_t tiles = (kept + TINY_TILE - 1) / TINY_TILE;
-    const updating u = {op, tiny_begin_update(&op->descent, dy, w, state), pairs, scratch,
-                        scratch + tiles * TINY_TILE * pairs};
-    const tiny_places by_pairs = {1, TINY_TILE}, by_columns = {pairs, 1};
-    for (uint32_t i = 0; i < kept; i += TINY_TILE) {
-        tiny_pair_rows(x + i, op->rows, kept, kept - i, op->requant.x_zero, u.x + i * pairs,
-                       by_pairs);
-    }
-    for (uint32_t o = 0; o < op->out; o++) {
-        if (o % TINY_COLUMNS == 0) {
-            tiny_pair_rows(dy->d + o, op->rows, op->out, op->out - o, 0, u.dy, by_columns);
+    const uint32_t pairs = (op->rows + 1) / 2, width = tiny_quads(op->kept) * TINY_TILE;
+    uint32_t *taken = scratch + TINY_ROWS * pairs;
+    const updating u = {op,    tiny_begin_update(&op->descent, dy, w, state), pairs, scratch,
+                        taken, (int32_t *)(taken + TINY_TILE * pairs)};
+    for (uint32_t o = 0; o < op->out; o += TINY_ROWS) {
+        const uint32_t count = op->out - o < TINY_ROWS ? op->out - o : TINY_ROWS;
+        pair_gradients(&u, dy->d + o, count, op->out - o);
+        for (uint32_t i = 0; i < op->kept; i += TINY_TILE) {
+            sum_tile(&u, x, i, count);
         }
-        update_row(&u, o, u.dy + o % TINY_COLUMNS * pairs);
+        for (uint32_t i = 0; i < count; i++) {
+            update_row(&u, o + i, u.sums + i * width);
+        }
     }
 }
 

@@ -118,5 +118,6 @@ void tiny_rescale(const tiny_descent *descent, const int8_t *dy, uint32_t out, u
 uint32_t tiny_positions_at_once(uint32_t positions, uint32_t pairs) {
     const uint32_t tiles = (positions + TINY_TILE - 1) / TINY_TILE;
     const uint32_t fit = TINY_RESCALED_BYTES / (pairs * TINY_TILE * 4);
-    return TINY_TILE * (fit == 0 ? 1 : (fit < tiles ? fit : tiles));
+    const uint32_t most = fit < TINY_RESCALED_TILES ? fit : TINY_RESCALED_TILES;
+    return TINY_TILE * (most == 0 ? 1 : (most < tiles ? most : tiles));
 }

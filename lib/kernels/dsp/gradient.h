@@ -11,11 +11,13 @@
 
 #include "tile.h"
 
-/* Bytes of rescaled gradients that are in scratch at a time, if they are more than one tile's; the
- * same as in compiler/kernels/dsp.py. */
+/* How many rescaled gradients are in scratch at a time: some tiles, and not so many bytes, but one
+ * tile at least. The same as in compiler/kernels/dsp.py. */
+#define TINY_RESCALED_TILES 4u
 #define TINY_RESCALED_BYTES 9216u
 
-#define TINY_COLUMNS 4 /* input channels whose weights are transposed together */
+#define TINY_COLUMNS 4 /* columns that are transposed together */
+#define TINY_ROWS 8    /* output channels whose weights are updated together */
 
 /* Sums of `pairs` words of weights with four positions' words; w is one column. */
 void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, int32_t *sums);

@@ -11,8 +11,10 @@ from tinyflash.layers import in_channels, multiplier_of, out_channels
 
 _POSITIONS = 4  # of a tile (tile.h)
 _OUTPUT_BYTES = 16  # of a tiny_output
-# Of lib/kernels/dsp/fully_connected.c.
+# Of lib/kernels/dsp/gradient.h.
 _COLUMNS = 4
+_ROWS = 8
+_RESCALED_TILES = 4
 _RESCALED_BYTES = 9216
 # Of lib/kernels/dsp/depthwise.c.
 _CHANNELS = 4
@@ -130,7 +132,8 @@ def _columns(graph: Graph, node: Node) -> int:
     pairs = _taps(layer) * -(-out // 2) * 4
     channels = graph.tensors[layer.inputs["x"]].size // _positions(graph, layer, "x")
     positions = graph.tensors[node.outputs["dx"]].size // channels
-    tiles = min(-(-positions // _POSITIONS), max(1, _RESCALED_BYTES // (pairs * _POSITIONS)))
+    fit = min(_RESCALED_TILES, _RESCALED_BYTES // (pairs * _POSITIONS))
+    tiles = min(-(-positions // _POSITIONS), max(1, fit))
     return (tiles * _POSITIONS + _COLUMNS) * pairs
 
 
@@ -145,25 +148,20 @@ def _taps(layer: Node) -> int:
     return prod(layer.attrs.window.kernel) if isinstance(layer.attrs, WindowAttrs) else 1
 
 
-def _transposed(graph: Graph, node: Node) -> int:
-    """Trained inputs of all positions and four output channels' gradients, as pairs of int16."""
+def _sums(graph: Graph, node: Node) -> int:
+    """Gradients of some output channels and inputs of four channels at all positions, as pairs of
+    int16; and the sums of these output channels."""
     layer = _layer(graph, node)
     assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
-    columns = aligned(layer.attrs.kept) + _COLUMNS
-    return columns * -(-_positions(graph, layer, "y") // 2) * 4
-
-
-def _taken(graph: Graph, node: Node) -> int:
-    """The same, for one tap at a time, and the sums of four output channels."""
-    layer = _layer(graph, node)
-    assert isinstance(layer.attrs, WindowAttrs)
-    return _transposed(graph, node) + _COLUMNS * _taps(layer) * aligned(layer.attrs.kept) * 4
+    pairs = -(-_positions(graph, layer, "y") // 2) * 4
+    sums = _taps(layer) * aligned(layer.attrs.kept) * 4
+    return (_ROWS + _COLUMNS) * pairs + _ROWS * sums
 
 
 NEEDS = {
     "conv2d_backward_input": Needs(suits=_one_group_below, scratch=_columns),
-    "conv2d_update": Needs(suits=_one_group_below, scratch=_taken),
-    "fully_connected_update": Needs(scratch=_transposed),
+    "conv2d_update": Needs(suits=_one_group_below, scratch=_sums),
+    "fully_connected_update": Needs(scratch=_sums),
     "add_forward": Needs(suits=_one_shifted),
     "fully_connected_backward_input": Needs(scratch=_columns),
     "depthwise_forward": Needs(suits=_in_planes, scratch=_planes, at_once=True),
