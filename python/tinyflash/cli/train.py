@@ -29,14 +29,8 @@ from tinyflash.training.open import open_session
 @options.model
 @options.scheme
 @scheme_option.budget
-@click.option(
-    "--data",
-    type=options.PATH,
-    required=True,
-    help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
-    "labels, or targets in real units if the scheme's loss takes targets.",
-)
-@click.option("--board", default="host", show_default=True, help="Board to train on, or host.")
+@options.data
+@options.where
 @options.epochs
 @options.rate
 @options.schedule

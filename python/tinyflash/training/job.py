@@ -21,6 +21,7 @@ from tinyflash.compiler import Prepared, compile_model
 from tinyflash.compiler.plan import QUICK, Effort
 from tinyflash.errors import DataError, warn
 from tinyflash.files import write_json
+from tinyflash.graph import Port
 from tinyflash.runtime.guard import check_judged
 from tinyflash.runtime.learned import Learned, save_learned
 from tinyflash.runtime.session import Session
@@ -106,6 +107,7 @@ def load_job(
     objective = objective_of(prepared)
     if watch.samples:
         check_judged(objective.size if objective else 0)
+        _check_output(prepared)
     kept, held_out = split(_load(data, prepared, objective), validation, recipe.seed)
     if len(kept) == 0:
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
@@ -117,6 +119,15 @@ def load_job(
     job = Job(kept, held_out, recipe, guard, objective)
     recipe.course(job.steps)  # raises if the warm-up is longer
     return job
+
+
+def _check_output(prepared: Prepared) -> None:
+    """Raises DataError if a guard would compare bytes that are not int8 scores (SPEC 9.1)."""
+    if prepared.forward.output.dtype == "uint8":
+        raise DataError(
+            "a guard compares int8 scores, but the network's output is uint8; give it a new "
+            "classifier (head = number of classes), or train it without a guard"
+        )
 
 
 def _load(data: Path, prepared: Prepared, objective: Objective | None) -> Samples:
@@ -161,7 +172,8 @@ def run(job: Job, session: Session, ready: Ready, where: str = "") -> Trained:
 
     where: the prefix of each bar's text.
     """
-    before = _judged(job, session, f"{where}evaluate")
+    output = ready.compiled.graph.output
+    before = _judged(job, session, output, f"{where}evaluate")
     with watching(f"{where}train", job.steps) as listen:
         history = train(
             session,
@@ -173,15 +185,15 @@ def run(job: Job, session: Session, ready: Ready, where: str = "") -> Trained:
             objective=job.objective,
             accumulate=ready.compiled.accumulate,
         )
-    after = _judged(job, session, f"{where}evaluate again")
+    after = _judged(job, session, output, f"{where}evaluate again")
     return Trained(before, history, after, Learned.of(session, ready.compiled.program))
 
 
-def _judged(job: Job, session: Session, text: str) -> Evaluation | None:
+def _judged(job: Job, session: Session, output: Port, text: str) -> Evaluation | None:
     if len(job.held_out) == 0:
         return None
     with counting(text, len(job.held_out)) as listen:
-        return evaluate(session, job.held_out, job.objective, listen)
+        return evaluate(session, job.held_out, job.objective, listen, output)
 
 
 def save(
