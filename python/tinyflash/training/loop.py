@@ -136,10 +136,10 @@ def train(
 ) -> History:
     """Trains in place with batch size 1, at the rates of the session's own schedule.
 
-    listen: called after every step. look_every: steps between two readings of the counters; 0:
-    none. objective: how the samples' targets are stored and compared; None if they have labels.
-    accumulate: samples per update of the weights, `Compiled.accumulate`: a last group of fewer is
-    applied, too.
+    listen: called after every step; it may infer. look_every: steps between two readings of the
+    counters; 0: none. objective: how the samples' targets are stored and compared; None if they
+    have labels. accumulate: samples per update of the weights, `Compiled.accumulate`: a last group
+    of fewer is applied, too.
     """
     if len(samples) == 0:
         raise DataError("there are no samples to train with; give at least one")
