@@ -34,13 +34,15 @@ def _of_classes(scores: Fields, width: int) -> Iterator[str | Table]:
     )
     loss = "" if scores["loss"] is None else f"loss {scores['loss']:.4g} nats; "
     yield f"{loss}F1, mean of the classes: {_percent(scores['macro_f1'])}"
-    rows, wrong = scores["classes"], _confusions(scores)
+    rows, wrong = scores["classes"], scores["confusions"]
+    if scores["top_5"] is not None:
+        yield f"among the five highest scores: {_percent(scores['top_5'])}"
     shown = _worst(rows, "f1")
     yield _counted(
         "each class", "class", shown, ("samples", "predicted", "correct"),
         ("precision", "recall", "f1"), _rest(rows, shown, "classes"),
     )  # fmt: skip
-    if _matrix_width(scores) <= width:
+    if scores["confusion"] is not None and _matrix_width(scores) <= width:
         yield _matrix(scores)
     elif wrong:
         yield _list(rows, wrong)
@@ -126,24 +128,14 @@ def _matrix(scores: Fields) -> Table:
     return new
 
 
-def _confusions(scores: Fields) -> list[tuple[int, int, int]]:
-    """Returns the most frequent errors: count, label, answer."""
-    found = [
-        (count, label, answer)
-        for label, counts in enumerate(scores["confusion"])
-        for answer, count in enumerate(counts)
-        if count and label != answer
-    ]
-    return sorted(found, key=lambda error: (-error[0], error[1:]))
-
-
-def _list(rows: list[Fields], wrong: list[tuple[int, int, int]]) -> Table:
+def _list(rows: list[Fields], wrong: list[Fields]) -> Table:
     new = table("most frequent confusions", "true", "answer", ">samples", ">of this class")
-    for count, label, answer in wrong[:CONFUSIONS]:
-        share = _percent(100 * count / rows[label]["samples"])
-        new.add_row(_label(rows[label]), _label(rows[answer]), f"{count:,}", share)
+    for error in wrong[:CONFUSIONS]:
+        label, count = rows[error["label"]], error["samples"]
+        share = _percent(100 * count / label["samples"])
+        new.add_row(_label(label), _label(rows[error["answer"]]), f"{count:,}", share)
     if len(wrong) > CONFUSIONS:
-        new.caption = f"the first {CONFUSIONS} of {len(wrong)} pairs; --json has the whole matrix"
+        new.caption = f"the first {CONFUSIONS} of {len(wrong)} pairs; --json has all"
     return new
 
 

@@ -19,7 +19,7 @@ from tinyflash.graph import Graph, LookupAttrs, Port
 from tinyflash.runtime.session import Int8Array
 from tinyflash.training import scores
 from tinyflash.training.samples import load_labels, load_pairs
-from tinyflash.training.targets import real_inputs, reals
+from tinyflash.training.targets import logistic, real_inputs, reals
 
 Task = Literal["classes", "events", "numbers"]
 _TASKS: dict[str, Task] = {
@@ -57,7 +57,7 @@ class Question:
         if self.task == "numbers":
             return scores.of_numbers(found, self.truth.astype(np.float64), names)
         if self.task == "events":
-            p = found if self.end == "logistic" else 1 / (1 + np.exp(-found))
+            p = found if self.end == "logistic" else logistic(found)
             return scores.of_events(p, self.truth.astype(np.float64), names)
         return self._of_classes(found, names)
 
@@ -70,7 +70,7 @@ class Question:
     def _of_classes(self, found: scores.Reals, names: Sequence[str]) -> scores.Scores:
         labels = self.truth.astype(np.int64)
         if found.shape[1] == 1:  # one output says yes or no: its logit, or its probability
-            p = found if self.end == "logistic" else 1 / (1 + np.exp(-found))
+            p = found if self.end == "logistic" else logistic(found)
             both = np.hstack([1 - p, p])
             one = scores.cross_entropy(both, labels, probabilities=True)
             return scores.of_classes(both, labels, one, names)

@@ -12,7 +12,12 @@ import numpy.typing as npt
 from tinyflash.arrays import Numbers, load_arrays
 from tinyflash.errors import DataError, warn
 from tinyflash.graph import Port
-from tinyflash.runtime.reach import range_complaint, range_of, signal_complaint
+from tinyflash.runtime.reach import (
+    range_complaint,
+    range_of,
+    signal_complaint,
+    target_complaint,
+)
 from tinyflash.runtime.session import Int8Array, Labels
 from tinyflash.runtime.units import encode
 from tinyflash.training.targets import Objective, real_inputs
@@ -106,6 +111,10 @@ def load_with_targets(path: Path, port: Port, objective: Objective) -> Samples:
         targets = objective.encode(archive["y"])
     except DataError as error:
         raise DataError(f"{path}, y: {error}") from None
+    if targets.size:
+        complaint = target_complaint(archive["y"], objective.range)
+        if complaint is not None:
+            warn(f"{path}, y: {complaint}")
     return _paired(path, x, targets, "targets")
 
 

@@ -19,18 +19,23 @@ from tinyflash.training.targets import LEAST_PROBABILITY
 Reals = npt.NDArray[np.float64]
 Scores = dict[str, Any]
 
+MATRIX = 100  # classes of the largest confusion matrix
+
 
 def of_classes(scores: Reals, labels: Labels, loss: float | None, names: Sequence[str]) -> Scores:
     """Scores of a classifier.
 
     scores: [n][classes], of which the highest is the answer, the first of equals. labels: [n].
-    loss: mean cross-entropy in nats; None if unknown. names: of all classes, or empty.
+    loss: mean cross-entropy in nats; None if unknown. names: of all classes, or empty. top_5: only
+    with more than 10 classes. confusion: [label][answer], with at most 100 classes; confusions are
+    its wrong answers, with any number of them.
     """
     classes = scores.shape[1]
     predicted = scores.argmax(axis=1)
-    confusion = np.zeros((classes, classes), np.int64)  # [label][predicted]
-    np.add.at(confusion, (labels, predicted), 1)
-    correct, counts, guesses = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    hit = predicted == labels
+    counts, guesses, correct = (
+        np.bincount(found, minlength=classes) for found in (labels, predicted, labels[hit])
+    )
     rows = [
         {
             "label": i,
@@ -45,14 +50,38 @@ def of_classes(scores: Reals, labels: Labels, loss: float | None, names: Sequenc
     return {
         "task": "classes",
         "samples": len(labels),
-        "correct": int(correct.sum()),
-        "accuracy": _percent(int(correct.sum()), len(labels)),
+        "correct": int(hit.sum()),
+        "accuracy": _percent(int(hit.sum()), len(labels)),
+        "top_5": _percent(_among_first(scores, labels, 5), len(labels)) if classes > 10 else None,
         "most_frequent": _percent(int(counts.max()), len(labels)),
         "macro_f1": _mean([row["f1"] for row in rows]),
         "loss": loss,
         "classes": rows,
-        "confusion": confusion.tolist(),
+        "confusions": _confusions(labels[~hit], predicted[~hit], classes),
+        "confusion": _confusion(labels, predicted, classes) if classes <= MATRIX else None,
     }
+
+
+def _confusions(labels: Labels, answers: Labels, classes: int) -> list[Scores]:
+    """Returns the wrong answers, the most frequent pair of label and answer first."""
+    pairs, counts = np.unique(labels * classes + answers, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    found = zip(pairs[order].tolist(), counts[order].tolist(), strict=True)
+    return [{"label": p // classes, "answer": p % classes, "samples": n} for p, n in found]
+
+
+def _confusion(labels: Labels, answers: Labels, classes: int) -> list[list[int]]:
+    """Returns how many samples of each label got each answer, [label][answer]."""
+    counts = np.bincount(labels * classes + answers, minlength=classes * classes)
+    return counts.reshape(classes, classes).tolist()
+
+
+def _among_first(scores: Reals, labels: Labels, count: int) -> int:
+    """Returns how many labels are among the `count` highest scores; of equals the first are."""
+    own = scores[np.arange(len(labels)), labels][:, None]
+    before = np.arange(scores.shape[1]) < labels[:, None]
+    ahead = ((scores > own) | ((scores == own) & before)).sum(axis=1)
+    return int((ahead < count).sum())
 
 
 def cross_entropy(scores: Reals, labels: Labels, *, probabilities: bool) -> float:

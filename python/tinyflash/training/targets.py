@@ -78,7 +78,7 @@ class Objective:
         t = reals(self.target, targets)
         if self.loss == "mean_squared_error":
             return float(np.mean((y - t) ** 2))
-        p = y if self.probabilities else 1 / (1 + np.exp(-y))
+        p = y if self.probabilities else logistic(y)
         p = np.clip(p, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
         return float(np.mean(-t * np.log(p) - (1 - t) * np.log(1 - p)))
 
@@ -102,6 +102,13 @@ def _ends_in_logistic(graph: Graph) -> bool:
             return True
         tensor = node.inputs["x"]
     return False
+
+
+def logistic(logits: Reals) -> Reals:
+    """Returns 1 / (1 + exp(-x))."""
+    with np.errstate(over="ignore"):  # 1 / inf is right
+        p: Reals = 1 / (1 + np.exp(-logits))
+    return p
 
 
 def real_inputs(port: Port, x: Int8Array) -> Reals:

@@ -27,6 +27,9 @@ def test_six_samples_counted_by_hand() -> None:
     found = of_classes(np.eye(4)[answers], labels, 0.25, ("a", "b", "c", "d"))
     assert found["confusion"] == [[2, 1, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
     assert (found["correct"], found["samples"], found["loss"]) == (3, 6, 0.25)
+    pairs = [(e["label"], e["answer"], e["samples"]) for e in found["confusions"]]
+    assert pairs == [(0, 1, 1), (1, 0, 1), (2, 1, 1)]
+    assert found["top_5"] is None
     assert found["accuracy"] == found["most_frequent"] == 50
     a, b, c, d = found["classes"]
     assert (a["precision"], a["recall"]) == (pytest.approx(200 / 3), pytest.approx(200 / 3))
@@ -56,6 +59,19 @@ def test_every_class_is_as_counted_by_hand(seed: int) -> None:
     for label, answer in zip(labels.tolist(), answers, strict=True):
         found["confusion"][label][answer] -= 1
     assert not any(map(any, found["confusion"]))
+
+
+def test_tens_of_thousands_of_classes_need_no_matrix() -> None:
+    scores, labels = np.zeros((6, 60_000)), np.array([5, 4, 59_999, 7, 7, 7])
+    scores[:3, 59_999] = 1
+    scores[3:, 9] = 1
+    found = of_classes(scores, labels, None, ())
+    assert found["confusion"] is None
+    assert found["confusions"][0] == {"label": 7, "answer": 9, "samples": 3}
+    assert found["correct"] == 1
+    assert found["top_5"] == pytest.approx(100 / 6 * 1)  # 5 and 4 follow 59,999 and 0 to 3
+    labels[1] = 3
+    assert of_classes(scores, labels, None, ())["top_5"] == pytest.approx(100 / 6 * 2)
 
 
 def test_cross_entropy_of_logits_and_of_probabilities() -> None:
