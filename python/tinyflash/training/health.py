@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from tinyflash.compiler import Compiled
-from tinyflash.compiler.lower.layout import scale_owners
+from tinyflash.compiler.lower.layout import lay_out, scale_owners
+from tinyflash.layers import last_layer
 from tinyflash.program import Program
 from tinyflash.runtime.learned import int8_spans
 from tinyflash.runtime.session import Counters
@@ -18,20 +19,40 @@ from tinyflash.runtime.session import Counters
 GRADIENTS_PPM = 5_000.0
 WEIGHTS_PPM = 1_000.0
 SKIPPED_PERCENT = 10.0
+HEAD_SHARE = 0.02  # of a new classifier's weights at +-127
 _LIMIT = 127  # of a trained weight
 _HIGHEST_EXPONENT = 15  # SPEC 5.3
+
+
+@dataclass(frozen=True)
+class Head:
+    """A new classifier: its weights are bytes first <= i < end of WEIGHTS, and reach +-`reach`, as
+    reals."""
+
+    first: int
+    end: int
+    reach: float
+
+    def at_limit(self, weights: bytes) -> float:
+        """Returns the share of its weights at +-127."""
+        values = np.frombuffer(weights, np.int8)[self.first : self.end]
+        return float((np.abs(values.astype(np.int16)) == _LIMIT).mean())
 
 
 @dataclass(frozen=True)
 class Anatomy:
     """What a model's counters count: gradient tensors in the order of their scales, the loss's
     first, each with its number of elements; trained int8 weights; updates of whole tensors in a
-    step."""
+    step.
+
+    head: the new classifier, if the scheme sets one and trains it.
+    """
 
     gradients: tuple[str, ...]
     elements: tuple[int, ...]
     weights: int
     updates: int
+    head: Head | None = None
 
     @staticmethod
     def of(compiled: Compiled) -> Anatomy:
@@ -46,6 +67,7 @@ class Anatomy:
             elements=tuple(graph.tensors[tensor].size for tensor in first.values()),
             weights=sum(end - start for start, end in int8_spans(compiled.program)),
             updates=sum(node.operator.updates for node in graph.nodes),
+            head=_new_head(compiled),
         )
 
 
@@ -62,6 +84,18 @@ class Stretch:
     @property
     def steps(self) -> int:
         return self.last - self.first
+
+
+def _new_head(compiled: Compiled) -> Head | None:
+    """Finds the classifier if it starts from zeros, as a new one does, and is trained."""
+    assert compiled.train is not None
+    graph = compiled.train.graph
+    layer = last_layer(graph)
+    w = graph.tensors.get(layer.inputs.get("w", "")) if layer is not None else None
+    if w is None or w.data is None or w.quant is None or w.data.any():
+        return None
+    first = lay_out(compiled.infer.graph, graph, seed=0).trainables[w.name].offset
+    return Head(first, first + w.size, _LIMIT * max(w.quant.scale))
 
 
 def stretches(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[Stretch, ...]:
@@ -103,8 +137,14 @@ def as_record(counters: Sequence[Counters], anatomy: Anatomy) -> dict[str, objec
     }
 
 
-def complaints(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[str, ...]:
-    """Returns one line for each problem in a whole run: what is wrong, and what to do."""
+def complaints(
+    counters: Sequence[Counters], anatomy: Anatomy, weights: bytes = b""
+) -> tuple[str, ...]:
+    """Returns one line for each problem in a whole run: what is wrong, and what to do.
+
+    weights: the bytes of WEIGHTS after the run; without them, nothing is said of the new classifier
+    alone.
+    """
     if len(counters) < 2 or counters[-1].step <= counters[0].step:
         return ()
     run = _between(counters[0], counters[-1], anatomy)
@@ -117,7 +157,10 @@ def complaints(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[str, ...
         )
     if max(counters[-1].exponents[1:], default=0) >= _HIGHEST_EXPONENT:
         found.append("gradients exceeded their range: training diverges; lower the rate")
-    if run.weights_ppm > WEIGHTS_PPM:
+    narrow = _narrow_head(anatomy.head, weights) if anatomy.head and weights else ""
+    if narrow:
+        found.append(narrow)
+    elif run.weights_ppm > WEIGHTS_PPM:
         found.append(
             f"{run.weights_ppm:,.0f} ppm of the weight updates saturated at +-127: lower the rate, "
             "or train fewer weights in more layers"
@@ -128,6 +171,18 @@ def complaints(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[str, ...
             "saturated: lower the rate, or raise headroom in the scheme"
         )
     return tuple(found)
+
+
+def _narrow_head(head: Head, weights: bytes) -> str:
+    """Says whether a new classifier's weights, which start at 0, have grown to their ends. Then it
+    needs a wider range; a lower rate would only take longer to get there."""
+    share = head.at_limit(weights)
+    if share <= HEAD_SHARE:
+        return ""
+    return (
+        f"{100 * share:.0f} % of the new classifier's weights are at their ends, "
+        f"+-{head.reach:.3g}: set head_range = {2 * head.reach:.2g} in the scheme"
+    )
 
 
 def _worst(counters: Sequence[Counters], anatomy: Anatomy) -> str:
