@@ -165,7 +165,7 @@ def reach_of(graph: Graph, weight_range: float | None = None) -> float:
     return 127 * scale
 
 
-def test_a_new_heads_weights_reach_as_far_as_the_old_ones_for_the_same_logits() -> None:
+def test_a_new_heads_weights_reach_twice_as_far_as_the_old_ones_for_the_same_logits() -> None:
     """By the stored bytes: largest old weight times 16 over the old logits' half range."""
     graph = residual()
     old = graph.nodes[-1]
@@ -173,7 +173,7 @@ def test_a_new_heads_weights_reach_as_far_as_the_old_ones_for_the_same_logits() 
     assert w.data is not None and w.quant is not None and y.quant is not None
     assert len(w.quant.scale) == len(w.data), "one scale per class, so that a mix-up shows"
     reals = abs(w.data.astype(float)) * np.array(w.quant.scale)[:, None]
-    expected = reals.max() * 16 / (255 * y.quant.scale[0] / 2)
+    expected = 2 * reals.max() * 16 / (255 * y.quant.scale[0] / 2)
     assert reach_of(graph) == pytest.approx(expected, rel=1e-6)
     assert reach_of(graph, 0.375) == pytest.approx(0.375, rel=1e-6)
 

@@ -13,6 +13,7 @@ from tinyflash.layers import in_channels, last_layer, weight_scales
 
 LOGIT_RANGE = 16.0  # logits reach +-16: chosen by measurement (docs/results.md)
 LOGIT_SCALE = float(np.float32(LOGIT_RANGE / 127))
+_ROOM = 2.0  # a new task may need larger weights than the old one: chosen by measurement, too
 _PLAIN_RANGE = 1.0  # of weights, if all of the old classifier's are 0
 _HALF_SPAN = 127.5  # steps from the middle of int8 to its ends
 _LARGEST_SCALE = 2.0**30  # of its input: above, sums cannot be rescaled to logits
@@ -59,8 +60,8 @@ def attach_head(graph: Graph, classes: int, weight_range: float | None = None) -
 
 
 def natural_range(graph: Graph, old: Node) -> float:
-    """Returns how large the weights of a new classifier may become: as large as those of the old
-    one would be if its logits, too, reached LOGIT_RANGE.
+    """Returns how large the weights of a new classifier may become: twice as large as those of the
+    old one would be if its logits, too, reached LOGIT_RANGE.
 
     Weights are as large as features are small. The old classifier has learned from these features,
     and its file says how large its logits become. So no samples are needed, and the same file gives
@@ -73,7 +74,7 @@ def natural_range(graph: Graph, old: Node) -> float:
     stored = np.abs(w.data.astype(np.int16)).reshape(len(w.data), -1).max(axis=1)
     largest = float((stored * per_channel).max())
     logits = y.quant.scale[0] * _HALF_SPAN
-    reach = largest * LOGIT_RANGE / logits
+    reach = _ROOM * largest * LOGIT_RANGE / logits
     return reach if reach > 0 else _PLAIN_RANGE
 
 
