@@ -20,6 +20,7 @@ GRADIENTS_PPM = 5_000.0
 WEIGHTS_PPM = 1_000.0
 SKIPPED_PERCENT = 10.0
 HEAD_SHARE = 0.02  # of a new classifier's weights at +-127
+MOST = 0.5  # of them: so many ends are a matter of the rate, too
 _LIMIT = 127  # of a trained weight
 _HIGHEST_EXPONENT = 15  # SPEC 5.3
 
@@ -27,16 +28,24 @@ _HIGHEST_EXPONENT = 15  # SPEC 5.3
 @dataclass(frozen=True)
 class Head:
     """A new classifier: its weights are bytes first <= i < end of WEIGHTS, and reach +-`reach`, as
-    reals."""
+    reals.
+
+    others: the bytes of all other trained weights. compiled: how many of them start at +-127.
+    """
 
     first: int
     end: int
     reach: float
+    others: tuple[tuple[int, int], ...] = ()
+    compiled: int = 0
 
-    def at_limit(self, weights: bytes) -> float:
+    def share(self, weights: bytes) -> float:
         """Returns the share of its weights at +-127."""
-        values = np.frombuffer(weights, np.int8)[self.first : self.end]
-        return float((np.abs(values.astype(np.int16)) == _LIMIT).mean())
+        return _at_limit(weights, [(self.first, self.end)]) / (self.end - self.first)
+
+    def spares(self, weights: bytes) -> bool:
+        """Whether no more of the other weights are at +-127 than were when compiled."""
+        return _at_limit(weights, self.others) <= self.compiled
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,9 @@ def _new_head(compiled: Compiled) -> Head | None:
     if w is None or w.data is None or w.quant is None or w.data.any():
         return None
     first = lay_out(compiled.infer.graph, graph, seed=0).trainables[w.name].offset
-    return Head(first, first + w.size, _LIMIT * max(w.quant.scale))
+    others = tuple(span for span in int8_spans(compiled.program) if span[0] != first)
+    start = _at_limit(compiled.program.weights, others)
+    return Head(first, first + w.size, _LIMIT * max(w.quant.scale), others, start)
 
 
 def stretches(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[Stretch, ...]:
@@ -119,8 +130,12 @@ def _between(a: Counters, b: Counters, anatomy: Anatomy) -> Stretch:
 
 def weights_at_limit(weights: bytes, program: Program) -> int:
     """Returns how many trained int8 weights are at +-127."""
+    return _at_limit(weights, int8_spans(program))
+
+
+def _at_limit(weights: bytes, spans: Sequence[tuple[int, int]]) -> int:
     values = np.frombuffer(weights, np.int8)
-    return sum(int((np.abs(values[a:b]) == _LIMIT).sum()) for a, b in int8_spans(program))
+    return sum(int(np.isin(values[a:b], (-_LIMIT, _LIMIT)).sum()) for a, b in spans)
 
 
 def as_record(counters: Sequence[Counters], anatomy: Anatomy) -> dict[str, object]:
@@ -157,10 +172,11 @@ def complaints(
         )
     if max(counters[-1].exponents[1:], default=0) >= _HIGHEST_EXPONENT:
         found.append("gradients exceeded their range: training diverges; lower the rate")
-    narrow = _narrow_head(anatomy.head, weights) if anatomy.head and weights else ""
+    head = anatomy.head if weights else None
+    narrow = _narrow(head, weights) if head is not None else ""
     if narrow:
         found.append(narrow)
-    elif run.weights_ppm > WEIGHTS_PPM:
+    if run.weights_ppm > WEIGHTS_PPM and not (narrow and head and head.spares(weights)):
         found.append(
             f"{run.weights_ppm:,.0f} ppm of the weight updates saturated at +-127: lower the rate, "
             "or train fewer weights in more layers"
@@ -173,15 +189,18 @@ def complaints(
     return tuple(found)
 
 
-def _narrow_head(head: Head, weights: bytes) -> str:
-    """Says whether a new classifier's weights, which start at 0, have grown to their ends. Then it
-    needs a wider range; a lower rate would only take longer to get there."""
-    share = head.at_limit(weights)
+def _narrow(head: Head, weights: bytes) -> str:
+    """Says if a new classifier's weights, which start at 0, have grown to their ends. Then it needs
+    a wider range; a lower rate would only take longer to get there."""
+    share = head.share(weights)
     if share <= HEAD_SHARE:
         return ""
+    wider = f"set head_range = {2 * head.reach:.2g} in the scheme"
+    if share > MOST:
+        wider = f"lower the rate; if they are still there, {wider}"
     return (
         f"{100 * share:.0f} % of the new classifier's weights are at their ends, "
-        f"+-{head.reach:.3g}: set head_range = {2 * head.reach:.2g} in the scheme"
+        f"+-{head.reach:.3g}: {wider}"
     )
 
 

@@ -58,7 +58,7 @@ def test_what_is_said(last, said):
         assert "\n" not in line
 
 
-HEAD = replace(ANATOMY, head=Head(100, 200, 0.75))
+HEAD = replace(ANATOMY, head=Head(100, 200, 0.75, ((0, 100), (200, 300)), 200))
 
 
 @pytest.mark.parametrize(
@@ -67,17 +67,28 @@ HEAD = replace(ANATOMY, head=Head(100, 200, 0.75))
         (2, 0, ()),
         (2, 100, ("lower the rate",)),  # it is other layers' weights that saturate
         (7, 0, ("7 % of the new classifier's weights are at their ends, +-0.75: ",)),
-        (7, 100, ("set head_range = 1.5 in the scheme",)),  # and nothing of the rate
+        (7, 100, ("+-0.75: set head_range = 1.5 in the scheme",)),  # and nothing of the rate
+        (70, 100, ("+-0.75: lower the rate; if they are still there, set head_range = 1.5",)),
     ],
 )
 def test_a_narrow_head_is_told_from_a_high_rate(at_limit, clamped, said):
     weights = np.full(300, 127, np.int8)
     weights[100:200] = 5
-    weights[150 : 150 + at_limit] = np.resize([127, -127], at_limit)
+    weights[110 : 110 + at_limit] = np.resize([127, -127], at_limit)
     found = complaints([look(0), look(100, clamped=clamped)], HEAD, weights.tobytes())
     assert len(found) == len(said)
     for line, text in zip(found, said, strict=True):
         assert text in line
+
+
+def test_the_rate_is_named_if_more_of_the_other_weights_are_at_their_ends():
+    weights = np.full(300, 127, np.int8)
+    others = replace(HEAD.head, compiled=199)
+    found = complaints(
+        [look(0), look(100, clamped=100)], replace(HEAD, head=others), weights.tobytes()
+    )
+    assert len(found) == 2
+    assert "set head_range" in found[0] and "updates saturated at +-127: lower" in found[1]
 
 
 def test_only_a_new_classifier_is_a_head():
@@ -98,7 +109,10 @@ def test_only_a_new_classifier_is_a_head():
         compiled.program.weights, np.int8
     )
     assert moved[head.first : head.end].any()
-    assert head.at_limit(session.weights) > 0.5
+    assert head.share(session.weights) > 0.5
+    spans = [(head.first, head.end), *head.others]
+    assert sum(end - first for first, end in spans) == Anatomy.of(compiled).weights
+    assert len({*spans}) == 2
 
 
 def test_nothing_is_said_of_no_steps():
