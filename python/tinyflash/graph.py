@@ -77,8 +77,8 @@ class Node:
 
     Nodes derived from a layer with weights carry its attributes, and `layer`, the name of its
     forward node, where passes look up scales and shapes. `descent`: the rule of updates. `scratch`:
-    bytes of the arena that the node's kernel uses while it runs. `at_once`: within a call, the kernel
-    writes rows before it has read all operands.
+    bytes of the arena that the node's kernel uses while it runs. `at_once`: within a call, the
+    kernel writes rows before it has read all operands.
     """
 
     op: str

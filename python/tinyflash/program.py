@@ -86,9 +86,7 @@ class Row:
         return f"tiny_op_{self.kernel}{suffix}"
 
 
-def with_scratch(
-    buffers: tuple[Buffer | None, ...], scratch: Buffer
-) -> tuple[Buffer | None, ...]:
+def with_scratch(buffers: tuple[Buffer | None, ...], scratch: Buffer) -> tuple[Buffer | None, ...]:
     """Returns the buffers of a row whose kernel uses scratch: that is always the last one."""
     return (*buffers, *[None] * (OP_BUFFERS - 1 - len(buffers)), scratch)
 

@@ -13,6 +13,8 @@ from tests.lib.row_cases import row_cases
 from tests.lib.rows import BUFFERS
 
 from tinyflash.boards import Board, boards
+from tinyflash.paths import source_root
+from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 
 EMULATED = [board for board in boards() if board.emulated]
 
@@ -23,13 +25,16 @@ def cases() -> list[Case]:
 
 
 @pytest.fixture(scope="module")
-def programs(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The folders of all programs of cases."""
+def programs(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """The folders of all programs of cases, by kernel set."""
     root = tmp_path_factory.mktemp("kernels")
-    folders = []
-    for index, batch in enumerate(batches(cases)):
-        folders.append(root / f"batch_{index}")
-        write_batch(batch, folders[-1])
+    folders: dict[str, list[Path]] = {}
+    for name in kernel_sets(source_root()):
+        own = cases if name == REFERENCE else [c for case in cases if (c := case.by(name))]
+        folders[name] = []
+        for index, batch in enumerate(batches(own)):
+            folders[name].append(root / f"{name}_{index}")
+            write_batch(batch, folders[name][-1])
     return folders
 
 
@@ -38,15 +43,27 @@ def test_every_kernel_has_cases(cases: list[Case]) -> None:
     assert len({case.name for case in cases}) > 1000
 
 
-def test_on_the_host_under_sanitizers(programs: list[Path]) -> None:
-    for program in programs:
+def test_every_kernel_of_a_set_has_cases(cases: list[Case]) -> None:
+    for name in set(kernel_sets(source_root())) - {REFERENCE}:
+        own = {c.row.kernel for case in cases if (c := case.by(name))}
+        assert own == kernels_of(source_root(), name)
+
+
+@pytest.mark.parametrize("name", kernel_sets(source_root()))
+def test_on_the_host_under_sanitizers(programs: dict[str, list[Path]], name: str) -> None:
+    """Of a set for other machines, the C twins."""
+    for program in programs[name]:
         outcome = run_on_host(program)
         assert outcome.status == 0, outcome.text
 
 
-@pytest.mark.parametrize("board", EMULATED, ids=lambda board: board.name)
-def test_on_a_board(programs: list[Path], board: Board) -> None:
-    for program in programs:
+@pytest.mark.parametrize(
+    ("board", "name"),
+    [(board, name) for board in EMULATED for name in board.kernels],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_on_a_board(programs: dict[str, list[Path]], board: Board, name: str) -> None:
+    for program in programs[name]:
         outcome = run_on_board(program, board)
         assert outcome.status == 0, outcome.text
 

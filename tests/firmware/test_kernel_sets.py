@@ -27,7 +27,7 @@ MODULES = (
     "boards.description",
     "boards.firmware",
     "boards.footprint.compiled",
-    "compiler.lower.program",
+    "compiler.kernels",
 )
 ADD = """/* A set with one kernel: the reference's sum, under another name. */
 #include "tinyflash/kernels.h"
@@ -50,7 +50,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fake.mkdir()
     (fake / "add.c").write_text(ADD)
     board = root / "boards" / "qemu_stm32f405" / "board.toml"
-    text = board.read_text().replace('kernels = ["ref"]', 'kernels = ["fake", "ref"]')
+    text = board.read_text().replace('kernels = ["dsp", "ref"]', 'kernels = ["fake", "ref"]')
     board.write_text(text)
     monkeypatch.setenv("PYTHONPATH", str(source_root() / "python"))
     monkeypatch.setenv("TINYFLASH_CACHE", str(tmp_path / "cache"))
@@ -100,7 +100,7 @@ def test_a_board_gets_the_kernels_of_its_sets(tmp_path: Path) -> None:
 def test_another_board_gets_none_of_them(tmp_path: Path) -> None:
     board = load_board("qemu_mps2_an500")
     model = compiled(board)
-    assert {row.kernel_set for row in model.program.infer} == {"ref"}
+    assert {row.kernel_set for row in model.program.infer} <= {"dsp", "ref"}
     write_model(model, tmp_path)
     assert "fake" not in (tmp_path / "model.c").read_text()
     elf = build_firmware(tmp_path, board, tmp_path)
@@ -109,7 +109,7 @@ def test_another_board_gets_none_of_them(tmp_path: Path) -> None:
 
 def test_sets_and_their_files(sources: Path) -> None:
     fake = sources / "lib" / "kernels" / "fake" / "add.c"
-    assert kernel_sets(sources) == ("fake", "ref")
+    assert kernel_sets(sources) == ("dsp", "fake", "ref")
     assert kernels_of(sources, "fake") == {"add_forward"}
     assert len(kernels_of(sources, "ref")) > 30
     assert fake in library_sources(sources)
@@ -127,7 +127,7 @@ def test_every_set_has_kernels_of_the_reference_alone() -> None:
 @pytest.mark.parametrize(
     ("kernels", "text"),
     [
-        ('["dps", "ref"]', "kernels: 'dps' is not a kernel set; choose from ref"),
+        ('["dps", "ref"]', "kernels: 'dps' is not a kernel set; choose from dsp, ref"),
         ("[]", "kernels: the last set must be 'ref', which has every kernel"),
         ("3", "not a board description"),
     ],
@@ -135,7 +135,7 @@ def test_every_set_has_kernels_of_the_reference_alone() -> None:
 def test_a_board_with_kernels_that_are_none(kernels: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / "board.toml"
     described = (load_board("qemu_stm32f405").folder / "board.toml").read_text()
-    path.write_text(described.replace('kernels = ["ref"]', f"kernels = {kernels}"))
+    path.write_text(described.replace('kernels = ["dsp", "ref"]', f"kernels = {kernels}"))
     with pytest.raises(BoardError, match=r"board\.toml: ") as caught:
         read_board(path)
     assert text in str(caught.value)

@@ -80,10 +80,11 @@ static int8_t sum_of(const tiny_add *op, int8_t a, int8_t b) {
     return (int8_t)tiny_clamp(y, -128, 127);
 }
 
+#if TINY_DSP_ASM
+
 /* `words` words of one row; the order of a and b does not matter to a sum. */
 static void add_words(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t words,
                       int8_t *y) {
-#if TINY_DSP_ASM
     const int a_is_shifted = op->a_shift == 0;
     const int32_t z_shift = a_is_shifted ? op->b_shift : op->a_shift;
     const constants c = {
@@ -99,12 +100,19 @@ static void add_words(const tiny_add *op, const int8_t *a, const int8_t *b, uint
     } else if (words) {
         add_words_2(&c, a_is_shifted ? a : b, a_is_shifted ? b : a, y, y + 4 * words);
     }
+}
+
 #else
+
+/* The C twin. */
+static void add_words(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t words,
+                      int8_t *y) {
     for (uint32_t i = 0; i < 4 * words; i++) {
         y[i] = sum_of(op, a[i], b[i]);
     }
-#endif
 }
+
+#endif
 
 static void add_row(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t count,
                     int8_t *y) {

@@ -27,8 +27,8 @@ def _one_group(_graph: Graph, node: Node) -> bool:
 
 
 def _tiling(graph: Graph, node: Node) -> int:
-    """Constants of all outputs, inputs of a tile, the last row of the weights, and outputs of a tile
-    with fewer positions."""
+    """Constants of all outputs, inputs of a tile, the last row of the weights, and outputs of a
+    tile with fewer positions."""
     assert isinstance(node.attrs, WindowAttrs | DenseAttrs)
     taps = prod(node.attrs.window.kernel) if isinstance(node.attrs, WindowAttrs) else 1
     out, kept = out_channels(graph, node), node.attrs.kept

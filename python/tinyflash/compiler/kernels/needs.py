@@ -12,8 +12,8 @@ from tinyflash.layers import is_pointwise
 @dataclass(frozen=True)
 class Needs:
     """suits: whether the kernel can compute a node. scratch: the bytes of the arena that it uses
-    while it runs, passed as the last of its buffers; 0: none is passed. at_once: it writes rows of y
-    before it has read all rows of x that the call needs."""
+    while it runs, passed as the last of its buffers; 0: none is passed. at_once: it writes rows of
+    y before it has read all rows of x that the call needs."""
 
     suits: Callable[[Graph, Node], bool] = lambda _graph, _node: True
     scratch: Callable[[Graph, Node], int] = lambda _graph, _node: 0

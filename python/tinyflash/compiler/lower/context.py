@@ -10,7 +10,6 @@ from tinyflash.compiler.lower.layout import Layout
 from tinyflash.compiler.lower.names import Draft
 from tinyflash.compiler.lower.notes import row_note
 from tinyflash.compiler.plan import Plan
-from tinyflash.compiler.plan.lifetimes import scratch_of
 from tinyflash.graph import Graph, Node
 from tinyflash.program import Buffer, Row, Space, canonical, with_scratch
 
@@ -88,7 +87,7 @@ class Context:
         about = row_note(self.graph, self.node, part)
         chosen = chosen_set(kernel, self.graph, self.node, self.lowering.kernels)
         if self.node.scratch:
-            buffers = with_scratch(buffers, self.place(scratch_of(self.node)))
+            buffers = with_scratch(buffers, Buffer(Space.ARENA, self.plan.scratch(self.node)))
         return Row(
             *(kernel, record, buffers, self.node.name, note, about),
             kernel_set=chosen,

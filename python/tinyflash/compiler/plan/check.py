@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.compiler.plan.lifetimes import scratch_of
 from tinyflash.compiler.plan.planner import Plan
 from tinyflash.errors import InternalError
 from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, WindowAttrs
@@ -75,7 +74,7 @@ class _Canvas:
     """The arena: for each byte, the colour of the tensor and row last written there."""
 
     def __init__(self, graph: Graph, plan: Plan) -> None:
-        self.graph, self.rings = graph, plan.rings
+        self.graph, self.rings, self.scratch = graph, plan.rings, plan.scratch
         self.bytes = np.zeros(plan.arena_bytes, np.int64)
         self.offsets = {t: p.offset for p in plan.placements for t in p.storage.tensors}
         self.colours = {
@@ -176,7 +175,7 @@ def _use_scratch(canvas: _Canvas, node: Node, where: str) -> None:
     """Spoils the scratch of a kernel before it reads anything. Its outputs are elsewhere."""
     if not node.scratch:
         return
-    start = canvas.offsets[scratch_of(node)]
+    start = canvas.scratch(node)
     used = range(start, start + node.scratch)
     if start < 0 or start % _ALIGNMENT or used.stop > len(canvas.bytes):
         raise InternalError(f"plan: {where}: its scratch is outside of the arena or unaligned")

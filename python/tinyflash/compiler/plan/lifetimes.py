@@ -56,8 +56,8 @@ def lifetimes(graph: Graph, order: Order, in_place: bool = True) -> tuple[Storag
 
 
 def _scratches(graph: Graph, order: Order) -> list[Storage]:
-    """Returns the scratch of kernels. Nodes whose calls take turns share one storage, since only one
-    kernel runs at a time."""
+    """Returns the scratch of kernels. Nodes whose calls take turns share one storage, since only
+    one kernel runs at a time."""
     found: list[Storage] = []
     by_start = sorted(spans(order.calls).items(), key=lambda item: item[1].first)
     for index, span in by_start:

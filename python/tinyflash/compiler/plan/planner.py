@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tinyflash.compiler.plan.calls import Call, Order, whole
-from tinyflash.compiler.plan.lifetimes import lifetimes
+from tinyflash.compiler.plan.lifetimes import lifetimes, scratch_of
 from tinyflash.compiler.plan.overlap import overlaps
 from tinyflash.compiler.plan.place import QUICK, Effort, Placement, place
 from tinyflash.compiler.plan.problem import Problem
 from tinyflash.compiler.plan.rows import Rows, rows
 from tinyflash.compiler.plan.segments import segments
-from tinyflash.graph import Graph
+from tinyflash.graph import Graph, Node
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Plan:
 
     def offset(self, tensor: str) -> int:
         return self._offsets[tensor]
+
+    def scratch(self, node: Node) -> int:
+        """Returns the offset of a node's scratch."""
+        return self._offsets[scratch_of(node)]
 
     @cached_property
     def _offsets(self) -> Mapping[str, int]:

@@ -65,7 +65,7 @@ def _buffer(planned: Planned, placement: Placement) -> Fields:
     """Returns one storage, named after its first tensor. A ring has `rows` of `of_rows`."""
     graph, storage = planned.graph, placement.storage
     if storage.scratch:
-        return _scratch(planned, placement)
+        return _scratch(placement)
     tensor = graph.tensors[storage.name]
     maker, readers = graph.producer(storage.name), _readers(graph, placement)
     return {
@@ -85,7 +85,7 @@ def _buffer(planned: Planned, placement: Placement) -> Fields:
     }
 
 
-def _scratch(planned: Planned, placement: Placement) -> Fields:
+def _scratch(placement: Placement) -> Fields:
     """Returns what kernels use while they run."""
     storage = placement.storage
     return {

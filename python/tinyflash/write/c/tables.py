@@ -12,7 +12,6 @@ from tinyflash.write.c.operands import OPERANDS
 from tinyflash.write.c.text import INDENT, WIDTH, comment, wrapped
 
 
-
 def buffer(place: Buffer | None) -> str:
     """Returns a buffer as a macro of the file."""
     return "NONE" if place is None else f"{place.space.name}({place.offset})"
