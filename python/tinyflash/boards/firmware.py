@@ -24,6 +24,7 @@ STACK_GUARD_BYTES = 32  # at the low end of a stack, protected by the processor
 # The lines of a failed build that say why; the linker's lines come before collect2's.
 _CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
 
+IMAGE = ("firmware.elf", "firmware.map")  # the files that a build writes
 _GUARD = ("held_out_samples", "held_out_labels", "best_weights")  # of firmware/commands/guard.c
 
 
@@ -65,7 +66,7 @@ def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> P
         if log is not None:
             _check_stack(board, log, build)
             raise _failure(board, log.replace(str(copy), str(model)), output, guard)
-        for name in ("firmware.map", "firmware.elf"):
+        for name in reversed(IMAGE):
             files.write_bytes(output / name, (build / name).read_bytes())
     return output / "firmware.elf"
 

@@ -14,7 +14,7 @@ from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.show.console import say
-from tinyflash.show.report import write_compilation
+from tinyflash.show.report import COMPILATION, write_compilation
 
 
 @click.command("compile", cls=options.Command)
@@ -25,7 +25,7 @@ from tinyflash.show.report import write_compilation
 @options.rows
 @options.effort
 @options.seed
-@options.output_folder("Folder for table, header and report.")
+@options.output_folder("Folder for table, header and report.", (*COMPILATION, "scheme.toml"))
 def compile_(
     model: Path,
     scheme: Path | None,

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
+from tinyflash import files
 from tinyflash.boards import Board, load_board
 from tinyflash.boards.emulator import Emulator
-from tinyflash.boards.firmware import build_firmware, firmware_board, firmware_size
+from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_board, firmware_size
 from tinyflash.cli import options
 from tinyflash.errors import BoardError, BuildError
 
@@ -33,6 +34,7 @@ def build(folder: Path, board: str | None, guard: int) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER."""
     _check_folder(folder)
     target = _board(folder, board)
+    files.to_fill(folder, IMAGE)
     elf = build_firmware(folder, target, folder, guard=guard)
     size = firmware_size(elf)
     click.echo(

@@ -22,7 +22,7 @@ from tinyflash.training.health import Anatomy, complaints
 from tinyflash.training.health_plot import draw_health
 from tinyflash.training.job import Job, Trained, Watch, load_job, make_ready
 from tinyflash.training.loop import Recipe
-from tinyflash.training.open import open_session
+from tinyflash.training.open import PREPARED, open_session
 
 
 @click.command(cls=options.Command)
@@ -72,7 +72,9 @@ from tinyflash.training.open import open_session
     help="Draw exponents and saturation to this .png file.",
 )
 @click.option("--resume", type=options.PATH, help="A learned.npz to continue from.")
-@options.output_folder("Folder for learned weights and report.")
+@options.output_folder(
+    "Folder for learned weights and report.", (*jobs.WRITTEN, *PREPARED, "scheme.toml")
+)
 def train(
     model: Path,
     scheme: Path | None,

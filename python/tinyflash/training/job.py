@@ -31,6 +31,7 @@ from tinyflash.training.open import Ready
 from tinyflash.training.samples import Samples, hold_out, load_samples, load_with_targets, split
 from tinyflash.training.targets import Objective, objective_of
 
+WRITTEN = ("learned.npz", "training.json")  # the files of a training run
 LOOKS = 200  # readings of the counters in a run
 
 

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from tinyflash.boards import Board
 from tinyflash.boards.emulator import Emulator
-from tinyflash.boards.firmware import build_firmware
+from tinyflash.boards.firmware import IMAGE, build_firmware
 from tinyflash.boards.fits import Fit, check_fits
 from tinyflash.compiler import Compiled
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.session import Session
-from tinyflash.show.report import write_compilation
+from tinyflash.show.report import COMPILATION, write_compilation
+
+# The files of a training run on a board, except what it learned.
+PREPARED = (*COMPILATION, *IMAGE)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def open_session(ready: Ready, directory: Path, guard: int = 0) -> Iterator[Sess
         return
     board = ready.fit.board
     write_compilation(ready.compiled, directory, ready.fit)
-    elf = build_firmware(directory, board, directory / "firmware", guard=guard)
+    elf = build_firmware(directory, board, directory, guard=guard)
     with (
         Emulator(board, elf) as emulator,
         DeviceSession(emulator, ready.compiled.program.hash) as device,

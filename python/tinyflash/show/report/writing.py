@@ -11,9 +11,11 @@ from tinyflash.show.report.page import as_html
 from tinyflash.show.report.summary import as_text, make_report
 from tinyflash.write.model import write_model
 
+COMPILATION = ("model.c", "model.h", "report.txt", "report.html", "report.json")
+
 
 def write_compilation(compiled: Compiled, directory: Path, fit: Fit | None = None) -> None:
-    """Writes model.c, model.h, report.json, .txt and .html, each atomically."""
+    """Writes the files of COMPILATION, each atomically."""
     report = make_report(compiled, fit)
     write_model(compiled, directory)
     files.write_bytes(directory / "report.txt", as_text(report).encode())
