@@ -19,12 +19,13 @@ from pathlib import Path
 from tinyflash.boards import Board, kernels_for
 from tinyflash.compiler import Prepared, compile_model
 from tinyflash.compiler.plan import QUICK, Effort
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, warn
 from tinyflash.files import write_json
 from tinyflash.runtime.guard import check_judged
 from tinyflash.runtime.learned import Learned, save_learned
 from tinyflash.runtime.session import Session
 from tinyflash.show.console import counting, watching
+from tinyflash.training.balance import label_complaints
 from tinyflash.training.health import Anatomy, as_record
 from tinyflash.training.loop import Evaluation, Guard, History, Recipe, evaluate, train
 from tinyflash.training.open import Ready
@@ -110,6 +111,9 @@ def load_job(
     if len(kept) == 0:
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
     kept, judges = hold_out(kept, watch.samples, recipe.seed)
+    if objective is None:
+        for complaint in label_complaints(kept.labels, _classes(prepared)):
+            warn(f"{data}, y: {complaint}")
     guard = Guard(judges, watch.every, watch.tolerance) if watch.samples else None
     job = Job(kept, held_out, recipe, guard, objective)
     recipe.course(job.steps)  # raises if the warm-up is longer
@@ -168,6 +172,7 @@ def run(job: Job, session: Session, ready: Ready, where: str = "") -> Trained:
             guard=job.guard,
             look_every=max(1, job.steps // LOOKS),
             objective=job.objective,
+            accumulate=ready.compiled.accumulate,
         )
     after = _judged(job, session, f"{where}evaluate again")
     return Trained(before, history, after, Learned.of(session, ready.compiled.program))

@@ -17,6 +17,7 @@ from tinyflash.runtime.guard import GuardReport
 from tinyflash.runtime.host.schedule import rate_at
 from tinyflash.runtime.schedule import Kind, Schedule
 from tinyflash.runtime.session import Counters, Int8Array, Labels, Outcome, Session
+from tinyflash.training.groups import complete_group
 from tinyflash.training.samples import Samples
 from tinyflash.training.targets import Objective
 
@@ -129,11 +130,14 @@ def train(
     guard: Guard | None = None,
     look_every: int = 0,
     objective: Objective | None = None,
+    accumulate: int = 1,
 ) -> History:
     """Trains in place with batch size 1, at the rates of the session's own schedule.
 
     listen: called after every step. look_every: steps between two readings of the counters; 0:
     none. objective: how the samples' targets are stored and compared; None if they have labels.
+    accumulate: samples per update of the weights, `Compiled.accumulate`: a last group of fewer is
+    applied, too.
     """
     if len(samples) == 0:
         raise DataError("there are no samples to train with; give at least one")
@@ -148,6 +152,7 @@ def train(
         listen(step)
         if look_every and len(steps) % look_every == 0:
             counters.append(session.counters())
+    complete_group(session, samples, accumulate)
     report = None if guard is None else session.finish_guard()
     return History(tuple(steps), tuple(counters), report)
 

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.arrays import Numbers, load_arrays
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, warn
 from tinyflash.graph import Port
+from tinyflash.runtime.reach import range_complaint, range_of, signal_complaint
 from tinyflash.runtime.session import Int8Array, Labels
 from tinyflash.runtime.units import encode
 from tinyflash.training.targets import Objective, real_inputs
@@ -166,10 +167,16 @@ def _groups(samples: Samples) -> list[npt.NDArray[np.int64]]:
 
 
 def _encode(x: Numbers, port: Port, where: str) -> Int8Array:
+    """Encodes samples, and warns if they are not in the units that the model reads."""
     try:
-        return encode(port, x)
+        stored = encode(port, x)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
+    if stored.size:
+        complaint = signal_complaint(x) or range_complaint(x, range_of(port))
+        if complaint is not None:
+            warn(f"{where}: {complaint}")
+    return stored
 
 
 def _labels(y: Numbers, classes: int, where: str) -> Labels:
