@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from tinyflash.boards import load_board
 from tinyflash.cli import options, scheme_option
+from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
@@ -20,9 +23,10 @@ from tinyflash.show.console import say
 from tinyflash.training import job as jobs
 from tinyflash.training.health import Anatomy, complaints
 from tinyflash.training.health_plot import draw_health
+from tinyflash.training.interrupted import arrays_of, load_interrupted
 from tinyflash.training.job import Job, Trained, Watch, load_job, make_ready
 from tinyflash.training.loop import Recipe
-from tinyflash.training.open import PREPARED, open_session
+from tinyflash.training.open import PREPARED, Ready, open_session
 
 
 @click.command(cls=options.Command)
@@ -71,7 +75,17 @@ from tinyflash.training.open import PREPARED, open_session
     type=options.OUTPUT,
     help="Draw exponents and saturation to this .png file.",
 )
-@click.option("--resume", type=options.PATH, help="A learned.npz to continue from.")
+@click.option(
+    "--resume",
+    type=options.PATH,
+    help="A learned.npz to continue from. An interrupted run goes on, to the same bytes as "
+    "without the break: pass the same options and data.",
+)
+@click.option(
+    "--new-run",
+    is_flag=True,
+    help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
+)
 @options.output_folder(
     "Folder for learned weights and report.", (*jobs.WRITTEN, *PREPARED, "scheme.toml")
 )
@@ -94,13 +108,15 @@ def train(
     guard_tolerance: int,
     health: Path | None,
     resume: Path | None,
+    new_run: bool,
     output: Path,
 ) -> None:
     """Train MODEL on the samples of an .npz file.
 
     Without --scheme, trains only the model's own classifier. --budget chooses a scheme and writes
     it to scheme.toml. Writes the learned weights, with the model's hash, to learned.npz, and the
-    record of the training to training.json.
+    record of the training to training.json. Ctrl-C and SIGTERM end the run after the current step,
+    and what it has learned is saved; --resume lets it go on.
     """
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else load_board(board)
@@ -110,18 +126,44 @@ def train(
     chosen = scheme_option.chosen(prepared, budget, target, output, rows)
     ready = make_ready(chosen, job, target, seed, rows, effort)
     start = load_learned(resume, ready.compiled.program) if resume else None
-    with open_session(ready, output, guard) as session:
-        if start:
-            start.restore(session)
-        trained = jobs.run(job, session, ready)
+    begun = None
+    if resume and start and not new_run:
+        begun = load_interrupted(resume, start, job, ready.compiled.program)
     assert chosen.scheme is not None
     settings = {"scheme": scheme_text(chosen.scheme), "validation": validation}
-    jobs.save(trained, job, ready, output, settings)
+    with open_session(ready, output, guard) as session, stopping() as stop:
+        if start and not begun:
+            start.restore(session)
+        trained = jobs.run(job, session, ready, stopped=stop, begun=begun)
+        if trained.interrupted:
+            _stop(stop, trained, begun, job, ready, output, settings)
+        jobs.save(trained, job, ready, output, settings)
     anatomy, counters = Anatomy.of(ready.compiled), trained.history.counters
     if health is not None:
         draw_health(health, f"{model.name} on {board}", counters, anatomy)
     _say(trained, job, anatomy)
     say(f"wrote {output}/learned.npz and training.json")
+
+
+def _stop(
+    stop: Stop,
+    trained: Trained,
+    begun: Trained | None,
+    job: Job,
+    ready: Ready,
+    output: Path,
+    settings: Mapping[str, object],
+) -> NoReturn:
+    """Saves an interrupted run, says so, and ends the command."""
+    done, before = len(trained.history.steps), len(begun.history.steps) if begun else 0
+    where = f"stopped by {stop.reason} after {done:,} of {job.steps:,} training steps"
+    if done > before:
+        jobs.save(trained, job, ready, output, settings, arrays_of(trained, job))
+        path = output / "learned.npz"
+        say(f"{where}; wrote {path}; to go on, repeat the command with --resume {path}")
+    else:
+        say(f"{where}; it has learned nothing new, and wrote nothing")
+    raise click.exceptions.Exit(stop.exit_code)
 
 
 def _say(trained: Trained, job: Job, anatomy: Anatomy) -> None:

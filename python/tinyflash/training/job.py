@@ -11,11 +11,12 @@ The command line, the demo and the benchmarks all train this way:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 
+from tinyflash.arrays import Numbers
 from tinyflash.boards import Board, kernels_for
 from tinyflash.compiler import Prepared, compile_model
 from tinyflash.compiler.plan import QUICK, Effort
@@ -27,7 +28,7 @@ from tinyflash.runtime.session import Session
 from tinyflash.show.console import counting, watching
 from tinyflash.training.balance import label_complaints
 from tinyflash.training.health import Anatomy, as_record
-from tinyflash.training.loop import Evaluation, Guard, History, Recipe, evaluate, train
+from tinyflash.training.loop import Evaluation, Guard, History, Recipe, Step, evaluate, train
 from tinyflash.training.open import Ready
 from tinyflash.training.samples import Samples, hold_out, load_samples, load_with_targets, split
 from tinyflash.training.targets import Objective, objective_of
@@ -56,6 +57,11 @@ class Job:
         return self.recipe.epochs * len(self.train)
 
     @property
+    def look_every(self) -> int:
+        """The steps between two readings of the counters."""
+        return max(1, self.steps // LOOKS)
+
+    @property
     def measure(self) -> str:
         """The name of an evaluation's score."""
         return "accuracy" if self.objective is None else "loss"
@@ -72,12 +78,17 @@ class Watch:
 
 @dataclass(frozen=True)
 class Trained:
-    """A run and what it learned. Evaluations are None if no samples are held out."""
+    """A run and what it learned. Evaluations are None if no samples are held out.
+
+    interrupted: the run has ended early: during its steps, or, with all of them, before it was
+    evaluated.
+    """
 
     before: Evaluation | None
     history: History
     after: Evaluation | None
     learned: Learned
+    interrupted: bool = False
 
     def agrees(self, other: Trained) -> bool:
         """Whether two runs are bit-equal: learned bytes, every training step, every output of both
@@ -157,31 +168,80 @@ def make_ready(
 # ---- The run, and after it -----------------------------------------------------------------------
 
 
-def run(job: Job, session: Session, ready: Ready, where: str = "") -> Trained:
+class _StoppedError(Exception):
+    """Ends an evaluation."""
+
+
+def run(
+    job: Job,
+    session: Session,
+    ready: Ready,
+    where: str = "",
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+    begun: Trained | None = None,
+) -> Trained:
     """Evaluates, trains, evaluates, and reads back the learned bytes, with progress bars.
 
-    where: the prefix of each bar's text.
+    where: the prefix of each bar's text. stopped: asked after every sample; if it is True, the run
+    ends there, interrupted. begun: the interrupted run of this job that goes on.
     """
-    before = _judged(job, session, f"{where}evaluate")
-    with watching(f"{where}train", job.steps) as listen:
-        history = train(
+    if begun is not None:
+        begun.learned.restore(session)
+    before, history, after = None, History((), finished=False), None
+    try:
+        before = begun.before if begun else _judged(job, session, f"{where}evaluate", stopped)
+        history = _learn(job, session, ready, f"{where}train", stopped, begun)
+        if history.finished:
+            after = _judged(job, session, f"{where}evaluate again", stopped)
+    except _StoppedError:
+        pass
+    interrupted = not history.finished or (after is None and len(job.held_out) > 0)
+    learned = Learned.of(session, ready.compiled.program)
+    return Trained(before, history, after, learned, interrupted)
+
+
+def _learn(
+    job: Job,
+    session: Session,
+    ready: Ready,
+    text: str,
+    stopped: Callable[[], bool],
+    begun: Trained | None,
+) -> History:
+    with watching(text, job.steps) as show:
+
+        def listen(step: Step) -> bool:
+            show(step)
+            return stopped()
+
+        return train(
             session,
             job.train,
             job.recipe,
             listen,
             guard=job.guard,
-            look_every=max(1, job.steps // LOOKS),
+            look_every=job.look_every,
             objective=job.objective,
             accumulate=ready.compiled.accumulate,
+            begun=begun.history if begun else None,
         )
-    after = _judged(job, session, f"{where}evaluate again")
-    return Trained(before, history, after, Learned.of(session, ready.compiled.program))
 
 
-def _judged(job: Job, session: Session, text: str) -> Evaluation | None:
-    if len(job.held_out) == 0:
+def _judged(
+    job: Job, session: Session, text: str, stopped: Callable[[], bool]
+) -> Evaluation | None:
+    """Raises _StoppedError if that is what the caller wants, and not all samples are done."""
+    count = len(job.held_out)
+    if count == 0:
         return None
-    with counting(text, len(job.held_out)) as listen:
+    with counting(text, count) as show:
+
+        def listen(done: int) -> None:
+            show(done)
+            if stopped() and done < count:
+                raise _StoppedError
+
         return evaluate(session, job.held_out, job.objective, listen)
 
 
@@ -191,10 +251,12 @@ def save(
     ready: Ready,
     directory: Path,
     settings: Mapping[str, object] | None = None,
+    more: Mapping[str, Numbers] | None = None,
 ) -> None:
     """Writes learned.npz, from which a later run can continue, and training.json, the record of the
-    run. settings: more of the user's settings for the record."""
-    save_learned(directory / "learned.npz", trained.learned)
+    run. settings: more of the user's settings for the record. more: arrays for learned.npz, such as
+    the course of an interrupted run."""
+    save_learned(directory / "learned.npz", trained.learned, more)
     health = as_record(trained.history.counters, Anatomy.of(ready.compiled))
     board = "host" if ready.fit is None else ready.fit.board.name
     program = ready.compiled.program
@@ -213,6 +275,8 @@ def _record(trained: Trained, job: Job) -> dict[str, object]:
         "warmup": job.recipe.warmup,
         "seed": job.recipe.seed,
         "samples": len(job.train),
+        "steps": job.steps,
+        "done": len(steps),
         "held_out": len(job.held_out),
         f"{job.measure}_before": trained.before and trained.before.score,
         f"{job.measure}_after": trained.after and trained.after.score,
