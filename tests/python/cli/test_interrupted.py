@@ -89,7 +89,9 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
     interrupt(first - 1)
     result = run("parts", *more)
     assert result.exit_code == 128 + signal.SIGINT
-    assert f"stopped by Ctrl-C after {first} of {steps} training steps" in result.stderr, result.stderr
+    assert f"stopped by Ctrl-C after {first} of {steps} training steps" in result.stderr, (
+        result.stderr
+    )
     assert f"--resume {out / 'learned.npz'}" in result.stderr
     assert json.loads((out / "training.json").read_text())["done"] == first
     monkeypatch.undo()
