@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
+import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyflash.arrays import Numbers, load_arrays
 from tinyflash.errors import DataError
-from tinyflash.files import write_atomically
+from tinyflash.files import write_bytes
 from tinyflash.program import ConstArray, Program, Row, Space
 from tinyflash.runtime.session import Session
 from tinyflash.runtime.state import unpack
@@ -43,18 +47,33 @@ class Learned:
 
 
 def save_learned(path: Path, learned: Learned, more: Mapping[str, Numbers] | None = None) -> None:
-    """Writes an .npz file: the hash, weights and state as bytes, and `more`, by name."""
+    """Writes an .npz file: the hash, weights and state as bytes, and `more`, by name.
+
+    If it cannot be written there, writes it elsewhere, and raises a DataError that says where.
+    """
     arrays: dict[str, Any] = {
         **(more or {}),
         "hash": np.uint32(learned.hash),
         "weights": np.frombuffer(learned.weights, np.uint8),
         "state": np.frombuffer(learned.state, np.uint8),
     }
+    file = BytesIO()
+    np.savez(file, **arrays)
+    try:
+        write_bytes(path, file.getvalue())
+    except DataError as error:
+        raise DataError(f"{error}; {_rescued(file.getvalue())}") from error
 
-    def write(file: BinaryIO) -> None:
-        np.savez(file, **arrays)
 
-    write_atomically(path, write)
+def _rescued(content: bytes) -> str:
+    """Writes a file to the first folder that takes it. Returns which, for a message."""
+    name = f"learned-{zlib.crc32(content):08x}.npz"
+    for folder in (Path.cwd, lambda: Path(tempfile.gettempdir()), Path.home):
+        with suppress(DataError, OSError, RuntimeError):
+            path = folder() / name
+            write_bytes(path, content)
+            return f"what was learned is in {path}"
+    return "what was learned is lost"
 
 
 def load_learned(path: Path, program: Program) -> Learned:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import signal
+import tempfile
 import zipfile
 
 import numpy as np
 import pytest
 from tests.support.commands import refused, tinyflash
 
+from tinyflash import files
 from tinyflash.runtime.host import HostSession
 
 PLAIN = "head = 3\n[[update]]\nlast = 1\nbias = true\nweights = 0.5\n"
@@ -292,3 +295,38 @@ def test_an_archive_without_the_record_is_that_of_a_whole_run(
     assert run("out", "--resume", path, "--epochs", "1").exit_code == 0
     with zipfile.ZipFile(path) as archive:
         assert len(archive.namelist()) == 3
+
+
+@pytest.mark.parametrize("free", ["cwd", "tmp", ""])
+def test_a_disk_that_fills_during_the_run(run, interrupt, monkeypatch, tmp_path, free):
+    """What was saved before survives, and what was learned goes where there is room."""
+    run("out")
+    before = written(tmp_path / "out")
+    places = {"cwd": tmp_path / "cwd", "tmp": tmp_path / "tmp"}
+    for place in places.values():
+        place.mkdir()
+    monkeypatch.chdir(places["cwd"])
+    monkeypatch.setattr(tempfile, "tempdir", str(places["tmp"]))
+    monkeypatch.setenv("HOME", "/proc/none")
+    whole = files._temporary
+
+    def filled(path, content):
+        begun = any(content)  # at first, only whether a block of zeros fits is tried
+        if path.name.startswith("learned") and path.parent != places.get(free) and begun:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return whole(path, content)
+
+    monkeypatch.setattr(files, "_temporary", filled)
+    result = run("out", "--rate", "0.01")
+    assert result.exit_code == 1
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith(f"error: {tmp_path / 'out' / 'learned.npz'} cannot be written: No space")
+    assert written(tmp_path / "out") == before
+    rescued = list((places[free] if free else tmp_path).rglob("learned-*.npz"))
+    if free:
+        assert line.endswith(f"what was learned is in {rescued[0]}")
+        monkeypatch.setattr(files, "_temporary", whole)
+        assert run("other", "--resume", rescued[0], "--epochs", "1").exit_code == 0
+    else:
+        assert line.endswith("what was learned is lost")
+        assert rescued == []
