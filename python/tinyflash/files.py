@@ -160,6 +160,16 @@ def append_bytes(path: Path, content: bytes) -> None:
         raise _unwritable(path, error) from error
 
 
+def keep_old(path: Path) -> Path:
+    """Renames a file, so that another can take its name: scheme.toml becomes scheme.old.toml, or
+    scheme.old2.toml. Returns the new name."""
+    old, count = path.with_name(f"{path.stem}.old{path.suffix}"), 1
+    while old.exists():
+        count += 1
+        old = path.with_name(f"{path.stem}.old{count}{path.suffix}")
+    return path.rename(old)
+
+
 def write_json(path: Path, content: object) -> None:
     """Writes indented JSON, atomically."""
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())

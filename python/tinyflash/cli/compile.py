@@ -9,6 +9,7 @@ import click
 from tinyflash.boards import kernels_for, load_board
 from tinyflash.boards.fits import check_fits
 from tinyflash.cli import options, scheme_option
+from tinyflash.cli.stale import say_stale
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
@@ -52,3 +53,4 @@ def compile_(
     write_compilation(compiled, output, fit)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)
     say(f"wrote model.c, model.h and report.html, .json and .txt to {output}")
+    say_stale(output)

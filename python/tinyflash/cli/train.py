@@ -26,7 +26,7 @@ from tinyflash.training.health_plot import draw_health
 from tinyflash.training.interrupted import arrays_of, load_interrupted
 from tinyflash.training.job import Job, Trained, Watch, load_job, make_ready
 from tinyflash.training.loop import Recipe
-from tinyflash.training.open import PREPARED, Ready, open_session
+from tinyflash.training.open import PREPARED, Ready, open_session, settle
 
 
 @click.command(cls=options.Command)
@@ -131,6 +131,7 @@ def train(
         begun = load_interrupted(resume, start, job, ready.compiled.program)
     assert chosen.scheme is not None
     settings = {"scheme": scheme_text(chosen.scheme), "validation": validation}
+    settle(ready, output)
     with open_session(ready, output, guard) as session, stopping() as stop:
         if start and not begun:
             start.restore(session)

@@ -93,6 +93,15 @@ def load_learned(path: Path, program: Program) -> Learned:
     return learned
 
 
+def learned_hash(path: Path) -> str | None:
+    """Returns the hash of the program that a learned file belongs to, as hexadecimal digits; None
+    if there is no such file."""
+    try:
+        return f"{_read(path).hash:08x}"
+    except DataError:
+        return None
+
+
 def _read(path: Path) -> Learned:
     expected = "a whole file of learned weights"
     arrays = load_arrays(path, LARGEST, expected)
