@@ -83,7 +83,7 @@ def test_folders_may_have_any_name(tmp_path: Path) -> None:
     assert firmware_board(elf) == "qemu_stm32f405"
     assert {path.name for path in odd.iterdir()} == {
         *(path.name for path in MODEL.iterdir()),
-        *("firmware.elf", "firmware.map"),
+        *("firmware.elf", "firmware.map", "firmware.json"),
     }
 
 
