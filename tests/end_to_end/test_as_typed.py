@@ -44,6 +44,11 @@ def test_compile_build_flash_and_talk_to_it(model, scheme, samples, board, tmp_p
     done = tinyflash("build", out)
     assert done.returncode == 0, done.stderr
     assert f"of {board.sram_bytes:,}" in done.stdout
+    linked = json.loads((out / "report.json").read_text())["linked"]
+    assert f"flash {linked['flash_bytes']:,} of" in done.stdout
+    assert f"SRAM {linked['sram_bytes']:,} of" in done.stdout
+    page = (out / "report.html").read_text()
+    assert f"{linked['flash_bytes']:,} of {board.flash_bytes:,} bytes" in page
     with subprocess.Popen([*TINYFLASH, "flash", out], stdout=subprocess.PIPE, text=True) as flash:
         try:
             said = flash.stdout.readline()

@@ -56,7 +56,8 @@ def test_the_whole_road_in_small(small, board, tmp_path, capsys):
     assert content["bit_exact"] is True
     assert content["samples"] == SAMPLES
     parts_of_sram = ("arena", "trainable", "static", "stack")
-    assert sum(content[f"sram_{part}_bytes"] for part in parts_of_sram) <= report.sram_total_bytes
+    assert sum(content[f"sram_{part}_bytes"] for part in parts_of_sram) == report.sram_total_bytes
+    assert 0 < report.sram_stack_used_bytes < report.sram_stack_bytes
     assert report.sram_total_bytes <= 128 * 1024
     assert report.flash_bytes <= 512 * 1024
     assert report.instructions_step > report.instructions_infer > 7_489_664  # its multiply-adds

@@ -17,6 +17,8 @@ from tinyflash.boards.stale import check_image, report_of
 from tinyflash.cli import options
 from tinyflash.cli.stale import say_stale
 from tinyflash.errors import BoardError, BuildError
+from tinyflash.show.report import COMPILATION, add_image
+from tinyflash.show.words import counted
 
 _folder = click.argument("folder", type=options.PATH)
 
@@ -35,10 +37,11 @@ def build(folder: Path, board: str | None, guard: int) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER."""
     _check_folder(folder)
     target = _board(folder, board)
-    files.to_fill(folder, IMAGE)
+    files.to_fill(folder, (*IMAGE, *COMPILATION))
     elf = build_firmware(folder, target, folder, guard=guard)
     say_stale(folder)
     size = firmware_size(elf)
+    add_image(folder, target, size)
     click.echo(
         f"{elf}: flash {size.flash_bytes:,} of {target.flash_bytes:,} bytes, SRAM "
         f"{size.sram_bytes:,} of {target.sram_bytes:,} (stack {size.stack_bytes:,}, "
@@ -46,8 +49,8 @@ def build(folder: Path, board: str | None, guard: int) -> None:
     )
     if guard:
         click.echo(
-            f"guard: {size.guard_bytes:,} bytes of that for {guard} held-out samples and the best "
-            f"weights; an evaluation runs {guard} inferences"
+            f"guard: {size.guard_bytes:,} bytes of that for {counted(guard, 'held-out sample')} "
+            f"and the best weights; an evaluation runs {counted(guard, 'inference')}"
         )
 
 

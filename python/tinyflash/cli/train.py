@@ -20,6 +20,7 @@ from tinyflash.runtime.schedule import Kind
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import say
+from tinyflash.show.words import counted
 from tinyflash.training import job as jobs
 from tinyflash.training.health import Anatomy, complaints
 from tinyflash.training.health_plot import draw_health
@@ -181,6 +182,7 @@ def _say(trained: Trained, job: Job, anatomy: Anatomy) -> None:
 
 def _say_guard(report: GuardReport) -> None:
     click.echo(
-        f"guard: {report.best.correct} of {report.samples} held-out samples correct; "
-        f"{report.evaluations} evaluations, {report.rollbacks} returns to the best weights"
+        f"guard: {report.best.correct} of {counted(report.samples, 'held-out sample')} correct; "
+        f"{counted(report.evaluations, 'evaluation')}, {counted(report.rollbacks, 'return')} "
+        "to the best weights"
     )

@@ -53,7 +53,7 @@ def run(settings: Settings) -> Report:
     draw_learning_curve(settings.output / "learning_curve.png", losses, accuracies, curve)
     draw_overview(settings.output / "overview.png", report, accuracies, board)
     write_json(settings.output / "report.json", asdict(report))
-    table = as_table(report, board, measured.size.stack_bytes)
+    table = as_table(report, board)
     output().print(table)
     draw_terminal(settings.output / "terminal.svg", "./run demo", table)
     say(

@@ -10,7 +10,7 @@ from pathlib import Path
 from tinyflash import files
 from tinyflash.boards import Board
 from tinyflash.boards.emulator import Emulator
-from tinyflash.boards.firmware import IMAGE, build_firmware
+from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_size
 from tinyflash.boards.fits import Fit, check_fits
 from tinyflash.boards.stale import model_hash
 from tinyflash.compiler import Compiled
@@ -19,7 +19,7 @@ from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.learned import learned_hash
 from tinyflash.runtime.session import Session
 from tinyflash.show.console import say
-from tinyflash.show.report import COMPILATION, write_compilation
+from tinyflash.show.report import COMPILATION, add_image, write_compilation
 
 # The files of a training run on a board, except what it learned.
 PREPARED = (*COMPILATION, *IMAGE)
@@ -72,6 +72,7 @@ def open_session(ready: Ready, directory: Path, guard: int = 0) -> Iterator[Sess
     board = ready.fit.board
     write_compilation(ready.compiled, directory, ready.fit)
     elf = build_firmware(directory, board, directory, guard=guard)
+    add_image(directory, board, firmware_size(elf))
     with (
         Emulator(board, elf) as emulator,
         DeviceSession(emulator, ready.compiled.program.hash) as device,
