@@ -13,7 +13,8 @@ from tinyflash.demo import task as tasks
 from tinyflash.errors import InternalError
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import scheme
-from tinyflash.training.job import Job, make_ready, run
+from tinyflash.training.job import Job, make_ready
+from tinyflash.training.run import run
 
 KEYS = {
     "board",

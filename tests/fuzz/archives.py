@@ -22,9 +22,10 @@ from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.learned import Learned, load_learned, save_learned
 from tinyflash.training import health
 from tinyflash.training.interrupted import arrays_of, load_interrupted
-from tinyflash.training.job import Job, run
+from tinyflash.training.job import Job
 from tinyflash.training.loop import Guard, Recipe
 from tinyflash.training.open import Ready
+from tinyflash.training.run import run
 from tinyflash.training.samples import Samples, load_inputs, load_samples, load_with_targets
 from tinyflash.training.targets import Objective
 
@@ -98,7 +99,7 @@ def _run_learned(path: Path) -> None:
     program, job = ready.compiled.program, _job(ready.compiled.program)
     session = HostSession(program)
     learned = load_learned(path, program)
-    begun = load_interrupted(path, learned, job, program)
+    begun = load_interrupted(path, learned, job, ready)
     if begun is None:
         learned.restore(session)
     else:

@@ -19,6 +19,7 @@ COMMANDS = {
     "compile": "compile:compile_",
     "infer": "infer:infer",
     "train": "train:train",
+    "evaluate": "evaluate:evaluate",
     "export": "export:export",
     "build": "firmware:build",
     "flash": "firmware:flash",

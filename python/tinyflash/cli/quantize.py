@@ -16,7 +16,6 @@ from tinyflash.quantize.error import LayerError, hold_out, layer_errors
 from tinyflash.quantize.ranges import RULES, Rule
 from tinyflash.read import read
 from tinyflash.read.onnx.reader import read_onnx
-from tinyflash.runtime.reach import signal_complaint
 from tinyflash.show.console import output as terminal
 from tinyflash.show.console import say, table
 from tinyflash.training.samples import load_calibration
@@ -81,7 +80,7 @@ def quantize_(
         say(f"wrote {errors}")
     _show(graph.name, found, len(judge), apart=judge is not choose)
     constant = [e.layer for e in found if e.constant]
-    if constant and signal_complaint(judge) is None:
+    if constant and len(constant) < len(found):  # else the input has no signal, which is told
         warn(
             f"{model}: the output of {listed(constant)} is the same for every sample measured, so "
             "its range may not suit others; calibrate with samples that differ more"

@@ -34,9 +34,11 @@ def warn_of_tied(graph: Graph, updates: Mapping[str, LayerUpdate]) -> None:
 
 
 def _content(graph: Graph, node: Node) -> Hashable:
-    """Returns the stored weights of a layer; None for those that say nothing, as zeros."""
+    """Returns the stored weights of a layer, the same for a matrix and its transpose (as of an
+    autoencoder); None for those that say nothing, as zeros."""
     weights = graph.tensors[node.inputs["w_frozen"]]
     assert weights.data is not None
     if weights.size < _FEWEST or np.ptp(weights.data) == 0:
         return None
-    return node.op, weights.shape, weights.data.tobytes()
+    sides = [weights.data, weights.data.T] if weights.data.ndim == 2 else [weights.data]
+    return node.op, *min((side.shape, side.tobytes()) for side in sides)

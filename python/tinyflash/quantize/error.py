@@ -27,8 +27,8 @@ class LayerError:
     """The error of a layer's output, with all earlier layers in int8, too.
 
     snr_db: signal to noise; None without noise, and without signal. stops: the share of its numbers
-    at either end of the range. constant: the output is the same for every sample, so there is no
-    signal.
+    at either end of the range. constant: the output is the same for every sample, in float or
+    in int8, so there is no signal.
     """
 
     layer: str
@@ -57,8 +57,10 @@ def layer_errors(network: FloatGraph, graph: Graph, samples: Array) -> tuple[Lay
     samples."""
     x = arranged(network, samples[:_MOST_SAMPLES])
     machine = Machine(graph)
-    reals, stored, silent = run(network, x), [], signal_complaint(x) is not None
-    for sample in encode(graph.input, x):
+    reals, stored = run(network, x), []
+    inputs = encode(graph.input, x)
+    silent = signal_complaint(inputs) is not None
+    for sample in inputs:
         machine.infer(sample)
         stored.append({node.name: machine.values[node.name].copy() for node in network.nodes})
     return tuple(
@@ -78,7 +80,8 @@ def _error(
     found = _real(tensor.quant, stored).reshape(real.shape)
     stops = float(np.mean((stored == -128) | (stored == 127)))
     scale, zero = tensor.quant.scale[0], tensor.quant.zero
-    constant = silent or (len(real) > 1 and bool((real == real[:1]).all()))
+    same = (bool((y == y[:1]).all()) for y in (real, stored))
+    constant = silent or (len(real) > 1 and any(same))
     ratio = None if constant else signal_to_noise(real, found)
     return LayerError(node.name, node.op, tensor.shape, scale, zero, ratio, stops, constant)
 

@@ -19,7 +19,12 @@ from tinyflash.quantize.building import Builder
 from tinyflash.quantize.codings import codings, recoded
 from tinyflash.quantize.floatgraph.graph import Bounds, FloatGraph, Floats
 from tinyflash.quantize.ranges import RULES, Rule, observe
-from tinyflash.runtime.reach import range_complaint, reals_of, signal_complaint
+from tinyflash.runtime.reach import (
+    offset_complaint,
+    range_complaint,
+    reals_of,
+    signal_complaint,
+)
 
 Ends = Literal["float32", "int8"]
 
@@ -57,7 +62,6 @@ def quantize(
     ready, ties = recoded(network)
     ranges: Mapping[str, Bounds] = {}
     if samples is not None:
-        _warn_of(network, samples)
         ranges = observe(ready, arranged(network, samples), settings.ranges)
     found = codings(ready, ties, ranges)
     missing = [n.name for n in ready.nodes if n.name not in found]
@@ -67,6 +71,8 @@ def quantize(
             f"{network.name}: {first} has no scale, as in a float model; give samples to calibrate "
             "with (tinyflash quantize --calibration)"
         )
+    if samples is not None:
+        _warn_of(network, samples, found[ready.source.name])
     return Builder(ready, found).graph(settings.ends)
 
 
@@ -103,13 +109,15 @@ def as_given(network: FloatGraph, samples: Array) -> Floats:
     return samples.astype(np.float32)
 
 
-def _warn_of(network: FloatGraph, samples: Array) -> None:
-    """Warns if the samples say nothing about the ranges, or are not in the model's own units."""
+def _warn_of(network: FloatGraph, samples: Array, source: Quant) -> None:
+    """Warns if the samples say nothing about the ranges, or are not in the model's own units.
+    source: the coding of the input."""
     given = as_given(network, samples)
     complaint = signal_complaint(given)
-    coding = network.codings.get(network.source.name)
-    if complaint is None and coding is not None:
-        complaint = range_complaint(given, reals_of(coding))
+    if complaint is None and network.source.name in network.codings:
+        complaint = range_complaint(given, reals_of(source))
+    elif complaint is None:
+        complaint = offset_complaint(given, reals_of(source))
     if complaint is not None:
         warn(f"{network.name}: calibration: {complaint}")
 

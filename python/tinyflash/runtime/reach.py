@@ -58,6 +58,36 @@ def range_complaint(x: Numbers, reads: Range) -> str | None:
     return None
 
 
+def offset_complaint(x: Numbers, stores: Range) -> str | None:
+    """Returns what is wrong with samples [n][...], n > 0, that chose the range `stores`: they are
+    far from 0, which every range includes, or almost 0. None: nothing."""
+    low, high = float(x.min()), float(x.max())
+    used = (high - low) / (stores[1] - stores[0])
+    if used >= USED:
+        return None
+    return (
+        f"the samples range from {low:.6g} to {high:.6g} and use {_percent(used)} of the input's "
+        f"256 levels, from {stores[0]:.4g} to {stores[1]:.4g}; shift or scale them, for the "
+        "training of the model, too"
+    )
+
+
+def target_complaint(y: Numbers, stores: Range) -> str | None:
+    """Returns what is wrong with targets [n][...], n > 0, of a network whose output stores numbers
+    in the range `stores`: all are equal, or they use little of it. None: nothing."""
+    low, high = float(y.min()), float(y.max())
+    if low == high:
+        return f"every target is {low:.4g}: there is nothing to learn but this number"
+    used = (high - low) / (stores[1] - stores[0])
+    if used < USED:
+        return (
+            f"the targets use {_percent(used)} of the output's range: the targets range from "
+            f"{low:.4g} to {high:.4g}, the output from {stores[0]:.4g} to {stores[1]:.4g}; "
+            "scale the targets"
+        )
+    return None
+
+
 def signal_complaint(x: Numbers) -> str | None:
     """Returns why samples [n][...], n > 0, say nothing about a network. None: they may."""
     if (x == x.flat[0]).all():

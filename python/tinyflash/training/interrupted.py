@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from tinyflash.arrays import Numbers, load_arrays
 from tinyflash.errors import DataError
-from tinyflash.program import Program
 from tinyflash.runtime.guard import GuardMemory, GuardReport, Score, snapshot_bytes
 from tinyflash.runtime.host.schedule import rate_at
 from tinyflash.runtime.learned import LARGEST, Learned, impossible_weights
 from tinyflash.runtime.session import Counters
 from tinyflash.training.job import Job, Trained
 from tinyflash.training.loop import Evaluation, History, Step, evaluation
+from tinyflash.training.open import Ready
 
 _NO_LABEL = -1  # in place of whether a label was predicted
 _RUN = "run"  # the array that marks an interrupted run: its settings, as JSON
@@ -44,7 +44,7 @@ def settings_of(job: Job) -> dict[str, object]:
         "--guard": 0 if guard is None else len(guard.held_out),
         "--guard-every": None if guard is None else guard.every,
         "--guard-tolerance": None if guard is None else guard.tolerance,
-        "--data or --validation": digest.hexdigest(),
+        "--data, --validation or --test": digest.hexdigest(),
     }
 
 
@@ -60,6 +60,7 @@ def arrays_of(trained: Trained, job: Job) -> dict[str, Numbers]:
         "finished": np.array(history.finished),  # all steps: only an evaluation is missing
         "losses": np.array([step.loss for step in steps], np.float64),
         "correct": np.array(correct, np.int8),
+        "course": np.array(trained.course, np.float64).reshape(-1, 2),
         "counters": np.array([_flat(counters) for counters in history.counters], np.int64),
     }
     if trained.before is not None:
@@ -85,7 +86,7 @@ def _numbers(report: GuardReport) -> tuple[int, ...]:
 # ---- From a file ---------------------------------------------------------------------------------
 
 
-def load_interrupted(path: Path, learned: Learned, job: Job, program: Program) -> Trained | None:
+def load_interrupted(path: Path, learned: Learned, job: Job, ready: Ready) -> Trained | None:
     """Returns the run of a learned.npz; None if it was not interrupted. learned: of the same file.
 
     Raises DataError if it is not a run of this job, or damaged.
@@ -95,7 +96,7 @@ def load_interrupted(path: Path, learned: Learned, job: Job, program: Program) -
         return None
     try:
         _check_settings(path, arrays, job)
-        return _Reader(arrays, learned, job, program).trained()
+        return _Reader(arrays, learned, job, ready).trained()
     except DataError:
         raise
     except Exception as error:  # a damaged file can provoke any of a dozen exceptions
@@ -124,9 +125,10 @@ class _Reader:
     kernels and drawings rely on their ranges."""
 
     def __init__(
-        self, arrays: Mapping[str, Numbers], learned: Learned, job: Job, program: Program
+        self, arrays: Mapping[str, Numbers], learned: Learned, job: Job, ready: Ready
     ) -> None:
-        self._arrays, self._learned, self._job, self._program = arrays, learned, job, program
+        self._arrays, self._learned, self._job = arrays, learned, job
+        self._program, self._output = ready.compiled.program, ready.compiled.graph.output
         self._now = Counters.of(learned.state)
         self._done = arrays["losses"].size
 
@@ -139,7 +141,7 @@ class _Reader:
             steps = (self._now.step - counters[0].step) % 2**32
             _require(steps == self._done, f"{self._done} steps, its weights {steps}")
         history = History(self._steps(), counters, report, memory, finished)
-        return Trained(self._before(), history, None, self._learned, interrupted=True)
+        return Trained(self._before(), history, None, self._learned, self._course(), True)
 
     def _array(self, name: str, kinds: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         found = self._arrays.get(name)
@@ -178,13 +180,26 @@ class _Reader:
             for r in rows
         )
 
+    def _course(self) -> tuple[tuple[int, float], ...]:
+        """Returns the held-out scores; that of the last epoch may be missing."""
+        job, done = self._job, self._done
+        due = [0] if len(job.held_out) else []
+        due += [step for step in range(1, done + 1) if job.evaluates_after(step)]
+        course = self._arrays["course"]
+        count = min(len(due), len(course))
+        _require(count >= len(due) - (due[-1:] == [done]), f"{count} evaluations")
+        rows = self._array("course", "f", (count, 2)).astype(np.float64).tolist()
+        _require([step for step, _ in rows] == due[:count], "evaluations of other steps")
+        _require(bool(np.isfinite(rows).all()), "scores that are not numbers")
+        return tuple((int(step), score) for step, score in rows)
+
     def _before(self) -> Evaluation | None:
         count = len(self._job.held_out)
         if count == 0:
             return None
         shape = (count, self._program.output_bytes)
         outputs = self._array("before", "i", shape).astype(np.int8, casting="equiv")
-        return evaluation(outputs, self._job.held_out, self._job.objective)
+        return evaluation(outputs, self._job.held_out, self._job.objective, self._output)
 
     def _guard(self, finished: bool) -> tuple[GuardReport | None, GuardMemory | None]:
         """Returns the report of a guard that has finished, or what one remembers that has not."""

@@ -5,13 +5,13 @@ The command line, the demo and the benchmarks all train this way:
     job = Job(...)                                  # samples, recipe, guard, objective
     ready = make_ready(prepared, job, board)        # compiled, and checked against the board
     with open_session(ready, folder) as session:
-        trained = run(job, session, ready)
+        trained = run(job, session, ready)      # training/run.py
     save(trained, job, ready, folder)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -24,11 +24,9 @@ from tinyflash.errors import DataError, warn
 from tinyflash.files import write_json
 from tinyflash.runtime.guard import check_judged
 from tinyflash.runtime.learned import Learned, save_learned
-from tinyflash.runtime.session import Session
-from tinyflash.show.console import counting, watching
 from tinyflash.training.balance import label_complaints
 from tinyflash.training.health import Anatomy, as_record
-from tinyflash.training.loop import Evaluation, Guard, History, Recipe, Step, evaluate, train
+from tinyflash.training.loop import Evaluation, Guard, History, Recipe
 from tinyflash.training.open import Ready
 from tinyflash.training.samples import Samples, hold_out, load_samples, load_with_targets, split
 from tinyflash.training.targets import Objective, objective_of
@@ -42,7 +40,8 @@ class Job:
     """What to learn, and how.
 
     held_out: samples for evaluation before and after; may be empty. objective: how the samples'
-    targets are stored and compared; None if they have labels.
+    targets are stored and compared; None if they have labels. each_epoch: whether to evaluate
+    between epochs, too.
     """
 
     train: Samples
@@ -50,11 +49,17 @@ class Job:
     recipe: Recipe
     guard: Guard | None = None
     objective: Objective | None = None
+    each_epoch: bool = False
 
     @property
     def steps(self) -> int:
         """The training steps of the whole run."""
         return self.recipe.epochs * len(self.train)
+
+    def evaluates_after(self, done: int) -> bool:
+        """Whether to evaluate after `done` steps: at the end of an epoch, except the last one."""
+        wanted = self.each_epoch and len(self.held_out) > 0
+        return wanted and 0 < done < self.steps and done % len(self.train) == 0
 
     @property
     def look_every(self) -> int:
@@ -80,6 +85,7 @@ class Watch:
 class Trained:
     """A run and what it learned. Evaluations are None if no samples are held out.
 
+    course: the steps done and the held-out score, from before the first step to after the last.
     interrupted: the run has ended early: during its steps, or, with all of them, before it was
     evaluated.
     """
@@ -88,6 +94,7 @@ class Trained:
     history: History
     after: Evaluation | None
     learned: Learned
+    course: tuple[tuple[int, float], ...] = ()
     interrupted: bool = False
 
     def agrees(self, other: Trained) -> bool:
@@ -98,6 +105,7 @@ class Trained:
             and self.history == other.history
             and _outputs(self.before) == _outputs(other.before)
             and _outputs(self.after) == _outputs(other.after)
+            and self.course == other.course
         )
 
 
@@ -109,26 +117,45 @@ def _outputs(evaluation: Evaluation | None) -> bytes:
 
 
 def load_job(
-    data: Path, prepared: Prepared, recipe: Recipe, validation: float, watch: Watch
+    data: Path,
+    prepared: Prepared,
+    recipe: Recipe,
+    validation: float,
+    watch: Watch,
+    test: Path | None = None,
 ) -> Job:
     """Loads the samples of an .npz file and splits them by the recipe's seed.
 
-    validation: the fraction to hold out. Raises DataError if the samples do not fit the network.
+    validation: the fraction to hold out. test: a file of held-out samples instead, with
+    `validation` 0. Evaluates after each epoch. Raises DataError if the samples do not fit the
+    network.
     """
     objective = objective_of(prepared)
     if watch.samples:
         check_judged(objective.size if objective else 0)
+        _check_output(prepared)
     kept, held_out = split(_load(data, prepared, objective), validation, recipe.seed)
     if len(kept) == 0:
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
+    if test is not None:
+        held_out = _load(test, prepared, objective)
     kept, judges = hold_out(kept, watch.samples, recipe.seed)
     if objective is None:
         for complaint in label_complaints(kept.labels, _classes(prepared)):
             warn(f"{data}, y: {complaint}")
     guard = Guard(judges, watch.every, watch.tolerance) if watch.samples else None
-    job = Job(kept, held_out, recipe, guard, objective)
+    job = Job(kept, held_out, recipe, guard, objective, each_epoch=True)
     recipe.course(job.steps)  # raises if the warm-up is longer
     return job
+
+
+def _check_output(prepared: Prepared) -> None:
+    """Raises DataError if a guard would compare bytes that are not int8 scores (SPEC 9.1)."""
+    if prepared.forward.output.dtype == "uint8":
+        raise DataError(
+            "a guard compares int8 scores, but the network's output is uint8; give it a new "
+            "classifier (head = number of classes), or train it without a guard"
+        )
 
 
 def _load(data: Path, prepared: Prepared, objective: Objective | None) -> Samples:
@@ -165,84 +192,7 @@ def make_ready(
     return Ready.of(compiled, board)
 
 
-# ---- The run, and after it -----------------------------------------------------------------------
-
-
-class _StoppedError(Exception):
-    """Ends an evaluation."""
-
-
-def run(
-    job: Job,
-    session: Session,
-    ready: Ready,
-    where: str = "",
-    *,
-    stopped: Callable[[], bool] = lambda: False,
-    begun: Trained | None = None,
-) -> Trained:
-    """Evaluates, trains, evaluates, and reads back the learned bytes, with progress bars.
-
-    where: the prefix of each bar's text. stopped: asked after every sample; if it is True, the run
-    ends there, interrupted. begun: the interrupted run of this job that goes on.
-    """
-    if begun is not None:
-        begun.learned.restore(session)
-    before, history, after = None, History((), finished=False), None
-    try:
-        before = begun.before if begun else _judged(job, session, f"{where}evaluate", stopped)
-        history = _learn(job, session, ready, f"{where}train", stopped, begun)
-        if history.finished:
-            after = _judged(job, session, f"{where}evaluate again", stopped)
-    except _StoppedError:
-        pass
-    interrupted = not history.finished or (after is None and len(job.held_out) > 0)
-    learned = Learned.of(session, ready.compiled.program)
-    return Trained(before, history, after, learned, interrupted)
-
-
-def _learn(
-    job: Job,
-    session: Session,
-    ready: Ready,
-    text: str,
-    stopped: Callable[[], bool],
-    begun: Trained | None,
-) -> History:
-    with watching(text, job.steps) as show:
-
-        def listen(step: Step) -> bool:
-            show(step)
-            return stopped()
-
-        return train(
-            session,
-            job.train,
-            job.recipe,
-            listen,
-            guard=job.guard,
-            look_every=job.look_every,
-            objective=job.objective,
-            accumulate=ready.compiled.accumulate,
-            begun=begun.history if begun else None,
-        )
-
-
-def _judged(
-    job: Job, session: Session, text: str, stopped: Callable[[], bool]
-) -> Evaluation | None:
-    """Raises _StoppedError if that is what the caller wants, and not all samples are done."""
-    count = len(job.held_out)
-    if count == 0:
-        return None
-    with counting(text, count) as show:
-
-        def listen(done: int) -> None:
-            show(done)
-            if stopped() and done < count:
-                raise _StoppedError
-
-        return evaluate(session, job.held_out, job.objective, listen)
+# ---- After the run -------------------------------------------------------------------------------
 
 
 def save(
@@ -280,6 +230,7 @@ def _record(trained: Trained, job: Job) -> dict[str, object]:
         "held_out": len(job.held_out),
         f"{job.measure}_before": trained.before and trained.before.score,
         f"{job.measure}_after": trained.after and trained.after.score,
+        f"{job.measure}_course": trained.course,
         "guard": None if guard is None else asdict(guard),
         "losses": [float(f"{step.loss:.6g}") for step in steps],
         **correct,

@@ -14,10 +14,12 @@ from itertools import islice
 import numpy as np
 
 from tinyflash.errors import DataError
+from tinyflash.graph import Port
 from tinyflash.runtime.guard import GuardMemory, GuardReport
 from tinyflash.runtime.host.schedule import rate_at
 from tinyflash.runtime.schedule import Kind, Schedule
 from tinyflash.runtime.session import Counters, Int8Array, Labels, Outcome, Session
+from tinyflash.runtime.units import decode
 from tinyflash.training.groups import complete_group
 from tinyflash.training.samples import Samples
 from tinyflash.training.targets import Objective
@@ -142,11 +144,12 @@ def train(
 ) -> History:
     """Trains in place with batch size 1, at the rates of the session's own schedule.
 
-    listen: called after every step; the run is interrupted if it returns True. look_every: steps
-    between two readings of the counters; 0: none. objective: how the samples' targets are stored
-    and compared; None if they have labels. accumulate: samples per update of the weights,
-    `Compiled.accumulate`: a last group of fewer is applied, too. begun: the interrupted run of the
-    same samples and recipe that goes on; the session has the weights and the state of its end.
+    listen: called after every step; it may infer; the run is interrupted if it returns True.
+    look_every: steps between two readings of the counters; 0: none. objective: how the samples'
+    targets are stored and compared; None if they have labels. accumulate: samples per update of the
+    weights, `Compiled.accumulate`: a last group of fewer is applied, too. begun: the interrupted
+    run of the same samples and recipe that goes on; the session has the weights and the state of
+    its end.
     """
     if len(samples) == 0:
         raise DataError("there are no samples to train with; give at least one")
@@ -229,26 +232,32 @@ def evaluate(
     samples: Samples,
     objective: Objective | None = None,
     listen: Callable[[int], None] = _ignore,
+    output: Port | None = None,
 ) -> Evaluation:
     """Infers every sample. objective: how their targets are stored and compared; None if they have
-    labels. listen: called with the number of samples done."""
+    labels. listen: called with the number of samples done. output: how scores of classes are
+    stored; None: as int8."""
     _check_kind(samples, objective)
-    return evaluation(_infer(session, samples, listen), samples, objective)
+    return evaluation(infer_all(session, samples.x, listen), samples, objective, output)
 
 
-def evaluation(outputs: Int8Array, samples: Samples, objective: Objective | None) -> Evaluation:
-    """Returns the outputs for some samples with their score."""
+def evaluation(
+    outputs: Int8Array, samples: Samples, objective: Objective | None, output: Port | None = None
+) -> Evaluation:
+    """Returns the outputs for some samples with their score, as `evaluate` does."""
     if objective is not None:
         return Evaluation(outputs, objective.of_outputs(outputs, samples.y.astype(np.int8)))
-    return Evaluation(outputs, 100.0 * float(np.mean(outputs.argmax(axis=1) == samples.y)))
+    scores = outputs if output is None else decode(output, outputs)
+    return Evaluation(outputs, 100.0 * float(np.mean(scores.argmax(axis=1) == samples.y)))
 
 
-def _infer(session: Session, samples: Samples, listen: Callable[[int], None]) -> Int8Array:
-    """Returns stored outputs, [count, output elements]."""
-    if len(samples) == 0:
+def infer_all(session: Session, x: Int8Array, listen: Callable[[int], None] = _ignore) -> Int8Array:
+    """Infers samples x [n, ...]. Returns stored outputs, [n, output elements]. listen: as for
+    `evaluate`."""
+    if len(x) == 0:
         raise DataError("there are no samples to evaluate; give at least one")
     outputs = []
-    for done, x in enumerate(samples.x, start=1):
-        outputs.append(session.infer(x))
+    for done, sample in enumerate(x, start=1):
+        outputs.append(session.infer(sample))
         listen(done)
     return np.stack(outputs)

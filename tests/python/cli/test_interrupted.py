@@ -147,7 +147,7 @@ def test_while_it_is_evaluated(run, interrupt, monkeypatch, tmp_path):
     assert "after 0 of 78 training steps; it has learned nothing new, and wrote" in result.stderr
     assert not (tmp_path / "parts").exists()
     monkeypatch.undo()
-    interrupt(8 + 3, method="infer")
+    interrupt(3 * 8 + 3, method="infer")
     result = run("parts", *GUARD)
     assert result.exit_code == 130
     assert "after 78 of 78 training steps; wrote" in result.stderr
@@ -158,6 +158,25 @@ def test_while_it_is_evaluated(run, interrupt, monkeypatch, tmp_path):
     interrupt(2, method="infer")
     assert run("parts", *GUARD, *resume).exit_code == 130
     assert written(tmp_path / "parts") == half  # nothing new
+    monkeypatch.undo()
+    assert run("parts", *GUARD, *resume).exit_code == 0
+    assert written(tmp_path / "parts") == written(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("sample", [0, 3, 6, 7])
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_while_an_epoch_is_evaluated(run, interrupt, monkeypatch, tmp_path, epoch, sample):
+    """The run goes on with this evaluation: the learning curve has it."""
+    run("whole", *GUARD)
+    interrupt(8 * epoch + sample, method="infer")
+    result = run("parts", *GUARD)
+    assert result.exit_code == 130
+    assert f"after {26 * epoch} of 78 training steps; wrote" in result.stderr
+    monkeypatch.undo()
+    resume = ("--resume", tmp_path / "parts" / "learned.npz")
+    interrupt(0, method="infer")
+    result = run("parts", *GUARD, *resume)
+    assert result.exit_code == 130
     monkeypatch.undo()
     assert run("parts", *GUARD, *resume).exit_code == 0
     assert written(tmp_path / "parts") == written(tmp_path / "whole")
@@ -203,7 +222,7 @@ def test_other_options_are_refused_by_name(run, interrupt, monkeypatch, data, tm
         (("--guard", "5"), "--guard 6, not 5"),
         (("--guard-every", "5"), "--guard-every 7, not 5"),
         (("--guard-tolerance", "1"), "--guard-tolerance 0, not 1"),
-        (("--validation", "0.1"), "--data or --validation others than now"),
+        (("--validation", "0.1"), "--data, --validation or --test others than now"),
     ):
         result = run("out", *resume, *other)
         assert result.exit_code == 1
@@ -212,7 +231,7 @@ def test_other_options_are_refused_by_name(run, interrupt, monkeypatch, data, tm
         assert "--new-run" in line
     with np.load(data) as whole:
         np.savez(data, x=whole["x"] * 0.99, y=whole["y"])
-    assert "--data or --validation" in run("out", *resume).stderr
+    assert "--data, --validation or --test" in run("out", *resume).stderr
 
 
 def test_a_new_run_may_begin_from_the_weights_of_an_interrupted_one(
@@ -254,7 +273,7 @@ def test_a_damaged_record_of_a_run_is_one_line(
     command = ("train", model, "--scheme", scheme, "--data", data, "-o", tmp_path / "out", *GUARD)
     command = (*command, "--rate", "0.05", "--resume", path)
     record = [name for name in names if name not in ("hash", "weights", "state")]
-    expected = "run finished losses correct counters before guard snapshot"
+    expected = "run finished losses correct course counters before guard snapshot"
     assert sorted(record) == sorted(expected.split())
     changes = [{name: None} for name in record if name != "run"]
     changes += [{name: names[name][..., :-1]} for name in record if names[name].ndim]
@@ -270,6 +289,9 @@ def test_a_damaged_record_of_a_run_is_one_line(
         {"correct": np.full(21, -1, np.int8)},
         {"counters": names["counters"] - 1000},
         {"before": names["before"].astype(np.int16)},
+        {"course": names["course"] + 1},
+        {"course": names["course"] * np.nan},
+        {"course": names["course"].repeat(3, axis=0)},
         {"guard": names["guard"] + 100},
         {"guard": names["guard"] - 2**40},
         {"snapshot": np.full_like(names["snapshot"], 0x80)},

@@ -85,6 +85,7 @@ def quantized(folder: Path, x: np.ndarray) -> Result:
     [
         (np.zeros((30, 3, 12, 10)), "every number of the samples is 0: they carry no signal"),
         (np.zeros((1, 3, 12, 10)), "every number of the samples is 0: they carry no signal"),
+        (np.random.default_rng(0).uniform(9, 9.01, (30, 3, 12, 10)), "and use 0.1 % of the input"),
         (np.tile(np.random.default_rng(0).normal(size=(3, 12, 10)), (20, 1, 1, 1)), "15 samples"),
     ],
 )
@@ -98,6 +99,18 @@ def test_samples_without_signal_are_told_and_get_no_figure(
     errors = json.loads((folder / "e.json").read_text())
     assert "no signal" in result.stdout
     assert all(e["snr_db"] is None and e["constant"] for e in errors)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(9, 9.5, True), (-1e-7, 1e-6, True), (20, 30, False), (-1e-3, 1e-3, False)],
+)
+def test_samples_that_use_few_levels_are_told(
+    folder: Path, low: float, high: float, *, said: bool
+) -> None:
+    x = np.random.default_rng(0).uniform(low, high, (30, 3, 12, 10))
+    found = [line for line in quantized(folder, x).stderr.splitlines() if "levels, from" in line]
+    assert len(found) == said
 
 
 def test_the_table_is_of_samples_that_did_not_choose_the_ranges(folder: Path) -> None:
@@ -132,3 +145,16 @@ def test_calibration_in_other_units_than_a_quantized_model_reads_is_told(tmp_pat
     assert "the samples range from " in quantized(tmp_path, pixels).stderr
     assert "the model reads 0 to 1" in quantized(tmp_path, pixels).stderr
     assert "warning: " not in quantized(tmp_path, pixels / 255).stderr
+
+
+def test_a_layer_that_is_dead_on_all_samples_is_told(tmp_path: Path) -> None:
+    f = OnnxFile((1, 2, 8, 8))
+    dead = f.node("Relu", f.node("Conv", "x", f.normal(3, 2, 1, 1), f.constant([-90.0] * 3)))
+    both = f.node("Concat", dead, f.conv("x", 3, 2, 1, 1), axis=1)
+    (tmp_path / "net.onnx").write_bytes(f.finish(f.conv(both, 4, 6, 1, 1)))
+    result = quantized(tmp_path, np.random.default_rng(0).normal(size=(20, 2, 8, 8)))
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert "is the same for every sample measured, so its range may not suit others" in line
+    errors = json.loads((tmp_path / "e.json").read_text())
+    (name,) = [e["layer"] for e in errors if e["constant"]]
+    assert f"the output of {name} is" in line

@@ -215,12 +215,26 @@ def test_train_on_the_host_leaves_no_mixture(do, tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_train_alone_writes_no_compilation(do, tmp_path):
+def test_train_alone_writes_its_compilation(do, tmp_path):
     do("train", 0)
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["learned.npz", "training.json"]
+    assert len(set(hashes(tmp_path / "out").values())) == 1
     do("train", 1)
     assert len(np.load(tmp_path / "out" / "learned.old.npz").files) == 3
-    assert not (tmp_path / "out" / "model.c").exists()
+    assert len(set(hashes(tmp_path / "out").values())) == 1
+
+
+def test_the_report_for_a_board_stays_one_when_the_host_trains(do, tmp_path):
+    """With the learning curve in addition; what was built from it runs."""
+    out = tmp_path / "out"
+    do("compile", 0, BOARDS[0])
+    do("build")
+    linked = stale.report_of(out)["linked"]
+    do("train", 0)
+    report = stale.report_of(out)
+    assert (report["board"], report["linked"]) == (BOARDS[0], linked)
+    assert report["training"] is not None
+    assert do("flash").exit_code == 0
+    assert do("build").exit_code == 0
 
 
 def test_a_refused_run_changes_nothing(do, model, data, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 from tests.support.commands import tinyflash
 from tests.support.models import File, Shape
+from tests.support.onnxfile import OnnxFile
 
 from tinyflash.training.balance import label_complaints
 
@@ -151,3 +152,52 @@ def test_layers_that_share_weights_are_told(tmp_path: Path, *, shared: bool) -> 
     (tmp_path / "s.toml").write_text("")
     assert not warnings_of(tinyflash(*compiled, "--scheme", tmp_path / "s.toml"))
     assert not warnings_of(tinyflash(*compiled))
+
+
+def test_a_matrix_that_is_used_both_ways_is_told(tmp_path: Path) -> None:
+    """As of an autoencoder whose decoder is the transpose of its encoder."""
+    file = File(4)
+    y = file.dense(file.dense(file.input((1, 16)), 10), 16)
+    first, second = (file.tensors[o.inputs[1]] for o in file.operators)
+    second.data = np.asarray(first.data).T
+    (tmp_path / "m.tflite").write_bytes(file.finish(file.dense(y, 3)))
+    (tmp_path / "s.toml").write_text("[[update]]\nlast = 2\nweights = 1.0\n")
+    more = ("--scheme", tmp_path / "s.toml", "-o", tmp_path / "out")
+    (line,) = warnings_of(tinyflash("compile", tmp_path / "m.tflite", *more))
+    assert "in fully_connected_0, fully_connected_1, in each by itself" in line
+
+
+@pytest.mark.parametrize("way", ["twice", "transposed", "transposed by a node", "no"])
+def test_an_onnx_model_whose_nodes_share_weights_is_told(tmp_path: Path, way: str) -> None:
+    f = OnnxFile((1, 6))
+    w, other = f.normal(6, 6), f.normal(6, 6)
+    x = f.node("Relu", f.node("MatMul", "x", w))
+    if way == "transposed by a node":
+        w = f.node("Transpose", w, perm=[1, 0])
+    rest = {"transB": 1} if way == "transposed" else {}
+    y = f.node("Gemm", x, other if way == "no" else w, **rest)
+    (tmp_path / "net.onnx").write_bytes(f.finish(y))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32))
+    given = ("--calibration", tmp_path / "x.npy", "-o", tmp_path / "net.tflite")
+    found = warnings_of(tinyflash("quantize", tmp_path / "net.onnx", *given))
+    assert len(found) == (way != "no")
+    assert all("share the weights 'c0'; here each has a copy, and training" in f for f in found)
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (np.full((30, 2), 0.5), "d.npz, y: every target is 0.5: there is nothing to learn"),
+        (np.tile([0.0, 0.3], (30, 1)), "d.npz, y: the targets use 0.9 % of the output's range: "),
+        (np.tile([-8.0, 9.0], (30, 1)), None),
+    ],
+)
+def test_targets_that_teach_little_are_told(
+    tmp_path: Path, signals: Path, y: np.ndarray, said: str | None
+) -> None:
+    (tmp_path / "s.toml").write_text('head = 2\nloss = "mean_squared_error"\n')
+    more = ("--scheme", str(tmp_path / "s.toml"))
+    found = warnings_of(learned(tmp_path, signals, made_up()[0], y, *more))
+    lines = [line for line in found if ", y: " in line]
+    assert len(lines) == (said is not None)
+    assert all(said in line for line in lines if said)

@@ -24,6 +24,7 @@ from tinyflash.compiler import Compiled, compile_model
 from tinyflash.compiler.lower.program import Planned
 from tinyflash.compiler.plan import NONE, plan
 from tinyflash.show import report
+from tinyflash.show.report import learning
 from tinyflash.show.report.advice import advise, lower_peak
 from tinyflash.show.report.contents import most
 from tinyflash.show.report.memory import memories
@@ -339,7 +340,7 @@ def test_text_is_11_pixels_high_or_more_at_every_width(content: report.Report) -
     assert min(sizes) >= 11
     svg = re.search(r"\nsvg {[^}]*min-width: (\d+)px;[^}]*font: (\d+)px", style)
     box = re.search(r'<svg class="map" viewBox="\S+ \S+ ([\d.]+) ', page)
-    hint = re.search(r"@media \(max-width: (\d+)px\) { \.swipe { display: block", style)
+    hint = re.search(r"@media \(max-width: (\d+)px\) { \.swipe:not\(\.narrow\)", style)
     assert svg
     assert box
     assert hint
@@ -349,6 +350,14 @@ def test_text_is_11_pixels_high_or_more_at_every_width(content: report.Report) -
     beside = 2 * (20 + 1 + 20)  # the paddings of page and section, a border
     assert int(hint[1]) + 1 - beside >= least > int(hint[1]) - 1 - beside
     assert page.count("Swipe or scroll the drawing") == len(content["plans"])
+    curve = re.search(r"svg\.learning {[^}]*min-width: (\d+)px;[^}]*font-size: (\d+)px", style)
+    hint = re.search(r"@media \(max-width: (\d+)px\) { \.swipe\.narrow", style)
+    assert curve
+    assert hint
+    least, height = int(curve[1]), int(curve[2])
+    assert height * least / (learning.WIDTH + 80) >= 11  # as the view box in learning.html
+    beside = 2 * (12 + 1 + 16)
+    assert int(hint[1]) + 1 - beside >= least > int(hint[1]) - 1 - beside
 
 
 def test_the_page_shows_every_buffer_in_its_place(

@@ -23,9 +23,11 @@ from tinyflash.show.words import counted
 Report = dict[str, Any]
 
 
-def make_report(compiled: Compiled, fit: Fit | None = None) -> Report:
+def make_report(
+    compiled: Compiled, fit: Fit | None = None, training: Report | None = None
+) -> Report:
     """Returns the report. Sizes are in bytes; the keys are stable. fit: the memory that the model
-    takes on a board."""
+    takes on a board. training: the learning curve of a run, of `learning_fields`."""
     program, infer, train = compiled.program, compiled.infer, compiled.train
     largest, board = compiled.fuller, None if fit is None else fit.board
     guard = GuardCost.of(program, 1)
@@ -50,6 +52,7 @@ def make_report(compiled: Compiled, fit: Fit | None = None) -> Report:
         "advice": [asdict(one) for one in advise(compiled)],
         "linked": None,
         "trained": [] if train is None else _trained(train.graph),
+        "training": training,
     }
 
 
