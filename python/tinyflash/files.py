@@ -50,7 +50,7 @@ def to_fill(folder: Path, names: Sequence[str]) -> Path:
     names: of the files, relative to `folder`. Where one is a folder, no file can be written.
     """
     paths = [_regular(folder / name) for name in names]
-    for one in {path.parent: path for path in paths}.values():
+    for one in {path.parent: path for path in reversed(paths)}.values():  # the first of each
         _try_to_write(one)
     return folder
 
