@@ -71,6 +71,11 @@ class Watch:
     every: int = Guard.every
     tolerance: int = Guard.tolerance
 
+    def interval(self, accumulate: int) -> int:
+        """Returns `every`, rounded up to whole groups of samples: going back within a group would
+        tear its sum."""
+        return -(-self.every // accumulate) * accumulate
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -129,7 +134,8 @@ def load_job(
     if objective is None:
         for complaint in label_complaints(kept.labels, _classes(prepared)):
             warn(f"{data}, y: {complaint}")
-    guard = Guard(judges, watch.every, watch.tolerance) if watch.samples else None
+    every = watch.interval(prepared.scheme.optimizer.accumulate if prepared.scheme else 1)
+    guard = Guard(judges, every, watch.tolerance) if watch.samples else None
     job = Job(kept, held_out, recipe, guard, objective, each_epoch=True)
     recipe.course(job.steps)  # raises if the warm-up is longer
     return job
