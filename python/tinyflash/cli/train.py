@@ -146,7 +146,7 @@ def _say(trained: Trained, job: Job, anatomy: Anatomy) -> None:
         click.echo(f"held-out {job.measure} after each epoch: {scores}")
     if trained.history.guard:
         _say_guard(trained.history.guard)
-    for line in complaints(trained.history.counters, anatomy):
+    for line in complaints(trained.history.counters, anatomy, trained.learned.weights):
         click.echo(f"warning: {line}")
 
 
