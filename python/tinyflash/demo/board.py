@@ -41,7 +41,7 @@ def run_on_board(ready: Ready, board: Board, job: Job, directory: Path) -> Measu
         assert isinstance(device, DeviceSession)
         trained = jobs.run(job, device, ready, f"{board.name}: ")
         stack = device.stack_high_water
-    elf = directory / "firmware" / "firmware.elf"
+    elf = directory / "firmware.elf"
     counted = _count(board, elf, ready.compiled.program.hash, job)
     return Measured(trained, firmware_size(elf), stack, counted)
 

@@ -18,7 +18,12 @@ from tinyflash.files import write_json
 from tinyflash.scheme import scheme
 from tinyflash.show.console import output, say
 from tinyflash.show.plots import WINDOW, Curve, draw_learning_curve
+from tinyflash.training import job as jobs
 from tinyflash.training.job import make_ready, save
+from tinyflash.training.open import PREPARED
+
+_PICTURES = ("learning_curve.png", "overview.png", "terminal.svg")
+WRITTEN = ("report.json", *jobs.WRITTEN, *_PICTURES, *(f"model/{name}" for name in PREPARED))
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ The command line, the demo and the benchmarks all train this way:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 
+from tinyflash.arrays import Numbers
 from tinyflash.boards import Board, kernels_for
 from tinyflash.compiler import Prepared, compile_model
 from tinyflash.compiler.plan import QUICK, Effort
@@ -33,6 +35,7 @@ from tinyflash.training.open import Ready
 from tinyflash.training.samples import Samples, hold_out, load_samples, load_with_targets, split
 from tinyflash.training.targets import Objective, objective_of
 
+WRITTEN = ("learned.npz", "training.json")  # the files of a training run
 LOOKS = 200  # readings of the counters in a run
 
 
@@ -42,7 +45,7 @@ class Job:
 
     held_out: samples for evaluation before and after; may be empty. objective: how the samples'
     targets are stored and compared; None if they have labels. each_epoch: whether to evaluate
-    between epochs, too.
+    between epochs, too. output: how scores of classes are stored; None: as int8.
     """
 
     train: Samples
@@ -51,11 +54,17 @@ class Job:
     guard: Guard | None = None
     objective: Objective | None = None
     each_epoch: bool = False
+    output: Port | None = None
 
     @property
     def steps(self) -> int:
         """The training steps of the whole run."""
         return self.recipe.epochs * len(self.train)
+
+    @property
+    def look_every(self) -> int:
+        """The steps between two readings of the counters."""
+        return max(1, self.steps // LOOKS)
 
     @property
     def measure(self) -> str:
@@ -79,13 +88,17 @@ class Watch:
 
 @dataclass(frozen=True)
 class Trained:
-    """A run and what it learned. Evaluations are None if no samples are held out. course: the steps
-    done and the held-out score, from before the first step to after the last."""
+    """A run and what it learned. Evaluations are None if no samples are held out.
+
+    interrupted: the run has ended early: during its steps, or, with all of them, before it was
+    evaluated. course: the steps done and the held-out score, from before the first step on.
+    """
 
     before: Evaluation | None
     history: History
     after: Evaluation | None
     learned: Learned
+    interrupted: bool = False
     course: tuple[tuple[int, float], ...] = ()
 
     def agrees(self, other: Trained) -> bool:
@@ -136,7 +149,8 @@ def load_job(
             warn(f"{data}, y: {complaint}")
     every = watch.interval(prepared.scheme.optimizer.accumulate if prepared.scheme else 1)
     guard = Guard(judges, every, watch.tolerance) if watch.samples else None
-    job = Job(kept, held_out, recipe, guard, objective, each_epoch=True)
+    output = prepared.forward.output
+    job = Job(kept, held_out, recipe, guard, objective, each_epoch=True, output=output)
     recipe.course(job.steps)  # raises if the warm-up is longer
     return job
 
@@ -187,51 +201,114 @@ def make_ready(
 # ---- The run, and after it -----------------------------------------------------------------------
 
 
-def run(job: Job, session: Session, ready: Ready, where: str = "") -> Trained:
+class _StoppedError(Exception):
+    """Ends an evaluation."""
+
+
+def run(
+    job: Job,
+    session: Session,
+    ready: Ready,
+    where: str = "",
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+    begun: Trained | None = None,
+) -> Trained:
     """Evaluates, trains, evaluates, and reads back the learned bytes, with progress bars.
 
-    where: the prefix of each bar's text.
+    where: the prefix of each bar's text. stopped: asked after every sample; if it is True, the run
+    ends there, interrupted. begun: the interrupted run of this job that goes on.
     """
-    output = ready.compiled.graph.output
-    before = _judged(job, session, output, f"{where}evaluate")
-    course = [] if before is None else [(0, before.score)]
-    with watching(f"{where}train", job.steps) as show:
+    if begun is not None:
+        begun.learned.restore(session)
+    before, history, after = None, History((), finished=False), None
+    course = list(begun.course) if begun else []
+    try:
+        before = begun.before if begun else _judged(job, session, f"{where}evaluate", stopped)
+        if before is not None and not course:
+            course.append((0, before.score))
+        history = _learn(job, session, ready, f"{where}train", stopped, begun, course)
+        if history.finished:
+            after = _judged(job, session, f"{where}evaluate again", stopped)
+    except _StoppedError:
+        pass
+    if after is not None:
+        course.append((len(history.steps), after.score))
+    interrupted = not history.finished or (after is None and len(job.held_out) > 0)
+    learned = Learned.of(session, ready.compiled.program)
+    return Trained(before, history, after, learned, interrupted, tuple(course))
 
-        def listen(step: Step) -> None:
+
+def _learn(
+    job: Job,
+    session: Session,
+    ready: Ready,
+    text: str,
+    stopped: Callable[[], bool],
+    begun: Trained | None,
+    course: list[tuple[int, float]],
+) -> History:
+    """Trains. Adds to `course` what it evaluates between epochs."""
+
+    def judge(done: int) -> None:
+        if _ends_epoch(done, job) and course[-1][0] < done:
+            course.append((done, _evaluated(job, session, _ignore, stopped).score))
+
+    with watching(text, job.steps) as show:
+
+        def listen(step: Step) -> bool:
             show(step)
-            if _ends_epoch(step, job):
-                found = evaluate(session, job.held_out, job.objective, output=output)
-                course.append((step.number + 1, found.score))
+            with suppress(_StoppedError):  # a run that goes on makes up for it
+                if not stopped():
+                    judge(step.number + 1)
+            return stopped()
 
-        history = train(
+        if begun is not None:
+            judge(len(begun.history.steps))
+        return train(
             session,
             job.train,
             job.recipe,
             listen,
             guard=job.guard,
-            look_every=max(1, job.steps // LOOKS),
+            look_every=job.look_every,
             objective=job.objective,
             accumulate=ready.compiled.accumulate,
+            begun=begun.history if begun else None,
         )
-    after = _judged(job, session, output, f"{where}evaluate again")
-    if after is not None:
-        course.append((len(history.steps), after.score))
-    learned = Learned.of(session, ready.compiled.program)
-    return Trained(before, history, after, learned, tuple(course))
 
 
-def _ends_epoch(step: Step, job: Job) -> bool:
-    """Whether to evaluate after this step: at the end of an epoch, except the last one."""
-    done = step.number + 1
+def _ends_epoch(done: int, job: Job) -> bool:
+    """Whether to evaluate after `done` steps: at the end of an epoch, except the last one."""
     wanted = job.each_epoch and len(job.held_out) > 0
-    return wanted and done % len(job.train) == 0 and done < step.of
+    return wanted and done % len(job.train) == 0 and done < job.steps
 
 
-def _judged(job: Job, session: Session, output: Port, text: str) -> Evaluation | None:
+def _judged(
+    job: Job, session: Session, text: str, stopped: Callable[[], bool]
+) -> Evaluation | None:
+    """Evaluates with a progress bar, if samples are held out."""
     if len(job.held_out) == 0:
         return None
-    with counting(text, len(job.held_out)) as listen:
-        return evaluate(session, job.held_out, job.objective, listen, output)
+    with counting(text, len(job.held_out)) as show:
+        return _evaluated(job, session, show, stopped)
+
+
+def _evaluated(
+    job: Job, session: Session, show: Callable[[int], None], stopped: Callable[[], bool]
+) -> Evaluation:
+    """Raises _StoppedError if that is what the caller wants, and not all samples are done."""
+
+    def listen(done: int) -> None:
+        show(done)
+        if stopped() and done < len(job.held_out):
+            raise _StoppedError
+
+    return evaluate(session, job.held_out, job.objective, listen, job.output)
+
+
+def _ignore(_: int) -> None:
+    """Shows nothing."""
 
 
 def save(
@@ -240,10 +317,12 @@ def save(
     ready: Ready,
     directory: Path,
     settings: Mapping[str, object] | None = None,
+    more: Mapping[str, Numbers] | None = None,
 ) -> None:
     """Writes learned.npz, from which a later run can continue, and training.json, the record of the
-    run. settings: more of the user's settings for the record."""
-    save_learned(directory / "learned.npz", trained.learned)
+    run. settings: more of the user's settings for the record. more: arrays for learned.npz, such as
+    the course of an interrupted run."""
+    save_learned(directory / "learned.npz", trained.learned, more)
     health = as_record(trained.history.counters, Anatomy.of(ready.compiled))
     board = "host" if ready.fit is None else ready.fit.board.name
     program = ready.compiled.program
@@ -262,6 +341,8 @@ def _record(trained: Trained, job: Job) -> dict[str, object]:
         "warmup": job.recipe.warmup,
         "seed": job.recipe.seed,
         "samples": len(job.train),
+        "steps": job.steps,
+        "done": len(steps),
         "held_out": len(job.held_out),
         f"{job.measure}_before": trained.before and trained.before.score,
         f"{job.measure}_after": trained.after and trained.after.score,

@@ -11,12 +11,13 @@ from tinyflash.show.report.page import as_html
 from tinyflash.show.report.summary import Report, as_text, make_report
 from tinyflash.write.model import write_model
 
+COMPILATION = ("model.c", "model.h", "report.txt", "report.html", "report.json")
+
 
 def write_compilation(
     compiled: Compiled, directory: Path, fit: Fit | None = None, training: Report | None = None
 ) -> None:
-    """Writes model.c, model.h, report.json, .txt and .html, each atomically. training: the learning
-    curve of a run."""
+    """Writes the files of COMPILATION, each atomically. training: the learning curve of a run."""
     report = make_report(compiled, fit, training)
     write_model(compiled, directory)
     files.write_bytes(directory / "report.txt", as_text(report).encode())
