@@ -41,7 +41,7 @@ class Job:
 
     held_out: samples for evaluation before and after; may be empty. objective: how the samples'
     targets are stored and compared; None if they have labels. each_epoch: whether to evaluate
-    between epochs, too.
+    between epochs, too. output: how scores of classes are stored; None: as int8.
     """
 
     train: Samples
@@ -50,6 +50,7 @@ class Job:
     guard: Guard | None = None
     objective: Objective | None = None
     each_epoch: bool = False
+    output: Port | None = None
 
     @property
     def steps(self) -> int:
@@ -80,6 +81,11 @@ class Watch:
     every: int = Guard.every
     tolerance: int = Guard.tolerance
 
+    def interval(self, accumulate: int) -> int:
+        """Returns `every`, rounded up to whole groups of samples: going back within a group would
+        tear its sum."""
+        return -(-self.every // accumulate) * accumulate
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -87,7 +93,7 @@ class Trained:
 
     course: the steps done and the held-out score, from before the first step to after the last.
     interrupted: the run has ended early: during its steps, or, with all of them, before it was
-    evaluated.
+    evaluated. course: the steps done and the held-out score, from before the first step on.
     """
 
     before: Evaluation | None
@@ -143,8 +149,10 @@ def load_job(
     if objective is None:
         for complaint in label_complaints(kept.labels, _classes(prepared)):
             warn(f"{data}, y: {complaint}")
-    guard = Guard(judges, watch.every, watch.tolerance) if watch.samples else None
-    job = Job(kept, held_out, recipe, guard, objective, each_epoch=True)
+    every = watch.interval(prepared.scheme.optimizer.accumulate if prepared.scheme else 1)
+    guard = Guard(judges, every, watch.tolerance) if watch.samples else None
+    output = prepared.forward.output
+    job = Job(kept, held_out, recipe, guard, objective, each_epoch=True, output=output)
     recipe.course(job.steps)  # raises if the warm-up is longer
     return job
 

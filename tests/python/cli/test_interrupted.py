@@ -121,6 +121,22 @@ def test_any_step_may_be_the_last(run, interrupt, monkeypatch, scheme, tmp_path,
     assert written(tmp_path / "parts") == written(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("sample", [0, 3, 7])
+def test_while_it_is_evaluated_between_epochs(run, interrupt, monkeypatch, tmp_path, sample):
+    """The evaluation is made up for, so that the whole course is that of a run without a break."""
+    run("whole", *GUARD)
+    interrupt(8 + sample, method="infer")
+    result = run("parts", *GUARD)
+    assert result.exit_code == 130
+    assert "after 26 of 78 training steps; wrote" in result.stderr
+    course = json.loads((tmp_path / "parts" / "training.json").read_text())["accuracy_course"]
+    assert [step for step, _ in course] == ([0, 26] if sample == 7 else [0])
+    monkeypatch.undo()
+    resume = ("--resume", tmp_path / "parts" / "learned.npz")
+    assert run("parts", *GUARD, *resume).exit_code == 0
+    assert written(tmp_path / "parts") == written(tmp_path / "whole")
+
+
 def test_towards_targets(run, interrupt, monkeypatch, scheme, data, tmp_path):
     scheme.write_text("head = 2\nloss = 'mean_squared_error'\n" + PLAIN.split("\n", 1)[1])
     with np.load(data) as whole:
