@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyflash import files
-from tinyflash.boards.stale import report_of
 from tinyflash.show.plots import WINDOW
 from tinyflash.show.report import add_training
 from tinyflash.show.report.learning import Learning, learning_fields
-from tinyflash.show.report.summary import Report
 from tinyflash.training.job import Job, Trained
 from tinyflash.training.open import Ready
 

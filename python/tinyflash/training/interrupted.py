@@ -65,7 +65,6 @@ def arrays_of(trained: Trained, job: Job) -> dict[str, Numbers]:
     }
     if trained.before is not None:
         arrays["before"] = trained.before.outputs
-        arrays["course"] = np.array(trained.course, np.float64)
     report = history.guard if history.memory is None else history.memory.report
     if report is not None:
         memory = history.memory or GuardMemory(report, 0, b"")

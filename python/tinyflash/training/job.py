@@ -41,7 +41,7 @@ class Job:
 
     held_out: samples for evaluation before and after; may be empty. objective: how the samples'
     targets are stored and compared; None if they have labels. each_epoch: whether to evaluate
-    between epochs, too. output: how scores of classes are stored; None: as int8.
+    between epochs, too.
     """
 
     train: Samples
@@ -50,7 +50,6 @@ class Job:
     guard: Guard | None = None
     objective: Objective | None = None
     each_epoch: bool = False
-    output: Port | None = None
 
     @property
     def steps(self) -> int:
@@ -93,7 +92,7 @@ class Trained:
 
     course: the steps done and the held-out score, from before the first step to after the last.
     interrupted: the run has ended early: during its steps, or, with all of them, before it was
-    evaluated. course: the steps done and the held-out score, from before the first step on.
+    evaluated.
     """
 
     before: Evaluation | None
@@ -151,8 +150,7 @@ def load_job(
             warn(f"{data}, y: {complaint}")
     every = watch.interval(prepared.scheme.optimizer.accumulate if prepared.scheme else 1)
     guard = Guard(judges, every, watch.tolerance) if watch.samples else None
-    output = prepared.forward.output
-    job = Job(kept, held_out, recipe, guard, objective, each_epoch=True, output=output)
+    job = Job(kept, held_out, recipe, guard, objective, each_epoch=True)
     recipe.course(job.steps)  # raises if the warm-up is longer
     return job
 
