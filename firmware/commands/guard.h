@@ -2,7 +2,7 @@
 #ifndef TINYFLASH_FIRMWARE_GUARD_H
 #define TINYFLASH_FIRMWARE_GUARD_H
 
-#include "tinyflash/model.h"
+#include "arena.h"
 
 #ifndef GUARD_SAMPLES
 #define GUARD_SAMPLES 0 /* room for held-out samples */
@@ -12,7 +12,7 @@
 uint8_t *guard_room(void);
 
 /* Call this after each training step. */
-void guard_watch(tiny_session *session);
+void guard_watch(arena_owner *arena);
 
 /* The weights are being replaced, so the saved best is void. */
 void guard_stop(void);

@@ -14,15 +14,13 @@ from tinyflash.errors import LinkError
 from tinyflash.runtime.device import protocol
 from tinyflash.runtime.device.frames import Decoder, Frame, encode
 from tinyflash.runtime.device.protocol import Type
+from tinyflash.runtime.device.rows import Serve, Wants
 
 BAUD_RATE = 115200
 _POLL_S = 0.05  # the longest wait in one read
 _PATIENCE_S = 1.0
 _DYING_S = 0.5
-
-
-# Maps offset and count of a WANT to the body of a ROWS frame: those bytes, or the first of them.
-Serve = Callable[[int, int], bytes]
+_STUCK_S = 10.0  # for the line to take a frame
 
 
 class Port(Protocol):
@@ -41,7 +39,9 @@ class Port(Protocol):
 def open_port(url: str, baud_rate: int = BAUD_RATE) -> Port:
     """Opens a serial port by name ("/dev/ttyACM0") or URL ("socket://host:port")."""
     try:
-        port: Port = serial.serial_for_url(url, baudrate=baud_rate, timeout=_POLL_S)
+        port: Port = serial.serial_for_url(
+            url, baudrate=baud_rate, timeout=_POLL_S, write_timeout=_STUCK_S
+        )
     except (serial.SerialException, OSError, ValueError) as error:
         raise LinkError(f"{url} cannot be opened: {error}") from error
     return port
@@ -84,21 +84,29 @@ class Link:
         body: bytes = b"",
         timeout: float = 10.0,
         serve: Serve | None = None,
+        size: int | None = None,
     ) -> bytes:
         """Sends a command. Returns the body of its reply without the status. Raises LinkError if
-        the status is bad.
+        the status is bad, or if that body does not have `size` bytes.
 
         serve: answers the device's WANTs while it executes the command. Each WANT restarts the
-        timeout.
+        timeout. size: None accepts any.
         """
         self._sequence = self._sequence % 255 + 1  # 0 is HELLO's
-        return self._exchange(Frame(kind, self._sequence, body), timeout, serve=serve)
+        reply = self._exchange(Frame(kind, self._sequence, body), timeout, serve=serve)
+        if size is not None and len(reply) != size:
+            raise LinkError(
+                f"the device answers {kind.name} with {len(reply)} bytes, not {size}; rebuild and "
+                "flash its firmware"
+            )
+        return reply
 
     def _exchange(
         self, frame: Frame, timeout: float, starting: bool = False, serve: Serve | None = None
     ) -> bytes:
         end = time.monotonic() + timeout
         wait = self._patience
+        wants = Wants(serve)
         self._write(encode(frame))
         while time.monotonic() < end:
             answer = self._await(frame, min(end, time.monotonic() + wait), starting)
@@ -107,7 +115,7 @@ class Link:
                 wait *= 2
                 self._write(encode(frame))
             elif answer.type == Type.WANT:
-                self._serve(answer, serve)
+                self._write(encode(Frame(Type.ROWS, answer.sequence, wants.answer(answer.body))))
                 end, wait = time.monotonic() + timeout, self._patience
             else:
                 return _checked(answer)
@@ -118,14 +126,9 @@ class Link:
             "its serial port?"
         )
 
-    def _serve(self, want: Frame, serve: Serve | None) -> None:
-        if serve is None:
-            raise LinkError("the device asks for rows of a sample, but the command has none")
-        self._write(encode(Frame(Type.ROWS, want.sequence, serve(*protocol.parse_want(want.body)))))
-
     def _await(self, sent: Frame, end: float, starting: bool) -> Frame | None:
         """Returns the reply to `sent`, or a WANT for it; None if it is time to send it again."""
-        expected = (sent.type | protocol.REPLY, Type.WANT)
+        expected = (sent.type | protocol.REPLY, protocol.REPLY, Type.WANT)
         while time.monotonic() < end:
             self._arrived.extend(self._receive())
             while self._arrived:
