@@ -68,7 +68,12 @@ class Command(click.Command):
 
 model = click.argument("model", type=PATH)
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
-board = click.option("--board", help="Board name; see `tinyflash boards`.")
+BOARD = "A name of `tinyflash boards`, or the folder of your own board"  # what --board takes
+board = click.option("--board", help=f"{BOARD}.")
+port = click.option(
+    "--port", metavar="PORT",
+    help="Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port.",
+)  # fmt: skip
 rows = click.option(
     "--rows", is_flag=True, help="Read the input row by row; never hold all of it in SRAM."
 )

@@ -11,8 +11,9 @@ from tinyflash.cli import options, scheme_option
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
+from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.guard import GuardReport
-from tinyflash.runtime.learned import load_learned
+from tinyflash.runtime.learned import Learned, load_learned
 from tinyflash.runtime.schedule import Kind
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
@@ -36,7 +37,8 @@ from tinyflash.training.open import open_session
     help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
     "labels, or targets in real units if the scheme's loss takes targets.",
 )
-@click.option("--board", default="host", show_default=True, help="Board to train on, or host.")
+@click.option("--board", default="host", show_default=True, help=f"{options.BOARD}, or host.")
+@options.port
 @options.epochs
 @options.rate
 @options.schedule
@@ -79,6 +81,7 @@ def train(
     budget: int | None,
     data: Path,
     board: str,
+    port: str | None,
     epochs: int,
     rate: float,
     schedule: Kind,
@@ -99,27 +102,45 @@ def train(
     Without --scheme, trains only the model's own classifier. --budget chooses a scheme and writes
     it to scheme.toml. Writes the learned weights, with the model's hash, to learned.npz, and the
     record of the training to training.json.
+
+    With --board, starts the board's emulator. With --port, trains on a board that runs MODEL,
+    compiled with the same --scheme, --rows and --exact. What the board had learned before is
+    replaced.
     """
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else load_board(board)
+    place = "host" if target is None else target.name
     prepared = prepare(read(model), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
     job = load_job(data, prepared, recipe, validation, watch)
     chosen = scheme_option.chosen(prepared, budget, target, output, rows)
     ready = make_ready(chosen, job, target, seed, rows, effort)
     start = load_learned(resume, ready.compiled.program) if resume else None
-    with open_session(ready, output, guard) as session:
+    with open_session(ready, output, guard, port) as session:
+        if isinstance(session, DeviceSession) and port:
+            place = session.info.board
+            _forget(session, port)
+            start = start or Learned.compiled(ready.compiled.program)
         if start:
             start.restore(session)
         trained = jobs.run(job, session, ready)
     assert chosen.scheme is not None
-    settings = {"scheme": scheme_text(chosen.scheme), "validation": validation}
+    scheme_given = scheme_text(chosen.scheme)
+    settings = {"board": place, "scheme": scheme_given, "validation": validation}
     jobs.save(trained, job, ready, output, settings)
     anatomy, counters = Anatomy.of(ready.compiled), trained.history.counters
     if health is not None:
-        draw_health(health, f"{model.name} on {board}", counters, anatomy)
+        draw_health(health, f"{model.name} on {place}", counters, anatomy)
     _say(trained, job, anatomy)
     say(f"wrote {output}/learned.npz and training.json")
+
+
+def _forget(device: DeviceSession, port: str) -> None:
+    """Clears what the board of an earlier host has learned, and says so."""
+    steps = 0 if device.info.half_written else device.counters().step
+    device.reset()
+    if steps:
+        say(f"the board on {port} had learned in {steps:,} steps; this run starts anew")
 
 
 def _say(trained: Trained, job: Job, anatomy: Anatomy) -> None:

@@ -35,6 +35,11 @@ class Learned:
         """Reads what `session`, which runs `program`, has learned so far."""
         return Learned(program.hash, session.weights, session.state)
 
+    @staticmethod
+    def compiled(program: Program) -> Learned:
+        """Returns what `program` starts with."""
+        return Learned(program.hash, program.weights, program.state)
+
     def restore(self, session: Session) -> None:
         """Writes the learned bytes to a session of the same program."""
         session.weights = self.weights
