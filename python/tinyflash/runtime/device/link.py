@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from typing import Protocol
 
 import serial
 
-from tinyflash.errors import LinkError
+from tinyflash.errors import LinkError, shortened
 from tinyflash.runtime.device import protocol
 from tinyflash.runtime.device.frames import Decoder, Frame, encode
 from tinyflash.runtime.device.protocol import Type
@@ -21,6 +23,8 @@ _POLL_S = 0.05  # the longest wait in one read
 _PATIENCE_S = 1.0
 _DYING_S = 0.5
 _STUCK_S = 10.0  # for the line to take a frame
+_SOCKET = re.compile(r"socket://(?:[^/:\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})/?")
+_PORTS = range(1 << 16)
 
 
 class Port(Protocol):
@@ -38,13 +42,29 @@ class Port(Protocol):
 
 def open_port(url: str, baud_rate: int = BAUD_RATE) -> Port:
     """Opens a serial port by name ("/dev/ttyACM0") or URL ("socket://host:port")."""
+    socket = _SOCKET.fullmatch(url)
+    if url.startswith("socket://") and not (socket and int(socket[1]) in _PORTS):
+        raise LinkError(f"{_shown(url)} cannot be opened: write it as socket://host:port")
     try:
         port: Port = serial.serial_for_url(
             url, baudrate=baud_rate, timeout=_POLL_S, write_timeout=_STUCK_S
         )
-    except (serial.SerialException, OSError, ValueError) as error:
-        raise LinkError(f"{url} cannot be opened: {error}") from error
+    except Exception as error:  # pyserial lets many kinds through, such as termios.error
+        raise LinkError(f"{_shown(url)} cannot be opened: {_reason(error)}") from error
     return port
+
+
+def _shown(url: str) -> str:
+    return shortened("".join(c for c in url if c.isprintable()))
+
+
+def _reason(error: Exception) -> str:
+    """Returns the operating system's words, if it said no."""
+    for cause in (error, error.__context__):
+        if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+            return os.strerror(cause.errno)
+    text = str(error)
+    return "it is not a serial port" if text.startswith("Could not configure port") else text
 
 
 class Link:
