@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 from tests.support.commands import refused, tinyflash
-from tests.support.firmware import build_for_host
+from tests.support.firmware import build_for_host, own_board
 from tests.support.lines import on_a_socket, on_a_terminal
 
 from tinyflash.boards import load_board
@@ -40,14 +40,6 @@ def training(model, files, out, *more):
 def infer(model, files, out, *more):
     scheme = ("--scheme", files / "scheme.toml")
     return "infer", model, files / "x.npy", *scheme, "-o", out, *more
-
-
-def own_board(folder, name, called=None):
-    """A copy of a board in a folder of the user, whose board.c says that it is `called` so."""
-    shutil.copytree(load_board("qemu_stm32f405").folder, folder / name)
-    source = folder / name / "board.c"
-    source.write_text(source.read_text().replace('"qemu_stm32f405"', f'"{called or name}"'))
-    return folder / name
 
 
 @pytest.mark.parametrize("line", LINES)
