@@ -57,7 +57,7 @@ class Host:
     def __init__(self, port: PipePort, seed: int, rows: bool, targets: bool) -> None:
         self.port, self.random = port, random.Random(seed)
         self.rows, self.targets = rows, targets
-        self.sequence = 0
+        self.sequence, self.wild = 0, False
         self.sent: dict[Purpose, bytes] = dict.fromkeys(Purpose, b"")
         self.weights, self.output = b"\1\2\3" + bytes(5), b""
         self.held: list[bytes] = []
@@ -65,11 +65,13 @@ class Host:
 
     def ask(self, kind: Type, body: bytes = b"", sample: bytes | None = None) -> tuple[int, bytes]:
         """Status and rest of the reply. sample: for its WANTs; None answers them with HELLO, which
-        ends the command."""
+        ends the command, or with nonsense, if it is wild."""
         self.sequence = self.sequence % 255 + 1
         (frame,) = exchange(self.port, encode(Frame(kind, self.sequence, body)), 1)
         while frame.type == Type.WANT:
-            if sample is None:
+            if sample is None and self.wild and self.random.random() < 0.5:
+                reply = Frame(Type.ROWS, self.sequence, self.nonsense(Type.ROWS))
+            elif sample is None:
                 reply = Frame(Type.HELLO, 0)
             else:
                 offset, count = protocol.WANT.unpack(frame.body)
@@ -78,6 +80,20 @@ class Host:
             (frame,) = exchange(self.port, encode(reply), 1)
         assert (frame.type, frame.sequence) == (kind | protocol.REPLY, self.sequence)
         return frame.body[0], frame.body[1:]
+
+    def nonsense(self, kind: Type) -> bytes:
+        """A body that may be right at its beginning, and of any length."""
+        small = struct.pack("<HIH", *self.random.choices([0, 1, 24, VALUES, 500, INPUT], k=3))
+        heads = {
+            Type.SAMPLE: bytes(self.random.choices(range(5), k=2)) + small,
+            Type.ROWS: bytes([self.random.randrange(3)]) + small,
+            Type.RESTORE: struct.pack("<IB", 0xF00D, self.random.randrange(16)),
+            Type.READ: bytes([self.random.randrange(5)]) + small,
+            Type.WRITE: bytes([self.random.randrange(4)]) + small[2:6],
+        }
+        length = self.random.choice([0, 0, VALUES, INPUT, self.random.randrange(490)])
+        known = heads.get(kind, b"") if self.random.random() < 0.8 else b""
+        return known + self.random.randbytes(length)
 
     # ---- Commands, each with what must hold if it succeeds ----
 
@@ -181,6 +197,20 @@ def test_what_succeeds_has_worked_on_what_was_sent(host: Host) -> None:
         host.step()
     needed = {"INFER", "TRAIN", "READ", *(() if host.targets else ("HOLD", "BEGIN", "FINISH"))}
     assert all(host.done[name] >= 8 for name in needed), host.done
+
+
+def test_no_body_of_any_command_breaks_it(host: Host) -> None:
+    """The sanitizers stay silent, every command gets its reply, and in the end all is well."""
+    kinds = [kind for kind in Type if Type.HELLO < kind < Type.ROWS]  # exchange drops HELLO
+    host.wild = True
+    statuses: Counter[int] = Counter()
+    for _ in range(COMMANDS // 2):
+        kind = host.random.choice(kinds)
+        statuses[host.ask(kind, host.nonsense(kind))[0]] += 1
+    assert set(statuses) >= {0, 2, 3, 4} and set(statuses) <= {0, *protocol.STATUS_TEXT}
+    assert host.ask(Type.RESET) == (0, b"")
+    assert host.ask(Type.READ, protocol.READ.pack(Space.WEIGHTS, 0, VALUES)) == (0, host.weights)
+    host.port.close()
 
 
 @pytest.mark.parametrize("firmware", ["targets", "targets by rows"], indirect=True)

@@ -150,7 +150,8 @@ class Link:
         """Returns the reply to `sent`, or a WANT for it; None if it is time to send it again."""
         expected = (sent.type | protocol.REPLY, protocol.REPLY, Type.WANT)
         while time.monotonic() < end:
-            self._arrived.extend(self._receive())
+            if not self._arrived:  # so that a flood does not pile up
+                self._arrived.extend(self._receive())
             while self._arrived:
                 frame = self._arrived.popleft()
                 if frame.type in expected and frame.sequence == sent.sequence:
