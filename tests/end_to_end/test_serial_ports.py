@@ -54,7 +54,7 @@ def test_training_on_a_port_is_training_on_the_host(model, files, line, tmp_path
     records = [json.loads((tmp_path / p / "training.json").read_text()) for p in ("host", "port")]
     assert records[0]["losses"] == records[1]["losses"]
     assert records[1]["board"] == "host"  # what its firmware says
-    assert sorted(p.name for p in (tmp_path / "port").iterdir()) == ["learned.npz", "training.json"]
+    assert not (tmp_path / "port" / "firmware").exists()  # nothing was built
 
 
 def test_a_board_infers_with_what_it_has_learned_and_trains_anew(model, files, tmp_path):
@@ -83,6 +83,16 @@ def test_a_board_infers_with_what_it_has_learned_and_trains_anew(model, files, t
 def test_a_port_that_is_none_is_one_line(model, files, url, tmp_path):
     for command in (training, infer):
         assert "cannot be opened" in refused(*command(model, files, tmp_path / "o", "--port", url))
+
+
+def test_a_board_is_evaluated_with_what_it_has_learned(model, files, tmp_path):
+    evaluate = ("evaluate", model, "--scheme", files / "scheme.toml", "--data", files / "data.npz")
+    with on_a_terminal(files / "firmware") as port:
+        tinyflash(*training(model, files, tmp_path / "run", "--port", port))
+        done = tinyflash(*evaluate, "--json", "--port", port)
+        assert done.exit_code == 0, done.output
+    host = tinyflash(*evaluate, "--json", "--learned", tmp_path / "run")
+    assert json.loads(done.stdout) == json.loads(host.stdout)
 
 
 def test_another_program_on_the_port_is_one_line(model, files, tmp_path):

@@ -28,7 +28,7 @@ from tinyflash.training.samples import load_inputs
 @options.scheme
 @options.rows
 @options.effort
-@click.option("--board", default="host", show_default=True, help=f"{options.BOARD}, or host.")
+@options.where
 @options.port
 @options.output_file("The .npy file to write the outputs to.")
 def infer(

@@ -74,6 +74,12 @@ port = click.option(
     "--port", metavar="PORT",
     help="Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port.",
 )  # fmt: skip
+where = click.option("--board", default="host", show_default=True, help=f"{BOARD}, or host.")
+data = click.option(
+    "--data", type=PATH, required=True,
+    help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
+    "labels, or targets in real units if the scheme's loss takes targets.",
+)  # fmt: skip
 rows = click.option(
     "--rows", is_flag=True, help="Read the input row by row; never hold all of it in SRAM."
 )
