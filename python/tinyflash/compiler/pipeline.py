@@ -20,7 +20,7 @@ from tinyflash.compiler.passes.share import share
 from tinyflash.compiler.passes.source import with_source
 from tinyflash.compiler.passes.sparsify import sparsify
 from tinyflash.compiler.plan import QUICK, Effort, check, plan
-from tinyflash.compiler.preconditions import check_preconditions
+from tinyflash.compiler.preconditions import check_preconditions, check_program
 from tinyflash.compiler.prepare import Prepared, prepare
 from tinyflash.compiler.verify import verify
 from tinyflash.errors import DataError, ModelError, SchemeError
@@ -122,7 +122,9 @@ def compile_uncalibrated(
     if scheme is not None:
         complete = _verified(prune_to_updates(full), full)
         train = _planned(complete, row_source, effort, scheme.recompute)
-    return Compiled(lower(infer, train, seed, kernels), infer, train, prepared.whole)
+    program = lower(infer, train, seed, kernels)
+    check_program(program)
+    return Compiled(program, infer, train, prepared.whole)
 
 
 def training_graph(prepared: Prepared) -> Graph:

@@ -6,13 +6,14 @@ for each node that runs. Each precondition has the number of its paragraph in SP
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tinyflash.compiler.preconditions import layers, others, training
+from tinyflash.compiler.preconditions import layers, others, programs, training
 from tinyflash.errors import ModelError, SchemeError, TinyflashError
 from tinyflash.graph import Graph, Node
 from tinyflash.operators import OPERATORS, WEIGHTED
+from tinyflash.program import Program
 
 Broken = Callable[[Graph, Node], str]  # what breaks it; "" if nothing does
 
@@ -28,7 +29,13 @@ class Precondition:
 
 
 _UPDATES = tuple(f"{op}_update" for op in WEIGHTED)
-_SLIDING = ("conv2d", "depthwise", "average_pool", "max_pool")
+_POOLS = ("average_pool", "max_pool")
+_SLIDING = ("conv2d", "depthwise", *_POOLS)
+_MOVING = (
+    *_POOLS,
+    *("concatenate", "pad", "transpose", "reshape", "keep", "minimum", "maximum"),
+)
+_CLIPPED = (*WEIGHTED, *_POOLS, "add", "mul", "pad", "mask")
 
 PRECONDITIONS = (
     Precondition("10.1", tuple(OPERATORS), others.rows),
@@ -54,7 +61,20 @@ PRECONDITIONS = (
     Precondition("10.21", ("squared_loss", "sigmoid_loss"), training.targets, SchemeError),
     Precondition("10.22", ("squared_loss", "sigmoid_loss"), training.loss_exponent),
     Precondition("10.23", ("advance",), training.headroom, SchemeError),
+    Precondition("10.24", _POOLS, others.covered),
+    Precondition("10.25", _MOVING, others.of_one_unit),
+    Precondition("10.26", _CLIPPED, others.clip),
+    Precondition("10.27", ("softmax",), others.beta),
+    Precondition("10.28", (*_UPDATES, "bias_update"), training.source_numbers),
+    Precondition("10.29", ("softmax_loss",), training.smoothing, SchemeError),
+    Precondition("10.30", ("advance",), training.gradients, SchemeError),
 )
+
+# Of the whole program, by number.
+OF_PROGRAMS: Mapping[str, Callable[[Program], str]] = {
+    "10.31": programs.spaces,
+    "10.32": programs.tables,
+}
 
 
 def check_preconditions(graph: Graph) -> None:
@@ -68,3 +88,11 @@ def check_preconditions(graph: Graph) -> None:
                     raise precondition.error(
                         f"layer {name}: {text} (lib/SPEC.md {precondition.number})"
                     )
+
+
+def check_program(program: Program) -> None:
+    """Raises ModelError, which names the model and the paragraph, for a broken one."""
+    for number, broken in OF_PROGRAMS.items():
+        text = broken(program)
+        if text:
+            raise ModelError(f"{program.name}: {text} (lib/SPEC.md {number})")
