@@ -6,7 +6,7 @@ for each node that runs. Each precondition has the number of its paragraph in SP
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyflash.compiler.preconditions import layers, others, programs, training
@@ -77,10 +77,24 @@ OF_PROGRAMS: Mapping[str, Callable[[Program], str]] = {
 }
 
 
+# Sums and products that every runtime computes in 32 bits, whatever else it supports.
+_SUMS = ("10.5", "10.6", "10.8", "10.9", "10.10")
+
+
+def check_sums(graph: Graph) -> None:
+    """Checks those preconditions that a network for other runtimes must keep, too. Raises
+    ModelError, which names layer and paragraph, for a broken one."""
+    _check(graph, [p for p in PRECONDITIONS if p.number in _SUMS])
+
+
 def check_preconditions(graph: Graph) -> None:
     """Raises ModelError or SchemeError, which names layer and paragraph, for a broken one."""
+    _check(graph, PRECONDITIONS)
+
+
+def _check(graph: Graph, preconditions: Sequence[Precondition]) -> None:
     for node in graph.nodes:
-        for precondition in PRECONDITIONS:
+        for precondition in preconditions:
             if node.op in precondition.operators:
                 text = precondition.broken(graph, node)
                 if text:
