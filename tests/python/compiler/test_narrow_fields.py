@@ -23,11 +23,11 @@ BOUNDS = {
     **dict.fromkeys(("dilation_h", "dilation_w", "pad_top", "pad_left"), "10.3"),
     "shape": "10.4",
     **dict.fromkeys(("x_zero", "y_zero", "a_zero", "b_zero"), STORED),
-    **dict.fromkeys(("y_min", "y_max", "value"), "10.26"),
+    **dict.fromkeys(("y_min", "y_max", "value"), "10.28"),
     **dict.fromkeys(("momentum", "every", "clipped_limit"), "10.19"),
     "nearest": "0 or 1",
     "larger": "0 or 1",
-    "source": "10.28",
+    "source": "10.30",
     "ratio": COMPUTED,
     "ratio_shift": COMPUTED,
     "reciprocal_shift": "10.13",
@@ -35,9 +35,9 @@ BOUNDS = {
     **dict.fromkeys(("mantissa", "exponent"), "10.18"),
     **dict.fromkeys(("gain", "clipped", "probability"), COMPUTED),
     **dict.fromkeys(("label", "predicted"), "10.20"),
-    "scale_count": "10.30",
+    "scale_count": "10.32",
     **dict.fromkeys(("first", "count"), "10.1"),
-    "op": "10.32",
+    "op": "10.34",
 }
 _STRUCT = re.compile(r"typedef struct (\w+) \{(.*?)\} \1;", re.DOTALL)
 _FIELD = re.compile(r"^\s*(?:const )?u?int(?:8|16)_t ([^;(]*);", re.MULTILINE)

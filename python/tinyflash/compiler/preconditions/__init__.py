@@ -61,19 +61,19 @@ PRECONDITIONS = (
     Precondition("10.21", ("squared_loss", "sigmoid_loss"), training.targets, SchemeError),
     Precondition("10.22", ("squared_loss", "sigmoid_loss"), training.loss_exponent),
     Precondition("10.23", ("advance",), training.headroom, SchemeError),
-    Precondition("10.24", _POOLS, others.covered),
-    Precondition("10.25", _MOVING, others.of_one_unit),
-    Precondition("10.26", _CLIPPED, others.clip),
-    Precondition("10.27", ("softmax",), others.beta),
-    Precondition("10.28", (*_UPDATES, "bias_update"), training.source_numbers),
-    Precondition("10.29", ("softmax_loss",), training.smoothing, SchemeError),
-    Precondition("10.30", ("advance",), training.gradients, SchemeError),
+    Precondition("10.26", _POOLS, others.covered),
+    Precondition("10.27", _MOVING, others.of_one_unit),
+    Precondition("10.28", _CLIPPED, others.clip),
+    Precondition("10.29", ("softmax",), others.beta),
+    Precondition("10.30", (*_UPDATES, "bias_update"), training.source_numbers),
+    Precondition("10.31", ("softmax_loss",), training.smoothing, SchemeError),
+    Precondition("10.32", ("advance",), training.gradients, SchemeError),
 )
 
 # Of the whole program, by number.
 OF_PROGRAMS: Mapping[str, Callable[[Program], str]] = {
-    "10.31": programs.spaces,
-    "10.32": programs.tables,
+    "10.33": programs.spaces,
+    "10.34": programs.tables,
 }
 
 

@@ -53,7 +53,7 @@ def window(_: Graph, node: Node) -> str:
 
 
 def covered(graph: Graph, node: Node) -> str:
-    """10.24, of a pool: the window lies along each side on a position of the map."""
+    """10.26, of a pool: the window lies along each side on a position of the map."""
     assert isinstance(node.attrs, WindowAttrs)
     w = node.attrs.window
     xs, ys = (graph.tensors[t].shape[-3:-1] for t in (node.inputs["x"], node.outputs["y"]))
@@ -63,7 +63,7 @@ def covered(graph: Graph, node: Node) -> str:
 
 
 def of_one_unit(graph: Graph, node: Node) -> str:
-    """10.25, of what moves or compares stored numbers."""
+    """10.27, of what moves or compares stored numbers."""
     units = {_unit(graph, tensor) for tensor in (*node.inputs.values(), *node.outputs.values())}
     text = f"inputs and output with {' and '.join(sorted(units))}; equal ones are supported"
     return text if len(units) > 1 else ""
@@ -75,7 +75,7 @@ def _unit(graph: Graph, tensor: str) -> str:
 
 
 def clip(_: Graph, node: Node) -> str:
-    """10.26, of the bounds of the output, and of what fills a pad."""
+    """10.28, of the bounds of the output, and of what fills a pad."""
     if isinstance(node.attrs, PadAttrs):
         low = high = node.attrs.value
     else:
@@ -86,7 +86,7 @@ def clip(_: Graph, node: Node) -> str:
 
 
 def beta(_: Graph, node: Node) -> str:
-    """10.27."""
+    """10.29."""
     assert isinstance(node.attrs, SoftmaxAttrs)
     found = node.attrs.beta
     return "" if has_factor(found) else f"a softmax of {found:.3g} times x is out of range"

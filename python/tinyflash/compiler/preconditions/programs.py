@@ -9,7 +9,7 @@ LARGEST_TABLE = 65536  # operations that a call can name
 
 
 def spaces(program: Program) -> str:
-    """10.31."""
+    """10.33."""
     sizes = {
         "FLASH": len(program.flash),
         "WEIGHTS": len(program.weights),
@@ -22,7 +22,7 @@ def spaces(program: Program) -> str:
 
 
 def tables(program: Program) -> str:
-    """10.32."""
+    """10.34."""
     count = max(len(program.infer), len(program.train))
     text = f"a table of {count:,} operations; at most {LARGEST_TABLE:,} are supported"
     return text if count > LARGEST_TABLE else ""

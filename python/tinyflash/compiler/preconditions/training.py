@@ -146,7 +146,7 @@ def loss_exponent(graph: Graph, node: Node) -> str:
 
 
 def source_numbers(graph: Graph, node: Node) -> str:
-    """10.28, of the channels' numbers in the source, which select random bits."""
+    """10.30, of the channels' numbers in the source, which select random bits."""
     layer = next(n for n in graph.named(node.layer) if n.operator.weighted)
     rows = source_rows(graph, layer, "b" if "b" in node.inputs else "w")
     if rows == tuple(range(len(rows))):
@@ -156,14 +156,14 @@ def source_numbers(graph: Graph, node: Node) -> str:
 
 
 def smoothing(_: Graph, node: Node) -> str:
-    """10.29."""
+    """10.31."""
     assert isinstance(node.attrs, LossAttrs)
     share = node.attrs.smoothing
     return "" if 0 <= share < 1 else f"label smoothing of {share}; 0 up to below 1 is supported"
 
 
 def gradients(graph: Graph, _: Node) -> str:
-    """10.30. The state counts their scales in 16 bits."""
+    """10.32. The state counts their scales in 16 bits."""
     makers = (n for n in graph.nodes if not n.operator.view_of)
     made = (graph.tensors[t].kind for n in makers for t in n.outputs.values())
     found = sum(kind == "gradient" for kind in made)
