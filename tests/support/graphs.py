@@ -174,6 +174,8 @@ class Net:
         return self._node("reshape", {"x": x}, self._like("reshape", x, shape), NoAttrs())
 
     def concatenate(self, xs: list[str], axis: int) -> str:
+        """All of them coded as the first."""
+        xs = [self.coded_as(x, xs[0]) for x in xs]
         shape = list(self.tensors[xs[0]].shape)
         shape[axis] = sum(self.tensors[x].shape[axis] for x in xs)
         y = self._like("concatenate", xs[0], tuple(shape))

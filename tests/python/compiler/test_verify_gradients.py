@@ -13,7 +13,7 @@ from tests.support.graphs import Net
 from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.compiler.verify import verify
 from tinyflash.errors import InternalError
-from tinyflash.graph import Graph, NoAttrs, PartAttrs, Quant, TransposeAttrs, Window
+from tinyflash.graph import Graph, NoAttrs, PartAttrs, TransposeAttrs, Window
 from tinyflash.scheme.loss import Loss
 
 
@@ -98,16 +98,6 @@ BROKEN: dict[str, tuple[Callable[[Graph], Graph], str]] = {
     "target's type": (target(dtype="uint8"), "the type of target"),
     "no target": (lambda graph: replace(graph, target="nowhere"), "before it is made|no target"),
 }
-
-
-@pytest.mark.parametrize("role", ["a", "b", "y"])
-def test_a_minimum_has_one_unit(role: str, training: Graph) -> None:
-    node = next(n for n in training.nodes if n.op == "minimum")
-    name = {**node.inputs, **node.outputs}[role]
-    changed = replace(training.tensors[name], quant=Quant((0.5,), 3))
-    broken = replace(training, tensors={**training.tensors, name: changed})
-    with pytest.raises(InternalError, match="the unit of"):
-        verify(broken)
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -45,21 +45,11 @@ def check_node(graph: Graph, node: Node) -> None:
 
 
 def _pool(o: Operands) -> None:
-    """Each window covers an element: an average divides by their number. Kernels read no
-    dilation of a pool."""
+    """Kernels read no dilation of a pool."""
     weighted.slides(o, weighted.map_of(o, "x")[2])
     assert isinstance(o.node.attrs, WindowAttrs)
     window = o.node.attrs.window
     o.require(window.dilation == (1, 1), "a pool is dilated")
-    (x_h, x_w, _), (y_h, y_w, _), (top, left, _, _) = (
-        weighted.map_of(o, "x"),
-        weighted.map_of(o, "y"),
-        window.padding,
-    )
-    sides = zip((x_h, x_w), (y_h, y_w), window.kernel, window.stride, (top, left), strict=True)
-    for size, count, kernel, stride, before in sides:
-        covers = before < kernel and (count - 1) * stride - before < size
-        o.require(covers, "a window is wholly in the padding")
 
 
 def _mean(o: Operands) -> None:
@@ -103,12 +93,6 @@ def _mul_backward(o: Operands) -> None:
     role, other = ("a", "b") if o.node.attrs.index == 0 else ("b", "a")
     for found, expected in (("dx", role), ("x", other), ("dy", "y")):
         o.same(o.shape(found), o.origin[expected].shape, f"{found}'s shape")
-
-
-def _chosen(o: Operands) -> None:
-    _equal("y", "a", "b")(o)
-    for role in "ab":
-        o.same(o.tensors[role].quant, o.tensors["y"].quant, f"the unit of {role}")
 
 
 def _chosen_backward(o: Operands) -> None:
@@ -200,8 +184,8 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "transpose": (TransposeAttrs, _transpose),
     "lookup": (LookupAttrs, _equal("y", "x")),
     "mul": (ClipAttrs, _mul),
-    "maximum": (NoAttrs, _chosen),
-    "minimum": (NoAttrs, _chosen),
+    "maximum": (NoAttrs, _equal("y", "a", "b")),
+    "minimum": (NoAttrs, _equal("y", "a", "b")),
     "softmax": (SoftmaxAttrs, _equal("y", "x")),
     "mask": (ClipAttrs, _mask),
     "keep": (AxisAttrs, _keep),

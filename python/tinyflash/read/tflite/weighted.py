@@ -12,8 +12,6 @@ from tinyflash.quantize.windows import output_size
 from tinyflash.read.tflite.importing import Layer
 from tinyflash.read.tflite.windows import fused_clip, window
 
-_INT32_MAX = 2**31 - 1
-
 
 def conv2d(layer: Layer) -> None:
     """Convolution; in groups if the weights have fewer channels than the input."""
@@ -32,7 +30,7 @@ def conv2d(layer: Layer) -> None:
         f"output shape {list(layer.flat_output.shape)} does not follow from the input's",
     )
     inputs = {"x": x, "w_frozen": _constant(layer, weights, axis=0)}
-    _add_bias(layer, inputs, out, terms=kernel_h * kernel_w * depth)
+    _add_bias(layer, inputs, out)
     layer.emit("conv2d", inputs, WindowAttrs(sliding, fused_clip(layer), groups=groups))
 
 
@@ -52,7 +50,7 @@ def depthwise(layer: Layer) -> None:
         f"output shape {list(layer.flat_output.shape)} does not follow from the input's",
     )
     inputs = {"x": x, "w_frozen": _constant(layer, weights[0], axis=2, file_axis=3)}
-    _add_bias(layer, inputs, out, terms=kernel_h * kernel_w)
+    _add_bias(layer, inputs, out)
     layer.emit("depthwise", inputs, WindowAttrs(sliding, fused_clip(layer)))
 
 
@@ -70,7 +68,7 @@ def fully_connected(layer: Layer) -> None:
     )
     inputs = {"x": x, "w_frozen": _constant(layer, weights, axis=0)}
     _check_bias_scale(layer)
-    _add_bias(layer, inputs, out, terms=depth)
+    _add_bias(layer, inputs, out)
     layer.emit("fully_connected", inputs, DenseAttrs(fused_clip(layer)))
 
 
@@ -114,12 +112,9 @@ def _check_bias_scale(layer: Layer) -> None:
     )
 
 
-def _add_bias(layer: Layer, inputs: dict[str, Tensor], out: int, terms: int) -> None:
+def _add_bias(layer: Layer, inputs: dict[str, Tensor], out: int) -> None:
     """Adds the bias. The compiler checks that sums stay within int32, for which it needs to know
-    what is trained. No scheme can help a layer whose products alone overflow (SPEC 10.5)."""
-    layer.require(
-        _INT32_MAX - 255 * 128 * terms > 0, f"sums {terms} products, which can overflow int32"
-    )
+    what is trained."""
     if not layer.has_input(2):
         return
     flat = layer.flat_input(2)
