@@ -100,6 +100,72 @@ def test_random_products(seed: int, tmp_path: Path) -> None:
     check(path, random_samples(read(path).input, 20, seed), "host")
 
 
+def random_sum(seed: int) -> bytes:
+    """A sum or a difference to a constant, or of two maps. Scales of two digits make many ties."""
+    file = File(seed)
+    random = file.random
+    a, b, y = (float(np.float32(n / 100)) for n in random.integers(1, 20, 3))
+    x = file.input((1, 9, 7, 3), a, 4)
+    shape = ((1,), (3,), (1, 1, 3), (9, 1, 1), (7, 1), (1, 9, 7, 3))[seed % 6]
+    other = file.constant(random.integers(-128, 128, shape), "INT8", scale=b, zero=-7)
+    operands = (x, other) if seed % 4 < 2 else (other, x)
+    code = ("SUB", "ADD")[seed // 6 % 2]
+    if seed % 5 == 0:
+        operands = (x, file.map("QUANTIZE", x, b, 9))
+    return file.finish(file.binary(code, *operands, 2 * y, 3, activation=seed % 3 % 2))
+
+
+@pytest.mark.parametrize("seed", range(48))
+def test_random_sums_and_differences(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(random_sum(seed))
+    check(path, random_samples(read(path).input, 20, seed), "host")
+
+
+def random_resize(seed: int) -> bytes:
+    file = File(seed)
+    height, width, channels, tall, wide = (int(n) for n in file.random.integers(1, 20, 5))
+    x = file.input((1, height, width, channels), 0.1, 4)
+    ways: tuple[dict[str, bool], ...] = ({}, {"AlignCorners": True}, {"HalfPixelCenters": True})
+    if seed % 2:
+        tall, wide = height * (tall % 5 + 1), width * (wide % 5 + 1)
+    return file.finish(file.resize(x, tall, wide, **ways[seed % 3]))
+
+
+@pytest.mark.parametrize("seed", range(36))
+def test_random_resizes(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(random_resize(seed))
+    check(path, random_samples(read(path).input, 3, seed), "host")
+
+
+def random_slice(seed: int) -> bytes:
+    """Any begin, end and step from either side, with masks that TFLM knows, of 2 to 4 axes."""
+    file = File(seed)
+    random = file.random
+    shape = (1, *(int(n) for n in random.integers(2, 9, seed % 3 + 1)))
+    spans = []
+    for n in shape:
+        low, high = sorted(random.choice(n + 1, 2, replace=False).tolist())
+        spans.append((low - n * int(random.integers(2)), high, int(random.integers(1, 4))))
+    begins = int(random.integers(16)) & ~1
+    taken = [
+        range(n)[None if begins >> i & 1 else low : high : step]
+        for i, (n, (low, high, step)) in enumerate(zip(shape, spans, strict=True))
+    ]
+    x = file.input(shape, 0.1, 4)
+    begin, end, step = (list(numbers) for numbers in zip(*spans, strict=True))
+    made = tuple(map(len, taken))
+    return file.finish(file.slice(x, begin, end, step, made, BeginMask=begins))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_slices(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(random_slice(seed))
+    check(path, random_samples(read(path).input, 3, seed), "host")
+
+
 def test_person_detector_on_real_pictures() -> None:
     check(mlperf_tiny("visual_wake_words"), pictures(96), "host")
 

@@ -218,6 +218,36 @@ class File(FileNetwork):
         found = self.tensors[like]
         return self.map("QUANTIZE", x, (found.scale or [0.0])[0], (found.zero or [0])[0])
 
+    def slice(
+        self, x: int, begin: list[int], end: list[int], step: list[int], shape: Shape, **masks: int
+    ) -> int:
+        """STRIDED_SLICE, which makes `shape`."""
+        numbers = [self.constant(v) for v in (begin, end, step)]
+        kind = "StridedSliceOptions"
+        return self.operator("STRIDED_SLICE", [x, *numbers], self.like(x, shape), kind, **masks)
+
+    def split(self, x: int, axis: int, sizes: list[int], equal: bool = False) -> list[int]:
+        """SPLIT_V, or SPLIT into as many equal parts."""
+        shapes = [list(self.shape(x)) for _ in sizes]
+        for shape, size in zip(shapes, sizes, strict=True):
+            shape[axis % len(shape)] = size
+        outputs = [self.like(x, tuple(shape)) for shape in shapes]
+        along = self.constant([axis] if equal else axis)
+        if equal:
+            inputs, code = [along, x], "SPLIT"
+        else:
+            inputs, code = [x, self.constant(sizes), along], "SPLIT_V"
+        kind = {"SPLIT": "SplitOptions", "SPLIT_V": "SplitVOptions"}[code]
+        fields = {"NumSplits": len(sizes)}
+        self.operators.append(FileOperator(code, inputs, outputs, kind, fields))
+        return outputs
+
+    def resize(self, x: int, height: int, width: int, **fields: bool) -> int:
+        y = self.like(x, (1, height, width, self.shape(x)[3]))
+        inputs = [x, self.constant([height, width])]
+        kind = "ResizeNearestNeighborOptions"
+        return self.operator("RESIZE_NEAREST_NEIGHBOR", inputs, y, kind, **fields)
+
     def mean(self, x: int, axes: list[int], scale: float, zero: int, keep: bool = False) -> int:
         reduced = {axis % len(self.shape(x)) for axis in axes}
         sides = enumerate(self.shape(x))

@@ -40,7 +40,7 @@ from tinyflash.quantize.tables import Coding, Table
 from tinyflash.quantize.weights import stored_weights
 from tinyflash.quantize.windows import clip_between
 
-_CHECKS = {"add": tables.check_sum, "mul": tables.check_product}
+_CHECKS = {"add": tables.check_sum, "sub": tables.check_sum, "mul": tables.check_product}
 
 
 class Builder:

@@ -20,7 +20,7 @@ from tinyflash.compiler.pipeline import training_graph
 from tinyflash.compiler.preconditions import PRECONDITIONS, check_preconditions
 from tinyflash.errors import ModelError, SchemeError, TinyflashError
 from tinyflash.factor import multiplier
-from tinyflash.graph import AdvanceAttrs, Graph, Quant, Window
+from tinyflash.graph import AdvanceAttrs, Graph, Quant, Steps, Window
 from tinyflash.paths import source_root
 from tinyflash.read import read
 from tinyflash.reference.constants import descent
@@ -120,6 +120,19 @@ def product_of_rows(count: int) -> Graph:
     a = n.fully_connected(n.input((count, 1)), 1)
     row = n.fully_connected(n.mean(a, (0,)), 1)
     return with_gradients(n.graph(n.fully_connected(n.mean(n.mul(a, row), (0,)), 2)))
+
+
+def taken(steps: Steps, count: int) -> Graph:
+    """Of a map of 65,535 rows."""
+    shape, whole = (count, 1, 1), Steps()
+    return after_input((65535, 1, 1), lambda n, x: n.take(x, shape, steps, whole, whole))
+
+
+def repeated(height: int, width: int) -> Graph:
+    n = net()
+    x = n.conv2d(n.input((1, 1, 1)), 1, POINT)
+    y = n.take(x, (height, width, 1), Steps(0, 1, height), Steps(0, 1, width), Steps())
+    return with_gradients(n.graph(n.pool("max_pool", y, Window((1, 1), (255, 255)))))
 
 
 def sums_of(op: str, y: float) -> Graph:
@@ -284,6 +297,8 @@ CASES: dict[str, list[tuple[Build, Build]]] = {
         (lambda: target(1, scale=2.0**12), lambda: target(1, scale=2.0**13)),
     ],
     "10.23": [(lambda: headroom(6), lambda: headroom(7))],
+    "10.24": [(lambda: taken(Steps(0, 65535, 32767), 3), lambda: taken(Steps(0, 65535, 32768), 3))],
+    "10.25": [(lambda: repeated(4112, 4112), lambda: repeated(4112, 4113))],
 }
 
 

@@ -42,6 +42,77 @@ def test_the_unchanged_file_is_read(tmp_path: Path) -> None:
     assert len(read(path).nodes) == 6
 
 
+def with_slice(shape: Shape, numbers: list[list[int]], made: Shape, **masks: int) -> File:
+    file = File(1)
+    x = file.input(shape)
+    file.finish(file.slice(x, numbers[0], numbers[1], numbers[2], made, **masks))
+    return file
+
+
+def with_cut(begin: list[int], size: list[int]) -> File:
+    file = File(1)
+    x = file.input((1, 4, 3))
+    numbers = [file.constant(v) for v in (begin, size)]
+    file.finish(file.operator("SLICE", [x, *numbers], file.like(x, (1, 2, 3))))
+    return file
+
+
+def with_split(sizes: list[int], axis: int = 1, equal: bool = False) -> File:
+    file = File(1)
+    file.finish(file.split(file.input((1, 4, 6)), axis, sizes, equal)[0])
+    return file
+
+
+def with_resize(size: tuple[int, int], **ways: bool) -> File:
+    file = File(1)
+    file.finish(file.resize(file.input((1, 60, 1, 1)), *size, **ways))
+    return file
+
+
+def rescaled(code: str) -> File:
+    """A slice or a map in another size whose output has another scale."""
+    file = File(1)
+    x = file.input((1, 2, 2, 1))
+    y = file.tensor((1, 4, 4, 1), 0.5)
+    file.finish(file.operator(code, [x, file.constant([4, 4])], y, "ResizeNearestNeighborOptions"))
+    return file
+
+
+def difference(a: Shape, b: Shape) -> File:
+    file = File(1)
+    x = file.input(a)
+    other = file.reshape(file.dense(x, int(np.prod(b))), b)
+    file.finish(file.operator("SUB", [x, other], file.tensor(a, 0.1), "SubOptions"))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (with_slice((1, 6), [[0, 5], [1, 0], [1, -1]], (1, 5)), "steps backwards"),
+        (with_slice((1, 6), [[0, 3], [1, 3], [1, 1]], (1, 0)), "leaves nothing|only fixed shapes"),
+        (with_slice((1, 6), [[0, 3], [1, 5], [1, 0]], (1, 2)), "unequal or zero steps"),
+        (with_slice((1, 6), [[0, 3], [1, 5], [1, 1]], (1, 3)), "output shape is not"),
+        (with_slice((1, 6), [[0] * 3, [1] * 3, [1] * 3], (1, 1)), "slices 3 of 2 axes"),
+        (with_slice((1, 6), [[0, 6], [1, 7], [1, 1]], (1,), ShrinkAxisMask=2), "takes element 6"),
+        (with_cut([0, 3, 0], [1, 2, 3]), "cuts from"),
+        (with_cut([0, 0], [1, 2]), "of 3 dimensions"),
+        (with_split([1, 2]), "splits 4 into"),
+        (with_split([2, 2], axis=5), "splits along"),
+        (with_split([1, 1, 1], equal=True), "into 3 equal parts"),
+        (with_resize((0, 1)), "resizes to"),
+        (with_resize((90000, 1)), "beyond 65535"),
+        (with_resize((120, 1), AlignCorners=True, HalfPixelCenters=True), "aligns corners and"),
+        (with_resize((138, 1)), "at distances that no even step makes"),
+        (rescaled("RESIZE_NEAREST_NEIGHBOR"), "different scales"),
+        (difference((1, 4, 3), (1, 4, 2)), "does not broadcast"),
+    ],
+)
+def test_of_slices_and_differences(file: File, words: str, tmp_path: Path) -> None:
+    text = refusal(tmp_path / "net.tflite", file.finish())
+    assert re.search(words, text), text
+
+
 def product(a: Shape, b: Shape, y: Shape, scale: float = 0.1) -> File:
     """A product y of an input of shape a and of what is made of it in shape b."""
     file = File(1)

@@ -6,7 +6,7 @@ from math import prod
 
 from tinyflash.compiler.constants import mean_constants, mul_multiplier, quant_of, scale_of
 from tinyflash.compiler.plan.calls import rows_computed
-from tinyflash.graph import Graph, MeanAttrs, Node, WindowAttrs
+from tinyflash.graph import Graph, MeanAttrs, Node, TakeAttrs, WindowAttrs
 
 LARGEST_SIDE = 65535  # of a map: 16 bits
 LARGEST_TAP = 255  # of a kernel, stride, dilation or padding: 8 bits
@@ -46,6 +46,20 @@ def transposed(graph: Graph, node: Node) -> str:
         return f"transposes {len(shape)} dimensions; at most 4 are supported"
     text = f"transposes a side of {max(shape):,}; at most 65,535 are supported"
     return text if max(shape) > LARGEST_SIDE else ""
+
+
+def steps(graph: Graph, node: Node) -> str:
+    """10.24, so that a place in units of x, and one behind its end, are below 2^31."""
+    assert isinstance(node.attrs, TakeAttrs)
+    axes = (node.attrs.rows, node.attrs.columns, node.attrs.channels)
+    x, y = (graph.tensors[t].shape[-3:] for t in (node.inputs["x"], node.outputs["y"]))
+    for taken, size, count in zip(axes, x, y, strict=True):
+        largest = max(
+            taken.first + (count - 1) * taken.step, size * taken.unit + taken.step - taken.first
+        )
+        if largest > INT32_MAX:
+            return f"takes {count:,} places by {taken.step:,} / {taken.unit:,}, beyond 32 bits"
+    return ""
 
 
 def common_scale(graph: Graph, node: Node) -> str:

@@ -240,6 +240,16 @@ class Layer:
         data = (data if shape is None else np.broadcast_to(data, shape)).astype(np.int8)
         return self.constant_tensor(f"c{position}", data, self.quant(flat), flat.index)
 
+    def between(
+        self, part: str, op: str, x: Tensor, shape: Shape, attrs: Attrs | None = None
+    ) -> Tensor:
+        """Adds a node on the way to this layer's output, which moves elements: y has the unit of
+        x. Returns y."""
+        name = f"{self.name}.{part}"
+        y = self.to.add(Tensor(f"{name}.y", shape, "int8", "activation", x.quant))
+        self.to.nodes.append(Node(op, name, {"x": x.name}, {"y": y.name}, attrs or NoAttrs()))
+        return y
+
     def emit(self, op: str, inputs: Mapping[str, Tensor], attrs: Attrs | None = None) -> None:
         """Adds the node that computes this layer's output.
 
