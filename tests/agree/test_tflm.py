@@ -84,7 +84,8 @@ def random_product(seed: int) -> bytes:
     zeros = [int(random.choice([-128, 127, 0, 5])) for _ in range(3)]
     x = file.input((1, height, width, channels), float(random.uniform(0.001, 2)), zeros[0])
     shapes = ((height, width, channels), (1, width, channels), (1, 1, channels), (1, 1, 1))
-    shape = (1, *shapes[seed % 4])
+    shapes += ((height, width, 1), (height, 1, channels))
+    shape = (1, *shapes[seed % 6])
     flat = file.dense(x, int(np.prod(shape)), zero=zeros[1])
     operands = (x, file.reshape(flat, shape))
     scales = [(file.tensors[t].scale or [0.0])[0] for t in operands]
@@ -120,6 +121,25 @@ def test_random_sums_and_differences(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(random_sum(seed))
     check(path, random_samples(read(path).input, 20, seed), "host")
+
+
+def random_maximum(seed: int) -> bytes:
+    """Along adjacent axes of one to four, some with more places than a kernel has, or a prime."""
+    file = File(seed)
+    random = file.random
+    shape = [1, *(int(n) for n in random.integers(1, 8, 3))]
+    shape[1 + seed % 3] = (257, 256, 300, 7)[seed // 3 % 4]
+    first = int(random.integers(4))
+    axes = list(range(first, int(random.integers(first, 4)) + 1))
+    x = file.input(tuple(shape), 0.1, 4)
+    return file.finish(file.reduce_max(x, axes, keep=bool(seed % 2 or len(axes) == 4)))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_maxima(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(random_maximum(seed))
+    check(path, random_samples(read(path).input, 3, seed), "host")
 
 
 def random_resize(seed: int) -> bytes:

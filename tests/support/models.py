@@ -255,6 +255,13 @@ class File(FileNetwork):
         y = self.tensor(shape, scale, zero)
         return self.operator("MEAN", [x, self.constant(axes)], y, "ReducerOptions", KeepDims=keep)
 
+    def reduce_max(self, x: int, axes: list[int], keep: bool = False) -> int:
+        reduced = {axis % len(self.shape(x)) for axis in axes}
+        sides = enumerate(self.shape(x))
+        shape = tuple(1 if i in reduced else d for i, d in sides if keep or i not in reduced)
+        inputs, y = [x, self.constant(axes)], self.like(x, shape)
+        return self.operator("REDUCE_MAX", inputs, y, "ReducerOptions", KeepDims=keep)
+
     def softmax(self, x: int, beta: float = 1.0) -> int:
         y = self.tensor(self.shape(x), 1 / 256, -128)
         return self.operator("SOFTMAX", [x], y, "SoftmaxOptions", Beta=beta)

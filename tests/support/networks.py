@@ -222,6 +222,27 @@ def differences() -> bytes:
     return file.finish(file.binary("SUB", file.pool("AVERAGE_POOL_2D", y, (1, 7)), gate, 0.1, 6))
 
 
+CORNER: tuple[list[int], list[int], list[int], Shape] = (
+    [0, 0, 0, 0],
+    [1, 2, 2, 1],
+    [1, 1, 1, 1],
+    (1, 2, 2, 1),
+)
+
+
+def largest() -> bytes:
+    """REDUCE_MAX of height and width, of channels, of more positions than a kernel has, of all."""
+    file = File(35)
+    x = file.input((1, 9, 260, 2), 0.05, 4)
+    y = file.reduce_max(file.conv(x, (3, 3), out=6), [1], keep=True)
+    columns = file.reduce_max(y, [2])
+    y = file.reduce_max(file.conv(x, (3, 3), out=5, stride=(1, 20)), [-1], keep=True)
+    both = file.reduce_max(file.conv(y, (3, 3), out=6, stride=(2, 2)), [1, 2])
+    joined = file.binary("SUB", columns, both, 0.1)
+    whole = file.reduce_max(file.slice(x, *CORNER), [0, 1, 2, 3], keep=True)
+    return file.finish(file.binary("SUB", joined, whole, 0.2))
+
+
 def activations() -> bytes:
     """Every function that becomes a table."""
     file = File(10)
@@ -393,6 +414,7 @@ NETWORKS: dict[str, Network] = {
         splits,
         resized,
         differences,
+        largest,
         activations,
         means,
         mean_of_channels,

@@ -125,7 +125,7 @@ def product(a: Shape, b: Shape, y: Shape, scale: float = 0.1) -> File:
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        (product((1, 4, 3, 5), (1, 1, 1, 4), (1, 4, 3, 5)), "is neither the output's.*nor a row"),
+        (product((1, 4, 3, 5), (1, 1, 1, 4), (1, 4, 3, 5)), "does not broadcast to"),
         (product((1, 4, 3, 5), (1, 1, 1, 5), (1, 4, 5, 3)), "neither input has the output's shape"),
     ],
 )

@@ -125,8 +125,7 @@ def _is_row(row: Shape, shape: Shape) -> bool:
 
 
 def mul(layer: Layer) -> None:
-    """The product of two maps of equal shape, of a map and one row for all its rows, or of a map
-    and a constant number."""
+    """The product of two maps, one of which may broadcast, or of a map and a constant number."""
     if _scalar_position(layer) is not None:
         _with_scalar(layer, tables.multiply)
         return
@@ -168,13 +167,10 @@ def _require_alike(layer: Layer, position: int) -> None:
 
 
 def _factor(layer: Layer, position: int, shape: Shape) -> Tensor:
-    """Returns one operand of a product: a whole map, or the row for all rows of the other one."""
-    found = layer.shape(layer.flat_input(position))
-    layer.require(
-        _is_row(found, shape),
-        f"input shape {list(found)} is neither the output's, {list(shape)}, nor a row of it "
-        "such as one number per channel",
-    )
+    """Returns one operand of a product: a whole map, the row for all rows of the other one, or what
+    broadcasts, repeated."""
+    if not _is_row(layer.shape(layer.flat_input(position)), shape):
+        return _operand(layer, position, shape)
     if layer.is_constant(position):
         return layer.constant_operand(position)
     return layer.activation(position)

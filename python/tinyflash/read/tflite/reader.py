@@ -36,6 +36,7 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "PAD": ("pad", maps.pad),
     "PADV2": ("pad", maps.pad),
     "QUANTIZE": ("quantize", ends.quantize),
+    "REDUCE_MAX": ("reduce_max", maps.reduce_max),
     "RELU": ("relu", pointwise.lookup),
     "RELU6": ("relu6", pointwise.lookup),
     "RESIZE_NEAREST_NEIGHBOR": ("resize", takes.resize_nearest),
