@@ -10,6 +10,7 @@ from tests.support.models import File
 from tests.support.networks import NETWORKS
 from tests.support.tflm import ENGINES, check, oracle, pictures, random_samples
 
+from tinyflash.errors import ModelError
 from tinyflash.read import read
 from tinyflash.zoo.sources import MLPERF_TINY, OTHER_NETWORKS, mlperf_tiny, other_network
 
@@ -140,6 +141,46 @@ def test_random_maxima(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(random_maximum(seed))
     check(path, random_samples(read(path).input, 3, seed), "host")
+
+
+def random_batches(seed: int, apart: bool) -> bytes:
+    """A convolution on a map dealt out to a batch, with any padding before and cropping after."""
+    file = File(seed)
+    random = file.random
+    sides = 1 + seed % 2
+
+    def some(low: int, high: int) -> list[int]:
+        return random.integers(low, high, sides).tolist()  # type: ignore[no-any-return]
+
+    block, size, kernel = some(1, 4), some(5, 12), some(1, 4)
+    before, more = some(2, 5), some(2, 5)
+    pads = [[b, m + (-n - b - m) % k] for n, b, m, k in zip(size, before, more, block, strict=True)]
+    crops = [[int(random.integers(b)), int(random.integers(3))] for b in before]
+    code = ("CONV_2D", "DEPTHWISE_CONV_2D")[seed // 2 % 2]
+    x = file.input((1, *size, 3), 0.1, int(random.choice([-128, 7])))
+    window = ([1] * (2 - sides) + kernel)[:2]
+    rest = {"out": 3, "padding": seed // 4 % 2, "activation": seed % 3 % 2, "apart": apart}
+    return file.finish(
+        file.dealt(x, block, pads, crops, code=code, kernel=(window[0], window[1]), **rest)
+    )
+
+
+@pytest.mark.parametrize("seed", range(48))
+def test_random_batches_around_a_convolution(seed: int, tmp_path: Path) -> None:
+    """TFLM's SPACE_TO_BATCH_ND pads with memory that it never set, so it is given a PAD instead."""
+    path, other = tmp_path / "net.tflite", tmp_path / "apart.tflite"
+    path.write_bytes(random_batches(seed, apart=False))
+    other.write_bytes(random_batches(seed, apart=True))
+    try:
+        graph = read(path)
+    except ModelError as error:
+        assert "supported only around one convolution" in str(error)
+        pytest.skip("crops more than it pads")
+    samples = random_samples(graph.input, 3, seed)
+    infer = ENGINES["host"](graph)
+    assert {n.op for n in graph.nodes} <= {"conv2d", "depthwise", "reshape"}
+    for x, y in zip(samples, oracle(other, samples), strict=True):
+        np.testing.assert_array_equal(infer(x), y.ravel())
 
 
 def random_resize(seed: int) -> bytes:

@@ -136,6 +136,37 @@ class File(FileNetwork):
         inputs = [x, w, b if bias else -1]
         return self.operator("FULLY_CONNECTED", inputs, y, "FullyConnectedOptions", **fields)
 
+    def dealt(
+        self, x: int, block: list[int], pads: list[list[int]], crops: list[list[int]], **rest: Any
+    ) -> int:
+        """A convolution on a map that is dealt out to a batch, as converters write dilation."""
+        code = rest.pop("code", "CONV_2D")
+        if rest.pop("apart", False):  # padded by an operator of its own
+            amounts = [[0, 0], *pads, [0, 0]]
+            shape = tuple(n + sum(p) for n, p in zip(self.shape(x), amounts, strict=True))
+            x = self.operator("PAD", [x, self.constant(amounts)], self.like(x, shape))
+            pads = [[0, 0]] * len(pads)
+        _, *sides, channels = self.shape(x)
+        far = [(n + sum(p)) // b for n, p, b in zip(sides, pads, block, strict=True)]
+        batch = self.like(x, (int(np.prod(block)), *far, channels))
+        self.operator("SPACE_TO_BATCH_ND", [x, *map(self.constant, (block, pads))], batch)
+        whole = self.tensors[batch].shape
+        wide = whole
+        if len(sides) == 1:
+            wide = (whole[0], 1, *whole[1:])
+            batch = self.operator("EXPAND_DIMS", [batch, self.constant(1)], self.like(batch, wide))
+        rest.setdefault("out", channels)
+        y = self.window(code, batch, **rest)
+        self.tensors[y].shape = made = (whole[0], *self.shape(y)[1:])
+        if len(sides) == 1:
+            narrow = self.like(y, (made[0], *made[2:]))
+            y = self.operator("SQUEEZE", [y], narrow, "SqueezeOptions", SqueezeDims=[1])
+        near = [n * b - sum(c) for n, b, c in zip(self.shape(y)[1:-1], block, crops, strict=True)]
+        inputs = [y, *map(self.constant, (block, crops))]
+        return self.operator(
+            "BATCH_TO_SPACE_ND", inputs, self.like(y, (1, *near, self.shape(y)[-1]))
+        )
+
     def sequence(
         self, x: int, out: int, kernel: int, *, stride: int = 1, dilation: int = 1, **rest: Any
     ) -> int:

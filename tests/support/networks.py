@@ -157,6 +157,22 @@ def minima() -> bytes:
     return file.finish(file.minimum(y, y))
 
 
+def dealt() -> bytes:
+    """Dilations that the converter wrote as batches: SAME and VALID, uneven, on one dimension.
+
+    Without padding before: TFLM's kernel pads with memory that it never set.
+    """
+    file = File(36)
+    x = file.input((1, 12, 9, 3), 0.05, 4)
+    none = [[0, 0], [0, 0]]
+    y = file.dealt(x, [2, 3], none, none, kernel=(3, 3), out=5)
+    y = file.conv(y, (3, 2), padding=VALID, out=4)
+    y = file.dealt(y, [5, 2], none, none, kernel=(2, 1), padding=VALID, code="DEPTHWISE_CONV_2D")
+    y = file.reshape(y, (1, file.shape(y)[1] * file.shape(y)[2], 4))
+    y = file.dealt(y, [4], [[0, 0]], [[0, 0]], kernel=(1, 3), out=3)
+    return file.finish(file.sequence(y, 2, 3, stride=2))
+
+
 def slices() -> bytes:
     """Rows, columns and channels cut and left out, by masks of every kind."""
     file = File(31)
@@ -410,6 +426,7 @@ NETWORKS: dict[str, Network] = {
         scalars,
         products,
         minima,
+        dealt,
         slices,
         splits,
         resized,

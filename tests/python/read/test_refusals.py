@@ -86,6 +86,34 @@ def difference(a: Shape, b: Shape) -> File:
     return file
 
 
+def with_batches(
+    crops: list[list[int]], stride: int = 1, block: tuple[int, int] = (2, 2), scale: float = 0.02
+) -> File:
+    """A dilated convolution by way of a batch, which one of these hinders."""
+    file = File(1)
+    x = file.input((1, 6, 6, 1))
+    y = file.dealt(x, [2, 2], [[0, 0]] * 2, crops, kernel=(1, 1), stride=(stride, stride), out=1)
+    file.tensors[file.operators[-1].inputs[1]].data = np.array(block)
+    file.tensors[file.operators[0].outputs[0]].scale = [scale]
+    file.finish(y)
+    return file
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        with_batches([[1, 0], [0, 0]]),
+        with_batches([[0, 0], [0, 0]], stride=3),
+        with_batches([[0, 0], [0, 0]], block=(4, 1)),
+        with_batches([[0, 0], [0, 0]], scale=0.5),
+    ],
+)
+def test_of_batches_that_are_no_dilation(file: File, tmp_path: Path) -> None:
+    text = refusal(tmp_path / "net.tflite", file.finish())
+    assert "space_to_batch_0" in text
+    assert "only around one convolution of stride 1" in text
+
+
 @pytest.mark.parametrize(
     ("file", "words"),
     [

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tinyflash.errors import ModelError
 from tinyflash.graph import Graph, Node
-from tinyflash.read.tflite import ends, maps, pointwise, takes, weighted
+from tinyflash.read.tflite import batches, ends, maps, pointwise, takes, weighted
+from tinyflash.read.tflite.batches import undone
 from tinyflash.read.tflite.flat import load
 from tinyflash.read.tflite.folding import FOLDABLE, fold
 from tinyflash.read.tflite.importing import Importer, Layer
@@ -18,6 +19,7 @@ Rule = Callable[[Layer], None]
 _RULES: dict[str, tuple[str, Rule]] = {
     "ADD": ("add", pointwise.add),
     "AVERAGE_POOL_2D": ("average_pool", maps.average_pool),
+    "BATCH_TO_SPACE_ND": ("batch_to_space", batches.refuse),
     "BROADCAST_TO": ("broadcast", takes.broadcast_to),
     "CONCATENATION": ("concatenate", maps.concatenate),
     "CONV_2D": ("conv2d", weighted.conv2d),
@@ -43,6 +45,7 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "RESHAPE": ("reshape", maps.reshape),
     "SLICE": ("slice", takes.cut),
     "SOFTMAX": ("softmax", pointwise.softmax),
+    "SPACE_TO_BATCH_ND": ("space_to_batch", batches.refuse),
     "SPLIT": ("split", takes.split),
     "SPLIT_V": ("split", takes.split_v),
     "SQUEEZE": ("reshape", maps.reshape),
@@ -56,7 +59,7 @@ _RULES: dict[str, tuple[str, Rule]] = {
 def read_tflite(path: Path) -> Graph:
     """Reads the untrained network of a .tflite file. Layer names are operator and index in the
     file."""
-    importer = Importer(str(path), load(path))
+    importer = Importer(str(path), undone(load(path)))
     ends.open_input(importer)
     for operator in importer.model.operators:
         short, _ = _RULES.get(operator.code, ("_".join(operator.code.lower().split()), None))
