@@ -183,6 +183,27 @@ def test_random_batches_around_a_convolution(seed: int, tmp_path: Path) -> None:
         np.testing.assert_array_equal(infer(x), y.ravel())
 
 
+def random_transposed(seed: int) -> bytes:
+    file = File(seed)
+    random = file.random
+    height, width, channels, out = (int(n) for n in random.integers(1, 6, 4))
+    kernel = int(random.integers(1, 6)), int(random.integers(1, 6))
+    stride = int(random.integers(1, 4)), int(random.integers(1, 4))
+    x = file.input((1, height, width, channels), 0.1, int(random.choice([-128, 127, 9])))
+    more = int(random.integers(stride[0])), int(random.integers(stride[1]))
+    scheme = {"padding": seed % 2, "per_channel": seed % 3 > 0, "bias": seed % 5 > 0}
+    return file.finish(
+        file.transposed(x, kernel, out=out, stride=stride, more=more, **scheme)  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_transposed_convolutions(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(random_transposed(seed))
+    check(path, random_samples(read(path).input, 3, seed), "host")
+
+
 def random_resize(seed: int) -> bytes:
     file = File(seed)
     height, width, channels, tall, wide = (int(n) for n in file.random.integers(1, 20, 5))

@@ -250,6 +250,7 @@ def _moves() -> Iterator[Case]:
         "of 5 of 3": lambda net, x: net.take(x, (5, 2, 3), Steps(1, 3, 5), Steps(), Steps(2)),
         "of two": lambda net, x: net.transpose(net.reshape(x, (6, 5)), (1, 0)),
         "of three": lambda net, x: net.transpose(x, (2, 0, 1)),
+        "of five": lambda net, x: net.transpose(net.reshape(x, (1, 3, 2, 1, 5)), (0, 2, 4, 3, 1)),
         "of four": lambda net, x: net.transpose(net.reshape(x, (3, 1, 2, 5)), (3, 2, 0, 1)),
     }
     for title, build in builds.items():

@@ -250,6 +250,10 @@ def take(graph: Graph, node: Node, x: str, y: str) -> Fields:
 def transpose(graph: Graph, node: Node) -> Fields:
     assert isinstance(node.attrs, TransposeAttrs)
     shape, order = graph.tensors[node.inputs["x"]].shape, node.attrs.order
+    if len(order) == 5:
+        assert shape[0] == 1
+        assert order[0] == 0
+        shape, order = shape[1:], tuple(i - 1 for i in order[1:])
     missing = 4 - len(order)
     strides = [math.prod(shape[i + 1 :]) for i in order]
     return {

@@ -167,6 +167,35 @@ class File(FileNetwork):
             "BATCH_TO_SPACE_ND", inputs, self.like(y, (1, *near, self.shape(y)[-1]))
         )
 
+    def transposed(
+        self,
+        x: int,
+        kernel: tuple[int, int],
+        *,
+        out: int = 4,
+        stride: tuple[int, int] = (2, 2),
+        padding: int = SAME,
+        zero: int = 3,
+        more: tuple[int, int] = (0, 0),
+        per_channel: bool = True,
+        bias: bool = True,
+        activation: int = NONE,
+    ) -> int:
+        """TRANSPOSE_CONV; `more` rows and columns than the least, below the stride."""
+        _, height, width, channels = self.shape(x)
+        w, b = self._weights(x, (out, *kernel, channels), 0, out, out if per_channel else 1)
+        sides = [
+            n * s - m if padding == SAME else (n - 1) * s + k + m
+            for n, s, k, m in zip((height, width), stride, kernel, more, strict=True)
+        ]
+        shape = (1, *sides, out)
+        terms = -(-kernel[0] // stride[0]) * -(-kernel[1] // stride[1]) * channels
+        y = self._output(x, w, shape, terms, zero)
+        inputs = [self.constant(shape), w, x, *([b] if bias else [])]
+        window = {"Padding": padding, "StrideH": stride[0], "StrideW": stride[1]}
+        fused = {"FusedActivationFunction": activation}
+        return self.operator("TRANSPOSE_CONV", inputs, y, "TransposeConvOptions", **window, **fused)
+
     def sequence(
         self, x: int, out: int, kernel: int, *, stride: int = 1, dilation: int = 1, **rest: Any
     ) -> int:

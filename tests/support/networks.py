@@ -173,6 +173,15 @@ def dealt() -> bytes:
     return file.finish(file.sequence(y, 2, 3, stride=2))
 
 
+def transposed() -> bytes:
+    """Transposed convolutions whose stride is their kernel, and one of stride 1."""
+    file = File(37)
+    x = file.input((1, 4, 5, 3), 0.05, 4)
+    y = file.transposed(x, (2, 3), stride=(2, 3), out=5, padding=VALID)
+    y = file.transposed(file.conv(y, (3, 3), out=4), (3, 3), stride=(1, 1), per_channel=False)
+    return file.finish(file.transposed(y, (1, 2), stride=(1, 2), out=2, bias=False))
+
+
 def slices() -> bytes:
     """Rows, columns and channels cut and left out, by masks of every kind."""
     file = File(31)
@@ -427,6 +436,7 @@ NETWORKS: dict[str, Network] = {
         products,
         minima,
         dealt,
+        transposed,
         slices,
         splits,
         resized,

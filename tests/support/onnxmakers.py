@@ -128,6 +128,26 @@ def conv(d: Drawing) -> None:
     d.node("Conv", x, w, *bias, group=groups, **settings)
 
 
+def conv_transpose(d: Drawing) -> None:
+    x, sides = spatial(d)
+    out, kernel = d.draw.randint(1, 3), [d.draw.randint(1, 4) for _ in range(sides)]
+    strides = [d.draw.randint(1, 3) for _ in range(sides)]
+    settings = some(
+        d,
+        strides=strides,
+        pads=[d.draw.randint(0, 2) for _ in range(2 * sides)],
+        kernel_shape=kernel,
+    )
+    if "strides" in settings and d.chance(0.3):
+        settings["output_padding"] = [d.draw.randrange(s) for s in strides]
+    if d.chance(0.1):
+        settings["auto_pad"] = d.draw.choice(("NOTSET", "VALID", "SAME_UPPER"))
+    if d.chance(0.1):
+        settings["dilations"] = [2] * sides
+    bias = [d.normal(out)] if d.chance(0.6) else []
+    d.node("ConvTranspose", x, d.normal(d.shape(x)[1], out, *kernel), *bias, **settings)
+
+
 def weights(d: Drawing, *shape: int) -> str:
     """In float or, where the opset can, in int8 with one scale or one per channel."""
     if d.opset < 13 or d.chance(0.7):
@@ -354,6 +374,7 @@ MAKERS: dict[str, Maker] = {
     "Clip": clip,
     "Concat": concat,
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "DequantizeLinear": coded,
     "Dropout": dropout,
     "Expand": expand,

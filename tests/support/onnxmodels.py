@@ -150,6 +150,18 @@ def sliced() -> bytes:
     return f.finish(f.gemm(f.node("ReduceMax", y, f.integers(2, 3), keepdims=0), 4, 3))
 
 
+def transposed() -> bytes:
+    """A decoder: transposed convolutions of strides 2, that divides one kernel, and 1."""
+    f = OnnxFile((1, 3, 8, 6), 14)
+    x = f.node("Relu", f.conv("x", 6, 3, 3, 3, pads=[1, 1, 1, 1], strides=[2, 2]))
+    w = f.normal(6, 4, 3, 3, scale=0.2)
+    x = f.node("ConvTranspose", x, w, f.normal(4), strides=[2, 2], pads=[1, 1, 1, 1],
+               output_padding=[1, 1])  # fmt: skip
+    x = f.node("ConvTranspose", f.node("Relu", x), f.normal(4, 3, 2, 2, scale=0.4), strides=[2, 2])
+    x = f.node("ConvTranspose", x, f.normal(3, 2, 3, 1, scale=0.4), pads=[1, 0, 1, 0])
+    return f.finish(f.node("Sigmoid", x))
+
+
 def upsampled() -> bytes:
     """In an old opset: Upsample, Split and Slice with attributes; a number for each position."""
     f = OnnxFile((1, 2, 5, 6), 13, opset=9)
@@ -176,5 +188,6 @@ NETWORKS: dict[str, Callable[[], bytes]] = {
         smallest,
         sliced,
         upsampled,
+        transposed,
     )
 }

@@ -190,6 +190,21 @@ def layers() -> dict[str, tuple[bytes, str]]:
         lambda f: f.node("Reshape", "x", f.integers(1 << 62, 4, 1, 1)),
     )
     case(
+        "groups",
+        "is in groups",
+        lambda f: f.node("ConvTranspose", "x", f.normal(4, 1, 2, 2), group=2),
+    )
+    case(
+        "dilated back",
+        r"dilations \(2, 2\)",
+        lambda f: f.node("ConvTranspose", "x", f.normal(4, 1, 2, 2), dilations=[2, 2]),
+    )
+    case(
+        "shape told",
+        "auto_pad or an output_shape",
+        lambda f: f.node("ConvTranspose", "x", f.normal(4, 1, 2, 2), output_shape=[9, 9]),
+    )
+    case(
         "backwards",
         "steps backwards",
         lambda f: f.node("Slice", "x", *(f.integers(v) for v in (-1, -99, 2, -1))),

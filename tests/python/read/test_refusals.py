@@ -78,6 +78,18 @@ def rescaled(code: str) -> File:
     return file
 
 
+def with_transposed(change: str) -> File:
+    """A transposed convolution that is told something wrong."""
+    file = File(1)
+    x = file.input((1, 3, 3, 2))
+    file.finish(file.transposed(x, (3, 3), padding=2 if change == "scheme" else 0))
+    if change == "size":
+        file.tensors[file.operators[-1].outputs[0]].shape = (1, 8, 6, 4)
+    if change == "channels":
+        file.tensors[file.operators[-1].outputs[0]].shape = (1, 6, 6, 3)
+    return file
+
+
 def difference(a: Shape, b: Shape) -> File:
     file = File(1)
     x = file.input(a)
@@ -133,6 +145,9 @@ def test_of_batches_that_are_no_dilation(file: File, tmp_path: Path) -> None:
         (with_resize((120, 1), AlignCorners=True, HalfPixelCenters=True), "aligns corners and"),
         (with_resize((138, 1)), "at distances that no even step makes"),
         (rescaled("RESIZE_NEAREST_NEIGHBOR"), "different scales"),
+        (with_transposed("scheme"), "padding scheme 2 is unknown"),
+        (with_transposed("size"), "does not make one of"),
+        (with_transposed("channels"), "do not fit 2 input and 3 output channels"),
         (difference((1, 4, 3), (1, 4, 2)), "does not broadcast"),
     ],
 )

@@ -283,8 +283,9 @@ def _steps(steps: Steps) -> Fields:
 
 def transpose_record(graph: Graph, node: Node, _: Rings = WHOLE) -> Fields:
     assert isinstance(node.attrs, TransposeAttrs)
-    shape = graph.tensors[node.inputs["x"]].shape
-    order = node.attrs.order
+    shape, order = graph.tensors[node.inputs["x"]].shape, node.attrs.order
+    if len(order) > 4:  # a batch of 1, which stays first (SPEC 10.4)
+        shape, order = shape[1:], tuple(axis - 1 for axis in order[1:])
     lead = (1,) * (4 - len(order))
     strides = tuple(prod(shape[axis + 1 :]) for axis in order)
     return {"shape": (*lead, *(shape[a] for a in order)), "stride": (*([0] * len(lead)), *strides)}

@@ -6,7 +6,7 @@ from math import prod
 
 from tinyflash.compiler.constants import mean_constants, mul_multiplier, quant_of, scale_of
 from tinyflash.compiler.plan.calls import rows_computed
-from tinyflash.graph import Graph, MeanAttrs, Node, TakeAttrs, WindowAttrs
+from tinyflash.graph import Graph, MeanAttrs, Node, TakeAttrs, TransposeAttrs, WindowAttrs
 
 LARGEST_SIDE = 65535  # of a map: 16 bits
 LARGEST_TAP = 255  # of a kernel, stride, dilation or padding: 8 bits
@@ -42,6 +42,9 @@ def window(_: Graph, node: Node) -> str:
 def transposed(graph: Graph, node: Node) -> str:
     """10.4, of dimensions that are counted in 16 bits."""
     shape = graph.tensors[node.inputs["x"]].shape
+    assert isinstance(node.attrs, TransposeAttrs)
+    if shape[0] == 1 and node.attrs.order[0] == 0:
+        shape = shape[1:]
     if len(shape) > 4:
         return f"transposes {len(shape)} dimensions; at most 4 are supported"
     text = f"transposes a side of {max(shape):,}; at most 65,535 are supported"

@@ -23,6 +23,7 @@ READ: Mapping[str, tuple[str, ...]] = {
     "Constant": ("value", "value_float", "value_floats", "value_int", "value_ints"),
     "ConstantOfShape": ("value",),
     "Conv": (*_WINDOW, "group"),
+    "ConvTranspose": (*_WINDOW, "group", "output_padding", "output_shape"),
     "DequantizeLinear": ("axis",),
     "Flatten": ("axis",),
     "Gather": ("axis",),

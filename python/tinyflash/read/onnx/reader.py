@@ -29,6 +29,7 @@ _RULES: dict[str, Rule] = {
     "Clip": pointwise.clip,
     "Concat": maps.concatenate,
     "Conv": weighted.conv,
+    "ConvTranspose": weighted.conv_transpose,
     "DequantizeLinear": codings.dequantize,
     "Div": pointwise.divide,
     "Dropout": maps.same,
@@ -74,6 +75,7 @@ _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
 _READS_MAPS = (
     "AveragePool",
     "Conv",
+    "ConvTranspose",
     "GlobalAveragePool",
     "GlobalMaxPool",
     "MaxPool",

@@ -120,6 +120,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset"),
     ),
     "SUB": ("SubOptions", _FUSED),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _WINDOW),
 }
 
 

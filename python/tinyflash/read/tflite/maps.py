@@ -173,5 +173,6 @@ def transpose(layer: Layer) -> None:
     if moved == sorted(moved):
         layer.emit("reshape", {"x": x})
         return
-    layer.require(len(order) <= 4, f"moves {len(order)} dimensions; 4 are supported")
+    counted = len(order) - (shape[0] == 1 and order[0] == 0)
+    layer.require(counted <= 4, f"moves {len(order)} dimensions; 4 are supported")
     layer.emit("transpose", {"x": x}, TransposeAttrs(tuple(order)))

@@ -52,6 +52,7 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "STRIDED_SLICE": ("slice", takes.strided_slice),
     "SUB": ("sub", pointwise.sub),
     "TANH": ("tanh", pointwise.lookup),
+    "TRANSPOSE_CONV": ("transpose_conv", weighted.transpose_conv),
     "TRANSPOSE": ("transpose", maps.transpose),
 }
 
