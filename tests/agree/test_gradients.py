@@ -360,6 +360,16 @@ def test_take(name: str) -> None:
         check_dx(make_case(lambda net, x: net.take(x, shape, *steps), (4, 3, 5)), tighter)
 
 
+def subtracted(role: str) -> Callable[[Net, str], str]:
+    """The difference of x, in its role, and a map of its shape."""
+
+    def build(net: Net, x: str) -> str:
+        other = net.conv2d("x", net.tensors[x].shape[2], POINT, Layer(zero=-90))
+        return net.sub(x, other) if role == "a" else net.sub(other, x)
+
+    return build
+
+
 def gated(role: str) -> Callable[[Net, str], str]:
     """The product of x, in its role, and a map of its shape."""
 
@@ -380,6 +390,7 @@ POINT = Window((1, 1))
 ELSEWHERE: dict[str, tuple[Callable[[Net, str], str], str]] = {
     "mul by a": (gated("a"), "a"),
     "mul by b": (gated("b"), "b"),
+    "sub by b": (subtracted("b"), "b"),
     "minimum by a": (chosen("minimum", "a"), "a"),
     "maximum by b": (chosen("maximum", "b"), "b"),
     "logistic": (lambda net, x: net.function(x, "logistic"), "x"),
