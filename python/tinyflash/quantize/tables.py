@@ -197,23 +197,22 @@ def _check_sum(a: float, b: float, y: float) -> None:
 
 
 def add(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:
-    """The sum at a common scale (SPEC 3.1)."""
+    """The sum at a common scale."""
+    return _combined(a, b, 1, y, clip)
+
+
+def _combined(a: Operand, b: Operand, sign: int, y: Coding, clip: Clip) -> Table:
+    """Both at a common scale, with 20 more bits; then their sum or difference (SPEC 3.1)."""
     _check_sum(a.scale, b.scale, y.scale)
     common = 2 * max(a.scale, b.scale)
-    total = _rescale(a.centred << 20, a.scale / common) + _rescale(
-        b.centred << 20, b.scale / common
-    )
-    return y.store(_rescale(total, common / (2**20 * y.scale)), clip)
+    from_a = _rescale(a.centred << 20, a.scale / common)
+    from_b = _rescale(b.centred << 20, b.scale / common)
+    return y.store(_rescale(from_a + sign * from_b, common / (2**20 * y.scale)), clip)
 
 
 def subtract(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:
-    """The difference at a common scale, with ratios rounded to float32."""
-    _check_sum(a.scale, b.scale, y.scale)
-    common = fp.float32(2 * max(a.scale, b.scale))
-    from_a = _rescale(a.centred << 20, fp.float32(a.scale / common))
-    from_b = _rescale(b.centred << 20, fp.float32(b.scale / common))
-    factor = fp.float32(common / fp.float32(2**20 * y.scale))
-    return y.store(_rescale(from_a - from_b, factor), clip)
+    """The difference at a common scale."""
+    return _combined(a, b, -1, y, clip)
 
 
 def multiply(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:

@@ -27,6 +27,7 @@ BOUNDS = {
     **dict.fromkeys(("momentum", "every", "clipped_limit"), "10.19"),
     "nearest": "0 or 1",
     "larger": "0 or 1",
+    "b_sign": "1 or -1",
     "source": "10.30",
     "ratio": COMPUTED,
     "ratio_shift": COMPUTED,

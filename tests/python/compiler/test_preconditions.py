@@ -34,6 +34,7 @@ from tinyflash.graph import (
     PadAttrs,
     Quant,
     SoftmaxAttrs,
+    Steps,
     Taken,
     Window,
 )
@@ -139,6 +140,19 @@ def product_of_rows(count: int) -> Graph:
     return with_gradients(n.graph(n.fully_connected(n.mean(n.mul(a, row), (0,)), 2)))
 
 
+def taken(steps: Steps, count: int) -> Graph:
+    """Of a map of 65,535 rows."""
+    shape, whole = (count, 1, 1), Steps()
+    return after_input((65535, 1, 1), lambda n, x: n.take(x, shape, steps, whole, whole))
+
+
+def repeated(height: int, width: int) -> Graph:
+    n = net()
+    x = n.conv2d(n.input((1, 1, 1)), 1, POINT)
+    y = n.take(x, (height, width, 1), Steps(0, 1, height), Steps(0, 1, width), Steps())
+    return with_gradients(n.graph(n.pool("max_pool", y, Window((1, 1), (255, 255)))))
+
+
 def sums_of(op: str, y: float) -> Graph:
     def build(n: Net, x: str) -> str:
         return getattr(n, op)(x, x)
@@ -220,7 +234,16 @@ def positions(height: int, width: int, op: str) -> Graph:
     return trained(after_input((height, 1) if flat else (height, width, 1), build))
 
 
-MOVES = ("average_pool", "max_pool", "transpose", "reshape", "concatenate", "minimum", "maximum")
+MOVES = (
+    "average_pool",
+    "max_pool",
+    "transpose",
+    "reshape",
+    "concatenate",
+    "take",
+    "minimum",
+    "maximum",
+)
 
 
 def padded_pool(op: str, top: int, stride: int = 2) -> Graph:
@@ -239,6 +262,8 @@ def moved(op: str) -> Graph:
             return n.concatenate([x, x], 0)
         if op == "pad":
             return n.pad(x, (1, 0, 0), (0, 0, 0))
+        if op == "take":
+            return n.take(x, (2, 2, 1), Steps(), Steps(), Steps())
         if op == "transpose":
             return n.transpose(x, (1, 0, 2))
         return n.reshape(x, (4,)) if op == "reshape" else n.minimum(x, x, op)
@@ -372,6 +397,8 @@ CASES: dict[str, list[tuple[Build, Build]]] = {
         (lambda: target(1, scale=2.0**12), lambda: target(1, scale=2.0**13)),
     ],
     "10.23": [(lambda: headroom(6), lambda: headroom(7))],
+    "10.24": [(lambda: taken(Steps(0, 65535, 32767), 3), lambda: taken(Steps(0, 65535, 32768), 3))],
+    "10.25": [(lambda: repeated(4112, 4112), lambda: repeated(4112, 4113))],
     "10.26": [
         (lambda: padded_pool("average_pool", 2), lambda: padded_pool("average_pool", 3)),
         (lambda: padded_pool("max_pool", 0, 1), lambda: padded_pool("max_pool", 0, 2)),

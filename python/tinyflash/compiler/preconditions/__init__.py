@@ -33,19 +33,19 @@ _POOLS = ("average_pool", "max_pool")
 _SLIDING = ("conv2d", "depthwise", *_POOLS)
 _MOVING = (
     *_POOLS,
-    *("concatenate", "pad", "transpose", "reshape", "keep", "minimum", "maximum"),
+    *("concatenate", "pad", "transpose", "reshape", "keep", "take", "minimum", "maximum"),
 )
-_CLIPPED = (*WEIGHTED, *_POOLS, "add", "mul", "pad", "mask")
+_CLIPPED = (*WEIGHTED, *_POOLS, "add", "sub", "mul", "pad", "mask")
 
 PRECONDITIONS = (
     Precondition("10.1", tuple(OPERATORS), others.rows),
-    Precondition("10.2", (*_SLIDING, "pad"), others.map_sides),
+    Precondition("10.2", (*_SLIDING, "pad", "take"), others.map_sides),
     Precondition("10.3", _SLIDING, others.window),
     Precondition("10.4", ("transpose",), others.transposed),
     Precondition("10.5", WEIGHTED, layers.terms_of_sum),
     Precondition("10.6", WEIGHTED, layers.requantized),
     Precondition("10.7", WEIGHTED, layers.biases),
-    Precondition("10.8", ("add",), others.common_scale),
+    Precondition("10.8", ("add", "sub"), others.common_scale),
     Precondition("10.9", ("mul",), others.product),
     Precondition("10.10", ("mean",), others.averaged),
     Precondition("10.11", ("softmax",), others.classes_of_softmax),
@@ -61,6 +61,8 @@ PRECONDITIONS = (
     Precondition("10.21", ("squared_loss", "sigmoid_loss"), training.targets, SchemeError),
     Precondition("10.22", ("squared_loss", "sigmoid_loss"), training.loss_exponent),
     Precondition("10.23", ("advance",), training.headroom, SchemeError),
+    Precondition("10.24", ("take",), others.steps),
+    Precondition("10.25", ("take_backward_input",), training.readers_of_an_element),
     Precondition("10.26", _POOLS, others.covered),
     Precondition("10.27", _MOVING, others.of_one_unit),
     Precondition("10.28", _CLIPPED, others.clip),

@@ -15,6 +15,8 @@ from tinyflash.graph import (
     Node,
     PadAttrs,
     SoftmaxAttrs,
+    TakeAttrs,
+    TransposeAttrs,
     WindowAttrs,
 )
 from tinyflash.limits import INT32_MAX, LARGEST_SIDE, LARGEST_TAP, product_fits, sum_fits
@@ -95,10 +97,27 @@ def beta(_: Graph, node: Node) -> str:
 def transposed(graph: Graph, node: Node) -> str:
     """10.4, of dimensions that are counted in 16 bits."""
     shape = graph.tensors[node.inputs["x"]].shape
+    assert isinstance(node.attrs, TransposeAttrs)
+    if shape[0] == 1 and node.attrs.order[0] == 0:
+        shape = shape[1:]
     if len(shape) > 4:
         return f"transposes {len(shape)} dimensions; at most 4 are supported"
     text = f"transposes a side of {max(shape):,}; at most 65,535 are supported"
     return text if max(shape) > LARGEST_SIDE else ""
+
+
+def steps(graph: Graph, node: Node) -> str:
+    """10.24, so that a place in units of x, and one behind its end, are below 2^31."""
+    assert isinstance(node.attrs, TakeAttrs)
+    axes = (node.attrs.rows, node.attrs.columns, node.attrs.channels)
+    x, y = (graph.tensors[t].shape[-3:] for t in (node.inputs["x"], node.outputs["y"]))
+    for taken, size, count in zip(axes, x, y, strict=True):
+        largest = max(
+            taken.first + (count - 1) * taken.step, size * taken.unit + taken.step - taken.first
+        )
+        if largest > INT32_MAX:
+            return f"takes {count:,} places by {taken.step:,} / {taken.unit:,}, beyond 32 bits"
+    return ""
 
 
 def common_scale(graph: Graph, node: Node) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import ceil, log2, prod
 
 from tinyflash.compiler.constants import cover, loss_exponent_of, scale_of
@@ -14,6 +15,7 @@ from tinyflash.graph import (
     LossAttrs,
     Node,
     PartAttrs,
+    TakeAttrs,
     WindowAttrs,
 )
 from tinyflash.layers import source_rows, weight_scales
@@ -59,6 +61,22 @@ def slope(graph: Graph, node: Node) -> str:
     assert isinstance(attrs, LookupAttrs)
     text = f"{attrs.function} by {attrs.alpha:.3g} has a slope of 2 or more"
     return "" if abs(attrs.alpha) < LARGEST_SLOPE else text
+
+
+def readers_of_an_element(graph: Graph, node: Node) -> str:
+    """10.25, of a take: the most elements of y that are one element of x."""
+    layer = _forward(graph, node)
+    assert isinstance(layer.attrs, TakeAttrs)
+    axes = (layer.attrs.rows, layer.attrs.columns, layer.attrs.channels)
+    readers = 1
+    for taken, count in zip(axes, graph.tensors[layer.outputs["y"]].shape[-3:], strict=True):
+        places = Counter((taken.first + i * taken.step) // taken.unit for i in range(count))
+        readers *= max(places.values())
+    text = (
+        f"repeats an element {readers:,} times, whose gradients' sum could leave 32 bits; at most "
+        f"{LARGEST_BIAS_SUM:,} are supported"
+    )
+    return text if readers > LARGEST_BIAS_SUM else ""
 
 
 def rows_of_product(graph: Graph, node: Node) -> str:

@@ -22,6 +22,7 @@ from tinyflash.graph import (
     PadAttrs,
     PartAttrs,
     SoftmaxAttrs,
+    TakeAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
@@ -80,6 +81,14 @@ def _is_row(row: Shape, whole: Shape) -> bool:
     return whole[len(whole) - len(row) :] == row
 
 
+def _sum(o: Operands) -> None:
+    """b, too, has the shape of a, unless it is a constant row: such a row has no gradient."""
+    o.same(o.shape("a"), o.shape("y"), "the shape of a")
+    row = o.tensors["b"].data is not None and _is_row(o.shape("b"), o.shape("a"))
+    if not row:
+        o.same(o.shape("b"), o.shape("a"), "the shape of b")
+
+
 def _mul(o: Operands) -> None:
     o.same(o.shape("y"), o.shape("a"), "y's shape")
     row, whole = o.shape("b"), o.shape("a")
@@ -110,6 +119,17 @@ def _pad(o: Operands) -> None:
         b + n + a for b, n, a in zip(before, weighted.map_of(o, "x"), after, strict=True)
     )
     o.same(weighted.map_of(o, "y"), expected, "y's shape")
+
+
+def _take(o: Operands) -> None:
+    """Each place of y is one of x."""
+    assert isinstance(o.node.attrs, TakeAttrs)
+    attrs = o.node.attrs
+    axes, sizes = (attrs.rows, attrs.columns, attrs.channels), weighted.map_of(o, "x")
+    for steps, size, count in zip(axes, sizes, weighted.map_of(o, "y"), strict=True):
+        o.require(steps.first >= 0 and steps.step > 0 and steps.unit > 0, f"takes by {steps}")
+        last = (steps.first + (count - 1) * steps.step) // steps.unit
+        o.require(last < size, f"takes place {last} of {size}")
 
 
 def _concatenate(o: Operands) -> None:
@@ -177,8 +197,10 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "average_pool": (WindowAttrs, _pool),
     "max_pool": (WindowAttrs, _pool),
     "mean": (MeanAttrs, _mean),
-    "add": (ClipAttrs, _equal("y", "a", "b")),
+    "add": (ClipAttrs, _sum),
+    "sub": (ClipAttrs, _sum),
     "pad": (PadAttrs, _pad),
+    "take": (TakeAttrs, _take),
     "reshape": (NoAttrs, _same_size("y", "x")),
     "concatenate": (AxisAttrs, _concatenate),
     "transpose": (TransposeAttrs, _transpose),
@@ -199,10 +221,12 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "max_pool_backward_input": (WindowAttrs, _max_pool_backward),
     "mean_backward_input": (MeanAttrs, _backward(_mean)),
     "pad_backward_input": (PadAttrs, _backward(_pad)),
+    "take_backward_input": (TakeAttrs, _backward(_take)),
     "concatenate_backward_input": (PartAttrs, _concatenate_backward),
     "transpose_backward_input": (TransposeAttrs, _backward(_transpose)),
     "lookup_backward_input": (LookupAttrs, _equal("dx", "x", "dy")),
     "softmax_backward_input": (SoftmaxAttrs, _equal("dx", "y", "dy")),
+    "sub_backward_input": (ClipAttrs, _equal("dx", "dy")),
     "mul_backward_input": (PartAttrs, _mul_backward),
     "maximum_backward_input": (PartAttrs, _chosen_backward),
     "minimum_backward_input": (PartAttrs, _chosen_backward),

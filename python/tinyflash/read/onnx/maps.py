@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from tinyflash.graph import AxisAttrs, MeanAttrs, Window
 from tinyflash.quantize.floatgraph.graph import Filling
 from tinyflash.quantize.windows import output_size
+from tinyflash.read.maxima import maxima
 from tinyflash.read.onnx.importing import Layer, Value
 from tinyflash.read.onnx.pointwise import affine
 from tinyflash.read.onnx.views import Shape, View, dense
@@ -77,6 +79,17 @@ def reduce_mean(layer: Layer) -> None:
     layer.give(_mean(layer, _reduced(layer), keep=layer.integer("keepdims", 1) == 1))
 
 
+def reduce_max(layer: Layer) -> None:
+    """The largest along some axes, by max pools."""
+    axes, x = _reduced(layer), layer.view(0)
+    held, order, lead, positions = _adjacent(layer, x, axes)
+    shape = (1,) * lead + tuple(x.shape[i] for i in order)
+    y = held.tensor
+    for before, window, after in maxima(shape, positions[0], positions[-1]) if positions else ():
+        y = layer.emit("max_pool", [layer.shaped(y, before)], after, window)
+    layer.give(_without(x, axes, order, y, keep=layer.integer("keepdims", 1) == 1))
+
+
 def reduce_sum(layer: Layer) -> None:
     """The mean times the number of elements."""
     axes = _reduced(layer)
@@ -96,8 +109,22 @@ def _reduced(layer: Layer) -> tuple[int, ...]:
 
 
 def _mean(layer: Layer, axes: tuple[int, ...], *, keep: bool) -> View:
-    """Returns the mean over some axes, which it makes adjacent."""
+    """Returns the mean over some axes."""
     x = layer.view(0)
+    held, order, _, positions = _adjacent(layer, x, axes)
+    y = held.tensor
+    if positions:
+        kept = tuple(x.shape[i] for i in order if i not in axes and x.shape[i] > 1)
+        span = tuple(range(positions[0], positions[-1] + 1))
+        y = layer.emit("mean", [y], (1, *kept), MeanAttrs(span))
+    return _without(x, axes, order, y, keep=keep)
+
+
+def _adjacent(
+    layer: Layer, x: View, axes: tuple[int, ...]
+) -> tuple[View, Sequence[int], int, list[int]]:
+    """Returns x in a tensor in which these axes are adjacent, the order of its axes there, the
+    dimensions of 1 before them, and the positions of those axes that have several places."""
     real = [i for i in x.order if i in axes and x.shape[i] > 1]
     order = x.order
     if real:
@@ -105,14 +132,13 @@ def _mean(layer: Layer, axes: tuple[int, ...], *, keep: bool) -> View:
         if any(i not in axes for i in order[first : last + 1]):
             order = (*(i for i in order if i not in real), *real)
     held, lead = layer.compacted(x, order)
-    positions = [order.index(i) + lead for i in real]
-    left = [i for i in order if i not in axes]
+    return held, order, lead, [order.index(i) + lead for i in real]
+
+
+def _without(x: View, axes: tuple[int, ...], order: Sequence[int], y: str, *, keep: bool) -> View:
+    """Returns the value that is left of x in y, with one place along these axes, or without."""
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    y = held.tensor
-    if positions:
-        kept = tuple(x.shape[i] for i in left if x.shape[i] > 1)
-        span = tuple(range(positions[0], positions[-1] + 1))
-        y = layer.emit("mean", [y], (1, *kept), MeanAttrs(span))
+    left = [i for i in order if i not in axes]
     result = dense(y, shape, (*(i for i in order if i in axes), *left))
     if keep:
         return result
