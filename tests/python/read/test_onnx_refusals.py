@@ -112,7 +112,7 @@ def integers(model: Any) -> None:
 
 REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "unordered": (swap, "which no earlier node computes"),
-    "unknown operator": (rename(0, "ConvTranspose"), "ConvTranspose.* is not supported; supported"),
+    "unknown operator": (rename(3, "LpPool"), "LpPool.* is not supported; supported"),
     "other domain": (rename(0, "Conv", "com.example"), "com.example.Conv.* is not supported"),
     "loop": (loop, "again .Loop.*is a loop or a branch"),
     "function": (function, "functions of its own; inline them"),

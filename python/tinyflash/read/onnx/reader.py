@@ -10,7 +10,7 @@ from tinyflash.errors import ModelError, printable
 from tinyflash.graph import Array
 from tinyflash.quantize.floatgraph import FloatGraph, Source
 from tinyflash.quantize.floatgraph.simplify import simplify
-from tinyflash.read.onnx import codings, file, maps, pointwise, takes, weighted
+from tinyflash.read.onnx import codings, file, maps, pointwise, reductions, takes, weighted
 from tinyflash.read.onnx.attributes import check_attributes
 from tinyflash.read.onnx.compare import Reading
 from tinyflash.read.onnx.compare import compare as hold_against
@@ -37,7 +37,7 @@ _RULES: dict[str, Rule] = {
     "Expand": takes.expand,
     "Flatten": maps.flatten,
     "Gemm": weighted.gemm,
-    "GlobalAveragePool": maps.global_average,
+    "GlobalAveragePool": reductions.global_average,
     "GlobalMaxPool": maps.global_max,
     "HardSigmoid": pointwise.hard_sigmoid,
     "HardSwish": pointwise.function("hard_swish"),
@@ -52,9 +52,9 @@ _RULES: dict[str, Rule] = {
     "PRelu": pointwise.prelu,
     "Pad": maps.pad,
     "QuantizeLinear": codings.quantize,
-    "ReduceMax": maps.reduce_max,
-    "ReduceMean": maps.reduce_mean,
-    "ReduceSum": maps.reduce_sum,
+    "ReduceMax": reductions.reduce_max,
+    "ReduceMean": reductions.reduce_mean,
+    "ReduceSum": reductions.reduce_sum,
     "Relu": pointwise.relu,
     "Reshape": maps.reshape,
     "Sigmoid": pointwise.function("logistic"),
