@@ -1,5 +1,4 @@
-"""Tasks far from what their networks know, none of which had a part in any choice of tinyflash's
-defaults: exercises for the motion CNN, handwritten digits for ResNet8."""
+"""Tasks far from what their networks know: exercises for the motion CNN, digits for ResNet8."""
 
 from __future__ import annotations
 
