@@ -16,7 +16,7 @@ from tinyflash.training.samples import Samples
 from tinyflash.zoo.task import Task
 
 Arithmetic = Literal["float", "fake", "int8"]
-FULL_RATE, BODY_RATE, BIAS_RATE, HEAD_RATE = 0.01, 0.025, 0.1, 0.5
+FULL_RATE, BODY_RATE, BIAS_RATE, HEAD_RATE = 0.01, 0.025, 0.1, 0.1
 
 
 @dataclass(frozen=True)
