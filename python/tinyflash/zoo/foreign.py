@@ -61,8 +61,8 @@ def _drawn(among: Labels, labels: Labels, count: int, seed: int) -> Labels:
 def digits_resnet() -> Task:
     """Handwritten digits, with MLPerf Tiny's ResNet8, which knows ten kinds of things.
 
-    Three epochs are enough for the classifier alone. With all layers seeds differ by 20 points then,
-    float or int8.
+    Three epochs are enough for the classifier alone. With all layers, seeds then differ by 20
+    points, in float and in int8.
     """
     graph = read(mlperf_tiny("image_classification"))
     pictures, labels = digits()
