@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from tests.support.pipes import PipePort
+from tests.support.pipes import PipePort, exchange
 
 from tinyflash.errors import DataError, LinkError
 from tinyflash.runtime.device import protocol
+from tinyflash.runtime.device.frames import Frame, encode
 from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.protocol import Purpose, Space, Type
 from tinyflash.runtime.device.session import DeviceSession
@@ -124,6 +125,17 @@ def test_bodies_of_wrong_length_or_content(device: DeviceSession) -> None:
     refused(device, "does not know", Type.READY)
 
 
+def test_a_reply_to_no_command_looks_like_nothing_else(start: Callable[[], PipePort]) -> None:
+    """Of every type that a frame can have: never like READY, NAK, FAULT, REFUSAL or WANT."""
+    port = start()
+    assert exchange(port, b"", 1) == [Frame(Type.READY, 0)]
+    for kind in sorted({*range(256)} - {*range(Type.HELLO, Type.ROWS + 1)}):
+        (reply,) = exchange(port, encode(Frame(kind, 200, b"body")), 1)
+        expected = kind | protocol.REPLY if kind < 0x70 else protocol.REPLY
+        assert reply == Frame(expected, 200, b"\1"), hex(kind)
+        assert reply.type < min(Type.READY, Type.NAK, Type.FAULT, Type.REFUSAL, Type.WANT)
+
+
 def test_reading_stays_within(device: DeviceSession) -> None:
     for space, offset, count in (
         (1, 1500, 1),
@@ -201,3 +213,25 @@ def test_a_state_that_is_none_is_refused(device: DeviceSession, at: int, value: 
 def test_another_program_is_refused(start: Callable[[], PipePort]) -> None:
     with pytest.raises(LinkError, match="not the program with hash 00000001; build and flash"):
         DeviceSession(Link(start()), 1)
+
+
+def test_a_command_of_the_same_number_but_other_bytes_is_another_one(
+    start: Callable[[], PipePort],
+) -> None:
+    port = start()
+    exchange(port, b"", 1)  # READY
+    counters, other = (
+        exchange(port, encode(Frame(Type(kind), 7, body)), 1)[0]
+        for kind, body in ((Type.COUNTERS, b""), (Type.READ, protocol.READ.pack(1, 0, 2)))
+    )
+    assert counters.type == Type.COUNTERS | protocol.REPLY
+    assert (other.type, other.body) == (Type.READ | protocol.REPLY, b"\0\1\2")
+
+
+@pytest.mark.parametrize("damage", [b"\1\0", b"\5\1\0", b"\1\1\1\1\1\1\0"])
+def test_a_frame_of_too_little_is_damaged(start: Callable[[], PipePort], damage: bytes) -> None:
+    """A code byte alone; one that announces more than comes; less than a header and a CRC."""
+    port = start()
+    exchange(port, b"", 1)
+    (nak,) = exchange(port, b"\0" + damage, 1)
+    assert nak.type == Type.NAK

@@ -21,7 +21,7 @@ from tinyflash.compiler.passes.share import share
 from tinyflash.compiler.passes.source import with_source
 from tinyflash.compiler.passes.sparsify import sparsify
 from tinyflash.compiler.plan import QUICK, Effort, check, plan
-from tinyflash.compiler.preconditions import check_preconditions
+from tinyflash.compiler.preconditions import check_preconditions, check_program
 from tinyflash.compiler.prepare import Prepared, prepare
 from tinyflash.compiler.tied import warn_of_tied
 from tinyflash.compiler.verify import verify
@@ -35,12 +35,20 @@ from tinyflash.sources import REFERENCE
 @dataclass(frozen=True)
 class Compiled:
     """A program with the graphs and plans it was made from. `train` is None for inference only.
-    `whole`: the network with all of its channels."""
+    `prepared`, `kernels`, `effort`: what it was compiled from, and how long the planner
+    searched."""
 
     program: Program
     infer: Planned
     train: Planned | None
-    whole: Graph
+    prepared: Prepared
+    kernels: KernelSets
+    effort: Effort
+
+    @property
+    def whole(self) -> Graph:
+        """The network with all of its channels."""
+        return self.prepared.whole
 
     @property
     def graph(self) -> Graph:
@@ -55,6 +63,11 @@ class Compiled:
         return self.train
 
     @property
+    def emptier(self) -> Planned | None:
+        """The other plan; None for inference only."""
+        return self.train if self.fuller is self.infer else self.infer
+
+    @property
     def accumulate(self) -> int:
         """The samples per update of the weights."""
         nodes = () if self.train is None else self.train.graph.nodes
@@ -64,6 +77,11 @@ class Compiled:
     def lower_bound(self) -> int:
         """The smallest arena, in bytes, that any plan of these graphs can have."""
         return max(p.plan.lower_bound for p in (self.infer, self.train) if p is not None)
+
+    def arena_by_rows(self) -> int:
+        """Returns the bytes of the arena that compilation with row_source makes of the same."""
+        infer, train = _plans(self.prepared, self.kernels, True, self.effort)
+        return max(p.plan.arena_bytes for p in (infer, train) if p is not None)
 
     def learned(self, weights: bytes) -> Graph:
         """Returns the network with trained weights, ready to be written. weights: the bytes of
@@ -125,15 +143,24 @@ def compile_uncalibrated(
     kernels: Sequence[str] = (REFERENCE,),
 ) -> Compiled:
     """Compiles without calibration: all memory sizes are known, and nothing has run."""
+    sets = kernel_sets(kernels)
+    infer, train = _plans(prepared, sets, row_source, effort)
+    program = lower(infer, train, seed, sets)
+    check_program(program)
+    return Compiled(program, infer, train, prepared, sets, effort)
+
+
+def _plans(
+    prepared: Prepared, sets: KernelSets, row_source: bool, effort: Effort
+) -> tuple[Planned, Planned | None]:
+    """Returns graph and plan of inference and of training."""
     scheme = prepared.scheme
     full = prepared.forward if scheme is None else training_graph(prepared)
-    sets = kernel_sets(kernels)
     infer = _planned(_verified(prune_to_output(full), full), sets, row_source, effort)
-    train = None
-    if scheme is not None:
-        complete = _verified(prune_to_updates(full), full)
-        train = _planned(complete, sets, row_source, effort, scheme.recompute)
-    return Compiled(lower(infer, train, seed, sets), infer, train, prepared.whole)
+    if scheme is None:
+        return infer, None
+    complete = _verified(prune_to_updates(full), full)
+    return infer, _planned(complete, sets, row_source, effort, scheme.recompute)
 
 
 def training_graph(prepared: Prepared) -> Graph:

@@ -27,7 +27,7 @@ def test_train_learns_and_keeps_what_it_learned(tmp_path, model, scheme, data):
     assert parse_scheme(course["scheme"]) == load_scheme(scheme)
     assert course["model"] == "model"
     with np.load(out / "learned.npz") as learned:
-        assert set(learned) == {"hash", "weights", "state"}
+        assert set(learned) == {"version", "hash", "weights", "state"}
         assert course["hash"] == f"{int(learned['hash']):08x}"
 
 
@@ -111,6 +111,18 @@ def test_a_last_group_of_samples_is_applied(tmp_path, model, data):
         with np.load(tmp_path / folder / "learned.npz") as learnt:
             steps.append(int.from_bytes(learnt["state"].tobytes()[4:8], "little"))
     assert steps == [64, 128]
+
+
+def test_a_guard_evaluates_between_groups_of_samples(tmp_path, model, data):
+    """50 samples are no whole number of groups of 8, 56 are: 112 steps have two evaluations, and
+    one at the start."""
+    scheme = tmp_path / "groups.toml"
+    scheme.write_text("head = 3\n[optimizer]\naccumulate = 8\n")
+    more = ("--guard", "12", "--guard-every", "50", "--validation", "0", "--epochs", "4")
+    assert tinyflash(*train(model, scheme, data, tmp_path / "out", *more)).exit_code == 0
+    course = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert len(course["losses"]) == 112
+    assert course["guard"]["evaluations"] == 3
 
 
 def test_train_is_repeatable(tmp_path, model, scheme, data):
@@ -245,3 +257,17 @@ def test_train_draws_its_health_and_warns_of_a_wild_rate(tmp_path, model, scheme
     assert max(health["weights_saturated_ppm"]) > 1000
     calm = tinyflash(*train(model, scheme, data, out, "--rate", "0.01"))
     assert "warning" not in calm.stdout
+
+
+def test_train_asks_for_a_wider_head_where_it_is_narrow(tmp_path, model, data):
+    """And not where its advice is taken."""
+    said = []
+    for reach in (0.01, 0.5):
+        scheme = tmp_path / f"{reach}.toml"
+        scheme.write_text(f"head = 2\nhead_range = {reach}\n")
+        command = train(model, scheme, data, tmp_path / "out", "--rate", "0.01")
+        said.append(tinyflash(*command).stdout)
+    narrow, wide = said
+    assert "of the new classifier's weights are at their ends, +-0.01: " in narrow
+    assert "set head_range = 0.02 in the scheme" in narrow
+    assert "warning" not in wide

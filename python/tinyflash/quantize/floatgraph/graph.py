@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash import operators
-from tinyflash.graph import AxisAttrs, MeanAttrs, NoAttrs, Quant, TransposeAttrs, Window
+from tinyflash.graph import AxisAttrs, MeanAttrs, NoAttrs, Quant, TakeAttrs, TransposeAttrs, Window
 
 Floats = npt.NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -66,7 +66,9 @@ class Factor:
     value: float = 1.0
 
 
-FloatAttrs = Window | MeanAttrs | TransposeAttrs | AxisAttrs | Filling | Factor | NoAttrs
+FloatAttrs = (
+    Window | TakeAttrs | MeanAttrs | TransposeAttrs | AxisAttrs | Filling | Factor | NoAttrs
+)
 NOTHING = NoAttrs()
 
 

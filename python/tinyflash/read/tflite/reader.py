@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tinyflash.errors import ModelError
 from tinyflash.graph import Graph, Node
-from tinyflash.read.tflite import ends, maps, pointwise, weighted
+from tinyflash.read.tflite import batches, ends, maps, pointwise, takes, weighted
+from tinyflash.read.tflite.batches import undone
 from tinyflash.read.tflite.flat import load
 from tinyflash.read.tflite.folding import FOLDABLE, fold
 from tinyflash.read.tflite.importing import Importer, Layer
@@ -18,6 +19,8 @@ Rule = Callable[[Layer], None]
 _RULES: dict[str, tuple[str, Rule]] = {
     "ADD": ("add", pointwise.add),
     "AVERAGE_POOL_2D": ("average_pool", maps.average_pool),
+    "BATCH_TO_SPACE_ND": ("batch_to_space", batches.refuse),
+    "BROADCAST_TO": ("broadcast", takes.broadcast_to),
     "CONCATENATION": ("concatenate", maps.concatenate),
     "CONV_2D": ("conv2d", weighted.conv2d),
     "DEPTHWISE_CONV_2D": ("depthwise", weighted.depthwise),
@@ -35,13 +38,21 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "PAD": ("pad", maps.pad),
     "PADV2": ("pad", maps.pad),
     "QUANTIZE": ("quantize", ends.quantize),
+    "REDUCE_MAX": ("reduce_max", maps.reduce_max),
     "RELU": ("relu", pointwise.lookup),
     "RELU6": ("relu6", pointwise.lookup),
+    "RESIZE_NEAREST_NEIGHBOR": ("resize", takes.resize_nearest),
     "RESHAPE": ("reshape", maps.reshape),
+    "SLICE": ("slice", takes.cut),
     "SOFTMAX": ("softmax", pointwise.softmax),
+    "SPACE_TO_BATCH_ND": ("space_to_batch", batches.refuse),
+    "SPLIT": ("split", takes.split),
+    "SPLIT_V": ("split", takes.split_v),
     "SQUEEZE": ("reshape", maps.reshape),
+    "STRIDED_SLICE": ("slice", takes.strided_slice),
     "SUB": ("sub", pointwise.sub),
     "TANH": ("tanh", pointwise.lookup),
+    "TRANSPOSE_CONV": ("transpose_conv", weighted.transpose_conv),
     "TRANSPOSE": ("transpose", maps.transpose),
 }
 
@@ -49,11 +60,13 @@ _RULES: dict[str, tuple[str, Rule]] = {
 def read_tflite(path: Path) -> Graph:
     """Reads the untrained network of a .tflite file. Layer names are operator and index in the
     file."""
-    importer = Importer(str(path), load(path))
+    importer = Importer(str(path), undone(load(path)))
     ends.open_input(importer)
     for operator in importer.model.operators:
         short, _ = _RULES.get(operator.code, ("_".join(operator.code.lower().split()), None))
-        _import(Layer(importer, operator, f"{short}_{operator.index}"))
+        for part in takes.parts_of(operator):
+            which = f".{part.options['Part']}" if "Part" in part.options else ""
+            _import(Layer(importer, part, f"{short}_{operator.index}{which}"))
     return _graph(importer)
 
 
