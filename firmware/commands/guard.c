@@ -19,19 +19,33 @@ static uint16_t held_out_labels[GUARD_SAMPLES];
 static uint8_t best_weights[SNAPSHOT_BYTES];
 static tiny_guard guard;
 static int is_watching;
+static transfer restored; /* the best weights that come from the host */
 
 uint8_t *guard_room(void) {
     const uint32_t count = guard.held_out.count;
     return count < GUARD_SAMPLES ? held_out_samples[count] : NULL;
 }
 
-void guard_watch(tiny_session *session) {
+void guard_watch(arena_owner *arena) {
     if (is_watching) {
-        tiny_guard_watch(&guard, session);
+        tiny_guard_watch(&guard, arena_clear(arena));
     }
 }
 
 void guard_stop(void) { is_watching = 0; }
+
+const uint8_t *guard_best(uint32_t *count) {
+    *count = sizeof best_weights - 1;
+    return is_watching ? best_weights : NULL;
+}
+
+/* One that goes on would lose what it keeps, so it ends. */
+transfer *guard_restore(void) {
+    guard_stop();
+    restored.memory = best_weights;
+    restored.size = sizeof best_weights - 1;
+    return &restored;
+}
 
 static protocol_status clear(device *self, const uint8_t *body) {
     (void)self, (void)body;
@@ -43,11 +57,13 @@ static protocol_status clear(device *self, const uint8_t *body) {
 /* body: label 32. The sample is already in its place. */
 static protocol_status hold(device *self, const uint8_t *body) {
     const uint32_t label = frame_get32(body);
-    const protocol_status status = device_take_sample(self, guard_room());
-    if (status != PROTOCOL_OK) {
-        return status;
+    if (self->restore.spaces) {
+        return PROTOCOL_HALF_WRITTEN;
     }
-    if (label >= self->session.model->classes) {
+    if (!arena_take_held_out(&self->arena, guard_room())) {
+        return PROTOCOL_NO_SAMPLE;
+    }
+    if (label >= self->arena.session.model->classes) {
         return PROTOCOL_BAD_LABEL;
     }
     guard_stop();
@@ -55,18 +71,11 @@ static protocol_status hold(device *self, const uint8_t *body) {
     return PROTOCOL_OK;
 }
 
-/* Inference overwrites a partly received sample and the last output. */
-static void forget_arena(device *self) {
-    self->sample = (transfer){0};
-    self->output = NULL;
-}
-
 /* body: interval 32, tolerance 32. */
 static protocol_status begin(device *self, const uint8_t *body) {
     if (self->restore.spaces) {
         return PROTOCOL_HALF_WRITTEN;
     }
-    forget_arena(self);
     guard = (tiny_guard){
         .held_out = {held_out_samples[0], held_out_labels, guard.held_out.count},
         .snapshot = best_weights,
@@ -74,7 +83,37 @@ static protocol_status begin(device *self, const uint8_t *body) {
         .interval = frame_get32(body),
         .tolerance = frame_get32(body + 4),
     };
-    is_watching = tiny_guard_begin(&guard, &self->session) == TINY_OK;
+    is_watching = tiny_guard_begin(&guard, arena_clear(&self->arena)) == TINY_OK;
+    return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
+}
+
+/* body: interval, tolerance, waited, evaluations, roll-backs; last and best score: correct, margin;
+ * CRC of the best weights; 32 each. */
+static protocol_status resume(device *self, const uint8_t *body) {
+    const tiny_model *model = self->arena.session.model;
+    if (self->restore.spaces) {
+        return PROTOCOL_HALF_WRITTEN;
+    }
+    if (!transfer_is_complete(&restored) ||
+        frame_crc32(0, best_weights, restored.size) != frame_get32(body + 36)) {
+        return PROTOCOL_BAD_CHECKSUM;
+    }
+    if (!restore_is_sound(model, best_weights)) {
+        return PROTOCOL_BAD_STATE;
+    }
+    guard = (tiny_guard){
+        .held_out = {held_out_samples[0], held_out_labels, guard.held_out.count},
+        .snapshot = best_weights,
+        .snapshot_bytes = sizeof best_weights,
+        .interval = frame_get32(body),
+        .tolerance = frame_get32(body + 4),
+        .waited = frame_get32(body + 8),
+        .evaluations = frame_get32(body + 12),
+        .rollbacks = frame_get32(body + 16),
+        .last = {frame_get32(body + 20), (int32_t)frame_get32(body + 24)},
+        .best = {frame_get32(body + 28), (int32_t)frame_get32(body + 32)},
+    };
+    is_watching = tiny_guard_resume(&guard, &self->arena.session) == TINY_OK;
     return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
 }
 
@@ -83,8 +122,7 @@ static protocol_status finish(device *self, const uint8_t *body) {
     if (!is_watching) {
         return PROTOCOL_NOT_GUARDING;
     }
-    forget_arena(self);
-    tiny_guard_finish(&guard, &self->session);
+    tiny_guard_finish(&guard, arena_clear(&self->arena));
     guard_stop();
     return PROTOCOL_OK;
 }
@@ -102,7 +140,7 @@ typedef struct guard_action {
 static const guard_action guard_actions[] = {
     [PROTOCOL_GUARD_TELL] = {0, tell},     [PROTOCOL_GUARD_CLEAR] = {0, clear},
     [PROTOCOL_GUARD_HOLD] = {4, hold},     [PROTOCOL_GUARD_BEGIN] = {8, begin},
-    [PROTOCOL_GUARD_FINISH] = {0, finish},
+    [PROTOCOL_GUARD_FINISH] = {0, finish}, [PROTOCOL_GUARD_RESUME] = {40, resume},
 };
 
 /* Reply: room for samples, samples, evaluations, returns; last and best score: correct, margin. */
@@ -137,9 +175,16 @@ protocol_status command_guard(device *self, const uint8_t *body, uint32_t count)
 
 uint8_t *guard_room(void) { return 0; }
 
-void guard_watch(tiny_session *session) { (void)session; }
+void guard_watch(arena_owner *arena) { (void)arena; }
 
 void guard_stop(void) {}
+
+const uint8_t *guard_best(uint32_t *count) {
+    *count = 0;
+    return 0;
+}
+
+transfer *guard_restore(void) { return 0; }
 
 protocol_status command_guard(device *self, const uint8_t *body, uint32_t count) {
     (void)self, (void)body, (void)count;

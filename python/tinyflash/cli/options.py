@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,8 +68,13 @@ class Command(click.Command):
 
 model = click.argument("model", type=PATH)
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
-board = click.option("--board", help="Board name; see `tinyflash boards`.")
-where = click.option("--board", default="host", show_default=True, help="Board to run on, or host.")
+BOARD = "A name of `tinyflash boards`, or the folder of your own board"  # what --board takes
+board = click.option("--board", help=f"{BOARD}.")
+port = click.option(
+    "--port", metavar="PORT",
+    help="Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port.",
+)  # fmt: skip
+where = click.option("--board", default="host", show_default=True, help=f"{BOARD}, or host.")
 data = click.option(
     "--data", type=PATH, required=True,
     help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
@@ -114,11 +119,14 @@ def output_file(what: str, kind: Output = OUTPUT) -> Callable[[F], F]:
     return click.option("-o", "--output", type=kind, required=True, help=what)
 
 
-def output_folder(what: str, default: Path | None = None) -> Callable[[F], F]:
-    """The option -o of a command that writes several files into a folder."""
+def output_folder(what: str, names: Sequence[str], default: Path | None = None) -> Callable[[F], F]:
+    """The option -o of a command that writes several files into a folder.
+
+    names: of these files, relative to the folder; the command is refused where it cannot write one.
+    """
+
+    def fillable(_context: object, _parameter: object, path: Path) -> Path:
+        return files.to_fill(path, names)
+
     asked = {"required": True} if default is None else {"default": default, "show_default": True}
-    return click.option("-o", "--output", type=PATH, help=what, callback=_fillable, **asked)
-
-
-def _fillable(_context: object, _parameter: object, path: Path) -> Path:
-    return files.to_fill(path)
+    return click.option("-o", "--output", type=PATH, help=what, callback=fillable, **asked)
