@@ -21,14 +21,15 @@ from tinyflash.training.samples import load_inputs
 @click.command(cls=options.Command)
 @options.model
 @click.argument("samples", type=options.PATH, metavar="X.npy")
+@options.chosen
 @options.output_file("The .npy file to write the outputs to.")
-def infer(model: Path, samples: Path, output: Path) -> None:
+def infer(model: Path, samples: Path, chosen: str | None, output: Path) -> None:
     """Run MODEL on this computer over the samples of X.npy.
 
     The first axis of X.npy is the sample. Inputs have the input type of MODEL. Outputs are raw:
     stored integers, or floats if the output of MODEL is float.
     """
-    graph = read(model)
+    graph = read(model, output=chosen)
     x = load_inputs(samples, graph.input)
     session = HostSession(compile_model(graph, None).program)
     stored = np.empty((len(x), *graph.output.shape[1:]), dtype=np.int8)

@@ -67,6 +67,11 @@ class Command(click.Command):
 
 
 model = click.argument("model", type=PATH)
+chosen = click.option(
+    "--output", "chosen", metavar="NAME|INDEX",
+    help="Which output of MODEL, if it has several, by number or name; or a tensor or a layer "
+    "inside by its name: the network ends there.",
+)  # fmt: skip
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
 board = click.option("--board", help="Board name; see `tinyflash boards`.")
 rows = click.option(
@@ -105,13 +110,15 @@ guard = click.option(
 
 def output_file(what: str, kind: Output = OUTPUT) -> Callable[[F], F]:
     """The option -o of a command that writes one file."""
-    return click.option("-o", "--output", type=kind, required=True, help=what)
+    return click.option("-o", "--out", "output", type=kind, required=True, help=what)
 
 
 def output_folder(what: str, default: Path | None = None) -> Callable[[F], F]:
     """The option -o of a command that writes several files into a folder."""
     asked = {"required": True} if default is None else {"default": default, "show_default": True}
-    return click.option("-o", "--output", type=PATH, help=what, callback=_fillable, **asked)
+    return click.option(
+        "-o", "--out", "output", type=PATH, help=what, callback=_fillable, **asked
+    )
 
 
 def _fillable(_context: object, _parameter: object, path: Path) -> Path:

@@ -24,6 +24,7 @@ from tinyflash.write.tflite import write_tflite
 
 @click.command("quantize", cls=options.Command)
 @options.model
+@options.chosen
 @click.option(
     "--calibration",
     type=options.PATH,
@@ -51,6 +52,7 @@ from tinyflash.write.tflite import write_tflite
 @options.output_file("The int8 network (.tflite).", options.Network())
 def quantize_(
     model: Path,
+    chosen: str | None,
     calibration: Path | None,
     ranges: Rule,
     errors: Path | None,
@@ -66,8 +68,10 @@ def quantize_(
     if model.suffix.lower() != ".onnx":
         raise ModelError(f"{model}: expected an .onnx file; a .tflite file is already quantized")
     samples = None if calibration is None else load_calibration(calibration)
-    network = read_onnx(model, samples, compare=not no_compare)
-    graph = quantize(network, samples, Settings(ranges))
+    network = read_onnx(model, samples, output=chosen, compare=not no_compare)
+    if network.unread:
+        click.echo(f"warning: {network.unread}; {output} ends there")
+    graph = quantize(replace(network, unread=""), samples, Settings(ranges))
     write_bytes(output, write_tflite(graph))
     say(f"wrote {output}: {output.stat().st_size:,} bytes")
     if samples is None:

@@ -27,6 +27,7 @@ from tinyflash.training.open import open_session
 
 @click.command(cls=options.Command)
 @options.model
+@options.chosen
 @options.scheme
 @scheme_option.budget
 @click.option(
@@ -75,6 +76,7 @@ from tinyflash.training.open import open_session
 @options.output_folder("Folder for learned weights and report.")
 def train(
     model: Path,
+    chosen: str | None,
     scheme: Path | None,
     budget: int | None,
     data: Path,
@@ -102,7 +104,7 @@ def train(
     """
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else load_board(board)
-    prepared = prepare(read(model), load_scheme(scheme) if scheme else Scheme())
+    prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
     job = load_job(data, prepared, recipe, validation, watch)
     chosen = scheme_option.chosen(prepared, budget, target, output, rows)

@@ -13,6 +13,7 @@ import numpy as np
 
 from tinyflash.compiler.passes.prune import prune_to_output
 from tinyflash.compiler.passes.unit import with_file_unit
+from tinyflash.errors import ModelError
 from tinyflash.graph import (
     AxisAttrs,
     ClipAttrs,
@@ -40,6 +41,8 @@ _FUNCTIONS = ("quantize", "relu", "relu6", "leaky_relu", "logistic", "tanh", "ha
 
 def write_tflite(graph: Graph) -> bytes:
     """Returns the file of the nodes that compute the graph's output, without training nodes."""
+    if graph.unread:
+        raise ModelError(graph.unread)
     to = Exporter(with_file_unit(prune_to_output(graph)))
     to.add_tensors()
     source, sink = to.port(graph.input), to.port(graph.output)

@@ -112,13 +112,15 @@ class Source:
 
 @dataclass(frozen=True)
 class FloatGraph:
-    """A network in float. codings: of tensors whose quantization the model itself gives."""
+    """A network in float. codings: of tensors whose quantization the model itself gives. unread:
+    why an end of the model was not read (Graph.unread)."""
 
     name: str
     source: Source
     nodes: tuple[FloatNode, ...]
     output: str
     codings: Mapping[str, Quant] = field(default_factory=dict)
+    unread: str = ""
 
     def node(self, name: str) -> FloatNode | None:
         """Returns the node that makes a tensor; None for the input."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from tinyflash.errors import ModelError, printable
 from tinyflash.graph import Array
+from tinyflash.operators import WEIGHTED
 from tinyflash.quantize.floatgraph import FloatGraph, Source
+from tinyflash.quantize.floatgraph.graph import FUNCTIONS
 from tinyflash.quantize.floatgraph.simplify import simplify
+from tinyflash.read.endings import Ending, advice
 from tinyflash.read.onnx import codings, file, maps, pointwise, weighted
 from tinyflash.read.onnx.attributes import check_attributes
 from tinyflash.read.onnx.compare import Reading
@@ -17,7 +22,10 @@ from tinyflash.read.onnx.compare import compare as hold_against
 from tinyflash.read.onnx.file import OnnxInput, OnnxModel, OnnxNode
 from tinyflash.read.onnx.folding import FOLDED, fold
 from tinyflash.read.onnx.importing import Constant, Importer, Layer
+from tinyflash.read.onnx.instead import WITH_WEIGHTS, instead
+from tinyflash.read.onnx.selecting import output_of, selected
 from tinyflash.read.onnx.views import View, channels_last, dense
+from tinyflash.read.outputs import Chosen
 
 Rule = Callable[[Layer], None]
 T = TypeVar("T")
@@ -72,37 +80,96 @@ _KEEPS_AXES = (
 )  # fmt: skip
 
 
-def read_onnx(path: Path, samples: Array | None = None, *, compare: bool = True) -> FloatGraph:
+def read_onnx(
+    path: Path, samples: Array | None = None, *, output: Chosen = None, compare: bool = True
+) -> FloatGraph:
     """Reads an ONNX file as a float network, simplified, channels last.
 
-    samples: of its input, [n][...] as the model reads them. On a few of them the network is
+    output: see `read`. samples: of its input, [n][...] as the model reads them. On a few of them the network is
     compared with an evaluation of the model that shares no code with this reader, unless `compare`
     is False; ModelError names the first tensor that differs. A quantized model needs none.
     """
-    return _import(str(path), file.load(path), samples, compare=compare)
+    return _import(str(path), file.load(path), samples, output, compare=compare)
 
 
 def parse_onnx(
-    content: bytes, name: str, samples: Array | None = None, *, compare: bool = True
+    content: bytes,
+    name: str,
+    samples: Array | None = None,
+    *,
+    output: Chosen = None,
+    compare: bool = True,
 ) -> FloatGraph:
     """Reads an ONNX model in memory."""
-    return _import(name, file.parse(content, name, name, None), samples, compare=compare)
+    model = file.parse(content, name, name, None)
+    return _import(name, model, samples, output, compare=compare)
 
 
-def _import(name: str, model: OnnxModel, samples: Array | None, *, compare: bool) -> FloatGraph:
-    found = reading(name, model)
+def _import(
+    name: str, model: OnnxModel, samples: Array | None, output: Chosen, *, compare: bool
+) -> FloatGraph:
+    found = reading(name, model, output)
     if compare:
         hold_against(found, samples)
     return found.network
 
 
-def reading(name: str, model: OnnxModel) -> Reading:
-    """A model and what is read of it, not compared yet."""
-    importer = Importer(name, model)
+def reading(name: str, model: OnnxModel, output: Chosen = None) -> Reading:
+    """What computes one output of a model, or as much of that as a scheme with a new head leaves;
+    not compared yet."""
+    if output is None and len(model.outputs) > 1 and _one_end(name, model):
+        output = 0
+    wanted = output_of(name, model, output)
+    importer, end = _imported(name, selected(model, wanted))
+    if wanted not in end.lost:
+        return _finished(importer)
+    before = end.before(_views(importer), WITH_WEIGHTS)
+    if before is None:
+        raise ModelError(end.reason)
+    try:
+        found = _finished(_imported(name, selected(model, before))[0])
+    except ModelError:
+        raise ModelError(end.reason) from None
+    if not _ends_in_layer(found.network):
+        raise ModelError(end.reason)
+    network = replace(found.network, unread=f"{end.reason}; {advice(before)}")
+    return replace(found, network=network)
+
+
+def _imported(name: str, model: OnnxModel) -> tuple[Importer, Ending[str]]:
+    importer, end = Importer(name, model), Ending[str]()
     _open_input(importer)
     importer.values.update({k: Constant(v) for k, v in model.constants.items()})
     for node in model.nodes:
-        _take(Layer(importer, node))
+        operands, results = (filter(None, names) for names in (node.inputs, node.outputs))
+        end.take(node.op, operands, results, partial(_take, Layer(importer, node)))
+    return importer, end
+
+
+def _one_end(name: str, model: OnnxModel) -> bool:
+    """Whether all outputs are made of one tensor by operators that cannot be read."""
+    before = set()
+    for output in model.outputs:
+        importer, end = _imported(name, selected(model, output))
+        lost = output in end.lost
+        before.add(end.before(_views(importer), WITH_WEIGHTS) if lost else None)
+    return len(before) == 1 and None not in before
+
+
+def _views(importer: Importer) -> list[str]:
+    """What depends on the input."""
+    return [name for name, value in importer.values.items() if isinstance(value, View)]
+
+
+def _ends_in_layer(network: FloatGraph) -> bool:
+    """Whether the output is a function of the sums of a layer with weights."""
+    node = network.node(network.output)
+    while node is not None and node.op in ("reshape", "softmax", *FUNCTIONS):
+        node = network.node(node.inputs[0])
+    return node is not None and node.op in WEIGHTED
+
+
+def _finished(importer: Importer) -> Reading:
     raw, output = _closed(importer)
     return Reading(importer, raw, simplify(raw), output)
 
@@ -118,7 +185,7 @@ def _take(layer: Layer) -> None:
     if fold(layer):
         return
     if node.op not in _RULES:
-        layer.fail(f"is not supported; supported are {', '.join(sorted(_RULES))}")
+        layer.fail(f"is not supported; {instead(node.op)}")
     _RULES[node.op](layer)
 
 

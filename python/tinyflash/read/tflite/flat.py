@@ -30,6 +30,7 @@ _MOST_TENSORS = 16 * MOST_OPERATORS
 _MOST_OPERANDS = 1024  # of one operator
 _MOST_CODES = 256  # kinds of operators, including custom ones
 _LARGEST_RANK = 64
+_LONGEST_NAME = 240  # bytes
 _VERSION = 3
 _IDENTIFIER = b"TFL3"
 _POINTER = b"version https://git-lfs"
@@ -59,17 +60,19 @@ class FlatTensor:
     axis: int
     data: npt.NDArray[np.uint8] | None
     unusual: str  # an unsupported feature that it uses: "", "sparse storage", ...
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class FlatOperator:
-    """An operator of the file. Omitted inputs are -1."""
+    """An operator of the file. Omitted inputs are -1. unread: outputs that nothing needs."""
 
     index: int
     code: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Mapping[str, Option]
+    unread: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,7 @@ def _integers(
 def _code(code: tflite.OperatorCode) -> str:
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
-        name = (code.CustomCode() or b"")[:240].decode(errors="replace")
+        name = (code.CustomCode() or b"")[:_LONGEST_NAME].decode(errors="replace")
         return f"CUSTOM {printable(name)}".strip()
     return _CODES.get(number, f"operator number {number}")
 
@@ -236,6 +239,7 @@ def _tensor(model: tflite.Model, tensor: tflite.Tensor, index: int) -> FlatTenso
         axis=axis,
         data=_data(buffer),
         unusual="data outside of the FlatBuffer" if buffer.Offset() > 1 else _unusual(tensor),
+        name=(tensor.Name() or b"")[:_LONGEST_NAME].decode(errors="replace"),
     )
 
 

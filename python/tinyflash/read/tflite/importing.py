@@ -101,7 +101,7 @@ class Layer:
 
     @property
     def flat_output(self) -> FlatTensor:
-        outputs = self.operator.outputs
+        outputs = [o for o in self.operator.outputs if o not in self.operator.unread]
         self.require(len(outputs) == 1, f"has {len(outputs)} outputs, one is supported")
         return self._flat(outputs[0])
 

@@ -65,6 +65,7 @@ def _prepared(content: bytes, folder: Path | None, names: Sequence[str]) -> Any:
     if folder is not None:
         onnx.load_external_data_for_model(model, str(folder))
     graph = model.graph
+    _prune(graph, names)
     _without_coding(model)
     del graph.value_info[:]
     del graph.output[:]
@@ -73,6 +74,27 @@ def _prepared(content: bytes, folder: Path | None, names: Sequence[str]) -> Any:
         if value.name not in _constants(model):
             value.type.tensor_type.shape.dim[0].dim_value = 1
     return model
+
+
+def _prune(graph: Any, names: Sequence[str]) -> None:
+    """Leaves out what none of these tensors depend on, which the judge need not know: nodes,
+    inputs, results that nobody reads."""
+    alive, kept = set(names), []
+    for node in reversed(graph.node):
+        if alive & {name for name in node.output if name}:
+            alive |= set(node.input)
+            kept.append(node)
+    for node in kept:
+        count = max(i + 1 for i, name in enumerate(node.output) if name in alive)
+        for i, name in enumerate(node.output):
+            node.output[i] = name if name in alive else ""
+        del node.output[count:]
+    constants = {tensor.name for tensor in graph.initializer}
+    given = [v for v in graph.input if v.name in alive or v.name in constants] or list(graph.input)
+    for field, left in ((graph.node, kept[::-1]), (graph.input, given)):
+        left = [type(one).FromString(one.SerializeToString()) for one in left]
+        del field[:]
+        field.extend(left)
 
 
 def _without_coding(model: Any) -> None:
