@@ -63,7 +63,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "other identifier": (network("identifier", b"TFL4"), "not a .tflite file"),
     "two inputs": (network("inputs", [0, 1]), "2 inputs; exactly one"),
     "no input": (network("inputs", []), "0 inputs; exactly one"),
-    "two outputs": (network("outputs", [1, 2]), r"2 outputs; choose one with --output: 0 \(tensor 1\), 1"),
+    "two outputs": (
+        network("outputs", [1, 2]),
+        r"2 outputs; choose one with --output: 0 \(tensor 1\), 1",
+    ),
     "no output": (network("outputs", []), "has no outputs"),
     "input not there": (network("inputs", [99]), "input is tensor 99, which is not there"),
     "output not there": (network("outputs", [-5]), "output is tensor -5, which is not there"),
@@ -100,6 +103,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "variable": (tensor_of(1, 1, "variable", True), "state kept between runs"),
     # Scales.
     "no quantization": (output_of(1, "scale", None), "has no quantization"),
+    "scale 0": (tensor_of(1, 1, "scale", [0.1, 0.0, 0.1, 0.1]), "scale 0 with weights other than"),
     "no weight scale": (tensor_of(1, 1, "scale", []), "has no quantization"),
     "nan scale": (output_of(1, "scale", [float("nan")]), "scale nan"),
     "infinite scale": (tensor_of(1, 1, "scale", [float("inf")] * 4), "scale inf"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from tests.support.models import (
     RELU,
     RELU6,
@@ -73,6 +74,22 @@ def conv_1d() -> bytes:
     y = file.sequence(y, 4, 3, padding=VALID, by="RESHAPE")
     y = file.mean(y, [1], 0.05, -4)
     return file.finish(file.dense(y, 5))
+
+
+def silent_channels() -> bytes:
+    """Channels of scale 0, without weights, in each kind of layer."""
+    file = File(22)
+    y = file.conv(file.input(MAP), (3, 3), out=4)
+    y = file.depthwise(y, (3, 3))
+    y = file.dense(y, 6)
+    for index, channel in ((0, 1), (1, 3), (2, 0)):
+        w = file.tensors[file.operators[index].inputs[1]]
+        weights = np.moveaxis(w.data, w.axis, 0)
+        weights[channel] = 0
+        assert w.scale is not None
+        if len(w.scale) > 1:
+            w.scale[channel] = 0.0
+    return file.finish(y)
 
 
 def depthwise() -> bytes:
@@ -315,6 +332,7 @@ NETWORKS: dict[str, Network] = {
         conv_dilated,
         conv_grouped,
         conv_1d,
+        silent_channels,
         depthwise,
         depthwise_multiplier,
         dense,

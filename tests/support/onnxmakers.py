@@ -129,8 +129,10 @@ def conv(d: Drawing) -> None:
 
 def weights(d: Drawing, *shape: int) -> str:
     """In float or, where the opset can, in int8 with one scale or one per channel."""
-    if d.opset < 13 or d.chance(0.7):
+    if d.opset < 13 or d.chance(0.6):
         return d.normal(*shape)
+    if d.chance(0.3):
+        return rounded(d, shape)
     data = d.constant(d.file.random.integers(-127, 128, shape), np.int8)
     if d.chance(0.5):
         return d.node("DequantizeLinear", data, d.constant(0.01))
@@ -139,13 +141,29 @@ def weights(d: Drawing, *shape: int) -> str:
     return d.node("DequantizeLinear", data, scales, axis=place)
 
 
+def rounded(d: Drawing, shape: tuple[int, ...]) -> str:
+    """Float weights that the model itself quantizes."""
+    place, settings = d.draw.randrange(len(shape)), {}
+    scale, zero = np.full((), 0.01), np.zeros((), np.int8)
+    if d.chance(0.5):
+        scale = d.file.random.uniform(0.005, 0.02, shape[place])
+        zero, settings = np.zeros(shape[place], np.int8), {"axis": place}
+    how = (d.constant(scale), d.constant(zero, np.int8))
+    integers = d.node("QuantizeLinear", d.normal(*shape), *how, **settings)
+    return d.node("DequantizeLinear", integers, *how, **settings)
+
+
 def coded(d: Drawing) -> None:
+    """The pair around a value; sometimes with integers between that bound it."""
     x, kind = d.x, d.draw.choice((np.int8, np.uint8))
     how = [d.constant(0.03)]
     if d.chance(0.8):
         how.append(d.constant(d.draw.randint(3, 100), kind))
     settings = some(d, axis=1) if d.chance(0.3) else {}
-    d.node("DequantizeLinear", d.node("QuantizeLinear", x, *how, **settings), *how, **settings)
+    q = d.node("QuantizeLinear", x, *how, **settings)
+    if len(how) > 1 and d.opset >= 12 and d.chance(0.3):
+        q = d.node("Clip", q, d.constant(0, kind), d.constant(127, kind))
+    d.node("DequantizeLinear", q, *how, **settings)
 
 
 def across(op: str) -> Maker:

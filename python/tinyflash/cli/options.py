@@ -116,9 +116,7 @@ def output_file(what: str, kind: Output = OUTPUT) -> Callable[[F], F]:
 def output_folder(what: str, default: Path | None = None) -> Callable[[F], F]:
     """The option -o of a command that writes several files into a folder."""
     asked = {"required": True} if default is None else {"default": default, "show_default": True}
-    return click.option(
-        "-o", "--out", "output", type=PATH, help=what, callback=_fillable, **asked
-    )
+    return click.option("-o", "--out", "output", type=PATH, help=what, callback=_fillable, **asked)
 
 
 def _fillable(_context: object, _parameter: object, path: Path) -> Path:

@@ -107,15 +107,15 @@ def train(
     prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
     job = load_job(data, prepared, recipe, validation, watch)
-    chosen = scheme_option.chosen(prepared, budget, target, output, rows)
-    ready = make_ready(chosen, job, target, seed, rows, effort)
+    settled = scheme_option.chosen(prepared, budget, target, output, rows)
+    ready = make_ready(settled, job, target, seed, rows, effort)
     start = load_learned(resume, ready.compiled.program) if resume else None
     with open_session(ready, output, guard) as session:
         if start:
             start.restore(session)
         trained = jobs.run(job, session, ready)
-    assert chosen.scheme is not None
-    settings = {"scheme": scheme_text(chosen.scheme), "validation": validation}
+    assert settled.scheme is not None
+    settings = {"scheme": scheme_text(settled.scheme), "validation": validation}
     jobs.save(trained, job, ready, output, settings)
     anatomy, counters = Anatomy.of(ready.compiled), trained.history.counters
     if health is not None:

@@ -9,6 +9,8 @@ from tinyflash.graph import Quant
 from tinyflash.operators import OPERATORS
 from tinyflash.quantize.floatgraph.graph import FloatNode, Floats, Weights
 
+# In place of scale 0, of a channel without weights: its multiplier is 0 as well (SPEC 7).
+SILENT_SCALE = 2.0**-100
 _INT32_MAX = 2**31 - 1
 _LARGEST_SCALE = 1e30
 _ROUNDING = 1e-6  # of float32 scales that were chosen such that the bias just fits
@@ -29,7 +31,8 @@ def stored_weights(node: FloatNode, x: Quant) -> Stored:
     spread = np.broadcast_to(scales, weights.b.shape).astype(np.float64)
     sides = [1] * weights.w.ndim
     sides[axis] = -1
-    w = np.clip(np.rint(weights.w / spread.reshape(sides)), -127, 127).astype(np.int8)
+    lowest = -128 if given.size else -127  # which only a file's own weights may use
+    w = np.clip(np.rint(weights.w / spread.reshape(sides)), lowest, 127).astype(np.int8)
     b = np.rint(weights.b / (x.scale[0] * spread))
     if (np.abs(b) > limit * (1 + _ROUNDING)).any():  # at scales that the file gives
         raise ValueError("a bias is too large for the scales of input and weights")

@@ -4,26 +4,27 @@ be read begins. For files of any kind: `Key` is what names a tensor there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from tinyflash.errors import ModelError, listed, printable
 
 Key = TypeVar("Key", int, str)
+Name = TypeVar("Name", bound=int | str, covariant=True)
 Chosen = int | str | None  # a number of an output, the name of a tensor, or the only output
 
 
-class Operation(Protocol[Key]):
+class Operation(Protocol[Name]):
     """An operator of a file."""
 
     @property
-    def inputs(self) -> tuple[Key, ...]: ...
+    def inputs(self) -> tuple[Name, ...]: ...
 
     @property
-    def outputs(self) -> tuple[Key, ...]: ...
+    def outputs(self) -> tuple[Name, ...]: ...
 
 
-Op = TypeVar("Op")
+Op = TypeVar("Op", bound=Operation[int | str])
 
 
 def chosen(
@@ -45,8 +46,8 @@ def chosen(
     if number is not None and 0 <= number < len(outputs):
         return outputs[number][0]
     raise ModelError(
-        f"{file}: has no output {printable(str(wanted))!r}; it has {_shown(outputs)}. --output also "
-        "takes the name of any tensor inside, to end the network there"
+        f"{file}: has no output {printable(str(wanted))!r}; it has {_shown(outputs)}. --output "
+        "also takes the name of any tensor inside, to end the network there"
     )
 
 
@@ -59,12 +60,12 @@ def _shown(outputs: Sequence[tuple[Key, str]]) -> str:
     return listed([f"{i} ({printable(name)})" for i, (_, name) in enumerate(outputs)])
 
 
-def needed(operators: Sequence[Op], output: Key) -> tuple[Op, ...]:
+def needed(operators: Sequence[Op], output: int | str) -> tuple[Op, ...]:
     """Returns the operators that a tensor depends on, in order."""
-    wanted: set[Key] = {output}
+    wanted: set[int | str] = {output}
     kept: list[Op] = []
     for operator in reversed(operators):
-        if not wanted.isdisjoint(operator.outputs):  # type: ignore[attr-defined]
-            wanted.update(operator.inputs)  # type: ignore[attr-defined]
+        if not wanted.isdisjoint(operator.outputs):
+            wanted.update(operator.inputs)
             kept.append(operator)
     return tuple(reversed(kept))

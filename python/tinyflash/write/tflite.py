@@ -16,6 +16,7 @@ from tinyflash.compiler.passes.unit import with_file_unit
 from tinyflash.errors import ModelError
 from tinyflash.graph import (
     AxisAttrs,
+    Clip,
     ClipAttrs,
     DenseAttrs,
     Graph,
@@ -184,6 +185,8 @@ def _lookup(to: Exporter, node: Node) -> None:
         return
     if node.attrs.function not in _FUNCTIONS:
         to.fail(node, f"{node.attrs.function} cannot be written to a .tflite file")
+    if node.attrs.clip != Clip():
+        to.fail(node, "no operator of a .tflite file clips at these numbers")
     leaky = node.attrs.function == "leaky_relu"
     to.put(node.attrs.function.upper(), node, options={"Alpha": node.attrs.alpha} if leaky else {})
 

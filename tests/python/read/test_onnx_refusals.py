@@ -118,8 +118,14 @@ def integers(model: Any) -> None:
 
 REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "unordered": (swap, "which no earlier node computes"),
-    "unknown operator": (rename(0, "ConvTranspose"), "ConvTranspose.* is not supported; use Resize"),
-    "other domain": (rename(0, "Conv", "com.example"), "com.example.Conv.* is not supported; build the network without"),
+    "unknown operator": (
+        rename(0, "ConvTranspose"),
+        "ConvTranspose.* is not supported; use Resize",
+    ),
+    "other domain": (
+        rename(0, "Conv", "com.example"),
+        "com.example.Conv.* is not supported; build the network without",
+    ),
     "loop": (loop, "again .Loop.*is a loop or a branch"),
     "function": (function, "functions of its own; inline them"),
     "sparse": (sparse, "sparse constants"),

@@ -32,7 +32,7 @@ READ: Mapping[str, tuple[str, ...]] = {
     "MaxPool": (*_WINDOW, "ceil_mode"),
     "Mod": ("fmod",),
     "Pad": ("mode", "pads", "value"),
-    "QuantizeLinear": ("output_dtype",),
+    "QuantizeLinear": ("axis", "output_dtype"),
     "ReduceMax": _REDUCED,
     "ReduceMean": _REDUCED,
     "ReduceMin": _REDUCED,
@@ -55,7 +55,6 @@ IGNORED: Mapping[str, Mapping[str, str]] = {
     "Dropout": {"ratio": "of training, which is refused", "seed": "of training, which is refused"},
     "MaxPool": {"storage_order": "of the second output, which is refused"},
     "QuantizeLinear": {
-        "axis": "an activation with more than one scale is refused, a constant as well",
         "precision": "of the division; scales are what is read",
         "saturate": "of 8-bit floats, which are refused",
     },

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 # Layers with weights: no end of a network behind its classifier has them.
 WITH_WEIGHTS = (
-    "Attention", "Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", "GRU", "Gemm", "If",
-    "LSTM", "Loop", "MatMul", "MatMulInteger", "MultiHeadAttention", "QLinearConv", "QLinearMatMul",
-    "RNN", "Scan",
+    "Attention", "Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", "GRU", "Gemm",
+    "If", "LSTM", "Loop", "MatMul", "MatMulInteger", "MultiHeadAttention", "QLinearConv",
+    "QLinearMatMul", "RNN", "Scan",
 )  # fmt: skip
 
 _CHOICE = "end the network before it with --output NAME; the largest logit is the answer"

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.quantize.floatgraph.graph import Bounds, Factor, Weights
+from tinyflash.read.onnx import codings
 from tinyflash.read.onnx.importing import Layer
 from tinyflash.read.onnx.views import View, dense
 
@@ -28,7 +29,10 @@ def relu(layer: Layer) -> None:
 
 
 def clip(layer: Layer) -> None:
-    """The bounds are inputs; in older opsets, attributes."""
+    """The bounds are inputs; in older opsets, attributes. Integers bound what is quantized."""
+    if any(layer.constant(i).data.dtype.kind in "iu" for i in _others(layer)):
+        codings.clip(layer, layer.view(0))
+        return
     low = _number(layer, 1) if layer.has(1) else layer.attribute("min", -math.inf)
     high = _number(layer, 2) if layer.has(2) else layer.attribute("max", math.inf)
     assert isinstance(low, float)

@@ -85,9 +85,10 @@ def read_onnx(
 ) -> FloatGraph:
     """Reads an ONNX file as a float network, simplified, channels last.
 
-    output: see `read`. samples: of its input, [n][...] as the model reads them. On a few of them the network is
-    compared with an evaluation of the model that shares no code with this reader, unless `compare`
-    is False; ModelError names the first tensor that differs. A quantized model needs none.
+    output: see `read`. samples: of its input, [n][...] as the model reads them. On a few of them
+    the network is compared with an evaluation of the model that shares no code with this reader,
+    unless `compare` is False; ModelError names the first tensor that differs. A quantized model
+    needs none.
     """
     return _import(str(path), file.load(path), samples, output, compare=compare)
 

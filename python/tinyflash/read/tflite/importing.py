@@ -173,7 +173,8 @@ class Layer:
 
     # ---- Quantization ---------------------------------------------------------------------------
 
-    def scales(self, flat: FlatTensor) -> tuple[float, ...]:
+    def scales(self, flat: FlatTensor, *, silent: bool = False) -> tuple[float, ...]:
+        """Returns the scales of a tensor. silent: 0 may be among them."""
         if not flat.scales:
             self.fail(f"tensor {flat.index} has no quantization; {_ADVICE}")
         if len(flat.zeros) not in (0, len(flat.scales)):
@@ -182,7 +183,7 @@ class Layer:
                 "points; the file is damaged"
             )
         for scale in flat.scales:
-            if not (math.isfinite(scale) and scale > 0):
+            if not (math.isfinite(scale) and (scale > 0 or (silent and scale == 0))):
                 self.fail(f"tensor {flat.index} has scale {scale}; scales are finite and positive")
         return flat.scales
 

@@ -98,17 +98,38 @@ def _prune(graph: Any, names: Sequence[str]) -> None:
 
 
 def _without_coding(model: Any) -> None:
-    """Numbers computed at run time keep their values; quantized constants are what they are."""
+    """Numbers computed at run time keep their values; quantized constants are what they are, and
+    bounds in integers become real numbers."""
+    graph = model.graph
     constants = _constants(model)
-    known = {v.name for v in model.graph.input} - constants
-    for node in model.graph.node:
+    known = {v.name for v in graph.input} - constants
+    coded: dict[str, list[str]] = {}  # what is integers in the model: scale and zero point
+    for node in list(graph.node):
         if known.isdisjoint(node.input):
             continue
         known.update(node.output)
+        if node.op_type == "Clip" and node.input[0] in coded:
+            _bound_in_reals(graph, node, coded[node.input[0]])
+            coded[node.output[0]] = coded[node.input[0]]
         if node.op_type in _CODING and node.input[0] in known:
+            if node.op_type == "QuantizeLinear":
+                coded[node.output[0]] = list(node.input[1:])
             node.op_type, node.domain = "Identity", ""
             del node.input[1:]
             del node.attribute[:]
+
+
+def _bound_in_reals(graph: Any, clip: Any, coding: list[str]) -> None:
+    """Puts a DequantizeLinear before each bound."""
+    import onnx
+
+    for i, name in enumerate(clip.input[1:], 1):
+        if name:
+            real = f"{clip.output[0]}.bound{i}"
+            inputs = [name, *coding]
+            before = next(j for j, node in enumerate(graph.node) if node.output == clip.output)
+            graph.node.insert(before, onnx.helper.make_node("DequantizeLinear", inputs, [real]))
+            clip.input[i] = real
 
 
 # ---- ONNX Runtime -------------------------------------------------------------------------------
