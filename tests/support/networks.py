@@ -185,6 +185,16 @@ def activations() -> bytes:
     return file.finish(file.map("LOGISTIC", y, 1 / 256, -128))
 
 
+def curves() -> bytes:
+    """Functions that TensorFlow Lite tabulates from real numbers, and the absolute value."""
+    file = File(23)
+    y = file.conv(file.input(MAP), (3, 3))
+    for code, kind in (("ELU", ""), ("ABS", "AbsOptions"), ("ELU", "")):
+        scale = (file.tensors[y].scale or [0.0])[0]
+        y = file.operator(code, [y], file.tensor(file.shape(y), 0.6 * scale, -20), kind)
+    return file.finish(y)
+
+
 def means() -> bytes:
     file = File(11)
     x = file.input((1, 6, 5, 8), 0.05, 4)
@@ -342,6 +352,7 @@ NETWORKS: dict[str, Network] = {
         products,
         minima,
         activations,
+        curves,
         means,
         mean_of_channels,
         paddings,

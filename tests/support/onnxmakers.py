@@ -73,6 +73,10 @@ def dropout(d: Drawing) -> None:
     d.node("Dropout", d.x, **settings, **({"training_mode": False} if d.chance(0.3) else {}))
 
 
+def gelu(d: Drawing) -> None:
+    d.node("Gelu", d.x, **some(d, approximate=d.draw.choice(("none", "tanh"))))
+
+
 def softmax(d: Drawing) -> None:
     x = d.x
     d.node("Softmax", x, **some(d, axis=axis(d, x)))
@@ -286,17 +290,21 @@ def reduced(op: str) -> Maker:
 
 MAKERS: dict[str, Maker] = {
     **{op: dual(op) for op in ("Add", "Div", "Max", "Min", "Mul", "Sub")},
+    **{op: plain(op) for op in ("Abs", "Erf", "Mish", "Softplus", "Softsign")},
     **{op: plain(op) for op in ("HardSwish", "Identity", "Neg", "Relu", "Sigmoid", "Tanh")},
     **{op: pool(op) for op in ("AveragePool", "MaxPool")},
     **{op: across(op) for op in ("GlobalAveragePool", "GlobalMaxPool")},
     **{op: reduced(op) for op in ("ReduceMean", "ReduceSum")},
     "BatchNormalization": norm,
+    "Celu": plain("Celu", alpha=(0.2, 2)),
     "Clip": clip,
     "Concat": concat,
     "Conv": conv,
     "DequantizeLinear": coded,
     "Dropout": dropout,
+    "Elu": plain("Elu", alpha=(0, 1.8)),
     "Flatten": flatten,
+    "Gelu": gelu,
     "Gemm": gemm,
     "HardSigmoid": plain("HardSigmoid", alpha=(0.05, 0.5), beta=(0, 1)),
     "LeakyRelu": plain("LeakyRelu", alpha=(0.0, 1.5)),
@@ -305,6 +313,7 @@ MAKERS: dict[str, Maker] = {
     "Pad": pad,
     "QuantizeLinear": coded,
     "Reshape": reshape,
+    "Selu": plain("Selu", alpha=(0.5, 2), gamma=(0.5, 1.5)),
     "Softmax": softmax,
     "Squeeze": squeeze,
     "Swish": plain("Swish", alpha=(1.0, 1.0)),

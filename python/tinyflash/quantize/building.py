@@ -29,6 +29,7 @@ from tinyflash.graph import (
 )
 from tinyflash.operators import OPERATORS
 from tinyflash.quantize import tables
+from tinyflash.quantize.curves import CURVES, tabulated
 from tinyflash.quantize.fixedpoint import round_half_away
 from tinyflash.quantize.floatgraph.graph import (
     FUNCTIONS,
@@ -179,6 +180,9 @@ def _lookup(node: FloatNode, x: Coding, y: Coding) -> tuple[LookupAttrs, Table]:
         assert isinstance(node.attrs, Factor)
         alpha = node.attrs.value
         return LookupAttrs("leaky_relu", alpha), tables.leaky_relu(x, y, alpha)
+    if node.op in CURVES:
+        alpha = node.attrs.value if isinstance(node.attrs, Factor) else 0.0
+        return LookupAttrs(node.op, alpha), tabulated(node.op, x, y, alpha)
     made = {"logistic": tables.logistic, "tanh": tables.tanh, "hard_swish": tables.hard_swish}
     return LookupAttrs(node.op), made[node.op](x, y)
 

@@ -78,6 +78,11 @@ def relu(x: Coding, y: Coding) -> Table:
     return y.store(_rescale(x.centred, factor), Clip(max(-128, y.zero), 127))
 
 
+def absolute(x: Coding, y: Coding) -> Table:
+    """|x|, rescaled."""
+    return y.store(_rescale(np.abs(x.centred), x.scale / y.scale))
+
+
 def relu6(x: Coding, y: Coding) -> Table:
     """min(max(x, 0), 6); input and output must have the same coding."""
     if (x.scale, x.zero) != (y.scale, y.zero):

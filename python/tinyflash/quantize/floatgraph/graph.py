@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tinyflash import operators
 from tinyflash.graph import AxisAttrs, MeanAttrs, NoAttrs, Quant, TransposeAttrs, Window
+from tinyflash.quantize.curves import CURVES
 
 Floats = npt.NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -27,6 +28,7 @@ FUNCTIONS = (
     "tanh",
     "hard_swish",
     "leaky_relu",
+    *CURVES,
     "identity",  # with bounds: ReLU and similar; without: the same numbers in another coding
 )
 
@@ -61,7 +63,7 @@ class Filling:
 
 @dataclass(frozen=True)
 class Factor:
-    """softmax: beta; leaky_relu: alpha."""
+    """softmax: beta; leaky_relu, elu: alpha."""
 
     value: float = 1.0
 

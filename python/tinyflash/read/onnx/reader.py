@@ -15,7 +15,7 @@ from tinyflash.quantize.floatgraph import FloatGraph, Source
 from tinyflash.quantize.floatgraph.graph import FUNCTIONS
 from tinyflash.quantize.floatgraph.simplify import simplify
 from tinyflash.read.endings import Ending, advice
-from tinyflash.read.onnx import codings, file, maps, pointwise, weighted
+from tinyflash.read.onnx import codings, file, functions, maps, pointwise, weighted
 from tinyflash.read.onnx.attributes import check_attributes
 from tinyflash.read.onnx.compare import Reading
 from tinyflash.read.onnx.compare import compare as hold_against
@@ -31,16 +31,21 @@ Rule = Callable[[Layer], None]
 T = TypeVar("T")
 
 _RULES: dict[str, Rule] = {
+    "Abs": pointwise.function("abs"),
     "Add": pointwise.add,
     "AveragePool": maps.average_pool,
     "BatchNormalization": weighted.batch_norm,
+    "Celu": functions.celu,
     "Clip": pointwise.clip,
     "Concat": maps.concatenate,
     "Conv": weighted.conv,
     "DequantizeLinear": codings.dequantize,
     "Div": pointwise.divide,
     "Dropout": maps.same,
+    "Elu": functions.elu,
+    "Erf": pointwise.function("erf"),
     "Flatten": maps.flatten,
+    "Gelu": functions.gelu,
     "Gemm": weighted.gemm,
     "GlobalAveragePool": maps.global_average,
     "GlobalMaxPool": maps.global_max,
@@ -52,6 +57,7 @@ _RULES: dict[str, Rule] = {
     "Max": pointwise.maximum,
     "MaxPool": maps.max_pool,
     "Min": pointwise.minimum,
+    "Mish": pointwise.function("mish"),
     "Mul": pointwise.multiply,
     "Neg": pointwise.negate,
     "PRelu": pointwise.prelu,
@@ -61,8 +67,11 @@ _RULES: dict[str, Rule] = {
     "ReduceSum": maps.reduce_sum,
     "Relu": pointwise.relu,
     "Reshape": maps.reshape,
+    "Selu": functions.selu,
     "Sigmoid": pointwise.function("logistic"),
     "Softmax": pointwise.softmax,
+    "Softplus": pointwise.function("softplus"),
+    "Softsign": pointwise.function("softsign"),
     "Squeeze": maps.squeeze,
     "Sub": pointwise.subtract,
     "Swish": pointwise.swish,

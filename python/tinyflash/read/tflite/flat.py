@@ -99,6 +99,7 @@ _DILATED = (*_WINDOW, "DilationHFactor", "DilationWFactor")
 _POOL = (*_WINDOW, "FilterHeight", "FilterWidth")
 _FUSED = ("FusedActivationFunction",)
 OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ABS": ("AbsOptions", ()),
     "ADD": ("AddOptions", _FUSED),
     "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", *_FUSED)),
@@ -106,6 +107,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (*_DILATED, "DepthMultiplier")),
     "FULLY_CONNECTED": ("FullyConnectedOptions", ("WeightsFormat", *_FUSED)),
     "GATHER": ("GatherOptions", ("Axis", "BatchDims")),
+    "GELU": ("GeluOptions", ("Approximate",)),
     "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),
     "MAX_POOL_2D": ("Pool2DOptions", _POOL),
     "MEAN": ("ReducerOptions", ("KeepDims",)),

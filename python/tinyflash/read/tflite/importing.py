@@ -18,7 +18,10 @@ from tinyflash.read.tflite.flat import FlatModel, FlatOperator, FlatTensor, Opti
 Shape = tuple[int, ...]
 
 _ADVICE = "convert the model with full-integer int8 quantization"
-_DTYPES = {"INT8": "i1", "INT32": "<i4", "INT64": "<i8"}
+_DTYPES = {
+    "FLOAT16": "<f2", "FLOAT32": "<f4", "INT8": "i1", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1",
+}  # fmt: skip
+_INTEGERS = ("INT8", "INT32", "INT64")
 
 
 @dataclass
@@ -109,7 +112,7 @@ class Layer:
         flat = self.flat_input(position)
         return flat.index in self.to.constants or flat.data is not None
 
-    def constant(self, position: int) -> Array:
+    def constant(self, position: int, types: tuple[str, ...] = _INTEGERS) -> Array:
         """Returns a constant input, in the file's shape."""
         flat = self.flat_input(position)
         if flat.index in self.to.constants:
@@ -117,7 +120,7 @@ class Layer:
         if flat.data is None:
             self.fail(f"input {position} must be a constant; it is computed at run time")
         self.usual(flat)
-        self.require(flat.type in _DTYPES, f"constant input {position} is {flat.type}; {_ADVICE}")
+        self.require(flat.type in types, f"constant input {position} is {flat.type}; {_ADVICE}")
         dtype = np.dtype(_DTYPES[flat.type])
         shape = self.shape(flat, empty=True)
         needed = math.prod(shape) * dtype.itemsize

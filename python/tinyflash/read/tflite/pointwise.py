@@ -8,17 +8,22 @@ import numpy as np
 
 from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, NoAttrs, Number, SoftmaxAttrs, Tensor
 from tinyflash.quantize import tables
+from tinyflash.quantize.curves import tabulated
 from tinyflash.quantize.tables import Coding, Operand, Table
 from tinyflash.read.tflite.importing import Layer, Shape
 from tinyflash.read.tflite.windows import fused_clip
 
 _BYTES = ("INT8", "UINT8")
+OWN = "CUSTOM tinyflash."  # what custom operators of our own are called
 
 
 # ---- Functions of one input ---------------------------------------------------------------------
 
 _TABLES: dict[str, Callable[[Layer, Coding, Coding], Table]] = {
     "QUANTIZE": lambda _, x, y: tables.requantize(x, y),
+    "ABS": lambda _, x, y: tabulated("abs", x, y),
+    "ELU": lambda _, x, y: tabulated("elu", x, y, 1.0),
+    "GELU": lambda layer, x, y: tabulated(_gelu(layer), x, y),
     "RELU": lambda _, x, y: tables.relu(x, y),
     "RELU6": lambda _, x, y: tables.relu6(x, y),
     "LEAKY_RELU": lambda layer, x, y: tables.leaky_relu(x, y, float(layer.option("Alpha"))),
@@ -34,9 +39,28 @@ def lookup(layer: Layer) -> None:
     types = _BYTES if layer.operator.code == "QUANTIZE" else ("INT8",)
     x = layer.activation(0, types)
     layer.typed(layer.flat_output, types)
-    alpha = float(layer.option("Alpha")) if layer.operator.code == "LEAKY_RELU" else 0.0
-    attrs = LookupAttrs(layer.operator.code.lower(), alpha)
-    _emit_lookup(layer, x, _TABLES[layer.operator.code], attrs)
+    code = layer.operator.code
+    alpha = float(layer.option("Alpha")) if code == "LEAKY_RELU" else float(code == "ELU")
+    attrs = LookupAttrs(_gelu(layer) if code == "GELU" else code.lower(), alpha)
+    _emit_lookup(layer, x, _TABLES[code], attrs)
+
+
+def _gelu(layer: Layer) -> str:
+    return "gelu_tanh" if layer.option("Approximate", False) else "gelu"
+
+
+def own(layer: Layer) -> None:
+    """A function that the format has no operator for, as `write_tflite` writes it. The second
+    input, if there is one, is its alpha."""
+    layer.count(1, 2)
+    name = layer.operator.code.removeprefix(OWN)
+    alpha = 0.0
+    if layer.has_input(1):
+        given = layer.constant(1, ("FLOAT32",))
+        layer.require(given.size == 1, "has an alpha that is not one number")
+        alpha = float(given.ravel()[0])
+    x = layer.activation(0)
+    _emit_lookup(layer, x, lambda _, x, y: tabulated(name, x, y, alpha), LookupAttrs(name, alpha))
 
 
 def _emit_lookup(

@@ -10,6 +10,7 @@ from pathlib import Path
 from tinyflash.errors import ModelError
 from tinyflash.graph import Graph, Node
 from tinyflash.layers import last_layer
+from tinyflash.quantize.curves import CURVES
 from tinyflash.read.endings import Ending, advice
 from tinyflash.read.outputs import Chosen
 from tinyflash.read.tflite import ends, maps, pointwise, weighted
@@ -23,14 +24,17 @@ Rule = Callable[[Layer], None]
 
 # Operator of the file -> (its name in layer names, its rule).
 _RULES: dict[str, tuple[str, Rule]] = {
+    "ABS": ("abs", pointwise.lookup),
     "ADD": ("add", pointwise.add),
     "AVERAGE_POOL_2D": ("average_pool", maps.average_pool),
     "CONCATENATION": ("concatenate", maps.concatenate),
     "CONV_2D": ("conv2d", weighted.conv2d),
     "DEPTHWISE_CONV_2D": ("depthwise", weighted.depthwise),
     "DEQUANTIZE": ("dequantize", ends.dequantize),
+    "ELU": ("elu", pointwise.lookup),
     "EXPAND_DIMS": ("reshape", maps.reshape),
     "FULLY_CONNECTED": ("fully_connected", weighted.fully_connected),
+    "GELU": ("gelu", pointwise.lookup),
     "HARD_SWISH": ("hard_swish", pointwise.lookup),
     "LEAKY_RELU": ("leaky_relu", pointwise.lookup),
     "LOGISTIC": ("logistic", pointwise.lookup),
@@ -50,6 +54,7 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "SUB": ("sub", pointwise.sub),
     "TANH": ("tanh", pointwise.lookup),
     "TRANSPOSE": ("transpose", maps.transpose),
+    **{f"{pointwise.OWN}{name}": (name, pointwise.own) for name in CURVES},
 }
 
 
