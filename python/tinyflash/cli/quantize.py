@@ -8,14 +8,12 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
-from tinyflash.errors import ModelError
 from tinyflash.files import write_bytes, write_json
 from tinyflash.graph import Graph
 from tinyflash.quantize import Settings, quantize
 from tinyflash.quantize.error import LayerError, layer_errors
 from tinyflash.quantize.ranges import RULES, Rule
-from tinyflash.read import read
-from tinyflash.read.onnx.reader import read_onnx
+from tinyflash.read import read, read_floats
 from tinyflash.show.console import output as terminal
 from tinyflash.show.console import say, table
 from tinyflash.training.samples import load_calibration
@@ -59,16 +57,14 @@ def quantize_(
     no_compare: bool,
     output: Path,
 ) -> None:
-    """Convert MODEL, a float or quantized .onnx file, to int8 .tflite.
+    """Convert MODEL, a float .onnx or .tflite file, or a quantized .onnx file, to int8 .tflite.
 
     All other commands read this file. It is channels-last; its input and output are float. The
     table shows the signal-to-noise ratio of each layer: at 40 dB the error is a hundredth of the
     signal.
     """
-    if model.suffix.lower() != ".onnx":
-        raise ModelError(f"{model}: expected an .onnx file; a .tflite file is already quantized")
     samples = None if calibration is None else load_calibration(calibration)
-    network = read_onnx(model, samples, output=chosen, compare=not no_compare)
+    network = read_floats(model, samples, output=chosen, compare=not no_compare)
     if network.unread:
         click.echo(f"warning: {network.unread}; {output} ends there")
     graph = quantize(replace(network, unread=""), samples, Settings(ranges))

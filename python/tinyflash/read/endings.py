@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from tinyflash.errors import ModelError, printable
+from tinyflash.operators import WEIGHTED
+from tinyflash.quantize.floatgraph.graph import FUNCTIONS, FloatGraph
 
 Key = TypeVar("Key", int, str)
 
@@ -55,3 +57,11 @@ def advice(name: str) -> str:
         "it only follows the last layer with weights, so a scheme with a new head (head = CLASSES) "
         f"does without it; or end the network before it, with --output {printable(name)!r}"
     )
+
+
+def ends_in_layer(network: FloatGraph) -> bool:
+    """Whether the output is a function of the sums of a layer with weights."""
+    node = network.node(network.output)
+    while node is not None and node.op in ("reshape", "softmax", *FUNCTIONS):
+        node = network.node(node.inputs[0])
+    return node is not None and node.op in WEIGHTED

@@ -10,11 +10,9 @@ from typing import TypeVar
 
 from tinyflash.errors import ModelError, printable
 from tinyflash.graph import Array
-from tinyflash.operators import WEIGHTED
 from tinyflash.quantize.floatgraph import FloatGraph, Source
-from tinyflash.quantize.floatgraph.graph import FUNCTIONS
 from tinyflash.quantize.floatgraph.simplify import simplify
-from tinyflash.read.endings import Ending, advice
+from tinyflash.read.endings import Ending, advice, ends_in_layer
 from tinyflash.read.onnx import codings, file, functions, maps, pointwise, weighted
 from tinyflash.read.onnx.attributes import check_attributes
 from tinyflash.read.onnx.compare import Reading
@@ -140,7 +138,7 @@ def reading(name: str, model: OnnxModel, output: Chosen = None) -> Reading:
         found = _finished(_imported(name, selected(model, before))[0])
     except ModelError:
         raise ModelError(end.reason) from None
-    if not _ends_in_layer(found.network):
+    if not ends_in_layer(found.network):
         raise ModelError(end.reason)
     network = replace(found.network, unread=f"{end.reason}; {advice(before)}")
     return replace(found, network=network)
@@ -169,14 +167,6 @@ def _one_end(name: str, model: OnnxModel) -> bool:
 def _views(importer: Importer) -> list[str]:
     """What depends on the input."""
     return [name for name, value in importer.values.items() if isinstance(value, View)]
-
-
-def _ends_in_layer(network: FloatGraph) -> bool:
-    """Whether the output is a function of the sums of a layer with weights."""
-    node = network.node(network.output)
-    while node is not None and node.op in ("reshape", "softmax", *FUNCTIONS):
-        node = network.node(node.inputs[0])
-    return node is not None and node.op in WEIGHTED
 
 
 def _finished(importer: Importer) -> Reading:

@@ -17,6 +17,7 @@ from tinyflash.read.tflite.flat import FlatModel, FlatOperator, FlatTensor, Opti
 
 Shape = tuple[int, ...]
 
+_OWN = "a float one with tinyflash quantize MODEL --calibration X.npy"
 _ADVICE = "convert the model with full-integer int8 quantization"
 _DTYPES = {
     "FLOAT16": "<f2", "FLOAT32": "<f4", "INT8": "i1", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1",
@@ -150,7 +151,7 @@ class Layer:
         if flat.type in types:
             return
         if flat.type.startswith("FLOAT"):
-            self.fail(f"works in {flat.type}: a float or partly float model; {_ADVICE}")
+            self.fail(f"works in {flat.type}: a float or partly float model; {_ADVICE}, or {_OWN}")
         self.fail(f"uses {flat.type} where {' or '.join(types)} is supported; {_ADVICE}")
 
     def usual(self, flat: FlatTensor) -> None:
