@@ -65,7 +65,10 @@ def dual(op: str) -> Maker:
 
 
 def clip(d: Drawing) -> None:
-    d.node("Clip", d.x, **some(d, min=d.draw.uniform(-2, 0.1), max=d.draw.uniform(-0.1, 2)))
+    x = d.x
+    if d.values[x].dtype != np.float32:
+        raise NotDrawnError("integers have other bounds")
+    d.node("Clip", x, **some(d, min=d.draw.uniform(-2, 0.1), max=d.draw.uniform(-0.1, 2)))
 
 
 def dropout(d: Drawing) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from tests.support.onnxconstants import CONSTANT_MAKERS
 from tests.support.onnxdraw import Drawing, NotDrawnError
+from tests.support.onnxintegers import INTEGER_MAKERS
 from tests.support.onnxmakers import MAKERS
 
 from tinyflash.errors import ModelError
@@ -45,7 +46,7 @@ def drawn(seed: int) -> tuple[bytes, np.ndarray, Drawing]:
     """A model, and samples of its input."""
     opset = OPSETS[seed % len(OPSETS)]
     d = Drawing(seed, opset)
-    makers = [*MAKERS.values(), *CONSTANT_MAKERS.values()]
+    makers = [*MAKERS.values(), *INTEGER_MAKERS.values(), *CONSTANT_MAKERS.values()]
     count, tries = d.draw.randint(1, 6), 0
     while len(d.maps) <= count and tries < _TRIES:
         tries += 1
@@ -63,7 +64,7 @@ def drawn(seed: int) -> tuple[bytes, np.ndarray, Drawing]:
 def trial(seed: int, by: str = "") -> Trial:
     """A random model read, and held against a judge: see `judge.evaluator`."""
     content, samples, d = drawn(seed)
-    made = tuple(node.op_type for node in d.file.nodes)
+    made = tuple(f"{n.domain}.{n.op_type}".lstrip(".") for n in d.file.nodes)
     try:
         found = reading("net", parse(content, "net", "net", None))
     except ModelError as error:

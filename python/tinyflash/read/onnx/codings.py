@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import Array, Quant
-from tinyflash.quantize.floatgraph.graph import Floats
+from tinyflash.quantize.floatgraph.graph import UNBOUNDED, Floats
 from tinyflash.quantize.weights import SILENT_SCALE
 from tinyflash.read.onnx.importing import Constant, Layer
 from tinyflash.read.onnx.views import View
@@ -15,6 +15,7 @@ Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 _BYTES = ("int8", "uint8")
+_MOVES = ("concatenate", "max_pool", "maximum", "minimum", "reshape", "transpose")
 _OUTPUT = {0: "uint8", 2: "uint8", 3: "int8"}  # by the numbers of ONNX; 0: not said
 
 
@@ -83,7 +84,7 @@ def dequantize(layer: Layer) -> None:
     if isinstance(value, Constant):
         layer.give(_constant(layer, value.data))
         return
-    kind = layer.to.stored.get(value.tensor)
+    kind = _integers_of(layer, value.tensor)
     if kind is None:
         layer.fail("reads a value that does not come from a QuantizeLinear")
     layer.require(
@@ -91,6 +92,24 @@ def dequantize(layer: Layer) -> None:
         "has another scale or zero point than the QuantizeLinear before it",
     )
     layer.give(value)
+
+
+def _integers_of(layer: Layer, tensor: str) -> str | None:
+    """The type of a tensor's integers; None if it does not come from a QuantizeLinear, or not by
+    operators that only move them."""
+    to = layer.to
+    if tensor in to.stored:
+        return to.stored[tensor]
+    node = next((n for n in to.nodes if n.name == tensor), None)
+    if node is None or node.op not in _MOVES or node.bounds != UNBOUNDED:
+        return None
+    kinds = {_integers_of(layer, name) for name in node.inputs}
+    units = {to.codings.get(name) for name in node.inputs}
+    kind, unit = kinds.pop(), units.pop()
+    if kinds or units or kind is None or unit is None:
+        return None
+    to.stored[tensor], to.codings[tensor] = kind, unit
+    return kind
 
 
 def _scales(layer: Layer, *, silent: bool = False) -> tuple[float, ...]:

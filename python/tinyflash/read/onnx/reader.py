@@ -17,6 +17,7 @@ from tinyflash.read.onnx import codings, file, functions, maps, pointwise, weigh
 from tinyflash.read.onnx.attributes import check_attributes
 from tinyflash.read.onnx.compare import Reading
 from tinyflash.read.onnx.compare import compare as hold_against
+from tinyflash.read.onnx.expanding import EXPANSIONS, expanded, named
 from tinyflash.read.onnx.file import OnnxInput, OnnxModel, OnnxNode
 from tinyflash.read.onnx.folding import FOLDED, fold
 from tinyflash.read.onnx.importing import Constant, Importer, Layer
@@ -77,7 +78,7 @@ _RULES: dict[str, Rule] = {
     "Transpose": maps.transpose,
     "Unsqueeze": maps.unsqueeze,
 }
-OPERATORS = frozenset({*_RULES, *FOLDED})  # these on constants alone
+OPERATORS = frozenset({*_RULES, *FOLDED, *EXPANSIONS})  # folded ones on constants alone
 _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
 # Operators that read channels-first maps, and operators allowed between them and the input.
 _READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
@@ -125,13 +126,14 @@ def _import(
 def reading(name: str, model: OnnxModel, output: Chosen = None) -> Reading:
     """What computes one output of a model, or as much of that as a scheme with a new head leaves;
     not compared yet."""
+    model = expanded(model)
     if output is None and len(model.outputs) > 1 and _one_end(name, model):
         output = 0
     wanted = output_of(name, model, output)
     importer, end = _imported(name, selected(model, wanted))
     if wanted not in end.lost:
         return _finished(importer)
-    before = end.before(_views(importer), WITH_WEIGHTS)
+    before = named(model, end.before(_views(importer), WITH_WEIGHTS))
     if before is None:
         raise ModelError(end.reason)
     try:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinyflash.arrays import Numbers
 from tinyflash.read.onnx.judge.corrected import corrected
+from tinyflash.read.onnx.judge.integers import without_integers
 
 _CODING = ("QuantizeLinear", "DequantizeLinear")
 _SILENT = 4  # ONNX Runtime tells of nothing but fatal errors
@@ -66,6 +67,7 @@ def _prepared(content: bytes, folder: Path | None, names: Sequence[str]) -> Any:
         onnx.load_external_data_for_model(model, str(folder))
     graph = model.graph
     _prune(graph, names)
+    without_integers(model)
     _without_coding(model)
     del graph.value_info[:]
     del graph.output[:]
