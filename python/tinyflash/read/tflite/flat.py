@@ -65,7 +65,8 @@ class FlatTensor:
 
 @dataclass(frozen=True)
 class FlatOperator:
-    """An operator of the file. Omitted inputs are -1. unread: outputs that nothing needs."""
+    """An operator of the file. Omitted inputs are -1. unread: outputs that nothing needs. refused:
+    why it cannot be read, if that is known."""
 
     index: int
     code: str
@@ -73,6 +74,7 @@ class FlatOperator:
     outputs: tuple[int, ...]
     options: Mapping[str, Option]
     unread: frozenset[int] = frozenset()
+    refused: str = ""
 
 
 @dataclass(frozen=True)

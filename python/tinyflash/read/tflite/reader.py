@@ -18,6 +18,7 @@ from tinyflash.read.tflite.flat import FlatModel, FlatOperator, load
 from tinyflash.read.tflite.folding import FOLDABLE, fold
 from tinyflash.read.tflite.importing import Importer, Layer
 from tinyflash.read.tflite.instead import WITH_WEIGHTS, instead
+from tinyflash.read.tflite.legacy import modernised
 from tinyflash.read.tflite.selecting import output_of, selected
 
 Rule = Callable[[Layer], None]
@@ -65,7 +66,7 @@ def read_tflite(path: Path, output: Chosen = None) -> Graph:
     output: which output, if there are several, by number or name; or any tensor or layer inside by
     its name, where the network then ends.
     """
-    file, model = str(path), load(path)
+    file, model = str(path), modernised(load(path))
     if output is None and len(model.outputs) > 1 and _one_end(file, model):
         output = 0
     layers = {_name(o): o.outputs[0] for o in model.operators if o.outputs}
@@ -119,6 +120,7 @@ def _import(layer: Layer) -> None:
     code = layer.operator.code
     if code not in _RULES and code not in FOLDABLE:
         layer.fail(f"is not supported; {instead(code)}")
+    layer.require(not layer.operator.refused, layer.operator.refused)
     layer.claim()
     if fold(layer):
         return
