@@ -148,3 +148,33 @@ def test_numbers_that_have_no_table() -> None:
     f = OnnxFile((1, 6))
     with pytest.raises(ModelError, match="alpha -1; 0 or more"):
         parse_onnx(f.finish(f.node("Elu", "x", alpha=-1.0)), "net")
+
+
+@pytest.mark.parametrize(
+    ("slopes", "op"),
+    [
+        ([0.25, 0.25, 0.25, 0.25], "leaky_relu"),
+        ([0.1, -0.2, 0.4, 1.0], "maximum"),
+        ([1.5, 1.0, 2.0, 1.2], "minimum"),
+        ([0.1, 2.0, -0.3, 0.5], "add"),
+    ],
+)
+def test_a_slope_for_each_channel(slopes: list[float], op: str, tmp_path: Path) -> None:
+    """Of a map that more than one operator reads, so that nothing becomes part of its layer."""
+    f = OnnxFile((1, 3, 6, 6), 4)
+    x = f.conv("x", 4, 3, 3, 3)
+    y = f.node("PRelu", x, f.constant(np.reshape(slopes, (4, 1, 1))))
+    content = f.finish(f.gemm(f.node("Flatten", y), 5, 64))
+    samples = random_samples(parse_onnx(content, "net"), 60)
+    network = parse_onnx(content, "net", samples)
+    assert op in [n.op for n in network.nodes]
+    graph = quantize(network, samples)
+    x = network.source.arrange(samples)
+    session = HostSession(compile_model(graph).program)
+    found = decode(graph.output, np.stack([session.infer(one) for one in encode(graph.input, x)]))
+    ratio = signal_to_noise(outputs(network, x).reshape(found.shape), found.astype(np.float64))
+    assert ratio is not None
+    assert ratio > 30
+    path = tmp_path / "net.tflite"
+    path.write_bytes(write_tflite(graph))
+    assert [n.op for n in read(path).nodes] == [n.op for n in graph.nodes]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.floatfiles import floated
+from tests.support.models import File
 from tests.support.networks import NETWORKS
 from tests.support.random_files import random_file
 from tests.support.tflm import oracle
@@ -88,6 +89,29 @@ def test_weights_of_fewer_bits(weights: str, tmp_path: Path) -> None:
         assert one
         for before, after in zip(one, other, strict=True):
             np.testing.assert_array_equal(before.data, after.data)
+
+
+@pytest.mark.parametrize("slopes", [[0.2] * 3, [0.1, -0.2, 1.0], [1.5, 1.0, 2.0], [0.1, 2, -1]])
+def test_a_slope_for_each_channel(slopes: list[float], tmp_path: Path) -> None:
+    file = File(0)
+    x = file.input((1, 4, 4, 3), type="FLOAT32")
+    each = file.constant(np.reshape(slopes, (1, 1, 3)), "FLOAT32")
+    y = file.tensor((1, 4, 4, 3), type="FLOAT32")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(file.finish(file.operator("PRELU", [x, each], y)))
+    held_against_tflm(path)
+
+
+def test_what_the_format_cannot_say_in_int8_it_says_how_to_get(tmp_path: Path) -> None:
+    file = File(0)
+    x = file.input((1, 4, 4, 3))
+    slopes = file.constant([[[1, 2, 3]]], "INT8", scale=0.1, zero=0)
+    path = tmp_path / "net.tflite"
+    path.write_bytes(
+        file.finish(file.operator("PRELU", [x, slopes], file.tensor((1, 4, 4, 3), 0.1)))
+    )
+    with pytest.raises(ModelError, match=r"a slope for each channel, .* tinyflash quantize MODEL"):
+        read(path)
 
 
 def test_quantized_it_is_close_to_float(tmp_path: Path) -> None:

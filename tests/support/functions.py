@@ -38,6 +38,7 @@ FUNCTIONS = {
     "relu": Function(tables.relu),
     "relu6": Function(tables.relu6, lambda x, _zero: x),
     "leaky_relu": Function(lambda x, y: tables.leaky_relu(x, y, ALPHA), alpha=ALPHA),
+    "prelu": Function(lambda x, y: tables.prelu(x, y, NUMBER), alpha=0.9),
     "hard_swish": Function(tables.hard_swish),
     **{
         name: Function(lambda x, y, name=name: tabulated(name, x, y))  # type: ignore[misc]
@@ -69,6 +70,8 @@ def real_function(name: str, x: Real) -> Real:
     match name:
         case "leaky_relu":
             return functional.leaky_relu(x, ALPHA)
+        case "prelu":
+            return functional.leaky_relu(x, 0.9)
         case "hard_swish":
             return x * functional.relu6(x + 3) / 6
         case "quantize":

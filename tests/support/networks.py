@@ -189,9 +189,11 @@ def curves() -> bytes:
     """Functions that TensorFlow Lite tabulates from real numbers, and the absolute value."""
     file = File(23)
     y = file.conv(file.input(MAP), (3, 3))
-    for code, kind in (("ELU", ""), ("ABS", "AbsOptions"), ("ELU", "")):
+    slope = file.constant([60], "INT8", scale=0.01, zero=-7)
+    steps = (("ELU", "", []), ("ABS", "AbsOptions", []), ("PRELU", "", [slope]), ("ELU", "", []))
+    for code, kind, more in steps:
         scale = (file.tensors[y].scale or [0.0])[0]
-        y = file.operator(code, [y], file.tensor(file.shape(y), 0.6 * scale, -20), kind)
+        y = file.operator(code, [y, *more], file.tensor(file.shape(y), 0.6 * scale, -20), kind)
     return file.finish(y)
 
 

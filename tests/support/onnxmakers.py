@@ -208,7 +208,10 @@ def matmul(d: Drawing) -> None:
 
 def slopes(d: Drawing) -> None:
     x = d.x
-    each = np.full((d.shape(x)[1], *(1 for _ in d.shape(x)[2:])), 0.3) if d.rank(x) > 1 else 0.3
+    if d.rank(x) < 2:
+        raise NotDrawnError("no channels")
+    low, high = d.draw.choice(((0.3, 0.3), (-0.5, 1), (1, 2), (-1, 2)))
+    each = d.file.random.uniform(low, high, (d.shape(x)[1], *(1 for _ in d.shape(x)[2:])))
     d.node("PRelu", x, d.constant(d.draw.choice((0.2, [0.4], each))))
 
 

@@ -100,6 +100,14 @@ def leaky_relu(x: Coding, y: Coding, alpha: float) -> Table:
     return y.store(np.where(x.centred >= 0, positive, negative))
 
 
+def prelu(x: Coding, y: Coding, slope: Operand) -> Table:
+    """Keeps x >= 0, and multiplies other x by a stored slope."""
+    positive = _rescale(x.centred, x.scale / y.scale)
+    factor = x.scale * slope.scale / y.scale
+    negative = _rescale(x.centred * slope.centred, factor)
+    return y.store(np.where(x.centred >= 0, positive, negative))
+
+
 def _near_zero_q4(x: Coding) -> tuple[fp.Ints, int]:
     """Returns x in Q4 and the radius beyond which a logistic curve is flat, for the centred
     bytes."""

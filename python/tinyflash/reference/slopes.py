@@ -70,6 +70,7 @@ DERIVATIVES: dict[str, Callable[[Reals, float], Reals]] = {
     "relu": lambda x, _: np.where(x > 0, 1.0, 0.0),
     "relu6": lambda x, _: np.where((x > 0) & (x < 6), 1.0, 0.0),
     "leaky_relu": lambda x, alpha: np.where(x > 0, 1.0, alpha),
+    "prelu": lambda x, alpha: np.where(x > 0, 1.0, alpha),
     "hard_swish": _hard_swish,
     "abs": lambda x, _: np.where(x > 0, 1.0, np.where(x < 0, -1.0, 0.0)),
     "elu": _elu,

@@ -233,9 +233,9 @@ def layers() -> dict[str, tuple[bytes, str]]:
     )
     case("axis", "axis 9 of a value of 4", lambda f: f.node("Softmax", "x", axis=9))
     case(
-        "channel slopes",
-        "a slope for each channel",
-        lambda f: f.node("PRelu", "x", f.normal(4, 1, 1)),
+        "slopes",
+        "only one number, or one per channel",
+        lambda f: f.node("PRelu", "x", f.normal(4, 6, 6)),
     )
     case(
         "int16",

@@ -216,6 +216,7 @@ _FUNCTIONS: dict[str, Callable[[Real, float], Real]] = {
     "relu": lambda x, _: x.relu(),
     "relu6": lambda x, _: x.clamp(0, 6),
     "leaky_relu": lambda x, alpha: x.relu() - alpha * (-x).relu(),
+    "prelu": lambda x, alpha: x.relu() - alpha * (-x).relu(),
     "hard_swish": _hard_swish,
     "abs": lambda x, _: x.abs(),
     "elu": lambda x, alpha: x.relu() + alpha * x.clamp(max=0).expm1(),

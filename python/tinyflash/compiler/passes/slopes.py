@@ -86,6 +86,7 @@ DERIVATIVES: dict[str, Derivative] = {
     "relu": _relu,
     "relu6": _relu6,
     "leaky_relu": _leaky_relu,
+    "prelu": _leaky_relu,
     "hard_swish": _hard_swish,
     "abs": lambda x, _: np.sign(x),
     "elu": _elu,

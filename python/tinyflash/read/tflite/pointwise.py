@@ -45,6 +45,24 @@ def lookup(layer: Layer) -> None:
     _emit_lookup(layer, x, _TABLES[code], attrs)
 
 
+def prelu(layer: Layer) -> None:
+    """One slope for all channels, as a table."""
+    layer.count(2)
+    x, flat = layer.activation(0), layer.flat_input(1)
+    layer.typed(flat, ("INT8",))
+    stored = layer.constant(1).astype(np.int64).ravel()
+    layer.require(
+        stored.size > 0 and bool((stored == stored[0]).all()),
+        "has a slope for each channel, which int8 files can have only one of; make the int8 file "
+        "from the float one, with tinyflash quantize MODEL --calibration X.npy",
+    )
+    slope = layer.coding(flat).operand(stored[:1])
+    alpha = float(slope.centred[0]) * slope.scale
+    number = Number(int(stored[0]), layer.quant(flat))
+    attrs = LookupAttrs("prelu", alpha, number=number)
+    _emit_lookup(layer, x, lambda _, x, y: tables.prelu(x, y, slope), attrs)
+
+
 def _gelu(layer: Layer) -> str:
     return "gelu_tanh" if layer.option("Approximate", False) else "gelu"
 

@@ -46,6 +46,7 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "MUL": ("mul", pointwise.mul),
     "PAD": ("pad", maps.pad),
     "PADV2": ("pad", maps.pad),
+    "PRELU": ("prelu", pointwise.prelu),
     "QUANTIZE": ("quantize", ends.quantize),
     "RELU": ("relu", pointwise.lookup),
     "RELU6": ("relu6", pointwise.lookup),

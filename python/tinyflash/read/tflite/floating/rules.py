@@ -114,13 +114,23 @@ def leaky_relu(layer: FloatLayer) -> None:
 
 
 def prelu(layer: FloatLayer) -> None:
-    """Supports one slope for all channels."""
+    """As in ONNX: one slope for all is a table; slopes s make the larger of x and s x, where no s
+    exceeds 1."""
     slopes, _, _ = layer.reals(1)
-    layer.require(
-        slopes.size > 0 and bool((slopes == slopes.ravel()[0]).all()),
-        "has a slope for each channel; one for all is supported",
-    )
-    _leaky(layer, float(slopes.ravel()[0]))
+    first = float(slopes.ravel()[0]) if slopes.size else -1.0
+    if first >= 0 and bool((slopes == first).all()):
+        _leaky(layer, first)
+        return
+    x, none = layer.tensor(0), np.zeros(())
+    shape = layer.to.shapes[x]
+    scaled = _scaled(layer, x, slopes, none)
+    if bool((slopes <= 1).all() or (slopes >= 1).all()):
+        op = "maximum" if slopes.max() <= 1 else "minimum"
+        layer.give(layer.node(op, [x, scaled], shape))
+        return
+    positive = layer.node("identity", [x], shape, bounds=(0.0, math.inf))
+    rest = _scaled(layer, positive, 1 - slopes, none)
+    layer.give(layer.node("add", [scaled, rest], shape))
 
 
 def _leaky(layer: FloatLayer, alpha: float) -> None:
@@ -237,8 +247,17 @@ def _scale(
     term: Reals,
     bounds: Bounds = (-math.inf, math.inf),
 ) -> None:
-    """Gives factor * x + term: numbers, or one for each channel."""
-    x = layer.tensor(position)
+    layer.give(_scaled(layer, layer.tensor(position), factor, term, bounds))
+
+
+def _scaled(
+    layer: FloatLayer,
+    x: str,
+    factor: Reals,
+    term: Reals,
+    bounds: Bounds = (-math.inf, math.inf),
+) -> str:
+    """Returns factor * x + term: numbers, or one for each channel."""
     shape = layer.to.shapes[x]
     for row in (factor, term):
         layer.require(
@@ -246,7 +265,7 @@ def _scale(
             f"constant of shape {list(row.shape)} with {list(shape)}; only one number, or one per "
             "channel, is supported",
         )
-    layer.give(layer.node("scale", [x], shape, weights=_line(factor, term), bounds=bounds))
+    return layer.node("scale", [x], shape, weights=_line(factor, term), bounds=bounds)
 
 
 def _line(factor: Reals, term: Reals) -> Weights:
