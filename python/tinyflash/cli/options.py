@@ -74,6 +74,12 @@ chosen = click.option(
 )  # fmt: skip
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
 board = click.option("--board", help="Board name; see `tinyflash boards`.")
+where = click.option("--board", default="host", show_default=True, help="Board to run on, or host.")
+data = click.option(
+    "--data", type=PATH, required=True,
+    help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
+    "labels, or targets in real units if the scheme's loss takes targets.",
+)  # fmt: skip
 rows = click.option(
     "--rows", is_flag=True, help="Read the input row by row; never hold all of it in SRAM."
 )

@@ -23,6 +23,7 @@ from tinyflash.read.onnx.folding import FOLDED, fold
 from tinyflash.read.onnx.importing import Constant, Importer, Layer
 from tinyflash.read.onnx.instead import WITH_WEIGHTS, instead
 from tinyflash.read.onnx.selecting import output_of, selected
+from tinyflash.read.onnx.shared import warn_of_shared
 from tinyflash.read.onnx.views import View, channels_last, dense
 from tinyflash.read.outputs import Chosen
 
@@ -120,6 +121,7 @@ def _import(
     found = reading(name, model, output)
     if compare:
         hold_against(found, samples)
+    warn_of_shared(name, found.model)
     return found.network
 
 
