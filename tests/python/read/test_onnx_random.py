@@ -13,7 +13,7 @@ from tests.support.random_onnx import OPSETS, trial
 
 from tinyflash.read.onnx.reader import OPERATORS
 
-SEEDS = 66  # three of each opset
+SEEDS = 176  # eight of each opset
 
 
 @pytest.mark.parametrize("opset", OPSETS)
