@@ -69,8 +69,8 @@ class Command(click.Command):
 model = click.argument("model", type=PATH)
 chosen = click.option(
     "--output", "chosen", metavar="NAME|INDEX",
-    help="Which output of MODEL, if it has several, by number or name; or a tensor or a layer "
-    "inside by its name: the network ends there.",
+    help="Which output of MODEL, if it has several, by number or name; or a tensor, a layer or a "
+    "node inside by its name: the network ends there.",
 )  # fmt: skip
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
 board = click.option("--board", help="Board name; see `tinyflash boards`.")

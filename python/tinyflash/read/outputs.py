@@ -11,6 +11,7 @@ from tinyflash.errors import ModelError, listed, printable
 
 Key = TypeVar("Key", int, str)
 Name = TypeVar("Name", bound=int | str, covariant=True)
+MOST_ENDS = 16  # outputs of a model that may all be the end of one classifier
 Chosen = int | str | None  # a number of an output, the name of a tensor, or the only output
 
 

@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 from tests.support.flatfile import FileOperator
 from tests.support.models import File
+from tests.support.networks import silent_channels
 from tests.support.onnxfile import OnnxFile
 
 from tinyflash.compiler import compile_model, prepare
@@ -171,6 +172,22 @@ def test_dead_branches_are_not_read(tmp_path: Path) -> None:
     assert compile_model(read(path)).program.hash == wanted.hash
 
 
+def test_a_channel_of_scale_0_trains_with_the_others(tmp_path: Path) -> None:
+    """It can learn nothing itself."""
+    path = tmp_path / "net.tflite"
+    path.write_bytes(silent_channels())
+    scheme = parse_scheme("loss = 'mean_squared_error'\n[[update]]\nweights = 1.0\nbias = true")
+    compiled = compile_model(read(path), scheme)
+    host = HostSession(compiled.program)
+    x = np.random.default_rng(0).integers(-128, 128, (9, 7, 3)).astype(np.int8)
+    target = np.full(6, 50, np.int8)
+    before = host.infer(x)
+    for _ in range(5):
+        host.train_on_target(x, target, rate=0.01)
+    after = host.infer(x)
+    assert (before != after).any()
+
+
 # ---- ONNX ---------------------------------------------------------------------------------------
 
 SHAPE = (1, 2, 4, 4)
@@ -236,7 +253,9 @@ def test_one_of_several_onnx_outputs_is_chosen() -> None:
     content = model.SerializeToString()
     with pytest.raises(ModelError, match=rf"has 2 outputs; choose .*0 \(v4\), 1 \({y}\)"):
         parse_onnx(content, "net", samples())
-    for chosen, last in ((0, "logistic"), ("1", "fully_connected"), (y, "fully_connected")):
+    node = f.nodes[2].name
+    wanted = ((0, "logistic"), ("1", "fully_connected"), (y, "fully_connected"), (node, "reshape"))
+    for chosen, last in wanted:
         network = parse_onnx(content, "net", samples(), output=chosen)
         assert network.nodes[-1].op == last
 

@@ -138,9 +138,9 @@ def named(model: OnnxModel, value: str | None) -> str | None:
     if value is None or "\0" not in value:
         return value
     node = next((n for n in model.nodes if value in n.outputs), None)
-    if node is None or node.op != "DequantizeLinear":
+    if node is None or node.op != "DequantizeLinear" or "\0" in node.inputs[0]:
         return None
-    return named(model, node.inputs[0])  # whose integers are the same tensor here
+    return node.inputs[0]  # whose integers are the same tensor here
 
 
 def expanded(model: OnnxModel) -> OnnxModel:

@@ -25,7 +25,7 @@ from tinyflash.read.onnx.instead import WITH_WEIGHTS, instead
 from tinyflash.read.onnx.selecting import output_of, selected
 from tinyflash.read.onnx.shared import warn_of_shared
 from tinyflash.read.onnx.views import View, channels_last, dense
-from tinyflash.read.outputs import Chosen
+from tinyflash.read.outputs import MOST_ENDS, Chosen
 
 Rule = Callable[[Layer], None]
 T = TypeVar("T")
@@ -129,7 +129,7 @@ def reading(name: str, model: OnnxModel, output: Chosen = None) -> Reading:
     """What computes one output of a model, or as much of that as a scheme with a new head leaves;
     not compared yet."""
     model = expanded(model)
-    if output is None and len(model.outputs) > 1 and _one_end(name, model):
+    if output is None and 1 < len(model.outputs) <= MOST_ENDS and _one_end(name, model):
         output = 0
     wanted = output_of(name, model, output)
     importer, end = _imported(name, selected(model, wanted))

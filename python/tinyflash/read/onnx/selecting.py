@@ -9,10 +9,11 @@ from tinyflash.read.outputs import Chosen, chosen, needed
 
 
 def output_of(file: str, model: OnnxModel, wanted: Chosen) -> str:
-    """Returns the name of the value that ends the network."""
+    """Returns the name of the value that ends the network, by its own name or that of its node."""
     outputs = [(name, name) for name in model.outputs]
-    names = [*model.outputs, *(name for node in model.nodes for name in node.outputs if name)]
-    return chosen(file, outputs, {name: name for name in names}, wanted)
+    nodes = {node.name: node.outputs[0] for node in model.nodes if any(node.outputs)}
+    values = [*model.outputs, *(name for node in model.nodes for name in node.outputs if name)]
+    return chosen(file, outputs, {**nodes, **{name: name for name in values}}, wanted)
 
 
 def selected(model: OnnxModel, output: str) -> OnnxModel:

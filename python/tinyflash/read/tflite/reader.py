@@ -12,7 +12,7 @@ from tinyflash.graph import Graph, Node
 from tinyflash.layers import last_layer
 from tinyflash.quantize.curves import CURVES
 from tinyflash.read.endings import Ending, advice
-from tinyflash.read.outputs import Chosen
+from tinyflash.read.outputs import MOST_ENDS, Chosen
 from tinyflash.read.tflite import ends, maps, pointwise, weighted
 from tinyflash.read.tflite.flat import FlatModel, FlatOperator, load
 from tinyflash.read.tflite.folding import FOLDABLE, fold
@@ -68,7 +68,7 @@ def read_tflite(path: Path, output: Chosen = None) -> Graph:
     its name, where the network then ends.
     """
     file, model = str(path), modernised(load(path))
-    if output is None and len(model.outputs) > 1 and _one_end(file, model):
+    if output is None and 1 < len(model.outputs) <= MOST_ENDS and _one_end(file, model):
         output = 0
     layers = {_name(o): o.outputs[0] for o in model.operators if o.outputs}
     return _read(file, model, output_of(file, model, layers, output))
