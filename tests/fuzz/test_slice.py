@@ -10,7 +10,7 @@ import pytest
 from tests.fuzz.target import attempt
 from tests.fuzz.targets import TARGETS
 
-ROUNDS = {"tflite": 80, "onnx": 100, "scheme": 120, "data": 300, "learned": 200}
+ROUNDS = {"tflite": 80, "float_tflite": 40, "onnx": 100, "scheme": 120, "data": 300, "learned": 200}
 
 
 @pytest.mark.parametrize("name", TARGETS)

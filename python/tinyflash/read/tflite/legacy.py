@@ -29,7 +29,10 @@ def modernised(model: FlatModel) -> FlatModel:
         whole = model.tensors[index]
         if whole.type != "UINT8" or whole.data is None or len(whole.zeros) > 1:
             continue
-        centred = whole.data.astype(np.int16) - (whole.zeros[0] if whole.zeros else 0)
+        zero = whole.zeros[0] if whole.zeros else 0
+        if not 0 <= zero <= 255:
+            continue
+        centred = whole.data.astype(np.int16) - zero
         if centred.min(initial=0) < -128 or centred.max(initial=0) > 127:
             refused[index] = (
                 f"has uint8 weights {int(np.abs(centred).max())} steps from their zero point, "
