@@ -2,7 +2,7 @@
 #ifndef TINYFLASH_PROTOCOL_H
 #define TINYFLASH_PROTOCOL_H
 
-#define PROTOCOL_VERSION 2
+#define PROTOCOL_VERSION 3
 
 typedef enum protocol_type {
     PROTOCOL_HELLO = 1,
@@ -59,14 +59,15 @@ enum {
     PROTOCOL_GUARD_CLEAR = 1,
     PROTOCOL_GUARD_HOLD = 2,
     PROTOCOL_GUARD_BEGIN = 3,
-    PROTOCOL_GUARD_FINISH = 4
+    PROTOCOL_GUARD_FINISH = 4,
+    PROTOCOL_GUARD_RESUME = 5
 };
 
 /* Instead of the group of a code: raw bytes. */
 #define PROTOCOL_RAW 0
 
-/* Memory that READ and RESTORE can name. A set of spaces has bit n for space n. */
-enum { PROTOCOL_WEIGHTS = 1, PROTOCOL_STATE = 2, PROTOCOL_OUTPUT = 3 };
+/* Memory that READ can name, WRITE except for the output. A set of spaces has bit n for space n. */
+enum { PROTOCOL_WEIGHTS = 1, PROTOCOL_STATE = 2, PROTOCOL_OUTPUT = 3, PROTOCOL_SNAPSHOT = 4 };
 
 /* Bits of INFO's flags. */
 enum { PROTOCOL_FLAG_TRAINS = 1, PROTOCOL_FLAG_HALF_WRITTEN = 2 };

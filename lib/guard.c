@@ -103,18 +103,32 @@ static int can_judge(const tiny_guard *guard, const tiny_model *model) {
     return 1;
 }
 
-tiny_error tiny_guard_begin(tiny_guard *guard, tiny_session *session) {
-    if (session->model->train.count == 0) {
+static tiny_error check(const tiny_guard *guard, const tiny_model *model) {
+    if (model->train.count == 0) {
         return TINY_ERROR_NO_TRAIN;
     }
-    if (!can_judge(guard, session->model)) {
-        return TINY_ERROR_HELD_OUT;
+    return can_judge(guard, model) ? TINY_OK : TINY_ERROR_HELD_OUT;
+}
+
+tiny_error tiny_guard_begin(tiny_guard *guard, tiny_session *session) {
+    const tiny_error error = check(guard, session->model);
+    if (error != TINY_OK) {
+        return error;
     }
     guard->evaluations = 0;
     guard->rollbacks = 0;
     evaluate(guard, session);
     keep(guard, session);
     return TINY_OK;
+}
+
+tiny_error tiny_guard_resume(const tiny_guard *guard, const tiny_session *session) {
+    const uint32_t count = guard->held_out.count;
+    const tiny_error error = check(guard, session->model);
+    if (error == TINY_OK && (guard->best.correct > count || guard->last.correct > count)) {
+        return TINY_ERROR_HELD_OUT;
+    }
+    return error;
 }
 
 void tiny_guard_watch(tiny_guard *guard, tiny_session *session) {

@@ -22,7 +22,7 @@ static const command_row command_rows[] = {
     {PROTOCOL_COMMIT, 4, 4, command_commit},
     {PROTOCOL_RESET, 0, 0, command_reset},
     {PROTOCOL_SCHEDULE, 22, 22, command_schedule},
-    {PROTOCOL_GUARD, 1, 9, command_guard},
+    {PROTOCOL_GUARD, 1, 41, command_guard},
 };
 
 static const command_row *find_row(uint8_t type) {

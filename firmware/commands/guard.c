@@ -19,6 +19,7 @@ static uint16_t held_out_labels[GUARD_SAMPLES];
 static uint8_t best_weights[SNAPSHOT_BYTES];
 static tiny_guard guard;
 static int is_watching;
+static transfer restored; /* the best weights that come from the host */
 
 uint8_t *guard_room(void) {
     const uint32_t count = guard.held_out.count;
@@ -32,6 +33,19 @@ void guard_watch(tiny_session *session) {
 }
 
 void guard_stop(void) { is_watching = 0; }
+
+const uint8_t *guard_best(uint32_t *count) {
+    *count = sizeof best_weights - 1;
+    return is_watching ? best_weights : NULL;
+}
+
+/* One that goes on would lose what it keeps, so it ends. */
+transfer *guard_restore(void) {
+    guard_stop();
+    restored.memory = best_weights;
+    restored.size = sizeof best_weights - 1;
+    return &restored;
+}
 
 static protocol_status clear(device *self, const uint8_t *body) {
     (void)self, (void)body;
@@ -78,6 +92,36 @@ static protocol_status begin(device *self, const uint8_t *body) {
     return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
 }
 
+/* body: interval, tolerance, waited, evaluations, roll-backs; last and best score: correct, margin;
+ * CRC of the best weights; 32 each. */
+static protocol_status resume(device *self, const uint8_t *body) {
+    const tiny_model *model = self->session.model;
+    if (self->restore.spaces) {
+        return PROTOCOL_HALF_WRITTEN;
+    }
+    if (!transfer_is_complete(&restored) ||
+        frame_crc32(0, best_weights, restored.size) != frame_get32(body + 36)) {
+        return PROTOCOL_BAD_CHECKSUM;
+    }
+    if (!restore_is_sound(model, best_weights)) {
+        return PROTOCOL_BAD_STATE;
+    }
+    guard = (tiny_guard){
+        .held_out = {held_out_samples[0], held_out_labels, guard.held_out.count},
+        .snapshot = best_weights,
+        .snapshot_bytes = sizeof best_weights,
+        .interval = frame_get32(body),
+        .tolerance = frame_get32(body + 4),
+        .waited = frame_get32(body + 8),
+        .evaluations = frame_get32(body + 12),
+        .rollbacks = frame_get32(body + 16),
+        .last = {frame_get32(body + 20), (int32_t)frame_get32(body + 24)},
+        .best = {frame_get32(body + 28), (int32_t)frame_get32(body + 32)},
+    };
+    is_watching = tiny_guard_resume(&guard, &self->session) == TINY_OK;
+    return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
+}
+
 static protocol_status finish(device *self, const uint8_t *body) {
     (void)body;
     if (!is_watching) {
@@ -102,7 +146,7 @@ typedef struct guard_action {
 static const guard_action guard_actions[] = {
     [PROTOCOL_GUARD_TELL] = {0, tell},     [PROTOCOL_GUARD_CLEAR] = {0, clear},
     [PROTOCOL_GUARD_HOLD] = {4, hold},     [PROTOCOL_GUARD_BEGIN] = {8, begin},
-    [PROTOCOL_GUARD_FINISH] = {0, finish},
+    [PROTOCOL_GUARD_FINISH] = {0, finish}, [PROTOCOL_GUARD_RESUME] = {40, resume},
 };
 
 /* Reply: room for samples, samples, evaluations, returns; last and best score: correct, margin. */
@@ -140,6 +184,13 @@ uint8_t *guard_room(void) { return 0; }
 void guard_watch(tiny_session *session) { (void)session; }
 
 void guard_stop(void) {}
+
+const uint8_t *guard_best(uint32_t *count) {
+    *count = 0;
+    return 0;
+}
+
+transfer *guard_restore(void) { return 0; }
 
 protocol_status command_guard(device *self, const uint8_t *body, uint32_t count) {
     (void)self, (void)body, (void)count;

@@ -2,6 +2,7 @@
 #ifndef TINYFLASH_FIRMWARE_GUARD_H
 #define TINYFLASH_FIRMWARE_GUARD_H
 
+#include "link/transfer.h"
 #include "tinyflash/model.h"
 
 #ifndef GUARD_SAMPLES
@@ -13,6 +14,12 @@ uint8_t *guard_room(void);
 
 /* Call this after each training step. */
 void guard_watch(tiny_session *session);
+
+/* Returns the copy of the best weights, which has *count bytes; null: no guard is running. */
+const uint8_t *guard_best(uint32_t *count);
+
+/* Returns the transfer that restores that copy; null: the firmware has no guard. */
+transfer *guard_restore(void);
 
 /* The weights are being replaced, so the saved best is void. */
 void guard_stop(void);

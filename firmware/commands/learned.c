@@ -13,6 +13,7 @@ typedef struct span {
 /* The contents of a space; bytes are null if it has none. */
 static span contents(const device *self, uint8_t space) {
     const tiny_model *model = self->session.model;
+    span best;
     switch (space) {
         case PROTOCOL_WEIGHTS:
             return (span){self->session.base[TINY_WEIGHTS], model->weights_bytes};
@@ -20,8 +21,23 @@ static span contents(const device *self, uint8_t space) {
             return (span){self->session.base[TINY_STATE], model->state_bytes};
         case PROTOCOL_OUTPUT:
             return (span){self->output, model->output_bytes};
+        case PROTOCOL_SNAPSHOT:
+            best.bytes = guard_best(&best.count);
+            return best;
         default:
             return (span){NULL, 0};
+    }
+}
+
+/* Why a space has no contents. */
+static protocol_status missing(uint8_t space) {
+    switch (space) {
+        case PROTOCOL_OUTPUT:
+            return PROTOCOL_NO_OUTPUT;
+        case PROTOCOL_SNAPSHOT:
+            return PROTOCOL_NOT_GUARDING;
+        default:
+            return PROTOCOL_BAD_RANGE;
     }
 }
 
@@ -35,7 +51,7 @@ protocol_status command_read(device *self, const uint8_t *body, uint32_t count) 
         return PROTOCOL_HALF_WRITTEN;
     }
     if (from.bytes == NULL) {
-        return space == PROTOCOL_OUTPUT ? PROTOCOL_NO_OUTPUT : PROTOCOL_BAD_RANGE;
+        return missing(space);
     }
     if (offset > from.count || bytes > from.count - offset ||
         bytes > reply_room(&self->link.reply)) {
@@ -59,7 +75,8 @@ protocol_status command_restore(device *self, const uint8_t *body, uint32_t coun
 protocol_status command_write(device *self, const uint8_t *body, uint32_t count) {
     const uint32_t offset = frame_get32(body + 1);
     const uint32_t bytes = count - COMMAND_WRITE_HEAD;
-    transfer *into = restore_into(&self->restore, body[0]);
+    transfer *into =
+        body[0] == PROTOCOL_SNAPSHOT ? guard_restore() : restore_into(&self->restore, body[0]);
     if (into == NULL || !transfer_fits(into, offset, bytes)) {
         return PROTOCOL_BAD_RANGE;
     }

@@ -64,13 +64,13 @@ static int trains_biases(const tiny_op *op) {
 
 /* Beyond its limit, a bias could overflow a sum of the next inference (SPEC 6.5). That of a dead
  * channel has no limit, and never changes. */
-static int are_sound_biases(const tiny_session *session, const tiny_op *op) {
+static int are_sound_biases(const tiny_model *model, const uint8_t *weights, const tiny_op *op) {
     const tiny_bias *record = op->record;
     const uint32_t offset = op->buffers[2] & 0x3FFFFFFFu;
     for (uint32_t o = 0; o < record->out; o++) {
         int32_t now, compiled;
-        memcpy(&now, session->base[TINY_WEIGHTS] + offset + 4 * o, sizeof now);
-        memcpy(&compiled, session->model->weights_image + offset + 4 * o, sizeof compiled);
+        memcpy(&now, weights + offset + 4 * o, sizeof now);
+        memcpy(&compiled, model->weights_image + offset + 4 * o, sizeof compiled);
         const int within = now >= -record->limit && now <= record->limit;
         if (record->rate[o].mantissa ? !within : now != compiled) {
             return 0;
@@ -79,11 +79,11 @@ static int are_sound_biases(const tiny_session *session, const tiny_op *op) {
     return 1;
 }
 
-static int are_sound_weights(const tiny_session *session) {
-    const tiny_table *table = &session->model->train;
+int restore_is_sound(const tiny_model *model, const uint8_t *weights) {
+    const tiny_table *table = &model->train;
     for (uint32_t i = 0; i < table->count; i++) {
         const tiny_op *op = &table->ops[table->calls[i].op];
-        if (trains_biases(op) && !are_sound_biases(session, op)) {
+        if (trains_biases(op) && !are_sound_biases(model, weights, op)) {
             return 0;
         }
     }
@@ -107,7 +107,8 @@ protocol_status restore_commit(restore *self, const tiny_session *session, uint3
     if ((self->spaces & STATE_BIT) && !is_sound_state(session)) {
         return PROTOCOL_BAD_STATE;
     }
-    if ((self->spaces & WEIGHTS_BIT) && !are_sound_weights(session)) {
+    if ((self->spaces & WEIGHTS_BIT) &&
+        !restore_is_sound(session->model, session->base[TINY_WEIGHTS])) {
         return PROTOCOL_BAD_STATE;
     }
     self->spaces = 0;

@@ -25,4 +25,7 @@ transfer *restore_into(restore *self, uint8_t space);
  * state, if named. */
 protocol_status restore_commit(restore *self, const tiny_session *session, uint32_t crc);
 
+/* Whether a model can run with these bytes as its WEIGHTS: its biases are within their limits. */
+int restore_is_sound(const tiny_model *model, const uint8_t *weights);
+
 #endif

@@ -58,6 +58,15 @@ tiny_score tiny_guard_score(tiny_session *session, const tiny_held_out *held_out
  * one score for each class. */
 tiny_error tiny_guard_begin(tiny_guard *guard, tiny_session *session);
 
+/* Checks a guard that goes on where an earlier one stopped, with the same WEIGHTS and STATE: in place
+ * of tiny_guard_begin, and without an evaluation.
+ *
+ * The caller has restored every field, and the snapshot. TINY_ERROR_NO_TRAIN and
+ * TINY_ERROR_HELD_OUT are those of tiny_guard_begin; the latter also for a score of more samples
+ * than there are. The bytes of the snapshot are the caller's to check: like those of WEIGHTS, they
+ * must come from training this model. */
+tiny_error tiny_guard_resume(const tiny_guard *guard, const tiny_session *session);
+
 /* Call it after each training step. Every `interval` calls it evaluates, and keeps the weights or
  * goes back (SPEC 9.2). Going back leaves seed, step counter and other counters as they are, so
  * random bits are not drawn twice (SPEC 9.3). */

@@ -8,11 +8,15 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from tinyflash.errors import DataError
+
+_BLOCK = 4096  # bytes written to see whether a disk is full
 
 
 def read_bytes(path: Path, limit: int, offset: int = 0, *, cut: bool = False) -> bytes:
@@ -33,22 +37,67 @@ def read_bytes(path: Path, limit: int, offset: int = 0, *, cut: bool = False) ->
 
 
 def to_write(path: Path) -> Path:
-    """Returns `path` with links resolved. Raises DataError if no file can be written there."""
-    path = path.resolve()
-    if path.exists() and not path.is_file():
-        raise DataError(f"{path} is not a regular file; choose another file name")
-    to_fill(path.parent)
+    """Returns `path` with links resolved. Raises DataError if no file can be written there: tries
+    it, and leaves nothing behind."""
+    path = _regular(path)
+    _try_to_write(path)
     return path
 
 
-def to_fill(folder: Path) -> Path:
-    """Returns `folder`. Raises DataError if it is not a folder and cannot be created as one."""
-    for place in (folder, *folder.parents):
-        if place.is_dir():
-            return folder
-        if place.exists():
-            raise DataError(f"{place} is not a folder; choose another folder")
+def to_fill(folder: Path, names: Sequence[str]) -> Path:
+    """Returns `folder`. Raises DataError if no files can be written there.
+
+    names: of the files, relative to `folder`. Where one is a folder, no file can be written.
+    """
+    paths = [_regular(folder / name) for name in names]
+    for one in {path.parent: path for path in reversed(paths)}.values():  # the first of each
+        _try_to_write(one)
     return folder
+
+
+def _regular(path: Path) -> Path:
+    """Returns `path` with links resolved. Raises DataError if something else is in its way."""
+    try:
+        path = path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise DataError(f"{path} cannot be written: {error}; choose another") from error
+    if _is(Path.exists, path) and not _is(Path.is_file, path):
+        raise DataError(f"{path} is not a regular file; choose another file name")
+    there = next(place for place in path.parents if _is(Path.exists, place))
+    if not _is(Path.is_dir, there):
+        raise DataError(f"{there} is not a folder; choose another folder")
+    return path
+
+
+def _is(what: Callable[[Path], bool], path: Path) -> bool:
+    """Asks `what` of a path. False where the name is too long or must not be looked at: an attempt
+    to write there says so."""
+    try:
+        return what(path)
+    except OSError:
+        return False
+
+
+def _try_to_write(path: Path) -> None:
+    """Writes a block next to `path`, and removes it, with the folders made for it."""
+    made = [place for place in path.parents if not _is(Path.exists, place)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _temporary(path, bytes(_BLOCK)).unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        for place in made:
+            with suppress(OSError):  # not made after all, or filled by another process
+                place.rmdir()
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    """Returns the one line: which file, why, what to do."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    advice = "free some space there, or choose" if full else "choose"
+    kept = "; the file that was there is unchanged" if _is(Path.exists, path) else ""
+    return DataError(f"{path} cannot be written: {error.strerror or error}{kept}; {advice} another")
 
 
 def is_same(one: Path, other: Path) -> bool:
@@ -59,30 +108,66 @@ def is_same(one: Path, other: Path) -> bool:
         return one.resolve() == other.resolve()
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes `content` as the whole file: to a temporary file next to `path`, which it then
+    renames. Creates the folder. Raises DataError if that fails; the old file is then unchanged."""
+    path = _regular(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(path, content)
+        try:
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Lets `write` fill a temporary file next to `path`, then renames it. Creates the folder."""
-    path = to_write(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes as the whole file what `write` fills a buffer with, as `write_bytes` does."""
+    buffer = BytesIO()
+    write(buffer)
+    write_bytes(path, buffer.getvalue())
+
+
+def _temporary(path: Path, content: bytes) -> Path:
+    """Returns a new file next to `path` that holds `content`, on the disk."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            write(file)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # some disks notice only now that they are full
         umask = os.umask(0)  # mkstemp makes a private file: set the usual permissions
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    return Path(name)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes `content` as the whole file, atomically."""
+def append_bytes(path: Path, content: bytes) -> None:
+    """Appends to a file, which a failure may leave with a part of `content`. Creates the folder.
+    Raises DataError."""
+    path = _regular(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(content)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
-    def write(file: BinaryIO) -> None:
-        file.write(content)
 
-    write_atomically(path, write)
+def keep_old(path: Path) -> Path:
+    """Renames a file, so that another can take its name: scheme.toml becomes scheme.old.toml, or
+    scheme.old2.toml. Returns the new name."""
+    old, count = path.with_name(f"{path.stem}.old{path.suffix}"), 1
+    while old.exists():
+        count += 1
+        old = path.with_name(f"{path.stem}.old{count}{path.suffix}")
+    return path.rename(old)
 
 
 def write_json(path: Path, content: object) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinyflash.boards import boards
 from tinyflash.runtime.device import DeviceSession
 
 BUSY_TICKS = 50  # of 10 ms that the emulator computed: training is under way
+EMULATED = [board for board in boards() if board.emulated]
 TINYFLASH = [sys.executable, "-m", "tinyflash"]
 
 
@@ -42,6 +44,11 @@ def test_compile_build_flash_and_talk_to_it(model, scheme, samples, board, tmp_p
     done = tinyflash("build", out)
     assert done.returncode == 0, done.stderr
     assert f"of {board.sram_bytes:,}" in done.stdout
+    linked = json.loads((out / "report.json").read_text())["linked"]
+    assert f"flash {linked['flash_bytes']:,} of" in done.stdout
+    assert f"SRAM {linked['sram_bytes']:,} of" in done.stdout
+    page = (out / "report.html").read_text()
+    assert f"{linked['flash_bytes']:,} of {board.flash_bytes:,} bytes" in page
     with subprocess.Popen([*TINYFLASH, "flash", out], stdout=subprocess.PIPE, text=True) as flash:
         try:
             said = flash.stdout.readline()
@@ -74,6 +81,29 @@ def test_flash_knows_the_board_that_the_image_is_for(model, tmp_path):
     assert done.returncode == 1
     assert "built for board qemu_mps2_an500, not qemu_stm32f405" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_one_folder_for_two_schemes_and_two_boards(model, scheme, data, tmp_path):
+    """What was built from another model, or for another board, does not run."""
+    out, other, (first, second) = tmp_path / "out", tmp_path / "b.toml", EMULATED
+    other.write_text("head = 3\n[[update]]\nlast = 1\nbias = true\n")
+    compiling = ("compile", model, "--scheme", scheme, "--board", first.name, "-o", out)
+    assert tinyflash(*compiling).returncode == 0
+    assert tinyflash("build", out).returncode == 0
+    assert tinyflash("flash", out, "--exit-after", "0").stdout.startswith(f"{first.name} runs")
+    training = ("train", model, "--scheme", other, "--data", data, "--epochs", "1", "-o", out)
+    assert tinyflash(*training, "--board", second.name).returncode == 0
+    assert tinyflash("flash", out, "--exit-after", "0").stdout.startswith(f"{second.name} runs")
+    assert tinyflash(*compiling).returncode == 0
+    done = tinyflash("flash", out, "--exit-after", "0")
+    assert done.returncode == 1
+    assert "firmware.elf is stale: it was built from model" in done.stderr
+    assert tinyflash("build", out).returncode == 0
+    assert tinyflash("flash", out, "--exit-after", "0").stdout.startswith(f"{first.name} runs")
+    (out / "firmware.json").unlink()  # its hash alone is compared
+    assert tinyflash("flash", out, "--exit-after", "0").returncode == 0
+    assert tinyflash("compile", model, "--scheme", other, *compiling[4:]).returncode == 0
+    assert "is stale" in tinyflash("flash", out, "--exit-after", "0").stderr
 
 
 @pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])

@@ -16,9 +16,10 @@ from tinyflash.runtime.learned import Learned
 from tinyflash.runtime.state import pack, unpack
 from tinyflash.scheme import Rule, Scheme
 from tinyflash.scheme.optimizer import Optimizer, Rates
-from tinyflash.training.job import Job, run
+from tinyflash.training.job import Job
 from tinyflash.training.loop import Recipe, evaluate, train
 from tinyflash.training.open import Ready, open_session
+from tinyflash.training.run import run
 
 GUARD = 9  # held-out samples
 HOW = Recipe(epochs=2, rate=0.05, seed=3, warmup=5)

@@ -13,7 +13,8 @@ from tinyflash.demo import task as tasks
 from tinyflash.errors import InternalError
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import scheme
-from tinyflash.training.job import Job, make_ready, run
+from tinyflash.training.job import Job, make_ready
+from tinyflash.training.run import run
 
 KEYS = {
     "board",
@@ -56,7 +57,8 @@ def test_the_whole_road_in_small(small, board, tmp_path, capsys):
     assert content["bit_exact"] is True
     assert content["samples"] == SAMPLES
     parts_of_sram = ("arena", "trainable", "static", "stack")
-    assert sum(content[f"sram_{part}_bytes"] for part in parts_of_sram) <= report.sram_total_bytes
+    assert sum(content[f"sram_{part}_bytes"] for part in parts_of_sram) == report.sram_total_bytes
+    assert 0 < report.sram_stack_used_bytes < report.sram_stack_bytes
     assert report.sram_total_bytes <= 128 * 1024
     assert report.flash_bytes <= 512 * 1024
     assert report.instructions_step > report.instructions_infer > 7_489_664  # its multiply-adds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tinyflash.runtime.device.guard import Action
 from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.protocol import Purpose, Space, Type
 from tinyflash.runtime.device.session import DeviceSession
+from tinyflash.runtime.guard import GuardMemory, Score
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.schedule import KINDS, Kind, Schedule
 from tinyflash.runtime.session import Session as AnySession
@@ -169,7 +171,7 @@ def test_actions_of_wrong_length_or_name(guarded: DeviceSession) -> None:
     refused(guarded, "wrong length", Type.GUARD)
     refused(guarded, "wrong length", Type.GUARD, bytes([Action.TELL, 0]))
     refused(guarded, "wrong length", Type.GUARD, bytes([Action.BEGIN]))
-    refused(guarded, "out of range", Type.GUARD, b"\5")
+    refused(guarded, "out of range", Type.GUARD, b"\6")
     refused(guarded, "runs no guard", Type.GUARD, bytes([Action.FINISH]))
 
 
@@ -196,3 +198,72 @@ def test_firmware_without_a_guard_says_so(device_without: DeviceSession) -> None
         device_without._send_sample(np.zeros(3000, np.int8), Purpose.HELD_OUT)
     with pytest.raises(LinkError, match="build its firmware with --guard"):
         device_without.start_guard(np.zeros((1, 3000), np.int8), np.zeros(1, np.int64), 5, 0)
+
+
+@pytest.mark.parametrize("rate", [0.05, ABSURD])
+def test_a_guard_goes_on_after_the_device_was_reset(
+    guarded: DeviceSession, learner: Compiled, rate: float
+) -> None:
+    """To the bytes of a run of the host that was never interrupted."""
+    host = HostSession(learner.program)
+    for session in (guarded, host):
+        session.start_guard(HELD_OUT.x, HELD_OUT.y, 6, 0)
+        train(session, 0, 17, rate)
+    memory = GuardMemory(guarded.guard_report(), 17 % 6, guarded.guard_snapshot())
+    assert memory.snapshot == host.guard_snapshot()
+    weights, state = guarded.weights, guarded.state
+    guarded.reset()
+    train(guarded, 0, 3, rate)
+    guarded.restore(weights, state)
+    guarded.resume_guard(HELD_OUT.x, HELD_OUT.y, 6, 0, memory)
+    for session in (guarded, host):
+        train(session, 17, 40, rate)
+    assert guarded.finish_guard() == host.finish_guard()
+    assert (guarded.weights, guarded.state) == (host.weights, host.state)
+
+
+def test_what_a_guard_goes_on_with_is_checked(guarded: DeviceSession, learner: Compiled) -> None:
+    report = guarded.start_guard(HELD_OUT.x, HELD_OUT.y, 6, 0)
+    snapshot = guarded.guard_snapshot()
+    memory = GuardMemory(report, 0, snapshot)
+    guarded._write(Space.SNAPSHOT, snapshot[:9])
+    with pytest.raises(LinkError, match="runs no guard"):  # what it keeps has changed
+        guarded.guard_snapshot()
+    with pytest.raises(LinkError, match="bytes that differ from those sent"):
+        guarded._guard.resume(6, 0, memory)
+    with pytest.raises(LinkError, match="out of range"):
+        guarded._link.command(Type.WRITE, protocol.WRITE_HEAD.pack(Space.SNAPSHOT, 7) + b"x")
+    guarded._write(Space.SNAPSHOT, snapshot)
+    with pytest.raises(LinkError, match="out of range"):
+        guarded._link.command(
+            Type.WRITE, protocol.WRITE_HEAD.pack(Space.SNAPSHOT, len(snapshot)) + b"x"
+        )
+    with pytest.raises(LinkError, match="bytes that differ from those sent"):
+        guarded._guard.resume(6, 0, replace(memory, snapshot=bytes(len(snapshot))))
+    with pytest.raises(LinkError, match="no held-out samples"):
+        guarded._guard.resume(0, 0, memory)
+    with pytest.raises(LinkError, match="no held-out samples"):
+        guarded._guard.resume(6, 0, replace(memory, report=replace(report, best=Score(8, 0))))
+    guarded._guard.resume(6, 0, memory)
+    with pytest.raises(DataError, match="the guard's snapshot has"):
+        guarded.resume_guard(
+            HELD_OUT.x, HELD_OUT.y, 6, 0, replace(memory, snapshot=snapshot + b"x")
+        )
+    wild = bytearray(snapshot)
+    for row in learner.program.train:
+        if row.kernel == "bias_update":
+            at = next(b.offset for b in row.buffers if b is not None and b.space == 1)
+            wild[at : at + 4] = b"\xff\xff\xff\x7f"
+    with pytest.raises(LinkError, match="refused a state or weights"):
+        guarded.resume_guard(HELD_OUT.x, HELD_OUT.y, 6, 0, replace(memory, snapshot=bytes(wild)))
+    guarded._link.command(
+        Type.RESTORE, protocol.RESTORE.pack(guarded.info.hash, 1 << Space.WEIGHTS)
+    )
+    with pytest.raises(LinkError, match="partly written"):
+        guarded._guard.resume(6, 0, memory)
+
+
+def test_firmware_without_a_guard_has_no_snapshot(device_without: DeviceSession) -> None:
+    refused(device_without, "runs no guard", Type.READ, protocol.READ.pack(Space.SNAPSHOT, 0, 1))
+    body = protocol.WRITE_HEAD.pack(Space.SNAPSHOT, 0) + b"x"
+    refused(device_without, "out of range", Type.WRITE, body)

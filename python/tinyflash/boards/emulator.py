@@ -48,6 +48,7 @@ class Emulator:
                 stdout=self._words,
                 stderr=self._words,
                 pass_fds=(server.fileno(),),
+                start_new_session=True,  # Ctrl-C is for Python, which may want the board's weights
                 preexec_fn=_die_with_parent,
             )
         return self

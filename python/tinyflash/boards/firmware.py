@@ -16,6 +16,7 @@ from elftools.elf.elffile import ELFFile
 from tinyflash import files
 from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board
+from tinyflash.boards.stale import ORIGIN, check_compilation, write_origin
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
 
@@ -24,6 +25,7 @@ STACK_GUARD_BYTES = 32  # at the low end of a stack, protected by the processor
 # The lines of a failed build that say why; the linker's lines come before collect2's.
 _CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warning:|in function))")
 
+IMAGE = ("firmware.elf", "firmware.map", ORIGIN)  # the files that a build writes
 _GUARD = ("held_out_samples", "held_out_labels", "best_weights")  # of firmware/commands/guard.c
 
 
@@ -44,7 +46,8 @@ class FirmwareSize:
 
 
 def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> Path:
-    """Builds output/firmware.elf and .map with the model.c and model.h of the folder `model`.
+    """Builds output/firmware.elf and .map with the model.c and model.h of the folder `model`, and
+    writes what the image was built from. Raises BuildError if they are of different compilations.
 
     guard: held-out samples to reserve room for; 0: no guard. SCons works in its own temporary
     folder, so that builds can run in parallel, and so that folder names, which reach the tools
@@ -56,6 +59,7 @@ def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> P
             raise BuildError(f"{model / name} is missing; run tinyflash compile -o {model}")
     if guard and b"#define MODEL_WEIGHTS_BYTES 0u\n" in (model / "model.h").read_bytes():
         raise BuildError(f"{model} trains nothing that a guard can watch; compile with a scheme")
+    check_compilation(model)
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
         copy, build = Path(private, "model"), Path(private, "build")
         for name in ("model.c", "model.h"):
@@ -67,6 +71,7 @@ def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> P
             raise _failure(board, log.replace(str(copy), str(model)), output, guard)
         for name in ("firmware.map", "firmware.elf"):
             files.write_bytes(output / name, (build / name).read_bytes())
+    write_origin(output / "firmware.elf", model, board.name, guard)
     return output / "firmware.elf"
 
 

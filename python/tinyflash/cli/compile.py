@@ -9,12 +9,13 @@ import click
 from tinyflash.boards import kernels_for, load_board
 from tinyflash.boards.fits import check_fits
 from tinyflash.cli import options, scheme_option
+from tinyflash.cli.stale import say_stale
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.show.console import say
-from tinyflash.show.report import write_compilation
+from tinyflash.show.report import COMPILATION, write_compilation
 
 
 @click.command("compile", cls=options.Command)
@@ -26,7 +27,7 @@ from tinyflash.show.report import write_compilation
 @options.rows
 @options.effort
 @options.seed
-@options.output_folder("Folder for table, header and report.")
+@options.output_folder("Folder for table, header and report.", (*COMPILATION, "scheme.toml"))
 def compile_(
     model: Path,
     chosen: str | None,
@@ -54,3 +55,4 @@ def compile_(
     write_compilation(compiled, output, fit)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)
     say(f"wrote model.c, model.h and report.html, .json and .txt to {output}")
+    say_stale(output)

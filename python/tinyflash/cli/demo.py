@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
-from tinyflash.demo import Settings, run
+from tinyflash.demo import WRITTEN, Settings, run
 
 
 @click.command(cls=options.Command)
 @click.option("--board", default=Settings.board, show_default=True)
 @options.seed
-@options.output_folder("Folder for report and pictures.", Settings.output)
+@options.output_folder("Folder for report and pictures.", WRITTEN, Settings.output)
 def demo(board: str, seed: int, output: Path) -> None:
     """Teach a pretrained network a new task on an emulated board.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from contextlib import suppress
@@ -10,11 +9,16 @@ from pathlib import Path
 
 import click
 
+from tinyflash import files
 from tinyflash.boards import Board, load_board
 from tinyflash.boards.emulator import Emulator
-from tinyflash.boards.firmware import build_firmware, firmware_board, firmware_size
+from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_board, firmware_size
+from tinyflash.boards.stale import check_image, report_of
 from tinyflash.cli import options
+from tinyflash.cli.stale import say_stale
 from tinyflash.errors import BoardError, BuildError
+from tinyflash.show.report import COMPILATION, add_image
+from tinyflash.show.words import counted
 
 _folder = click.argument("folder", type=options.PATH)
 
@@ -33,8 +37,11 @@ def build(folder: Path, board: str | None, guard: int) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER."""
     _check_folder(folder)
     target = _board(folder, board)
+    files.to_fill(folder, (*IMAGE, *COMPILATION))
     elf = build_firmware(folder, target, folder, guard=guard)
+    say_stale(folder)
     size = firmware_size(elf)
+    add_image(folder, target, size)
     click.echo(
         f"{elf}: flash {size.flash_bytes:,} of {target.flash_bytes:,} bytes, SRAM "
         f"{size.sram_bytes:,} of {target.sram_bytes:,} (stack {size.stack_bytes:,}, "
@@ -42,8 +49,8 @@ def build(folder: Path, board: str | None, guard: int) -> None:
     )
     if guard:
         click.echo(
-            f"guard: {size.guard_bytes:,} bytes of that for {guard} held-out samples and the best "
-            f"weights; an evaluation runs {guard} inferences"
+            f"guard: {size.guard_bytes:,} bytes of that for {counted(guard, 'held-out sample')} "
+            f"and the best weights; an evaluation runs {counted(guard, 'inference')}"
         )
 
 
@@ -58,6 +65,7 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
     _check_folder(folder)
     elf = folder / "firmware.elf"
     target = _built_for(elf, board)
+    check_image(elf, board)
     if not target.emulated:
         raise BoardError(f"board {target.name} is not emulated; flash {elf} with your own tool")
     end = None if exit_after is None else time.monotonic() + exit_after
@@ -92,11 +100,10 @@ def _built_for(elf: Path, name: str | None) -> Board:
 
 
 def _compiled_for(folder: Path) -> str:
-    path = folder / "report.json"
-    try:
-        name = json.loads(path.read_text(encoding="utf-8"))["board"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise BuildError(f"{path} is missing or damaged; tinyflash compile -o {folder}") from None
+    path, report = folder / "report.json", report_of(folder)
+    if "board" not in report:
+        raise BuildError(f"{path} is missing or damaged; tinyflash compile -o {folder}")
+    name = report["board"]
     if not isinstance(name, str):
         raise BoardError(f"{folder} was compiled without a board; name one with --board")
     return name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
@@ -119,11 +119,14 @@ def output_file(what: str, kind: Output = OUTPUT) -> Callable[[F], F]:
     return click.option("-o", "--out", "output", type=kind, required=True, help=what)
 
 
-def output_folder(what: str, default: Path | None = None) -> Callable[[F], F]:
-    """The option -o of a command that writes several files into a folder."""
+def output_folder(what: str, names: Sequence[str], default: Path | None = None) -> Callable[[F], F]:
+    """The option -o of a command that writes several files into a folder.
+
+    names: of these files, relative to the folder; the command is refused where it cannot write one.
+    """
+
+    def fillable(_context: object, _parameter: object, path: Path) -> Path:
+        return files.to_fill(path, names)
+
     asked = {"required": True} if default is None else {"default": default, "show_default": True}
-    return click.option("-o", "--out", "output", type=PATH, help=what, callback=_fillable, **asked)
-
-
-def _fillable(_context: object, _parameter: object, path: Path) -> Path:
-    return files.to_fill(path)
+    return click.option("-o", "--out", "output", type=PATH, help=what, callback=fillable, **asked)

@@ -10,7 +10,7 @@ import click
 from tinyflash.boards import Board
 from tinyflash.compiler import Prepared
 from tinyflash.errors import SchemeError
-from tinyflash.files import read_bytes, write_bytes
+from tinyflash.files import keep_old, read_bytes, write_bytes
 from tinyflash.scheme.text import scheme_text
 from tinyflash.search.budget import Choice, choose_scheme
 from tinyflash.show.console import say
@@ -66,12 +66,7 @@ def _kept(path: Path, content: bytes) -> str:
     to say of that."""
     if not path.is_file() or read_bytes(path, len(content) + 1, cut=True) == content:
         return ""
-    old, count = path.with_name("scheme.old.toml"), 1
-    while old.exists():
-        count += 1
-        old = path.with_name(f"scheme.old{count}.toml")
-    path.rename(old)
-    return f"; the {path.name} that was there is now {old}"
+    return f"; the {path.name} that was there is now {keep_old(path)}"
 
 
 def described(choice: Choice, budget: int, board: Board) -> str:

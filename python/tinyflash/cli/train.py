@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from tinyflash.boards import load_board
 from tinyflash.cli import options, scheme_option
+from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.errors import DataError
@@ -18,13 +21,16 @@ from tinyflash.runtime.schedule import Kind
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import say
+from tinyflash.show.words import counted
 from tinyflash.training import job as jobs
 from tinyflash.training.curve import write_report
 from tinyflash.training.health import Anatomy, complaints
 from tinyflash.training.health_plot import draw_health
+from tinyflash.training.interrupted import arrays_of, load_interrupted
 from tinyflash.training.job import Job, Trained, Watch, load_job, make_ready
 from tinyflash.training.loop import Recipe
-from tinyflash.training.open import open_session
+from tinyflash.training.open import PREPARED, Ready, open_session, settle
+from tinyflash.training.run import run
 
 VALIDATION = 0.2  # the fraction held out
 
@@ -74,8 +80,20 @@ VALIDATION = 0.2  # the fraction held out
     type=options.OUTPUT,
     help="Draw exponents and saturation to this .png file.",
 )
-@click.option("--resume", type=options.PATH, help="A learned.npz to continue from.")
-@options.output_folder("Folder for learned weights and report.")
+@click.option(
+    "--resume",
+    type=options.PATH,
+    help="A learned.npz to continue from. An interrupted run goes on, to the same bytes as "
+    "without the break: pass the same options and data.",
+)
+@click.option(
+    "--new-run",
+    is_flag=True,
+    help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
+)
+@options.output_folder(
+    "Folder for learned weights and report.", (*jobs.WRITTEN, *PREPARED, "scheme.toml")
+)
 def train(
     model: Path,
     chosen: str | None,
@@ -97,13 +115,15 @@ def train(
     guard_tolerance: int,
     health: Path | None,
     resume: Path | None,
+    new_run: bool,
     output: Path,
 ) -> None:
     """Train MODEL on the samples of an .npz file.
 
     Without --scheme, trains only the model's own classifier. --budget chooses a scheme and writes
     it to scheme.toml. Writes the learned weights, with the model's hash, to learned.npz, and the
-    record of the training to training.json.
+    record of the training to training.json. Ctrl-C and SIGTERM end the run after the current step,
+    and what it has learned is saved; --resume lets it go on.
     """
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else load_board(board)
@@ -114,14 +134,20 @@ def train(
     settled = scheme_option.chosen(prepared, budget, target, output, rows)
     ready = make_ready(settled, job, target, seed, rows, effort)
     start = load_learned(resume, ready.compiled.program) if resume else None
-    with open_session(ready, output, guard) as session:
-        if start:
-            start.restore(session)
-        trained = jobs.run(job, session, ready)
+    begun = None
+    if resume and start and not new_run:
+        begun = load_interrupted(resume, start, job, ready)
     assert settled.scheme is not None
     settings = {"scheme": scheme_text(settled.scheme), "validation": fraction}
-    jobs.save(trained, job, ready, output, settings)
-    write_report(trained, job, ready, output)
+    settle(ready, output)
+    with open_session(ready, output, guard) as session, stopping() as stop:
+        if start and not begun:
+            start.restore(session)
+        trained = run(job, session, ready, stopped=stop, begun=begun)
+        if trained.interrupted:
+            _stop(stop, trained, begun, job, ready, output, settings)
+        jobs.save(trained, job, ready, output, settings)
+        write_report(trained, job, ready, output)
     anatomy, counters = Anatomy.of(ready.compiled), trained.history.counters
     if health is not None:
         draw_health(health, f"{model.name} on {board}", counters, anatomy)
@@ -136,6 +162,28 @@ def _fraction(validation: float | None, test: Path | None) -> float:
     if validation:
         raise DataError(f"--test gives the held-out samples, {test}; leave out --validation")
     return 0.0
+
+
+def _stop(
+    stop: Stop,
+    trained: Trained,
+    begun: Trained | None,
+    job: Job,
+    ready: Ready,
+    output: Path,
+    settings: Mapping[str, object],
+) -> NoReturn:
+    """Saves an interrupted run, says so, and ends the command."""
+    done, before = len(trained.history.steps), len(begun.history.steps) if begun else 0
+    where = f"stopped by {stop.reason} after {done:,} of {job.steps:,} training steps"
+    if done > before:
+        jobs.save(trained, job, ready, output, settings, arrays_of(trained, job))
+        write_report(trained, job, ready, output)
+        path = output / "learned.npz"
+        say(f"{where}; wrote {path}; to go on, repeat the command with --resume {path}")
+    else:
+        say(f"{where}; it has learned nothing new, and wrote nothing")
+    raise click.exceptions.Exit(stop.exit_code)
 
 
 def _say(trained: Trained, job: Job, anatomy: Anatomy) -> None:
@@ -158,6 +206,7 @@ def _figure(score: float, job: Job) -> str:
 
 def _say_guard(report: GuardReport) -> None:
     click.echo(
-        f"guard: {report.best.correct} of {report.samples} held-out samples correct; "
-        f"{report.evaluations} evaluations, {report.rollbacks} returns to the best weights"
+        f"guard: {report.best.correct} of {counted(report.samples, 'held-out sample')} correct; "
+        f"{counted(report.evaluations, 'evaluation')}, {counted(report.rollbacks, 'return')} "
+        "to the best weights"
     )

@@ -34,12 +34,18 @@ from tinyflash.sources import REFERENCE
 @dataclass(frozen=True)
 class Compiled:
     """A program with the graphs and plans it was made from. `train` is None for inference only.
-    `whole`: the network with all of its channels."""
+    `prepared`, `effort`: what it was compiled from, and how long the planner searched."""
 
     program: Program
     infer: Planned
     train: Planned | None
-    whole: Graph
+    prepared: Prepared
+    effort: Effort
+
+    @property
+    def whole(self) -> Graph:
+        """The network with all of its channels."""
+        return self.prepared.whole
 
     @property
     def graph(self) -> Graph:
@@ -54,6 +60,11 @@ class Compiled:
         return self.train
 
     @property
+    def emptier(self) -> Planned | None:
+        """The other plan; None for inference only."""
+        return self.train if self.fuller is self.infer else self.infer
+
+    @property
     def accumulate(self) -> int:
         """The samples per update of the weights."""
         nodes = () if self.train is None else self.train.graph.nodes
@@ -63,6 +74,11 @@ class Compiled:
     def lower_bound(self) -> int:
         """The smallest arena, in bytes, that any plan of these graphs can have."""
         return max(p.plan.lower_bound for p in (self.infer, self.train) if p is not None)
+
+    def arena_by_rows(self) -> int:
+        """Returns the bytes of the arena that compilation with row_source makes of the same."""
+        infer, train = _plans(self.prepared, True, self.effort)
+        return max(p.plan.arena_bytes for p in (infer, train) if p is not None)
 
     def learned(self, weights: bytes) -> Graph:
         """Returns the network with trained weights, ready to be written. weights: the bytes of
@@ -124,14 +140,19 @@ def compile_uncalibrated(
     kernels: Sequence[str] = (REFERENCE,),
 ) -> Compiled:
     """Compiles without calibration: all memory sizes are known, and nothing has run."""
+    infer, train = _plans(prepared, row_source, effort)
+    return Compiled(lower(infer, train, seed, kernels), infer, train, prepared, effort)
+
+
+def _plans(prepared: Prepared, row_source: bool, effort: Effort) -> tuple[Planned, Planned | None]:
+    """Returns graph and plan of inference and of training."""
     scheme = prepared.scheme
     full = prepared.forward if scheme is None else training_graph(prepared)
     infer = _planned(_verified(prune_to_output(full), full), row_source, effort)
-    train = None
-    if scheme is not None:
-        complete = _verified(prune_to_updates(full), full)
-        train = _planned(complete, row_source, effort, scheme.recompute)
-    return Compiled(lower(infer, train, seed, kernels), infer, train, prepared.whole)
+    if scheme is None:
+        return infer, None
+    complete = _verified(prune_to_updates(full), full)
+    return infer, _planned(complete, row_source, effort, scheme.recompute)
 
 
 def training_graph(prepared: Prepared) -> Graph:

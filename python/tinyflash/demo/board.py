@@ -10,9 +10,9 @@ from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import FirmwareSize, firmware_size
 from tinyflash.errors import BoardError
 from tinyflash.runtime.device import DeviceSession
-from tinyflash.training import job as jobs
 from tinyflash.training.job import Job, Trained
 from tinyflash.training.open import Ready, open_session
+from tinyflash.training.run import run
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ def run_on_board(ready: Ready, board: Board, job: Job, directory: Path) -> Measu
     instructions."""
     with open_session(ready, directory) as device:
         assert isinstance(device, DeviceSession)
-        trained = jobs.run(job, device, ready, f"{board.name}: ")
+        trained = run(job, device, ready, f"{board.name}: ")
         stack = device.stack_high_water
-    elf = directory / "firmware" / "firmware.elf"
+    elf = directory / "firmware.elf"
     counted = _count(board, elf, ready.compiled.program.hash, job)
     return Measured(trained, firmware_size(elf), stack, counted)
 

@@ -16,8 +16,9 @@ from tinyflash.show.console import table
 class Report:
     """The figures of one demo, as in report.json. Accuracies: percent of held-out samples.
 
-    `sram_static_bytes`: variables other than arena and trainables. `sram_stack_bytes`: the deepest
-    stack use; the total counts the full reserve. `instructions_resolution`: instructions per tick
+    `sram_static_bytes`: variables other than arena and trainables. `sram_stack_bytes`: reserved
+    for the stack; with the other parts, it adds up to the total. `sram_stack_used_bytes`: of that,
+    the most that was in use. `instructions_resolution`: instructions per tick
     of the counting clock.
     """
 
@@ -31,6 +32,7 @@ class Report:
     sram_trainable_bytes: int
     sram_static_bytes: int
     sram_stack_bytes: int
+    sram_stack_used_bytes: int
     flash_bytes: int
     instructions_infer: int
     instructions_step: int
@@ -57,7 +59,8 @@ def make_report(
         sram_arena_bytes=arena,
         sram_trainable_bytes=trainable,
         sram_static_bytes=size.static_bytes - arena - trainable,
-        sram_stack_bytes=measured.stack_bytes,
+        sram_stack_bytes=size.stack_bytes,
+        sram_stack_used_bytes=measured.stack_bytes,
         flash_bytes=size.flash_bytes,
         instructions_infer=measured.instructions.infer,
         instructions_step=measured.instructions.step,
@@ -67,7 +70,7 @@ def make_report(
     )
 
 
-def as_table(report: Report, board: Board, stack_reserved: int) -> Table:
+def as_table(report: Report, board: Board) -> Table:
     """Returns the report as a table, for people."""
     rows = table(f"A person detector learns faces on {board.name}", "", ">", "")
     rows.show_header = False
@@ -84,8 +87,8 @@ def as_table(report: Report, board: Board, stack_reserved: int) -> Table:
     rows.add_row("  arena", f"{report.sram_arena_bytes:,} B", "activations, gradients, masks")
     rows.add_row("  trainable", f"{report.sram_trainable_bytes:,} B", "weights and biases")
     rows.add_row("  static", f"{report.sram_static_bytes:,} B", "state, link, library")
-    deepest = f"deepest; {stack_reserved:,} reserved"
-    rows.add_row("  stack", f"{report.sram_stack_bytes:,} B", deepest)
+    used = f"reserved; at most {report.sram_stack_used_bytes:,} in use"
+    rows.add_row("  stack", f"{report.sram_stack_bytes:,} B", used)
     rows.add_row("flash", f"[bold]{report.flash_bytes:,}[/bold] B", f"of {board.flash_bytes:,}")
     rows.add_section()
     ticks = f"instructions, counted in steps of {report.instructions_resolution:g}"

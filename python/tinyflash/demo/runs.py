@@ -11,15 +11,15 @@ from tinyflash.graph import Graph
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import scheme
 from tinyflash.show.console import watching
-from tinyflash.training import job as jobs
 from tinyflash.training.job import Job, Trained
 from tinyflash.training.loop import evaluate, train
 from tinyflash.training.open import Ready
+from tinyflash.training.run import run
 
 
 def run_on_host(ready: Ready, job: Job) -> Trained:
     """Repeats the run on the host."""
-    return jobs.run(job, HostSession(ready.compiled.program), ready, "this computer: ")
+    return run(job, HostSession(ready.compiled.program), ready, "this computer: ")
 
 
 def head_only_accuracy(graph: Graph, job: Job, seed: int) -> float:

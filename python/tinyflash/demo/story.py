@@ -18,7 +18,12 @@ from tinyflash.files import write_json
 from tinyflash.scheme import scheme
 from tinyflash.show.console import output, say
 from tinyflash.show.plots import WINDOW, Curve, draw_learning_curve
+from tinyflash.training import job as jobs
 from tinyflash.training.job import make_ready, save
+from tinyflash.training.open import PREPARED
+
+_PICTURES = ("learning_curve.png", "overview.png", "terminal.svg")
+WRITTEN = ("report.json", *jobs.WRITTEN, *_PICTURES, *(f"model/{name}" for name in PREPARED))
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def run(settings: Settings) -> Report:
     draw_learning_curve(settings.output / "learning_curve.png", losses, accuracies, curve)
     draw_overview(settings.output / "overview.png", report, accuracies, board)
     write_json(settings.output / "report.json", asdict(report))
-    table = as_table(report, board, measured.size.stack_bytes)
+    table = as_table(report, board)
     output().print(table)
     draw_terminal(settings.output / "terminal.svg", "./run demo", table)
     say(

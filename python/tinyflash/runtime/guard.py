@@ -33,6 +33,25 @@ class GuardReport:
 
 
 @dataclass(frozen=True)
+class GuardMemory:
+    """What a guard remembers, so that it can go on in another session with the same weights and
+    state.
+
+    waited: training steps since its last evaluation. snapshot: the best weights, then the gain of
+    each gradient, as `tiny_guard` keeps them.
+    """
+
+    report: GuardReport
+    waited: int
+    snapshot: bytes
+
+
+def snapshot_bytes(weights_bytes: int, state_bytes: int) -> int:
+    """Returns the size of a snapshot: WEIGHTS, and a gain for each gradient."""
+    return weights_bytes + max(0, state_bytes - HEADER_BYTES) // SCALE_BYTES
+
+
+@dataclass(frozen=True)
 class GuardCost:
     """The bytes of SRAM that a guard takes: samples with labels, and a copy of the best weights.
 
@@ -45,9 +64,9 @@ class GuardCost:
 
     @staticmethod
     def of(program: Program, samples: int) -> GuardCost:
-        scales = max(0, len(program.state) - HEADER_BYTES) // SCALE_BYTES
         each = program.input_bytes + LABEL_BYTES
-        return GuardCost(samples, samples * each, len(program.weights) + scales)
+        snapshot = snapshot_bytes(len(program.weights), len(program.state))
+        return GuardCost(samples, samples * each, snapshot)
 
     @property
     def total(self) -> int:
@@ -75,4 +94,13 @@ def check_settings(samples: int, labels: int, every: int, tolerance: int) -> Non
     if not 0 <= tolerance <= LONGEST:
         raise DataError(
             f"the guard's tolerance is {tolerance} samples; it must be 0 to {LONGEST:,}"
+        )
+
+
+def check_snapshot(memory: GuardMemory, weights_bytes: int, state_bytes: int) -> None:
+    """Raises DataError if the snapshot is not of a model with these sizes."""
+    size = snapshot_bytes(weights_bytes, state_bytes)
+    if len(memory.snapshot) != size:
+        raise DataError(
+            f"the guard's snapshot has {len(memory.snapshot)} bytes; this model's has {size}"
         )

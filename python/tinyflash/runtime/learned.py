@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.arrays import load_arrays
+from tinyflash.arrays import Numbers, load_arrays
 from tinyflash.errors import DataError
-from tinyflash.files import write_atomically
+from tinyflash.files import write_bytes
 from tinyflash.program import ConstArray, Program, Row, Space
 from tinyflash.runtime.session import Session
 from tinyflash.runtime.state import unpack
 
-_LARGEST = 64 << 20  # bytes
+LARGEST = 64 << 20  # bytes of a file
 _ARRAYS = ("hash", "state", "weights")
 _EXPONENTS = range(-40, 16)  # of scales (SPEC 5.1)
 _RATE_EXPONENTS = range(-512, 512)
@@ -41,18 +46,34 @@ class Learned:
         session.state = self.state
 
 
-def save_learned(path: Path, learned: Learned) -> None:
-    """Writes an .npz file: the hash, and weights and state as bytes."""
+def save_learned(path: Path, learned: Learned, more: Mapping[str, Numbers] | None = None) -> None:
+    """Writes an .npz file: the hash, weights and state as bytes, and `more`, by name.
+
+    If it cannot be written there, writes it elsewhere, and raises a DataError that says where.
+    """
     arrays: dict[str, Any] = {
+        **(more or {}),
         "hash": np.uint32(learned.hash),
         "weights": np.frombuffer(learned.weights, np.uint8),
         "state": np.frombuffer(learned.state, np.uint8),
     }
+    file = BytesIO()
+    np.savez(file, **arrays)
+    try:
+        write_bytes(path, file.getvalue())
+    except DataError as error:
+        raise DataError(f"{error}; {_rescued(file.getvalue())}") from error
 
-    def write(file: BinaryIO) -> None:
-        np.savez(file, **arrays)
 
-    write_atomically(path, write)
+def _rescued(content: bytes) -> str:
+    """Writes a file to the first folder that takes it. Returns which, for a message."""
+    name = f"learned-{zlib.crc32(content):08x}.npz"
+    for folder in (Path.cwd, lambda: Path(tempfile.gettempdir()), Path.home):
+        with suppress(DataError, OSError, RuntimeError):
+            path = folder() / name
+            write_bytes(path, content)
+            return f"what was learned is in {path}"
+    return "what was learned is lost"
 
 
 def load_learned(path: Path, program: Program) -> Learned:
@@ -65,19 +86,25 @@ def load_learned(path: Path, program: Program) -> Learned:
             f"{program.hash:08x}); pass the model under the same file name, and the same --scheme "
             "and --rows, as for training"
         )
-    wrong = (
-        _impossible_state(learned.state, program)
-        or _impossible_weight(learned, program)
-        or _impossible_bias(learned, program)
-    )
+    state = _impossible_state(learned.state, program)
+    wrong = state or impossible_weights(learned.weights, program)
     if wrong is not None:
         raise DataError(f"{path} is damaged: {wrong}; resume from another file, or start again")
     return learned
 
 
+def learned_hash(path: Path) -> str | None:
+    """Returns the hash of the program that a learned file belongs to, as hexadecimal digits; None
+    if there is no such file."""
+    try:
+        return f"{_read(path).hash:08x}"
+    except DataError:
+        return None
+
+
 def _read(path: Path) -> Learned:
     expected = "a whole file of learned weights"
-    arrays = load_arrays(path, _LARGEST, expected)
+    arrays = load_arrays(path, LARGEST, expected)
     if isinstance(arrays, dict) and arrays.keys() >= {*_ARRAYS}:
         found, state, weights = (arrays[name] for name in _ARRAYS)
         if found.shape == () and found.dtype.kind in "iu":
@@ -100,10 +127,15 @@ def _impossible_state(state: bytes, program: Program) -> str | None:
     return None
 
 
-def _impossible_weight(learned: Learned, program: Program) -> str | None:
+def impossible_weights(weights: bytes, program: Program) -> str | None:
+    """Returns what is out of range in WEIGHTS, if anything."""
+    return _impossible_weight(weights, program) or _impossible_bias(weights, program)
+
+
+def _impossible_weight(weights: bytes, program: Program) -> str | None:
     """Finds a weight of -128 that the compiler did not write: updates saturate at -127 (SPEC
     6.4)."""
-    found, compiled = (np.frombuffer(b, np.int8) for b in (learned.weights, program.weights))
+    found, compiled = (np.frombuffer(b, np.int8) for b in (weights, program.weights))
     for start, end in int8_spans(program):
         lowest = (found[start:end] == -128) & (compiled[start:end] != -128)
         if lowest.any():
@@ -111,12 +143,12 @@ def _impossible_weight(learned: Learned, program: Program) -> str | None:
     return None
 
 
-def _impossible_bias(learned: Learned, program: Program) -> str | None:
+def _impossible_bias(weights: bytes, program: Program) -> str | None:
     """A bias beyond its limit, with which a sum could overflow (SPEC 6.5). That of a dead channel
     (6.6), which no update changes, is as compiled."""
     for row in program.train:
         if row.kernel == "bias_update":
-            found, compiled = (_biases(image, row) for image in (learned.weights, program.weights))
+            found, compiled = (_biases(image, row) for image in (weights, program.weights))
             fields = program.records[row.record].fields
             limit, rate = fields["limit"], fields["rate"]
             assert isinstance(limit, int) and isinstance(rate, ConstArray)

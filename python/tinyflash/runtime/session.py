@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tinyflash.errors import DataError, InternalError
 from tinyflash.factor import factor
 from tinyflash.program import Factor
-from tinyflash.runtime.guard import GuardReport
+from tinyflash.runtime.guard import GuardMemory, GuardReport
 from tinyflash.runtime.schedule import Schedule
 from tinyflash.runtime.state import unpack
 
@@ -116,6 +116,15 @@ class Session(Protocol):
 
     def guard_report(self) -> GuardReport:
         """Returns the guard's report so far."""
+
+    def guard_snapshot(self) -> bytes:
+        """Returns the running guard's copy of the best weights (GuardMemory.snapshot)."""
+
+    def resume_guard(
+        self, x: Int8Array, y: Labels, every: int, tolerance: int, memory: GuardMemory
+    ) -> None:
+        """Lets a guard go on where it stopped, in place of `start_guard`. Weights and state must be
+        those of that moment: restore them first, since replacing them ends a guard."""
 
     def finish_guard(self) -> GuardReport:
         """Evaluates, restores the best weights, and ends the guard."""

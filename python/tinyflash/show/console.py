@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -23,6 +24,26 @@ PIPE_WIDTH = 160  # columns of the widest table
 SMOOTHING = 0.05  # weight of the newest step in the running loss and accuracy
 
 
+class _Expendable:
+    """A stream of progress. If its terminal or pipe is gone, so is what is printed: no reason to
+    lose what a run has learned."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Step(Protocol):
     """The values of one training step, counted from 0, that a progress bar shows."""
 
@@ -38,7 +59,8 @@ class Step(Protocol):
 
 def output(stderr: bool = False) -> Console:
     """Returns a console on the current standard output or error (tests and pipes replace them)."""
-    console = Console(stderr=stderr, highlight=False)
+    file: Any = _Expendable(sys.stderr) if stderr else None
+    console = Console(file=file, highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console
@@ -46,7 +68,7 @@ def output(stderr: bool = False) -> Console:
 
 def say(text: str) -> None:
     """Prints a line of progress. Brackets, as in file names, are not markup."""
-    output(stderr=True).print(text, markup=False)
+    output(stderr=True).print(text, markup=False, soft_wrap=True)  # so that names can be copied
 
 
 def table(title: str, *columns: str) -> Table:

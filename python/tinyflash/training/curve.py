@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinyflash.show.plots import WINDOW
-from tinyflash.show.report import write_compilation
+from tinyflash.show.report import add_training
 from tinyflash.show.report.learning import Learning, learning_fields
 from tinyflash.training.job import Job, Trained
 from tinyflash.training.open import Ready
 
 
 def write_report(trained: Trained, job: Job, ready: Ready, directory: Path) -> None:
-    """Writes the files of the compilation. So all of a folder is of the run that came last."""
+    """Adds the learning curve to the folder's report, or writes the files of the compilation: all
+    of a folder is of the model that was trained last."""
     losses, accuracies = trained.history.running(WINDOW)
     run = Learning(
         board="host" if ready.fit is None else ready.fit.board.name,
@@ -24,4 +25,4 @@ def write_report(trained: Trained, job: Job, ready: Ready, directory: Path) -> N
         held_out=trained.course,
         held_out_samples=len(job.held_out),
     )
-    write_compilation(ready.compiled, directory, ready.fit, learning_fields(run))
+    add_training(ready.compiled, directory, ready.fit, learning_fields(run))

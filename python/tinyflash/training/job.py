@@ -5,7 +5,7 @@ The command line, the demo and the benchmarks all train this way:
     job = Job(...)                                  # samples, recipe, guard, objective
     ready = make_ready(prepared, job, board)        # compiled, and checked against the board
     with open_session(ready, folder) as session:
-        trained = run(job, session, ready)
+        trained = run(job, session, ready)      # training/run.py
     save(trained, job, ready, folder)
 """
 
@@ -16,23 +16,22 @@ from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 
+from tinyflash.arrays import Numbers
 from tinyflash.boards import Board, kernels_for
 from tinyflash.compiler import Prepared, compile_model
 from tinyflash.compiler.plan import QUICK, Effort
 from tinyflash.errors import DataError, warn
 from tinyflash.files import write_json
-from tinyflash.graph import Port
 from tinyflash.runtime.guard import check_judged
 from tinyflash.runtime.learned import Learned, save_learned
-from tinyflash.runtime.session import Session
-from tinyflash.show.console import counting, watching
 from tinyflash.training.balance import label_complaints
 from tinyflash.training.health import Anatomy, as_record
-from tinyflash.training.loop import Evaluation, Guard, History, Recipe, Step, evaluate, train
+from tinyflash.training.loop import Evaluation, Guard, History, Recipe
 from tinyflash.training.open import Ready
 from tinyflash.training.samples import Samples, hold_out, load_samples, load_with_targets, split
 from tinyflash.training.targets import Objective, objective_of
 
+WRITTEN = ("learned.npz", "training.json")  # the files of a training run
 LOOKS = 200  # readings of the counters in a run
 
 
@@ -57,6 +56,16 @@ class Job:
         """The training steps of the whole run."""
         return self.recipe.epochs * len(self.train)
 
+    def evaluates_after(self, done: int) -> bool:
+        """Whether to evaluate after `done` steps: at the end of an epoch, except the last one."""
+        wanted = self.each_epoch and len(self.held_out) > 0
+        return wanted and 0 < done < self.steps and done % len(self.train) == 0
+
+    @property
+    def look_every(self) -> int:
+        """The steps between two readings of the counters."""
+        return max(1, self.steps // LOOKS)
+
     @property
     def measure(self) -> str:
         """The name of an evaluation's score."""
@@ -71,17 +80,27 @@ class Watch:
     every: int = Guard.every
     tolerance: int = Guard.tolerance
 
+    def interval(self, accumulate: int) -> int:
+        """Returns `every`, rounded up to whole groups of samples: going back within a group would
+        tear its sum."""
+        return -(-self.every // accumulate) * accumulate
+
 
 @dataclass(frozen=True)
 class Trained:
-    """A run and what it learned. Evaluations are None if no samples are held out. course: the steps
-    done and the held-out score, from before the first step to after the last."""
+    """A run and what it learned. Evaluations are None if no samples are held out.
+
+    course: the steps done and the held-out score, from before the first step to after the last.
+    interrupted: the run has ended early: during its steps, or, with all of them, before it was
+    evaluated.
+    """
 
     before: Evaluation | None
     history: History
     after: Evaluation | None
     learned: Learned
     course: tuple[tuple[int, float], ...] = ()
+    interrupted: bool = False
 
     def agrees(self, other: Trained) -> bool:
         """Whether two runs are bit-equal: learned bytes, every training step, every output of both
@@ -129,7 +148,8 @@ def load_job(
     if objective is None:
         for complaint in label_complaints(kept.labels, _classes(prepared)):
             warn(f"{data}, y: {complaint}")
-    guard = Guard(judges, watch.every, watch.tolerance) if watch.samples else None
+    every = watch.interval(prepared.scheme.optimizer.accumulate if prepared.scheme else 1)
+    guard = Guard(judges, every, watch.tolerance) if watch.samples else None
     job = Job(kept, held_out, recipe, guard, objective, each_epoch=True)
     recipe.course(job.steps)  # raises if the warm-up is longer
     return job
@@ -178,54 +198,7 @@ def make_ready(
     return Ready.of(compiled, board)
 
 
-# ---- The run, and after it -----------------------------------------------------------------------
-
-
-def run(job: Job, session: Session, ready: Ready, where: str = "") -> Trained:
-    """Evaluates, trains, evaluates, and reads back the learned bytes, with progress bars.
-
-    where: the prefix of each bar's text.
-    """
-    output = ready.compiled.graph.output
-    before = _judged(job, session, output, f"{where}evaluate")
-    course = [] if before is None else [(0, before.score)]
-    with watching(f"{where}train", job.steps) as show:
-
-        def listen(step: Step) -> None:
-            show(step)
-            if _ends_epoch(step, job):
-                found = evaluate(session, job.held_out, job.objective, output=output)
-                course.append((step.number + 1, found.score))
-
-        history = train(
-            session,
-            job.train,
-            job.recipe,
-            listen,
-            guard=job.guard,
-            look_every=max(1, job.steps // LOOKS),
-            objective=job.objective,
-            accumulate=ready.compiled.accumulate,
-        )
-    after = _judged(job, session, output, f"{where}evaluate again")
-    if after is not None:
-        course.append((len(history.steps), after.score))
-    learned = Learned.of(session, ready.compiled.program)
-    return Trained(before, history, after, learned, tuple(course))
-
-
-def _ends_epoch(step: Step, job: Job) -> bool:
-    """Whether to evaluate after this step: at the end of an epoch, except the last one."""
-    done = step.number + 1
-    wanted = job.each_epoch and len(job.held_out) > 0
-    return wanted and done % len(job.train) == 0 and done < step.of
-
-
-def _judged(job: Job, session: Session, output: Port, text: str) -> Evaluation | None:
-    if len(job.held_out) == 0:
-        return None
-    with counting(text, len(job.held_out)) as listen:
-        return evaluate(session, job.held_out, job.objective, listen, output)
+# ---- After the run -------------------------------------------------------------------------------
 
 
 def save(
@@ -234,10 +207,12 @@ def save(
     ready: Ready,
     directory: Path,
     settings: Mapping[str, object] | None = None,
+    more: Mapping[str, Numbers] | None = None,
 ) -> None:
     """Writes learned.npz, from which a later run can continue, and training.json, the record of the
-    run. settings: more of the user's settings for the record."""
-    save_learned(directory / "learned.npz", trained.learned)
+    run. settings: more of the user's settings for the record. more: arrays for learned.npz, such as
+    the course of an interrupted run."""
+    save_learned(directory / "learned.npz", trained.learned, more)
     health = as_record(trained.history.counters, Anatomy.of(ready.compiled))
     board = "host" if ready.fit is None else ready.fit.board.name
     program = ready.compiled.program
@@ -256,6 +231,8 @@ def _record(trained: Trained, job: Job) -> dict[str, object]:
         "warmup": job.recipe.warmup,
         "seed": job.recipe.seed,
         "samples": len(job.train),
+        "steps": job.steps,
+        "done": len(steps),
         "held_out": len(job.held_out),
         f"{job.measure}_before": trained.before and trained.before.score,
         f"{job.measure}_after": trained.after and trained.after.score,

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from tinyflash.errors import DataError
 from tinyflash.graph import Port
-from tinyflash.runtime.guard import GuardReport
+from tinyflash.runtime.guard import GuardMemory, GuardReport
 from tinyflash.runtime.host.schedule import rate_at
 from tinyflash.runtime.schedule import Kind, Schedule
 from tinyflash.runtime.session import Counters, Int8Array, Labels, Outcome, Session
@@ -86,11 +87,17 @@ class Step:
 @dataclass(frozen=True)
 class History:
     """All steps of a run, regular readings of the session's counters, and the guard's final
-    report."""
+    report.
+
+    finished: False if it was interrupted after these steps; then `memory` is what its guard
+    remembers, and there is no report.
+    """
 
     steps: tuple[Step, ...]
     counters: tuple[Counters, ...] = ()
     guard: GuardReport | None = None
+    memory: GuardMemory | None = None
+    finished: bool = True
 
     def running(self, window: int) -> tuple[list[float], list[float]]:
         """Returns the mean loss and the accuracy in percent over the last `window` steps, at each
@@ -127,36 +134,60 @@ def train(
     session: Session,
     samples: Samples,
     recipe: Recipe,
-    listen: Callable[[Step], None] = _ignore,
+    listen: Callable[[Step], object] = _ignore,
     *,
     guard: Guard | None = None,
     look_every: int = 0,
     objective: Objective | None = None,
     accumulate: int = 1,
+    begun: History | None = None,
 ) -> History:
     """Trains in place with batch size 1, at the rates of the session's own schedule.
 
-    listen: called after every step; it may infer. look_every: steps between two readings of the
-    counters; 0: none. objective: how the samples' targets are stored and compared; None if they
-    have labels. accumulate: samples per update of the weights, `Compiled.accumulate`: a last group
-    of fewer is applied, too.
+    listen: called after every step; it may infer; the run is interrupted if it returns True.
+    look_every: steps between two readings of the counters; 0: none. objective: how the samples'
+    targets are stored and compared; None if they have labels. accumulate: samples per update of the
+    weights, `Compiled.accumulate`: a last group of fewer is applied, too. begun: the interrupted
+    run of the same samples and recipe that goes on; the session has the weights and the state of
+    its end.
     """
     if len(samples) == 0:
         raise DataError("there are no samples to train with; give at least one")
     _check_kind(samples, objective)
+    if begun is not None and begun.finished:
+        return begun
     if guard is not None:
-        held_out = guard.held_out
-        session.start_guard(held_out.x, held_out.y.astype(np.int64), guard.every, guard.tolerance)
-    counters = [session.counters()] if look_every else []
-    steps = []
-    for step in _steps(session, samples, recipe, objective):
+        _set_guard(session, guard, begun)
+    steps = [] if begun is None else list(begun.steps)
+    counters = [session.counters()] if look_every and begun is None else []
+    counters += [] if begun is None else begun.counters
+    for step in _steps(session, samples, recipe, objective, len(steps)):
         steps.append(step)
-        listen(step)
+        stop = listen(step)
         if look_every and len(steps) % look_every == 0:
             counters.append(session.counters())
+        if stop and len(steps) < step.of:
+            memory = None if guard is None else _memory(session, guard, len(steps))
+            return History(tuple(steps), tuple(counters), None, memory, finished=False)
     complete_group(session, samples, accumulate)
     report = None if guard is None else session.finish_guard()
     return History(tuple(steps), tuple(counters), report)
+
+
+def _set_guard(session: Session, guard: Guard, begun: History | None) -> None:
+    """Starts the guard, or lets it go on."""
+    x, y = guard.held_out.x, guard.held_out.labels
+    if begun is None:
+        session.start_guard(x, y, guard.every, guard.tolerance)
+    else:
+        assert begun.memory is not None
+        session.resume_guard(x, y, guard.every, guard.tolerance, begun.memory)
+
+
+def _memory(session: Session, guard: Guard, steps: int) -> GuardMemory:
+    """Returns what the guard remembers after some steps of a run: it has waited since its last
+    evaluation, one every `guard.every` steps."""
+    return GuardMemory(session.guard_report(), steps % guard.every, session.guard_snapshot())
 
 
 def _check_kind(samples: Samples, objective: Objective | None) -> None:
@@ -169,13 +200,14 @@ def _check_kind(samples: Samples, objective: Objective | None) -> None:
 
 
 def _steps(
-    session: Session, samples: Samples, recipe: Recipe, objective: Objective | None
+    session: Session, samples: Samples, recipe: Recipe, objective: Objective | None, done: int
 ) -> Iterator[Step]:
-    """Yields the steps, one by one."""
+    """Yields the steps, one by one, after `done` earlier ones."""
     total = recipe.epochs * len(samples)
     course = recipe.course(total)
-    session.set_schedule(course)
-    for number, index in enumerate(recipe.order(len(samples))):
+    session.set_schedule(course, done)
+    order = islice(enumerate(recipe.order(len(samples))), done, None)
+    for number, index in order:
         loss, correct = _learn(session, samples.x[index], samples.y[index], objective)
         yield Step(number, total, index, rate_at(course, number), loss, correct)
 
@@ -206,7 +238,13 @@ def evaluate(
     labels. listen: called with the number of samples done. output: how scores of classes are
     stored; None: as int8."""
     _check_kind(samples, objective)
-    outputs = infer_all(session, samples.x, listen)
+    return evaluation(infer_all(session, samples.x, listen), samples, objective, output)
+
+
+def evaluation(
+    outputs: Int8Array, samples: Samples, objective: Objective | None, output: Port | None = None
+) -> Evaluation:
+    """Returns the outputs for some samples with their score, as `evaluate` does."""
     if objective is not None:
         return Evaluation(outputs, objective.of_outputs(outputs, samples.y.astype(np.int8)))
     scores = outputs if output is None else decode(output, outputs)

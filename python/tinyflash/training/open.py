@@ -7,15 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyflash import files
 from tinyflash.boards import Board
 from tinyflash.boards.emulator import Emulator
-from tinyflash.boards.firmware import build_firmware
+from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_size
 from tinyflash.boards.fits import Fit, check_fits
+from tinyflash.boards.stale import model_hash
 from tinyflash.compiler import Compiled
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.learned import learned_hash
 from tinyflash.runtime.session import Session
-from tinyflash.show.report import write_compilation
+from tinyflash.show.console import say
+from tinyflash.show.report import COMPILATION, add_image, write_compilation
+
+# The files of a training run on a board, except what it learned.
+PREPARED = (*COMPILATION, *IMAGE)
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,27 @@ class Ready:
         return Ready(compiled, None if board is None else check_fits(compiled, board))
 
 
+def settle(ready: Ready, directory: Path) -> None:
+    """Prepares a folder for what this model learns: what belongs to another model goes.
+
+    What that one has learned is kept under another name. Of its compilation, which can be made
+    again, nothing stays: a session on the host, which needs no compilation, writes its own in its
+    place.
+    """
+    program = ready.compiled.program
+    mine = f"{program.hash:08x}"
+    there = learned_hash(directory / "learned.npz")
+    if there not in (None, mine):
+        for path in (directory / "learned.npz", directory / "training.json"):
+            if path.is_file():
+                say(f"{path}, of model {there}, is now {files.keep_old(path).name}")
+    if ready.fit is None and model_hash(directory) not in (None, mine):
+        say(f"{directory} was compiled for model {model_hash(directory)}; it now has model {mine}")
+        for name in IMAGE:
+            (directory / name).unlink(missing_ok=True)
+        write_compilation(ready.compiled, directory, None)
+
+
 @contextmanager
 def open_session(ready: Ready, directory: Path, guard: int = 0) -> Iterator[Session]:
     """Opens a session on the host, or in the board's emulator. Writes the report, and builds the
@@ -43,7 +71,8 @@ def open_session(ready: Ready, directory: Path, guard: int = 0) -> Iterator[Sess
         return
     board = ready.fit.board
     write_compilation(ready.compiled, directory, ready.fit)
-    elf = build_firmware(directory, board, directory / "firmware", guard=guard)
+    elf = build_firmware(directory, board, directory, guard=guard)
+    add_image(directory, board, firmware_size(elf))
     with (
         Emulator(board, elf) as emulator,
         DeviceSession(emulator, ready.compiled.program.hash) as device,

@@ -22,7 +22,9 @@ Scores = dict[str, Any]
 MATRIX = 100  # classes of the largest confusion matrix
 
 
-def of_classes(scores: Reals, labels: Labels, loss: float | None, names: Sequence[str]) -> Scores:
+def of_classes(
+    scores: Reals, labels: Labels, loss: float | None = None, names: Sequence[str] = ()
+) -> Scores:
     """Scores of a classifier.
 
     scores: [n][classes], of which the highest is the answer, the first of equals. labels: [n].
@@ -95,7 +97,7 @@ def cross_entropy(scores: Reals, labels: Labels, *, probabilities: bool) -> floa
     return float(np.mean(total + highest - chosen))
 
 
-def of_events(probabilities: Reals, truth: Reals, names: Sequence[str]) -> Scores:
+def of_events(probabilities: Reals, truth: Reals, names: Sequence[str] = ()) -> Scores:
     """Scores of independent yes-or-no answers, [n][outputs] each. truth: probabilities, 0 to 1.
     Above a half is yes, in both."""
     said, true = probabilities > 0.5, truth > 0.5
@@ -128,7 +130,7 @@ def of_events(probabilities: Reals, truth: Reals, names: Sequence[str]) -> Score
     }
 
 
-def of_numbers(found: Reals, truth: Reals, names: Sequence[str]) -> Scores:
+def of_numbers(found: Reals, truth: Reals, names: Sequence[str] = ()) -> Scores:
     """Scores of numbers, [n][outputs] each, in real units. loss: the mean squared error. r2: the
     share of the variance that is explained; None for a constant truth."""
     rows = [

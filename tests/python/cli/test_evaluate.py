@@ -151,6 +151,21 @@ def test_events(tmp_path: Path) -> None:
     assert "every answer right: 90.0 %" in tinyflash("evaluate", model, "--data", data).stdout
 
 
+def test_events_of_logits(tmp_path: Path) -> None:
+    """With a scheme, the evaluation takes the logistic of what the network hands out."""
+    model, x = network(tmp_path, 3), samples()
+    logits = inferred(tmp_path, model, x)
+    truth = (logits > 0).astype(float)
+    truth[:9, 0] = 1 - truth[:9, 0]
+    (tmp_path / "s.toml").write_text(EVENTS)
+    data = saved(tmp_path, x=x, y=truth)
+    found = figures(model, data, "--scheme", tmp_path / "s.toml")
+    assert (found["correct"], found["answers"]) == (171, 180)
+    right = np.where(truth == 1, logits, -logits)
+    loss = np.mean(np.log1p(np.exp(-right)))
+    assert found["loss"] == pytest.approx(loss, rel=0.02)  # a probability of 0 is half a unit
+
+
 def test_one_output_that_says_yes_or_no_has_two_classes(tmp_path: Path) -> None:
     model, x = network(tmp_path, 1, "LOGISTIC"), samples()
     labels = (inferred(tmp_path, model, x)[:, 0] > 0.5).astype(int)

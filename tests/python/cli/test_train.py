@@ -113,6 +113,18 @@ def test_a_last_group_of_samples_is_applied(tmp_path, model, data):
     assert steps == [64, 128]
 
 
+def test_a_guard_evaluates_between_groups_of_samples(tmp_path, model, data):
+    """50 samples are no whole number of groups of 8, 56 are: 112 steps have two evaluations, and
+    one at the start."""
+    scheme = tmp_path / "groups.toml"
+    scheme.write_text("head = 3\n[optimizer]\naccumulate = 8\n")
+    more = ("--guard", "12", "--guard-every", "50", "--validation", "0", "--epochs", "4")
+    assert tinyflash(*train(model, scheme, data, tmp_path / "out", *more)).exit_code == 0
+    course = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert len(course["losses"]) == 112
+    assert course["guard"]["evaluations"] == 3
+
+
 def test_train_is_repeatable(tmp_path, model, scheme, data):
     for out in ("a", "b"):
         tinyflash(*train(model, scheme, data, tmp_path / out, "--seed", "7"))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.support.graphs import Net, same
-from tests.support.learner import learner
+from tests.support.learner import learner, learner_graph
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, TinyflashError
-from tinyflash.runtime.guard import GuardCost, Score
+from tinyflash.runtime.guard import GuardCost, GuardMemory, Score
 from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.schedule import Schedule
 from tinyflash.runtime.state import pack, unpack
 from tinyflash.training.samples import Samples
@@ -185,3 +188,39 @@ def test_what_it_costs(compiled: Compiled) -> None:
     assert cost.sample_bytes == 16 * (72 + 2)
     assert cost.snapshot_bytes == len(compiled.program.weights) + scales
     assert cost.total == cost.sample_bytes + cost.snapshot_bytes
+
+
+@pytest.mark.parametrize("rate", [0.05, ABSURD])
+@pytest.mark.parametrize("stop", [1, 5, 6, 17, 40])
+def test_a_guard_goes_on_in_another_session(compiled: Compiled, rate: float, stop: int) -> None:
+    """Interrupted at, before and after an evaluation; with a best that is not the last."""
+    whole, stopped, other = (HostSession(compiled.program) for _ in range(3))
+    for session in (whole, stopped):
+        session.start_guard(HELD_OUT.x, HELD_OUT.y, 6, 0)
+        for i in range(stop):
+            session.train_step(TRAIN.x[i], int(TRAIN.y[i]), rate)
+    memory = GuardMemory(stopped.guard_report(), stop % 6, stopped.guard_snapshot())
+    other.weights, other.state = stopped.weights, stopped.state
+    other.resume_guard(HELD_OUT.x, HELD_OUT.y, 6, 0, memory)
+    assert other.guard_report() == stopped.guard_report()
+    for session in (whole, other):
+        for i in range(stop, 60):
+            session.train_step(TRAIN.x[i], int(TRAIN.y[i]), rate)
+    assert other.finish_guard() == whole.finish_guard()
+    assert (other.weights, other.state) == (whole.weights, whole.state)
+
+
+def test_a_guard_refuses_a_memory_that_is_not_its_own(compiled: Compiled) -> None:
+    session = HostSession(compiled.program)
+    report = session.start_guard(HELD_OUT.x, HELD_OUT.y, 6, 0)
+    memory = GuardMemory(report, 0, session.guard_snapshot())
+    for wrong, why in (
+        (replace(memory, snapshot=memory.snapshot[1:]), "the guard's snapshot has"),
+        (replace(memory, report=replace(report, best=Score(12, 0))), "held-out"),
+        (replace(memory, report=replace(report, last=Score(12, 0))), "held-out"),
+    ):
+        with pytest.raises(TinyflashError, match=why):
+            session.resume_guard(HELD_OUT.x, HELD_OUT.y, 6, 0, wrong)
+    assert session.guard_report() == report  # the guard that runs goes on
+    frozen = HostSession(compile_model(learner_graph(), None).program)
+    assert lib.tiny_guard_resume(ffi.new("tiny_guard *"), frozen._session) < 0

@@ -12,17 +12,23 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.support.graphs import Net, same
+from tests.support.learner import SCHEME, learner_graph
 
 from tinyflash.boards import load_board
+from tinyflash.boards.firmware import FirmwareSize
 from tinyflash.boards.fits import check_fits
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.compiler.lower.program import Planned
 from tinyflash.compiler.plan import NONE, plan
 from tinyflash.show import report
-from tinyflash.show.report.advice import advise
+from tinyflash.show.report import learning
+from tinyflash.show.report.advice import advise, lower_peak
 from tinyflash.show.report.contents import most
-from tinyflash.show.report.page import CURVE_HEIGHT, HEIGHT, WIDTH, draw, memories
+from tinyflash.show.report.memory import memories
+from tinyflash.show.report.page import CURVE_HEIGHT, HEIGHT, WIDTH, draw
 from tinyflash.show.report.timeline import columns, filled, highest
 from tinyflash.zoo.published import schemes
 from tinyflash.zoo.reference import reference_network
@@ -96,12 +102,48 @@ def test_storages_that_share_bytes_count_once(compiled: Compiled) -> None:
 
 def test_advice_lowers_the_peak_and_names_what_stands_there(compiled: Compiled) -> None:
     for planned in (plain(compiled), trained(compiled)):
-        found = advise(planned)
+        found = [advice for advice in lower_peak(planned, None) if advice.saved_bytes > 0]
         assert found
         alive = [p.storage.name for p in planned.plan.live_at(planned.plan.peak_step)]
         assert any(name in advice.text for advice in found for name in alive)
-        assert all(a.peak_bytes < highest(filled(planned.plan.placements)) for a in found)
+        assert all(a.saved_bytes < highest(filled(planned.plan.placements)) for a in found)
+    found = list(advise(compiled))
     assert found[0].text.startswith("Feed the input row by row (--rows): its 49,152 bytes")
+    assert [a.saved_bytes for a in found] == sorted((a.saved_bytes for a in found), reverse=True)
+
+
+def test_advice_stops_at_the_other_plan(compiled: Compiled) -> None:
+    """Less for training saves nothing where inference needs as much."""
+    planned = trained(compiled)
+    of_network = "Use a smaller input"
+    free, held = lower_peak(planned, None), lower_peak(planned, planned)
+    assert any(a.text.startswith(of_network) and a.saved_bytes > 0 for a in held)
+    assert all(a.saved_bytes <= 0 for a in held if not a.text.startswith(of_network))
+    held = lower_peak(planned, compiled.infer)
+    floor = highest(filled(planned.plan.placements)) - highest(
+        filled(compiled.infer.plan.placements)
+    )
+    for one, other in zip(free, held, strict=True):
+        if not one.text.startswith(of_network):
+            assert other.saved_bytes == min(one.saved_bytes, floor)
+
+
+@pytest.mark.parametrize("name", ["mcunet-5fps", "learner", "small", "inference"])
+def test_advice_on_rows_is_what_rows_bring(compiled: Compiled, name: str) -> None:
+    """The plan of `compile --rows`, for training and inference."""
+    graphs = {"learner": learner_graph(), "inference": learner_graph()}
+    if name == "small":
+        net = Net(np.random.default_rng(3))
+        x = net.conv2d(net.input((12, 12, 1)), 2, same((12, 12, 1), 3))
+        graphs["small"] = net.graph(net.fully_connected(net.reshape(x, (1, 288)), 4))
+    scheme = None if name == "inference" else SCHEME
+    whole = compiled if name == "mcunet-5fps" else compile_model(graphs[name], scheme)
+    prepared = whole.prepared
+    rows = compile_model(prepared, row_source=True)
+    saved = whole.program.arena_bytes - rows.program.arena_bytes
+    advice = [a.saved_bytes for a in advise(whole) if "--rows" in a.text]
+    assert advice == ([saved] if saved > 0 else [])
+    assert not any("--rows" in advice.text for advice in advise(rows))
 
 
 def test_advice_about_what_training_keeps(compiled: Compiled) -> None:
@@ -113,13 +155,11 @@ def test_advice_about_what_training_keeps(compiled: Compiled) -> None:
     curve = filled(late)
     step = next(call for call, nbytes in curve if nbytes == highest(curve))
     backward = replace(planned.plan, placements=late, peak_step=step)
-    found = advise(replace(planned, plan=backward))
+    found = [a for a in lower_peak(replace(planned, plan=backward), None) if a.saved_bytes > 0]
     texts = " ".join(advice.text for advice in found)
     assert re.search(r"Freeze b7\.depthwise to b\d+\.\w+ \(\d+ layers\): .* ends at b8", texts)
     assert re.search(r"Train half as many input channels of b\d+\.pointwise1", texts)
-    peaks = [a.peak_bytes for a in found]
-    assert peaks == sorted(peaks)
-    assert max(peaks) < highest(curve)
+    assert all(a.saved_bytes < highest(curve) for a in found)
 
 
 # ---- The page ------------------------------------------------------------------------------------
@@ -165,6 +205,161 @@ def test_the_parts_of_sram_are_all_of_it(content: report.Report) -> None:
     assert f"{sram.used:,} bytes  of {sram.limit:,}" in report.as_text(content)
 
 
+def numbers(text: str) -> list[int]:
+    return [int(found.replace(",", "")) for found in re.findall(r"\d[\d,]*", text)]
+
+
+@pytest.fixture(scope="module", params=["mcunet", "linked", "guarded", "infer", "hostless"])
+def any_content(request: pytest.FixtureRequest, content: report.Report) -> report.Report:
+    """Reports of every kind: with a board, an image, a guard, no training, no board."""
+    linked = {"flash_bytes": 500_000, "sram_bytes": content["sram_bytes"]}
+    return {
+        "mcunet": lambda: content,
+        "linked": lambda: {**content, "linked": linked},
+        "guarded": lambda: {
+            **content,
+            "linked": {**linked, "sram_bytes": linked["sram_bytes"] + 99},
+        },
+        "infer": lambda: report.make_report(compile_model(learner_graph())),
+        "hostless": lambda: report.make_report(compile_model(learner_graph(), SCHEME)),
+    }[request.param]()
+
+
+def test_the_lines_of_the_text_add_up(any_content: report.Report) -> None:
+    """Each memory to its total, each part of a part, and the buffers at the peak."""
+    text = report.as_text(any_content)
+    for memory, total in zip(memories(any_content), ("SRAM", "Flash"), strict=True):
+        lines = {
+            line.split()[0]: line
+            for line in text.splitlines()
+            if " bytes" in line and line[0:2] == "  "
+        }
+        parts = [numbers(lines[part.name])[0] for part in memory.parts if part.nbytes]
+        assert sum(parts) == numbers(lines[total])[0] == memory.used
+        for name in ("trained", "firmware"):
+            if total == "SRAM" and name in lines:
+                whole, *inner = numbers(lines[name])
+                assert sum(inner) == whole
+    found = re.search(r"peak is at .*, with ([\d,]+) bytes in use of ([\d,]+) reserved(.*):", text)
+    assert found
+    in_use, reserved = numbers(found[1])[0], numbers(found[2])[0]
+    shared = sum(numbers(found[3]))
+    buffers = [numbers(line)[0] for line in text[found.end() :].splitlines() if " at " in line]
+    assert sum(buffers) - shared == in_use <= reserved == any_content["arena_bytes"]
+
+
+def test_the_figures_of_the_page_add_up(any_content: report.Report) -> None:
+    """As a reader adds them: the bars, the buffers of the peak, the layers that are trained."""
+    page = report.as_html(any_content)
+    for name, bar in zip(("SRAM", "Flash"), page.split('<div class="memory">')[1:], strict=True):
+        head = re.search(rf"<h3>{name} <span>(.*?)</span>", bar)
+        parts = re.findall(r"<li><i class=\"m-\w+\"></i>\w+ <b>([\d,]+)</b>", bar)
+        assert head
+        assert parts
+        assert sum(numbers(part)[0] for part in parts) == numbers(head[1])[0]
+        widths = re.findall(r"width:([\d.]+)%", bar[: bar.index("</ul>")])
+        assert sum(map(float, widths)) <= 100.1
+        if any_content["limits"] is None or (name == "Flash" and any_content["linked"] is None):
+            assert "without" in head[1]
+        else:
+            assert "without" not in head[1]
+    lead = re.search(r"in <b>([\d,]+) bytes</b>\s+of SRAM", page)
+    assert lead
+    assert numbers(lead[1])[0] == memories(any_content)[0].used
+    table = page[page.index('<table id="alive">') : page.index('<p class="note" id="sum">')]
+    sizes = [numbers(size)[0] for size in re.findall(r'<td class="n">([\d,]+)</td>', table)]
+    told = re.search(r'<p class="note" id="sum">(.*?)</p>', page)
+    assert told
+    count, in_use, reserved, *shared = numbers(told[1])
+    assert count == len(sizes)
+    assert sum(sizes) - sum(shared) == in_use <= reserved
+    assert f"most in use here: {in_use:,} of {reserved:,} bytes reserved" in page
+    if "train" in any_content["plans"]:
+        kinds = ("weight_bytes", "bias_bytes")
+        sums = [sum(layer[kind] for layer in any_content["trained"]) for kind in kinds]
+        assert sums == [any_content[kind] for kind in kinds]
+        assert sum(n["trained_bytes"] for n in any_content["network"]) == sum(sums)
+
+
+def test_the_figures_of_the_json_add_up(any_content: report.Report) -> None:
+    for one in any_content["plans"].values():
+        assert max(nbytes for _, nbytes in one["filled"]) == one["in_use_bytes"]
+        assert one["in_use_bytes"] <= one["arena_bytes"] <= any_content["arena_bytes"]
+        assert sum(o["calls"] for o in one["operations"]) == one["calls"]
+        assert max(column["filled"] for column in one["columns"]) == one["in_use_bytes"]
+    peak = any_content["peak"]
+    assert peak["in_use_bytes"] == any_content["plans"][any_content["fuller"]]["in_use_bytes"]
+    assert peak["step"] == any_content["plans"][any_content["fuller"]]["peak_call"]
+    for ring in any_content["streaming"]["rings"]:
+        assert ring["bytes"] * ring["of_rows"] == ring["whole_bytes"] * ring["rows"]
+
+
+def test_the_flash_of_a_linked_image(content: report.Report) -> None:
+    linked = {"flash_bytes": 500_000, "sram_bytes": content["sram_bytes"] + 99}
+    page = report.as_html({**content, "linked": linked})
+    assert "Flash <span>500,000 of " in page
+    assert re.search(r"guard <b>99</b>", page)
+    assert "known once it is built" not in page
+    assert "known once it is built" in report.as_html(content)
+
+
+def test_a_build_adds_its_image_to_the_report(compiled: Compiled, tmp_path: Path) -> None:
+    """Of the board that the report is for, and only to a report that this version wrote."""
+    board, other = load_board("qemu_mps2_an500"), load_board("qemu_stm32f405")
+    report.write_compilation(compiled, tmp_path, check_fits(compiled, board))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(before) == set(report.COMPILATION)
+    size = FirmwareSize(600_123, 93_000, 2048, 700, 0)
+    report.add_image(tmp_path, other, size)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    report.add_image(tmp_path, board, size)
+    assert "600,123 of " in (tmp_path / "report.html").read_text()
+    assert "600,123 bytes  of " in (tmp_path / "report.txt").read_text()
+    again = json.loads((tmp_path / "report.json").read_text())
+    assert again["linked"] == {"flash_bytes": 600_123, "sram_bytes": 93_000}
+    for damaged in ('{"board": "qemu_mps2_an500"}', "[]", "x"):
+        (tmp_path / "report.json").write_text(damaged)
+        page = (tmp_path / "report.html").read_bytes()
+        report.add_image(tmp_path, board, size)
+        assert (tmp_path / "report.json").read_text() == damaged
+        assert (tmp_path / "report.html").read_bytes() == page
+
+
+def test_one_of_a_kind_is_not_several(content: report.Report) -> None:
+    streaming = {**content["streaming"], "rings": content["streaming"]["rings"][:1]}
+    page = report.as_html({**content, "streaming": streaming})
+    assert "<summary>1 ring</summary>" in page
+    assert not re.search(r"\b1 (rings|layers|calls|rows|buffers|bytes|channels)\b", page)
+
+
+def test_text_is_11_pixels_high_or_more_at_every_width(content: report.Report) -> None:
+    """In a drawing, a unit is as many pixels as its width, or its least width, gives it."""
+    page = report.as_html(content)
+    style = page[page.index("<style>") : page.index("@media print")]
+    sizes = [float(size) for size in re.findall(r"font(?:-size)?:[^;}]*?([\d.]+)px", style)]
+    assert min(sizes) >= 11
+    svg = re.search(r"\nsvg {[^}]*min-width: (\d+)px;[^}]*font: (\d+)px", style)
+    box = re.search(r'<svg class="map" viewBox="\S+ \S+ ([\d.]+) ', page)
+    hint = re.search(r"@media \(max-width: (\d+)px\) { \.swipe:not\(\.narrow\)", style)
+    assert svg
+    assert box
+    assert hint
+    least, height = int(svg[1]), int(svg[2])
+    assert height * least / float(box[1]) >= 11
+    assert not re.search(r"\.(label|axis|peak-text)[^}]*font-size", style)
+    beside = 2 * (20 + 1 + 20)  # the paddings of page and section, a border
+    assert int(hint[1]) + 1 - beside >= least > int(hint[1]) - 1 - beside
+    assert page.count("Swipe or scroll the drawing") == len(content["plans"])
+    curve = re.search(r"svg\.learning {[^}]*min-width: (\d+)px;[^}]*font-size: (\d+)px", style)
+    hint = re.search(r"@media \(max-width: (\d+)px\) { \.swipe\.narrow", style)
+    assert curve
+    assert hint
+    least, height = int(curve[1]), int(curve[2])
+    assert height * least / (learning.WIDTH + 80) >= 11  # as the view box in learning.html
+    beside = 2 * (12 + 1 + 16)
+    assert int(hint[1]) + 1 - beside >= least > int(hint[1]) - 1 - beside
+
+
 def test_the_page_shows_every_buffer_in_its_place(
     compiled: Compiled, content: report.Report
 ) -> None:
@@ -193,7 +388,7 @@ def test_a_model_that_only_infers_and_no_board() -> None:
     compiled = compile_model(reference_network("mcunet-5fps"))
     text = report.as_html(report.make_report(compiled))
     Page(text)
-    assert "stack and firmware not counted" in text
+    assert "without firmware and stack" in text
     assert "What is trained" not in text
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from tinyflash.bench.accuracy.cell import Cell, Effort, Limits, Run
 from tinyflash.bench.accuracy.methods import Method
 from tinyflash.bench.accuracy.schemes import Memory
-from tinyflash.files import cache_dir, to_write
+from tinyflash.files import append_bytes, cache_dir
 from tinyflash.zoo.task import Task
 
 # The code that computes, in addition to the compiled library: files and folders of the package.
@@ -84,10 +84,7 @@ class Store:
         if of in self.cells:
             return done
         self.cells[of] = done
-        path = to_write(self.path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": of, "cell": asdict(done)}) + "\n")
+        append_bytes(self.path, (json.dumps({"key": of, "cell": asdict(done)}) + "\n").encode())
         return done
 
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board
 from tinyflash.boards.footprint.callgraph import CallGraph, read_call_graph
 from tinyflash.boards.footprint.objects import read_unit, size_of
+from tinyflash.errors import DataError
 from tinyflash.paths import source_root
 
 _SOURCES = (".c", ".h", ".toml")
@@ -47,7 +49,8 @@ def compiled_code(board: Board) -> CompiledCode:
         return CompiledCode.from_json(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):  # missing or damaged
         code = _compile(board)
-        files.write_json(path, code.to_json())
+        with suppress(DataError):  # a cache that cannot be written costs time only
+            files.write_json(path, code.to_json())
         return code
 
 

@@ -15,7 +15,10 @@ from tinyflash.cli import options
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
 from tinyflash.show.console import counting, output, say, table
+from tinyflash.training.open import PREPARED
 from tinyflash.zoo.tasks import TASKS, load_task
+
+_WRITTEN = ("endurance.json", "endurance.png", *(f"model/{name}" for name in PREPARED))
 
 
 @click.command(cls=options.Command)
@@ -35,7 +38,7 @@ from tinyflash.zoo.tasks import TASKS, load_task
     help="Weight decay, per unit of rate.",
 )  # fmt: skip
 @options.seed
-@options.output_folder("Folder for report and picture.", Path("build/endurance"))
+@options.output_folder("Folder for report and picture.", _WRITTEN, Path("build/endurance"))
 def endurance(
     task: str,
     board: str,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from enum import IntEnum
 from typing import NamedTuple
 
 from tinyflash.errors import LinkError
 from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.protocol import Type
-from tinyflash.runtime.guard import GuardReport, Score
+from tinyflash.runtime.guard import GuardMemory, GuardReport, Score
 
 _ACTION = struct.Struct("<B")
 _HOLD = struct.Struct("<BI")  # action, label
 _BEGIN = struct.Struct("<BII")  # action, interval, tolerance
+_RESUME = struct.Struct("<BIIIIIIiIiI")  # action, then GuardMemory, and a CRC-32 of its snapshot
 _REPLY = struct.Struct("<IIIIIiIi")
 
 
@@ -25,6 +27,7 @@ class Action(IntEnum):
     HOLD = 2
     BEGIN = 3
     FINISH = 4
+    RESUME = 5
 
 
 class Reply(NamedTuple):
@@ -70,6 +73,13 @@ class RemoteGuard:
 
     def report(self) -> GuardReport:
         return self._ask(_ACTION.pack(Action.TELL)).report
+
+    def resume(self, every: int, tolerance: int, memory: GuardMemory) -> None:
+        """Goes on with the snapshot that has been written to its space."""
+        report, crc = memory.report, zlib.crc32(memory.snapshot)
+        counts = (every, tolerance, memory.waited, report.evaluations, report.rollbacks)
+        scores = (report.last.correct, report.last.margin, report.best.correct, report.best.margin)
+        self._ask(_RESUME.pack(Action.RESUME, *counts, *scores, crc))
 
     def finish(self) -> GuardReport:
         return self._ask(_ACTION.pack(Action.FINISH)).report

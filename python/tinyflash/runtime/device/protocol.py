@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from tinyflash.errors import LinkError
 
-VERSION = 2
+VERSION = 3
 REPLY = 0x80  # added to the type of the command
 FRAME_OVERHEAD = 6  # type, sequence number and CRC
 
@@ -37,11 +37,12 @@ class Type(IntEnum):
 
 
 class Space(IntEnum):
-    """Memory that READ and RESTORE can name."""
+    """Memory that READ can name; WRITE, too, except the output."""
 
     WEIGHTS = 1
     STATE = 2
     OUTPUT = 3
+    SNAPSHOT = 4
 
 
 class Purpose(IntEnum):

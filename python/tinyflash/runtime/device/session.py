@@ -14,7 +14,14 @@ from tinyflash.runtime.device.guard import RemoteGuard
 from tinyflash.runtime.device.link import Link, open_port
 from tinyflash.runtime.device.protocol import FRAME_OVERHEAD, Info, Purpose, Space, Type
 from tinyflash.runtime.device.rows import Rows
-from tinyflash.runtime.guard import GuardReport, check_judged, check_settings
+from tinyflash.runtime.guard import (
+    GuardMemory,
+    GuardReport,
+    check_judged,
+    check_settings,
+    check_snapshot,
+    snapshot_bytes,
+)
 from tinyflash.runtime.schedule import Schedule
 from tinyflash.runtime.session import (
     Counters,
@@ -113,6 +120,22 @@ class DeviceSession:
         self._link.command(Type.SCHEDULE, protocol.SCHEDULE.pack(*factors, *numbers))
 
     def start_guard(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> GuardReport:
+        self._send_held_out(x, y, every, tolerance)
+        return self._guard.begin(every, tolerance)
+
+    def guard_snapshot(self) -> bytes:
+        size = snapshot_bytes(self.info.weights_bytes, self.info.state_bytes)
+        return self._read(Space.SNAPSHOT, 0, size)
+
+    def resume_guard(
+        self, x: Int8Array, y: Labels, every: int, tolerance: int, memory: GuardMemory
+    ) -> None:
+        check_snapshot(memory, self.info.weights_bytes, self.info.state_bytes)
+        self._send_held_out(x, y, every, tolerance)
+        self._write(Space.SNAPSHOT, memory.snapshot)
+        self._guard.resume(every, tolerance, memory)
+
+    def _send_held_out(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> None:
         check_judged(self.info.target_bytes)
         check_settings(len(x), len(y), every, tolerance)
         for label in y.tolist():
@@ -121,7 +144,6 @@ class DeviceSession:
         for sample, label in zip(x, y.tolist(), strict=True):
             self._send_sample(sample, Purpose.HELD_OUT)
             self._guard.hold(label)
-        return self._guard.begin(every, tolerance)
 
     def guard_report(self) -> GuardReport:
         return self._guard.report()

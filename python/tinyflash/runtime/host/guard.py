@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.runtime.guard import GuardReport, Score
+from tinyflash.runtime.guard import GuardMemory, GuardReport, Score
 from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.session import Int8Array
 
 
 class NativeGuard:
-    """Owns a `tiny_guard` for a `tiny_session`. `error`: the result of tiny_guard_begin; 0:
-    success."""
+    """Owns a `tiny_guard` for a `tiny_session`; it runs after `begin` or `resume`, which return the
+    library's error; 0: success."""
 
     def __init__(
         self, session: Any, x: Int8Array, y: npt.NDArray[np.uint16], every: int, tolerance: int
@@ -31,7 +31,22 @@ class NativeGuard:
         self._guard.held_out = {"samples": samples, "labels": labels, "count": len(y)}
         self._guard.snapshot, self._guard.snapshot_bytes = snapshot, size
         self._guard.interval, self._guard.tolerance = every, tolerance
-        self.error = int(lib.tiny_guard_begin(self._guard, session))
+
+    def begin(self) -> int:
+        return int(lib.tiny_guard_begin(self._guard, self._session))
+
+    def resume(self, memory: GuardMemory) -> int:
+        guard, report = self._guard, memory.report
+        ffi.memmove(guard.snapshot, memory.snapshot, guard.snapshot_bytes)
+        guard.evaluations, guard.rollbacks = report.evaluations, report.rollbacks
+        guard.waited = memory.waited
+        for score, of in ((guard.last, report.last), (guard.best, report.best)):
+            score.correct, score.margin = of.correct, of.margin
+        return int(lib.tiny_guard_resume(guard, self._session))
+
+    @property
+    def snapshot(self) -> bytes:
+        return bytes(ffi.buffer(self._guard.snapshot, self._guard.snapshot_bytes))
 
     def watch(self) -> None:
         """Call this after each training step."""

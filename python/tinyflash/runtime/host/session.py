@@ -8,7 +8,13 @@ import numpy as np
 
 from tinyflash.errors import DataError, TinyflashError
 from tinyflash.program import Program
-from tinyflash.runtime.guard import GuardReport, check_judged, check_settings
+from tinyflash.runtime.guard import (
+    GuardMemory,
+    GuardReport,
+    check_judged,
+    check_settings,
+    check_snapshot,
+)
 from tinyflash.runtime.host.guard import NativeGuard
 from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.host.schedule import native
@@ -90,15 +96,29 @@ class HostSession:
         self._first_step = self._state.step - done
 
     def start_guard(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> GuardReport:
+        guard = self._new_guard(x, y, every, tolerance)
+        _check(guard.begin())
+        self._guard = guard
+        return guard.report()
+
+    def _new_guard(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> NativeGuard:
         check_judged(self.program.target_bytes)
         check_settings(len(x), len(y), every, tolerance)
         for sample, label in zip(x, y.tolist(), strict=True):
             check_label(label, self.program.classes)
             _check_size(sample, self.program.input_bytes)
-        guard = NativeGuard(self._session, x, y.astype(np.uint16), every, tolerance)
-        _check(guard.error)
+        return NativeGuard(self._session, x, y.astype(np.uint16), every, tolerance)
+
+    def guard_snapshot(self) -> bytes:
+        return self._running_guard().snapshot
+
+    def resume_guard(
+        self, x: Int8Array, y: Labels, every: int, tolerance: int, memory: GuardMemory
+    ) -> None:
+        guard = self._new_guard(x, y, every, tolerance)
+        check_snapshot(memory, len(self.program.weights), len(self.program.state))
+        _check(guard.resume(memory))
         self._guard = guard
-        return guard.report()
 
     def guard_report(self) -> GuardReport:
         return self._running_guard().report()

@@ -2,6 +2,20 @@
 
 from tinyflash.show.report.page import as_html
 from tinyflash.show.report.summary import Report, as_text, make_report
-from tinyflash.show.report.writing import write_compilation
+from tinyflash.show.report.writing import (
+    COMPILATION,
+    add_image,
+    add_training,
+    write_compilation,
+)
 
-__all__ = ["Report", "as_html", "as_text", "make_report", "write_compilation"]
+__all__ = [
+    "COMPILATION",
+    "Report",
+    "add_image",
+    "add_training",
+    "as_html",
+    "as_text",
+    "make_report",
+    "write_compilation",
+]

@@ -2,7 +2,7 @@
 
 An idea removes buffers or shrinks them; the other buffers stay in place. So the new peak is an
 estimate: a new plan may be better or a little worse. Feeding the input row by row changes the whole
-order, so this idea gets a new plan.
+order, so this idea gets the plans that --rows would get.
 """
 
 from __future__ import annotations
@@ -10,59 +10,73 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tinyflash.compiler import Compiled
 from tinyflash.compiler.lower.program import Planned
-from tinyflash.compiler.passes.source import with_source
-from tinyflash.compiler.plan import NONE, Placement, plan
+from tinyflash.compiler.plan import Placement
 from tinyflash.graph import Graph, Node
-from tinyflash.show.report.timeline import filled, highest
+from tinyflash.show.report.timeline import filled, fullest, highest
 
 MOST = 4  # ideas worth reading
 
 
 @dataclass(frozen=True)
 class Idea:
-    """A change, and the new sizes of the buffers that it affects."""
+    """A change, and the new sizes of the buffers that it affects. of_network: also in the other
+    plan of the same program, where they have the same names."""
 
     text: str
     sizes: dict[str, int]
+    of_network: bool = False
 
 
 @dataclass(frozen=True)
 class Advice:
-    """An idea, and the arena's peak after it."""
+    """An idea, and the bytes by which it lowers the arena's peak."""
 
     text: str
-    peak_bytes: int
+    saved_bytes: int
 
 
-def advise(planned: Planned) -> tuple[Advice, ...]:
+def advise(compiled: Compiled) -> tuple[Advice, ...]:
     """Returns the ideas that lower the peak, best first."""
-    placements = planned.plan.placements
-    before = highest(filled(placements))
-    tried = [Advice(idea.text, highest(filled(placements, idea.sizes))) for idea in _ideas(planned)]
-    tried += _by_rows(planned)
-    useful = sorted((a for a in tried if a.peak_bytes < before), key=lambda a: a.peak_bytes)
-    return tuple(useful[:MOST])
+    tried = [*lower_peak(compiled.fuller, compiled.emptier), *_by_rows(compiled)]
+    useful = (advice for advice in tried if advice.saved_bytes > 0)
+    return tuple(sorted(useful, key=lambda advice: -advice.saved_bytes)[:MOST])
+
+
+def lower_peak(planned: Planned, other: Planned | None) -> list[Advice]:
+    """Returns the ideas for one plan. other: the plan of the same program that needs less; below
+    its peak, nothing is saved."""
+    before = highest(filled(planned.plan.placements))
+
+    def after(idea: Idea) -> int:
+        least = 0
+        if other is not None:
+            sizes = idea.sizes if idea.of_network else {}
+            least = highest(filled(other.plan.placements, sizes))
+        return max(least, highest(filled(planned.plan.placements, idea.sizes)))
+
+    return [Advice(idea.text, before - after(idea)) for idea in _ideas(planned)]
 
 
 def _ideas(planned: Planned) -> Iterator[Idea]:
-    alive = planned.plan.live_at(planned.plan.peak_step)
+    step = fullest(filled(planned.plan.placements))
+    alive = planned.plan.live_at(step)
     yield from _kept(planned.graph, alive)
     yield from _shorter(planned)
-    yield from _smaller_maps(planned, alive)
+    yield from _smaller_maps(planned, step, alive)
 
 
-def _by_rows(planned: Planned) -> list[Advice]:
+def _by_rows(compiled: Compiled) -> list[Advice]:
     """Suggests that the picture need not be in memory as a whole."""
-    graph, at_peak = planned.graph, planned.plan.live_at(planned.plan.peak_step)
-    name = graph.input.tensor
-    if graph.producer(name) is not None or all(name not in p.storage.tensors for p in at_peak):
+    program = compiled.program
+    if program.row_bytes:
         return []
     text = (
-        f"Feed the input row by row (--rows): its {graph.tensors[name].nbytes:,} bytes are then "
+        f"Feed the input row by row (--rows): its {program.input_bytes:,} bytes are then "
         "never all in SRAM."
     )
-    return [Advice(text, plan(with_source(graph), effort=NONE).arena_bytes)]
+    return [Advice(text, program.arena_bytes - compiled.arena_by_rows())]
 
 
 def _kept(graph: Graph, alive: tuple[Placement, ...]) -> Iterator[Idea]:
@@ -123,11 +137,11 @@ def _needed_before(planned: Planned, last: Node) -> list[str]:
     ]
 
 
-def _smaller_maps(planned: Planned, alive: tuple[Placement, ...]) -> Iterator[Idea]:
+def _smaller_maps(planned: Planned, step: int, alive: tuple[Placement, ...]) -> Iterator[Idea]:
     """Suggests a smaller network, if the peak is a forward operation: halves its two largest
     maps."""
     graph, order = planned.graph, planned.plan
-    node = graph.nodes[order.calls[order.peak_step].node]
+    node = graph.nodes[order.calls[step].node]
     maps = [p.storage for p in alive if graph.tensors[p.storage.name].kind == "activation"][:2]
     if maps and node.operator.weighted:
         total = sum(storage.nbytes for storage in maps)
@@ -136,4 +150,5 @@ def _smaller_maps(planned: Planned, alive: tuple[Placement, ...]) -> Iterator[Id
             f"Use a smaller input, or an earlier stride: {names} are {total:,} bytes at "
             "the peak. With half their rows:",
             {storage.name: storage.nbytes // 2 for storage in maps},
+            of_network=True,
         )

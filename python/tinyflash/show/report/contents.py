@@ -12,7 +12,7 @@ from tinyflash.compiler.plan import NONE, Placement, plan
 from tinyflash.compiler.plan.calls import rows_computed, rows_of
 from tinyflash.graph import Graph, Node
 from tinyflash.layers import in_channels
-from tinyflash.show.report.timeline import Column, Curve, columns, filled
+from tinyflash.show.report.timeline import Column, Curve, columns, filled, fullest, highest
 
 Fields = dict[str, Any]
 
@@ -24,8 +24,9 @@ def plan_contents(planned: Planned) -> Fields:
     return {
         "calls": len(planned.plan.calls),
         "arena_bytes": planned.plan.arena_bytes,
+        "in_use_bytes": highest(curve),
         "lower_bound": planned.plan.lower_bound,
-        "peak_call": planned.plan.peak_step,
+        "peak_call": fullest(curve),
         "phases": _phases(graph, found),
         "columns": [_column(graph, c, curve) for c in found],
         "filled": [list(point) for point in curve],

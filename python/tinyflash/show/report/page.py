@@ -12,6 +12,8 @@ from typing import Any
 
 from tinyflash.show.report import learning
 from tinyflash.show.report.learning import draw_learning
+from tinyflash.show.report.memory import memories
+from tinyflash.show.words import counted
 
 Fields = dict[str, Any]
 
@@ -19,8 +21,8 @@ Fields = dict[str, Any]
 WIDTH, HEIGHT = 1200.0, 420.0
 CURVE_HEIGHT = 90.0
 STREAMED = 3  # width of a streamed run per operation
-_LETTER = 5.9  # width of a letter of a buffer's label
-_LINE = 12.0
+_LETTER = 8.3  # width of a letter of a buffer's label, of 14 units (page.css)
+_LINE = 17.0
 
 KINDS = {
     "input": "input",
@@ -149,69 +151,6 @@ def _levels(top: int) -> tuple[tuple[float, str], ...]:
     return tuple((HEIGHT - HEIGHT * mark / top, f"{mark / 1024:g} KB") for mark in marks)
 
 
-# ---- Totals --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of a memory."""
-
-    name: str
-    nbytes: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A memory of the board, and its parts. `limit`: None without a board."""
-
-    name: str
-    parts: tuple[Part, ...]
-    limit: int | None
-
-    @property
-    def used(self) -> int:
-        return sum(part.nbytes for part in self.parts)
-
-    @property
-    def whole(self) -> int:
-        """The bytes of the whole bar."""
-        return max(self.used, self.limit or 0, 1)
-
-
-def memories(report: Fields) -> tuple[Memory, Memory]:
-    """Returns SRAM and flash with their parts."""
-    limits = report["limits"] or {}
-    trained = Part("trained", report["trainable_bytes"], "trained weights and biases")
-    state = Part("state", report["state_bytes"], "exponents, counters, random numbers")
-    model = (Part("arena", report["arena_bytes"], "activations, gradients, masks"), trained, state)
-    flash = (
-        Part("frozen", report["frozen_bytes"], "frozen weights and biases, tables"),
-        Part("start", trained.nbytes + state.nbytes, "initial trained weights and state"),
-    )
-    return (
-        Memory("SRAM", (*model, *_firmware(report, model)), limits.get("sram_bytes")),
-        Memory("Flash", flash, limits.get("flash_bytes")),
-    )
-
-
-def _firmware(report: Fields, model: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Returns the memory that a board needs in addition to the model; unknown without a board."""
-    if report["limits"] is None:
-        return ()
-    stack = report["limits"]["stack_bytes"]
-    rest = report["sram_bytes"] - stack - sum(part.nbytes for part in model)
-    return (
-        Part("firmware", rest, "library, link, buffers"),
-        Part("stack", stack, "reserved" + _deepest(report)),
-    )
-
-
-def _deepest(report: Fields) -> str:
-    deepest = report["firmware_stack_bytes"]
-    return "" if deepest is None else f"; {deepest:,} at worst"
-
-
 # ---- The page ------------------------------------------------------------------------------------
 
 
@@ -227,7 +166,12 @@ def as_html(report: Fields) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        bytes=lambda n: f"{n:,}", shape=_shape, r=lambda x: f"{x:.6g}", millions=_millions
+        bytes=lambda n: f"{n:,}",
+        shape=_shape,
+        r=lambda x: f"{x:.6g}",
+        millions=_millions,
+        counted=counted,
+        alive_sum=_alive_sum,
     )
     environment.globals.update(width=WIDTH, height=HEIGHT, curve_height=CURVE_HEIGHT)
     plans, folder = report["plans"], files("tinyflash.show.report") / "page"
@@ -245,6 +189,19 @@ def as_html(report: Fields) -> str:
         style=(folder / "page.css").read_text(encoding="utf-8"),
         script=(folder / "page.js").read_text(encoding="utf-8"),
     )
+
+
+def _alive_sum(plan: Fields) -> str:
+    """Returns how the buffers at the peak add up to the bytes in use there (page.js does the same
+    for other moments)."""
+    call, in_use = plan["peak_call"], plan["in_use_bytes"]
+    sizes = [b["bytes"] for b in plan["buffers"] if b["first"] <= call <= b["last"]]
+    shared = sum(sizes) - in_use
+    text = (
+        f"{counted(len(sizes), 'buffer')}: {in_use:,} bytes in use of {plan['arena_bytes']:,} "
+        "reserved"
+    )
+    return text + (f"; {shared:,} bytes are shared by two buffers." if shared else ".")
 
 
 def _shape(dims: list[int]) -> str:

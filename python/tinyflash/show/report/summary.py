@@ -16,6 +16,9 @@ from tinyflash.layers import in_channels
 from tinyflash.runtime.guard import GuardCost
 from tinyflash.show.report.advice import advise
 from tinyflash.show.report.contents import network_contents, plan_contents, streaming
+from tinyflash.show.report.memory import Memory, memories
+from tinyflash.show.report.timeline import filled, fullest, highest
+from tinyflash.show.words import counted
 
 Report = dict[str, Any]
 
@@ -46,6 +49,8 @@ def make_report(
         "train_operations": len(program.train),
         "peak": peak(largest),
         **_details(infer, train, largest, board),
+        "advice": [asdict(one) for one in advise(compiled)],
+        "linked": None,
         "trained": [] if train is None else _trained(train.graph),
         "training": training,
     }
@@ -61,7 +66,6 @@ def _details(
         "plans": {name: plan_contents(p) for name, p in plans.items() if p is not None},
         "fuller": "infer" if largest is infer else "train",
         "network": network_contents(infer, train),
-        "advice": [asdict(one) for one in advise(largest)],
         "streaming": streaming(largest),
     }
 
@@ -95,11 +99,13 @@ def _bytes_of_code(used: Footprint | None) -> Report:
 
 def peak(planned: Planned) -> Report:
     """Returns the peak of a plan, and the buffers live there."""
-    step = planned.plan.peak_step
+    curve = filled(planned.plan.placements)
+    step = fullest(curve)
     node = planned.graph.nodes[planned.plan.calls[step].node]
     return {
         "step": step,
         "operation": f"{node.op} {node.name}",
+        "in_use_bytes": highest(curve),
         "buffers": [
             {"name": p.storage.name, "bytes": p.storage.nbytes, "offset": p.offset}
             for p in planned.plan.live_at(step)
@@ -136,25 +142,14 @@ def _trainable_bytes(graph: Graph, layer: Node, role: str) -> int:
 
 def as_text(report: Report) -> str:
     """Returns the report as text, for people."""
-    peak = report["peak"]
     lines = [
         f"{report['model']} (hash {report['hash']})"
         + (f" for {report['board']}" if report["board"] else ""),
+        *(line for memory in memories(report) for line in _memory_lines(memory)),
         "",
-        f"  arena            {report['arena_bytes']:>9,} bytes"
-        f"  (no plan can be below {report['arena_lower_bound']:,})",
-        f"  trainable        {report['trainable_bytes']:>9,} bytes"
-        f"  (weights {report['weight_bytes']:,}, biases {report['bias_bytes']:,}, "
-        f"optimizer {report['optimizer_bytes']:,})",
-        f"  state            {report['state_bytes']:>9,} bytes",
-        *_code_lines(report),
-        *_total_lines(report),
-        f"  frozen weights   {report['frozen_bytes']:>9,} bytes of flash",
-        f"  operations       {report['infer_operations']:>9,} to infer, "
-        f"{report['train_operations']:,} to train",
+        *_note_lines(report),
         "",
-        f"The arena's peak is at {peak['operation']}:",
-        *(f"  {b['bytes']:>9,} at {b['offset']:>7,}  {b['name']}" for b in peak["buffers"]),
+        *_peak_lines(report),
     ]
     if report["trained"]:
         lines += [
@@ -166,27 +161,43 @@ def as_text(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _code_lines(report: Report) -> list[str]:
-    if report["stack_bytes"] is None:
-        return []
-    kernel, deepest = max(report["stack_by_kernel"].items(), key=lambda item: item[1])
+def _memory_lines(memory: Memory) -> list[str]:
+    """Returns the parts of a memory, and their sum."""
+    of = "" if memory.limit is None else f"  of {memory.limit:,}"
+    missing = f"  ({memory.missing})" if memory.missing else ""
     return [
-        f"  stack            {report['stack_bytes']:>9,} bytes"
-        f"  (worst case of the library; {kernel} takes {deepest:,})",
-        f"  static           {report['static_bytes']:>9,} bytes  (a session and library variables)",
-        f"  firmware         {report['firmware_static_bytes']:>9,} bytes"
-        f"  (its own variables; its worst-case stack, with the library's: "
-        f"{report['firmware_stack_bytes']:,})",
+        "",
+        *(f"  {p.name:<9} {p.nbytes:>10,} bytes  ({p.text})" for p in memory.parts if p.nbytes),
+        f"  {memory.name:<9} {memory.used:>10,} bytes{of}{missing}",
     ]
 
 
-def _total_lines(report: Report) -> list[str]:
-    limits = report["limits"]
-    if limits is None:
-        return []
+def _note_lines(report: Report) -> list[str]:
+    """Returns what the figures rest on."""
+    lines = [
+        f"No plan of these operations has an arena below {report['arena_lower_bound']:,} bytes."
+    ]
+    if report["stack_bytes"] is not None:
+        kernel, deepest = max(report["stack_by_kernel"].items(), key=lambda item: item[1])
+        lines.append(
+            f"Of the stack, the library uses at most {report['stack_bytes']:,} bytes; {kernel} "
+            f"takes {deepest:,} of them."
+        )
+    infer, train = report["infer_operations"], report["train_operations"]
+    return [*lines, f"The table has {counted(infer, 'row')} to infer, and {train:,} to train."]
+
+
+def _peak_lines(report: Report) -> list[str]:
+    """Returns the buffers at the peak. They may share bytes, so their sum may exceed what is in
+    use."""
+    peak, plan = report["peak"], report["plans"][report["fuller"]]
+    buffers = peak["buffers"]
+    shared = sum(b["bytes"] for b in buffers) - peak["in_use_bytes"]
+    twice = f", of which {shared:,} are shared" if shared else ""
     return [
-        f"  SRAM             {report['sram_bytes']:>9,} bytes  of {limits['sram_bytes']:,}, "
-        f"{limits['stack_bytes']:,} of it reserved for the stack"
+        f"The arena's peak is at {peak['operation']}, with {peak['in_use_bytes']:,} bytes in use "
+        f"of {plan['arena_bytes']:,} reserved{twice}:",
+        *(f"  {b['bytes']:>9,} at {b['offset']:>7,}  {b['name']}" for b in buffers),
     ]
 
 

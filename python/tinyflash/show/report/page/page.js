@@ -3,6 +3,7 @@
   const { plans, network } = JSON.parse(document.getElementById("data").textContent);
   const tip = document.getElementById("tip");
   const number = (n) => n.toLocaleString("en-US");
+  const counted = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
   const shape = (dims) => (dims[0] === 1 ? dims.slice(1) : dims).join("×");
   const planOf = (element) => plans[element.closest("[data-plan]").dataset.plan];
 
@@ -16,7 +17,7 @@
     b(index, element) {
       const plan = planOf(element);
       const b = plan.buffers[index];
-      const ring = b.ring_rows === null ? "" : `, ring of ${b.ring_rows} rows, whole ${number(b.whole_bytes)}`;
+      const ring = b.ring_rows === null ? "" : `, ring of ${counted(b.ring_rows, "row")}, whole ${number(b.whole_bytes)}`;
       const from = b.first < 0 ? "before the start" : columnName(columnAt(plan, b.first));
       const read = b.read_by.length > 3 ? `${b.read_by.slice(0, 3).join(", ")} and ${b.read_by.length - 3} more` : b.read_by.join(", ");
       return [b.name, `${kinds[b.kind]}, ${shape(b.shape)}: ${number(b.bytes)} bytes at ${number(b.offset)}${ring}`,
@@ -31,7 +32,7 @@
     },
     l(index) {
       const l = network[index];
-      const share = l.trained_channels ? `trains ${l.trained_channels} of ${l.channels} channels` : "weights frozen";
+      const share = l.trained_channels ? `trains ${l.trained_channels} of ${counted(l.channels, "channel")}` : "weights frozen";
       return [l.layer, `${l.operation}, ${shape(l.output)}, ${number(l.macs)} multiply-adds`, `${number(l.weight_bytes)} bytes of weights: ${share}`,
         l.trains_bias ? "bias trained" : "bias frozen", l.trained_bytes && `${number(l.trained_bytes)} bytes trained`,
         l.reached ? "the gradient comes here" : "no gradient comes here"];
@@ -63,6 +64,10 @@
   const listAlive = (plan, call, title) => {
     const rows = plan.buffers.filter((b) => b.first <= call && call <= b.last).sort((a, b) => b.bytes - a.bytes);
     document.getElementById("where").textContent = title;
+    const inUse = plan.filled.filter(([from]) => from <= call).at(-1)[1];
+    const shared = rows.reduce((sum, b) => sum + b.bytes, 0) - inUse;
+    document.getElementById("sum").textContent = `${counted(rows.length, "buffer")}: ${number(inUse)} bytes in use of ` +
+      `${number(plan.arena_bytes)} reserved` + (shared ? `; ${number(shared)} bytes are shared by two buffers.` : ".");
     document.querySelector("#alive tbody").replaceChildren(...rows.map((b) => {
       const row = document.createElement("tr");
       row.innerHTML = `<td><i class="k-${b.kind}"></i></td><td></td><td class="n">${number(b.bytes)}</td><td class="share"><div class="k-${b.kind}" style="width:${100 * b.bytes / plan.arena_bytes}%"></div></td>`;

@@ -1,0 +1,27 @@
+"""Says which files of a folder are stale: compile and build leave them to their user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyflash.boards.stale import check_image, model_hash
+from tinyflash.errors import BuildError
+from tinyflash.runtime.learned import learned_hash
+from tinyflash.show.console import say
+
+
+def say_stale(folder: Path) -> None:
+    """Prints a line for an image, and one for learned weights, of another model than the
+    folder's."""
+    image, learned = folder / "firmware.elf", folder / "learned.npz"
+    if image.is_file():
+        try:
+            check_image(image, None)
+        except BuildError as error:
+            say(f"note: {error}")
+    there, now = learned_hash(learned), model_hash(folder)
+    if there not in (None, now):
+        say(
+            f"note: {learned} is stale: it belongs to model {there}, and {folder} now has model "
+            f"{now}; train again"
+        )

@@ -1,0 +1,247 @@
+"""compile, build, train and flash into one folder, in any order: nothing stale runs, nothing that
+was learned is lost, and what does not belong together is said."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from tests.support.commands import refused, tinyflash
+
+from tinyflash.boards import firmware, stale
+from tinyflash.boards.firmware import FirmwareSize
+from tinyflash.cli import firmware as commands
+from tinyflash.runtime.learned import learned_hash
+
+BOARDS = ("qemu_stm32f405", "qemu_mps2_an500")
+SCHEMES = (
+    "head = 3\n[[update]]\nlast = 1\nbias = true\n",
+    "head = 3\n[[update]]\nlast = 1\nbias = true\nweights = 0.5\n",
+)
+
+
+@pytest.fixture(autouse=True)
+def tools(monkeypatch):
+    """In place of compiler and emulator: an image names its board and its model.c. Returns the
+    images that were run."""
+    ran = []
+
+    def build(_target, settings):
+        folder = Path(settings["BUILD"])
+        folder.mkdir(parents=True)
+        table = (Path(settings["MODEL"]) / "model.c").read_bytes()
+        image = {"board": settings["BOARD"], "model": hashlib.sha256(table).hexdigest()}
+        (folder / "firmware.elf").write_text(json.dumps(image))
+        (folder / "firmware.map").write_text("")
+
+    def board_of(image):
+        if not image.is_file():
+            return firmware.firmware_board(image)  # which refuses it
+        return json.loads(image.read_text())["board"]
+
+    class Emulator:
+        url, why_dead = "socket://", staticmethod(lambda: None)
+
+        def __init__(self, board, elf):
+            ran.append((board.name, json.loads(elf.read_text())))
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(firmware, "_run_scons", build)
+    monkeypatch.setattr(firmware, "_check_tools", lambda: None)
+    monkeypatch.setattr(commands, "firmware_size", lambda _: FirmwareSize(1, 1, 1, 1, 0))
+    monkeypatch.setattr(commands, "firmware_board", board_of)
+    monkeypatch.setattr(commands, "Emulator", Emulator)
+    return ran
+
+
+@pytest.fixture
+def do(model, data, tmp_path, tools):
+    """Runs a command in a folder: with one of two schemes, for one of two boards."""
+    schemes = [tmp_path / "a.toml", tmp_path / "b.toml"]
+    for path, text in zip(schemes, SCHEMES, strict=True):
+        path.write_text(text)
+    out = tmp_path / "out"
+
+    def run(name, which=0, board=None, *more):
+        of = ("--scheme", schemes[which])
+        on = () if board is None else ("--board", board)
+        return {
+            "compile": lambda: tinyflash("compile", model, *of, *on, "-o", out, *more),
+            "train": lambda: tinyflash(
+                *("train", model, *of, "--data", data, "-o", out, "--epochs", "1"), *more
+            ),
+            "build": lambda: tinyflash("build", out, *on),
+            "flash": lambda: tinyflash("flash", out, "--exit-after", "0", *on),
+        }[name]()
+
+    return run
+
+
+def sha(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def hashes(out):
+    """Of what a folder holds, by file."""
+    found = {name: stale.model_hash(out, name) for name in stale.MODEL}
+    found |= {"report.json": stale.report_of(out).get("hash")}
+    found |= {"learned.npz": learned_hash(out / "learned.npz")}
+    if (out / "training.json").is_file():
+        found["training.json"] = json.loads((out / "training.json").read_text())["hash"]
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_in_any_order(do, tmp_path, tools, seed):
+    random, out, board = Random(seed), tmp_path / "out", None
+    for _ in range(12):
+        name = random.choice(("compile", "build", "flash", "train"))
+        which, chosen = random.randrange(2), random.choice((*BOARDS, None))
+        ran, learned = len(tools), learned_hash(out / "learned.npz")
+        done = do(name, which, chosen)
+        said = done.stderr
+        assert done.exit_code in (0, 1)
+        assert done.exit_code == 0 or said.splitlines()[-1].startswith("error: ")
+        if name == "compile":
+            board = chosen
+        elif name == "build" and done.exit_code == 0:
+            board = chosen or board
+        elif name == "flash" and done.exit_code == 0:
+            on, image = tools[ran]
+            assert on == image["board"] == (chosen or board or image["board"])
+            assert image["model"] == sha(out / "model.c")
+        elif name == "flash":
+            assert any(why in said for why in ("is stale", "is missing", "built for board"))
+        elif name == "train":
+            assert done.exit_code == 0, said
+            assert len(set(hashes(out).values())) == 1
+            if learned not in (None, learned_hash(out / "learned.npz")):
+                kept = [learned_hash(path) for path in out.glob("learned.old*.npz")]
+                assert learned in kept
+            if stale.report_of(out).get("board") is None:
+                board = None
+        found = hashes(out)
+        assert len({found[n] for n in found if n.startswith(("model", "report"))}) <= 1
+        if name in ("compile", "build") and done.exit_code == 0 and "learned.npz" in found:
+            is_other = found["learned.npz"] != found["model.h"]
+            assert ("learned.npz is stale" in said) == is_other
+
+
+def test_flash_says_what_is_stale(do, tmp_path, tools):
+    out = tmp_path / "out"
+    do("compile", 0, BOARDS[0])
+    assert do("build").exit_code == 0
+    first = stale.model_hash(out)
+    result = do("compile", 1, BOARDS[0])
+    second = stale.model_hash(out)
+    line = f"{out / 'firmware.elf'} is stale: it was built from model {first}, and {out} now has "
+    assert f"note: {line}model {second}; run: tinyflash build {out}" in result.stderr
+    assert line in refused("flash", out)
+    assert line in refused("flash", out, "--board", BOARDS[0])
+    assert tools == []
+    do("compile", 0, BOARDS[0], "--seed", "7")
+    assert "from another version of this model" in refused("flash", out)
+    do("compile", 0, BOARDS[0])
+    assert do("flash").exit_code == 0
+    do("compile", 0, BOARDS[1])
+    line = refused("flash", out)
+    assert f"it is for board {BOARDS[0]}, and the folder has since been compiled for" in line
+    assert do("flash", 0, BOARDS[0]).exit_code == 0  # as its user asks by name
+    do("compile", 0)
+    assert do("flash").exit_code == 0
+
+
+def test_an_image_of_unknown_origin_is_judged_by_its_hash(do, tmp_path):
+    """Built elsewhere and copied here, or by an earlier version."""
+    out = tmp_path / "out"
+    do("compile", 0, BOARDS[0])
+    do("build")
+    (out / "firmware.json").unlink()
+    assert "is stale: it was built from another model" in refused("flash", out)
+    image, model = (out / "firmware.elf").read_text(), bytes.fromhex(stale.model_hash(out))
+    with (out / "firmware.elf").open("wb") as file:
+        file.write(image.encode() + b" " * 9)
+    (out / "firmware.json").write_text("[]")
+    with pytest.raises(stale.BuildError, match="another model"):
+        stale.check_image(out / "firmware.elf", None)
+    (out / "firmware.elf").write_bytes(image.encode() + model[::-1])
+    stale.check_image(out / "firmware.elf", None)
+    for name in stale.MODEL:
+        (out / name).unlink()
+    stale.check_image(out / "firmware.elf", None)  # nothing to compare it with
+
+
+@pytest.mark.parametrize("name", ["model.c", "model.h", "report.json"])
+def test_build_refuses_files_of_two_compilations(do, tmp_path, name):
+    """As where a compilation was broken off."""
+    out = tmp_path / "out"
+    do("compile", 0, BOARDS[0])
+    old = (out / name).read_bytes()
+    do("compile", 1, BOARDS[0])
+    (out / name).write_bytes(old)
+    line = refused("build", out)
+    assert f"{out} has files of different models" in line
+    assert f"{name} of" in line
+    assert not (out / "firmware.elf").exists()
+
+
+def test_train_on_the_host_leaves_no_mixture(do, tmp_path):
+    out = tmp_path / "out"
+    do("compile", 0, BOARDS[0])
+    do("build")
+    do("train", 0)
+    assert stale.report_of(out)["board"] == BOARDS[0]  # the same model: nothing is stale
+    assert do("flash").exit_code == 0
+    first = learned_hash(out / "learned.npz")
+    weights, course = ((out / name).read_bytes() for name in ("learned.npz", "training.json"))
+    result = do("train", 1)
+    assert f"was compiled for model {first}; it now has model" in result.stderr
+    assert f"learned.npz, of model {first}, is now learned.old.npz" in result.stderr
+    assert (out / "learned.old.npz").read_bytes() == weights
+    assert (out / "training.old.json").read_bytes() == course
+    assert set(hashes(out).values()) == {learned_hash(out / "learned.npz")} != {first}
+    assert not list(out.glob("firmware*"))
+    do("train", 0)
+    assert len(list(out.glob("learned.old*.npz"))) == 2
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_train_alone_writes_its_compilation(do, tmp_path):
+    do("train", 0)
+    assert len(set(hashes(tmp_path / "out").values())) == 1
+    do("train", 1)
+    assert len(np.load(tmp_path / "out" / "learned.old.npz").files) == 3
+    assert len(set(hashes(tmp_path / "out").values())) == 1
+
+
+def test_the_report_for_a_board_stays_one_when_the_host_trains(do, tmp_path):
+    """With the learning curve in addition; what was built from it runs."""
+    out = tmp_path / "out"
+    do("compile", 0, BOARDS[0])
+    do("build")
+    linked = stale.report_of(out)["linked"]
+    do("train", 0)
+    report = stale.report_of(out)
+    assert (report["board"], report["linked"]) == (BOARDS[0], linked)
+    assert report["training"] is not None
+    assert do("flash").exit_code == 0
+    assert do("build").exit_code == 0
+
+
+def test_a_refused_run_changes_nothing(do, model, data, tmp_path):
+    """What is there is kept until the training can begin."""
+    out = tmp_path / "out"
+    do("train", 0)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    assert do("train", 1, None, "--rate", "nan").exit_code == 1
+    assert do("train", 1, None, "--resume", out / "learned.npz").exit_code == 1
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
