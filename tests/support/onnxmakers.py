@@ -169,7 +169,8 @@ def coded(d: Drawing) -> None:
     settings = some(d, axis=1) if d.chance(0.3) else {}
     q = d.node("QuantizeLinear", x, *how, **settings)
     if len(how) > 1 and d.opset >= 12 and d.chance(0.3):
-        q = d.node("Clip", q, d.constant(0, kind), d.constant(127, kind))
+        low = d.constant(0, kind) if d.chance(0.5) else ""
+        q = d.node("Clip", q, low, d.constant(127, kind))
     d.node("DequantizeLinear", q, *how, **settings)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -63,7 +65,8 @@ def clip(layer: Layer, x: View) -> None:
         for i, end in ((1, -128), (2, 127))
     )
     layer.require(low <= quant.zero <= high and low < high, "clips to a range without 0")
-    lowest, highest = (quant.scale[0] * (end - quant.zero) for end in (low, high))
+    lowest = quant.scale[0] * (low - quant.zero) if layer.has(1) else -math.inf
+    highest = quant.scale[0] * (high - quant.zero) if layer.has(2) else math.inf
     y = layer.each("identity", x, bounds=(lowest, highest))
     layer.to.codings[y.tensor], layer.to.stored[y.tensor] = quant, kind
     layer.give(y)
