@@ -17,7 +17,8 @@ typedef enum protocol_type {
     PROTOCOL_RESET = 10,
     PROTOCOL_SCHEDULE = 11,
     PROTOCOL_GUARD = 12,
-    PROTOCOL_ROWS = 13,      /* a reply to WANT */
+    PROTOCOL_ROWS = 13, /* a reply to WANT */
+    PROTOCOL_LAST_COMMAND = 0x6F,
     PROTOCOL_REPLY = 0x80,   /* added to the type of the command */
     PROTOCOL_READY = 0xF0,   /* the device has started */
     PROTOCOL_NAK = 0xF1,     /* a damaged frame came in */

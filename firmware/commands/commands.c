@@ -47,10 +47,16 @@ static protocol_status execute(device *self) {
     return row->run(self, frame + FRAME_HEADER_BYTES, count);
 }
 
+/* A type that no command can have is answered by PROTOCOL_REPLY alone, so no reply looks like an
+ * unsolicited frame. */
+static uint8_t reply_type(uint8_t type) {
+    return (uint8_t)(type <= PROTOCOL_LAST_COMMAND ? type | PROTOCOL_REPLY : PROTOCOL_REPLY);
+}
+
 static void answer(device *self) {
     const uint8_t *frame = self->link.receiver.bytes;
     if (!link_is_repetition(&self->link)) {
-        reply_begin(&self->link.reply, (uint8_t)(frame[0] | PROTOCOL_REPLY), frame[1]);
+        reply_begin(&self->link.reply, reply_type(frame[0]), frame[1]);
         self->link.answered_crc = self->link.receiver.crc;
         reply_set_status(&self->link.reply, (uint8_t)execute(self));
     }

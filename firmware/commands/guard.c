@@ -26,9 +26,9 @@ uint8_t *guard_room(void) {
     return count < GUARD_SAMPLES ? held_out_samples[count] : NULL;
 }
 
-void guard_watch(tiny_session *session) {
+void guard_watch(arena_owner *arena) {
     if (is_watching) {
-        tiny_guard_watch(&guard, session);
+        tiny_guard_watch(&guard, arena_clear(arena));
     }
 }
 
@@ -57,11 +57,13 @@ static protocol_status clear(device *self, const uint8_t *body) {
 /* body: label 32. The sample is already in its place. */
 static protocol_status hold(device *self, const uint8_t *body) {
     const uint32_t label = frame_get32(body);
-    const protocol_status status = device_take_sample(self, guard_room());
-    if (status != PROTOCOL_OK) {
-        return status;
+    if (self->restore.spaces) {
+        return PROTOCOL_HALF_WRITTEN;
     }
-    if (label >= self->session.model->classes) {
+    if (!arena_take_held_out(&self->arena, guard_room())) {
+        return PROTOCOL_NO_SAMPLE;
+    }
+    if (label >= self->arena.session.model->classes) {
         return PROTOCOL_BAD_LABEL;
     }
     guard_stop();
@@ -69,18 +71,11 @@ static protocol_status hold(device *self, const uint8_t *body) {
     return PROTOCOL_OK;
 }
 
-/* Inference overwrites a partly received sample and the last output. */
-static void forget_arena(device *self) {
-    self->sample = (transfer){0};
-    self->output = NULL;
-}
-
 /* body: interval 32, tolerance 32. */
 static protocol_status begin(device *self, const uint8_t *body) {
     if (self->restore.spaces) {
         return PROTOCOL_HALF_WRITTEN;
     }
-    forget_arena(self);
     guard = (tiny_guard){
         .held_out = {held_out_samples[0], held_out_labels, guard.held_out.count},
         .snapshot = best_weights,
@@ -88,14 +83,14 @@ static protocol_status begin(device *self, const uint8_t *body) {
         .interval = frame_get32(body),
         .tolerance = frame_get32(body + 4),
     };
-    is_watching = tiny_guard_begin(&guard, &self->session) == TINY_OK;
+    is_watching = tiny_guard_begin(&guard, arena_clear(&self->arena)) == TINY_OK;
     return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
 }
 
 /* body: interval, tolerance, waited, evaluations, roll-backs; last and best score: correct, margin;
  * CRC of the best weights; 32 each. */
 static protocol_status resume(device *self, const uint8_t *body) {
-    const tiny_model *model = self->session.model;
+    const tiny_model *model = self->arena.session.model;
     if (self->restore.spaces) {
         return PROTOCOL_HALF_WRITTEN;
     }
@@ -118,7 +113,7 @@ static protocol_status resume(device *self, const uint8_t *body) {
         .last = {frame_get32(body + 20), (int32_t)frame_get32(body + 24)},
         .best = {frame_get32(body + 28), (int32_t)frame_get32(body + 32)},
     };
-    is_watching = tiny_guard_resume(&guard, &self->session) == TINY_OK;
+    is_watching = tiny_guard_resume(&guard, &self->arena.session) == TINY_OK;
     return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
 }
 
@@ -127,8 +122,7 @@ static protocol_status finish(device *self, const uint8_t *body) {
     if (!is_watching) {
         return PROTOCOL_NOT_GUARDING;
     }
-    forget_arena(self);
-    tiny_guard_finish(&guard, &self->session);
+    tiny_guard_finish(&guard, arena_clear(&self->arena));
     guard_stop();
     return PROTOCOL_OK;
 }
@@ -181,7 +175,7 @@ protocol_status command_guard(device *self, const uint8_t *body, uint32_t count)
 
 uint8_t *guard_room(void) { return 0; }
 
-void guard_watch(tiny_session *session) { (void)session; }
+void guard_watch(arena_owner *arena) { (void)arena; }
 
 void guard_stop(void) {}
 

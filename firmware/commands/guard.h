@@ -2,8 +2,8 @@
 #ifndef TINYFLASH_FIRMWARE_GUARD_H
 #define TINYFLASH_FIRMWARE_GUARD_H
 
+#include "arena.h"
 #include "link/transfer.h"
-#include "tinyflash/model.h"
 
 #ifndef GUARD_SAMPLES
 #define GUARD_SAMPLES 0 /* room for held-out samples */
@@ -13,7 +13,7 @@
 uint8_t *guard_room(void);
 
 /* Call this after each training step. */
-void guard_watch(tiny_session *session);
+void guard_watch(arena_owner *arena);
 
 /* Returns the copy of the best weights, which has *count bytes; null: no guard is running. */
 const uint8_t *guard_best(uint32_t *count);

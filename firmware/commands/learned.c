@@ -12,15 +12,16 @@ typedef struct span {
 
 /* The contents of a space; bytes are null if it has none. */
 static span contents(const device *self, uint8_t space) {
-    const tiny_model *model = self->session.model;
+    const tiny_session *session = &self->arena.session;
+    const tiny_model *model = session->model;
     span best;
     switch (space) {
         case PROTOCOL_WEIGHTS:
-            return (span){self->session.base[TINY_WEIGHTS], model->weights_bytes};
+            return (span){session->base[TINY_WEIGHTS], model->weights_bytes};
         case PROTOCOL_STATE:
-            return (span){self->session.base[TINY_STATE], model->state_bytes};
+            return (span){session->base[TINY_STATE], model->state_bytes};
         case PROTOCOL_OUTPUT:
-            return (span){self->output, model->output_bytes};
+            return (span){arena_output(&self->arena), model->output_bytes};
         case PROTOCOL_SNAPSHOT:
             best.bytes = guard_best(&best.count);
             return best;
@@ -64,11 +65,11 @@ protocol_status command_read(device *self, const uint8_t *body, uint32_t count) 
 /* body: model hash 32, set of spaces 8. */
 protocol_status command_restore(device *self, const uint8_t *body, uint32_t count) {
     (void)count;
-    if (frame_get32(body) != self->session.model->hash) {
+    if (frame_get32(body) != self->arena.session.model->hash) {
         return PROTOCOL_OTHER_MODEL;
     }
     guard_stop();
-    return restore_begin(&self->restore, &self->session, body[4]);
+    return restore_begin(&self->restore, &self->arena.session, body[4]);
 }
 
 /* body: space 8, offset 32, bytes. */
@@ -88,13 +89,13 @@ protocol_status command_write(device *self, const uint8_t *body, uint32_t count)
 /* body: CRC-32 of all bytes restored. */
 protocol_status command_commit(device *self, const uint8_t *body, uint32_t count) {
     (void)count;
-    return restore_commit(&self->restore, &self->session, frame_get32(body));
+    return restore_commit(&self->restore, &self->arena.session, frame_get32(body));
 }
 
 /* Restores the compiled weights and state, and forgets the run. */
 protocol_status command_reset(device *self, const uint8_t *body, uint32_t count) {
     (void)body, (void)count;
-    tiny_reset(&self->session);
+    tiny_reset(&self->arena.session);
     self->restore = (restore){0};
     self->schedule = (tiny_schedule){0};
     guard_stop();

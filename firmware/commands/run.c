@@ -7,7 +7,7 @@
 #include "link/coding.h"
 
 protocol_status command_hello(device *self, const uint8_t *body, uint32_t count) {
-    const tiny_model *model = self->session.model;
+    const tiny_model *model = self->arena.session.model;
     (void)body, (void)count;
     reply_put8(&self->link.reply, PROTOCOL_VERSION);
     reply_put8(&self->link.reply,
@@ -29,33 +29,12 @@ protocol_status command_hello(device *self, const uint8_t *body, uint32_t count)
     return PROTOCOL_OK;
 }
 
-/* Returns where a sample for this purpose goes; memory null: nowhere. */
-static transfer place_for(const device *self, uint8_t purpose) {
-    const tiny_session *session = &self->session;
-    const tiny_model *model = session->model;
-    switch (purpose) {
-        case PROTOCOL_FOR_INFER:
-            return (transfer){tiny_infer_input(session), model->input_bytes, 0};
-        case PROTOCOL_FOR_TRAIN:
-            return (transfer){tiny_train_input(session), model->input_bytes, 0};
-        case PROTOCOL_TARGET:
-            return (transfer){tiny_train_target(session), model->target_bytes, 0};
-        case PROTOCOL_HELD_OUT:
-            return (transfer){guard_room(), model->input_bytes, 0};
-        default:
-            return (transfer){0};
-    }
-}
-
-/* Whether the device can take a sample for this purpose. */
-static protocol_status check_place(const device *self, uint8_t purpose, const transfer *to) {
-    if (purpose == PROTOCOL_FOR_TRAIN && self->session.model->train.count == 0) {
+/* Whether the device can take a sample for this purpose at all. */
+static protocol_status check_purpose(const device *self, uint8_t purpose) {
+    if (purpose == PROTOCOL_FOR_TRAIN && self->arena.session.model->train.count == 0) {
         return PROTOCOL_NO_TRAINING;
     }
-    if (purpose == PROTOCOL_HELD_OUT && to->memory == NULL) {
-        return PROTOCOL_NO_GUARD;
-    }
-    return to->memory == NULL ? PROTOCOL_BAD_RANGE : PROTOCOL_OK;
+    return purpose == PROTOCOL_HELD_OUT && guard_room() == NULL ? PROTOCOL_NO_GUARD : PROTOCOL_OK;
 }
 
 /* body: purpose 8, group 8, stride 16, offset 32, count 16, `count` bytes (group 0) or code. */
@@ -67,37 +46,29 @@ protocol_status command_sample(device *self, const uint8_t *body, uint32_t count
         .stride = frame_get16(body + 2),
         .group = body[1],
     };
-    const transfer to = place_for(self, purpose);
-    const protocol_status status = check_place(self, purpose, &to);
+    const protocol_status status = check_purpose(self, purpose);
     if (status != PROTOCOL_OK) {
         return status;
     }
-    transfer *into = purpose == PROTOCOL_TARGET ? &self->target : &self->sample;
-    if (range.first == 0) {
-        *into = to;
-        self->output = NULL;
-    }
-    if (purpose == PROTOCOL_FOR_INFER) {
-        self->target = (transfer){0}; /* the two tables share their memory */
-    }
-    if (into->memory != to.memory || !transfer_fits(into, range.first, range.count)) {
+    transfer *into = arena_piece(&self->arena, purpose, guard_room(), range.first, range.count);
+    if (into == NULL) {
         return PROTOCOL_BAD_RANGE;
     }
-    if (!coding_place(to.memory, &range, body + COMMAND_SAMPLE_HEAD, count - COMMAND_SAMPLE_HEAD)) {
+    if (!coding_place(into->memory, &range, body + COMMAND_SAMPLE_HEAD,
+                      count - COMMAND_SAMPLE_HEAD)) {
         return PROTOCOL_BAD_CODE;
     }
     into->done += range.count;
     return PROTOCOL_OK;
 }
 
-/* Prepares a run: on the sample at `input`, or on one that the host sends by rows. */
-static protocol_status begin_run(device *self, const uint8_t *input) {
-    rows_begin(&self->link.rows);
-    if (self->session.model->row_bytes == 0) {
-        return device_take_sample(self, input);
+/* Prepares a run: on what was sent for it, or on rows that the host sends during the run. */
+static protocol_status begin_run(device *self, uint8_t purpose) {
+    if (self->restore.spaces) {
+        return PROTOCOL_HALF_WRITTEN;
     }
-    self->output = NULL;
-    return self->restore.spaces ? PROTOCOL_HALF_WRITTEN : PROTOCOL_OK;
+    rows_begin(&self->link.rows);
+    return arena_is_ready(&self->arena, purpose) ? PROTOCOL_OK : PROTOCOL_NO_SAMPLE;
 }
 
 /* Returns the board's own ticks since `start`, without those spent waiting for the host. */
@@ -107,20 +78,20 @@ static uint32_t ticks_since(const device *self, uint32_t start) {
 
 /* Reply: ticks 32, then as much of the output as fits. */
 protocol_status command_infer(device *self, const uint8_t *body, uint32_t count) {
-    const uint32_t output_bytes = self->session.model->output_bytes;
-    const protocol_status status = begin_run(self, tiny_infer_input(&self->session));
+    const uint32_t output_bytes = self->arena.session.model->output_bytes;
+    const protocol_status status = begin_run(self, PROTOCOL_FOR_INFER);
     (void)body, (void)count;
     if (status != PROTOCOL_OK) {
         return status;
     }
     const uint32_t start = board_ticks();
-    self->output = tiny_infer(&self->session);
-    if (self->output == NULL) {
+    const uint8_t *output = arena_infer(&self->arena);
+    if (output == NULL) {
         return self->link.rows.status;
     }
     reply_put32(&self->link.reply, ticks_since(self, start));
     const uint32_t room = reply_room(&self->link.reply);
-    reply_put_bytes(&self->link.reply, self->output, output_bytes < room ? output_bytes : room);
+    reply_put_bytes(&self->link.reply, output, output_bytes < room ? output_bytes : room);
     return PROTOCOL_OK;
 }
 
@@ -148,20 +119,20 @@ static tiny_factor rate_for(const device *self, const uint8_t *body, uint32_t co
     if (count == COMMAND_TRAIN_AT_RATE) {
         return get_factor(body + 4);
     }
-    const uint32_t step = tiny_session_state(&self->session)->step - self->first_step;
+    const uint32_t step = tiny_session_state(&self->arena.session)->step - self->first_step;
     return tiny_schedule_rate(&self->schedule, step);
 }
 
-/* Whether the device has everything a step needs except the sample. */
+/* Whether the device has everything a step needs except sample and target. */
 static protocol_status check_train(const device *self, uint32_t count) {
+    if (self->arena.session.model->train.count == 0) {
+        return PROTOCOL_NO_TRAINING;
+    }
     if (count != COMMAND_TRAIN_SCHEDULED && count != COMMAND_TRAIN_AT_RATE) {
         return PROTOCOL_BAD_LENGTH;
     }
     if (count == COMMAND_TRAIN_SCHEDULED && self->schedule.steps == 0) {
         return PROTOCOL_NO_RATE;
-    }
-    if (self->session.model->target_bytes && !transfer_is_complete(&self->target)) {
-        return PROTOCOL_NO_SAMPLE;
     }
     return PROTOCOL_OK;
 }
@@ -171,22 +142,21 @@ static protocol_status check_train(const device *self, uint32_t count) {
 protocol_status command_train(device *self, const uint8_t *body, uint32_t count) {
     protocol_status status = check_train(self, count);
     if (status == PROTOCOL_OK) {
-        status = begin_run(self, tiny_train_input(&self->session));
+        status = begin_run(self, PROTOCOL_FOR_TRAIN);
     }
     if (status != PROTOCOL_OK) {
         return status;
     }
-    self->target = (transfer){0};
     const tiny_factor rate = rate_for(self, body, count);
     const uint32_t start = board_ticks();
-    status = status_of(self, tiny_train(&self->session, frame_get32(body), rate));
+    status = status_of(self, tiny_train(arena_clear(&self->arena), frame_get32(body), rate));
     if (status == PROTOCOL_OK) {
-        const tiny_state *state = tiny_session_state(&self->session);
+        const tiny_state *state = tiny_session_state(&self->arena.session);
         reply_put32(&self->link.reply, ticks_since(self, start));
         reply_put16(&self->link.reply, state->predicted);
         reply_put16(&self->link.reply, state->probability);
         reply_put32(&self->link.reply, state->error);
-        guard_watch(&self->session);
+        guard_watch(&self->arena);
     }
     return status;
 }
@@ -206,13 +176,13 @@ protocol_status command_schedule(device *self, const uint8_t *body, uint32_t cou
         return PROTOCOL_BAD_SCHEDULE;
     }
     self->schedule = schedule;
-    self->first_step = tiny_session_state(&self->session)->step - frame_get32(body + 16);
+    self->first_step = tiny_session_state(&self->arena.session)->step - frame_get32(body + 16);
     return PROTOCOL_OK;
 }
 
 /* Reply: training steps, weights saturated, deepest stack, frames damaged, each 32. */
 protocol_status command_counters(device *self, const uint8_t *body, uint32_t count) {
-    const tiny_state *state = tiny_session_state(&self->session);
+    const tiny_state *state = tiny_session_state(&self->arena.session);
     (void)body, (void)count;
     reply_put32(&self->link.reply, state->step);
     reply_put32(&self->link.reply, state->weights_saturated);

@@ -164,7 +164,7 @@ uint8_t *tiny_infer_input(const tiny_session *session);
 uint8_t *tiny_train_input(const tiny_session *session);
 
 /* Where the caller writes the target of the next sample, target_bytes long, before each tiny_train.
- * Null where the model learns from labels. SPEC 4.8 says what a target means. */
+ * As with samples, any run may overwrite it, also tiny_infer and a guard's evaluation. Null where the model learns from labels. SPEC 4.8 says what a target means. */
 uint8_t *tiny_train_target(const tiny_session *session);
 
 /* Sets the source of a model compiled for one. Inference and training ask it for rows as they need

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from tests.support.firmware import own_board
 from tests.support.onnxmodels import plain
 from tests.support.pages import PAGES, ROOT, commands, mentions
 
@@ -27,7 +28,8 @@ ELSEWHERE = {
     "tests.fuzz": "test_nothing_but_refusals_comes_out",
 }
 # docs/adding-a-board.md adds this board; here one that exists takes its place.
-IMAGINED = {"qemu_mps2_an386": "qemu_mps2_an500"}
+IMAGINED = {"qemu_mps2_an386": "qemu_mps2_an500", "~/boards/mine": "boards/mine"}
+PORT = "/dev/ttyACM0"  # an emulator takes its place
 FILES = (
     "model.tflite scheme.toml data.npz test.npz x.npy model.onnx build/mine build/mine/learned.npz"
 )
@@ -66,6 +68,7 @@ def workshop(tmp_path_factory):
         "compile model.tflite --scheme scheme.toml --board qemu_stm32f405 -o build/mine",
         "build build/mine",
     ]
+    own_board(folder / "boards", "mine")
     for name in ("scheme.toml", "s.toml"):
         (folder / name).write_text(SCHEME)
     for name in ("data.npz", "test.npz"):
@@ -74,6 +77,22 @@ def workshop(tmp_path_factory):
         done = tinyflash(folder, *step.split())
         assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def port(workshop):
+    """Of the user's own board, which runs the model of the pages."""
+    board = ("--board", "boards/mine")
+    compile_ = ("compile", "model.tflite", "--scheme", "scheme.toml", *board, "-o", "running")
+    for step in (compile_, ("build", "running", *board)):
+        done = tinyflash(workshop, *step)
+        assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-m", "tinyflash", "flash", "running", *board]
+    with subprocess.Popen(command, cwd=workshop, stdout=subprocess.PIPE, text=True) as flash:
+        try:
+            yield next(w for w in flash.stdout.readline().split() if w.startswith("socket://"))
+        finally:
+            flash.kill()
 
 
 @pytest.fixture
@@ -92,8 +111,10 @@ def test_there_are_commands():
 
 
 @pytest.mark.parametrize("command", HERE, ids=lambda command: command.text)
-def test_a_documented_command_runs(command, place):
+def test_a_documented_command_runs(command, place, request):
     words = [IMAGINED.get(word, word) for word in command.words]
+    if PORT in words:
+        words[words.index(PORT)] = request.getfixturevalue("port")
     known = words[0] in ("./run", "tinyflash")
     assert known, f"{command.where}: not known; add it to ELSEWHERE with the test that executes it"
     if words[1] == "flash":

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from tests.support.pipes import PipePort
+from tests.support.pipes import PipePort, exchange
 
 from tinyflash.errors import DataError, LinkError
 from tinyflash.runtime.device import protocol
+from tinyflash.runtime.device.frames import Frame, encode
 from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.protocol import Purpose, Space, Type
 from tinyflash.runtime.device.session import DeviceSession
@@ -122,6 +123,17 @@ def test_bodies_of_wrong_length_or_content(device: DeviceSession) -> None:
     refused(device, "out of range", Type.SAMPLE, piece(0, 5, purpose=2))
     refused(device, "could not decode", Type.SAMPLE, b"\0\1" + piece(0, 50)[2:])
     refused(device, "does not know", Type.READY)
+
+
+def test_a_reply_to_no_command_looks_like_nothing_else(start: Callable[[], PipePort]) -> None:
+    """Of every type that a frame can have: never like READY, NAK, FAULT, REFUSAL or WANT."""
+    port = start()
+    assert exchange(port, b"", 1) == [Frame(Type.READY, 0)]
+    for kind in sorted({*range(256)} - {*range(Type.HELLO, Type.ROWS + 1)}):
+        (reply,) = exchange(port, encode(Frame(kind, 200, b"body")), 1)
+        expected = kind | protocol.REPLY if kind < 0x70 else protocol.REPLY
+        assert reply == Frame(expected, 200, b"\1"), hex(kind)
+        assert reply.type < min(Type.READY, Type.NAK, Type.FAULT, Type.REFUSAL, Type.WANT)
 
 
 def test_reading_stays_within(device: DeviceSession) -> None:

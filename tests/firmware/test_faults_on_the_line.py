@@ -5,6 +5,7 @@ The firmware runs on this computer, under sanitizers.
 
 from __future__ import annotations
 
+import os
 import random
 import select
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from tests.support.pipes import NoisyPort, PipePort, exchange
 from tinyflash.errors import LinkError
 from tinyflash.runtime.device import protocol
 from tinyflash.runtime.device.frames import Frame, encode
-from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.link import Link, open_port
 from tinyflash.runtime.device.protocol import Type
 from tinyflash.runtime.device.session import DeviceSession
 
@@ -199,8 +200,31 @@ def test_nonsense_for_an_answer() -> None:
         DeviceSession(Link(SilentPort(info)))
 
 
-@pytest.mark.parametrize("url", ["/dev/no-such-port", "socket://127.0.0.1:1", "socket://nonsense"])
-def test_a_port_that_cannot_be_opened(url: str) -> None:
-    with pytest.raises(LinkError, match="cannot be opened") as caught:
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("/dev/no-such-port", "No such file"),
+        ("/dev/null", "it is not a serial port"),
+        ("/", "Is a directory"),
+        ("socket://127.0.0.1:1", "Connection refused"),
+        ("socket://nonsense", "write it as socket://host:port"),
+        ("socket://127.0.0.1:65536", "write it as socket://host:port"),
+        ("other://x", "protocol 'other' not known"),
+        ("a\0b\nc", "embedded null byte"),
+    ],
+)
+def test_a_port_that_cannot_be_opened(url: str, why: str) -> None:
+    with pytest.raises(LinkError, match=f"cannot be opened: .*{why}") as caught:
         DeviceSession(url)
     assert "\n" not in str(caught.value)
+
+
+def test_a_terminal_that_is_unplugged() -> None:
+    master, slave = os.openpty()
+    link = Link(open_port(os.ttyname(slave)))
+    os.close(slave)
+    os.close(master)
+    with pytest.raises(LinkError, match="the serial line is gone: ") as caught:
+        link.command(Type.COUNTERS)
+    assert "\n" not in str(caught.value)
+    link.close()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.support.compilers import compile_program
 
-from tinyflash.boards import boards
+from tinyflash.boards import boards, load_board
 from tinyflash.compiler import Compiled
 from tinyflash.paths import source_root
 from tinyflash.sources import library_sources
@@ -27,6 +28,14 @@ def build_for_host(model: Path, program: Path, *settings: str) -> Path:
     includes = [f"-I{folder}" for folder in folders]
     compile_program(["cc", "-std=c99", *SANITIZERS, *settings, *includes], files, program)
     return program
+
+
+def own_board(folder: Path, name: str, called: str | None = None) -> Path:
+    """A copy of a board in a folder of the user, whose board.c says that it is `called` so."""
+    shutil.copytree(load_board("qemu_stm32f405").folder, folder / name)
+    source = folder / name / "board.c"
+    source.write_text(source.read_text().replace('"qemu_stm32f405"', f'"{called or name}"'))
+    return folder / name
 
 
 def with_guard(compiled: Compiled, folder: Path) -> Path:

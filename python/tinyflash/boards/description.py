@@ -1,7 +1,8 @@
-"""Board descriptions: reads boards/*/board.toml."""
+"""Board descriptions: reads boards/*/board.toml, and the board.toml of a user's own folder."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
 from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class Board:
 
     @property
     def source_folders(self) -> tuple[str, ...]:
-        """The folders of its drivers, relative to the source root."""
-        return (f"boards/{self.name}", *(f"boards/parts/{name}" for name in self.shared))
+        """The folders of its drivers, relative to the source root, or absolute."""
+        return (str(self.folder), *(f"boards/parts/{name}" for name in self.shared))
 
     @property
     def emulated(self) -> bool:
@@ -62,13 +65,19 @@ def boards() -> tuple[Board, ...]:
 
 
 def load_board(name: str) -> Board:
-    """Returns the board with this name. Raises BoardError if there is none."""
+    """Returns the board with this name, or the one whose folder this is. Raises BoardError if there
+    is none."""
     known = boards()
     for board in known:
         if board.name == name:
             return board
+    folder = Path(name)
+    if name and folder.is_dir():
+        return read_board(folder.resolve() / "board.toml")
     names = ", ".join(board.name for board in known)
-    raise BoardError(f"board {name!r} is unknown; choose one of {names}")
+    raise BoardError(
+        f"board {name!r} is unknown; choose one of {names}, or give the folder of your own board"
+    )
 
 
 def read_board(path: Path) -> Board:
@@ -85,6 +94,11 @@ def read_board(path: Path) -> Board:
 
 
 def _board(folder: Path, fields: dict[str, Any]) -> Board:
+    if not _NAME.fullmatch(folder.name):
+        raise ValueError(
+            f"the folder {folder.name!r} names the board; it may have up to 63 letters, digits, "
+            "'_', '-' and '.'"
+        )
     qemu = fields.pop("qemu", None)
     fields.setdefault("kernels", [REFERENCE])
     for key in ("cpu_flags", "shared", "kernels"):

@@ -94,7 +94,7 @@ class Emulator:
 
 def _emulation(board: Board) -> Qemu:
     if board.qemu is None:
-        raise BoardError(f"board {board.name} is not emulated; open it with DeviceSession(port)")
+        raise BoardError(f"board {board.name} is not emulated; name its serial port with --port")
     absent = [tool for tool in toolchain.missing(["boards"]) if tool.name == "QEMU"]
     if absent:
         how = toolchain.install_command(absent, toolchain.package_manager())

@@ -64,11 +64,12 @@ def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> P
         copy, build = Path(private, "model"), Path(private, "build")
         for name in ("model.c", "model.h"):
             files.write_bytes(copy / name, (model / name).read_bytes())
-        settings = {"BOARD": board.name, "MODEL": copy, "BUILD": build, "GUARD": guard}
+        settings = {"BOARD": _argument(board), "MODEL": copy, "BUILD": build, "GUARD": guard}
         log = _run_scons("firmware", settings)
         if log is not None:
             _check_stack(board, log, build)
             raise _failure(board, log.replace(str(copy), str(model)), output, guard)
+        check_board(build / "firmware.elf", board)
         for name in ("firmware.map", "firmware.elf"):
             files.write_bytes(output / name, (build / name).read_bytes())
     write_origin(output / "firmware.elf", model, board.name, guard)
@@ -79,11 +80,29 @@ def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
     """Compiles library, firmware and drivers without a model. Returns the objects' folder."""
     _check_tools()
     model = source_root() / "firmware" / "no_model"
-    settings = {"BOARD": board.name, "MODEL": model, "BUILD": folder, "GUARD": guard}
+    settings = {"BOARD": _argument(board), "MODEL": model, "BUILD": folder, "GUARD": guard}
     log = _run_scons("objects", settings)
     if log is not None:
         raise _failure(board, log, folder, guard)
     return folder / "objects"
+
+
+def _argument(board: Board) -> str:
+    """Returns what SConstruct finds the board by: its name, or the folder of a user's own."""
+    if board.folder.parent == source_root() / "boards":
+        return board.name
+    _check_folders(board.folder)
+    return str(board.folder)
+
+
+def check_board(elf: Path, board: Board) -> None:
+    """Raises BoardError if the image names another board than the folder of its board.toml."""
+    named = firmware_board(elf)
+    if named != board.name:
+        raise BoardError(
+            f"{board.folder}: its image has board_name = {named!r}, its folder is {board.name!r}; "
+            "make them equal in board.c"
+        )
 
 
 def _run_scons(target: str, settings: Mapping[str, object]) -> str | None:

@@ -13,6 +13,7 @@ from tinyflash.cli import options
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
+from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.learned import load_learned
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.show.console import counting
@@ -33,6 +34,7 @@ from tinyflash.training.questions import load_names, load_question
     help="The learned.npz of a run with this scheme, or its folder. Default: MODEL as it is.",
 )
 @options.where
+@options.port
 @options.rows
 @options.effort
 @click.option(
@@ -46,6 +48,7 @@ def evaluate(
     data: Path,
     learned: Path | None,
     board: str,
+    port: str | None,
     rows: bool,
     effort: Effort,
     names: Path | None,
@@ -55,6 +58,9 @@ def evaluate(
 
     Prints accuracy, loss, precision and recall of each class, and the confusion matrix; for
     targets, the errors. MODEL, --scheme, --rows and --exact must be the same as for training.
+
+    With --board, starts the board's emulator. With --port, evaluates what the board that runs there
+    has learned so far; --learned replaces it.
     """
     target = None if board == "host" else load_board(board)
     rules = load_scheme(scheme) if scheme else Scheme() if learned else None
@@ -66,17 +72,20 @@ def evaluate(
     ready = Ready.of(compile_model(prepared, row_source=rows, effort=effort, kernels=sets), target)
     program = ready.compiled.program
     start = load_learned(_file(learned), program) if learned else None
-    with TemporaryDirectory() as folder, open_session(ready, Path(folder)) as session:
+    place = "host" if target is None else target.name
+    with TemporaryDirectory() as folder, open_session(ready, Path(folder), port=port) as session:
+        if isinstance(session, DeviceSession):
+            place = session.info.board
         if start is not None:
             start.restore(session)
         with counting("evaluate", len(question.x)) as listen:
             outputs = infer_all(session, question.x, listen)
-    about = {"model": program.name, "hash": f"{program.hash:08x}", "board": board}
+    about = {"model": program.name, "hash": f"{program.hash:08x}", "board": place}
     scores = {**about, **question.score(outputs, named)}
     if as_json:
         click.echo(json.dumps(scores, indent=2))
     else:
-        print_scores(f"{model.name} on {board}", scores)
+        print_scores(f"{model.name} on {place}", scores)
 
 
 def _file(learned: Path) -> Path:

@@ -85,15 +85,22 @@ def _check_folder(folder: Path) -> None:
 
 def _board(folder: Path, name: str | None) -> Board:
     """Returns the board with this name, or the one that the model was compiled for."""
-    return load_board(name or _compiled_for(folder))
+    if name is not None:
+        return load_board(name)
+    compiled_for = _compiled_for(folder)
+    try:
+        return load_board(compiled_for)
+    except BoardError as error:
+        raise BoardError(f"{folder} is compiled for {error}; pass --board") from None
 
 
 def _built_for(elf: Path, name: str | None) -> Board:
     """Returns the board that an image was built for. Raises BoardError if `name` is another one."""
-    board = load_board(firmware_board(elf))
-    if name is not None and load_board(name) != board:
+    built = firmware_board(elf)
+    board = load_board(built if name is None else name)
+    if board.name != built:
         raise BoardError(
-            f"{elf} was built for board {board.name}, not {name}; "
+            f"{elf} was built for board {built}, not {board.name}; "
             f"run: tinyflash build {elf.parent} --board {name}"
         )
     return board

@@ -73,8 +73,13 @@ chosen = click.option(
     "node inside by its name: the network ends there.",
 )  # fmt: skip
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
-board = click.option("--board", help="Board name; see `tinyflash boards`.")
-where = click.option("--board", default="host", show_default=True, help="Board to run on, or host.")
+BOARD = "A name of `tinyflash boards`, or the folder of your own board"  # what --board takes
+board = click.option("--board", help=f"{BOARD}.")
+port = click.option(
+    "--port", metavar="PORT",
+    help="Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port.",
+)  # fmt: skip
+where = click.option("--board", default="host", show_default=True, help=f"{BOARD}, or host.")
 data = click.option(
     "--data", type=PATH, required=True,
     help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "

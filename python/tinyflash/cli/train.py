@@ -15,8 +15,9 @@ from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.errors import DataError
 from tinyflash.read import read
+from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.guard import GuardReport
-from tinyflash.runtime.learned import load_learned
+from tinyflash.runtime.learned import Learned, load_learned
 from tinyflash.runtime.schedule import Kind
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
@@ -42,6 +43,7 @@ VALIDATION = 0.2  # the fraction held out
 @scheme_option.budget
 @options.data
 @options.where
+@options.port
 @options.epochs
 @options.rate
 @options.schedule
@@ -101,6 +103,7 @@ def train(
     budget: int | None,
     data: Path,
     board: str,
+    port: str | None,
     epochs: int,
     rate: float,
     schedule: Kind,
@@ -124,9 +127,14 @@ def train(
     it to scheme.toml. Writes the learned weights, with the model's hash, to learned.npz, and the
     record of the training to training.json. Ctrl-C and SIGTERM end the run after the current step,
     and what it has learned is saved; --resume lets it go on.
+
+    With --board, starts the board's emulator. With --port, trains on a board that runs MODEL,
+    compiled with the same --scheme, --rows and --exact. What the board had learned before is
+    replaced.
     """
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else load_board(board)
+    place = "host" if target is None else target.name
     prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
     fraction = _fraction(validation, test)
@@ -138,9 +146,17 @@ def train(
     if resume and start and not new_run:
         begun = load_interrupted(resume, start, job, ready)
     assert settled.scheme is not None
-    settings = {"scheme": scheme_text(settled.scheme), "validation": fraction}
+    settings: dict[str, object] = {
+        "scheme": scheme_text(settled.scheme),
+        "validation": fraction,
+    }
     settle(ready, output)
-    with open_session(ready, output, guard) as session, stopping() as stop:
+    with open_session(ready, output, guard, port) as session, stopping() as stop:
+        if isinstance(session, DeviceSession) and port:
+            place = session.info.board
+            _forget(session, port)
+            start = start or Learned.compiled(ready.compiled.program)
+        settings["board"] = place
         if start and not begun:
             start.restore(session)
         trained = run(job, session, ready, stopped=stop, begun=begun)
@@ -150,7 +166,7 @@ def train(
         write_report(trained, job, ready, output)
     anatomy, counters = Anatomy.of(ready.compiled), trained.history.counters
     if health is not None:
-        draw_health(health, f"{model.name} on {board}", counters, anatomy)
+        draw_health(health, f"{model.name} on {place}", counters, anatomy)
     _say(trained, job, anatomy)
     say(f"wrote {output}/learned.npz, training.json and report.html")
 
@@ -184,6 +200,14 @@ def _stop(
     else:
         say(f"{where}; it has learned nothing new, and wrote nothing")
     raise click.exceptions.Exit(stop.exit_code)
+
+
+def _forget(device: DeviceSession, port: str) -> None:
+    """Clears what the board of an earlier host has learned, and says so."""
+    steps = 0 if device.info.half_written else device.counters().step
+    device.reset()
+    if steps:
+        say(f"the board on {port} had learned in {steps:,} steps; this run starts anew")
 
 
 def _say(trained: Trained, job: Job, anatomy: Anatomy) -> None:

@@ -19,7 +19,7 @@ from tinyflash.errors import DataError
 from tinyflash.files import write_bytes
 from tinyflash.program import ConstArray, Program, Row, Space
 from tinyflash.runtime.session import Session
-from tinyflash.runtime.state import unpack
+from tinyflash.runtime.state import VERSION, unpack
 
 LARGEST = 64 << 20  # bytes of a file
 _ARRAYS = ("hash", "state", "weights")
@@ -40,6 +40,11 @@ class Learned:
         """Reads what `session`, which runs `program`, has learned so far."""
         return Learned(program.hash, session.weights, session.state)
 
+    @staticmethod
+    def compiled(program: Program) -> Learned:
+        """Returns what `program` starts with."""
+        return Learned(program.hash, program.weights, program.state)
+
     def restore(self, session: Session) -> None:
         """Writes the learned bytes to a session of the same program."""
         session.weights = self.weights
@@ -47,12 +52,13 @@ class Learned:
 
 
 def save_learned(path: Path, learned: Learned, more: Mapping[str, Numbers] | None = None) -> None:
-    """Writes an .npz file: the hash, weights and state as bytes, and `more`, by name.
+    """Writes an .npz file: version and hash, weights and state as bytes, and `more`, by name.
 
     If it cannot be written there, writes it elsewhere, and raises a DataError that says where.
     """
     arrays: dict[str, Any] = {
         **(more or {}),
+        "version": np.uint32(VERSION),
         "hash": np.uint32(learned.hash),
         "weights": np.frombuffer(learned.weights, np.uint8),
         "state": np.frombuffer(learned.state, np.uint8),
@@ -77,7 +83,8 @@ def _rescued(content: bytes) -> str:
 
 
 def load_learned(path: Path, program: Program) -> Learned:
-    """Reads a learned file. Raises DataError if it is damaged or belongs to another program."""
+    """Reads a learned file. Raises DataError if it is damaged, or belongs to another program or
+    another version of what its bytes mean."""
     learned = _read(path)
     sizes = (len(learned.weights), len(learned.state))
     if learned.hash != program.hash or sizes != (len(program.weights), len(program.state)):
@@ -107,9 +114,19 @@ def _read(path: Path) -> Learned:
     arrays = load_arrays(path, LARGEST, expected)
     if isinstance(arrays, dict) and arrays.keys() >= {*_ARRAYS}:
         found, state, weights = (arrays[name] for name in _ARRAYS)
-        if found.shape == () and found.dtype.kind in "iu":
+        version = arrays.get("version", np.uint32(VERSION))  # from before versions were written
+        if all(n.shape == () and n.dtype.kind in "iu" for n in (found, version)):
+            _check_version(path, int(version))
             return Learned(int(found), weights.tobytes(), state.tobytes())
     raise DataError(f"{path} is not {expected}")
+
+
+def _check_version(path: Path, version: int) -> None:
+    if version != VERSION:
+        raise DataError(
+            f"{path} has learned weights of version {version}, this tinyflash reads version "
+            f"{VERSION}; train again, or use the tinyflash that wrote it"
+        )
 
 
 def _impossible_state(state: bytes, program: Program) -> str | None:

@@ -6,6 +6,9 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
+# Of the link, firmware/PROTOCOL.md, and of the layout of the bytes that it carries: weights, state.
+VERSION = 3
+
 _HEADER = struct.Struct("<IIHhHHHHIII")
 _SCALE = struct.Struct("<bbHiI")
 HEADER_BYTES, SCALE_BYTES = _HEADER.size, _SCALE.size

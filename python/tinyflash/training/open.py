@@ -1,4 +1,4 @@
-"""Opens a session for a compiled model: on this computer, or on an emulated board."""
+"""Opens a session for a compiled model: here, on an emulated board, or on a serial port."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_size
 from tinyflash.boards.fits import Fit, check_fits
 from tinyflash.boards.stale import model_hash
 from tinyflash.compiler import Compiled
+from tinyflash.errors import BoardError
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.learned import learned_hash
@@ -60,21 +61,38 @@ def settle(ready: Ready, directory: Path) -> None:
 
 
 @contextmanager
-def open_session(ready: Ready, directory: Path, guard: int = 0) -> Iterator[Session]:
-    """Opens a session on the host, or in the board's emulator. Writes the report, and builds the
-    firmware, in `directory`.
+def open_session(
+    ready: Ready, directory: Path, guard: int = 0, port: str | None = None
+) -> Iterator[Session]:
+    """Opens a session on the host, in the board's emulator, or on a board that runs already.
 
-    guard: held-out samples to reserve room for on a board.
+    guard: held-out samples to reserve room for in an emulator; a board that runs has its own. port:
+    of that board. For an emulator only, writes the report and builds the firmware in `directory`.
     """
-    if ready.fit is None:
+    if port is not None:
+        with DeviceSession(port, ready.compiled.program) as device:
+            if ready.fit is not None:
+                _check_board(device, ready.fit.board)
+            yield device
+    elif ready.fit is None:
         yield HostSession(ready.compiled.program)
-        return
-    board = ready.fit.board
-    write_compilation(ready.compiled, directory, ready.fit)
-    elf = build_firmware(directory, board, directory, guard=guard)
-    add_image(directory, board, firmware_size(elf))
-    with (
-        Emulator(board, elf) as emulator,
-        DeviceSession(emulator, ready.compiled.program.hash) as device,
-    ):
-        yield device
+    else:
+        board = ready.fit.board
+        write_compilation(ready.compiled, directory, ready.fit)
+        elf = build_firmware(directory, board, directory, guard=guard)
+        add_image(directory, board, firmware_size(elf))
+        with (
+            Emulator(board, elf) as emulator,
+            DeviceSession(emulator, ready.compiled.program) as device,
+        ):
+            _check_board(device, board)
+            yield device
+
+
+def _check_board(device: DeviceSession, board: Board) -> None:
+    """Raises BoardError if the firmware was built for another board than the one described."""
+    if device.info.board != board.name:
+        raise BoardError(
+            f"the firmware on the line was built for board {device.info.board!r}, not "
+            f"{board.name!r}; name that board, or build and flash for this one"
+        )

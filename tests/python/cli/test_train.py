@@ -27,7 +27,7 @@ def test_train_learns_and_keeps_what_it_learned(tmp_path, model, scheme, data):
     assert parse_scheme(course["scheme"]) == load_scheme(scheme)
     assert course["model"] == "model"
     with np.load(out / "learned.npz") as learned:
-        assert set(learned) == {"hash", "weights", "state"}
+        assert set(learned) == {"version", "hash", "weights", "state"}
         assert course["hash"] == f"{int(learned['hash']):08x}"
 
 

@@ -6,7 +6,7 @@ import pytest
 from tinyflash.errors import DataError
 from tinyflash.program import Buffer, ConstArray, Record, Row, Space
 from tinyflash.runtime.learned import Learned, load_learned, save_learned
-from tinyflash.runtime.state import Header, Scale, pack
+from tinyflash.runtime.state import VERSION, Header, Scale, pack
 
 
 def state(rate=(0x8000, -3), label=2, predicted=1, count=1, scale=(-14, 3, 0, 99, 7)):
@@ -54,6 +54,25 @@ def test_of_another_model_they_are_refused(tmp_path, change):
         setattr(other, name, value)
     with pytest.raises(DataError, match="belongs to another model"):
         load_learned(tmp_path / "l.npz", other)
+
+
+@pytest.mark.parametrize("version", [0, VERSION - 1, VERSION + 1, 2**32 - 1, -1])
+def test_of_another_version_they_are_refused_with_both_versions(tmp_path, version):
+    path = tmp_path / "l.npz"
+    save_learned(path, Learned.of(Session(), Program()))
+    arrays = dict(np.load(path))
+    assert int(arrays["version"]) == VERSION
+    np.savez(path, **{**arrays, "version": np.int64(version)})
+    with pytest.raises(DataError, match=f"of version {version}, .* reads version {VERSION};") as e:
+        load_learned(path, Program())
+    assert "\n" not in str(e.value)
+    for nonsense in (np.array([2, 2]), np.float32(2), "two"):
+        np.savez(path, **{**arrays, "version": nonsense})
+        with pytest.raises(DataError, match="is not a whole file"):
+            load_learned(path, Program())
+    del arrays["version"]
+    np.savez(path, **arrays)
+    load_learned(path, Program())
 
 
 def test_a_damaged_or_missing_file_gets_one_line(tmp_path):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from cobs import cobs
 
-_LONGEST = 4096  # bytes without a delimiter; more means another protocol
+LONGEST = 4096  # bytes of a frame before COBS; more means another protocol
+_LONGEST_CODED = LONGEST + LONGEST // 254 + 1
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Decoder:
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         *complete, self._pending = (self._pending + data).split(b"\0")
-        self._pending = self._pending[-_LONGEST:]
+        self._pending = self._pending[-_LONGEST_CODED:]
         for encoded in filter(None, complete):
             frame = decode(encoded)
             if frame is None:

@@ -85,5 +85,12 @@ class RemoteGuard:
         return self._ask(_ACTION.pack(Action.FINISH)).report
 
     def _ask(self, body: bytes) -> Reply:
-        reply = self._link.command(Type.GUARD, body, timeout=self._timeout)
-        return Reply(*_REPLY.unpack(reply))
+        raw = self._link.command(Type.GUARD, body, timeout=self._timeout, size=_REPLY.size)
+        reply = Reply(*_REPLY.unpack(raw))
+        if not max(reply.last_correct, reply.best_correct) <= reply.samples <= reply.room:
+            raise LinkError(
+                f"the device's guard has {reply.last_correct} and {reply.best_correct} of "
+                f"{reply.samples} samples correct, with room for {reply.room}; rebuild and flash "
+                "its firmware"
+            )
+        return reply

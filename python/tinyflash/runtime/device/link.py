@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,19 +12,19 @@ from typing import Protocol
 
 import serial
 
-from tinyflash.errors import LinkError
+from tinyflash.errors import LinkError, shortened
 from tinyflash.runtime.device import protocol
 from tinyflash.runtime.device.frames import Decoder, Frame, encode
 from tinyflash.runtime.device.protocol import Type
+from tinyflash.runtime.device.rows import Serve, Wants
 
 BAUD_RATE = 115200
 _POLL_S = 0.05  # the longest wait in one read
 _PATIENCE_S = 1.0
 _DYING_S = 0.5
-
-
-# Maps offset and count of a WANT to the body of a ROWS frame: those bytes, or the first of them.
-Serve = Callable[[int, int], bytes]
+_STUCK_S = 10.0  # for the line to take a frame
+_SOCKET = re.compile(r"socket://(?:[^/:\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})/?")
+_PORTS = range(1 << 16)
 
 
 class Port(Protocol):
@@ -40,11 +42,29 @@ class Port(Protocol):
 
 def open_port(url: str, baud_rate: int = BAUD_RATE) -> Port:
     """Opens a serial port by name ("/dev/ttyACM0") or URL ("socket://host:port")."""
+    socket = _SOCKET.fullmatch(url)
+    if url.startswith("socket://") and not (socket and int(socket[1]) in _PORTS):
+        raise LinkError(f"{_shown(url)} cannot be opened: write it as socket://host:port")
     try:
-        port: Port = serial.serial_for_url(url, baudrate=baud_rate, timeout=_POLL_S)
-    except (serial.SerialException, OSError, ValueError) as error:
-        raise LinkError(f"{url} cannot be opened: {error}") from error
+        port: Port = serial.serial_for_url(
+            url, baudrate=baud_rate, timeout=_POLL_S, write_timeout=_STUCK_S
+        )
+    except Exception as error:  # pyserial lets many kinds through, such as termios.error
+        raise LinkError(f"{_shown(url)} cannot be opened: {_reason(error)}") from error
     return port
+
+
+def _shown(url: str) -> str:
+    return shortened("".join(c for c in url if c.isprintable()))
+
+
+def _reason(error: Exception) -> str:
+    """Returns the operating system's words, if it said no."""
+    for cause in (error, error.__context__):
+        if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+            return os.strerror(cause.errno)
+    text = str(error)
+    return "it is not a serial port" if text.startswith("Could not configure port") else text
 
 
 class Link:
@@ -84,21 +104,29 @@ class Link:
         body: bytes = b"",
         timeout: float = 10.0,
         serve: Serve | None = None,
+        size: int | None = None,
     ) -> bytes:
         """Sends a command. Returns the body of its reply without the status. Raises LinkError if
-        the status is bad.
+        the status is bad, or if that body does not have `size` bytes.
 
         serve: answers the device's WANTs while it executes the command. Each WANT restarts the
-        timeout.
+        timeout. size: None accepts any.
         """
         self._sequence = self._sequence % 255 + 1  # 0 is HELLO's
-        return self._exchange(Frame(kind, self._sequence, body), timeout, serve=serve)
+        reply = self._exchange(Frame(kind, self._sequence, body), timeout, serve=serve)
+        if size is not None and len(reply) != size:
+            raise LinkError(
+                f"the device answers {kind.name} with {len(reply)} bytes, not {size}; rebuild and "
+                "flash its firmware"
+            )
+        return reply
 
     def _exchange(
         self, frame: Frame, timeout: float, starting: bool = False, serve: Serve | None = None
     ) -> bytes:
         end = time.monotonic() + timeout
         wait = self._patience
+        wants = Wants(serve)
         self._write(encode(frame))
         while time.monotonic() < end:
             answer = self._await(frame, min(end, time.monotonic() + wait), starting)
@@ -107,7 +135,7 @@ class Link:
                 wait *= 2
                 self._write(encode(frame))
             elif answer.type == Type.WANT:
-                self._serve(answer, serve)
+                self._write(encode(Frame(Type.ROWS, answer.sequence, wants.answer(answer.body))))
                 end, wait = time.monotonic() + timeout, self._patience
             else:
                 return _checked(answer)
@@ -118,16 +146,12 @@ class Link:
             "its serial port?"
         )
 
-    def _serve(self, want: Frame, serve: Serve | None) -> None:
-        if serve is None:
-            raise LinkError("the device asks for rows of a sample, but the command has none")
-        self._write(encode(Frame(Type.ROWS, want.sequence, serve(*protocol.parse_want(want.body)))))
-
     def _await(self, sent: Frame, end: float, starting: bool) -> Frame | None:
         """Returns the reply to `sent`, or a WANT for it; None if it is time to send it again."""
-        expected = (sent.type | protocol.REPLY, Type.WANT)
+        expected = (sent.type | protocol.REPLY, protocol.REPLY, Type.WANT)
         while time.monotonic() < end:
-            self._arrived.extend(self._receive())
+            if not self._arrived:  # so that a flood does not pile up
+                self._arrived.extend(self._receive())
             while self._arrived:
                 frame = self._arrived.popleft()
                 if frame.type in expected and frame.sequence == sent.sequence:

@@ -6,11 +6,17 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from tinyflash.errors import LinkError
+from tinyflash.errors import LinkError, printable
+from tinyflash.runtime.device.frames import LONGEST
+from tinyflash.runtime.state import HEADER_BYTES, SCALE_BYTES
+from tinyflash.runtime.state import VERSION as VERSION
 
-VERSION = 3
-REPLY = 0x80  # added to the type of the command
+REPLY = 0x80  # added to the type of the command; alone: to a type that no command has
 FRAME_OVERHEAD = 6  # type, sequence number and CRC
+_SMALLEST_FRAME = 80  # holds a piece of 64 bytes, the head of SAMPLE, and the overhead
+_MOST_BYTES = 64 << 20  # of a device's memory, or of a sample; more is no microcontroller
+_MOST_CLASSES = 1 << 16
+_FLAGS = 3
 
 
 class Type(IntEnum):
@@ -130,11 +136,40 @@ def parse_info(body: bytes) -> Info:
     try:
         _, flags, *numbers = _INFO.unpack_from(body)
         board, rest = _text(body[_INFO.size :])
-        model, _ = _text(rest)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        model, rest = _text(rest)
+    except (struct.error, IndexError) as error:
         raise LinkError(f"the device sent a wrong description: {error}") from error
     sizes: dict[str, int] = dict(zip(_INFO_NUMBERS, numbers, strict=True))
-    return Info(bool(flags & 1), bool(flags & 2), board=board, model=model, **sizes)
+    info = Info(bool(flags & 1), bool(flags & 2), board=board, model=model, **sizes)
+    wrong = "more than it should" if rest or flags & ~_FLAGS else _impossible(info)
+    if wrong is not None:
+        raise LinkError(
+            f"the device sent a wrong description: {wrong}; rebuild and flash its firmware"
+        )
+    return info
+
+
+def _impossible(info: Info) -> str | None:
+    """Returns what no firmware says, if anything: later sizes and loops rely on these limits."""
+    memory = info.weights_bytes + info.state_bytes + info.arena_bytes + info.stack_bytes
+    ports = {"input": info.input_bytes, "output": info.output_bytes}
+    largest = max(memory, *ports.values(), info.target_bytes)
+    if not _SMALLEST_FRAME <= info.frame_bytes <= LONGEST:
+        return f"frames of {info.frame_bytes} bytes, not {_SMALLEST_FRAME} to {LONGEST}"
+    if largest > _MOST_BYTES:
+        return f"{largest:,} bytes of memory, more than {_MOST_BYTES:,}"
+    if info.state_bytes < HEADER_BYTES or (info.state_bytes - HEADER_BYTES) % SCALE_BYTES:
+        return f"a state of {info.state_bytes} bytes"
+    for name, size in ports.items():
+        if size == 0:
+            return f"an {name} of 0 bytes"
+    if info.row_bytes and info.input_bytes % info.row_bytes:
+        return f"rows of {info.row_bytes} bytes in an input of {info.input_bytes}"
+    if info.classes > _MOST_CLASSES:
+        return f"{info.classes:,} classes"
+    if info.trains != bool(info.classes or info.target_bytes):
+        return "a model that trains without labels and targets, or has them and does not train"
+    return "both labels and targets" if info.classes and info.target_bytes else None
 
 
 def parse_want(body: bytes) -> tuple[int, int]:
@@ -146,8 +181,11 @@ def parse_want(body: bytes) -> tuple[int, int]:
 
 
 def _text(body: bytes) -> tuple[str, bytes]:
+    """Splits off a text. A device cuts long ones, perhaps within a character."""
     length = body[0]
-    return body[1 : 1 + length].decode(), body[1 + length :]
+    if len(body) < 1 + length:
+        raise IndexError("a text is cut off")
+    return printable(body[1 : 1 + length].decode(errors="replace")), body[1 + length :]
 
 
 # Causes in CFSR, by their masks: the memory, bus and usage parts of the register.

@@ -9,6 +9,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from tinyflash.errors import DataError, LinkError
+from tinyflash.program import Program
 from tinyflash.runtime.device import coding, protocol
 from tinyflash.runtime.device.guard import RemoteGuard
 from tinyflash.runtime.device.link import Link, open_port
@@ -54,18 +55,18 @@ class Emulated(Protocol):
 class DeviceSession:
     """A model on a board. A context manager; close() ends the link, not the model.
 
-    target: a running emulator, the name of a serial port, a pyserial URL, or a Link. program_hash:
-    of the program that the board must run; None accepts any. last_ticks: ticks of the board's clock
+    target: a running emulator, the name of a serial port, a pyserial URL, or a Link. program: what
+    the board must run, or only its hash; None accepts any. last_ticks: ticks of the board's clock
     for the last inference or training step.
     """
 
-    def __init__(self, target: Emulated | str | Link, program_hash: int | None = None) -> None:
+    def __init__(self, target: Emulated | str | Link, program: Program | int | None = None) -> None:
         self._link = _link(target)
         counted = not isinstance(target, str | Link) and target.counted
         self._run_s = _COUNTED_RUN_S if counted else _RUN_S
         try:
             self.info: Info = protocol.parse_info(self._link.open_session(_START_S))
-            _check_model(self.info, program_hash)
+            _check_model(self.info, program)
         except BaseException:
             self.close()
             raise
@@ -89,10 +90,11 @@ class DeviceSession:
     # ---- Session ----
 
     def infer(self, x: Int8Array) -> Int8Array:
-        reply = self._run(x, Purpose.INFER, Type.INFER)
+        here = min(self.info.output_bytes, self._room(1 + protocol.TICKS.size))
+        reply = self._run(x, Purpose.INFER, Type.INFER, protocol.TICKS.size + here)
         (self.last_ticks,) = protocol.TICKS.unpack_from(reply)
         output = reply[protocol.TICKS.size :]
-        output += self._read(Space.OUTPUT, len(output), self.info.output_bytes)
+        output += self._read(Space.OUTPUT, here, self.info.output_bytes)
         return np.frombuffer(output, np.int8).copy()
 
     def train_step(self, x: Int8Array, label: int, rate: float | None = None) -> Outcome:
@@ -109,15 +111,20 @@ class DeviceSession:
         return self._train(x, body)
 
     def _train(self, x: Int8Array, body: bytes) -> Outcome:
-        reply = self._run(x, Purpose.TRAIN, Type.TRAIN, body)
+        reply = self._run(x, Purpose.TRAIN, Type.TRAIN, protocol.TRAIN_REPLY.size, body)
         self.last_ticks, predicted, probability, error = protocol.TRAIN_REPLY.unpack(reply)
+        if self.info.classes and not (predicted < self.info.classes and probability <= 2**15):
+            raise LinkError(
+                f"the device predicts class {predicted} of {self.info.classes}, with a probability "
+                f"of {probability / 2**15:.3g}; rebuild and flash its firmware"
+            )
         return Outcome(predicted, probability / 2**15, error)
 
     def set_schedule(self, schedule: Schedule, done: int = 0) -> None:
         rate, drop = schedule.highest, schedule.drop
         factors = (rate.mantissa, rate.exponent, drop.mantissa, drop.exponent)
         numbers = (schedule.steps, schedule.warmup, done, schedule.code, schedule.drops)
-        self._link.command(Type.SCHEDULE, protocol.SCHEDULE.pack(*factors, *numbers))
+        self._order(Type.SCHEDULE, protocol.SCHEDULE.pack(*factors, *numbers))
 
     def start_guard(self, x: Int8Array, y: Labels, every: int, tolerance: int) -> GuardReport:
         self._send_held_out(x, y, every, tolerance)
@@ -155,7 +162,7 @@ class DeviceSession:
         return Counters.of(self.state)
 
     def reset(self) -> None:
-        self._link.command(Type.RESET)
+        self._order(Type.RESET)
 
     @property
     def weights(self) -> bytes:
@@ -187,11 +194,11 @@ class DeviceSession:
                     f"{space.name.lower()} of {len(data)} bytes; the device has {sizes[space]}"
                 )
         spaces = sum(1 << space for space in parts)
-        self._link.command(Type.RESTORE, protocol.RESTORE.pack(self.info.hash, spaces))
+        self._order(Type.RESTORE, protocol.RESTORE.pack(self.info.hash, spaces))
         for space, data in parts.items():
             self._write(space, data)
         crc = zlib.crc32(b"".join(parts.values()))
-        self._link.command(Type.COMMIT, protocol.COMMIT.pack(crc))
+        self._order(Type.COMMIT, protocol.COMMIT.pack(crc))
 
     @property
     def stack_high_water(self) -> int:
@@ -205,16 +212,24 @@ class DeviceSession:
 
     # ---- In pieces ----
 
-    def _run(self, x: Int8Array, purpose: Purpose, kind: Type, body: bytes = b"") -> bytes:
-        """Runs INFER or TRAIN. Sends the sample before, or row by row when the device asks."""
+    def _order(self, kind: Type, body: bytes = b"") -> None:
+        """Sends a command whose reply is only its status."""
+        self._link.command(kind, body, size=0)
+
+    def _run(
+        self, x: Int8Array, purpose: Purpose, kind: Type, size: int, body: bytes = b""
+    ) -> bytes:
+        """Runs INFER or TRAIN, whose reply has `size` bytes. Sends the sample before, or row by row
+        when the device asks."""
         if not self.info.row_bytes:
             self._send_sample(x, purpose)
-            return self._link.command(kind, body, self._run_s)
+            return self._link.command(kind, body, self._run_s, size=size)
         rows = Rows(self._checked(x, purpose), x.shape, self._room(protocol.ROWS_HEAD.size))
-        return self._link.command(kind, body, self._run_s, rows.serve)
+        return self._link.command(kind, body, self._run_s, rows.serve, size)
 
     def _device_counters(self) -> tuple[int, ...]:
-        return protocol.COUNTERS_REPLY.unpack(self._link.command(Type.COUNTERS))
+        size = protocol.COUNTERS_REPLY.size
+        return protocol.COUNTERS_REPLY.unpack(self._link.command(Type.COUNTERS, size=size))
 
     def _room(self, head: int) -> int:
         """Returns the bytes of data that a frame can hold after `head` bytes."""
@@ -235,21 +250,22 @@ class DeviceSession:
         room = self._room(protocol.SAMPLE_HEAD.size)
         for chunk in coding.chunks(sample, x.shape, room):
             head = (purpose, chunk.group, chunk.stride, chunk.offset, chunk.count)
-            self._link.command(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(*head) + chunk.data)
+            self._order(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(*head) + chunk.data)
 
     def _read(self, space: Space, start: int, end: int) -> bytes:
         room = self._room(1)  # after the status
         pieces = []
         for offset in range(start, end, room):
-            body = protocol.READ.pack(space, offset, min(room, end - offset))
-            pieces.append(self._link.command(Type.READ, body))
+            count = min(room, end - offset)
+            body = protocol.READ.pack(space, offset, count)
+            pieces.append(self._link.command(Type.READ, body, size=count))
         return b"".join(pieces)
 
     def _write(self, space: Space, data: bytes) -> None:
         room = self._room(protocol.WRITE_HEAD.size)
         for offset in range(0, len(data), room):
             head = protocol.WRITE_HEAD.pack(space, offset)
-            self._link.command(Type.WRITE, head + data[offset : offset + room])
+            self._order(Type.WRITE, head + data[offset : offset + room])
 
 
 def _train_body(label: int, rate: float | None) -> bytes:
@@ -267,9 +283,26 @@ def _link(target: Emulated | str | Link) -> Link:
     return Link(open_port(target.url), target.why_dead)
 
 
-def _check_model(info: Info, program_hash: int | None) -> None:
-    if program_hash is not None and info.hash != program_hash:
+def _check_model(info: Info, program: Program | int | None) -> None:
+    wanted = program.hash if isinstance(program, Program) else program
+    if wanted is not None and info.hash != wanted:
         raise LinkError(
             f"the device runs {info.model!r} with hash {info.hash:08x}, not the program with hash "
-            f"{program_hash:08x}; build and flash it again"
+            f"{wanted:08x}; build and flash it again"
         )
+    for name, size in _sizes(program).items() if isinstance(program, Program) else ():
+        if getattr(info, name) != size:
+            raise LinkError(
+                f"the device reports {name} of {getattr(info, name):,}, its program has {size:,}; "
+                "build and flash it again"
+            )
+
+
+def _sizes(program: Program) -> dict[str, int]:
+    """Returns what INFO says of a program besides its hash."""
+    same = ("arena_bytes", "input_bytes", "output_bytes", "classes", "target_bytes", "row_bytes")
+    return {
+        "weights_bytes": len(program.weights),
+        "state_bytes": len(program.state),
+        **{name: getattr(program, name) for name in same},
+    }
