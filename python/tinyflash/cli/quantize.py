@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
+from tinyflash.compiler.preconditions import check_sums
 from tinyflash.errors import listed, warn
 from tinyflash.files import write_bytes, write_json
 from tinyflash.graph import Graph
@@ -70,6 +71,7 @@ def quantize_(
         warn(f"{network.unread}; {output} ends there")
     choose, judge = (None, None) if samples is None else hold_out(samples)
     graph = quantize(replace(network, unread=""), choose, Settings(ranges))
+    check_sums(graph)
     write_bytes(output, write_tflite(graph))
     say(f"wrote {output}: {output.stat().st_size:,} bytes")
     if choose is None or judge is None:

@@ -43,8 +43,6 @@ from tinyflash.quantize.tables import Coding, Table
 from tinyflash.quantize.weights import stored_weights
 from tinyflash.quantize.windows import clip_between
 
-_CHECKS = {"add": tables.check_sum, "mul": tables.check_product}
-
 
 class Builder:
     """Turns a network whose tensors all have codings into a graph."""
@@ -89,8 +87,6 @@ class Builder:
             attrs, stored = _lookup(node, _coding(self._codings[node.inputs[0]]), _coding(y))
             inputs["table"] = self._table_of(node, stored)
         else:
-            if op in _CHECKS:
-                _CHECKS[op](*(self._codings[name].scale[0] for name in (*node.inputs, node.name)))
             attrs = _plain_attrs(node, y)
         self._activation(node.name, node.shape)
         self._nodes.append(Node(op, node.name, inputs, {"y": node.name}, attrs))
@@ -106,12 +102,7 @@ class Builder:
 
     def _weights(self, node: FloatNode) -> dict[str, str]:
         """Adds weights and bias. Returns their names by role."""
-        terms = node.learned.w.size // len(node.learned.b)
-        if terms > 65793:
-            self._fail(node, f"sums {terms} products, which can overflow int32")
-        x, y = self._codings[node.inputs[0]], self._codings[node.name]
-        w, b, quant = stored_weights(node, x)
-        tables.check_rescaling(x.scale[0] * max(quant.scale) / y.scale[0])
+        w, b, quant = stored_weights(node, self._codings[node.inputs[0]])
         return {
             "w_frozen": self._constant(f"{node.name}.w", w, "int8", quant),
             "b": self._constant(f"{node.name}.b", b, "int32"),

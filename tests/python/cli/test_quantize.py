@@ -218,3 +218,23 @@ def test_a_layer_that_is_dead_on_all_samples_is_told(tmp_path: Path) -> None:
     errors = json.loads((tmp_path / "e.json").read_text())
     (name,) = [e["layer"] for e in errors if e["constant"]]
     assert f"the output of {name} is" in line
+
+
+@pytest.mark.parametrize("sides", [(3, 21931), (2, 32897)])
+def test_a_network_whose_sums_overflow_is_not_written(
+    sides: tuple[int, int], tmp_path: Path
+) -> None:
+    """In no runtime would the file compute what the table says."""
+    file, inputs = OnnxFile((1, *sides), 1), sides[0] * sides[1]
+    y = file.gemm(file.node("Flatten", "x"), 2, inputs)
+    (tmp_path / "net.onnx").write_bytes(file.finish(y))
+    samples = np.random.default_rng(2).normal(size=(8, *sides)).astype(np.float32)
+    np.save(tmp_path / "x.npy", samples)
+    given = ("quantize", tmp_path / "net.onnx", "--calibration", tmp_path / "x.npy")
+    target = tmp_path / "net.tflite"
+    if inputs == 65793:
+        assert tinyflash(*given, "-o", target).exit_code == 0
+        return
+    said = refused(*given, "-o", target)
+    assert "65,794 products per output element could overflow 32 bits" in said
+    assert not target.exists()

@@ -118,10 +118,7 @@ def integers(model: Any) -> None:
 
 REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "unordered": (swap, "which no earlier node computes"),
-    "unknown operator": (
-        rename(0, "ConvTranspose"),
-        "ConvTranspose.* is not supported; use Resize",
-    ),
+    "unknown operator": (rename(3, "LpPool"), "LpPool.* is not supported; build the network"),
     "other domain": (
         rename(0, "Conv", "com.example"),
         "com.example.Conv.* is not supported; build the network without",
@@ -176,8 +173,8 @@ def layers() -> dict[str, tuple[bytes, str]]:
     case("one input", "supported with two inputs", lambda f: f.node("Min", "x"))
     case(
         "shapes",
-        r"joins shapes \[1, 4, 6, 6\] and \[1, 4, 1, 1\], which must be equal",
-        lambda f: f.node("Min", "x", f.node("GlobalAveragePool", "x")),
+        r"joins shapes \[1, 4, 6, 6\] and \[1, 3, 1, 1\], which do not broadcast",
+        lambda f: f.node("Min", "x", f.conv(f.node("GlobalAveragePool", "x"), 3, 4, 1, 1)),
     )
     case("no input", "has 0 inputs, fewer than", lambda f: f.node("Concat", axis=1))
     case("attention", "must be a constant", lambda f: f.node("MatMul", "x", "x"))
@@ -202,9 +199,62 @@ def layers() -> dict[str, tuple[bytes, str]]:
         lambda f: f.node("Reshape", "x", f.integers(1 << 62, 4, 1, 1)),
     )
     case(
-        "spatial gate",
-        "one number for each channel",
-        lambda f: f.node("Mul", f.conv("x", 4, 4, 1, 1), f.conv("x", 1, 4, 1, 1)),
+        "groups",
+        "is in groups",
+        lambda f: f.node("ConvTranspose", "x", f.normal(4, 1, 2, 2), group=2),
+    )
+    case(
+        "dilated back",
+        r"dilations \(2, 2\)",
+        lambda f: f.node("ConvTranspose", "x", f.normal(4, 1, 2, 2), dilations=[2, 2]),
+    )
+    case(
+        "shape told",
+        "auto_pad or an output_shape",
+        lambda f: f.node("ConvTranspose", "x", f.normal(4, 1, 2, 2), output_shape=[9, 9]),
+    )
+    case(
+        "backwards",
+        "steps backwards",
+        lambda f: f.node("Slice", "x", *(f.integers(v) for v in (-1, -99, 2, -1))),
+    )
+    case(
+        "nothing left",
+        "leaves nothing",
+        lambda f: f.node("Slice", "x", *(f.integers(v) for v in (3, 3, 2))),
+    )
+    case(
+        "linear",
+        "only 'nearest' is supported",
+        lambda f: f.node("Resize", "x", "", f.constant([1.0, 1, 2, 2]), mode="linear"),
+    )
+    case(
+        "other pixels",
+        "half_pixel and ceil takes other pixels",
+        lambda f: f.node("Resize", "x", "", f.constant([1.0, 1, 2, 2]), nearest_mode="ceil"),
+    )
+    case(
+        "crop",
+        "has coordinate_transformation_mode 'tf_crop_and_resize'",
+        lambda f: f.node(
+            "Resize",
+            "x",
+            f.constant([0.0] * 8),
+            f.constant([1.0, 1, 2, 2]),
+            coordinate_transformation_mode="tf_crop_and_resize",
+        ),
+    )
+    case(
+        "channels",
+        "height and width change",
+        lambda f: f.node("Resize", "x", "", f.constant([1.0, 2, 1, 1])),
+    )
+    case(
+        "aspect",
+        "keep_aspect_ratio_policy of not_larger",
+        lambda f: f.node(
+            "Resize", "x", "", "", f.integers(1, 4, 12, 9), keep_aspect_ratio_policy="not_larger"
+        ),
     )
     case("division", "divides by zero", lambda f: f.node("Div", "x", f.constant(0.0)))
     case(

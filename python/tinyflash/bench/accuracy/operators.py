@@ -20,6 +20,7 @@ from tinyflash.graph import (
     PadAttrs,
     Quant,
     SoftmaxAttrs,
+    TakeAttrs,
     Tensor,
     TransposeAttrs,
     Window,
@@ -136,6 +137,18 @@ def _pad(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
     return functional.pad(inputs["x"], amounts, value=value)
 
 
+def _take(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
+    import torch
+
+    assert isinstance(node.attrs, TakeAttrs)
+    y, shape = inputs["x"], tensors[node.outputs["y"]].shape
+    axes = (node.attrs.rows, node.attrs.columns, node.attrs.channels)
+    for axis, steps in zip((-3, -2, -1), axes, strict=True):
+        places = (steps.first + torch.arange(shape[axis]) * steps.step) // steps.unit
+        y = y.index_select(axis, places.to(y.device))
+    return y
+
+
 def _concatenate(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
     import torch
 
@@ -240,10 +253,12 @@ RULES: dict[str, Rule] = {
     "max_pool": _max_pool,
     "mean": _mean,
     "add": lambda _node, _, inputs: inputs["a"] + inputs["b"],
+    "sub": lambda _node, _, inputs: inputs["a"] - inputs["b"],
     "mul": _mul,
     "maximum": _chosen,
     "minimum": _chosen,
     "pad": _pad,
+    "take": _take,
     "reshape": lambda _node, _, inputs: inputs["x"],
     "concatenate": _concatenate,
     "transpose": _transpose,

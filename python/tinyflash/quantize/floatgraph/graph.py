@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash import operators
-from tinyflash.graph import AxisAttrs, MeanAttrs, NoAttrs, Quant, TransposeAttrs, Window
+from tinyflash.graph import AxisAttrs, MeanAttrs, NoAttrs, Quant, TakeAttrs, TransposeAttrs, Window
 from tinyflash.quantize.curves import CURVES
 
 Floats = npt.NDArray[np.float32]
@@ -68,7 +68,9 @@ class Factor:
     value: float = 1.0
 
 
-FloatAttrs = Window | MeanAttrs | TransposeAttrs | AxisAttrs | Filling | Factor | NoAttrs
+FloatAttrs = (
+    Window | TakeAttrs | MeanAttrs | TransposeAttrs | AxisAttrs | Filling | Factor | NoAttrs
+)
 NOTHING = NoAttrs()
 
 

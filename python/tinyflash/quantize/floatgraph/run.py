@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyflash.graph import AxisAttrs, MeanAttrs, TransposeAttrs
+from tinyflash.graph import AxisAttrs, MeanAttrs, TakeAttrs, TransposeAttrs
 from tinyflash.quantize.curves import CURVES
 from tinyflash.quantize.floatgraph.graph import (
     UNBOUNDED,
@@ -133,6 +133,16 @@ def _pad(node: FloatNode, inputs: list[Floats]) -> Floats:
     return np.pad(inputs[0], [(0, 0)] * lead + amounts, constant_values=node.attrs.value)
 
 
+def _take(node: FloatNode, inputs: list[Floats]) -> Floats:
+    assert isinstance(node.attrs, TakeAttrs)
+    y = inputs[0]
+    axes = (node.attrs.rows, node.attrs.columns, node.attrs.channels)
+    for axis, steps in zip((-3, -2, -1), axes, strict=True):
+        places = (steps.first + np.arange(node.shape[axis]) * steps.step) // steps.unit
+        y = y.take(places, axis)
+    return y
+
+
 def _concatenate(node: FloatNode, inputs: list[Floats]) -> Floats:
     assert isinstance(node.attrs, AxisAttrs)
     return np.concatenate(inputs, axis=node.attrs.axis)
@@ -177,10 +187,12 @@ RULES: dict[str, Rule] = {
     "max_pool": _max_pool,
     "mean": _mean,
     "add": lambda _, inputs: inputs[0] + inputs[1],
+    "sub": lambda _, inputs: inputs[0] - inputs[1],
     "mul": _mul,
     "maximum": lambda _, inputs: np.maximum(*inputs),
     "minimum": lambda _, inputs: np.minimum(*inputs),
     "pad": _pad,
+    "take": _take,
     "reshape": lambda _, inputs: inputs[0],
     "concatenate": _concatenate,
     "transpose": _transpose,

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinyflash.graph import Window
+from tinyflash.limits import LARGEST_TAP
 from tinyflash.operators import OPERATORS, WEIGHTED
 from tinyflash.quantize.floatgraph.graph import (
     UNBOUNDED,
@@ -31,7 +32,6 @@ _BOUNDED = (
     "scale",
     "identity",
 )
-_LARGEST_PADDING = 255
 
 
 def simplify(graph: FloatGraph) -> FloatGraph:
@@ -204,7 +204,7 @@ def _padded(before: FloatNode, window: Window) -> Window | None:
         return None
     amounts = (*filling.before[:2], *filling.after[:2])
     padding = tuple(a + b for a, b in zip(window.padding, amounts, strict=True))
-    if max(padding) > _LARGEST_PADDING:
+    if max(padding) > LARGEST_TAP:
         return None
     top, left, bottom, right = padding
     return replace(window, padding=(top, left, bottom, right))

@@ -24,6 +24,7 @@ READ: Mapping[str, tuple[str, ...]] = {
     "Constant": ("value", "value_float", "value_floats", "value_int", "value_ints"),
     "ConstantOfShape": ("value",),
     "Conv": (*_WINDOW, "group"),
+    "ConvTranspose": (*_WINDOW, "group", "output_padding", "output_shape"),
     "DequantizeLinear": ("axis",),
     "Elu": ("alpha",),
     "Flatten": ("axis",),
@@ -44,6 +45,12 @@ READ: Mapping[str, tuple[str, ...]] = {
     "Reshape": ("allowzero",),
     "Selu": ("alpha", "gamma"),
     "Shape": ("end", "start"),
+    "Resize": (
+        "axes",
+        "coordinate_transformation_mode",
+        "mode",
+        "nearest_mode",
+    ),
     "Slice": ("axes", "ends", "starts"),
     "Softmax": ("axis",),
     "Split": ("axis", "num_outputs", "split"),
@@ -51,6 +58,7 @@ READ: Mapping[str, tuple[str, ...]] = {
     "Swish": ("alpha",),
     "Transpose": ("perm",),
     "Unsqueeze": ("axes",),
+    "Upsample": ("mode", "scales"),
 }
 
 # What changes no number that is read, and why.
@@ -62,6 +70,12 @@ IGNORED: Mapping[str, Mapping[str, str]] = {
         "precision": "of the division; scales are what is read",
         "saturate": "of 8-bit floats, which are refused",
     },
+    "Resize": {
+        "antialias": "of linear and cubic modes, which are refused",
+        "cubic_coeff_a": "of the cubic mode, which is refused",
+        "exclude_outside": "of the cubic mode, which is refused",
+        "extrapolation_value": "of tf_crop_and_resize, which is refused",
+    },
 }
 
 # The values at which an attribute says what is assumed; none: it is always refused.
@@ -70,6 +84,7 @@ FIXED: Mapping[str, Mapping[str, tuple[Attribute, ...]]] = {
     "Constant": {"sparse_value": (), "value_string": (), "value_strings": ()},
     "DequantizeLinear": {"block_size": (0,), "output_dtype": (0, 1)},
     "QuantizeLinear": {"block_size": (0,)},
+    "Resize": {"keep_aspect_ratio_policy": ("stretch",)},
     "Range": {"stash_type": (1,)},
 }
 

@@ -209,7 +209,7 @@ class Layer:
             return self.held_as(replace(first, tensor=between), target, shape)
         if moved.order == tuple(range(len(moved.order))):
             return self.shaped(value.tensor, shape)
-        self.require(len(moved.order) < 4, f"moves {len(moved.order)} dimensions; 3 are supported")
+        self.require(len(moved.order) < 5, f"moves {len(moved.order)} dimensions; 4 are supported")
         x = self.shaped(value.tensor, (1, *moved.sizes))
         order = (0, *(i + 1 for i in moved.order))
         sizes = (1, *(moved.sizes[i] for i in moved.order))

@@ -13,7 +13,16 @@ from tinyflash.graph import Array
 from tinyflash.quantize.floatgraph import FloatGraph, Source
 from tinyflash.quantize.floatgraph.simplify import simplify
 from tinyflash.read.endings import Ending, advice, ends_in_layer
-from tinyflash.read.onnx import codings, file, functions, maps, pointwise, weighted
+from tinyflash.read.onnx import (
+    codings,
+    file,
+    functions,
+    maps,
+    pointwise,
+    reductions,
+    takes,
+    weighted,
+)
 from tinyflash.read.onnx.attributes import check_attributes
 from tinyflash.read.onnx.compare import Reading
 from tinyflash.read.onnx.compare import compare as hold_against
@@ -39,15 +48,17 @@ _RULES: dict[str, Rule] = {
     "Clip": pointwise.clip,
     "Concat": maps.concatenate,
     "Conv": weighted.conv,
+    "ConvTranspose": weighted.conv_transpose,
     "DequantizeLinear": codings.dequantize,
     "Div": pointwise.divide,
     "Dropout": maps.same,
     "Elu": functions.elu,
     "Erf": pointwise.function("erf"),
+    "Expand": takes.expand,
     "Flatten": maps.flatten,
     "Gelu": functions.gelu,
     "Gemm": weighted.gemm,
-    "GlobalAveragePool": maps.global_average,
+    "GlobalAveragePool": reductions.global_average,
     "GlobalMaxPool": maps.global_max,
     "HardSigmoid": pointwise.hard_sigmoid,
     "HardSwish": pointwise.function("hard_swish"),
@@ -63,29 +74,43 @@ _RULES: dict[str, Rule] = {
     "PRelu": pointwise.prelu,
     "Pad": maps.pad,
     "QuantizeLinear": codings.quantize,
-    "ReduceMean": maps.reduce_mean,
-    "ReduceSum": maps.reduce_sum,
+    "ReduceMax": reductions.reduce_max,
+    "ReduceMean": reductions.reduce_mean,
+    "ReduceSum": reductions.reduce_sum,
     "Relu": pointwise.relu,
     "Reshape": maps.reshape,
     "Selu": functions.selu,
     "Sigmoid": pointwise.function("logistic"),
+    "Resize": takes.resize,
+    "Slice": takes.cut,
     "Softmax": pointwise.softmax,
     "Softplus": pointwise.function("softplus"),
     "Softsign": pointwise.function("softsign"),
+    "Split": takes.split,
     "Squeeze": maps.squeeze,
     "Sub": pointwise.subtract,
     "Swish": pointwise.swish,
     "Tanh": pointwise.function("tanh"),
     "Transpose": maps.transpose,
     "Unsqueeze": maps.unsqueeze,
+    "Upsample": takes.resize,
 }
 OPERATORS = frozenset({*_RULES, *FOLDED, *EXPANSIONS})  # folded ones on constants alone
 _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
 # Operators that read channels-first maps, and operators allowed between them and the input.
-_READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
+_READS_MAPS = (
+    "AveragePool",
+    "Conv",
+    "ConvTranspose",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "MaxPool",
+    "Resize",
+    "Upsample",
+)
 _KEEPS_AXES = (
     "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Max", "Min", "Mul",
-    "Pad", "QuantizeLinear", "Sub",
+    "Pad", "QuantizeLinear", "Slice", "Split", "Sub",
 )  # fmt: skip
 
 

@@ -115,13 +115,19 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "MEAN": ("ReducerOptions", ("KeepDims",)),
     "MUL": ("MulOptions", _FUSED),
     "PACK": ("PackOptions", ("Axis",)),
+    "REDUCE_MAX": ("ReducerOptions", ("KeepDims",)),
     "REDUCE_PROD": ("ReducerOptions", ("KeepDims",)),
+    "RESIZE_NEAREST_NEIGHBOR": (
+        "ResizeNearestNeighborOptions",
+        ("AlignCorners", "HalfPixelCenters"),
+    ),
     "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
     "STRIDED_SLICE": (
         "StridedSliceOptions",
-        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset"),
     ),
     "SUB": ("SubOptions", _FUSED),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _WINDOW),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, NoReturn
 
 import numpy as np
@@ -244,6 +245,25 @@ class Layer:
         data = self.constant(position)
         data = (data if shape is None else np.broadcast_to(data, shape)).astype(np.int8)
         return self.constant_tensor(f"c{position}", data, self.quant(flat), flat.index)
+
+    def between(
+        self,
+        part: str,
+        op: str,
+        x: Tensor,
+        shape: Shape,
+        attrs: Attrs | None = None,
+        *,
+        more: Mapping[str, Tensor] = MappingProxyType({}),
+        quant: Quant | None = None,
+    ) -> Tensor:
+        """Adds a node on the way to this layer's output, and returns its y, which has the unit of
+        x unless it is given. more: constants that it reads, by role."""
+        name = f"{self.name}.{part}"
+        y = self.to.add(Tensor(f"{name}.y", shape, "int8", "activation", quant or x.quant))
+        inputs = {"x": x.name, **{role: tensor.name for role, tensor in more.items()}}
+        self.to.nodes.append(Node(op, name, inputs, {"y": y.name}, attrs or NoAttrs()))
+        return y
 
     def emit(self, op: str, inputs: Mapping[str, Tensor], attrs: Attrs | None = None) -> None:
         """Adds the node that computes this layer's output.

@@ -11,6 +11,7 @@ from tinyflash.quantize import tables
 from tinyflash.quantize.curves import tabulated
 from tinyflash.quantize.tables import Coding, Operand, Table
 from tinyflash.read.tflite.importing import Layer, Shape
+from tinyflash.read.tflite.takes import expanded
 from tinyflash.read.tflite.windows import fused_clip
 
 _BYTES = ("INT8", "UINT8")
@@ -129,24 +130,44 @@ Arithmetic = Callable[[Operand, Operand, Coding, Clip], Table]
 
 
 def add(layer: Layer) -> None:
-    """The sum of two maps of equal shape; one may be a constant that broadcasts."""
+    """The sum of two maps, or of a map and a constant that broadcasts, or a constant number."""
     if _scalar_position(layer) is not None:
         _with_scalar(layer, tables.add)
         return
-    shape = layer.shape(layer.flat_output)
-    operands = [_operand(layer, i, shape) for i in (0, 1)]
-    layer.require(any(t.data is None for t in operands), "has no input computed at run time")
-    layer.emit("add", {"a": operands[0], "b": operands[1]}, ClipAttrs(fused_clip(layer)))
+    _combine(layer, "add", (1, 0) if layer.is_constant(0) else (0, 1))
 
 
 def sub(layer: Layer) -> None:
-    """The difference of a map and one constant number, in either order."""
-    _with_scalar(layer, tables.subtract)
+    """The difference of two maps, or of a map and a constant, in either order."""
+    if _scalar_position(layer) is not None:
+        _with_scalar(layer, tables.subtract)
+        return
+    _combine(layer, "sub", (0, 1))
+
+
+def _combine(layer: Layer, op: str, order: tuple[int, int]) -> None:
+    """Emits a and b, the inputs in some order. b may be a constant row for all rows of a."""
+    layer.count(2)
+    shape = layer.shape(layer.flat_output)
+    a, b = order
+    layer.require(
+        not (layer.is_constant(a) and layer.is_constant(b)), "has no input computed at run time"
+    )
+    first = _operand(layer, a, shape)
+    row = layer.is_constant(b) and _is_row(layer.shape(layer.flat_input(b)), shape)
+    second = layer.constant_operand(b) if row else _operand(layer, b, shape)
+    layer.emit(op, {"a": first, "b": second}, ClipAttrs(fused_clip(layer)))
+
+
+def _is_row(row: Shape, shape: Shape) -> bool:
+    """Whether `row`, without leading ones, is the end of `shape`."""
+    while row[:1] == (1,):
+        row = row[1:]
+    return row == shape[len(shape) - len(row) :]
 
 
 def mul(layer: Layer) -> None:
-    """The product of two maps of equal shape, of a map and one row for all its rows, or of a map
-    and a constant number."""
+    """The product of two maps, one of which may broadcast, or of a map and a constant number."""
     if _scalar_position(layer) is not None:
         _with_scalar(layer, tables.multiply)
         return
@@ -188,16 +209,10 @@ def _require_alike(layer: Layer, position: int) -> None:
 
 
 def _factor(layer: Layer, position: int, shape: Shape) -> Tensor:
-    """Returns one operand of a product: a whole map, or the row for all rows of the other one."""
-    found = layer.shape(layer.flat_input(position))
-    row = found
-    while row[:1] == (1,):
-        row = row[1:]
-    layer.require(
-        len(row) <= len(shape) and row == shape[len(shape) - len(row) :],
-        f"input shape {list(found)} is neither the output's, {list(shape)}, nor a row of it "
-        "such as one number per channel",
-    )
+    """Returns one operand of a product: a whole map, the row for all rows of the other one, or what
+    broadcasts, repeated."""
+    if not _is_row(layer.shape(layer.flat_input(position)), shape):
+        return _operand(layer, position, shape)
     if layer.is_constant(position):
         return layer.constant_operand(position)
     return layer.activation(position)
@@ -240,8 +255,7 @@ def _operand(layer: Layer, position: int, shape: Shape) -> Tensor:
     flat = layer.flat_input(position)
     found = layer.shape(flat)
     if not layer.is_constant(position):
-        layer.require(found == shape, f"input shape {list(found)}, output shape {list(shape)}")
-        return layer.activation(position)
+        return expanded(layer, layer.activation(position), shape, f"input{position}")
     fits = len(found) <= len(shape) and all(
         d in (1, full) for d, full in zip(found[::-1], shape[::-1], strict=False)
     )

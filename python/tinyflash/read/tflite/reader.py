@@ -13,7 +13,8 @@ from tinyflash.layers import last_layer
 from tinyflash.quantize.curves import CURVES
 from tinyflash.read.endings import Ending, advice
 from tinyflash.read.outputs import MOST_ENDS, Chosen
-from tinyflash.read.tflite import ends, maps, pointwise, weighted
+from tinyflash.read.tflite import batches, ends, maps, pointwise, takes, weighted
+from tinyflash.read.tflite.batches import undone
 from tinyflash.read.tflite.flat import FlatModel, FlatOperator, load
 from tinyflash.read.tflite.folding import FOLDABLE, fold
 from tinyflash.read.tflite.importing import Importer, Layer
@@ -28,6 +29,8 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "ABS": ("abs", pointwise.lookup),
     "ADD": ("add", pointwise.add),
     "AVERAGE_POOL_2D": ("average_pool", maps.average_pool),
+    "BATCH_TO_SPACE_ND": ("batch_to_space", batches.refuse),
+    "BROADCAST_TO": ("broadcast", takes.broadcast_to),
     "CONCATENATION": ("concatenate", maps.concatenate),
     "CONV_2D": ("conv2d", weighted.conv2d),
     "DEPTHWISE_CONV_2D": ("depthwise", weighted.depthwise),
@@ -48,13 +51,21 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "PADV2": ("pad", maps.pad),
     "PRELU": ("prelu", pointwise.prelu),
     "QUANTIZE": ("quantize", ends.quantize),
+    "REDUCE_MAX": ("reduce_max", maps.reduce_max),
     "RELU": ("relu", pointwise.lookup),
     "RELU6": ("relu6", pointwise.lookup),
+    "RESIZE_NEAREST_NEIGHBOR": ("resize", takes.resize_nearest),
     "RESHAPE": ("reshape", maps.reshape),
+    "SLICE": ("slice", takes.cut),
     "SOFTMAX": ("softmax", pointwise.softmax),
+    "SPACE_TO_BATCH_ND": ("space_to_batch", batches.refuse),
+    "SPLIT": ("split", takes.split),
+    "SPLIT_V": ("split", takes.split_v),
     "SQUEEZE": ("reshape", maps.reshape),
+    "STRIDED_SLICE": ("slice", takes.strided_slice),
     "SUB": ("sub", pointwise.sub),
     "TANH": ("tanh", pointwise.lookup),
+    "TRANSPOSE_CONV": ("transpose_conv", weighted.transpose_conv),
     "TRANSPOSE": ("transpose", maps.transpose),
     **{f"{pointwise.OWN}{name}": (name, pointwise.own) for name in CURVES},
 }
@@ -67,7 +78,7 @@ def read_tflite(path: Path, output: Chosen = None) -> Graph:
     output: which output, if there are several, by number or name; or any tensor or layer inside by
     its name, where the network then ends.
     """
-    file, model = str(path), modernised(load(path))
+    file, model = str(path), modernised(undone(load(path)))
     if output is None and 1 < len(model.outputs) <= MOST_ENDS and _one_end(file, model):
         output = 0
     layers = {_name(o): o.outputs[0] for o in model.operators if o.outputs}
@@ -106,8 +117,12 @@ def _imported(file: str, model: FlatModel) -> tuple[Importer, Ending[int]]:
     importer, end = Importer(file, model), Ending[int]()
     ends.open_input(importer)
     for operator in model.operators:
-        layer = Layer(importer, operator, _name(operator))
-        end.take(operator.code, operator.inputs, operator.outputs, partial(_import, layer))
+        for part in takes.parts_of(operator):
+            if part.outputs and part.unread.issuperset(part.outputs):
+                continue
+            which = f".{part.options['Part']}" if "Part" in part.options else ""
+            layer = Layer(importer, part, f"{_name(operator)}{which}")
+            end.take(part.code, part.inputs, part.outputs, partial(_import, layer))
     return importer, end
 
 

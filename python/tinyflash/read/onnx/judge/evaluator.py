@@ -14,6 +14,7 @@ from tinyflash.arrays import Numbers
 from tinyflash.read.onnx.judge.corrected import corrected
 from tinyflash.read.onnx.judge.integers import without_integers
 
+_OPTIONAL = ("BatchNormalization", "Dropout", "MaxPool")  # whose second results are
 _CODING = ("QuantizeLinear", "DequantizeLinear")
 _SILENT = 4  # ONNX Runtime tells of nothing but fatal errors
 
@@ -80,17 +81,15 @@ def _prepared(content: bytes, folder: Path | None, names: Sequence[str]) -> Any:
 
 def _prune(graph: Any, names: Sequence[str]) -> None:
     """Leaves out what none of these tensors depend on, which the judge need not know: nodes,
-    inputs, results that nobody reads."""
+    inputs, second results."""
     alive, kept = set(names), []
     for node in reversed(graph.node):
         if alive & {name for name in node.output if name}:
             alive |= set(node.input)
             kept.append(node)
     for node in kept:
-        count = max(i + 1 for i, name in enumerate(node.output) if name in alive)
-        for i, name in enumerate(node.output):
-            node.output[i] = name if name in alive else ""
-        del node.output[count:]
+        if node.op_type in _OPTIONAL:
+            del node.output[max(i + 1 for i, name in enumerate(node.output) if name in alive) :]
     constants = {tensor.name for tensor in graph.initializer}
     given = [v for v in graph.input if v.name in alive or v.name in constants] or list(graph.input)
     for field, left in ((graph.node, kept[::-1]), (graph.input, given)):
