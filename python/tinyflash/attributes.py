@@ -128,7 +128,7 @@ class Number:
 class LookupAttrs:
     """A function of one element, by its name in the source model, and its fused clip.
 
-    alpha: of leaky_relu; for add, sub and mul with a `number`, the slope.
+    alpha: of leaky_relu, elu; for add, sub, mul and prelu with a `number`, the slope.
     """
 
     function: str

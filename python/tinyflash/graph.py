@@ -134,6 +134,8 @@ class Graph:
     there is a loss.
 
     target: the extra input that the loss compares with the logits; "" if the loss takes a label.
+    unread: why the end of the model behind `output` was not read, and what to do; "" if all was.
+    Only a new head makes such a network complete.
     """
 
     name: str
@@ -143,6 +145,7 @@ class Graph:
     output: Port
     logits: str = ""
     target: str = ""
+    unread: str = ""
 
     def producer(self, tensor: str) -> Node | None:
         """Returns the node that makes a tensor; None for inputs and constants."""

@@ -12,7 +12,7 @@ from tests.fuzz.targets import TARGETS
 
 from tinyflash.errors import TinyflashWarning
 
-ROUNDS = {"tflite": 80, "onnx": 100, "scheme": 120, "data": 300, "learned": 200}
+ROUNDS = {"tflite": 80, "float_tflite": 40, "onnx": 100, "scheme": 120, "data": 300, "learned": 200}
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -76,6 +76,22 @@ def conv_1d() -> bytes:
     return file.finish(file.dense(y, 5))
 
 
+def silent_channels() -> bytes:
+    """Channels of scale 0, without weights, in each kind of layer."""
+    file = File(22)
+    y = file.conv(file.input(MAP), (3, 3), out=4)
+    y = file.depthwise(y, (3, 3))
+    y = file.dense(y, 6)
+    for index, channel in ((0, 1), (1, 3), (2, 0)):
+        w = file.tensors[file.operators[index].inputs[1]]
+        weights = np.moveaxis(w.data, w.axis, 0)
+        weights[channel] = 0
+        assert w.scale is not None
+        if len(w.scale) > 1:
+            w.scale[channel] = 0.0
+    return file.finish(y)
+
+
 def depthwise() -> bytes:
     file = File(4)
     x = file.input((1, 11, 8, 5), zero=20)
@@ -280,6 +296,18 @@ def activations() -> bytes:
     return file.finish(file.map("LOGISTIC", y, 1 / 256, -128))
 
 
+def curves() -> bytes:
+    """Functions that TensorFlow Lite tabulates from real numbers, and the absolute value."""
+    file = File(23)
+    y = file.conv(file.input(MAP), (3, 3))
+    slope = file.constant([60], "INT8", scale=0.01, zero=-7)
+    steps = (("ELU", "", []), ("ABS", "AbsOptions", []), ("PRELU", "", [slope]), ("ELU", "", []))
+    for code, kind, more in steps:
+        scale = (file.tensors[y].scale or [0.0])[0]
+        y = file.operator(code, [y, *more], file.tensor(file.shape(y), 0.6 * scale, -20), kind)
+    return file.finish(y)
+
+
 def means() -> bytes:
     file = File(11)
     x = file.input((1, 6, 5, 8), 0.05, 4)
@@ -427,6 +455,7 @@ NETWORKS: dict[str, Network] = {
         conv_dilated,
         conv_grouped,
         conv_1d,
+        silent_channels,
         depthwise,
         depthwise_multiplier,
         dense,
@@ -443,6 +472,7 @@ NETWORKS: dict[str, Network] = {
         differences,
         largest,
         activations,
+        curves,
         means,
         mean_of_channels,
         paddings,

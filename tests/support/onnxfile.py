@@ -68,7 +68,9 @@ class OnnxFile:
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
             self.constants,
         )
+        domains = sorted({node.domain for node in self.nodes} - {""})
         opsets = [helper.make_opsetid("", self.opset)]
+        opsets += [helper.make_opsetid(domain, 1) for domain in domains]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
     def finish(self, output: str) -> bytes:

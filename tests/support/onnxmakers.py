@@ -66,12 +66,19 @@ def dual(op: str) -> Maker:
 
 
 def clip(d: Drawing) -> None:
-    d.node("Clip", d.x, **some(d, min=d.draw.uniform(-2, 0.1), max=d.draw.uniform(-0.1, 2)))
+    x = d.x
+    if d.values[x].dtype != np.float32:
+        raise NotDrawnError("integers have other bounds")
+    d.node("Clip", x, **some(d, min=d.draw.uniform(-2, 0.1), max=d.draw.uniform(-0.1, 2)))
 
 
 def dropout(d: Drawing) -> None:
     settings = some(d, ratio=0.4, seed=3)
     d.node("Dropout", d.x, **settings, **({"training_mode": False} if d.chance(0.3) else {}))
+
+
+def gelu(d: Drawing) -> None:
+    d.node("Gelu", d.x, **some(d, approximate=d.draw.choice(("none", "tanh"))))
 
 
 def softmax(d: Drawing) -> None:
@@ -150,8 +157,10 @@ def conv_transpose(d: Drawing) -> None:
 
 def weights(d: Drawing, *shape: int) -> str:
     """In float or, where the opset can, in int8 with one scale or one per channel."""
-    if d.opset < 13 or d.chance(0.7):
+    if d.opset < 13 or d.chance(0.6):
         return d.normal(*shape)
+    if d.chance(0.3):
+        return rounded(d, shape)
     data = d.constant(d.file.random.integers(-127, 128, shape), np.int8)
     if d.chance(0.5):
         return d.node("DequantizeLinear", data, d.constant(0.01))
@@ -160,13 +169,30 @@ def weights(d: Drawing, *shape: int) -> str:
     return d.node("DequantizeLinear", data, scales, axis=place)
 
 
+def rounded(d: Drawing, shape: tuple[int, ...]) -> str:
+    """Float weights that the model itself quantizes."""
+    place, settings = d.draw.randrange(len(shape)), {}
+    scale, zero = np.full((), 0.01), np.zeros((), np.int8)
+    if d.chance(0.5):
+        scale = d.file.random.uniform(0.005, 0.02, shape[place])
+        zero, settings = np.zeros(shape[place], np.int8), {"axis": place}
+    how = (d.constant(scale), d.constant(zero, np.int8))
+    integers = d.node("QuantizeLinear", d.normal(*shape), *how, **settings)
+    return d.node("DequantizeLinear", integers, *how, **settings)
+
+
 def coded(d: Drawing) -> None:
+    """The pair around a value; sometimes with integers between that bound it."""
     x, kind = d.x, d.draw.choice((np.int8, np.uint8))
     how = [d.constant(0.03)]
     if d.chance(0.8):
         how.append(d.constant(d.draw.randint(3, 100), kind))
     settings = some(d, axis=1) if d.chance(0.3) else {}
-    d.node("DequantizeLinear", d.node("QuantizeLinear", x, *how, **settings), *how, **settings)
+    q = d.node("QuantizeLinear", x, *how, **settings)
+    if len(how) > 1 and d.opset >= 12 and d.chance(0.3):
+        low = d.constant(0, kind) if d.chance(0.5) else ""
+        q = d.node("Clip", q, low, d.constant(127, kind))
+    d.node("DequantizeLinear", q, *how, **settings)
 
 
 def across(op: str) -> Maker:
@@ -204,7 +230,10 @@ def matmul(d: Drawing) -> None:
 
 def slopes(d: Drawing) -> None:
     x = d.x
-    each = np.full((d.shape(x)[1], *(1 for _ in d.shape(x)[2:])), 0.3) if d.rank(x) > 1 else 0.3
+    if d.rank(x) < 2:
+        raise NotDrawnError("no channels")
+    low, high = d.draw.choice(((0.3, 0.3), (-0.5, 1), (1, 2), (-1, 2)))
+    each = d.file.random.uniform(low, high, (d.shape(x)[1], *(1 for _ in d.shape(x)[2:])))
     d.node("PRelu", x, d.constant(d.draw.choice((0.2, [0.4], each))))
 
 
@@ -366,19 +395,23 @@ def expand(d: Drawing) -> None:
 
 MAKERS: dict[str, Maker] = {
     **{op: dual(op) for op in ("Add", "Div", "Max", "Min", "Mul", "Sub")},
+    **{op: plain(op) for op in ("Abs", "Erf", "Mish", "Softplus", "Softsign")},
     **{op: plain(op) for op in ("HardSwish", "Identity", "Neg", "Relu", "Sigmoid", "Tanh")},
     **{op: pool(op) for op in ("AveragePool", "MaxPool")},
     **{op: across(op) for op in ("GlobalAveragePool", "GlobalMaxPool")},
     **{op: reduced(op) for op in ("ReduceMax", "ReduceMean", "ReduceSum")},
     "BatchNormalization": norm,
+    "Celu": plain("Celu", alpha=(0.2, 2)),
     "Clip": clip,
     "Concat": concat,
     "Conv": conv,
     "ConvTranspose": conv_transpose,
     "DequantizeLinear": coded,
     "Dropout": dropout,
+    "Elu": plain("Elu", alpha=(0, 1.8)),
     "Expand": expand,
     "Flatten": flatten,
+    "Gelu": gelu,
     "Gemm": gemm,
     "HardSigmoid": plain("HardSigmoid", alpha=(0.05, 0.5), beta=(0, 1)),
     "LeakyRelu": plain("LeakyRelu", alpha=(0.0, 1.5)),
@@ -387,6 +420,7 @@ MAKERS: dict[str, Maker] = {
     "Pad": pad,
     "QuantizeLinear": coded,
     "Reshape": reshape,
+    "Selu": plain("Selu", alpha=(0.5, 2), gamma=(0.5, 1.5)),
     "Resize": resize,
     "Slice": cut,
     "Softmax": softmax,

@@ -16,7 +16,7 @@ from tinyflash.compiler.passes.silent import remove_silent
 from tinyflash.compiler.passes.simplify import simplify
 from tinyflash.compiler.passes.unit import with_input_unit
 from tinyflash.compiler.verify import verify
-from tinyflash.errors import InternalError
+from tinyflash.errors import InternalError, ModelError
 from tinyflash.graph import Graph, Port
 from tinyflash.scheme import Scheme
 
@@ -62,6 +62,8 @@ def _decides(scheme: Scheme) -> tuple[object, ...]:
 
 def prepare(graph: Graph, scheme: Scheme | None = None) -> Prepared:
     """Prepares a network, as read, for inference, or for training with a scheme."""
+    if graph.unread and (scheme is None or scheme.head is None):
+        raise ModelError(graph.unread)
     verify(graph)
     if scheme is None:
         whole = _reduced(graph)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Literal, NoReturn
 
+import numpy as np
+
 from tinyflash.errors import ModelError
 from tinyflash.graph import (
     Array,
@@ -27,6 +29,7 @@ from tinyflash.graph import (
 )
 from tinyflash.operators import OPERATORS
 from tinyflash.quantize import tables
+from tinyflash.quantize.curves import CURVES, tabulated
 from tinyflash.quantize.fixedpoint import round_half_away
 from tinyflash.quantize.floatgraph.graph import (
     FUNCTIONS,
@@ -168,21 +171,22 @@ def _lookup(node: FloatNode, x: Coding, y: Coding) -> tuple[LookupAttrs, Table]:
         assert isinstance(node.attrs, Factor)
         alpha = node.attrs.value
         return LookupAttrs("leaky_relu", alpha), tables.leaky_relu(x, y, alpha)
+    if node.op in CURVES:
+        alpha = node.attrs.value if isinstance(node.attrs, Factor) else 0.0
+        return LookupAttrs(node.op, alpha), tabulated(node.op, x, y, alpha)
     made = {"logistic": tables.logistic, "tanh": tables.tanh, "hard_swish": tables.hard_swish}
     return LookupAttrs(node.op), made[node.op](x, y)
 
 
 def _bounded(bounds: Bounds, x: Coding, y: Coding) -> tuple[LookupAttrs, Table]:
-    """ReLU and similar functions. Bounds other than 0 must be at the ends of the output's range."""
+    """ReLU and similar functions."""
     if bounds == (0.0, 6.0) and x == y:
         return LookupAttrs("relu6"), tables.relu6(x, y)
     clip = _clip(bounds, Quant((y.scale,), y.zero))
     relu = bounds[0] == 0
     if clip.high < 127 or (clip.low > -128 and not relu):
-        raise ValueError(
-            f"bounds {bounds[0]:.3g} and {bounds[1]:.3g} are inside the range of its output; only "
-            "ReLU and ReLU6 are supported there"
-        )
+        table = np.clip(tables.requantize(x, y), clip.low, clip.high)
+        return LookupAttrs("quantize", clip=clip), table
     if relu:
         return LookupAttrs("relu"), tables.relu(x, y)
     return LookupAttrs("quantize"), tables.requantize(x, y)

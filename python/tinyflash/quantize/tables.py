@@ -79,6 +79,11 @@ def relu(x: Coding, y: Coding) -> Table:
     return y.store(_rescale(x.centred, factor), Clip(max(-128, y.zero), 127))
 
 
+def absolute(x: Coding, y: Coding) -> Table:
+    """|x|, rescaled."""
+    return y.store(_rescale(np.abs(x.centred), x.scale / y.scale))
+
+
 def relu6(x: Coding, y: Coding) -> Table:
     """min(max(x, 0), 6); input and output must have the same coding."""
     if (x.scale, x.zero) != (y.scale, y.zero):
@@ -93,6 +98,14 @@ def leaky_relu(x: Coding, y: Coding, alpha: float) -> Table:
         raise ValueError(f"alpha is {alpha:.3g}; it must be finite and not negative")
     positive = _rescale(x.centred, fp.float32(x.scale / y.scale))
     negative = _rescale(x.centred, fp.float32(fp.float32(x.scale * alpha) / y.scale))
+    return y.store(np.where(x.centred >= 0, positive, negative))
+
+
+def prelu(x: Coding, y: Coding, slope: Operand) -> Table:
+    """Keeps x >= 0, and multiplies other x by a stored slope."""
+    positive = _rescale(x.centred, x.scale / y.scale)
+    factor = x.scale * slope.scale / y.scale
+    negative = _rescale(x.centred * slope.centred, factor)
     return y.store(np.where(x.centred >= 0, positive, negative))
 
 

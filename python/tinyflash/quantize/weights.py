@@ -10,6 +10,8 @@ from tinyflash.limits import INT32_MAX, products_left
 from tinyflash.operators import OPERATORS
 from tinyflash.quantize.floatgraph.graph import FloatNode, Floats, Weights
 
+# In place of scale 0, of a channel without weights: its multiplier is 0 as well (SPEC 7).
+SILENT_SCALE = 2.0**-100
 _LARGEST_SCALE = 1e30
 
 Stored = tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], Quant]
@@ -28,7 +30,8 @@ def stored_weights(node: FloatNode, x: Quant) -> Stored:
     spread = np.broadcast_to(scales, weights.b.shape).astype(np.float64)
     sides = [1] * weights.w.ndim
     sides[axis] = -1
-    w = np.clip(np.rint(weights.w / spread.reshape(sides)), -127, 127).astype(np.int8)
+    lowest = -128 if given.size else -127  # which only a file's own weights may use
+    w = np.clip(np.rint(weights.w / spread.reshape(sides)), lowest, 127).astype(np.int8)
     b = np.rint(weights.b / (x.scale[0] * spread))
     if not given.size:  # float32 scales, chosen such that the bias just fits
         b = np.clip(b, -limit, limit)

@@ -13,8 +13,10 @@ import numpy as np
 
 from tinyflash.compiler.passes.prune import prune_to_output
 from tinyflash.compiler.passes.unit import with_file_unit
+from tinyflash.errors import ModelError
 from tinyflash.graph import (
     AxisAttrs,
+    Clip,
     ClipAttrs,
     DenseAttrs,
     Graph,
@@ -32,9 +34,11 @@ from tinyflash.graph import (
     WindowAttrs,
 )
 from tinyflash.layers import weight_of
+from tinyflash.quantize.curves import CURVES
 from tinyflash.quantize.windows import VALID
 from tinyflash.read.places import nearest
 from tinyflash.read.tflite.flat import OPTIONS, FlatModel, Option
+from tinyflash.read.tflite.pointwise import OWN
 from tinyflash.write.exporting import Exporter
 from tinyflash.write.flat import serialise
 
@@ -43,6 +47,8 @@ _FUNCTIONS = ("quantize", "relu", "relu6", "leaky_relu", "logistic", "tanh", "ha
 
 def write_tflite(graph: Graph) -> bytes:
     """Returns the file of the nodes that compute the graph's output, without training nodes."""
+    if graph.unread:
+        raise ModelError(graph.unread)
     to = Exporter(with_file_unit(prune_to_output(graph)))
     to.add_tensors()
     source, sink = to.port(graph.input), to.port(graph.output)
@@ -218,10 +224,27 @@ def _lookup(to: Exporter, node: Node) -> None:
     if node.attrs.number is not None:
         _with_number(to, node, node.attrs, node.attrs.number)
         return
+    if node.attrs.function in CURVES:
+        _curve(to, node, node.attrs)
+        return
     if node.attrs.function not in _FUNCTIONS:
         to.fail(node, f"{node.attrs.function} cannot be written to a .tflite file")
+    if node.attrs.clip != Clip():
+        to.fail(node, "no operator of a .tflite file clips at these numbers")
     leaky = node.attrs.function == "leaky_relu"
     to.put(node.attrs.function.upper(), node, options={"Alpha": node.attrs.alpha} if leaky else {})
+
+
+def _curve(to: Exporter, node: Node, attrs: LookupAttrs) -> None:
+    """Adds the format's operator, or a custom one of our own where it has none."""
+    if attrs.function in ("gelu", "gelu_tanh"):
+        to.put("GELU", node, options={"Approximate": attrs.function == "gelu_tanh"})
+    elif attrs.function == "abs" or (attrs.function == "elu" and attrs.alpha == 1):
+        to.put(attrs.function.upper(), node)
+    else:
+        alpha = np.array([attrs.alpha], np.float32)
+        extra = [to.add(f"{node.name}.alpha", "FLOAT32", (1,), None, alpha)] if attrs.alpha else []
+        to.put(f"{OWN}{attrs.function}", node, extra)
 
 
 def _with_number(to: Exporter, node: Node, attrs: LookupAttrs, number: Number) -> None:

@@ -89,6 +89,7 @@ def loop(model: Any) -> None:
     body = helper.make_graph([], "body", [], [])
     node = helper.make_node("Loop", ["", "", "x"], ["looped"], body=body, name="again")
     model.graph.node.insert(0, node)
+    model.graph.node[1].input[0] = "looped"
 
 
 def function(model: Any) -> None:
@@ -102,7 +103,12 @@ def sparse(model: Any) -> None:
 
 
 def twice(model: Any) -> None:
-    model.graph.node[1].output[0] = model.graph.node[0].output[0]
+    model.graph.node.insert(1, model.graph.node[0])
+
+
+def indices(model: Any) -> None:
+    model.graph.node[3].output.append("i")
+    model.graph.node[4].input[0] = "i"
 
 
 def integers(model: Any) -> None:
@@ -112,8 +118,11 @@ def integers(model: Any) -> None:
 
 REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "unordered": (swap, "which no earlier node computes"),
-    "unknown operator": (rename(3, "LpPool"), "LpPool.* is not supported; supported"),
-    "other domain": (rename(0, "Conv", "com.example"), "com.example.Conv.* is not supported"),
+    "unknown operator": (rename(3, "LpPool"), "LpPool.* is not supported; build the network"),
+    "other domain": (
+        rename(0, "Conv", "com.example"),
+        "com.example.Conv.* is not supported; build the network without",
+    ),
     "loop": (loop, "again .Loop.*is a loop or a branch"),
     "function": (function, "functions of its own; inline them"),
     "sparse": (sparse, "sparse constants"),
@@ -127,7 +136,7 @@ REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "huge input": (sized(1, 3, 1 << 40, 8), "fixed sides below 65536"),
     "rank": (sized(1, 3, 4, 4, 4), "has 5 dimensions"),
     "integers": (integers, "input x is int64; float32"),
-    "two outputs": (two_outputs, "has 2 outputs"),
+    "two outputs": (two_outputs, r"has 2 outputs; choose one with --output: 0 \(v7\), 1"),
     "no output": (no_such_output, "output 'nowhere' does not come from its input"),
     "made twice": (twice, "computes 'v0' again"),
     "stride": (attribute(0, "strides", [0, 1]), "each must be 1 to 255"),
@@ -137,7 +146,7 @@ REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "padding scheme": (attribute(0, "auto_pad", "AROUND"), "padding scheme AROUND"),
     "wrong type": (attribute(0, "group", "two"), "attribute group is of the wrong type"),
     "training": (attribute(1, "training_mode", 1), "is in training mode"),
-    "indices": (lambda m: m.graph.node[3].output.append("i"), "outputs indices"),
+    "indices": (indices, "outputs indices"),
     "weights at run time": (lambda m: m.graph.node[4].input.__setitem__(1, "v0"), "a constant"),
     "missing input": (lambda m: m.graph.node[4].input.__setitem__(1, ""), "input 1 is missing"),
 }
@@ -274,9 +283,9 @@ def layers() -> dict[str, tuple[bytes, str]]:
     )
     case("axis", "axis 9 of a value of 4", lambda f: f.node("Softmax", "x", axis=9))
     case(
-        "channel slopes",
-        "a slope for each channel",
-        lambda f: f.node("PRelu", "x", f.normal(4, 1, 1)),
+        "slopes",
+        "only one number, or one per channel",
+        lambda f: f.node("PRelu", "x", f.normal(4, 6, 6)),
     )
     case(
         "int16",

@@ -11,16 +11,17 @@ from tests.support.bad_models import CHANGES
 from tests.support.models import File, Shape
 from tests.support.networks import NETWORKS, everything
 
+from tinyflash.compiler import prepare
 from tinyflash.compiler.verify import verify
 from tinyflash.errors import ModelError
 from tinyflash.read import read
 
 
 def refusal(path: Path, content: bytes) -> str:
-    """What the reader says of a file, which must be one line that begins with its path."""
+    """What is said of a file for inference, which must be one line that begins with its path."""
     path.write_bytes(content)
     with pytest.raises(ModelError) as caught:
-        read(path)
+        prepare(read(path))
     text = str(caught.value)
     assert text.startswith(f"{path}: ")
     assert "\n" not in text

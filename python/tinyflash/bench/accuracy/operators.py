@@ -218,13 +218,28 @@ def _hard_swish(x: Real, _: float) -> Real:
     return x * (x + 3).clamp(0, 6) / 6
 
 
+def _softplus(x: Real) -> Real:
+    return x.relu() + (-x.abs()).exp().log1p()
+
+
+_GELU = math.sqrt(2 / math.pi)
 _FUNCTIONS: dict[str, Callable[[Real, float], Real]] = {
     "logistic": lambda x, _: x.sigmoid(),
     "tanh": lambda x, _: x.tanh(),
     "relu": lambda x, _: x.relu(),
     "relu6": lambda x, _: x.clamp(0, 6),
     "leaky_relu": lambda x, alpha: x.relu() - alpha * (-x).relu(),
+    "prelu": lambda x, alpha: x.relu() - alpha * (-x).relu(),
     "hard_swish": _hard_swish,
+    "abs": lambda x, _: x.abs(),
+    "elu": lambda x, alpha: x.relu() + alpha * x.clamp(max=0).expm1(),
+    "erf": lambda x, _: x.erf(),
+    "gelu": lambda x, _: 0.5 * x * (1 + (x / math.sqrt(2)).erf()),
+    "gelu_tanh": lambda x, _: 0.5 * x * (1 + (_GELU * (x + 0.044715 * x**3)).tanh()),
+    "mish": lambda x, _: x * _softplus(x).tanh(),
+    "selu": lambda x, _: x.selu(),
+    "softplus": lambda x, _: _softplus(x),
+    "softsign": lambda x, _: x / (1 + x.abs()),
     "quantize": lambda x, _: x,
 }
 

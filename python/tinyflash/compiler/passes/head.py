@@ -59,7 +59,7 @@ def attach_head(
     before = _needed_for(graph, old.inputs["x"])
     dtype: Literal["int8", "float32"] = "float32" if graph.output.dtype == "float32" else "int8"
     port = Port(y.name, dtype, (1, classes), y.quant)
-    grown = replace(graph, output=port, logits=y.name)
+    grown = replace(graph, output=port, logits=y.name, unread="")
     return grown.with_nodes((*before, node), tensors)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinyflash.graph import AxisAttrs, MeanAttrs, TakeAttrs, TransposeAttrs
+from tinyflash.quantize.curves import CURVES
 from tinyflash.quantize.floatgraph.graph import (
     UNBOUNDED,
     Factor,
@@ -168,11 +169,17 @@ def _logistic(_: FloatNode, inputs: list[Floats]) -> Floats:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * inputs[0])))
 
 
+def _curve(node: FloatNode, inputs: list[Floats]) -> Floats:
+    alpha = node.attrs.value if isinstance(node.attrs, Factor) else 0.0
+    return CURVES[node.op](inputs[0].astype(np.float64), alpha).astype(np.float32)
+
+
 def _hard_swish(_: FloatNode, inputs: list[Floats]) -> Floats:
     return np.asarray(inputs[0] * np.clip(inputs[0] + 3, 0, 6) / 6, np.float32)
 
 
 RULES: dict[str, Rule] = {
+    **dict.fromkeys(CURVES, _curve),
     "conv2d": _conv2d,
     "depthwise": _depthwise,
     "fully_connected": _fully_connected,

@@ -25,7 +25,7 @@ from tinyflash.quantize.floatgraph.graph import (
     Floats,
     Weights,
 )
-from tinyflash.quantize.floatgraph.swish import find_hard_swish
+from tinyflash.quantize.floatgraph.swish import find_swishes
 
 _BOUNDED = (
     *(name for name, operator in OPERATORS.items() if operator.clipped),
@@ -36,7 +36,7 @@ _BOUNDED = (
 
 def simplify(graph: FloatGraph) -> FloatGraph:
     """Returns the same function with fewer operators."""
-    graph = find_hard_swish(graph)
+    graph = find_swishes(graph)
     graph = _join_to_producers(graph)
     graph = _join_to_readers(graph)
     graph = _without_scales(graph)

@@ -238,6 +238,8 @@ class Layer:
         """Sets one of the node's outputs."""
         self.require(position < len(self.node.outputs), "has no output")
         name = self.node.outputs[position]
+        if not name:
+            return  # nobody reads it
         self.require(name not in self.to.values, f"computes {printable(name)!r} again")
         self.to.values[name] = value
 

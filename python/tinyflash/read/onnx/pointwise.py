@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.quantize.floatgraph.graph import Bounds, Factor, Weights
+from tinyflash.read.onnx import codings
 from tinyflash.read.onnx.importing import Layer
 from tinyflash.read.onnx.takes import expanded
 from tinyflash.read.onnx.views import View, dense
@@ -29,7 +30,10 @@ def relu(layer: Layer) -> None:
 
 
 def clip(layer: Layer) -> None:
-    """The bounds are inputs; in older opsets, attributes."""
+    """The bounds are inputs; in older opsets, attributes. Integers bound what is quantized."""
+    if any(layer.constant(i).data.dtype.kind in "iu" for i in _others(layer)):
+        codings.clip(layer, layer.view(0))
+        return
     low = _number(layer, 1) if layer.has(1) else layer.attribute("min", -math.inf)
     high = _number(layer, 2) if layer.has(2) else layer.attribute("max", math.inf)
     assert isinstance(low, float)
@@ -65,13 +69,20 @@ def leaky_relu(layer: Layer) -> None:
 
 
 def prelu(layer: Layer) -> None:
-    """Supports one slope for all channels."""
-    slopes = layer.floats(1).ravel()
-    layer.require(
-        len(slopes) > 0 and bool((slopes == slopes[0]).all()),
-        "has a slope for each channel; one for all is supported",
-    )
-    _leaky(layer, float(slopes[0]))
+    """One slope for all is a table. With slopes s: the larger of x and s x where no s exceeds 1,
+    the smaller where none is below 1, else s x + (1 - s) max(x, 0)."""
+    slopes, x = layer.floats(1), layer.view(0)
+    first = float(slopes.ravel()[0]) if slopes.size else -1.0
+    if first >= 0 and bool((slopes == first).all()):
+        _leaky(layer, first)
+        return
+    nothing = np.zeros(())
+    scaled = affine(layer, x, slopes, nothing)
+    if bool((slopes <= 1).all() or (slopes >= 1).all()):
+        _join(layer, "maximum" if slopes.max() <= 1 else "minimum", x, scaled)
+        return
+    positive = layer.each("identity", x, bounds=(0.0, math.inf))
+    _join(layer, "add", scaled, affine(layer, positive, 1 - slopes, nothing))
 
 
 def _leaky(layer: Layer, alpha: float) -> None:

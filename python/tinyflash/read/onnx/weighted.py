@@ -142,6 +142,8 @@ def _by_rows(x: View) -> bool:
 def batch_norm(layer: Layer) -> None:
     """Normalisation with fixed statistics: a factor and a term per channel."""
     training = layer.integer("training_mode", 0)
+    if layer.opset < 14:  # which say it by listing results, read or not
+        training = len(layer.node.outputs) > 1
     layer.require(
         not training and not any(layer.node.outputs[1:]),
         "is in training mode; export for inference",

@@ -8,18 +8,23 @@ import numpy as np
 
 from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, NoAttrs, Number, SoftmaxAttrs, Tensor
 from tinyflash.quantize import tables
+from tinyflash.quantize.curves import tabulated
 from tinyflash.quantize.tables import Coding, Operand, Table
 from tinyflash.read.tflite.importing import Layer, Shape
 from tinyflash.read.tflite.takes import expanded
 from tinyflash.read.tflite.windows import fused_clip
 
 _BYTES = ("INT8", "UINT8")
+OWN = "CUSTOM tinyflash."  # what custom operators of our own are called
 
 
 # ---- Functions of one input ---------------------------------------------------------------------
 
 _TABLES: dict[str, Callable[[Layer, Coding, Coding], Table]] = {
     "QUANTIZE": lambda _, x, y: tables.requantize(x, y),
+    "ABS": lambda _, x, y: tabulated("abs", x, y),
+    "ELU": lambda _, x, y: tabulated("elu", x, y, 1.0),
+    "GELU": lambda layer, x, y: tabulated(_gelu(layer), x, y),
     "RELU": lambda _, x, y: tables.relu(x, y),
     "RELU6": lambda _, x, y: tables.relu6(x, y),
     "LEAKY_RELU": lambda layer, x, y: tables.leaky_relu(x, y, float(layer.option("Alpha"))),
@@ -35,9 +40,46 @@ def lookup(layer: Layer) -> None:
     types = _BYTES if layer.operator.code == "QUANTIZE" else ("INT8",)
     x = layer.activation(0, types)
     layer.typed(layer.flat_output, types)
-    alpha = float(layer.option("Alpha")) if layer.operator.code == "LEAKY_RELU" else 0.0
-    attrs = LookupAttrs(layer.operator.code.lower(), alpha)
-    _emit_lookup(layer, x, _TABLES[layer.operator.code], attrs)
+    code = layer.operator.code
+    alpha = float(layer.option("Alpha")) if code == "LEAKY_RELU" else float(code == "ELU")
+    attrs = LookupAttrs(_gelu(layer) if code == "GELU" else code.lower(), alpha)
+    _emit_lookup(layer, x, _TABLES[code], attrs)
+
+
+def prelu(layer: Layer) -> None:
+    """One slope for all channels, as a table."""
+    layer.count(2)
+    x, flat = layer.activation(0), layer.flat_input(1)
+    layer.typed(flat, ("INT8",))
+    stored = layer.constant(1).astype(np.int64).ravel()
+    layer.require(
+        stored.size > 0 and bool((stored == stored[0]).all()),
+        "has a slope for each channel, which int8 files can have only one of; make the int8 file "
+        "from the float one, with tinyflash quantize MODEL --calibration X.npy",
+    )
+    slope = layer.coding(flat).operand(stored[:1])
+    alpha = float(slope.centred[0]) * slope.scale
+    number = Number(int(stored[0]), layer.quant(flat))
+    attrs = LookupAttrs("prelu", alpha, number=number)
+    _emit_lookup(layer, x, lambda _, x, y: tables.prelu(x, y, slope), attrs)
+
+
+def _gelu(layer: Layer) -> str:
+    return "gelu_tanh" if layer.option("Approximate", False) else "gelu"
+
+
+def own(layer: Layer) -> None:
+    """A function that the format has no operator for, as `write_tflite` writes it. The second
+    input, if there is one, is its alpha."""
+    layer.count(1, 2)
+    name = layer.operator.code.removeprefix(OWN)
+    alpha = 0.0
+    if layer.has_input(1):
+        given = layer.constant(1, ("FLOAT32",))
+        layer.require(given.size == 1, "has an alpha that is not one number")
+        alpha = float(given.ravel()[0])
+    x = layer.activation(0)
+    _emit_lookup(layer, x, lambda _, x, y: tabulated(name, x, y, alpha), LookupAttrs(name, alpha))
 
 
 def _emit_lookup(

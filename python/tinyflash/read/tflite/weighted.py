@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import Array, DenseAttrs, Pair, Quant, Tensor, TransposeAttrs, WindowAttrs
+from tinyflash.quantize.weights import SILENT_SCALE
 from tinyflash.quantize.windows import SAME, VALID, output_size, same_padding
 from tinyflash.read.tflite.importing import Layer
 from tinyflash.read.tflite.windows import fused_clip, window
@@ -141,7 +142,7 @@ def _constant(
     """Adds the weights in the graph's layout. axis: of the output channels. unfolding: the stride
     of a transposed convolution."""
     flat = layer.flat_input(1)
-    scales, out = layer.scales(flat), weights.shape[axis]
+    scales, out = layer.scales(flat, silent=True), weights.shape[axis]
     expected = axis if file_axis is None else file_axis
     layer.require(not any(flat.zeros), "weights have a zero point; only 0 is supported")
     layer.require(len(scales) in (1, out), f"{len(scales)} weight scales for {out} channels")
@@ -149,6 +150,10 @@ def _constant(
         len(scales) == 1 or flat.axis == expected,
         f"weights quantized along dimension {flat.axis}, expected {expected}",
     )
+    silent = np.broadcast_to(np.array(scales) == 0, out)
+    nothing = not np.moveaxis(weights, axis, 0)[silent].any()
+    layer.require(nothing, "has a channel of scale 0 with weights other than 0")
+    scales = tuple(scale or SILENT_SCALE for scale in scales)
     data: Array = weights
     if layer.operator.code == "TRANSPOSE_CONV":
         data = unfolded_weights(weights, unfolding)
@@ -161,8 +166,8 @@ def _check_bias_scale(layer: Layer) -> None:
     TFLM."""
     if not layer.has_input(2):
         return
-    bias, weight = layer.flat_input(2), layer.scales(layer.flat_input(1))
-    if len(weight) > 1 or not bias.scales:
+    bias, weight = layer.flat_input(2), layer.scales(layer.flat_input(1), silent=True)
+    if len(weight) > 1 or not bias.scales or not weight[0]:
         return
     product = layer.quant(layer.flat_input(0)).scale[0] * weight[0]
     difference = abs(product - layer.scales(bias)[0])
