@@ -9,6 +9,15 @@ import pytest
 from tests.support.compilers import has_stand_ins, path_of_stand_ins
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--random-cases",
+        type=int,
+        default=80,
+        help="random cases of each kernel of a faster set (tests/agree/test_random_kernels.py)",
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _compilers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     if has_stand_ins():

@@ -72,10 +72,12 @@ def _program(cases: Sequence[Case]) -> Program:
 
 def _sizes(cases: Sequence[Case]) -> str:
     """The memory that the largest case needs of each space."""
-    lines = []
+    lines = [f"#define CASE_SCRATCH_OFFSET {_largest(cases, Space.ARENA)}u"]
+    scratch = -(-max(case.scratch for case in cases) // 4) * 4
     for space in WRITABLE:
-        scratch = max(case.scratch for case in cases) if space is Space.ARENA else 0
-        lines.append(f"#define CASE_{space.name}_BYTES {max(4, _largest(cases, space) + scratch)}u")
+        size = str(max(4, _largest(cases, space))) + "u"
+        size += f" + {scratch}u + CASE_GUARD_BYTES" * (space is Space.ARENA)
+        lines.append(f"#define CASE_{space.name}_BYTES ({size})")
     return "\n".join(lines) + "\n"
 
 
@@ -112,7 +114,8 @@ def _cases(cases: Sequence[Case]) -> str:
         sizes = ", ".join(str(len(case.before[space])) for space in WRITABLE)
         before = ", ".join(images.add(case.before[space]) for space in WRITABLE)
         after = ", ".join(images.add(case.after[space]) for space in WRITABLE)
-        rows.append(f'    {{"{case.name}", {{{sizes}}},\n     {{{before}}}, {{{after}}}}},\n')
+        title = f'"{case.name}", {case.scratch}u'
+        rows.append(f"    {{{title}, {{{sizes}}},\n     {{{before}}}, {{{after}}}}},\n")
     table = f"const kernel_case kernel_cases[] = {{\n{''.join(rows)}}};\n"
     count = f"const uint32_t kernel_case_count = {len(cases)};\n"
     return "\n".join([_INCLUDES, images.text(), table, count])

@@ -7,9 +7,14 @@
 /* Memory spaces that kernels write, in this order: WEIGHTS, STATE, ARENA. */
 #define SPACES 3
 
-/* Case i is row i of `model.infer`. Images are aligned to 4 bytes. */
+/* Bytes behind the scratch of a case, where nothing may be written. */
+#define CASE_GUARD_BYTES 64u
+
+/* Case i is row i of `model.infer`. Images are aligned to 4 bytes. Scratch begins at
+ * CASE_SCRATCH_OFFSET of the arena. */
 typedef struct kernel_case {
     const char *name;
+    uint32_t scratch; /* bytes */
     uint32_t bytes[SPACES];
     const uint32_t *before[SPACES];
     const uint32_t *after[SPACES];

@@ -155,11 +155,12 @@ def subject(
     kept: int | None = None,
     loss: Loss = CROSS_ENTROPY,
     optimizer: Optimizer = SGD,
+    source: Layer = SOURCE,
 ) -> Subject:
-    """What `build` adds last, behind a masked layer that makes its input of `shape`. `kept`: the
-    channels of it that are trained, all by default."""
+    """What `build` adds last, behind a masked layer, `source`, that makes its input of `shape`.
+    `kept`: the channels of it that are trained, all by default."""
     net = Net(np.random.default_rng(hash_of(title)))
-    x = net.conv2d(net.input((*shape[:2], 2)), shape[2], same(shape, 1), SOURCE)
+    x = net.conv2d(net.input((*shape[:2], 2)), shape[2], same(shape, 1), source)
     graph = net.graph(build(net, x))
     full = differentiate(graph, int(net.rng.integers(7)), loss)
     reached = {n.layer for n in full.nodes if n.op.endswith("_update")}

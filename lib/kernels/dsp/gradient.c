@@ -47,7 +47,7 @@ void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, in
     for (uint32_t p = 0; p < TINY_TILE; p++) {
         sums[p] = 0;
         for (uint32_t i = 0; i < pairs; i++) {
-            sums[p] += tiny_dual(t[i * TINY_TILE + p], w[i]);
+            sums[p] = tiny_add_dual(sums[p], t[i * TINY_TILE + p], w[i]);
         }
     }
 }
@@ -94,13 +94,17 @@ void tiny_pair_two(const int8_t *first, const int8_t *second, uint32_t count, in
                 second ? unpack_some(second, count, minus_zeros) : none, to, column);
 }
 
-/* The last rows may be loaded by bytes: a word would reach beyond them. */
+/* The last rows may be loaded by bytes: a word would reach beyond them, of rows of one byte even a word
+ * of the fourth row from the end. */
 void tiny_pair_rows(const int8_t *from, uint32_t rows, uint32_t width, uint32_t count, int32_t zero,
                     uint32_t *to, tiny_places places) {
     const uint32_t minus_zeros = tiny_pair(-zero, -zero);
-    for (; rows > 2; rows -= 2, from += 2 * width, to += places.pair) {
+    for (; rows > 4; rows -= 2, from += 2 * width, to += places.pair) {
         store_pairs(unpack(tiny_load(from), minus_zeros),
                     unpack(tiny_load(from + width), minus_zeros), to, places.column);
+    }
+    for (; rows > 2; rows -= 2, from += 2 * width, to += places.pair) {
+        tiny_pair_two(from, from + width, count, zero, to, places.column);
     }
     tiny_pair_two(from, rows == 2 ? from + width : NULL, count, zero, to, places.column);
 }

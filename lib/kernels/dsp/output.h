@@ -10,7 +10,7 @@
 #ifndef TINYFLASH_KERNELS_DSP_OUTPUT_H
 #define TINYFLASH_KERNELS_DSP_OUTPUT_H
 
-#include "tinyflash/kernels/arguments.h"
+#include "../../arith.h"
 #include "words.h"
 
 #define TINY_OUTPUT_SHIFT_MAX 22
@@ -63,6 +63,17 @@ static inline tiny_output tiny_output_of(const tiny_requant *q, const int32_t *b
     "asr.w " sum ", " sum          \
     ", r6\n"                       \
     "ssat " sum ", #8, " sum "\n"
+
+#else
+
+/* The C twin, of a sum without bias that is not doubled. It wraps, because a tile with fewer positions
+ * has sums of no meaning. */
+static inline int8_t tiny_output_byte(const tiny_output *output, int32_t sum) {
+    const int32_t biased = (int32_t)((uint32_t)sum + (uint32_t)(output->bias / 2));
+    const int32_t high = tiny_high_multiply(biased, output->multiplier);
+    const uint32_t moved = (uint32_t)high - (high < 0) + (uint32_t)output->offset;
+    return (int8_t)tiny_clamp((int32_t)moved >> output->shift, -128, 127);
+}
 
 #endif
 

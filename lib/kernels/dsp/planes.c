@@ -34,23 +34,23 @@ static void clear_row(const tiny_correlation *c, uint32_t *row, uint32_t words) 
  * plane before `first` and from `end` on are padding. */
 static void unpack_row(const tiny_correlation *c, const int8_t *from, uint32_t *to) {
     const uint32_t minus_zeros = tiny_pair(-c->zero, -c->zero);
-    const size_t plane = (size_t)c->plane_rows * c->row_words * 2; /* in halves */
+    const size_t plane = (size_t)c->plane_rows * c->row_words * 4; /* in bytes */
     const uint32_t channels = c->source.channels;
     const int32_t columns = (int32_t)c->row_words * 2;
     const int32_t first = tiny_max(c->pad_left, 0);
     const int32_t end = tiny_min(c->source.width + c->pad_left, columns);
     clear_row(c, to, (uint32_t)first / 2 + 1);
     clear_row(c, to + end / 2, (uint32_t)(columns - end + 1) / 2);
-    int16_t *at = (int16_t *)(void *)to + first, *at2 = at + 2 * plane;
+    int8_t *at = (int8_t *)to + 2 * first, *at2 = at + 2 * plane;
     from += (uint32_t)(first - c->pad_left) * channels;
-    for (int32_t left = end - first; left > 0; left--, from += channels) {
+    for (int32_t left = end - first; left > 0; left--, from += channels, at += 2, at2 += 2) {
         const uint32_t bytes = tiny_load(from);
         const uint32_t even = tiny_add_even_bytes(minus_zeros, bytes);
         const uint32_t odd = tiny_add_odd_bytes(minus_zeros, bytes);
-        at[plane] = (int16_t)odd;
-        at2[plane] = (int16_t)(odd >> 16);
-        *at++ = (int16_t)even;
-        *at2++ = (int16_t)(even >> 16);
+        tiny_store_half(at, even);
+        tiny_store_half(at + plane, odd);
+        tiny_store_half(at2, even >> 16);
+        tiny_store_half(at2 + plane, odd >> 16);
     }
 }
 
@@ -109,7 +109,7 @@ int32_t tiny_outputs_sum(const tiny_correlation *c, const tiny_outputs_row *row,
     int32_t sum = 0;
     for (const uint32_t *w = row->w + at % 2; w < row->w_end; x += c->row_words - c->words) {
         for (uint32_t i = 0; i < c->words; i++, w += step, x++) {
-            sum += tiny_dual(*x, *w);
+            sum = tiny_add_dual(sum, *x, *w);
         }
     }
     return sum;
@@ -238,10 +238,8 @@ static void run(const tiny_correlation *c, tiny_outputs_row *row) {
                 *row->sums++ = row->bias + tiny_outputs_sum(c, row, i);
                 continue;
             }
-            const int32_t sum = (row->bias + tiny_outputs_sum(c, row, i)) / 2;
-            const int32_t high = tiny_high_multiply(sum, row->multiplier);
-            const int32_t y = (high - (high < 0) + row->offset) >> row->shift;
-            *row->y = (int8_t)tiny_clamp(y, -128, 127);
+            const tiny_output output = {row->bias, row->multiplier, row->offset, row->shift};
+            *row->y = tiny_output_byte(&output, tiny_outputs_sum(c, row, i) / 2);
             row->y += row->y_step;
         }
     }

@@ -30,14 +30,22 @@ static tiny_tile_part part_of(const int8_t *w, uint32_t terms, const uint32_t *f
     return part;
 }
 
-/* Copies the last of `rows` rows to where words can be read. Returns the end of the copy. */
+/* Rows at the end whose words may reach beyond the weights. A word has four terms: a row of two is
+ * followed by two more in the row below it, one of one by one. */
+static uint32_t rows_apart(uint32_t kept, uint32_t frozen, uint32_t out) {
+    const uint32_t most = kept == 1 || frozen == 1 ? 3 : 1;
+    return out < most ? out : most;
+}
+
+/* Copies the last rows of `rows` to where words can be read. Returns the end of the copy. */
 static int8_t *copy_last(tiny_tiling *tiling, int part, uint32_t rows, int8_t *to) {
     const tiny_tile_part *from = &tiling->tile.part[part];
+    const uint32_t terms = from->terms, apart = tiling->apart;
     tiling->last[part] = to;
-    if (from->terms % 4) {
-        tiny_copy_bytes(to, from->w + (rows - 1) * from->terms, from->terms);
+    if (terms % 4) {
+        tiny_copy_bytes(to, from->w + (rows - apart) * terms, apart * terms);
     }
-    return to + tiny_quads(from->terms) * 4;
+    return to + tiny_quads(terms) * 4 + tiny_quads((apart - 1) * terms) * 4;
 }
 
 tiny_tiling tiny_tiling_begin(const tiny_requant *requant, const tiny_weights *w, const int32_t *b,
@@ -55,6 +63,7 @@ tiny_tiling tiny_tiling_begin(const tiny_requant *requant, const tiny_weights *w
         .requant = requant,
         .b = b,
         .exceptions = fill_outputs(requant, b, out, kept + frozen, outputs),
+        .apart = rows_apart(kept, frozen, out),
     };
     last = copy_last(&tiling, 0, out, last);
     tiling.spare = copy_last(&tiling, 1, out, last);
@@ -215,10 +224,7 @@ static void run_twin(const tiny_tile *tile) {
     for (uint32_t o = 0; o < tile->stride; o++) {
         const tiny_output *out = &tile->next[o];
         for (uint32_t p = 0; p < TINY_TILE; p++) {
-            const int32_t sum = sum_of(tile, o, p) + out->bias / 2;
-            const int32_t high = tiny_high_multiply(sum, out->multiplier);
-            const int32_t y = (high - (high < 0) + out->offset) >> out->shift;
-            tile->y[p * tile->stride + o] = (int8_t)tiny_clamp(y, -128, 127);
+            tile->y[p * tile->stride + o] = tiny_output_byte(out, sum_of(tile, o, p));
         }
     }
 }
@@ -235,18 +241,18 @@ static void run_rows(tiny_tile *tile) {
     }
 }
 
-/* The last channel apart, where its words would reach beyond the weights. */
+/* The last channels apart, where their words would reach beyond the weights. */
 static void run(const tiny_tiling *tiling, tiny_tile tile) {
     if (tile.part[0].excess == 0 && tile.part[1].excess == 0) {
         run_rows(&tile);
         return;
     }
     const uint32_t entries[2] = {tile.part[0].entry, tile.part[1].entry};
-    tile.end--;
+    tile.end -= tiling->apart;
     if (tile.next != tile.end) {
         run_rows(&tile);
     }
-    tile.end++;
+    tile.end += tiling->apart;
     for (int i = 0; i < 2; i++) {
         tile.part[i].entry = entries[i];
         tile.part[i].w = tile.part[i].excess ? tiling->last[i] : tile.part[i].w;
@@ -264,11 +270,11 @@ static void run(const tiny_tiling *tiling, tiny_tile tile) {
 #endif
 
 /* Computes the exceptions of a tile as SPEC 2.2 says it. */
-static void run_exceptions(const tiny_tiling *tiling, int8_t *y) {
+static void run_exceptions(const tiny_tiling *tiling, int8_t *y, uint32_t positions) {
     const tiny_tile *tile = &tiling->tile;
     for (uint32_t o = 0; o < tile->stride; o++) {
         const int32_t bias = tiling->b ? tiling->b[o] : 0;
-        for (uint32_t p = 0; tile->next[o].multiplier < 0 && p < TINY_TILE; p++) {
+        for (uint32_t p = 0; tile->next[o].multiplier < 0 && p < positions; p++) {
             y[p * tile->stride + o] =
                 tiny_requantize(tiling->requant, o, bias + sum_of(tile, o, p));
         }
@@ -288,7 +294,7 @@ void tiny_tiling_run(const tiny_tiling *tiling, int8_t *y, uint32_t positions) {
     tile.y = positions < TINY_TILE ? tiling->spare : y;
     run(tiling, tile);
     if (tiling->exceptions) {
-        run_exceptions(tiling, tile.y);
+        run_exceptions(tiling, tile.y, positions);
     }
     if (q->y_min > -128 || q->y_max < 127) {
         narrow(q, tile.y, positions * tile.stride);

@@ -7,7 +7,8 @@
  *
  * The terms of a sum are in up to two parts: trained weights first, then frozen ones (tiny_weights).
  * A row of weights is loaded by words. The last word of a row may reach into the next row; these bytes
- * are multiplied by zeros. The last row of all is copied, so that nothing is read beyond the weights.
+ * are multiplied by zeros. The last row of all is copied, so that nothing is read beyond the weights; of
+ * rows of one term the last three.
  */
 #ifndef TINYFLASH_KERNELS_DSP_TILE_H
 #define TINYFLASH_KERNELS_DSP_TILE_H
@@ -40,7 +41,8 @@ typedef struct tiny_tiling {
     const tiny_requant *requant;
     const int32_t *b;      /* or null */
     uint32_t exceptions;   /* output channels that the fast loop cannot compute */
-    const int8_t *last[2]; /* the last row of each part, followed by bytes of no meaning */
+    uint32_t apart;        /* rows at the end whose words may reach beyond the weights: 1 to 3 */
+    const int8_t *last[2]; /* these rows of each part, followed by bytes of no meaning */
     int8_t *spare;         /* [TINY_TILE][stride]: y of a tile with fewer positions */
 } tiny_tiling;
 

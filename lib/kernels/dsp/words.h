@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__ARM_FEATURE_DSP)
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
 #define TINY_DSP_ASM 1
 #else
 #define TINY_DSP_ASM 0
@@ -29,9 +29,10 @@ static inline int32_t tiny_low(uint32_t pair) { return (int16_t)(pair & 0xFFFFu)
 
 static inline int32_t tiny_high(uint32_t pair) { return (int16_t)(pair >> 16); }
 
-/* The sum of two products. */
-static inline int32_t tiny_dual(uint32_t a, uint32_t b) {
-    return tiny_low(a) * tiny_low(b) + tiny_high(a) * tiny_high(b);
+/* The sum plus two products; it wraps, as the instruction does on words of no meaning. */
+static inline int32_t tiny_add_dual(int32_t sum, uint32_t a, uint32_t b) {
+    return (int32_t)((uint32_t)sum + (uint32_t)(tiny_low(a) * tiny_low(b)) +
+                     (uint32_t)(tiny_high(a) * tiny_high(b)));
 }
 
 /* Four bytes at any address; the cores of this set load words from any. */
@@ -39,6 +40,12 @@ static inline uint32_t tiny_load(const int8_t *at) {
     uint32_t word;
     memcpy(&word, at, sizeof word);
     return word;
+}
+
+/* Stores a half where words are read later. */
+static inline void tiny_store_half(int8_t *at, uint32_t half) {
+    const uint16_t value = (uint16_t)half;
+    memcpy(at, &value, sizeof value);
 }
 
 /* Copies bytes by words. The small C libraries that firmware is linked with copy bytes one by one; the

@@ -27,14 +27,16 @@ def _one_group(_graph: Graph, node: Node) -> bool:
 
 
 def _tiling(graph: Graph, node: Node) -> int:
-    """Constants of all outputs, inputs of a tile, the last row of the weights, and outputs of a
+    """Constants of all outputs, inputs of a tile, the last rows of the weights, and outputs of a
     tile with fewer positions."""
     assert isinstance(node.attrs, WindowAttrs | DenseAttrs)
     taps = prod(node.attrs.window.kernel) if isinstance(node.attrs, WindowAttrs) else 1
     out, kept = out_channels(graph, node), node.attrs.kept
     parts = (taps * kept, taps * (in_channels(graph, node) - kept))
+    apart = min(out, 3 if 1 in parts else 1)  # rows of weights
     inputs = sum(aligned(terms) for terms in parts)
-    return out * _OUTPUT_BYTES + inputs * (_POSITIONS * 2 + 1) + _POSITIONS * out
+    rows = sum(aligned(terms) + aligned((apart - 1) * terms) for terms in parts)
+    return out * _OUTPUT_BYTES + inputs * _POSITIONS * 2 + rows + _POSITIONS * out
 
 
 def _windows(graph: Graph, node: Node) -> int:
@@ -106,9 +108,11 @@ def _smaller(outputs: Pair) -> list[Pair]:
 
 
 def _one_shifted(graph: Graph, node: Node) -> bool:
-    """One operand has half the common scale, so it is only shifted. The other has a quarter or an
-    eighth of it at least; the sum is shifted to the right and not clipped."""
+    """Of two maps, one has half the common scale, so it is only shifted. The other has less than a
+    half of that, and an eighth at least; the sum is shifted to the right and not clipped."""
     assert isinstance(node.attrs, ClipAttrs)
+    if node.op != "add" or len({graph.tensors[node.inputs[role]].size for role in "ab"}) > 1:
+        return False
     constants = add_constants(graph, node)
     shifts = sorted(constants[role][1] for role in "ab")
     exact = any(constants[role] == (1 << 30, 0) for role in "ab")

@@ -1,0 +1,50 @@
+"""Kernels of faster sets give the bytes of the numpy reference for random shapes and codings, on the
+core that they are for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.lib.build import run_on_board, run_on_host
+from tests.lib.emit import batches, write_batch
+from tests.lib.random_cases import random_cases
+
+from tinyflash.boards import Board, boards
+from tinyflash.paths import source_root
+from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
+
+KERNELS = [
+    (name, kernel)
+    for name in kernel_sets(source_root())
+    if name != REFERENCE
+    for kernel in sorted(kernels_of(source_root(), name))
+]
+
+
+@pytest.fixture(scope="module")
+def count(request: pytest.FixtureRequest) -> int:
+    """Cases of each kernel."""
+    asked = request.config.getoption("--random-cases")
+    assert isinstance(asked, int)
+    return asked
+
+
+def board_of(name: str) -> Board:
+    """An emulated board for a kernel set."""
+    return next(board for board in boards() if board.emulated and name in board.kernels)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in KERNELS}))
+def test_random_cases(name: str, count: int, tmp_path: Path) -> None:
+    """On a board, and the C twins on the host under sanitizers."""
+    kernels = [kernel for of, kernel in KERNELS if of == name]
+    cases = (case for kernel in kernels for case in random_cases(name, kernel, count, seed=0))
+    ran = 0
+    for index, batch in enumerate(batches(cases)):
+        folder = tmp_path / str(index)
+        write_batch(batch, folder)
+        for outcome in (run_on_board(folder, board_of(name)), run_on_host(folder)):
+            assert outcome.status == 0, outcome.text
+        ran += len(batch)
+    assert ran == count * len(kernels)
