@@ -12,8 +12,10 @@
  *          scale counts that (SPEC 1.3, 4.3). Its contract says "stored".
  * Moved.   A weight is rounded stochastically, by rate, step and seed of the state, and saturates
  *          at +-127, which the state counts (SPEC 6). Its contract says "moved".
- * Scratch. None is passed. A kernel keeps its sums on the stack, at most 32 of them in kernels/ref;
- *          tests/budgets.csv limits the code and the stack of each file.
+ * Scratch. kernels/ref has none: a kernel keeps its sums on the stack, at most 32 of them. A kernel of
+ *          another set may get a part of the arena for the time of a call, aligned to 4 bytes, of
+ *          unknown content: buffer TINY_SCRATCH. tests/budgets.csv limits the code and the stack of
+ *          each file.
  * Cost.    Counted in multiply-adds for a whole map, taps in the padding included.
  *
  * Rows. A kernel that takes a band computes those rows of the map y; the calls for a whole map may

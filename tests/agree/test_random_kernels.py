@@ -1,5 +1,5 @@
-"""Kernels of faster sets give the bytes of the numpy reference for random shapes and codings, on the
-core that they are for."""
+"""Kernels of faster sets give the bytes of the numpy reference for random shapes and codings, on
+the core that they are for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random kernel cases of the kernels that a set has: layers and sums of any shape and any coding."""
+"""Random cases of the kernels that a set has: layers and sums of any shape and any coding."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def _fully_connected(draw: Draw) -> tuple[Build, Shape]:
 
 
 def _sum(draw: Draw) -> tuple[Build, Shape]:
-    """Of a map and one that is made of it, at any ratio of their scales; some a difference, and some
-    of a map and one row."""
+    """Of a map and one that is made of it, at any ratio of their scales; some a difference, and
+    some of a map and one row."""
     shape, gain, zero = draw.shape(), draw.one_of(0.7, 1.0, 1.6, 2.5, 7.0, 20.0), draw.zero()
     other, clip, kind = draw.zero(), draw.clip(), draw.number(0, 9)
 

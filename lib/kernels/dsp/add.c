@@ -9,6 +9,8 @@
 #include "output.h"
 #include "tinyflash/ops.h"
 
+#if TINY_DSP_ASM
+
 /* The constants of a sum of x, which is only shifted, and of z, which is multiplied. */
 typedef struct constants {
     int32_t x_zero; /* -zero * 2^19 */
@@ -16,8 +18,6 @@ typedef struct constants {
     int32_t z_multiplier;
     int32_t multiplier, offset, shift; /* of y, as in tiny_output */
 } constants;
-
-#if TINY_DSP_ASM
 
 /* Byte `byte` of the words of x and z, with the second shift of z. */
 #define ELEMENT(byte, z_shift, half)       \

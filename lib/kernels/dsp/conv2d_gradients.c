@@ -188,14 +188,16 @@ TINY_OP(conv2d_update_dsp) {
     const uint32_t out = op->window.y.channels;
     const uint32_t pairs = ((uint32_t)op->window.y.height * op->window.y.width + 1) / 2;
     uint32_t *scratch = buffers[TINY_SCRATCH], *taken = scratch + TINY_ROWS * pairs;
-    const updating u = {op,
-                        buffers[0],
-                        tiny_begin_update(&op->descent, &dy, &w, buffers[4]),
-                        pairs,
-                        tiny_quads(op->kept) * TINY_TILE,
-                        scratch,
-                        taken,
-                        (int32_t *)(taken + TINY_TILE * pairs)};
+    const updating u = {
+        .op = op,
+        .x = buffers[0],
+        .update = tiny_begin_update(&op->descent, &dy, &w, buffers[4]),
+        .pairs = pairs,
+        .width = tiny_quads(op->kept) * TINY_TILE,
+        .dy = scratch,
+        .taken = taken,
+        .sums = (int32_t *)(taken + TINY_TILE * pairs),
+    };
     for (uint32_t o = 0; o < out; o += TINY_ROWS) {
         update_channels(&u, dy.d, o, out - o < TINY_ROWS ? out - o : TINY_ROWS);
     }

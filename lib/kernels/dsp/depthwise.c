@@ -63,7 +63,7 @@ static void compute_row(const forward_call *f, tiny_outputs_row *row, uint32_t o
     row->y_step = step;
     tiny_outputs_run(&f->c, row, quads);
     if (left) {
-        int8_t last[TINY_QUAD];
+        int8_t last[TINY_QUAD] = {0};
         row->y = last;
         row->y_step = 1;
         tiny_outputs_run(&f->c, row, 1);

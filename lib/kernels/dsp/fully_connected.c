@@ -183,8 +183,14 @@ static void update(const tiny_fully_connected *op, const int8_t *x, const tiny_g
                    const tiny_trained *w, tiny_state *state, uint32_t *scratch) {
     const uint32_t pairs = (op->rows + 1) / 2, width = tiny_quads(op->kept) * TINY_TILE;
     uint32_t *taken = scratch + TINY_ROWS * pairs;
-    const updating u = {op,    tiny_begin_update(&op->descent, dy, w, state), pairs, scratch,
-                        taken, (int32_t *)(taken + TINY_TILE * pairs)};
+    const updating u = {
+        .op = op,
+        .update = tiny_begin_update(&op->descent, dy, w, state),
+        .pairs = pairs,
+        .dy = scratch,
+        .x = taken,
+        .sums = (int32_t *)(taken + TINY_TILE * pairs),
+    };
     for (uint32_t o = 0; o < op->out; o += TINY_ROWS) {
         const uint32_t count = op->out - o < TINY_ROWS ? op->out - o : TINY_ROWS;
         pair_gradients(&u, dy->d + o, count, op->out - o);

@@ -38,10 +38,12 @@ static inline tiny_output tiny_output_of(const tiny_requant *q, const int32_t *b
     const uint32_t bound = tiny_sum_bound(bias, terms);
     const int tiny = shift > 0 && bound <= 1u << (shift - 1);
     tiny_output output = {0, -1, 0, 1};
-    if (q->multiplier[o] == 0 || tiny) {
+    const int constant = q->multiplier[o] == 0 || tiny;
+    if (constant) {
         output.multiplier = 0;
         output.offset = 2 * q->y_zero + 1;
-    } else if (shift > 0 && shift <= TINY_OUTPUT_SHIFT_MAX && bound <= 1u << 30) {
+    }
+    if (!constant && shift > 0 && shift <= TINY_OUTPUT_SHIFT_MAX && bound <= 1u << 30) {
         output.bias = 2 * bias;
         output.multiplier = q->multiplier[o];
         output.offset = (2 * q->y_zero + 1) * (1 << (shift - 1));

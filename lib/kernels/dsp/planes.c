@@ -9,8 +9,6 @@
 
 #include "../../arith.h"
 
-#define WORDS_MAX 4 /* of a row of weights, paired */
-
 void tiny_planes_divide(tiny_correlation *c, uint32_t rows, uint32_t *scratch) {
     const uint32_t outputs = (c->out_width + TINY_QUAD - 1) / TINY_QUAD * TINY_QUAD;
     c->row_words = (outputs * c->stride + c->kernel_w + 2) / 2;
@@ -47,10 +45,10 @@ static void unpack_row(const tiny_correlation *c, const int8_t *from, uint32_t *
         const uint32_t bytes = tiny_load(from);
         const uint32_t even = tiny_add_even_bytes(minus_zeros, bytes);
         const uint32_t odd = tiny_add_odd_bytes(minus_zeros, bytes);
-        tiny_store_half(at, even);
         tiny_store_half(at + plane, odd);
-        tiny_store_half(at2, even >> 16);
         tiny_store_half(at2 + plane, odd >> 16);
+        tiny_store_half(at, even);
+        tiny_store_half(at2, even >> 16);
     }
 }
 
@@ -116,6 +114,8 @@ int32_t tiny_outputs_sum(const tiny_correlation *c, const tiny_outputs_row *row,
 }
 
 #if TINY_DSP_ASM
+
+#define WORDS_MAX 4 /* of a row of weights, paired */
 
 /* The sums are in r1, r9, r10, r11; the row of outputs in r0; x in r12; weights in lr. Pairs of weights
  * times pairs of x, for windows that begin at words a, a, b, b and at words a, b, c, d. */
@@ -225,6 +225,7 @@ static void run(const tiny_correlation *c, tiny_outputs_row *row) {
             break;
         default:
             run_2_4(row);
+            break;
     }
 }
 

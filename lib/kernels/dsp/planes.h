@@ -16,7 +16,6 @@
 
 #define TINY_PLANES 4           /* channels of a group */
 #define TINY_QUAD 4             /* outputs that are computed together */
-#define TINY_KERNEL_W_MAX 7     /* taps in a row of weights */
 #define TINY_PLANES_BYTES 4096u /* that a block of rows may need, if it has more than one row */
 
 /* Output (row, column) is the sum of w[ky][kx] * source[row * stride_h - pad_top + ky][column * stride -

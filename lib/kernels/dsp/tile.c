@@ -58,8 +58,12 @@ tiny_tiling tiny_tiling_begin(const tiny_requant *requant, const tiny_weights *w
     const tiny_tile_part trained = part_of(w->kept, kept, x);
     const tiny_tile_part others = part_of(w->frozen, frozen, x_frozen);
     tiny_tiling tiling = {
-        .tile =
-            {x, outputs, outputs + out, NULL, out, {kept ? trained : others, kept ? others : none}},
+        .tile.x = x,
+        .tile.next = outputs,
+        .tile.end = outputs + out,
+        .tile.stride = out,
+        .tile.part[0] = kept ? trained : others,
+        .tile.part[1] = kept ? others : none,
         .requant = requant,
         .b = b,
         .exceptions = fill_outputs(requant, b, out, kept + frozen, outputs),
