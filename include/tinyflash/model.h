@@ -14,6 +14,10 @@
 extern "C" {
 #endif
 
+/* Of the structures and of the buffers of each kernel (ops.h): a model.c that was compiled for other
+ * ones is refused. */
+#define TINY_MODEL_VERSION 1
+
 /* What can go wrong outside a kernel. Negative; tiny_error_text has a line for each. */
 typedef enum tiny_error {
     TINY_OK = 0,

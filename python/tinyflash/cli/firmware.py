@@ -29,11 +29,12 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @_folder
 @options.board
 @options.guard
-def build(folder: Path, board: str | None, guard: int) -> None:
+@click.option("--name", help="Name of the model in C, if FOLDER holds several.")
+def build(folder: Path, board: str | None, guard: int, name: str | None) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER."""
     _check_folder(folder)
     target = _board(folder, board)
-    elf = build_firmware(folder, target, folder, guard=guard)
+    elf = build_firmware(folder, target, folder, guard, name)
     size = firmware_size(elf)
     click.echo(
         f"{elf}: flash {size.flash_bytes:,} of {target.flash_bytes:,} bytes, SRAM "

@@ -16,6 +16,7 @@ from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.session import Session
 from tinyflash.show.report import write_compilation
+from tinyflash.write.c import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def open_session(ready: Ready, directory: Path, guard: int = 0) -> Iterator[Sess
         return
     board = ready.fit.board
     write_compilation(ready.compiled, directory, ready.fit)
-    elf = build_firmware(directory, board, directory / "firmware", guard=guard)
+    elf = build_firmware(directory, board, directory / "firmware", guard, DEFAULT)
     with (
         Emulator(board, elf) as emulator,
         DeviceSession(emulator, ready.compiled.program.hash) as device,
