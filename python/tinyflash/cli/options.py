@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from tinyflash import files
+from tinyflash.boards import boards
 from tinyflash.compiler.plan import EXACT, QUICK
 from tinyflash.errors import DataError, SchemeError
 from tinyflash.runtime.schedule import KINDS
+from tinyflash.show.console import QUIET
 from tinyflash.training.loop import Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,9 +45,43 @@ class Network(Output):
 OUTPUT = Output()
 
 
+class BoardName(click.ParamType[str]):
+    """The name of a board, which a shell completes. others: names that an option takes besides."""
+
+    name = "text"
+
+    def __init__(self, *others: str) -> None:
+        self.others = others
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        known = dict.fromkeys(self.others, "") | {b.name: b.description for b in boards()}
+        return [CompletionItem(k, help=v) for k, v in known.items() if k.startswith(incomplete)]
+
+
+BOARD = BoardName()
+
+
+def _be_quiet(context: click.Context, _parameter: object, value: bool) -> None:
+    before = QUIET.set(value)
+    context.call_on_close(lambda: QUIET.reset(before))
+
+
 class Command(click.Command):
-    """Refuses to write over a file that the same command reads or writes; names the scheme file in
-    errors that the compiler finds."""
+    """Has --quiet. Refuses to write over a file that the same command reads or writes; names the
+    scheme file in errors that the compiler finds."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        quiet = click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_be_quiet,
+            help="Print no progress, only results and errors.",
+        )
+        self.params.append(quiet)
 
     def invoke(self, ctx: click.Context) -> Any:
         named = [(p, ctx.params[p.name]) for p in self.params if ctx.params.get(p.name or "")]
@@ -68,7 +105,7 @@ class Command(click.Command):
 
 model = click.argument("model", type=PATH)
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
-board = click.option("--board", help="Board name; see `tinyflash boards`.")
+board = click.option("--board", type=BOARD, help="Board name; see `tinyflash boards`.")
 rows = click.option(
     "--rows", is_flag=True, help="Read the input row by row; never hold all of it in SRAM."
 )

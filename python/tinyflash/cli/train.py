@@ -36,7 +36,13 @@ from tinyflash.training.open import open_session
     help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
     "labels, or targets in real units if the scheme's loss takes targets.",
 )
-@click.option("--board", default="host", show_default=True, help="Board to train on, or host.")
+@click.option(
+    "--board",
+    type=options.BoardName("host"),
+    default="host",
+    show_default=True,
+    help="Board to train on, or host.",
+)
 @options.epochs
 @options.rate
 @options.schedule

@@ -16,7 +16,7 @@ from tinyflash.demo.terminal import draw_terminal
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
 from tinyflash.scheme import scheme
-from tinyflash.show.console import output, say
+from tinyflash.show.console import Clock, output, say
 from tinyflash.show.plots import WINDOW, Curve, draw_learning_curve
 from tinyflash.training.job import make_ready, save
 
@@ -32,14 +32,17 @@ class Settings:
 
 def run(settings: Settings) -> Report:
     """Trains on the board, repeats the run on the host, compares both, and writes the results."""
-    board, seed = load_board(settings.board), settings.seed
-    say("fetching network and pictures")
+    board, seed, clock = load_board(settings.board), settings.seed, Clock()
+    clock.say("fetching network and pictures (the first time: up to a minute)")
     graph, job = load_task(seed)
-    say(f"compiling for {board.name}, building its firmware, booting it")
+    clock.say(f"compiling for {board.name}, building its firmware, booting it")
     ready = make_ready(prepare(graph, scheme("person_faces")), job, board, seed)
-    measured = run_on_board(ready, board, job, settings.output / "model")
+    measured = run_on_board(ready, board, job, settings.output / "model", clock)
+    clock.say("repeating the same run on this computer, to compare every bit")
     exact = run_on_host(ready, job).agrees(measured.trained)
+    clock.say("training the classifier alone, to compare the accuracy")
     head_only = head_only_accuracy(graph, job, seed)
+    clock.say("drawing")
 
     report = make_report(board, seed, ready.compiled, measured, head_only, exact)
     save(measured.trained, job, ready, settings.output)
@@ -53,7 +56,8 @@ def run(settings: Settings) -> Report:
     draw_terminal(settings.output / "terminal.svg", "./run demo", table)
     say(
         f"wrote {settings.output}/report.json, learned.npz, training.json, model/report.html, "
-        "and pictures: learning_curve.png, overview.png, terminal.svg"
+        "and pictures: learning_curve.png, overview.png, terminal.svg; "
+        f"it took {clock.elapsed()} minutes"
     )
     if not exact:
         raise InternalError("board and host disagree; this is a bug in tinyflash; report it")

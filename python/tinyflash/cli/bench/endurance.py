@@ -20,7 +20,13 @@ from tinyflash.zoo.tasks import TASKS, load_task
 
 @click.command(cls=options.Command)
 @click.option("--task", type=click.Choice(list(TASKS)), default="activity", show_default=True)
-@click.option("--board", default="qemu_stm32f405", show_default=True, help="Where to train.")
+@click.option(
+    "--board",
+    type=options.BOARD,
+    default="qemu_stm32f405",
+    show_default=True,
+    help="Where to train.",
+)
 @click.option(
     "--steps", type=click.IntRange(1), default=Settings.steps, show_default=True,
     help="Training steps.",
