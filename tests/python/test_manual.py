@@ -93,7 +93,7 @@ def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
     compiled = compile_model(read(model), parse_scheme("head = 3"), row_source=True)
     write_model(compiled, tmp_path)
     main = MAIN.replace("BODY", block("tiny_set_source("))
-    text = CAMERA + block("static const tiny_memory") + block("camera_read_line") + main
+    text = CAMERA + block("static const tiny_memory memory") + block("camera_read_line") + main
     (tmp_path / "main.c").write_text(text)
     sources = [tmp_path / "main.c", tmp_path / "model.c", *library_sources(ROOT)]
     subprocess.run(["cc", *flags_of(tmp_path), *sources, "-o", tmp_path / "main"], check=True)
@@ -104,10 +104,13 @@ def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
     assert learned == session.weights != compiled.program.weights
 
 
-@pytest.mark.parametrize("holding", ["tiny_train_input", "tiny_schedule_rate", "tiny_guard_begin"])
+HOLDING = ["memcpy(tiny_train_input", "tiny_schedule_rate", "tiny_guard_begin"]
+
+
+@pytest.mark.parametrize("holding", HOLDING)
 def test_its_other_c_compiles(tmp_path: Path, model: Path, holding: str) -> None:
     write_model(compile_model(read(model), parse_scheme("head = 3")), tmp_path)
-    text = AROUND.replace("MEMORY", block("static const tiny_memory"))
+    text = AROUND.replace("MEMORY", block("static const tiny_memory memory"))
     unused = "(void)memory, (void)sample, (void)held_out, (void)snapshot, (void)step;\n"
     (tmp_path / "main.c").write_text(text.replace("BODY", unused + block(holding)))
     subprocess.run(["cc", *flags_of(tmp_path), "-fsyntax-only", tmp_path / "main.c"], check=True)
