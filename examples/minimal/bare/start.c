@@ -29,8 +29,12 @@ __attribute__((section(".vectors"), used)) const vector_table vectors = {
      fault},
 };
 
+static size_t bytes_between(const uint8_t *first, const uint8_t *end) {
+    return (uintptr_t)end - (uintptr_t)first;
+}
+
 void start(void) {
-    memcpy(data_start, data_image, (size_t)(data_end - data_start));
-    memset(bss_start, 0, (size_t)(bss_end - bss_start));
+    memcpy(data_start, data_image, bytes_between(data_start, data_end));
+    memset(bss_start, 0, bytes_between(bss_start, bss_end));
     port_exit(main());
 }
