@@ -20,19 +20,6 @@ def test_it_fits_on_a_page() -> None:
     assert [line for line in lines if len(line) > COLUMNS] == []
 
 
-def test_its_figures_of_the_demo_are_those_of_the_terminal() -> None:
-    """docs/demo.svg is what `./run demo` wrote; sentences about it may not say otherwise."""
-    shown = page("docs/demo.svg").read_text().replace("&#160;", " ")
-    sizes = re.findall(r"([\d,]+) bytes of (?:SRAM|flash)", page("docs/manual.md").read_text())
-    sizes += re.findall(r"in ([\d,]+) bytes of SRAM", README.read_text())
-    assert len(sizes) == 3
-    for figure in (*sizes, "100.0 %", "50.0 %"):
-        assert figure in shown
-    (steps,) = re.findall(r"takes (\d+) million", README.read_text())
-    (instructions,) = re.findall(r">one training step *<.*?>([\d, ]+)</text>", shown, re.DOTALL)
-    assert round(int(instructions.replace(",", "")) / 1e6) == int(steps)
-
-
 def test_its_terminal_loads_nothing_from_elsewhere() -> None:
     shown = page("docs/demo.svg").read_text()
     assert set(re.findall(r"https?://[^\"' ]+", shown)) == {"http://www.w3.org/2000/svg"}
