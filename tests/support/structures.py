@@ -2,7 +2,7 @@
 
 python -m tests.support.structures
 
-writes tests/structures.json from the headers. It refuses if one has changed but the version has not.
+writes tests/structures.json from the headers, unless one has changed and the version has not.
 """
 
 from __future__ import annotations
