@@ -1,4 +1,4 @@
-"""Reads untrusted .npy and .npz files."""
+"""Reads untrusted .npy and .npz files, and fits samples to a shape."""
 
 from __future__ import annotations
 
@@ -51,3 +51,38 @@ def _loaded(path: Path, limit: int) -> Arrays:
                 return members
             raise ValueError("a member is not an array")
     raise DataError(f"{path} holds {size:,} bytes of numbers; the limit is {limit:,}")
+
+
+def fitted(samples: Numbers, wanted: tuple[int, ...]) -> Numbers:
+    """Returns samples [n][...] as [n][wanted]. Axes of length 1 may be left out: a network that
+    reads maps of height 1 takes signals [n][length][channels], one of 1 channel [n][length].
+
+    Raises DataError, with both shapes, if they have another shape.
+    """
+    if samples.ndim and _leaves_out_ones(samples.shape[1:], wanted):
+        return samples.reshape(len(samples), *wanted)
+    expected = ", ".join(map(str, ("samples", *wanted)))
+    raise DataError(
+        f"samples have shape {samples.shape}; the model reads ({expected})"
+        f"{_remedy(samples.shape, wanted)}"
+    )
+
+
+def _leaves_out_ones(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether `given` is `wanted` without some of its axes of length 1."""
+    taken = 0
+    for side in wanted:
+        if taken < len(given) and given[taken] == side:
+            taken += 1
+        elif side != 1:
+            return False
+    return taken == len(given)
+
+
+def _remedy(given: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """Returns what to do if the axes are in another order, or the first is missing."""
+    if _leaves_out_ones(given, wanted):
+        return "; give one sample a first axis, too: x[None]"
+    if len(given) > 2 and _leaves_out_ones((*given[2:], given[1]), wanted):
+        return "; put the channels last: numpy.moveaxis(x, 1, -1)"
+    return ""

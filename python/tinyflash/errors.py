@@ -1,7 +1,8 @@
-"""Errors for users: one class per cause; one line each: what, where, what to do."""
+"""Errors and warnings for users: one class per cause; one line each: what, where, what to do."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 _LISTED = 40
@@ -38,6 +39,15 @@ class LinkError(TinyflashError):
 
 class InternalError(TinyflashError):
     """An internal check failed: a bug in tinyflash, found before it could do harm."""
+
+
+class TinyflashWarning(UserWarning):
+    """The work goes on, but its numbers will disappoint. The command line prints it as one line."""
+
+
+def warn(text: str) -> None:
+    """Warns the user: what, where, what to do, in one line."""
+    warnings.warn(text, TinyflashWarning, stacklevel=2)
 
 
 def printable(text: str) -> str:

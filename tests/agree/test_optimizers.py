@@ -17,6 +17,8 @@ from tinyflash.runtime.state import pack, unpack
 from tinyflash.scheme import Rule, Scheme
 from tinyflash.scheme.optimizer import ALIKE, Optimizer, Rates
 from tinyflash.show.report import make_report
+from tinyflash.training.loop import Recipe, train
+from tinyflash.training.samples import Samples
 
 FEATURES, HIDDEN, CLASSES = 16, 12, 3
 CLIP = Clip(-60, 127)
@@ -218,6 +220,57 @@ def _comes_to_rest(session: HostSession, model: Compiled, steps: int) -> None:
     for _ in range(20):
         session.train_step(x[0], int(y[0]), 0.0)
     assert session.weights == before
+
+
+# ---- The last group of samples -------------------------------------------------------------------
+
+
+def run_of(count: int, optimizer: Optimizer, accumulate: int) -> tuple[HostSession, Compiled]:
+    """A run over `count` samples, of which the last may be fewer than a group."""
+    model = compiled(optimizer)
+    session = HostSession(model.program)
+    recipe = Recipe(1, 0.01, "constant")
+    train(session, Samples(*samples(count)), recipe, accumulate=accumulate)
+    return session, model
+
+
+@pytest.mark.parametrize("count", [3, 5, 10, 11])
+def test_a_last_group_of_fewer_samples_moves_the_weights_by_their_sum(count: int) -> None:
+    """What the velocities hold at the end of the samples, rounded to nearest, is applied."""
+    optimizer = Optimizer(accumulate=4, rounding="nearest")
+    stopped, model = run_of(count, optimizer, 1)
+    whole, _ = run_of(count, optimizer, model.accumulate)
+    assert model.accumulate == 4
+    assert stopped.counters().step == count
+    assert whole.counters().step == -(-count // 4) * 4
+    held, found = trained(stopped, model), trained(whole, model)
+    moved = 0
+    for name in (name for name in held if f"{name}_velocity" in held):
+        unit = 2**8 if name.endswith("_w") else 2**16
+        steps = held[f"{name}_velocity"].astype(np.int64)
+        wanted = held[name] + (unit // 2 - steps) // unit
+        if name.endswith("_w"):
+            wanted = np.clip(wanted, -127, 127)
+        assert (found[name] == wanted).all(), name
+        moved += int((found[name] != held[name]).sum())
+    assert moved > 20
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_full_last_group_needs_nothing(name: str) -> None:
+    optimizer = OPTIMIZERS[name]
+    stopped, model = run_of(8, optimizer, 1)
+    whole, _ = run_of(8, optimizer, model.accumulate)
+    assert (stopped.weights, stopped.state) == (whole.weights, whole.state)
+
+
+def test_a_run_in_two_parts_begins_a_new_group() -> None:
+    """After 6 samples, completed, 4 more are a group of their own: 12 steps, none missing."""
+    session, _ = run_of(6, Optimizer(accumulate=4), 4)
+    before = session.weights
+    train(session, Samples(*samples(4, seed=2)), Recipe(1, 0.01, "constant"), accumulate=4)
+    assert session.counters().step == 12
+    assert session.weights != before
 
 
 # ---- What is left alone --------------------------------------------------------------------------

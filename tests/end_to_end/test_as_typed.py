@@ -135,3 +135,20 @@ def emulator_of(process):
                 return int(child)
         time.sleep(0.02)  # leaves the processor to the two
     raise AssertionError(f"ended before: {process.stderr.read()}")
+
+
+def test_a_board_is_evaluated_as_the_host_is(model, scheme, data, board, tmp_path):
+    """What was learned, and the file as it is; no folder is left behind."""
+    out = tmp_path / "out"
+    learnt = ("--scheme", scheme, "--data", data)
+    done = tinyflash("train", model, *learnt, "-o", out, "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    for asked in ((*learnt, "--learned", out), ("--data", data)):
+        found = []
+        for where in (board.name, "host"):
+            done = tinyflash("evaluate", model, *asked, "--board", where, "--json")
+            assert done.returncode == 0, done.stderr
+            found.append(json.loads(done.stdout))
+            assert found[-1].pop("board") == where
+        assert found[0] == found[1]
+    assert found[0]["samples"] == 30

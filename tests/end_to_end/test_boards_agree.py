@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tinyflash.boards.emulator import Emulator
@@ -37,6 +38,18 @@ def test_weights_state_logits_and_every_step_agree(compiled, samples, board, fir
     assert host.learned.weights != compiled.program.weights
     assert host.after.score > host.before.score
     assert counters.step == len(host.history.steps)
+
+
+def test_a_last_group_of_fewer_samples_agrees(model, samples, board, tmp_path):
+    """It is applied, on the board as on the host."""
+    optimizer = Optimizer(accumulate=64)
+    scheme = Scheme((Rule(weights=0.5, bias=True),), 3, optimizer=optimizer)
+    compiled = compile_model(read(model), scheme, calibration=(samples.x, samples.y), seed=5)
+    job = Job(samples.take(np.arange(5)), samples, Recipe(epochs=1, rate=0.05))
+    host = run(job, HostSession(compiled.program), Ready(compiled))
+    with open_session(Ready.of(compiled, board), tmp_path) as device:
+        assert run(job, device, Ready(compiled)).agrees(host)
+    assert host.learned.weights != compiled.program.weights
 
 
 def guarded_run(session, samples):

@@ -28,7 +28,9 @@ ELSEWHERE = {
 }
 # docs/adding-a-board.md adds this board; here one that exists takes its place.
 IMAGINED = {"qemu_mps2_an386": "qemu_mps2_an500"}
-FILES = "model.tflite scheme.toml data.npz x.npy model.onnx build/mine build/mine/learned.npz"
+FILES = (
+    "model.tflite scheme.toml data.npz test.npz x.npy model.onnx build/mine build/mine/learned.npz"
+)
 
 
 def name_of(command):
@@ -66,7 +68,8 @@ def workshop(tmp_path_factory):
     ]
     for name in ("scheme.toml", "s.toml"):
         (folder / name).write_text(SCHEME)
-    np.savez(folder / "data.npz", x=x.transpose(0, 2, 3, 1), y=y)
+    for name in ("data.npz", "test.npz"):
+        np.savez(folder / name, x=x.transpose(0, 2, 3, 1), y=y)
     for step in steps:
         done = tinyflash(folder, *step.split())
         assert done.returncode == 0, done.stderr

@@ -35,12 +35,12 @@ def guarded_firmware(learner: Compiled, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def ports() -> Iterator[list[PipePort]]:
-    """What firmware runs on this computer; at the end it is killed."""
+    """What firmware runs on this computer. At the end it ends, unless it has; a sanitizer may have
+    something to say then."""
     running: list[PipePort] = []
     yield running
     for port in running:
-        port.process.kill()
-        port.process.communicate()
+        port.finish()
 
 
 @pytest.fixture

@@ -9,6 +9,13 @@
 
 #define SILENCE_MS 1
 
+#ifndef STACK_NEEDED
+#define STACK_NEEDED 0 /* above 0, and there is too little of it */
+#endif
+#ifndef FAULTS
+#define FAULTS 0 /* 1: the processor stops where the firmware first reads */
+#endif
+
 const char board_name[] = "host";
 const uint32_t board_ticks_per_second =
     200; /* a tick is about 1 ms in silence: five times as hasty */
@@ -19,8 +26,13 @@ void board_init(void) {}
 
 /* The end of the input ends the firmware. A byte that does not come takes a tick. */
 int board_uart_read(void) {
+    static const board_fault fault = {3, 0x82, 0x20000000, 0x1234, 1};
     static uint8_t bytes[512];
     static ssize_t count, next;
+    if (FAULTS) {
+        board_on_fault(&fault);
+        board_exit(BOARD_EXIT_FAULT);
+    }
     if (next == count) {
         struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
         if (poll(&input, 1, SILENCE_MS) == 0) {
@@ -51,4 +63,4 @@ uint32_t board_stack_bytes(void) { return 0; }
 
 uint32_t board_stack_used(void) { return 0; }
 
-uint32_t board_stack_needed(void) { return 0; }
+uint32_t board_stack_needed(void) { return STACK_NEEDED; }

@@ -37,8 +37,7 @@ def device(firmware: Path) -> Iterator[DeviceSession]:
     port = PipePort(firmware)
     with DeviceSession(Link(port), 0x00C0FFEE) as session:
         yield session
-    port.process.kill()
-    port.process.communicate()
+    port.finish()
 
 
 def refused(device: DeviceSession, why: str, kind: Type, body: bytes = b"") -> None:

@@ -14,6 +14,8 @@ from tinyflash import HostSession, compile_model, read, write_model
 from tinyflash.compiler.passes.head import LOGIT_SCALE
 from tinyflash.scheme import parse_scheme
 from tinyflash.sources import library_sources
+from tinyflash.training.groups import complete_group
+from tinyflash.training.samples import Samples
 
 MANUAL = page("docs/manual.md")
 SCHEMES = [
@@ -104,7 +106,7 @@ def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
     assert learned == session.weights != compiled.program.weights
 
 
-HOLDING = ["memcpy(tiny_train_input", "tiny_schedule_rate", "tiny_guard_begin"]
+HOLDING = ["from here on", "tiny_schedule_rate", "tiny_guard_begin"]
 
 
 @pytest.mark.parametrize("holding", HOLDING)
@@ -114,6 +116,47 @@ def test_its_other_c_compiles(tmp_path: Path, model: Path, holding: str) -> None
     unused = "(void)memory, (void)sample, (void)held_out, (void)snapshot, (void)step;\n"
     (tmp_path / "main.c").write_text(text.replace("BODY", unused + block(holding)))
     subprocess.run(["cc", *flags_of(tmp_path), "-fsyntax-only", tmp_path / "main.c"], check=True)
+
+
+GROUPS = """
+#include <stdio.h>
+#include <string.h>
+#include "tinyflash/tinyflash.h"
+#include "model.h"
+MEMORY
+int main(void) {
+    uint32_t label = 0;
+    uint8_t sample[MODEL_INPUT_BYTES];
+    tiny_init(&session, &model, &memory);
+    for (int step = 0; step < 6; step++) {
+        label = (uint32_t)step % 3;
+        memset(sample, 7 * step, sizeof sample);
+        memcpy(tiny_train_input(&session), sample, MODEL_INPUT_BYTES);
+        tiny_train(&session, label, rate);
+    }
+    BODY
+    fwrite(weights, 1, MODEL_WEIGHTS_BYTES, stdout);
+    return 0;
+}
+"""
+
+
+def test_its_firmware_completes_a_group_as_train_does(tmp_path: Path, model: Path) -> None:
+    scheme = parse_scheme("head = 3\n[optimizer]\naccumulate = 4")
+    compiled = compile_model(read(model), scheme)
+    write_model(compiled, tmp_path)
+    text = GROUPS.replace("MEMORY", block("static const tiny_memory memory"))
+    (tmp_path / "main.c").write_text(text.replace("BODY", block("step % 4")))
+    sources = [tmp_path / "main.c", tmp_path / "model.c", *library_sources(ROOT)]
+    subprocess.run(["cc", *flags_of(tmp_path), *sources, "-o", tmp_path / "main"], check=True)
+    learned = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
+    session, size = HostSession(compiled.program), compiled.program.input_bytes
+    x = np.repeat(7 * np.arange(6, dtype=np.int8)[:, np.newaxis], size, axis=1)
+    for step, sample in enumerate(x):
+        session.train_step(sample, step % 3, 0.03)
+    before = session.weights
+    assert complete_group(session, Samples(x[-1:], np.array([1])), compiled.accumulate) == 2
+    assert learned == session.weights != before
 
 
 def test_the_manual_knows_the_steps_of_a_new_head() -> None:

@@ -40,6 +40,13 @@ class PipePort:
         _, complaints = self.process.communicate()
         assert self.process.returncode == 0, complaints.decode()
 
+    def finish(self) -> None:
+        """The same for firmware that a test may have left at any point, or ended."""
+        if self.process.poll() is None:
+            self.close()
+        elif self.process.stdin and not self.process.stdin.closed:
+            self.process.communicate()
+
 
 class NoisyPort(PipePort):
     """Damages what passes, both ways: at times loses, changes or inserts a byte, or repeats all."""

@@ -1,4 +1,4 @@
-"""Random small networks with random training schemes, by seed."""
+"""Random small networks and schemes, by seed; on demand with all values at their ends."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from tests.support.functions import FUNCTIONS
 from tests.support.graphs import Layer, Net, slid
 
+from tinyflash.compiler.constants import bias_limit
 from tinyflash.graph import Clip, Graph, Node, Window
 from tinyflash.layers import groups_of
 from tinyflash.reference.environment import LAYERS
@@ -23,20 +24,29 @@ LARGEST_JOINED = 3000  # elements: repeated joining would grow without end
 
 @dataclass
 class RandomNet:
-    """Adds random operators to a net; `maps` are the tensors made so far, the last is current."""
+    """Adds random operators to a net; `maps` are the tensors made so far, the last is current.
+
+    newer: also operators that were added later. ends: zero points are -128 or 127, biases and
+    outputs are far beyond what fits.
+    """
 
     rng: np.random.Generator
     newer: bool = False
+    ends: bool = False
     net: Net = field(init=False)
     maps: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.net = Net(self.rng)
         shape = (self.pick(1, 10), self.pick(1, 10), self.pick(1, 5))
-        self.maps.append(self.net.input(shape, zero=self.pick(-128, 128)))
+        self.maps.append(self.net.input(shape, zero=self.zero()))
 
     def pick(self, low: int, high: int) -> int:
         return int(self.rng.integers(low, high))
+
+    def zero(self, low: int = -128, high: int = 128) -> int:
+        """A zero point in [low, high), or one at an end of int8."""
+        return (-128, 127)[self.pick(0, 2)] if self.ends else self.pick(low, high)
 
     @property
     def x(self) -> str:
@@ -52,9 +62,10 @@ class RandomNet:
             spread=float(self.rng.choice([1, 5, 100])),
             dead=self.pick(0, 2) * self.pick(0, 2),
             bias=self.pick(0, 5) > 0,
-            zero=self.pick(-128, 128) if self.pick(0, 3) == 0 else self.pick(-30, 31),
+            zero=self.zero() if self.pick(0, 3) == 0 else self.zero(-30, 31),
             clip=Clip(low, self.pick(80, 128)) if self.pick(0, 2) else Clip(),
             per_tensor=self.pick(0, 4) == 0,
+            gain=float(2.0 ** self.pick(-6, 20)) if self.ends else 1.0,
         )
 
     def window(self) -> Window:
@@ -134,7 +145,7 @@ class RandomNet:
 
     def _function(self) -> None:
         name = str(self.rng.choice(list(FUNCTIONS)))
-        self.maps.append(self.net.function(self.x, name, zero=self.pick(-128, 128)))
+        self.maps.append(self.net.function(self.x, name, zero=self.zero()))
 
     def _join(self) -> None:
         """A concatenation with earlier tensors that fit, be they the current one itself."""
@@ -192,10 +203,13 @@ def _ratio(rng: np.random.Generator, node: Node) -> float:
     return round(ratio) if groups_of(node) > 1 else ratio
 
 
-def random_graph(seed: int) -> tuple[Graph, Scheme]:
-    """A network of 3 to 10 operators, which of its layers are trained by how much, and how."""
+def random_graph(seed: int, ends: bool = False) -> tuple[Graph, Scheme]:
+    """A network of 3 to 10 operators, which of its layers are trained by how much, and how.
+
+    ends: all weights, biases and zero points are at their ends.
+    """
     rng = np.random.default_rng(seed)
-    builder = RandomNet(rng, newer=seed >= NEWER)
+    builder = RandomNet(rng, newer=seed >= NEWER, ends=ends)
     if builder.pick(0, 3) == 0:
         builder.grow()
         builder.grow_forward_only()
@@ -217,4 +231,23 @@ def random_graph(seed: int) -> tuple[Graph, Scheme]:
     loss = (Loss(), Loss(smoothing=0.2), *map(Loss, LOSSES))[int(rng.integers(5))]
     headroom = int(rng.integers(0, 4))
     optimizer, rates = random_optimizer(seed)
+    graph = _at_its_ends(graph, rng) if ends else graph
     return graph, Scheme((*rules, head), None, headroom, loss, optimizer, rates)
+
+
+def _at_its_ends(graph: Graph, rng: np.random.Generator) -> Graph:
+    """Every weight is -127 or 127, or -128 too, which a file may hold; every bias is at its limit.
+
+    A layer whose sums could leave int32, whatever its biases, stays as it is: it is refused.
+    """
+    tensors = dict(graph.tensors)
+    for node in graph.nodes:
+        for role, name in node.inputs.items() if node.op in LAYERS else ():
+            tensor = tensors[name]
+            if role == "w_frozen":
+                data = rng.choice([-128, -127, 127], tensor.shape).astype(np.int8)
+                tensors[name] = replace(tensor, data=data)
+            elif role == "b" and (limit := bias_limit(graph, node)) > 0:
+                data = rng.choice([-limit, limit], tensor.shape).astype(np.int32)
+                tensors[name] = replace(tensor, data=data)
+    return replace(graph, tensors=tensors)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from tinyflash import files
 from tinyflash.errors import BuildError, listed
+from tinyflash.write.c import DEFAULT
 
-DEFAULT = "model"
+__all__ = ["DEFAULT", "as_model", "header_text", "model_name"]
+
 _LARGEST_HEADER = 1 << 20  # bytes
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from importlib import import_module
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import click
 
-from tinyflash.errors import TinyflashError
+from tinyflash.errors import TinyflashError, TinyflashWarning
 
 COMMANDS = {
     "demo": "demo:demo",
@@ -18,6 +19,7 @@ COMMANDS = {
     "compile": "compile:compile_",
     "infer": "infer:infer",
     "train": "train:train",
+    "evaluate": "evaluate:evaluate",
     "export": "export:export",
     "build": "firmware:build",
     "flash": "firmware:flash",
@@ -38,6 +40,22 @@ class OneLine(click.ClickException):
         click.echo(f"error: {line}", file=file, err=file is None)
 
 
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Prints a warning for the user as one line; others as Python does."""
+    if issubclass(category, TinyflashWarning):
+        click.echo(f"warning: {message}", err=True)
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        click.echo(text, file=file, err=file is None, nl=False)
+
+
 class Commands(click.Group):
     """Imports a command's module only when needed, and turns every error into one line."""
 
@@ -53,6 +71,12 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", TinyflashWarning)
+            warnings.showwarning = _show_warning
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except TinyflashError as error:

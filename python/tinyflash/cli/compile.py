@@ -62,6 +62,6 @@ def compile_(
     sets = kernels_for(target)
     compiled = compile_model(prepared, seed=seed, row_source=rows, effort=effort, kernels=sets)
     fit = check_fits(compiled, target) if target else None
-    write_compilation(compiled, output, fit, name)
+    write_compilation(compiled, output, fit, name=name)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)
     say(f"wrote {name}.c, {name}.h and report.html, .json and .txt to {output}")

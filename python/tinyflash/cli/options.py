@@ -79,7 +79,7 @@ class Command(click.Command):
             is_flag=True,
             expose_value=False,
             callback=_be_quiet,
-            help="Print no progress, only results and errors.",
+            help="Print no progress, only results, warnings and errors.",
         )
         self.params.append(quiet)
 
@@ -106,6 +106,15 @@ class Command(click.Command):
 model = click.argument("model", type=PATH)
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
 board = click.option("--board", type=BOARD, help="Board name; see `tinyflash boards`.")
+where = click.option(
+    "--board", type=BoardName("host"), default="host", show_default=True,
+    help="Board to run on, or host.",
+)  # fmt: skip
+data = click.option(
+    "--data", type=PATH, required=True,
+    help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
+    "labels, or targets in real units if the scheme's loss takes targets.",
+)  # fmt: skip
 rows = click.option(
     "--rows", is_flag=True, help="Read the input row by row; never hold all of it in SRAM."
 )

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
-from tinyflash.errors import ModelError
+from tinyflash.errors import ModelError, listed, warn
 from tinyflash.files import write_bytes, write_json
 from tinyflash.graph import Graph
 from tinyflash.quantize import Settings, quantize
-from tinyflash.quantize.error import LayerError, layer_errors
+from tinyflash.quantize.error import LayerError, hold_out, layer_errors
 from tinyflash.quantize.ranges import RULES, Rule
 from tinyflash.read import read
 from tinyflash.read.onnx.reader import read_onnx
@@ -67,17 +67,24 @@ def quantize_(
         raise ModelError(f"{model}: expected an .onnx file; a .tflite file is already quantized")
     samples = None if calibration is None else load_calibration(calibration)
     network = read_onnx(model, samples, compare=not no_compare)
-    graph = quantize(network, samples, Settings(ranges))
+    choose, judge = (None, None) if samples is None else hold_out(samples)
+    graph = quantize(network, choose, Settings(ranges))
     write_bytes(output, write_tflite(graph))
     say(f"wrote {output}: {output.stat().st_size:,} bytes")
-    if samples is None:
+    if choose is None or judge is None:
         return
     names = _names(graph, read(output))
-    found = [replace(e, layer=names[e.layer]) for e in layer_errors(network, graph, samples)]
+    found = [replace(e, layer=names[e.layer]) for e in layer_errors(network, graph, judge)]
     if errors is not None:
         write_json(errors, [asdict(error) for error in found])
         say(f"wrote {errors}")
-    _show(graph.name, found)
+    _show(graph.name, found, len(judge), apart=judge is not choose)
+    constant = [e.layer for e in found if e.constant]
+    if constant and len(constant) < len(found):  # else the input has no signal, which is told
+        warn(
+            f"{model}: the output of {listed(constant)} is the same for every sample measured, so "
+            "its range may not suit others; calibrate with samples that differ more"
+        )
 
 
 def _names(graph: Graph, file: Graph) -> dict[str, str]:
@@ -87,7 +94,8 @@ def _names(graph: Graph, file: Graph) -> dict[str, str]:
     return {node.name: next(n.name for n in again if n.op == node.op) for node in graph.nodes}
 
 
-def _show(name: str, errors: list[LayerError]) -> None:
+def _show(name: str, errors: list[LayerError], samples: int, *, apart: bool) -> None:
+    """Prints the table. apart: whether the samples measured did not choose the ranges."""
     rows = table(f"{name} in int8", "layer", "output", ">scale", ">zero", ">SNR dB", ">at ends")
     for error in errors:
         rows.add_row(
@@ -95,8 +103,18 @@ def _show(name: str, errors: list[LayerError]) -> None:
             "x".join(map(str, error.shape)),
             f"{error.scale:.4g}",
             str(error.zero),
-            "exact" if error.snr_db is None else f"{error.snr_db:.1f}",
+            _ratio(error),
             f"{100 * error.stops:.1f} %",
         )
-    rows.caption = "SNR: signal to noise against float; at ends: values stored as -128 or 127"
+    which = f"{samples} samples that did not choose" if apart else "samples that also chose"
+    rows.caption = (
+        f"SNR: signal to noise against float,\non {which} the ranges\n"
+        "at ends: values stored as -128 or 127"
+    )
     terminal().print(rows)
+
+
+def _ratio(error: LayerError) -> str:
+    if error.constant:
+        return "no signal"
+    return "exact" if error.snr_db is None else f"{error.snr_db:.1f}"

@@ -10,6 +10,7 @@ from tinyflash.boards import load_board
 from tinyflash.cli import options, scheme_option
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
+from tinyflash.errors import DataError
 from tinyflash.read import read
 from tinyflash.runtime.guard import GuardReport
 from tinyflash.runtime.learned import load_learned
@@ -18,31 +19,22 @@ from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import say
 from tinyflash.training import job as jobs
+from tinyflash.training.curve import write_report
 from tinyflash.training.health import Anatomy, complaints
 from tinyflash.training.health_plot import draw_health
 from tinyflash.training.job import Job, Trained, Watch, load_job, make_ready
 from tinyflash.training.loop import Recipe
 from tinyflash.training.open import open_session
 
+VALIDATION = 0.2  # the fraction held out
+
 
 @click.command(cls=options.Command)
 @options.model
 @options.scheme
 @scheme_option.budget
-@click.option(
-    "--data",
-    type=options.PATH,
-    required=True,
-    help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
-    "labels, or targets in real units if the scheme's loss takes targets.",
-)
-@click.option(
-    "--board",
-    type=options.BoardName("host"),
-    default="host",
-    show_default=True,
-    help="Board to train on, or host.",
-)
+@options.data
+@options.where
 @options.epochs
 @options.rate
 @options.schedule
@@ -53,9 +45,13 @@ from tinyflash.training.open import open_session
 @click.option(
     "--validation",
     type=float,
-    default=0.2,
-    show_default=True,
+    show_default=f"{VALIDATION}, or 0 with --test",
     help="Fraction of the samples to hold out, equally from each label; 0: none.",
+)
+@click.option(
+    "--test",
+    type=options.PATH,
+    help="An .npz file like --data, to evaluate on before, after each epoch, and at the end.",
 )
 @options.guard
 @click.option(
@@ -92,7 +88,8 @@ def train(
     seed: int,
     rows: bool,
     effort: Effort,
-    validation: float,
+    validation: float | None,
+    test: Path | None,
     guard: int,
     guard_every: int,
     guard_tolerance: int,
@@ -110,7 +107,8 @@ def train(
     target = None if board == "host" else load_board(board)
     prepared = prepare(read(model), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
-    job = load_job(data, prepared, recipe, validation, watch)
+    fraction = _fraction(validation, test)
+    job = load_job(data, prepared, recipe, fraction, watch, test)
     chosen = scheme_option.chosen(prepared, budget, target, output, rows)
     ready = make_ready(chosen, job, target, seed, rows, effort)
     start = load_learned(resume, ready.compiled.program) if resume else None
@@ -119,25 +117,41 @@ def train(
             start.restore(session)
         trained = jobs.run(job, session, ready)
     assert chosen.scheme is not None
-    settings = {"scheme": scheme_text(chosen.scheme), "validation": validation}
+    settings = {"scheme": scheme_text(chosen.scheme), "validation": fraction}
     jobs.save(trained, job, ready, output, settings)
+    write_report(trained, job, ready, output)
     anatomy, counters = Anatomy.of(ready.compiled), trained.history.counters
     if health is not None:
         draw_health(health, f"{model.name} on {board}", counters, anatomy)
     _say(trained, job, anatomy)
-    say(f"wrote {output}/learned.npz and training.json")
+    say(f"wrote {output}/learned.npz, training.json and report.html")
+
+
+def _fraction(validation: float | None, test: Path | None) -> float:
+    """Returns the fraction to hold out."""
+    if test is None:
+        return VALIDATION if validation is None else validation
+    if validation:
+        raise DataError(f"--test gives the held-out samples, {test}; leave out --validation")
+    return 0.0
 
 
 def _say(trained: Trained, job: Job, anatomy: Anatomy) -> None:
     """Prints the results, and warnings."""
     for moment, found in (("before", trained.before), ("after", trained.after)):
         if found is not None:
-            figure = f"{found.score:.4g}" if job.objective else f"{found.score:.1f} %"
-            click.echo(f"held-out {job.measure} {moment}: {figure}")
+            click.echo(f"held-out {job.measure} {moment}: {_figure(found.score, job)}")
+    if len(trained.course) > 2:
+        scores = ", ".join(_figure(score, job) for _, score in trained.course[1:])
+        click.echo(f"held-out {job.measure} after each epoch: {scores}")
     if trained.history.guard:
         _say_guard(trained.history.guard)
-    for line in complaints(trained.history.counters, anatomy):
+    for line in complaints(trained.history.counters, anatomy, trained.learned.weights):
         click.echo(f"warning: {line}")
+
+
+def _figure(score: float, job: Job) -> str:
+    return f"{score:.4g}" if job.objective else f"{score:.1f} %"
 
 
 def _say_guard(report: GuardReport) -> None:

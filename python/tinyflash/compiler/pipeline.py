@@ -22,6 +22,7 @@ from tinyflash.compiler.passes.sparsify import sparsify
 from tinyflash.compiler.plan import QUICK, Effort, check, plan
 from tinyflash.compiler.preconditions import check_preconditions
 from tinyflash.compiler.prepare import Prepared, prepare
+from tinyflash.compiler.tied import warn_of_tied
 from tinyflash.compiler.verify import verify
 from tinyflash.errors import DataError, ModelError, SchemeError
 from tinyflash.graph import Graph
@@ -51,6 +52,12 @@ class Compiled:
         if self.train is None or self.train.plan.arena_bytes < self.infer.plan.arena_bytes:
             return self.infer
         return self.train
+
+    @property
+    def accumulate(self) -> int:
+        """The samples per update of the weights."""
+        nodes = () if self.train is None else self.train.graph.nodes
+        return max((node.descent.every for node in nodes if node.operator.updates), default=1)
 
     @property
     def lower_bound(self) -> int:
@@ -93,6 +100,8 @@ def compile_model(
     if calibration is not None and prepared.scheme is not None:
         check_samples(calibration, prepared.target is not None)
     raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels)
+    if prepared.scheme is not None:
+        warn_of_tied(prepared.forward, resolve(prepared.scheme, prepared.forward))
     return replace(raw, program=calibrate(raw.program, calibration, seed))
 
 

@@ -53,7 +53,7 @@ class Prepared:
 
 def _decides(scheme: Scheme) -> tuple[object, ...]:
     """What of a scheme decides the forward half."""
-    return scheme.head, scheme.loss, scheme.dead_channels
+    return scheme.head, scheme.head_range, scheme.loss, scheme.dead_channels
 
 
 def prepare(graph: Graph, scheme: Scheme | None = None) -> Prepared:
@@ -76,7 +76,7 @@ def _with_logits(graph: Graph, scheme: Scheme) -> Graph:
     """Returns the network with `logits` set to the tensor that the loss reads."""
     if scheme.head is None:
         return mark_logits(graph, scheme.loss)
-    return attach_head(graph, scheme.head)
+    return attach_head(graph, scheme.head, scheme.head_range)
 
 
 def _reduced(graph: Graph) -> Graph:

@@ -12,12 +12,19 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from tinyflash.errors import DataError, ModelError
+from tinyflash.arrays import fitted
+from tinyflash.errors import DataError, ModelError, warn
 from tinyflash.graph import Array, Graph, Quant
 from tinyflash.quantize.building import Builder
 from tinyflash.quantize.codings import codings, recoded
 from tinyflash.quantize.floatgraph.graph import Bounds, FloatGraph, Floats
 from tinyflash.quantize.ranges import RULES, Rule, observe
+from tinyflash.runtime.reach import (
+    offset_complaint,
+    range_complaint,
+    reals_of,
+    signal_complaint,
+)
 
 Ends = Literal["float32", "int8"]
 
@@ -64,6 +71,8 @@ def quantize(
             f"{network.name}: {first} has no scale, as in a float model; give samples to calibrate "
             "with (tinyflash quantize --calibration)"
         )
+    if samples is not None:
+        _warn_of(network, samples, found[ready.source.name])
     return Builder(ready, found).graph(settings.ends)
 
 
@@ -80,20 +89,37 @@ def with_coding(network: FloatGraph, name: str, quant: Quant) -> FloatGraph:
 
 def arranged(network: FloatGraph, samples: Array) -> Floats:
     """Checks samples, and returns them as the network reads them."""
+    return network.source.arrange(as_given(network, samples))
+
+
+def as_given(network: FloatGraph, samples: Array) -> Floats:
+    """Checks samples, and returns them in the shape of the model itself, [n][...]. Axes of length 1
+    may be left out (arrays.fitted)."""
     samples = np.asarray(samples)
     if samples.dtype.kind not in "fiub":
         raise DataError(f"calibration samples are {samples.dtype}, expected numbers")
+    try:
+        samples = fitted(samples, network.source.given)
+    except DataError as error:
+        raise DataError(f"{network.name}: calibration {error}") from None
     if len(samples) == 0:
         raise DataError("there are no calibration samples; give at least one")
-    given = network.source.given
-    if samples.shape[1:] != given:
-        raise DataError(
-            f"calibration samples have shape {samples.shape}; {network.name} reads "
-            f"({', '.join(map(str, ('samples', *given)))})"
-        )
     if not np.isfinite(samples).all():
         raise DataError("calibration samples have numbers that are not finite")
-    return network.source.arrange(samples.astype(np.float32))
+    return samples.astype(np.float32)
+
+
+def _warn_of(network: FloatGraph, samples: Array, source: Quant) -> None:
+    """Warns if the samples say nothing about the ranges, or are not in the model's own units.
+    source: the coding of the input."""
+    given = as_given(network, samples)
+    complaint = signal_complaint(given)
+    if complaint is None and network.source.name in network.codings:
+        complaint = range_complaint(given, reals_of(source))
+    elif complaint is None:
+        complaint = offset_complaint(given, reals_of(source))
+    if complaint is not None:
+        warn(f"{network.name}: calibration: {complaint}")
 
 
 def _check_weights(network: FloatGraph) -> None:

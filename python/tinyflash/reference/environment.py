@@ -39,11 +39,6 @@ class Environment:
 
     def __post_init__(self) -> None:
         self.values = {t.name: ints(np.asarray(t.data)) for t in self.graph.constants()}
-        for layer in self._layers.values():
-            if "b" in layer.inputs:
-                limit = self.descent(layer).b_limit
-                name = layer.inputs["b"]
-                self.values[name] = np.clip(self.values[name], -limit, limit)
         for node in self.graph.nodes:
             self._add_scale(node)
 

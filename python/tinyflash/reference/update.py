@@ -133,7 +133,8 @@ def update_rows(old: Trained, a: Ints, rates: Factors, rule: Rule, draw: Draw) -
     if velocity is None:
         active = active & (rule.rate.mantissa != 0)
     moved = ints(np.where(active, moved, old.values))
-    clamped = ints(np.where(active, _clamp(moved, WEIGHT_LIMIT), moved))
+    changes = active & _moves(rule, draw.step)
+    clamped = ints(np.where(changes, _clamp(moved, WEIGHT_LIMIT), moved))
     new = Trained(clamped, _only(active, velocity, old.velocity), _only(active, low, old.low))
     return Updated(new, int((clamped != moved).sum()))
 

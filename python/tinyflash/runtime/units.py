@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.arrays import fitted
 from tinyflash.errors import DataError, InternalError
 from tinyflash.graph import Port
 from tinyflash.runtime.session import Int8Array
@@ -18,9 +19,10 @@ Numbers = npt.NDArray[Any]
 
 
 def encode(port: Port, x: npt.ArrayLike) -> Int8Array:
-    """Encodes samples [n, ...] in the port's own units -> stored bytes [n, ...], same shape.
+    """Encodes samples [n, ...] in the port's own units -> stored bytes, [n] and the port's shape.
 
-    uint8 stays the raw byte. Accepts numbers of other types if all of them fit.
+    uint8 stays the raw byte. Accepts numbers of other types if all of them fit. Axes of length 1
+    may be left out (arrays.fitted).
     """
     samples = _numbers(port, x)
     if port.dtype == "float32":
@@ -66,10 +68,7 @@ def _numbers(port: Port, x: npt.ArrayLike) -> Numbers:
         raise DataError(f"samples are not an array of numbers: {error}") from error
     if samples.dtype.kind not in "buif":
         raise DataError(f"samples are {samples.dtype}; the model reads {port.dtype} numbers")
-    wanted = port.shape[1:]
-    if samples.ndim == 0 or samples.shape[1:] != wanted:
-        expected = ", ".join(str(d) for d in ("samples", *wanted))
-        raise DataError(f"samples have shape {samples.shape}; the model reads ({expected})")
+    samples = fitted(samples, port.shape[1:])
     if samples.dtype.kind == "f":
         _refuse(samples, ~np.isfinite(samples), "not a finite number")
     return samples

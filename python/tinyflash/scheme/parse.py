@@ -1,6 +1,7 @@
 """Parses the scheme file (TOML): which weights and biases a model trains, and how.
 
     head = 2                    # replace the classifier by a new one of 2 classes, or outputs
+    head_range = 4.0            # its weights can become as large; default: from the old classifier
     loss = "cross_entropy"      # or with targets: "mean_squared_error", "binary_cross_entropy"
     label_smoothing = 0.1       # for the cross-entropy
     recompute = true            # recompute cheap tensors if that makes the arena smaller
@@ -48,7 +49,9 @@ from tinyflash.scheme.optimizer import Optimizer, Rates, check_rate
 from tinyflash.scheme.rules import Choice, DeadChannels, Rule, Scheme
 
 _LARGEST_FILE = 1 << 20  # bytes
-_SETTINGS = {"dead_channels", "head", "headroom", "label_smoothing", "loss", "recompute"}
+_HEAD_RANGES = (1e-6, 1e6)
+_HEAD = {"head", "head_range"}
+_SETTINGS = _HEAD | {"dead_channels", "headroom", "label_smoothing", "loss", "recompute"}
 _KEYS = _SETTINGS | {"optimizer", "rates", "update"}
 _RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate", "channels"}
 
@@ -81,6 +84,7 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
         raise SchemeError(f"{where}: write rules as [[update]], one table each")
     lowest = 1 if table.get("loss", "cross_entropy") != "cross_entropy" else 2
     head = _integer(table, "head", where, low=lowest, high=65535)
+    reach = _head_range(table, where, head)
     headroom = _integer(table, "headroom", where, low=0, high=6)
     parsed = tuple(_rule(r, f"{where}: update {i + 1}") for i, r in enumerate(rules))
     optimizer, rates = _section(table, Optimizer, where), _section(table, Rates, where)
@@ -92,7 +96,20 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     if not isinstance(again, bool):
         raise SchemeError(f"{where}: recompute must be true or false")
     margin = 1 if headroom is None else headroom
-    return Scheme(parsed, head, margin, loss, optimizer, rates, dead, again)
+    return Scheme(parsed, head, margin, loss, optimizer, rates, dead, again, reach)
+
+
+def _head_range(table: Mapping[str, Any], where: str, head: int | None) -> float | None:
+    value = table.get("head_range")
+    if value is None:
+        return None
+    low, high = _HEAD_RANGES
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
+        raise SchemeError(f"{where}: head_range must be a number from {low:g} to {high:g}")
+    if head is None:
+        raise SchemeError(f"{where}: head_range needs a new classifier: head = number of classes")
+    return float(value)
 
 
 def _section(table: Mapping[str, Any], kind: type[T], where: str) -> T:

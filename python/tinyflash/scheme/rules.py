@@ -30,8 +30,9 @@ class Rule:
 class Scheme:
     """Which weights and biases are trained, and how.
 
-    head: classes of a new classifier. headroom: SPEC 5.3. dead_channels: whether to keep channels
-    that cannot learn. recompute: recomputes cheap tensors if that makes the arena smaller.
+    head: classes of a new classifier. head_range: the largest weight that it can learn; None:
+    as the old classifier suggests. headroom: SPEC 5.3. dead_channels: whether to keep channels that
+    cannot learn. recompute: recomputes cheap tensors if that makes the arena smaller.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -42,3 +43,4 @@ class Scheme:
     rates: Rates = ALIKE
     dead_channels: DeadChannels = "remove"
     recompute: bool = False
+    head_range: float | None = None

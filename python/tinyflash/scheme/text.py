@@ -16,6 +16,8 @@ def scheme_text(scheme: Scheme, comment: str = "") -> str:
     lines = [f"# {line}" for line in comment.splitlines()]
     if scheme.head is not None:
         lines.append(f"head = {scheme.head}")
+    if scheme.head_range is not None:
+        lines.append(f"head_range = {_value(scheme.head_range)}")
     if scheme.headroom != plain.headroom:
         lines.append(f"headroom = {scheme.headroom}")
     if scheme.loss.kind != CROSS_ENTROPY.kind:

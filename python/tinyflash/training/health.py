@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from tinyflash.compiler import Compiled
-from tinyflash.compiler.lower.layout import scale_owners
+from tinyflash.compiler.lower.layout import lay_out, scale_owners
+from tinyflash.layers import last_layer
 from tinyflash.program import Program
 from tinyflash.runtime.learned import int8_spans
 from tinyflash.runtime.session import Counters
@@ -18,20 +19,49 @@ from tinyflash.runtime.session import Counters
 GRADIENTS_PPM = 5_000.0
 WEIGHTS_PPM = 1_000.0
 SKIPPED_PERCENT = 10.0
+HEAD_SHARE = 0.02  # of a new classifier's weights at +-127
+MOST = 0.5  # of them: so many ends are a matter of the rate, too
 _LIMIT = 127  # of a trained weight
 _HIGHEST_EXPONENT = 15  # SPEC 5.3
+
+
+@dataclass(frozen=True)
+class Head:
+    """A new classifier: its weights are bytes first <= i < end of WEIGHTS, and reach +-`reach`, as
+    reals.
+
+    others: the bytes of all other trained weights. compiled: how many of them start at +-127.
+    """
+
+    first: int
+    end: int
+    reach: float
+    others: tuple[tuple[int, int], ...] = ()
+    compiled: int = 0
+
+    def share(self, weights: bytes) -> float:
+        """Returns the share of its weights at +-127."""
+        return _at_limit(weights, [(self.first, self.end)]) / (self.end - self.first)
+
+    def spares(self, weights: bytes) -> bool:
+        """Whether no more of the other weights are at +-127 than were when compiled."""
+        return _at_limit(weights, self.others) <= self.compiled
 
 
 @dataclass(frozen=True)
 class Anatomy:
     """What a model's counters count: gradient tensors in the order of their scales, the loss's
     first, each with its number of elements; trained int8 weights; updates of whole tensors in a
-    step."""
+    step.
+
+    head: the new classifier, if the scheme sets one and trains it.
+    """
 
     gradients: tuple[str, ...]
     elements: tuple[int, ...]
     weights: int
     updates: int
+    head: Head | None = None
 
     @staticmethod
     def of(compiled: Compiled) -> Anatomy:
@@ -46,6 +76,7 @@ class Anatomy:
             elements=tuple(graph.tensors[tensor].size for tensor in first.values()),
             weights=sum(end - start for start, end in int8_spans(compiled.program)),
             updates=sum(node.operator.updates for node in graph.nodes),
+            head=_new_head(compiled),
         )
 
 
@@ -62,6 +93,20 @@ class Stretch:
     @property
     def steps(self) -> int:
         return self.last - self.first
+
+
+def _new_head(compiled: Compiled) -> Head | None:
+    """Finds the classifier if it starts from zeros, as a new one does, and is trained."""
+    assert compiled.train is not None
+    graph = compiled.train.graph
+    layer = last_layer(graph)
+    w = graph.tensors.get(layer.inputs.get("w", "")) if layer is not None else None
+    if w is None or w.data is None or w.quant is None or w.data.any():
+        return None
+    first = lay_out(compiled.infer.graph, graph, seed=0).trainables[w.name].offset
+    others = tuple(span for span in int8_spans(compiled.program) if span[0] != first)
+    start = _at_limit(compiled.program.weights, others)
+    return Head(first, first + w.size, _LIMIT * max(w.quant.scale), others, start)
 
 
 def stretches(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[Stretch, ...]:
@@ -85,8 +130,12 @@ def _between(a: Counters, b: Counters, anatomy: Anatomy) -> Stretch:
 
 def weights_at_limit(weights: bytes, program: Program) -> int:
     """Returns how many trained int8 weights are at +-127."""
+    return _at_limit(weights, int8_spans(program))
+
+
+def _at_limit(weights: bytes, spans: Sequence[tuple[int, int]]) -> int:
     values = np.frombuffer(weights, np.int8)
-    return sum(int((np.abs(values[a:b]) == _LIMIT).sum()) for a, b in int8_spans(program))
+    return sum(int(np.isin(values[a:b], (-_LIMIT, _LIMIT)).sum()) for a, b in spans)
 
 
 def as_record(counters: Sequence[Counters], anatomy: Anatomy) -> dict[str, object]:
@@ -103,8 +152,14 @@ def as_record(counters: Sequence[Counters], anatomy: Anatomy) -> dict[str, objec
     }
 
 
-def complaints(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[str, ...]:
-    """Returns one line for each problem in a whole run: what is wrong, and what to do."""
+def complaints(
+    counters: Sequence[Counters], anatomy: Anatomy, weights: bytes = b""
+) -> tuple[str, ...]:
+    """Returns one line for each problem in a whole run: what is wrong, and what to do.
+
+    weights: the bytes of WEIGHTS after the run; without them, nothing is said of the new classifier
+    alone.
+    """
     if len(counters) < 2 or counters[-1].step <= counters[0].step:
         return ()
     run = _between(counters[0], counters[-1], anatomy)
@@ -117,7 +172,11 @@ def complaints(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[str, ...
         )
     if max(counters[-1].exponents[1:], default=0) >= _HIGHEST_EXPONENT:
         found.append("gradients exceeded their range: training diverges; lower the rate")
-    if run.weights_ppm > WEIGHTS_PPM:
+    head = anatomy.head if weights else None
+    narrow = _narrow(head, weights) if head is not None else ""
+    if narrow:
+        found.append(narrow)
+    if run.weights_ppm > WEIGHTS_PPM and not (narrow and head and head.spares(weights)):
         found.append(
             f"{run.weights_ppm:,.0f} ppm of the weight updates saturated at +-127: lower the rate, "
             "or train fewer weights in more layers"
@@ -128,6 +187,21 @@ def complaints(counters: Sequence[Counters], anatomy: Anatomy) -> tuple[str, ...
             "saturated: lower the rate, or raise headroom in the scheme"
         )
     return tuple(found)
+
+
+def _narrow(head: Head, weights: bytes) -> str:
+    """Says if a new classifier's weights, which start at 0, have grown to their ends. Then it needs
+    a wider range; a lower rate would only take longer to get there."""
+    share = head.share(weights)
+    if share <= HEAD_SHARE:
+        return ""
+    wider = f"set head_range = {2 * head.reach:.2g} in the scheme"
+    if share > MOST:
+        wider = f"lower the rate; if they are still there, {wider}"
+    return (
+        f"{100 * share:.0f} % of the new classifier's weights are at their ends, "
+        f"+-{head.reach:.3g}: {wider}"
+    )
 
 
 def _worst(counters: Sequence[Counters], anatomy: Anatomy) -> str:

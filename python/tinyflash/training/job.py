@@ -19,14 +19,16 @@ from pathlib import Path
 from tinyflash.boards import Board, kernels_for
 from tinyflash.compiler import Prepared, compile_model
 from tinyflash.compiler.plan import QUICK, Effort
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, warn
 from tinyflash.files import write_json
+from tinyflash.graph import Port
 from tinyflash.runtime.guard import check_judged
 from tinyflash.runtime.learned import Learned, save_learned
 from tinyflash.runtime.session import Session
 from tinyflash.show.console import counting, watching
+from tinyflash.training.balance import label_complaints
 from tinyflash.training.health import Anatomy, as_record
-from tinyflash.training.loop import Evaluation, Guard, History, Recipe, evaluate, train
+from tinyflash.training.loop import Evaluation, Guard, History, Recipe, Step, evaluate, train
 from tinyflash.training.open import Ready
 from tinyflash.training.samples import Samples, hold_out, load_samples, load_with_targets, split
 from tinyflash.training.targets import Objective, objective_of
@@ -39,7 +41,8 @@ class Job:
     """What to learn, and how.
 
     held_out: samples for evaluation before and after; may be empty. objective: how the samples'
-    targets are stored and compared; None if they have labels.
+    targets are stored and compared; None if they have labels. each_epoch: whether to evaluate
+    between epochs, too.
     """
 
     train: Samples
@@ -47,6 +50,7 @@ class Job:
     recipe: Recipe
     guard: Guard | None = None
     objective: Objective | None = None
+    each_epoch: bool = False
 
     @property
     def steps(self) -> int:
@@ -70,12 +74,14 @@ class Watch:
 
 @dataclass(frozen=True)
 class Trained:
-    """A run and what it learned. Evaluations are None if no samples are held out."""
+    """A run and what it learned. Evaluations are None if no samples are held out. course: the steps
+    done and the held-out score, from before the first step to after the last."""
 
     before: Evaluation | None
     history: History
     after: Evaluation | None
     learned: Learned
+    course: tuple[tuple[int, float], ...] = ()
 
     def agrees(self, other: Trained) -> bool:
         """Whether two runs are bit-equal: learned bytes, every training step, every output of both
@@ -85,6 +91,7 @@ class Trained:
             and self.history == other.history
             and _outputs(self.before) == _outputs(other.before)
             and _outputs(self.after) == _outputs(other.after)
+            and self.course == other.course
         )
 
 
@@ -96,23 +103,45 @@ def _outputs(evaluation: Evaluation | None) -> bytes:
 
 
 def load_job(
-    data: Path, prepared: Prepared, recipe: Recipe, validation: float, watch: Watch
+    data: Path,
+    prepared: Prepared,
+    recipe: Recipe,
+    validation: float,
+    watch: Watch,
+    test: Path | None = None,
 ) -> Job:
     """Loads the samples of an .npz file and splits them by the recipe's seed.
 
-    validation: the fraction to hold out. Raises DataError if the samples do not fit the network.
+    validation: the fraction to hold out. test: a file of held-out samples instead, with
+    `validation` 0. Evaluates after each epoch. Raises DataError if the samples do not fit the
+    network.
     """
     objective = objective_of(prepared)
     if watch.samples:
         check_judged(objective.size if objective else 0)
+        _check_output(prepared)
     kept, held_out = split(_load(data, prepared, objective), validation, recipe.seed)
     if len(kept) == 0:
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
+    if test is not None:
+        held_out = _load(test, prepared, objective)
     kept, judges = hold_out(kept, watch.samples, recipe.seed)
+    if objective is None:
+        for complaint in label_complaints(kept.labels, _classes(prepared)):
+            warn(f"{data}, y: {complaint}")
     guard = Guard(judges, watch.every, watch.tolerance) if watch.samples else None
-    job = Job(kept, held_out, recipe, guard, objective)
+    job = Job(kept, held_out, recipe, guard, objective, each_epoch=True)
     recipe.course(job.steps)  # raises if the warm-up is longer
     return job
+
+
+def _check_output(prepared: Prepared) -> None:
+    """Raises DataError if a guard would compare bytes that are not int8 scores (SPEC 9.1)."""
+    if prepared.forward.output.dtype == "uint8":
+        raise DataError(
+            "a guard compares int8 scores, but the network's output is uint8; give it a new "
+            "classifier (head = number of classes), or train it without a guard"
+        )
 
 
 def _load(data: Path, prepared: Prepared, objective: Objective | None) -> Samples:
@@ -157,8 +186,17 @@ def run(job: Job, session: Session, ready: Ready, where: str = "") -> Trained:
 
     where: the prefix of each bar's text.
     """
-    before = _judged(job, session, f"{where}evaluate")
-    with watching(f"{where}train", job.steps) as listen:
+    output = ready.compiled.graph.output
+    before = _judged(job, session, output, f"{where}evaluate")
+    course = [] if before is None else [(0, before.score)]
+    with watching(f"{where}train", job.steps) as show:
+
+        def listen(step: Step) -> None:
+            show(step)
+            if _ends_epoch(step, job):
+                found = evaluate(session, job.held_out, job.objective, output=output)
+                course.append((step.number + 1, found.score))
+
         history = train(
             session,
             job.train,
@@ -167,16 +205,27 @@ def run(job: Job, session: Session, ready: Ready, where: str = "") -> Trained:
             guard=job.guard,
             look_every=max(1, job.steps // LOOKS),
             objective=job.objective,
+            accumulate=ready.compiled.accumulate,
         )
-    after = _judged(job, session, f"{where}evaluate again")
-    return Trained(before, history, after, Learned.of(session, ready.compiled.program))
+    after = _judged(job, session, output, f"{where}evaluate again")
+    if after is not None:
+        course.append((len(history.steps), after.score))
+    learned = Learned.of(session, ready.compiled.program)
+    return Trained(before, history, after, learned, tuple(course))
 
 
-def _judged(job: Job, session: Session, text: str) -> Evaluation | None:
+def _ends_epoch(step: Step, job: Job) -> bool:
+    """Whether to evaluate after this step: at the end of an epoch, except the last one."""
+    done = step.number + 1
+    wanted = job.each_epoch and len(job.held_out) > 0
+    return wanted and done % len(job.train) == 0 and done < step.of
+
+
+def _judged(job: Job, session: Session, output: Port, text: str) -> Evaluation | None:
     if len(job.held_out) == 0:
         return None
     with counting(text, len(job.held_out)) as listen:
-        return evaluate(session, job.held_out, job.objective, listen)
+        return evaluate(session, job.held_out, job.objective, listen, output)
 
 
 def save(
@@ -210,6 +259,7 @@ def _record(trained: Trained, job: Job) -> dict[str, object]:
         "held_out": len(job.held_out),
         f"{job.measure}_before": trained.before and trained.before.score,
         f"{job.measure}_after": trained.after and trained.after.score,
+        f"{job.measure}_course": trained.course,
         "guard": None if guard is None else asdict(guard),
         "losses": [float(f"{step.loss:.6g}") for step in steps],
         **correct,

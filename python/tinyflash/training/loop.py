@@ -13,10 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyflash.errors import DataError
+from tinyflash.graph import Port
 from tinyflash.runtime.guard import GuardReport
 from tinyflash.runtime.host.schedule import rate_at
 from tinyflash.runtime.schedule import Kind, Schedule
 from tinyflash.runtime.session import Counters, Int8Array, Labels, Outcome, Session
+from tinyflash.runtime.units import decode
+from tinyflash.training.groups import complete_group
 from tinyflash.training.samples import Samples
 from tinyflash.training.targets import Objective
 
@@ -129,11 +132,14 @@ def train(
     guard: Guard | None = None,
     look_every: int = 0,
     objective: Objective | None = None,
+    accumulate: int = 1,
 ) -> History:
     """Trains in place with batch size 1, at the rates of the session's own schedule.
 
-    listen: called after every step. look_every: steps between two readings of the counters; 0:
-    none. objective: how the samples' targets are stored and compared; None if they have labels.
+    listen: called after every step; it may infer. look_every: steps between two readings of the
+    counters; 0: none. objective: how the samples' targets are stored and compared; None if they
+    have labels. accumulate: samples per update of the weights, `Compiled.accumulate`: a last group
+    of fewer is applied, too.
     """
     if len(samples) == 0:
         raise DataError("there are no samples to train with; give at least one")
@@ -148,6 +154,7 @@ def train(
         listen(step)
         if look_every and len(steps) % look_every == 0:
             counters.append(session.counters())
+    complete_group(session, samples, accumulate)
     report = None if guard is None else session.finish_guard()
     return History(tuple(steps), tuple(counters), report)
 
@@ -193,22 +200,26 @@ def evaluate(
     samples: Samples,
     objective: Objective | None = None,
     listen: Callable[[int], None] = _ignore,
+    output: Port | None = None,
 ) -> Evaluation:
     """Infers every sample. objective: how their targets are stored and compared; None if they have
-    labels. listen: called with the number of samples done."""
+    labels. listen: called with the number of samples done. output: how scores of classes are
+    stored; None: as int8."""
     _check_kind(samples, objective)
-    outputs = _infer(session, samples, listen)
+    outputs = infer_all(session, samples.x, listen)
     if objective is not None:
         return Evaluation(outputs, objective.of_outputs(outputs, samples.y.astype(np.int8)))
-    return Evaluation(outputs, 100.0 * float(np.mean(outputs.argmax(axis=1) == samples.y)))
+    scores = outputs if output is None else decode(output, outputs)
+    return Evaluation(outputs, 100.0 * float(np.mean(scores.argmax(axis=1) == samples.y)))
 
 
-def _infer(session: Session, samples: Samples, listen: Callable[[int], None]) -> Int8Array:
-    """Returns stored outputs, [count, output elements]."""
-    if len(samples) == 0:
+def infer_all(session: Session, x: Int8Array, listen: Callable[[int], None] = _ignore) -> Int8Array:
+    """Infers samples x [n, ...]. Returns stored outputs, [n, output elements]. listen: as for
+    `evaluate`."""
+    if len(x) == 0:
         raise DataError("there are no samples to evaluate; give at least one")
     outputs = []
-    for done, x in enumerate(samples.x, start=1):
-        outputs.append(session.infer(x))
+    for done, sample in enumerate(x, start=1):
+        outputs.append(session.infer(sample))
         listen(done)
     return np.stack(outputs)

@@ -11,12 +11,12 @@ from tinyflash.boards import Board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.fits import Fit, check_fits
+from tinyflash.boards.named import DEFAULT
 from tinyflash.compiler import Compiled
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.session import Session
 from tinyflash.show.report import write_compilation
-from tinyflash.write.c import DEFAULT
 
 
 @dataclass(frozen=True)

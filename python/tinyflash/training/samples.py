@@ -10,8 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.arrays import Numbers, load_arrays
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, warn
 from tinyflash.graph import Port
+from tinyflash.runtime.reach import (
+    range_complaint,
+    range_of,
+    signal_complaint,
+    target_complaint,
+)
 from tinyflash.runtime.session import Int8Array, Labels
 from tinyflash.runtime.units import encode
 from tinyflash.training.targets import Objective, real_inputs
@@ -78,7 +84,18 @@ def load_samples(path: Path, port: Port, classes: int) -> Samples:
     0..classes-1."""
     archive = _archive(path, "labels", "x", "y")
     x = _encode(archive["x"], port, f"{path}, x")
-    return _paired(path, x, _labels(archive["y"], classes, f"{path}, y"), "labels")
+    return _paired(path, x, load_labels(archive["y"], classes, f"{path}, y"), "labels")
+
+
+def load_pairs(path: Path, port: Port) -> tuple[Int8Array, Numbers | None]:
+    """Loads `x` and, if there is one, `y` of an .npz file: samples in the model's input units, and
+    what they are compared with."""
+    archive = _archive(path, "labels or targets", "x")
+    x, y = _encode(archive["x"], port, f"{path}, x"), archive.get("y")
+    if len(x) == 0 or (y is not None and (y.ndim == 0 or len(y) != len(x))):
+        found = "no" if y is None or y.ndim == 0 else len(y)
+        raise DataError(f"{path} has {len(x)} samples and {found} of y; it needs one for each")
+    return x, y
 
 
 def load_with_targets(path: Path, port: Port, objective: Objective) -> Samples:
@@ -94,6 +111,10 @@ def load_with_targets(path: Path, port: Port, objective: Objective) -> Samples:
         targets = objective.encode(archive["y"])
     except DataError as error:
         raise DataError(f"{path}, y: {error}") from None
+    if targets.size:
+        complaint = target_complaint(archive["y"], objective.range)
+        if complaint is not None:
+            warn(f"{path}, y: {complaint}")
     return _paired(path, x, targets, "targets")
 
 
@@ -166,13 +187,20 @@ def _groups(samples: Samples) -> list[npt.NDArray[np.int64]]:
 
 
 def _encode(x: Numbers, port: Port, where: str) -> Int8Array:
+    """Encodes samples, and warns if they are not in the units that the model reads."""
     try:
-        return encode(port, x)
+        stored = encode(port, x)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
+    if stored.size:
+        complaint = signal_complaint(x) or range_complaint(x, range_of(port))
+        if complaint is not None:
+            warn(f"{where}: {complaint}")
+    return stored
 
 
-def _labels(y: Numbers, classes: int, where: str) -> Labels:
+def load_labels(y: Numbers, classes: int, where: str) -> Labels:
+    """Returns the labels [n] in an array, 0..classes-1. where: for the error of another one."""
     if y.ndim != 1 or y.dtype.kind not in "biu":
         raise DataError(
             f"{where} is {y.dtype} of shape {y.shape}; labels are whole numbers, one per sample, "

@@ -74,11 +74,11 @@ class Objective:
 
     def of_outputs(self, outputs: Int8Array, targets: Int8Array) -> float:
         """Returns the mean loss of stored outputs and targets, [n, ...] each."""
-        y = _real(self.output, outputs).reshape(targets.shape)
-        t = _real(self.target, targets)
+        y = reals(self.output, outputs).reshape(targets.shape)
+        t = reals(self.target, targets)
         if self.loss == "mean_squared_error":
             return float(np.mean((y - t) ** 2))
-        p = y if self.probabilities else 1 / (1 + np.exp(-y))
+        p = y if self.probabilities else logistic(y)
         p = np.clip(p, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
         return float(np.mean(-t * np.log(p) - (1 - t) * np.log(1 - p)))
 
@@ -104,12 +104,19 @@ def _ends_in_logistic(graph: Graph) -> bool:
     return False
 
 
+def logistic(logits: Reals) -> Reals:
+    """Returns 1 / (1 + exp(-x))."""
+    with np.errstate(over="ignore"):  # 1 / inf is right
+        p: Reals = 1 / (1 + np.exp(-logits))
+    return p
+
+
 def real_inputs(port: Port, x: Int8Array) -> Reals:
     """Decodes stored samples [n, ...] to real units, [n, elements]."""
-    return _real(port, x).reshape(len(x), prod(port.shape))
+    return reals(port, x).reshape(len(x), prod(port.shape))
 
 
-def _real(port: Port, stored: Int8Array) -> Reals:
+def reals(port: Port, stored: Int8Array) -> Reals:
     """Returns stored values in real units, for any type of port."""
     values = decode(port, stored).astype(np.float64)
     if port.dtype == "float32":

@@ -34,9 +34,9 @@ def faces() -> Task:
         train, validation = (half[part] for part in draw(labels[half], _FACES, seed))
         return (
             Split(
-                _samples(graph.input, pictures, labels, train),
-                _samples(graph.input, pictures, labels, validation),
-                _samples(graph.input, pictures, labels, test),
+                samples(graph.input, pictures, labels, train),
+                samples(graph.input, pictures, labels, validation),
+                samples(graph.input, pictures, labels, test),
             ),
         )
 
@@ -65,16 +65,16 @@ def _fashion(network: str, file: str, scheme_name: str, epochs: int) -> Task:
         (test,) = draw(unseen_labels, _FASHION[2:], seed)
         return (
             Split(
-                _samples(graph.input, pictures, labels, train),
-                _samples(graph.input, pictures, labels, validation),
-                _samples(graph.input, unseen, unseen_labels, test),
+                samples(graph.input, pictures, labels, train),
+                samples(graph.input, pictures, labels, validation),
+                samples(graph.input, unseen, unseen_labels, test),
             ),
         )
 
     return Task("fashion", network, graph, CLASSES, scheme(scheme_name), epochs, splits)
 
 
-def _samples(port: Port, pictures: Pictures, labels: Labels, chosen: Labels) -> Samples:
+def samples(port: Port, pictures: Pictures, labels: Labels, chosen: Labels) -> Samples:
     """Returns the chosen grey pictures as the network reads them: resized, with three equal
     channels."""
     x = np.concatenate([_stored(port, pictures[i : i + 1]) for i in chosen])

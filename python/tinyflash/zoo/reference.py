@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.compiler.constants import DEAD_RATIO
-from tinyflash.compiler.passes.head import LOGIT_SCALE, WEIGHT_SCALE
+from tinyflash.compiler.passes.head import LOGIT_SCALE
 from tinyflash.graph import (
     Attrs,
     ClipAttrs,
@@ -34,6 +34,7 @@ _PIXEL = Quant((float32(1 / 127.5),), 0)  # pixels from -1 to 1
 # also have far smaller ones, but only in single channels.
 _LEAST_RATIO = 1 / 64
 _CLASSIFIER = 15  # largest weight: logits are a few units, and no class is certain
+_CLASSIFIER_SCALE = float32(1 / 127)
 
 
 def reference_network(name: str, seed: int = 0) -> Graph:
@@ -111,8 +112,8 @@ class _Builder:
         size = (CLASSES, x.shape[-1])
         w = self.random.integers(-_CLASSIFIER, _CLASSIFIER + 1, size).astype(np.int8)
         b = np.zeros(CLASSES, np.int32)
-        inputs = {"x": x.name, **self._constants(name, w, Quant((WEIGHT_SCALE,)), b)}
-        logits = w @ self._centred(x) * (_scale(x) * WEIGHT_SCALE / LOGIT_SCALE)
+        inputs = {"x": x.name, **self._constants(name, w, Quant((_CLASSIFIER_SCALE,)), b)}
+        logits = w @ self._centred(x) * (_scale(x) * _CLASSIFIER_SCALE / LOGIT_SCALE)
         quant, value = Quant((LOGIT_SCALE,)), np.clip(np.rint(logits), -128, 127)
         return self._node("fully_connected", name, inputs, DenseAttrs(), quant, value)
 

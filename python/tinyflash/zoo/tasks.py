@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tinyflash.errors import DataError
-from tinyflash.zoo import pictures
+from tinyflash.zoo import foreign, pictures
 from tinyflash.zoo.activity import activity
 from tinyflash.zoo.digits import digits_task
 from tinyflash.zoo.keywords import keywords
@@ -19,10 +19,15 @@ TASKS: Mapping[str, Callable[[], Task]] = {
     "digits": digits_task,
     "keywords": keywords,
 }
+FOREIGN: Mapping[str, Callable[[], Task]] = {  # no default of tinyflash was chosen by these
+    "watch": foreign.watch,
+    "digits-resnet": foreign.digits_resnet,
+}
 
 
 def load_task(name: str) -> Task:
-    """Loads one of TASKS."""
-    if name not in TASKS:
-        raise DataError(f"no task {name!r}; choose one of {', '.join(TASKS)}")
-    return TASKS[name]()
+    """Loads one of TASKS or FOREIGN."""
+    known = {**TASKS, **FOREIGN}
+    if name not in known:
+        raise DataError(f"no task {name!r}; choose one of {', '.join(known)}")
+    return known[name]()

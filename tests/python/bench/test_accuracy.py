@@ -21,6 +21,7 @@ from tinyflash.bench.accuracy.judgement import claims, difference
 from tinyflash.bench.accuracy.learners import Verdict
 from tinyflash.bench.accuracy.picture import draw
 from tinyflash.bench.accuracy.results import Results, as_json, tables
+from tinyflash.bench.accuracy.run import chosen_tasks
 from tinyflash.bench.accuracy.schemes import Memory
 from tinyflash.compiler import prepare
 from tinyflash.errors import DataError
@@ -285,6 +286,7 @@ def test_keys_differ_wherever_outcomes_could() -> None:
 def one_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tasks, "TASKS", {"small": small_task})
     monkeypatch.setattr("tinyflash.bench.accuracy.run.TASKS", {"small": small_task})
+    monkeypatch.setattr("tinyflash.bench.accuracy.run.FOREIGN", {})
     monkeypatch.setenv("TINYFLASH_CACHE", str(tmp_path / "cache"))
     pool._task.cache_clear()
 
@@ -347,6 +349,13 @@ def test_data_that_cannot_be_had_are_missed_before_anything_is_measured(
     monkeypatch.setattr("tinyflash.bench.accuracy.run.TASKS", both)
     monkeypatch.setattr("tinyflash.bench.accuracy.run.fill_all", lambda *_: pytest.fail("measured"))
     assert refused("bench", "accuracy", "--ours", "--processes=1") == "no data"
+
+
+def test_foreign_tasks_run_when_they_are_asked_for() -> None:
+    six = ("faces", "fashion", "fashion-person", "activity", "digits", "keywords")
+    assert chosen_tasks(()) == six
+    assert chosen_tasks((), foreign=True) == (*six, "watch", "digits-resnet")
+    assert chosen_tasks(("watch",)) == ("watch",)
 
 
 def test_tables_and_picture_of_many_tasks(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import Result
 from tests.support.commands import refused, tinyflash
+from tests.support.onnxfile import OnnxFile
 from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.read import read
@@ -67,4 +69,92 @@ def test_mistakes_end_in_a_line(folder: Path) -> None:
     assert "has no array 'x'" in line
     np.save(folder / "x.npy", np.zeros((3, 12, 10, 3)))
     line = refused("quantize", folder / "net.onnx", "--calibration", folder / "x.npy", *target)
-    assert "have shape (3, 12, 10, 3); net reads (samples, 3, 12, 10)" in line
+    assert "samples have shape (3, 12, 10, 3); the model reads (samples, 3, 12, 10)" in line
+
+
+def quantized(folder: Path, x: np.ndarray) -> Result:
+    np.save(folder / "other.npy", x.astype(np.float32))
+    return tinyflash(
+        "quantize", folder / "net.onnx", "--calibration", folder / "other.npy",
+        "--errors", folder / "e.json", "-o", folder / "net.tflite",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("x", "complaint"),
+    [
+        (np.zeros((30, 3, 12, 10)), "every number of the samples is 0: they carry no signal"),
+        (np.zeros((1, 3, 12, 10)), "every number of the samples is 0: they carry no signal"),
+        (np.random.default_rng(0).uniform(9, 9.01, (30, 3, 12, 10)), "and use 0.1 % of the input"),
+        (np.tile(np.random.default_rng(0).normal(size=(3, 12, 10)), (20, 1, 1, 1)), "15 samples"),
+    ],
+)
+def test_samples_without_signal_are_told_and_get_no_figure(
+    folder: Path, x: np.ndarray, complaint: str
+) -> None:
+    result = quantized(folder, x)
+    assert result.exit_code == 0
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert complaint in line
+    errors = json.loads((folder / "e.json").read_text())
+    assert "no signal" in result.stdout
+    assert all(e["snr_db"] is None and e["constant"] for e in errors)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(9, 9.5, True), (-1e-7, 1e-6, True), (20, 30, False), (-1e-3, 1e-3, False)],
+)
+def test_samples_that_use_few_levels_are_told(
+    folder: Path, low: float, high: float, *, said: bool
+) -> None:
+    x = np.random.default_rng(0).uniform(low, high, (30, 3, 12, 10))
+    found = [line for line in quantized(folder, x).stderr.splitlines() if "levels, from" in line]
+    assert len(found) == said
+
+
+def test_the_table_is_of_samples_that_did_not_choose_the_ranges(folder: Path) -> None:
+    """Samples ten times as large among those held out: what they lose is in the table."""
+    x = np.random.default_rng(0).normal(size=(32, 3, 12, 10))
+    held = np.linspace(0, 31, 8).astype(int)
+    clean = quantized(folder, x)
+    usual = min(e["snr_db"] for e in json.loads((folder / "e.json").read_text()))
+    assert "on 8 samples that did not choose the ranges" in clean.stdout
+    x[held] *= 10
+    assert quantized(folder, x).exit_code == 0
+    worst = min(e["snr_db"] for e in json.loads((folder / "e.json").read_text()))
+    assert worst < usual - 10
+    assert "on samples that also chose the ranges" in quantized(folder, x[:15]).stdout
+
+
+def test_axes_of_length_1_may_be_left_out_of_calibration(tmp_path: Path) -> None:
+    f = OnnxFile((1, 1, 1, 40))
+    (tmp_path / "net.onnx").write_bytes(f.finish(f.conv("x", 4, 1, 1, 5)))
+    for shape in ((20, 40), (20, 1, 40), (20, 1, 1, 40)):
+        result = quantized(tmp_path, np.random.default_rng(0).normal(size=shape))
+        assert result.exit_code == 0, result.output
+    assert "(samples, 1, 1, 40)" in quantized(tmp_path, np.zeros((20, 2, 20))).stderr
+
+
+def test_calibration_in_other_units_than_a_quantized_model_reads_is_told(tmp_path: Path) -> None:
+    f = OnnxFile((1, 4))
+    scale, zero = f.constant(1 / 255), f.constant(-128, np.int8)
+    x = f.node("DequantizeLinear", f.node("QuantizeLinear", "x", scale, zero), scale, zero)
+    (tmp_path / "net.onnx").write_bytes(f.finish(f.gemm(x, 3, 4)))
+    pixels = np.random.default_rng(0).uniform(0, 255, (20, 4))
+    assert "the samples range from " in quantized(tmp_path, pixels).stderr
+    assert "the model reads 0 to 1" in quantized(tmp_path, pixels).stderr
+    assert "warning: " not in quantized(tmp_path, pixels / 255).stderr
+
+
+def test_a_layer_that_is_dead_on_all_samples_is_told(tmp_path: Path) -> None:
+    f = OnnxFile((1, 2, 8, 8))
+    dead = f.node("Relu", f.node("Conv", "x", f.normal(3, 2, 1, 1), f.constant([-90.0] * 3)))
+    both = f.node("Concat", dead, f.conv("x", 3, 2, 1, 1), axis=1)
+    (tmp_path / "net.onnx").write_bytes(f.finish(f.conv(both, 4, 6, 1, 1)))
+    result = quantized(tmp_path, np.random.default_rng(0).normal(size=(20, 2, 8, 8)))
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert "is the same for every sample measured, so its range may not suit others" in line
+    errors = json.loads((tmp_path / "e.json").read_text())
+    (name,) = [e["layer"] for e in errors if e["constant"]]
+    assert f"the output of {name} is" in line

@@ -51,6 +51,68 @@ def test_train_without_validation_uses_every_sample(tmp_path, model, scheme, dat
     assert course["accuracy_after"] is None
 
 
+def test_a_file_of_test_samples_is_evaluated_after_each_epoch(tmp_path, model, scheme, data):
+    """Every sample of --data is trained; the curve is in training.json and in the report, and its
+    last figure is that of `evaluate`."""
+    with np.load(data) as found:
+        np.savez(tmp_path / "test.npz", x=found["x"][:12], y=found["y"][:12])
+    out = tmp_path / "out"
+    more = ("--test", tmp_path / "test.npz", "--epochs", "4", "--rate", "0.05")
+    result = tinyflash(*train(model, scheme, data, out, *more))
+    assert result.exit_code == 0, result.output
+    course = json.loads((out / "training.json").read_text())
+    assert (course["samples"], course["held_out"], course["validation"]) == (40, 12, 0)
+    assert [step for step, _ in course["accuracy_course"]] == [0, 40, 80, 120, 160]
+    scores = [score for _, score in course["accuracy_course"]]
+    assert scores[0] == course["accuracy_before"]
+    assert scores[-1] == course["accuracy_after"]
+    told = ", ".join(f"{score:.1f} %" for score in scores[1:])
+    assert f"held-out accuracy after each epoch: {told}" in result.stdout
+    report = json.loads((out / "report.json").read_text())
+    assert report["training"]["held_out"] == pytest.approx(np.array(course["accuracy_course"]))
+    assert (out / "report.html").read_text().count('<circle class="dot"') == 5
+    again = ("--scheme", scheme, "--data", tmp_path / "test.npz", "--learned", out, "--json")
+    scored = json.loads(tinyflash("evaluate", model, *again).stdout)
+    assert scored["accuracy"] == course["accuracy_after"]
+
+
+def test_evaluating_between_epochs_changes_no_bit(tmp_path, model, scheme, data):
+    learnt = []
+    for out, more in (("a", ()), ("b", ("--test", data))):
+        arguments = train(model, scheme, data, tmp_path / out, *more)
+        if not more:
+            arguments = (*arguments, "--validation", "0")
+        assert tinyflash(*arguments).exit_code == 0
+        learnt.append(np.load(tmp_path / out / "learned.npz"))
+    assert all((learnt[0][key] == learnt[1][key]).all() for key in ("weights", "state"))
+
+
+def test_test_samples_and_a_held_out_fraction_exclude_each_other(tmp_path, model, scheme, data):
+    more = ("--test", data, "--validation", "0.2")
+    line = refused(*train(model, scheme, data, tmp_path / "out", *more))
+    assert line.startswith("--test gives the held-out samples")
+    assert "leave out --validation" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_last_group_of_samples_is_applied(tmp_path, model, data):
+    """32 samples of a group of 64 move the weights; another run begins a new group."""
+    scheme = tmp_path / "groups.toml"
+    scheme.write_text("head = 3\n[optimizer]\naccumulate = 64\n")
+    out = tmp_path / "out"
+    assert tinyflash(*train(model, scheme, data, out, "--epochs", "1")).exit_code == 0
+    course = json.loads((out / "training.json").read_text())
+    assert len(course["losses"]) == 32
+    assert course["accuracy_after"] > course["accuracy_before"]
+    more = ("--epochs", "1", "--resume", out / "learned.npz")
+    assert tinyflash(*train(model, scheme, data, tmp_path / "on", *more)).exit_code == 0
+    steps = []
+    for folder in ("out", "on"):
+        with np.load(tmp_path / folder / "learned.npz") as learnt:
+            steps.append(int.from_bytes(learnt["state"].tobytes()[4:8], "little"))
+    assert steps == [64, 128]
+
+
 def test_train_is_repeatable(tmp_path, model, scheme, data):
     for out in ("a", "b"):
         tinyflash(*train(model, scheme, data, tmp_path / out, "--seed", "7"))

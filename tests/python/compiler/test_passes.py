@@ -158,6 +158,46 @@ def test_a_new_head_starts_at_zero_and_drops_what_followed_the_old() -> None:
     assert graph.tensors[graph.logits].quant.scale == (LOGIT_SCALE,)  # type: ignore[union-attr]
 
 
+def reach_of(graph: Graph, weight_range: float | None = None) -> float:
+    """The largest real weight of a new head."""
+    grown = attach_head(graph, 2, weight_range)
+    (scale,) = grown.tensors[grown.nodes[-1].inputs["w_frozen"]].quant.scale  # type: ignore[union-attr]
+    return 127 * scale
+
+
+def test_a_new_heads_weights_reach_twice_as_far_as_the_old_ones_for_the_same_logits() -> None:
+    """By the stored bytes: largest old weight times 16 over the old logits' half range."""
+    graph = residual()
+    old = graph.nodes[-1]
+    w, y = graph.tensors[old.inputs["w_frozen"]], graph.tensors[old.outputs["y"]]
+    assert w.data is not None and w.quant is not None and y.quant is not None
+    assert len(w.quant.scale) == len(w.data), "one scale per class, so that a mix-up shows"
+    reals = abs(w.data.astype(float)) * np.array(w.quant.scale)[:, None]
+    expected = 2 * reals.max() * 16 / (255 * y.quant.scale[0] / 2)
+    assert reach_of(graph) == pytest.approx(expected, rel=1e-6)
+    assert reach_of(graph, 0.375) == pytest.approx(0.375, rel=1e-6)
+
+
+@pytest.mark.parametrize("power", [-6, 5])
+def test_a_new_heads_range_follows_the_scale_of_its_features(power: int) -> None:
+    """A classifier of features 2^p times as large has weights 2^-p times as large."""
+    graph = residual()
+    w = graph.tensors[graph.nodes[-1].inputs["w_frozen"]]
+    assert w.quant is not None
+    scales = tuple(s * 2.0**-power for s in w.quant.scale)
+    smaller = replace(w, quant=replace(w.quant, scale=scales))
+    other = replace(graph, tensors={**graph.tensors, w.name: smaller})
+    assert reach_of(other) == reach_of(graph) * 2.0**-power
+
+
+def test_a_head_after_a_classifier_of_zeros_has_a_plain_range() -> None:
+    graph = residual()
+    w = graph.tensors[graph.nodes[-1].inputs["w_frozen"]]
+    assert w.data is not None
+    empty = replace(w, data=np.zeros_like(w.data))
+    assert reach_of(replace(graph, tensors={**graph.tensors, w.name: empty})) == pytest.approx(1)
+
+
 def test_training_without_a_classifier_is_refused() -> None:
     net = Net(np.random.default_rng(4))
     graph = net.graph(net.pool("average_pool", net.input((4, 4, 2)), Window((4, 4))))

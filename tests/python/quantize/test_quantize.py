@@ -196,7 +196,8 @@ def test_it_needs_samples() -> None:
 
 def test_it_refuses_what_has_no_int8_counterpart() -> None:
     network, x = float_network(0), float_samples(0, 3)
-    with pytest.raises(DataError, match=r"shape \(3, 9, 7\); floats reads \(samples, 9, 7, 3\)"):
+    both = r"samples have shape \(3, 9, 7\); the model reads \(samples, 9, 7, 3\)"
+    with pytest.raises(DataError, match=f"floats: calibration {both}"):
         quantize(network, x[..., 0])
     x[1, 2, 3, 0] = np.nan
     with pytest.raises(DataError, match="have numbers that are not finite"):

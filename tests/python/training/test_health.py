@@ -1,13 +1,23 @@
 """Health of a run, from its counters: shares between two looks, and what is said of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.support.graphs import Net, same
 
 from tinyflash.compiler import compile_model
+from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.session import Counters
 from tinyflash.scheme import parse_scheme
-from tinyflash.training.health import Anatomy, Stretch, complaints, stretches, weights_at_limit
+from tinyflash.training.health import (
+    Anatomy,
+    Head,
+    Stretch,
+    complaints,
+    stretches,
+    weights_at_limit,
+)
 from tinyflash.training.health_plot import draw_health
 
 ANATOMY = Anatomy(("d_logits", "d_body"), (10, 990), weights=500, updates=4)
@@ -46,6 +56,63 @@ def test_what_is_said(last, said):
     for line, text in zip(found, said, strict=True):
         assert text in line
         assert "\n" not in line
+
+
+HEAD = replace(ANATOMY, head=Head(100, 200, 0.75, ((0, 100), (200, 300)), 200))
+
+
+@pytest.mark.parametrize(
+    ("at_limit", "clamped", "said"),
+    [
+        (2, 0, ()),
+        (2, 100, ("lower the rate",)),  # it is other layers' weights that saturate
+        (7, 0, ("7 % of the new classifier's weights are at their ends, +-0.75: ",)),
+        (7, 100, ("+-0.75: set head_range = 1.5 in the scheme",)),  # and nothing of the rate
+        (70, 100, ("+-0.75: lower the rate; if they are still there, set head_range = 1.5",)),
+    ],
+)
+def test_a_narrow_head_is_told_from_a_high_rate(at_limit, clamped, said):
+    weights = np.full(300, 127, np.int8)
+    weights[100:200] = 5
+    weights[110 : 110 + at_limit] = np.resize([127, -127], at_limit)
+    found = complaints([look(0), look(100, clamped=clamped)], HEAD, weights.tobytes())
+    assert len(found) == len(said)
+    for line, text in zip(found, said, strict=True):
+        assert text in line
+
+
+def test_the_rate_is_named_if_more_of_the_other_weights_are_at_their_ends():
+    weights = np.full(300, 127, np.int8)
+    others = replace(HEAD.head, compiled=199)
+    found = complaints(
+        [look(0), look(100, clamped=100)], replace(HEAD, head=others), weights.tobytes()
+    )
+    assert len(found) == 2
+    assert "set head_range" in found[0] and "updates saturated at +-127: lower" in found[1]
+
+
+def test_only_a_new_classifier_is_a_head():
+    net = Net(np.random.default_rng(6))
+    x = net.mean(net.conv2d(net.input((4, 4, 2)), 8, same((4, 4, 2), 3)), (0, 1))
+    graph = net.graph(net.fully_connected(x, 4))
+    all_biases = "[[update]]\nlast = 1\nbias = true\nweights = 1.0"
+    assert Anatomy.of(compile_model(graph, parse_scheme(all_biases))).head is None
+    text = f"head = 3\nhead_range = 2.5\n{all_biases}"
+    compiled = compile_model(graph, parse_scheme(text))
+    head = Anatomy.of(compiled).head
+    assert head is not None
+    assert head.end - head.first == 3 * 8
+    assert head.reach == pytest.approx(2.5)
+    session = HostSession(compiled.program)
+    session.train_step(np.full(32, 100, np.int8), 1, 1e3)  # throws only the head's weights about
+    moved = np.frombuffer(session.weights, np.int8) != np.frombuffer(
+        compiled.program.weights, np.int8
+    )
+    assert moved[head.first : head.end].any()
+    assert head.share(session.weights) > 0.5
+    spans = [(head.first, head.end), *head.others]
+    assert sum(end - first for first, end in spans) == Anatomy.of(compiled).weights
+    assert len({*spans}) == 2
 
 
 def test_nothing_is_said_of_no_steps():

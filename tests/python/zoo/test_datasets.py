@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tinyflash.errors import BuildError, DataError
-from tinyflash.zoo.sources import activity, debian, digits, fashion, fetch, frames
+from tinyflash.zoo.sources import activity, debian, digits, exercises, fashion, fetch, frames
 from tinyflash.zoo.sources.debian import Deb
 from tinyflash.zoo.sources.fetch import Member
 from tinyflash.zoo.sources.idx import read_idx
@@ -232,6 +232,35 @@ def test_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {name: values.tolist() for name, values in frame.items()} == {
         name: values.tolist() for name, values in columns.items()
     }
+
+
+def as_npy(table: Any) -> bytes:
+    """A .npy file of one object, as old numpy wrote it."""
+    content = io.BytesIO()
+    np.save(content, table)
+    header, pickled = content.getvalue()[:128], content.getvalue()[128:]
+    return header + pickle.dumps(pickle.loads(pickled), 1).replace(b"cnumpy._core", b"cnumpy.core")
+
+
+def recorded(axes: int = 6) -> dict[str, Any]:
+    x = [np.arange(2.0 * axes).reshape(2, axes), np.arange(3.0 * axes).reshape(3, axes)]
+    people = np.array([7.0, 10.0])
+    return {"X": x, "y_labels": ["PEN"], "y": np.array([6, 0]), "subject": people}
+
+
+def test_exercises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "watch.npy"
+    monkeypatch.setattr(exercises, "fetch", lambda *_: path)
+    path.write_bytes(as_npy(recorded()))
+    first, second = exercises.exercises()
+    assert (first.label, first.person, second.label, second.person) == (6, 7, 0, 10)
+    assert first.motion.tolist() == recorded()["X"][0].tolist()
+    assert second.motion.shape == (3, 6)
+    for wrong in (recorded(5), {"X": []}, {3}):
+        path.write_bytes(as_npy(wrong))
+        with pytest.raises(DataError, match=r"watch.npy: .*fetch it again") as caught:
+            exercises.exercises()
+        one_line(caught)
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ from tinyflash.graph import Quant
 from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import resolve
-from tinyflash.zoo import activity, digits, keywords, pictures, tasks
+from tinyflash.zoo import activity, digits, foreign, keywords, pictures, tasks
 from tinyflash.zoo.coding import stored
 from tinyflash.zoo.drawing import draw
 from tinyflash.zoo.sources import mlperf_tiny, speech
 from tinyflash.zoo.sources.activity import NONE, Recording
+from tinyflash.zoo.sources.exercises import Exercise
 from tinyflash.zoo.sources.spectrogram import BANDS, RATE, frames, spectrogram
 from tinyflash.zoo.task import Task
 
@@ -222,9 +223,49 @@ def test_keywords_split_by_speaker(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not (who[0] & who[1] | who[0] & who[2] | who[1] & who[2])
 
 
+# ---- Foreign tasks -------------------------------------------------------------------------------
+
+
+def test_exercises_split_by_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fake() -> list[Exercise]:
+        random = np.random.default_rng(3)
+        found = []
+        for person in range(1, 11):
+            for label in [*range(7), *range(7)]:
+                motion = random.normal(0, 0.2, (1200, 6)).astype(np.float32)
+                motion[:, 0] = person / 8  # tells who it was
+                found.append(Exercise(motion, label, person))
+        return found
+
+    monkeypatch.setattr(foreign, "exercises", fake)
+    task = foreign.watch()
+    check(task)
+    (split,) = task.splits(0)
+    parts = (split.train, split.validation, split.test)
+    assert [len(part) for part in parts] == [350, 210, 714]
+    who = [set(part.x[:, 0, :, 0].ravel().tolist()) for part in parts]
+    assert [len(people) for people in who] == [5, 2, 3]
+    assert not (who[0] & who[1] | who[0] & who[2] | who[1] & who[2])
+
+
+def test_digits_for_resnet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign, "digits", fake_digits)
+    task = foreign.digits_resnet()
+    check(task)
+    (split,) = task.splits(0)
+    assert [len(part) for part in (split.train, split.validation, split.test)] == [250, 250, 1000]
+    assert (split.train.x.min(), split.train.x.max()) == (-128, 127)
+
+
 # ---- The registry --------------------------------------------------------------------------------
 
 
 def test_unknown_task() -> None:
     with pytest.raises(DataError, match=r"no task 'x'; choose one of faces, fashion, "):
         tasks.load_task("x")
+
+
+def test_a_foreign_task_is_loaded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not set(tasks.TASKS) & set(tasks.FOREIGN)
+    monkeypatch.setattr(foreign, "digits", fake_digits)
+    assert tasks.load_task("digits-resnet").network == "ResNet8"

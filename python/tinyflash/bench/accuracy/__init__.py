@@ -1,1 +1,1 @@
-"""The accuracy benchmark: ten methods on six tasks."""
+"""The accuracy benchmark: eleven methods on six tasks."""

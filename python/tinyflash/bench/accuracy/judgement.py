@@ -13,7 +13,11 @@ from tinyflash.bench.accuracy.cell import Cell
 DRAWS = 10_000
 MEAN_SLACK = 0.5  # points that int8 may be behind float on the mean of all tasks
 PAIR_SLACK = 2.0  # points on one task, unless the interval includes chance
-TWINS = (("int8-full", "float-full"), ("int8-sparse", "float-sparse"))
+TWINS = (
+    ("int8-full", "float-full"),
+    ("int8-sparse", "float-sparse"),
+    ("head", "float-head"),
+)
 PARTIAL = ("last", "biases", "head")
 
 Cells = Mapping[tuple[str, str], Cell]  # by names of task and method

@@ -98,5 +98,6 @@ METHODS = (
     Method("nearest", "int8, sparse, rounded to nearest", "int8", _nearest),
     Method("last", "int8, last layers in as much SRAM", "int8", _last),
     Method("biases", "int8, biases only", "int8", _biases),
+    Method("float-head", "float, classifier only", "float", _head),
     Method("head", "int8, classifier only", "int8", _head),
 )

@@ -13,7 +13,7 @@ from tinyflash.bench.accuracy.results import Results
 from tinyflash.bench.accuracy.store import Store
 from tinyflash.bench.accuracy.twin import load_torch
 from tinyflash.errors import DataError
-from tinyflash.zoo.tasks import TASKS, load_task
+from tinyflash.zoo.tasks import FOREIGN, TASKS, load_task
 
 WHOLE = Effort()
 QUICK = Effort(seeds=(0,), epochs=2, train=200, validation=60, test=200, growth=1)
@@ -25,9 +25,10 @@ def effort(quick: bool, first_seed: int = 0) -> Effort:
     return replace(base, seeds=tuple(first_seed + seed for seed in base.seeds))
 
 
-def chosen_tasks(names: Sequence[str]) -> tuple[str, ...]:
-    """Returns the named tasks, each once; all tasks if none is named."""
-    return _chosen("task", names, list(TASKS))
+def chosen_tasks(names: Sequence[str], foreign: bool = False) -> tuple[str, ...]:
+    """Returns the named tasks, each once. If none is named: all of TASKS; foreign: and FOREIGN."""
+    default = [*TASKS, *FOREIGN] if foreign else [*TASKS]
+    return _chosen("task", names or default, [*TASKS, *FOREIGN])
 
 
 def chosen_methods(names: Sequence[str], ours: bool) -> tuple[Method, ...]:

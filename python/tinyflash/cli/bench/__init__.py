@@ -65,6 +65,7 @@ def _per_second(act: Callable[[int], object], seconds: float) -> float:
 @click.option("--json", "json_path", type=options.OUTPUT, help="Write every run to this file.")
 @click.option("--picture", type=options.OUTPUT, help="Draw the table to this PNG file.")
 @click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
+@click.option("--foreign", is_flag=True, help="Also the foreign tasks: watch, digits-resnet.")
 @click.option("--method", "methods", multiple=True, help="Only this method; may be repeated.")
 @click.option("--ours", is_flag=True, help="Only tinyflash's methods; they need no torch.")
 @click.option(
@@ -82,6 +83,7 @@ def accuracy(
     json_path: Path | None,
     picture: Path | None,
     tasks: tuple[str, ...],
+    foreign: bool,
     methods: tuple[str, ...],
     ours: bool,
     seed: int,
@@ -98,7 +100,7 @@ def accuracy(
     from tinyflash.bench.accuracy.run import chosen_methods, chosen_tasks, effort, run
     from tinyflash.bench.accuracy.store import Store
 
-    what, how = chosen_tasks(tasks), chosen_methods(methods, ours)
+    what, how = chosen_tasks(tasks, foreign), chosen_methods(methods, ours)
     with noting("accuracy", len(what) * len(how)) as listen:
         results = run(what, how, effort(quick, seed), Store(fresh=fresh), processes, listen)
     for rows in tables(results):

@@ -9,17 +9,22 @@ import numpy as np
 
 from tinyflash.errors import SchemeError
 from tinyflash.graph import Clip, DenseAttrs, Graph, Node, Port, Quant, Tensor
-from tinyflash.layers import in_channels, last_layer
+from tinyflash.layers import in_channels, last_layer, weight_scales
 
-# Chosen by measurement (DESIGN.md): weights reach +-1, logits +-16.
-WEIGHT_SCALE = float(np.float32(1 / 127))
-LOGIT_SCALE = float(np.float32(16 / 127))
+LOGIT_RANGE = 16.0  # logits reach +-16: chosen by measurement (docs/results.md)
+LOGIT_SCALE = float(np.float32(LOGIT_RANGE / 127))
+_ROOM = 2.0  # a new task may need larger weights than the old one: chosen by measurement, too
+_PLAIN_RANGE = 1.0  # of weights, if all of the old classifier's are 0
+_HALF_SPAN = 127.5  # steps from the middle of int8 to its ends
 _LARGEST_SCALE = 2.0**30  # of its input: above, sums cannot be rescaled to logits
 
 
-def attach_head(graph: Graph, classes: int) -> Graph:
+def attach_head(graph: Graph, classes: int, weight_range: float | None = None) -> Graph:
     """Returns the graph up to the classifier's input, then a new classifier. Its logits are the
-    output."""
+    output.
+
+    weight_range: the largest weight that it can learn, as a real; None: `natural_range`.
+    """
     old = last_layer(graph)
     if old is None:
         raise SchemeError("head: the network does not end in a layer with weights to be replaced")
@@ -36,7 +41,8 @@ def attach_head(graph: Graph, classes: int) -> Graph:
             f"head: the classifier {old.name} reads numbers of scale {x.quant.scale[0]:.3g}, far "
             "beyond those that a new one is made for"
         )
-    tensors = _head_tensors(graph, old, classes, features)
+    reach = natural_range(graph, old) if weight_range is None else weight_range
+    tensors = _head_tensors(graph, old, (classes, features), reach)
     w, b, y = tensors
     node = Node(
         "fully_connected",
@@ -53,6 +59,25 @@ def attach_head(graph: Graph, classes: int) -> Graph:
     return grown.with_nodes((*before, node), tensors)
 
 
+def natural_range(graph: Graph, old: Node) -> float:
+    """Returns how large the weights of a new classifier may become: twice as large as those of the
+    old one would be if its logits, too, reached LOGIT_RANGE.
+
+    Weights are as large as features are small. The old classifier has learned from these features,
+    and its file says how large its logits become. So no samples are needed, and the same file gives
+    the same model everywhere. A wider range is a coarser grid, a narrower one holds weights back
+    (docs/results.md).
+    """
+    w, y = graph.tensors[old.inputs["w_frozen"]], graph.tensors[old.outputs["y"]]
+    assert w.data is not None and y.quant is not None
+    per_channel = np.array(weight_scales(graph, old), np.float64)
+    stored = np.abs(w.data.astype(np.int16)).reshape(len(w.data), -1).max(axis=1)
+    largest = float((stored * per_channel).max())
+    logits = y.quant.scale[0] * _HALF_SPAN
+    reach = _ROOM * largest * LOGIT_RANGE / logits
+    return reach if reach > 0 else _PLAIN_RANGE
+
+
 def _needed_for(graph: Graph, tensor: str) -> tuple[Node, ...]:
     wanted = {tensor}
     nodes: list[Node] = []
@@ -64,7 +89,7 @@ def _needed_for(graph: Graph, tensor: str) -> tuple[Node, ...]:
 
 
 def _head_tensors(
-    graph: Graph, old: Node, classes: int, features: int
+    graph: Graph, old: Node, shape: tuple[int, int], reach: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     old_w = graph.tensors[old.inputs["w_frozen"]]
     # Tensor ids select the random bits. If the model has no bias, the new one takes the next free
@@ -72,21 +97,21 @@ def _head_tensors(
     b_id = graph.tensors[old.inputs["b"]].source_id if "b" in old.inputs else 1 << 16
     w = Tensor(
         f"{old.name}_head_w",
-        (classes, features),
+        shape,
         "int8",
         "constant",
-        Quant((WEIGHT_SCALE,)),
-        np.zeros((classes, features), np.int8),
+        Quant((float(np.float32(reach / 127)),)),
+        np.zeros(shape, np.int8),
         old_w.source_id,
     )
     b = Tensor(
         f"{old.name}_head_b",
-        (classes,),
+        shape[:1],
         "int32",
         "constant",
         None,
-        np.zeros(classes, np.int32),
+        np.zeros(shape[:1], np.int32),
         b_id,
     )
-    y = Tensor(f"{old.name}_logits", (1, classes), "int8", "activation", Quant((LOGIT_SCALE,), 0))
+    y = Tensor(f"{old.name}_logits", (1, shape[0]), "int8", "activation", Quant((LOGIT_SCALE,), 0))
     return w, b, y

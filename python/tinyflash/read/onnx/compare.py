@@ -13,7 +13,7 @@ from tinyflash.graph import Array
 from tinyflash.quantize.floatgraph import FloatGraph
 from tinyflash.quantize.floatgraph.graph import Floats
 from tinyflash.quantize.floatgraph.run import run
-from tinyflash.quantize.quantizer import arranged
+from tinyflash.quantize.quantizer import arranged, as_given
 from tinyflash.read.onnx.file import OnnxModel
 from tinyflash.read.onnx.importing import Constant, Importer, Value
 from tinyflash.read.onnx.judge import evaluator
@@ -60,8 +60,8 @@ def compare(reading: Reading, samples: Array | None) -> None:
     given = _made_up(reading.network) if samples is None else samples
     if given is None:
         return
-    x = arranged(reading.network, given)[:_MOST_SAMPLES]
-    real = np.asarray(given[:_MOST_SAMPLES], np.float32)
+    real = as_given(reading.network, given)[:_MOST_SAMPLES]
+    x = arranged(reading.network, real)
     (name,) = reading.model.outputs
     _, wanted = _evaluated(reading, [name], real)
     found, peak = reading.answers(x)

@@ -17,6 +17,7 @@ from tinyflash.read.onnx.compare import compare as hold_against
 from tinyflash.read.onnx.file import OnnxInput, OnnxModel, OnnxNode
 from tinyflash.read.onnx.folding import FOLDED, fold
 from tinyflash.read.onnx.importing import Constant, Importer, Layer
+from tinyflash.read.onnx.shared import warn_of_shared
 from tinyflash.read.onnx.views import View, channels_last, dense
 
 Rule = Callable[[Layer], None]
@@ -93,6 +94,7 @@ def _import(name: str, model: OnnxModel, samples: Array | None, *, compare: bool
     found = reading(name, model)
     if compare:
         hold_against(found, samples)
+    warn_of_shared(name, model)
     return found.network
 
 

@@ -20,6 +20,8 @@ INCLUDE = Path("include/tinyflash")
 _INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
 _FOR_CXX = re.compile(r"^#ifdef __cplusplus\n.*?^#endif$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"^static inline [^{]*\{.*?\}$", re.DOTALL | re.MULTILINE)
+# Python's own flags may make signed overflow wrap, which no compiler for a board does.
+PLAIN_ARITHMETIC = ("-fno-wrapv", "-fstrict-overflow")
 # Addresses of kernels, by name, for tables in memory.
 _OP = re.compile(r"^TINY_OP\((\w+)\);", re.MULTILINE)
 
@@ -68,14 +70,14 @@ def _shared() -> dict[str, Any]:
 def builder() -> FFI:
     """Returns the cffi builder of the extension. TINYFLASH_CFLAGS adds options, such as for a
     sanitizer."""
-    ffi = FFI()
+    ffi, added = FFI(), os.environ.get("TINYFLASH_CFLAGS", "").split()
     ffi.cdef(declarations(with_included(HEADERS)))
     ffi.set_source(
         "tinyflash.runtime.host._tinyflash",
         '#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"',
         sources=sources(),
         include_dirs=["include"],
-        extra_compile_args=["-std=c99", "-O3", *os.environ.get("TINYFLASH_CFLAGS", "").split()],
+        extra_compile_args=["-std=c99", "-O3", *PLAIN_ARITHMETIC, *added],
     )
     return ffi
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from tinyflash.show.report import learning
+from tinyflash.show.report.learning import draw_learning
+
 Fields = dict[str, Any]
 
 # Sizes in the drawings, in units of their view boxes.
@@ -230,6 +233,9 @@ def as_html(report: Fields) -> str:
     plans, folder = report["plans"], files("tinyflash.show.report") / "page"
     return environment.get_template("page.html").render(
         report=report,
+        panels=draw_learning(report["training"]) if report["training"] else (),
+        panel_width=learning.WIDTH,
+        panel_height=learning.HEIGHT,
         drawings=[draw(name, plan) for name, plan in plans.items()],
         memories=memories(report),
         macs={name: sum(o["macs"] for o in p["operations"]) for name, p in plans.items()},

@@ -20,9 +20,11 @@ from tinyflash.show.report.contents import network_contents, plan_contents, stre
 Report = dict[str, Any]
 
 
-def make_report(compiled: Compiled, fit: Fit | None = None) -> Report:
+def make_report(
+    compiled: Compiled, fit: Fit | None = None, training: Report | None = None
+) -> Report:
     """Returns the report. Sizes are in bytes; the keys are stable. fit: the memory that the model
-    takes on a board."""
+    takes on a board. training: the learning curve of a run, of `learning_fields`."""
     program, infer, train = compiled.program, compiled.infer, compiled.train
     largest, board = compiled.fuller, None if fit is None else fit.board
     guard = GuardCost.of(program, 1)
@@ -45,6 +47,7 @@ def make_report(compiled: Compiled, fit: Fit | None = None) -> Report:
         "peak": peak(largest),
         **_details(infer, train, largest, board),
         "trained": [] if train is None else _trained(train.graph),
+        "training": training,
     }
 
 

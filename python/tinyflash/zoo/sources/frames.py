@@ -1,4 +1,4 @@
-"""Reads tables of numbers from an untrusted pickle of old pandas DataFrames, without pandas.
+"""Reads numbers from an untrusted pickle of arrays or of old pandas DataFrames, without pandas.
 
 A pickle is a program that may call anything it names. Here it can name only the entries of ALLOWED:
 stand-ins that store their arguments. This runs no pandas code, and from numpy only arrays of
@@ -133,6 +133,21 @@ def read_frames(content: bytes, where: str) -> Mapping[int, list[Frame]]:
         return {int(key): [_columns(frame) for frame in frames] for key, frames in table.items()}
     except Exception as error:  # a damaged pickle can provoke any exception
         raise DataError(f"{where}: the tables cannot be read ({error}); fetch it again") from error
+
+
+def read_arrays(content: bytes, where: str) -> Mapping[str, list[Numbers]]:
+    """Reads a pickled dictionary, in an array of one object, whose values are arrays or lists of
+    arrays of numbers. Leaves out lists of other things."""
+    try:
+        (table,) = _Reader(BytesIO(content)).load().values
+        return {str(key): _arrays(values) for key, values in table.items()}
+    except Exception as error:  # a damaged pickle can provoke any exception
+        raise DataError(f"{where}: the arrays cannot be read ({error}); fetch it again") from error
+
+
+def _arrays(values: Any) -> list[Numbers]:
+    several = values if isinstance(values, list) else [values]
+    return [array.values for array in several if isinstance(array, _Array)]
 
 
 def _columns(frame: _Frame) -> Frame:

@@ -1,0 +1,82 @@
+"""tinyflash evaluate: how well a network answers, on this computer or on a board."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from tinyflash.boards import kernels_for, load_board
+from tinyflash.cli import options
+from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.plan import Effort
+from tinyflash.read import read
+from tinyflash.runtime.learned import load_learned
+from tinyflash.scheme import Scheme, load_scheme
+from tinyflash.show.console import counting
+from tinyflash.show.scores import print_scores
+from tinyflash.training.loop import infer_all
+from tinyflash.training.open import Ready, open_session
+from tinyflash.training.questions import load_names, load_question
+
+
+@click.command(cls=options.Command)
+@options.model
+@options.scheme
+@options.data
+@click.option(
+    "--learned",
+    type=options.PATH,
+    help="The learned.npz of a run with this scheme, or its folder. Default: MODEL as it is.",
+)
+@options.where
+@options.rows
+@options.effort
+@click.option(
+    "--names", type=options.PATH, help="A text file with the names of the classes, one a line."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def evaluate(
+    model: Path,
+    scheme: Path | None,
+    data: Path,
+    learned: Path | None,
+    board: str,
+    rows: bool,
+    effort: Effort,
+    names: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the answers of MODEL with the labels or targets of an .npz file.
+
+    Prints accuracy, loss, precision and recall of each class, and the confusion matrix; for
+    targets, the errors. MODEL, --scheme, --rows and --exact must be the same as for training.
+    """
+    target = None if board == "host" else load_board(board)
+    rules = load_scheme(scheme) if scheme else Scheme() if learned else None
+    prepared = prepare(read(model), rules)
+    question = load_question(data, prepared)
+    named = load_names(names) if names else ()
+    question.check_names(named)
+    sets = kernels_for(target)
+    ready = Ready.of(compile_model(prepared, row_source=rows, effort=effort, kernels=sets), target)
+    program = ready.compiled.program
+    start = load_learned(_file(learned), program) if learned else None
+    with TemporaryDirectory() as folder, open_session(ready, Path(folder)) as session:
+        if start is not None:
+            start.restore(session)
+        with counting("evaluate", len(question.x)) as listen:
+            outputs = infer_all(session, question.x, listen)
+    about = {"model": program.name, "hash": f"{program.hash:08x}", "board": board}
+    scores = {**about, **question.score(outputs, named)}
+    if as_json:
+        click.echo(json.dumps(scores, indent=2))
+    else:
+        print_scores(f"{model.name} on {board}", scores)
+
+
+def _file(learned: Path) -> Path:
+    """Returns the file of learned weights: itself, or in the folder of a run."""
+    return learned / "learned.npz" if learned.is_dir() else learned

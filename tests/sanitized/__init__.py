@@ -1,0 +1,1 @@
+"""Random networks, trained by the C library under sanitizers: `python -m tests.sanitized -h`."""
