@@ -11,7 +11,7 @@
  *
  *   rate  a constant, 0 or in [2^-32, 2^16); tiny_train refuses what another one gives
  *
- * As an argument of a function, C wants (tiny_factor)TINY_RATE(0.03). */
+ * As an argument of a function, C++ takes it as it is, and C (tiny_factor)TINY_RATE(0.03). */
 #define TINY_RATE(rate) {TINY_RATE_MANTISSA_(rate), TINY_RATE_EXPONENT_(rate)}
 
 /* ---- For TINY_RATE alone ---- */

@@ -55,6 +55,20 @@ def test_it_is_the_factor_of_the_host(compiler: tuple[str, ...], tmp_path: Path)
     assert found == [(f.mantissa, f.exponent) for f in wanted]
 
 
+@pytest.mark.parametrize("compiler", [C99, *CXX], ids=" ".join)
+def test_it_is_an_argument_as_the_header_says(compiler: tuple[str, ...], tmp_path: Path) -> None:
+    rate = "(tiny_factor)TINY_RATE(0.03)" if compiler == C99 else "TINY_RATE(0.03)"
+    source = tmp_path / SOURCE_OF[compiler]
+    source.write_text(
+        '#include "tinyflash/tinyflash.h"\n'
+        "tiny_error learn(tiny_session *session);\n"
+        f"tiny_error learn(tiny_session *session) {{ return tiny_train(session, 0, {rate}); }}\n"
+    )
+    command = [*compiler, f"-I{INCLUDE}", "-fsyntax-only", source]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_beyond_its_range_it_is_no_factor(tmp_path: Path) -> None:
     """tiny_train refuses it: a mantissa that is neither 0 nor normalised."""
     assert {m for m, _ in run(C99, BEYOND, tmp_path)[1:]} == {1}

@@ -35,7 +35,7 @@ def run(settings: Settings) -> Report:
     board, seed, clock = load_board(settings.board), settings.seed, Clock()
     clock.say("fetching network and pictures (the first time: up to a minute)")
     graph, job = load_task(seed)
-    clock.say(f"compiling for {board.name}, building its firmware, training on it (minutes)")
+    clock.say(f"compiling for {board.name}, building its firmware, training on it (1 to 4 minutes)")
     ready = make_ready(prepare(graph, scheme("person_faces")), job, board, seed)
     measured = run_on_board(ready, board, job, settings.output / "model", clock)
     clock.say("repeating the same run on this computer, to compare every bit")
