@@ -194,7 +194,7 @@ class Host:
             ),
             self.read_output,
             lambda: self.send(Purpose.HELD_OUT),
-            lambda: self.guard(self.random.choices(list(Action), [1, 3, 6, 4, 6, 4])[0]),
+            lambda: self.guard(self.random.choices(list(Action), [1, 2, 6, 4, 6, 4])[0]),
             self.write_snapshot,
         ]
         self.random.choices(choices, [6, 3, 3, 3, 3, 3, 3, 1])[0]()

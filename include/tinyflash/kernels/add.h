@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Multipliers: the scales of a and b over twice the larger one, and that over 2^20 times the scale
  * of y (SPEC 7). */
 typedef struct tiny_add {
@@ -39,5 +43,9 @@ typedef struct tiny_gradient_sum {
  */
 void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, const tiny_gradient *b,
                        const tiny_gradient_out *dx);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
