@@ -96,12 +96,14 @@ UNARY_WHOLE(mean)
 UNARY(copy)
 UNARY(pad)
 UNARY_WHOLE(transpose)
+UNARY(take)
 UNARY(mask)
 
 UNARY_BACKWARD(average_pool)
 UNARY_BACKWARD(mean)
 UNARY_BACKWARD(pad)
 UNARY_BACKWARD(copy)
+UNARY_BACKWARD(take)
 UNARY_BACKWARD(transpose)
 
 /* The gradient of an operator that also reads x, y, or its other operand. */
@@ -130,6 +132,13 @@ READING_BACKWARD(mul_backward_b)
 READING_TWO_BACKWARD(lookup_backward_input)
 READING_TWO_BACKWARD(minimum_backward_a)
 READING_TWO_BACKWARD(minimum_backward_b)
+
+TINY_OP(sub_backward_b) {
+    (void)band;
+    const tiny_gradient dy = gradient(buffers);
+    const tiny_gradient_out db = following(&dy, buffers + 2);
+    tiny_sub_backward_b(record, &dy, &db);
+}
 
 TINY_OP(add_forward) { tiny_add_forward(record, buffers[0], buffers[1], buffers[2], band); }
 

@@ -16,11 +16,10 @@ void reply_set_status(reply *to, uint8_t status) { to->bytes[FRAME_HEADER_BYTES]
 uint32_t reply_room(const reply *to) { return FRAME_BYTES - FRAME_CRC_BYTES - to->count; }
 
 void reply_put_bytes(reply *to, const uint8_t *bytes, uint32_t count) {
-    if (count > reply_room(to)) {
-        return;
+    if (count <= reply_room(to)) {
+        memcpy(to->bytes + to->count, bytes, count);
+        to->count += count;
     }
-    memcpy(to->bytes + to->count, bytes, count);
-    to->count += count;
 }
 
 void reply_put8(reply *to, uint8_t value) { reply_put_bytes(to, &value, 1); }

@@ -43,6 +43,7 @@
 #include "tinyflash/kernels/mul.h"
 #include "tinyflash/kernels/pool.h"
 #include "tinyflash/kernels/softmax.h"
+#include "tinyflash/kernels/take.h"
 #include "tinyflash/kernels/train.h"
 
 #endif

@@ -43,12 +43,15 @@ TINY_OP(max_pool_forward);
 TINY_OP(mean_forward);
 TINY_OP(copy_forward);
 TINY_OP(pad_forward);
+TINY_OP(take_forward);
 TINY_OP(transpose_forward);
 /* dy, s_dy, [mask], dx, s_dx */
 TINY_OP(average_pool_backward_input);
 TINY_OP(mean_backward_input);
 TINY_OP(pad_backward_input);
 TINY_OP(copy_backward_input);
+TINY_OP(sub_backward_b);
+TINY_OP(take_backward_input);
 TINY_OP(transpose_backward_input);
 /* x, dy, s_dy, [mask], dx, s_dx */
 TINY_OP(max_pool_backward_input);

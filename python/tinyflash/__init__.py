@@ -33,10 +33,11 @@ def from_torch(
     calibration: Any,
     settings: Settings | None = None,
     *,
+    output: int | str | None = None,
     compare: bool = True,
 ) -> Graph:
     """Converts a PyTorch module to an int8 network: see `read.torch`, which this imports when
     called."""
     from tinyflash.read.torch import from_torch as convert
 
-    return convert(module, example, calibration, settings, compare=compare)
+    return convert(module, example, calibration, settings, output=output, compare=compare)

@@ -51,7 +51,7 @@ class DenseAttrs:
 
 @dataclass(frozen=True)
 class ClipAttrs:
-    """add, mul, and mask (the bounds between which a gradient passes)."""
+    """add, sub, mul, and mask (the bounds between which a gradient passes)."""
 
     clip: Clip = Clip()
 
@@ -63,6 +63,27 @@ class PadAttrs:
     before: tuple[int, int, int]
     after: tuple[int, int, int]
     value: int
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Which place of x, along one axis, place i of y is: floor((first + i * step) / unit).
+
+    A slice has unit 1. An enlarged map has step < unit, so several places of y are one of x.
+    """
+
+    first: int = 0
+    step: int = 1
+    unit: int = 1
+
+
+@dataclass(frozen=True)
+class TakeAttrs:
+    """take: the places of x that y is made of, along each axis of the map."""
+
+    rows: Steps = Steps()
+    columns: Steps = Steps()
+    channels: Steps = Steps()
 
 
 @dataclass(frozen=True)
@@ -107,7 +128,7 @@ class Number:
 class LookupAttrs:
     """A function of one element, by its name in the source model, and its fused clip.
 
-    alpha: of leaky_relu; for add, sub and mul with a `number`, the slope.
+    alpha: of leaky_relu, elu; for add, sub, mul and prelu with a `number`, the slope.
     """
 
     function: str
@@ -150,6 +171,7 @@ Attrs = (
     | DenseAttrs
     | ClipAttrs
     | PadAttrs
+    | TakeAttrs
     | AxisAttrs
     | SoftmaxAttrs
     | MeanAttrs

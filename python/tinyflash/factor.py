@@ -27,6 +27,15 @@ def factor(real: float) -> Factor:
     return Factor(mantissa, exponent - 16)
 
 
+def has_factor(real: float) -> bool:
+    """Whether a number is one that `factor` can return."""
+    try:
+        factor(real)
+    except InternalError:
+        return False
+    return True
+
+
 def multiplier(real: float) -> tuple[int, int]:
     """Returns `real` >= 0 as a Q31 multiplier and a shift (positive: to the left). SPEC 7."""
     if real == 0:

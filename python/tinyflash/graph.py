@@ -31,6 +31,8 @@ from tinyflash.attributes import (
     Pair,
     PartAttrs,
     SoftmaxAttrs,
+    Steps,
+    TakeAttrs,
     TransposeAttrs,
     Window,
     WindowAttrs,
@@ -62,6 +64,8 @@ __all__ = [
     "Port",
     "Quant",
     "SoftmaxAttrs",
+    "Steps",
+    "TakeAttrs",
     "Taken",
     "Tensor",
     "TransposeAttrs",
@@ -126,6 +130,8 @@ class Graph:
     there is a loss.
 
     target: the extra input that the loss compares with the logits; "" if the loss takes a label.
+    unread: why the end of the model behind `output` was not read, and what to do; "" if all was.
+    Only a new head makes such a network complete.
     """
 
     name: str
@@ -135,6 +141,7 @@ class Graph:
     output: Port
     logits: str = ""
     target: str = ""
+    unread: str = ""
 
     def producer(self, tensor: str) -> Node | None:
         """Returns the node that makes a tensor; None for inputs and constants."""

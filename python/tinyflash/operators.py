@@ -175,7 +175,7 @@ OPERATORS: dict[str, Operator] = {
     "mean": Operator("x", "y", per_channel=True),
     "mean_backward_input": Operator("dy mask?", "dx", "gradient", "mean"),
     # ---- Sums and products ---- Both operands have the gradient of the sum: this needs no
-    # operator.
+    # operator. b: with the shape of a, or a constant row, used for all rows of a.
     "add": Operator(
         "a b",
         "y",
@@ -185,6 +185,18 @@ OPERATORS: dict[str, Operator] = {
         in_place=("a", "b"),
         banded=True,
     ),
+    # a - b. The gradient by a is that of the difference.
+    "sub": Operator(
+        "a b",
+        "y",
+        clipped=True,
+        saturates=True,
+        reads_constants=True,
+        in_place=("a", "b"),
+        banded=True,
+    ),
+    # dx: of b.
+    "sub_backward_input": Operator("dy mask?", "dx", "gradient", "sub"),
     # b: with the shape of a, or one row, used for all rows of a.
     "mul": Operator(
         "a b",
@@ -206,6 +218,9 @@ OPERATORS: dict[str, Operator] = {
     "minimum_backward_input": Operator("a y dy mask?", "dx", "gradient", "minimum"),
     "pad": Operator("x", "y", same_unit=True, moves=True, per_channel=True, banded=True),
     "pad_backward_input": Operator("dy mask?", "dx", "gradient", "pad"),
+    # Slices, and maps enlarged or reduced by repeating or leaving out rows, columns and channels.
+    "take": Operator("x", "y", same_unit=True, moves=True, per_channel=True, banded=True),
+    "take_backward_input": Operator("dy mask?", "dx", "gradient", "take"),
     "reshape": Operator(
         "x",
         "y",

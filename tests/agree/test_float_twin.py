@@ -90,7 +90,7 @@ def float_logits(graph: Graph, x: np.ndarray) -> np.ndarray:
     return values[graph.logits].numpy().ravel()
 
 
-BOUNDED = (*WEIGHTED, "add", "mul", "average_pool", "max_pool", "lookup")
+BOUNDED = (*WEIGHTED, "add", "sub", "mul", "average_pool", "max_pool", "lookup")
 
 
 def as_real(tensor: Tensor, stored: np.ndarray | None = None) -> Any:

@@ -22,7 +22,7 @@ from tests.support.shapes import (
 )
 
 from tinyflash.compiler import constants as compiler_constants
-from tinyflash.graph import Clip, Window
+from tinyflash.graph import Clip, Steps, Window
 from tinyflash.reference import backward, constants, operators, updating
 from tinyflash.reference.arith import scale
 from tinyflash.reference.windows import Sliding
@@ -343,6 +343,33 @@ def test_pad(after: tuple[int, int, int]) -> None:
     check_dx(make_case(lambda net, x: net.pad(x, (1, 0, 2), after), (4, 3, 5)))
 
 
+HALVES = Steps(1, 1, 2)
+TAKEN: dict[str, tuple[tuple[int, int, int], tuple[Steps, Steps, Steps]]] = {
+    "slice": ((2, 2, 3), (Steps(1), Steps(1), Steps(2))),
+    "every second": ((2, 2, 3), (Steps(0, 2), Steps(0, 2), Steps(0, 2))),
+    "enlarged": ((7, 5, 9), (HALVES, HALVES, HALVES)),
+    "uneven": ((6, 2, 5), (Steps(2, 3, 5), Steps(1, 4, 3), Steps())),
+    "repeated": ((9, 9, 5), (Steps(0, 1, 9), Steps(1, 1, 9), Steps())),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_take(name: str) -> None:
+    shape, steps = TAKEN[name]
+    for tighter in (0, 2):
+        check_dx(make_case(lambda net, x: net.take(x, shape, *steps), (4, 3, 5)), tighter)
+
+
+def subtracted(role: str) -> Callable[[Net, str], str]:
+    """The difference of x, in its role, and a map of its shape."""
+
+    def build(net: Net, x: str) -> str:
+        other = net.conv2d("x", net.tensors[x].shape[2], POINT, Layer(zero=-90))
+        return net.sub(x, other) if role == "a" else net.sub(other, x)
+
+    return build
+
+
 def gated(role: str) -> Callable[[Net, str], str]:
     """The product of x, in its role, and a map of its shape."""
 
@@ -363,12 +390,14 @@ POINT = Window((1, 1))
 ELSEWHERE: dict[str, tuple[Callable[[Net, str], str], str]] = {
     "mul by a": (gated("a"), "a"),
     "mul by b": (gated("b"), "b"),
+    "sub by b": (subtracted("b"), "b"),
     "minimum by a": (chosen("minimum", "a"), "a"),
     "maximum by b": (chosen("maximum", "b"), "b"),
     "logistic": (lambda net, x: net.function(x, "logistic"), "x"),
     "softmax": (lambda net, x: net.softmax(x), "x"),
     "concatenate": (lambda net, x: net.concatenate([net.conv2d("x", 3, POINT), x], 2), "x1"),
     "pad": (lambda net, x: net.pad(x, (1, 0, 2), (0, 3, 0)), "x"),
+    "take": (lambda net, x: net.take(x, (400, 1, 1), Steps(0, 1, 400), Steps(), Steps(1)), "x"),
     "transpose": (lambda net, x: net.transpose(x, (2, 0, 1)), "x"),
     "mean of rows": (lambda net, x: net.mean(x, (0,)), "x"),
     "mean of channels": (lambda net, x: net.mean(x, (2,)), "x"),

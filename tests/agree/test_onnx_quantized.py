@@ -128,3 +128,73 @@ def test_what_has_no_scale_needs_samples() -> None:
     graph = quantize(network, samples(9))
     assert graph.input.quant == Quant((1 / 32,), 3)
     assert graph.output.quant == Quant((float(np.float32(0.01)),), 0)
+
+
+def judged(content: bytes, x: np.ndarray) -> np.ndarray:
+    machine = ReferenceEvaluator(onnx.load_from_string(content))
+    return np.stack([machine.run(None, {"x": one[None]})[0].ravel() for one in x])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@pytest.mark.parametrize("axis", [None, 0])
+def test_weights_that_are_quantized_in_the_model(kind: Any, axis: int | None) -> None:
+    """As AddQDQPairToWeight of ONNX Runtime and PyTorch's fake quantization leave them."""
+    f = OnnxFile(SHAPE, 3, opset=19)
+    code = Coder(f, kind)
+    w = f.normal(4, 3, 3, 3, scale=0.4)
+    how = {"axis": axis} if axis is not None else {}
+    scales = f.constant([0.01, 0.004, 0.02, 0.008] if how else 0.004)
+    zeros = f.constant(np.zeros(4 if how else (), np.int8), np.int8)
+    coded = f.node("QuantizeLinear", w, scales, zeros, **how)
+    real = f.node("DequantizeLinear", coded, scales, zeros, **how)
+    y = f.node("Conv", code.pair("x", 1 / 32, 3), real)
+    content = f.finish(code.pair(y, 0.05, 7))
+    graph = quantize(parse_onnx(content, "net"))
+    given = onnx.numpy_helper.to_array(onnx.load_from_string(content).graph.initializer[0])
+    spread = np.array([0.01, 0.004, 0.02, 0.008] if how else [0.004], np.float32)
+    wanted = np.clip(np.rint(given / spread.reshape(-1, 1, 1, 1)), -128, 127)
+    assert wanted.min() == -128, "no weight is clamped"
+    found = graph.tensors[graph.nodes[0].inputs["w_frozen"]]
+    np.testing.assert_array_equal(found.data, wanted.transpose(0, 2, 3, 1))
+    assert found.quant == Quant(tuple(map(float, spread)), 0, 0)
+    x = samples(5)
+    planes = graph.output.shape[1:]
+    y = inferred(graph, x).reshape(5, *planes).transpose(0, 3, 1, 2)
+    assert np.abs(y.reshape(5, -1) - judged(content, x)).max() <= 0.0501
+
+
+@pytest.mark.parametrize("zero", [0, 64])
+def test_a_range_of_half_the_integers(zero: int) -> None:
+    """PyTorch's reduce_range: a Clip of integers between the two."""
+    f = OnnxFile(SHAPE, 3, opset=19)
+    code = Coder(f, np.uint8)
+
+    def half(x: str, scale: float) -> str:
+        how = (f.constant(scale), f.constant(zero, np.uint8))
+        low = "" if zero else f.constant(0, np.uint8)  # PyTorch leaves it out
+        ends = (low, f.constant(127, np.uint8))
+        y = f.node("Clip", f.node("QuantizeLinear", x, *how), *ends)
+        return f.node("DequantizeLinear", y, *how)
+
+    y = f.node("Conv", half("x", 1 / 64), code.weights(4, 3, 3, 3))
+    content = f.finish(half(y, 0.004))
+    graph = quantize(parse_onnx(content, "net"))
+    x = samples(20)
+    wanted = judged(content, x)
+    for end in {wanted.min(), wanted.max()}:
+        assert (wanted == end).mean() > 0.01, "the range is never left"
+    found = inferred(graph, x).reshape(20, *graph.output.shape[1:]).transpose(0, 3, 1, 2)
+    assert np.abs(found.reshape(20, -1) - wanted).max() <= 0.00401
+
+
+def test_a_channel_of_scale_0() -> None:
+    f = OnnxFile(SHAPE, 3, opset=19)
+    code = Coder(f, np.int8)
+    data = f.random.integers(-127, 128, (4, 3, 3, 3))
+    data[1] = 0
+    scales = f.constant([0.01, 0.0, 0.01, 0.01])
+    w = f.node("DequantizeLinear", f.constant(data, np.int8), scales, axis=0)
+    content = f.finish(code.pair(f.node("Conv", code.pair("x", 1 / 32, 3), w), 0.05, 7))
+    y = inferred(quantize(parse_onnx(content, "net")), samples(2)).reshape(-1, 4)
+    assert (y[:, 1] == 0).all()
+    assert np.ptp(y[:, 0]) > 0

@@ -213,3 +213,25 @@ def test_a_state_that_is_none_is_refused(device: DeviceSession, at: int, value: 
 def test_another_program_is_refused(start: Callable[[], PipePort]) -> None:
     with pytest.raises(LinkError, match="not the program with hash 00000001; build and flash"):
         DeviceSession(Link(start()), 1)
+
+
+def test_a_command_of_the_same_number_but_other_bytes_is_another_one(
+    start: Callable[[], PipePort],
+) -> None:
+    port = start()
+    exchange(port, b"", 1)  # READY
+    counters, other = (
+        exchange(port, encode(Frame(Type(kind), 7, body)), 1)[0]
+        for kind, body in ((Type.COUNTERS, b""), (Type.READ, protocol.READ.pack(1, 0, 2)))
+    )
+    assert counters.type == Type.COUNTERS | protocol.REPLY
+    assert (other.type, other.body) == (Type.READ | protocol.REPLY, b"\0\1\2")
+
+
+@pytest.mark.parametrize("damage", [b"\1\0", b"\5\1\0", b"\1\1\1\1\1\1\0"])
+def test_a_frame_of_too_little_is_damaged(start: Callable[[], PipePort], damage: bytes) -> None:
+    """A code byte alone; one that announces more than comes; less than a header and a CRC."""
+    port = start()
+    exchange(port, b"", 1)
+    (nak,) = exchange(port, b"\0" + damage, 1)
+    assert nak.type == Type.NAK

@@ -7,13 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.firmware import build_for_host
+from tests.support.graphs import Layer, Net
+from tests.support.pipes import PipePort
 from tests.support.random_graphs import random_graph
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, LinkError
 from tinyflash.program import Buffer, ConstArray, Program, Row, Space
+from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.session import DeviceSession
 from tinyflash.runtime.learned import Learned, load_learned, save_learned
+from tinyflash.scheme import parse_scheme
+from tinyflash.write.model import write_model
 
 
 def bias_rows(program: Program) -> list[Row]:
@@ -98,3 +104,27 @@ def test_rows_of_biases_are_told_by_their_buffers() -> None:
             assert looks == (row.kernel == "bias_update")
             found += looks
     assert found > 8
+
+
+def test_the_device_keeps_biases_that_no_update_changes(
+    tmp_path: Path, ports: list[PipePort]
+) -> None:
+    """Those of dead channels, which have no limit."""
+    net = Net(np.random.default_rng(5))
+    hidden = net.fully_connected(net.input((4,)), 6, Layer(dead=2))
+    graph = net.graph(net.fully_connected(hidden, 3))
+    scheme = "dead_channels = 'keep'\n[[update]]\nweights = 1\nbias = true"
+    compiled = compile_model(graph, parse_scheme(scheme), seed=9)
+    write_model(compiled, tmp_path)
+    ports.append(PipePort(build_for_host(tmp_path, tmp_path / "firmware")))
+    device, program = DeviceSession(Link(ports[-1])), compiled.program
+    dead = 0
+    for row in bias_rows(program):
+        rate = program.records[row.record].fields["rate"]
+        assert isinstance(rate, ConstArray)
+        for channel in np.flatnonzero(rate.values[:, 0] == 0):
+            with pytest.raises(LinkError, match="refused"):
+                device.weights = with_bias(program, row, int(channel), 5)
+            device.weights = program.weights
+            dead += 1
+    assert dead == 2

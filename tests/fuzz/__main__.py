@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 # Shares of the time. The readers of models have by far the most to go wrong.
-SHARES = {"tflite": 7, "onnx": 5, "scheme": 1, "data": 1, "learned": 1}
+SHARES = {"tflite": 7, "float_tflite": 3, "onnx": 5, "scheme": 1, "data": 1, "learned": 1}
 FINDINGS = ("finding-*[0-9a-f]", "crash-*", "timeout-*", "oom-*", "leak-*")
 
 

@@ -19,6 +19,8 @@ with atheris.instrument_imports(include=["tinyflash"]):
     from tests.fuzz.target import attempt
     from tests.fuzz.targets import TARGETS
 
+    from tinyflash.errors import TinyflashWarning
+
 LONGEST_CASE = 1 << 16  # bytes
 SLOWEST_CASE = 20  # seconds
 MOST_MEMORY = 700  # MB, the instrumented interpreter included
@@ -53,6 +55,7 @@ def main(name: str, seconds: str, folder: Path) -> None:
         return target.mutate(content, Random(seed), work / "mutant")[:most]
 
     warnings.simplefilter("error")
+    warnings.simplefilter("ignore", TinyflashWarning)
     options = [
         *(f"-max_total_time={seconds}", f"-max_len={LONGEST_CASE}", f"-timeout={SLOWEST_CASE}"),
         *(f"-rss_limit_mb={MOST_MEMORY}", f"-artifact_prefix={folder}/", "-print_final_stats=1"),

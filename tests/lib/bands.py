@@ -11,12 +11,21 @@ from tests.lib.subject import PLAIN, Subject
 from tests.support.streams import goes_by_rows, maps_of, rows_read
 
 from tinyflash.compiler.plan.calls import rows_computed, rows_of
-from tinyflash.graph import Graph, Node, PadAttrs, WindowAttrs
+from tinyflash.graph import Graph, Node, PadAttrs, TakeAttrs, WindowAttrs
 
 BANDS = 3  # of each operator
 WINDOWED = ("conv2d", "depthwise", "average_pool", "max_pool")
 # Input gradients whose row r is made from the same row of dy.
-SAME_ROW = ("fully_connected", "concatenate", "lookup", "softmax", "mul", "minimum", "maximum")
+SAME_ROW = (
+    "fully_connected",
+    "concatenate",
+    "lookup",
+    "softmax",
+    "mul",
+    "sub",
+    "minimum",
+    "maximum",
+)
 
 
 def banded(one: Subject) -> Iterator[Case]:
@@ -79,7 +88,8 @@ def _overlapped(graph: Graph, node: Node) -> str | None:
     """The operand that an output may advance over."""
     op = node.op.removesuffix("_backward_input")
     if op != node.op:
-        return "dy" if op in (*WINDOWED, *SAME_ROW, "pad") and _by_rows(graph, node) else None
+        by_rows = op in (*WINDOWED, *SAME_ROW, "pad", "take") and _by_rows(graph, node)
+        return "dy" if by_rows else None
     if node.op == "concatenate" or not goes_by_rows(graph, node):
         return None
     return next(r for r, t in node.inputs.items() if t in maps_of(graph, node))
@@ -113,4 +123,7 @@ def _lowest(graph: Graph, node: Node, x: str, row: int) -> int:
         low = -(-(row + w.padding[0] - (w.kernel[0] - 1) * w.dilation[0]) // w.stride[0])
     elif isinstance(node.attrs, PadAttrs):
         low = row + node.attrs.before[0]
+    elif isinstance(node.attrs, TakeAttrs):
+        s = node.attrs.rows
+        low = sum((s.first + i * s.step) // s.unit < row for i in range(rows_of(graph, x)))
     return min(max(low, 0), rows_of(graph, x))

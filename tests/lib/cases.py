@@ -13,7 +13,7 @@ from tests.support.functions import FUNCTIONS
 from tests.support.graphs import Layer, Net, same
 from tests.support.shapes import LARGE_POOLS, LAYERS_UNDER_TEST, MAX_POOLS, POOLS, WINDOWS
 
-from tinyflash.graph import Clip, Window
+from tinyflash.graph import Clip, Steps, Window
 from tinyflash.program import Factor
 from tinyflash.scheme.loss import Loss, LossName
 from tinyflash.scheme.optimizer import Optimizer
@@ -49,6 +49,7 @@ RULED = (Data(rate=Factor(52429, -14)), Data(e_dy=-6), Data(e_dy=-40, rate=Facto
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 70)
 TYPICAL: tuple[Shape, Window] = ((6, 7, 5), Window((3, 3), (2, 2), (1, 1), (0, 1, 1, 1)))
 SMALL: Shape = (3, 2, 5)
+SECOND = (Steps(0, 2), Steps(1, 2), Steps(0, 2))
 TARGET_LOSSES: tuple[tuple[LossName, str], ...] = (
     ("mean_squared_error", "squared_loss"),
     ("binary_cross_entropy", "sigmoid_loss"),
@@ -242,8 +243,14 @@ def _moves() -> Iterator[Case]:
         "at the end": lambda net, x: net.pad(x, (0, 0, 0), (2, 1, 3)),
         "on all sides": lambda net, x: net.pad(x, (1, 2, 1), (1, 0, 2)),
         "by nothing": lambda net, x: net.pad(x, (0, 0, 0), (0, 0, 0)),
+        "of every second": lambda net, x: net.take(x, (2, 1, 3), *SECOND),
+        "of the last": lambda net, x: net.take(x, (1, 1, 1), *(Steps(n - 1) for n in SMALL)),
+        "of all, twice": lambda net, x: net.take(x, (6, 4, 10), *[Steps(0, 1, 2)] * 3),
+        "of one, often": lambda net, x: net.take(x, (7, 9, 3), *[Steps(0, 1, 9)] * 3),
+        "of 5 of 3": lambda net, x: net.take(x, (5, 2, 3), Steps(1, 3, 5), Steps(), Steps(2)),
         "of two": lambda net, x: net.transpose(net.reshape(x, (6, 5)), (1, 0)),
         "of three": lambda net, x: net.transpose(x, (2, 0, 1)),
+        "of five": lambda net, x: net.transpose(net.reshape(x, (1, 3, 2, 1, 5)), (0, 2, 4, 3, 1)),
         "of four": lambda net, x: net.transpose(net.reshape(x, (3, 1, 2, 5)), (3, 2, 0, 1)),
     }
     for title, build in builds.items():
@@ -382,6 +389,13 @@ def residual(net: Net, x: str) -> str:
     return net.add(b, a)
 
 
+def difference(net: Net, x: str) -> str:
+    """Of two maps, and of one and a row."""
+    a = net.conv2d(x, net.tensors[x].shape[2], Window((1, 1)))
+    b = net.sub(x, net.sub(a, net.row(a)), clip=Clip(-50, 99))
+    return net.add(b, net.row(b))
+
+
 def product_of_maps(net: Net, x: str) -> str:
     return net.mul(x, net.conv2d(x, net.tensors[x].shape[2], Window((1, 1))))
 
@@ -390,23 +404,28 @@ def _sums() -> Iterator[Case]:
     for size in CHANNELS:
         one = replace(subject(f"{size} channels", residual, (1, 3, size)), layer="")
         yield from one.cases(Data(), "add", "mask", "gradient_add")
+        one = replace(subject(f"{size} channels", difference, (2, 3, size)), layer="")
+        yield from one.cases(Data(), "add", "sub", "sub_backward_input")
     for data in EXTREMES:
         one = replace(subject("extremes", residual, SMALL), layer="")
         yield from one.cases(data, "add", "mask", "gradient_add")
+        one = replace(subject("extremes", difference, SMALL), layer="")
+        yield from one.cases(data, "add", "sub", "sub_backward_input")
 
 
 def _in_place() -> Iterator[Case]:
     """Outputs in the memory of an input: of sums, products and what chooses."""
-    outputs = {"add": "y", "mul": "y", "maximum": "y", "minimum": "y"}
+    outputs = {"add": "y", "sub": "y", "mul": "y", "maximum": "y", "minimum": "y"}
     outputs["gradient_add"] = "dx"
-    for build in (residual, product_of_maps, minimum_of_maps, maximum_of_maps):
+    for build in (residual, difference, product_of_maps, minimum_of_maps, maximum_of_maps):
         one = replace(subject("in place", build, SMALL), layer="")
         env = one.environment(Data())
         for node in one.graph.nodes:
             if node.op in outputs:
                 one.disturb(env, node, Data())
                 for role in ("a", "b"):
-                    if role in node.inputs:
+                    tensor = one.graph.tensors[node.inputs.get(role, node.inputs["a"])]
+                    if role in node.inputs and tensor.data is None:
                         memory = Memory({outputs[node.op]: role})
                         yield capture(env, node, f"{node.op}, in place of {role}", memory)
 

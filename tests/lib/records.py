@@ -20,6 +20,7 @@ from tinyflash.graph import (
     PadAttrs,
     PartAttrs,
     SoftmaxAttrs,
+    TakeAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
@@ -196,7 +197,10 @@ _ABY = ("a_ring", "b_ring", "y_ring")
 def add(graph: Graph, node: Node) -> Fields:
     c, clip = k.add_constants(graph, node), k.clip_of(node)
     y = graph.tensors[node.outputs["y"]]
-    fields: Fields = {"count": y.size, **_by_rows(graph, y.name, y.size, *_ABY)}
+    b = graph.tensors[node.inputs["b"]]
+    rings = _ABY if b.size == y.size else ("a_ring", "y_ring")
+    fields: Fields = {"count": y.size, **_by_rows(graph, y.name, y.size, *rings)}
+    fields |= {"b_count": b.size, "b_sign": -1 if node.op == "sub" else 1}
     for name, (multiplier, shift) in (("a", c.a), ("b", c.b), ("y", c.y)):
         fields |= {f"{name}_multiplier": multiplier, f"{name}_shift": shift}
     zeros: Fields = {"a_zero": c.a_zero, "b_zero": c.b_zero, "y_zero": c.y_zero}
@@ -236,9 +240,20 @@ def pad(graph: Graph, node: Node, x: str, y: str) -> Fields:
     return {**maps, "top": top, "left": left, "front": front, "value": node.attrs.value}
 
 
+def take(graph: Graph, node: Node, x: str, y: str) -> Fields:
+    assert isinstance(node.attrs, TakeAttrs)
+    axes = ("rows", "columns", "channels")
+    steps: Fields = {axis: dict(vars(getattr(node.attrs, axis))) for axis in axes}
+    return {"x": _map(graph, x), "y": _map(graph, y), **steps}
+
+
 def transpose(graph: Graph, node: Node) -> Fields:
     assert isinstance(node.attrs, TransposeAttrs)
     shape, order = graph.tensors[node.inputs["x"]].shape, node.attrs.order
+    if len(order) == 5:
+        assert shape[0] == 1
+        assert order[0] == 0
+        shape, order = shape[1:], tuple(i - 1 for i in order[1:])
     missing = 4 - len(order)
     strides = [math.prod(shape[i + 1 :]) for i in order]
     return {

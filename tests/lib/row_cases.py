@@ -10,6 +10,7 @@ from tests.lib.case import Case
 from tests.lib.cases import (
     conv2d,
     depthwise,
+    difference,
     excited,
     fully_connected,
     function,
@@ -26,7 +27,9 @@ from tests.lib.subject import Build, Subject, subject
 from tests.support.graphs import Layer, same
 from tests.support.shapes import MAX_POOLS, WINDOWS
 
-from tinyflash.graph import Clip, Window
+from tinyflash.graph import Clip, Steps, Window
+
+HALF = Steps(0, 1, 2)
 
 
 def row_cases() -> Iterator[Case]:
@@ -52,11 +55,14 @@ def _streams() -> Iterator[Subject]:
             yield subject(f"{op} {name} by rows", pool(op, window, Clip(-90, 90)), size)
     builds: dict[str, Build] = {
         "padded": lambda net, x: net.pad(x, (2, 1, 1), (1, 0, 2)),
+        "slice": lambda net, x: net.take(x, (3, 2, 5), Steps(1, 2), Steps(1), Steps()),
+        "enlarged": lambda net, x: net.take(x, (15, 6, 5), Steps(1, 6, 14), HALF, Steps()),
         "excited": excited,
         "product": product_of_maps,
         "minimum": minimum_of_maps,
         "maximum": maximum_of_maps,
         "sum": residual,
+        "difference": difference,
         "softmax": softmax(1.0),
         "function": function("tanh"),
         "parts": joined(2),

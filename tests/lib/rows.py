@@ -21,15 +21,18 @@ BUFFERS = {
     "mean_forward": "x y",
     "copy_forward": "x y",
     "pad_forward": "x y",
+    "take_forward": "x y",
     "transpose_forward": "x y",
     "average_pool_backward_input": "dy s:dy mask dx s:dx",
     "mean_backward_input": "dy s:dy mask dx s:dx",
     "pad_backward_input": "dy s:dy mask dx s:dx",
     "copy_backward_input": "dy s:dy mask dx s:dx",
+    "take_backward_input": "dy s:dy mask dx s:dx",
     "transpose_backward_input": "dy s:dy mask dx s:dx",
     "max_pool_backward_input": "x dy s:dy mask dx s:dx",
     "lookup_backward_input": "x slope dy s:dy mask dx s:dx",
     "softmax_backward_input": "y dy s:dy mask dx s:dx",
+    "sub_backward_b": "dy s:dy mask dx s:dx",
     "mul_backward_a": "x dy s:dy mask dx s:dx",
     "mul_backward_b": "x dy s:dy mask dx s:dx",
     "minimum_backward_a": "a y dy s:dy mask dx s:dx",
@@ -84,6 +87,8 @@ def _backward(graph: Graph, node: Node) -> Draft:
             return Draft(node.op, "tiny_pool", records.pool(graph, node, "dx", "dy"))
         case "pad":
             return Draft(node.op, "tiny_pad", records.pad(graph, node, dx, dy))
+        case "take":
+            return Draft(node.op, "tiny_take", records.take(graph, node, dx, dy))
         case "mean":
             fields = records.mean(graph, forward, forward.inputs["x"], forward.outputs["y"])
             return Draft(node.op, "tiny_mean", fields)
@@ -93,6 +98,9 @@ def _backward(graph: Graph, node: Node) -> Draft:
             return Draft(node.op, "tiny_lookup", records.lookup(graph, dx))
         case "softmax":
             return Draft(node.op, "tiny_softmax", records.softmax(graph, forward))
+        case "sub":
+            fields = records.count(graph, dy)
+            return Draft("sub_backward_b", "tiny_gradient_sum", fields)
         case "mul":
             assert isinstance(node.attrs, PartAttrs)
             kernel = "mul_backward_b" if node.attrs.index else "mul_backward_a"
@@ -116,11 +124,13 @@ def _plain(graph: Graph, node: Node) -> Draft:
             return Draft("mean_forward", "tiny_mean", records.mean(graph, node, x, y))
         case "pad":
             return Draft("pad_forward", "tiny_pad", records.pad(graph, node, x, y))
+        case "take":
+            return Draft("take_forward", "tiny_take", records.take(graph, node, x, y))
         case "transpose":
             return Draft("transpose_forward", "tiny_transpose", records.transpose(graph, node))
         case "keep":
             return Draft("copy_forward", "tiny_copy", records.copy(graph, node))
-        case "add":
+        case "add" | "sub":
             return Draft("add_forward", "tiny_add", records.add(graph, node))
         case "mul":
             return Draft("mul_forward", "tiny_mul", records.mul(graph, node))

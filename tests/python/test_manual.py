@@ -40,7 +40,7 @@ def test_a_documented_scheme_is_a_scheme(scheme: Block) -> None:
 
 def test_the_scheme_of_the_manual_says_what_its_comments_say() -> None:
     scheme = parse_scheme(code(MANUAL, "toml")[0])
-    assert scheme.head == 3
+    assert (scheme.head, scheme.head_range) == (3, 4.0)
     rules = [(r.last, r.weights, r.bias, r.rate) for r in scheme.rules]
     assert rules == [(5, 0.25, True, None), (None, 0.0, None, 0.5)]
 

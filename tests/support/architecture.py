@@ -34,6 +34,7 @@ NOUNS = (
     "program",
     "layers",
     "factor",
+    "limits",
 )
 FOLDERS = (
     "runtime",

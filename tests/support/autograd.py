@@ -20,6 +20,7 @@ from tinyflash.graph import (
     PadAttrs,
     Quant,
     SoftmaxAttrs,
+    TakeAttrs,
     TransposeAttrs,
     Window,
     WindowAttrs,
@@ -92,6 +93,15 @@ def _pad(node: Node, _y_shape: Shape, x: Real) -> Real:
     return torch.nn.functional.pad(x, [n for pair in reversed(pairs) for n in pair])
 
 
+def _take(node: Node, y_shape: Shape, x: Real) -> Real:
+    assert isinstance(node.attrs, TakeAttrs)
+    for axis, name in enumerate(("rows", "columns", "channels")):
+        steps = getattr(node.attrs, name)
+        at = [(steps.first + i * steps.step) // steps.unit for i in range(y_shape[axis])]
+        x = x.index_select(axis, torch.tensor(at))
+    return x
+
+
 def _concatenate(node: Node, _y_shape: Shape, *parts: Real) -> Real:
     assert isinstance(node.attrs, AxisAttrs)
     return torch.cat(parts, dim=node.attrs.axis)
@@ -129,8 +139,10 @@ FLOAT: dict[str, Callable[..., Real]] = {
     "max_pool": _max_pool,
     "mean": _mean,
     "pad": _pad,
+    "take": _take,
     "reshape": lambda _node, y_shape, x: x.reshape(y_shape),
     "add": lambda _node, _y_shape, a, b: a + b,
+    "sub": lambda _node, _y_shape, a, b: a - b,
     "mul": _mul,
     "maximum": _chosen,
     "minimum": _chosen,
@@ -169,7 +181,7 @@ def has_clip(node: Node) -> bool:
     """Whether the output saturates, by an arithmetic that could leave its bounds."""
     if node.op in ("average_pool", "max_pool"):
         return clip_of(node) != Clip()
-    return node.op in (*LAYERS, "add", "mul", "lookup")
+    return node.op in (*LAYERS, "add", "sub", "mul", "lookup")
 
 
 def clip_bounds(graph: Graph, node: Node, margin: float = 0.0) -> tuple[float, float]:

@@ -44,10 +44,12 @@ def without_end(file: File) -> None:
     file.operators.pop()
 
 
-def joined_constants(file: File) -> FileOperator:
+def joined_constants(file: File) -> None:
     half = file.constant([1, 2], "INT8", scale=0.1, zero=0)
     whole = file.tensor((4,), 0.2)
-    return FileOperator("CONCATENATION", [half, half], [whole], "ConcatenationOptions", {"Axis": 0})
+    join = FileOperator("CONCATENATION", [half, half], [whole], "ConcatenationOptions", {"Axis": 0})
+    file.operators.insert(0, join)
+    file.operators[4].inputs[1] = whole
 
 
 def network(field: str, value: object) -> Change:
@@ -61,8 +63,11 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "other identifier": (network("identifier", b"TFL4"), "not a .tflite file"),
     "two inputs": (network("inputs", [0, 1]), "2 inputs; exactly one"),
     "no input": (network("inputs", []), "0 inputs; exactly one"),
-    "two outputs": (network("outputs", [1, 2]), "2 outputs; exactly one"),
-    "no output": (network("outputs", []), "0 outputs; exactly one"),
+    "two outputs": (
+        network("outputs", [1, 2]),
+        r"2 outputs; choose one with --output: 0 \(tensor 1\), 1",
+    ),
+    "no output": (network("outputs", []), "has no outputs"),
     "input not there": (network("inputs", [99]), "input is tensor 99, which is not there"),
     "output not there": (network("outputs", [-5]), "output is tensor -5, which is not there"),
     "newer schema": (network("version", 4), "schema version 4; 3 is supported"),
@@ -80,9 +85,9 @@ CHANGES: dict[str, tuple[Change, str]] = {
     ),
     "output nobody makes": (
         both(without_end, lambda f: f.finish(f.tensor((1, 5), 0.1))),
-        "reads tensor 16, which no earlier layer computes",
+        "no layer makes its output, tensor 16",
     ),
-    "no operators": (network("operators", []), "has no int8 layers"),
+    "no operators": (network("operators", []), "no layer makes its output"),
     "batch": (tensor_of(0, 0, "shape", (4, 8, 8, 3)), "batch 4; only batch 1"),
     # Types.
     "int16 input": (tensor_of(0, 0, "type", "INT16"), "INT16"),
@@ -98,6 +103,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "variable": (tensor_of(1, 1, "variable", True), "state kept between runs"),
     # Scales.
     "no quantization": (output_of(1, "scale", None), "has no quantization"),
+    "scale 0": (tensor_of(1, 1, "scale", [0.1, 0.0, 0.1, 0.1]), "scale 0 with weights other than"),
     "no weight scale": (tensor_of(1, 1, "scale", []), "has no quantization"),
     "nan scale": (output_of(1, "scale", [float("nan")]), "scale nan"),
     "infinite scale": (tensor_of(1, 1, "scale", [float("inf")] * 4), "scale inf"),
@@ -143,7 +149,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     # Operators.
     "unsupported": (
         operator(3, "code", "DIV"),
-        r"div_3 \(DIV\): is not supported; supported are ADD",
+        r"div_3 \(DIV\): is not supported; multiply by the reciprocal",
     ),
     "custom": (
         both(operator(3, "code", "CUSTOM"), network("custom", b"My\x1b[2J\xff\xfeOp\n")),
@@ -155,10 +161,13 @@ CHANGES: dict[str, tuple[Change, str]] = {
         both(operator(1, "inputs", [7, 2, 3]), operator(2, "inputs", [4, 5, 6])),
         "reads tensor 7, which no earlier layer computes",
     ),
-    "the input made": (operator(1, "outputs", [0]), "computes tensor 0, which is given"),
-    "a constant made": (operator(1, "outputs", [2]), "computes tensor 2, which is a constant"),
+    "the input made": (
+        both(operator(1, "outputs", [0]), operator(2, "inputs", [0, 5, 6])),
+        "computes tensor 0, which is given",
+    ),
+    "a constant made": (output_of(1, "data", bytes(64)), "computes tensor 4, which is a constant"),
     "constants joined": (
-        lambda f: f.operators.insert(0, joined_constants(f)),
+        joined_constants,
         "joins or moves constants between different scales",
     ),
     "dangling": (operator(3, "inputs", [2, 70]), "tensor 70, which is not there"),

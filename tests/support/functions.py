@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyflash.graph import Clip, LookupAttrs
 from tinyflash.quantize import tables
+from tinyflash.quantize.curves import CURVES, tabulated
 from tinyflash.quantize.tables import Coding, Table
 
 Real = Any  # torch.Tensor, float64
@@ -37,7 +38,14 @@ FUNCTIONS = {
     "relu": Function(tables.relu),
     "relu6": Function(tables.relu6, lambda x, _zero: x),
     "leaky_relu": Function(lambda x, y: tables.leaky_relu(x, y, ALPHA), alpha=ALPHA),
+    "prelu": Function(lambda x, y: tables.prelu(x, y, NUMBER), alpha=0.9),
     "hard_swish": Function(tables.hard_swish),
+    **{
+        name: Function(lambda x, y, name=name: tabulated(name, x, y))  # type: ignore[misc]
+        for name in CURVES
+        if name != "elu"
+    },
+    "elu": Function(lambda x, y: tabulated("elu", x, y, ALPHA), alpha=ALPHA),
     "quantize": Function(
         tables.requantize, lambda x, zero: Coding(float(np.float32(x.scale * 0.7)), zero)
     ),
@@ -62,6 +70,8 @@ def real_function(name: str, x: Real) -> Real:
     match name:
         case "leaky_relu":
             return functional.leaky_relu(x, ALPHA)
+        case "prelu":
+            return functional.leaky_relu(x, 0.9)
         case "hard_swish":
             return x * functional.relu6(x + 3) / 6
         case "quantize":
@@ -74,4 +84,17 @@ def real_function(name: str, x: Real) -> Real:
             return 0.9 * x
         case "relu6":
             return functional.relu6(x)
+    smooth = {
+        "elu": lambda: functional.elu(x, ALPHA),
+        "erf": x.erf,
+        "gelu": lambda: functional.gelu(x),
+        "gelu_tanh": lambda: functional.gelu(x, approximate="tanh"),
+        "mish": lambda: functional.mish(x),
+        "selu": lambda: functional.selu(x),
+        "softplus": lambda: functional.softplus(x),
+        "softsign": lambda: functional.softsign(x),
+        "abs": x.abs,
+    }
+    if name in smooth:
+        return smooth[name]()
     return {"logistic": x.sigmoid, "tanh": x.tanh, "relu": x.relu}[name]()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tests.support.graphs import Layer, Net, same
 
-from tinyflash.graph import Clip, Graph, Window
+from tinyflash.graph import Clip, Graph, Steps, Window
 
 RELU = Layer(zero=-100, clip=Clip(-100, 127))
 
@@ -120,6 +120,23 @@ def groups_and_multipliers(rng: np.random.Generator) -> Graph:
     return net.graph(net.fully_connected(net.mean(d, (0, 1)), 4))
 
 
+def parts_and_differences(rng: np.random.Generator) -> Graph:
+    """A map whose parts are read apart, enlarged again, subtracted, and a row that is repeated."""
+    net = Net(rng)
+    a = net.conv2d(net.input((6, 8, 3)), 6, same((6, 8), 3), RELU)
+    whole, half = Steps(), Steps(0, 1, 2)
+    left = net.take(a, (6, 8, 3), whole, whole, whole)
+    right = net.take(a, (3, 4, 3), Steps(1, 2), Steps(0, 2), Steps(3))
+    small = net.conv2d(right, 3, same((3, 4), 3), Layer(zero=-40))
+    b = net.sub(left, net.take(small, (6, 8, 3), half, half, whole))
+    row = net.reshape(net.mean(b, (0, 1)), (1, 1, 3))
+    other = net.take(a, (6, 8, 3), whole, whole, Steps(1, 2))
+    spread = net.take(row, (6, 8, 3), Steps(0, 1, 6), Steps(0, 1, 8), whole)
+    c = net.sub(spread, other, clip=Clip(-90, 90))
+    d = net.sub(net.conv2d(c, 4, same((6, 8), 1)), net.conv2d(a, 4, same((6, 8), 1)))
+    return net.graph(net.fully_connected(net.mean(d, (0, 1)), 4))
+
+
 def attention(rng: np.random.Generator) -> Graph:
     """A softmax over few positions, which weighs them."""
     net = Net(rng)
@@ -140,5 +157,5 @@ def ends_in_logistic(rng: np.random.Generator) -> Graph:
 SUMS = [residual, branches_of_one_tensor, joined_branches]
 NETWORKS = [
     *(*SUMS, stand_alone_functions, squeeze_excite, smaller_of_branches),
-    *(one_dimension, groups_and_multipliers, attention),
+    *(one_dimension, groups_and_multipliers, attention, parts_and_differences),
 ]

@@ -24,6 +24,8 @@ from tinyflash.graph import (
     Port,
     Quant,
     SoftmaxAttrs,
+    Steps,
+    TakeAttrs,
     Tensor,
     TransposeAttrs,
     Window,
@@ -137,6 +139,12 @@ class Net:
         y = self._activation(self._name("add"), self.tensors[a].shape, zero, span / SPAN, span)
         return self._node("add", {"a": a, "b": b}, y, ClipAttrs(clip))
 
+    def sub(self, a: str, b: str, zero: int = 5, clip: Clip = WHOLE) -> str:
+        """a - b."""
+        span = math.hypot(self.spans[a], self.spans[b])
+        y = self._activation(self._name("sub"), self.tensors[a].shape, zero, span / SPAN, span)
+        return self._node("sub", {"a": a, "b": b}, y, ClipAttrs(clip))
+
     def mul(self, a: str, b: str, zero: int = -11, clip: Clip = WHOLE) -> str:
         """The product of a and b, which may be one row of it."""
         span = 0.5 * self.spans[a] * self.spans[b]
@@ -170,10 +178,19 @@ class Net:
         attrs = PadAttrs(before, after, quant.zero)
         return self._node("pad", {"x": x}, self._like("pad", x, shape), attrs)
 
+    def take(
+        self, x: str, shape: tuple[int, ...], rows: Steps, columns: Steps, channels: Steps
+    ) -> str:
+        """Places of x, as many as `shape` says along each axis."""
+        attrs = TakeAttrs(rows, columns, channels)
+        return self._node("take", {"x": x}, self._like("take", x, shape), attrs)
+
     def reshape(self, x: str, shape: tuple[int, ...]) -> str:
         return self._node("reshape", {"x": x}, self._like("reshape", x, shape), NoAttrs())
 
     def concatenate(self, xs: list[str], axis: int) -> str:
+        """All of them coded as the first."""
+        xs = [self.coded_as(x, xs[0]) for x in xs]
         shape = list(self.tensors[xs[0]].shape)
         shape[axis] = sum(self.tensors[x].shape[axis] for x in xs)
         y = self._like("concatenate", xs[0], tuple(shape))
@@ -215,6 +232,11 @@ class Net:
         self._constant(name, data, quant)
         self.spans[name] = span
         return name
+
+    def row(self, x: str) -> str:
+        """A constant with a number for each channel of x."""
+        data = self.rng.integers(-128, 128, self.tensors[x].shape[-1:], dtype=np.int8)
+        return self.constant(data, Quant((self._scale(x),), 9), self.spans[x])
 
     def function(self, x: str, name: str, zero: int = -9) -> str:
         """One of FUNCTIONS; `zero`: of the output, where the function leaves the choice."""

@@ -136,6 +136,66 @@ class File(FileNetwork):
         inputs = [x, w, b if bias else -1]
         return self.operator("FULLY_CONNECTED", inputs, y, "FullyConnectedOptions", **fields)
 
+    def dealt(
+        self, x: int, block: list[int], pads: list[list[int]], crops: list[list[int]], **rest: Any
+    ) -> int:
+        """A convolution on a map that is dealt out to a batch, as converters write dilation."""
+        code = rest.pop("code", "CONV_2D")
+        if rest.pop("apart", False):  # padded by an operator of its own
+            amounts = [[0, 0], *pads, [0, 0]]
+            shape = tuple(n + sum(p) for n, p in zip(self.shape(x), amounts, strict=True))
+            x = self.operator("PAD", [x, self.constant(amounts)], self.like(x, shape))
+            pads = [[0, 0]] * len(pads)
+        _, *sides, channels = self.shape(x)
+        far = [(n + sum(p)) // b for n, p, b in zip(sides, pads, block, strict=True)]
+        batch = self.like(x, (int(np.prod(block)), *far, channels))
+        self.operator("SPACE_TO_BATCH_ND", [x, *map(self.constant, (block, pads))], batch)
+        whole = self.tensors[batch].shape
+        wide = whole
+        if len(sides) == 1:
+            wide = (whole[0], 1, *whole[1:])
+            batch = self.operator("EXPAND_DIMS", [batch, self.constant(1)], self.like(batch, wide))
+        rest.setdefault("out", channels)
+        y = self.window(code, batch, **rest)
+        self.tensors[y].shape = made = (whole[0], *self.shape(y)[1:])
+        if len(sides) == 1:
+            narrow = self.like(y, (made[0], *made[2:]))
+            y = self.operator("SQUEEZE", [y], narrow, "SqueezeOptions", SqueezeDims=[1])
+        near = [n * b - sum(c) for n, b, c in zip(self.shape(y)[1:-1], block, crops, strict=True)]
+        inputs = [y, *map(self.constant, (block, crops))]
+        return self.operator(
+            "BATCH_TO_SPACE_ND", inputs, self.like(y, (1, *near, self.shape(y)[-1]))
+        )
+
+    def transposed(
+        self,
+        x: int,
+        kernel: tuple[int, int],
+        *,
+        out: int = 4,
+        stride: tuple[int, int] = (2, 2),
+        padding: int = SAME,
+        zero: int = 3,
+        more: tuple[int, int] = (0, 0),
+        per_channel: bool = True,
+        bias: bool = True,
+        activation: int = NONE,
+    ) -> int:
+        """TRANSPOSE_CONV; `more` rows and columns than the least, below the stride."""
+        _, height, width, channels = self.shape(x)
+        w, b = self._weights(x, (out, *kernel, channels), 0, out, out if per_channel else 1)
+        sides = [
+            n * s - m if padding == SAME else (n - 1) * s + k + m
+            for n, s, k, m in zip((height, width), stride, kernel, more, strict=True)
+        ]
+        shape = (1, *sides, out)
+        terms = -(-kernel[0] // stride[0]) * -(-kernel[1] // stride[1]) * channels
+        y = self._output(x, w, shape, terms, zero)
+        inputs = [self.constant(shape), w, x, *([b] if bias else [])]
+        window = {"Padding": padding, "StrideH": stride[0], "StrideW": stride[1]}
+        fused = {"FusedActivationFunction": activation}
+        return self.operator("TRANSPOSE_CONV", inputs, y, "TransposeConvOptions", **window, **fused)
+
     def sequence(
         self, x: int, out: int, kernel: int, *, stride: int = 1, dilation: int = 1, **rest: Any
     ) -> int:
@@ -218,12 +278,49 @@ class File(FileNetwork):
         found = self.tensors[like]
         return self.map("QUANTIZE", x, (found.scale or [0.0])[0], (found.zero or [0])[0])
 
+    def slice(
+        self, x: int, begin: list[int], end: list[int], step: list[int], shape: Shape, **masks: int
+    ) -> int:
+        """STRIDED_SLICE, which makes `shape`."""
+        numbers = [self.constant(v) for v in (begin, end, step)]
+        kind = "StridedSliceOptions"
+        return self.operator("STRIDED_SLICE", [x, *numbers], self.like(x, shape), kind, **masks)
+
+    def split(self, x: int, axis: int, sizes: list[int], equal: bool = False) -> list[int]:
+        """SPLIT_V, or SPLIT into as many equal parts."""
+        shapes = [list(self.shape(x)) for _ in sizes]
+        for shape, size in zip(shapes, sizes, strict=True):
+            shape[axis % len(shape)] = size
+        outputs = [self.like(x, tuple(shape)) for shape in shapes]
+        along = self.constant([axis] if equal else axis)
+        if equal:
+            inputs, code = [along, x], "SPLIT"
+        else:
+            inputs, code = [x, self.constant(sizes), along], "SPLIT_V"
+        kind = {"SPLIT": "SplitOptions", "SPLIT_V": "SplitVOptions"}[code]
+        fields = {"NumSplits": len(sizes)}
+        self.operators.append(FileOperator(code, inputs, outputs, kind, fields))
+        return outputs
+
+    def resize(self, x: int, height: int, width: int, **fields: bool) -> int:
+        y = self.like(x, (1, height, width, self.shape(x)[3]))
+        inputs = [x, self.constant([height, width])]
+        kind = "ResizeNearestNeighborOptions"
+        return self.operator("RESIZE_NEAREST_NEIGHBOR", inputs, y, kind, **fields)
+
     def mean(self, x: int, axes: list[int], scale: float, zero: int, keep: bool = False) -> int:
         reduced = {axis % len(self.shape(x)) for axis in axes}
         sides = enumerate(self.shape(x))
         shape = tuple(1 if i in reduced else d for i, d in sides if keep or i not in reduced)
         y = self.tensor(shape, scale, zero)
         return self.operator("MEAN", [x, self.constant(axes)], y, "ReducerOptions", KeepDims=keep)
+
+    def reduce_max(self, x: int, axes: list[int], keep: bool = False) -> int:
+        reduced = {axis % len(self.shape(x)) for axis in axes}
+        sides = enumerate(self.shape(x))
+        shape = tuple(1 if i in reduced else d for i, d in sides if keep or i not in reduced)
+        inputs, y = [x, self.constant(axes)], self.like(x, shape)
+        return self.operator("REDUCE_MAX", inputs, y, "ReducerOptions", KeepDims=keep)
 
     def softmax(self, x: int, beta: float = 1.0) -> int:
         y = self.tensor(self.shape(x), 1 / 256, -128)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from tests.support.models import (
     RELU,
     RELU6,
@@ -73,6 +74,22 @@ def conv_1d() -> bytes:
     y = file.sequence(y, 4, 3, padding=VALID, by="RESHAPE")
     y = file.mean(y, [1], 0.05, -4)
     return file.finish(file.dense(y, 5))
+
+
+def silent_channels() -> bytes:
+    """Channels of scale 0, without weights, in each kind of layer."""
+    file = File(22)
+    y = file.conv(file.input(MAP), (3, 3), out=4)
+    y = file.depthwise(y, (3, 3))
+    y = file.dense(y, 6)
+    for index, channel in ((0, 1), (1, 3), (2, 0)):
+        w = file.tensors[file.operators[index].inputs[1]]
+        weights = np.moveaxis(w.data, w.axis, 0)
+        weights[channel] = 0
+        assert w.scale is not None
+        if len(w.scale) > 1:
+            w.scale[channel] = 0.0
+    return file.finish(y)
 
 
 def depthwise() -> bytes:
@@ -156,6 +173,117 @@ def minima() -> bytes:
     return file.finish(file.minimum(y, y))
 
 
+def dealt() -> bytes:
+    """Dilations that the converter wrote as batches: SAME and VALID, uneven, on one dimension.
+
+    Without padding before: TFLM's kernel pads with memory that it never set.
+    """
+    file = File(36)
+    x = file.input((1, 12, 9, 3), 0.05, 4)
+    none = [[0, 0], [0, 0]]
+    y = file.dealt(x, [2, 3], none, none, kernel=(3, 3), out=5)
+    y = file.conv(y, (3, 2), padding=VALID, out=4)
+    y = file.dealt(y, [5, 2], none, none, kernel=(2, 1), padding=VALID, code="DEPTHWISE_CONV_2D")
+    y = file.reshape(y, (1, file.shape(y)[1] * file.shape(y)[2], 4))
+    y = file.dealt(y, [4], [[0, 0]], [[0, 0]], kernel=(1, 3), out=3)
+    return file.finish(file.sequence(y, 2, 3, stride=2))
+
+
+def transposed() -> bytes:
+    """Transposed convolutions whose stride is their kernel, and one of stride 1."""
+    file = File(37)
+    x = file.input((1, 4, 5, 3), 0.05, 4)
+    y = file.transposed(x, (2, 3), stride=(2, 3), out=5, padding=VALID)
+    y = file.transposed(file.conv(y, (3, 3), out=4), (3, 3), stride=(1, 1), per_channel=False)
+    return file.finish(file.transposed(y, (1, 2), stride=(1, 2), out=2, bias=False))
+
+
+def slices() -> bytes:
+    """Rows, columns and channels cut and left out, by masks of every kind."""
+    file = File(31)
+    x = file.input((1, 9, 8, 6), 0.05, 4)
+    y = file.slice(x, [0, 2, 0, 1], [1, 9, 8, 6], [1, 2, 3, 2], (1, 4, 3, 3))
+    z = file.slice(
+        x, [0, 1, -6, -4], [0, 5, -3, -1], [1, 1, 1, 1], (1, 4, 3, 3), BeginMask=1, EndMask=1
+    )
+    y = file.binary("ADD", y, z, 0.08, 3)
+    cut = file.constant([0, 1, 0, 0]), file.constant([1, 2, -1, 3])
+    y = file.operator("SLICE", [y, *cut], file.like(y, (1, 2, 3, 3)))
+    one = file.slice(x, [0, 8, 0, 0], [1, 9, 8, 6], [1] * 4, (1, 8, 6), ShrinkAxisMask=2)
+    parts = [file.dense(t, 5) for t in (y, one)]
+    alike = [parts[0], *(file.recoded(t, parts[0]) for t in parts[1:])]
+    joined = file.like(parts[0], (1, 10))
+    return file.finish(
+        file.operator("CONCATENATION", alike, joined, "ConcatenationOptions", Axis=1)
+    )
+
+
+def splits() -> bytes:
+    """Parts of channels, rows and columns, one unread, and of numbers without a map."""
+    file = File(32)
+    x = file.input((1, 8, 6, 6), 0.05, 4)
+    a, b, c = file.split(file.conv(x, (3, 3), out=6), 3, [2, 2, 2], equal=True)
+    y = file.binary("ADD", file.conv(a, (3, 3), out=2), c, 0.2, -5)
+    left, right = file.split(file.conv(b, (1, 1), out=2), -2, [4, 2])
+    top, _, bottom = file.split(y, 1, [3, 4, 1])
+    flat = [file.dense(t, 6) for t in (left, right, top, bottom)]
+    first, second = file.split(flat[0], 1, [2, 4])
+    third = file.binary("SUB", file.dense(flat[1], 4), second, 0.4, 9)
+    fourth = file.dense(first, 4)
+    y = file.binary("ADD", third, fourth, 0.6, 2)
+    z = file.binary("ADD", file.dense(flat[2], 4), file.dense(flat[3], 4), 0.7, 1)
+    return file.finish(file.binary("ADD", y, z, 0.9))
+
+
+def resized() -> bytes:
+    """Larger and smaller, evenly and unevenly, in every way of the format."""
+    file = File(33)
+    x = file.input((1, 5, 6, 3), 0.05, 4)
+    y = file.resize(x, 10, 18)
+    y = file.resize(file.conv(y, (3, 3), stride=(2, 2)), 7, 4)
+    y = file.resize(file.conv(y, (3, 3)), 9, 13, AlignCorners=True)
+    return file.finish(file.conv(y, (3, 3), stride=(3, 3)))
+
+
+def differences() -> bytes:
+    """Of two maps, of a map and constants in either place, and of maps that broadcast."""
+    file = File(34)
+    x = file.input(MAP, 0.05, 4)
+    a = file.conv(x, (3, 3), out=3, zero=-9)
+    y = file.binary("SUB", a, x, 0.09, -3, RELU)
+    row = file.constant([77, 3, -20], "INT8", scale=0.03, zero=-7)
+    y = file.binary("SUB", y, row, 0.07, 11)
+    y = file.binary("SUB", row, y, 0.08, -11)
+    rows = file.constant(np.arange(9).reshape(9, 1, 1) * 7, "INT8", scale=0.02, zero=5)
+    y = file.binary("SUB", y, rows, 0.05, 2, RELU6)
+    y = file.binary("ADD", row, y, 0.06, 1)
+    gate = file.mean(y, [1, 2], 0.04, 3, keep=True)
+    y = file.binary("ADD", gate, y, 0.07, 3)
+    y = file.binary("SUB", y, file.conv(x, (3, 1), out=1), 0.09, 3)
+    return file.finish(file.binary("SUB", file.pool("AVERAGE_POOL_2D", y, (1, 7)), gate, 0.1, 6))
+
+
+CORNER: tuple[list[int], list[int], list[int], Shape] = (
+    [0, 0, 0, 0],
+    [1, 2, 2, 1],
+    [1, 1, 1, 1],
+    (1, 2, 2, 1),
+)
+
+
+def largest() -> bytes:
+    """REDUCE_MAX of height and width, of channels, of more positions than a kernel has, of all."""
+    file = File(35)
+    x = file.input((1, 9, 260, 2), 0.05, 4)
+    y = file.reduce_max(file.conv(x, (3, 3), out=6), [1], keep=True)
+    columns = file.reduce_max(y, [2])
+    y = file.reduce_max(file.conv(x, (3, 3), out=5, stride=(1, 20)), [-1], keep=True)
+    both = file.reduce_max(file.conv(y, (3, 3), out=6, stride=(2, 2)), [1, 2])
+    joined = file.binary("SUB", columns, both, 0.1)
+    whole = file.reduce_max(file.slice(x, *CORNER), [0, 1, 2, 3], keep=True)
+    return file.finish(file.binary("SUB", joined, whole, 0.2))
+
+
 def activations() -> bytes:
     """Every function that becomes a table."""
     file = File(10)
@@ -166,6 +294,18 @@ def activations() -> bytes:
     y = file.map("RELU", y, 0.005, -20)
     y = file.map("RELU6", y, 0.005, -20)
     return file.finish(file.map("LOGISTIC", y, 1 / 256, -128))
+
+
+def curves() -> bytes:
+    """Functions that TensorFlow Lite tabulates from real numbers, and the absolute value."""
+    file = File(23)
+    y = file.conv(file.input(MAP), (3, 3))
+    slope = file.constant([60], "INT8", scale=0.01, zero=-7)
+    steps = (("ELU", "", []), ("ABS", "AbsOptions", []), ("PRELU", "", [slope]), ("ELU", "", []))
+    for code, kind, more in steps:
+        scale = (file.tensors[y].scale or [0.0])[0]
+        y = file.operator(code, [y, *more], file.tensor(file.shape(y), 0.6 * scale, -20), kind)
+    return file.finish(y)
 
 
 def means() -> bytes:
@@ -315,6 +455,7 @@ NETWORKS: dict[str, Network] = {
         conv_dilated,
         conv_grouped,
         conv_1d,
+        silent_channels,
         depthwise,
         depthwise_multiplier,
         dense,
@@ -323,7 +464,15 @@ NETWORKS: dict[str, Network] = {
         scalars,
         products,
         minima,
+        dealt,
+        transposed,
+        slices,
+        splits,
+        resized,
+        differences,
+        largest,
         activations,
+        curves,
         means,
         mean_of_channels,
         paddings,

@@ -103,7 +103,7 @@ class Case:
         nodes = machine.graph.nodes
         masks = [n for n in nodes if n.op == "mask" and n.inputs["y"] == self.x]
         derived = [n for n in nodes if n.layer == self.node.name and n.op != self.node.op]
-        if self.role != "x":
+        if self.role != "x" and self.node.op != "sub":  # of which only b has a node
             index = list(self.node.inputs).index(self.role)
             derived = [n for n in derived if n.attrs == PartAttrs(index)]
         dy, dx = derived[0].inputs["dy"], derived[0].outputs["dx"]

@@ -153,6 +153,7 @@ CONSTANT_MAKERS: dict[str, Maker] = {
     **{op: reduced(op) for op in ("ReduceMax", "ReduceMin", "ReduceProd")},
     **{f"{op} of constants": reduced(op) for op in ("ReduceMean", "ReduceSum")},
     **{f"{op} of constants": two(op) for op in ("Add", "Div", "Max", "Min", "Mul", "Sub")},
+    "Clip of constants": met(lambda d, row: d.node("Clip", row, min=-0.5, max=0.7)),
     **{f"{op} of constants": one(op) for op in ("Identity", "Neg", "Relu")},
     "Concat of constants": met(concat),
     "ConstantOfShape": met(filled),

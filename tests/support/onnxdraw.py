@@ -83,15 +83,15 @@ class Drawing:
                 operands += [""] * (names.index(name) - len(operands))
                 operands.append(value if isinstance(value, str) else self._operand(value))
         y = self.file.node(op, *operands, **attributes)
-        return self._evaluated(y)
+        return self.evaluated(y)
 
     def _operand(self, value: Any) -> str:
         kind = np.float32 if isinstance(value, float) else np.int64
         kind = np.bool_ if isinstance(value, bool) else kind
         return self.constant(value, kind)
 
-    def _evaluated(self, y: str) -> str:
-        """Takes the node back if it cannot work."""
+    def evaluated(self, y: str) -> str:
+        """Computes a value of the last node; takes the node back if it cannot work."""
         node = self.file.nodes[-1]
         graph = helper.make_graph([node], "one", [], [])
         feeds = {name: self.values[name] for name in node.input if name}

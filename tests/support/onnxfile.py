@@ -37,6 +37,13 @@ class OnnxFile:
         self.nodes.append(helper.make_node(op, inputs, [name], name=f"{op}{name}", **attributes))
         return name
 
+    def split(self, x: str, sizes: list[int], axis: int) -> list[str]:
+        names = [f"v{len(self.nodes)}_{i}" for i in range(len(sizes))]
+        older: dict[str, Any] = {"split": sizes} if self.opset < 13 else {}
+        operands = [x] if older else [x, self.integers(*sizes)]
+        self.nodes.append(helper.make_node("Split", operands, names, axis=axis, **older))
+        return names
+
     def conv(self, x: str, out: int, depth: int, *kernel: int, **attributes: Any) -> str:
         scale = 1 / np.sqrt(depth * np.prod(kernel))
         w = self.normal(out, depth, *kernel, scale=scale)
@@ -61,7 +68,9 @@ class OnnxFile:
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
             self.constants,
         )
+        domains = sorted({node.domain for node in self.nodes} - {""})
         opsets = [helper.make_opsetid("", self.opset)]
+        opsets += [helper.make_opsetid(domain, 1) for domain in domains]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
     def finish(self, output: str) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from onnx import helper
 from tests.support.onnxdraw import Drawing, NotDrawnError
 
 Maker = Callable[[Drawing], Any]
@@ -65,12 +66,19 @@ def dual(op: str) -> Maker:
 
 
 def clip(d: Drawing) -> None:
-    d.node("Clip", d.x, **some(d, min=d.draw.uniform(-2, 0.1), max=d.draw.uniform(-0.1, 2)))
+    x = d.x
+    if d.values[x].dtype != np.float32:
+        raise NotDrawnError("integers have other bounds")
+    d.node("Clip", x, **some(d, min=d.draw.uniform(-2, 0.1), max=d.draw.uniform(-0.1, 2)))
 
 
 def dropout(d: Drawing) -> None:
     settings = some(d, ratio=0.4, seed=3)
     d.node("Dropout", d.x, **settings, **({"training_mode": False} if d.chance(0.3) else {}))
+
+
+def gelu(d: Drawing) -> None:
+    d.node("Gelu", d.x, **some(d, approximate=d.draw.choice(("none", "tanh"))))
 
 
 def softmax(d: Drawing) -> None:
@@ -127,10 +135,32 @@ def conv(d: Drawing) -> None:
     d.node("Conv", x, w, *bias, group=groups, **settings)
 
 
+def conv_transpose(d: Drawing) -> None:
+    x, sides = spatial(d)
+    out, kernel = d.draw.randint(1, 3), [d.draw.randint(1, 4) for _ in range(sides)]
+    strides = [d.draw.randint(1, 3) for _ in range(sides)]
+    settings = some(
+        d,
+        strides=strides,
+        pads=[d.draw.randint(0, 2) for _ in range(2 * sides)],
+        kernel_shape=kernel,
+    )
+    if "strides" in settings and d.chance(0.3):
+        settings["output_padding"] = [d.draw.randrange(s) for s in strides]
+    if d.chance(0.1):
+        settings["auto_pad"] = d.draw.choice(("NOTSET", "VALID", "SAME_UPPER"))
+    if d.chance(0.1):
+        settings["dilations"] = [2] * sides
+    bias = [d.normal(out)] if d.chance(0.6) else []
+    d.node("ConvTranspose", x, d.normal(d.shape(x)[1], out, *kernel), *bias, **settings)
+
+
 def weights(d: Drawing, *shape: int) -> str:
     """In float or, where the opset can, in int8 with one scale or one per channel."""
-    if d.opset < 13 or d.chance(0.7):
+    if d.opset < 13 or d.chance(0.6):
         return d.normal(*shape)
+    if d.chance(0.3):
+        return rounded(d, shape)
     data = d.constant(d.file.random.integers(-127, 128, shape), np.int8)
     if d.chance(0.5):
         return d.node("DequantizeLinear", data, d.constant(0.01))
@@ -139,13 +169,30 @@ def weights(d: Drawing, *shape: int) -> str:
     return d.node("DequantizeLinear", data, scales, axis=place)
 
 
+def rounded(d: Drawing, shape: tuple[int, ...]) -> str:
+    """Float weights that the model itself quantizes."""
+    place, settings = d.draw.randrange(len(shape)), {}
+    scale, zero = np.full((), 0.01), np.zeros((), np.int8)
+    if d.chance(0.5):
+        scale = d.file.random.uniform(0.005, 0.02, shape[place])
+        zero, settings = np.zeros(shape[place], np.int8), {"axis": place}
+    how = (d.constant(scale), d.constant(zero, np.int8))
+    integers = d.node("QuantizeLinear", d.normal(*shape), *how, **settings)
+    return d.node("DequantizeLinear", integers, *how, **settings)
+
+
 def coded(d: Drawing) -> None:
+    """The pair around a value; sometimes with integers between that bound it."""
     x, kind = d.x, d.draw.choice((np.int8, np.uint8))
     how = [d.constant(0.03)]
     if d.chance(0.8):
         how.append(d.constant(d.draw.randint(3, 100), kind))
     settings = some(d, axis=1) if d.chance(0.3) else {}
-    d.node("DequantizeLinear", d.node("QuantizeLinear", x, *how, **settings), *how, **settings)
+    q = d.node("QuantizeLinear", x, *how, **settings)
+    if len(how) > 1 and d.opset >= 12 and d.chance(0.3):
+        low = d.constant(0, kind) if d.chance(0.5) else ""
+        q = d.node("Clip", q, low, d.constant(127, kind))
+    d.node("DequantizeLinear", q, *how, **settings)
 
 
 def across(op: str) -> Maker:
@@ -183,7 +230,10 @@ def matmul(d: Drawing) -> None:
 
 def slopes(d: Drawing) -> None:
     x = d.x
-    each = np.full((d.shape(x)[1], *(1 for _ in d.shape(x)[2:])), 0.3) if d.rank(x) > 1 else 0.3
+    if d.rank(x) < 2:
+        raise NotDrawnError("no channels")
+    low, high = d.draw.choice(((0.3, 0.3), (-0.5, 1), (1, 2), (-1, 2)))
+    each = d.file.random.uniform(low, high, (d.shape(x)[1], *(1 for _ in d.shape(x)[2:])))
     d.node("PRelu", x, d.constant(d.draw.choice((0.2, [0.4], each))))
 
 
@@ -266,19 +316,102 @@ def reduced(op: str) -> Maker:
     return maker
 
 
+def cut(d: Drawing) -> None:
+    x = d.x
+    axes = sorted(d.draw.sample(range(d.rank(x)), d.draw.randint(1, d.rank(x))))
+    axes = [a for a in axes if a] or axes
+    spans = [sorted(d.draw.sample(range(d.shape(x)[a] + 1), 2)) for a in axes]
+    starts, ends = map(list, zip(*spans, strict=True))
+    if d.chance(0.3):
+        starts = [s - d.shape(x)[a] for s, a in zip(starts, axes, strict=True)]
+    if d.chance(0.3):
+        ends = [2**31 - 1] * len(ends)
+    if d.chance(0.3) and d.opset >= 10:
+        axes = [a - d.rank(x) for a in axes]
+    steps = {"steps": [d.draw.randint(1, 3) for _ in axes]} if d.chance(0.4) else {}
+    if d.chance(0.05):
+        steps = {"steps": [-1] * len(axes)}
+        starts, ends = [-1] * len(axes), [-(2**31)] * len(axes)
+    d.node("Slice", x, starts=starts, ends=ends, axes=axes, **steps)
+
+
+def split(d: Drawing) -> None:
+    """Into two to three parts, of which any may be unread."""
+    x = d.x
+    along = axis(d, x, 1 if d.rank(x) > 1 else 0)
+    size, count = d.shape(x)[along], d.draw.randint(2, 3)
+    names = [f"v{len(d.file.nodes)}_{i}" for i in range(count)]
+    cuts = sorted(d.draw.sample(range(1, size), count - 1))
+    sizes = np.diff([0, *cuts, size]).tolist()
+    settings: dict[str, Any] = some(d, axis=along)
+    inputs = [x]
+    if d.chance(0.5) or (size % count and d.opset < 18):
+        if d.opset < 13:
+            settings["split"] = sizes
+        else:
+            inputs.append(d.constant(sizes, np.int64))
+    elif d.opset >= 18:
+        settings["num_outputs"] = count
+    d.schema("Split")
+    d.file.nodes.append(helper.make_node("Split", inputs, names, **settings))
+    for name in d.draw.sample(names, d.draw.randint(1, count)):
+        d.evaluated(name)
+
+
+def resize(d: Drawing) -> None:
+    x, sides = spatial(d)
+    factors = [d.draw.choice((1.0, 2.0, 3.0, 2.0, 1.5, 0.5)) for _ in range(sides)]
+    scales = [1.0, d.draw.choice((1.0,) * 20 + (2.0,)), *factors]
+    if d.opset < 11:
+        if d.opset < 9:
+            d.node("Upsample", x, **some(d, mode="nearest"), scales=scales)
+        else:
+            op = "Resize" if d.opset == 10 else "Upsample"
+            d.node(op, x, d.constant(scales), **some(d, mode=d.draw.choice(("nearest", "linear"))))
+        return
+    modes = ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel")
+    roundings = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+    settings = some(
+        d,
+        coordinate_transformation_mode=d.draw.choice((*modes, "half_pixel_symmetric")),
+        nearest_mode=d.draw.choice(roundings),
+        mode="nearest",
+        antialias=0,
+        cubic_coeff_a=-0.5,
+        exclude_outside=0,
+    )
+    if d.chance(0.5):
+        d.node("Resize", x, "", d.constant(scales), **settings)
+        return
+    made = [int(n * f) for n, f in zip(d.shape(x), scales, strict=True)]
+    d.node("Resize", x, "", "", d.constant(made, np.int64), **settings)
+
+
+def expand(d: Drawing) -> None:
+    x = d.x
+    made = [d.draw.randint(1, 3) if n == 1 and i else n for i, n in enumerate(d.shape(x))]
+    d.node("Expand", x, d.constant(made[d.draw.randint(0, 1) :], np.int64))
+
+
 MAKERS: dict[str, Maker] = {
     **{op: dual(op) for op in ("Add", "Div", "Max", "Min", "Mul", "Sub")},
+    **{op: plain(op) for op in ("Abs", "Erf", "Mish", "Softplus", "Softsign")},
     **{op: plain(op) for op in ("HardSwish", "Identity", "Neg", "Relu", "Sigmoid", "Tanh")},
     **{op: pool(op) for op in ("AveragePool", "MaxPool")},
     **{op: across(op) for op in ("GlobalAveragePool", "GlobalMaxPool")},
-    **{op: reduced(op) for op in ("ReduceMean", "ReduceSum")},
+    **{op: reduced(op) for op in ("ReduceMax", "ReduceMean", "ReduceSum")},
     "BatchNormalization": norm,
+    "Celu": plain("Celu", alpha=(0.2, 2)),
     "Clip": clip,
     "Concat": concat,
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "DequantizeLinear": coded,
     "Dropout": dropout,
+    "Elu": plain("Elu", alpha=(0, 1.8)),
+    "Expand": expand,
     "Flatten": flatten,
+    "Gelu": gelu,
     "Gemm": gemm,
     "HardSigmoid": plain("HardSigmoid", alpha=(0.05, 0.5), beta=(0, 1)),
     "LeakyRelu": plain("LeakyRelu", alpha=(0.0, 1.5)),
@@ -287,9 +420,14 @@ MAKERS: dict[str, Maker] = {
     "Pad": pad,
     "QuantizeLinear": coded,
     "Reshape": reshape,
+    "Selu": plain("Selu", alpha=(0.5, 2), gamma=(0.5, 1.5)),
+    "Resize": resize,
+    "Slice": cut,
     "Softmax": softmax,
+    "Split": split,
     "Squeeze": squeeze,
     "Swish": plain("Swish", alpha=(1.0, 1.0)),
     "Transpose": transpose,
     "Unsqueeze": unsqueeze,
+    "Upsample": resize,
 }

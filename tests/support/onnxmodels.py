@@ -130,6 +130,48 @@ def smallest() -> bytes:
     return f.finish(f.node("Max", f.constant(-9.0), x))
 
 
+def sliced() -> bytes:
+    """Pixels to channels by slices, parts of channels, a difference to an upsampled branch."""
+    f = OnnxFile((1, 3, 12, 10), 12)
+    ends, axes = f.integers(99, 99), f.integers(2, 3)
+    corners = [
+        f.node("Slice", "x", f.integers(i, j), ends, axes, f.integers(2, 2))
+        for i in (0, 1)
+        for j in (0, 1)
+    ]
+    x = f.node("Relu", f.conv(f.node("Concat", *corners, axis=1), 8, 12, 3, 3, pads=[1, 1, 1, 1]))
+    parts = f.split(x, [3, 5], axis=1)
+    deep = f.conv(parts[1], 3, 5, 3, 3, strides=[2, 2], pads=[1, 1, 1, 1])
+    wide = f.node("Resize", deep, "", f.constant([1.0, 1, 2, 2]), nearest_mode="floor",
+                  coordinate_transformation_mode="asymmetric")  # fmt: skip
+    wide = f.node("Slice", wide, f.integers(0), f.integers(5), f.integers(-1))
+    y = f.node("Sub", parts[0], wide)
+    y = f.node("Add", y, f.node("ReduceMax", y, f.integers(2, 3)))
+    return f.finish(f.gemm(f.node("ReduceMax", y, f.integers(2, 3), keepdims=0), 4, 3))
+
+
+def transposed() -> bytes:
+    """A decoder: transposed convolutions of strides 2, that divides one kernel, and 1."""
+    f = OnnxFile((1, 3, 8, 6), 14)
+    x = f.node("Relu", f.conv("x", 6, 3, 3, 3, pads=[1, 1, 1, 1], strides=[2, 2]))
+    w = f.normal(6, 4, 3, 3, scale=0.2)
+    x = f.node("ConvTranspose", x, w, f.normal(4), strides=[2, 2], pads=[1, 1, 1, 1],
+               output_padding=[1, 1])  # fmt: skip
+    x = f.node("ConvTranspose", f.node("Relu", x), f.normal(4, 3, 2, 2, scale=0.4), strides=[2, 2])
+    x = f.node("ConvTranspose", x, f.normal(3, 2, 3, 1, scale=0.4), pads=[1, 0, 1, 0])
+    return f.finish(f.node("Sigmoid", x))
+
+
+def upsampled() -> bytes:
+    """In an old opset: Upsample, Split and Slice with attributes; a number for each position."""
+    f = OnnxFile((1, 2, 5, 6), 13, opset=9)
+    x = f.node("Upsample", f.conv("x", 4, 2, 1, 1), f.constant([1.0, 1, 3, 2]), mode="nearest")
+    x = f.node("Slice", x, starts=[1, -9], ends=[13, 2**31 - 1], axes=[2, 3])
+    a, b = f.split(x, [2, 2], axis=1)
+    gate = f.node("Sigmoid", f.conv(a, 1, 2, 3, 3, pads=[1, 1, 1, 1]))
+    return f.finish(f.conv(f.node("Mul", b, gate), 3, 2, 3, 3, strides=[3, 3]))
+
+
 NETWORKS: dict[str, Callable[[], bytes]] = {
     function.__name__: function
     for function in (
@@ -144,5 +186,8 @@ NETWORKS: dict[str, Callable[[], bytes]] = {
         channels_last_outside,
         perceptron,
         smallest,
+        sliced,
+        upsampled,
+        transposed,
     )
 }

@@ -10,7 +10,7 @@ from tests.support.functions import FUNCTIONS
 from tests.support.graphs import Layer, Net, slid
 
 from tinyflash.compiler.constants import bias_limit
-from tinyflash.graph import Clip, Graph, Node, Window
+from tinyflash.graph import Clip, Graph, Node, Steps, Window
 from tinyflash.layers import groups_of
 from tinyflash.reference.environment import LAYERS
 from tinyflash.scheme import Rule, Scheme
@@ -20,6 +20,16 @@ from tinyflash.scheme.optimizer import Optimizer, Rates
 RATIOS = (0.0, 0.2, 0.5, 1.0)
 NEWER = 10_000  # networks from this seed on also have operators added later
 LARGEST_JOINED = 3000  # elements: repeated joining would grow without end
+
+
+def random_steps(rng: np.random.Generator, size: int) -> tuple[Steps, int]:
+    """Places along an axis of `size`: all, or any that fit; and their number."""
+    if rng.integers(3) == 0:
+        return Steps(), size
+    unit, step = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+    first = int(rng.integers(size * unit))
+    most = (size * unit - 1 - first) // step + 1
+    return Steps(first, step, unit), int(rng.integers(1, most + 1))
 
 
 @dataclass
@@ -87,7 +97,7 @@ class RandomNet:
             *(self._add, self._pool, self._pad, self._function, self._join, self._transpose),
             *(self._mul, self._excite, self._softmax),
         )
-        others += (self._minimum,) * self.newer
+        others += (self._minimum, self._take, self._sub) * self.newer
         choices = layers if self.pick(0, 2) else others
         choices[self.pick(0, len(choices))]()
 
@@ -111,6 +121,16 @@ class RandomNet:
         other = rivals[self.pick(0, len(rivals))]
         self.maps.append(self.net.add(other, self.x, clip=self.layer().clip))
 
+    def _sub(self) -> None:
+        """A difference to any earlier tensor of this shape, or to a constant row."""
+        rivals = [m for m in self.maps if self.net.tensors[m].shape == self.shape]
+        other = rivals[self.pick(0, len(rivals))]
+        clip = self.layer().clip
+        if self.pick(0, 3) == 0:
+            self.maps.append(self.net.sub(self.x, self.net.row(self.x), clip=clip))
+        else:
+            self.maps.append(self.net.sub(other, self.x, clip=clip))
+
     def _mul(self) -> None:
         """A product with any earlier tensor of this shape, be it the current one itself."""
         rivals = [m for m in self.maps if self.net.tensors[m].shape == self.shape]
@@ -124,6 +144,13 @@ class RandomNet:
         operands = operands if self.pick(0, 2) else operands[::-1]
         op = ("maximum", "minimum")[self.pick(0, 2)]
         self.maps.append(self.net.minimum(*operands, op))
+
+    def _take(self) -> None:
+        """A slice along some axes, repeated or left out places along others."""
+        taken = [random_steps(self.rng, size) for size in self.shape]
+        shape = tuple(count for _, count in taken)
+        if int(np.prod(shape)) < LARGEST_JOINED:
+            self.maps.append(self.net.take(self.x, shape, *(steps for steps, _ in taken)))
 
     def _excite(self) -> None:
         """A product with one number per channel, made of all positions."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tests.support.graphs import Layer, Net, slid
-from tests.support.random_graphs import NEWER
+from tests.support.random_graphs import NEWER, random_steps
 
 from tinyflash.graph import Clip, Graph, Window
 from tinyflash.layers import groups_of
@@ -59,7 +59,7 @@ class RowNet:
             *(self._conv2d, self._grouped, self._depthwise, self._pointwise, self._residual),
             *(self._pool, self._pad, self._function, self._join, self._product, self._softmax),
         )
-        choices += (self._minimum,) * self.newer
+        choices += (self._minimum, self._take, self._sub) * self.newer
         choices[self.pick(0, len(choices))]()
 
     def _conv2d(self) -> None:
@@ -90,12 +90,23 @@ class RowNet:
         a = self._branch() if self.pick(0, 2) else self.x
         self.x = self.net.add(a, self._branch())
 
+    def _sub(self) -> None:
+        other = self._branch() if self.pick(0, 2) else self.net.row(self.x)
+        self.x = self.net.sub(self.x, other)
+
     def _product(self) -> None:
         self.x = self.net.mul(self.x, self._branch())
 
     def _minimum(self) -> None:
         op = ("maximum", "minimum")[self.pick(0, 2)]
         self.x = self.net.minimum(self.x, self._branch(), op)
+
+    def _take(self) -> None:
+        """A slice, or some places repeated, but not a map that grows without end."""
+        taken = [random_steps(self.rng, size) for size in self.shape]
+        shape = tuple(count for _, count in taken)
+        if 4 <= int(np.prod(shape)) < 4000:
+            self.x = self.net.take(self.x, shape, *(steps for steps, _ in taken))
 
     def _join(self) -> None:
         self.x = self.net.concatenate([self._branch(), self.x], axis=2)

@@ -19,6 +19,7 @@ WINDOWS = {
     "3x3 dilation 2": ((9, 7, 2), Window((3, 3), (1, 1), (2, 2), (2, 2, 2, 2))),
     "3x3 dilation 3x1, stride 2": ((8, 9, 2), Window((3, 3), (2, 2), (3, 1), (1, 0, 3, 2))),
     "kernel as large as the map": ((4, 3, 6), Window((4, 3))),
+    "windows in the padding alone": ((3, 4, 5), Window((2, 2), (2, 2), (1, 1), (3, 2, 3, 3))),
 }
 LAYERS_UNDER_TEST = {
     "plain": Layer(),

@@ -17,12 +17,12 @@ from tinyflash.compiler.lower.program import Planned
 from tinyflash.compiler.plan import Placement, Plan, plan
 from tinyflash.compiler.plan.calls import Call, rows_computed, rows_of
 from tinyflash.compiler.plan.lifetimes import Storage
-from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, WindowAttrs
+from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, TakeAttrs, WindowAttrs
 from tinyflash.program import Program
 
 WINDOWED = ("conv2d", "depthwise", "average_pool", "max_pool")
 ROW_BY_ROW = (
-    *("add", "mul", "maximum", "minimum", "lookup", "softmax", "keep", "mask"),
+    *("add", "sub", "mul", "maximum", "minimum", "lookup", "softmax", "keep", "mask"),
     *("fully_connected", "concatenate"),
 )
 VIEWS = ("reshape", "reshape_backward_input")
@@ -30,7 +30,7 @@ VIEWS = ("reshape", "reshape_backward_input")
 
 def goes_by_rows(graph: Graph, node: Node) -> bool:
     """Whether a node's kernel can compute some rows of its map from some rows of its operands."""
-    if node.op in (*WINDOWED, "pad", "source"):
+    if node.op in (*WINDOWED, "pad", "take", "source"):
         return True
     if node.op not in ROW_BY_ROW:
         return False
@@ -66,6 +66,12 @@ def rows_read(graph: Graph, node: Node, tensor: str, first: int, count: int) -> 
         high = (first + count - 1) * window.stride[0] - window.padding[0] + reach
     elif isinstance(node.attrs, PadAttrs):
         low, high = low - node.attrs.before[0], high - node.attrs.before[0]
+    elif isinstance(node.attrs, TakeAttrs):
+        s = node.attrs.rows
+        low, high = (
+            (s.first + low * s.step) // s.unit,
+            (s.first + (high - 1) * s.step) // s.unit + 1,
+        )
     return min(max(low, 0), height), min(max(high, 0), height)
 
 

@@ -1,4 +1,4 @@
-/* The sum of two maps, and the sum of two gradients. */
+/* The sum and the difference of two maps, and the sum of two gradients. */
 #ifndef TINYFLASH_KERNELS_ADD_H
 #define TINYFLASH_KERNELS_ADD_H
 
@@ -12,15 +12,18 @@ extern "C" {
  * of y (SPEC 7). */
 typedef struct tiny_add {
     uint32_t count;
+    uint32_t b_count; /* count, or the size of the one row that b is; b_ring is then unused */
     uint16_t height, a_ring, b_ring, y_ring; /* of maps with count / height elements in each row */
     int16_t a_zero, b_zero, y_zero, y_min, y_max;
+    int16_t b_sign; /* 1, or -1 for a difference */
     int32_t a_multiplier, b_multiplier, y_multiplier;
     int32_t a_shift, b_shift, y_shift;
 } tiny_add;
 
-/* Computes y[i] = a[i] + b[i] in real units.
+/* Computes y[i] = a[i] + b_sign * b[i] in real units; of a row b, b[i mod b_count].
  *
- *   a, b  int8  [count], or rings of their rows
+ *   a     int8  [count], or a ring of its rows
+ *   b     int8  [b_count], or a ring of its rows
  *   y     int8  [count], in [y_min, y_max], or a ring; may be a or b. Each operand is rounded at a
  *               common scale, then their sum (SPEC 3.1)
  *
@@ -43,6 +46,16 @@ typedef struct tiny_gradient_sum {
  */
 void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, const tiny_gradient *b,
                        const tiny_gradient_out *dx);
+
+/* Computes db[i] = -dy[i], where y = a - b. The gradient of a is dy itself.
+ *
+ *   dy  int8  [count]  in [-127, 127]
+ *   db  int8  [count]  stored (SPEC 4.6, 4.3)
+ *
+ * Cost: count shifts.
+ */
+void tiny_sub_backward_b(const tiny_gradient_sum *op, const tiny_gradient *dy,
+                         const tiny_gradient_out *db);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* The sum of two maps, and the sum of two gradients.
+/* The sum and the difference of two maps, and the sum of two gradients.
  *
  * Both walk elements in order and write each after reading it, so the output may be an operand. A
  * band counts rows of the map; every operand may be a ring of its own length.
@@ -8,8 +8,8 @@
 /* Bits of precision gained before the operands meet at a common scale (SPEC 3.1). */
 #define HEADROOM 20
 
-/* SPEC 3.1. Two scales meet at twice the larger one, so u and v are below 2^27: their sum fits
- * in int32. */
+/* SPEC 3.1. Two scales meet at twice the larger one, so u and v are below 2^27: their sum or
+ * difference fits in int32. */
 static void add_row(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t count,
                     int8_t *y) {
     for (uint32_t i = 0; i < count; i++) {
@@ -17,7 +17,8 @@ static void add_row(const tiny_add *op, const int8_t *a, const int8_t *b, uint32
             tiny_multiply((a[i] - op->a_zero) * (1 << HEADROOM), op->a_multiplier, op->a_shift);
         const int32_t v =
             tiny_multiply((b[i] - op->b_zero) * (1 << HEADROOM), op->b_multiplier, op->b_shift);
-        const int32_t sum = tiny_multiply(u + v, op->y_multiplier, op->y_shift) + op->y_zero;
+        const int32_t sum =
+            tiny_multiply(u + op->b_sign * v, op->y_multiplier, op->y_shift) + op->y_zero;
         y[i] = (int8_t)tiny_clamp(sum, op->y_min, op->y_max);
     }
 }
@@ -25,9 +26,15 @@ static void add_row(const tiny_add *op, const int8_t *a, const int8_t *b, uint32
 void tiny_add_forward(const tiny_add *op, const int8_t *a, const int8_t *b, int8_t *y,
                       tiny_band band) {
     const uint32_t size = op->count / op->height;
+    const int repeats = op->b_count < op->count;
+    const uint32_t strip = repeats ? op->b_count : size;
     for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
-        add_row(op, a + tiny_slot(row, op->a_ring) * size, b + tiny_slot(row, op->b_ring) * size,
-                size, y + tiny_slot(row, op->y_ring) * size);
+        const int8_t *from = a + tiny_slot(row, op->a_ring) * size;
+        const int8_t *other = repeats ? b : b + tiny_slot(row, op->b_ring) * size;
+        int8_t *to = y + tiny_slot(row, op->y_ring) * size;
+        for (uint32_t i = 0; i < size; i += strip) {
+            add_row(op, from + i, other, strip, to + i);
+        }
     }
 }
 
@@ -43,5 +50,13 @@ void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, cons
         const int64_t u = a->d[i] * ((int64_t)1 << (e_a - common));
         const int64_t v = b->d ? b->d[i] * ((int64_t)1 << (e_b - common)) : 0;
         tiny_store_gradient(dx, i, tiny_shift_round(u + v, shift));
+    }
+}
+
+void tiny_sub_backward_b(const tiny_gradient_sum *op, const tiny_gradient *dy,
+                         const tiny_gradient_out *db) {
+    const int32_t exponent = dy->scale->exponent - db->scale->exponent;
+    for (uint32_t i = 0; i < op->count; i++) {
+        tiny_store_gradient(db, i, tiny_scale_by(-dy->d[i], 1, exponent));
     }
 }

@@ -131,14 +131,15 @@ void tiny_average_pool_backward_input(const tiny_pool *op, const tiny_gradient *
 static int is_first_largest(const tiny_map *map, const int8_t *x, extent e, int32_t row,
                             int32_t column) {
     const int32_t largest = window_largest(map, x, e);
-    for (int32_t iy = e.top; iy < e.bottom; iy++) {
-        for (int32_t ix = e.left; ix < e.right; ix++) {
-            if (x[(iy * map->width + ix) * map->channels] == largest) {
-                return iy == row && ix == column;
-            }
+    int32_t iy = e.top, ix = e.left;
+    while (x[(iy * map->width + ix) * map->channels] != largest) {
+        ix++;
+        if (ix == e.right) {
+            ix = e.left;
+            iy++;
         }
     }
-    return 0;
+    return iy == row && ix == column;
 }
 
 /* What the windows whose first largest element is at (row, column) pass on: a plain sum of dy, at

@@ -29,6 +29,7 @@ def _written(context: click.Context, _folder: Path) -> tuple[str, ...]:
 
 @click.command("compile", cls=options.Command)
 @options.model
+@options.chosen
 @options.scheme
 @scheme_option.budget
 @options.board
@@ -46,6 +47,7 @@ def _written(context: click.Context, _folder: Path) -> tuple[str, ...]:
 @options.output_folder("Folder for table, header and report.", _written)
 def compile_(
     model: Path,
+    chosen: str | None,
     scheme: Path | None,
     budget: int | None,
     board: str | None,
@@ -63,7 +65,7 @@ def compile_(
     """
     target = load_board(board) if board else None
     given = load_scheme(scheme) if scheme else None
-    prepared = prepare(read(model), given or (None if budget is None else Scheme()))
+    prepared = prepare(read(model, output=chosen), given or (None if budget is None else Scheme()))
     prepared = scheme_option.chosen(prepared, budget, target, output, rows)
     sets = kernels_for(target)
     compiled = compile_model(prepared, seed=seed, row_source=rows, effort=effort, kernels=sets)

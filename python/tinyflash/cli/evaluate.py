@@ -25,6 +25,7 @@ from tinyflash.training.questions import load_names, load_question
 
 @click.command(cls=options.Command)
 @options.model
+@options.chosen
 @options.scheme
 @options.data
 @click.option(
@@ -42,6 +43,7 @@ from tinyflash.training.questions import load_names, load_question
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def evaluate(
     model: Path,
+    chosen: str | None,
     scheme: Path | None,
     data: Path,
     learned: Path | None,
@@ -62,7 +64,7 @@ def evaluate(
     """
     target = None if board == "host" else load_board(board)
     rules = load_scheme(scheme) if scheme else Scheme() if learned else None
-    prepared = prepare(read(model), rules)
+    prepared = prepare(read(model, output=chosen), rules)
     question = load_question(data, prepared)
     named = load_names(names) if names else ()
     question.check_names(named)

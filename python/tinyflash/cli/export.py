@@ -18,19 +18,25 @@ from tinyflash.write.tflite import write_tflite
 
 @click.command(cls=options.Command)
 @options.model
+@options.chosen
 @options.scheme
 @options.rows
 @click.option("--learned", type=options.PATH, help="The learned.npz of a run with this scheme.")
 @options.output_file("The .tflite file to write.", options.Network())
 def export(
-    model: Path, scheme: Path | None, rows: bool, learned: Path | None, output: Path
+    model: Path,
+    chosen: str | None,
+    scheme: Path | None,
+    rows: bool,
+    learned: Path | None,
+    output: Path,
 ) -> None:
     """Write MODEL, with its trained weights, as an int8 .tflite file.
 
     TensorFlow Lite Micro computes bit-equal outputs from it. MODEL, --scheme and --rows must be the
     same as in the training. Without --learned, writes the network before training.
     """
-    graph = read(model)
+    graph = read(model, output=chosen)
     if scheme or learned:
         rules = load_scheme(scheme) if scheme else Scheme()
         compiled = compile_model(graph, rules, row_source=rows)

@@ -25,6 +25,7 @@ from tinyflash.training.samples import load_inputs
 @click.command(cls=options.Command)
 @options.model
 @click.argument("samples", type=options.PATH, metavar="X.npy")
+@options.chosen
 @options.scheme
 @options.rows
 @options.effort
@@ -34,6 +35,7 @@ from tinyflash.training.samples import load_inputs
 def infer(
     model: Path,
     samples: Path,
+    chosen: str | None,
     scheme: Path | None,
     rows: bool,
     effort: Effort,
@@ -49,7 +51,7 @@ def infer(
     With --board, starts the board's emulator. With --port, runs on a board with all that it has
     learned so far; give the --scheme, --rows and --exact that MODEL was compiled with.
     """
-    prepared = prepare(read(model), load_scheme(scheme) if scheme else None)
+    prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else None)
     network = prepared.whole
     x = load_inputs(samples, network.input)
     target = None if board == "host" else load_board(board)

@@ -17,14 +17,15 @@ from tinyflash.show.console import output, table
 
 @click.command(cls=options.Command)
 @options.model
+@options.chosen
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def inspect(model: Path, as_json: bool) -> None:
+def inspect(model: Path, chosen: str | None, as_json: bool) -> None:
     """List the layers of MODEL and the cost of training each.
 
     To train all of a layer, its weights and biases must be in RAM, and its input is saved for the
     backward pass. Every layer after a trained one needs a mask of one bit per output element.
     """
-    graph = read(model)
+    graph = read(model, output=chosen)
     costs = layer_costs(graph)
     if as_json:
         click.echo(json.dumps(_content(graph, costs), indent=2))

@@ -118,6 +118,11 @@ class Command(click.Command):
 
 
 model = click.argument("model", type=PATH)
+chosen = click.option(
+    "--output", "chosen", metavar="NAME|INDEX",
+    help="Which output of MODEL, if it has several, by number or name; or a tensor, a layer or a "
+    "node inside by its name: the network ends there.",
+)  # fmt: skip
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
 board = click.option("--board", type=BOARD, help=f"{BOARDS}.")
 port = click.option(
@@ -168,7 +173,7 @@ guard = click.option(
 
 def output_file(what: str, kind: Output = OUTPUT) -> Callable[[F], F]:
     """The option -o of a command that writes one file."""
-    return click.option("-o", "--output", type=kind, required=True, help=what)
+    return click.option("-o", "--out", "output", type=kind, required=True, help=what)
 
 
 def output_folder(
@@ -186,4 +191,4 @@ def output_folder(
         return files.to_fill(path, names(context, path) if callable(names) else names)
 
     asked = {"required": True} if default is None else {"default": default, "show_default": True}
-    return click.option("-o", "--output", type=PATH, help=what, callback=fillable, **asked)
+    return click.option("-o", "--out", "output", type=PATH, help=what, callback=fillable, **asked)

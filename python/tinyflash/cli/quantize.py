@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
-from tinyflash.errors import ModelError, listed, warn
+from tinyflash.compiler.preconditions import check_sums
+from tinyflash.errors import listed, warn
 from tinyflash.files import write_bytes, write_json
 from tinyflash.graph import Graph
 from tinyflash.quantize import Settings, quantize
 from tinyflash.quantize.error import LayerError, hold_out, layer_errors
 from tinyflash.quantize.ranges import RULES, Rule
-from tinyflash.read import read
-from tinyflash.read.onnx.reader import read_onnx
+from tinyflash.read import read, read_floats
 from tinyflash.show.console import output as terminal
 from tinyflash.show.console import say, table
 from tinyflash.training.samples import load_calibration
@@ -24,6 +24,7 @@ from tinyflash.write.tflite import write_tflite
 
 @click.command("quantize", cls=options.Command)
 @options.model
+@options.chosen
 @click.option(
     "--calibration",
     type=options.PATH,
@@ -51,24 +52,26 @@ from tinyflash.write.tflite import write_tflite
 @options.output_file("The int8 network (.tflite).", options.Network())
 def quantize_(
     model: Path,
+    chosen: str | None,
     calibration: Path | None,
     ranges: Rule,
     errors: Path | None,
     no_compare: bool,
     output: Path,
 ) -> None:
-    """Convert MODEL, a float or quantized .onnx file, to int8 .tflite.
+    """Convert MODEL, a float .onnx or .tflite file, or a quantized .onnx file, to int8 .tflite.
 
     All other commands read this file. It is channels-last; its input and output are float. The
     table shows the signal-to-noise ratio of each layer: at 40 dB the error is a hundredth of the
     signal.
     """
-    if model.suffix.lower() != ".onnx":
-        raise ModelError(f"{model}: expected an .onnx file; a .tflite file is already quantized")
     samples = None if calibration is None else load_calibration(calibration)
-    network = read_onnx(model, samples, compare=not no_compare)
+    network = read_floats(model, samples, output=chosen, compare=not no_compare)
+    if network.unread:
+        warn(f"{network.unread}; {output} ends there")
     choose, judge = (None, None) if samples is None else hold_out(samples)
-    graph = quantize(network, choose, Settings(ranges))
+    graph = quantize(replace(network, unread=""), choose, Settings(ranges))
+    check_sums(graph)
     write_bytes(output, write_tflite(graph))
     say(f"wrote {output}: {output.stat().st_size:,} bytes")
     if choose is None or judge is None:

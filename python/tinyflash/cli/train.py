@@ -38,6 +38,7 @@ VALIDATION = 0.2  # the fraction held out
 
 @click.command(cls=options.Command)
 @options.model
+@options.chosen
 @options.scheme
 @scheme_option.budget
 @options.data
@@ -98,6 +99,7 @@ VALIDATION = 0.2  # the fraction held out
 )
 def train(
     model: Path,
+    chosen: str | None,
     scheme: Path | None,
     budget: int | None,
     data: Path,
@@ -134,19 +136,19 @@ def train(
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else load_board(board)
     place = "host" if target is None else target.name
-    prepared = prepare(read(model), load_scheme(scheme) if scheme else Scheme())
+    prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
     fraction = _fraction(validation, test)
     job = load_job(data, prepared, recipe, fraction, watch, test)
-    chosen = scheme_option.chosen(prepared, budget, target, output, rows)
-    ready = make_ready(chosen, job, target, seed, rows, effort)
+    settled = scheme_option.chosen(prepared, budget, target, output, rows)
+    ready = make_ready(settled, job, target, seed, rows, effort)
     start = load_learned(resume, ready.compiled.program) if resume else None
     begun = None
     if resume and start and not new_run:
         begun = load_interrupted(resume, start, job, ready)
-    assert chosen.scheme is not None
+    assert settled.scheme is not None
     settings: dict[str, object] = {
-        "scheme": scheme_text(chosen.scheme),
+        "scheme": scheme_text(settled.scheme),
         "validation": fraction,
     }
     settle(ready, output)

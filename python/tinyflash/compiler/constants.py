@@ -168,7 +168,7 @@ def mul_multiplier(graph: Graph, node: Node) -> tuple[int, int]:
 
 
 def add_constants(graph: Graph, node: Node) -> dict[str, tuple[int, int]]:
-    """SPEC 7: multiplier and shift of each operand and of the output."""
+    """SPEC 7, add and sub: multiplier and shift of each operand and of the output."""
     a, b = scale_of(graph, node.inputs["a"]), scale_of(graph, node.inputs["b"])
     y = scale_of(graph, node.outputs["y"])
     common = 2 * max(a, b)

@@ -20,7 +20,7 @@ from tinyflash.compiler.passes.share import share
 from tinyflash.compiler.passes.source import with_source
 from tinyflash.compiler.passes.sparsify import sparsify
 from tinyflash.compiler.plan import QUICK, Effort, check, plan
-from tinyflash.compiler.preconditions import check_preconditions
+from tinyflash.compiler.preconditions import check_preconditions, check_program
 from tinyflash.compiler.prepare import Prepared, prepare
 from tinyflash.compiler.tied import warn_of_tied
 from tinyflash.compiler.verify import verify
@@ -141,7 +141,9 @@ def compile_uncalibrated(
 ) -> Compiled:
     """Compiles without calibration: all memory sizes are known, and nothing has run."""
     infer, train = _plans(prepared, row_source, effort)
-    return Compiled(lower(infer, train, seed, kernels), infer, train, prepared, effort)
+    program = lower(infer, train, seed, kernels)
+    check_program(program)
+    return Compiled(program, infer, train, prepared, effort)
 
 
 def _plans(prepared: Prepared, row_source: bool, effort: Effort) -> tuple[Planned, Planned | None]:

@@ -16,7 +16,7 @@ from tinyflash.compiler.passes.silent import remove_silent
 from tinyflash.compiler.passes.simplify import simplify
 from tinyflash.compiler.passes.unit import with_input_unit
 from tinyflash.compiler.verify import verify
-from tinyflash.errors import InternalError
+from tinyflash.errors import InternalError, ModelError
 from tinyflash.graph import Graph, Port
 from tinyflash.scheme import Scheme
 
@@ -27,11 +27,13 @@ class Prepared:
 
     whole: the network with all of its channels; with a scheme, its logits are named, and it has the
     new head if the scheme sets one. forward: the same without the channels that cannot learn.
+    source: the network as read.
     """
 
     scheme: Scheme | None
     whole: Graph
     forward: Graph
+    source: Graph
 
     @property
     def target(self) -> Port | None:
@@ -48,6 +50,8 @@ class Prepared:
         before = self.scheme
         if before is None or _decides(before) != _decides(scheme):
             raise InternalError("a prepared network cannot change its head, loss or dead channels")
+        if scheme.head is not None and bool(scheme.rules) != bool(before.rules):
+            return prepare(self.source, scheme)  # its range may differ
         return replace(self, scheme=scheme)
 
 
@@ -58,25 +62,27 @@ def _decides(scheme: Scheme) -> tuple[object, ...]:
 
 def prepare(graph: Graph, scheme: Scheme | None = None) -> Prepared:
     """Prepares a network, as read, for inference, or for training with a scheme."""
+    if graph.unread and (scheme is None or scheme.head is None):
+        raise ModelError(graph.unread)
     verify(graph)
     if scheme is None:
         whole = _reduced(graph)
         forward = share(remove_silent(whole))
         verify(forward, after=whole)
-        return Prepared(None, whole, forward)
+        return Prepared(None, whole, forward, graph)
     named = _with_logits(with_input_unit(graph), scheme)
     verify(named, after=graph)
     whole = _reduced(named)
     forward = whole if scheme.dead_channels == "keep" else remove_silent(whole)
     verify(forward, after=whole)
-    return Prepared(scheme, whole, forward)
+    return Prepared(scheme, whole, forward, graph)
 
 
 def _with_logits(graph: Graph, scheme: Scheme) -> Graph:
     """Returns the network with `logits` set to the tensor that the loss reads."""
     if scheme.head is None:
         return mark_logits(graph, scheme.loss)
-    return attach_head(graph, scheme.head, scheme.head_range)
+    return attach_head(graph, scheme.head, scheme.head_range, alone=not scheme.rules)
 
 
 def _reduced(graph: Graph) -> Graph:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Literal, NoReturn
 
+import numpy as np
+
 from tinyflash.errors import ModelError
 from tinyflash.graph import (
     Array,
@@ -27,6 +29,7 @@ from tinyflash.graph import (
 )
 from tinyflash.operators import OPERATORS
 from tinyflash.quantize import tables
+from tinyflash.quantize.curves import CURVES, tabulated
 from tinyflash.quantize.fixedpoint import round_half_away
 from tinyflash.quantize.floatgraph.graph import (
     FUNCTIONS,
@@ -39,8 +42,6 @@ from tinyflash.quantize.floatgraph.graph import (
 from tinyflash.quantize.tables import Coding, Table
 from tinyflash.quantize.weights import stored_weights
 from tinyflash.quantize.windows import clip_between
-
-_CHECKS = {"add": tables.check_sum, "mul": tables.check_product}
 
 
 class Builder:
@@ -86,8 +87,6 @@ class Builder:
             attrs, stored = _lookup(node, _coding(self._codings[node.inputs[0]]), _coding(y))
             inputs["table"] = self._table_of(node, stored)
         else:
-            if op in _CHECKS:
-                _CHECKS[op](*(self._codings[name].scale[0] for name in (*node.inputs, node.name)))
             attrs = _plain_attrs(node, y)
         self._activation(node.name, node.shape)
         self._nodes.append(Node(op, node.name, inputs, {"y": node.name}, attrs))
@@ -103,12 +102,7 @@ class Builder:
 
     def _weights(self, node: FloatNode) -> dict[str, str]:
         """Adds weights and bias. Returns their names by role."""
-        terms = node.learned.w.size // len(node.learned.b)
-        if terms > 65793:
-            self._fail(node, f"sums {terms} products, which can overflow int32")
-        x, y = self._codings[node.inputs[0]], self._codings[node.name]
-        w, b, quant = stored_weights(node, x)
-        tables.check_rescaling(x.scale[0] * max(quant.scale) / y.scale[0])
+        w, b, quant = stored_weights(node, self._codings[node.inputs[0]])
         return {
             "w_frozen": self._constant(f"{node.name}.w", w, "int8", quant),
             "b": self._constant(f"{node.name}.b", b, "int32"),
@@ -177,21 +171,22 @@ def _lookup(node: FloatNode, x: Coding, y: Coding) -> tuple[LookupAttrs, Table]:
         assert isinstance(node.attrs, Factor)
         alpha = node.attrs.value
         return LookupAttrs("leaky_relu", alpha), tables.leaky_relu(x, y, alpha)
+    if node.op in CURVES:
+        alpha = node.attrs.value if isinstance(node.attrs, Factor) else 0.0
+        return LookupAttrs(node.op, alpha), tabulated(node.op, x, y, alpha)
     made = {"logistic": tables.logistic, "tanh": tables.tanh, "hard_swish": tables.hard_swish}
     return LookupAttrs(node.op), made[node.op](x, y)
 
 
 def _bounded(bounds: Bounds, x: Coding, y: Coding) -> tuple[LookupAttrs, Table]:
-    """ReLU and similar functions. Bounds other than 0 must be at the ends of the output's range."""
+    """ReLU and similar functions."""
     if bounds == (0.0, 6.0) and x == y:
         return LookupAttrs("relu6"), tables.relu6(x, y)
     clip = _clip(bounds, Quant((y.scale,), y.zero))
     relu = bounds[0] == 0
     if clip.high < 127 or (clip.low > -128 and not relu):
-        raise ValueError(
-            f"bounds {bounds[0]:.3g} and {bounds[1]:.3g} are inside the range of its output; only "
-            "ReLU and ReLU6 are supported there"
-        )
+        table = np.clip(tables.requantize(x, y), clip.low, clip.high)
+        return LookupAttrs("quantize", clip=clip), table
     if relu:
         return LookupAttrs("relu"), tables.relu(x, y)
     return LookupAttrs("quantize"), tables.requantize(x, y)

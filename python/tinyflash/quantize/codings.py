@@ -156,6 +156,7 @@ def _wide_enough(node: FloatNode, inputs: list[Quant], quant: Quant) -> Quant:
     scales = [q.scale[0] for q in inputs]
     least = {
         "add": lambda: max(scales) / 2**18,
+        "sub": lambda: max(scales) / 2**18,
         "mul": lambda: scales[0] * scales[-1] / 2**13,
         "hard_swish": lambda: scales[0] / 64,
     }.get(node.op, lambda: 0.0)()

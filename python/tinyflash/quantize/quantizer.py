@@ -7,7 +7,7 @@ symmetric, one scale per output channel. Biases: int32, scale s_x s_w.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -73,18 +73,12 @@ def quantize(
         )
     if samples is not None:
         _warn_of(network, samples, found[ready.source.name])
-    return Builder(ready, found).graph(settings.ends)
+    return replace(Builder(ready, found).graph(settings.ends), unread=network.unread)
 
 
 def with_coding(network: FloatGraph, name: str, quant: Quant) -> FloatGraph:
     """Returns the network with the coding of one tensor set."""
-    return FloatGraph(
-        network.name,
-        network.source,
-        network.nodes,
-        network.output,
-        {**network.codings, name: quant},
-    )
+    return replace(network, codings={**network.codings, name: quant})
 
 
 def arranged(network: FloatGraph, samples: Array) -> Floats:

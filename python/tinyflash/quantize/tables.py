@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tinyflash.factor import multiplier
 from tinyflash.graph import Clip
+from tinyflash.limits import sum_fits
 from tinyflash.quantize import fixedpoint as fp
 
 Table = npt.NDArray[np.int8]
@@ -78,6 +79,11 @@ def relu(x: Coding, y: Coding) -> Table:
     return y.store(_rescale(x.centred, factor), Clip(max(-128, y.zero), 127))
 
 
+def absolute(x: Coding, y: Coding) -> Table:
+    """|x|, rescaled."""
+    return y.store(_rescale(np.abs(x.centred), x.scale / y.scale))
+
+
 def relu6(x: Coding, y: Coding) -> Table:
     """min(max(x, 0), 6); input and output must have the same coding."""
     if (x.scale, x.zero) != (y.scale, y.zero):
@@ -92,6 +98,14 @@ def leaky_relu(x: Coding, y: Coding, alpha: float) -> Table:
         raise ValueError(f"alpha is {alpha:.3g}; it must be finite and not negative")
     positive = _rescale(x.centred, fp.float32(x.scale / y.scale))
     negative = _rescale(x.centred, fp.float32(fp.float32(x.scale * alpha) / y.scale))
+    return y.store(np.where(x.centred >= 0, positive, negative))
+
+
+def prelu(x: Coding, y: Coding, slope: Operand) -> Table:
+    """Keeps x >= 0, and multiplies other x by a stored slope."""
+    positive = _rescale(x.centred, x.scale / y.scale)
+    factor = x.scale * slope.scale / y.scale
+    negative = _rescale(x.centred * slope.centred, factor)
     return y.store(np.where(x.centred >= 0, positive, negative))
 
 
@@ -189,42 +203,29 @@ def hard_swish(x: Coding, y: Coding) -> Table:
 # ---- Two operands, one of them a constant number ------------------------------------------------
 
 
-def check_rescaling(factor: float) -> None:
-    """Rejects weights if a product exceeds the range of a rescaling (SPEC 1.2)."""
-    if not factor < 2**30:
-        raise ValueError(f"scales rescale by {factor:.3g}, beyond the range of int32")
-
-
-def check_sum(a: float, b: float, y: float) -> None:
-    """Rejects scales of a sum outside the range of its arithmetic (SPEC 3.1)."""
-    if not 2 * max(a, b) / (2**20 * y) < 1:
-        raise ValueError(f"output scale {y:.3g} is too small for input scales {a:.3g} and {b:.3g}")
-
-
-def check_product(a: float, b: float, y: float) -> None:
-    """Rejects scales of a product outside the range of its arithmetic (SPEC 7)."""
-    if not a * b / y < 2**14:
+def _check_sum(a: float, b: float, y: float) -> None:
+    """Rejects scales with which the table of a sum cannot be computed."""
+    if not sum_fits(a, b, y):
         raise ValueError(f"output scale {y:.3g} is too small for input scales {a:.3g} and {b:.3g}")
 
 
 def add(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:
-    """The sum at a common scale (SPEC 3.1)."""
-    check_sum(a.scale, b.scale, y.scale)
+    """The sum at a common scale."""
+    return _combined(a, b, 1, y, clip)
+
+
+def _combined(a: Operand, b: Operand, sign: int, y: Coding, clip: Clip) -> Table:
+    """Both at a common scale, with 20 more bits; then their sum or difference (SPEC 3.1)."""
+    _check_sum(a.scale, b.scale, y.scale)
     common = 2 * max(a.scale, b.scale)
-    total = _rescale(a.centred << 20, a.scale / common) + _rescale(
-        b.centred << 20, b.scale / common
-    )
-    return y.store(_rescale(total, common / (2**20 * y.scale)), clip)
+    from_a = _rescale(a.centred << 20, a.scale / common)
+    from_b = _rescale(b.centred << 20, b.scale / common)
+    return y.store(_rescale(from_a + sign * from_b, common / (2**20 * y.scale)), clip)
 
 
 def subtract(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:
-    """The difference at a common scale, with ratios rounded to float32."""
-    check_sum(a.scale, b.scale, y.scale)
-    common = fp.float32(2 * max(a.scale, b.scale))
-    from_a = _rescale(a.centred << 20, fp.float32(a.scale / common))
-    from_b = _rescale(b.centred << 20, fp.float32(b.scale / common))
-    factor = fp.float32(common / fp.float32(2**20 * y.scale))
-    return y.store(_rescale(from_a - from_b, factor), clip)
+    """The difference at a common scale."""
+    return _combined(a, b, -1, y, clip)
 
 
 def multiply(a: Operand, b: Operand, y: Coding, clip: Clip) -> Table:

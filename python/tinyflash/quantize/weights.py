@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import Quant
+from tinyflash.limits import INT32_MAX, products_left
 from tinyflash.operators import OPERATORS
 from tinyflash.quantize.floatgraph.graph import FloatNode, Floats, Weights
 
-_INT32_MAX = 2**31 - 1
+# In place of scale 0, of a channel without weights: its multiplier is 0 as well (SPEC 7).
+SILENT_SCALE = 2.0**-100
 _LARGEST_SCALE = 1e30
-_ROUNDING = 1e-6  # of float32 scales that were chosen such that the bias just fits
 
 Stored = tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], Quant]
 
@@ -21,20 +22,26 @@ def stored_weights(node: FloatNode, x: Quant) -> Stored:
     input."""
     axis, weights = OPERATORS[node.op].out_axis, node.learned
     terms = weights.w.size // len(weights.b)
-    limit = _INT32_MAX - 255 * 128 * terms  # SPEC 6.5
+    limit = max(products_left(terms), 1)  # SPEC 6.5
     given = np.array(weights.scales, np.float32)
-    scales = given if given.size else _scales(weights, axis, x.scale[0] * max(limit, 1))
+    scales = given if given.size else _scales(weights, axis, x.scale[0] * limit)
     if not (scales < _LARGEST_SCALE).all():
         raise ValueError("weights or biases are too large for any scale; train it again")
     spread = np.broadcast_to(scales, weights.b.shape).astype(np.float64)
     sides = [1] * weights.w.ndim
     sides[axis] = -1
-    w = np.clip(np.rint(weights.w / spread.reshape(sides)), -127, 127).astype(np.int8)
+    lowest = -128 if given.size else -127  # which only a file's own weights may use
+    w = np.clip(np.rint(weights.w / spread.reshape(sides)), lowest, 127).astype(np.int8)
     b = np.rint(weights.b / (x.scale[0] * spread))
-    if (np.abs(b) > limit * (1 + _ROUNDING)).any():  # at scales that the file gives
+    if not given.size:  # float32 scales, chosen such that the bias just fits
+        b = np.clip(b, -limit, limit)
+    if (np.abs(b) > INT32_MAX).any():
         raise ValueError("a bias is too large for the scales of input and weights")
-    bias = np.clip(b, -limit, limit).astype(np.int32)
-    return w, bias, Quant(tuple(float(s) for s in scales), 0, axis if len(scales) > 1 else 0)
+    return (
+        w,
+        b.astype(np.int32),
+        Quant(tuple(float(s) for s in scales), 0, axis if len(scales) > 1 else 0),
+    )
 
 
 def _scales(weights: Weights, axis: int, reach: float) -> Floats:

@@ -8,6 +8,7 @@ from tinyflash.graph import Clip, Pair, Quant, Window
 from tinyflash.quantize.fixedpoint import float32, round_half_away
 
 SAME, VALID = 0, 1
+EXPLICIT = -1  # no scheme of the format: the padding is told
 # Real bounds by the file's number: none, relu, relu_n1_to_1, relu6.
 ACTIVATIONS: Mapping[int, tuple[float | None, float | None]] = {
     0: (None, None),

@@ -14,6 +14,7 @@ from tinyflash.paths import how_to_install
 from tinyflash.quantize import Settings, quantize
 from tinyflash.quantize.floatgraph import FloatGraph
 from tinyflash.read.onnx.reader import parse_onnx
+from tinyflash.read.outputs import Chosen
 
 _INSTALL = "from_torch needs torch and onnxscript; run: " + how_to_install(
     "torch", "onnxscript", "onnx"
@@ -26,14 +27,17 @@ def from_torch(
     calibration: Any,
     settings: Settings | None = None,
     *,
+    output: Chosen = None,
     compare: bool = True,
 ) -> Graph:
     """Returns an int8 network of a module. example: one input with a batch of 1. calibration: input
-    samples [n][...], tensors or arrays. compare: whether to compare what is read of the exported
-    model with ONNX's own evaluation of it."""
+    samples [n][...], tensors or arrays. output: which one, if the module returns several, as in
+    `read`. compare: whether to compare what is read of the exported model with ONNX's own
+    evaluation of it."""
     samples = _array(calibration)
     name = type(module).__name__
-    network = parse_onnx(exported(module, example), name, samples, compare=compare)
+    content = exported(module, example)
+    network = parse_onnx(content, name, samples, output=output, compare=compare)
     return quantize(network, samples, settings)
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyflash.graph import Clip, PadAttrs
+from tinyflash.graph import Clip, PadAttrs, TakeAttrs
 from tinyflash.program import Factor
 from tinyflash.reference.arith import Ints, ceil_log2, even, ints, matmul, sat32, scale
 from tinyflash.reference.constants import Descent, MulConstants, cover
-from tinyflash.reference.windows import Sliding
+from tinyflash.reference.windows import Sliding, places
 
 
 def conv2d(dy: Ints, w: Ints, sliding: Sliding, k: Descent, e: int) -> Ints:
@@ -108,6 +108,14 @@ def pad(dy: Ints, attrs: PadAttrs, e: int) -> Ints:
     return scale(dy[inside], 1, e)
 
 
+def take(dy: Ints, shape: tuple[int, ...], attrs: TakeAttrs, e: int) -> Ints:
+    """SPEC 4.6: the sum over all places of y that are one of x, which has `shape`."""
+    axes = zip((attrs.rows, attrs.columns, attrs.channels), dy.shape, strict=True)
+    total = np.zeros(shape, dtype=np.int64)
+    np.add.at(total, np.ix_(*(places(steps, count) for steps, count in axes)), dy)
+    return scale(total, 1, e)
+
+
 def concatenate(dy: Ints, axis: int, start: int, size: int, e: int) -> Ints:
     """SPEC 4.6: the elements [start, start + size) along the axis."""
     return scale(dy.take(range(start, start + size), axis), 1, e)
@@ -121,6 +129,11 @@ def transpose(dy: Ints, order: tuple[int, ...], e: int) -> Ints:
 def lookup(x: Ints, slope: Ints, dy: Ints, e: int) -> Ints:
     """SPEC 4.6: slope is Q14, indexed by the byte of x."""
     return scale(dy * slope[x & 0xFF], 1, e - 14)
+
+
+def sub(dy: Ints, e: int) -> Ints:
+    """SPEC 4.6: the gradient of b."""
+    return scale(-dy, 1, e)
 
 
 def mul_a(b: Ints, dy: Ints, k: MulConstants, e: int) -> Ints:

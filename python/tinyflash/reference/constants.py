@@ -230,7 +230,7 @@ def terms_forward(graph: Graph, layer: Node) -> int:
 
 
 def add_constants(graph: Graph, node: Node) -> AddConstants:
-    """SPEC 7 for add."""
+    """SPEC 7 for add and sub."""
     a, b = (graph.tensors[node.inputs[role]] for role in ("a", "b"))
     y = graph.tensors[node.outputs["y"]]
     twice = 2 * max(scale_of(a), scale_of(b))

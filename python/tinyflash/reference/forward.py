@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyflash.graph import Clip, PadAttrs
+from tinyflash.graph import Clip, PadAttrs, TakeAttrs
 from tinyflash.reference.arith import Ints, hmul, ints, matmul, mulq, rdiv, sat32
 from tinyflash.reference.constants import AddConstants, MeanConstants, MulConstants, Requant
-from tinyflash.reference.windows import Sliding
+from tinyflash.reference.windows import Sliding, places
 
 # ---- Layers with weights -------------------------------------------------------------
 
@@ -48,11 +48,11 @@ def fully_connected(x: Ints, w: Ints, b: Ints, r: Requant) -> Ints:
 # ---- Other operators -----------------------------------------------------------------
 
 
-def add(a: Ints, b: Ints, k: AddConstants, clip: Clip) -> Ints:
-    """SPEC 3.1."""
-    u = mulq((a - k.a_zero) << 20, *k.a)
-    v = mulq((b - k.b_zero) << 20, *k.b)
-    return np.clip(mulq(u + v, *k.y) + k.y_zero, clip.low, clip.high)
+def add(a: Ints, b: Ints, k: AddConstants, clip: Clip, sign: int = 1) -> Ints:
+    """SPEC 3.1: b has the shape of a, or is one row; sign -1: the difference."""
+    u = mulq((a.reshape(-1, b.size) - k.a_zero) << 20, *k.a)
+    v = mulq((b.ravel() - k.b_zero) << 20, *k.b)
+    return np.clip(mulq(u + sign * v, *k.y) + k.y_zero, clip.low, clip.high)
 
 
 def mul(a: Ints, b: Ints, k: MulConstants, clip: Clip) -> Ints:
@@ -99,6 +99,12 @@ def pad(x: Ints, attrs: PadAttrs) -> Ints:
     """SPEC 3.6."""
     amounts = list(zip(attrs.before, attrs.after, strict=True))
     return np.pad(x, amounts, constant_values=attrs.value)
+
+
+def take(x: Ints, shape: tuple[int, ...], attrs: TakeAttrs) -> Ints:
+    """SPEC 3.8: y has `shape`."""
+    axes = (attrs.rows, attrs.columns, attrs.channels)
+    return x[np.ix_(*(places(s, n) for s, n in zip(axes, shape, strict=True)))]
 
 
 def lookup(x: Ints, table: Ints) -> Ints:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyflash.graph import AxisAttrs, Node, PadAttrs, TransposeAttrs
+from tinyflash.graph import AxisAttrs, Node, PadAttrs, TakeAttrs, TransposeAttrs
 from tinyflash.reference import constants, forward
 from tinyflash.reference.arith import Ints
 from tinyflash.reference.constants import clip_of
-from tinyflash.reference.environment import Environment, split_mean
+from tinyflash.reference.environment import Environment, map_shape, split_mean
 from tinyflash.reference.training import TRAINING, Operator
 
 
@@ -33,7 +33,8 @@ def _fully_connected(env: Environment, node: Node) -> None:
 
 def _add(env: Environment, node: Node) -> None:
     k = constants.add_constants(env.graph, node)
-    env.put(node, "y", forward.add(env.get(node, "a"), env.get(node, "b"), k, clip_of(node)))
+    a, b, sign = env.get(node, "a"), env.get(node, "b"), -1 if node.op == "sub" else 1
+    env.put(node, "y", forward.add(a, b, k, clip_of(node), sign))
 
 
 def _mul(env: Environment, node: Node) -> None:
@@ -62,6 +63,12 @@ def _mean(env: Environment, node: Node) -> None:
 def _pad(env: Environment, node: Node) -> None:
     assert isinstance(node.attrs, PadAttrs)
     env.put(node, "y", forward.pad(env.get_map(node, "x"), node.attrs))
+
+
+def _take(env: Environment, node: Node) -> None:
+    assert isinstance(node.attrs, TakeAttrs)
+    shape = map_shape(env.tensor(node, "y"))
+    env.put(node, "y", forward.take(env.get_map(node, "x"), shape, node.attrs))
 
 
 def _reshape(env: Environment, node: Node) -> None:
@@ -100,10 +107,12 @@ FORWARD: dict[str, Operator] = {
     "max_pool": _pool,
     "mean": _mean,
     "add": _add,
+    "sub": _add,
     "mul": _mul,
     "maximum": _chosen,
     "minimum": _chosen,
     "pad": _pad,
+    "take": _take,
     "reshape": _reshape,
     "concatenate": _concatenate,
     "transpose": _transpose,

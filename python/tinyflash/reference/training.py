@@ -13,13 +13,14 @@ from tinyflash.graph import (
     PadAttrs,
     PartAttrs,
     SoftmaxAttrs,
+    TakeAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
 from tinyflash.reference import backward, constants, scales
 from tinyflash.reference.arith import Ints, factor_of
 from tinyflash.reference.constants import clip_of
-from tinyflash.reference.environment import Environment, split_mean
+from tinyflash.reference.environment import Environment, map_shape, split_mean
 from tinyflash.reference.updating import UPDATES
 
 Operator = Callable[[Environment, Node], None]
@@ -128,6 +129,13 @@ def _pad_backward(env: Environment, node: Node) -> None:
     _store(env, node, backward.pad(env.get_map(node, "dy"), node.attrs, _exponent(env, node)))
 
 
+def _take_backward(env: Environment, node: Node) -> None:
+    assert isinstance(node.attrs, TakeAttrs)
+    shape = map_shape(env.tensor(node, "dx"))
+    dy, e = env.get_map(node, "dy"), _exponent(env, node)
+    _store(env, node, backward.take(dy, shape, node.attrs, e))
+
+
 def _concatenate_backward(env: Environment, node: Node) -> None:
     forward = env.graph.node(node.layer, "concatenate")
     assert isinstance(node.attrs, PartAttrs)
@@ -166,6 +174,10 @@ def _mul_backward(env: Environment, node: Node) -> None:
     _store(env, node, v)
 
 
+def _sub_backward(env: Environment, node: Node) -> None:
+    _store(env, node, backward.sub(env.get(node, "dy"), _exponent(env, node)))
+
+
 def _chosen_backward(env: Environment, node: Node) -> None:
     assert isinstance(node.attrs, PartAttrs)
     a, y, dy = (env.get(node, role) for role in ("a", "y", "dy"))
@@ -202,10 +214,12 @@ TRAINING: dict[str, Operator] = {
     "max_pool_backward_input": _max_pool_backward,
     "mean_backward_input": _mean_backward,
     "pad_backward_input": _pad_backward,
+    "take_backward_input": _take_backward,
     "concatenate_backward_input": _concatenate_backward,
     "transpose_backward_input": _transpose_backward,
     "lookup_backward_input": _lookup_backward,
     "softmax_backward_input": _softmax_backward,
+    "sub_backward_input": _sub_backward,
     "mul_backward_input": _mul_backward,
     "maximum_backward_input": _chosen_backward,
     "minimum_backward_input": _chosen_backward,

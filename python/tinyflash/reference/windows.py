@@ -1,4 +1,4 @@
-"""The positions of a map that each tap of a sliding kernel meets."""
+"""The positions of a map that each tap of a sliding kernel meets, and those that a take reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyflash.graph import Window
+from tinyflash.graph import Steps, Window
 from tinyflash.reference.arith import Ints, ints
 
 
@@ -61,3 +61,8 @@ class Sliding:
         """Returns how many positions of each window are inside the map, [height][width] of y."""
         inside = self.pad(np.ones((*self.x, 1), dtype=np.int64))
         return ints(sum(inside[slices][..., 0] for _, _, slices in self.taps()))
+
+
+def places(steps: Steps, count: int) -> Ints:
+    """SPEC 3.8: p(i) for each i < count."""
+    return (steps.first + np.arange(count, dtype=np.int64) * steps.step) // steps.unit

@@ -120,9 +120,13 @@ def _operator(builder: Any, operator: FlatOperator, codes: list[str]) -> int:
 
 
 def _code(builder: Any, code: str) -> int:
-    number = getattr(tflite.BuiltinOperator, code)
+    kind, _, custom = code.partition(" ")
+    number = getattr(tflite.BuiltinOperator, kind)
+    name = builder.CreateString(custom) if custom else None
     tflite.OperatorCodeStart(builder)
     tflite.OperatorCodeAddDeprecatedBuiltinCode(builder, min(number, _LARGEST_OLD_CODE))
     tflite.OperatorCodeAddVersion(builder, 1)
     tflite.OperatorCodeAddBuiltinCode(builder, number)
+    if name is not None:
+        tflite.OperatorCodeAddCustomCode(builder, name)
     return int(tflite.OperatorCodeEnd(builder))

@@ -13,8 +13,10 @@ import numpy as np
 
 from tinyflash.compiler.passes.prune import prune_to_output
 from tinyflash.compiler.passes.unit import with_file_unit
+from tinyflash.errors import ModelError
 from tinyflash.graph import (
     AxisAttrs,
+    Clip,
     ClipAttrs,
     DenseAttrs,
     Graph,
@@ -25,13 +27,18 @@ from tinyflash.graph import (
     PadAttrs,
     Quant,
     SoftmaxAttrs,
+    Steps,
+    TakeAttrs,
     TransposeAttrs,
     Window,
     WindowAttrs,
 )
 from tinyflash.layers import weight_of
+from tinyflash.quantize.curves import CURVES
 from tinyflash.quantize.windows import VALID
-from tinyflash.read.tflite.flat import FlatModel, Option
+from tinyflash.read.places import nearest
+from tinyflash.read.tflite.flat import OPTIONS, FlatModel, Option
+from tinyflash.read.tflite.pointwise import OWN
 from tinyflash.write.exporting import Exporter
 from tinyflash.write.flat import serialise
 
@@ -40,6 +47,8 @@ _FUNCTIONS = ("quantize", "relu", "relu6", "leaky_relu", "logistic", "tanh", "ha
 
 def write_tflite(graph: Graph) -> bytes:
     """Returns the file of the nodes that compute the graph's output, without training nodes."""
+    if graph.unread:
+        raise ModelError(graph.unread)
     to = Exporter(with_file_unit(prune_to_output(graph)))
     to.add_tensors()
     source, sink = to.port(graph.input), to.port(graph.output)
@@ -160,6 +169,42 @@ def _pad(to: Exporter, node: Node) -> None:
     _emit_pad(to, node, [x, to.integers(node, amounts)], y, node.attrs.value)
 
 
+def _take(to: Exporter, node: Node) -> None:
+    """A slice, a map in another size, or one that is repeated along axes of 1."""
+    assert isinstance(node.attrs, TakeAttrs)
+    x, y = (to.shape(node.inputs["x"]), to.shape(node.outputs["y"]))
+    axes = (node.attrs.rows, node.attrs.columns, node.attrs.channels)
+    if all(steps.unit == 1 for steps in axes):
+        lead = (Steps(),) * (len(x) - 3)
+        steps = (*lead, *axes)
+        begin = [s.first for s in steps]
+        end = [s.first + (n - 1) * s.step + 1 for s, n in zip(steps, y, strict=True)]
+        numbers = [to.integers(node, v) for v in (begin, end, [s.step for s in steps])]
+        to.put("STRIDED_SLICE", node, numbers, dict.fromkeys(OPTIONS["STRIDED_SLICE"][1], 0))
+    elif all(s in (Steps(), Steps(0, 1, n)) for s, n in zip(axes, y[-3:], strict=True)):
+        to.put("BROADCAST_TO", node, [to.integers(node, y)])
+    else:
+        options = _resizing(x[-3:], y[-3:], node.attrs)
+        if options is None or len(x) != 4:
+            to.fail(node, "takes rows, columns or channels as no operator of the format does")
+        to.put("RESIZE_NEAREST_NEIGHBOR", node, [to.integers(node, y[1:3])], options)
+
+
+def _resizing(x: tuple[int, ...], y: tuple[int, ...], attrs: TakeAttrs) -> dict[str, Option] | None:
+    """Returns the options with which nearest neighbours are these places; None if none are."""
+    if attrs.channels != Steps() or x[2] != y[2]:
+        return None
+    for corners, pixels in ((False, False), (True, False), (False, True)):
+        sides = zip(x[:2], y[:2], (attrs.rows, attrs.columns), strict=True)
+        if all(
+            nearest(size, count, align_corners=corners, half_pixels=pixels)
+            == [(steps.first + i * steps.step) // steps.unit for i in range(count)]
+            for size, count, steps in sides
+        ):
+            return {"AlignCorners": corners, "HalfPixelCenters": pixels}
+    return None
+
+
 def _reshape(to: Exporter, node: Node) -> None:
     to.put("RESHAPE", node, [to.integers(node, to.shape(node.outputs["y"]))])
 
@@ -179,10 +224,27 @@ def _lookup(to: Exporter, node: Node) -> None:
     if node.attrs.number is not None:
         _with_number(to, node, node.attrs, node.attrs.number)
         return
+    if node.attrs.function in CURVES:
+        _curve(to, node, node.attrs)
+        return
     if node.attrs.function not in _FUNCTIONS:
         to.fail(node, f"{node.attrs.function} cannot be written to a .tflite file")
+    if node.attrs.clip != Clip():
+        to.fail(node, "no operator of a .tflite file clips at these numbers")
     leaky = node.attrs.function == "leaky_relu"
     to.put(node.attrs.function.upper(), node, options={"Alpha": node.attrs.alpha} if leaky else {})
+
+
+def _curve(to: Exporter, node: Node, attrs: LookupAttrs) -> None:
+    """Adds the format's operator, or a custom one of our own where it has none."""
+    if attrs.function in ("gelu", "gelu_tanh"):
+        to.put("GELU", node, options={"Approximate": attrs.function == "gelu_tanh"})
+    elif attrs.function == "abs" or (attrs.function == "elu" and attrs.alpha == 1):
+        to.put(attrs.function.upper(), node)
+    else:
+        alpha = np.array([attrs.alpha], np.float32)
+        extra = [to.add(f"{node.name}.alpha", "FLOAT32", (1,), None, alpha)] if attrs.alpha else []
+        to.put(f"{OWN}{attrs.function}", node, extra)
 
 
 def _with_number(to: Exporter, node: Node, attrs: LookupAttrs, number: Number) -> None:
@@ -208,10 +270,12 @@ RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "max_pool": _pool,
     "mean": _mean,
     "add": _combine,
+    "sub": _combine,
     "mul": _combine,
     "maximum": _chosen,
     "minimum": _chosen,
     "pad": _pad,
+    "take": _take,
     "reshape": _reshape,
     "transpose": _transpose,
     "concatenate": _concatenate,

@@ -19,7 +19,7 @@ TASKS: Mapping[str, Callable[[], Task]] = {
     "digits": digits_task,
     "keywords": keywords,
 }
-FOREIGN: Mapping[str, Callable[[], Task]] = {  # no default of tinyflash was chosen by these
+FOREIGN: Mapping[str, Callable[[], Task]] = {  # far from what their networks know
     "watch": foreign.watch,
     "digits-resnet": foreign.digits_resnet,
 }

@@ -112,7 +112,7 @@ def test_quantize_harms_none_of_its_files(tmp_path):
     assert "is also '--calibration'" in _unharmed([x], *command, "-o", x)
     new = tmp_path / "new"
     line = refused(*command, "-o", new, "--errors", new)
-    assert "new is also '-o' / '--output' of this command" in line
+    assert "new is also '-o' / '--out' of this command" in line
     assert not new.exists()
 
 

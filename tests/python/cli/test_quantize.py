@@ -6,14 +6,18 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from click.testing import Result
 from tests.support.commands import refused, tinyflash
+from tests.support.floatfiles import floated
+from tests.support.networks import NETWORKS as TFLITE
 from tests.support.onnxfile import OnnxFile
 from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.read import read
 from tinyflash.read.onnx import maps, reader
+from tinyflash.read.tflite.floating import read_float_tflite
 
 
 @pytest.fixture
@@ -58,10 +62,66 @@ def test_other_commands_say_how_to_quantize(folder: Path) -> None:
     assert "a float model; give samples to calibrate with (tinyflash quantize" in line
 
 
+def test_a_float_tflite_file(tmp_path: Path) -> None:
+    path = tmp_path / "float.tflite"
+    path.write_bytes(TFLITE["residual"]())
+    path.write_bytes(floated(path))
+    shape = read_float_tflite(path).source.given
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(30, *shape)))
+    target = tmp_path / "net.tflite"
+    result = tinyflash("quantize", path, "--calibration", tmp_path / "x.npy", "-o", target)
+    assert result.exit_code == 0, result.output
+    assert read(target).input.shape == (1, *shape)
+    line = refused("inspect", path)
+    assert "tinyflash quantize MODEL --calibration" in line
+    assert "give samples to calibrate" in refused("quantize", path, "-o", target)
+
+
+def test_one_of_several_outputs(folder: Path) -> None:
+    model = onnx.load_from_string(NETWORKS["plain"]())
+    model.graph.output.append(
+        onnx.helper.make_tensor_value_info("v3", onnx.TensorProto.FLOAT, None)
+    )
+    (folder / "two.onnx").write_bytes(model.SerializeToString())
+    given = ("quantize", folder / "two.onnx", "--calibration", folder / "x.npy")
+    target = folder / "net.tflite"
+    assert "has 2 outputs; choose one with --output: 0 (v7), 1 (v3)" in refused(
+        *given, "-o", target
+    )
+    for chosen, op in (("1", "max_pool"), ("v0", "conv2d"), ("0", "fully_connected")):
+        assert tinyflash(*given, "--output", chosen, "-o", target).exit_code == 0
+        assert read(target).nodes[-1].op == op
+    last = read(target).nodes[-2].name
+    for command in (
+        ("inspect",),
+        ("compile", "-o", folder / "build"),
+        ("export", "-o", folder / "e.tflite"),
+    ):
+        assert tinyflash(command[0], target, "--output", last, *command[1:]).exit_code == 0
+    assert "has no output 'nowhere'; it has 0 (" in refused(
+        "inspect", target, "--output", "nowhere"
+    )
+
+
+def test_an_end_that_is_left_out_is_said(folder: Path) -> None:
+    model = onnx.load_from_string(NETWORKS["plain"]())
+    model.graph.node.append(onnx.helper.make_node("ArgMax", ["v7"], ["answer"], axis=1))
+    model.graph.output[0].name = "answer"
+    (folder / "end.onnx").write_bytes(model.SerializeToString())
+    given = ("quantize", folder / "end.onnx", "--calibration", folder / "x.npy")
+    result = tinyflash(*given, "-o", folder / "net.tflite")
+    assert result.exit_code == 0, result.output
+    assert "(ArgMax): is not supported" in result.output
+    assert "net.tflite ends there" in result.output
+    assert read(folder / "net.tflite").nodes[-1].op == "fully_connected"
+
+
 def test_mistakes_end_in_a_line(folder: Path) -> None:
     target = ("-o", folder / "net.tflite")
+    assert "cannot be read" in refused("quantize", folder / "other.tflite", *target)
+    (folder / "other.tflite").write_bytes(TFLITE["residual"]())
     line = refused("quantize", folder / "other.tflite", *target)
-    assert "expected an .onnx file" in line
+    assert "is quantized, or mostly so; all other commands read it" in line
     line = refused("quantize", folder / "net.onnx", *target)
     assert "a float model; give samples" in line
     np.savez(folder / "y.npz", y=np.zeros(3))
@@ -158,3 +218,23 @@ def test_a_layer_that_is_dead_on_all_samples_is_told(tmp_path: Path) -> None:
     errors = json.loads((tmp_path / "e.json").read_text())
     (name,) = [e["layer"] for e in errors if e["constant"]]
     assert f"the output of {name} is" in line
+
+
+@pytest.mark.parametrize("sides", [(3, 21931), (2, 32897)])
+def test_a_network_whose_sums_overflow_is_not_written(
+    sides: tuple[int, int], tmp_path: Path
+) -> None:
+    """In no runtime would the file compute what the table says."""
+    file, inputs = OnnxFile((1, *sides), 1), sides[0] * sides[1]
+    y = file.gemm(file.node("Flatten", "x"), 2, inputs)
+    (tmp_path / "net.onnx").write_bytes(file.finish(y))
+    samples = np.random.default_rng(2).normal(size=(8, *sides)).astype(np.float32)
+    np.save(tmp_path / "x.npy", samples)
+    given = ("quantize", tmp_path / "net.onnx", "--calibration", tmp_path / "x.npy")
+    target = tmp_path / "net.tflite"
+    if inputs == 65793:
+        assert tinyflash(*given, "-o", target).exit_code == 0
+        return
+    said = refused(*given, "-o", target)
+    assert "65,794 products per output element could overflow 32 bits" in said
+    assert not target.exists()

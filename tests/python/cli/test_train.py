@@ -257,3 +257,17 @@ def test_train_draws_its_health_and_warns_of_a_wild_rate(tmp_path, model, scheme
     assert max(health["weights_saturated_ppm"]) > 1000
     calm = tinyflash(*train(model, scheme, data, out, "--rate", "0.01"))
     assert "warning" not in calm.stdout
+
+
+def test_train_asks_for_a_wider_head_where_it_is_narrow(tmp_path, model, data):
+    """And not where its advice is taken."""
+    said = []
+    for reach in (0.01, 0.5):
+        scheme = tmp_path / f"{reach}.toml"
+        scheme.write_text(f"head = 2\nhead_range = {reach}\n")
+        command = train(model, scheme, data, tmp_path / "out", "--rate", "0.01")
+        said.append(tinyflash(*command).stdout)
+    narrow, wide = said
+    assert "of the new classifier's weights are at their ends, +-0.01: " in narrow
+    assert "set head_range = 0.02 in the scheme" in narrow
+    assert "warning" not in wide

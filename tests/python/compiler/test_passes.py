@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.support.graphs import Layer, Net, same
 
-from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler import Prepared, compile_model, prepare
 from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.compiler.passes.head import LOGIT_SCALE, attach_head
 from tinyflash.compiler.passes.prune import prune_to_output, prune_to_updates
@@ -158,9 +158,9 @@ def test_a_new_head_starts_at_zero_and_drops_what_followed_the_old() -> None:
     assert graph.tensors[graph.logits].quant.scale == (LOGIT_SCALE,)  # type: ignore[union-attr]
 
 
-def reach_of(graph: Graph, weight_range: float | None = None) -> float:
+def reach_of(graph: Graph, weight_range: float | None = None, alone: bool = True) -> float:
     """The largest real weight of a new head."""
-    grown = attach_head(graph, 2, weight_range)
+    grown = attach_head(graph, 2, weight_range, alone)
     (scale,) = grown.tensors[grown.nodes[-1].inputs["w_frozen"]].quant.scale  # type: ignore[union-attr]
     return 127 * scale
 
@@ -188,6 +188,38 @@ def test_a_new_heads_range_follows_the_scale_of_its_features(power: int) -> None
     smaller = replace(w, quant=replace(w.quant, scale=scales))
     other = replace(graph, tensors={**graph.tensors, w.name: smaller})
     assert reach_of(other) == reach_of(graph) * 2.0**-power
+
+
+def test_beside_other_trained_layers_a_new_heads_range_is_at_most_1() -> None:
+    graph = residual()
+    free = reach_of(graph)
+    w = graph.tensors[graph.nodes[-1].inputs["w_frozen"]]
+    assert w.quant is not None
+    for wanted in (0.25, 8.0):
+        scales = tuple(s * wanted / free for s in w.quant.scale)
+        scaled = replace(w, quant=replace(w.quant, scale=scales))
+        other = replace(graph, tensors={**graph.tensors, w.name: scaled})
+        assert reach_of(other) == pytest.approx(wanted)
+        assert reach_of(other, alone=False) == pytest.approx(min(wanted, 1))
+        assert reach_of(other, 3.0, alone=False) == pytest.approx(3)
+
+
+def test_rules_added_later_give_the_head_that_they_would_have_had_from_the_start() -> None:
+    graph = residual()
+    w = graph.tensors[graph.nodes[-1].inputs["w_frozen"]]
+    assert w.quant is not None
+    scales = tuple(float(np.float32(64 * s)) for s in w.quant.scale)
+    wide = replace(w, quant=replace(w.quant, scale=scales))
+    graph = replace(graph, tensors={**graph.tensors, w.name: wide})
+    alone, ruled = (parse_scheme(f"head = 2{rules}") for rules in ("", "\n[[update]]\nbias = true"))
+    late, early = prepare(graph, alone).under(ruled), prepare(graph, ruled)
+    assert head_scale(late) == head_scale(early) == pytest.approx(1 / 127)
+    assert head_scale(prepare(graph, alone)) > 1 / 127
+
+
+def head_scale(prepared: Prepared) -> float:
+    (scale,) = prepared.forward.tensors[prepared.forward.nodes[-1].inputs["w_frozen"]].quant.scale  # type: ignore[union-attr]
+    return float(scale)
 
 
 def test_a_head_after_a_classifier_of_zeros_has_a_plain_range() -> None:

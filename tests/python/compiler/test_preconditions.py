@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,28 @@ from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.constants import bias_limit
 from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.compiler.pipeline import training_graph
-from tinyflash.compiler.preconditions import PRECONDITIONS, check_preconditions
+from tinyflash.compiler.preconditions import (
+    OF_PROGRAMS,
+    PRECONDITIONS,
+    check_preconditions,
+    check_program,
+)
 from tinyflash.errors import ModelError, SchemeError, TinyflashError
 from tinyflash.factor import multiplier
-from tinyflash.graph import AdvanceAttrs, Graph, Quant, Window
+from tinyflash.graph import (
+    AdvanceAttrs,
+    Clip,
+    ClipAttrs,
+    Graph,
+    PadAttrs,
+    Quant,
+    SoftmaxAttrs,
+    Steps,
+    Taken,
+    Window,
+)
 from tinyflash.paths import source_root
+from tinyflash.program import Program
 from tinyflash.read import read
 from tinyflash.reference.constants import descent
 from tinyflash.scheme import parse_scheme
@@ -122,6 +140,19 @@ def product_of_rows(count: int) -> Graph:
     return with_gradients(n.graph(n.fully_connected(n.mean(n.mul(a, row), (0,)), 2)))
 
 
+def taken(steps: Steps, count: int) -> Graph:
+    """Of a map of 65,535 rows."""
+    shape, whole = (count, 1, 1), Steps()
+    return after_input((65535, 1, 1), lambda n, x: n.take(x, shape, steps, whole, whole))
+
+
+def repeated(height: int, width: int) -> Graph:
+    n = net()
+    x = n.conv2d(n.input((1, 1, 1)), 1, POINT)
+    y = n.take(x, (height, width, 1), Steps(0, 1, height), Steps(0, 1, width), Steps())
+    return with_gradients(n.graph(n.pool("max_pool", y, Window((1, 1), (255, 255)))))
+
+
 def sums_of(op: str, y: float) -> Graph:
     def build(n: Net, x: str) -> str:
         return getattr(n, op)(x, x)
@@ -182,6 +213,11 @@ def kernel(size: int) -> Graph:
     return after_input((1, size, 1), lambda n, x: n.depthwise(x, Window((1, size))))
 
 
+def shifted(top: int) -> Graph:
+    window = Window((1, 1), (1, 1), (1, 1), (top, 0, 0, 0))
+    return after_input((3, 3, 1), lambda n, x: n.conv2d(x, 1, window))
+
+
 def positions(height: int, width: int, op: str) -> Graph:
     """A layer that computes a map of these sides, before a classifier of its mean."""
 
@@ -198,13 +234,90 @@ def positions(height: int, width: int, op: str) -> Graph:
     return trained(after_input((height, 1) if flat else (height, width, 1), build))
 
 
+MOVES = (
+    "average_pool",
+    "max_pool",
+    "transpose",
+    "reshape",
+    "concatenate",
+    "take",
+    "minimum",
+    "maximum",
+)
+
+
+def padded_pool(op: str, top: int, stride: int = 2) -> Graph:
+    """A pool of 3x1 over a map of 4x1: three windows, `stride` apart, from `top` above it on."""
+    window = Window((3, 1), (stride, 1), (1, 1), (top, 0, 9, 0))
+    graph = after_input((4, 1, 1), lambda n, x: n.pool(op, x, window))
+    y = replace(graph.tensors[graph.nodes[0].outputs["y"]], shape=(3, 1, 1))
+    return replace(graph, tensors={**graph.tensors, y.name: y})
+
+
+def moved(op: str) -> Graph:
+    def build(n: Net, x: str) -> str:
+        if op.endswith("_pool"):
+            return n.pool(op, x, POINT)
+        if op == "concatenate":
+            return n.concatenate([x, x], 0)
+        if op == "pad":
+            return n.pad(x, (1, 0, 0), (0, 0, 0))
+        if op == "take":
+            return n.take(x, (2, 2, 1), Steps(), Steps(), Steps())
+        if op == "transpose":
+            return n.transpose(x, (1, 0, 2))
+        return n.reshape(x, (4,)) if op == "reshape" else n.minimum(x, x, op)
+
+    return after_input((2, 2, 1), build)
+
+
+def recoded(op: str) -> Graph:
+    return coded(moved(op), op, "y", 0.5)
+
+
+def clipped(low: int, high: int) -> Graph:
+    graph = after_input((2, 2, 1), lambda n, x: n.add(x, x))
+    return changed(graph, "add", attrs=ClipAttrs(Clip(low, high)))
+
+
+def filled(value: int) -> Graph:
+    return changed(moved("pad"), "pad", attrs=PadAttrs((1, 0, 0), (0, 0, 0), value))
+
+
+def softmax_of(beta: float) -> Graph:
+    return changed(softmax(3), "softmax", attrs=SoftmaxAttrs(beta))
+
+
+def numbered(op: str, largest: int) -> Graph:
+    """Two outputs, with other numbers in the source."""
+    graph = trained(dense(3, 2))
+    node = next(n for n in graph.nodes if n.op == op)
+    name = node.inputs["b" if op == "bias_update" else "w"]
+    tensor = replace(graph.tensors[name], taken=Taken((7, largest)))
+    return replace(graph, tensors={**graph.tensors, name: tensor})
+
+
+def smoothed(share: float) -> Graph:
+    return with_gradients(dense(1, 3), loss=Loss(smoothing=share))
+
+
+def gradients(count: int) -> Graph:
+    """A training graph in which one loss is there often enough for that many gradients."""
+    graph = trained(dense(3))
+    (loss,) = (n for n in graph.nodes if "softmax_loss" in n.op)
+    return replace(graph, nodes=(*(n for n in graph.nodes if n.op == "advance"), *[loss] * count))
+
+
 # Largest sums of int8 weights -128 and x in [-255, 0]: 32,640 each.
 LIMIT_10 = 2**21 - 2**8  # L for a shift of 10
 # By number of SPEC 10: graphs at the bound, and graphs beyond it.
 CASES: dict[str, list[tuple[Build, Build]]] = {
     "10.1": [(lambda: rows(65535), lambda: rows(65536))],
     "10.2": [(lambda: wide(65535), lambda: wide(65536))],
-    "10.3": [(lambda: kernel(255), lambda: kernel(256))],
+    "10.3": [
+        (lambda: kernel(255), lambda: kernel(256)),
+        (lambda: shifted(0), lambda: shifted(-1)),
+    ],
     "10.4": [
         (lambda: transpose(1, 2, 1, 2), lambda: transpose(1, 1, 2, 1, 2)),
         (lambda: transpose(2, 65535), lambda: transpose(2, 65536)),
@@ -284,6 +397,44 @@ CASES: dict[str, list[tuple[Build, Build]]] = {
         (lambda: target(1, scale=2.0**12), lambda: target(1, scale=2.0**13)),
     ],
     "10.23": [(lambda: headroom(6), lambda: headroom(7))],
+    "10.24": [(lambda: taken(Steps(0, 65535, 32767), 3), lambda: taken(Steps(0, 65535, 32768), 3))],
+    "10.25": [(lambda: repeated(4112, 4112), lambda: repeated(4112, 4113))],
+    "10.26": [
+        (lambda: padded_pool("average_pool", 2), lambda: padded_pool("average_pool", 3)),
+        (lambda: padded_pool("max_pool", 0, 1), lambda: padded_pool("max_pool", 0, 2)),
+    ],
+    "10.27": [
+        *((partial(moved, op), partial(recoded, op)) for op in MOVES),
+        (lambda: moved("pad"), lambda: coded(moved("pad"), "pad", "y", 0.03, 5)),
+    ],
+    "10.28": [
+        (lambda: clipped(-128, 127), lambda: clipped(-129, 127)),
+        (lambda: clipped(5, 5), lambda: clipped(6, 5)),
+        (lambda: filled(127), lambda: filled(128)),
+    ],
+    "10.29": [
+        (lambda: softmax_of(1e-30), lambda: softmax_of(float("inf"))),
+        (lambda: softmax_of(1e30), lambda: softmax_of(1e-300)),
+    ],
+    "10.30": [
+        (lambda: numbered("bias_update", 65535), lambda: numbered("bias_update", 65536)),
+        (
+            lambda: numbered("fully_connected_update", 65535),
+            lambda: numbered("fully_connected_update", 65536),
+        ),
+    ],
+    "10.31": [
+        (lambda: smoothed(0.99), lambda: smoothed(1.0)),
+        (lambda: smoothed(0.0), lambda: smoothed(-0.01)),
+    ],
+    "10.32": [(lambda: gradients(65535), lambda: gradients(65536))],
+}
+
+
+# Of programs: what to change, at the bound and beyond it.
+PROGRAMS: dict[str, Callable[[Program, int], Program]] = {
+    "10.33": lambda p, beyond: replace(p, arena_bytes=2**30 + beyond),
+    "10.34": lambda p, beyond: replace(p, train=p.infer[:1] * (65536 + beyond)),
 }
 
 
@@ -318,7 +469,16 @@ def test_a_graph_beyond_the_bound_is_refused(number: str, index: int) -> None:
 def test_the_specification_and_the_table_have_the_same_preconditions() -> None:
     text = (source_root() / "lib" / "SPEC.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\*\*(10\.\d+)\*\*", text, re.MULTILINE)
-    assert listed == [p.number for p in PRECONDITIONS] == list(CASES)
+    assert listed == [*(p.number for p in PRECONDITIONS), *OF_PROGRAMS]
+    assert listed == [*CASES, *PROGRAMS]
+
+
+@pytest.mark.parametrize("number", PROGRAMS)
+def test_a_program_beyond_a_bound_is_refused(number: str) -> None:
+    program = compile_model(dense(3)).program
+    check_program(PROGRAMS[number](program, 0))
+    with pytest.raises(ModelError, match=rf"^net: .*\(lib/SPEC.md {number}\)$"):
+        check_program(PROGRAMS[number](program, 1))
 
 
 def test_every_operator_of_a_precondition_exists_in_some_graph() -> None:

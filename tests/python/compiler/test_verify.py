@@ -21,7 +21,7 @@ from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.compiler.passes.losses import mark_logits
 from tinyflash.compiler.verify import shapes, verify
 from tinyflash.errors import InternalError
-from tinyflash.graph import Descent, Graph, NoAttrs, Node, Port, Quant, Tensor, Window
+from tinyflash.graph import Graph, NoAttrs, Node, Port, Quant, Tensor, Window
 from tinyflash.operators import OPERATORS
 from tinyflash.read import read
 from tinyflash.scheme import LayerUpdate, Rule, Scheme
@@ -153,17 +153,6 @@ def test_one_thing_wrong(name: str, forward: Graph) -> None:
     assert "\n" not in refusal(forward, *FORWARD[name])
 
 
-@pytest.mark.parametrize("padding", [(2, 0, 0, 0), (0, 2, 0, 0), (0, 0, 2, 0), (0, 0, 0, 2)])
-@pytest.mark.parametrize("op", ["average_pool", "max_pool"])
-def test_a_window_of_a_pool_covers_an_element(op: str, padding: tuple[int, int, int, int]) -> None:
-    """An average over none would divide by 0."""
-    for kernel, wrong in ((2, True), (3, False)):
-        net = Net(np.random.default_rng(0))
-        y = net.pool(op, net.input((4, 4, 2)), Window((kernel, kernel), padding=padding))
-        said = outcome(net.graph(y))
-        assert (said is not None and "wholly in the padding" in said) == wrong
-
-
 @pytest.mark.parametrize("op", ["average_pool", "max_pool"])
 def test_a_pool_is_not_dilated(op: str) -> None:
     net = Net(np.random.default_rng(0))
@@ -198,10 +187,6 @@ def test_one_thing_wrong_in_training(name: str, training: Graph) -> None:
     refusal(training, *TRAINING[name])
 
 
-def every(steps: int) -> Change:
-    return node("conv2d_1", "conv2d_update", descent=Descent(every=steps))
-
-
 def remembered(role: str, /, **fields: Any) -> Change:
     return tensor(f"conv2d_1.w_{role}", **fields)
 
@@ -218,15 +203,6 @@ DESCENT: dict[str, tuple[Change, str]] = {
     ),
     "low kind": (remembered("low", kind="constant"), "low is of kind|updates"),
     "no velocity": (operand("conv2d_1", "conv2d_update", "velocity", None), "needs a velocity"),
-    "never": (every(0), "move every 0 steps"),
-    "momentum": (
-        node("conv2d_1", "conv2d_update", descent=Descent(momentum=1.0)),
-        "momentum is 1",
-    ),
-    "limit": (
-        node("conv2d_1", "bias_update", descent=Descent(clipped_limit=65536)),
-        "limit is 65536",
-    ),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from torch.nn import functional
 import tinyflash
 from tinyflash.compiler import compile_model
 from tinyflash.errors import ModelError
+from tinyflash.graph import Quant
 from tinyflash.quantize.error import signal_to_noise
 from tinyflash.read.torch import floats_from_torch
 from tinyflash.runtime.host import HostSession
@@ -67,3 +70,31 @@ def test_what_cannot_be_exported_ends_in_a_line() -> None:
     with pytest.raises(ModelError, match=r"Branching: torch.onnx.export failed") as caught:
         floats_from_torch(Branching(), torch.zeros(1, 3))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("highest", [127, 255])
+def test_fake_quantization_keeps_its_scales(highest: int) -> None:
+    """127 is PyTorch's reduce_range."""
+
+    class Fake(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Conv2d(2, 4, 3)
+
+        def forward(self, x: Any) -> Any:
+            scales, zeros = torch.tensor([0.002, 0.003, 0.001, 0.004]), torch.zeros(4).int()
+            w = torch.fake_quantize_per_channel_affine(
+                self.layer.weight, scales, zeros, 0, -128, 127
+            )
+            x = torch.fake_quantize_per_tensor_affine(x, 0.03, 64, 0, highest)
+            y = torch.relu(torch.nn.functional.conv2d(x, w, self.layer.bias))
+            return torch.fake_quantize_per_tensor_affine(y, 0.01, 0, 0, highest)
+
+    x = torch.randn(8, 2, 5, 5)
+    graph = tinyflash.from_torch(Fake(), x[:1], x)
+    (layer,) = (node for node in graph.nodes if node.op == "conv2d")
+    w = graph.tensors[layer.inputs["w_frozen"]].quant
+    assert w is not None
+    assert w.scale == tuple(float(np.float32(s)) for s in (0.002, 0.003, 0.001, 0.004))
+    assert graph.input.quant == Quant((float(np.float32(0.03)),), -64)
+    assert graph.output.quant == Quant((float(np.float32(0.01)),), -128)

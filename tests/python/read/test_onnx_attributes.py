@@ -12,6 +12,7 @@ from tests.support.onnxfile import OnnxFile
 
 from tinyflash.errors import ModelError
 from tinyflash.read.onnx.attributes import FIXED, IGNORED, READ, check_attributes
+from tinyflash.read.onnx.expanding import EXPANSIONS, expanded
 from tinyflash.read.onnx.file import OnnxModel, OnnxNode
 from tinyflash.read.onnx.importing import Importer, Layer
 from tinyflash.read.onnx.reader import OPERATORS, parse_onnx
@@ -37,9 +38,18 @@ def accounted(operator: str) -> list[str]:
     return [name for table in TABLES for name in table.get(operator, ())]
 
 
-@pytest.mark.parametrize("operator", sorted(OPERATORS))
+@pytest.mark.parametrize("operator", sorted(OPERATORS - set(EXPANSIONS)))
 def test_each_attribute_is_in_one_table(operator: str) -> None:
     assert sorted(attributes(operator)) == sorted(accounted(operator))
+
+
+@pytest.mark.parametrize("operator", sorted(EXPANSIONS))
+def test_the_attributes_of_operators_on_integers_are_those_of_their_pieces(operator: str) -> None:
+    inputs = tuple(f"x{i}" for i in range(9))
+    node = OnnxNode(0, operator, "one", inputs, ("y",), {"invented": 1}, "")
+    pieces = expanded(OnnxModel("net", 18, (node,), {}, (), ("y",))).nodes
+    (piece,) = (p for p in pieces if p.attributes.get("invented") == 1)
+    assert piece.op in OPERATORS
 
 
 def test_tables_have_no_other_operators() -> None:

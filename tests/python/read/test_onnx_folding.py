@@ -51,6 +51,7 @@ CASES: dict[str, Case | tuple[Case, ...]] = {
     "Add": both(np.add),
     "And": Case((FLAGS, OTHERS), FLAGS & OTHERS),
     "Cast": Case((X,), X.astype(np.int64), {"to": 7}),
+    "Clip": Case((X,), np.clip(X, -2, 1), {"min": -2.0, "max": 1.0}),
     "Ceil": Case((X,), np.ceil(X)),
     "Concat": Case((X, X), np.concatenate([X, X], 1), {"axis": 1}),
     "Constant": Case((), WHOLE, {"value": WHOLE}),
@@ -112,7 +113,7 @@ def folded(op: str, case: Case, schema: Any, opset: int) -> np.ndarray:
             attributes[name] = tuple(value) if isinstance(value, list) else value
         else:
             assert operands.index(name) == len(inputs)
-            inputs.append(np.array(value))
+            inputs.append(np.array(value, np.float32 if isinstance(value, float) else None))
     made = ("y", "z") if op == "Split" else ("y",)
     names = tuple(f"x{i}" for i in range(len(inputs)))
     node = OnnxNode(0, op, "one", names, made, attributes, "")

@@ -7,12 +7,13 @@ from collections import Counter
 
 import pytest
 from tests.support.onnxconstants import CONSTANT_MAKERS
+from tests.support.onnxintegers import INTEGER_MAKERS
 from tests.support.onnxmakers import MAKERS
 from tests.support.random_onnx import OPSETS, trial
 
 from tinyflash.read.onnx.reader import OPERATORS
 
-SEEDS = 66  # three of each opset
+SEEDS = 176  # eight of each opset
 
 
 @pytest.mark.parametrize("opset", OPSETS)
@@ -30,5 +31,6 @@ def test_most_are_read() -> None:
 
 
 def test_each_operator_is_drawn() -> None:
-    made = {name.removesuffix(" of constants") for name in (*MAKERS, *CONSTANT_MAKERS)}
+    names = (*MAKERS, *INTEGER_MAKERS, *CONSTANT_MAKERS)
+    made = {name.removesuffix(" of constants") for name in names}
     assert made | {"Constant"} == OPERATORS

@@ -89,6 +89,7 @@ def loop(model: Any) -> None:
     body = helper.make_graph([], "body", [], [])
     node = helper.make_node("Loop", ["", "", "x"], ["looped"], body=body, name="again")
     model.graph.node.insert(0, node)
+    model.graph.node[1].input[0] = "looped"
 
 
 def function(model: Any) -> None:
@@ -102,7 +103,12 @@ def sparse(model: Any) -> None:
 
 
 def twice(model: Any) -> None:
-    model.graph.node[1].output[0] = model.graph.node[0].output[0]
+    model.graph.node.insert(1, model.graph.node[0])
+
+
+def indices(model: Any) -> None:
+    model.graph.node[3].output.append("i")
+    model.graph.node[4].input[0] = "i"
 
 
 def integers(model: Any) -> None:
@@ -112,8 +118,11 @@ def integers(model: Any) -> None:
 
 REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "unordered": (swap, "which no earlier node computes"),
-    "unknown operator": (rename(0, "ConvTranspose"), "ConvTranspose.* is not supported; supported"),
-    "other domain": (rename(0, "Conv", "com.example"), "com.example.Conv.* is not supported"),
+    "unknown operator": (rename(3, "LpPool"), "LpPool.* is not supported; build the network"),
+    "other domain": (
+        rename(0, "Conv", "com.example"),
+        "com.example.Conv.* is not supported; build the network without",
+    ),
     "loop": (loop, "again .Loop.*is a loop or a branch"),
     "function": (function, "functions of its own; inline them"),
     "sparse": (sparse, "sparse constants"),
@@ -127,7 +136,7 @@ REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "huge input": (sized(1, 3, 1 << 40, 8), "fixed sides below 65536"),
     "rank": (sized(1, 3, 4, 4, 4), "has 5 dimensions"),
     "integers": (integers, "input x is int64; float32"),
-    "two outputs": (two_outputs, "has 2 outputs"),
+    "two outputs": (two_outputs, r"has 2 outputs; choose one with --output: 0 \(v7\), 1"),
     "no output": (no_such_output, "output 'nowhere' does not come from its input"),
     "made twice": (twice, "computes 'v0' again"),
     "stride": (attribute(0, "strides", [0, 1]), "each must be 1 to 255"),
@@ -137,7 +146,7 @@ REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "padding scheme": (attribute(0, "auto_pad", "AROUND"), "padding scheme AROUND"),
     "wrong type": (attribute(0, "group", "two"), "attribute group is of the wrong type"),
     "training": (attribute(1, "training_mode", 1), "is in training mode"),
-    "indices": (lambda m: m.graph.node[3].output.append("i"), "outputs indices"),
+    "indices": (indices, "outputs indices"),
     "weights at run time": (lambda m: m.graph.node[4].input.__setitem__(1, "v0"), "a constant"),
     "missing input": (lambda m: m.graph.node[4].input.__setitem__(1, ""), "input 1 is missing"),
 }
@@ -164,8 +173,8 @@ def layers() -> dict[str, tuple[bytes, str]]:
     case("one input", "supported with two inputs", lambda f: f.node("Min", "x"))
     case(
         "shapes",
-        r"joins shapes \[1, 4, 6, 6\] and \[1, 4, 1, 1\], which must be equal",
-        lambda f: f.node("Min", "x", f.node("GlobalAveragePool", "x")),
+        r"joins shapes \[1, 4, 6, 6\] and \[1, 3, 1, 1\], which do not broadcast",
+        lambda f: f.node("Min", "x", f.conv(f.node("GlobalAveragePool", "x"), 3, 4, 1, 1)),
     )
     case("no input", "has 0 inputs, fewer than", lambda f: f.node("Concat", axis=1))
     case("attention", "must be a constant", lambda f: f.node("MatMul", "x", "x"))
@@ -190,9 +199,62 @@ def layers() -> dict[str, tuple[bytes, str]]:
         lambda f: f.node("Reshape", "x", f.integers(1 << 62, 4, 1, 1)),
     )
     case(
-        "spatial gate",
-        "one number for each channel",
-        lambda f: f.node("Mul", f.conv("x", 4, 4, 1, 1), f.conv("x", 1, 4, 1, 1)),
+        "groups",
+        "is in groups",
+        lambda f: f.node("ConvTranspose", "x", f.normal(4, 1, 2, 2), group=2),
+    )
+    case(
+        "dilated back",
+        r"dilations \(2, 2\)",
+        lambda f: f.node("ConvTranspose", "x", f.normal(4, 1, 2, 2), dilations=[2, 2]),
+    )
+    case(
+        "shape told",
+        "auto_pad or an output_shape",
+        lambda f: f.node("ConvTranspose", "x", f.normal(4, 1, 2, 2), output_shape=[9, 9]),
+    )
+    case(
+        "backwards",
+        "steps backwards",
+        lambda f: f.node("Slice", "x", *(f.integers(v) for v in (-1, -99, 2, -1))),
+    )
+    case(
+        "nothing left",
+        "leaves nothing",
+        lambda f: f.node("Slice", "x", *(f.integers(v) for v in (3, 3, 2))),
+    )
+    case(
+        "linear",
+        "only 'nearest' is supported",
+        lambda f: f.node("Resize", "x", "", f.constant([1.0, 1, 2, 2]), mode="linear"),
+    )
+    case(
+        "other pixels",
+        "half_pixel and ceil takes other pixels",
+        lambda f: f.node("Resize", "x", "", f.constant([1.0, 1, 2, 2]), nearest_mode="ceil"),
+    )
+    case(
+        "crop",
+        "has coordinate_transformation_mode 'tf_crop_and_resize'",
+        lambda f: f.node(
+            "Resize",
+            "x",
+            f.constant([0.0] * 8),
+            f.constant([1.0, 1, 2, 2]),
+            coordinate_transformation_mode="tf_crop_and_resize",
+        ),
+    )
+    case(
+        "channels",
+        "height and width change",
+        lambda f: f.node("Resize", "x", "", f.constant([1.0, 2, 1, 1])),
+    )
+    case(
+        "aspect",
+        "keep_aspect_ratio_policy of not_larger",
+        lambda f: f.node(
+            "Resize", "x", "", "", f.integers(1, 4, 12, 9), keep_aspect_ratio_policy="not_larger"
+        ),
     )
     case("division", "divides by zero", lambda f: f.node("Div", "x", f.constant(0.0)))
     case(
@@ -221,9 +283,9 @@ def layers() -> dict[str, tuple[bytes, str]]:
     )
     case("axis", "axis 9 of a value of 4", lambda f: f.node("Softmax", "x", axis=9))
     case(
-        "channel slopes",
-        "a slope for each channel",
-        lambda f: f.node("PRelu", "x", f.normal(4, 1, 1)),
+        "slopes",
+        "only one number, or one per channel",
+        lambda f: f.node("PRelu", "x", f.normal(4, 6, 6)),
     )
     case(
         "int16",

@@ -11,16 +11,17 @@ from tests.support.bad_models import CHANGES
 from tests.support.models import File, Shape
 from tests.support.networks import NETWORKS, everything
 
+from tinyflash.compiler import prepare
 from tinyflash.compiler.verify import verify
 from tinyflash.errors import ModelError
 from tinyflash.read import read
 
 
 def refusal(path: Path, content: bytes) -> str:
-    """What the reader says of a file, which must be one line that begins with its path."""
+    """What is said of a file for inference, which must be one line that begins with its path."""
     path.write_bytes(content)
     with pytest.raises(ModelError) as caught:
-        read(path)
+        prepare(read(path))
     text = str(caught.value)
     assert text.startswith(f"{path}: ")
     assert "\n" not in text
@@ -42,6 +43,120 @@ def test_the_unchanged_file_is_read(tmp_path: Path) -> None:
     assert len(read(path).nodes) == 6
 
 
+def with_slice(shape: Shape, numbers: list[list[int]], made: Shape, **masks: int) -> File:
+    file = File(1)
+    x = file.input(shape)
+    file.finish(file.slice(x, numbers[0], numbers[1], numbers[2], made, **masks))
+    return file
+
+
+def with_cut(begin: list[int], size: list[int]) -> File:
+    file = File(1)
+    x = file.input((1, 4, 3))
+    numbers = [file.constant(v) for v in (begin, size)]
+    file.finish(file.operator("SLICE", [x, *numbers], file.like(x, (1, 2, 3))))
+    return file
+
+
+def with_split(sizes: list[int], axis: int = 1, equal: bool = False) -> File:
+    file = File(1)
+    file.finish(file.split(file.input((1, 4, 6)), axis, sizes, equal)[0])
+    return file
+
+
+def with_resize(size: tuple[int, int], **ways: bool) -> File:
+    file = File(1)
+    file.finish(file.resize(file.input((1, 60, 1, 1)), *size, **ways))
+    return file
+
+
+def rescaled(code: str) -> File:
+    """A slice or a map in another size whose output has another scale."""
+    file = File(1)
+    x = file.input((1, 2, 2, 1))
+    y = file.tensor((1, 4, 4, 1), 0.5)
+    file.finish(file.operator(code, [x, file.constant([4, 4])], y, "ResizeNearestNeighborOptions"))
+    return file
+
+
+def with_transposed(change: str) -> File:
+    """A transposed convolution that is told something wrong."""
+    file = File(1)
+    x = file.input((1, 3, 3, 2))
+    file.finish(file.transposed(x, (3, 3), padding=2 if change == "scheme" else 0))
+    if change == "size":
+        file.tensors[file.operators[-1].outputs[0]].shape = (1, 8, 6, 4)
+    if change == "channels":
+        file.tensors[file.operators[-1].outputs[0]].shape = (1, 6, 6, 3)
+    return file
+
+
+def difference(a: Shape, b: Shape) -> File:
+    file = File(1)
+    x = file.input(a)
+    other = file.reshape(file.dense(x, int(np.prod(b))), b)
+    file.finish(file.operator("SUB", [x, other], file.tensor(a, 0.1), "SubOptions"))
+    return file
+
+
+def with_batches(
+    crops: list[list[int]], stride: int = 1, block: tuple[int, int] = (2, 2), scale: float = 0.02
+) -> File:
+    """A dilated convolution by way of a batch, which one of these hinders."""
+    file = File(1)
+    x = file.input((1, 6, 6, 1))
+    y = file.dealt(x, [2, 2], [[0, 0]] * 2, crops, kernel=(1, 1), stride=(stride, stride), out=1)
+    file.tensors[file.operators[-1].inputs[1]].data = np.array(block)
+    file.tensors[file.operators[0].outputs[0]].scale = [scale]
+    file.finish(y)
+    return file
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        with_batches([[1, 0], [0, 0]]),
+        with_batches([[0, 0], [0, 0]], stride=3),
+        with_batches([[0, 0], [0, 0]], block=(4, 1)),
+        with_batches([[0, 0], [0, 0]], scale=0.5),
+    ],
+)
+def test_of_batches_that_are_no_dilation(file: File, tmp_path: Path) -> None:
+    text = refusal(tmp_path / "net.tflite", file.finish())
+    assert "space_to_batch_0" in text
+    assert "only around one convolution of stride 1" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (with_slice((1, 6), [[0, 5], [1, 0], [1, -1]], (1, 5)), "steps backwards"),
+        (with_slice((1, 6), [[0, 3], [1, 3], [1, 1]], (1, 0)), "leaves nothing|only fixed shapes"),
+        (with_slice((1, 6), [[0, 3], [1, 5], [1, 0]], (1, 2)), "unequal or zero steps"),
+        (with_slice((1, 6), [[0, 3], [1, 5], [1, 1]], (1, 3)), "output shape is not"),
+        (with_slice((1, 6), [[0] * 3, [1] * 3, [1] * 3], (1, 1)), "slices 3 of 2 axes"),
+        (with_slice((1, 6), [[0, 6], [1, 7], [1, 1]], (1,), ShrinkAxisMask=2), "takes element 6"),
+        (with_cut([0, 3, 0], [1, 2, 3]), "cuts from"),
+        (with_cut([0, 0], [1, 2]), "of 3 dimensions"),
+        (with_split([1, 2]), "splits 4 into"),
+        (with_split([2, 2], axis=5), "splits along"),
+        (with_split([1, 1, 1], equal=True), "into 3 equal parts"),
+        (with_resize((0, 1)), "resizes to"),
+        (with_resize((90000, 1)), "beyond 65535"),
+        (with_resize((120, 1), AlignCorners=True, HalfPixelCenters=True), "aligns corners and"),
+        (with_resize((138, 1)), "at distances that no even step makes"),
+        (rescaled("RESIZE_NEAREST_NEIGHBOR"), "different scales"),
+        (with_transposed("scheme"), "padding scheme 2 is unknown"),
+        (with_transposed("size"), "does not make one of"),
+        (with_transposed("channels"), "do not fit 2 input and 3 output channels"),
+        (difference((1, 4, 3), (1, 4, 2)), "does not broadcast"),
+    ],
+)
+def test_of_slices_and_differences(file: File, words: str, tmp_path: Path) -> None:
+    text = refusal(tmp_path / "net.tflite", file.finish())
+    assert re.search(words, text), text
+
+
 def product(a: Shape, b: Shape, y: Shape, scale: float = 0.1) -> File:
     """A product y of an input of shape a and of what is made of it in shape b."""
     file = File(1)
@@ -54,7 +169,7 @@ def product(a: Shape, b: Shape, y: Shape, scale: float = 0.1) -> File:
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        (product((1, 4, 3, 5), (1, 1, 1, 4), (1, 4, 3, 5)), "is neither the output's.*nor a row"),
+        (product((1, 4, 3, 5), (1, 1, 1, 4), (1, 4, 3, 5)), "does not broadcast to"),
         (product((1, 4, 3, 5), (1, 1, 1, 5), (1, 4, 5, 3)), "neither input has the output's shape"),
     ],
 )

@@ -1,1 +1,1 @@
-"""The accuracy benchmark: eleven methods on six tasks."""
+"""The accuracy benchmark: twelve methods on six tasks."""

@@ -16,7 +16,7 @@ from tinyflash.training.samples import Samples
 from tinyflash.zoo.task import Task
 
 Arithmetic = Literal["float", "fake", "int8"]
-FULL_RATE, BODY_RATE, BIAS_RATE, HEAD_RATE = 0.01, 0.025, 0.1, 0.5
+FULL_RATE, BODY_RATE, BIAS_RATE, HEAD_RATE = 0.01, 0.025, 0.1, 0.1
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,10 @@ def _head(task: Task) -> tuple[Variant, ...]:
     return (Variant(schemes.head_only(task), HEAD_RATE),)
 
 
+def _plain_head(task: Task) -> tuple[Variant, ...]:
+    return (Variant(replace(schemes.head_only(task), head_range=1.0), HEAD_RATE),)
+
+
 METHODS = (
     Method("float-full", "float, all layers", "float", _full),
     Method("int8-full", "int8, all layers", "int8", _full),
@@ -100,4 +104,5 @@ METHODS = (
     Method("biases", "int8, biases only", "int8", _biases),
     Method("float-head", "float, classifier only", "float", _head),
     Method("head", "int8, classifier only", "int8", _head),
+    Method("head-1", "int8, classifier only, weights to ±1", "int8", _plain_head),
 )

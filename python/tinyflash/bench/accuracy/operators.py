@@ -20,6 +20,7 @@ from tinyflash.graph import (
     PadAttrs,
     Quant,
     SoftmaxAttrs,
+    TakeAttrs,
     Tensor,
     TransposeAttrs,
     Window,
@@ -136,6 +137,18 @@ def _pad(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
     return functional.pad(inputs["x"], amounts, value=value)
 
 
+def _take(node: Node, tensors: Tensors, inputs: Mapping[str, Real]) -> Real:
+    import torch
+
+    assert isinstance(node.attrs, TakeAttrs)
+    y, shape = inputs["x"], tensors[node.outputs["y"]].shape
+    axes = (node.attrs.rows, node.attrs.columns, node.attrs.channels)
+    for axis, steps in zip((-3, -2, -1), axes, strict=True):
+        places = (steps.first + torch.arange(shape[axis]) * steps.step) // steps.unit
+        y = y.index_select(axis, places.to(y.device))
+    return y
+
+
 def _concatenate(node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
     import torch
 
@@ -205,13 +218,28 @@ def _hard_swish(x: Real, _: float) -> Real:
     return x * (x + 3).clamp(0, 6) / 6
 
 
+def _softplus(x: Real) -> Real:
+    return x.relu() + (-x.abs()).exp().log1p()
+
+
+_GELU = math.sqrt(2 / math.pi)
 _FUNCTIONS: dict[str, Callable[[Real, float], Real]] = {
     "logistic": lambda x, _: x.sigmoid(),
     "tanh": lambda x, _: x.tanh(),
     "relu": lambda x, _: x.relu(),
     "relu6": lambda x, _: x.clamp(0, 6),
     "leaky_relu": lambda x, alpha: x.relu() - alpha * (-x).relu(),
+    "prelu": lambda x, alpha: x.relu() - alpha * (-x).relu(),
     "hard_swish": _hard_swish,
+    "abs": lambda x, _: x.abs(),
+    "elu": lambda x, alpha: x.relu() + alpha * x.clamp(max=0).expm1(),
+    "erf": lambda x, _: x.erf(),
+    "gelu": lambda x, _: 0.5 * x * (1 + (x / math.sqrt(2)).erf()),
+    "gelu_tanh": lambda x, _: 0.5 * x * (1 + (_GELU * (x + 0.044715 * x**3)).tanh()),
+    "mish": lambda x, _: x * _softplus(x).tanh(),
+    "selu": lambda x, _: x.selu(),
+    "softplus": lambda x, _: _softplus(x),
+    "softsign": lambda x, _: x / (1 + x.abs()),
     "quantize": lambda x, _: x,
 }
 
@@ -225,10 +253,12 @@ RULES: dict[str, Rule] = {
     "max_pool": _max_pool,
     "mean": _mean,
     "add": lambda _node, _, inputs: inputs["a"] + inputs["b"],
+    "sub": lambda _node, _, inputs: inputs["a"] - inputs["b"],
     "mul": _mul,
     "maximum": _chosen,
     "minimum": _chosen,
     "pad": _pad,
+    "take": _take,
     "reshape": lambda _node, _, inputs: inputs["x"],
     "concatenate": _concatenate,
     "transpose": _transpose,

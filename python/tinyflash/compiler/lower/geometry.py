@@ -8,13 +8,13 @@ from types import MappingProxyType
 from tinyflash.compiler.plan.calls import rows_computed
 from tinyflash.errors import InternalError
 from tinyflash.graph import Graph, Node, WindowAttrs
+from tinyflash.limits import LARGEST_SIDE
 from tinyflash.program import Value
 
 Fields = dict[str, Value]
 # Tensors with only some rows in the arena: tensor -> number of rows; row r is at r mod number.
 Rings = Mapping[str, int]
 WHOLE: Rings = MappingProxyType({})
-_LARGEST = 65535
 
 
 def map_fields(graph: Graph, tensor: str, rings: Rings = WHOLE) -> Fields:
@@ -54,7 +54,7 @@ def row_fields(
     everything is one row, and no operand can be a ring.
     """
     height = rows_computed(graph, node)
-    if units % height or height > _LARGEST:
+    if units % height or height > LARGEST_SIDE:
         height = 1
         if not rings.keys().isdisjoint(operands.values()):
             raise InternalError(f"plan: {node.op} {node.name} cannot go by rows")

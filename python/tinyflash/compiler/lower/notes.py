@@ -36,7 +36,7 @@ def row_note(graph: Graph, node: Node, part: str = "") -> str:
 def _maps_read(graph: Graph, node: Node) -> list[str]:
     """Returns the inputs that are maps: no weights or tables, but a constant operand of a sum or
     product."""
-    operands = node.op in ("add", "mul")
+    operands = node.op in ("add", "sub", "mul")
     return [t for t in node.inputs.values() if operands or graph.tensors[t].kind in _MAPS]
 
 

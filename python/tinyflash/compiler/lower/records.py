@@ -29,6 +29,8 @@ from tinyflash.graph import (
     Node,
     PadAttrs,
     SoftmaxAttrs,
+    Steps,
+    TakeAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
@@ -171,11 +173,17 @@ def add_record(graph: Graph, node: Node, rings: Rings) -> Fields:
     multipliers: Fields = {f"{role}_multiplier": pairs[role][0] for role in "aby"}
     shifts: Fields = {f"{role}_shift": pairs[role][1] for role in "aby"}
     clip: Fields = {"y_min": node.attrs.clip.low, "y_max": node.attrs.clip.high}
-    size = graph.tensors[node.inputs["a"]].size
+    size, b_size = (graph.tensors[node.inputs[role]].size for role in "ab")
     by_rows = row_fields(
-        graph, node, size, rings, {f"{role}_ring": tensors[role] for role in "aby"}
+        graph,
+        node,
+        size,
+        rings,
+        {f"{role}_ring": tensors[role] for role in ("aby" if b_size == size else "ay")},
     )
-    return {"count": size, **by_rows, **zeros, **clip, **multipliers, **shifts}
+    counts: Fields = {"count": size, "b_count": b_size}
+    sign: Fields = {"b_sign": -1 if node.op == "sub" else 1}
+    return {**counts, **by_rows, **zeros, **clip, **multipliers, **shifts, **sign}
 
 
 def mul_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
@@ -258,10 +266,26 @@ def pad_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     return {**fields, "top": top, "left": left, "front": front, "value": node.attrs.value}
 
 
+def take_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
+    assert isinstance(node.attrs, TakeAttrs)
+    return {
+        "x": map_fields(graph, node.inputs["x"], rings),
+        "y": map_fields(graph, node.outputs["y"], rings),
+        "rows": _steps(node.attrs.rows),
+        "columns": _steps(node.attrs.columns),
+        "channels": _steps(node.attrs.channels),
+    }
+
+
+def _steps(steps: Steps) -> Fields:
+    return {"first": steps.first, "step": steps.step, "unit": steps.unit}
+
+
 def transpose_record(graph: Graph, node: Node, _: Rings = WHOLE) -> Fields:
     assert isinstance(node.attrs, TransposeAttrs)
-    shape = graph.tensors[node.inputs["x"]].shape
-    order = node.attrs.order
+    shape, order = graph.tensors[node.inputs["x"]].shape, node.attrs.order
+    if len(order) > 4:  # a batch of 1, which stays first (SPEC 10.4)
+        shape, order = shape[1:], tuple(axis - 1 for axis in order[1:])
     lead = (1,) * (4 - len(order))
     strides = tuple(prod(shape[axis + 1 :]) for axis in order)
     return {"shape": (*lead, *(shape[a] for a in order)), "stride": (*([0] * len(lead)), *strides)}

@@ -190,6 +190,14 @@ def _advance(c: Context) -> list[Row]:
     return [c.row("advance_scales", record, STATE)]
 
 
+def _sub_backward(c: Context) -> list[Row]:
+    """The gradient of b; that of a is that of the difference."""
+    fields = r.count_record(c.graph, c.node.inputs["dy"])
+    record = c.record("tiny_gradient_sum", fields, "gradient")
+    dx = (c.tensor("dx"), c.scale("dx"))
+    return [c.row("sub_backward_b", record, c.tensor("dy"), c.scale("dy"), c.tensor("mask"), *dx)]
+
+
 RULES: dict[str, Rule] = {
     "source": _source,
     "conv2d": _forward,
@@ -199,11 +207,13 @@ RULES: dict[str, Rule] = {
     "max_pool": _unary("max_pool_forward", "tiny_pool", r.pool_record),
     "mean": _unary("mean_forward", "tiny_mean", r.mean_record),
     "pad": _unary("pad_forward", "tiny_pad", r.pad_record),
+    "take": _unary("take_forward", "tiny_take", r.take_record),
     "transpose": _unary("transpose_forward", "tiny_transpose", r.transpose_record),
     "keep": _unary("copy_forward", "tiny_copy", r.keep_record, "kept"),
     "reshape": _view,
     "concatenate": _concatenate,
     "add": _binary("add", r.add_record),
+    "sub": _binary("add", r.add_record),
     "mul": _binary("mul", r.mul_record),
     "maximum": _binary("minimum", r.minimum_record),
     "minimum": _binary("minimum", r.minimum_record),
@@ -223,7 +233,9 @@ RULES: dict[str, Rule] = {
     "transpose_backward_input": _unary_backward("tiny_transpose", r.transpose_record),
     "lookup_backward_input": _unary_backward("tiny_lookup", r.lookup_record, "x", "slope"),
     "pad_backward_input": _unary_backward("tiny_pad", r.pad_record),
+    "take_backward_input": _unary_backward("tiny_take", r.take_record),
     "softmax_backward_input": _unary_backward("tiny_softmax", r.softmax_record, "y"),
+    "sub_backward_input": _sub_backward,
     "mul_backward_input": _binary_backward("mul", r.mul_record, "x"),
     "maximum_backward_input": _binary_backward("minimum", r.minimum_record, "a", "y"),
     "minimum_backward_input": _binary_backward("minimum", r.minimum_record, "a", "y"),

@@ -7,9 +7,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.graph import Graph, MeanAttrs, Node, PadAttrs, Quant, Taken, Tensor, WindowAttrs
+from tinyflash.graph import (
+    Graph,
+    MeanAttrs,
+    Node,
+    PadAttrs,
+    Quant,
+    Steps,
+    TakeAttrs,
+    Taken,
+    Tensor,
+    WindowAttrs,
+)
 from tinyflash.layers import groups_of, in_channels, weight_of
 
+_SUMS = ("add", "sub")
 Indices = npt.NDArray[np.intp]
 
 
@@ -33,13 +45,13 @@ class Region:
             (self.makers if makes else self.readers).append(node)
             free = groups_of(node) == 1 and (makes or _reads_channels(self.graph, node))
             return [] if free else None
-        if node.op == "add":
+        if node.op in _SUMS:
             self._add_once(self.sums, node)
         elif _is_depthwise(self.graph, node):
             self._add_once(self.depthwise, node)
         elif not passes_channels(self.graph, node):
             return None
-        operands = ("a", "b") if node.op == "add" else ("x",)
+        operands = ("a", "b") if node.op in _SUMS else ("x",)
         return [*(node.inputs[role] for role in operands), node.outputs["y"]]
 
     def _add_once(self, to: list[Node], node: Node) -> None:
@@ -119,6 +131,8 @@ def passes_channels(graph: Graph, node: Node) -> bool:
         return len(x.shape) - 1 not in node.attrs.axes
     if isinstance(node.attrs, WindowAttrs):
         return node.attrs.clip.low <= x.quant.zero <= node.attrs.clip.high
+    if isinstance(node.attrs, TakeAttrs):
+        return node.attrs.channels == Steps()
     return not isinstance(node.attrs, PadAttrs) or _pads_with_zero(node.attrs, x.quant)
 
 

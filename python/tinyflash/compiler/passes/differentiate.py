@@ -283,6 +283,16 @@ def _add_rule(builder: _Builder, node: Node, dy: str) -> None:
     builder.give(node.inputs["b"], dy, fresh=False)
 
 
+def _sub_rule(builder: _Builder, node: Node, dy: str) -> None:
+    """As of a sum for a; b has the negative."""
+    builder.give(node.inputs["a"], dy, fresh=False)
+    if builder.graph.tensors[node.inputs["b"]].data is not None:
+        return
+    dx = builder.gradient(node.inputs["b"])
+    builder.add(_derived(node, "backward_input", {"dy": dy}, {"dx": dx}))
+    builder.give(node.inputs["b"], dx, fresh=True)
+
+
 RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "conv2d": _weighted_rule,
     "depthwise": _weighted_rule,
@@ -294,8 +304,10 @@ RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "lookup": _lookup_rule,
     "mean": _unary_rule,
     "pad": _unary_rule,
+    "take": _unary_rule,
     "reshape": _reshape_rule,
     "add": _add_rule,
+    "sub": _sub_rule,
     "mul": _mul_rule,
     "maximum": _chosen_rule,
     "minimum": _chosen_rule,

@@ -17,9 +17,9 @@ from tinyflash.graph import (
     PadAttrs,
     WindowAttrs,
 )
+from tinyflash.limits import LARGEST_TAP
 
 _LOWEST = -128
-_LARGEST = 255  # padding of a window
 
 
 def fuse(graph: Graph) -> Graph:
@@ -103,7 +103,7 @@ def _takes(graph: Graph, node: Node, pad: Node) -> bool:
     window = _widened(node.attrs, pad).window
     reach = [(k - 1) * d for k, d in zip(window.kernel, window.dilation, strict=True)]
     sides = zip(window.padding, reach * 2, strict=True)
-    covered = all(side <= min(r, _LARGEST) for side, r in sides)
+    covered = all(side <= min(r, LARGEST_TAP) for side, r in sides)
     return covered and pad.attrs.value == (_LOWEST if pads_with == "lowest" else quant.zero)
 
 

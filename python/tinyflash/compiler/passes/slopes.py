@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyflash.graph import LookupAttrs, Quant
+from tinyflash.quantize.curves import SELU_ALPHA, SELU_GAMMA
 
 Reals = npt.NDArray[np.float64]
 LARGEST_SLOPE = 2.0
+_erf = np.vectorize(math.erf, otypes=[np.float64])
 Derivative = Callable[[Reals, float], Reals]
 
 
@@ -48,13 +51,52 @@ def _straight(x: Reals, alpha: float) -> Reals:
     return np.full_like(x, alpha)
 
 
+def _sigmoid(x: Reals) -> Reals:
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
+
+
+def _elu(x: Reals, alpha: float) -> Reals:
+    return np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0.0)))
+
+
+def _density(x: Reals) -> Reals:
+    """Of the normal distribution."""
+    return np.asarray(np.exp(-np.minimum(x * x, 1e3) / 2) / math.sqrt(2 * math.pi))
+
+
+def _gelu(x: Reals, _: float) -> Reals:
+    return np.asarray(0.5 * (1 + _erf(x / math.sqrt(2))) + x * _density(x))
+
+
+def _gelu_tanh(x: Reals, _: float) -> Reals:
+    near = np.clip(x, -20, 20)  # beyond it is 0 or 1
+    t = np.tanh(math.sqrt(2 / math.pi) * (near + 0.044715 * near**3))
+    inner = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * near**2)
+    return np.asarray(0.5 * (1 + t) + 0.5 * near * (1 - t * t) * inner)
+
+
+def _mish(x: Reals, _: float) -> Reals:
+    t = np.tanh(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
+    return np.asarray(t + x * (1 - t * t) * _sigmoid(x))
+
+
 DERIVATIVES: dict[str, Derivative] = {
     "logistic": _logistic,
     "tanh": _tanh,
     "relu": _relu,
     "relu6": _relu6,
     "leaky_relu": _leaky_relu,
+    "prelu": _leaky_relu,
     "hard_swish": _hard_swish,
+    "abs": lambda x, _: np.sign(x),
+    "elu": _elu,
+    "erf": lambda x, _: 2 * math.sqrt(2) * _density(math.sqrt(2) * x),
+    "gelu": _gelu,
+    "gelu_tanh": _gelu_tanh,
+    "mish": _mish,
+    "selu": lambda x, _: SELU_GAMMA * _elu(x, SELU_ALPHA),
+    "softplus": lambda x, _: _sigmoid(x),
+    "softsign": lambda x, _: 1 / (1 + np.abs(x)) ** 2,
     "quantize": _identity,
     "add": _straight,
     "sub": _straight,

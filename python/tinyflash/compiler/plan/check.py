@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from tinyflash.compiler.plan.planner import Plan
 from tinyflash.errors import InternalError
-from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, WindowAttrs
+from tinyflash.graph import AxisAttrs, Graph, Node, PadAttrs, TakeAttrs, WindowAttrs
 
 # Read before the same element is written, so the output may be on or below these operands.
 _MAY_OVERWRITE = {
     "add": {"a", "b"},
+    "sub": {"a", "b"},
     "mul": {"a", "b"},
     "maximum": {"a", "b"},
     "minimum": {"a", "b"},
@@ -30,12 +31,12 @@ _VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
 _WINDOWS = ("conv2d", "depthwise", "average_pool", "max_pool")
 # Kernels that can compute some of their rows.
 _BANDED = (
-    *(*_WINDOWS, "source", "fully_connected", "add", "maximum", "minimum"),
-    *("mul", "softmax", "lookup", "mask", "keep", "concatenate", "pad"),
+    *(*_WINDOWS, "source", "fully_connected", "add", "sub", "maximum", "minimum"),
+    *("mul", "softmax", "lookup", "mask", "keep", "concatenate", "pad", "take"),
 )
 _ROW_BY_ROW = (
-    *("add", "mul", "maximum", "minimum", "softmax", "lookup", "mask"),
-    *("gradient_add", "lookup_backward_input"),
+    *("add", "sub", "mul", "maximum", "minimum", "softmax", "lookup", "mask"),
+    *("gradient_add", "sub_backward_input", "lookup_backward_input"),
     *("maximum_backward_input", "minimum_backward_input"),
 )
 _ALIGNMENT = 4
@@ -214,11 +215,26 @@ def _rows_read(canvas: _Canvas, node: Node, role: str, step: range) -> list[int]
         assert isinstance(pad.attrs, PadAttrs)
         top = pad.attrs.before[0] if node.op == forward else -pad.attrs.before[0]
         found = {row - top for row in step}
+    elif forward == "take":
+        found = _rows_taken(node, role, step, height)
     elif _by_rows(canvas, node, tensor):
         found = set(step)
     else:
         found = set(range(height))
     return sorted(row for row in found if 0 <= row < height)
+
+
+def _rows_taken(node: Node, role: str, step: range, height: int) -> set[int]:
+    """Returns rows of x for rows of y; rows of dy for rows of dx."""
+    assert isinstance(node.attrs, TakeAttrs)
+    rows = node.attrs.rows
+
+    def place(row: int) -> int:
+        return (rows.first + row * rows.step) // rows.unit
+
+    if role == "x":
+        return {place(row) for row in step}
+    return {row for row in range(height) if place(row) in step}
 
 
 def _under_windows(canvas: _Canvas, node: Node, role: str, step: range) -> set[int]:

@@ -9,10 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from tinyflash.compiler.plan.calls import rows_computed, rows_of
-from tinyflash.graph import AxisAttrs, DenseAttrs, Graph, Node, PadAttrs, Window, WindowAttrs
+from tinyflash.graph import (
+    AxisAttrs,
+    DenseAttrs,
+    Graph,
+    Node,
+    PadAttrs,
+    TakeAttrs,
+    Window,
+    WindowAttrs,
+)
 
 # Half-open ranges, one for each row computed.
 Span = tuple[int, int]
@@ -165,6 +174,22 @@ def _unpadded(graph: Graph, node: Node, count: int) -> Spans | None:
     return {"dy": tuple((row + top, row + top + 1) for row in range(count))}
 
 
+def _taken(_: Graph, node: Node, count: int) -> Spans:
+    """Row r of y is one row of x."""
+    assert isinstance(node.attrs, TakeAttrs)
+    steps = node.attrs.rows
+    places = [(steps.first + row * steps.step) // steps.unit for row in range(count)]
+    return {"x": tuple((place, place + 1) for place in places)}
+
+
+def _given_back(graph: Graph, node: Node, count: int) -> Spans:
+    """Row r of dx reads the rows of dy that are row r of x."""
+    assert isinstance(node.attrs, TakeAttrs)
+    steps, extent = node.attrs.rows, rows_of(graph, node.inputs["dy"])
+    lowest = [-((steps.first - row * steps.unit) // steps.step) for row in range(count + 1)]
+    return {"dy": tuple(_clipped(*span, extent) for span in pairwise(lowest))}
+
+
 RULES: dict[str, _Rule] = {
     "conv2d": _slides,
     "depthwise": _slides,
@@ -172,6 +197,7 @@ RULES: dict[str, _Rule] = {
     "max_pool": _slides,
     "fully_connected": _dense,
     "add": _alike,
+    "sub": _alike,
     "mul": _alike,
     "maximum": _alike,
     "minimum": _alike,
@@ -181,12 +207,15 @@ RULES: dict[str, _Rule] = {
     "keep": _kept,
     "concatenate": _channels,
     "pad": _padded,
+    "take": _taken,
     "conv2d_backward_input": _covering,
     "depthwise_backward_input": _covering,
     "average_pool_backward_input": _covering,
     "max_pool_backward_input": _largest,
     "fully_connected_backward_input": _dense,
     "pad_backward_input": _unpadded,
+    "take_backward_input": _given_back,
+    "sub_backward_input": _alike,
     "lookup_backward_input": _alike,
     "maximum_backward_input": _alike,
     "minimum_backward_input": _alike,

@@ -14,6 +14,7 @@ from tinyflash.compiler.constants import (
 )
 from tinyflash.graph import Graph, Node
 from tinyflash.layers import terms, weight_of
+from tinyflash.limits import products_left
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -27,7 +28,7 @@ def terms_of_sum(graph: Graph, layer: Node) -> str:
         f"{count:,} products per output element could overflow 32 bits; at most 65,793 are "
         "supported"
     )
-    return text if 2**31 - 1 - 255 * 128 * count <= 0 else ""
+    return text if products_left(count) < 1 else ""
 
 
 def requantized(graph: Graph, layer: Node) -> str:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import ceil, log2, prod
 
 from tinyflash.compiler.constants import cover, loss_exponent_of, scale_of
 from tinyflash.compiler.passes.slopes import LARGEST_SLOPE
-from tinyflash.errors import InternalError
-from tinyflash.factor import factor
-from tinyflash.graph import AdvanceAttrs, Graph, LookupAttrs, Node, PartAttrs, WindowAttrs
-from tinyflash.layers import weight_scales
+from tinyflash.factor import has_factor
+from tinyflash.graph import (
+    AdvanceAttrs,
+    Graph,
+    LookupAttrs,
+    LossAttrs,
+    Node,
+    PartAttrs,
+    TakeAttrs,
+    WindowAttrs,
+)
+from tinyflash.layers import source_rows, weight_scales
 
 # The most positions for which a sum of gradients times centred inputs fits int32 (SPEC 4.6, 6.1).
 LARGEST_SUM = (2**31 - 1) // (127 * 255)
@@ -54,6 +63,22 @@ def slope(graph: Graph, node: Node) -> str:
     return "" if abs(attrs.alpha) < LARGEST_SLOPE else text
 
 
+def readers_of_an_element(graph: Graph, node: Node) -> str:
+    """10.25, of a take: the most elements of y that are one element of x."""
+    layer = _forward(graph, node)
+    assert isinstance(layer.attrs, TakeAttrs)
+    axes = (layer.attrs.rows, layer.attrs.columns, layer.attrs.channels)
+    readers = 1
+    for taken, count in zip(axes, graph.tensors[layer.outputs["y"]].shape[-3:], strict=True):
+        places = Counter((taken.first + i * taken.step) // taken.unit for i in range(count))
+        readers *= max(places.values())
+    text = (
+        f"repeats an element {readers:,} times, whose gradients' sum could leave 32 bits; at most "
+        f"{LARGEST_BIAS_SUM:,} are supported"
+    )
+    return text if readers > LARGEST_BIAS_SUM else ""
+
+
 def rows_of_product(graph: Graph, node: Node) -> str:
     """10.15, of the operand that is one row."""
     assert isinstance(node.attrs, PartAttrs)
@@ -96,12 +121,9 @@ def rates(graph: Graph, node: Node) -> str:
     ends = [s for s in (min(scales), max(scales)) if s > 0]
     reals = [1 / (s_x * s) if "b" in node.inputs else s_x / s for s in ends]
     rule = node.descent
-    try:
-        for real in (rule.decay, *(rule.rate * real for real in reals)):
-            factor(real)
-    except InternalError:
-        return f"its rate, {rule.rate:.3g} times the learning rate, or its decay is out of range"
-    return ""
+    sound = all(map(has_factor, (rule.decay, *(rule.rate * real for real in reals))))
+    text = f"its rate, {rule.rate:.3g} times the learning rate, or its decay is out of range"
+    return "" if sound else text
 
 
 def rule(_: Graph, node: Node) -> str:
@@ -139,6 +161,32 @@ def loss_exponent(graph: Graph, node: Node) -> str:
         "network on numbers nearer to 1"
     )
     return "" if -64 <= loss_exponent_of(graph, node) <= -2 else text
+
+
+def source_numbers(graph: Graph, node: Node) -> str:
+    """10.30, of the channels' numbers in the source, which select random bits."""
+    layer = next(n for n in graph.named(node.layer) if n.operator.weighted)
+    rows = source_rows(graph, layer, "b" if "b" in node.inputs else "w")
+    if rows == tuple(range(len(rows))):
+        return ""
+    text = f"trains channel {max(rows):,} of the source; numbers up to 65,535 are supported"
+    return text if max(rows) > LARGEST_COUNT else ""
+
+
+def smoothing(_: Graph, node: Node) -> str:
+    """10.31."""
+    assert isinstance(node.attrs, LossAttrs)
+    share = node.attrs.smoothing
+    return "" if 0 <= share < 1 else f"label smoothing of {share}; 0 up to below 1 is supported"
+
+
+def gradients(graph: Graph, _: Node) -> str:
+    """10.32. The state counts their scales in 16 bits."""
+    makers = (n for n in graph.nodes if not n.operator.view_of)
+    made = (graph.tensors[t].kind for n in makers for t in n.outputs.values())
+    found = sum(kind == "gradient" for kind in made)
+    text = f"computes {found:,} gradients; at most {LARGEST_COUNT:,} are supported"
+    return text if found > LARGEST_COUNT else ""
 
 
 def headroom(_: Graph, node: Node) -> str:

@@ -97,7 +97,7 @@ def check_type(o: Operands, role: str, tensor: Tensor) -> None:
         kinds = ("trainable",) if role == "w" else ("constant",)
     elif role in ("dx", "dy") or op == "gradient_add":
         kinds = ("gradient",)
-    elif op in ("add", "concatenate", "mul", "mul_backward_input") and role != "y":
+    elif op in ("add", "sub", "concatenate", "mul", "mul_backward_input") and role != "y":
         kinds = ("activation", "constant")
     o.same(tensor.dtype, dtype, f"the type of {role}")
     o.require(tensor.kind in kinds, f"{role} is of kind {tensor.kind}, expected {kinds[0]}")

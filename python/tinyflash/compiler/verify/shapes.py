@@ -22,6 +22,7 @@ from tinyflash.graph import (
     PadAttrs,
     PartAttrs,
     SoftmaxAttrs,
+    TakeAttrs,
     TransposeAttrs,
     WindowAttrs,
 )
@@ -45,21 +46,11 @@ def check_node(graph: Graph, node: Node) -> None:
 
 
 def _pool(o: Operands) -> None:
-    """Each window covers an element: an average divides by their number. Kernels read no
-    dilation of a pool."""
+    """Kernels read no dilation of a pool."""
     weighted.slides(o, weighted.map_of(o, "x")[2])
     assert isinstance(o.node.attrs, WindowAttrs)
     window = o.node.attrs.window
     o.require(window.dilation == (1, 1), "a pool is dilated")
-    (x_h, x_w, _), (y_h, y_w, _), (top, left, _, _) = (
-        weighted.map_of(o, "x"),
-        weighted.map_of(o, "y"),
-        window.padding,
-    )
-    sides = zip((x_h, x_w), (y_h, y_w), window.kernel, window.stride, (top, left), strict=True)
-    for size, count, kernel, stride, before in sides:
-        covers = before < kernel and (count - 1) * stride - before < size
-        o.require(covers, "a window is wholly in the padding")
 
 
 def _mean(o: Operands) -> None:
@@ -90,6 +81,14 @@ def _is_row(row: Shape, whole: Shape) -> bool:
     return whole[len(whole) - len(row) :] == row
 
 
+def _sum(o: Operands) -> None:
+    """b, too, has the shape of a, unless it is a constant row: such a row has no gradient."""
+    o.same(o.shape("a"), o.shape("y"), "the shape of a")
+    row = o.tensors["b"].data is not None and _is_row(o.shape("b"), o.shape("a"))
+    if not row:
+        o.same(o.shape("b"), o.shape("a"), "the shape of b")
+
+
 def _mul(o: Operands) -> None:
     o.same(o.shape("y"), o.shape("a"), "y's shape")
     row, whole = o.shape("b"), o.shape("a")
@@ -103,12 +102,6 @@ def _mul_backward(o: Operands) -> None:
     role, other = ("a", "b") if o.node.attrs.index == 0 else ("b", "a")
     for found, expected in (("dx", role), ("x", other), ("dy", "y")):
         o.same(o.shape(found), o.origin[expected].shape, f"{found}'s shape")
-
-
-def _chosen(o: Operands) -> None:
-    _equal("y", "a", "b")(o)
-    for role in "ab":
-        o.same(o.tensors[role].quant, o.tensors["y"].quant, f"the unit of {role}")
 
 
 def _chosen_backward(o: Operands) -> None:
@@ -126,6 +119,17 @@ def _pad(o: Operands) -> None:
         b + n + a for b, n, a in zip(before, weighted.map_of(o, "x"), after, strict=True)
     )
     o.same(weighted.map_of(o, "y"), expected, "y's shape")
+
+
+def _take(o: Operands) -> None:
+    """Each place of y is one of x."""
+    assert isinstance(o.node.attrs, TakeAttrs)
+    attrs = o.node.attrs
+    axes, sizes = (attrs.rows, attrs.columns, attrs.channels), weighted.map_of(o, "x")
+    for steps, size, count in zip(axes, sizes, weighted.map_of(o, "y"), strict=True):
+        o.require(steps.first >= 0 and steps.step > 0 and steps.unit > 0, f"takes by {steps}")
+        last = (steps.first + (count - 1) * steps.step) // steps.unit
+        o.require(last < size, f"takes place {last} of {size}")
 
 
 def _concatenate(o: Operands) -> None:
@@ -193,15 +197,17 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "average_pool": (WindowAttrs, _pool),
     "max_pool": (WindowAttrs, _pool),
     "mean": (MeanAttrs, _mean),
-    "add": (ClipAttrs, _equal("y", "a", "b")),
+    "add": (ClipAttrs, _sum),
+    "sub": (ClipAttrs, _sum),
     "pad": (PadAttrs, _pad),
+    "take": (TakeAttrs, _take),
     "reshape": (NoAttrs, _same_size("y", "x")),
     "concatenate": (AxisAttrs, _concatenate),
     "transpose": (TransposeAttrs, _transpose),
     "lookup": (LookupAttrs, _equal("y", "x")),
     "mul": (ClipAttrs, _mul),
-    "maximum": (NoAttrs, _chosen),
-    "minimum": (NoAttrs, _chosen),
+    "maximum": (NoAttrs, _equal("y", "a", "b")),
+    "minimum": (NoAttrs, _equal("y", "a", "b")),
     "softmax": (SoftmaxAttrs, _equal("y", "x")),
     "mask": (ClipAttrs, _mask),
     "keep": (AxisAttrs, _keep),
@@ -215,10 +221,12 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "max_pool_backward_input": (WindowAttrs, _max_pool_backward),
     "mean_backward_input": (MeanAttrs, _backward(_mean)),
     "pad_backward_input": (PadAttrs, _backward(_pad)),
+    "take_backward_input": (TakeAttrs, _backward(_take)),
     "concatenate_backward_input": (PartAttrs, _concatenate_backward),
     "transpose_backward_input": (TransposeAttrs, _backward(_transpose)),
     "lookup_backward_input": (LookupAttrs, _equal("dx", "x", "dy")),
     "softmax_backward_input": (SoftmaxAttrs, _equal("dx", "y", "dy")),
+    "sub_backward_input": (ClipAttrs, _equal("dx", "dy")),
     "mul_backward_input": (PartAttrs, _mul_backward),
     "maximum_backward_input": (PartAttrs, _chosen_backward),
     "minimum_backward_input": (PartAttrs, _chosen_backward),

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash import operators
-from tinyflash.graph import AxisAttrs, MeanAttrs, NoAttrs, Quant, TransposeAttrs, Window
+from tinyflash.graph import AxisAttrs, MeanAttrs, NoAttrs, Quant, TakeAttrs, TransposeAttrs, Window
+from tinyflash.quantize.curves import CURVES
 
 Floats = npt.NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -27,6 +28,7 @@ FUNCTIONS = (
     "tanh",
     "hard_swish",
     "leaky_relu",
+    *CURVES,
     "identity",  # with bounds: ReLU and similar; without: the same numbers in another coding
 )
 
@@ -61,12 +63,14 @@ class Filling:
 
 @dataclass(frozen=True)
 class Factor:
-    """softmax: beta; leaky_relu: alpha."""
+    """softmax: beta; leaky_relu, elu: alpha."""
 
     value: float = 1.0
 
 
-FloatAttrs = Window | MeanAttrs | TransposeAttrs | AxisAttrs | Filling | Factor | NoAttrs
+FloatAttrs = (
+    Window | TakeAttrs | MeanAttrs | TransposeAttrs | AxisAttrs | Filling | Factor | NoAttrs
+)
 NOTHING = NoAttrs()
 
 
@@ -112,13 +116,15 @@ class Source:
 
 @dataclass(frozen=True)
 class FloatGraph:
-    """A network in float. codings: of tensors whose quantization the model itself gives."""
+    """A network in float. codings: of tensors whose quantization the model itself gives. unread:
+    why an end of the model was not read (Graph.unread)."""
 
     name: str
     source: Source
     nodes: tuple[FloatNode, ...]
     output: str
     codings: Mapping[str, Quant] = field(default_factory=dict)
+    unread: str = ""
 
     def node(self, name: str) -> FloatNode | None:
         """Returns the node that makes a tensor; None for the input."""

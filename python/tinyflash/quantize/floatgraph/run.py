@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyflash.graph import AxisAttrs, MeanAttrs, TransposeAttrs
+from tinyflash.graph import AxisAttrs, MeanAttrs, TakeAttrs, TransposeAttrs
+from tinyflash.quantize.curves import CURVES
 from tinyflash.quantize.floatgraph.graph import (
     UNBOUNDED,
     Factor,
@@ -132,6 +133,16 @@ def _pad(node: FloatNode, inputs: list[Floats]) -> Floats:
     return np.pad(inputs[0], [(0, 0)] * lead + amounts, constant_values=node.attrs.value)
 
 
+def _take(node: FloatNode, inputs: list[Floats]) -> Floats:
+    assert isinstance(node.attrs, TakeAttrs)
+    y = inputs[0]
+    axes = (node.attrs.rows, node.attrs.columns, node.attrs.channels)
+    for axis, steps in zip((-3, -2, -1), axes, strict=True):
+        places = (steps.first + np.arange(node.shape[axis]) * steps.step) // steps.unit
+        y = y.take(places, axis)
+    return y
+
+
 def _concatenate(node: FloatNode, inputs: list[Floats]) -> Floats:
     assert isinstance(node.attrs, AxisAttrs)
     return np.concatenate(inputs, axis=node.attrs.axis)
@@ -158,11 +169,17 @@ def _logistic(_: FloatNode, inputs: list[Floats]) -> Floats:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * inputs[0])))
 
 
+def _curve(node: FloatNode, inputs: list[Floats]) -> Floats:
+    alpha = node.attrs.value if isinstance(node.attrs, Factor) else 0.0
+    return CURVES[node.op](inputs[0].astype(np.float64), alpha).astype(np.float32)
+
+
 def _hard_swish(_: FloatNode, inputs: list[Floats]) -> Floats:
     return np.asarray(inputs[0] * np.clip(inputs[0] + 3, 0, 6) / 6, np.float32)
 
 
 RULES: dict[str, Rule] = {
+    **dict.fromkeys(CURVES, _curve),
     "conv2d": _conv2d,
     "depthwise": _depthwise,
     "fully_connected": _fully_connected,
@@ -170,10 +187,12 @@ RULES: dict[str, Rule] = {
     "max_pool": _max_pool,
     "mean": _mean,
     "add": lambda _, inputs: inputs[0] + inputs[1],
+    "sub": lambda _, inputs: inputs[0] - inputs[1],
     "mul": _mul,
     "maximum": lambda _, inputs: np.maximum(*inputs),
     "minimum": lambda _, inputs: np.minimum(*inputs),
     "pad": _pad,
+    "take": _take,
     "reshape": lambda _, inputs: inputs[0],
     "concatenate": _concatenate,
     "transpose": _transpose,

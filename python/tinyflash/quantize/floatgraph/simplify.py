@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinyflash.graph import Window
+from tinyflash.limits import LARGEST_TAP
 from tinyflash.operators import OPERATORS, WEIGHTED
 from tinyflash.quantize.floatgraph.graph import (
     UNBOUNDED,
@@ -24,19 +25,18 @@ from tinyflash.quantize.floatgraph.graph import (
     Floats,
     Weights,
 )
-from tinyflash.quantize.floatgraph.swish import find_hard_swish
+from tinyflash.quantize.floatgraph.swish import find_swishes
 
 _BOUNDED = (
     *(name for name, operator in OPERATORS.items() if operator.clipped),
     "scale",
     "identity",
 )
-_LARGEST_PADDING = 255
 
 
 def simplify(graph: FloatGraph) -> FloatGraph:
     """Returns the same function with fewer operators."""
-    graph = find_hard_swish(graph)
+    graph = find_swishes(graph)
     graph = _join_to_producers(graph)
     graph = _join_to_readers(graph)
     graph = _without_scales(graph)
@@ -204,7 +204,7 @@ def _padded(before: FloatNode, window: Window) -> Window | None:
         return None
     amounts = (*filling.before[:2], *filling.after[:2])
     padding = tuple(a + b for a, b in zip(window.padding, amounts, strict=True))
-    if max(padding) > _LARGEST_PADDING:
+    if max(padding) > LARGEST_TAP:
         return None
     top, left, bottom, right = padding
     return replace(window, padding=(top, left, bottom, right))

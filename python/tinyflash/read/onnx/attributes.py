@@ -18,28 +18,39 @@ READ: Mapping[str, tuple[str, ...]] = {
     "AveragePool": (*_WINDOW, "ceil_mode", "count_include_pad"),
     "BatchNormalization": ("epsilon", "training_mode"),
     "Cast": ("round_mode", "saturate", "to"),
+    "Celu": ("alpha",),
     "Clip": ("max", "min"),
     "Concat": ("axis",),
     "Constant": ("value", "value_float", "value_floats", "value_int", "value_ints"),
     "ConstantOfShape": ("value",),
     "Conv": (*_WINDOW, "group"),
+    "ConvTranspose": (*_WINDOW, "group", "output_padding", "output_shape"),
     "DequantizeLinear": ("axis",),
+    "Elu": ("alpha",),
     "Flatten": ("axis",),
     "Gather": ("axis",),
+    "Gelu": ("approximate",),
     "Gemm": ("alpha", "beta", "transA", "transB"),
     "HardSigmoid": ("alpha", "beta"),
     "LeakyRelu": ("alpha",),
     "MaxPool": (*_WINDOW, "ceil_mode"),
     "Mod": ("fmod",),
     "Pad": ("mode", "pads", "value"),
-    "QuantizeLinear": ("output_dtype",),
+    "QuantizeLinear": ("axis", "output_dtype"),
     "ReduceMax": _REDUCED,
     "ReduceMean": _REDUCED,
     "ReduceMin": _REDUCED,
     "ReduceProd": _REDUCED,
     "ReduceSum": _REDUCED,
     "Reshape": ("allowzero",),
+    "Selu": ("alpha", "gamma"),
     "Shape": ("end", "start"),
+    "Resize": (
+        "axes",
+        "coordinate_transformation_mode",
+        "mode",
+        "nearest_mode",
+    ),
     "Slice": ("axes", "ends", "starts"),
     "Softmax": ("axis",),
     "Split": ("axis", "num_outputs", "split"),
@@ -47,6 +58,7 @@ READ: Mapping[str, tuple[str, ...]] = {
     "Swish": ("alpha",),
     "Transpose": ("perm",),
     "Unsqueeze": ("axes",),
+    "Upsample": ("mode", "scales"),
 }
 
 # What changes no number that is read, and why.
@@ -55,9 +67,14 @@ IGNORED: Mapping[str, Mapping[str, str]] = {
     "Dropout": {"ratio": "of training, which is refused", "seed": "of training, which is refused"},
     "MaxPool": {"storage_order": "of the second output, which is refused"},
     "QuantizeLinear": {
-        "axis": "an activation with more than one scale is refused, a constant as well",
         "precision": "of the division; scales are what is read",
         "saturate": "of 8-bit floats, which are refused",
+    },
+    "Resize": {
+        "antialias": "of linear and cubic modes, which are refused",
+        "cubic_coeff_a": "of the cubic mode, which is refused",
+        "exclude_outside": "of the cubic mode, which is refused",
+        "extrapolation_value": "of tf_crop_and_resize, which is refused",
     },
 }
 
@@ -67,6 +84,7 @@ FIXED: Mapping[str, Mapping[str, tuple[Attribute, ...]]] = {
     "Constant": {"sparse_value": (), "value_string": (), "value_strings": ()},
     "DequantizeLinear": {"block_size": (0,), "output_dtype": (0, 1)},
     "QuantizeLinear": {"block_size": (0,)},
+    "Resize": {"keep_aspect_ratio_policy": ("stretch",)},
     "Range": {"stash_type": (1,)},
 }
 

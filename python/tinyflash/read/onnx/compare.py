@@ -118,7 +118,8 @@ def alike(found: Array, wanted: Array, peak: float = 0) -> bool:
 def _explain(reading: Reading, x: Floats, real: Floats) -> NoReturn:
     """Names the first tensor of the file that differs."""
     values = reading.importer.values
-    made = [(node, name) for node in reading.model.nodes for name in node.outputs if name in values]
+    own = {name for name in values if "\0" not in name}  # others are of pieces (expanding.py)
+    made = [(node, name) for node in reading.model.nodes for name in node.outputs if name in own]
     by, wanted = _evaluated(reading, [name for _, name in made], real)
     tensors = run(reading.raw, x)
     peak = largest(tensors)

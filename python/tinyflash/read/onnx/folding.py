@@ -22,8 +22,8 @@ _GROWING = (
     "Or", "Pow", "Sub", "Where",
 )  # fmt: skip
 _STEADY = (
-    "Abs", "Cast", "Ceil", "Concat", "Exp", "Flatten", "Floor", "Identity", "Log", "Neg", "Not",
-    "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu",
+    "Abs", "Cast", "Ceil", "Clip", "Concat", "Exp", "Flatten", "Floor", "Identity", "Log", "Neg",
+    "Not", "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu",
     "Reshape", "Round", "Sign", "Slice", "Split", "Sqrt", "Transpose",
 )  # fmt: skip
 

@@ -209,7 +209,7 @@ class Layer:
             return self.held_as(replace(first, tensor=between), target, shape)
         if moved.order == tuple(range(len(moved.order))):
             return self.shaped(value.tensor, shape)
-        self.require(len(moved.order) < 4, f"moves {len(moved.order)} dimensions; 3 are supported")
+        self.require(len(moved.order) < 5, f"moves {len(moved.order)} dimensions; 4 are supported")
         x = self.shaped(value.tensor, (1, *moved.sizes))
         order = (0, *(i + 1 for i in moved.order))
         sizes = (1, *(moved.sizes[i] for i in moved.order))
@@ -238,6 +238,8 @@ class Layer:
         """Sets one of the node's outputs."""
         self.require(position < len(self.node.outputs), "has no output")
         name = self.node.outputs[position]
+        if not name:
+            return  # nobody reads it
         self.require(name not in self.to.values, f"computes {printable(name)!r} again")
         self.to.values[name] = value
 

@@ -1,17 +1,14 @@
-"""Rules for pools, means, padding, and operators that only move or rename."""
+"""Rules for pools, padding, and operators that only move or rename."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
-import numpy as np
-
-from tinyflash.graph import AxisAttrs, MeanAttrs, Window
+from tinyflash.graph import AxisAttrs, Window
 from tinyflash.quantize.floatgraph.graph import Filling
 from tinyflash.quantize.windows import output_size
 from tinyflash.read.onnx.importing import Layer, Value
-from tinyflash.read.onnx.pointwise import affine
 from tinyflash.read.onnx.views import Shape, View, dense
 from tinyflash.read.onnx.windows import (
     attribute_window,
@@ -60,63 +57,12 @@ def _pool(layer: Layer, op: str, x: str, shape: Shape, window: Window) -> None:
     layer.give_map(y, layer.view(0).shape)
 
 
-def global_average(layer: Layer) -> None:
-    rank = len(layer.view(0).shape)
-    layer.give(_mean(layer, tuple(range(2, rank)), keep=True))
-
-
 def global_max(layer: Layer) -> None:
     x, shape = layer.map_of(0)
     layer.require(max(shape[1:3]) < 256, f"of a map of {shape[1:3]}; sides of 255 are supported")
     window = Window((shape[1], shape[2]))
     y = layer.emit("max_pool", [x], (1, 1, 1, shape[3]), window)
     layer.give_map(y, layer.view(0).shape)
-
-
-def reduce_mean(layer: Layer) -> None:
-    layer.give(_mean(layer, _reduced(layer), keep=layer.integer("keepdims", 1) == 1))
-
-
-def reduce_sum(layer: Layer) -> None:
-    """The mean times the number of elements."""
-    axes = _reduced(layer)
-    count = np.array(math.prod(layer.view(0).shape[a] for a in axes), np.float64)
-    mean = _mean(layer, axes, keep=layer.integer("keepdims", 1) == 1)
-    layer.give(affine(layer, mean, count, np.zeros(())))
-
-
-def _reduced(layer: Layer) -> tuple[int, ...]:
-    """Returns the axes that a reduction names, or all, counted from 0."""
-    rank = len(layer.view(0).shape)
-    axes = layer.integers(1, "axes")
-    if not axes:
-        layer.require(not layer.integer("noop_with_empty_axes", 0), "has no axes")
-        return tuple(range(rank))
-    return tuple(sorted({layer.axis(a, rank) for a in axes}))
-
-
-def _mean(layer: Layer, axes: tuple[int, ...], *, keep: bool) -> View:
-    """Returns the mean over some axes, which it makes adjacent."""
-    x = layer.view(0)
-    real = [i for i in x.order if i in axes and x.shape[i] > 1]
-    order = x.order
-    if real:
-        first, last = order.index(real[0]), order.index(real[-1])
-        if any(i not in axes for i in order[first : last + 1]):
-            order = (*(i for i in order if i not in real), *real)
-    held, lead = layer.compacted(x, order)
-    positions = [order.index(i) + lead for i in real]
-    left = [i for i in order if i not in axes]
-    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    y = held.tensor
-    if positions:
-        kept = tuple(x.shape[i] for i in left if x.shape[i] > 1)
-        span = tuple(range(positions[0], positions[-1] + 1))
-        y = layer.emit("mean", [y], (1, *kept), MeanAttrs(span))
-    result = dense(y, shape, (*(i for i in order if i in axes), *left))
-    if keep:
-        return result
-    return View(y, tuple(axis for i, axis in enumerate(result.axes) if i not in axes))
 
 
 def pad(layer: Layer) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.quantize.floatgraph.graph import Bounds, Factor, Weights
+from tinyflash.read.onnx import codings
 from tinyflash.read.onnx.importing import Layer
+from tinyflash.read.onnx.takes import expanded
 from tinyflash.read.onnx.views import View, dense
 
 Reals = npt.NDArray[np.floating]
@@ -28,7 +30,10 @@ def relu(layer: Layer) -> None:
 
 
 def clip(layer: Layer) -> None:
-    """The bounds are inputs; in older opsets, attributes."""
+    """The bounds are inputs; in older opsets, attributes. Integers bound what is quantized."""
+    if any(layer.constant(i).data.dtype.kind in "iu" for i in _others(layer)):
+        codings.clip(layer, layer.view(0))
+        return
     low = _number(layer, 1) if layer.has(1) else layer.attribute("min", -math.inf)
     high = _number(layer, 2) if layer.has(2) else layer.attribute("max", math.inf)
     assert isinstance(low, float)
@@ -64,13 +69,20 @@ def leaky_relu(layer: Layer) -> None:
 
 
 def prelu(layer: Layer) -> None:
-    """Supports one slope for all channels."""
-    slopes = layer.floats(1).ravel()
-    layer.require(
-        len(slopes) > 0 and bool((slopes == slopes[0]).all()),
-        "has a slope for each channel; one for all is supported",
-    )
-    _leaky(layer, float(slopes[0]))
+    """One slope for all is a table. With slopes s: the larger of x and s x where no s exceeds 1,
+    the smaller where none is below 1, else s x + (1 - s) max(x, 0)."""
+    slopes, x = layer.floats(1), layer.view(0)
+    first = float(slopes.ravel()[0]) if slopes.size else -1.0
+    if first >= 0 and bool((slopes == first).all()):
+        _leaky(layer, first)
+        return
+    nothing = np.zeros(())
+    scaled = affine(layer, x, slopes, nothing)
+    if bool((slopes <= 1).all() or (slopes >= 1).all()):
+        _join(layer, "maximum" if slopes.max() <= 1 else "minimum", x, scaled)
+        return
+    positive = layer.each("identity", x, bounds=(0.0, math.inf))
+    _join(layer, "add", scaled, affine(layer, positive, 1 - slopes, nothing))
 
 
 def _leaky(layer: Layer, alpha: float) -> None:
@@ -162,19 +174,24 @@ def _sum(layer: Layer, first: float, second: float) -> None:
             term = other * layer.floats(1 - position)
             layer.give(affine(layer, layer.view(position), np.array(factor), term))
             return
-    a, b = layer.view(0), layer.view(1)
-    if second < 0:
-        b = affine(layer, b, np.array(-1.0), np.zeros(()))
-    _join(layer, "add", a, b)
+    _join(layer, "add" if second > 0 else "sub", layer.view(0), layer.view(1))
 
 
 def _join(layer: Layer, op: str, a: View, b: View) -> None:
-    """What an operator makes of two maps of one shape, element by element."""
-    layer.require(
-        a.shape == b.shape, f"joins shapes {list(a.shape)} and {list(b.shape)}, which must be equal"
-    )
+    """What an operator makes of two maps that broadcast to one shape, element by element."""
+    joint = _joint(layer, a, b)
+    larger = max((a, b), key=lambda view: math.prod(view.shape))
+    a, b = (expanded(layer, view, joint, larger.order) for view in (a, b))
     shape = layer.to.shapes[a.tensor]
     layer.give(View(layer.emit(op, [a.tensor, layer.held_as(b, a, shape)], shape), a.axes))
+
+
+def _joint(layer: Layer, a: View, b: View) -> tuple[int, ...]:
+    """Returns the shape to which two maps broadcast."""
+    try:
+        return layer.sized(np.broadcast_shapes(a.shape, b.shape))
+    except ValueError:
+        layer.fail(f"joins shapes {list(a.shape)} and {list(b.shape)}, which do not broadcast")
 
 
 def maximum(layer: Layer) -> None:
@@ -196,7 +213,7 @@ def _choose(layer: Layer, op: str, bounds: Callable[[float], Bounds]) -> None:
 
 
 def multiply(layer: Layer) -> None:
-    """The product of a map and a constant, of two maps, or of a map and one row."""
+    """The product of a map and a constant, or of two maps that broadcast."""
     for position in (0, 1):
         if layer.is_constant(1 - position):
             factor = layer.floats(1 - position)
@@ -205,6 +222,7 @@ def multiply(layer: Layer) -> None:
     a, b = layer.view(0), layer.view(1)
     if math.prod(a.shape) < math.prod(b.shape):
         a, b = b, a
+    a = expanded(layer, a, _joint(layer, a, b), a.order)
     padded = b.reshaped((1,) * (len(a.shape) - len(b.shape)) + b.shape)
     assert padded is not None  # dimensions of 1
     shape = layer.to.shapes[a.tensor]
@@ -214,18 +232,12 @@ def multiply(layer: Layer) -> None:
 
 
 def _row(layer: Layer, a: View, b: View) -> str:
-    """Returns a tensor of b that is multiplied with each row of a."""
+    """Returns a tensor of b that is multiplied with each row of a; if b is no row, repeated."""
     varying = [i for i, n in enumerate(b.shape) if n > 1]
-    layer.require(
-        len(a.shape) == len(b.shape) and all(b.shape[i] == a.shape[i] for i in varying),
-        f"joins shapes {list(a.shape)} and {list(b.shape)}",
-    )
     target = dense("", b.shape, a.order)
-    layer.require(
-        all(target.axes[i] == a.axes[i] for i in varying),
-        f"joins shapes {list(a.shape)} and {list(b.shape)}; one number for each channel is "
-        "supported, as of squeeze and excite",
-    )
+    if any(target.axes[i] != a.axes[i] for i in varying):
+        whole = expanded(layer, b, a.shape, a.order)
+        return layer.held_as(whole, a, layer.to.shapes[a.tensor])
     sizes = [b.shape[i] for i in a.order if b.shape[i] > 1] or [1]
     return layer.held_as(b, target, (1, *sizes))
 

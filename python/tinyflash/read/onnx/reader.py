@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,32 +12,53 @@ from tinyflash.errors import ModelError, printable
 from tinyflash.graph import Array
 from tinyflash.quantize.floatgraph import FloatGraph, Source
 from tinyflash.quantize.floatgraph.simplify import simplify
-from tinyflash.read.onnx import codings, file, maps, pointwise, weighted
+from tinyflash.read.endings import Ending, advice, ends_in_layer
+from tinyflash.read.onnx import (
+    codings,
+    file,
+    functions,
+    maps,
+    pointwise,
+    reductions,
+    takes,
+    weighted,
+)
 from tinyflash.read.onnx.attributes import check_attributes
 from tinyflash.read.onnx.compare import Reading
 from tinyflash.read.onnx.compare import compare as hold_against
+from tinyflash.read.onnx.expanding import EXPANSIONS, expanded, named
 from tinyflash.read.onnx.file import OnnxInput, OnnxModel, OnnxNode
 from tinyflash.read.onnx.folding import FOLDED, fold
 from tinyflash.read.onnx.importing import Constant, Importer, Layer
+from tinyflash.read.onnx.instead import WITH_WEIGHTS, instead
+from tinyflash.read.onnx.selecting import output_of, selected
 from tinyflash.read.onnx.shared import warn_of_shared
 from tinyflash.read.onnx.views import View, channels_last, dense
+from tinyflash.read.outputs import MOST_ENDS, Chosen
 
 Rule = Callable[[Layer], None]
 T = TypeVar("T")
 
 _RULES: dict[str, Rule] = {
+    "Abs": pointwise.function("abs"),
     "Add": pointwise.add,
     "AveragePool": maps.average_pool,
     "BatchNormalization": weighted.batch_norm,
+    "Celu": functions.celu,
     "Clip": pointwise.clip,
     "Concat": maps.concatenate,
     "Conv": weighted.conv,
+    "ConvTranspose": weighted.conv_transpose,
     "DequantizeLinear": codings.dequantize,
     "Div": pointwise.divide,
     "Dropout": maps.same,
+    "Elu": functions.elu,
+    "Erf": pointwise.function("erf"),
+    "Expand": takes.expand,
     "Flatten": maps.flatten,
+    "Gelu": functions.gelu,
     "Gemm": weighted.gemm,
-    "GlobalAveragePool": maps.global_average,
+    "GlobalAveragePool": reductions.global_average,
     "GlobalMaxPool": maps.global_max,
     "HardSigmoid": pointwise.hard_sigmoid,
     "HardSwish": pointwise.function("hard_swish"),
@@ -45,66 +68,137 @@ _RULES: dict[str, Rule] = {
     "Max": pointwise.maximum,
     "MaxPool": maps.max_pool,
     "Min": pointwise.minimum,
+    "Mish": pointwise.function("mish"),
     "Mul": pointwise.multiply,
     "Neg": pointwise.negate,
     "PRelu": pointwise.prelu,
     "Pad": maps.pad,
     "QuantizeLinear": codings.quantize,
-    "ReduceMean": maps.reduce_mean,
-    "ReduceSum": maps.reduce_sum,
+    "ReduceMax": reductions.reduce_max,
+    "ReduceMean": reductions.reduce_mean,
+    "ReduceSum": reductions.reduce_sum,
     "Relu": pointwise.relu,
     "Reshape": maps.reshape,
+    "Selu": functions.selu,
     "Sigmoid": pointwise.function("logistic"),
+    "Resize": takes.resize,
+    "Slice": takes.cut,
     "Softmax": pointwise.softmax,
+    "Softplus": pointwise.function("softplus"),
+    "Softsign": pointwise.function("softsign"),
+    "Split": takes.split,
     "Squeeze": maps.squeeze,
     "Sub": pointwise.subtract,
     "Swish": pointwise.swish,
     "Tanh": pointwise.function("tanh"),
     "Transpose": maps.transpose,
     "Unsqueeze": maps.unsqueeze,
+    "Upsample": takes.resize,
 }
-OPERATORS = frozenset({*_RULES, *FOLDED})  # these on constants alone
+OPERATORS = frozenset({*_RULES, *FOLDED, *EXPANSIONS})  # folded ones on constants alone
 _LOOPS = ("If", "Loop", "Scan", "SequenceMap")
 # Operators that read channels-first maps, and operators allowed between them and the input.
-_READS_MAPS = ("AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool")
+_READS_MAPS = (
+    "AveragePool",
+    "Conv",
+    "ConvTranspose",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "MaxPool",
+    "Resize",
+    "Upsample",
+)
 _KEEPS_AXES = (
     "Add", "BatchNormalization", "Clip", "DequantizeLinear", "Div", "Identity", "Max", "Min", "Mul",
-    "Pad", "QuantizeLinear", "Sub",
+    "Pad", "QuantizeLinear", "Slice", "Split", "Sub",
 )  # fmt: skip
 
 
-def read_onnx(path: Path, samples: Array | None = None, *, compare: bool = True) -> FloatGraph:
+def read_onnx(
+    path: Path, samples: Array | None = None, *, output: Chosen = None, compare: bool = True
+) -> FloatGraph:
     """Reads an ONNX file as a float network, simplified, channels last.
 
-    samples: of its input, [n][...] as the model reads them. On a few of them the network is
-    compared with an evaluation of the model that shares no code with this reader, unless `compare`
-    is False; ModelError names the first tensor that differs. A quantized model needs none.
+    output: see `read`. samples: of its input, [n][...] as the model reads them. On a few of them
+    the network is compared with an evaluation of the model that shares no code with this reader,
+    unless `compare` is False; ModelError names the first tensor that differs. A quantized model
+    needs none.
     """
-    return _import(str(path), file.load(path), samples, compare=compare)
+    return _import(str(path), file.load(path), samples, output, compare=compare)
 
 
 def parse_onnx(
-    content: bytes, name: str, samples: Array | None = None, *, compare: bool = True
+    content: bytes,
+    name: str,
+    samples: Array | None = None,
+    *,
+    output: Chosen = None,
+    compare: bool = True,
 ) -> FloatGraph:
     """Reads an ONNX model in memory."""
-    return _import(name, file.parse(content, name, name, None), samples, compare=compare)
+    model = file.parse(content, name, name, None)
+    return _import(name, model, samples, output, compare=compare)
 
 
-def _import(name: str, model: OnnxModel, samples: Array | None, *, compare: bool) -> FloatGraph:
-    found = reading(name, model)
+def _import(
+    name: str, model: OnnxModel, samples: Array | None, output: Chosen, *, compare: bool
+) -> FloatGraph:
+    found = reading(name, model, output)
     if compare:
         hold_against(found, samples)
-    warn_of_shared(name, model)
+    warn_of_shared(name, found.model)
     return found.network
 
 
-def reading(name: str, model: OnnxModel) -> Reading:
-    """A model and what is read of it, not compared yet."""
-    importer = Importer(name, model)
+def reading(name: str, model: OnnxModel, output: Chosen = None) -> Reading:
+    """What computes one output of a model, or as much of that as a scheme with a new head leaves;
+    not compared yet."""
+    model = expanded(model)
+    if output is None and 1 < len(model.outputs) <= MOST_ENDS and _one_end(name, model):
+        output = 0
+    wanted = output_of(name, model, output)
+    importer, end = _imported(name, selected(model, wanted))
+    if wanted not in end.lost:
+        return _finished(importer)
+    before = named(model, end.before(_views(importer), WITH_WEIGHTS))
+    if before is None:
+        raise ModelError(end.reason)
+    try:
+        found = _finished(_imported(name, selected(model, before))[0])
+    except ModelError:
+        raise ModelError(end.reason) from None
+    if not ends_in_layer(found.network):
+        raise ModelError(end.reason)
+    network = replace(found.network, unread=f"{end.reason}; {advice(before)}")
+    return replace(found, network=network)
+
+
+def _imported(name: str, model: OnnxModel) -> tuple[Importer, Ending[str]]:
+    importer, end = Importer(name, model), Ending[str]()
     _open_input(importer)
     importer.values.update({k: Constant(v) for k, v in model.constants.items()})
     for node in model.nodes:
-        _take(Layer(importer, node))
+        operands, results = (filter(None, names) for names in (node.inputs, node.outputs))
+        end.take(node.op, operands, results, partial(_take, Layer(importer, node)))
+    return importer, end
+
+
+def _one_end(name: str, model: OnnxModel) -> bool:
+    """Whether all outputs are made of one tensor by operators that cannot be read."""
+    before = set()
+    for output in model.outputs:
+        importer, end = _imported(name, selected(model, output))
+        lost = output in end.lost
+        before.add(end.before(_views(importer), WITH_WEIGHTS) if lost else None)
+    return len(before) == 1 and None not in before
+
+
+def _views(importer: Importer) -> list[str]:
+    """What depends on the input."""
+    return [name for name, value in importer.values.items() if isinstance(value, View)]
+
+
+def _finished(importer: Importer) -> Reading:
     raw, output = _closed(importer)
     return Reading(importer, raw, simplify(raw), output)
 
@@ -120,7 +214,7 @@ def _take(layer: Layer) -> None:
     if fold(layer):
         return
     if node.op not in _RULES:
-        layer.fail(f"is not supported; supported are {', '.join(sorted(_RULES))}")
+        layer.fail(f"is not supported; {instead(node.op)}")
     _RULES[node.op](layer)
 
 

@@ -6,12 +6,14 @@ import math
 
 import numpy as np
 
+from tinyflash.graph import TransposeAttrs
 from tinyflash.quantize.floatgraph.graph import Floats, Weights
 from tinyflash.quantize.windows import output_size
 from tinyflash.read.onnx.importing import Constant, Layer
 from tinyflash.read.onnx.pointwise import affine
 from tinyflash.read.onnx.views import View, dense
-from tinyflash.read.onnx.windows import attribute_window
+from tinyflash.read.onnx.windows import attribute_window, transposed_sizes
+from tinyflash.read.transposed import unfold, unfolded_weights
 
 
 def conv(layer: Layer) -> None:
@@ -37,6 +39,32 @@ def conv(layer: Layer) -> None:
     weights = _weights(constant, stored, _bias(layer, out), channel_axis=0)
     op = "depthwise" if depthwise else "conv2d"
     layer.give_map(layer.emit(op, [x], (1, *size, out), window, weights), like)
+
+
+def conv_transpose(layer: Layer) -> None:
+    """Transposed convolution, as a convolution whose channels become rows and columns."""
+    x, shape = layer.map_of(0)
+    like = layer.view(0).shape
+    w, sides = layer.floats(1), len(like) - 2
+    layer.require(
+        w.ndim == len(like) and w.shape[0] == shape[3],
+        f"weights of shape {list(w.shape)} for maps {list(like)}",
+    )
+    layer.require(layer.integer("group", 1) == 1, "is in groups; export without them")
+    kernel = tuple(layer.whole("kernel_shape", w.shape[-sides:]))
+    layer.require(kernel == w.shape[-sides:], f"kernel_shape {list(kernel)} is not its weights'")
+    w = (w if w.ndim == 4 else w[:, :, np.newaxis]).transpose(1, 2, 3, 0)
+    stride, before, made = transposed_sizes(layer, w.shape[1:3], shape[1:3], sides)
+    out = len(w)
+    plan = unfold((w.shape[1], w.shape[2]), stride, before, (shape[1], shape[2]), made, out)
+    b = np.tile(_bias(layer, out), stride[0] * stride[1])
+    weights = Weights(np.ascontiguousarray(unfolded_weights(w, stride)), b)
+    y = layer.emit("conv2d", [x], plan.made, plan.window, weights)
+    if stride[0] > 1:
+        y = layer.shaped(y, plan.split)
+        y = layer.emit("transpose", [y], plan.turned, TransposeAttrs(plan.order))
+    y, whole = layer.shaped(y, plan.joined), (1, *made, out)
+    layer.give_map(y if plan.joined == whole else layer.emit("take", [y], whole, plan.cut), like)
 
 
 def _bias(layer: Layer, out: int) -> Floats:
@@ -114,6 +142,8 @@ def _by_rows(x: View) -> bool:
 def batch_norm(layer: Layer) -> None:
     """Normalisation with fixed statistics: a factor and a term per channel."""
     training = layer.integer("training_mode", 0)
+    if layer.opset < 14:  # which say it by listing results, read or not
+        training = len(layer.node.outputs) > 1
     layer.require(
         not training and not any(layer.node.outputs[1:]),
         "is in training mode; export for inference",

@@ -31,6 +31,39 @@ def attribute_window(
     return window
 
 
+def transposed_sizes(
+    layer: Layer, kernel: Sequence[int], size: Sequence[int], sides: int
+) -> tuple[Pair, Pair, Pair]:
+    """Returns a transposed convolution's stride, the padding of its output at the top and at the
+    left, and the size of its output."""
+    stride, dilation = _pair(layer, "strides", sides), _pair(layer, "dilations", sides)
+    layer.require(dilation == (1, 1), f"has dilations {dilation}, which are not supported")
+    layer.require(
+        all(0 < n < 256 for n in (*kernel, *stride)),
+        f"kernel {tuple(kernel)}, stride {stride}: each must be 1 to 255",
+    )
+    scheme = layer.text("auto_pad", "NOTSET")
+    layer.require(
+        scheme in ("NOTSET", "VALID") and "output_shape" not in layer.node.attributes,
+        "has an auto_pad or an output_shape; export with pads and output_padding",
+    )
+    pads = layer.whole("pads", (0,) * (2 * sides))
+    more = layer.whole("output_padding", (0,) * sides)
+    layer.require(
+        len(pads) == 2 * sides and len(more) == sides and min(*pads, *more) >= 0,
+        f"pads {list(pads)} and output_padding {list(more)} for {sides} dimensions",
+    )
+    pads = (0,) * (2 * sides) if scheme == "VALID" else pads
+    first, last = ((0, *p) if sides == 1 else p for p in (pads[:sides], pads[sides:]))
+    added = (0, *more) if sides == 1 else more
+    height, width = (
+        s * (n - 1) + k + a - f - e
+        for s, n, k, a, f, e in zip(stride, size, kernel, added, first, last, strict=True)
+    )
+    layer.require(0 < height < 2**16 and 0 < width < 2**16, f"makes a map {height} x {width}")
+    return stride, (first[0], first[1]), (height, width)
+
+
 def kernel_of(layer: Layer, sides: int) -> Pair:
     return _pair(layer, "kernel_shape", sides)
 

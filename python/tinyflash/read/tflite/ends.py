@@ -13,7 +13,6 @@ from tinyflash.read.tflite.pointwise import lookup
 
 def open_input(to: Importer) -> None:
     """Adds the network's input. A float input waits for the QUANTIZE that reads it."""
-    _only(to, to.model.outputs, "output")
     flat = _only(to, to.model.inputs, "input")
     end = Layer(to, FlatOperator(-1, "input of the network", (flat.index,), (), {}), "input")
     shape = end.shape(flat)
@@ -74,8 +73,10 @@ def dequantize(layer: Layer) -> None:
 def close_output(to: Importer) -> tuple[Port, Port]:
     """Adds the ports, after all layers are imported."""
     flat = _only(to, to.model.outputs, "output")
+    if not to.model.operators:
+        raise ModelError(f"{to.file}: no layer makes its output, tensor {flat.index}")
     if not to.nodes:
-        raise ModelError(f"{to.file}: has no int8 layers")
+        raise ModelError(f"{to.file}: no layer makes its output; it returns its input")
     if to.output is None:
         end = Layer(to, FlatOperator(-1, "output of the network", (flat.index,), (), {}), "output")
         y = end.activation(0, ("INT8", "UINT8"))

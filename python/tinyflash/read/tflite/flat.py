@@ -30,6 +30,7 @@ _MOST_TENSORS = 16 * MOST_OPERATORS
 _MOST_OPERANDS = 1024  # of one operator
 _MOST_CODES = 256  # kinds of operators, including custom ones
 _LARGEST_RANK = 64
+_LONGEST_NAME = 240  # bytes
 _VERSION = 3
 _IDENTIFIER = b"TFL3"
 _POINTER = b"version https://git-lfs"
@@ -59,17 +60,21 @@ class FlatTensor:
     axis: int
     data: npt.NDArray[np.uint8] | None
     unusual: str  # an unsupported feature that it uses: "", "sparse storage", ...
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class FlatOperator:
-    """An operator of the file. Omitted inputs are -1."""
+    """An operator of the file. Omitted inputs are -1. unread: outputs that nothing needs. refused:
+    why it cannot be read, if that is known."""
 
     index: int
     code: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Mapping[str, Option]
+    unread: frozenset[int] = frozenset()
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ _DILATED = (*_WINDOW, "DilationHFactor", "DilationWFactor")
 _POOL = (*_WINDOW, "FilterHeight", "FilterWidth")
 _FUSED = ("FusedActivationFunction",)
 OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ABS": ("AbsOptions", ()),
     "ADD": ("AddOptions", _FUSED),
     "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", *_FUSED)),
@@ -103,18 +109,25 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (*_DILATED, "DepthMultiplier")),
     "FULLY_CONNECTED": ("FullyConnectedOptions", ("WeightsFormat", *_FUSED)),
     "GATHER": ("GatherOptions", ("Axis", "BatchDims")),
+    "GELU": ("GeluOptions", ("Approximate",)),
     "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),
     "MAX_POOL_2D": ("Pool2DOptions", _POOL),
     "MEAN": ("ReducerOptions", ("KeepDims",)),
     "MUL": ("MulOptions", _FUSED),
     "PACK": ("PackOptions", ("Axis",)),
+    "REDUCE_MAX": ("ReducerOptions", ("KeepDims",)),
     "REDUCE_PROD": ("ReducerOptions", ("KeepDims",)),
+    "RESIZE_NEAREST_NEIGHBOR": (
+        "ResizeNearestNeighborOptions",
+        ("AlignCorners", "HalfPixelCenters"),
+    ),
     "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
     "STRIDED_SLICE": (
         "StridedSliceOptions",
-        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset"),
     ),
     "SUB": ("SubOptions", _FUSED),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _WINDOW),
 }
 
 
@@ -192,7 +205,7 @@ def _integers(
 def _code(code: tflite.OperatorCode) -> str:
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
-        name = (code.CustomCode() or b"")[:240].decode(errors="replace")
+        name = (code.CustomCode() or b"")[:_LONGEST_NAME].decode(errors="replace")
         return f"CUSTOM {printable(name)}".strip()
     return _CODES.get(number, f"operator number {number}")
 
@@ -236,6 +249,7 @@ def _tensor(model: tflite.Model, tensor: tflite.Tensor, index: int) -> FlatTenso
         axis=axis,
         data=_data(buffer),
         unusual="data outside of the FlatBuffer" if buffer.Offset() > 1 else _unusual(tensor),
+        name=(tensor.Name() or b"")[:_LONGEST_NAME].decode(errors="replace"),
     )
 
 

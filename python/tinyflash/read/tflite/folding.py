@@ -8,26 +8,14 @@ import numpy as np
 
 from tinyflash.graph import Array
 from tinyflash.read.tflite.importing import Layer
+from tinyflash.read.tflite.slices import sliced
 
 Fold = Callable[[Layer, list[Array]], Array]
 
 
 def _strided_slice(layer: Layer, inputs: list[Array]) -> Array:
-    x, begin, end, stride = inputs
-    layer.require(
-        x.ndim == begin.size == end.size == stride.size == 1
-        and not layer.option("EllipsisMask")
-        and not layer.option("NewAxisMask")
-        and int(stride.ravel()[0]) != 0,
-        "is supported on constants of one dimension",
-    )
-    first = int(begin.ravel()[0])
-    if int(layer.option("ShrinkAxisMask")) & 1:
-        layer.require(-x.size <= first < x.size, f"takes element {first} of {x.size}")
-        return x[first]  # type: ignore[no-any-return]
-    start = None if int(layer.option("BeginMask")) & 1 else first
-    stop = None if int(layer.option("EndMask")) & 1 else int(end.ravel()[0])
-    return x[start : stop : int(stride.ravel()[0])]
+    taken, shape = sliced(layer, inputs[0].shape)
+    return inputs[0][np.ix_(*taken)].reshape(shape)
 
 
 def _axis(layer: Layer) -> int:

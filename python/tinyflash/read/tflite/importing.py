@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, NoReturn
 
 import numpy as np
@@ -17,8 +18,12 @@ from tinyflash.read.tflite.flat import FlatModel, FlatOperator, FlatTensor, Opti
 
 Shape = tuple[int, ...]
 
+_OWN = "a float one with tinyflash quantize MODEL --calibration X.npy"
 _ADVICE = "convert the model with full-integer int8 quantization"
-_DTYPES = {"INT8": "i1", "INT32": "<i4", "INT64": "<i8"}
+_DTYPES = {
+    "FLOAT16": "<f2", "FLOAT32": "<f4", "INT8": "i1", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1",
+}  # fmt: skip
+_INTEGERS = ("INT8", "INT32", "INT64")
 
 
 @dataclass
@@ -101,7 +106,7 @@ class Layer:
 
     @property
     def flat_output(self) -> FlatTensor:
-        outputs = self.operator.outputs
+        outputs = [o for o in self.operator.outputs if o not in self.operator.unread]
         self.require(len(outputs) == 1, f"has {len(outputs)} outputs, one is supported")
         return self._flat(outputs[0])
 
@@ -109,7 +114,7 @@ class Layer:
         flat = self.flat_input(position)
         return flat.index in self.to.constants or flat.data is not None
 
-    def constant(self, position: int) -> Array:
+    def constant(self, position: int, types: tuple[str, ...] = _INTEGERS) -> Array:
         """Returns a constant input, in the file's shape."""
         flat = self.flat_input(position)
         if flat.index in self.to.constants:
@@ -117,7 +122,7 @@ class Layer:
         if flat.data is None:
             self.fail(f"input {position} must be a constant; it is computed at run time")
         self.usual(flat)
-        self.require(flat.type in _DTYPES, f"constant input {position} is {flat.type}; {_ADVICE}")
+        self.require(flat.type in types, f"constant input {position} is {flat.type}; {_ADVICE}")
         dtype = np.dtype(_DTYPES[flat.type])
         shape = self.shape(flat, empty=True)
         needed = math.prod(shape) * dtype.itemsize
@@ -147,7 +152,7 @@ class Layer:
         if flat.type in types:
             return
         if flat.type.startswith("FLOAT"):
-            self.fail(f"works in {flat.type}: a float or partly float model; {_ADVICE}")
+            self.fail(f"works in {flat.type}: a float or partly float model; {_ADVICE}, or {_OWN}")
         self.fail(f"uses {flat.type} where {' or '.join(types)} is supported; {_ADVICE}")
 
     def usual(self, flat: FlatTensor) -> None:
@@ -173,7 +178,8 @@ class Layer:
 
     # ---- Quantization ---------------------------------------------------------------------------
 
-    def scales(self, flat: FlatTensor) -> tuple[float, ...]:
+    def scales(self, flat: FlatTensor, *, silent: bool = False) -> tuple[float, ...]:
+        """Returns the scales of a tensor. silent: 0 may be among them."""
         if not flat.scales:
             self.fail(f"tensor {flat.index} has no quantization; {_ADVICE}")
         if len(flat.zeros) not in (0, len(flat.scales)):
@@ -182,7 +188,7 @@ class Layer:
                 "points; the file is damaged"
             )
         for scale in flat.scales:
-            if not (math.isfinite(scale) and scale > 0):
+            if not (math.isfinite(scale) and (scale > 0 or (silent and scale == 0))):
                 self.fail(f"tensor {flat.index} has scale {scale}; scales are finite and positive")
         return flat.scales
 
@@ -239,6 +245,25 @@ class Layer:
         data = self.constant(position)
         data = (data if shape is None else np.broadcast_to(data, shape)).astype(np.int8)
         return self.constant_tensor(f"c{position}", data, self.quant(flat), flat.index)
+
+    def between(
+        self,
+        part: str,
+        op: str,
+        x: Tensor,
+        shape: Shape,
+        attrs: Attrs | None = None,
+        *,
+        more: Mapping[str, Tensor] = MappingProxyType({}),
+        quant: Quant | None = None,
+    ) -> Tensor:
+        """Adds a node on the way to this layer's output, and returns its y, which has the unit of
+        x unless it is given. more: constants that it reads, by role."""
+        name = f"{self.name}.{part}"
+        y = self.to.add(Tensor(f"{name}.y", shape, "int8", "activation", quant or x.quant))
+        inputs = {"x": x.name, **{role: tensor.name for role, tensor in more.items()}}
+        self.to.nodes.append(Node(op, name, inputs, {"y": y.name}, attrs or NoAttrs()))
+        return y
 
     def emit(self, op: str, inputs: Mapping[str, Tensor], attrs: Attrs | None = None) -> None:
         """Adds the node that computes this layer's output.

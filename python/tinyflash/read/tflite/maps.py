@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyflash.graph import AxisAttrs, MeanAttrs, PadAttrs, TransposeAttrs, WindowAttrs
 from tinyflash.quantize.windows import output_size
+from tinyflash.read.maxima import maxima
 from tinyflash.read.tflite.importing import Layer, Shape
 from tinyflash.read.tflite.windows import fused_clip, window
 
@@ -40,8 +41,26 @@ def _pool(layer: Layer, op: str) -> None:
 
 def mean(layer: Layer) -> None:
     """Mean over adjacent axes (dimensions of 1 between them do not count)."""
+    layer.emit("mean", {"x": layer.activation(0)}, MeanAttrs(tuple(_reduced(layer))))
+
+
+def reduce_max(layer: Layer) -> None:
+    """The largest along adjacent axes, by max pools."""
+    span, x = _reduced(layer), layer.activation(0)
+    layer.require(
+        layer.quant(layer.flat_input(0)) == layer.quant(layer.flat_output),
+        "input and output have different scales; equal ones are supported",
+    )
+    for i, (before, sliding, after) in enumerate(maxima(x.shape, span[0], span[-1])):
+        if x.shape != before:
+            x = layer.between(f"x{i}", "reshape", x, before)
+        x = layer.between(f"y{i}", "max_pool", x, after, WindowAttrs(sliding))
+    layer.emit("reshape", {"x": x})
+
+
+def _reduced(layer: Layer) -> range:
+    """Returns the axes from the first to the last that a reduction works along."""
     layer.count(2)
-    x = layer.activation(0)
     shape = layer.shape(layer.flat_input(0))
     axes = {axis(layer, a, len(shape)) for a in layer.numbers(1)}
     real = sorted(a for a in axes if shape[a] > 1)
@@ -49,13 +68,13 @@ def mean(layer: Layer) -> None:
     found = tuple(d for d in layer.shape(layer.flat_output) if d > 1)
     layer.require(kept == found, f"output shape {list(layer.flat_output.shape)} does not follow")
     real = real or sorted(axes)[:1]
-    layer.require(bool(real), "averages over nothing")
+    layer.require(bool(real), "reduces nothing")
     span = range(real[0], real[-1] + 1)
     layer.require(
         all(a in axes or shape[a] == 1 for a in span),
-        f"averages over dimensions {real} of {list(shape)}; adjacent ones are supported",
+        f"reduces dimensions {real} of {list(shape)}; adjacent ones are supported",
     )
-    layer.emit("mean", {"x": x}, MeanAttrs(tuple(span)))
+    return span
 
 
 def axis(layer: Layer, index: int, rank: int) -> int:
@@ -154,5 +173,6 @@ def transpose(layer: Layer) -> None:
     if moved == sorted(moved):
         layer.emit("reshape", {"x": x})
         return
-    layer.require(len(order) <= 4, f"moves {len(order)} dimensions; 4 are supported")
+    counted = len(order) - (shape[0] == 1 and order[0] == 0)
+    layer.require(counted <= 4, f"moves {len(order)} dimensions; 4 are supported")
     layer.emit("transpose", {"x": x}, TransposeAttrs(tuple(order)))

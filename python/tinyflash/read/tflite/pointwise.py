@@ -8,17 +8,23 @@ import numpy as np
 
 from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, NoAttrs, Number, SoftmaxAttrs, Tensor
 from tinyflash.quantize import tables
+from tinyflash.quantize.curves import tabulated
 from tinyflash.quantize.tables import Coding, Operand, Table
 from tinyflash.read.tflite.importing import Layer, Shape
+from tinyflash.read.tflite.takes import expanded
 from tinyflash.read.tflite.windows import fused_clip
 
 _BYTES = ("INT8", "UINT8")
+OWN = "CUSTOM tinyflash."  # what custom operators of our own are called
 
 
 # ---- Functions of one input ---------------------------------------------------------------------
 
 _TABLES: dict[str, Callable[[Layer, Coding, Coding], Table]] = {
     "QUANTIZE": lambda _, x, y: tables.requantize(x, y),
+    "ABS": lambda _, x, y: tabulated("abs", x, y),
+    "ELU": lambda _, x, y: tabulated("elu", x, y, 1.0),
+    "GELU": lambda layer, x, y: tabulated(_gelu(layer), x, y),
     "RELU": lambda _, x, y: tables.relu(x, y),
     "RELU6": lambda _, x, y: tables.relu6(x, y),
     "LEAKY_RELU": lambda layer, x, y: tables.leaky_relu(x, y, float(layer.option("Alpha"))),
@@ -34,9 +40,46 @@ def lookup(layer: Layer) -> None:
     types = _BYTES if layer.operator.code == "QUANTIZE" else ("INT8",)
     x = layer.activation(0, types)
     layer.typed(layer.flat_output, types)
-    alpha = float(layer.option("Alpha")) if layer.operator.code == "LEAKY_RELU" else 0.0
-    attrs = LookupAttrs(layer.operator.code.lower(), alpha)
-    _emit_lookup(layer, x, _TABLES[layer.operator.code], attrs)
+    code = layer.operator.code
+    alpha = float(layer.option("Alpha")) if code == "LEAKY_RELU" else float(code == "ELU")
+    attrs = LookupAttrs(_gelu(layer) if code == "GELU" else code.lower(), alpha)
+    _emit_lookup(layer, x, _TABLES[code], attrs)
+
+
+def prelu(layer: Layer) -> None:
+    """One slope for all channels, as a table."""
+    layer.count(2)
+    x, flat = layer.activation(0), layer.flat_input(1)
+    layer.typed(flat, ("INT8",))
+    stored = layer.constant(1).astype(np.int64).ravel()
+    layer.require(
+        stored.size > 0 and bool((stored == stored[0]).all()),
+        "has a slope for each channel, which int8 files can have only one of; make the int8 file "
+        "from the float one, with tinyflash quantize MODEL --calibration X.npy",
+    )
+    slope = layer.coding(flat).operand(stored[:1])
+    alpha = float(slope.centred[0]) * slope.scale
+    number = Number(int(stored[0]), layer.quant(flat))
+    attrs = LookupAttrs("prelu", alpha, number=number)
+    _emit_lookup(layer, x, lambda _, x, y: tables.prelu(x, y, slope), attrs)
+
+
+def _gelu(layer: Layer) -> str:
+    return "gelu_tanh" if layer.option("Approximate", False) else "gelu"
+
+
+def own(layer: Layer) -> None:
+    """A function that the format has no operator for, as `write_tflite` writes it. The second
+    input, if there is one, is its alpha."""
+    layer.count(1, 2)
+    name = layer.operator.code.removeprefix(OWN)
+    alpha = 0.0
+    if layer.has_input(1):
+        given = layer.constant(1, ("FLOAT32",))
+        layer.require(given.size == 1, "has an alpha that is not one number")
+        alpha = float(given.ravel()[0])
+    x = layer.activation(0)
+    _emit_lookup(layer, x, lambda _, x, y: tabulated(name, x, y, alpha), LookupAttrs(name, alpha))
 
 
 def _emit_lookup(
@@ -87,24 +130,44 @@ Arithmetic = Callable[[Operand, Operand, Coding, Clip], Table]
 
 
 def add(layer: Layer) -> None:
-    """The sum of two maps of equal shape; one may be a constant that broadcasts."""
+    """The sum of two maps, or of a map and a constant that broadcasts, or a constant number."""
     if _scalar_position(layer) is not None:
         _with_scalar(layer, tables.add)
         return
-    shape = layer.shape(layer.flat_output)
-    operands = [_operand(layer, i, shape) for i in (0, 1)]
-    layer.require(any(t.data is None for t in operands), "has no input computed at run time")
-    layer.emit("add", {"a": operands[0], "b": operands[1]}, ClipAttrs(fused_clip(layer)))
+    _combine(layer, "add", (1, 0) if layer.is_constant(0) else (0, 1))
 
 
 def sub(layer: Layer) -> None:
-    """The difference of a map and one constant number, in either order."""
-    _with_scalar(layer, tables.subtract)
+    """The difference of two maps, or of a map and a constant, in either order."""
+    if _scalar_position(layer) is not None:
+        _with_scalar(layer, tables.subtract)
+        return
+    _combine(layer, "sub", (0, 1))
+
+
+def _combine(layer: Layer, op: str, order: tuple[int, int]) -> None:
+    """Emits a and b, the inputs in some order. b may be a constant row for all rows of a."""
+    layer.count(2)
+    shape = layer.shape(layer.flat_output)
+    a, b = order
+    layer.require(
+        not (layer.is_constant(a) and layer.is_constant(b)), "has no input computed at run time"
+    )
+    first = _operand(layer, a, shape)
+    row = layer.is_constant(b) and _is_row(layer.shape(layer.flat_input(b)), shape)
+    second = layer.constant_operand(b) if row else _operand(layer, b, shape)
+    layer.emit(op, {"a": first, "b": second}, ClipAttrs(fused_clip(layer)))
+
+
+def _is_row(row: Shape, shape: Shape) -> bool:
+    """Whether `row`, without leading ones, is the end of `shape`."""
+    while row[:1] == (1,):
+        row = row[1:]
+    return row == shape[len(shape) - len(row) :]
 
 
 def mul(layer: Layer) -> None:
-    """The product of two maps of equal shape, of a map and one row for all its rows, or of a map
-    and a constant number."""
+    """The product of two maps, one of which may broadcast, or of a map and a constant number."""
     if _scalar_position(layer) is not None:
         _with_scalar(layer, tables.multiply)
         return
@@ -146,16 +209,10 @@ def _require_alike(layer: Layer, position: int) -> None:
 
 
 def _factor(layer: Layer, position: int, shape: Shape) -> Tensor:
-    """Returns one operand of a product: a whole map, or the row for all rows of the other one."""
-    found = layer.shape(layer.flat_input(position))
-    row = found
-    while row[:1] == (1,):
-        row = row[1:]
-    layer.require(
-        len(row) <= len(shape) and row == shape[len(shape) - len(row) :],
-        f"input shape {list(found)} is neither the output's, {list(shape)}, nor a row of it "
-        "such as one number per channel",
-    )
+    """Returns one operand of a product: a whole map, the row for all rows of the other one, or what
+    broadcasts, repeated."""
+    if not _is_row(layer.shape(layer.flat_input(position)), shape):
+        return _operand(layer, position, shape)
     if layer.is_constant(position):
         return layer.constant_operand(position)
     return layer.activation(position)
@@ -198,8 +255,7 @@ def _operand(layer: Layer, position: int, shape: Shape) -> Tensor:
     flat = layer.flat_input(position)
     found = layer.shape(flat)
     if not layer.is_constant(position):
-        layer.require(found == shape, f"input shape {list(found)}, output shape {list(shape)}")
-        return layer.activation(position)
+        return expanded(layer, layer.activation(position), shape, f"input{position}")
     fits = len(found) <= len(shape) and all(
         d in (1, full) for d, full in zip(found[::-1], shape[::-1], strict=False)
     )

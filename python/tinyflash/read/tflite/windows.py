@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyflash.graph import Clip, Pair, Window
-from tinyflash.quantize.windows import ACTIVATIONS, SAME, VALID, bounds, same_padding
+from tinyflash.quantize.windows import ACTIVATIONS, EXPLICIT, SAME, VALID, bounds, same_padding
 from tinyflash.read.tflite.importing import Layer
 
 
@@ -16,6 +16,11 @@ def window(layer: Layer, kernel: Pair, size: Pair) -> Window:
         f"kernel {kernel}, stride {stride}, dilation {dilation}: each must be 1 to 255",
     )
     padding = layer.option("Padding")
+    if padding == EXPLICIT:
+        top, left, bottom, right = (
+            int(layer.option(f"Pad{side}")) for side in ("Top", "Left", "Bottom", "Right")
+        )
+        return Window(kernel, stride, dilation, (top, left, bottom, right))
     layer.require(padding in (SAME, VALID), f"padding scheme {padding} is unknown")
     if padding == VALID:
         return Window(kernel, stride, dilation)

@@ -3,7 +3,8 @@
 Pools: it pads before the map what rounding up adds, and confuses the sides of uneven padding.
 GlobalMaxPool: it is right over two dimensions only. BatchNormalization before opset 14: it trains
 where there is a momentum. Squeeze and Unsqueeze before opset 13: it takes axes one by one.
-DequantizeLinear: it has none before opset 19. Softmax before opset 13: it works along one axis.
+DequantizeLinear: it has none before opset 19. Gelu: it has none by itself. Softmax before opset 13:
+it works along one axis.
 """
 
 from __future__ import annotations
@@ -75,7 +76,18 @@ def corrected(opset: int) -> list[type]:
             rows = x.reshape(math.prod(x.shape[:first]), -1)
             return (_softmax(rows, -1).reshape(x.shape),)
 
-    own = [AveragePool, MaxPool, GlobalMaxPool, BatchNormalization]
+    class Gelu(OpRun):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(self, x: Numbers, approximate: str | None = None) -> tuple[Numbers]:
+            wide = np.asarray(x, np.float64)
+            if approximate == "tanh":
+                gate = np.tanh(np.sqrt(2 / np.pi) * (wide + 0.044715 * wide**3))
+            else:
+                gate = np.vectorize(math.erf, otypes=[np.float64])(wide / np.sqrt(2))
+            return (np.asarray(wide * (1 + gate) / 2, x.dtype),)
+
+    own = [AveragePool, MaxPool, GlobalMaxPool, BatchNormalization, Gelu]
     return [*own, DequantizeLinear, Softmax, Squeeze, Unsqueeze]
 
 

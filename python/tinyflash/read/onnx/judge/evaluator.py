@@ -12,7 +12,9 @@ import numpy as np
 
 from tinyflash.arrays import Numbers
 from tinyflash.read.onnx.judge.corrected import corrected
+from tinyflash.read.onnx.judge.integers import without_integers
 
+_OPTIONAL = ("BatchNormalization", "Dropout", "MaxPool")  # whose second results are
 _CODING = ("QuantizeLinear", "DequantizeLinear")
 _SILENT = 4  # ONNX Runtime tells of nothing but fatal errors
 
@@ -65,6 +67,8 @@ def _prepared(content: bytes, folder: Path | None, names: Sequence[str]) -> Any:
     if folder is not None:
         onnx.load_external_data_for_model(model, str(folder))
     graph = model.graph
+    _prune(graph, names)
+    without_integers(model)
     _without_coding(model)
     del graph.value_info[:]
     del graph.output[:]
@@ -75,18 +79,58 @@ def _prepared(content: bytes, folder: Path | None, names: Sequence[str]) -> Any:
     return model
 
 
+def _prune(graph: Any, names: Sequence[str]) -> None:
+    """Leaves out what none of these tensors depend on, which the judge need not know: nodes,
+    inputs, second results."""
+    alive, kept = set(names), []
+    for node in reversed(graph.node):
+        if alive & {name for name in node.output if name}:
+            alive |= set(node.input)
+            kept.append(node)
+    for node in kept:
+        if node.op_type in _OPTIONAL:
+            del node.output[max(i + 1 for i, name in enumerate(node.output) if name in alive) :]
+    constants = {tensor.name for tensor in graph.initializer}
+    given = [v for v in graph.input if v.name in alive or v.name in constants] or list(graph.input)
+    for field, left in ((graph.node, kept[::-1]), (graph.input, given)):
+        left = [type(one).FromString(one.SerializeToString()) for one in left]
+        del field[:]
+        field.extend(left)
+
+
 def _without_coding(model: Any) -> None:
-    """Numbers computed at run time keep their values; quantized constants are what they are."""
+    """Numbers computed at run time keep their values; quantized constants are what they are, and
+    bounds in integers become real numbers."""
+    graph = model.graph
     constants = _constants(model)
-    known = {v.name for v in model.graph.input} - constants
-    for node in model.graph.node:
+    known = {v.name for v in graph.input} - constants
+    coded: dict[str, list[str]] = {}  # what is integers in the model: scale and zero point
+    for node in list(graph.node):
         if known.isdisjoint(node.input):
             continue
         known.update(node.output)
+        if node.op_type == "Clip" and node.input[0] in coded:
+            _bound_in_reals(graph, node, coded[node.input[0]])
+            coded[node.output[0]] = coded[node.input[0]]
         if node.op_type in _CODING and node.input[0] in known:
+            if node.op_type == "QuantizeLinear":
+                coded[node.output[0]] = list(node.input[1:])
             node.op_type, node.domain = "Identity", ""
             del node.input[1:]
             del node.attribute[:]
+
+
+def _bound_in_reals(graph: Any, clip: Any, coding: list[str]) -> None:
+    """Puts a DequantizeLinear before each bound."""
+    import onnx
+
+    for i, name in enumerate(clip.input[1:], 1):
+        if name:
+            real = f"{clip.output[0]}.bound{i}"
+            inputs = [name, *coding]
+            before = next(j for j, node in enumerate(graph.node) if node.output == clip.output)
+            graph.node.insert(before, onnx.helper.make_node("DequantizeLinear", inputs, [real]))
+            clip.input[i] = real
 
 
 # ---- ONNX Runtime -------------------------------------------------------------------------------

@@ -1,0 +1,157 @@
+"""Reads float .tflite files, also those with float16 or int8 weights: one rule per operator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from tinyflash.errors import ModelError
+from tinyflash.quantize.floatgraph import FloatGraph, Source
+from tinyflash.quantize.floatgraph.simplify import simplify
+from tinyflash.read.endings import Ending, advice, ends_in_layer
+from tinyflash.read.outputs import Chosen
+from tinyflash.read.tflite.flat import FlatModel, FlatOperator, load
+from tinyflash.read.tflite.floating import rules
+from tinyflash.read.tflite.floating.importing import FloatImporter, FloatLayer
+from tinyflash.read.tflite.folding import FOLDABLE, fold
+from tinyflash.read.tflite.instead import WITH_WEIGHTS, instead
+from tinyflash.read.tflite.selecting import output_of, selected
+
+Rule = Callable[[FloatLayer], None]
+
+RULES: Mapping[str, Rule] = {
+    "ABS": rules.function("abs"),
+    "ADD": rules.add,
+    "AVERAGE_POOL_2D": rules.pool("average_pool"),
+    "CONCATENATION": rules.concatenate,
+    "CONV_2D": rules.conv2d,
+    "DEPTHWISE_CONV_2D": rules.depthwise,
+    "DIV": rules.div,
+    "ELU": rules.elu,
+    "EXPAND_DIMS": rules.reshape,
+    "FULLY_CONNECTED": rules.fully_connected,
+    "GELU": rules.gelu,
+    "HARD_SWISH": rules.function("hard_swish"),
+    "LEAKY_RELU": rules.leaky_relu,
+    "LOGISTIC": rules.function("logistic"),
+    "MAXIMUM": rules.choose("maximum"),
+    "MAX_POOL_2D": rules.pool("max_pool"),
+    "MEAN": rules.mean,
+    "MINIMUM": rules.choose("minimum"),
+    "MUL": rules.mul,
+    "NEG": rules.negate,
+    "PAD": rules.pad,
+    "PADV2": rules.pad,
+    "PRELU": rules.prelu,
+    "RELU": rules.bounded(0.0, math.inf),
+    "RELU6": rules.bounded(0.0, 6.0),
+    "RELU_0_TO_1": rules.bounded(0.0, 1.0),
+    "RELU_N1_TO_1": rules.bounded(-1.0, 1.0),
+    "RESHAPE": rules.reshape,
+    "SOFTMAX": rules.softmax,
+    "SQUEEZE": rules.reshape,
+    "SUB": rules.sub,
+    "SUM": rules.total,
+    "TANH": rules.function("tanh"),
+    "TRANSPOSE": rules.transpose,
+}
+
+
+def is_float(path: Path) -> bool:
+    """Whether the layers with weights of a .tflite file read float maps."""
+    return _is_float(load(path))
+
+
+def _is_float(model: FlatModel) -> bool:
+    """As the first operator of the network says that reads no constant alone."""
+    types = {t.index: t.type for t in model.tensors if t.data is None}
+    read = [types.get(i, "") for o in model.operators for i in o.inputs if o.code != "QUANTIZE"]
+    return "FLOAT32" in read and not {"INT8", "UINT8", "INT16"}.intersection(read)
+
+
+def read_float_tflite(path: Path, output: Chosen = None) -> FloatGraph:
+    """Reads the network of a float .tflite file. output: as in `read_tflite`."""
+    file, model = str(path), load(path)
+    if not _is_float(model):
+        raise ModelError(f"{file}: is quantized, or mostly so; all other commands read it as it is")
+    layers = {_name(o): o.outputs[0] for o in model.operators if o.outputs}
+    return _read(file, model, output_of(file, model, layers, output))
+
+
+def _read(file: str, model: FlatModel, output: int) -> FloatGraph:
+    importer, end = _imported(file, selected(model, output))
+    if output not in end.lost:
+        return _graph(importer, output)
+    before = end.before(importer.held, WITH_WEIGHTS)
+    if before is None:
+        raise ModelError(end.reason)
+    try:
+        graph = _graph(_imported(file, selected(model, before))[0], before)
+    except ModelError:
+        raise ModelError(end.reason) from None
+    if not ends_in_layer(graph):
+        raise ModelError(end.reason)
+    name = next(_name(o) for o in model.operators if before in o.outputs)
+    return replace(graph, unread=f"{end.reason}; {advice(name)}")
+
+
+def _imported(file: str, model: FlatModel) -> tuple[FloatImporter, Ending[int]]:
+    importer, end = FloatImporter(file, model), Ending[int]()
+    _open_input(importer)
+    for operator in model.operators:
+        layer = FloatLayer(importer, operator, _name(operator))
+        end.take(operator.code, operator.inputs, operator.outputs, partial(_import, layer))
+    return importer, end
+
+
+def _name(operator: FlatOperator) -> str:
+    return f"{'_'.join(operator.code.lower().split())}_{operator.index}"
+
+
+def _open_input(to: FloatImporter) -> None:
+    if len(to.model.inputs) != 1:
+        raise ModelError(f"{to.file}: has {len(to.model.inputs)} inputs; exactly one is supported")
+    index = to.model.inputs[0]
+    if not 0 <= index < len(to.model.tensors):
+        raise ModelError(f"{to.file}: its input is tensor {index}, which is not there")
+    end = FloatLayer(to, FlatOperator(-1, "input of the network", (index,), (), {}), "input")
+    flat = end.flat_input(0)
+    end.require(flat.type == "FLOAT32", f"is {flat.type}; float32 is supported")
+    end.require(flat.data is None, "is a constant")
+    shape = end.shape(flat)
+    batched = len(shape) > 1
+    end.require(not batched or shape[0] == 1, f"batch {shape[0]}; only batch 1 is supported")
+    given = shape[1:] if batched else shape
+    end.require(1 <= len(given) <= 3, f"has {len(given)} dimensions; 1 to 3 are supported")
+    held = (1, *given)
+    to.source = Source("input", given, tuple(range(len(given))), held)
+    to.held[index] = "input"
+    to.shapes["input"] = held
+
+
+def _import(layer: FloatLayer) -> None:
+    code = layer.operator.code
+    if code not in RULES and code not in FOLDABLE and code != "DEQUANTIZE":
+        layer.fail(f"is not supported; {instead(code)}")
+    made = layer.flat_output.index in layer.to.held
+    layer.require(not made, f"computes tensor {layer.flat_output.index} again")
+    layer.claim()
+    if code == "DEQUANTIZE":
+        layer.require(layer.is_constant(0), "reads integers computed at run time")
+        layer.to.constants[layer.flat_output.index] = layer.reals(0)[0]
+        return
+    if fold(layer):
+        return
+    if code not in RULES:
+        layer.fail("is supported on constants only, as in the arithmetic of shapes")
+    RULES[code](layer)
+
+
+def _graph(to: FloatImporter, output: int) -> FloatGraph:
+    if output not in to.held or not to.made or to.source is None:
+        raise ModelError(f"{to.file}: its output, tensor {output}, does not come from its input")
+    network = FloatGraph(to.model.name, to.source, tuple(to.made), to.held[output])
+    return simplify(network)
