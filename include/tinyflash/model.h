@@ -16,7 +16,7 @@ extern "C" {
 
 /* Of the structures and of the buffers of each kernel (ops.h): a model.c that was compiled for other
  * ones is refused. */
-#define TINY_MODEL_VERSION 1
+#define TINY_MODEL_VERSION 2
 
 /* What can go wrong outside a kernel. Negative; tiny_error_text has a line for each. */
 typedef enum tiny_error {

@@ -107,14 +107,14 @@ def _other_splits() -> list[float]:
     from tinyflash.demo.task import load_task
     from tinyflash.runtime.host import HostSession
     from tinyflash.scheme import scheme
-    from tinyflash.training import job as jobs
     from tinyflash.training.job import make_ready
+    from tinyflash.training.run import run
 
     scores = []
     for seed in range(1, SPLITS):
         graph, job = load_task(seed)
         ready = make_ready(prepare(graph, scheme("person_faces")), job, None, seed)
-        after = jobs.run(job, HostSession(ready.compiled.program), ready, f"split {seed}: ").after
+        after = run(job, HostSession(ready.compiled.program), ready, f"split {seed}: ").after
         assert after is not None
         scores.append(after.score)
     return scores
