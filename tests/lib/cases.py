@@ -118,6 +118,8 @@ def _channels() -> Iterator[Case]:
             yield from subject(f"{title} of {channels}", build, shape, channels // 2).cases()
         build = depthwise(square, Layer())
         yield from subject(f"{channels} channels", build, shape, channels // 2).cases()
+    wide = (3, 180, 4)  # rows of which few fit the scratch of a kernel
+    yield from subject("wide rows", depthwise(same(wide, 3), Layer()), wide).cases()
 
 
 def _many_terms() -> Iterator[Case]:

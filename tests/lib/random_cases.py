@@ -52,7 +52,7 @@ class Draw:
     def clip(self) -> Clip:
         """None, usually; else any."""
         low, high = sorted((self.number(-128, 127), self.number(-128, 127)))
-        return self.one_of(Clip(), Clip(), Clip(low, high))
+        return self.one_of(Clip(), Clip(), Clip(low, high), Clip(low, 127), Clip(-128, high))
 
     def layer(self, out: int) -> Layer:
         return Layer(

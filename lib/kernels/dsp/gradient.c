@@ -72,10 +72,10 @@ static inline void store_pairs(halves a, halves b, uint32_t *to, uint32_t column
     to[3 * column] = tiny_high_halves(a.odd, b.odd);
 }
 
-/* The first 1 to 4 bytes of a word; the others are 0. */
+/* The first bytes of a word, fewer than 4; the others are 0. */
 static uint32_t load_some(const int8_t *from, uint32_t count) {
     uint32_t bytes = 0;
-    for (uint32_t i = 0; i < count && i < 4; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         bytes |= (uint32_t)(uint8_t)from[i] << (8 * i);
     }
     return bytes;
