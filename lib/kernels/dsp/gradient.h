@@ -14,7 +14,7 @@
 /* How many rescaled gradients are in scratch at a time: some tiles, and not so many bytes, but one
  * tile at least. The same as in compiler/kernels/dsp.py. */
 #define TINY_RESCALED_TILES 4u
-#define TINY_RESCALED_BYTES 9216u
+#define TINY_RESCALED_BYTES 6144u
 
 #define TINY_COLUMNS 4 /* columns that are transposed together */
 #define TINY_ROWS 8    /* output channels whose weights are updated together */

@@ -15,7 +15,7 @@ _OUTPUT_BYTES = 16  # of a tiny_output
 _COLUMNS = 4
 _ROWS = 8
 _RESCALED_TILES = 4
-_RESCALED_BYTES = 9216
+_RESCALED_BYTES = 6144
 # Of lib/kernels/dsp/depthwise.c.
 _CHANNELS = 4
 _KERNEL_MAX = 7
