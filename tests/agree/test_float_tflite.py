@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tflite
 from tests.support.floatfiles import floated
-from tests.support.models import File
+from tests.support.models import NONE, RELU, RELU6, RELU_N1_TO_1, File
 from tests.support.networks import NETWORKS
 from tests.support.random_files import random_file
 from tests.support.tflm import oracle
@@ -19,7 +20,9 @@ from tinyflash.quantize import quantize
 from tinyflash.quantize.floatgraph import FloatGraph
 from tinyflash.quantize.floatgraph.run import run
 from tinyflash.read import read
+from tinyflash.read.tflite.flat import OPTIONS
 from tinyflash.read.tflite.floating import read_float_tflite
+from tinyflash.read.tflite.floating.reader import RULES
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.units import decode, encode
 
@@ -146,3 +149,28 @@ def test_a_quantized_file_is_not_quantized_again(tmp_path: Path) -> None:
     path.write_bytes(floated(path))
     with pytest.raises(ModelError, match="tinyflash quantize MODEL --calibration"):
         read(path)
+
+
+@pytest.mark.parametrize("activation", [NONE, RELU, RELU_N1_TO_1, RELU6])
+@pytest.mark.parametrize("code", ["ADD", "SUB", "MUL", "DIV"])
+def test_activations_of_sums_and_products(code: str, activation: int, tmp_path: Path) -> None:
+    file = File(0)
+    x = file.input((1, 9, 3), type="FLOAT32")
+    other = file.constant([0.5, -0.2, 3.0], "FLOAT32")
+    y = file.tensor((1, 9, 3), type="FLOAT32")
+    options = f"{code.capitalize()}Options"
+    path = tmp_path / "net.tflite"
+    path.write_bytes(
+        file.finish(file.operator(code, [x, other], y, options, FusedActivationFunction=activation))
+    )
+    held_against_tflm(path)
+
+
+def test_every_operator_with_an_activation_has_it_read() -> None:
+    """By the schema, of the operators that have options of their own name."""
+    options = {name.lower(): name for name in vars(tflite.BuiltinOptions)}
+    found = {code: options.get(f"{code.replace('_', '')}options".lower()) for code in RULES}
+    kinds = {code: getattr(tflite, name) for code, name in found.items() if name}
+    fused = {code for code, kind in kinds.items() if hasattr(kind, "FusedActivationFunction")}
+    assert {"ADD", "DIV", "CONV_2D"} <= fused
+    assert all("FusedActivationFunction" in OPTIONS[code][1] for code in fused)
