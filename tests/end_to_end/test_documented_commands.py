@@ -25,6 +25,7 @@ ELSEWHERE = {
     "bench endurance": "test_board_and_host_agree",
     "test": "test_test_goes_to_pytest_in_the_checkout",
     "check": "test_the_scripts_parse",
+    "coverage": "test_the_scripts_parse",
     "tests.fuzz": "test_nothing_but_refusals_comes_out",
 }
 # docs/adding-a-board.md adds this board; here one that exists takes its place.
