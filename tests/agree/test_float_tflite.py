@@ -27,8 +27,8 @@ from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.units import decode, encode
 
 RAW_BYTES = ("uint8_ends", "uint8_rescaled")  # there is nothing real in them
-# Joins a map and a constant; slices, splits, resizing and the like, which are read in int8 only.
-REFUSED = ("joined", "dealt", "transposed", "slices", "splits", "resized", "differences", "largest")
+# Constants that are maps, dilation by batches, TRANSPOSE_CONV: read in int8 only.
+REFUSED = ("joined", "dealt", "transposed", "differences")
 
 
 def samples(network: FloatGraph, count: int, seed: int = 0) -> np.ndarray:
@@ -128,9 +128,10 @@ def test_what_the_format_cannot_say_in_int8_it_says_how_to_get(tmp_path: Path) -
         read(path)
 
 
-def test_quantized_it_is_close_to_float(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["residual", "slices", "splits", "resized", "largest"])
+def test_quantized_it_is_close_to_float(name: str, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
-    path.write_bytes(NETWORKS["residual"]())
+    path.write_bytes(NETWORKS[name]())
     path.write_bytes(floated(path))
     x = samples(read_float_tflite(path), 50)
     graph = read(path, calibration=x)
@@ -174,3 +175,28 @@ def test_every_operator_with_an_activation_has_it_read() -> None:
     fused = {code for code, kind in kinds.items() if hasattr(kind, "FusedActivationFunction")}
     assert {"ADD", "DIV", "CONV_2D"} <= fused
     assert all("FusedActivationFunction" in OPTIONS[code][1] for code in fused)
+
+
+@pytest.mark.parametrize("code", ["ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"])
+def test_maps_that_broadcast(code: str, tmp_path: Path) -> None:
+    """The first operand to the other, and both to a larger one."""
+    file = File(0)
+    x = file.input((1, 4, 5, 3), type="FLOAT32")
+    rows, columns = (
+        file.operator(
+            "REDUCE_MAX", [x, file.constant([axis])],
+            file.tensor(shape, type="FLOAT32"), "ReducerOptions", KeepDims=True,
+        )
+        for axis, shape in ((2, (1, 4, 1, 3)), (1, (1, 1, 5, 3)))
+    )  # fmt: skip
+    kind = {"MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions"}
+    options = kind.get(code, f"{code.capitalize()}Options")
+    y = file.operator(code, [rows, x], file.tensor((1, 4, 5, 3), type="FLOAT32"), options)
+    z = file.operator(code, [rows, columns], file.tensor((1, 4, 5, 3), type="FLOAT32"), options)
+    y = file.operator(
+        "CONCATENATION", [y, z], file.tensor((1, 4, 5, 6), type="FLOAT32"),
+        "ConcatenationOptions", Axis=3,
+    )  # fmt: skip
+    path = tmp_path / "net.tflite"
+    path.write_bytes(file.finish(y))
+    held_against_tflm(path)
