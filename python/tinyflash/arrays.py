@@ -83,6 +83,10 @@ def _remedy(given: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     """Returns what to do if the axes are in another order, or the first is missing."""
     if _leaves_out_ones(given, wanted):
         return "; give one sample a first axis, too: x[None]"
+    if len(given) == 3 and len(wanted) == 2 and given[:0:-1] == wanted:
+        return "; swap the last two axes: numpy.moveaxis(x, 1, -1)"
     if len(given) > 2 and _leaves_out_ones((*given[2:], given[1]), wanted):
         return "; put the channels last: numpy.moveaxis(x, 1, -1)"
+    if len(given) > 3 and (given[-1], *given[1:-1]) == wanted:
+        return "; put the channels first: numpy.moveaxis(x, -1, 1)"
     return ""

@@ -32,6 +32,8 @@ def test_axes_of_length_1_may_be_left_out(given, wanted):
     [
         ((5, 6, 128), (1, 128, 6), "; put the channels last: numpy.moveaxis(x, 1, -1)"),
         ((5, 3, 8, 8), (8, 8, 3), "; put the channels last: numpy.moveaxis(x, 1, -1)"),
+        ((5, 8, 9, 3), (3, 8, 9), "; put the channels first: numpy.moveaxis(x, -1, 1)"),
+        ((5, 40, 3), (3, 40), "; swap the last two axes: numpy.moveaxis(x, 1, -1)"),
         ((128, 6), (1, 128, 6), "; give one sample a first axis, too: x[None]"),
         ((5, 127, 6), (1, 128, 6), ""),
         ((5, 1, 1, 128, 6), (1, 128, 6), ""),
