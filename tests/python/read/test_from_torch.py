@@ -72,6 +72,36 @@ def test_what_cannot_be_exported_ends_in_a_line() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_what_the_exporter_drops_is_an_error() -> None:
+    """ONNX has no divisor for its average pools, and PyTorch's exporter says nothing."""
+    module = nn.Sequential(nn.Conv2d(2, 4, 3), nn.AvgPool2d(2, divisor_override=3))
+    x = torch.randn(8, 2, 8, 8)
+    with pytest.raises(ModelError, match=r"Sequential: .*something else of the module"):
+        tinyflash.from_torch(module, x[:1], x)
+    assert module.training
+    tinyflash.from_torch(module, x[:1], x, compare=False)
+    module[1] = nn.AvgPool2d(2)
+    tinyflash.from_torch(module, x[:1], x)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_chosen_output_is_held_against_the_module(number: int) -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.good, self.bad = nn.AvgPool2d(2), nn.AvgPool2d(2, divisor_override=3)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return self.good(x), self.bad(x)
+
+    x = torch.randn(8, 2, 8, 8)
+    if number:
+        with pytest.raises(ModelError, match="something else of the module"):
+            tinyflash.from_torch(Two(), x[:1], x, output=number)
+    else:
+        tinyflash.from_torch(Two(), x[:1], x, output=number)
+
+
 @pytest.mark.parametrize("highest", [127, 255])
 def test_fake_quantization_keeps_its_scales(highest: int) -> None:
     """127 is PyTorch's reduce_range."""
