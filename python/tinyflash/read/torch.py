@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -52,7 +53,9 @@ def floats_from_torch(module: Any, example: Any) -> FloatGraph:
 def _read(
     module: Any, example: Any, samples: Array, output: Chosen, *, compare: bool
 ) -> FloatGraph:
-    name = type(module).__name__
+    name, given = type(module).__name__, tuple(_array(example).shape)
+    if given == samples.shape[1:]:
+        raise ModelError(f"{name}: the example, of shape {given}, has no batch; pass example[None]")
     model = parse(exported(module, example), name, name, None)
     found = checked(name, model, samples, output, compare=compare)
     if compare:
@@ -77,11 +80,18 @@ def exported(module: Any, example: Any) -> bytes:
             )
         return program.model_proto.SerializeToString()  # type: ignore[no-any-return]
     except Exception as error:  # a module and its exporter can raise anything
-        line = " ".join(str(error).split())[:200]
         name = type(module).__name__
-        raise ModelError(f"{name}: torch.onnx.export failed ({line})") from error
+        raise ModelError(f"{name}: torch.onnx.export failed ({_reason(error)})") from error
     finally:
         logging.getLogger("torch.onnx").setLevel(level)
+
+
+def _reason(error: BaseException) -> str:
+    """The first lines of what an exception was raised from: that is the module's own mistake; the
+    exporter's text around it says which of its steps failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())[:200]
 
 
 @contextmanager

@@ -224,7 +224,8 @@ def _open_input(to: Importer) -> None:
     given = _only(to, to.model.inputs, "input")
     if given.dtype != "float32":
         raise ModelError(
-            f"{to.file}: input {printable(given.name)} is {given.dtype}; float32 is supported"
+            f"{to.file}: input {printable(given.name)} is {given.dtype}; float32 is supported; "
+            "export it so (module.float() in PyTorch)"
         )
     shape = _shape(to, given)
     if len(shape) > 2 and _is_map(to.model, given.name):
