@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -80,9 +81,17 @@ def _leaves_out_ones(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 
 
 def _remedy(given: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """Returns what to do if the axes are in another order, or the first is missing."""
+    """Returns what to do if the axes are in another order, were flattened, or the first is
+    missing."""
     if _leaves_out_ones(given, wanted):
         return "; give one sample a first axis, too: x[None]"
+    if len(given) == 3 and len(wanted) == 2 and given[:0:-1] == wanted:
+        return "; swap the last two axes: numpy.moveaxis(x, 1, -1)"
     if len(given) > 2 and _leaves_out_ones((*given[2:], given[1]), wanted):
         return "; put the channels last: numpy.moveaxis(x, 1, -1)"
+    if len(given) > 2 and _leaves_out_ones((given[-1], *given[1:-1]), wanted):
+        return "; put the channels first: numpy.moveaxis(x, -1, 1)"
+    if len(given) == 2 and given[1] == math.prod(wanted):
+        axes = ", ".join(map(str, (-1, *wanted)))
+        return f"; if they were flattened in this order: x.reshape({axes})"
     return ""

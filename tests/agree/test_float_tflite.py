@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tflite
 from tests.support.floatfiles import floated
-from tests.support.models import File
+from tests.support.models import NONE, RELU, RELU6, RELU_N1_TO_1, File
 from tests.support.networks import NETWORKS
 from tests.support.random_files import random_file
 from tests.support.tflm import oracle
@@ -19,13 +20,15 @@ from tinyflash.quantize import quantize
 from tinyflash.quantize.floatgraph import FloatGraph
 from tinyflash.quantize.floatgraph.run import run
 from tinyflash.read import read
+from tinyflash.read.tflite.flat import OPTIONS
 from tinyflash.read.tflite.floating import read_float_tflite
+from tinyflash.read.tflite.floating.reader import RULES
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.units import decode, encode
 
 RAW_BYTES = ("uint8_ends", "uint8_rescaled")  # there is nothing real in them
-# Joins a map and a constant; slices, splits, resizing and the like, which are read in int8 only.
-REFUSED = ("joined", "dealt", "transposed", "slices", "splits", "resized", "differences", "largest")
+# Constants that are maps, dilation by batches, TRANSPOSE_CONV: read in int8 only.
+REFUSED = ("joined", "dealt", "transposed", "differences")
 
 
 def samples(network: FloatGraph, count: int, seed: int = 0) -> np.ndarray:
@@ -125,9 +128,10 @@ def test_what_the_format_cannot_say_in_int8_it_says_how_to_get(tmp_path: Path) -
         read(path)
 
 
-def test_quantized_it_is_close_to_float(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["residual", "slices", "splits", "resized", "largest"])
+def test_quantized_it_is_close_to_float(name: str, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
-    path.write_bytes(NETWORKS["residual"]())
+    path.write_bytes(NETWORKS[name]())
     path.write_bytes(floated(path))
     x = samples(read_float_tflite(path), 50)
     graph = read(path, calibration=x)
@@ -146,3 +150,53 @@ def test_a_quantized_file_is_not_quantized_again(tmp_path: Path) -> None:
     path.write_bytes(floated(path))
     with pytest.raises(ModelError, match="tinyflash quantize MODEL --calibration"):
         read(path)
+
+
+@pytest.mark.parametrize("activation", [NONE, RELU, RELU_N1_TO_1, RELU6])
+@pytest.mark.parametrize("code", ["ADD", "SUB", "MUL", "DIV"])
+def test_activations_of_sums_and_products(code: str, activation: int, tmp_path: Path) -> None:
+    file = File(0)
+    x = file.input((1, 9, 3), type="FLOAT32")
+    other = file.constant([0.5, -0.2, 3.0], "FLOAT32")
+    y = file.tensor((1, 9, 3), type="FLOAT32")
+    options = f"{code.capitalize()}Options"
+    path = tmp_path / "net.tflite"
+    path.write_bytes(
+        file.finish(file.operator(code, [x, other], y, options, FusedActivationFunction=activation))
+    )
+    held_against_tflm(path)
+
+
+def test_every_operator_with_an_activation_has_it_read() -> None:
+    """By the schema, of the operators that have options of their own name."""
+    options = {name.lower(): name for name in vars(tflite.BuiltinOptions)}
+    found = {code: options.get(f"{code.replace('_', '')}options".lower()) for code in RULES}
+    kinds = {code: getattr(tflite, name) for code, name in found.items() if name}
+    fused = {code for code, kind in kinds.items() if hasattr(kind, "FusedActivationFunction")}
+    assert {"ADD", "DIV", "CONV_2D"} <= fused
+    assert all("FusedActivationFunction" in OPTIONS[code][1] for code in fused)
+
+
+@pytest.mark.parametrize("code", ["ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"])
+def test_maps_that_broadcast(code: str, tmp_path: Path) -> None:
+    """The first operand to the other, and both to a larger one."""
+    file = File(0)
+    x = file.input((1, 4, 5, 3), type="FLOAT32")
+    rows, columns = (
+        file.operator(
+            "REDUCE_MAX", [x, file.constant([axis])],
+            file.tensor(shape, type="FLOAT32"), "ReducerOptions", KeepDims=True,
+        )
+        for axis, shape in ((2, (1, 4, 1, 3)), (1, (1, 1, 5, 3)))
+    )  # fmt: skip
+    kind = {"MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions"}
+    options = kind.get(code, f"{code.capitalize()}Options")
+    y = file.operator(code, [rows, x], file.tensor((1, 4, 5, 3), type="FLOAT32"), options)
+    z = file.operator(code, [rows, columns], file.tensor((1, 4, 5, 3), type="FLOAT32"), options)
+    y = file.operator(
+        "CONCATENATION", [y, z], file.tensor((1, 4, 5, 6), type="FLOAT32"),
+        "ConcatenationOptions", Axis=3,
+    )  # fmt: skip
+    path = tmp_path / "net.tflite"
+    path.write_bytes(file.finish(y))
+    held_against_tflm(path)

@@ -255,3 +255,20 @@ def test_person_detector_on_real_pictures() -> None:
 def test_image_classifier_on_real_pictures() -> None:
     samples = (np.rint(pictures(32)) - 128).astype(np.int8)
     check(mlperf_tiny("image_classification"), samples, "host")
+
+
+@pytest.mark.parametrize("step", [1, 2, -1])
+def test_one_element_of_an_axis(step: int, tmp_path: Path) -> None:
+    """Backwards, TensorFlow Lite reads none: it leaves its output as it was."""
+    file = File(5)
+    x = file.input((1, 8, 5, 3))
+    y = file.slice(
+        x, [0, 3, 0, 0], [1, 4, 5, 3], [1, step, 1, 1], (1, 5, 3), BeginMask=2, ShrinkAxisMask=2
+    )
+    path = tmp_path / "net.tflite"
+    path.write_bytes(file.finish(y))
+    if step > 0:
+        check(path, random_samples(read(path).input, 4, 1), "host")
+        return
+    with pytest.raises(ModelError, match=r"slice_0 .*takes one element backwards, by -1"):
+        read(path)

@@ -10,12 +10,13 @@ import pytest
 from tests.support.floats import float_network, float_samples
 from tests.support.graphs import same_graph
 from tests.support.networks import NETWORKS
+from tests.support.onnxfile import OnnxFile
 from tests.support.tflm import check, oracle, random_samples
 
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.pipeline import training_graph
 from tinyflash.errors import ModelError
-from tinyflash.graph import Clip, ClipAttrs, Graph, WindowAttrs
+from tinyflash.graph import Clip, ClipAttrs, DenseAttrs, Graph, WindowAttrs
 from tinyflash.quantize import quantize
 from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
@@ -93,15 +94,47 @@ def test_padding_that_is_neither_same_nor_valid_is_an_operator(
         np.testing.assert_array_equal(decode(graph.output, infer(x)), y.ravel())
 
 
-def test_averages_of_odd_padding_and_odd_clips_are_refused(tmp_path: Path) -> None:
+def test_averages_of_odd_padding_are_refused(tmp_path: Path) -> None:
     pools = repadded(read(source("pools", tmp_path)), "average_pool", (2, 1, 0, 1))
     with pytest.raises(ModelError, match=r"padding \(2, 1, 0, 1\) is neither SAME nor VALID"):
         write_tflite(pools)
-    graph = quantize(float_network(0), float_samples(0, 9))
-    narrow = ClipAttrs(Clip(-7, 9))
-    nodes = [replace(n, attrs=narrow) if n.op == "add" else n for n in graph.nodes]
-    with pytest.raises(ModelError, match=r"sum .*clips to \[-7, 9\]"):
-        write_tflite(replace(graph, nodes=tuple(nodes)))
+
+
+@pytest.mark.parametrize("clip", [Clip(-7, 9), Clip(-128, 9), Clip(-7, 127)], ids=str)
+@pytest.mark.parametrize("op", ["add", "conv2d", "depthwise", "fully_connected", "average_pool"])
+def test_bounds_that_no_activation_has_follow_their_operator(
+    op: str, clip: Clip, tmp_path: Path
+) -> None:
+    if op == "average_pool":
+        graph = read(source("pools", tmp_path))
+    else:
+        graph = quantize(float_network(0), float_samples(0, 9))
+    found = next(n for n in graph.nodes if n.op == op)
+    assert isinstance(found.attrs, ClipAttrs | DenseAttrs | WindowAttrs)
+    narrow = replace(found, attrs=replace(found.attrs, clip=clip))
+    graph = replace(graph, nodes=tuple(narrow if n is found else n for n in graph.nodes))
+    path = written(graph, tmp_path)
+    samples = random_samples(graph.input, 20, seed=3)
+    check(path, samples, "host")
+    infer = HostSession(compile_model(graph).program).infer
+    for x, y in zip(encode(graph.input, samples), oracle(path, samples), strict=True):
+        np.testing.assert_array_equal(decode(graph.output, infer(x)), y.ravel())
+
+
+def samples_of(shape: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
+
+
+def test_a_network_of_any_bounds_becomes_a_file(tmp_path: Path) -> None:
+    """Of layers, and of the network's input."""
+    file = OnnxFile((1, 3, 8, 8))
+    least, most = file.constant(-0.3), file.constant(0.7)
+    y = file.node("Clip", file.conv("x", 4, 3, 3, 3), least, most)
+    y = file.node("Clip", file.node("Transpose", y, perm=[0, 2, 3, 1]), least, file.constant(0.31))
+    (tmp_path / "net.onnx").write_bytes(file.finish(y))
+    graph = read(tmp_path / "net.onnx", calibration=samples_of((9, 3, 8, 8)))
+    path = written(graph, tmp_path)
+    check(path, random_samples(graph.input, 20, seed=3), "host")
 
 
 def test_a_training_graph_is_written_whole(tmp_path: Path) -> None:

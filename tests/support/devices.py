@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from tinyflash.runtime.device.frames import Decoder, Frame, encode
 from tinyflash.runtime.device.protocol import Info, Type
 
-VERSION = 2
+VERSION = 3
 _INFO = struct.Struct("<BBHIIIIIIIIII")
 
 

@@ -173,6 +173,19 @@ def minima() -> bytes:
     return file.finish(file.minimum(y, y))
 
 
+def bounds() -> bytes:
+    """Bounds that no fused activation has: minima and maxima with one number, in both orders."""
+    file = File(38)
+    y = file.conv(file.input(MAP, 0.05, 4), (3, 3), out=4)
+    for code, stored, first in (("MINIMUM", 31, False), ("MAXIMUM", -57, True)):
+        like = file.tensors[y]
+        scale, zero = (like.scale or [0.0])[0], (like.zero or [0])[0]
+        number = file.constant([stored], "INT8", scale=scale, zero=zero)
+        a, b = (number, y) if first else (y, number)
+        y = file.operator(code, [a, b], file.like(y), "MaximumMinimumOptions")
+    return file.finish(file.conv(y, (2, 2), out=3))
+
+
 def dealt() -> bytes:
     """Dilations that the converter wrote as batches: SAME and VALID, uneven, on one dimension.
 
@@ -450,6 +463,7 @@ def uint8_rescaled() -> bytes:
 NETWORKS: dict[str, Network] = {
     f.__name__: f
     for f in (
+        bounds,
         conv_same,
         conv_valid,
         conv_dilated,

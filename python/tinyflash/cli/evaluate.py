@@ -30,7 +30,7 @@ from tinyflash.training.questions import load_names, load_question
 @options.data
 @click.option(
     "--learned",
-    type=options.PATH,
+    type=options.LEARNED,
     help="The learned.npz of a run with this scheme, or its folder. Default: MODEL as it is.",
 )
 @options.where
@@ -71,7 +71,7 @@ def evaluate(
     sets = kernels_for(target)
     ready = Ready.of(compile_model(prepared, row_source=rows, effort=effort, kernels=sets), target)
     program = ready.compiled.program
-    start = load_learned(_file(learned), program) if learned else None
+    start = load_learned(learned, program) if learned else None
     place = "host" if target is None else target.name
     with TemporaryDirectory() as folder, open_session(ready, Path(folder), port=port) as session:
         if isinstance(session, DeviceSession):
@@ -86,8 +86,3 @@ def evaluate(
         click.echo(json.dumps(scores, indent=2))
     else:
         print_scores(f"{model.name} on {place}", scores)
-
-
-def _file(learned: Path) -> Path:
-    """Returns the file of learned weights: itself, or in the folder of a run."""
-    return learned / "learned.npz" if learned.is_dir() else learned

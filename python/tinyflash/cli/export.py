@@ -21,7 +21,11 @@ from tinyflash.write.tflite import write_tflite
 @options.chosen
 @options.scheme
 @options.rows
-@click.option("--learned", type=options.PATH, help="The learned.npz of a run with this scheme.")
+@click.option(
+    "--learned",
+    type=options.LEARNED,
+    help="The learned.npz of a run with this scheme, or its folder.",
+)
 @options.output_file("The .tflite file to write.", options.Network())
 def export(
     model: Path,

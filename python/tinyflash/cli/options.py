@@ -22,6 +22,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)  # the reader checks that the file exists, with one wording
 
 
+class Learned(click.Path):
+    """The type of an option that names a learned.npz, or the folder of the run that wrote it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        return path / "learned.npz" if path.is_dir() else path
+
+
+LEARNED = Learned()
+
+
 class Output(click.Path):
     """The type of an option that names a file to write."""
 
@@ -99,7 +113,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         named = [(p, ctx.params[p.name]) for p in self.params if ctx.params.get(p.name or "")]
-        read = [(p, path) for p, path in named if p.type is PATH]
+        read = [(p, path) for p, path in named if p.type in (PATH, LEARNED)]
         written = [(p, path) for p, path in named if isinstance(p.type, Output)]
         pairs = [(w, other) for w in written for other in read] + list(combinations(written, 2))
         for (_, path), (other, same) in pairs:

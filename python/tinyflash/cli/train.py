@@ -84,9 +84,9 @@ VALIDATION = 0.2  # the fraction held out
 )
 @click.option(
     "--resume",
-    type=options.PATH,
-    help="A learned.npz to continue from. An interrupted run goes on, to the same bytes as "
-    "without the break: pass the same options and data.",
+    type=options.LEARNED,
+    help="A learned.npz, or the folder of a run, to continue from. An interrupted run goes on, to "
+    "the same bytes as without the break: pass the same options and data.",
 )
 @click.option(
     "--new-run",

@@ -150,8 +150,6 @@ def _labels(data: Path, y: Numbers | None, output: Port) -> npt.NDArray[np.int64
         )
     if y is None:
         raise DataError(f"{data} has no array 'y'; it needs x (samples) and y (labels)")
-    if y.ndim == 2 and y.shape[1] == classes:
-        raise DataError(f"{data}, y has shape {y.shape}; for one-hot rows, give y.argmax(axis=1)")
     return load_labels(y, classes, f"{data}, y")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.arrays import Numbers, load_arrays
-from tinyflash.errors import DataError, warn
+from tinyflash.errors import DataError, listed, printable, warn
 from tinyflash.graph import Port
 from tinyflash.runtime.reach import (
     range_complaint,
@@ -134,7 +134,10 @@ def _archive(path: Path, what: str, *names: str) -> dict[str, Numbers]:
         raise DataError(f"{path} is one array; give an .npz file with x (samples) and y ({what})")
     for name in names:
         if name not in archive:
-            raise DataError(f"{path} has no array {name!r}; it needs x (samples) and y ({what})")
+            raise DataError(
+                f"{path} has no array {name!r}; it needs x (samples) and y ({what}), and has "
+                f"{printable(listed(sorted(archive))) or 'nothing'}"
+            )
     return archive
 
 
@@ -204,7 +207,7 @@ def load_labels(y: Numbers, classes: int, where: str) -> Labels:
     if y.ndim != 1 or y.dtype.kind not in "biu":
         raise DataError(
             f"{where} is {y.dtype} of shape {y.shape}; labels are whole numbers, one per sample, "
-            "of an integer type such as int64"
+            f"of an integer type such as int64{_as_labels(y, classes)}"
         )
     labels = y.astype(np.int64)
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
@@ -212,5 +215,24 @@ def load_labels(y: Numbers, classes: int, where: str) -> Labels:
         first = int(outside[0])
         raise DataError(
             f"{where}[{first}] is {y[first]}; the network has {classes} classes, 0..{classes - 1}"
+            + ("; if yours begin at 1, take y - 1" if _from_1(labels, classes) else "")
         )
     return labels
+
+
+def _from_1(labels: Labels, classes: int) -> bool:
+    return int(labels.min()) == 1 and int(labels.max()) == classes
+
+
+def _as_labels(y: Numbers, classes: int) -> str:
+    """Returns what makes labels of y, where that is plain."""
+    if y.ndim == 2 and y.dtype.kind in "biuf":
+        if y.shape[1] == 1:
+            return f"; take y[:, 0]{'.astype(int)' if y.dtype.kind == 'f' else ''} of one column"
+        if y.shape[1] == classes:
+            return "; take y.argmax(1) of one-hot rows"
+    if y.ndim == 1 and y.dtype.kind == "f" and not (y.astype(np.float64) % 1).any():
+        return "; take y.astype(int)"
+    if y.ndim == 1 and y.dtype.kind == "U":
+        return "; take numpy.unique(y, return_inverse=True)[1] of names"
+    return ""

@@ -23,14 +23,15 @@ _TYPES = {"int8": "INT8", "uint8": "UINT8", "int32": "INT32", "float32": "FLOAT3
 
 @dataclass
 class Exporter:
-    """A file under construction. `indices`: of the graph's tensors in it. Every error names a
-    layer."""
+    """A file under construction. `indices`: of the graph's tensors in it. `bounded`: tensors whose
+    operator is still to come, and bounds that follow it. Every error names a layer."""
 
     graph: Graph
     tensors: list[FlatTensor] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     operators: list[FlatOperator] = field(default_factory=list)
     indices: dict[str, int] = field(default_factory=dict)
+    bounded: dict[int, Clip] = field(default_factory=dict)
 
     # ---- Tensors --------------------------------------------------------------------------------
 
@@ -127,12 +128,30 @@ class Exporter:
         return quant
 
     def activation(self, node: Node, clip: Clip) -> int:
-        """Returns the number of the fused activation with this clip."""
+        """Returns the number of the fused activation with this clip. If there is none, bounds
+        follow the node's operator."""
         quant = self.quant(node.outputs["y"])
         number = next((n for n in ACTIVATIONS if bounds(n, quant) == clip), None)
         if number is None:
-            self.fail(node, f"the format has no activation that clips to [{clip.low}, {clip.high}]")
+            self.bounded[self.indices[node.outputs["y"]]] = clip
+            return 0
         return number
+
+    def bound(self, name: str, x: int, y: int, clip: Clip) -> None:
+        """Adds a MINIMUM or a MAXIMUM with a constant, or both, from x to y, which have one
+        coding."""
+        ends = [("MINIMUM", clip.high)] if clip.high < 127 else []
+        ends += [("MAXIMUM", clip.low)] if clip.low > -128 else []
+        like = self.tensors[y]
+        quant = Quant(like.scales, like.zeros[0])
+        for i, (code, end) in enumerate(ends):
+            last = i == len(ends) - 1
+            to = y if last else self.add(f"{name}.{code.lower()}", "INT8", like.shape, quant, None)
+            number = self.add(
+                f"{name}.{code.lower()}.number", "INT8", (1,), quant, np.array([end], np.int8)
+            )
+            self.operator(code, [x, number], to)
+            x = to
 
     def padding(self, node: Node, window: Window) -> int | None:
         """Returns SAME or VALID, None if it is neither."""
@@ -144,6 +163,20 @@ class Exporter:
         return SAME if window.padding == (top, left, bottom, right) else None
 
     def emit(
+        self, code: str, inputs: list[int], output: int, options: Options | None = None
+    ) -> None:
+        """Adds an operator, and the bounds of its output that no fused activation has."""
+        clip = self.bounded.pop(output, None)
+        if clip is None:
+            self.operator(code, inputs, output, options)
+            return
+        like, name = self.tensors[output], self.names[output]
+        quant = Quant(like.scales, like.zeros[0])
+        wide = self.add(f"{name}.unbounded", "INT8", like.shape, quant, None)
+        self.operator(code, inputs, wide, options)
+        self.bound(name, wide, output, clip)
+
+    def operator(
         self, code: str, inputs: list[int], output: int, options: Options | None = None
     ) -> None:
         index = len(self.operators)

@@ -89,7 +89,11 @@ def _padded(to: Exporter, node: Node, x: int, window: Window) -> int:
     """Returns the input, padded for the window: with zeros for a convolution, with the lowest
     number for a pool."""
     if not node.operator.pads_with:
-        to.fail(node, f"padding {window.padding} is neither SAME nor VALID")
+        to.fail(
+            node,
+            f"padding {window.padding} is neither SAME nor VALID, and does not count, which no "
+            ".tflite pool does; pad the map first, or pool without padding",
+        )
     top, left, bottom, right = window.padding
     amounts = ((0, 0), (top, bottom), (left, right), (0, 0))
     pairs = zip(to.tensors[x].shape, amounts, strict=True)
@@ -229,8 +233,12 @@ def _lookup(to: Exporter, node: Node) -> None:
         return
     if node.attrs.function not in _FUNCTIONS:
         to.fail(node, f"{node.attrs.function} cannot be written to a .tflite file")
+    x, y = node.inputs["x"], node.outputs["y"]
     if node.attrs.clip != Clip():
-        to.fail(node, "no operator of a .tflite file clips at these numbers")
+        if node.attrs.function == "quantize" and to.quant(x) == to.quant(y):
+            to.bound(node.name, to.indices[x], to.indices[y], node.attrs.clip)
+            return
+        to.bounded[to.indices[y]] = node.attrs.clip
     leaky = node.attrs.function == "leaky_relu"
     to.put(node.attrs.function.upper(), node, options={"Alpha": node.attrs.alpha} if leaky else {})
 

@@ -200,7 +200,10 @@ def test_what_was_learned_is_evaluated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("y", "said"),
     [
-        (np.eye(3)[np.arange(60) % 3], "y has shape (60, 3); for one-hot rows, give y.argmax"),
+        (
+            np.eye(3)[np.arange(60) % 3],
+            "such as int64; take y.argmax(1) of one-hot rows",
+        ),
         (np.full(60, 3), "y[0] is 3; the network has 3 classes, 0..2"),
         (np.arange(59) % 3, "has 60 samples and 59 of y"),
         (np.float32(1.0), "has 60 samples and no of y"),

@@ -39,6 +39,25 @@ def test_what_was_learned_is_in_the_file(tmp_path, model, scheme, trained):
     assert found.shape == (9, 3 if how else 5)
 
 
+def test_the_folder_of_a_run_is_its_learned_weights(tmp_path, model, data, trained):
+    how, learned = trained
+    files = [tmp_path / "one.tflite", tmp_path / "two.tflite"]
+    for named, path in zip((learned, learned.parent), files, strict=True):
+        assert tinyflash("export", model, *how, "--learned", named, "-o", path).exit_code == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+    line = refused("export", model, *how, "--learned", tmp_path, "-o", files[0])
+    assert f"{tmp_path / 'learned.npz'}: there is no such file" in line
+    further = ("--data", data, "--epochs", "1", "-o", tmp_path / "next")
+    result = tinyflash("train", model, *how, *further, "--resume", learned.parent)
+    assert result.exit_code == 0, result.output
+    learned.rename(tmp_path / "copy.npz")
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / "folder" / "learned.npz"
+    (tmp_path / "copy.npz").rename(path)
+    line = refused("export", model, *how, "--learned", path.parent, "-o", path)
+    assert "is also '--learned' of this command" in line
+
+
 def test_what_was_learned_by_rows_is_written(tmp_path, model, scheme, data):
     how, out = ("--scheme", scheme, "--rows"), tmp_path / "out"
     assert (

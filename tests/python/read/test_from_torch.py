@@ -72,6 +72,55 @@ def test_what_cannot_be_exported_ends_in_a_line() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_mistake_of_the_module_is_named_and_not_the_step_of_the_exporter() -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(7, 2))
+    x = torch.randn(4, 3, 4, 4)
+    with pytest.raises(ModelError, match=r"export failed \(a and b must .* \[1, 48\]") as caught:
+        tinyflash.from_torch(module, x[:1], x)
+    assert "\x1b" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_an_example_without_a_batch_and_other_floats_get_one_line() -> None:
+    module, x = nn.Sequential(nn.Conv2d(3, 2, 3)), torch.randn(4, 3, 4, 4)
+    with pytest.raises(
+        ModelError, match=r"of shape \(3, 4, 4\), has no batch; pass example\[None\]"
+    ):
+        tinyflash.from_torch(module, x[0], x)
+    with pytest.raises(ModelError, match=r"is float64; float32 is supported; .*module\.float\(\)"):
+        tinyflash.from_torch(module.double(), x[:1].double(), x)
+
+
+def test_what_the_exporter_drops_is_an_error() -> None:
+    """ONNX has no divisor for its average pools, and PyTorch's exporter says nothing."""
+    module = nn.Sequential(nn.Conv2d(2, 4, 3), nn.AvgPool2d(2, divisor_override=3))
+    x = torch.randn(8, 2, 8, 8)
+    with pytest.raises(ModelError, match=r"Sequential: .*something else of the module"):
+        tinyflash.from_torch(module, x[:1], x)
+    assert module.training
+    tinyflash.from_torch(module, x[:1], x, compare=False)
+    module[1] = nn.AvgPool2d(2)
+    tinyflash.from_torch(module, x[:1], x)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_chosen_output_is_held_against_the_module(number: int) -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.good, self.bad = nn.AvgPool2d(2), nn.AvgPool2d(2, divisor_override=3)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return self.good(x), self.bad(x)
+
+    x = torch.randn(8, 2, 8, 8)
+    if number:
+        with pytest.raises(ModelError, match="something else of the module"):
+            tinyflash.from_torch(Two(), x[:1], x, output=number)
+    else:
+        tinyflash.from_torch(Two(), x[:1], x, output=number)
+
+
 @pytest.mark.parametrize("highest", [127, 255])
 def test_fake_quantization_keeps_its_scales(highest: int) -> None:
     """127 is PyTorch's reduce_range."""

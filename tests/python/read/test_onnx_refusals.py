@@ -161,6 +161,15 @@ def test_one_line_says_what_is_wrong(what: str) -> None:
     assert str(caught.value).startswith("net: ")
 
 
+def normalised(f: OnnxFile) -> str:
+    """By its own mean, as a layer without running statistics."""
+    mean = f.node("ReduceMean", f.node("Transpose", "x", perm=[1, 0, 2, 3]), f.integers(1, 2, 3))
+    ones = f.constant(np.ones(4))
+    return f.node(
+        "BatchNormalization", "x", ones, ones, f.node("Reshape", mean, f.integers(4)), ones
+    )
+
+
 def layers() -> dict[str, tuple[bytes, str]]:
     """Models with one node that asks too much."""
     found: dict[str, tuple[bytes, str]] = {}
@@ -185,8 +194,19 @@ def layers() -> dict[str, tuple[bytes, str]]:
     )
     case(
         "cropping",
-        r"pads \[0, 0, -1",
+        r"pads \[0, 0, -1, .*; to crop, slice instead",
         lambda f: f.node("Pad", "x", f.integers(0, 0, -1, 0, 0, 0, 0, 0)),
+    )
+    case(
+        "padding of a batch",
+        r"pads \[1, 0, .* of shape \[1, 4, 6, 6\]; maps .* except along the batch",
+        lambda f: f.node("Pad", "x", f.integers(1, 0, 0, 0, 0, 0, 0, 0)),
+    )
+    case("statistics", "normalises by the statistics of its input", normalised)
+    case(
+        "dropout",
+        "functional.dropout takes training=self.training",
+        lambda f: f.node("Dropout", "x", f.constant(0.5), f.constant(True, bool)),
     )
     case(
         "reshape",
@@ -230,8 +250,20 @@ def layers() -> dict[str, tuple[bytes, str]]:
     )
     case(
         "other pixels",
-        "half_pixel and ceil takes other pixels",
+        "half_pixel and ceil takes other pixels .* ways$",
         lambda f: f.node("Resize", "x", "", f.constant([1.0, 1, 2, 2]), nearest_mode="ceil"),
+    )
+    case(
+        "by a scale",
+        "asymmetric and floor takes other pixels .*; resize to a size instead of by a scale",
+        lambda f: f.node(
+            "Resize",
+            "x",
+            "",
+            f.constant([1.0, 1, 1.6, 1.6]),
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        ),
     )
     case(
         "crop",

@@ -178,13 +178,15 @@ def test_products_that_do_not_fit(file: File, words: str, tmp_path: Path) -> Non
     assert re.search(words, text), text
 
 
-def smaller(a: Shape, scale: float = 0.1, zero: int = 0, constant: bool = False) -> File:
+def smaller(
+    a: Shape, scale: float = 0.1, zero: int = 0, constant: tuple[int, ...] = (), unit: float = 0.1
+) -> File:
     """The smaller of a map of shape a and a map [1][4][3][5] of scale 0.1, or a constant."""
     file = File(1)
     x = file.input((1, 4, 3, 5))
     b = file.map("RELU", x, 0.1, 0)
     if constant:
-        b = file.constant([60], "INT8", scale=0.1, zero=0)
+        b = file.constant(constant, "INT8", scale=unit, zero=0)
     first = file.reshape(file.dense(x, int(np.prod(a))), a)
     first = file.map("QUANTIZE", first, scale, zero)
     file.finish(file.operator("MINIMUM", [first, b], file.tensor((1, 4, 3, 5), 0.1)))
@@ -197,7 +199,10 @@ def smaller(a: Shape, scale: float = 0.1, zero: int = 0, constant: bool = False)
         (smaller((1, 1, 1, 5)), r"minimum_4 .*: input 0 has shape \[1, 1, 1, 5\], the output"),
         (smaller((1, 4, 3, 5), 0.2), "input 0 has scale 0.2 and zero point 0, the output 0.1 and"),
         (smaller((1, 4, 3, 5), zero=3), "zero point 3, .*equal ones are supported"),
-        (smaller((1, 4, 3, 5), constant=True), "input 1 is a constant, which is not supported"),
+        (smaller((1, 4, 3, 5), constant=(1, 2, 3, 4, 5)), "input 1 is a constant, which is not"),
+        (smaller((1, 1, 1, 5), constant=(60,)), r"minimum_4 .*: input 0 has shape \[1, 1, 1, 5\]"),
+        (smaller((1, 4, 3, 5), 0.2, constant=(60,)), "input 0 has scale 0.2 and zero point 0"),
+        (smaller((1, 4, 3, 5), constant=(60,), unit=0.2), "input 1 has scale 0.2 and zero point"),
     ],
 )
 def test_minima_that_do_not_fit(file: File, words: str, tmp_path: Path) -> None:

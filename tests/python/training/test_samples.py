@@ -50,6 +50,32 @@ def test_wrong_samples_get_one_line_with_the_file_name(tmp_path, arrays, complai
     assert "d.npz" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("y", "remedy"),
+    [
+        (np.array([1, 2]), "0..1; if yours begin at 1, take y - 1"),
+        (np.array([1, 3]), "0..1"),
+        (np.array([0, 2]), "0..1"),
+        (np.eye(2), "int64; take y.argmax(1) of one-hot rows"),
+        (np.eye(2, 3), "int64"),
+        (np.array([[0], [1]]), "int64; take y[:, 0] of one column"),
+        (np.array([[0.0], [1.0]]), "int64; take y[:, 0].astype(int) of one column"),
+        (np.array([0.0, 1.0]), "int64; take y.astype(int)"),
+        (np.array([0.0, 0.5]), "int64"),
+        (np.array(["a", "b"]), "int64; take numpy.unique(y, return_inverse=True)[1] of names"),
+    ],
+)
+def test_labels_of_other_forms_get_what_makes_labels_of_them(tmp_path, y, remedy):
+    with pytest.raises(DataError) as caught:
+        load_samples(saved(tmp_path, x=X, y=y), BYTES, 2)
+    assert str(caught.value).endswith(remedy)
+
+
+def test_arrays_of_other_names_are_listed(tmp_path):
+    with pytest.raises(DataError, match=r"no array 'x'; .*, and has x_train, y_train$"):
+        load_samples(saved(tmp_path, x_train=X, y_train=np.array([0, 1])), BYTES, 2)
+
+
 def contents():
     whole = io.BytesIO()
     np.save(whole, X)

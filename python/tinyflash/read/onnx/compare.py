@@ -19,7 +19,7 @@ from tinyflash.read.onnx.importing import Constant, Importer, Value
 from tinyflash.read.onnx.judge import evaluator
 from tinyflash.read.onnx.views import View
 
-_MOST_SAMPLES = 2
+MOST_SAMPLES = 2
 # What a sum in another order may change: of a tensor's largest number, and of the largest at all,
 # where sums end near 0.
 _TOLERANCE, _CANCELLED = 1e-4, 1e-6
@@ -60,7 +60,7 @@ def compare(reading: Reading, samples: Array | None) -> None:
     given = _made_up(reading.network) if samples is None else samples
     if given is None:
         return
-    real = as_given(reading.network, given)[:_MOST_SAMPLES]
+    real = as_given(reading.network, given)[:MOST_SAMPLES]
     x = arranged(reading.network, real)
     (name,) = reading.model.outputs
     _, wanted = _evaluated(reading, [name], real)
@@ -75,7 +75,7 @@ def _made_up(network: FloatGraph) -> Array | None:
     if quant is None:
         return None
     low, high = (quant.scale[0] * (end - quant.zero) for end in (-128, 127))
-    shape = (_MOST_SAMPLES, *network.source.given)
+    shape = (MOST_SAMPLES, *network.source.given)
     return np.random.default_rng(0).uniform(low, high, shape).astype(np.float32)
 
 

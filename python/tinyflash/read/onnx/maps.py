@@ -68,15 +68,25 @@ def global_max(layer: Layer) -> None:
 def pad(layer: Layer) -> None:
     """Pads height, width and channels with a number."""
     mode = layer.text("mode", "constant")
-    layer.require(mode == "constant", f"pads with mode {mode!r}; only 'constant' is supported")
+    layer.require(
+        mode == "constant",
+        f"pads with mode {mode!r}; only 'constant' is supported; in PyTorch, padding_mode='zeros'",
+    )
     shape = layer.view(0).shape
     amounts = _amounts(layer, len(shape))
     if not any(amounts):
         layer.give(layer.view(0))
         return
-    layer.require(all(0 <= a < 2**16 for a in amounts), f"pads {list(amounts)}")
+    layer.require(
+        all(0 <= a < 2**16 for a in amounts),
+        f"pads {list(amounts)}; 0 to 65,535 are supported; to crop, slice instead: x[:, :, 1:-1]",
+    )
     pairs = list(zip(amounts[: len(shape)], amounts[len(shape) :], strict=True))
-    layer.require(len(shape) in (3, 4) and pairs[0] == (0, 0), f"pads {list(amounts)}")
+    layer.require(
+        len(shape) in (3, 4) and pairs[0] == (0, 0),
+        f"pads {list(amounts)} of shape {list(shape)}; maps (batch, channels, sides) can be "
+        "padded, except along the batch",
+    )
     x, held = layer.map_of(0)
     sides = pairs[2:] if len(shape) == 4 else [(0, 0), *pairs[2:]]
     (top, bottom), (left, right), (front, back) = (*sides, pairs[1])
@@ -144,7 +154,11 @@ def same(layer: Layer) -> None:
     layer.require(not any(layer.node.outputs[1:]), "outputs a mask, which is not supported")
     if layer.has(2):
         training = layer.constant(2).data.any()
-        layer.require(not training, "is in training mode; export for inference")
+        layer.require(
+            not training,
+            "is in training mode; export for inference; in PyTorch, functional.dropout takes "
+            "training=self.training",
+        )
     layer.give(layer.value(0))
 
 

@@ -124,7 +124,7 @@ def read_onnx(
     unless `compare` is False; ModelError names the first tensor that differs. A quantized model
     needs none.
     """
-    return _import(str(path), file.load(path), samples, output, compare=compare)
+    return checked(str(path), file.load(path), samples, output, compare=compare).network
 
 
 def parse_onnx(
@@ -137,17 +137,18 @@ def parse_onnx(
 ) -> FloatGraph:
     """Reads an ONNX model in memory."""
     model = file.parse(content, name, name, None)
-    return _import(name, model, samples, output, compare=compare)
+    return checked(name, model, samples, output, compare=compare).network
 
 
-def _import(
+def checked(
     name: str, model: OnnxModel, samples: Array | None, output: Chosen, *, compare: bool
-) -> FloatGraph:
+) -> Reading:
+    """What `read_onnx` returns, and what it was made of."""
     found = reading(name, model, output)
     if compare:
         hold_against(found, samples)
     warn_of_shared(name, found.model)
-    return found.network
+    return found
 
 
 def reading(name: str, model: OnnxModel, output: Chosen = None) -> Reading:
@@ -223,7 +224,8 @@ def _open_input(to: Importer) -> None:
     given = _only(to, to.model.inputs, "input")
     if given.dtype != "float32":
         raise ModelError(
-            f"{to.file}: input {printable(given.name)} is {given.dtype}; float32 is supported"
+            f"{to.file}: input {printable(given.name)} is {given.dtype}; float32 is supported; "
+            "export it so (module.float() in PyTorch)"
         )
     shape = _shape(to, given)
     if len(shape) > 2 and _is_map(to.model, given.name):

@@ -155,7 +155,8 @@ def resize(layer: Layer) -> None:
             for a, h in ((False, False), (True, False), (False, True))
         ),
         f"from {shape[1:3]} to {counts} by {line} and {rounding} takes other pixels than "
-        "TensorFlow Lite's nearest neighbours in any of its ways",
+        "TensorFlow Lite's nearest neighbours in any of its ways"
+        + ("; resize to a size instead of by a scale" if rounding == "floor" else ""),
     )
     try:
         passes = takes(shape, [[0], *places, range(shape[3])])

@@ -148,6 +148,11 @@ def batch_norm(layer: Layer) -> None:
         not training and not any(layer.node.outputs[1:]),
         "is in training mode; export for inference",
     )
+    layer.require(
+        all(layer.is_constant(i) for i in (3, 4) if layer.has(i)),
+        "normalises by the statistics of its input; keep running ones, as track_running_stats=True "
+        "does in PyTorch",
+    )
     x = layer.view(0)
     gamma, beta, mean, variance = (layer.floats(i).astype(np.float64) for i in (1, 2, 3, 4))
     layer.require(

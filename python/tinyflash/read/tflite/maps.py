@@ -41,12 +41,12 @@ def _pool(layer: Layer, op: str) -> None:
 
 def mean(layer: Layer) -> None:
     """Mean over adjacent axes (dimensions of 1 between them do not count)."""
-    layer.emit("mean", {"x": layer.activation(0)}, MeanAttrs(tuple(_reduced(layer))))
+    layer.emit("mean", {"x": layer.activation(0)}, MeanAttrs(tuple(span_of(layer))))
 
 
 def reduce_max(layer: Layer) -> None:
     """The largest along adjacent axes, by max pools."""
-    span, x = _reduced(layer), layer.activation(0)
+    span, x = span_of(layer), layer.activation(0)
     layer.require(
         layer.quant(layer.flat_input(0)) == layer.quant(layer.flat_output),
         "input and output have different scales; equal ones are supported",
@@ -58,7 +58,7 @@ def reduce_max(layer: Layer) -> None:
     layer.emit("reshape", {"x": x})
 
 
-def _reduced(layer: Layer) -> range:
+def span_of(layer: Layer) -> range:
     """Returns the axes from the first to the last that a reduction works along."""
     layer.count(2)
     shape = layer.shape(layer.flat_input(0))

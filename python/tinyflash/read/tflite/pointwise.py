@@ -183,12 +183,30 @@ def mul(layer: Layer) -> None:
 
 
 def choose(layer: Layer) -> None:
-    """The smaller, or the larger, of two maps of one shape, scale and zero point."""
-    layer.count(2)
+    """The smaller, or the larger, of two maps of one shape, scale and zero point, or of a map and a
+    constant number: a bound."""
+    position = _scalar_position(layer)
+    if position is not None:
+        _bound(layer, position)
+        return
     operands = [layer.activation(position) for position in (0, 1)]
     for position in (0, 1):
         _require_alike(layer, position)
     layer.emit(layer.operator.code.lower(), {"a": operands[0], "b": operands[1]}, NoAttrs())
+
+
+def _bound(layer: Layer, position: int) -> None:
+    """The input at `position` is a constant number, the bound of the other one."""
+    x, flat = layer.activation(1 - position), layer.flat_input(position)
+    layer.typed(flat, ("INT8",))
+    _require_alike(layer, 1 - position)
+    _require_one_coding(layer, position)
+    stored = int(layer.constant(position).ravel()[0])
+    clip = Clip(-128, stored) if layer.operator.code == "MINIMUM" else Clip(stored, 127)
+    coding = layer.coding(layer.flat_output)
+    table = np.clip(tables.requantize(coding, coding), clip.low, clip.high)
+    inputs = {"x": x, "table": layer.constant_tensor("table", table)}
+    layer.emit("lookup", inputs, LookupAttrs("quantize", clip=clip))
 
 
 def _require_alike(layer: Layer, position: int) -> None:
@@ -198,8 +216,13 @@ def _require_alike(layer: Layer, position: int) -> None:
     layer.require(
         shapes[0] == shapes[1],
         f"input {position} has shape {list(shapes[0])}, the output {list(shapes[1])}; both inputs "
-        "of the output's shape are supported",
+        "of the output's shape, or one constant number, are supported",
     )
+    _require_one_coding(layer, position)
+
+
+def _require_one_coding(layer: Layer, position: int) -> None:
+    x, y = layer.flat_input(position), layer.flat_output
     units = layer.quant(x), layer.quant(y)
     layer.require(
         units[0] == units[1],

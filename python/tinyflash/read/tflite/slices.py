@@ -36,6 +36,7 @@ def sliced(layer: Layer, shape: Shape) -> tuple[list[range], Shape]:
             first = None if i in masks["Begin"] else begin[i]
             if i in shrinks:
                 at = first or 0
+                layer.require(step[i] > 0, f"takes one element backwards, by {step[i]}")
                 layer.require(
                     -len(places) <= at < len(places), f"takes element {at} of {len(places)}"
                 )

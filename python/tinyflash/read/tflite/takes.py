@@ -1,9 +1,13 @@
-"""Rules for slices, splits and maps in another size: all become takes."""
+"""Rules for slices, splits and maps in another size: all become takes.
+
+take: emits them; None: of stored bytes. Float files have their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from tinyflash.graph import Tensor
 from tinyflash.read.places import Pass, Places, nearest, takes
@@ -12,6 +16,9 @@ from tinyflash.read.tflite.importing import Layer, Shape
 from tinyflash.read.tflite.slices import sliced
 
 _SPLITS = ("SPLIT", "SPLIT_V")
+
+# Emits what leaves these places along each axis of an input, which makes a shape.
+Take = Callable[[int, Sequence[Places], Shape], None]
 
 
 def parts_of(operator: FlatOperator) -> list[FlatOperator]:
@@ -27,13 +34,13 @@ def parts_of(operator: FlatOperator) -> list[FlatOperator]:
     ]
 
 
-def strided_slice(layer: Layer) -> None:
+def strided_slice(layer: Layer, take: Take | None = None) -> None:
     layer.count(4)
     taken, shape = sliced(layer, layer.shape(layer.flat_input(0)))
-    _take(layer, 0, taken, shape)
+    (take or _of_bytes(layer))(0, taken, shape)
 
 
-def cut(layer: Layer) -> None:
+def cut(layer: Layer, take: Take | None = None) -> None:
     """SLICE: from `begin` on as many as `size` says, -1: all that follow."""
     layer.count(3)
     shape = layer.shape(layer.flat_input(0))
@@ -47,19 +54,19 @@ def cut(layer: Layer) -> None:
         f"cuts from {begin} to {ends} out of {list(shape)}",
     )
     taken = [range(b, e) for b, e in zip(begin, ends, strict=True)]
-    _take(layer, 0, taken, tuple(map(len, taken)))
+    (take or _of_bytes(layer))(0, taken, tuple(map(len, taken)))
 
 
-def split(layer: Layer) -> None:
+def split(layer: Layer, take: Take | None = None) -> None:
     """SPLIT: equal parts along an axis."""
     layer.count(2)
     shape = layer.shape(layer.flat_input(1))
     axis, count = _axis(layer, 0, shape), int(layer.option("Parts"))
     layer.require(shape[axis] % count == 0, f"splits {shape[axis]} into {count} equal parts")
-    _part(layer, 1, shape, axis, [shape[axis] // count] * count)
+    _part(layer, 1, shape, axis, [shape[axis] // count] * count, take)
 
 
-def split_v(layer: Layer) -> None:
+def split_v(layer: Layer, take: Take | None = None) -> None:
     """SPLIT_V: parts of given sizes along an axis; one may be -1, what is left."""
     layer.count(3)
     shape = layer.shape(layer.flat_input(0))
@@ -72,7 +79,7 @@ def split_v(layer: Layer) -> None:
         and sum(sizes) == shape[axis],
         f"splits {shape[axis]} into {sizes}",
     )
-    _part(layer, 0, shape, axis, sizes)
+    _part(layer, 0, shape, axis, sizes, take)
 
 
 def _axis(layer: Layer, position: int, shape: Shape) -> int:
@@ -84,15 +91,22 @@ def _axis(layer: Layer, position: int, shape: Shape) -> int:
     return numbers[0] % len(shape)
 
 
-def _part(layer: Layer, position: int, shape: Shape, axis: int, sizes: Sequence[int]) -> None:
+def _part(
+    layer: Layer,
+    position: int,
+    shape: Shape,
+    axis: int,
+    sizes: Sequence[int],
+    take: Take | None,
+) -> None:
     part = int(layer.option("Part"))
     taken = [range(n) for n in shape]
     first = sum(sizes[:part])
     taken[axis] = range(first, first + sizes[part])
-    _take(layer, position, taken, tuple(map(len, taken)))
+    (take or _of_bytes(layer))(position, taken, tuple(map(len, taken)))
 
 
-def resize_nearest(layer: Layer) -> None:
+def resize_nearest(layer: Layer, take: Take | None = None) -> None:
     """Rows and columns repeated or left out, as TensorFlow Lite chooses them."""
     layer.count(2)
     height, width, channels = layer.map_shape(layer.flat_input(0))
@@ -106,31 +120,35 @@ def resize_nearest(layer: Layer) -> None:
         nearest(n, count, align_corners=corners, half_pixels=pixels)
         for n, count in zip((height, width), size, strict=True)
     )
-    _take(layer, 0, [[0], rows, columns, range(channels)], (1, *size, channels))
+    (take or _of_bytes(layer))(0, [[0], rows, columns, range(channels)], (1, *size, channels))
 
 
-def broadcast_to(layer: Layer) -> None:
+def broadcast_to(layer: Layer, take: Take | None = None) -> None:
     layer.count(2)
     shape = tuple(layer.numbers(1))
-    taken = _repeated(layer, layer.shape(layer.flat_input(0)), layer.shape(layer.flat_output))
-    _take(layer, 0, taken, shape)
+    taken = repeated(layer, layer.shape(layer.flat_input(0)), layer.shape(layer.flat_output))
+    (take or _of_bytes(layer))(0, taken, shape)
 
 
 def expanded(layer: Layer, x: Tensor, shape: Shape, role: str) -> Tensor:
     """Returns x with its places of 1 repeated, so that it has `shape`."""
     if x.shape == shape:
         return x
-    y = _through(layer, x, _passes(layer, x, _repeated(layer, x.shape, shape)), f"{role}.")
+    y = _through(layer, x, _passes(layer, x, repeated(layer, x.shape, shape)), f"{role}.")
     return y if y.shape == shape else layer.between(f"{role}.y", "reshape", y, shape)
 
 
-def _repeated(layer: Layer, found: Shape, shape: Shape) -> list[Places]:
+def repeated(layer: Layer, found: Shape, shape: Shape) -> list[Places]:
     """Returns the places along each axis of `found`, with ones before it up to the rank of
     `shape`."""
     sides = (1,) * (len(shape) - len(found)) + found
     fits = len(sides) == len(shape) and all(d in (1, n) for d, n in zip(sides, shape, strict=True))
     layer.require(fits, f"shape {list(found)} does not broadcast to {list(shape)}")
     return [range(n) if d == n else [0] * n for d, n in zip(sides, shape, strict=True)]
+
+
+def _of_bytes(layer: Layer) -> Take:
+    return partial(_take, layer)
 
 
 def _take(layer: Layer, position: int, taken: Sequence[Places], shape: Shape) -> None:

@@ -13,9 +13,11 @@ from tinyflash.quantize.floatgraph import FloatGraph, Source
 from tinyflash.quantize.floatgraph.simplify import simplify
 from tinyflash.read.endings import Ending, advice, ends_in_layer
 from tinyflash.read.outputs import Chosen
+from tinyflash.read.tflite import takes
 from tinyflash.read.tflite.flat import FlatModel, FlatOperator, load
 from tinyflash.read.tflite.floating import rules
 from tinyflash.read.tflite.floating.importing import FloatImporter, FloatLayer
+from tinyflash.read.tflite.floating.takes import of_reals, reduce_max
 from tinyflash.read.tflite.folding import FOLDABLE, fold
 from tinyflash.read.tflite.instead import WITH_WEIGHTS, instead
 from tinyflash.read.tflite.selecting import output_of, selected
@@ -26,6 +28,7 @@ RULES: Mapping[str, Rule] = {
     "ABS": rules.function("abs"),
     "ADD": rules.add,
     "AVERAGE_POOL_2D": rules.pool("average_pool"),
+    "BROADCAST_TO": of_reals(takes.broadcast_to),
     "CONCATENATION": rules.concatenate,
     "CONV_2D": rules.conv2d,
     "DEPTHWISE_CONV_2D": rules.depthwise,
@@ -46,13 +49,19 @@ RULES: Mapping[str, Rule] = {
     "PAD": rules.pad,
     "PADV2": rules.pad,
     "PRELU": rules.prelu,
+    "REDUCE_MAX": reduce_max,
     "RELU": rules.bounded(0.0, math.inf),
     "RELU6": rules.bounded(0.0, 6.0),
     "RELU_0_TO_1": rules.bounded(0.0, 1.0),
     "RELU_N1_TO_1": rules.bounded(-1.0, 1.0),
     "RESHAPE": rules.reshape,
+    "RESIZE_NEAREST_NEIGHBOR": of_reals(takes.resize_nearest),
+    "SLICE": of_reals(takes.cut),
     "SOFTMAX": rules.softmax,
+    "SPLIT": of_reals(takes.split),
+    "SPLIT_V": of_reals(takes.split_v),
     "SQUEEZE": rules.reshape,
+    "STRIDED_SLICE": of_reals(takes.strided_slice),
     "SUB": rules.sub,
     "SUM": rules.total,
     "TANH": rules.function("tanh"),
@@ -102,8 +111,12 @@ def _imported(file: str, model: FlatModel) -> tuple[FloatImporter, Ending[int]]:
     importer, end = FloatImporter(file, model), Ending[int]()
     _open_input(importer)
     for operator in model.operators:
-        layer = FloatLayer(importer, operator, _name(operator))
-        end.take(operator.code, operator.inputs, operator.outputs, partial(_import, layer))
+        for part in takes.parts_of(operator):
+            if part.outputs and part.unread.issuperset(part.outputs):
+                continue
+            which = f".{part.options['Part']}" if "Part" in part.options else ""
+            layer = FloatLayer(importer, part, f"{_name(operator)}{which}")
+            end.take(part.code, part.inputs, part.outputs, partial(_import, layer))
     return importer, end
 
 

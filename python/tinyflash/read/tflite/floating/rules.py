@@ -18,7 +18,7 @@ from tinyflash.quantize.floatgraph.graph import (
 )
 from tinyflash.quantize.windows import output_size
 from tinyflash.read.tflite.floating.importing import FloatLayer
-from tinyflash.read.tflite.importing import Shape
+from tinyflash.read.tflite.floating.takes import expanded
 from tinyflash.read.tflite.maps import axis
 from tinyflash.read.tflite.windows import window
 
@@ -174,15 +174,16 @@ def _sum(layer: FloatLayer, first: float, second: float) -> None:
             term, _, _ = layer.reals(1 - position)
             _scale(layer, position, np.array(factor), other * term, layer.bounds())
             return
-    a, b = layer.tensor(0), layer.tensor(1)
-    shape = _alike(layer, a, b)
+    a, b = expanded(layer, 0), expanded(layer, 1)
+    shape = layer.to.shapes[a]
     if second < 0:
         b = layer.node("scale", [b], shape, weights=_line(np.array(-1.0), np.zeros(())))
     layer.give(layer.node("add", [a, b], shape, bounds=layer.bounds()))
 
 
 def mul(layer: FloatLayer) -> None:
-    """The product of a map and constants, of two maps, or of a map and one row for all its rows."""
+    """The product of a map and constants, or of two maps; one may be a row for all of the other's
+    rows, or broadcast."""
     layer.count(2)
     for position in (0, 1):
         if not layer.is_run(1 - position):
@@ -195,11 +196,9 @@ def mul(layer: FloatLayer) -> None:
     row = part
     while row[:1] == (1,):
         row = row[1:]
-    layer.require(
-        row == whole[len(whole) - len(row) :],
-        f"joins shapes {list(whole)} and {list(part)}; equal ones, or a map and a row of it "
-        "such as one number per channel, are supported",
-    )
+    if row != whole[len(whole) - len(row) :]:
+        pair = [expanded(layer, 0), expanded(layer, 1)]
+        whole = layer.to.shapes[pair[0]]
     layer.give(layer.node("mul", pair, whole, bounds=layer.bounds()))
 
 
@@ -226,18 +225,10 @@ def choose(op: str) -> Callable[[FloatLayer], None]:
                 x = layer.tensor(position)
                 layer.give(layer.node("identity", [x], layer.to.shapes[x], bounds=bounds))
                 return
-        a, b = layer.tensor(0), layer.tensor(1)
-        layer.give(layer.node(op, [a, b], _alike(layer, a, b)))
+        a, b = expanded(layer, 0), expanded(layer, 1)
+        layer.give(layer.node(op, [a, b], layer.to.shapes[a]))
 
     return rule
-
-
-def _alike(layer: FloatLayer, a: str, b: str) -> Shape:
-    first, second = layer.to.shapes[a], layer.to.shapes[b]
-    layer.require(
-        first == second, f"joins shapes {list(first)} and {list(second)}, which must be equal"
-    )
-    return first
 
 
 def _scale(
