@@ -130,6 +130,7 @@ READING_BACKWARD(mul_backward_b)
     }
 
 READING_TWO_BACKWARD(lookup_backward_input)
+READING_TWO_BACKWARD(prelu_backward_input)
 READING_TWO_BACKWARD(minimum_backward_a)
 READING_TWO_BACKWARD(minimum_backward_b)
 
@@ -145,6 +146,8 @@ TINY_OP(add_forward) { tiny_add_forward(record, buffers[0], buffers[1], buffers[
 TINY_OP(minimum_forward) { tiny_minimum_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
 TINY_OP(mul_forward) { tiny_mul_forward(record, buffers[0], buffers[1], buffers[2], band); }
+
+TINY_OP(prelu_forward) { tiny_prelu_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
 TINY_OP(gradient_add) {
     (void)band;

@@ -209,6 +209,10 @@ OPERATORS: dict[str, Operator] = {
     ),
     # x: the other operand.
     "mul_backward_input": Operator("x dy mask?", "dx", "gradient", "mul"),
+    # alpha: int8, the slopes of negative elements: one row, used for all rows of x. It has no
+    # gradient.
+    "prelu": Operator("x alpha", "y", clipped=True, saturates=True, in_place=("x",), banded=True),
+    "prelu_backward_input": Operator("x alpha dy mask?", "dx", "gradient", "prelu"),
     # ---- What moves elements ----
     # Of equals a is chosen, so it gets their gradient.
     "maximum": Operator("a b", "y", same_unit=True, moves=True, in_place=("a", "b"), banded=True),

@@ -21,6 +21,7 @@ from tests.lib.cases import (
     pool,
     product_of_maps,
     residual,
+    sloped,
     softmax,
 )
 from tests.lib.subject import Build, Subject, subject
@@ -59,6 +60,9 @@ def _streams() -> Iterator[Subject]:
         "enlarged": lambda net, x: net.take(x, (15, 6, 5), Steps(1, 6, 14), HALF, Steps()),
         "excited": excited,
         "product": product_of_maps,
+        "slopes": sloped(1),
+        "slopes of rows": sloped(2),
+        "slopes of elements": sloped(3),
         "minimum": minimum_of_maps,
         "maximum": maximum_of_maps,
         "sum": residual,

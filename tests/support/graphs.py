@@ -151,6 +151,15 @@ class Net:
         y = self._activation(self._name("mul"), self.tensors[a].shape, zero, span / SPAN, span)
         return self._node("mul", {"a": a, "b": b}, y, ClipAttrs(clip))
 
+    def prelu(self, x: str, axes: int = 1, zero: int = 6, clip: Clip = WHOLE) -> str:
+        """Slopes between -1.1 and 0.9 for each place along the last axes."""
+        shape = self.tensors[x].shape
+        alpha = self.rng.integers(-128, 128, shape[-axes:], dtype=np.int8)
+        name = self.constant(alpha, Quant((float(np.float32(0.008)),), 13), self.spans[x])
+        span = self.spans[x]
+        y = self._activation(self._name("prelu"), shape, zero, span / SPAN, span)
+        return self._node("prelu", {"x": x, "alpha": name}, y, ClipAttrs(clip))
+
     def minimum(self, a: str, b: str, op: str = "minimum") -> str:
         """The smaller, or by `op` "maximum" the larger, of two maps, b first coded as a is."""
         b = self.coded_as(b, a)

@@ -6,7 +6,13 @@ import numpy as np
 
 from tinyflash.graph import Clip, PadAttrs, TakeAttrs
 from tinyflash.reference.arith import Ints, hmul, ints, matmul, mulq, rdiv, sat32
-from tinyflash.reference.constants import AddConstants, MeanConstants, MulConstants, Requant
+from tinyflash.reference.constants import (
+    AddConstants,
+    MeanConstants,
+    MulConstants,
+    PreluConstants,
+    Requant,
+)
 from tinyflash.reference.windows import Sliding, places
 
 # ---- Layers with weights -------------------------------------------------------------
@@ -60,6 +66,13 @@ def mul(a: Ints, b: Ints, k: MulConstants, clip: Clip) -> Ints:
     rows = (a.reshape(-1, b.size) - k.a_zero) * (b.ravel() - k.b_zero)
     y = mulq(rows, k.multiplier, k.shift) + k.y_zero
     return np.clip(y, clip.low, clip.high)
+
+
+def prelu(x: Ints, alpha: Ints, k: PreluConstants, clip: Clip) -> Ints:
+    """SPEC 3.9: alpha is one row for all rows of x."""
+    v = x.reshape(-1, alpha.size) - k.x_zero
+    u = np.where(v >= 0, mulq(v, *k.above), mulq(v * (alpha.ravel() - k.alpha_zero), *k.below))
+    return ints(np.clip(u + k.y_zero, clip.low, clip.high))
 
 
 def average_pool(x: Ints, sliding: Sliding, clip: Clip) -> Ints:

@@ -42,6 +42,11 @@ def _mul(env: Environment, node: Node) -> None:
     env.put(node, "y", forward.mul(env.get(node, "a"), env.get(node, "b"), k, clip_of(node)))
 
 
+def _prelu(env: Environment, node: Node) -> None:
+    k = constants.prelu_constants(env.graph, node)
+    env.put(node, "y", forward.prelu(env.get(node, "x"), env.get(node, "alpha"), k, clip_of(node)))
+
+
 def _chosen(env: Environment, node: Node) -> None:
     rule = forward.minimum if node.op == "minimum" else forward.maximum
     env.put(node, "y", rule(env.get(node, "a"), env.get(node, "b")))
@@ -109,6 +114,7 @@ FORWARD: dict[str, Operator] = {
     "add": _add,
     "sub": _add,
     "mul": _mul,
+    "prelu": _prelu,
     "maximum": _chosen,
     "minimum": _chosen,
     "pad": _pad,

@@ -155,6 +155,13 @@ def _combine(to: Exporter, node: Node) -> None:
     to.put(node.op.upper(), node, options=options)
 
 
+def _prelu(to: Exporter, node: Node) -> None:
+    assert isinstance(node.attrs, ClipAttrs)
+    if node.attrs.clip != Clip():
+        to.fail(node, "no operator of a .tflite file clips at these numbers")
+    to.put("PRELU", node)
+
+
 def _chosen(to: Exporter, node: Node) -> None:
     """The smaller, or the larger, of two maps."""
     to.put(node.op.upper(), node)
@@ -272,6 +279,7 @@ RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "add": _combine,
     "sub": _combine,
     "mul": _combine,
+    "prelu": _prelu,
     "maximum": _chosen,
     "minimum": _chosen,
     "pad": _pad,

@@ -91,6 +91,29 @@ def with_transposed(change: str) -> File:
     return file
 
 
+def with_slopes(shape: Shape, made: Shape = (1, 4, 3), constant: bool = True) -> File:
+    file = File(1)
+    x = file.input((1, 4, 3))
+    slopes = file.constant(np.arange(np.prod(shape)).reshape(shape), "INT8", scale=0.1, zero=0)
+    if not constant:
+        slopes = file.dense(x, 3)
+    file.finish(file.operator("PRELU", [x, slopes], file.tensor(made, 0.1)))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (with_slopes((4,)), r"constant of shape \[4\] does not broadcast to \[1, 4, 3\]"),
+        (with_slopes((3,), (1, 3, 4)), r"input shape \[1, 4, 3\], output shape \[1, 3, 4\]"),
+        (with_slopes((3,), constant=False), "input 1 must be a constant"),
+    ],
+)
+def test_of_slopes(file: File, words: str, tmp_path: Path) -> None:
+    text = refusal(tmp_path / "net.tflite", file.finish())
+    assert re.search(words, text), text
+
+
 def difference(a: Shape, b: Shape) -> File:
     file = File(1)
     x = file.input(a)

@@ -206,6 +206,24 @@ def mul_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     }
 
 
+def prelu_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
+    assert isinstance(node.attrs, ClipAttrs)
+    tensors = {**node.inputs, **node.outputs}
+    count = graph.tensors[node.inputs["x"]].size
+    pairs = k.prelu_multipliers(graph, node)
+    return {
+        "count": count,
+        "slopes": graph.tensors[node.inputs["alpha"]].size,
+        **_unary_rows(graph, node, count, rings),
+        **{f"{r}_zero": k.quant_of(graph, tensors[r]).zero for r in ("x", "alpha", "y")},
+        "y_min": node.attrs.clip.low,
+        "y_max": node.attrs.clip.high,
+        **{f"{side}_multiplier": pair[0] for side, pair in pairs.items()},
+        **{f"{side}_shift": pair[1] for side, pair in pairs.items()},
+        "alpha_scale": factor(k.scale_of(graph, node.inputs["alpha"])),
+    }
+
+
 def minimum_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     tensors = {**node.inputs, **node.outputs}
     size = graph.tensors[node.inputs["a"]].size

@@ -159,6 +159,11 @@ def _lookup(c: Context) -> list[Row]:
     return [c.row("lookup_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
+def _prelu(c: Context) -> list[Row]:
+    record = c.record("tiny_prelu", r.prelu_record(c.graph, c.node, c.rings))
+    return [c.row("prelu_forward", record, c.tensor("x"), c.tensor("alpha"), c.tensor("y"))]
+
+
 def _softmax(c: Context) -> list[Row]:
     record = c.record("tiny_softmax", r.softmax_record(c.graph, c.node, c.rings))
     return [c.row("softmax_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
@@ -215,6 +220,7 @@ RULES: dict[str, Rule] = {
     "add": _binary("add", r.add_record),
     "sub": _binary("add", r.add_record),
     "mul": _binary("mul", r.mul_record),
+    "prelu": _prelu,
     "maximum": _binary("minimum", r.minimum_record),
     "minimum": _binary("minimum", r.minimum_record),
     "lookup": _lookup,
@@ -237,6 +243,7 @@ RULES: dict[str, Rule] = {
     "softmax_backward_input": _unary_backward("tiny_softmax", r.softmax_record, "y"),
     "sub_backward_input": _sub_backward,
     "mul_backward_input": _binary_backward("mul", r.mul_record, "x"),
+    "prelu_backward_input": _unary_backward("tiny_prelu", r.prelu_record, "x", "alpha"),
     "maximum_backward_input": _binary_backward("minimum", r.minimum_record, "a", "y"),
     "minimum_backward_input": _binary_backward("minimum", r.minimum_record, "a", "y"),
     "reshape_backward_input": _view,

@@ -249,6 +249,15 @@ def _mul_rule(builder: _Builder, node: Node, dy: str) -> None:
         builder.give(node.inputs[role], dx, fresh=True)
 
 
+def _prelu_rule(builder: _Builder, node: Node, dy: str) -> None:
+    """Reads x again, for its signs. The slopes are not trained."""
+    x = node.inputs["x"]
+    dx = builder.gradient(x)
+    inputs = {"x": x, "alpha": node.inputs["alpha"], "dy": dy}
+    builder.add(_derived(node, "backward_input", inputs, {"dx": dx}))
+    builder.give(x, dx, fresh=True)
+
+
 def _chosen_rule(builder: _Builder, node: Node, dy: str) -> None:
     """Each element of dy goes to one operand. Which one, a and y say; nothing needs b again."""
     inputs = {"a": node.inputs["a"], "y": node.outputs["y"], "dy": dy}
@@ -309,6 +318,7 @@ RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "add": _add_rule,
     "sub": _sub_rule,
     "mul": _mul_rule,
+    "prelu": _prelu_rule,
     "maximum": _chosen_rule,
     "minimum": _chosen_rule,
     "softmax": _softmax_rule,

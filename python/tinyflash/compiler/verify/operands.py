@@ -95,6 +95,8 @@ def check_type(o: Operands, role: str, tensor: Tensor) -> None:
         dtype, kinds = "uint8", ("trainable",)
     elif role in ("w", "w_frozen"):
         kinds = ("trainable",) if role == "w" else ("constant",)
+    elif role == "alpha":
+        kinds = ("constant",)
     elif role in ("dx", "dy") or op == "gradient_add":
         kinds = ("gradient",)
     elif op in ("add", "sub", "concatenate", "mul", "mul_backward_input") and role != "y":

@@ -47,21 +47,31 @@ def lookup(layer: Layer) -> None:
 
 
 def prelu(layer: Layer) -> None:
-    """One slope for all channels, as a table."""
+    """Slopes that broadcast, as one for each channel does; one for all of them is a table."""
     layer.count(2)
     x, flat = layer.activation(0), layer.flat_input(1)
     layer.typed(flat, ("INT8",))
     stored = layer.constant(1).astype(np.int64).ravel()
-    layer.require(
-        stored.size > 0 and bool((stored == stored[0]).all()),
-        "has a slope for each channel, which int8 files can have only one of; make the int8 file "
-        "from the float one, with tinyflash quantize MODEL --calibration X.npy",
-    )
+    layer.require(stored.size > 0, "has no slopes")
+    if bool((stored != stored[0]).any()):
+        _prelu_by_row(layer, x)
+        return
     slope = layer.coding(flat).operand(stored[:1])
     alpha = float(slope.centred[0]) * slope.scale
     number = Number(int(stored[0]), layer.quant(flat))
     attrs = LookupAttrs("prelu", alpha, number=number)
     _emit_lookup(layer, x, lambda _, x, y: tables.prelu(x, y, slope), attrs)
+
+
+def _prelu_by_row(layer: Layer, x: Tensor) -> None:
+    shape = layer.shape(layer.flat_input(0))
+    layer.require(
+        shape == layer.shape(layer.flat_output),
+        f"input shape {list(shape)}, output shape {list(layer.flat_output.shape)}",
+    )
+    row = _is_row(layer.shape(layer.flat_input(1)), shape)
+    alpha = layer.constant_operand(1) if row else _operand(layer, 1, shape)
+    layer.emit("prelu", {"x": x, "alpha": alpha}, ClipAttrs(Clip()))
 
 
 def _gelu(layer: Layer) -> str:
