@@ -162,6 +162,10 @@ TINY_OP(lookup_forward) { tiny_lookup_forward(record, buffers[0], buffers[1], bu
 
 TINY_OP(softmax_forward) { tiny_softmax_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
+TINY_OP(log_softmax_forward) {
+    tiny_log_softmax_forward(record, buffers[0], buffers[1], buffers[2], band);
+}
+
 /* ---- Training ---- */
 
 /* A loss computes its exponent, and its gradient is not masked (SPEC 4.4, 4.7). */

@@ -76,6 +76,7 @@ TINY_OP(prelu_forward);
 /* x, table, y */
 TINY_OP(lookup_forward);
 TINY_OP(softmax_forward);
+TINY_OP(log_softmax_forward);
 /* y, mask */
 TINY_OP(mask_forward);
 /* logits, table, state, dy, s_dy */

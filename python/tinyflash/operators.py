@@ -258,6 +258,8 @@ OPERATORS: dict[str, Operator] = {
     # table: int32 [256], SPEC 3.4.
     "softmax": Operator("x table", "y", follows_logits=True, banded=True),
     "softmax_backward_input": Operator("y dy mask?", "dx", "gradient", "softmax"),
+    # The same table. It ends networks and has no gradient: training reads the logits.
+    "log_softmax": Operator("x table", "y", follows_logits=True, banded=True),
     # ---- What training adds. dy and dx have kind "gradient"; each has a scale of its own ----
     "mask": Operator("y", "mask", "saved", banded=True, cheap=True),
     # y: the first `kept` channels of x.

@@ -148,6 +148,20 @@ def test_random_slopes(seed: int, tmp_path: Path) -> None:
     check(path, random_samples(read(path).input, 20, seed), "host")
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_random_log_softmaxes(seed: int, tmp_path: Path) -> None:
+    """Few classes and as many as there may be, alike and far apart, of fine and coarse scales."""
+    file = File(seed)
+    classes = (1, 2, 3, 10, 100, 1000, 4095)[seed % 7]
+    scale = float(np.float32(10 ** file.random.uniform(-4, 1.5)))
+    x = file.input((1, 3, classes), scale, int(file.random.choice([-128, 127, 3])))
+    path = tmp_path / "net.tflite"
+    path.write_bytes(file.finish(file.log_softmax(x)))
+    samples = random_samples(read(path).input, 8, seed) // np.int8((1, 16)[seed % 2])
+    for engine in ENGINES:
+        check(path, samples, engine)
+
+
 def random_maximum(seed: int) -> bytes:
     """Along adjacent axes of one to four, some with more places than a kernel has, or a prime."""
     file = File(seed)

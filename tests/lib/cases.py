@@ -78,7 +78,9 @@ def all_cases() -> Iterator[Case]:
         yield from family()
     for family in (_multipliers, _groups, _pools, _means, _moves, _parts):
         yield from family()
-    for family in (_tables, _functions, _slopes, _softmaxes, _products, _minima, _sums, _in_place):
+    for family in (_tables, _functions, _slopes, _softmaxes, _log_softmaxes, _products, _minima):
+        yield from family()
+    for family in (_sums, _in_place):
         yield from family()
     for family in (_losses, _target_losses, _advances, ties, _optimizers, _numbers):
         yield from family()
@@ -334,6 +336,14 @@ def _softmaxes() -> Iterator[Case]:
             yield from one.cases(data)
     for data in (Data("zero"), Data(), Data("extreme")):
         yield from subject("widest", softmax(1.0), (1, 1, 511)).cases(data)
+
+
+def _log_softmaxes() -> Iterator[Case]:
+    for size in CHANNELS:
+        for data in (Data(), Data("extreme"), Data("zero")):
+            yield from subject(f"{size}", Net.log_softmax, (1, 2, size)).cases(data)
+    for data in (Data("zero"), Data(), Data("extreme")):
+        yield from subject("widest", Net.log_softmax, (1, 1, 4095)).cases(data)
 
 
 def softmax(beta: float) -> Build:

@@ -318,6 +318,14 @@ def softmax(graph: Graph, node: Node) -> Fields:
     return {"rows": rows, "classes": classes, **by_rows, "beta": beta}
 
 
+def log_softmax(graph: Graph, node: Node) -> Fields:
+    tensor = graph.tensors[node.inputs["x"]]
+    classes = tensor.shape[-1]
+    rows = tensor.size // classes
+    by_rows = _by_rows(graph, tensor.name, rows, "x_ring", "y_ring")
+    return {"rows": rows, "classes": classes, **by_rows, **vars(k.log_softmax_constants(tensor))}
+
+
 def loss(graph: Graph, node: Node) -> Fields:
     assert isinstance(node.attrs, LossAttrs)
     classes = graph.tensors[node.inputs["x"]].size

@@ -25,7 +25,7 @@ from tests.lib.cases import (
     softmax,
 )
 from tests.lib.subject import Build, Subject, subject
-from tests.support.graphs import Layer, same
+from tests.support.graphs import Layer, Net, same
 from tests.support.shapes import MAX_POOLS, WINDOWS
 
 from tinyflash.graph import Clip, Steps, Window
@@ -68,6 +68,7 @@ def _streams() -> Iterator[Subject]:
         "sum": residual,
         "difference": difference,
         "softmax": softmax(1.0),
+        "log-softmax": Net.log_softmax,
         "function": function("tanh"),
         "parts": joined(2),
     }

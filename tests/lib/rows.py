@@ -45,6 +45,7 @@ BUFFERS = {
     "prelu_forward": "x alpha y",
     "lookup_forward": "x table y",
     "softmax_forward": "x table y",
+    "log_softmax_forward": "x table y",
     "mask_forward": "y mask",
     "softmax_loss": "x table state dy s:dy",
     "squared_loss": "x target state dy s:dy",
@@ -149,6 +150,9 @@ def _plain(graph: Graph, node: Node) -> Draft:
             return Draft("lookup_forward", "tiny_lookup", records.lookup(graph, x))
         case "softmax":
             return Draft("softmax_forward", "tiny_softmax", records.softmax(graph, node))
+        case "log_softmax":
+            fields = records.log_softmax(graph, node)
+            return Draft("log_softmax_forward", "tiny_log_softmax", fields)
         case "mask":
             return Draft("mask_forward", "tiny_mask", records.mask(graph, node))
         case "softmax_loss":

@@ -154,6 +154,7 @@ FLOAT: dict[str, Callable[..., Real]] = {
     "maximum": _chosen,
     "minimum": _chosen,
     "softmax": _softmax,
+    "log_softmax": lambda _node, _y_shape, x: torch.log_softmax(x, dim=-1),
     "concatenate": _concatenate,
     "transpose": _transpose,
     "lookup": _lookup,

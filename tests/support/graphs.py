@@ -31,7 +31,7 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
-from tinyflash.quantize.tables import Coding, requantize
+from tinyflash.quantize.tables import Coding, requantize, softmax_exponentials
 
 DEVIATION = 73.6  # standard deviation of a weight, uniform in [-127, 127]
 WHOLE = Clip()
@@ -265,6 +265,13 @@ class Net:
         y = self._activation(self._name("softmax"), shape, -128, 1 / 256, 0.1)
         self._constant(f"{y}_table", table, Quant((1.0,)))
         return self._node("softmax", {"x": x, "table": f"{y}_table"}, y, SoftmaxAttrs(beta))
+
+    def log_softmax(self, x: str) -> str:
+        """Ends a network: it passes no gradient."""
+        table = softmax_exponentials(self._scale(x), 1.0)
+        y = self._activation(self._name("log_softmax"), self.tensors[x].shape, 127, 1 / 16, 4.0)
+        self._constant(f"{y}_table", table, Quant((1.0,)))
+        return self._node("log_softmax", {"x": x, "table": f"{y}_table"}, y, NoAttrs())
 
     def graph(self, output: str, name: str = "net") -> Graph:
         """The finished graph; its output feeds the loss."""

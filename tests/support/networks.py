@@ -398,6 +398,13 @@ def softmax() -> bytes:
     return file.finish(file.softmax(x, 1.3))
 
 
+def log_softmax() -> bytes:
+    """At the end of a classifier."""
+    file = File(42)
+    y = file.conv(file.input(MAP, 0.05, 4), (3, 3), stride=(2, 2), activation=RELU)
+    return file.finish(file.log_softmax(file.dense(y, 11)))
+
+
 def softmax_of_many() -> bytes:
     """As many classes as there may be, all nearly alike: the largest sum."""
     file = File(17)
@@ -493,6 +500,7 @@ NETWORKS: dict[str, Network] = {
         shapes,
         joined,
         softmax,
+        log_softmax,
         softmax_of_many,
         computed_shape,
         float_ends,

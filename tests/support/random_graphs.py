@@ -198,7 +198,8 @@ class RandomNet:
 
     def grow_forward_only(self) -> None:
         """An operator that no gradient passes."""
-        self.maps.append(self.net.lookup(self.x))
+        logarithm = self.newer and self.shape[2] % 2 == 0
+        self.maps.append((self.net.log_softmax if logarithm else self.net.lookup)(self.x))
 
     def classify(self, classes: int) -> str:
         """The end: flattened, or averaged, then fully connected."""

@@ -98,6 +98,15 @@ class PreluConstants:
 
 
 @dataclass(frozen=True)
+class LogSoftmaxConstants:
+    """SPEC 3.10."""
+
+    multiplier: int
+    shift: int
+    reach: int
+
+
+@dataclass(frozen=True)
 class MeanConstants:
     """SPEC 3.3."""
 
@@ -277,6 +286,13 @@ def prelu_constants(graph: Graph, node: Node) -> PreluConstants:
         y_zero=zero_of(y),
         alpha_scale=factor_of(scale_of(alpha)),
     )
+
+
+def log_softmax_constants(x: Tensor) -> LogSoftmaxConstants:
+    """SPEC 7, E."""
+    multiplier, shift = multiplier_of(min(scale_of(x) * 2**26, 2**31 - 1))
+    reach = math.floor(31 * 2**26 / 2**shift)
+    return LogSoftmaxConstants(multiplier, min(shift, 30), reach)
 
 
 def mean_constants(x: Tensor, y: Tensor, count: int) -> MeanConstants:

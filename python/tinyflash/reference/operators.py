@@ -99,6 +99,11 @@ def _softmax(env: Environment, node: Node) -> None:
     env.put(node, "y", forward.softmax(env.get(node, "x"), env.get(node, "table")))
 
 
+def _log_softmax(env: Environment, node: Node) -> None:
+    k = constants.log_softmax_constants(env.tensor(node, "x"))
+    env.put(node, "y", forward.log_softmax(env.get(node, "x"), env.get(node, "table"), k))
+
+
 def _source(_: Environment, node: Node) -> None:
     """Does nothing: the caller has already stored the sample."""
 
@@ -124,6 +129,7 @@ FORWARD: dict[str, Operator] = {
     "transpose": _transpose,
     "lookup": _lookup,
     "softmax": _softmax,
+    "log_softmax": _log_softmax,
 }
 
 OPERATORS: dict[str, Operator] = FORWARD | TRAINING

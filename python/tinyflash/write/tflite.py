@@ -269,6 +269,10 @@ def _softmax(to: Exporter, node: Node) -> None:
     to.put("SOFTMAX", node, options={"Beta": node.attrs.beta})
 
 
+def _log_softmax(to: Exporter, node: Node) -> None:
+    to.put("LOG_SOFTMAX", node)
+
+
 RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "conv2d": _convolution,
     "depthwise": _convolution,
@@ -289,4 +293,5 @@ RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "concatenate": _concatenate,
     "lookup": _lookup,
     "softmax": _softmax,
+    "log_softmax": _log_softmax,
 }

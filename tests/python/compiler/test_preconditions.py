@@ -169,6 +169,10 @@ def sums_of(op: str, y: float) -> Graph:
     return coded(coded(graph, op, "a", 1.0), op, "y", y)
 
 
+def logarithms(classes: int) -> Graph:
+    return after_input((classes,), lambda n, x: n.log_softmax(x))
+
+
 def softmax(classes: int) -> Graph:
     return after_input((classes,), lambda n, x: n.softmax(x))
 
@@ -361,7 +365,10 @@ CASES: dict[str, list[tuple[Build, Build]]] = {
         (lambda: mean(8_421_504), lambda: mean(8_421_505)),
         (lambda: mean(4, 22), lambda: mean(4, 35)),
     ],
-    "10.11": [(lambda: softmax(511), lambda: softmax(512))],
+    "10.11": [
+        (lambda: softmax(511), lambda: softmax(512)),
+        (lambda: logarithms(4095), lambda: logarithms(4096)),
+    ],
     "10.12": [
         (lambda: with_table(2**31 - 1, 0), lambda: with_table(2**31 - 2, 0)),
         (lambda: with_table(2**31 - 1, 0), lambda: with_table(2**31 - 1, -1)),

@@ -114,6 +114,21 @@ def test_of_slopes(file: File, words: str, tmp_path: Path) -> None:
     assert re.search(words, text), text
 
 
+@pytest.mark.parametrize(
+    ("classes", "scale", "words"),
+    [
+        (4, 1 / 256, "needs output scale 1/16 and zero point 127"),
+        (4096, 1 / 16, "has 4096 classes; 4095 are supported"),
+    ],
+)
+def test_of_log_softmaxes(classes: int, scale: float, words: str, tmp_path: Path) -> None:
+    file = File(1)
+    file.log_softmax(file.input((1, classes)))
+    file.tensors[-1].scale = [scale]
+    text = refusal(tmp_path / "net.tflite", file.finish(len(file.tensors) - 1))
+    assert words in text
+
+
 def difference(a: Shape, b: Shape) -> File:
     file = File(1)
     x = file.input(a)

@@ -271,6 +271,7 @@ RULES: dict[str, Rule] = {
     "transpose": _transpose,
     "lookup": _lookup,
     "softmax": _softmax,
+    "log_softmax": lambda _node, _, inputs: inputs["x"].log_softmax(dim=-1),
 }
 
 

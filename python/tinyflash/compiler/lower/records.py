@@ -318,6 +318,15 @@ def softmax_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     return {"rows": rows, "classes": classes, **by_rows, "beta": factor(node.attrs.beta)}
 
 
+def log_softmax_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
+    tensor = graph.tensors[node.inputs["x"]]
+    classes = tensor.shape[-1]
+    rows = tensor.size // classes
+    multiplier, shift, reach = k.distances(graph, node)
+    fields: Fields = {"rows": rows, "classes": classes, **_unary_rows(graph, node, rows, rings)}
+    return {**fields, "multiplier": multiplier, "shift": shift, "reach": reach}
+
+
 def mask_record(graph: Graph, node: Node, rings: Rings) -> Fields:
     assert isinstance(node.attrs, ClipAttrs)
     clip, y = node.attrs.clip, graph.tensors[node.inputs["y"]]

@@ -169,6 +169,11 @@ def _softmax(c: Context) -> list[Row]:
     return [c.row("softmax_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
+def _log_softmax(c: Context) -> list[Row]:
+    record = c.record("tiny_log_softmax", r.log_softmax_record(c.graph, c.node, c.rings))
+    return [c.row("log_softmax_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
+
+
 def _mask(c: Context) -> list[Row]:
     fields = r.mask_record(c.graph, c.node, c.rings)
     record = c.record("tiny_mask", fields, "mask")
@@ -225,6 +230,7 @@ RULES: dict[str, Rule] = {
     "minimum": _binary("minimum", r.minimum_record),
     "lookup": _lookup,
     "softmax": _softmax,
+    "log_softmax": _log_softmax,
     "mask": _mask,
     "softmax_loss": _loss,
     "squared_loss": _target_loss,

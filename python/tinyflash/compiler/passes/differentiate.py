@@ -240,6 +240,11 @@ def _softmax_rule(builder: _Builder, node: Node, dy: str) -> None:
     builder.give(node.inputs["x"], dx, fresh=True)
 
 
+def _no_rule(builder: _Builder, node: Node, _: str) -> None:
+    """Passes no gradient on."""
+    builder.blocked.add(node.inputs["x"])
+
+
 def _mul_rule(builder: _Builder, node: Node, dy: str) -> None:
     """The gradient of each operand reads the other operand again."""
     for index, (role, other) in enumerate((("a", "b"), ("b", "a"))):
@@ -322,4 +327,5 @@ RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "maximum": _chosen_rule,
     "minimum": _chosen_rule,
     "softmax": _softmax_rule,
+    "log_softmax": _no_rule,
 }

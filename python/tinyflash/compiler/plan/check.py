@@ -34,11 +34,13 @@ _WINDOWS = ("conv2d", "depthwise", "average_pool", "max_pool")
 _BANDED = (
     *(*_WINDOWS, "source", "fully_connected", "add", "sub", "maximum", "minimum"),
     *("mul", "prelu", "softmax", "lookup", "mask", "keep", "concatenate", "pad", "take"),
+    "log_softmax",
 )
 _ROW_BY_ROW = (
     *("add", "sub", "mul", "prelu", "maximum", "minimum", "softmax", "lookup", "mask"),
     *("gradient_add", "sub_backward_input", "lookup_backward_input"),
     *("maximum_backward_input", "minimum_backward_input", "prelu_backward_input"),
+    "log_softmax",
 )
 _ALIGNMENT = 4
 Colours = npt.NDArray[np.int64]

@@ -204,6 +204,7 @@ RULES: dict[str, _Rule] = {
     "minimum": _alike,
     "lookup": _alike,
     "softmax": _alike,
+    "log_softmax": _alike,
     "mask": _alike,
     "keep": _kept,
     "concatenate": _channels,

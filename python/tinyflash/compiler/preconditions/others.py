@@ -157,8 +157,9 @@ def averaged(graph: Graph, node: Node) -> str:
 def classes_of_softmax(graph: Graph, node: Node) -> str:
     """10.11."""
     classes = graph.tensors[node.inputs["x"]].shape[-1]
-    text = f"softmax of {classes:,} classes; at most 511 are supported"
-    return text if classes > 511 else ""
+    most = 511 if node.op == "softmax" else 4095
+    text = f"softmax of {classes:,} classes; at most {most:,} are supported"
+    return text if classes > most else ""
 
 
 def exponentials(graph: Graph, node: Node) -> str:

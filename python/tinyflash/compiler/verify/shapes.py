@@ -221,6 +221,7 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "maximum": (NoAttrs, _equal("y", "a", "b")),
     "minimum": (NoAttrs, _equal("y", "a", "b")),
     "softmax": (SoftmaxAttrs, _equal("y", "x")),
+    "log_softmax": (NoAttrs, _equal("y", "x")),
     "mask": (ClipAttrs, _mask),
     "keep": (AxisAttrs, _keep),
     "softmax_loss": (LossAttrs, _same_size("dy", "x")),

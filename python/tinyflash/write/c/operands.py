@@ -53,6 +53,7 @@ _ROLES = {
     "prelu_forward": "x alpha y",
     "lookup_forward": "x table y",
     "softmax_forward": "x table y",
+    "log_softmax_forward": "x table y",
     "mask_forward": "y mask",
     "softmax_loss": "logits table state dy s_dy",
     "squared_loss": "x target state dy s_dy",

@@ -52,6 +52,7 @@ RULES: Mapping[str, Rule] = {
     "RELU_N1_TO_1": rules.bounded(-1.0, 1.0),
     "RESHAPE": rules.reshape,
     "SOFTMAX": rules.softmax,
+    "LOG_SOFTMAX": rules.log_softmax,
     "SQUEEZE": rules.reshape,
     "SUB": rules.sub,
     "SUM": rules.total,
