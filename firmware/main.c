@@ -3,6 +3,10 @@
 #include "commands/commands.h"
 #include "model.h"
 
+#ifndef MODEL /* boards/named.py defines it for a model of another name */
+#define MODEL model
+#endif
+
 /* Units of 8 bytes align every type. One unit more, since a model may need 0 bytes of a space. */
 #define UNITS(bytes) ((bytes) / 8 + 1)
 
@@ -51,7 +55,7 @@ int main(void) {
     if (board_stack_bytes() < board_stack_needed()) {
         refuse(board_stack_needed(), board_stack_bytes());
     }
-    if (device_start(&self, &model, MODEL_NAME, &memory) != TINY_OK) {
+    if (device_start(&self, &MODEL, MODEL_NAME, &memory) != TINY_OK) {
         refuse(0, 0);
     }
     for (;;) {

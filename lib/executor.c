@@ -12,7 +12,7 @@
 #define ALIGNMENT 4u /* of int32 biases, and of tiny_state */
 
 /* A memory of no bytes may be null. */
-static int fits(const uint8_t *memory, uint32_t have, uint32_t need) {
+static int fits(const void *memory, uint32_t have, uint32_t need) {
     return have >= need && (need == 0 || (memory && (uintptr_t)memory % ALIGNMENT == 0));
 }
 

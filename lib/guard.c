@@ -61,11 +61,12 @@ static int is_better(tiny_score a, tiny_score b) {
 
 /* Keeps WEIGHTS and all gains: what training has learned (SPEC 9.2). */
 static void keep(tiny_guard *guard, const tiny_session *session) {
-    const tiny_state *state = tiny_session_state(session);
+    tiny_state *state = tiny_session_state(session);
+    const tiny_scale *scales = tiny_state_scales(state);
     const uint32_t weights_bytes = session->model->weights_bytes;
     memcpy(guard->snapshot, session->base[TINY_WEIGHTS], weights_bytes);
     for (uint32_t i = 0; i < state->scale_count; i++) {
-        guard->snapshot[weights_bytes + i] = (uint8_t)state->scales[i].gain;
+        guard->snapshot[weights_bytes + i] = (uint8_t)scales[i].gain;
     }
     guard->best = guard->last;
 }
@@ -73,10 +74,11 @@ static void keep(tiny_guard *guard, const tiny_session *session) {
 /* SPEC 9.3. */
 static void go_back(tiny_guard *guard, tiny_session *session) {
     tiny_state *state = tiny_session_state(session);
+    tiny_scale *scales = tiny_state_scales(state);
     const uint32_t weights_bytes = session->model->weights_bytes;
     memcpy(session->base[TINY_WEIGHTS], guard->snapshot, weights_bytes);
     for (uint32_t i = 0; i < state->scale_count; i++) {
-        state->scales[i].gain = (int8_t)guard->snapshot[weights_bytes + i];
+        scales[i].gain = (int8_t)guard->snapshot[weights_bytes + i];
     }
     guard->last = guard->best;
 }

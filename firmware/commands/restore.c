@@ -46,8 +46,9 @@ static int is_sound_state(const tiny_session *session) {
     if (state->scale_count != initial.scale_count) {
         return 0;
     }
+    const tiny_scale *scales = tiny_state_scales(tiny_session_state(session));
     for (uint32_t i = 0; i < state->scale_count; i++) {
-        const tiny_scale *scale = &state->scales[i];
+        const tiny_scale *scale = &scales[i];
         if (scale->exponent < LOWEST_EXPONENT || scale->exponent > HIGHEST_EXPONENT ||
             scale->peak < 0) {
             return 0;

@@ -14,6 +14,10 @@
 
 #include "tinyflash/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* How well held-out samples are told apart: by `correct`; of equals, by `margin`. */
 typedef struct tiny_score {
     uint32_t correct; /* samples whose label has the highest score, the first of equals */
@@ -74,5 +78,9 @@ void tiny_guard_watch(tiny_guard *guard, tiny_session *session);
 
 /* Evaluates unless it just did, and leaves the best weights in the session. */
 void tiny_guard_finish(tiny_guard *guard, tiny_session *session);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

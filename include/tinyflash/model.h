@@ -10,6 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Of the structures and of the buffers of each kernel (ops.h): a model.c that was compiled for other
+ * ones is refused. */
+#define TINY_MODEL_VERSION 2
+
 /* What can go wrong outside a kernel. Negative; tiny_error_text has a line for each. */
 typedef enum tiny_error {
     TINY_OK = 0,
@@ -52,21 +60,25 @@ typedef struct tiny_scale {
     uint32_t saturated; /* elements saturated since the start; stays at its maximum when full */
 } tiny_scale;
 
-/* All that training remembers besides the weights; 4-byte aligned, in STATE. `scales` has one entry
- * per gradient tensor; entry 0 belongs to the gradient of the loss. */
+/* All that training remembers besides the weights; 4-byte aligned, in STATE. `scale_count` scales
+ * follow it there: tiny_state_scales. */
 typedef struct tiny_state {
-    uint32_t seed;        /* of the stochastic rounding */
-    uint32_t step;        /* training steps done; wraps */
-    tiny_factor rate;     /* learning rate, per real unit of weight */
-    uint16_t label;       /* of the current sample */
-    uint16_t predicted;   /* arg max of the logits, the first of equals */
-    uint16_t probability; /* that the softmax gave to the label, in units of 2^-15 */
-    uint16_t scale_count;
+    uint32_t seed;              /* of the stochastic rounding */
+    uint32_t step;              /* training steps done; wraps */
+    tiny_factor rate;           /* learning rate, per real unit of weight */
+    uint16_t label;             /* of the current sample */
+    uint16_t predicted;         /* arg max of the logits, the first of equals */
+    uint16_t probability;       /* that the softmax gave to the label, in units of 2^-15 */
+    uint16_t scale_count;       /* gradient tensors */
     uint32_t weights_saturated; /* updates that ended at +-127 by saturation, since the start */
     uint32_t updates_skipped;   /* updates of whole tensors left out, since the start (SPEC 6.7) */
     uint32_t error;             /* of the last sample, for losses with a target (SPEC 4.8) */
-    tiny_scale scales[];
 } tiny_state;
+
+/* The scales of a state, one of each gradient tensor; the first is the gradient of the loss. */
+static inline tiny_scale *tiny_state_scales(tiny_state *state) {
+    return (tiny_scale *)(void *)(state + 1);
+}
 
 /* Rows [first, first + count) of the map that an operation computes. A kernel without bands ignores
  * it, and computes all rows. */
@@ -141,7 +153,7 @@ typedef struct tiny_session {
 
 /* Memory for a session: each aligned to 4 bytes, each at least as long as the model says. */
 typedef struct tiny_memory {
-    uint8_t *weights, *state, *arena;
+    void *weights, *state, *arena;
     uint32_t weights_bytes, state_bytes, arena_bytes;
 } tiny_memory;
 
@@ -210,5 +222,9 @@ tiny_state *tiny_session_state(const tiny_session *session);
 
 /* One line for a person; never null, also for numbers that are no tiny_error. */
 const char *tiny_error_text(tiny_error error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -16,6 +16,10 @@
 
 #include "tinyflash/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define TINY_OP(name) void tiny_op_##name(const void *record, void *const *buffers, tiny_band band)
 
 /* x, w kept, w frozen, [b], y */
@@ -87,5 +91,9 @@ TINY_OP(squared_loss);
 TINY_OP(sigmoid_loss);
 /* state */
 TINY_OP(advance_scales);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "tinyflash/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum tiny_schedule_kind {
     TINY_SCHEDULE_CONSTANT = 0, /* stays at the rate */
     TINY_SCHEDULE_STEP = 1,     /* multiplied by `drop`, `drops` times, evenly spread */
@@ -28,5 +32,9 @@ tiny_error tiny_schedule_check(const tiny_schedule *schedule);
  * Multiplies and shifts only, so every machine has the same bits (SPEC 8). Cost: at most `drops`
  * products for steps, and a division of 31 bit steps for warm-up and cosine. */
 tiny_factor tiny_schedule_rate(const tiny_schedule *schedule, uint32_t step);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

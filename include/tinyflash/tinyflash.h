@@ -5,6 +5,7 @@
 #include "tinyflash/guard.h"
 #include "tinyflash/kernels.h"
 #include "tinyflash/model.h"
+#include "tinyflash/rate.h"
 #include "tinyflash/schedule.h"
 
 #endif

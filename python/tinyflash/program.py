@@ -108,10 +108,20 @@ class Stretch:
 
 
 @dataclass(frozen=True)
+class Form:
+    """The shape of one sample, and its unit: real = scale * (stored - zero). `scale`: None if the
+    file gives none."""
+
+    shape: tuple[int, ...]
+    scale: float | None = None
+    zero: int = 0
+
+
+@dataclass(frozen=True)
 class Program:
     """A compiled model. Calls index the rows of their table, rows index `records`, and images are
     the initial bytes of their spaces. `input` and `train_input`: None if a source delivers the
-    rows. Notes and contents are only for readers, and not part of the hash."""
+    rows. Forms, notes and contents are only for readers, and not part of the hash."""
 
     name: str
     infer: tuple[Row, ...]
@@ -132,6 +142,9 @@ class Program:
     target: Buffer | None = None  # if the model learns from targets; `classes` is then 0
     target_bytes: int = 0
     row_bytes: int = 0  # of the rows that a source delivers; 0: the input is in memory
+    input_form: Form | None = None
+    output_form: Form | None = None
+    target_form: Form | None = None
     input_note: str = ""
     output_note: str = ""
     target_note: str = ""

@@ -28,6 +28,31 @@ def library_sources(root: Path, sets: Iterable[str] | None = None) -> list[Path]
     return sorted(file for folder in folders for file in folder.glob("*.c"))
 
 
+def model_version(root: Path) -> int:
+    """Returns TINY_MODEL_VERSION of the library: the structures that it reads."""
+    text = (root / "include" / "tinyflash" / "model.h").read_text(encoding="utf-8")
+    (number,) = re.findall(r"^#define TINY_MODEL_VERSION (\d+)$", text, re.MULTILINE)
+    return int(number)
+
+
+def structures(root: Path) -> dict[str, dict[str, str]]:
+    """Returns the structures that a model consists of: their fields in order, with their types."""
+    headers = (root / "include" / "tinyflash").rglob("*.h")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(headers))
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    found = re.findall(r"typedef struct (\w+) \{(.*?)\} \1;", text, re.DOTALL)
+    return {name: _fields(body) for name, body in found}
+
+
+def _fields(body: str) -> dict[str, str]:
+    """Returns the type of each field: `uint16_t height, *width;` declares two of one type."""
+    fields: dict[str, str] = {}
+    for declaration in filter(None, map(str.strip, body.split(";"))):
+        words = re.findall(r"\w+", declaration.removeprefix("const ").split("[")[0])
+        fields.update(dict.fromkeys(words[1:], words[0]))
+    return fields
+
+
 def kernels_of(root: Path, name: str) -> frozenset[str]:
     """Returns the kernels that a set defines, without its suffix: `TINY_OP(add_forward_dsp) {` in a
     file of lib/kernels/dsp is add_forward. The reference kernels, without a suffix, are in

@@ -1,6 +1,7 @@
 """The demo: in small on both boards, from fetching to pictures; in full, but on the host alone."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -66,7 +67,13 @@ def test_the_whole_road_in_small(small, board, tmp_path, capsys):
         assert (tmp_path / written).stat().st_size > 10_000
     terminal = (tmp_path / "terminal.svg").read_text().replace("&#160;", " ")
     assert f"{report.sram_trainable_bytes:,} B" in terminal
-    table = capsys.readouterr().out
+    table, said = capsys.readouterr()
+    steps = re.findall(r"^(\d+):(\d\d) (\w+)", said, re.MULTILINE)
+    assert [what for _, _, what in steps] == [
+        *("fetching", "compiling", "counting", "repeating", "training", "drawing")
+    ]
+    times = [60 * int(minutes) + int(seconds) for minutes, seconds, _ in steps]
+    assert times == sorted(times)
     assert f"{report.sram_total_bytes:,} B" in table
     assert "bit for bit" in table
 

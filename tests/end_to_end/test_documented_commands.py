@@ -10,6 +10,7 @@ import click
 import numpy as np
 import pytest
 from tests.support.firmware import own_board
+from tests.support.floatfiles import floated
 from tests.support.onnxmodels import plain
 from tests.support.pages import PAGES, ROOT, commands, mentions
 
@@ -25,13 +26,15 @@ ELSEWHERE = {
     "bench endurance": "test_board_and_host_agree",
     "test": "test_test_goes_to_pytest_in_the_checkout",
     "check": "test_the_scripts_parse",
+    "coverage": "test_the_scripts_parse",
     "tests.fuzz": "test_nothing_but_refusals_comes_out",
 }
 # docs/adding-a-board.md adds this board; here one that exists takes its place.
 IMAGINED = {"qemu_mps2_an386": "qemu_mps2_an500", "~/boards/mine": "boards/mine"}
 PORT = "/dev/ttyACM0"  # an emulator takes its place
 FILES = (
-    "model.tflite scheme.toml data.npz test.npz x.npy model.onnx build/mine build/mine/learned.npz"
+    "model.tflite scheme.toml data.npz test.npz x.npy model.onnx float.tflite build/mine "
+    "build/mine/learned.npz"
 )
 
 
@@ -76,6 +79,7 @@ def workshop(tmp_path_factory):
     for step in steps:
         done = tinyflash(folder, *step.split())
         assert done.returncode == 0, done.stderr
+    (folder / "float.tflite").write_bytes(floated(folder / "model.tflite"))
     return folder
 
 
@@ -98,7 +102,7 @@ def port(workshop):
 @pytest.fixture
 def place(workshop, request):
     """`workshop`, with samples as the command reads them: maps channels last after `quantize`."""
-    first = "quantize" in request.node.callspec.id
+    first = "quantize model.onnx" in request.node.callspec.id
     x = np.load(workshop / "data.npz")["x"]
     np.save(workshop / "x.npy", x.transpose(0, 3, 1, 2) if first else x)
     assert all((workshop / name).exists() for name in FILES.split())
@@ -163,7 +167,7 @@ def understood(command):
 
 SAID = {c.text: c for path in PAGES for c in mentions(path)} | TYPED
 OURS = [c for c in SAID.values() if c.words[0] in ("./run", "tinyflash") and c.words[1:]]
-OURS = [c for c in OURS if c.words[1] not in ("test", "check")]
+OURS = [c for c in OURS if c.words[1] not in ("test", "check", "coverage")]
 
 
 @pytest.mark.parametrize("command", OURS, ids=lambda command: command.text)

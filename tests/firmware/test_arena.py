@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ MODEL = Path(__file__).parent / "tight_model"
 INPUT, VALUES, ROOM = 96, 8, 2
 LABEL = 3  # of all held-out samples
 COMMANDS = 10000
-NO_SAMPLE, NO_OUTPUT, NO_ROWS = 5, 6, 19
+BAD_RANGE, NO_SAMPLE, NO_OUTPUT, NO_ROWS = 3, 5, 6, 19
 REPLY = struct.Struct("<IIIIIiIi")  # of GUARD
 SETTINGS = {
     "labels": [f"-DGUARD_SAMPLES={ROOM}"],
@@ -61,6 +62,7 @@ class Host:
         self.sent: dict[Purpose, bytes] = dict.fromkeys(Purpose, b"")
         self.weights, self.output = b"\1\2\3" + bytes(5), b""
         self.held: list[bytes] = []
+        self.written, self.snapshot = b"", b""  # the best weights: sent; those that RESUME took
         self.done: Counter[str] = Counter()
 
     def ask(self, kind: Type, body: bytes = b"", sample: bytes | None = None) -> tuple[int, bytes]:
@@ -141,8 +143,27 @@ class Host:
         self.done["READ"] += status == 0
         assert (status, body) in ((0, self.output), (NO_OUTPUT, b""))
 
+    def write_snapshot(self) -> None:
+        """In two pieces, or only the first of them."""
+        snapshot = self.random.randbytes(VALUES + 1)
+        middle, whole = self.random.randrange(1, VALUES), self.random.random() < 0.8
+        for offset, piece in ((0, snapshot[:middle]), (middle, snapshot[middle:]))[: 1 + whole]:
+            body = protocol.WRITE_HEAD.pack(Space.SNAPSHOT, offset) + piece
+            assert self.ask(Type.WRITE, body)[0] == (BAD_RANGE if self.targets else 0)
+        self.written = snapshot if whole else b""
+
+    def resume(self) -> bytes:
+        """The fields of RESUME: the best score is one that nothing beats."""
+        best = (len(self.held), 255 * len(self.held))
+        crc = zlib.crc32(self.written or self.random.randbytes(VALUES + 1))
+        return struct.pack("<IIIIIIiIiI", 1, 1000, 1, 7, 0, 0, 0, *best, crc)
+
     def guard(self, action: Action) -> None:
-        fields = {Action.HOLD: struct.pack("<I", LABEL), Action.BEGIN: struct.pack("<II", 1, 1000)}
+        fields = {
+            Action.HOLD: struct.pack("<I", LABEL),
+            Action.BEGIN: struct.pack("<II", 1, 1000),
+            Action.RESUME: self.resume(),
+        }
         status, body = self.ask(Type.GUARD, bytes([action]) + fields.get(action, b""))
         self.done[action.name] += status == 0
         if status == 0 and action is Action.HOLD:
@@ -154,8 +175,13 @@ class Host:
         if status == 0 and action is Action.BEGIN:
             *_, lead, _, _ = REPLY.unpack(body)
             assert lead == sum(margin(sums(x, self.weights)) for x in self.held)
+            self.snapshot = b""
+        if status == 0 and action is Action.RESUME:
+            assert self.held and len(self.written) == VALUES + 1
+            self.snapshot = self.written
         if status == 0 and action is Action.FINISH:  # it may bring back the best weights
             _, self.weights = self.ask(Type.READ, protocol.READ.pack(Space.WEIGHTS, 0, VALUES))
+            assert self.snapshot[:-1] in (b"", self.weights)
 
     def step(self) -> None:
         sample = self.random.randbytes(INPUT)
@@ -168,9 +194,10 @@ class Host:
             ),
             self.read_output,
             lambda: self.send(Purpose.HELD_OUT),
-            lambda: self.guard(self.random.choices(list(Action), [1, 3, 6, 4, 3])[0]),
+            lambda: self.guard(self.random.choices(list(Action), [1, 2, 6, 4, 6, 4])[0]),
+            self.write_snapshot,
         ]
-        self.random.choices(choices, [6, 3, 3, 3, 3, 3, 3])[0]()
+        self.random.choices(choices, [6, 3, 3, 3, 3, 3, 3, 1])[0]()
 
 
 @pytest.fixture(scope="module", params=SETTINGS)
@@ -195,7 +222,12 @@ def host(firmware: tuple[str, Path]) -> Iterator[Host]:
 def test_what_succeeds_has_worked_on_what_was_sent(host: Host) -> None:
     for _ in range(COMMANDS):
         host.step()
-    needed = {"INFER", "TRAIN", "READ", *(() if host.targets else ("HOLD", "BEGIN", "FINISH"))}
+    needed = {
+        "INFER",
+        "TRAIN",
+        "READ",
+        *(() if host.targets else ("HOLD", "BEGIN", "RESUME", "FINISH")),
+    }
     assert all(host.done[name] >= 8 for name in needed), host.done
 
 

@@ -95,7 +95,7 @@ def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
     compiled = compile_model(read(model), parse_scheme("head = 3"), row_source=True)
     write_model(compiled, tmp_path)
     main = MAIN.replace("BODY", block("tiny_set_source("))
-    text = CAMERA + block("static const tiny_memory") + block("camera_read_line") + main
+    text = CAMERA + block("static const tiny_memory memory") + block("camera_read_line") + main
     (tmp_path / "main.c").write_text(text)
     sources = [tmp_path / "main.c", tmp_path / "model.c", *library_sources(ROOT)]
     subprocess.run(["cc", *flags_of(tmp_path), *sources, "-o", tmp_path / "main"], check=True)
@@ -106,10 +106,13 @@ def test_its_row_source_is_one(tmp_path: Path, model: Path) -> None:
     assert learned == session.weights != compiled.program.weights
 
 
-@pytest.mark.parametrize("holding", ["from here on", "tiny_schedule_rate", "tiny_guard_begin"])
+HOLDING = ["from here on", "tiny_schedule_rate", "tiny_guard_begin"]
+
+
+@pytest.mark.parametrize("holding", HOLDING)
 def test_its_other_c_compiles(tmp_path: Path, model: Path, holding: str) -> None:
     write_model(compile_model(read(model), parse_scheme("head = 3")), tmp_path)
-    text = AROUND.replace("MEMORY", block("static const tiny_memory"))
+    text = AROUND.replace("MEMORY", block("static const tiny_memory memory"))
     unused = "(void)memory, (void)sample, (void)held_out, (void)snapshot, (void)step;\n"
     (tmp_path / "main.c").write_text(text.replace("BODY", unused + block(holding)))
     subprocess.run(["cc", *flags_of(tmp_path), "-fsyntax-only", tmp_path / "main.c"], check=True)
@@ -142,7 +145,7 @@ def test_its_firmware_completes_a_group_as_train_does(tmp_path: Path, model: Pat
     scheme = parse_scheme("head = 3\n[optimizer]\naccumulate = 4")
     compiled = compile_model(read(model), scheme)
     write_model(compiled, tmp_path)
-    text = GROUPS.replace("MEMORY", block("static const tiny_memory"))
+    text = GROUPS.replace("MEMORY", block("static const tiny_memory memory"))
     (tmp_path / "main.c").write_text(text.replace("BODY", block("step % 4")))
     sources = [tmp_path / "main.c", tmp_path / "model.c", *library_sources(ROOT)]
     subprocess.run(["cc", *flags_of(tmp_path), *sources, "-o", tmp_path / "main"], check=True)

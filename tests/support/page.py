@@ -23,7 +23,7 @@ class PageRow:
 def rows_of(page: str, table: str) -> list[PageRow]:
     """The rows of "infer" or "train"; none if the model has no such table."""
     found = re.search(
-        rf"^static const tiny_op {table}_ops\[\] = \{{\n(.*?)^\}};", page, re.M | re.S
+        rf"^static const tiny_op model_{table}_ops\[\] = \{{\n(.*?)^\}};", page, re.M | re.S
     )
     body = re.sub(r"^\s*/\* ---- .*$", "", found[1], flags=re.M) if found else ""
     return [_row(text) for text in re.split(r"(?<=\}\},)\n", body) if text.strip()]
@@ -41,7 +41,7 @@ def _row(text: str) -> PageRow:
     return PageRow(
         title=" ".join(c[2:-2].strip() for c in titles),
         kernel=start[1].removeprefix("tiny_op_"),
-        record=start[2],
+        record=start[2].removeprefix("model_"),
         roles=tuple(roles),
         buffers=tuple(_buffer(word) for word in words),
     )

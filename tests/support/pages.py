@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_PLACES = ("*.md", "docs/*.md", "firmware/*.md", "lib/*.md", "boards/**/*.md", "python/**/*.md")
+_PLACES = ("*.md", "docs/*.md", "firmware/*.md", "lib/*.md", "boards/**/*.md")
+_PLACES += ("examples/**/*.md", "python/**/*.md")
 PAGES = sorted(path for place in _PLACES for path in ROOT.glob(place))
 _STARTS = ("./run ", "tinyflash ", "python -m ")
 

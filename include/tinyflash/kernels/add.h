@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Multipliers: the scales of a and b over twice the larger one, and that over 2^20 times the scale
  * of y (SPEC 7). */
 typedef struct tiny_add {
@@ -52,5 +56,9 @@ void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, cons
  */
 void tiny_sub_backward_b(const tiny_gradient_sum *op, const tiny_gradient *dy,
                          const tiny_gradient_out *db);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

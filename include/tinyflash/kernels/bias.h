@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tiny_bias {
     uint32_t rows, out;
     const tiny_factor *rate; /* [out] 1 / (x scale * weight scale); 0: dead channel */
@@ -25,5 +29,9 @@ typedef struct tiny_bias {
  */
 void tiny_bias_update(const tiny_bias *op, const tiny_gradient *dy, int32_t *b, int32_t *velocity,
                       tiny_state *state);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* `out` below is y.channels. There are x.channels / depth groups. Output channel o reads the
  * `depth` input channels of its group. `depth` is the `in` of tiny_weights. */
 typedef struct tiny_conv2d {
@@ -55,5 +59,9 @@ void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
  */
 void tiny_conv2d_update(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
                         const tiny_trained *w, tiny_state *state);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

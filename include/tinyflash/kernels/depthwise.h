@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* `out` below is y.channels. Weights are tap-major, unlike those of conv2d: kept
  * [kernel_h][kernel_w][kept], frozen [kernel_h][kernel_w][out - kept], so that adjacent channels
  * are adjacent bytes. */
@@ -57,5 +61,9 @@ void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient
  */
 void tiny_depthwise_update(const tiny_depthwise *op, const int8_t *x, const tiny_gradient *dy,
                            const tiny_trained *w, tiny_state *state);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* `rows` counts the vectors that the layer is applied to: the positions of a map, or 1. */
 typedef struct tiny_fully_connected {
     uint32_t rows, in, out, kept;
@@ -49,5 +53,9 @@ void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const t
  */
 void tiny_fully_connected_update(const tiny_fully_connected *op, const int8_t *x,
                                  const tiny_gradient *dy, const tiny_trained *w, tiny_state *state);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

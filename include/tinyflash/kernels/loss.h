@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tiny_target_loss {
     uint32_t count;     /* up to 65,535; the compiler refuses more */
     tiny_factor factor; /* squared: 2 * x scale / count; sigmoid: 2^-15 / count */
@@ -36,5 +40,9 @@ void tiny_squared_loss(const tiny_target_loss *op, const int8_t *x, const int8_t
 void tiny_sigmoid_loss(const tiny_target_loss *op, const int8_t *x, const int8_t *target,
                        const uint16_t *probabilities, tiny_state *state,
                        const tiny_gradient_out *dy);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

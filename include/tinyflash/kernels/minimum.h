@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tiny_minimum {
     uint32_t count;
     uint16_t height, a_ring, b_ring, y_ring; /* of maps with count / height elements in each row */
@@ -34,5 +38,9 @@ void tiny_minimum_backward_a(const tiny_minimum *op, const int8_t *a, const int8
 /* Computes db[i] = dy[i] where a[i] != y[i], else 0. Operands and cost as above. */
 void tiny_minimum_backward_b(const tiny_minimum *op, const int8_t *a, const int8_t *y,
                              const tiny_gradient *dy, const tiny_gradient_out *db);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

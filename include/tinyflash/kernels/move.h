@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Strips of `size` bytes: one operand of a concatenation, or the trained channels of a map. */
 typedef struct tiny_copy {
     uint32_t rows, size, x_stride, y_stride;
@@ -106,5 +110,9 @@ void tiny_lookup_forward(const tiny_lookup *op, const int8_t *x, const int8_t *t
  */
 void tiny_lookup_backward_input(const tiny_lookup *op, const int8_t *x, const int16_t *slope,
                                 const tiny_gradient *dy, const tiny_gradient_out *dx);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

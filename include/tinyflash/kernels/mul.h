@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* a and y are [rows][size], b is [size]: two maps of one shape are one row, and then b may
  * be a ring, too. */
 typedef struct tiny_mul {
@@ -48,5 +52,9 @@ void tiny_mul_backward_a(const tiny_mul *op, const int8_t *b, const tiny_gradien
  */
 void tiny_mul_backward_b(const tiny_mul *op, const int8_t *a, const tiny_gradient *dy,
                          const tiny_gradient_out *db);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

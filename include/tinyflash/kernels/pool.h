@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* x and y have the same channels. The dilations of the window are not read. */
 typedef struct tiny_pool {
     tiny_window window;
@@ -85,5 +89,9 @@ void tiny_mean_forward(const tiny_mean *op, const int8_t *x, int8_t *y);
  */
 void tiny_mean_backward_input(const tiny_mean *op, const tiny_gradient *dy,
                               const tiny_gradient_out *dx);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

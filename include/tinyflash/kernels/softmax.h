@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tiny_softmax {
     uint32_t rows, classes;          /* the compiler refuses more than 511 classes */
     uint16_t height, x_ring, y_ring; /* of maps with rows / height of those in each row */
@@ -72,5 +76,9 @@ typedef struct tiny_loss {
  */
 void tiny_softmax_loss(const tiny_loss *op, const int8_t *logits, const uint16_t *exponentials,
                        tiny_state *state, const tiny_gradient_out *dy);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The place of x that place i of y is, along one axis: (first + i * step) / unit, rounded down. */
 typedef struct tiny_steps {
     int32_t first, step, unit; /* first >= 0; step, unit >= 1 */
@@ -35,5 +39,9 @@ void tiny_take_forward(const tiny_take *op, const int8_t *x, int8_t *y, tiny_ban
  */
 void tiny_take_backward_input(const tiny_take *op, const tiny_gradient *dy,
                               const tiny_gradient_out *dx);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

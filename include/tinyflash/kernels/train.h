@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct tiny_mask {
     uint32_t count;
     uint16_t height, ring; /* of y, with count / height elements in each row */
@@ -37,5 +41,9 @@ typedef struct tiny_advance {
 /* Ends a training step: moves every gain by the peak of this step, clears peaks and `clipped`, and
  * counts the step (SPEC 5.3). Gains stay in [-64, 63]. Cost: scale_count. */
 void tiny_advance_scales(const tiny_advance *op, tiny_state *state);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -80,12 +80,13 @@ static void advance(tiny_scale *scale, int32_t limit) {
 }
 
 void tiny_advance_scales(const tiny_advance *op, tiny_state *state) {
+    tiny_scale *scales = tiny_state_scales(state);
     for (uint32_t i = 0; i < state->scale_count; i++) {
         if (i > 0) { /* the loss chooses its exponent itself */
-            advance(&state->scales[i], 127 >> op->headroom);
+            advance(&scales[i], 127 >> op->headroom);
         }
-        state->scales[i].peak = 0;
-        state->scales[i].clipped = 0;
+        scales[i].peak = 0;
+        scales[i].clipped = 0;
     }
     state->step++;
 }

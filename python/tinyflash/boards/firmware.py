@@ -16,6 +16,7 @@ from elftools.elf.elffile import ELFFile
 from tinyflash import files
 from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board
+from tinyflash.boards.named import header_text, model_files, model_name
 from tinyflash.boards.stale import ORIGIN, check_compilation, write_origin
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
@@ -45,34 +46,36 @@ class FirmwareSize:
         return self.sram_bytes - self.stack_bytes
 
 
-def build_firmware(model: Path, board: Board, output: Path, guard: int = 0) -> Path:
-    """Builds output/firmware.elf and .map with the model.c and model.h of the folder `model`, and
-    writes what the image was built from. Raises BuildError if they are of different compilations.
+def build_firmware(
+    model: Path, board: Board, output: Path, guard: int = 0, name: str | None = None
+) -> Path:
+    """Builds output/firmware.elf and .map with a model in the folder `model`, and writes what the
+    image was built from. Raises BuildError if the model's files are of different compilations.
 
-    guard: held-out samples to reserve room for; 0: no guard. SCons works in its own temporary
-    folder, so that builds can run in parallel, and so that folder names, which reach the tools
-    through a shell, can have any character.
+    guard: held-out samples to reserve room for; 0: no guard. name: of the model in C, if the folder
+    holds several. SCons works in its own temporary folder, so that builds can run in parallel, and
+    so that folder names, which reach the tools through a shell, can have any character.
     """
     _check_tools()
-    for name in ("model.c", "model.h"):
-        if not (model / name).is_file():
-            raise BuildError(f"{model / name} is missing; run tinyflash compile -o {model}")
-    if guard and b"#define MODEL_WEIGHTS_BYTES 0u\n" in (model / "model.h").read_bytes():
+    name = model_name(model, name)
+    nothing = f"#define {name.upper()}_WEIGHTS_BYTES 0u\n"
+    if guard and nothing in header_text(model / f"{name}.h"):
         raise BuildError(f"{model} trains nothing that a guard can watch; compile with a scheme")
-    check_compilation(model)
+    check_compilation(model, name)
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
         copy, build = Path(private, "model"), Path(private, "build")
-        for name in ("model.c", "model.h"):
-            files.write_bytes(copy / name, (model / name).read_bytes())
+        for file in model_files(name):
+            files.write_bytes(copy / file, (model / file).read_bytes())
         settings = {"BOARD": _argument(board), "MODEL": copy, "BUILD": build, "GUARD": guard}
+        settings["NAME"] = name
         log = _run_scons("firmware", settings)
         if log is not None:
             _check_stack(board, log, build)
             raise _failure(board, log.replace(str(copy), str(model)), output, guard)
         check_board(build / "firmware.elf", board)
-        for name in ("firmware.map", "firmware.elf"):
-            files.write_bytes(output / name, (build / name).read_bytes())
-    write_origin(output / "firmware.elf", model, board.name, guard)
+        for file in ("firmware.map", "firmware.elf"):
+            files.write_bytes(output / file, (build / file).read_bytes())
+    write_origin(output / "firmware.elf", model, name, board.name, guard)
     return output / "firmware.elf"
 
 

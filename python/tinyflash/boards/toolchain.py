@@ -2,7 +2,7 @@
 
 Standard library only: `run` starts this file directly before anything is installed,
 
-    python3 -P python/tinyflash/boards/toolchain.py {python|boards|check|speech}
+    python3 -P python/tinyflash/boards/toolchain.py {python|boards|check|test|speech}
 
 This installs missing tools, or prints the command that would and exits with 1.
 """
@@ -29,7 +29,9 @@ class Tool:
 
     name: str
     purpose: str
-    group: str  # "python": to install the package; "boards": firmware, emulator; "check"; "speech"
+    # "python": to install the package; "boards": firmware, emulator; optional: "check", "test",
+    # "speech"
+    group: str
     find: Callable[[], str | None]
     packages: Mapping[str, str]  # by package manager: apt, dnf, brew
 
@@ -123,6 +125,27 @@ TOOLS = (
         "check",
         lambda: shutil.which("cppcheck"),
         {"apt": "cppcheck", "dnf": "cppcheck", "brew": "cppcheck"},
+    ),
+    Tool(
+        "C++ compiler",
+        "compiles headers and models as C++ (./run test)",
+        "test",
+        lambda: shutil.which("c++"),
+        {"apt": "g++", "dnf": "gcc-c++", "brew": "gcc"},
+    ),
+    Tool(
+        "make",
+        "builds examples (./run test)",
+        "test",
+        lambda: shutil.which("make"),
+        {"apt": "make", "dnf": "make", "brew": "make"},
+    ),
+    Tool(
+        "CMake",
+        "builds examples (./run test)",
+        "test",
+        lambda: shutil.which("cmake"),
+        {"apt": "cmake", "dnf": "cmake", "brew": "cmake"},
     ),
 )
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "export:export",
     "build": "firmware:build",
     "flash": "firmware:flash",
+    "sources": "sources:sources",
     "boards": "system:boards",
     "doctor": "system:doctor",
     "bench": "bench:bench",

@@ -15,7 +15,16 @@ from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.show.console import say
-from tinyflash.show.report import COMPILATION, write_compilation
+from tinyflash.show.report import compilation, write_compilation
+from tinyflash.write.c import DEFAULT, check_name
+
+
+def _name(_context: object, _parameter: object, value: str) -> str:
+    return check_name(value)
+
+
+def _written(context: click.Context, _folder: Path) -> tuple[str, ...]:
+    return (*compilation(context.params["name"]), "scheme.toml")
 
 
 @click.command("compile", cls=options.Command)
@@ -27,7 +36,15 @@ from tinyflash.show.report import COMPILATION, write_compilation
 @options.rows
 @options.effort
 @options.seed
-@options.output_folder("Folder for table, header and report.", (*COMPILATION, "scheme.toml"))
+@click.option(
+    "--name",
+    default=DEFAULT,
+    show_default=True,
+    is_eager=True,  # for _written
+    callback=_name,
+    help="Name of the model in C, and of its files: prefixes everything in them.",
+)
+@options.output_folder("Folder for table, header and report.", _written)
 def compile_(
     model: Path,
     chosen: str | None,
@@ -37,13 +54,14 @@ def compile_(
     rows: bool,
     effort: Effort,
     seed: int,
+    name: str,
     output: Path,
 ) -> None:
     """Compile MODEL to C: model.c, model.h, and a report.
 
     The report is report.html, .json and .txt. Without --scheme, the model infers but does not
     train. Without --board, memory has no limit. --budget chooses a scheme and writes it to
-    scheme.toml, for you to edit.
+    scheme.toml, for you to edit. --name lets one firmware have several models.
     """
     target = load_board(board) if board else None
     given = load_scheme(scheme) if scheme else None
@@ -52,7 +70,7 @@ def compile_(
     sets = kernels_for(target)
     compiled = compile_model(prepared, seed=seed, row_source=rows, effort=effort, kernels=sets)
     fit = check_fits(compiled, target) if target else None
-    write_compilation(compiled, output, fit)
+    write_compilation(compiled, output, fit, name=name)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)
-    say(f"wrote model.c, model.h and report.html, .json and .txt to {output}")
+    say(f"wrote {name}.c, {name}.h and report.html, .json and .txt to {output}")
     say_stale(output)

@@ -11,7 +11,7 @@ from tinyflash.demo import WRITTEN, Settings, run
 
 
 @click.command(cls=options.Command)
-@click.option("--board", default=Settings.board, show_default=True)
+@click.option("--board", type=options.BOARD, default=Settings.board, show_default=True)
 @options.seed
 @options.output_folder("Folder for report and pictures.", WRITTEN, Settings.output)
 def demo(board: str, seed: int, output: Path) -> None:

@@ -13,11 +13,12 @@ from tinyflash import files
 from tinyflash.boards import Board, load_board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_board, firmware_size
+from tinyflash.boards.named import model_name
 from tinyflash.boards.stale import check_image, report_of
 from tinyflash.cli import options
 from tinyflash.cli.stale import say_stale
 from tinyflash.errors import BoardError, BuildError
-from tinyflash.show.report import COMPILATION, add_image
+from tinyflash.show.report import add_image, compilation
 from tinyflash.show.words import counted
 
 _folder = click.argument("folder", type=options.PATH)
@@ -33,15 +34,17 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @_folder
 @options.board
 @options.guard
-def build(folder: Path, board: str | None, guard: int) -> None:
+@click.option("--name", help="Name of the model in C, if FOLDER holds several.")
+def build(folder: Path, board: str | None, guard: int, name: str | None) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER."""
     _check_folder(folder)
-    target = _board(folder, board)
-    files.to_fill(folder, (*IMAGE, *COMPILATION))
-    elf = build_firmware(folder, target, folder, guard=guard)
+    name = model_name(folder, name)
+    target = _board(folder, board, name)
+    files.to_fill(folder, (*IMAGE, *compilation(name)))
+    elf = build_firmware(folder, target, folder, guard, name)
     say_stale(folder)
     size = firmware_size(elf)
-    add_image(folder, target, size)
+    add_image(folder, target, size, name)
     click.echo(
         f"{elf}: flash {size.flash_bytes:,} of {target.flash_bytes:,} bytes, SRAM "
         f"{size.sram_bytes:,} of {target.sram_bytes:,} (stack {size.stack_bytes:,}, "
@@ -83,11 +86,11 @@ def _check_folder(folder: Path) -> None:
         raise BuildError(f"{folder} is not a folder; give one that tinyflash compile -o wrote")
 
 
-def _board(folder: Path, name: str | None) -> Board:
-    """Returns the board with this name, or the one that the model was compiled for."""
-    if name is not None:
-        return load_board(name)
-    compiled_for = _compiled_for(folder)
+def _board(folder: Path, board: str | None, name: str) -> Board:
+    """Returns the board that a user names, or the one that the model `name` was compiled for."""
+    if board is not None:
+        return load_board(board)
+    compiled_for = _compiled_for(folder, name)
     try:
         return load_board(compiled_for)
     except BoardError as error:
@@ -106,11 +109,14 @@ def _built_for(elf: Path, name: str | None) -> Board:
     return board
 
 
-def _compiled_for(folder: Path) -> str:
-    path, report = folder / "report.json", report_of(folder)
+def _compiled_for(folder: Path, name: str) -> str:
+    path, report = folder / "report.json", report_of(folder, name)
+    other = report_of(folder).get("name")
+    if not report and other is not None:
+        raise BuildError(f"{path} is that of the model {other}; pass --board")
     if "board" not in report:
         raise BuildError(f"{path} is missing or damaged; tinyflash compile -o {folder}")
-    name = report["board"]
-    if not isinstance(name, str):
+    board = report["board"]
+    if not isinstance(board, str):
         raise BoardError(f"{folder} was compiled without a board; name one with --board")
-    return name
+    return board

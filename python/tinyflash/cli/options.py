@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from tinyflash import files
+from tinyflash.boards import boards
 from tinyflash.compiler.plan import EXACT, QUICK
 from tinyflash.errors import DataError, SchemeError
 from tinyflash.runtime.schedule import KINDS
+from tinyflash.show.console import QUIET
 from tinyflash.training.loop import Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,9 +45,57 @@ class Network(Output):
 OUTPUT = Output()
 
 
+class BoardName(click.ParamType[str]):
+    """The name of a board, or the folder of a user's own, which a shell completes. others: names
+    that an option takes besides."""
+
+    name = "text"
+
+    def __init__(self, *others: str) -> None:
+        self.others = others
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        known = dict.fromkeys(self.others, "") | {b.name: b.description for b in boards()}
+        names = [CompletionItem(k, help=v) for k, v in known.items() if k.startswith(incomplete)]
+        return [CompletionItem(incomplete, type="dir"), *names]  # bash drops what is before a dir
+
+
+class Port(click.ParamType[str]):
+    """A serial port: a shell completes the name of a device."""
+
+    name = "text"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
+BOARDS = "A name of `tinyflash boards`, or the folder of your own board"  # what --board takes
+BOARD = BoardName()
+
+
+def _be_quiet(context: click.Context, _parameter: object, value: bool) -> None:
+    before = QUIET.set(value)
+    context.call_on_close(lambda: QUIET.reset(before))
+
+
 class Command(click.Command):
-    """Refuses to write over a file that the same command reads or writes; names the scheme file in
-    errors that the compiler finds."""
+    """Has --quiet. Refuses to write over a file that the same command reads or writes; names the
+    scheme file in errors that the compiler finds."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        quiet = click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_be_quiet,
+            help="Print no progress, only results, warnings and errors.",
+        )
+        self.params.append(quiet)
 
     def invoke(self, ctx: click.Context) -> Any:
         named = [(p, ctx.params[p.name]) for p in self.params if ctx.params.get(p.name or "")]
@@ -73,13 +124,14 @@ chosen = click.option(
     "node inside by its name: the network ends there.",
 )  # fmt: skip
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
-BOARD = "A name of `tinyflash boards`, or the folder of your own board"  # what --board takes
-board = click.option("--board", help=f"{BOARD}.")
+board = click.option("--board", type=BOARD, help=f"{BOARDS}.")
 port = click.option(
-    "--port", metavar="PORT",
+    "--port", type=Port(), metavar="PORT",
     help="Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port.",
 )  # fmt: skip
-where = click.option("--board", default="host", show_default=True, help=f"{BOARD}, or host.")
+where = click.option(
+    "--board", type=BoardName("host"), default="host", show_default=True, help=f"{BOARDS}, or host."
+)
 data = click.option(
     "--data", type=PATH, required=True,
     help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
@@ -124,14 +176,19 @@ def output_file(what: str, kind: Output = OUTPUT) -> Callable[[F], F]:
     return click.option("-o", "--out", "output", type=kind, required=True, help=what)
 
 
-def output_folder(what: str, names: Sequence[str], default: Path | None = None) -> Callable[[F], F]:
+def output_folder(
+    what: str,
+    names: Sequence[str] | Callable[[click.Context, Path], Sequence[str]],
+    default: Path | None = None,
+) -> Callable[[F], F]:
     """The option -o of a command that writes several files into a folder.
 
     names: of these files, relative to the folder; the command is refused where it cannot write one.
+    As a function: of the eager options, in the context, and of the folder.
     """
 
-    def fillable(_context: object, _parameter: object, path: Path) -> Path:
-        return files.to_fill(path, names)
+    def fillable(context: click.Context, _parameter: object, path: Path) -> Path:
+        return files.to_fill(path, names(context, path) if callable(names) else names)
 
     asked = {"required": True} if default is None else {"default": default, "show_default": True}
     return click.option("-o", "--out", "output", type=PATH, help=what, callback=fillable, **asked)

@@ -12,8 +12,8 @@ from tinyflash.compiler import Prepared
 from tinyflash.errors import SchemeError
 from tinyflash.files import keep_old, read_bytes, write_bytes
 from tinyflash.scheme.text import scheme_text
-from tinyflash.search.budget import Choice, choose_scheme
-from tinyflash.show.console import say
+from tinyflash.search.budget import Choice, choose_scheme, in_words
+from tinyflash.show.console import say, tell
 
 _UNITS = {"": 1, "B": 1, "K": 1024, "KB": 1024, "M": 1024**2, "MB": 1024**2}
 
@@ -57,7 +57,7 @@ def chosen(
     target, content = output / "scheme.toml", scheme_text(choice.scheme, text).encode()
     kept = _kept(target, content)
     write_bytes(target, content)
-    say(f"{text}\nwrote {target}{kept}")
+    tell(f"{text}\nwrote {target}{kept}")
     return prepared.under(choice.scheme)
 
 
@@ -71,18 +71,7 @@ def _kept(path: Path, content: bytes) -> str:
 
 def described(choice: Choice, budget: int, board: Board) -> str:
     """Returns what was chosen, in words."""
-    layers = "layer" if choice.last == 1 else f"{choice.last} layers"
-    if not choice.last:
-        what = "only the classifier"
-    elif not choice.fraction:
-        what = f"the classifier, and the biases of the last {layers}"
-    else:
-        share = "all" if choice.fraction == 1 else f"{choice.fraction:g}"
-        whose = "its" if choice.last == 1 else "their"
-        what = (
-            f"the classifier, the biases of the last {layers} and {share} of {whose} input "
-            "channels (of depthwise layers, only the biases)"
-        )
+    what = in_words(choice.last, choice.fraction)
     return (
         f"Chosen for {budget:,} bytes of SRAM on {board.name}: {what}.\n"
         f"{choice.trained_bytes:,} bytes trained; {choice.sram_bytes:,} bytes of SRAM in total."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyflash.boards.stale import check_image, model_hash
+from tinyflash.boards.stale import check_image, model_hashes, models_text
 from tinyflash.errors import BuildError
 from tinyflash.runtime.learned import learned_hash
-from tinyflash.show.console import say
+from tinyflash.show.console import tell
 
 
 def say_stale(folder: Path) -> None:
@@ -18,10 +18,10 @@ def say_stale(folder: Path) -> None:
         try:
             check_image(image, None)
         except BuildError as error:
-            say(f"note: {error}")
-    there, now = learned_hash(learned), model_hash(folder)
-    if there not in (None, now):
-        say(
-            f"note: {learned} is stale: it belongs to model {there}, and {folder} now has model "
-            f"{now}; train again"
+            tell(f"note: {error}")
+    there, now = learned_hash(learned), model_hashes(folder)
+    if now and there not in (None, *now.values()):
+        tell(
+            f"note: {learned} is stale: it belongs to model {there}, and {folder} now has "
+            f"{models_text(now)}; train again"
         )

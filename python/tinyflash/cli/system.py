@@ -14,6 +14,15 @@ from tinyflash.errors import BuildError
 from tinyflash.paths import how_to_install
 from tinyflash.show.console import output, table
 
+_PACKAGES = ("tinyflash", "numpy", "cffi", "scons", "pyserial")
+_REQUIRED = ("python", "boards")
+_OPTIONAL = (
+    ("check", "./run check"),
+    ("test", "./run test"),
+    ("speech", "the task keywords"),
+)
+_MISSING = "[bold red]missing[/]"
+
 
 @click.command(cls=options.Command)
 def boards() -> None:
@@ -30,29 +39,36 @@ def boards() -> None:
 def doctor() -> None:
     """List what is installed, what is missing, and how to install it.
 
-    Exit 1 if a required tool is missing; some are optional.
+    Exit 1 if something is missing, except what the table calls optional.
     """
     rows = table("What tinyflash uses", "", "", "for")
     for tool in toolchain.TOOLS:
-        rows.add_row(tool.name, tool.find() or "[bold red]missing[/]", tool.purpose)
+        rows.add_row(tool.name, tool.find() or _missing(tool.group), tool.purpose)
     rows.add_section()
     rows.add_row("Python", sys.version.split()[0], sys.prefix)
-    for name in ("tinyflash", "numpy", "cffi", "scons", "pyserial"):
-        rows.add_row(name, metadata.version(name), "")
+    for name in _PACKAGES:
+        rows.add_row(name, _version(name) or _MISSING, "")
     rows.add_row("onnx", _version("onnx") or "missing, optional", "reading .onnx files")
     output().print(rows)
     manager = toolchain.package_manager()
-    absent = toolchain.missing(["python", "boards"])
+    absent = toolchain.missing(_REQUIRED)
     if absent:
         names = ", ".join(tool.name for tool in absent)
         how = toolchain.install_command([*absent, *toolchain.missing(["check"])], manager)
         raise BuildError(f"{names} missing; install with: {how}")
-    for group, purpose in (("check", "./run check"), ("speech", "the task keywords")):
+    packages = [name for name in _PACKAGES if _version(name) is None]
+    if packages:
+        raise BuildError(f"{', '.join(packages)} missing; run: {how_to_install(*packages)}")
+    for group, purpose in _OPTIONAL:
         optional = toolchain.missing([group])
         if optional:
             click.echo(f"for {purpose}: {toolchain.install_command(optional, manager)}")
     if _version("onnx") is None:
         click.echo(f"for .onnx files: {how_to_install('onnx')}")
+
+
+def _missing(group: str) -> str:
+    return _MISSING if group in _REQUIRED else "missing, optional"
 
 
 def _version(package: str) -> str | None:

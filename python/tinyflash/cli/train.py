@@ -21,7 +21,7 @@ from tinyflash.runtime.learned import Learned, load_learned
 from tinyflash.runtime.schedule import Kind
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
-from tinyflash.show.console import say
+from tinyflash.show.console import say, tell
 from tinyflash.show.words import counted
 from tinyflash.training import job as jobs
 from tinyflash.training.curve import write_report
@@ -30,7 +30,7 @@ from tinyflash.training.health_plot import draw_health
 from tinyflash.training.interrupted import arrays_of, load_interrupted
 from tinyflash.training.job import Job, Trained, Watch, load_job, make_ready
 from tinyflash.training.loop import Recipe
-from tinyflash.training.open import PREPARED, Ready, open_session, settle
+from tinyflash.training.open import Ready, open_session, prepared_files, settle
 from tinyflash.training.run import run
 
 VALIDATION = 0.2  # the fraction held out
@@ -94,7 +94,8 @@ VALIDATION = 0.2  # the fraction held out
     help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
 )
 @options.output_folder(
-    "Folder for learned weights and report.", (*jobs.WRITTEN, *PREPARED, "scheme.toml")
+    "Folder for learned weights and report.",
+    lambda _context, folder: (*jobs.WRITTEN, *prepared_files(folder), "scheme.toml"),
 )
 def train(
     model: Path,
@@ -196,9 +197,9 @@ def _stop(
         jobs.save(trained, job, ready, output, settings, arrays_of(trained, job))
         write_report(trained, job, ready, output)
         path = output / "learned.npz"
-        say(f"{where}; wrote {path}; to go on, repeat the command with --resume {path}")
+        tell(f"{where}; wrote {path}; to go on, repeat the command with --resume {path}")
     else:
-        say(f"{where}; it has learned nothing new, and wrote nothing")
+        tell(f"{where}; it has learned nothing new, and wrote nothing")
     raise click.exceptions.Exit(stop.exit_code)
 
 
@@ -207,7 +208,7 @@ def _forget(device: DeviceSession, port: str) -> None:
     steps = 0 if device.info.half_written else device.counters().step
     device.reset()
     if steps:
-        say(f"the board on {port} had learned in {steps:,} steps; this run starts anew")
+        tell(f"the board on {port} had learned in {steps:,} steps; this run starts anew")
 
 
 def _say(trained: Trained, job: Job, anatomy: Anatomy) -> None:

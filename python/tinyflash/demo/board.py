@@ -10,6 +10,7 @@ from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import FirmwareSize, firmware_size
 from tinyflash.errors import BoardError
 from tinyflash.runtime.device import DeviceSession
+from tinyflash.show.console import Clock
 from tinyflash.training.job import Job, Trained
 from tinyflash.training.open import Ready, open_session
 from tinyflash.training.run import run
@@ -34,13 +35,14 @@ class Measured:
     instructions: Instructions
 
 
-def run_on_board(ready: Ready, board: Board, job: Job, directory: Path) -> Measured:
+def run_on_board(ready: Ready, board: Board, job: Job, directory: Path, clock: Clock) -> Measured:
     """Builds the firmware, boots it, runs the job over the serial line, then counts
     instructions."""
     with open_session(ready, directory) as device:
         assert isinstance(device, DeviceSession)
         trained = run(job, device, ready, f"{board.name}: ")
         stack = device.stack_high_water
+    clock.say("counting the instructions of an inference and of a training step")
     elf = directory / "firmware.elf"
     counted = _count(board, elf, ready.compiled.program.hash, job)
     return Measured(trained, firmware_size(elf), stack, counted)

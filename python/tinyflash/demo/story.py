@@ -16,14 +16,15 @@ from tinyflash.demo.terminal import draw_terminal
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
 from tinyflash.scheme import scheme
-from tinyflash.show.console import output, say
+from tinyflash.show.console import Clock, output, say
 from tinyflash.show.plots import WINDOW, Curve, draw_learning_curve
 from tinyflash.training import job as jobs
 from tinyflash.training.job import make_ready, save
-from tinyflash.training.open import PREPARED
+from tinyflash.training.open import prepared_files
 
 _PICTURES = ("learning_curve.png", "overview.png", "terminal.svg")
-WRITTEN = ("report.json", *jobs.WRITTEN, *_PICTURES, *(f"model/{name}" for name in PREPARED))
+_BUILT = tuple(f"model/{name}" for name in prepared_files())
+WRITTEN = ("report.json", *jobs.WRITTEN, *_PICTURES, *_BUILT)
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,17 @@ class Settings:
 
 def run(settings: Settings) -> Report:
     """Trains on the board, repeats the run on the host, compares both, and writes the results."""
-    board, seed = load_board(settings.board), settings.seed
-    say("fetching network and pictures")
+    board, seed, clock = load_board(settings.board), settings.seed, Clock()
+    clock.say("fetching network and pictures (the first time: up to a minute)")
     graph, job = load_task(seed)
-    say(f"compiling for {board.name}, building its firmware, booting it")
+    clock.say(f"compiling for {board.name}, building its firmware, training on it (1 to 4 minutes)")
     ready = make_ready(prepare(graph, scheme("person_faces")), job, board, seed)
-    measured = run_on_board(ready, board, job, settings.output / "model")
+    measured = run_on_board(ready, board, job, settings.output / "model", clock)
+    clock.say("repeating the same run on this computer, to compare every bit")
     exact = run_on_host(ready, job).agrees(measured.trained)
+    clock.say("training the classifier alone, to compare the accuracy")
     head_only = head_only_accuracy(graph, job, seed)
+    clock.say("drawing")
 
     report = make_report(board, seed, ready.compiled, measured, head_only, exact)
     save(measured.trained, job, ready, settings.output)
@@ -58,7 +62,8 @@ def run(settings: Settings) -> Report:
     draw_terminal(settings.output / "terminal.svg", "./run demo", table)
     say(
         f"wrote {settings.output}/report.json, learned.npz, training.json, model/report.html, "
-        "and pictures: learning_curve.png, overview.png, terminal.svg"
+        "and pictures: learning_curve.png, overview.png, terminal.svg; "
+        f"it took {clock.elapsed()} minutes"
     )
     if not exact:
         raise InternalError("board and host disagree; this is a bug in tinyflash; report it")

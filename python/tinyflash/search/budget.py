@@ -66,6 +66,20 @@ class _Ladder:
         return total
 
 
+def in_words(last: int, fraction: float) -> str:
+    """Returns what a rung trains."""
+    if not last:
+        return "only the classifier"
+    layers, whose = ("layer", "its") if last == 1 else (f"{last} layers", "their")
+    if not fraction:
+        return f"the classifier, and the biases of the last {layers}"
+    share = "all" if fraction == 1 else f"{fraction:g}"
+    return (
+        f"the classifier, the biases of the last {layers} and {share} of {whose} input "
+        "channels (of depthwise layers, only the biases)"
+    )
+
+
 def _scheme_of(prepared: Prepared) -> Scheme:
     assert prepared.scheme is not None
     return prepared.scheme
@@ -91,7 +105,7 @@ def choose_scheme(
     ladder = _ladder(base)
 
     def compiled(last: int, fraction: float) -> int:
-        tried(f"last {last}, {fraction:g} of the channels")
+        tried(in_words(last, fraction))
         rung = base.under(ladder.scheme(last, fraction))
         raw = compile_uncalibrated(rung, row_source=row_source, kernels=board.kernels)
         return measure(raw.program, board).sram_bytes

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, Protocol, TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -21,6 +23,8 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 160  # columns of the widest table
+# Set while a command runs with --quiet: prints no progress.
+QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 SMOOTHING = 0.05  # weight of the newest step in the running loss and accuracy
 
 
@@ -68,7 +72,30 @@ def output(stderr: bool = False) -> Console:
 
 def say(text: str) -> None:
     """Prints a line of progress. Brackets, as in file names, are not markup."""
+    if not QUIET.get():
+        tell(text)
+
+
+def tell(text: str) -> None:
+    """Prints a line that --quiet leaves, too: what a command did, or left, that its user may not
+    expect."""
     output(stderr=True).print(text, markup=False, soft_wrap=True)  # so that names can be copied
+
+
+class Clock:
+    """Says what begins, and the time since this clock was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def elapsed(self) -> str:
+        """Returns minutes and seconds."""
+        seconds = round(time.monotonic() - self._start)
+        return f"{seconds // 60}:{seconds % 60:02}"
+
+    def say(self, text: str) -> None:
+        """Prints a line of progress with the time."""
+        say(f"{self.elapsed()} {text}")
 
 
 def table(title: str, *columns: str) -> Table:
@@ -95,6 +122,7 @@ def _bar(text: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
         console=output(stderr=True),
+        disable=QUIET.get(),
     ) as progress:
         yield progress, progress.add_task(text, total=total, note="")
 

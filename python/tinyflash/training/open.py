@@ -12,18 +12,23 @@ from tinyflash.boards import Board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_size
 from tinyflash.boards.fits import Fit, check_fits
-from tinyflash.boards.stale import model_hash
+from tinyflash.boards.named import DEFAULT, models
+from tinyflash.boards.stale import check_image, file_hash, name_for
 from tinyflash.compiler import Compiled
-from tinyflash.errors import BoardError
+from tinyflash.errors import BoardError, BuildError
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.learned import learned_hash
 from tinyflash.runtime.session import Session
-from tinyflash.show.console import say
-from tinyflash.show.report import COMPILATION, add_image, write_compilation
+from tinyflash.show.console import tell
+from tinyflash.show.report import add_image, compilation, write_compilation
 
-# The files of a training run on a board, except what it learned.
-PREPARED = (*COMPILATION, *IMAGE)
+
+def prepared_files(directory: Path | None = None) -> tuple[str, ...]:
+    """Returns the files of a training run on a board, except what it learned. directory: one that
+    may hold models under other names already."""
+    names = (DEFAULT, *(models(directory) if directory else ()))
+    return (*dict.fromkeys(file for name in names for file in compilation(name)), *IMAGE)
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,11 @@ class Ready:
 
     compiled: Compiled
     fit: Fit | None = None
+
+    @property
+    def hash(self) -> str:
+        """The model's hash, as reports have it."""
+        return f"{self.compiled.program.hash:08x}"
 
     @staticmethod
     def of(compiled: Compiled, board: Board | None = None) -> Ready:
@@ -46,18 +56,27 @@ def settle(ready: Ready, directory: Path) -> None:
     again, nothing stays: a session on the host, which needs no compilation, writes its own in its
     place.
     """
-    program = ready.compiled.program
-    mine = f"{program.hash:08x}"
-    there = learned_hash(directory / "learned.npz")
+    mine, there = ready.hash, learned_hash(directory / "learned.npz")
     if there not in (None, mine):
         for path in (directory / "learned.npz", directory / "training.json"):
             if path.is_file():
-                say(f"{path}, of model {there}, is now {files.keep_old(path).name}")
-    if ready.fit is None and model_hash(directory) not in (None, mine):
-        say(f"{directory} was compiled for model {model_hash(directory)}; it now has model {mine}")
+                tell(f"{path}, of model {there}, is now {files.keep_old(path).name}")
+    name = name_for(directory, mine)
+    before = file_hash(directory / f"{name}.h")
+    if ready.fit is None and before not in (None, mine):
+        tell(f"{directory} was compiled for model {before}; it now has model {mine}")
+        write_compilation(ready.compiled, directory, None, name=name)
+        _remove_stale_image(directory)
+
+
+def _remove_stale_image(directory: Path) -> None:
+    elf = directory / "firmware.elf"
+    try:
+        if elf.is_file():
+            check_image(elf, None)
+    except BuildError:
         for name in IMAGE:
             (directory / name).unlink(missing_ok=True)
-        write_compilation(ready.compiled, directory, None)
 
 
 @contextmanager
@@ -77,10 +96,10 @@ def open_session(
     elif ready.fit is None:
         yield HostSession(ready.compiled.program)
     else:
-        board = ready.fit.board
-        write_compilation(ready.compiled, directory, ready.fit)
-        elf = build_firmware(directory, board, directory, guard=guard)
-        add_image(directory, board, firmware_size(elf))
+        board, name = ready.fit.board, name_for(directory, ready.hash)
+        write_compilation(ready.compiled, directory, ready.fit, name=name)
+        elf = build_firmware(directory, board, directory, guard, name)
+        add_image(directory, board, firmware_size(elf), name)
         with (
             Emulator(board, elf) as emulator,
             DeviceSession(emulator, ready.compiled.program) as device,

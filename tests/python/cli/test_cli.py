@@ -122,7 +122,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch):
 
 
 def test_doctor_says_how_to_get_onnx(monkeypatch):
-    monkeypatch.setattr(system, "_version", lambda package: None)
+    monkeypatch.setattr(system, "_version", lambda name: None if name == "onnx" else "1")
     result = tinyflash("doctor")
     assert result.exit_code == 0
     assert "missing, optional" in result.stdout

@@ -14,13 +14,13 @@ from tests.support.commands import refused, tinyflash
 from tinyflash import files
 from tinyflash.boards.firmware import IMAGE
 from tinyflash.demo import WRITTEN as OF_DEMO
-from tinyflash.show.report import COMPILATION
+from tinyflash.show.report import compilation
 from tinyflash.training.job import WRITTEN as OF_TRAINING
 
 # The files that a command writes into its folder, and the last that it would notice by itself.
 FOLDERS = {
-    "compile": (*COMPILATION, "scheme.toml"),
-    "train": (*OF_TRAINING, *COMPILATION, *IMAGE),
+    "compile": (*compilation(), "scheme.toml"),
+    "train": (*OF_TRAINING, *compilation(), *IMAGE),
     "demo": OF_DEMO,
     "endurance": ("endurance.json", "endurance.png", "model/model.c", "model/firmware.elf"),
 }

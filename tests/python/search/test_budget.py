@@ -114,6 +114,10 @@ def test_the_choice_is_told_and_written(tmp_path: Path, path: Path) -> None:
     result = tinyflash("compile", path, "--budget", "16KB", *where)
     assert result.exit_code == 0, result.output
     assert "Chosen for 16,384 bytes of SRAM on qemu_stm32f405" in result.stderr
+    said = " ".join(result.stderr.split())
+    assert "trying: only the classifier" in said
+    assert "and all of its input channels" in said
+    assert " 1 of " not in said
     text = (tmp_path / "scheme.toml").read_text()
     assert text.startswith("# Chosen for 16,384 bytes")
     first = (tmp_path / "model.c").read_bytes()

@@ -308,7 +308,7 @@ def test_a_build_adds_its_image_to_the_report(compiled: Compiled, tmp_path: Path
     board, other = load_board("qemu_mps2_an500"), load_board("qemu_stm32f405")
     report.write_compilation(compiled, tmp_path, check_fits(compiled, board))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(before) == set(report.COMPILATION)
+    assert set(before) == set(report.compilation())
     size = FirmwareSize(600_123, 93_000, 2048, 700, 0)
     report.add_image(tmp_path, other, size)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -177,7 +177,7 @@ def test_layers_that_become_the_same_are_numbered() -> None:
 
 def test_a_long_layer_loses_its_end_and_not_its_meaning() -> None:
     (name,) = _names(_draft("x" * 999, "mask"))
-    assert len(name) == 60 and name.endswith("x_mask")
+    assert len(name) == 50 and name.endswith("x_mask")
 
 
 # ---- Sizes, ports and images ---------------------------------------------------------------------
@@ -247,7 +247,9 @@ def test_images_name_their_tensors_and_offsets(compiled: Compiled) -> None:
 
 def _stretches(page: str, image: str) -> dict[int, tuple[str, int]]:
     """By offset: the comment, and how many words follow; of none if there is no image."""
-    found = re.search(rf"^static const uint32_t {image}_image.*?\{{\n(.*?)^\}};", page, re.M | re.S)
+    found = re.search(
+        rf"^static const uint32_t model_{image}_image.*?\{{\n(.*?)^\}};", page, re.M | re.S
+    )
     parts = re.split(r"^ {4}/\* (\d+): (.*) \*/\n", found[1] if found else "", flags=re.M)
     assert not parts[0]
     return {

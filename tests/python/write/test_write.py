@@ -56,7 +56,7 @@ def test_calls_by_rows_are_written_and_share_the_arrays_of_whole_layers(tmp_path
     accepted(tmp_path)
     assert texts[0].count("static const int32_t") == texts[1].count("static const int32_t")
     first = rows.train_calls[0]
-    order = texts[1].split("train_calls[] = {\n")[1].splitlines()
+    order = texts[1].split("model_train_calls[] = {\n")[1].splitlines()
     assert re.fullmatch(r" {4}/\* 0 \S+( to .*)?: (whole|some rows by turns) \*/", order[0])
     assert order[1].startswith(f"    {{{first.op}, {{{first.first}, {first.count}}}}},")
     assert rows_of(texts[1], "train")[0].record == "op_source"

@@ -15,15 +15,21 @@ from tinyflash.cli import options
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
 from tinyflash.show.console import counting, output, say, table
-from tinyflash.training.open import PREPARED
+from tinyflash.training.open import prepared_files
 from tinyflash.zoo.tasks import TASKS, load_task
 
-_WRITTEN = ("endurance.json", "endurance.png", *(f"model/{name}" for name in PREPARED))
+_WRITTEN = ("endurance.json", "endurance.png", *(f"model/{name}" for name in prepared_files()))
 
 
 @click.command(cls=options.Command)
 @click.option("--task", type=click.Choice(list(TASKS)), default="activity", show_default=True)
-@click.option("--board", default="qemu_stm32f405", show_default=True, help="Where to train.")
+@click.option(
+    "--board",
+    type=options.BOARD,
+    default="qemu_stm32f405",
+    show_default=True,
+    help="Where to train.",
+)
 @click.option(
     "--steps", type=click.IntRange(1), default=Settings.steps, show_default=True,
     help="Training steps.",

@@ -25,7 +25,13 @@ _BYTES = ("arena", "lower_bound", "trainable", "state", "stack", "static", "scra
 @click.option("--network", "networks", multiple=True, help="Only this network; may be repeated.")
 @options.rows
 @options.effort
-@click.option("--board", default="qemu_mps2_an500", show_default=True, help="Board for the stack.")
+@click.option(
+    "--board",
+    type=options.BOARD,
+    default="qemu_mps2_an500",
+    show_default=True,
+    help="Board for the stack.",
+)
 @options.json_rows
 @click.option("--verbose", "-v", is_flag=True, help="Also print the buffers at the peak.")
 def memory(

@@ -11,7 +11,7 @@ from itertools import count
 from tinyflash.compiler.lower.geometry import Fields
 from tinyflash.program import Record
 
-_LONGEST = 60  # characters of an identifier, before its number
+_LONGEST = 50  # characters of an identifier, before its number
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,11 @@ def _dims(graph: Graph, tensor: str) -> str:
     found = graph.tensors[tensor]
     if found.kind == "mask":
         return f"{found.nbytes} bytes"
-    return "x".join(str(d) for d in _of_one(found))
+    return "x".join(str(d) for d in shape_of_one(found))
 
 
-def _of_one(tensor: Tensor) -> tuple[int, ...]:
-    """The shape of one sample."""
+def shape_of_one(tensor: Tensor) -> tuple[int, ...]:
+    """Returns the shape without the batch of 1."""
     shape = tensor.shape
     batch = tensor.kind in _MAPS and len(shape) > 1 and shape[0] == 1
     return shape[1:] if batch else shape
@@ -117,7 +117,7 @@ def tensor_note(tensor: Tensor) -> str:
 
 
 def _typed(tensor: Tensor, dtype: str) -> str:
-    return f"{dtype} {''.join(f'[{d}]' for d in _of_one(tensor))}"
+    return f"{dtype} {''.join(f'[{d}]' for d in shape_of_one(tensor))}"
 
 
 # ---- Images --------------------------------------------------------------------------------------

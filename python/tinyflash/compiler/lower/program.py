@@ -8,6 +8,7 @@ from itertools import chain
 
 from tinyflash.compiler.lower.calls import lower_calls
 from tinyflash.compiler.lower.context import Context, Lowering
+from tinyflash.compiler.lower.forms import port_form, tensor_form
 from tinyflash.compiler.lower.layout import lay_out
 from tinyflash.compiler.lower.names import named
 from tinyflash.compiler.lower.notes import contents, port_note, tensor_note
@@ -67,6 +68,9 @@ def lower(
         target=layout.buffer(place.graph, place.plan, target.name) if target else None,
         target_bytes=target.nbytes if target else 0,
         row_bytes=sample.nbytes // rows_of(graph, sample.name) if from_source else 0,
+        input_form=port_form(graph, graph.input),
+        output_form=port_form(graph, graph.output),
+        target_form=tensor_form(target) if target else None,
         input_note=port_note(graph, graph.input),
         output_note=port_note(graph, graph.output),
         target_note=tensor_note(target) if target else "",

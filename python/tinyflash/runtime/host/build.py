@@ -18,6 +18,8 @@ from cffi import FFI
 HEADERS = ("tinyflash.h", "ops.h")
 INCLUDE = Path("include/tinyflash")
 _INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
+_FOR_CXX = re.compile(r"^#ifdef __cplusplus\n.*?^#endif$", re.DOTALL | re.MULTILINE)
+_INLINE = re.compile(r"^static inline [^{]*\{.*?\}$", re.DOTALL | re.MULTILINE)
 # Python's own flags may make signed overflow wrap, which no compiler for a board does.
 PLAIN_ARITHMETIC = ("-fno-wrapv", "-fstrict-overflow")
 # Addresses of kernels, by name, for tables in memory.
@@ -41,9 +43,12 @@ def with_included(names: Iterable[str]) -> list[str]:
 
 
 def declarations(headers: list[str]) -> str:
-    """Returns the declarations for cffi: the headers without comments and preprocessor lines."""
+    """Returns the declarations for cffi: the headers without comments, preprocessor lines and
+    inline functions."""
     text = "\n".join(headers)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    text = _FOR_CXX.sub("", text)
+    text = _INLINE.sub("", text)
     text = _OP.sub(
         r"void tiny_op_\1(const void *record, void *const *buffers, tiny_band band);", text
     )

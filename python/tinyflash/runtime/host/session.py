@@ -41,8 +41,7 @@ class HostSession:
         # int32 elements, so that every space is aligned as the library asks.
         sizes = (len(program.weights), len(program.state), program.arena_bytes)
         self._memory = [ffi.new("int32_t[]", -(-size // 4) + 1) for size in sizes]
-        places = [ffi.cast("uint8_t *", m) for m in self._memory]
-        memory = ffi.new("tiny_memory *", [*places, *sizes])
+        memory = ffi.new("tiny_memory *", [*self._memory, *sizes])
         _check(lib.tiny_init(self._session, self._table.model, memory))
         self._picture = ffi.new("tiny_picture *")  # the sample that the row source reads
         self._picture.row_bytes = program.row_bytes

@@ -3,19 +3,19 @@
 from tinyflash.show.report.page import as_html
 from tinyflash.show.report.summary import Report, as_text, make_report
 from tinyflash.show.report.writing import (
-    COMPILATION,
     add_image,
     add_training,
+    compilation,
     write_compilation,
 )
 
 __all__ = [
-    "COMPILATION",
     "Report",
     "add_image",
     "add_training",
     "as_html",
     "as_text",
+    "compilation",
     "make_report",
     "write_compilation",
 ]

@@ -8,38 +8,57 @@ from tinyflash import files
 from tinyflash.boards import Board
 from tinyflash.boards.firmware import FirmwareSize
 from tinyflash.boards.fits import Fit
-from tinyflash.boards.stale import model_hash, report_of
+from tinyflash.boards.named import DEFAULT, model_files
+from tinyflash.boards.stale import file_hash, name_for, report_of
 from tinyflash.compiler import Compiled
 from tinyflash.show.report.page import as_html
 from tinyflash.show.report.summary import Report, as_text, make_report
 from tinyflash.write.model import write_model
 
-COMPILATION = ("model.c", "model.h", "report.txt", "report.html", "report.json")
+
+def compilation(name: str = DEFAULT) -> tuple[str, ...]:
+    """Returns the files that `write_compilation` writes."""
+    return (*model_files(name), "report.txt", "report.html", "report.json")
 
 
 def write_compilation(
-    compiled: Compiled, directory: Path, fit: Fit | None = None, training: Report | None = None
+    compiled: Compiled,
+    directory: Path,
+    fit: Fit | None = None,
+    training: Report | None = None,
+    name: str = DEFAULT,
 ) -> None:
-    """Writes the files of COMPILATION, each atomically. training: the learning curve of a run."""
-    report = make_report(compiled, fit, training)
-    write_model(compiled, directory)
+    """Writes the files of `compilation(name)`, each atomically. training: the learning curve of a
+    run. name: of the model in C; report.json has it, too."""
+    report = _report(compiled, fit, training, name)
+    write_model(compiled, directory, name)
     _write(report, directory)
 
 
-def add_image(directory: Path, board: Board, size: FirmwareSize) -> None:
-    """Adds what a linked image takes to the report of its folder, if that is for this board."""
-    if report_of(directory).get("board") == board.name:
+def add_image(directory: Path, board: Board, size: FirmwareSize, name: str = DEFAULT) -> None:
+    """Adds what a linked image takes to the report of its folder, if that is of this model and for
+    this board."""
+    if report_of(directory, name).get("board") == board.name:
         image = {"flash_bytes": size.flash_bytes, "sram_bytes": size.sram_bytes}
         _add(directory, {"linked": image})
 
 
 def add_training(compiled: Compiled, directory: Path, fit: Fit | None, training: Report) -> None:
     """Adds the learning curve of a run to the report of the same model, which may know a board and
-    an image; writes the whole compilation where there is no such report."""
+    an image. Where there is no such report, writes one; where there is no such model, writes the
+    whole compilation."""
     mine = f"{compiled.program.hash:08x}"
-    is_mine = mine == report_of(directory).get("hash") == model_hash(directory)
-    if not (is_mine and _add(directory, {"training": training})):
-        write_compilation(compiled, directory, fit, training)
+    name = name_for(directory, mine)
+    if any(file_hash(directory / file) != mine for file in model_files(name)):
+        write_compilation(compiled, directory, fit, training, name)
+    elif mine != report_of(directory, name).get("hash") or not _add(
+        directory, {"training": training}
+    ):
+        _write(_report(compiled, fit, training, name), directory)
+
+
+def _report(compiled: Compiled, fit: Fit | None, training: Report | None, name: str) -> Report:
+    return {"name": name, **make_report(compiled, fit, training)}
 
 
 def _add(directory: Path, fields: Report) -> bool:

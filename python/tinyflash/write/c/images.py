@@ -39,14 +39,14 @@ def _block(words: Sequence[str]) -> Iterator[str]:
         yield INDENT + " ".join(words[start : start + _ON_A_LINE])
 
 
-def images(program: Program) -> list[str]:
-    """Returns the images of FLASH, WEIGHTS and STATE."""
+def images(program: Program, name: str) -> list[str]:
+    """Returns the images of FLASH, WEIGHTS and STATE. name: the model's."""
     data = {
         Space.FLASH: program.flash,
         Space.WEIGHTS: program.weights,
         Space.STATE: program.state,
     }
     return [
-        image(space.name.lower(), content, program.contents.get(space, ()))
+        image(f"{name}_{space.name.lower()}", content, program.contents.get(space, ()))
         for space, content in data.items()
     ]

@@ -1,94 +1,55 @@
-"""The two files of a compiled model: model.h with its sizes, model.c with the model."""
+"""The source of a compiled model: records, tables, order of execution, memory images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from tinyflash.program import Buffer, Call, Program
+from tinyflash.paths import source_root
+from tinyflash.program import Call, Program
+from tinyflash.sources import model_version
 from tinyflash.write.c.images import images
+from tinyflash.write.c.names import DEFAULT, check_name
+from tinyflash.write.c.ports import hash_of, ports
 from tinyflash.write.c.records import records
 from tinyflash.write.c.tables import buffer, calls, declared, tables
-from tinyflash.write.c.text import INDENT, comment, section, string
+from tinyflash.write.c.text import INDENT, comment, section
+
+_PERMITTED = """\
+#ifdef __cplusplus /* which has such initialisers since 2020, compilers have them for longer */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Wc++20-extensions"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#endif"""
+_SPACES = ("FLASH", "WEIGHTS", "STATE", "ARENA")
 
 
-def header(program: Program) -> str:
-    """Returns model.h: the model, and the sizes of the memory that it needs."""
-    memory = {
-        "ARENA": program.arena_bytes,
-        "WEIGHTS": len(program.weights),
-        "STATE": len(program.state),
-    }
-    samples = {
-        "INPUT": program.input_bytes,
-        "OUTPUT": program.output_bytes,
-        "ROW": program.row_bytes,
-        "TARGET": program.target_bytes,
-    }
-    return f"""/* {comment(program.name)}
- *
- * Compiled by tinyflash; model.c holds the model. Compile again, do not edit.
- *
-{_ports(program)}
- */
-#ifndef TINYFLASH_GENERATED_MODEL_H
-#define TINYFLASH_GENERATED_MODEL_H
-
-#include "tinyflash/model.h"
-
-#define MODEL_NAME "{string(program.name)}"
-#define MODEL_HASH {_hash(program)}
-
-/* RAM for a session: a tiny_memory with arrays of these sizes, each aligned to 4 bytes. */
-{_defines(memory)}
-
-/* Of one sample, result, row from a source and target; 0: the model has none. */
-{_defines(samples)}
-
-extern const tiny_model model;
-
-#endif
-"""
-
-
-def _defines(sizes: Mapping[str, int]) -> str:
-    return "\n".join(f"#define MODEL_{name}_BYTES {size}u" for name, size in sizes.items())
-
-
-def source(program: Program) -> str:
-    """Returns model.c: records, tables and images."""
-    arrays, structs = records(program)
+def source(program: Program, name: str = DEFAULT) -> str:
+    """Returns NAME.c. Every name in it begins with the model's, so that one file may include those
+    of several models. Raises ModelError if C cannot have the name."""
+    check_name(name)
+    arrays, structs = records(program, name)
     parts = [
         _title(program),
-        f'#include "model.h"\n\n#if MODEL_HASH != {_hash(program)}\n'
-        '#error "model.h is of another compilation; compile again"\n#endif\n\n'
-        '#include "tinyflash/kernels.h"\n#include "tinyflash/ops.h"',
+        _included(program, name),
         declared((*program.infer, *program.train)),
         section("Constants of the channels"),
         *arrays,
         section("Records: shapes and constants of operations, and the rows that use them"),
         *structs,
         section("Operations: kernel, record, buffers with their roles (tinyflash/ops.h)"),
-        "/* Weights are two buffers: w, the channels that are trained, and w_frozen. One of them\n"
-        " * without channels is FLASH(0), and is never read. s_dy is the scale of dy. */\n"
-        "#define FLASH(offset) TINY_BUFFER(TINY_FLASH, offset)\n"
-        "#define WEIGHTS(offset) TINY_BUFFER(TINY_WEIGHTS, offset)\n"
-        "#define STATE(offset) TINY_BUFFER(TINY_STATE, offset)\n"
-        "#define ARENA(offset) TINY_BUFFER(TINY_ARENA, offset)\n"
-        "#define NONE TINY_NO_BUFFER",
-        *tables(program),
+        _macros(),
+        *tables(program, name),
         section("Order of execution: {operation, {first row of its map, rows}}"),
-        calls("infer", program.infer_calls, program.infer),
-        calls("train", program.train_calls, program.train),
+        calls(f"{name}_infer", program.infer_calls, program.infer),
+        calls(f"{name}_train", program.train_calls, program.train),
         section("Memory images: little-endian words, each tensor under its offset"),
-        *images(program),
+        *images(program, name),
         section("The model"),
-        _model(program),
+        _model(program, name),
+        "\n".join(f"#undef {macro}" for macro in (*_SPACES, "NONE")),
+        "#ifdef __cplusplus\n#pragma GCC diagnostic pop\n#endif",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _hash(program: Program) -> str:
-    return f"0x{program.hash:08X}u"
 
 
 # ---- The head of the file ------------------------------------------------------------------------
@@ -111,9 +72,9 @@ def _title(program: Program) -> str:
  *
  *   infer   {_size(len(program.infer), program.infer_calls)}
  *   train   {_size(len(program.train), program.train_calls)}
- *   hash    {_hash(program)}
+ *   hash    {hash_of(program)}
  *
-{_ports(program)}
+{ports(program)}
  */"""
 
 
@@ -121,52 +82,63 @@ def _size(rows: int, order: tuple[Call, ...]) -> str:
     return f"{rows} operations in {len(order)} calls" if rows else "nothing, only for inference"
 
 
-def _ports(program: Program) -> str:
-    """Describes input, output, and labels or targets."""
-    notes = {
-        "input": _port(program.input_note, program.input, program.input_bytes),
-        "output": _port(program.output_note, program.output, program.output_bytes),
-    }
-    if program.target is not None:
-        notes["target"] = _port(program.target_note, program.target, program.target_bytes)
-    elif program.classes:
-        notes["label"] = f"0 to {program.classes - 1}"
-    return "\n".join(f" *   {name:6}  {note}" for name, note in notes.items())
+def _included(program: Program, name: str) -> str:
+    """Returns the headers, and what refuses those of another compilation or another library."""
+    version = model_version(source_root())
+    return f"""#include "{name}.h"
+
+#if {name.upper()}_HASH != {hash_of(program)}
+#error "{name}.h is of another compilation; compile again"
+#endif
+#if !defined(TINY_MODEL_VERSION) || TINY_MODEL_VERSION != {version}
+#error "{name}.c and include/tinyflash are of two versions of tinyflash; compile the model again"
+#endif
+
+#include "tinyflash/kernels.h"
+#include "tinyflash/ops.h"
+
+{_PERMITTED}"""
 
 
-def _port(note: str, place: Buffer | None, nbytes: int) -> str:
-    """Describes one port. The input of a model with a row source has no buffer."""
-    text = comment(note) if note else f"{nbytes} bytes"
-    return f"{text}, by rows from a source" if place is None else text
+def _macros() -> str:
+    spaces = "\n".join(
+        f"#define {space}(offset) TINY_BUFFER(TINY_{space}, offset)" for space in _SPACES
+    )
+    return (
+        "/* Weights are two buffers: w, the channels that are trained, and w_frozen. One of them\n"
+        " * without channels is FLASH(0), and is never read. s_dy is the scale of dy. */\n"
+        f"{spaces}\n#define NONE TINY_NO_BUFFER"
+    )
 
 
 # ---- The model -----------------------------------------------------------------------------------
 
 
-def _model(program: Program) -> str:
+def _model(program: Program, name: str) -> str:
+    prefix = name.upper()
     fields = {
-        "infer": _table_of("infer", program.infer_calls),
-        "train": _table_of("train", program.train_calls),
-        "flash": _pointer("flash", program.flash),
-        "weights_image": _pointer("weights", program.weights),
-        "state_image": _pointer("state", program.state),
+        "infer": _table_of(f"{name}_infer", program.infer_calls),
+        "train": _table_of(f"{name}_train", program.train_calls),
+        "flash": _pointer(f"{name}_flash", program.flash),
+        "weights_image": _pointer(f"{name}_weights", program.weights),
+        "state_image": _pointer(f"{name}_state", program.state),
         "flash_bytes": len(program.flash),
-        "weights_bytes": "MODEL_WEIGHTS_BYTES",
-        "state_bytes": "MODEL_STATE_BYTES",
-        "arena_bytes": "MODEL_ARENA_BYTES",
+        "weights_bytes": f"{prefix}_WEIGHTS_BYTES",
+        "state_bytes": f"{prefix}_STATE_BYTES",
+        "arena_bytes": f"{prefix}_ARENA_BYTES",
         "input": buffer(program.input),
         "output": buffer(program.output),
         "train_input": buffer(program.train_input),
         "target": buffer(program.target),
-        "input_bytes": "MODEL_INPUT_BYTES",
-        "output_bytes": "MODEL_OUTPUT_BYTES",
-        "row_bytes": "MODEL_ROW_BYTES",
-        "target_bytes": "MODEL_TARGET_BYTES",
-        "classes": program.classes,
-        "hash": "MODEL_HASH",
+        "input_bytes": f"{prefix}_INPUT_BYTES",
+        "output_bytes": f"{prefix}_OUTPUT_BYTES",
+        "row_bytes": f"{prefix}_ROW_BYTES",
+        "target_bytes": f"{prefix}_TARGET_BYTES",
+        "classes": f"{prefix}_CLASSES",
+        "hash": f"{prefix}_HASH",
     }
     lines = "\n".join(f"{INDENT}.{key} = {value}," for key, value in fields.items())
-    return f"const tiny_model model = {{\n{lines}\n}};"
+    return f"const tiny_model {name} = {{\n{lines}\n}};"
 
 
 def _table_of(name: str, order: tuple[Call, ...]) -> str:

@@ -5,33 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tinyflash.paths import source_root
 from tinyflash.program import ConstArray, Factor, Program, Record, Row, Value, canonical
+from tinyflash.sources import structures
 from tinyflash.write.c.text import INDENT, WIDTH, comment, wrapped
+
+Fields = Mapping[str, Value]
+_Structures = Mapping[str, Mapping[str, str]]
 
 
 @dataclass
 class _Arrays:
-    """Constant arrays by content, each written once."""
+    """Constant arrays by content, each written once. model: begins their names."""
+
+    model: str
 
     names: dict[str, str] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
 
     def add(self, array: ConstArray, name: str) -> str:
-        """Returns the identifier of an array; `name` if it is new."""
+        """Returns the identifier of an array; made of `name` if it is new."""
         key = canonical(array)
         if key not in self.names:
-            self.names[key] = name
-            self.texts.append(_array(array, name))
+            self.names[key] = f"{self.model}_{name}"
+            self.texts.append(_array(array, self.names[key]))
         return self.names[key]
 
 
-def records(program: Program) -> tuple[list[str], list[str]]:
+def records(program: Program, name: str) -> tuple[list[str], list[str]]:
     """Returns the arrays of all records, and the records, each with a comment of the rows that use
-    it."""
-    arrays = _Arrays()
+    it. name: the model's."""
+    arrays = _Arrays(name)
     users = _users(program)
+    declared = structures(source_root())
     structs = [
-        f"{users[index]}static const {record.ctype} {record.name} = {_record(record, arrays)};"
+        f"{users[index]}static const {record.ctype} {name}_{record.name} = "
+        f"{_record(record, arrays, declared)};"
         for index, record in enumerate(program.records)
     ]
     return arrays.texts, structs
@@ -69,20 +78,27 @@ def _listed(words: Sequence[str], most: int) -> str:
     return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def _record(record: Record, arrays: _Arrays) -> str:
-    body = _fields(record.fields, record.name, arrays, 1)
-    return "{\n" + body + "\n}"
+def _record(record: Record, arrays: _Arrays, declared: _Structures) -> str:
+    fields = _in_order(record.fields, record.ctype, declared)
+    return "{\n" + _fields(fields, record.name, arrays, 1) + "\n}"
 
 
-def _fields(fields: Mapping[str, Value], name: str, arrays: _Arrays, depth: int) -> str:
+def _in_order(fields: Fields, ctype: str, declared: _Structures) -> Fields:
+    """Returns the fields in the order of their structure, which C++ asks for."""
+    return {
+        key: _in_order(value, inner, declared) if isinstance(value, Mapping) else value
+        for key, inner in declared[ctype].items()
+        if (value := fields.get(key)) is not None
+    }
+
+
+def _fields(fields: Fields, name: str, arrays: _Arrays, depth: int) -> str:
     """Returns fields: numbers on shared lines, structures on separate lines."""
     indent = INDENT * depth
     blocks: list[str] = []
     plain: list[str] = []
     for key, value in fields.items():
         text = _value(value, f"{key}_of_{name}", name, arrays, depth)
-        if text is None:
-            continue
         if isinstance(value, int | Factor):
             plain.append(f".{key} = {text}")
             continue
@@ -93,10 +109,8 @@ def _fields(fields: Mapping[str, Value], name: str, arrays: _Arrays, depth: int)
     return "\n".join([*blocks, wrapped(plain, indent)] if plain else blocks)
 
 
-def _value(value: Value, array: str, record: str, arrays: _Arrays, depth: int) -> str | None:
-    """Returns a field's initialiser; None leaves it zero. Arrays become separate constants."""
-    if value is None:
-        return None
+def _value(value: Value, array: str, record: str, arrays: _Arrays, depth: int) -> str:
+    """Returns a field's initialiser. Arrays become separate constants."""
     if isinstance(value, bool | int):
         return str(value)
     if isinstance(value, Factor):
@@ -105,6 +119,7 @@ def _value(value: Value, array: str, record: str, arrays: _Arrays, depth: int) -
         return "{" + ", ".join(str(v) for v in value) + "}"
     if isinstance(value, ConstArray):
         return arrays.add(value, array)
+    assert value is not None  # _in_order leaves it out, and so zero
     body = _fields(value, record, arrays, depth + 1)
     single = "{" + body.strip().rstrip(",") + "}"
     if "\n" not in body and len(single) + 30 + 4 * depth <= WIDTH:

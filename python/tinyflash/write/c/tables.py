@@ -22,22 +22,23 @@ def buffer(place: Buffer | None) -> str:
 # ---- Rows ----------------------------------------------------------------------------------------
 
 
-def table(name: str, rows: Sequence[Row], records: Sequence[Record]) -> str:
-    """Returns all rows, each with its layer, operation and shapes as a comment; "" without rows."""
-    lines = [_row(index, row, records) for index, row in enumerate(rows)]
+def table(model: str, name: str, rows: Sequence[Row], records: Sequence[Record]) -> str:
+    """Returns all rows of one table, each with its layer, operation and shapes as a comment; ""
+    without rows."""
+    names = [f"{model}_{records[row.record].name}" for row in rows]
+    lines = [_row(index, row, names[index]) for index, row in enumerate(rows)]
     loss = next((i for i, row in enumerate(rows) if row.kernel.endswith("_loss")), None)
     if loss is not None:
         lines.insert(loss, f"\n{INDENT}/* ---- Loss, gradients, updates ---- */\n")
     body = "\n".join(lines)
-    return f"static const tiny_op {name}_ops[] = {{\n{body}\n}};" if rows else ""
+    return f"static const tiny_op {model}_{name}_ops[] = {{\n{body}\n}};" if rows else ""
 
 
-def _row(index: int, row: Row, records: Sequence[Record]) -> str:
+def _row(index: int, row: Row, record: str) -> str:
     kernel = "0" if row.kernel == SOURCE else row.symbol
-    record = f"&{records[row.record].name},"
-    start = f"{INDENT}{{{kernel}, {record}"
+    start = f"{INDENT}{{{kernel}, &{record},"
     if len(start) > WIDTH:
-        start = f"{INDENT}{{{kernel},\n{INDENT} {record}"
+        start = f"{INDENT}{{{kernel},\n{INDENT} &{record},"
     return "\n".join([*_title(index, row), start, *_operands(row)])
 
 
@@ -105,9 +106,9 @@ def declared(rows: Iterable[Row]) -> str:
     return "\n".join(f"TINY_OP({name});" for name in sorted(names))
 
 
-def tables(program: Program) -> list[str]:
-    """Returns both tables of rows."""
+def tables(program: Program, name: str) -> list[str]:
+    """Returns both tables of rows. name: the model's."""
     return [
-        table("infer", program.infer, program.records),
-        table("train", program.train, program.records),
+        table(name, "infer", program.infer, program.records),
+        table(name, "train", program.train, program.records),
     ]

@@ -1,0 +1,15 @@
+# A bare Cortex-M for CMake.
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_C_COMPILER arm-none-eabi-gcc)
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES CORE)
+if(CORE STREQUAL m0)
+    set(sizes --defsym=flash_bytes=262144,--defsym=sram_bytes=16384)
+    set(core -mcpu=cortex-m0)
+else()
+    set(sizes --defsym=flash_bytes=1048576,--defsym=sram_bytes=131072)
+    set(core -mcpu=cortex-m4)
+endif()
+set(CMAKE_C_FLAGS_INIT "${core} -mthumb -O2 -ffunction-sections -fdata-sections")
+set(CMAKE_EXE_LINKER_FLAGS_INIT
+    "-nostartfiles --specs=nano.specs -Wl,--gc-sections,--print-memory-usage,${sizes},--defsym=stack_bytes=1024")
