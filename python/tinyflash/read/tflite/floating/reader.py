@@ -58,6 +58,7 @@ RULES: Mapping[str, Rule] = {
     "RESIZE_NEAREST_NEIGHBOR": of_reals(takes.resize_nearest),
     "SLICE": of_reals(takes.cut),
     "SOFTMAX": rules.softmax,
+    "LOG_SOFTMAX": rules.log_softmax,
     "SPLIT": of_reals(takes.split),
     "SPLIT_V": of_reals(takes.split_v),
     "SQUEEZE": rules.reshape,

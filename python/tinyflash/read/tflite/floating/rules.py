@@ -152,6 +152,12 @@ def softmax(layer: FloatLayer) -> None:
     _each(layer, "softmax", Factor(float(layer.option("Beta"))))
 
 
+def log_softmax(layer: FloatLayer) -> None:
+    classes = layer.to.shapes[layer.tensor(0)][-1]
+    layer.require(classes < 4096, f"has {classes} classes; 4095 are supported")
+    _each(layer, "log_softmax")
+
+
 def negate(layer: FloatLayer) -> None:
     _scale(layer, 0, np.array(-1.0), np.zeros(()))
 
