@@ -224,3 +224,19 @@ def test_scales_along_no_axis_are_refused(axis: int, tmp_path: Path) -> None:
     )
     with pytest.raises(ModelError, match="2 scales for shape"):
         read_float_tflite(path)
+
+
+def test_axes_of_another_type_or_place_are_refused(tmp_path: Path) -> None:
+    file = File(0)
+    x = file.input((1, 4, 3), type="FLOAT32")
+    axes = file.constant([np.nan], "FLOAT32")
+    y = file.operator("MEAN", [x, axes], file.tensor((1, 3), type="FLOAT32"), "ReducerOptions")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(file.finish(y))
+    with pytest.raises(ModelError, match="input 1 holds float32"):
+        read_float_tflite(path)
+    wide = file.tensor((1, 4, 3, 2), type="FLOAT32")
+    y = file.operator("CONCATENATION", [x, x], wide, "ConcatenationOptions", Axis=3)
+    path.write_bytes(file.finish(y))
+    with pytest.raises(ModelError, match="do not join along axis 3"):
+        read_float_tflite(path)
