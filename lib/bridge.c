@@ -130,6 +130,7 @@ READING_BACKWARD(mul_backward_b)
     }
 
 READING_TWO_BACKWARD(lookup_backward_input)
+READING_TWO_BACKWARD(prelu_backward_input)
 READING_TWO_BACKWARD(minimum_backward_a)
 READING_TWO_BACKWARD(minimum_backward_b)
 
@@ -146,6 +147,8 @@ TINY_OP(minimum_forward) { tiny_minimum_forward(record, buffers[0], buffers[1], 
 
 TINY_OP(mul_forward) { tiny_mul_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
+TINY_OP(prelu_forward) { tiny_prelu_forward(record, buffers[0], buffers[1], buffers[2], band); }
+
 TINY_OP(gradient_add) {
     (void)band;
     const tiny_gradient a = gradient(buffers);
@@ -158,6 +161,10 @@ TINY_OP(gradient_add) {
 TINY_OP(lookup_forward) { tiny_lookup_forward(record, buffers[0], buffers[1], buffers[2], band); }
 
 TINY_OP(softmax_forward) { tiny_softmax_forward(record, buffers[0], buffers[1], buffers[2], band); }
+
+TINY_OP(log_softmax_forward) {
+    tiny_log_softmax_forward(record, buffers[0], buffers[1], buffers[2], band);
+}
 
 /* ---- Training ---- */
 

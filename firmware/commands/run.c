@@ -95,19 +95,15 @@ protocol_status command_infer(device *self, const uint8_t *body, uint32_t count)
     return PROTOCOL_OK;
 }
 
+/* Of a step that has all it needs: what is left is a wrong argument, or rows that did not come. */
 static protocol_status status_of(const device *self, tiny_error error) {
-    switch (error) {
-        case TINY_OK:
-            return PROTOCOL_OK;
-        case TINY_ERROR_LABEL:
-            return PROTOCOL_BAD_LABEL;
-        case TINY_ERROR_RATE:
-            return PROTOCOL_BAD_RATE;
-        case TINY_ERROR_SOURCE:
-            return self->link.rows.status;
-        default:
-            return PROTOCOL_NO_TRAINING;
+    if (error == TINY_ERROR_LABEL) {
+        return PROTOCOL_BAD_LABEL;
     }
+    if (error == TINY_ERROR_RATE) {
+        return PROTOCOL_BAD_RATE;
+    }
+    return error == TINY_OK ? PROTOCOL_OK : self->link.rows.status;
 }
 
 static tiny_factor get_factor(const uint8_t *bytes) {

@@ -44,6 +44,7 @@
 #include "tinyflash/kernels/move.h"
 #include "tinyflash/kernels/mul.h"
 #include "tinyflash/kernels/pool.h"
+#include "tinyflash/kernels/prelu.h"
 #include "tinyflash/kernels/softmax.h"
 #include "tinyflash/kernels/take.h"
 #include "tinyflash/kernels/train.h"

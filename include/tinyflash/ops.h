@@ -57,6 +57,8 @@ TINY_OP(transpose_backward_input);
 TINY_OP(max_pool_backward_input);
 /* x, slope, dy, s_dy, [mask], dx, s_dx */
 TINY_OP(lookup_backward_input);
+/* x, alpha, dy, s_dy, [mask], dx, s_dx */
+TINY_OP(prelu_backward_input);
 /* y, dy, s_dy, [mask], dx, s_dx */
 TINY_OP(softmax_backward_input);
 /* a, y, dy, s_dy, [mask], dx, s_dx */
@@ -73,9 +75,12 @@ TINY_OP(minimum_forward);
 TINY_OP(mul_forward);
 /* a, s_a, [b], [s_b], [mask], dx, s_dx */
 TINY_OP(gradient_add);
+/* x, alpha, y */
+TINY_OP(prelu_forward);
 /* x, table, y */
 TINY_OP(lookup_forward);
 TINY_OP(softmax_forward);
+TINY_OP(log_softmax_forward);
 /* y, mask */
 TINY_OP(mask_forward);
 /* logits, table, state, dy, s_dy */

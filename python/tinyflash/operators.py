@@ -209,6 +209,10 @@ OPERATORS: dict[str, Operator] = {
     ),
     # x: the other operand.
     "mul_backward_input": Operator("x dy mask?", "dx", "gradient", "mul"),
+    # alpha: int8, the slopes of negative elements: one row, used for all rows of x. It has no
+    # gradient.
+    "prelu": Operator("x alpha", "y", clipped=True, saturates=True, in_place=("x",), banded=True),
+    "prelu_backward_input": Operator("x alpha dy mask?", "dx", "gradient", "prelu"),
     # ---- What moves elements ----
     # Of equals a is chosen, so it gets their gradient.
     "maximum": Operator("a b", "y", same_unit=True, moves=True, in_place=("a", "b"), banded=True),
@@ -254,6 +258,8 @@ OPERATORS: dict[str, Operator] = {
     # table: int32 [256], SPEC 3.4.
     "softmax": Operator("x table", "y", follows_logits=True, banded=True),
     "softmax_backward_input": Operator("y dy mask?", "dx", "gradient", "softmax"),
+    # The same table. It ends networks and has no gradient: training reads the logits.
+    "log_softmax": Operator("x table", "y", follows_logits=True, banded=True),
     # ---- What training adds. dy and dx have kind "gradient"; each has a scale of its own ----
     "mask": Operator("y", "mask", "saved", banded=True, cheap=True),
     # y: the first `kept` channels of x.

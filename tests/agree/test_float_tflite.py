@@ -27,8 +27,8 @@ from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.units import decode, encode
 
 RAW_BYTES = ("uint8_ends", "uint8_rescaled")  # there is nothing real in them
-# Constants that are maps, dilation by batches, TRANSPOSE_CONV: read in int8 only.
-REFUSED = ("joined", "dealt", "transposed", "differences")
+# Constants that are maps, dilation by batches, TRANSPOSE_CONV: read in int8 only. Slopes of rows.
+REFUSED = ("joined", "dealt", "transposed", "differences", "slopes")
 
 
 def samples(network: FloatGraph, count: int, seed: int = 0) -> np.ndarray:
@@ -116,18 +116,6 @@ def test_a_slope_for_each_channel(slopes: list[float], tmp_path: Path) -> None:
     held_against_tflm(path)
 
 
-def test_what_the_format_cannot_say_in_int8_it_says_how_to_get(tmp_path: Path) -> None:
-    file = File(0)
-    x = file.input((1, 4, 4, 3))
-    slopes = file.constant([[[1, 2, 3]]], "INT8", scale=0.1, zero=0)
-    path = tmp_path / "net.tflite"
-    path.write_bytes(
-        file.finish(file.operator("PRELU", [x, slopes], file.tensor((1, 4, 4, 3), 0.1)))
-    )
-    with pytest.raises(ModelError, match=r"a slope for each channel, .* tinyflash quantize MODEL"):
-        read(path)
-
-
 @pytest.mark.parametrize("name", ["residual", "slices", "splits", "resized", "largest"])
 def test_quantized_it_is_close_to_float(name: str, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
@@ -200,3 +188,43 @@ def test_maps_that_broadcast(code: str, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(file.finish(y))
     held_against_tflm(path)
+
+
+def test_one_number_is_no_input(tmp_path: Path) -> None:
+    file = File(0)
+    x = file.input((), type="FLOAT32")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(file.finish(file.operator("RELU", [x], file.tensor((), type="FLOAT32"))))
+    with pytest.raises(ModelError, match="has 0 dimensions; 1 to 3 are supported"):
+        read_float_tflite(path)
+
+
+@pytest.mark.parametrize("axis", [-5, 2])
+def test_scales_along_no_axis_are_refused(axis: int, tmp_path: Path) -> None:
+    file = File(0)
+    x, w = file.input((1, 3), type="FLOAT32"), file.constant([[1, 2, 3], [4, 5, 6]], "INT8")
+    tensor = file.tensors[w]
+    tensor.scale, tensor.zero, tensor.axis = [0.1, 0.2], [0, 0], axis
+    y = file.tensor((1, 2), type="FLOAT32")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(
+        file.finish(file.operator("FULLY_CONNECTED", [x, w, -1], y, "FullyConnectedOptions"))
+    )
+    with pytest.raises(ModelError, match="2 scales for shape"):
+        read_float_tflite(path)
+
+
+def test_axes_of_another_type_or_place_are_refused(tmp_path: Path) -> None:
+    file = File(0)
+    x = file.input((1, 4, 3), type="FLOAT32")
+    axes = file.constant([np.nan], "FLOAT32")
+    y = file.operator("MEAN", [x, axes], file.tensor((1, 3), type="FLOAT32"), "ReducerOptions")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(file.finish(y))
+    with pytest.raises(ModelError, match="input 1 holds float32"):
+        read_float_tflite(path)
+    wide = file.tensor((1, 4, 3, 2), type="FLOAT32")
+    y = file.operator("CONCATENATION", [x, x], wide, "ConcatenationOptions", Axis=3)
+    path.write_bytes(file.finish(y))
+    with pytest.raises(ModelError, match="do not join along axis 3"):
+        read_float_tflite(path)

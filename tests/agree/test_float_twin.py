@@ -78,6 +78,8 @@ def float_logits(graph: Graph, x: np.ndarray) -> np.ndarray:
     values: dict[str, Any] = {graph.input.tensor: as_real(graph.tensors[graph.input.tensor], x)}
     for node in graph.nodes:
         y = graph.tensors[node.outputs["y"]]
+        slopes = (graph.tensors[t] for role, t in node.inputs.items() if role == "alpha")
+        values |= {tensor.name: as_real(tensor) for tensor in slopes}
         inputs = [values[name] for name in node.inputs.values() if name in values]
         if node.op in WEIGHTED:
             inputs.append(as_real(graph.tensors[node.inputs["w_frozen"]]))
@@ -90,7 +92,7 @@ def float_logits(graph: Graph, x: np.ndarray) -> np.ndarray:
     return values[graph.logits].numpy().ravel()
 
 
-BOUNDED = (*WEIGHTED, "add", "sub", "mul", "average_pool", "max_pool", "lookup")
+BOUNDED = (*WEIGHTED, "add", "sub", "mul", "prelu", "average_pool", "max_pool", "lookup")
 
 
 def as_real(tensor: Tensor, stored: np.ndarray | None = None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import permutations
 
 import numpy as np
@@ -289,6 +290,23 @@ def test_mul(name: str, role: str, source: str) -> None:
         check_dx(make_case(product(row, role), shape, made_by=SOURCES[source], role=role), tighter)
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("source", SOURCES)
+def test_prelu(source: str, axes: int) -> None:
+    """Slopes for each channel, for a row, or for each element."""
+    for tighter in (0, 3):
+        build = partial(Net.prelu, axes=axes)
+        check_dx(make_case(build, (5, 4, 3), made_by=SOURCES[source]), tighter)
+
+
+def test_the_slope_at_zero_is_that_of_negative_numbers() -> None:
+    case = make_case(Net.prelu, (7, 6, 5))
+    quant = case.machine.graph.tensors[case.x].quant
+    assert quant is not None
+    case.machine.values[case.x][:] = quant.zero
+    check_dx(case)
+
+
 def chosen(op: str, role: str) -> Callable[[Net, str], str]:
     """Of x, in its role, and a map made of the network's input in the unit of x."""
 
@@ -391,6 +409,7 @@ ELSEWHERE: dict[str, tuple[Callable[[Net, str], str], str]] = {
     "mul by a": (gated("a"), "a"),
     "mul by b": (gated("b"), "b"),
     "sub by b": (subtracted("b"), "b"),
+    "prelu": (Net.prelu, "x"),
     "minimum by a": (chosen("minimum", "a"), "a"),
     "maximum by b": (chosen("maximum", "b"), "b"),
     "logistic": (lambda net, x: net.function(x, "logistic"), "x"),

@@ -68,6 +68,7 @@ class Trained:
         before_clip = {}
         for node in (n for n in graph.nodes if n.op in FORWARD):
             y = node.outputs["y"]
+            real |= {t: self._real(t) for role, t in node.inputs.items() if role == "alpha"}
             inputs = [real[tensor] for tensor in node.inputs.values() if tensor in real]
             if node.op in LAYERS:
                 inputs.append(real_weights(self.machine, node))

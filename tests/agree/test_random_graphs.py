@@ -45,12 +45,22 @@ def test_networks_that_end_in_a_map_learn(name: str, tmp_path: Path) -> None:
     train_side_by_side(compile_model(read(tmp_path / "net.tflite"), scheme, seed=3), 3, STEPS)
 
 
+def test_a_classifier_that_ends_in_a_log_softmax_learns_from_its_logits(tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(networks.log_softmax())
+    scheme = parse_scheme("[[update]]\nweights = 1.0\nbias = true")
+    compiled = compile_model(read(tmp_path / "net.tflite"), scheme, seed=3)
+    assert compiled.train is not None
+    (loss,) = (n for n in compiled.train.graph.nodes if n.op == "softmax_loss")
+    assert compiled.train.graph.producer(loss.inputs["x"]).op == "fully_connected"  # type: ignore[union-attr]
+    train_side_by_side(compiled, seed=3, steps=STEPS)
+
+
 def test_random_networks_have_what_they_should() -> None:
     """Gradients of every operator, partly trained layers, and counters that move."""
     operators: set[str] = set()
     saturated = skipped = 0
     roles: set[str] = set()
-    for seed in (*range(5 * GROUPS), NEWER + 2, NEWER + 17, NEWER + 33):
+    for seed in (*range(5 * GROUPS), *(NEWER + n for n in (5, 6, 10, 14, 42))):
         graph, scheme = random_graph(seed)
         compiled = compile_model(graph, scheme, seed=seed)
         assert compiled.train is not None

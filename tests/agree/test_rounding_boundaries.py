@@ -218,6 +218,41 @@ def test_all_distances_of_a_softmax(seed: int, tmp_path: Path) -> None:
     check(path, sample[None].astype(np.int8), "host")
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_all_distances_of_a_log_softmax(seed: int, tmp_path: Path) -> None:
+    """Two classes, of every distance, one pair in a row."""
+    random = np.random.default_rng(seed)
+    file = File()
+    x = file.input((1, 256, 2), float32(10 ** random.uniform(-2.5, -0.5)))
+    path = written(tmp_path, file.finish(file.log_softmax(x)))
+    sample = np.stack([np.full(256, 127), np.arange(-128, 128)], axis=-1)
+    check(path, sample[None].astype(np.int8), "host")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_all_pairs_of_an_element_and_a_slope(seed: int, tmp_path: Path) -> None:
+    """Scales for which single precision gives another output for some pair below zero."""
+    random = np.random.default_rng(seed)
+    stored = np.arange(-128, 128)
+    while True:
+        s_x, s_alpha = (float32(10 ** random.uniform(-3, 0)) for _ in range(2))
+        s_y = float32(s_x * s_alpha * 100 * random.uniform(0.5, 3))
+        zeros = [int(z) for z in random.integers(-20, 20, 3)]
+        product = np.minimum(stored - zeros[0], 0)[:, None] * (stored - zeros[1])
+        reals = s_x * s_alpha, float32(s_x * s_alpha)
+        exact, single = (fp.mulq(product, *multiplier(real / s_y)) + zeros[2] for real in reals)
+        if (exact != single)[(exact >= -128) & (exact <= 127)].any():
+            break
+    file = File()
+    x = file.input((1, 256, 256), s_x, zeros[0])
+    slopes = file.constant(stored, "INT8", scale=s_alpha, zero=zeros[1])
+    y = file.tensor((1, 256, 256), s_y, zeros[2])
+    path = written(tmp_path, file.finish(file.operator("PRELU", [x, slopes], y)))
+    samples = np.repeat(stored[:, None], 256, axis=1)[None].astype(np.int8)
+    for engine in ENGINES:
+        check(path, samples, engine)
+
+
 def test_the_sample_reaches_the_boundaries() -> None:
     """Of the sums beside boundaries, neighbours differ in their output about once in four."""
     sums = beside_boundaries(0.00798)

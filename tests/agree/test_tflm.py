@@ -124,6 +124,44 @@ def test_random_sums_and_differences(seed: int, tmp_path: Path) -> None:
     check(path, random_samples(read(path).input, 20, seed), "host")
 
 
+def random_slopes(seed: int) -> bytes:
+    """PRELU of slopes that broadcast, both signs, coarse and fine; any zero points."""
+    file = File(seed)
+    random = file.random
+    whole = tuple(int(n) for n in random.integers(1, 8, 3))
+    height, width, channels = whole
+    shapes = ((channels,), (1, 1, channels), (1, *whole), (width, 1), (height, 1, 1), whole[1:])
+    zeros = [int(random.choice([-128, 127, 0, 5])) for _ in range(3)]
+    alpha, scale = (float(np.float32(10**n)) for n in random.uniform(-4, 1, 2))
+    x = file.input((1, *whole), scale, zeros[0])
+    stored = random.integers(-128, 128, shapes[seed % 6])
+    slopes = file.constant(stored, "INT8", scale=alpha, zero=zeros[1])
+    ratio = max(1.0, 50 * alpha) if seed % 2 else 1.0
+    y = file.tensor((1, *whole), float(np.float32(scale * ratio)), zeros[2])
+    return file.finish(file.operator("PRELU", [x, slopes], y))
+
+
+@pytest.mark.parametrize("seed", range(48))
+def test_random_slopes(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(random_slopes(seed))
+    check(path, random_samples(read(path).input, 20, seed), "host")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_log_softmaxes(seed: int, tmp_path: Path) -> None:
+    """Few classes and as many as there may be, alike and far apart, of fine and coarse scales."""
+    file = File(seed)
+    classes = (1, 2, 3, 10, 100, 1000, 4095)[seed % 7]
+    scale = float(np.float32(10 ** file.random.uniform(-4, 1.5)))
+    x = file.input((1, 3, classes), scale, int(file.random.choice([-128, 127, 3])))
+    path = tmp_path / "net.tflite"
+    path.write_bytes(file.finish(file.log_softmax(x)))
+    samples = random_samples(read(path).input, 8, seed) // np.int8((1, 16)[seed % 2])
+    for engine in ENGINES:
+        check(path, samples, engine)
+
+
 def random_maximum(seed: int) -> bytes:
     """Along adjacent axes of one to four, some with more places than a kernel has, or a prime."""
     file = File(seed)

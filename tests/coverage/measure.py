@@ -21,6 +21,7 @@ MEASURED = ("lib/", "firmware/")
 TESTS = (
     "tests/lib",
     "tests/agree/test_kernels.py",
+    "tests/agree/test_random_kernels.py",
     "tests/agree/test_random_graphs.py",
     "tests/firmware",
     "tests/python/runtime",

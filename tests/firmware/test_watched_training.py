@@ -190,6 +190,7 @@ def test_a_half_written_model_is_not_evaluated(guarded: DeviceSession) -> None:
     body = protocol.RESTORE.pack(guarded.info.hash, both)
     guarded._link.command(Type.RESTORE, body)
     refused(guarded, "partly written", Type.GUARD, struct.pack("<BII", Action.BEGIN, 5, 0))
+    refused(guarded, "partly written", Type.GUARD, struct.pack("<BI", Action.HOLD, 0))
 
 
 def test_firmware_without_a_guard_says_so(device_without: DeviceSession) -> None:

@@ -22,6 +22,7 @@ SAME_ROW = (
     "lookup",
     "softmax",
     "mul",
+    "prelu",
     "sub",
     "minimum",
     "maximum",

@@ -78,7 +78,9 @@ def all_cases() -> Iterator[Case]:
         yield from family()
     for family in (_multipliers, _groups, _pools, _means, _moves, _parts):
         yield from family()
-    for family in (_tables, _functions, _softmaxes, _products, _minima, _sums, _in_place):
+    for family in (_tables, _functions, _slopes, _softmaxes, _log_softmaxes, _products, _minima):
+        yield from family()
+    for family in (_sums, _in_place):
         yield from family()
     for family in (_losses, _target_losses, _advances, ties, _optimizers, _numbers):
         yield from family()
@@ -312,6 +314,19 @@ def _functions() -> Iterator[Case]:
         yield from subject(f"{size}", lambda net, x: net.lookup(x), flat).cases()
 
 
+def sloped(axes: int) -> Build:
+    """Slopes for the last axes: per channel, or for a row of the map, or for each element."""
+    return lambda net, x: net.prelu(x, axes, clip=Clip(-90, 100))
+
+
+def _slopes() -> Iterator[Case]:
+    for size in CHANNELS:
+        yield from subject(f"{size} slopes", sloped(1), (3, 2, size)).cases()
+    for data in EXTREMES:
+        for axes in (1, 2, 3):
+            yield from subject(f"slopes of {axes} axes", sloped(axes), SMALL).cases(data)
+
+
 def _softmaxes() -> Iterator[Case]:
     for size in CHANNELS:
         for data in (Data(), Data("extreme"), Data("zero")):
@@ -323,6 +338,14 @@ def _softmaxes() -> Iterator[Case]:
             yield from one.cases(data)
     for data in (Data("zero"), Data(), Data("extreme")):
         yield from subject("widest", softmax(1.0), (1, 1, 511)).cases(data)
+
+
+def _log_softmaxes() -> Iterator[Case]:
+    for size in CHANNELS:
+        for data in (Data(), Data("extreme"), Data("zero")):
+            yield from subject(f"{size}", Net.log_softmax, (1, 2, size)).cases(data)
+    for data in (Data("zero"), Data(), Data("extreme")):
+        yield from subject("widest", Net.log_softmax, (1, 1, 4095)).cases(data)
 
 
 def softmax(beta: float) -> Build:
@@ -418,16 +441,17 @@ def _sums() -> Iterator[Case]:
 def _in_place() -> Iterator[Case]:
     """Outputs in the memory of an input: of sums, products and what chooses."""
     outputs = {"add": "y", "sub": "y", "mul": "y", "maximum": "y", "minimum": "y"}
-    outputs["gradient_add"] = "dx"
-    for build in (residual, difference, product_of_maps, minimum_of_maps, maximum_of_maps):
+    outputs |= {"prelu": "y", "gradient_add": "dx"}
+    maps = (residual, difference, product_of_maps, minimum_of_maps, maximum_of_maps)
+    for build in (*maps, sloped(1)):
         one = replace(subject("in place", build, SMALL), layer="")
         env = one.environment(Data())
         for node in one.graph.nodes:
             if node.op in outputs:
                 one.disturb(env, node, Data())
-                for role in ("a", "b"):
-                    tensor = one.graph.tensors[node.inputs.get(role, node.inputs["a"])]
-                    if role in node.inputs and tensor.data is None:
+                for role in ("a", "b", "x"):
+                    given = role in node.inputs
+                    if given and one.graph.tensors[node.inputs[role]].data is None:
                         memory = Memory({outputs[node.op]: role})
                         yield capture(env, node, f"{node.op}, in place of {role}", memory)
 

@@ -227,6 +227,17 @@ def mul(graph: Graph, node: Node) -> Fields:
     }
 
 
+def prelu(graph: Graph, node: Node) -> Fields:
+    c, clip = k.prelu_constants(graph, node), k.clip_of(node)
+    y = graph.tensors[node.outputs["y"]]
+    fields: Fields = {"count": y.size, "slopes": graph.tensors[node.inputs["alpha"]].size}
+    for name, (multiplier, shift) in (("above", c.above), ("below", c.below)):
+        fields |= {f"{name}_multiplier": multiplier, f"{name}_shift": shift}
+    zeros: Fields = {"x_zero": c.x_zero, "alpha_zero": c.alpha_zero, "y_zero": c.y_zero}
+    fields |= {**_by_rows(graph, y.name, y.size, "x_ring", "y_ring"), **zeros}
+    return {**fields, "y_min": clip.low, "y_max": clip.high, "alpha_scale": c.alpha_scale}
+
+
 def minimum(graph: Graph, node: Node) -> Fields:
     y = graph.tensors[node.outputs["y"]]
     fields: Fields = {"count": y.size, **_by_rows(graph, y.name, y.size, *_ABY)}
@@ -305,6 +316,14 @@ def softmax(graph: Graph, node: Node) -> Fields:
     rows = tensor.size // classes
     by_rows = _by_rows(graph, tensor.name, rows, "x_ring", "y_ring")
     return {"rows": rows, "classes": classes, **by_rows, "beta": beta}
+
+
+def log_softmax(graph: Graph, node: Node) -> Fields:
+    tensor = graph.tensors[node.inputs["x"]]
+    classes = tensor.shape[-1]
+    rows = tensor.size // classes
+    by_rows = _by_rows(graph, tensor.name, rows, "x_ring", "y_ring")
+    return {"rows": rows, "classes": classes, **by_rows, **vars(k.log_softmax_constants(tensor))}
 
 
 def loss(graph: Graph, node: Node) -> Fields:

@@ -21,10 +21,11 @@ from tests.lib.cases import (
     pool,
     product_of_maps,
     residual,
+    sloped,
     softmax,
 )
 from tests.lib.subject import Build, Subject, subject
-from tests.support.graphs import Layer, same
+from tests.support.graphs import Layer, Net, same
 from tests.support.shapes import MAX_POOLS, WINDOWS
 
 from tinyflash.graph import Clip, Steps, Window
@@ -59,11 +60,15 @@ def _streams() -> Iterator[Subject]:
         "enlarged": lambda net, x: net.take(x, (15, 6, 5), Steps(1, 6, 14), HALF, Steps()),
         "excited": excited,
         "product": product_of_maps,
+        "slopes": sloped(1),
+        "slopes of rows": sloped(2),
+        "slopes of elements": sloped(3),
         "minimum": minimum_of_maps,
         "maximum": maximum_of_maps,
         "sum": residual,
         "difference": difference,
         "softmax": softmax(1.0),
+        "log-softmax": Net.log_softmax,
         "function": function("tanh"),
         "parts": joined(2),
     }

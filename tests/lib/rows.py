@@ -31,6 +31,7 @@ BUFFERS = {
     "transpose_backward_input": "dy s:dy mask dx s:dx",
     "max_pool_backward_input": "x dy s:dy mask dx s:dx",
     "lookup_backward_input": "x slope dy s:dy mask dx s:dx",
+    "prelu_backward_input": "x alpha dy s:dy mask dx s:dx",
     "softmax_backward_input": "y dy s:dy mask dx s:dx",
     "sub_backward_b": "dy s:dy mask dx s:dx",
     "mul_backward_a": "x dy s:dy mask dx s:dx",
@@ -41,8 +42,10 @@ BUFFERS = {
     "minimum_forward": "a b y",
     "mul_forward": "a b y",
     "gradient_add": "a s:a b s:b mask dx s:dx",
+    "prelu_forward": "x alpha y",
     "lookup_forward": "x table y",
     "softmax_forward": "x table y",
+    "log_softmax_forward": "x table y",
     "mask_forward": "y mask",
     "softmax_loss": "x table state dy s:dy",
     "squared_loss": "x target state dy s:dy",
@@ -98,6 +101,8 @@ def _backward(graph: Graph, node: Node) -> Draft:
             return Draft(node.op, "tiny_lookup", records.lookup(graph, dx))
         case "softmax":
             return Draft(node.op, "tiny_softmax", records.softmax(graph, forward))
+        case "prelu":
+            return Draft(node.op, "tiny_prelu", records.prelu(graph, forward))
         case "sub":
             fields = records.count(graph, dy)
             return Draft("sub_backward_b", "tiny_gradient_sum", fields)
@@ -134,6 +139,8 @@ def _plain(graph: Graph, node: Node) -> Draft:
             return Draft("add_forward", "tiny_add", records.add(graph, node))
         case "mul":
             return Draft("mul_forward", "tiny_mul", records.mul(graph, node))
+        case "prelu":
+            return Draft("prelu_forward", "tiny_prelu", records.prelu(graph, node))
         case "maximum" | "minimum":
             return Draft("minimum_forward", "tiny_minimum", records.minimum(graph, node))
         case "gradient_add":
@@ -143,6 +150,9 @@ def _plain(graph: Graph, node: Node) -> Draft:
             return Draft("lookup_forward", "tiny_lookup", records.lookup(graph, x))
         case "softmax":
             return Draft("softmax_forward", "tiny_softmax", records.softmax(graph, node))
+        case "log_softmax":
+            fields = records.log_softmax(graph, node)
+            return Draft("log_softmax_forward", "tiny_log_softmax", fields)
         case "mask":
             return Draft("mask_forward", "tiny_mask", records.mask(graph, node))
         case "softmax_loss":

@@ -121,6 +121,12 @@ def _mul(_node: Node, y_shape: Shape, a: Real, b: Real) -> Real:
     return (a.reshape(-1, b.numel()) * b.reshape(-1)).reshape(y_shape)
 
 
+def _prelu(_node: Node, y_shape: Shape, x: Real, alpha: Real) -> Real:
+    """At 0 the slope is alpha, as in torch."""
+    rows = x.reshape(-1, alpha.numel())
+    return torch.where(rows > 0, rows, rows * alpha.reshape(-1)).reshape(y_shape)
+
+
 def _chosen(node: Node, _y_shape: Shape, a: Real, b: Real) -> Real:
     """TensorFlow's gradient: of equals a takes all. torch.minimum gives half to each."""
     return torch.where(a <= b if node.op == "minimum" else a >= b, a, b)
@@ -144,9 +150,11 @@ FLOAT: dict[str, Callable[..., Real]] = {
     "add": lambda _node, _y_shape, a, b: a + b,
     "sub": lambda _node, _y_shape, a, b: a - b,
     "mul": _mul,
+    "prelu": _prelu,
     "maximum": _chosen,
     "minimum": _chosen,
     "softmax": _softmax,
+    "log_softmax": lambda _node, _y_shape, x: torch.log_softmax(x, dim=-1),
     "concatenate": _concatenate,
     "transpose": _transpose,
     "lookup": _lookup,
@@ -181,7 +189,7 @@ def has_clip(node: Node) -> bool:
     """Whether the output saturates, by an arithmetic that could leave its bounds."""
     if node.op in ("average_pool", "max_pool"):
         return clip_of(node) != Clip()
-    return node.op in (*LAYERS, "add", "sub", "mul", "lookup")
+    return node.op in (*LAYERS, "add", "sub", "mul", "prelu", "lookup")
 
 
 def clip_bounds(graph: Graph, node: Node, margin: float = 0.0) -> tuple[float, float]:

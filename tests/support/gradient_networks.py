@@ -74,6 +74,14 @@ def squeeze_excite(rng: np.random.Generator) -> Graph:
     return net.graph(net.fully_connected(net.mean(net.add(c, d), (0, 1)), 4))
 
 
+def slopes_of_channels(rng: np.random.Generator) -> Graph:
+    """Slopes per channel, one of them clipped, and slopes of each element, on a branch."""
+    net = Net(rng)
+    a = net.prelu(net.conv2d(net.input((6, 7, 3)), 6, same((6, 7), 3), Layer(zero=-40)))
+    b = net.prelu(net.conv2d(a, 6, same((6, 7), 3)), 3, zero=-20, clip=Clip(-60, 100))
+    return net.graph(net.fully_connected(net.mean(net.add(a, b), (0, 1)), 4))
+
+
 def smaller_of_branches(rng: np.random.Generator) -> Graph:
     """The smaller of two branches, and the larger of one of them and what was made of both."""
     net = Net(rng)
@@ -157,5 +165,5 @@ def ends_in_logistic(rng: np.random.Generator) -> Graph:
 SUMS = [residual, branches_of_one_tensor, joined_branches]
 NETWORKS = [
     *(*SUMS, stand_alone_functions, squeeze_excite, smaller_of_branches),
-    *(one_dimension, groups_and_multipliers, attention, parts_and_differences),
+    *(one_dimension, groups_and_multipliers, attention, parts_and_differences, slopes_of_channels),
 ]

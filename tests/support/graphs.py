@@ -31,7 +31,7 @@ from tinyflash.graph import (
     Window,
     WindowAttrs,
 )
-from tinyflash.quantize.tables import Coding, requantize
+from tinyflash.quantize.tables import Coding, requantize, softmax_exponentials
 
 DEVIATION = 73.6  # standard deviation of a weight, uniform in [-127, 127]
 WHOLE = Clip()
@@ -151,6 +151,15 @@ class Net:
         y = self._activation(self._name("mul"), self.tensors[a].shape, zero, span / SPAN, span)
         return self._node("mul", {"a": a, "b": b}, y, ClipAttrs(clip))
 
+    def prelu(self, x: str, axes: int = 1, zero: int = 6, clip: Clip = WHOLE) -> str:
+        """Slopes between -1.1 and 0.9 for each place along the last axes."""
+        shape = self.tensors[x].shape
+        alpha = self.rng.integers(-128, 128, shape[-axes:], dtype=np.int8)
+        name = self.constant(alpha, Quant((float(np.float32(0.008)),), 13), self.spans[x])
+        span = self.spans[x]
+        y = self._activation(self._name("prelu"), shape, zero, span / SPAN, span)
+        return self._node("prelu", {"x": x, "alpha": name}, y, ClipAttrs(clip))
+
     def minimum(self, a: str, b: str, op: str = "minimum") -> str:
         """The smaller, or by `op` "maximum" the larger, of two maps, b first coded as a is."""
         b = self.coded_as(b, a)
@@ -256,6 +265,13 @@ class Net:
         y = self._activation(self._name("softmax"), shape, -128, 1 / 256, 0.1)
         self._constant(f"{y}_table", table, Quant((1.0,)))
         return self._node("softmax", {"x": x, "table": f"{y}_table"}, y, SoftmaxAttrs(beta))
+
+    def log_softmax(self, x: str) -> str:
+        """Ends a network: it passes no gradient."""
+        table = softmax_exponentials(self._scale(x), 1.0)
+        y = self._activation(self._name("log_softmax"), self.tensors[x].shape, 127, 1 / 16, 4.0)
+        self._constant(f"{y}_table", table, Quant((1.0,)))
+        return self._node("log_softmax", {"x": x, "table": f"{y}_table"}, y, NoAttrs())
 
     def graph(self, output: str, name: str = "net") -> Graph:
         """The finished graph; its output feeds the loss."""

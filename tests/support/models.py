@@ -326,6 +326,10 @@ class File(FileNetwork):
         y = self.tensor(self.shape(x), 1 / 256, -128)
         return self.operator("SOFTMAX", [x], y, "SoftmaxOptions", Beta=beta)
 
+    def log_softmax(self, x: int) -> int:
+        y = self.tensor(self.shape(x), 1 / 16, 127)
+        return self.operator("LOG_SOFTMAX", [x], y, "LogSoftmaxOptions")
+
 
 def _out_side(size: int, kernel: int, stride: int, dilation: int, padding: int) -> int:
     if padding == SAME:

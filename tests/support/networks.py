@@ -321,6 +321,19 @@ def curves() -> bytes:
     return file.finish(y)
 
 
+def slopes() -> bytes:
+    """PRELU with slopes per channel, of a row, of a column, and of each element."""
+    file = File(41)
+    y = file.conv(file.input(MAP, 0.05, 4), (3, 3), out=6)
+    height, width, channels = file.shape(y)[1:]
+    for shape in ((1, 1, channels), (channels,), (width, channels), (height, 1, 1), file.shape(y)):
+        stored = file.random.integers(-128, 128, shape)
+        alpha = file.constant(stored, "INT8", scale=0.009, zero=-7)
+        scale = (file.tensors[y].scale or [0.0])[0]
+        y = file.operator("PRELU", [y, alpha], file.tensor(file.shape(y), 0.9 * scale, -20))
+    return file.finish(y)
+
+
 def means() -> bytes:
     file = File(11)
     x = file.input((1, 6, 5, 8), 0.05, 4)
@@ -396,6 +409,13 @@ def softmax() -> bytes:
     file = File(16)
     x = file.input((1, 5, 12), 0.2, 4)
     return file.finish(file.softmax(x, 1.3))
+
+
+def log_softmax() -> bytes:
+    """At the end of a classifier."""
+    file = File(42)
+    y = file.conv(file.input(MAP, 0.05, 4), (3, 3), stride=(2, 2), activation=RELU)
+    return file.finish(file.log_softmax(file.dense(y, 11)))
 
 
 def softmax_of_many() -> bytes:
@@ -487,12 +507,14 @@ NETWORKS: dict[str, Network] = {
         largest,
         activations,
         curves,
+        slopes,
         means,
         mean_of_channels,
         paddings,
         shapes,
         joined,
         softmax,
+        log_softmax,
         softmax_of_many,
         computed_shape,
         float_ends,

@@ -74,8 +74,8 @@ class Case:
         return tuple(g.numpy() for g in torch.autograd.grad(y, leaves, dy))
 
     def _inputs(self, x: Any) -> list[Any]:
-        """The maps that the node reads, in order."""
-        if self.role == "x":
+        """The maps that the node reads, in order; of a PReLU also its slopes."""
+        if self.role == "x" and self.node.op != "prelu":
             return [x]
         graph, values = self.machine.graph, self.machine.values
         real = {r: dequantize(graph, t, values[t]) for r, t in self.node.inputs.items()}

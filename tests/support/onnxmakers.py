@@ -81,9 +81,12 @@ def gelu(d: Drawing) -> None:
     d.node("Gelu", d.x, **some(d, approximate=d.draw.choice(("none", "tanh"))))
 
 
-def softmax(d: Drawing) -> None:
-    x = d.x
-    d.node("Softmax", x, **some(d, axis=axis(d, x)))
+def softmax(op: str) -> Maker:
+    def make(d: Drawing) -> None:
+        x = d.x
+        d.node(op, x, **some(d, axis=axis(d, x)))
+
+    return make
 
 
 def window(d: Drawing, x: str, kernel: list[int], *, dilated: float) -> dict[str, Any]:
@@ -423,7 +426,8 @@ MAKERS: dict[str, Maker] = {
     "Selu": plain("Selu", alpha=(0.5, 2), gamma=(0.5, 1.5)),
     "Resize": resize,
     "Slice": cut,
-    "Softmax": softmax,
+    "LogSoftmax": softmax("LogSoftmax"),
+    "Softmax": softmax("Softmax"),
     "Split": split,
     "Squeeze": squeeze,
     "Swish": plain("Swish", alpha=(1.0, 1.0)),

@@ -119,6 +119,13 @@ def perceptron() -> bytes:
     return f.finish(f.node("Softmax", f.gemm(x, 4, 12)))
 
 
+def logarithms() -> bytes:
+    """A classifier as torch trains it with a negative log-likelihood."""
+    f = OnnxFile((1, 3, 8, 8), 15)
+    x = f.node("Relu", f.conv("x", 6, 3, 3, 3, strides=[2, 2]))
+    return f.finish(f.node("LogSoftmax", f.gemm(f.node("Flatten", x), 7, 54), axis=1))
+
+
 def smallest() -> bytes:
     """Min of two maps, one of a fixed scale, of the input, and of a number in either place."""
     f = OnnxFile((1, 4, 6, 6), 11)
@@ -185,6 +192,7 @@ NETWORKS: dict[str, Callable[[], bytes]] = {
         scaled_input,
         channels_last_outside,
         perceptron,
+        logarithms,
         smallest,
         sliced,
         upsampled,

@@ -97,7 +97,7 @@ class RandomNet:
             *(self._add, self._pool, self._pad, self._function, self._join, self._transpose),
             *(self._mul, self._excite, self._softmax),
         )
-        others += (self._minimum, self._take, self._sub) * self.newer
+        others += (self._minimum, self._take, self._sub, self._prelu) * self.newer
         choices = layers if self.pick(0, 2) else others
         choices[self.pick(0, len(choices))]()
 
@@ -130,6 +130,10 @@ class RandomNet:
             self.maps.append(self.net.sub(self.x, self.net.row(self.x), clip=clip))
         else:
             self.maps.append(self.net.sub(other, self.x, clip=clip))
+
+    def _prelu(self) -> None:
+        clip, axes = self.layer().clip, self.pick(1, 4)
+        self.maps.append(self.net.prelu(self.x, axes, self.zero(), clip))
 
     def _mul(self) -> None:
         """A product with any earlier tensor of this shape, be it the current one itself."""
@@ -194,7 +198,8 @@ class RandomNet:
 
     def grow_forward_only(self) -> None:
         """An operator that no gradient passes."""
-        self.maps.append(self.net.lookup(self.x))
+        logarithm = self.newer and self.shape[2] % 2 == 0
+        self.maps.append((self.net.log_softmax if logarithm else self.net.lookup)(self.x))
 
     def classify(self, classes: int) -> str:
         """The end: flattened, or averaged, then fully connected."""

@@ -59,7 +59,7 @@ class RowNet:
             *(self._conv2d, self._grouped, self._depthwise, self._pointwise, self._residual),
             *(self._pool, self._pad, self._function, self._join, self._product, self._softmax),
         )
-        choices += (self._minimum, self._take, self._sub) * self.newer
+        choices += (self._minimum, self._take, self._sub, self._prelu) * self.newer
         choices[self.pick(0, len(choices))]()
 
     def _conv2d(self) -> None:
@@ -93,6 +93,9 @@ class RowNet:
     def _sub(self) -> None:
         other = self._branch() if self.pick(0, 2) else self.net.row(self.x)
         self.x = self.net.sub(self.x, other)
+
+    def _prelu(self) -> None:
+        self.x = self.net.prelu(self.x, self.pick(1, 4))
 
     def _product(self) -> None:
         self.x = self.net.mul(self.x, self._branch())

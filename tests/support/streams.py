@@ -23,7 +23,7 @@ from tinyflash.program import Program
 WINDOWED = ("conv2d", "depthwise", "average_pool", "max_pool")
 ROW_BY_ROW = (
     *("add", "sub", "mul", "maximum", "minimum", "lookup", "softmax", "keep", "mask"),
-    *("fully_connected", "concatenate"),
+    *("fully_connected", "concatenate", "prelu", "log_softmax"),
 )
 VIEWS = ("reshape", "reshape_backward_input")
 

@@ -37,6 +37,26 @@ void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t
 void tiny_softmax_backward_input(const tiny_softmax *op, const int8_t *y, const tiny_gradient *dy,
                                  const tiny_gradient_out *dx);
 
+typedef struct tiny_log_softmax {
+    uint32_t rows, classes;          /* the compiler refuses more than 4,095 classes */
+    uint16_t height, x_ring, y_ring; /* of maps with rows / height of those in each row */
+    int32_t multiplier, shift;       /* of a distance, for its logarithm in Q26 */
+    int32_t reach;                   /* the largest distance that has one */
+} tiny_log_softmax;
+
+/* Computes y[n][i] = log(exp(x[n][i]) / sum over j of exp(x[n][j])), by rows, as TensorFlow Lite
+ * does.
+ *
+ *   x             int8   [rows][classes], or a ring
+ *   exponentials  int32  [256]  as of tiny_softmax_forward
+ *   y             int8   [rows][classes], scale 1/16, zero point 127 (SPEC 3.10)
+ *
+ * Has no gradient: training reads the logits. Cost: rows * classes products and table entries, and,
+ * for each row, a logarithm of some 20 products.
+ */
+void tiny_log_softmax_forward(const tiny_log_softmax *op, const int8_t *x,
+                              const int32_t *exponentials, int8_t *y, tiny_band band);
+
 /* Without label smoothing on is 2^15 and off is 0. */
 typedef struct tiny_loss {
     uint32_t classes; /* up to 65,535; the compiler refuses more (SPEC 10.20) */

@@ -14,6 +14,10 @@
 /* Constants of the Newton iteration for 1 / d, Q29: 48/17 - 32/17 d. */
 #define NEWTON_OFFSET 1515870810
 #define NEWTON_SLOPE (-1010580540)
+/* Of the logarithm, Q31: log 2, the root of 1/2, and its root. */
+#define LOG_2 1488522236
+#define ROOT_HALF 1518500250
+#define ROOT_ROOT_HALF 1805811301
 
 /* v * 2^bits, saturated (SPEC 3.4). */
 static int32_t shift_left(int32_t v, int32_t bits) {
@@ -51,15 +55,21 @@ static uint32_t arg_max(const int8_t *x, uint32_t count) {
     return at;
 }
 
-/* The sum has 12 integer bits (Q19), room for 511 classes of at most 1. It is normalised to [1, 2),
- * whose reciprocal meets each exponential again; 35 - zeros takes the normalisation back and leaves
- * units of 1/256 (SPEC 3.4). */
-static void softmax_row(const int8_t *x, uint32_t classes, const int32_t *exponentials, int8_t *y) {
-    const int32_t largest = x[arg_max(x, classes)];
+/* The sum of a row's exponentials has 12 integer bits (Q19), room for 4,095 classes of at most 1. */
+static int32_t sum_of(const int8_t *x, uint32_t classes, const int32_t *exponentials,
+                      int32_t largest) {
     int32_t sum = 0;
     for (uint32_t i = 0; i < classes; i++) {
         sum += tiny_rounding_divide(exponentials[largest - x[i]], 12);
     }
+    return sum;
+}
+
+/* The sum is normalised to [1, 2), whose reciprocal meets each exponential again; 35 - zeros takes
+ * the normalisation back and leaves units of 1/256 (SPEC 3.4). */
+static void softmax_row(const int8_t *x, uint32_t classes, const int32_t *exponentials, int8_t *y) {
+    const int32_t largest = x[arg_max(x, classes)];
+    const int32_t sum = sum_of(x, classes, exponentials, largest);
     const int32_t zeros = leading_zeros((uint32_t)sum);
     const int32_t scale = reciprocal((int32_t)(((uint32_t)sum << zeros) - 0x80000000u));
     for (uint32_t i = 0; i < classes; i++) {
@@ -77,6 +87,53 @@ void tiny_softmax_forward(const tiny_softmax *op, const int8_t *x, const int32_t
         int8_t *to = y + tiny_slot(row, op->y_ring) * size;
         for (uint32_t i = 0; i < size; i += op->classes) {
             softmax_row(from + i, op->classes, exponentials, to + i);
+        }
+    }
+}
+
+/* log(sum), Q19 to Q26 (SPEC 3.10). The sum is a power of two, e, times a fraction r around K, the
+ * root of the root of 1/2: of two candidates half a power apart, the one whose fraction is nearer.
+ * A quotient of polynomials in r - K is the logarithm of the rest. */
+static int32_t logarithm(int32_t sum) {
+    const int32_t below = tiny_high_multiply(sum, ROOT_HALF);
+    const int32_t a = leading_zeros((uint32_t)sum);
+    const int32_t b = leading_zeros((uint32_t)below) - 1;
+    const int32_t half = tiny_high_multiply(shift_left(sum, a - 1), ROOT_HALF);
+    const int32_t r = tiny_min(shift_left(half, 1), shift_left(sum, b));
+    const int32_t e = tiny_max((12 - a) * (1 << 25) + (1 << 23), (12 - b) * (1 << 25) - (1 << 23));
+    const int32_t p = (int32_t)(((int64_t)r + ROOT_ROOT_HALF + 1) >> 1);
+    const int32_t q = 2 * (r - ROOT_ROOT_HALF);
+    const int32_t square = tiny_high_multiply(q, q);
+    const int32_t cube = tiny_high_multiply(q, square);
+    const int32_t over = tiny_high_multiply(q, r) + tiny_high_multiply(cube, 117049297);
+    const int32_t factor = 1057819769 + q + tiny_high_multiply(127690142, square);
+    const int32_t under = tiny_high_multiply(p, factor) + tiny_high_multiply(638450708, q);
+    const int32_t rest = tiny_high_multiply(tiny_rounding_divide(over, 6), reciprocal(under));
+    return 2 * (tiny_high_multiply(e, LOG_2) + rest);
+}
+
+/* SPEC 3.10. Within reach, a logarithm lies above -32: in 64 bits, less that of the sum fits. */
+static void log_softmax_row(const tiny_log_softmax *op, const int8_t *x,
+                            const int32_t *exponentials, int8_t *y) {
+    const int32_t largest = x[arg_max(x, op->classes)];
+    const int32_t whole = logarithm(sum_of(x, op->classes, exponentials, largest));
+    for (uint32_t i = 0; i < op->classes; i++) {
+        const int32_t distance = largest - x[i];
+        const int32_t own = tiny_multiply(-distance, op->multiplier, op->shift);
+        const int32_t v =
+            tiny_rounding_divide(tiny_saturate32((int64_t)own - whole), 22) + INT8_MAX;
+        y[i] = (int8_t)(distance > op->reach ? INT8_MIN : tiny_clamp(v, INT8_MIN, INT8_MAX));
+    }
+}
+
+void tiny_log_softmax_forward(const tiny_log_softmax *op, const int8_t *x,
+                              const int32_t *exponentials, int8_t *y, tiny_band band) {
+    const uint32_t size = op->rows * op->classes / op->height; /* of a row of the map */
+    for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
+        const int8_t *from = x + tiny_slot(row, op->x_ring) * size;
+        int8_t *to = y + tiny_slot(row, op->y_ring) * size;
+        for (uint32_t i = 0; i < size; i += op->classes) {
+            log_softmax_row(op, from + i, exponentials, to + i);
         }
     }
 }

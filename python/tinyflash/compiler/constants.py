@@ -167,6 +167,19 @@ def mul_multiplier(graph: Graph, node: Node) -> tuple[int, int]:
     return multiplier(a * b / scale_of(graph, node.outputs["y"]))
 
 
+def prelu_multipliers(graph: Graph, node: Node) -> dict[str, tuple[int, int]]:
+    """SPEC 7: multiplier and shift of x above its zero point, and of x times its slope below."""
+    x, alpha = (scale_of(graph, node.inputs[role]) for role in ("x", "alpha"))
+    y = scale_of(graph, node.outputs["y"])
+    return {"above": multiplier(x / y), "below": multiplier(x * alpha / y)}
+
+
+def distances(graph: Graph, node: Node) -> tuple[int, int, int]:
+    """SPEC 3.10, 7: multiplier and shift of a log-softmax's distances, and the largest of them."""
+    q31, shift = multiplier(min(scale_of(graph, node.inputs["x"]) * 2**26, float(2**31 - 1)))
+    return q31, min(shift, 30), math.floor(31 * 2**26 / 2**shift)
+
+
 def add_constants(graph: Graph, node: Node) -> dict[str, tuple[int, int]]:
     """SPEC 7, add and sub: multiplier and shift of each operand and of the output."""
     a, b = scale_of(graph, node.inputs["a"]), scale_of(graph, node.inputs["b"])

@@ -78,11 +78,11 @@ class Builder:
         if OPERATORS[op].weighted:
             inputs.update(self._weights(node))
             attrs = self._weighted_attrs(node, y)
-        elif op == "softmax":
+        elif op in ("softmax", "log_softmax"):
             table = self._table_of(node, _softmax(node, self._codings[node.inputs[0]]))
             inputs["table"] = table
             assert isinstance(node.attrs, Factor)
-            attrs = SoftmaxAttrs(node.attrs.value)
+            attrs = SoftmaxAttrs(node.attrs.value) if op == "softmax" else NoAttrs()
         elif op == "lookup":
             attrs, stored = _lookup(node, _coding(self._codings[node.inputs[0]]), _coding(y))
             inputs["table"] = self._table_of(node, stored)

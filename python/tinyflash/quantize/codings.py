@@ -18,6 +18,7 @@ from tinyflash.quantize.floatgraph.graph import Bounds, FloatGraph, FloatNode
 FIXED: Mapping[str, Quant] = {
     "logistic": Quant((1 / 256,), -128),
     "softmax": Quant((1 / 256,), -128),
+    "log_softmax": Quant((1 / 16,), 127),
     "tanh": Quant((1 / 128,), 0),
 }
 _SAME_UNIT = tuple(name for name, operator in OPERATORS.items() if operator.same_unit)

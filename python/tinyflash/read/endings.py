@@ -62,6 +62,6 @@ def advice(name: str) -> str:
 def ends_in_layer(network: FloatGraph) -> bool:
     """Whether the output is a function of the sums of a layer with weights."""
     node = network.node(network.output)
-    while node is not None and node.op in ("reshape", "softmax", *FUNCTIONS):
+    while node is not None and node.op in ("reshape", "softmax", "log_softmax", *FUNCTIONS):
         node = network.node(node.inputs[0])
     return node is not None and node.op in WEIGHTED

@@ -12,7 +12,7 @@ import numpy as np
 from tinyflash.graph import Clip, PadAttrs, TakeAttrs
 from tinyflash.program import Factor
 from tinyflash.reference.arith import Ints, ceil_log2, even, ints, matmul, sat32, scale
-from tinyflash.reference.constants import Descent, MulConstants, cover
+from tinyflash.reference.constants import Descent, MulConstants, PreluConstants, cover
 from tinyflash.reference.windows import Sliding, places
 
 
@@ -146,6 +146,14 @@ def mul_b(a: Ints, dy: Ints, size: int, k: MulConstants, e: int) -> Ints:
     """SPEC 4.6: the gradient of b, `size` elements; each was multiplied with all rows of a."""
     total = (dy.reshape(-1, size) * (a.reshape(-1, size) - k.a_zero)).sum(axis=0)
     return scale(total, k.a_scale.mantissa, k.a_scale.exponent + e)
+
+
+def prelu(x: Ints, alpha: Ints, dy: Ints, k: PreluConstants, e: int) -> Ints:
+    """SPEC 4.6: the gradient of x."""
+    rows, d = (array.reshape(-1, alpha.size) for array in (x, dy))
+    slopes = alpha.ravel() - k.alpha_zero
+    below = scale(d * slopes, k.alpha_scale.mantissa, k.alpha_scale.exponent + e)
+    return np.where(rows > k.x_zero, scale(d, 1, e), below)
 
 
 def softmax(y: Ints, dy: Ints, beta: Factor, e: int) -> Ints:

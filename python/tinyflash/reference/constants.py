@@ -86,6 +86,27 @@ class MulConstants:
 
 
 @dataclass(frozen=True)
+class PreluConstants:
+    """SPEC 3.9, 4.6; pairs are (multiplier, shift)."""
+
+    above: tuple[int, int]
+    below: tuple[int, int]
+    x_zero: int
+    alpha_zero: int
+    y_zero: int
+    alpha_scale: Factor
+
+
+@dataclass(frozen=True)
+class LogSoftmaxConstants:
+    """SPEC 3.10."""
+
+    multiplier: int
+    shift: int
+    reach: int
+
+
+@dataclass(frozen=True)
 class MeanConstants:
     """SPEC 3.3."""
 
@@ -251,6 +272,27 @@ def mul_constants(graph: Graph, node: Node) -> MulConstants:
     multiplier, shift = multiplier_of(scale_of(a) * scale_of(b) / scale_of(y))
     zeros = zero_of(a), zero_of(b), zero_of(y)
     return MulConstants(multiplier, shift, *zeros, factor_of(scale_of(a)), factor_of(scale_of(b)))
+
+
+def prelu_constants(graph: Graph, node: Node) -> PreluConstants:
+    """SPEC 7 for PReLU."""
+    x, alpha = (graph.tensors[node.inputs[role]] for role in ("x", "alpha"))
+    y = graph.tensors[node.outputs["y"]]
+    return PreluConstants(
+        above=multiplier_of(scale_of(x) / scale_of(y)),
+        below=multiplier_of(scale_of(x) * scale_of(alpha) / scale_of(y)),
+        x_zero=zero_of(x),
+        alpha_zero=zero_of(alpha),
+        y_zero=zero_of(y),
+        alpha_scale=factor_of(scale_of(alpha)),
+    )
+
+
+def log_softmax_constants(x: Tensor) -> LogSoftmaxConstants:
+    """SPEC 7, E."""
+    multiplier, shift = multiplier_of(min(scale_of(x) * 2**26, 2**31 - 1))
+    reach = math.floor(31 * 2**26 / 2**shift)
+    return LogSoftmaxConstants(multiplier, min(shift, 30), reach)
 
 
 def mean_constants(x: Tensor, y: Tensor, count: int) -> MeanConstants:

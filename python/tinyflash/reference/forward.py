@@ -6,7 +6,14 @@ import numpy as np
 
 from tinyflash.graph import Clip, PadAttrs, TakeAttrs
 from tinyflash.reference.arith import Ints, hmul, ints, matmul, mulq, rdiv, sat32
-from tinyflash.reference.constants import AddConstants, MeanConstants, MulConstants, Requant
+from tinyflash.reference.constants import (
+    AddConstants,
+    LogSoftmaxConstants,
+    MeanConstants,
+    MulConstants,
+    PreluConstants,
+    Requant,
+)
 from tinyflash.reference.windows import Sliding, places
 
 # ---- Layers with weights -------------------------------------------------------------
@@ -60,6 +67,13 @@ def mul(a: Ints, b: Ints, k: MulConstants, clip: Clip) -> Ints:
     rows = (a.reshape(-1, b.size) - k.a_zero) * (b.ravel() - k.b_zero)
     y = mulq(rows, k.multiplier, k.shift) + k.y_zero
     return np.clip(y, clip.low, clip.high)
+
+
+def prelu(x: Ints, alpha: Ints, k: PreluConstants, clip: Clip) -> Ints:
+    """SPEC 3.9: alpha is one row for all rows of x."""
+    v = x.reshape(-1, alpha.size) - k.x_zero
+    u = np.where(v >= 0, mulq(v, *k.above), mulq(v * (alpha.ravel() - k.alpha_zero), *k.below))
+    return ints(np.clip(u + k.y_zero, clip.low, clip.high))
 
 
 def average_pool(x: Ints, sliding: Sliding, clip: Clip) -> Ints:
@@ -124,6 +138,32 @@ def _softmax_row(x: Ints, table: Ints) -> Ints:
     zeros = 32 - total.bit_length()
     r = _reciprocal((total << zeros) - 2**31)
     return np.clip(rdiv(hmul(e, r), 35 - zeros) - 128, -128, 127)
+
+
+def log_softmax(x: Ints, table: Ints, k: LogSoftmaxConstants) -> Ints:
+    """SPEC 3.10: over the last axis."""
+    d = x.max(axis=-1, keepdims=True) - x
+    sums = rdiv(table[d], 12).sum(axis=-1, keepdims=True)
+    whole = ints([_log(int(s)) for s in sums.ravel()]).reshape(sums.shape)
+    y = np.clip(rdiv(mulq(-d, k.multiplier, k.shift) - whole, 22) + 127, -128, 127)
+    return ints(np.where(d > k.reach, -128, y))
+
+
+def _log(total: int) -> int:
+    """The logarithm of SPEC 3.10, Q19 to Q26."""
+    root, quarter = 1518500250, 1805811301
+
+    def h(a: int, b: int) -> int:
+        return int(hmul(ints(a), ints(b)))
+
+    c, b = 32 - total.bit_length(), 31 - h(total, root).bit_length()
+    r = min(2 * h(total << (c - 1), root), int(sat32(ints(total << b))))
+    e = max(((12 - c) << 25) + (1 << 23), ((12 - b) << 25) - (1 << 23))
+    p, q = (r + quarter + 1) >> 1, 2 * (r - quarter)
+    g = h(q, q)
+    n = h(q, r) + h(h(q, g), 117049297)
+    t = h(p, 1057819769 + q + h(127690142, g)) + h(638450708, q)
+    return 2 * (h(e, 1488522236) + h(int(rdiv(ints(n), 6)), int(_reciprocal(t))))
 
 
 def _reciprocal(t: int) -> Ints:

@@ -42,6 +42,11 @@ def _mul(env: Environment, node: Node) -> None:
     env.put(node, "y", forward.mul(env.get(node, "a"), env.get(node, "b"), k, clip_of(node)))
 
 
+def _prelu(env: Environment, node: Node) -> None:
+    k = constants.prelu_constants(env.graph, node)
+    env.put(node, "y", forward.prelu(env.get(node, "x"), env.get(node, "alpha"), k, clip_of(node)))
+
+
 def _chosen(env: Environment, node: Node) -> None:
     rule = forward.minimum if node.op == "minimum" else forward.maximum
     env.put(node, "y", rule(env.get(node, "a"), env.get(node, "b")))
@@ -94,6 +99,11 @@ def _softmax(env: Environment, node: Node) -> None:
     env.put(node, "y", forward.softmax(env.get(node, "x"), env.get(node, "table")))
 
 
+def _log_softmax(env: Environment, node: Node) -> None:
+    k = constants.log_softmax_constants(env.tensor(node, "x"))
+    env.put(node, "y", forward.log_softmax(env.get(node, "x"), env.get(node, "table"), k))
+
+
 def _source(_: Environment, node: Node) -> None:
     """Does nothing: the caller has already stored the sample."""
 
@@ -109,6 +119,7 @@ FORWARD: dict[str, Operator] = {
     "add": _add,
     "sub": _add,
     "mul": _mul,
+    "prelu": _prelu,
     "maximum": _chosen,
     "minimum": _chosen,
     "pad": _pad,
@@ -118,6 +129,7 @@ FORWARD: dict[str, Operator] = {
     "transpose": _transpose,
     "lookup": _lookup,
     "softmax": _softmax,
+    "log_softmax": _log_softmax,
 }
 
 OPERATORS: dict[str, Operator] = FORWARD | TRAINING

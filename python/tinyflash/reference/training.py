@@ -174,6 +174,12 @@ def _mul_backward(env: Environment, node: Node) -> None:
     _store(env, node, v)
 
 
+def _prelu_backward(env: Environment, node: Node) -> None:
+    k = constants.prelu_constants(env.graph, env.graph.node(node.layer, "prelu"))
+    x, alpha, dy = (env.get(node, role) for role in ("x", "alpha", "dy"))
+    _store(env, node, backward.prelu(x, alpha, dy, k, _exponent(env, node)))
+
+
 def _sub_backward(env: Environment, node: Node) -> None:
     _store(env, node, backward.sub(env.get(node, "dy"), _exponent(env, node)))
 
@@ -221,6 +227,7 @@ TRAINING: dict[str, Operator] = {
     "softmax_backward_input": _softmax_backward,
     "sub_backward_input": _sub_backward,
     "mul_backward_input": _mul_backward,
+    "prelu_backward_input": _prelu_backward,
     "maximum_backward_input": _chosen_backward,
     "minimum_backward_input": _chosen_backward,
     "reshape_backward_input": _reshape_backward,

@@ -129,7 +129,7 @@ def _asked(y: Numbers | None, size: int, end: str) -> Task:
         return "numbers"
     if end == "logistic" and (y.ndim > 1 or size == 1) and _within_0_and_1(y):
         return "events"
-    if end == "softmax" or (y.ndim == 1 and y.dtype.kind in "biu" and size > 1):
+    if end in ("softmax", "log_softmax") or (y.ndim == 1 and y.dtype.kind in "biu" and size > 1):
         return "classes"
     return "numbers"
 

@@ -159,6 +159,13 @@ def _combine(to: Exporter, node: Node) -> None:
     to.put(node.op.upper(), node, options=options)
 
 
+def _prelu(to: Exporter, node: Node) -> None:
+    assert isinstance(node.attrs, ClipAttrs)
+    if node.attrs.clip != Clip():
+        to.fail(node, "no operator of a .tflite file clips at these numbers")
+    to.put("PRELU", node)
+
+
 def _chosen(to: Exporter, node: Node) -> None:
     """The smaller, or the larger, of two maps."""
     to.put(node.op.upper(), node)
@@ -270,6 +277,10 @@ def _softmax(to: Exporter, node: Node) -> None:
     to.put("SOFTMAX", node, options={"Beta": node.attrs.beta})
 
 
+def _log_softmax(to: Exporter, node: Node) -> None:
+    to.put("LOG_SOFTMAX", node)
+
+
 RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "conv2d": _convolution,
     "depthwise": _convolution,
@@ -280,6 +291,7 @@ RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "add": _combine,
     "sub": _combine,
     "mul": _combine,
+    "prelu": _prelu,
     "maximum": _chosen,
     "minimum": _chosen,
     "pad": _pad,
@@ -289,4 +301,5 @@ RULES: Mapping[str, Callable[[Exporter, Node], None]] = {
     "concatenate": _concatenate,
     "lookup": _lookup,
     "softmax": _softmax,
+    "log_softmax": _log_softmax,
 }

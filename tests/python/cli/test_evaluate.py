@@ -24,7 +24,8 @@ def network(folder: Path, out: int, end: str = "", ends: str = "FLOAT32") -> Pat
     file.tensors[y].scale = [0.06]
     if end:
         options = {"kind": "SoftmaxOptions", "Beta": 1.0} if end == "SOFTMAX" else {}
-        y = file.map(end, y, 1 / 256, -128, **options)
+        unit = (1 / 16, 127) if end == "LOG_SOFTMAX" else (1 / 256, -128)
+        y = file.map(end, y, *unit, **options)
     scale, zero = (file.tensors[y].scale or [0.0])[0], (file.tensors[y].zero or [0])[0]
     if ends == "FLOAT32":
         y = file.operator("DEQUANTIZE", [y], file.tensor((1, out), type="FLOAT32"))
@@ -57,7 +58,10 @@ def figures(model: Path, data: Path, *more: Any) -> dict[str, Any]:
     return json.loads(result.stdout)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("end", "ends"), [("", "FLOAT32"), ("SOFTMAX", "FLOAT32"), ("", "UINT8")])
+@pytest.mark.parametrize(
+    ("end", "ends"),
+    [("", "FLOAT32"), ("SOFTMAX", "FLOAT32"), ("LOG_SOFTMAX", "FLOAT32"), ("", "UINT8")],
+)
 def test_a_classifier(tmp_path: Path, end: str, ends: str) -> None:
     model, x = network(tmp_path, 5, end, ends), samples()
     y = inferred(tmp_path, model, x)
@@ -71,9 +75,9 @@ def test_a_classifier(tmp_path: Path, end: str, ends: str) -> None:
     assert [row["samples"] for row in found["classes"]] == np.bincount(labels).tolist()
     if ends == "UINT8":
         y = (y - 108) * 0.06
-    p = y if end else np.exp(y) / np.exp(y).sum(1, keepdims=True)
+    p = y if end == "SOFTMAX" else np.exp(y) / np.exp(y).sum(1, keepdims=True)
     chosen = p[np.arange(60), labels]
-    loss = -np.mean(np.log(np.maximum(chosen, 1 / 512) if end else chosen))
+    loss = -np.mean(np.log(np.maximum(chosen, 1 / 512) if end == "SOFTMAX" else chosen))
     assert found["loss"] == pytest.approx(loss, rel=1e-3)
 
 

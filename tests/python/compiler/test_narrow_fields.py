@@ -22,7 +22,7 @@ BOUNDS = {
     **dict.fromkeys(("kernel_h", "kernel_w", "stride_h", "stride_w"), "10.3"),
     **dict.fromkeys(("dilation_h", "dilation_w", "pad_top", "pad_left"), "10.3"),
     "shape": "10.4",
-    **dict.fromkeys(("x_zero", "y_zero", "a_zero", "b_zero"), STORED),
+    **dict.fromkeys(("x_zero", "y_zero", "a_zero", "b_zero", "alpha_zero"), STORED),
     **dict.fromkeys(("y_min", "y_max", "value"), "10.28"),
     **dict.fromkeys(("momentum", "every", "clipped_limit"), "10.19"),
     "nearest": "0 or 1",

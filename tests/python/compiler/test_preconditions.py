@@ -153,12 +153,24 @@ def repeated(height: int, width: int) -> Graph:
     return with_gradients(n.graph(n.pool("max_pool", y, Window((1, 1), (255, 255)))))
 
 
+def sloped(alpha: float, y: float) -> Graph:
+    """Slopes of scale alpha, of an x of scale 1."""
+    graph = after_input((2, 2, 3), lambda n, x: n.prelu(x))
+    for role, scale in (("x", 1.0), ("alpha", alpha), ("y", y)):
+        graph = coded(graph, "prelu", role, scale)
+    return graph
+
+
 def sums_of(op: str, y: float) -> Graph:
     def build(n: Net, x: str) -> str:
         return getattr(n, op)(x, x)
 
     graph = after_input((2, 2, 1), build)
     return coded(coded(graph, op, "a", 1.0), op, "y", y)
+
+
+def logarithms(classes: int) -> Graph:
+    return after_input((classes,), lambda n, x: n.log_softmax(x))
 
 
 def softmax(classes: int) -> Graph:
@@ -344,12 +356,19 @@ CASES: dict[str, list[tuple[Build, Build]]] = {
     ],
     "10.7": [(lambda: biased(0), lambda: biased(1))],
     "10.8": [(lambda: sums_of("add", 2.0**-18), lambda: sums_of("add", 2.0**-19))],
-    "10.9": [(lambda: sums_of("mul", 2.0**-13), lambda: sums_of("mul", 2.0**-14))],
+    "10.9": [
+        (lambda: sums_of("mul", 2.0**-13), lambda: sums_of("mul", 2.0**-14)),
+        (lambda: sloped(2.0**-5, 2.0**-18), lambda: sloped(2.0**-4, 2.0**-18)),
+        (lambda: sloped(2.0**-10, 2.0**-22), lambda: sloped(2.0**-10, 2.0**-23)),
+    ],
     "10.10": [
         (lambda: mean(8_421_504), lambda: mean(8_421_505)),
         (lambda: mean(4, 22), lambda: mean(4, 35)),
     ],
-    "10.11": [(lambda: softmax(511), lambda: softmax(512))],
+    "10.11": [
+        (lambda: softmax(511), lambda: softmax(512)),
+        (lambda: logarithms(4095), lambda: logarithms(4096)),
+    ],
     "10.12": [
         (lambda: with_table(2**31 - 1, 0), lambda: with_table(2**31 - 2, 0)),
         (lambda: with_table(2**31 - 1, 0), lambda: with_table(2**31 - 1, -1)),
@@ -541,13 +560,18 @@ def test_compiler_and_reference_have_one_limit_of_biases(gain: float, dead: int)
     assert bias_limit(graph, node) == descent(graph, node).b_limit
 
 
-@pytest.mark.parametrize(("op", "number"), [("conv2d", "10.6"), ("add", "10.8"), ("mul", "10.9")])
+@pytest.mark.parametrize(
+    ("op", "number"), [("conv2d", "10.6"), ("add", "10.8"), ("mul", "10.9"), ("prelu", "10.9")]
+)
 def test_a_file_with_an_absurd_scale_is_refused(op: str, number: str, tmp_path: Path) -> None:
     file = File(2)
     x = y = file.input((1, 4, 4, 3))
     if op == "conv2d":
         y = file.conv(x, (3, 3))
         file.tensors[y].scale = [1e-30]
+    elif op == "prelu":
+        slopes = file.constant([1, 2, 3], "INT8", scale=0.1, zero=0)
+        y = file.operator("PRELU", [x, slopes], file.tensor(file.shape(x), 1e-30))
     else:
         y = file.binary(op.upper(), x, x, 1e-30)
     (tmp_path / "net.tflite").write_bytes(file.finish(y))

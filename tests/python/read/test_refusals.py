@@ -91,6 +91,44 @@ def with_transposed(change: str) -> File:
     return file
 
 
+def with_slopes(shape: Shape, made: Shape = (1, 4, 3), constant: bool = True) -> File:
+    file = File(1)
+    x = file.input((1, 4, 3))
+    slopes = file.constant(np.arange(np.prod(shape)).reshape(shape), "INT8", scale=0.1, zero=0)
+    if not constant:
+        slopes = file.dense(x, 3)
+    file.finish(file.operator("PRELU", [x, slopes], file.tensor(made, 0.1)))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (with_slopes((4,)), r"constant of shape \[4\] does not broadcast to \[1, 4, 3\]"),
+        (with_slopes((3,), (1, 3, 4)), r"input shape \[1, 4, 3\], output shape \[1, 3, 4\]"),
+        (with_slopes((3,), constant=False), "input 1 must be a constant"),
+    ],
+)
+def test_of_slopes(file: File, words: str, tmp_path: Path) -> None:
+    text = refusal(tmp_path / "net.tflite", file.finish())
+    assert re.search(words, text), text
+
+
+@pytest.mark.parametrize(
+    ("classes", "scale", "words"),
+    [
+        (4, 1 / 256, "needs output scale 1/16 and zero point 127"),
+        (4096, 1 / 16, "has 4096 classes; 4095 are supported"),
+    ],
+)
+def test_of_log_softmaxes(classes: int, scale: float, words: str, tmp_path: Path) -> None:
+    file = File(1)
+    file.log_softmax(file.input((1, classes)))
+    file.tensors[-1].scale = [scale]
+    text = refusal(tmp_path / "net.tflite", file.finish(len(file.tensors) - 1))
+    assert words in text
+
+
 def difference(a: Shape, b: Shape) -> File:
     file = File(1)
     x = file.input(a)

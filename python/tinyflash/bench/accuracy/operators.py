@@ -179,6 +179,12 @@ def _mul(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
     return a.reshape(len(a), -1, row.shape[-1]) * row
 
 
+def _prelu(_node: Node, _: Tensors, inputs: Mapping[str, Real]) -> Real:
+    """Slopes are one row for all rows of x."""
+    x = inputs["x"].reshape(len(inputs["x"]), -1, inputs["alpha"].numel())
+    return x.where(x > 0, x * inputs["alpha"].flatten())
+
+
 # ---- Functions of one element --------------------------------------------------------------------
 
 
@@ -255,6 +261,7 @@ RULES: dict[str, Rule] = {
     "add": lambda _node, _, inputs: inputs["a"] + inputs["b"],
     "sub": lambda _node, _, inputs: inputs["a"] - inputs["b"],
     "mul": _mul,
+    "prelu": _prelu,
     "maximum": _chosen,
     "minimum": _chosen,
     "pad": _pad,
@@ -264,6 +271,7 @@ RULES: dict[str, Rule] = {
     "transpose": _transpose,
     "lookup": _lookup,
     "softmax": _softmax,
+    "log_softmax": lambda _node, _, inputs: inputs["x"].log_softmax(dim=-1),
 }
 
 

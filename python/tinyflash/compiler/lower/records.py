@@ -199,6 +199,24 @@ def mul_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     }
 
 
+def prelu_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
+    assert isinstance(node.attrs, ClipAttrs)
+    tensors = {**node.inputs, **node.outputs}
+    count = graph.tensors[node.inputs["x"]].size
+    pairs = k.prelu_multipliers(graph, node)
+    return {
+        "count": count,
+        "slopes": graph.tensors[node.inputs["alpha"]].size,
+        **_unary_rows(graph, node, count, rings),
+        **{f"{r}_zero": k.quant_of(graph, tensors[r]).zero for r in ("x", "alpha", "y")},
+        "y_min": node.attrs.clip.low,
+        "y_max": node.attrs.clip.high,
+        **{f"{side}_multiplier": pair[0] for side, pair in pairs.items()},
+        **{f"{side}_shift": pair[1] for side, pair in pairs.items()},
+        "alpha_scale": factor(k.scale_of(graph, node.inputs["alpha"])),
+    }
+
+
 def minimum_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     tensors = {**node.inputs, **node.outputs}
     size = graph.tensors[node.inputs["a"]].size
@@ -291,6 +309,15 @@ def softmax_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
     rows = tensor.size // classes
     by_rows = _unary_rows(graph, node, rows, rings)
     return {"rows": rows, "classes": classes, **by_rows, "beta": factor(node.attrs.beta)}
+
+
+def log_softmax_record(graph: Graph, node: Node, rings: Rings = WHOLE) -> Fields:
+    tensor = graph.tensors[node.inputs["x"]]
+    classes = tensor.shape[-1]
+    rows = tensor.size // classes
+    multiplier, shift, reach = k.distances(graph, node)
+    fields: Fields = {"rows": rows, "classes": classes, **_unary_rows(graph, node, rows, rings)}
+    return {**fields, "multiplier": multiplier, "shift": shift, "reach": reach}
 
 
 def mask_record(graph: Graph, node: Node, rings: Rings) -> Fields:

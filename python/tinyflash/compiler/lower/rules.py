@@ -159,9 +159,19 @@ def _lookup(c: Context) -> list[Row]:
     return [c.row("lookup_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
+def _prelu(c: Context) -> list[Row]:
+    record = c.record("tiny_prelu", r.prelu_record(c.graph, c.node, c.rings))
+    return [c.row("prelu_forward", record, c.tensor("x"), c.tensor("alpha"), c.tensor("y"))]
+
+
 def _softmax(c: Context) -> list[Row]:
     record = c.record("tiny_softmax", r.softmax_record(c.graph, c.node, c.rings))
     return [c.row("softmax_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
+
+
+def _log_softmax(c: Context) -> list[Row]:
+    record = c.record("tiny_log_softmax", r.log_softmax_record(c.graph, c.node, c.rings))
+    return [c.row("log_softmax_forward", record, c.tensor("x"), c.tensor("table"), c.tensor("y"))]
 
 
 def _mask(c: Context) -> list[Row]:
@@ -215,10 +225,12 @@ RULES: dict[str, Rule] = {
     "add": _binary("add", r.add_record),
     "sub": _binary("add", r.add_record),
     "mul": _binary("mul", r.mul_record),
+    "prelu": _prelu,
     "maximum": _binary("minimum", r.minimum_record),
     "minimum": _binary("minimum", r.minimum_record),
     "lookup": _lookup,
     "softmax": _softmax,
+    "log_softmax": _log_softmax,
     "mask": _mask,
     "softmax_loss": _loss,
     "squared_loss": _target_loss,
@@ -237,6 +249,7 @@ RULES: dict[str, Rule] = {
     "softmax_backward_input": _unary_backward("tiny_softmax", r.softmax_record, "y"),
     "sub_backward_input": _sub_backward,
     "mul_backward_input": _binary_backward("mul", r.mul_record, "x"),
+    "prelu_backward_input": _unary_backward("tiny_prelu", r.prelu_record, "x", "alpha"),
     "maximum_backward_input": _binary_backward("minimum", r.minimum_record, "a", "y"),
     "minimum_backward_input": _binary_backward("minimum", r.minimum_record, "a", "y"),
     "reshape_backward_input": _view,

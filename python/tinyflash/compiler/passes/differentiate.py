@@ -240,6 +240,11 @@ def _softmax_rule(builder: _Builder, node: Node, dy: str) -> None:
     builder.give(node.inputs["x"], dx, fresh=True)
 
 
+def _no_rule(builder: _Builder, node: Node, _: str) -> None:
+    """Passes no gradient on."""
+    builder.blocked.add(node.inputs["x"])
+
+
 def _mul_rule(builder: _Builder, node: Node, dy: str) -> None:
     """The gradient of each operand reads the other operand again."""
     for index, (role, other) in enumerate((("a", "b"), ("b", "a"))):
@@ -247,6 +252,15 @@ def _mul_rule(builder: _Builder, node: Node, dy: str) -> None:
         part = _derived(node, "backward_input", {"x": node.inputs[other], "dy": dy}, {"dx": dx})
         builder.add(replace(part, name=f"{node.name}.{role}", attrs=PartAttrs(index)))
         builder.give(node.inputs[role], dx, fresh=True)
+
+
+def _prelu_rule(builder: _Builder, node: Node, dy: str) -> None:
+    """Reads x again, for its signs. The slopes are not trained."""
+    x = node.inputs["x"]
+    dx = builder.gradient(x)
+    inputs = {"x": x, "alpha": node.inputs["alpha"], "dy": dy}
+    builder.add(_derived(node, "backward_input", inputs, {"dx": dx}))
+    builder.give(x, dx, fresh=True)
 
 
 def _chosen_rule(builder: _Builder, node: Node, dy: str) -> None:
@@ -309,7 +323,9 @@ RULES: dict[str, Callable[[_Builder, Node, str], None]] = {
     "add": _add_rule,
     "sub": _sub_rule,
     "mul": _mul_rule,
+    "prelu": _prelu_rule,
     "maximum": _chosen_rule,
     "minimum": _chosen_rule,
     "softmax": _softmax_rule,
+    "log_softmax": _no_rule,
 }

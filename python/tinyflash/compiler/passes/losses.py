@@ -20,7 +20,7 @@ PROBABILITY = Quant((float(np.float32(1 / 255)),), -128)
 
 # Functions at the end of a network that the loss includes, or that only move bytes.
 _SKIPPED: dict[LossName, tuple[str, ...]] = {
-    "cross_entropy": ("reshape", "quantize", "softmax"),
+    "cross_entropy": ("reshape", "quantize", "softmax", "log_softmax"),
     "mean_squared_error": ("reshape", "quantize"),
     "binary_cross_entropy": ("reshape", "quantize", "logistic"),
 }

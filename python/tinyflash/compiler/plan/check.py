@@ -25,6 +25,7 @@ _MAY_OVERWRITE = {
     "maximum": {"a", "b"},
     "minimum": {"a", "b"},
     "lookup": {"x"},
+    "prelu": {"x"},
     "gradient_add": {"a", "b"},
 }
 _VIEWS = {"reshape": "x", "reshape_backward_input": "dy"}
@@ -32,12 +33,14 @@ _WINDOWS = ("conv2d", "depthwise", "average_pool", "max_pool")
 # Kernels that can compute some of their rows.
 _BANDED = (
     *(*_WINDOWS, "source", "fully_connected", "add", "sub", "maximum", "minimum"),
-    *("mul", "softmax", "lookup", "mask", "keep", "concatenate", "pad", "take"),
+    *("mul", "prelu", "softmax", "lookup", "mask", "keep", "concatenate", "pad", "take"),
+    "log_softmax",
 )
 _ROW_BY_ROW = (
-    *("add", "sub", "mul", "maximum", "minimum", "softmax", "lookup", "mask"),
+    *("add", "sub", "mul", "prelu", "maximum", "minimum", "softmax", "lookup", "mask"),
     *("gradient_add", "sub_backward_input", "lookup_backward_input"),
-    *("maximum_backward_input", "minimum_backward_input"),
+    *("maximum_backward_input", "minimum_backward_input", "prelu_backward_input"),
+    "log_softmax",
 )
 _ALIGNMENT = 4
 _SPOILED = -1  # the colour of scratch, which no row has

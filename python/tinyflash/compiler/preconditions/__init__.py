@@ -35,7 +35,7 @@ _MOVING = (
     *_POOLS,
     *("concatenate", "pad", "transpose", "reshape", "keep", "take", "minimum", "maximum"),
 )
-_CLIPPED = (*WEIGHTED, *_POOLS, "add", "sub", "mul", "pad", "mask")
+_CLIPPED = (*WEIGHTED, *_POOLS, "add", "sub", "mul", "prelu", "pad", "mask")
 
 PRECONDITIONS = (
     Precondition("10.1", tuple(OPERATORS), others.rows),
@@ -46,10 +46,10 @@ PRECONDITIONS = (
     Precondition("10.6", WEIGHTED, layers.requantized),
     Precondition("10.7", WEIGHTED, layers.biases),
     Precondition("10.8", ("add", "sub"), others.common_scale),
-    Precondition("10.9", ("mul",), others.product),
+    Precondition("10.9", ("mul", "prelu"), others.product),
     Precondition("10.10", ("mean",), others.averaged),
-    Precondition("10.11", ("softmax",), others.classes_of_softmax),
-    Precondition("10.12", ("softmax",), others.exponentials),
+    Precondition("10.11", ("softmax", "log_softmax"), others.classes_of_softmax),
+    Precondition("10.12", ("softmax", "log_softmax"), others.exponentials),
     Precondition("10.13", ("average_pool_backward_input",), training.reciprocals),
     Precondition("10.14", ("lookup_backward_input",), training.slope),
     Precondition("10.15", ("mul_backward_input",), training.rows_of_product),

@@ -21,6 +21,8 @@ from tinyflash.graph import (
 )
 from tinyflash.limits import INT32_MAX, LARGEST_SIDE, LARGEST_TAP, product_fits, sum_fits
 
+_FACTORS = {"mul": ("a", "b"), "prelu": ("x", "alpha")}
+
 
 def rows(graph: Graph, node: Node) -> str:
     """10.1, of what the node computes; a band counts its rows in 16 bits."""
@@ -129,11 +131,12 @@ def common_scale(graph: Graph, node: Node) -> str:
 
 
 def product(graph: Graph, node: Node) -> str:
-    """10.9. The products of two centred bytes have 16 bits."""
-    a, b = (scale_of(graph, node.inputs[role]) for role in "ab")
+    """10.9. The products of two centred bytes have 16 bits; x of a PReLU alone has 8."""
+    a, b = (scale_of(graph, node.inputs[role]) for role in _FACTORS[node.op])
     y = scale_of(graph, node.outputs["y"])
     text = f"output scale {y:.3g} is too small for input scales {a:.3g} and {b:.3g}"
-    return "" if product_fits(a, b, y) else text
+    alone = node.op != "prelu" or a / y < 2**23
+    return "" if product_fits(a, b, y) and alone else text
 
 
 def averaged(graph: Graph, node: Node) -> str:
@@ -154,8 +157,9 @@ def averaged(graph: Graph, node: Node) -> str:
 def classes_of_softmax(graph: Graph, node: Node) -> str:
     """10.11."""
     classes = graph.tensors[node.inputs["x"]].shape[-1]
-    text = f"softmax of {classes:,} classes; at most 511 are supported"
-    return text if classes > 511 else ""
+    most = 511 if node.op == "softmax" else 4095
+    text = f"softmax of {classes:,} classes; at most {most:,} are supported"
+    return text if classes > most else ""
 
 
 def exponentials(graph: Graph, node: Node) -> str:

@@ -71,7 +71,10 @@ def origin_of(graph: Graph, node: Node) -> Node | None:
 # ---- Kinds and types ----------------------------------------------------------------------------
 
 _BIASED = ("conv2d", "depthwise", "fully_connected", "bias_update")
-_TABLES = {"lookup": "int8", "softmax": "int32", "softmax_loss": "uint16", "sigmoid_loss": "uint16"}
+_TABLES = {
+    **{"lookup": "int8", "softmax": "int32", "log_softmax": "int32"},
+    **{"softmax_loss": "uint16", "sigmoid_loss": "uint16"},
+}
 
 
 def check_type(o: Operands, role: str, tensor: Tensor) -> None:
@@ -95,6 +98,8 @@ def check_type(o: Operands, role: str, tensor: Tensor) -> None:
         dtype, kinds = "uint8", ("trainable",)
     elif role in ("w", "w_frozen"):
         kinds = ("trainable",) if role == "w" else ("constant",)
+    elif role == "alpha":
+        kinds = ("constant",)
     elif role in ("dx", "dy") or op == "gradient_add":
         kinds = ("gradient",)
     elif op in ("add", "sub", "concatenate", "mul", "mul_backward_input") and role != "y":

@@ -104,6 +104,17 @@ def _mul_backward(o: Operands) -> None:
         o.same(o.shape(found), o.origin[expected].shape, f"{found}'s shape")
 
 
+def _prelu(*roles: str) -> Callable[[Operands], None]:
+    """Maps of one shape, and slopes that are a row of it."""
+
+    def rule(o: Operands) -> None:
+        _equal(*roles)(o)
+        row, whole = o.shape("alpha"), o.shape("x")
+        o.require(_is_row(row, whole), f"{row} is no row of {whole}")
+
+    return rule
+
+
 def _chosen_backward(o: Operands) -> None:
     assert isinstance(o.node.attrs, PartAttrs)
     o.require(o.node.attrs.index in (0, 1), f"operand {o.node.attrs.index} of two")
@@ -206,9 +217,11 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "transpose": (TransposeAttrs, _transpose),
     "lookup": (LookupAttrs, _equal("y", "x")),
     "mul": (ClipAttrs, _mul),
+    "prelu": (ClipAttrs, _prelu("y", "x")),
     "maximum": (NoAttrs, _equal("y", "a", "b")),
     "minimum": (NoAttrs, _equal("y", "a", "b")),
     "softmax": (SoftmaxAttrs, _equal("y", "x")),
+    "log_softmax": (NoAttrs, _equal("y", "x")),
     "mask": (ClipAttrs, _mask),
     "keep": (AxisAttrs, _keep),
     "softmax_loss": (LossAttrs, _same_size("dy", "x")),
@@ -228,6 +241,7 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "softmax_backward_input": (SoftmaxAttrs, _equal("dx", "y", "dy")),
     "sub_backward_input": (ClipAttrs, _equal("dx", "dy")),
     "mul_backward_input": (PartAttrs, _mul_backward),
+    "prelu_backward_input": (ClipAttrs, _prelu("dx", "x", "dy")),
     "maximum_backward_input": (PartAttrs, _chosen_backward),
     "minimum_backward_input": (PartAttrs, _chosen_backward),
     "reshape_backward_input": (NoAttrs, _same_size("dx", "dy")),

@@ -33,7 +33,7 @@ FUNCTIONS = (
 )
 
 OPERATORS = (
-    *(name for name in operators.NETWORK if name not in ("source", "lookup")),
+    *(name for name in operators.NETWORK if name not in ("source", "lookup", "prelu")),
     *FUNCTIONS,
     "scale",  # weights.w * x + weights.b, per channel or with one number
 )

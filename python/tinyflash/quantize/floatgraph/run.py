@@ -160,6 +160,11 @@ def _softmax(node: FloatNode, inputs: list[Floats]) -> Floats:
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
+def _log_softmax(_: FloatNode, inputs: list[Floats]) -> Floats:
+    below = inputs[0] - inputs[0].max(axis=-1, keepdims=True)
+    return np.asarray(below - np.log(np.exp(below).sum(axis=-1, keepdims=True)))
+
+
 def _leaky_relu(node: FloatNode, inputs: list[Floats]) -> Floats:
     assert isinstance(node.attrs, Factor)
     return np.where(inputs[0] < 0, node.attrs.value * inputs[0], inputs[0])
@@ -197,6 +202,7 @@ RULES: dict[str, Rule] = {
     "concatenate": _concatenate,
     "transpose": _transpose,
     "softmax": _softmax,
+    "log_softmax": _log_softmax,
     "logistic": _logistic,
     "tanh": lambda _, inputs: np.tanh(inputs[0]),
     "hard_swish": _hard_swish,

@@ -52,6 +52,7 @@ READ: Mapping[str, tuple[str, ...]] = {
         "nearest_mode",
     ),
     "Slice": ("axes", "ends", "starts"),
+    "LogSoftmax": ("axis",),
     "Softmax": ("axis",),
     "Split": ("axis", "num_outputs", "split"),
     "Squeeze": ("axes",),

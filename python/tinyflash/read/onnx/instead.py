@@ -35,8 +35,6 @@ _INSTEAD: Mapping[str, str] = {
     "Attention": "use convolutions or fully connected layers",
     "ConvTranspose": "use Resize by nearest neighbours, then Conv",
     "Einsum": "write it as a MatMul with constant weights",
-    "LogSoftmax": "end the network before it with --output NAME: training with cross entropy "
-    "includes it, and the largest logit is the answer",
     "Pow": _SQUARE,
 }  # fmt: skip
 _OTHER = (

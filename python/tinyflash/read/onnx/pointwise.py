@@ -110,7 +110,15 @@ def negate(layer: Layer) -> None:
 
 
 def softmax(layer: Layer) -> None:
-    """Softmax over one axis, which is moved to the end."""
+    _over_classes(layer, "softmax", 511)
+
+
+def log_softmax(layer: Layer) -> None:
+    _over_classes(layer, "log_softmax", 4095)
+
+
+def _over_classes(layer: Layer, op: str, most: int) -> None:
+    """Over one axis, which is moved to the end."""
     x = layer.view(0)
     rank = len(x.shape)
     axis = layer.axis(layer.integer("axis", -1 if layer.opset >= 13 else 1), rank)
@@ -120,8 +128,8 @@ def softmax(layer: Layer) -> None:
     )
     order = (*(i for i in x.order if i != axis), axis)
     held, _ = layer.compacted(x, order)
-    layer.require(x.shape[axis] < 512, f"has {x.shape[axis]} classes; 511 are supported")
-    layer.give(layer.each("softmax", held, Factor(1.0)))
+    layer.require(x.shape[axis] <= most, f"has {x.shape[axis]} classes; {most} are supported")
+    layer.give(layer.each(op, held, Factor(1.0)))
 
 
 # ---- Functions of two inputs --------------------------------------------------------------------

@@ -84,6 +84,7 @@ _RULES: dict[str, Rule] = {
     "Resize": takes.resize,
     "Slice": takes.cut,
     "Softmax": pointwise.softmax,
+    "LogSoftmax": pointwise.log_softmax,
     "Softplus": pointwise.function("softplus"),
     "Softsign": pointwise.function("softsign"),
     "Split": takes.split,

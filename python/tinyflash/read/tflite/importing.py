@@ -134,6 +134,7 @@ class Layer:
         """Returns a constant input of a few integers: axes, an order."""
         values = self.constant(position).ravel()
         self.require(values.size <= most, f"input {position} has {values.size} numbers")
+        self.require(values.dtype.kind in "iu", f"input {position} holds {values.dtype}")
         return [int(v) for v in values]
 
     def activation(self, position: int, types: tuple[str, ...] = ("INT8",)) -> Tensor:

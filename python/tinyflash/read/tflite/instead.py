@@ -29,8 +29,6 @@ _INSTEAD: Mapping[str, str] = {
     "DELEGATE": "convert the model without a delegate",
     "DIV": "multiply by the reciprocal, a constant, instead",
     "EMBEDDING_LOOKUP": "look the rows up before the network, and feed them as its input",
-    "LOG_SOFTMAX": "end the network before it with --output NAME: training with cross entropy "
-    "includes it, and the largest logit is the answer",
     "POW": "multiply the map by itself instead",
     "RESIZE_BILINEAR": "use RESIZE_NEAREST_NEIGHBOR, or an upsampling with fixed weights",
     "SQUARE": "multiply the map by itself instead",

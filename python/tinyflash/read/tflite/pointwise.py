@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyflash.graph import Clip, ClipAttrs, LookupAttrs, NoAttrs, Number, SoftmaxAttrs, Tensor
+from tinyflash.graph import (
+    Clip,
+    ClipAttrs,
+    LookupAttrs,
+    NoAttrs,
+    Number,
+    Quant,
+    SoftmaxAttrs,
+    Tensor,
+)
 from tinyflash.quantize import tables
 from tinyflash.quantize.curves import tabulated
 from tinyflash.quantize.tables import Coding, Operand, Table
@@ -47,21 +56,31 @@ def lookup(layer: Layer) -> None:
 
 
 def prelu(layer: Layer) -> None:
-    """One slope for all channels, as a table."""
+    """Slopes that broadcast, as one for each channel does; one for all of them is a table."""
     layer.count(2)
     x, flat = layer.activation(0), layer.flat_input(1)
     layer.typed(flat, ("INT8",))
     stored = layer.constant(1).astype(np.int64).ravel()
-    layer.require(
-        stored.size > 0 and bool((stored == stored[0]).all()),
-        "has a slope for each channel, which int8 files can have only one of; make the int8 file "
-        "from the float one, with tinyflash quantize MODEL --calibration X.npy",
-    )
+    layer.require(stored.size > 0, "has no slopes")
+    if bool((stored != stored[0]).any()):
+        _prelu_by_row(layer, x)
+        return
     slope = layer.coding(flat).operand(stored[:1])
     alpha = float(slope.centred[0]) * slope.scale
     number = Number(int(stored[0]), layer.quant(flat))
     attrs = LookupAttrs("prelu", alpha, number=number)
     _emit_lookup(layer, x, lambda _, x, y: tables.prelu(x, y, slope), attrs)
+
+
+def _prelu_by_row(layer: Layer, x: Tensor) -> None:
+    shape = layer.shape(layer.flat_input(0))
+    layer.require(
+        shape == layer.shape(layer.flat_output),
+        f"input shape {list(shape)}, output shape {list(layer.flat_output.shape)}",
+    )
+    row = _is_row(layer.shape(layer.flat_input(1)), shape)
+    alpha = layer.constant_operand(1) if row else _operand(layer, 1, shape)
+    layer.emit("prelu", {"x": x, "alpha": alpha}, ClipAttrs(Clip()))
 
 
 def _gelu(layer: Layer) -> str:
@@ -104,24 +123,34 @@ def _emit_lookup(
 
 def softmax(layer: Layer) -> None:
     """Softmax over the last dimension."""
+    beta = float(layer.option("Beta"))
+    layer.emit(
+        "softmax", _exponentials(layer, 511, Quant((1 / 256,), -128), beta), SoftmaxAttrs(beta)
+    )
+
+
+def log_softmax(layer: Layer) -> None:
+    """The logarithm of a softmax over the last dimension."""
+    layer.emit("log_softmax", _exponentials(layer, 4095, Quant((1 / 16,), 127), 1.0))
+
+
+def _exponentials(layer: Layer, most: int, quant: Quant, beta: float) -> dict[str, Tensor]:
+    """Returns the operands of a softmax of so many classes that makes this unit."""
     layer.count(1)
     x = layer.activation(0)
     flat, y = layer.flat_input(0), layer.flat_output
     shape = layer.shape(flat)
     layer.require(shape == layer.shape(y) and bool(shape), "changes the shape")
-    quant = layer.quant(y)
     layer.require(
-        (quant.scale[0], quant.zero) == (1 / 256, -128),
-        "needs output scale 1/256 and zero point -128",
+        layer.quant(y) == quant,
+        f"needs output scale 1/{1 / quant.scale[0]:.0f} and zero point {quant.zero}",
     )
-    layer.require(shape[-1] < 512, f"has {shape[-1]} classes; 511 are supported")
-    beta = float(layer.option("Beta"))
+    layer.require(shape[-1] <= most, f"has {shape[-1]} classes; {most} are supported")
     try:
         table = tables.softmax_exponentials(layer.quant(flat).scale[0], beta)
     except ValueError as error:
         layer.fail(str(error))
-    inputs = {"x": x, "table": layer.constant_tensor("table", table)}
-    layer.emit("softmax", inputs, SoftmaxAttrs(beta))
+    return {"x": x, "table": layer.constant_tensor("table", table)}
 
 
 # ---- Functions of two inputs --------------------------------------------------------------------

@@ -58,6 +58,7 @@ _RULES: dict[str, tuple[str, Rule]] = {
     "RESHAPE": ("reshape", maps.reshape),
     "SLICE": ("slice", takes.cut),
     "SOFTMAX": ("softmax", pointwise.softmax),
+    "LOG_SOFTMAX": ("log_softmax", pointwise.log_softmax),
     "SPACE_TO_BATCH_ND": ("space_to_batch", batches.refuse),
     "SPLIT": ("split", takes.split),
     "SPLIT_V": ("split", takes.split_v),

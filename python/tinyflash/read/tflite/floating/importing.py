@@ -86,15 +86,16 @@ class FloatLayer(Layer):
             sides = [1] * data.ndim
             if len(scales) > 1:
                 self.require(
-                    flat.axis < data.ndim and data.shape[flat.axis] == len(scales),
+                    0 <= flat.axis < data.ndim and data.shape[flat.axis] == len(scales),
                     f"tensor {flat.index} has {len(scales)} scales for shape {list(data.shape)}",
                 )
                 sides[flat.axis] = -1
             real = (data.astype(np.int64) - zeros.reshape(sides)) * np.array(scales).reshape(sides)
             scales = () if zeros.any() or data.dtype != np.int8 or 0 in scales else scales
         else:
-            real = data.astype(np.float64)
-        found = real.astype(np.float32)
+            real = data
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = real.astype(np.float32)
         self.require(bool(np.isfinite(found).all()), f"input {position} holds infinite numbers")
         return found, scales, flat.axis if len(scales) > 1 else 0
 

@@ -58,6 +58,7 @@ RULES: Mapping[str, Rule] = {
     "RESIZE_NEAREST_NEIGHBOR": of_reals(takes.resize_nearest),
     "SLICE": of_reals(takes.cut),
     "SOFTMAX": rules.softmax,
+    "LOG_SOFTMAX": rules.log_softmax,
     "SPLIT": of_reals(takes.split),
     "SPLIT_V": of_reals(takes.split_v),
     "SQUEEZE": rules.reshape,
@@ -135,9 +136,8 @@ def _open_input(to: FloatImporter) -> None:
     end.require(flat.type == "FLOAT32", f"is {flat.type}; float32 is supported")
     end.require(flat.data is None, "is a constant")
     shape = end.shape(flat)
-    batched = len(shape) > 1
-    end.require(not batched or shape[0] == 1, f"batch {shape[0]}; only batch 1 is supported")
-    given = shape[1:] if batched else shape
+    batch, given = (shape[0], shape[1:]) if len(shape) > 1 else (1, shape)
+    end.require(batch == 1, f"batch {batch}; only batch 1 is supported")
     end.require(1 <= len(given) <= 3, f"has {len(given)} dimensions; 1 to 3 are supported")
     held = (1, *given)
     to.source = Source("input", given, tuple(range(len(given))), held)

@@ -152,6 +152,12 @@ def softmax(layer: FloatLayer) -> None:
     _each(layer, "softmax", Factor(float(layer.option("Beta"))))
 
 
+def log_softmax(layer: FloatLayer) -> None:
+    classes = layer.to.shapes[layer.tensor(0)][-1]
+    layer.require(classes < 4096, f"has {classes} classes; 4095 are supported")
+    _each(layer, "log_softmax")
+
+
 def negate(layer: FloatLayer) -> None:
     _scale(layer, 0, np.array(-1.0), np.zeros(()))
 
@@ -314,7 +320,7 @@ def pad(layer: FloatLayer) -> None:
     """Pads height, width, channels with zero, or with a constant."""
     layer.count(2, 3)
     x, flat = layer.tensor(0), layer.flat_input(0)
-    amounts = layer.constant(1).astype(np.int64)
+    amounts = layer.constant(1, ("INT32", "INT64")).astype(np.int64)
     shape, lead = layer.to.shapes[x], layer.lead(flat)
     layer.require(
         amounts.shape == (len(layer.shape(flat)), 2) and bool((amounts >= 0).all()),
@@ -345,8 +351,8 @@ def concatenate(layer: FloatLayer) -> None:
     others = {(*s[:place], *s[place + 1 :]) for s in shapes}
     layer.require(place > 0, "works along the batch, which is not supported")
     layer.require(
-        len(others) == 1 and all(len(s) == len(shapes[0]) for s in shapes),
-        f"shapes {[list(s) for s in shapes]} do not join",
+        len(others) == 1 and all(place < len(s) == len(shapes[0]) for s in shapes),
+        f"shapes {[list(s) for s in shapes]} do not join along axis {place}",
     )
     joined = list(shapes[0])
     joined[place] = sum(s[place] for s in shapes)
