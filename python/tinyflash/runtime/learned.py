@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.arrays import Numbers, load_arrays
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, LinkError
 from tinyflash.files import write_bytes
 from tinyflash.program import ConstArray, Program, Row, Space
 from tinyflash.runtime.session import Session
@@ -37,8 +37,14 @@ class Learned:
 
     @staticmethod
     def of(session: Session, program: Program) -> Learned:
-        """Reads what `session`, which runs `program`, has learned so far."""
-        return Learned(program.hash, session.weights, session.state)
+        """Reads what `session`, which runs `program`, has learned so far. Raises LinkError if no
+        training of this program can have left that: then it came from a device that is broken."""
+        learned = Learned(program.hash, session.weights, session.state)
+        state = _impossible_state(learned.state, program)
+        wrong = state or impossible_weights(learned.weights, program)
+        if wrong is not None:
+            raise LinkError(f"the device sent what it cannot have learned: {wrong}; reset it")
+        return learned
 
     @staticmethod
     def compiled(program: Program) -> Learned:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, LinkError
 from tinyflash.program import Buffer, ConstArray, Record, Row, Space
 from tinyflash.runtime.learned import Learned, load_learned, save_learned
 from tinyflash.runtime.state import VERSION, Header, Scale, pack
@@ -112,6 +112,21 @@ def test_a_weight_that_no_update_leaves_is_refused(tmp_path):
     save_learned(tmp_path / "l.npz", Learned(Program.hash, weights, Session.state))
     with pytest.raises(DataError, match=r"l\.npz is damaged: weight 4 is -128"):
         load_learned(tmp_path / "l.npz", Program())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"weights": Session.weights[:4] + b"\x80" + Session.weights[5:]},
+        {"state": state(scale=(16, 0, 0, 0, 0))},
+    ],
+    ids=lambda sent: next(iter(sent)),
+)
+def test_what_a_device_cannot_have_learned_is_not_taken_from_it(sent):
+    session = Session()
+    vars(session).update(sent)
+    with pytest.raises(LinkError, match="the device sent what it cannot have learned: "):
+        Learned.of(session, Program())
 
 
 @pytest.mark.parametrize("value", [2**31 - 1, -(2**31)])
