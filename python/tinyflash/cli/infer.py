@@ -49,7 +49,7 @@ def infer(
     stored integers, or floats if the output of MODEL is float.
 
     With --board, starts the board's emulator. With --port, runs on a board with all that it has
-    learned so far; give the --scheme, --rows and --exact that MODEL was compiled with.
+    learned so far; give the --scheme and --rows that MODEL was compiled with.
     """
     prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else None)
     network = prepared.whole
