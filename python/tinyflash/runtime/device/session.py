@@ -299,8 +299,8 @@ def _check_model(info: Info, program: Program | int | None) -> None:
 
 
 def _sizes(program: Program) -> dict[str, int]:
-    """Returns what INFO says of a program besides its hash. Not the arena: as in the hash, the
-    memory plan may differ, for the kernels of a board need scratch that those of the host do not.
+    """Returns what INFO says of a program besides its hash. Not the arena: the memory plan may
+    differ, as for the hash, because a board's kernels can need scratch that the host's do not.
     """
     same = ("input_bytes", "output_bytes", "classes", "target_bytes", "row_bytes")
     return {
