@@ -18,6 +18,7 @@ from tinyflash.read import read
 from tinyflash.runtime.units import decode
 from tinyflash.scheme import load_scheme
 from tinyflash.show.console import counting, say
+from tinyflash.show.words import counted
 from tinyflash.training.open import Ready, open_session
 from tinyflash.training.samples import load_inputs
 
@@ -73,4 +74,4 @@ def infer(
         np.save(file, y)
 
     write_atomically(output, write)
-    say(f"wrote {output}: {len(y):,} outputs")
+    say(f"wrote {output}: {counted(len(y), 'output')}")
