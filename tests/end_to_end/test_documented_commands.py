@@ -1,6 +1,7 @@
 """Every command of every page is executed as it is typed, here or by a test that is named here."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,7 @@ def workshop(tmp_path_factory):
         done = tinyflash(folder, *step.split())
         assert done.returncode == 0, done.stderr
     (folder / "float.tflite").write_bytes(floated(folder / "model.tflite"))
+    shutil.copy(folder / "model.tflite", folder / "first.tflite")
     return folder
 
 
@@ -101,7 +103,9 @@ def port(workshop):
 
 @pytest.fixture
 def place(workshop, request):
-    """`workshop`, with samples as the command reads them: maps channels last after `quantize`."""
+    """`workshop`, with samples as the command reads them: maps channels last after `quantize`. Its
+    model is the one that `port` runs, whatever an earlier command has quantized."""
+    shutil.copy(workshop / "first.tflite", workshop / "model.tflite")
     first = "quantize model.onnx" in request.node.callspec.id
     x = np.load(workshop / "data.npz")["x"]
     np.save(workshop / "x.npy", x.transpose(0, 3, 1, 2) if first else x)

@@ -79,6 +79,23 @@ def test_a_board_infers_with_what_it_has_learned_and_trains_anew(model, files, t
     assert all((first[name] == again[name]).all() for name in first)
 
 
+def test_the_board_need_not_be_named(model, files, tmp_path):
+    """Its kernels need scratch, and so another arena than the host's; the bytes are the same."""
+    scheme, out = ("--scheme", files / "scheme.toml"), tmp_path / "out"
+    done = tinyflash("compile", model, *scheme, "--board", "qemu_stm32f405", "-o", out)
+    assert done.exit_code == 0, done.output
+    arenas = [
+        json.loads((f / "report.json").read_text())["arena_bytes"] for f in (files / "out", out)
+    ]
+    assert arenas[0] < arenas[1]
+    assert tinyflash(*training(model, files, tmp_path / "host")).exit_code == 0
+    with on_a_socket(build_for_host(out, tmp_path / "firmware")) as port:
+        done = tinyflash(*training(model, files, tmp_path / "port", "--port", port))
+        assert done.exit_code == 0, done.output
+    a, b = (np.load(tmp_path / place / "learned.npz") for place in ("host", "port"))
+    assert all((a[name] == b[name]).all() for name in a)
+
+
 @pytest.mark.parametrize("url", ["/dev/no-such-port", "socket://127.0.0.1:1", "nonsense://x", ""])
 def test_a_port_that_is_none_is_one_line(model, files, url, tmp_path):
     for command in (training, infer):

@@ -89,6 +89,22 @@ def test_it_runs(
 
 
 @PROGRAMS
+def test_one_command_compiles_cpp_and_the_library(
+    text: str, status: int, models: Path, tmp_path: Path
+) -> None:
+    """As the manual has it: the C compiler chooses the language by the ending, without -std."""
+    for name, content in (("main", text), ("own", INCLUDES + USERS[text])):
+        (tmp_path / f"{name}.cpp").write_text(content)
+    files = [*tmp_path.glob("*.cpp"), *models.glob("*.c"), *library_sources(ROOT)]
+    includes = [f"-I{ROOT / 'include'}", f"-I{models}"]
+    program = tmp_path / "program"
+    command = ["cc", *includes, *files, "-lstdc++", "-o", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert subprocess.run([program], check=False).returncode == status
+
+
+@PROGRAMS
 @pytest.mark.parametrize("language", ["c", "c++"])
 @pytest.mark.skipif(not shutil.which(ARM), reason="no Arm compiler")
 def test_it_links_for_arm(

@@ -57,7 +57,7 @@ def evaluate(
     """Compare the answers of MODEL with the labels or targets of an .npz file.
 
     Prints accuracy, loss, precision and recall of each class, and the confusion matrix; for
-    targets, the errors. MODEL, --scheme, --rows and --exact must be the same as for training.
+    targets, the errors. MODEL, --scheme and --rows must be the same as for training.
 
     With --board, starts the board's emulator. With --port, evaluates what the board that runs there
     has learned so far; --learned replaces it.

@@ -18,6 +18,7 @@ from tinyflash.read import read
 from tinyflash.runtime.units import decode
 from tinyflash.scheme import load_scheme
 from tinyflash.show.console import counting, say
+from tinyflash.show.words import counted
 from tinyflash.training.open import Ready, open_session
 from tinyflash.training.samples import load_inputs
 
@@ -49,7 +50,7 @@ def infer(
     stored integers, or floats if the output of MODEL is float.
 
     With --board, starts the board's emulator. With --port, runs on a board with all that it has
-    learned so far; give the --scheme, --rows and --exact that MODEL was compiled with.
+    learned so far; give the --scheme and --rows that MODEL was compiled with.
     """
     prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else None)
     network = prepared.whole
@@ -73,4 +74,4 @@ def infer(
         np.save(file, y)
 
     write_atomically(output, write)
-    say(f"wrote {output}: {len(y):,} outputs")
+    say(f"wrote {output}: {counted(len(y), 'output')}")

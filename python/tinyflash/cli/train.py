@@ -130,8 +130,7 @@ def train(
     and what it has learned is saved; --resume lets it go on.
 
     With --board, starts the board's emulator. With --port, trains on a board that runs MODEL,
-    compiled with the same --scheme, --rows and --exact. What the board had learned before is
-    replaced.
+    compiled with the same --scheme and --rows. What the board had learned before is replaced.
     """
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else load_board(board)

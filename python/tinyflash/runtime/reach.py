@@ -91,7 +91,8 @@ def target_complaint(y: Numbers, stores: Range) -> str | None:
 def signal_complaint(x: Numbers) -> str | None:
     """Returns why samples [n][...], n > 0, say nothing about a network. None: they may."""
     if (x == x.flat[0]).all():
-        return f"every number of the samples is {float(x.flat[0]):.4g}: they carry no signal"
+        number = float(x.flat[0]) or 0.0  # -0 is 0, too
+        return f"every number of the samples is {number:.4g}: they carry no signal"
     if len(x) > 1 and (x == x[:1]).all():
         return f"all {len(x)} samples are equal"
     return None

@@ -115,7 +115,7 @@ def _check_settings(path: Path, arrays: Mapping[str, Numbers], job: Job) -> None
             readable = isinstance(value, int | float) or option == "--schedule"
             how = f"{then[option]!s:.20}, not {value}" if readable else "others than now"
             raise DataError(
-                f"{path} has a run that was interrupted after {done} steps, with {option} {how}; "
+                f"{path} has a run that was interrupted after {done:,} steps, with {option} {how}; "
                 "pass what it was begun with, or begin a new run from its weights with --new-run"
             )
 

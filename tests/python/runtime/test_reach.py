@@ -63,6 +63,7 @@ def test_shares_are_never_rounded_to_all_or_nothing():
 
 def test_samples_without_signal_are_told():
     assert "every number of the samples is 0: " in signal_complaint(np.zeros((4, 3)))
+    assert "every number of the samples is 0: " in signal_complaint(np.full((4, 3), -0.0))
     assert "every number of the samples is 7: " in signal_complaint(np.full((1, 3), 7, np.uint8))
     assert signal_complaint(np.tile([1.0, 2.0], (5, 1))) == "all 5 samples are equal"
     assert signal_complaint(np.array([[1.0, 2.0]])) is None

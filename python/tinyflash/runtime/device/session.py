@@ -299,8 +299,10 @@ def _check_model(info: Info, program: Program | int | None) -> None:
 
 
 def _sizes(program: Program) -> dict[str, int]:
-    """Returns what INFO says of a program besides its hash."""
-    same = ("arena_bytes", "input_bytes", "output_bytes", "classes", "target_bytes", "row_bytes")
+    """Returns what INFO says of a program besides its hash. Not the arena: the memory plan may
+    differ, as for the hash, because a board's kernels can need scratch that the host's do not.
+    """
+    same = ("input_bytes", "output_bytes", "classes", "target_bytes", "row_bytes")
     return {
         "weights_bytes": len(program.weights),
         "state_bytes": len(program.state),
