@@ -190,11 +190,12 @@ def _planned(
     effort: Effort,
     recomputes: bool = False,
 ) -> Planned:
-    ready = with_scratch(order(graph), kernels)
+    ready = order(graph)
     if row_source:
         ready = with_source(ready)
-    if recomputes:
+    if recomputes:  # before kernels are chosen: the network is the same on every board
         ready = recompute(ready, lambda other: plan(other).arena_bytes)
+    ready = with_scratch(ready, kernels)
     verify(ready, after=graph)
     check_preconditions(ready)
     placed = plan(ready, effort=effort)
