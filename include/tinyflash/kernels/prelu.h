@@ -4,6 +4,10 @@
 
 #include "tinyflash/kernels/arguments.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* x[i] has the slope alpha[i % slopes]; slopes divides count. */
 typedef struct tiny_prelu {
     uint32_t count, slopes;
@@ -37,5 +41,9 @@ void tiny_prelu_forward(const tiny_prelu *op, const int8_t *x, const int8_t *alp
  */
 void tiny_prelu_backward_input(const tiny_prelu *op, const int8_t *x, const int8_t *alpha,
                                const tiny_gradient *dy, const tiny_gradient_out *dx);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -75,7 +75,8 @@ def test_the_largest_rung_that_fits_is_taken(graph: Graph, board: Board) -> None
     every = [(0, takes(graph, Scheme(), board))]
     for fraction in FRACTIONS:
         every += [(n, takes(graph, rung(n, fraction), board)) for n in range(1, 9)]
-    totals = sorted(total for _, (_, total) in every)
+    least = every[0][1][1]  # the classifier alone; kernels' scratch may leave less to another rung
+    totals = sorted(total for _, (_, total) in every if total >= least)
     for budget in totals[0], totals[len(totals) // 3], totals[-4], totals[-1] + 1000:
         choice = choose_scheme(prepare(graph, Scheme()), board, budget)
         assert choice.sram_bytes <= budget
