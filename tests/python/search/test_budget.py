@@ -55,7 +55,7 @@ def board() -> Board:
 
 def takes(graph: Graph, scheme: Scheme, board: Board) -> tuple[int, int]:
     """Bytes that a scheme trains, and takes in all."""
-    raw = compile_uncalibrated(prepare(graph, scheme))
+    raw = compile_uncalibrated(prepare(graph, scheme), kernels=board.kernels)
     assert raw.train is not None
     tensors = raw.train.graph.tensors.values()
     trained = sum(t.nbytes for t in tensors if t.kind == "trainable")
