@@ -71,18 +71,23 @@ static protocol_status hold(device *self, const uint8_t *body) {
     return PROTOCOL_OK;
 }
 
-/* body: interval 32, tolerance 32. */
-static protocol_status begin(device *self, const uint8_t *body) {
-    if (self->restore.spaces) {
-        return PROTOCOL_HALF_WRITTEN;
-    }
-    guard = (tiny_guard){
+/* A guard of the samples held so far; body: interval 32, tolerance 32. */
+static tiny_guard guard_for(const uint8_t *body) {
+    return (tiny_guard){
         .held_out = {held_out_samples[0], held_out_labels, guard.held_out.count},
         .snapshot = best_weights,
         .snapshot_bytes = sizeof best_weights,
         .interval = frame_get32(body),
         .tolerance = frame_get32(body + 4),
     };
+}
+
+/* body: as guard_for. */
+static protocol_status begin(device *self, const uint8_t *body) {
+    if (self->restore.spaces) {
+        return PROTOCOL_HALF_WRITTEN;
+    }
+    guard = guard_for(body);
     is_watching = tiny_guard_begin(&guard, arena_clear(&self->arena)) == TINY_OK;
     return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
 }
@@ -101,18 +106,12 @@ static protocol_status resume(device *self, const uint8_t *body) {
     if (!restore_is_sound(model, best_weights)) {
         return PROTOCOL_BAD_STATE;
     }
-    guard = (tiny_guard){
-        .held_out = {held_out_samples[0], held_out_labels, guard.held_out.count},
-        .snapshot = best_weights,
-        .snapshot_bytes = sizeof best_weights,
-        .interval = frame_get32(body),
-        .tolerance = frame_get32(body + 4),
-        .waited = frame_get32(body + 8),
-        .evaluations = frame_get32(body + 12),
-        .rollbacks = frame_get32(body + 16),
-        .last = {frame_get32(body + 20), (int32_t)frame_get32(body + 24)},
-        .best = {frame_get32(body + 28), (int32_t)frame_get32(body + 32)},
-    };
+    guard = guard_for(body);
+    guard.waited = frame_get32(body + 8);
+    guard.evaluations = frame_get32(body + 12);
+    guard.rollbacks = frame_get32(body + 16);
+    guard.last = (tiny_score){frame_get32(body + 20), (int32_t)frame_get32(body + 24)};
+    guard.best = (tiny_score){frame_get32(body + 28), (int32_t)frame_get32(body + 32)};
     is_watching = tiny_guard_resume(&guard, &self->arena.session) == TINY_OK;
     return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
 }
