@@ -5,7 +5,7 @@ take: emits them; None: of stored bytes. Float files have their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,7 +21,20 @@ _SPLITS = ("SPLIT", "SPLIT_V")
 Take = Callable[[int, Sequence[Places], Shape], None]
 
 
-def parts_of(operator: FlatOperator) -> list[FlatOperator]:
+def parts_to_read(
+    operators: Iterable[FlatOperator], name: Callable[[FlatOperator], str]
+) -> Iterator[tuple[FlatOperator, str]]:
+    """Yields the parts of operators that have an output which is read, and the layer name of each.
+    name: of a whole operator."""
+    for operator in operators:
+        for part in _parts_of(operator):
+            if part.outputs and part.unread.issuperset(part.outputs):
+                continue
+            which = f".{part.options['Part']}" if "Part" in part.options else ""
+            yield part, f"{name(operator)}{which}"
+
+
+def _parts_of(operator: FlatOperator) -> list[FlatOperator]:
     """Returns the operator, or one for each output of a split, with the options Part and Parts."""
     count = len(operator.outputs)
     if operator.code not in _SPLITS:

@@ -111,13 +111,9 @@ def _read(file: str, model: FlatModel, output: int) -> FloatGraph:
 def _imported(file: str, model: FlatModel) -> tuple[FloatImporter, Ending[int]]:
     importer, end = FloatImporter(file, model), Ending[int]()
     _open_input(importer)
-    for operator in model.operators:
-        for part in takes.parts_of(operator):
-            if part.outputs and part.unread.issuperset(part.outputs):
-                continue
-            which = f".{part.options['Part']}" if "Part" in part.options else ""
-            layer = FloatLayer(importer, part, f"{_name(operator)}{which}")
-            end.take(part.code, part.inputs, part.outputs, partial(_import, layer))
+    for part, name in takes.parts_to_read(model.operators, _name):
+        layer = FloatLayer(importer, part, name)
+        end.take(part.code, part.inputs, part.outputs, partial(_import, layer))
     return importer, end
 
 
