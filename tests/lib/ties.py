@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from tests.lib.case import Case, capture
 from tests.lib.subject import Build, Data, subject
 from tests.support.graphs import Net
 
-from tinyflash.compiler.constants import add_constants
+from tinyflash.factor import multiplier
 from tinyflash.graph import (
     ClipAttrs,
     DenseAttrs,
@@ -67,7 +67,7 @@ def _requantize() -> Case:
     ]
     inputs = {"x": "x", "w_frozen": "w", "b": "b"}
     node = Node("fully_connected", "ties", inputs, {"y": "y"}, DenseAttrs())
-    return _capture(tensors, node, ints([[5]]), "fully_connected, ties at every shift")
+    return _capture(tensors, node, {"x": ints([[5]])}, "fully_connected, ties at every shift")
 
 
 def _loss() -> Case:
@@ -80,7 +80,7 @@ def _loss() -> Case:
         Tensor("dy", (1, 2), "int8", "gradient"),
     ]
     node = Node("softmax_loss", "ties", {"x": "x", "table": "table"}, {"dy": "dy"}, LossAttrs())
-    return _capture(tensors, node, ints([[1, 0]]), "softmax_loss, between two exponents")
+    return _capture(tensors, node, {"x": ints([[1, 0]])}, "softmax_loss, between two exponents")
 
 
 def _faint_loss() -> Case:
@@ -93,7 +93,9 @@ def _faint_loss() -> Case:
         Tensor("dy", (1, 3), "int8", "gradient"),
     ]
     node = Node("squared_loss", "ties", {"x": "x", "target": "target"}, {"dy": "dy"}, NoAttrs())
-    return _capture(tensors, node, ints([[127, -128, 4]]), "squared_loss, at the lowest exponent")
+    return _capture(
+        tensors, node, {"x": ints([[127, -128, 4]])}, "squared_loss, at the lowest exponent"
+    )
 
 
 def _gradients() -> Iterator[Case]:
@@ -131,37 +133,27 @@ def _with_scale(build: Build, scale: float) -> Build:
 def _sum(b_scale: float, y_scale: float) -> Case:
     """SPEC 3.1: all pairs whose sum is another if ties of b are rounded up, not away from zero."""
     pair = np.stack(np.meshgrid(np.arange(-128, 128), np.arange(-128, 128)), axis=-1).reshape(-1, 2)
-    scales = {"a": 1.0, "b": b_scale, "y": y_scale}
-    tensors = [
-        Tensor(name, (1, 1, len(pair), 1), "int8", "activation", Quant((scale,)))
-        for name, scale in scales.items()
-    ]
-    node = Node("add", "ties", {"a": "a", "b": "b"}, {"y": "y"}, ClipAttrs())
-    k = add_constants(
-        Graph("", {t.name: t for t in tensors}, (), *(2 * (_port(tensors[0]),))), node
-    )
-    product, shift = fp.hmul(pair[:, 1] << 20, k["b"][0]), -k["b"][1]
+    of_b, of_y = multiplier(b_scale / 2), multiplier(2 / (2**20 * y_scale))
+    product, shift = fp.hmul(pair[:, 1] << 20, of_b[0]), -of_b[1]
     away, up = fp.rdiv(product, shift), (product + (1 << (shift - 1))) >> shift
-    sums = [fp.mulq((pair[:, 0] << 19) + b, *k["y"]) for b in (away, up)]
+    sums = [fp.mulq((pair[:, 0] << 19) + b, *of_y) for b in (away, up)]
     told = pair[(sums[0] != sums[1]) & (np.abs(sums[0]) < 127)]
     assert len(told), f"no sum tells ties at the scales {b_scale}, {y_scale}"
-    # Four elements at least, so that loops for words see them.
-    told = np.resize(told, (4, 2))
-    tensors = [replace(t, shape=(1, 1, len(told), 1)) for t in tensors]
-    graph = Graph("ties", {t.name: t for t in tensors}, (node,), *(2 * (_port(tensors[0]),)))
-    env = Environment(graph)
-    for name, values in zip("ab", told.T, strict=True):
-        env.values[name] = ints(values.reshape(tensors[0].shape))
-    return capture(env, node, f"add, ties of an operand at {b_scale}, {y_scale}")
+    # Four elements, so that loops for words see them.
+    a, b = ints(np.resize(told, (4, 2))).T.reshape(2, 1, 1, 4, 1)
+    tensors = [
+        Tensor(name, a.shape, "int8", "activation", Quant((scale,)))
+        for name, scale in {"a": 1.0, "b": b_scale, "y": y_scale}.items()
+    ]
+    node = Node("add", "ties", {"a": "a", "b": "b"}, {"y": "y"}, ClipAttrs())
+    name = f"add, ties of an operand at {b_scale}, {y_scale}"
+    return _capture(tensors, node, {"a": a, "b": b}, name)
 
 
-def _port(tensor: Tensor) -> Port:
-    return Port(tensor.name, "int8", tensor.shape, tensor.quant)
-
-
-def _capture(tensors: list[Tensor], node: Node, x: Ints, name: str) -> Case:
-    port = _port(tensors[0])
+def _capture(tensors: list[Tensor], node: Node, values: Mapping[str, Ints], name: str) -> Case:
+    """Of a node alone, with the values of its operands."""
+    port = Port(tensors[0].name, "int8", tensors[0].shape, tensors[0].quant)
     graph = Graph("ties", {t.name: t for t in tensors}, (node,), port, port)
     env = Environment(graph)
-    env.values["x"] = x
+    env.values.update(values)
     return capture(env, node, name)
