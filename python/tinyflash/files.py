@@ -12,11 +12,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from tinyflash.errors import DataError
 
 _BLOCK = 4096  # bytes written to see whether a disk is full
+_ATTEMPTS = 10  # to make a file in a new folder that other processes may remove
+
+T = TypeVar("T")
 
 
 def read_bytes(path: Path, limit: int, offset: int = 0, *, cut: bool = False) -> bytes:
@@ -61,29 +64,30 @@ def _regular(path: Path) -> Path:
         path = path.resolve()
     except (OSError, RuntimeError) as error:  # links in a circle
         raise DataError(f"{path} cannot be written: {error}; choose another") from error
-    if _is(Path.exists, path) and not _is(Path.is_file, path):
+    mode = _mode(path)
+    if mode and not stat.S_ISREG(mode):
         raise DataError(f"{path} is not a regular file; choose another file name")
-    there = next(place for place in path.parents if _is(Path.exists, place))
-    if not _is(Path.is_dir, there):
+    there, mode = next((place, mode) for place in path.parents if (mode := _mode(place)))
+    if not stat.S_ISDIR(mode):
         raise DataError(f"{there} is not a folder; choose another folder")
     return path
 
 
-def _is(what: Callable[[Path], bool], path: Path) -> bool:
-    """Asks `what` of a path. False where the name is too long or must not be looked at: an attempt
-    to write there says so."""
+def _mode(path: Path) -> int:
+    """What a path is, for the functions of `stat`; asked once, because another process may make or
+    remove it meanwhile. 0 where nothing is, where the name is too long or must not be looked at: an
+    attempt to write there says so."""
     try:
-        return what(path)
+        return path.stat().st_mode
     except OSError:
-        return False
+        return 0
 
 
 def _try_to_write(path: Path) -> None:
     """Writes a block next to `path`, and removes it, with the folders made for it."""
-    made = [place for place in path.parents if not _is(Path.exists, place)]
+    made = [place for place in path.parents if not _mode(place)]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _temporary(path, bytes(_BLOCK)).unlink()
+        _in_folder(path, lambda: _temporary(path, bytes(_BLOCK))).unlink()
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
@@ -96,7 +100,7 @@ def _unwritable(path: Path, error: OSError) -> DataError:
     """Returns the one line: which file, why, what to do."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     advice = "free some space there, or choose" if full else "choose"
-    kept = "; the file that was there is unchanged" if _is(Path.exists, path) else ""
+    kept = "; the file that was there is unchanged" if _mode(path) else ""
     return DataError(f"{path} cannot be written: {error.strerror or error}{kept}; {advice} another")
 
 
@@ -113,8 +117,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     renames. Creates the folder. Raises DataError if that fails; the old file is then unchanged."""
     path = _regular(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary(path, content)
+        temporary = _in_folder(path, lambda: _temporary(path, content))
         try:
             temporary.replace(path)
         except BaseException:
@@ -129,6 +132,20 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
     buffer = BytesIO()
     write(buffer)
     write_bytes(path, buffer.getvalue())
+
+
+def _in_folder(path: Path, make: Callable[[], T]) -> T:
+    """Makes the folder of `path`, if need be, and returns what `make` makes in it.
+
+    Tries again if the folder is gone in between: another process that tried to write there removes
+    the folders that were not there when it began, while they are empty.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(FileNotFoundError, FileExistsError):  # the latter: it was there, and is gone
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return make()
 
 
 def _temporary(path: Path, content: bytes) -> Path:
@@ -153,8 +170,7 @@ def append_bytes(path: Path, content: bytes) -> None:
     Raises DataError."""
     path = _regular(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
+        with _in_folder(path, lambda: path.open("ab")) as file:
             file.write(content)
     except OSError as error:
         raise _unwritable(path, error) from error

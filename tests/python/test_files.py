@@ -2,10 +2,11 @@
 
 import json
 import stat
+from pathlib import Path
 
 import pytest
 
-from tinyflash.files import write_atomically, write_bytes, write_json
+from tinyflash.files import append_bytes, to_write, write_atomically, write_bytes, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -28,3 +29,21 @@ def test_the_directory_is_made_and_the_file_is_readable(tmp_path):
     assert json.loads(path.read_text()) == {"k": [1, 2]}
     assert path.stat().st_mode & stat.S_IRUSR
     assert path.read_text().endswith("\n")
+
+
+@pytest.mark.parametrize("write", [write_bytes, append_bytes, lambda path, _: to_write(path)])
+def test_another_process_may_remove_a_folder_that_is_still_empty(tmp_path, monkeypatch, write):
+    """As the attempt to write does, when it began before the folder was there."""
+    path, removed = tmp_path / "a" / "b" / "file", []
+    make = Path.mkdir
+
+    def made_and_removed(folder, *arguments, **options):
+        make(folder, *arguments, **options)
+        if folder == path.parent and len(removed) < 3:
+            folder.rmdir()
+            removed.append(folder)
+
+    monkeypatch.setattr(Path, "mkdir", made_and_removed)
+    write(path, b"content")
+    assert len(removed) == 3
+    assert write not in (write_bytes, append_bytes) or path.read_bytes() == b"content"
