@@ -42,6 +42,9 @@ static inline uint32_t tiny_load(const int8_t *at) {
     return word;
 }
 
+/* Stores four bytes at any address. */
+static inline void tiny_store(int8_t *at, uint32_t word) { memcpy(at, &word, sizeof word); }
+
 /* Stores a half where words are read later. */
 static inline void tiny_store_half(int8_t *at, uint32_t half) {
     const uint16_t value = (uint16_t)half;
