@@ -14,7 +14,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+/* With Helium, GCC keeps a register for its loops, and some of the assembly needs all of them. */
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && \
+    !defined(__ARM_FEATURE_MVE)
 #define TINY_DSP_ASM 1
 #else
 #define TINY_DSP_ASM 0
