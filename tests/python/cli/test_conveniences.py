@@ -94,7 +94,12 @@ def completed(*words):
     return done.stdout.split()
 
 
-BOARDS = ["plain,qemu_mps2_an500", "plain,qemu_stm32f405"]
+BOARDS = [
+    "plain,qemu_mps2_an500",
+    "plain,qemu_mps2_an505",
+    "plain,qemu_mps3_an547",
+    "plain,qemu_stm32f405",
+]
 
 
 @pytest.mark.parametrize(
