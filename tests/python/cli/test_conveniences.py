@@ -112,7 +112,7 @@ BOARDS = [
         (["train", "--port", "/dev/tty"], ["file,/dev/tty"]),
         (["train", "--board", "h"], ["dir,h", "plain,host"]),
         (["demo", "--board", "qemu"], ["dir,qemu", *BOARDS]),
-        (["build", "build/mine", "--board", "qemu_s"], ["dir,qemu_s", *BOARDS[1:]]),
+        (["build", "build/mine", "--board", "qemu_s"], ["dir,qemu_s", *BOARDS[-1:]]),
         (["compile", "mo"], ["file,mo"]),
         (["train", "m.tflite", "--data", "da"], ["file,da"]),
         (["compile", "m.tflite", "-o", "bu"], ["file,bu"]),
