@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* With Helium, GCC keeps a register for its loops, and some of the assembly needs all of them. */
+/* Not with Helium: there GCC 12 finds no registers for the operands of the loop of add.c, which it does
+ * find for all other cores of this set. */
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && \
     !defined(__ARM_FEATURE_MVE)
 #define TINY_DSP_ASM 1
