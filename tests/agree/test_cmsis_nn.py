@@ -5,20 +5,32 @@ Needs Arm's pack: `tinyflash packs add ARM::CMSIS-NN`, or CMSIS_NN_PATH.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.lib.build import run_on_board
 from tests.lib.cases import all_cases
 from tests.lib.emit import batches, write_batch
 from tests.lib.random_cases import FAMILIES, random_cases
 from tests.lib.row_cases import row_cases
+from tests.support.graphs import Net
 
-from tinyflash.boards import load_board
+from tinyflash.boards import kernels_for, load_board
+from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.firmware import build_firmware
+from tinyflash.boards.footprint import footprint
 from tinyflash.boards.packs import PACKS, find_pack
+from tinyflash.compiler import compile_model
+from tinyflash.graph import Window
 from tinyflash.paths import source_root
+from tinyflash.runtime.device import DeviceSession
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import scheme
 from tinyflash.sources import kernels_of
+from tinyflash.write.model import write_model
 
 SET = "cmsis_nn"
 BOARDS = ("qemu_stm32f405", "qemu_mps2_an500")
@@ -55,7 +67,7 @@ def test_random_cases(name: str, tmp_path: Path, request: pytest.FixtureRequest)
 
 
 def test_a_board_learns_what_the_host_learns(tmp_path: Path) -> None:
-    """A board of the user's own that prefers them; what they have no kernel for is of dsp or ref."""
+    """A board of the user's own prefers them; dsp or ref have what they have not."""
     folder = tmp_path / "mine"
     shutil.copytree(load_board("qemu_stm32f405").folder, folder)
     toml = (folder / "board.toml").read_text()
@@ -75,7 +87,7 @@ def test_a_board_learns_what_the_host_learns(tmp_path: Path) -> None:
     used = {row.kernel_set for row in model.program.train}
     assert used == {"cmsis_nn", "dsp", "ref"}
     stack = footprint(model.program, board).kernels
-    assert 0 < stack["conv2d_forward_cmsis_nn"] <= 640
+    assert stack["conv2d_forward_cmsis_nn"] > 300  # of CMSIS-NN, too
     write_model(model, tmp_path / "model")
     elf = build_firmware(tmp_path / "model", board, tmp_path / "out")
     host = HostSession(plain.program)
@@ -84,5 +96,5 @@ def test_a_board_learns_what_the_host_learns(tmp_path: Path) -> None:
         for step in range(20):
             sample = rng.integers(-128, 128, (8, 8, 3)).astype(np.int8)
             for session in (host, device):
-                session.train(sample, step % 5, 0.01)
-        assert device.weights() == host.weights()
+                session.train_step(sample, step % 5, 0.01)
+        assert device.weights == host.weights

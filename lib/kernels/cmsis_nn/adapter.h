@@ -23,7 +23,7 @@
 #error "CMSIS_NN_USE_SINGLE_ROUNDING changes results; compile CMSIS-NN without it"
 #endif
 
-#include "arm_nnfunctions.h"
+#include <arm_nnfunctions.h>
 
 /* Rows of x that rows of y read, as a map of its own: `first`, `count` of them, `pad` above. */
 typedef struct tiny_rows_read {

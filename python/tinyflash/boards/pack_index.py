@@ -45,8 +45,8 @@ def _manager() -> Any:
         import cmsis_pack_manager
     except ImportError as error:
         raise BuildError(
-            f"downloading needs cmsis-pack-manager; run: {how_to_install('cmsis-pack-manager')}, or "
-            "download the .pack file and name it"
+            "downloading needs cmsis-pack-manager; run: "
+            f"{how_to_install('cmsis-pack-manager')}, or download the .pack file and name it"
         ) from error
     return cmsis_pack_manager
 

@@ -16,9 +16,9 @@ from tinyflash import files
 from tinyflash.boards import firmware as build
 from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board
-from tinyflash.boards.packs import pack_of_set
 from tinyflash.boards.footprint.callgraph import CallGraph, read_call_graph
 from tinyflash.boards.footprint.objects import read_unit, size_of
+from tinyflash.boards.packs import pack_of_set
 from tinyflash.errors import DataError
 from tinyflash.paths import source_root
 
