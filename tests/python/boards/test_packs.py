@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import warnings
 import zipfile
@@ -17,6 +18,7 @@ from tinyflash.boards.pack_index import download_pack
 from tinyflash.boards.packs import add_pack, added_packs, find_pack, pack_of_set, remove_pack
 from tinyflash.cli import main
 from tinyflash.errors import BuildError
+from tinyflash.paths import source_root
 
 PDSC = """<?xml version="1.0" encoding="UTF-8"?>
 <package schemaVersion="1.7.36">
@@ -263,3 +265,19 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert "is not added" in done.output
     done = run.invoke(main, ["packs", "add", "absent.pack"])
     assert (done.exit_code, done.output) == (1, "error: absent.pack is missing\n")
+
+
+def test_a_board_without_its_pack(tmp_path: Path) -> None:
+    """Commands for it end with one line; boards that do not list the set are not concerned."""
+    mine = tmp_path / "mine"
+    shutil.copytree(source_root() / "boards" / "qemu_stm32f405", mine)
+    listed = (mine / "board.toml").read_text().replace('["dsp", "ref"]', '["cmsis_nn", "ref"]')
+    (mine / "board.toml").write_text(listed)
+    model = str(source_root() / "python/tinyflash/zoo/networks/digits.tflite")
+    words = ["compile", model, "-o", str(tmp_path / "out"), "--board"]
+    done = CliRunner().invoke(main, [*words, str(mine)])
+    assert done.exit_code == 1
+    assert done.output.count("\n") == 1
+    assert "needs the pack ARM::CMSIS-NN, which is not added" in done.output
+    assert not (tmp_path / "out").exists()
+    assert CliRunner().invoke(main, [*words, "qemu_stm32f405"]).exit_code == 0
