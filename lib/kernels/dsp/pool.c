@@ -47,7 +47,7 @@ static inline void small_sums(const runs *r, uint32_t c, int32_t *sums) {
     tiny_add_pairs(pairs, sums);
 }
 
-static void averages(const tiny_pool *op, const runs *r, int8_t *y) {
+static TINY_APART void averages(const tiny_pool *op, const runs *r, int8_t *y) {
     const uint32_t channels = r->map->channels;
     const int32_t n = (int32_t)(r->rows * r->count);
     for (uint32_t c = 0; c < channels; c += TINY_SUMS) {
@@ -75,7 +75,7 @@ static inline uint32_t largest_in(const int8_t *from, uint32_t step, uint32_t co
     return largest;
 }
 
-static void maxima(const tiny_pool *op, const runs *r, int8_t *y) {
+static TINY_APART void maxima(const tiny_pool *op, const runs *r, int8_t *y) {
     const uint32_t channels = r->map->channels;
     for (uint32_t c = 0; c < channels; c += TINY_SUMS) {
         const uint32_t some = channels - c < TINY_SUMS ? channels - c : TINY_SUMS;
@@ -91,21 +91,25 @@ static void maxima(const tiny_pool *op, const runs *r, int8_t *y) {
     }
 }
 
-/* Computes all channels of one position. */
-typedef void position_rule(const tiny_pool *op, const runs *r, int8_t *y);
+/* An average, or the largest. Not by a pointer to a function: the depth of the stack would be unknown. */
+typedef enum kind { AVERAGE, LARGEST } kind;
 
-static void pool_rows(const tiny_pool *op, const int8_t *x, int8_t *y, tiny_band band,
-                      position_rule *rule) {
+static inline void pool_rows(const tiny_pool *op, const int8_t *x, int8_t *y, tiny_band band,
+                             kind of) {
     const tiny_map *out = &op->window.y;
     for (int32_t row = band.first; row < band.first + band.count; row++) {
         int8_t *to = tiny_map_row_out(out, y, row);
         for (int32_t column = 0; column < out->width; column++, to += out->channels) {
             const runs r = runs_of(&op->window.x, x, tiny_extent_of(&op->window, row, column));
-            rule(op, &r, to);
+            if (of == AVERAGE) {
+                averages(op, &r, to);
+            } else {
+                maxima(op, &r, to);
+            }
         }
     }
 }
 
-TINY_OP(average_pool_forward_dsp) { pool_rows(record, buffers[0], buffers[1], band, averages); }
+TINY_OP(average_pool_forward_dsp) { pool_rows(record, buffers[0], buffers[1], band, AVERAGE); }
 
-TINY_OP(max_pool_forward_dsp) { pool_rows(record, buffers[0], buffers[1], band, maxima); }
+TINY_OP(max_pool_forward_dsp) { pool_rows(record, buffers[0], buffers[1], band, LARGEST); }

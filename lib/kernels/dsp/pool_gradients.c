@@ -84,7 +84,7 @@ static void average_panel(pooling *p, tiny_extent over, uint32_t first, uint32_t
     store_sums(p, at, sums, count);
 }
 
-static void average_position(pooling *p, int32_t row, int32_t column, uint32_t at) {
+static TINY_APART void average_position(pooling *p, int32_t row, int32_t column, uint32_t at) {
     const tiny_extent over = windows_over(&p->op->window, row, column);
     const uint32_t channels = p->op->window.x.channels;
     for (uint32_t c = 0; c < channels; c += PANEL) {
@@ -147,7 +147,7 @@ static inline void maximum_word(pooling *p, tiny_extent over, int32_t row, int32
     store_sums(p, at + c, sums, some);
 }
 
-static void maximum_position(pooling *p, int32_t row, int32_t column, uint32_t at) {
+static TINY_APART void maximum_position(pooling *p, int32_t row, int32_t column, uint32_t at) {
     const tiny_extent over = windows_over(&p->op->window, row, column);
     const uint32_t channels = p->op->window.x.channels;
     uint32_t c = 0;
@@ -161,15 +161,16 @@ static void maximum_position(pooling *p, int32_t row, int32_t column, uint32_t a
 
 /* ---- Both ---- */
 
-/* Computes all channels of one input position, elements of dx from `at` on. */
-typedef void position_rule(pooling *p, int32_t row, int32_t column, uint32_t at);
-
-static void pool_gradient(pooling *p, position_rule *rule) {
+static inline void pool_gradient(pooling *p) {
     const tiny_map *in = &p->op->window.x;
     uint32_t at = 0;
     for (int32_t row = 0; row < in->height; row++) {
         for (int32_t column = 0; column < in->width; column++, at += in->channels) {
-            rule(p, row, column, at);
+            if (p->x) {
+                maximum_position(p, row, column, at);
+            } else {
+                average_position(p, row, column, at);
+            }
         }
     }
     tiny_end_fours(&p->store);
@@ -190,7 +191,7 @@ TINY_OP(average_pool_backward_input_dsp) {
     const tiny_gradient dy = {buffers[0], buffers[1]};
     const tiny_gradient_out dx = {buffers[3], buffers[4], buffers[2]};
     pooling p = {op, NULL, dy.d, begin(&dy, &dx, op->reciprocal_shift, 1)};
-    pool_gradient(&p, average_position);
+    pool_gradient(&p);
 }
 
 TINY_OP(max_pool_backward_input_dsp) {
@@ -198,5 +199,5 @@ TINY_OP(max_pool_backward_input_dsp) {
     const tiny_gradient dy = {buffers[1], buffers[2]};
     const tiny_gradient_out dx = {buffers[4], buffers[5], buffers[3]};
     pooling p = {record, buffers[0], dy.d, begin(&dy, &dx, 0, 8)};
-    pool_gradient(&p, maximum_position);
+    pool_gradient(&p);
 }
