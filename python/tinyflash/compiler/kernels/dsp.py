@@ -21,6 +21,7 @@ _RESCALED_BYTES = 6144
 _CHANNELS = 4
 _KERNEL_MAX = 7
 _PLANES_BYTES = 4096
+_TAPS = 3  # of lib/kernels/dsp/depthwise_update.c
 
 
 def _one_group(_graph: Graph, node: Node) -> bool:
@@ -160,7 +161,34 @@ def _sums(graph: Graph, node: Node) -> int:
     return (_ROWS + _COLUMNS) * pairs + _ROWS * sums
 
 
+def _few_taps(graph: Graph, node: Node) -> bool:
+    """Channels are read by one output each, and the kernel has no more taps than 7 x 7."""
+    layer = _layer(graph, node)
+    assert isinstance(layer.attrs, WindowAttrs)
+    taps = prod(layer.attrs.window.kernel)
+    return multiplier_of(graph, layer) == 1 and taps <= _KERNEL_MAX**2
+
+
+def _tap_planes(graph: Graph, node: Node) -> int:
+    """Sums of all taps of four channels, and their planes of x and dy for a block of rows."""
+    layer = _layer(graph, node)
+    assert isinstance(layer.attrs, WindowAttrs)
+    w = layer.attrs.window
+    height, width = graph.tensors[layer.outputs["y"]].shape[-3:-1]
+    dy_row = -(-width // 2) * 2
+    phase = (dy_row + (w.kernel[1] - 1) * w.dilation[1] // w.stride[1] + 2) // 2 * 2
+
+    def planes(rows: int) -> int:
+        read = (rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1
+        return _CHANNELS * 2 * (read * w.stride[1] * phase + rows * dy_row)
+
+    fit = [rows for rows in range(1, height + 1) if planes(rows) <= _PLANES_BYTES]
+    taps = -(-prod(w.kernel) // _TAPS) * _TAPS
+    return _CHANNELS * taps * 4 + planes(max(fit, default=1))
+
+
 NEEDS = {
+    "depthwise_update": Needs(suits=_few_taps, scratch=_tap_planes),
     "conv2d_backward_input": Needs(suits=_one_group_below, scratch=_columns),
     "conv2d_update": Needs(suits=_one_group_below, scratch=_sums),
     "fully_connected_update": Needs(scratch=_sums),
