@@ -9,6 +9,7 @@
 #define VELOCITY_MAX 0x7FFF00 /* of an int16 in units of 2^-8, seen in units of 2^-16 */
 #define TWICE (1 << 24)       /* beyond twice the largest velocity */
 #define ONE_Q15 0x8000
+#define HALF 0x8000 /* of a unit, in units of 2^-16 */
 /* Remainders that round to nearest: of a weight and a velocity, without and with a low byte. */
 #define HALVES 0x80000080u
 #define HALVES_WITH_LOW 0x00800080u
@@ -108,4 +109,28 @@ uint32_t tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta,
         move(update, i, delta, &remainders);
     }
     return remainders;
+}
+
+/* SPEC 6.8, for biases: the step that momentum and accumulation make of `delta`, in units of 2^-16.
+ * C's division rounds towards zero, which lets a velocity come to rest. */
+static int32_t gathered_bias(int32_t *velocity, int32_t momentum, int32_t delta) {
+    const int64_t sum = (int64_t)*velocity * momentum / 0x8000 + delta;
+    *velocity = tiny_clamp(tiny_saturate32(sum), -TINY_DELTA_MAX, TINY_DELTA_MAX);
+    return *velocity;
+}
+
+void tiny_move_bias(const tiny_bias *op, const tiny_course *course, uint32_t o, int32_t sum,
+                    int32_t *b, int32_t *velocity) {
+    const tiny_rate rate = tiny_row_rate(course, &op->rate[o]);
+    int32_t delta = tiny_delta(&rate, sum);
+    if (velocity) {
+        delta = gathered_bias(&velocity[o], course->momentum, delta);
+    }
+    if (course->moves) {
+        const uint32_t bits = tiny_row_bits(course->key, op->source, o);
+        const int32_t fraction = course->nearest ? HALF : (int32_t)(bits >> 16);
+        /* Down by delta, with a random part of a unit added before it is rounded down. */
+        const int64_t moved = (int64_t)b[o] + ((fraction - delta) >> 16);
+        b[o] = tiny_clamp(tiny_saturate32(moved), -op->limit, op->limit);
+    }
 }

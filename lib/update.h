@@ -64,6 +64,10 @@ tiny_update tiny_begin_update(const tiny_descent *descent, const tiny_gradient *
 uint32_t tiny_move_weight(const tiny_update *update, uint32_t i, int32_t delta,
                           uint32_t remainders);
 
+/* Moves bias o, which is not dead, by the step for its gradient sum (SPEC 6.5); velocity may be null. */
+void tiny_move_bias(const tiny_bias *op, const tiny_course *course, uint32_t o, int32_t sum,
+                    int32_t *b, int32_t *velocity);
+
 /* SPEC 6.2, the part that is the same for a whole row: learning rate times the row's own, times the
  * exponent of dy, in units of 2^-16. Two mantissas of 16 bits, halved, are below the
  * 2^31 that SPEC 1.3 needs. */

@@ -236,6 +236,10 @@ def _means() -> Iterator[Case]:
     for axes in ((0, 1), (0,), (1,), (2,), (1, 2), (0, 1, 2)):
         for data in (Data(), Data("extreme"), FINE):
             yield from subject(f"over {axes}", _mean(axes), (5, 3, 4)).cases(data)
+    for end in (-128, 127):  # sums beyond int16
+        source = Layer(clip=Clip(end, end))
+        one = subject(f"of {end} only", _mean((0, 1)), (20, 26, 5), source=source)
+        yield from one.cases(Data(), "mean")
 
 
 def _mean(axes: tuple[int, ...]) -> Build:

@@ -30,6 +30,7 @@ GAINS = (
     30.0,
     1e5,
 )  # shifts to the right, tiny multipliers, shifts to the left
+RATIOS = (0.7, 1.0, 1.6, 2.5, 7.0, 20.0, 1e-3, 1e4, 1e-11, 1e11)  # of the scales of a sum
 FILLS = ("random", "random", "extreme", "zero")
 
 
@@ -108,7 +109,7 @@ def _fully_connected(draw: Draw) -> tuple[Build, Shape]:
 def _sum(draw: Draw) -> tuple[Build, Shape]:
     """Of a map and one that is made of it, at any ratio of their scales; some a difference, and
     some of a map and one row."""
-    shape, gain, zero = draw.shape(), draw.one_of(0.7, 1.0, 1.6, 2.5, 7.0, 20.0), draw.zero()
+    shape, gain, zero = draw.shape(), draw.one_of(*RATIOS), draw.zero()
     other, clip, kind = draw.zero(), draw.clip(), draw.number(0, 9)
 
     def build(net: Net, x: str) -> str:
@@ -121,12 +122,86 @@ def _sum(draw: Draw) -> tuple[Build, Shape]:
     return build, shape
 
 
+def _residual(draw: Draw) -> tuple[Build, Shape]:
+    """Tensors with several readers, and clipped sums: masks, and sums of gradients."""
+    shape, clip, other = draw.shape(), draw.clip(), draw.clip()
+
+    def build(net: Net, x: str) -> str:
+        a = net.conv2d(x, shape[2], Window((1, 1)), Layer(clip=other))
+        b = net.add(net.add(x, a), x, clip=clip)
+        return net.add(b, a)
+
+    return build, shape
+
+
+def _bias(draw: Draw) -> tuple[Build, Shape]:
+    return draw.one_of(_fully_connected, _depthwise)(draw)
+
+
+def _product(draw: Draw) -> tuple[Build, Shape]:
+    """Of two maps, of a map and itself, or of a map and one row, at many ratios of scales."""
+    shape, gain, kind = draw.shape(), draw.one_of(1e-3, 0.1, 1.0, 1.0, 1.0, 40.0), draw.number(0, 4)
+    layer = Layer(zero=draw.zero(), gain=gain)
+    zero, clip = draw.zero(), draw.clip()
+
+    def build(net: Net, x: str) -> str:
+        b = x
+        if kind > 1:
+            b = net.fully_connected(net.mean(x, (0, 1)), shape[2], layer)
+        elif kind:
+            b = net.conv2d(x, shape[2], Window((1, 1)), layer)
+        return net.mul(x, b, zero=zero, clip=clip)
+
+    return build, shape
+
+
+def _mean(draw: Draw) -> tuple[Build, Shape]:
+    axes, zero = draw.one_of((0, 1), (0, 1), (0,), (1,), (2,), (1, 2), (0, 1, 2)), draw.zero()
+    shape = draw.one_of(draw.shape(), (*draw.shape()[:2], 67), (24, 24, draw.number(1, 9)))
+    return lambda net, x: net.mean(x, axes, zero=zero), shape
+
+
+def _lookup(draw: Draw) -> tuple[Build, Shape]:
+    name, zero = draw.one_of("tanh", "logistic", "relu", "hard_swish", "gelu"), draw.zero()
+    return lambda net, x: net.function(x, name, zero=zero), draw.shape()
+
+
+def _pool(draw: Draw, op: str) -> tuple[Build, Shape]:
+    """Windows each of which covers a position of the map; some cover all of it."""
+    shape = draw.shape()
+    kernel = draw.one_of(shape[:2], (draw.number(1, 5), draw.number(1, 5)), (2, 2), (3, 3))
+    strides = draw.one_of((draw.number(1, 3), draw.number(1, 3)), kernel)
+    top, left, bottom, right = (draw.number(0, min(kernel[i % 2], 6) - 1) for i in range(4))
+    window = Window(kernel, strides, (1, 1), draw.one_of((0, 0, 0, 0), (top, left, bottom, right)))
+    clip = draw.clip()
+    if min(slid(shape, window)) < 1:
+        window = Window((1, 1))
+    return lambda net, x: net.pool(op, x, window, clip), shape
+
+
+def _average_pool(draw: Draw) -> tuple[Build, Shape]:
+    return _pool(draw, "average_pool")
+
+
+def _max_pool(draw: Draw) -> tuple[Build, Shape]:
+    return _pool(draw, "max_pool")
+
+
 FAMILIES: dict[str, Callable[[Draw], tuple[Build, Shape]]] = {
     "conv2d": _conv2d,
     "depthwise": _depthwise,
     "fully_connected": _fully_connected,
     "add": _sum,
+    "gradient_add": _residual,
+    "mask": _residual,
+    "bias": _bias,
+    "mul": _product,
+    "mean": _mean,
+    "lookup": _lookup,
+    "average_pool": _average_pool,
+    "max_pool": _max_pool,
 }
+OF_ALL_NODES = ("gradient_add", "mask")  # families whose nodes do not belong to one layer
 
 
 def random_cases(kernel_set: str, kernel: str, count: int, seed: int) -> Iterator[Case]:
@@ -152,7 +227,15 @@ def _cases(kernel: str, seed: str) -> Iterator[Case]:
     elif draw.number(0, 3) == 0:
         yield from overlapping(one)
     else:
-        yield from one.cases(draw.data(), family if kernel.endswith("_forward") else kernel)
+        whole = replace(one, layer="") if family in OF_ALL_NODES else one
+        yield from whole.cases(draw.data(), *_operators(family, kernel))
+
+
+def _operators(family: str, kernel: str) -> tuple[str, ...]:
+    """The operators of the nodes that a kernel computes."""
+    if kernel.endswith("_forward"):
+        return ("add", "sub") if family == "add" else (family,)
+    return (f"{family}_backward_input" if "_backward_" in kernel else kernel,)
 
 
 def _subject(draw: Draw, title: str, build: Build, shape: Shape) -> Subject:

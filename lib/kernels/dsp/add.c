@@ -1,11 +1,12 @@
-/* The sum of two maps (SPEC 3.1).
+/* The sum and the difference of two maps (SPEC 3.1).
  *
  * TensorFlow Lite adds at twice the larger of the two scales. So one operand is only shifted, by 2^20 /
  * 2, which is exact; the other is multiplied and rounded twice. Its second shift is usually 1 or 2:
- * there is a loop for each, and a sum whose record says anything else is left to the reference
- * (compiler/kernels/dsp.py).
+ * for a sum of two maps that is not clipped there is an assembly loop for each. Any other sum is
+ * computed element by element, with what is the same for all of them computed before.
  */
 #include "../../arith.h"
+#include "lanes.h"
 #include "output.h"
 #include "tinyflash/ops.h"
 
@@ -72,63 +73,149 @@ static void add_words_2(const constants *c, const int8_t *x, const int8_t *z, in
 
 #endif
 
-/* One element, as SPEC 3.1 says it. */
-static int8_t sum_of(const tiny_add *op, int8_t a, int8_t b) {
-    const int32_t u = tiny_multiply((a - op->a_zero) * (1 << 20), op->a_multiplier, op->a_shift);
-    const int32_t v = tiny_multiply((b - op->b_zero) * (1 << 20), op->b_multiplier, op->b_shift);
-    const int32_t y = tiny_multiply(u + v, op->y_multiplier, op->y_shift) + op->y_zero;
-    return (int8_t)tiny_clamp(y, -128, 127);
+/* Whether a is the operand of the larger scale, which is multiplied by a half. Of one without a multiplier
+ * the shift is 0, too. */
+static int a_is_exact(const tiny_add *op) {
+    return op->a_shift == 0 && op->a_multiplier == 1 << 30;
+}
+
+/* A sum of any operands: the exact one is x, the other is z. */
+typedef struct terms {
+    int32_t x_unit, x_zero; /* x * x_unit + x_zero: its part of the sum, with its sign */
+    int32_t z_unit, z_zero; /* z * z_unit + z_zero: to be multiplied */
+    int32_t z_multiplier, z_half, z_shift, z_sign;
+    int32_t multiplier, half, shift; /* of y */
+    int32_t y_zero, y_min, y_max;
+} terms;
+
+/* If both scales are equal, both operands are exact. z then has one bit more and the shift 1, so that
+ * what rounds it changes nothing. */
+static terms terms_of(const tiny_add *op) {
+    const int exact = a_is_exact(op);
+    const int32_t z_shift = exact ? op->b_shift : op->a_shift;
+    const int32_t shift = z_shift == 0 ? 1 : -z_shift, z_unit = 1 << (z_shift == 0 ? 22 : 21);
+    const int32_t x_unit = (exact ? 1 : op->b_sign) * (1 << 19);
+    const terms t = {
+        x_unit,
+        -(exact ? op->a_zero : op->b_zero) * x_unit,
+        z_unit,
+        -(exact ? op->b_zero : op->a_zero) * z_unit,
+        exact ? op->b_multiplier : op->a_multiplier,
+        1 << (shift - 1),
+        shift,
+        exact ? op->b_sign : 1,
+        op->y_multiplier,
+        1 << (-op->y_shift - 1),
+        -op->y_shift,
+        op->y_zero,
+        op->y_min,
+        op->y_max,
+    };
+    return t;
+}
+
+/* The multiplication and both roundings of SPEC 1.2, of a doubled number. */
+static inline int32_t rescaled(int32_t twice, int32_t multiplier, int32_t half, int32_t shift) {
+    const int32_t upper = tiny_upper_product(twice, multiplier);
+    return (upper - (upper < 0) + half) >> shift;
+}
+
+static void add_elements(const terms *t, const int8_t *x, const int8_t *z, uint32_t count,
+                         int8_t *y) {
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t v =
+            rescaled(z[i] * t->z_unit + t->z_zero, t->z_multiplier, t->z_half, t->z_shift);
+        const int32_t sum = x[i] * t->x_unit + t->x_zero + v * t->z_sign;
+        const int32_t rounded = rescaled(2 * sum, t->multiplier, t->half, t->shift);
+        y[i] = (int8_t)tiny_clamp(rounded + t->y_zero, t->y_min, t->y_max);
+    }
 }
 
 #if TINY_DSP_ASM
 
+/* Whether the loops of words compute a sum. */
+static int has_loop(const tiny_add *op) {
+    const int32_t z_shift = tiny_min(op->a_shift, op->b_shift);
+    return op->b_sign == 1 && (z_shift == -1 || z_shift == -2) &&
+           op->y_shift >= -TINY_OUTPUT_SHIFT_MAX;
+}
+
 /* `words` words of one row; the order of a and b does not matter to a sum. */
 static void add_words(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t words,
                       int8_t *y) {
-    const int a_is_shifted = op->a_shift == 0;
-    const int32_t z_shift = a_is_shifted ? op->b_shift : op->a_shift;
+    const int exact = a_is_exact(op);
+    const int32_t z_shift = exact ? op->b_shift : op->a_shift;
     const constants c = {
-        -(a_is_shifted ? op->a_zero : op->b_zero) * (1 << 19),
-        -(a_is_shifted ? op->b_zero : op->a_zero) * (1 << 21),
-        a_is_shifted ? op->b_multiplier : op->a_multiplier,
+        -(exact ? op->a_zero : op->b_zero) * (1 << 19),
+        -(exact ? op->b_zero : op->a_zero) * (1 << 21),
+        exact ? op->b_multiplier : op->a_multiplier,
         op->y_multiplier,
         (2 * op->y_zero + 1) * (1 << (-op->y_shift - 1)),
         -op->y_shift,
     };
     if (words && z_shift == -1) {
-        add_words_1(&c, a_is_shifted ? a : b, a_is_shifted ? b : a, y, y + 4 * words);
+        add_words_1(&c, exact ? a : b, exact ? b : a, y, y + 4 * words);
     } else if (words) {
-        add_words_2(&c, a_is_shifted ? a : b, a_is_shifted ? b : a, y, y + 4 * words);
+        add_words_2(&c, exact ? a : b, exact ? b : a, y, y + 4 * words);
     }
+}
+
+/* The clip of a fused activation, in a pass of its own: a word takes 9 instructions. */
+static void clip_words(const tiny_add *op, uint32_t words, int8_t *y) {
+    const uint32_t low = tiny_four(op->y_min), high = tiny_four(op->y_max);
+    const int8_t *const end = y + 4 * words;
+    for (; y != end; y += 4) {
+        const uint32_t word = tiny_smaller_bytes(tiny_larger_bytes(tiny_load(y), low), high);
+        memcpy(y, &word, sizeof word);
+    }
+}
+
+/* Computes whole words, if there is a loop for them; returns how many elements that is. */
+static uint32_t add_fast(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t count,
+                         int8_t *y) {
+    if (!has_loop(op)) {
+        return 0;
+    }
+    add_words(op, a, b, count / 4, y);
+    if (op->y_min > -128 || op->y_max < 127) {
+        clip_words(op, count / 4, y);
+    }
+    return count / 4 * 4;
 }
 
 #else
 
-/* The C twin. */
-static void add_words(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t words,
-                      int8_t *y) {
-    for (uint32_t i = 0; i < 4 * words; i++) {
-        y[i] = sum_of(op, a[i], b[i]);
-    }
+/* The C twin has no words: elements are computed one by one. */
+static uint32_t add_fast(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t count,
+                         int8_t *y) {
+    (void)op, (void)a, (void)b, (void)count, (void)y;
+    return 0;
 }
 
 #endif
 
-static void add_row(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t count,
-                    int8_t *y) {
-    add_words(op, a, b, count / 4, y);
-    for (uint32_t i = count / 4 * 4; i < count; i++) {
-        y[i] = sum_of(op, a[i], b[i]);
-    }
+static void add_row(const tiny_add *op, const terms *t, const int8_t *a, const int8_t *b,
+                    uint32_t count, int8_t *y) {
+    const uint32_t done = add_fast(op, a, b, count, y);
+    const int8_t *x = a_is_exact(op) ? a : b, *z = a_is_exact(op) ? b : a;
+    add_elements(t, x + done, z + done, count - done, y + done);
 }
 
+/* b is a map, or one row that a repeats. */
 TINY_OP(add_forward_dsp) {
     const tiny_add *op = record;
     const int8_t *a = buffers[0], *b = buffers[1];
     int8_t *y = buffers[2];
+    const terms t = terms_of(op);
     const uint32_t size = op->count / op->height;
+    const int repeats = op->b_count < op->count;
+    const uint32_t strip = repeats ? op->b_count : size;
     for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
-        add_row(op, a + tiny_slot(row, op->a_ring) * size, b + tiny_slot(row, op->b_ring) * size,
-                size, y + tiny_slot(row, op->y_ring) * size);
+        const int8_t *from = a + tiny_slot(row, op->a_ring) * size;
+        const int8_t *other = repeats ? b : b + tiny_slot(row, op->b_ring) * size;
+        int8_t *to = y + tiny_slot(row, op->y_ring) * size;
+        for (uint32_t i = 0; i < size; i += strip) {
+            add_row(op, &t, from + i, other, strip, to + i);
+        }
     }
 }

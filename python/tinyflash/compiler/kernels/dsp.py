@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from math import prod
 
-from tinyflash.compiler.constants import add_constants
+from tinyflash.compiler.constants import add_constants, mul_multiplier
 from tinyflash.compiler.kernels.needs import Needs
-from tinyflash.graph import ClipAttrs, DenseAttrs, Graph, Node, Pair, WindowAttrs, aligned
+from tinyflash.graph import DenseAttrs, Graph, Node, Pair, WindowAttrs, aligned
 from tinyflash.layers import in_channels, multiplier_of, out_channels
 
 _POSITIONS = 4  # of a tile (tile.h)
 _OUTPUT_BYTES = 16  # of a tiny_output
+_OUTPUT_SHIFT_MAX = 22  # of lib/kernels/dsp/output.h
 # Of lib/kernels/dsp/gradient.h.
 _COLUMNS = 4
 _ROWS = 8
@@ -20,6 +21,7 @@ _RESCALED_BYTES = 6144
 _CHANNELS = 4
 _KERNEL_MAX = 7
 _PLANES_BYTES = 4096
+_TAPS = 3  # of lib/kernels/dsp/depthwise_update.c
 
 
 def _one_group(_graph: Graph, node: Node) -> bool:
@@ -107,17 +109,14 @@ def _smaller(outputs: Pair) -> list[Pair]:
     return [(h, w) for h in {rows, max(rows - 1, 1)} for w in {width, max(width - 1, 1)}]
 
 
-def _one_shifted(graph: Graph, node: Node) -> bool:
-    """Of two maps, one has half the common scale, so it is only shifted. The other has less than a
-    half of that, and an eighth at least; the sum is shifted to the right and not clipped."""
-    assert isinstance(node.attrs, ClipAttrs)
-    if node.op != "add" or len({graph.tensors[node.inputs[role]].size for role in "ab"}) > 1:
-        return False
-    constants = add_constants(graph, node)
-    shifts = sorted(constants[role][1] for role in "ab")
-    exact = any(constants[role] == (1 << 30, 0) for role in "ab")
-    wide = (node.attrs.clip.low, node.attrs.clip.high) == (-128, 127)
-    return exact and shifts[0] in (-2, -1) and wide and -22 <= constants["y"][1] <= -1
+def _shifted_down(graph: Graph, node: Node) -> bool:
+    """The sum is shifted to the right."""
+    return add_constants(graph, node)["y"][1] < 0
+
+
+def _small_product(graph: Graph, node: Node) -> bool:
+    """The product is shifted to the right, by no more than leaves room for its zero point."""
+    return -_OUTPUT_SHIFT_MAX <= mul_multiplier(graph, node)[1] <= -1
 
 
 def _layer(graph: Graph, node: Node) -> Node:
@@ -162,11 +161,39 @@ def _sums(graph: Graph, node: Node) -> int:
     return (_ROWS + _COLUMNS) * pairs + _ROWS * sums
 
 
+def _few_taps(graph: Graph, node: Node) -> bool:
+    """Channels are read by one output each, and the kernel has no more taps than 7 x 7."""
+    layer = _layer(graph, node)
+    assert isinstance(layer.attrs, WindowAttrs)
+    taps = prod(layer.attrs.window.kernel)
+    return multiplier_of(graph, layer) == 1 and taps <= _KERNEL_MAX**2
+
+
+def _tap_planes(graph: Graph, node: Node) -> int:
+    """Sums of all taps of four channels, and their planes of x and dy for a block of rows."""
+    layer = _layer(graph, node)
+    assert isinstance(layer.attrs, WindowAttrs)
+    w = layer.attrs.window
+    height, width = graph.tensors[layer.outputs["y"]].shape[-3:-1]
+    dy_row = -(-width // 2) * 2
+    phase = (dy_row + (w.kernel[1] - 1) * w.dilation[1] // w.stride[1] + 2) // 2 * 2
+
+    def planes(rows: int) -> int:
+        read = (rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1
+        return _CHANNELS * 2 * (read * w.stride[1] * phase + rows * dy_row)
+
+    fit = [rows for rows in range(1, height + 1) if planes(rows) <= _PLANES_BYTES]
+    taps = -(-prod(w.kernel) // _TAPS) * _TAPS
+    return _CHANNELS * taps * 4 + planes(max(fit, default=1))
+
+
 NEEDS = {
+    "depthwise_update": Needs(suits=_few_taps, scratch=_tap_planes),
     "conv2d_backward_input": Needs(suits=_one_group_below, scratch=_columns),
     "conv2d_update": Needs(suits=_one_group_below, scratch=_sums),
     "fully_connected_update": Needs(scratch=_sums),
-    "add_forward": Needs(suits=_one_shifted),
+    "add_forward": Needs(suits=_shifted_down),
+    "mul_forward": Needs(suits=_small_product),
     "fully_connected_backward_input": Needs(scratch=_columns),
     "depthwise_forward": Needs(suits=_in_planes, scratch=_planes, at_once=True),
     "depthwise_backward_input": Needs(suits=_gradient_in_planes, scratch=_phases, at_once=True),
