@@ -36,21 +36,30 @@ typedef struct tiny_tiles {
     uint32_t rounds; /* vectors of a sum */
     uint32_t tiles;
     int32_t *sums;
-    uint32_t step; /* in bytes: from the two sums of a row to those of the next; of an update,
-                           * from the sums of a column to those of the next */
+    uint32_t step;        /* of an update, in bytes: from the sums of a column to those of the next */
     const int32_t *first; /* of an update: what the sums of each row begin with */
 } tiny_tiles;
 
-/* Sums [row][column] of int16 rows: sums[row * step / 4 + column]. */
+/* Sums [row][TINY_STORED_AT_ONCE] of int16 rows, of which two columns are written. */
 void tiny_descent_tiles(tiny_tiles *tiles);
 
 /* Sums [column][row] of int8 rows: sums[column * step / 4 + row], from first[row] on. */
 void tiny_update_tiles(tiny_tiles *tiles);
 
-/* Transposes two adjacent columns of `count` rows of bytes, `stride` bytes apart: column c goes to
- * to[c * pitch]. second: 1, or 0 if there is one column only, which then is stored twice. */
-void tiny_transpose_two(const int8_t *from, uint32_t stride, uint32_t count, uint32_t second,
-                        int8_t *to, uint32_t pitch);
+/* Two adjacent columns of rows of bytes, to be transposed: column c goes to to[c * pitch]. They are
+ * taken from `lines` lines of `count` rows each. Assembly knows the order of these fields. */
+typedef struct tiny_columns {
+    const int8_t *from;
+    int8_t *to;
+    uint32_t stride; /* bytes from row to row */
+    uint32_t second; /* 1; or 0 if there is one column only, which then is stored twice */
+    uint32_t count, lines;
+    uint32_t line;  /* bytes from line to line */
+    uint32_t pitch; /* bytes from what is stored of a column to what is of the other */
+    uint32_t to_line;
+} tiny_columns;
+
+void tiny_transpose_two(const tiny_columns *columns);
 
 /* Rescales gradients of `count` channels (SPEC 4.1). */
 void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t);
@@ -69,17 +78,19 @@ typedef struct tiny_store {
     int32_t exponent;   /* of the factor and the gradients together */
     int32_t multiplier; /* mantissa * 2^15; 0: the exponent is extreme */
     int32_t shift;      /* of the upper half of a doubled product, in [1, 31] */
+    uint32_t bit[TINY_LANES];  /* 2^shift */
+    uint32_t lane[TINY_LANES]; /* the bit of each lane in a mask */
+    uint32_t mask_bytes;
 } tiny_store;
 
+/* elements: of dx. */
 tiny_store tiny_store_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
-                            int32_t dy_exponent);
+                            int32_t dy_exponent, uint32_t elements);
 
-/* Elements [i, i + count) of dx, adjacent, whose sums are given; count is at most
- * TINY_STORED_AT_ONCE. */
-void tiny_store_some(const tiny_store *store, uint32_t i, const int32_t *sums, uint32_t count);
-
-/* Bits [i, i + count) of a mask, count at most 32, with any bits above; of no mask, ones. */
-uint32_t tiny_mask_bits(const uint8_t *mask, uint32_t i, uint32_t count);
+/* Rows of `count` adjacent elements, at most TINY_STORED_AT_ONCE, whose sums are
+ * sums[row][TINY_STORED_AT_ONCE]: row r are the elements from at[r] * step + first on. */
+void tiny_store_rows(const tiny_store *store, const uint32_t *at, uint32_t rows, uint32_t step,
+                     uint32_t first, const int32_t *sums, uint32_t count);
 
 /* ---- Moving weights (move.c) ---- */
 
@@ -95,7 +106,7 @@ typedef struct tiny_movers {
     uint32_t before; /* sums are shifted to the left by this, which is exact */
     uint32_t moves;  /* bit r: row r can move */
     uint32_t rows;
-    uint32_t vector; /* 1: all rows move as lanes; 0: one after the other */
+    uint32_t vector; /* 1: rows move as lanes; 0: one after the other */
 } tiny_movers;
 
 /* Begins `rows` rows, at most TINY_LANES, from row `first` on; row_bytes: from row to row. Sums are of

@@ -9,7 +9,19 @@
 
 #include "gradient.h"
 
-#define AT(field) [field] "i"(offsetof(tiny_tiles, field))
+/* Any stride. */
+static void transpose_far(const tiny_columns *c) {
+    for (uint32_t line = 0; line < c->lines; line++) {
+        const int8_t *from = c->from + line * c->line;
+        int8_t *to = c->to + line * c->to_line;
+        for (uint32_t i = 0; i < c->count; i++, from += c->stride, to++) {
+            to[0] = from[0];
+            to[c->pitch] = from[c->second];
+        }
+    }
+}
+
+#define AT(type, field) [field] "i"(offsetof(type, field))
 #define CLOBBERED                                                                               \
     "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "lr", "q0", "q1", "q2", \
         "q3", "q4", "cc", "memory"
@@ -17,60 +29,61 @@
 #if TINY_MVE_ASM
 
 /* Two columns at r1, r3, three rows at r5, r9, r11; "a" adds to the sums, "" begins them. */
-#define SIX(begin, type, by_8, by_16)                                     \
-    "vldrb." type " q0, [r1], #" by_8                                     \
-    "\n"                                                                  \
-    "vldrb." type " q1, [r3], #" by_8 "\n" by_16 "vmladav" begin "." type \
-    " r0, q2, q0\n"                                                       \
-    "vmladav" begin "." type                                              \
-    " r2, q2, q1\n"                                                       \
-    "vmladav" begin "." type                                              \
-    " r4, q3, q0\n"                                                       \
-    "vmladav" begin "." type                                              \
-    " r6, q3, q1\n"                                                       \
-    "vmladav" begin "." type                                              \
-    " r8, q4, q0\n"                                                       \
+#define SIX(begin, type, by, rows)                                      \
+    "vldrb." type " q0, [r1], #" by "\n"                                \
+    "vldrb." type " q1, [r3], #" by "\n" rows "vmladav" begin "." type \
+    " r0, q2, q0\n"                                                     \
+    "vmladav" begin "." type " r2, q2, q1\n"                            \
+    "vmladav" begin "." type " r4, q3, q0\n"                            \
+    "vmladav" begin "." type " r6, q3, q1\n"                            \
+    "vmladav" begin "." type " r8, q4, q0\n"                            \
     "vmladav" begin "." type " r10, q4, q1\n"
 #define ROWS_16 "vldrh.u16 q2, [r5], #16\nvldrh.u16 q3, [r9], #16\nvldrh.u16 q4, [r11], #16\n"
 #define ROWS_8 "vldrb.u8 q2, [r5], #16\nvldrb.u8 q3, [r9], #16\nvldrb.u8 q4, [r11], #16\n"
-/* The columns, the first row and the pitch; the other rows; rounds. After it r11 is at the next tile. */
-#define BEGIN_TILE                    \
+/* r7, which may be the frame pointer, counts tiles. Each tile begins with its columns, the first row
+ * and the pitch. When it is done, r11 is where the next one begins. */
+#define BEGIN_TILES                   \
+    "push {r7}\n"                     \
+    "ldr r7, [r12, %[tiles]]\n"       \
+    "ldr.w r11, [r12, %[rows]]\n"     \
     "1:\n"                            \
-    "ldmia.w r12, {r1, r3, r5, r9}\n" \
+    "mov r5, r11\n"                   \
+    "ldr.w r9, [r12, %[pitch]]\n"     \
+    "ldrd r1, r3, [r12]\n"            \
     "ldr.w lr, [r12, %[rounds]]\n"    \
     "add.w r11, r5, r9, lsl #1\n"     \
     "add r9, r5\n"
-#define END_TILE                  \
-    "ldr.w r1, [r12, %[tiles]]\n" \
-    "subs r1, #1\n"               \
-    "str.w r1, [r12, %[tiles]]\n" \
-    "bne 1b\n"
+#define END_TILES  \
+    "subs r7, #1\n" \
+    "bne 1b\n"     \
+    "pop {r7}\n"
+#define TILES_FIELDS                                                                          \
+    AT(tiny_tiles, rows), AT(tiny_tiles, pitch), AT(tiny_tiles, rounds), AT(tiny_tiles, tiles), \
+        AT(tiny_tiles, sums)
 
 TINY_APART void tiny_descent_tiles(tiny_tiles *tiles) {
     register tiny_tiles *at __asm__("r12") = tiles;
-    __asm__ volatile(BEGIN_TILE SIX("", "s16", "8", ROWS_16)
+    __asm__ volatile(BEGIN_TILES SIX("", "s16", "8", ROWS_16)
                      "subs.w lr, lr, #1\n"
                      "wls lr, lr, 3f\n"
                      "2:\n" SIX("a", "s16", "8", ROWS_16)
                      "le lr, 2b\n"
                      "3:\n"
-                     "ldrd r1, r3, [r12, %[sums]]\n"
-                     "str.w r11, [r12, %[rows]]\n"
+                     "ldr.w r1, [r12, %[sums]]\n"
                      "strd r0, r2, [r1]\n"
-                     "add r1, r3\n"
-                     "strd r4, r6, [r1]\n"
-                     "add r1, r3\n"
-                     "strd r8, r10, [r1]\n"
-                     "add r1, r3\n"
-                     "str.w r1, [r12, %[sums]]\n" END_TILE
+                     "strd r4, r6, [r1, %[row]]\n"
+                     "strd r8, r10, [r1, %[row2]]\n"
+                     "add.w r1, r1, %[row3]\n"
+                     "str.w r1, [r12, %[sums]]\n" END_TILES
                      :
-                     : "r"(at), AT(rows), AT(rounds), AT(tiles), AT(sums)
+                     : "r"(at), TILES_FIELDS, [row] "i"(TINY_STORED_AT_ONCE * 4),
+                       [row2] "i"(TINY_STORED_AT_ONCE * 8), [row3] "i"(TINY_STORED_AT_ONCE * 12)
                      : CLOBBERED);
 }
 
 TINY_APART void tiny_update_tiles(tiny_tiles *tiles) {
     register tiny_tiles *at __asm__("r12") = tiles;
-    __asm__ volatile(BEGIN_TILE
+    __asm__ volatile(BEGIN_TILES
                      "ldr.w r10, [r12, %[first]]\n"
                      "ldmia.w r10!, {r0, r4, r8}\n"
                      "str.w r10, [r12, %[first]]\n"
@@ -81,36 +94,46 @@ TINY_APART void tiny_update_tiles(tiny_tiles *tiles) {
                      "2:\n" SIX("a", "s8", "16", ROWS_8)
                      "le lr, 2b\n"
                      "ldrd r1, r3, [r12, %[sums]]\n"
-                     "str.w r11, [r12, %[rows]]\n"
                      "add r3, r1\n"
                      "stmia.w r3, {r2, r6, r10}\n"
                      "stmia.w r1!, {r0, r4, r8}\n"
-                     "str.w r1, [r12, %[sums]]\n" END_TILE
+                     "str.w r1, [r12, %[sums]]\n" END_TILES
                      :
-                     : "r"(at), AT(rows), AT(rounds), AT(tiles), AT(sums), AT(first)
+                     : "r"(at), TILES_FIELDS, AT(tiny_tiles, first)
                      : CLOBBERED);
 }
 
-static void transpose_two(const int8_t *from, uint32_t stride, uint32_t count, uint32_t second,
-                          int8_t *to, uint32_t pitch) {
-    int8_t *other = to + pitch;
+/* r0, r1: from and to; r2: 8 rows; r3: rows of a line; r8 to r11: lines that are left, bytes from line
+ * to line, of both; from column to column. */
+static void transpose_two(const tiny_columns *columns) {
+    register const tiny_columns *at __asm__("r12") = columns;
     __asm__ volatile(
+        "ldmia.w r12!, {r0, r1, r4, r5}\n"
         "movs r2, #0\n"
         "vidup.u16 q2, r2, #1\n"
-        "vmul.i16 q2, q2, %[stride]\n"
-        "vadd.i16 q3, q2, %[second]\n"
-        "lsl r2, %[stride], #3\n"
-        "dlstp.16 lr, %[count]\n"
+        "vmul.i16 q2, q2, r4\n"
+        "vadd.i16 q3, q2, r5\n"
+        "lsls r2, r4, #3\n"
+        "ldmia.w r12, {r3, r8, r9, r10, r11}\n"
         "1:\n"
-        "vldrb.u16 q0, [%[from], q2]\n"
-        "vldrb.u16 q1, [%[from], q3]\n"
-        "add %[from], %[from], r2\n"
-        "vstrb.16 q0, [%[to]], #8\n"
-        "vstrb.16 q1, [%[other]], #8\n"
-        "letp lr, 1b\n"
-        : [from] "+&r"(from), [to] "+&l"(to), [other] "+&l"(other)
-        : [stride] "r"(stride), [second] "r"(second), [count] "r"(count)
-        : "r2", "lr", "q0", "q1", "q2", "q3", "cc", "memory");
+        "mov r4, r0\n"
+        "mov r5, r1\n"
+        "add.w r6, r1, r10\n"
+        "dlstp.16 lr, r3\n"
+        "2:\n"
+        "vldrb.u16 q0, [r4, q2]\n"
+        "vldrb.u16 q1, [r4, q3]\n"
+        "add r4, r2\n"
+        "vstrb.16 q0, [r5], #8\n"
+        "vstrb.16 q1, [r6], #8\n"
+        "letp lr, 2b\n"
+        "add r0, r9\n"
+        "add r1, r11\n"
+        "subs.w r8, r8, #1\n"
+        "bne 1b\n"
+        : "+r"(at)
+        :
+        : CLOBBERED);
 }
 
 static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t count, int32_t shift,
@@ -155,7 +178,7 @@ static int16_t half_at(const int8_t *row, uint32_t i) {
 
 void tiny_descent_tiles(tiny_tiles *t) {
     for (; t->tiles; t->tiles--, t->rows += TINY_TILE_ROWS * t->pitch) {
-        for (uint32_t row = 0; row < TINY_TILE_ROWS; row++, t->sums += t->step / 4) {
+        for (uint32_t row = 0; row < TINY_TILE_ROWS; row++, t->sums += TINY_STORED_AT_ONCE) {
             for (uint32_t c = 0; c < TINY_TILE_COLUMNS; c++) {
                 t->sums[c] = 0;
                 for (uint32_t i = 0; i < 8 * t->rounds; i++) {
@@ -181,13 +204,7 @@ void tiny_update_tiles(tiny_tiles *t) {
     }
 }
 
-static void transpose_two(const int8_t *from, uint32_t stride, uint32_t count, uint32_t second,
-                          int8_t *to, uint32_t pitch) {
-    for (; count; count--, from += stride, to++) {
-        to[0] = from[0];
-        to[pitch] = from[second];
-    }
-}
+static void transpose_two(const tiny_columns *c) { transpose_far(c); }
 
 static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t count, int32_t shift,
                     int16_t *t) {
@@ -208,15 +225,11 @@ int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count) {
 
 #define STRIDE_MAX 9362u /* 7 strides and 1 fit in the 16 bits of an offset */
 
-void tiny_transpose_two(const int8_t *from, uint32_t stride, uint32_t count, uint32_t second,
-                        int8_t *to, uint32_t pitch) {
-    if (stride < STRIDE_MAX) {
-        transpose_two(from, stride, count, second, to, pitch);
-        return;
-    }
-    for (; count; count--, from += stride, to++) {
-        to[0] = from[0];
-        to[pitch] = from[second];
+void tiny_transpose_two(const tiny_columns *columns) {
+    if (columns->stride < STRIDE_MAX) {
+        transpose_two(columns);
+    } else {
+        transpose_far(columns);
     }
 }
 

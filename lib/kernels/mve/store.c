@@ -7,57 +7,60 @@
  *
  * An element beyond 127 is rare. Then its vectors are stored once more, as the specification says it.
  */
+#include <string.h>
+
 #include "gradient.h"
 
 tiny_store tiny_store_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
-                            int32_t dy_exponent) {
-    tiny_store s = {.dx = dx, .factor = *factor};
+                            int32_t dy_exponent, uint32_t elements) {
+    tiny_store s = {.dx = dx, .factor = *factor, .lane = {1, 2, 4, 8}};
     s.exponent = factor->exponent + dy_exponent - dx->scale->exponent;
     s.shift = -s.exponent - 16;
     s.multiplier = s.shift >= 1 && s.shift <= 31 ? factor->mantissa * (1 << 15) : 0;
+    s.mask_bytes = (elements + 7) / 8;
+    for (uint32_t i = 0; i < TINY_LANES; i++) {
+        s.bit[i] = s.multiplier ? 1u << s.shift : 0;
+    }
     return s;
 }
 
-uint32_t tiny_mask_bits(const uint8_t *mask, uint32_t i, uint32_t count) {
+/* Bits from i on of a mask, TINY_STORED_AT_ONCE or as many as there are; of no mask, ones. A word,
+ * unless it would reach beyond the end. */
+static uint32_t mask_bits(const tiny_store *s, uint32_t i) {
+    const uint8_t *mask = s->dx->mask;
+    uint32_t byte = i >> 3, word = 0;
     if (!mask) {
         return ~0u;
     }
-    const uint8_t *at = mask + (i >> 3);
-    const uint32_t bits = (i & 7u) + count;
-    uint64_t word = 0;
-    for (uint32_t bit = 0; bit < bits; bit += 8) {
-        word |= (uint64_t)*at++ << bit;
+    if (byte + 4 <= s->mask_bytes) {
+        memcpy(&word, mask + byte, sizeof word);
+        return word >> (i & 7u);
     }
-    return (uint32_t)(word >> (i & 7u));
+    for (uint32_t bit = 0; byte < s->mask_bytes; byte++, bit += 8) {
+        word |= (uint32_t)mask[byte] << bit;
+    }
+    return word >> (i & 7u);
 }
 
 #if TINY_MVE_ASM
 
 /* Stores `count` elements whose low bytes are all of them. Returns the largest magnitude. */
-TINY_APART static uint32_t store(const tiny_store *s, const int32_t *sums, uint32_t mask,
-                                 uint32_t count, int8_t *d) {
-    const int32_t multiplier = s->multiplier, right = -s->shift;
+static inline uint32_t store(const tiny_store *s, const int32_t *sums, uint32_t mask,
+                             uint32_t count, int8_t *d) {
     uint32_t peak = 0;
     __asm__ volatile(
-        "movs r2, #0\n"
-        "vidup.u32 q4, r2, #1\n"
-        "movs r2, #1\n"
-        "vdup.32 q5, r2\n"
-        "vshl.u32 q4, q5, q4\n"
-        "rsb r3, %[right], #0\n"
-        "lsl r3, r2, r3\n"
-        "vdup.32 q5, r3\n"
+        "vldrw.u32 q5, [%[bit]]\n"
+        "vldrw.u32 q4, [%[bit], #16]\n"
         "vdup.32 q3, %[mask]\n"
-        "lsl r3, %[multiplier], #1\n"
         "dlstp.32 lr, %[count]\n"
         "1:\n"
         "vldrw.u32 q0, [%[sums]], #16\n"
         "vqdmulh.s32 q1, q0, %[multiplier]\n"
-        "vmul.i32 q0, q0, r3\n"
+        "vmul.i32 q0, q0, %[doubled]\n"
         "vand q2, q1, q5\n"
         "vorr q0, q0, q2\n"
         "vpt.i32 eq, q0, zr\n"
-        "vsubt.i32 q1, q1, r2\n"
+        "vsubt.i32 q1, q1, %[one]\n"
         "vrshl.s32 q1, %[right]\n"
         "vand q0, q3, q4\n"
         "vpt.i32 eq, q0, zr\n"
@@ -67,8 +70,10 @@ TINY_APART static uint32_t store(const tiny_store *s, const int32_t *sums, uint3
         "vstrb.32 q1, [%[d]], #4\n"
         "letp lr, 1b\n"
         : [sums] "+&r"(sums), [d] "+&l"(d), [peak] "+&r"(peak)
-        : [multiplier] "r"(multiplier), [right] "r"(right), [mask] "r"(mask), [count] "r"(count)
-        : "r2", "r3", "lr", "q0", "q1", "q2", "q3", "q4", "q5", "cc", "memory");
+        : [multiplier] "r"(s->multiplier), [doubled] "r"(2 * (uint32_t)s->multiplier),
+          [right] "r"(-s->shift), [one] "r"(1), [mask] "r"(mask), [count] "r"(count),
+          [bit] "r"(s->bit)
+        : "lr", "q0", "q1", "q2", "q3", "q4", "q5", "cc", "memory");
     return peak;
 }
 
@@ -89,17 +94,26 @@ static uint32_t store(const tiny_store *s, const int32_t *sums, uint32_t mask, u
 
 #endif
 
-void tiny_store_some(const tiny_store *s, uint32_t i, const int32_t *sums, uint32_t count) {
-    const tiny_gradient_out *dx = s->dx;
-    if (s->multiplier) {
-        const uint32_t mask = tiny_mask_bits(dx->mask, i, count);
-        const uint32_t peak = store(s, sums, mask, count, dx->d + i);
-        if (peak <= 127) {
-            dx->scale->peak = tiny_max(dx->scale->peak, (int32_t)peak);
-            return;
+/* As the specification says it. */
+static void store_exactly(const tiny_store *s, uint32_t i, const int32_t *sums, uint32_t count) {
+    for (uint32_t k = 0; k < count; k++) {
+        tiny_store_gradient(s->dx, i + k,
+                            tiny_scale_by(sums[k], s->factor.mantissa, s->exponent));
+    }
+}
+
+void tiny_store_rows(const tiny_store *s, const uint32_t *at, uint32_t rows, uint32_t step,
+                     uint32_t first, const int32_t *sums, uint32_t count) {
+    int32_t peak = s->dx->scale->peak;
+    for (; rows; rows--, sums += TINY_STORED_AT_ONCE) {
+        const uint32_t i = *at++ * step + first;
+        const uint32_t own =
+            s->multiplier ? store(s, sums, mask_bits(s, i), count, s->dx->d + i) : UINT32_MAX;
+        if (own > 127) {
+            store_exactly(s, i, sums, count);
+        } else {
+            peak = tiny_max(peak, (int32_t)own);
         }
     }
-    for (uint32_t k = 0; k < count; k++) {
-        tiny_store_gradient(dx, i + k, tiny_scale_by(sums[k], s->factor.mantissa, s->exponent));
-    }
+    s->dx->scale->peak = tiny_max(s->dx->scale->peak, peak);
 }
