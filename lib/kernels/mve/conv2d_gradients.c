@@ -65,6 +65,12 @@ static inline int reads_column(const tiny_window *win, uint32_t column, uint32_t
     return reads(column, win->pad_left, kx, win->dilation_w, win->stride_w);
 }
 
+static inline int is_of_phase(const tiny_window *win, uint32_t row, uint32_t column,
+                              const phase *p) {
+    return (win->stride_h == 1 || row % win->stride_h == p->row) &&
+           (win->stride_w == 1 || column % win->stride_w == p->column);
+}
+
 static uint32_t phase_terms(const tiny_window *win, uint32_t row, uint32_t column) {
     return taps_of(row, win->pad_top, win->kernel_h, win->dilation_h, win->stride_h) *
            taps_of(column, win->pad_left, win->kernel_w, win->dilation_w, win->stride_w) *
@@ -74,9 +80,11 @@ static uint32_t phase_terms(const tiny_window *win, uint32_t row, uint32_t colum
 /* Terms in whole vectors, one at least. */
 static uint32_t whole(uint32_t terms) { return terms ? (terms + 7) / 8 * 8 : 8; }
 
+/* The empty assembly keeps compilers from calling memset, which takes longer for the few there are. */
 static void clear(int16_t *t, uint32_t count) {
     for (; count; count--) {
         *t++ = 0;
+        __asm__ volatile("" : : : "memory");
     }
 }
 
@@ -116,14 +124,12 @@ static void gather_phase(const descending *d, phase *p, uint32_t n, uint32_t cou
     uint32_t next = p->first;
     int16_t *t = d->t + p->first * d->pitch;
     for (uint32_t i = 0; i < count; i++) {
-        if (row % win->stride_h == p->row && column % win->stride_w == p->column) {
-            d->at[next] = n + i;
+        if (is_of_phase(win, row, column, p)) {
+            d->at[next++] = n + i;
             gather(d, row, column, t, t + p->pitch);
             t += p->pitch;
-            next++;
         }
-        column++;
-        if (column == win->x.width) {
+        if (++column == win->x.width) {
             column = 0;
             row++;
         }
@@ -135,13 +141,22 @@ static void gather_phase(const descending *d, phase *p, uint32_t n, uint32_t cou
 static void transpose(const descending *d, const phase *p, const int8_t *w, uint32_t width,
                       uint32_t second) {
     const tiny_window *win = &d->op->window;
-    const uint32_t taps = (uint32_t)win->kernel_h * win->kernel_w;
-    int8_t *to = d->w;
-    for (uint32_t tap = 0; tap < taps; tap++, w += width) {
-        if (reads_row(win, p->row, tap / win->kernel_w) &&
-            reads_column(win, p->column, tap % win->kernel_w)) {
-            tiny_transpose_two(w, taps * width, win->y.channels, second, to, d->pitch);
-            to += win->y.channels;
+    tiny_columns columns = {
+        .from = w,
+        .to = d->w,
+        .stride = (uint32_t)win->kernel_h * win->kernel_w * width,
+        .second = second,
+        .count = win->y.channels,
+        .lines = 1,
+        .pitch = d->pitch,
+    };
+    for (uint32_t ky = 0; ky < win->kernel_h; ky++) {
+        const int row = reads_row(win, p->row, ky);
+        for (uint32_t kx = 0; kx < win->kernel_w; kx++, columns.from += width) {
+            if (row && reads_column(win, p->column, kx)) {
+                tiny_transpose_two(&columns);
+                columns.to += columns.count;
+            }
         }
     }
 }
@@ -159,7 +174,6 @@ static void sum_channels(const descending *d, const phase *p, const int8_t *w, u
             .rounds = p->pitch / 8,
             .tiles = (p->rows + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS,
             .sums = d->sums + i,
-            .step = TINY_STORED_AT_ONCE * 4,
         };
         tiny_descent_tiles(&tiles);
     }
@@ -172,10 +186,7 @@ static void descend_panel(const descending *d, const phase *p, const int8_t *w, 
     for (uint32_t i = 0; i < width; i += TINY_STORED_AT_ONCE) {
         const uint32_t count = width - i < TINY_STORED_AT_ONCE ? width - i : TINY_STORED_AT_ONCE;
         sum_channels(d, p, w + i, width, count);
-        for (uint32_t row = 0; row < p->rows; row++) {
-            tiny_store_some(&d->store, d->at[p->first + row] * channels + first + i,
-                            d->sums + row * TINY_STORED_AT_ONCE, count);
-        }
+        tiny_store_rows(&d->store, d->at + p->first, p->rows, channels, first + i, d->sums, count);
     }
 }
 
@@ -184,8 +195,7 @@ static int is_new_phase(const tiny_window *win, uint32_t start, uint32_t n, phas
     p->row = n / win->x.width % win->stride_h;
     p->column = n % win->x.width % win->stride_w;
     for (uint32_t i = start; i < n; i++) {
-        if (i / win->x.width % win->stride_h == p->row &&
-            i % win->x.width % win->stride_w == p->column) {
+        if (is_of_phase(win, i / win->x.width, i % win->x.width, p)) {
             return 0;
         }
     }
@@ -240,7 +250,8 @@ static descending divide(const tiny_conv2d *op, const tiny_gradient *dy,
     d.positions = fit < TINY_TILE_ROWS ? TINY_TILE_ROWS : (fit < POSITIONS ? fit : POSITIONS);
     const uint32_t apart = strides < d.positions ? strides : d.positions;
     const uint32_t rows = strides == 1 ? d.positions : d.positions + 2 * apart;
-    d.store = tiny_store_begin(dx, op->descent.factor, dy->scale->exponent);
+    d.store = tiny_store_begin(dx, op->descent.factor, dy->scale->exponent,
+                               (uint32_t)win->x.height * win->x.width * win->x.channels);
     d.sums = scratch;
     d.at = (uint32_t *)scratch + d.positions * TINY_STORED_AT_ONCE;
     d.phases = (phase *)(void *)(d.at + rows);
@@ -270,9 +281,10 @@ TINY_OP(conv2d_backward_input_mve) {
 /* ---- Update ---- */
 
 /* The same in compiler/kernels/mve.py. */
-#define BLOCK 12u /* output channels whose weights move together: tiles and vectors */
-#define SUMS 24u  /* of each of them, complete before weights move */
-#define GROUPS (BLOCK / TINY_LANES)
+#define BLOCK 24u       /* output channels whose weights move together: tiles and vectors */
+#define SMALL_BLOCK 12u /* the same where BLOCK gradients at all positions were too many bytes */
+#define BLOCK_BYTES 6144u
+#define SUMS 24u /* of each of these channels, complete before weights move */
 
 /* A call of the update. Rows and columns are over positions of y, in whole vectors of 16. */
 typedef struct learning {
@@ -280,10 +292,11 @@ typedef struct learning {
     const int8_t *x;
     tiny_update update;
     uint32_t pitch;      /* positions in whole vectors */
-    tiny_movers *movers; /* [GROUPS] */
-    int32_t *first;      /* [BLOCK] */
-    int32_t *sums;       /* [SUMS][BLOCK] */
-    int8_t *dy;          /* [BLOCK][pitch] */
+    uint32_t block;      /* BLOCK or SMALL_BLOCK */
+    tiny_movers *movers; /* [block / TINY_LANES] */
+    int32_t *first;      /* [block] */
+    int32_t *sums;       /* [SUMS][block] */
+    int8_t *dy;          /* [block][pitch] */
     int8_t *taken;       /* [TINY_TILE_COLUMNS][pitch]: what a tap reads of two channels */
 } learning;
 
@@ -294,22 +307,32 @@ typedef struct waiting {
     uint32_t count;
 } waiting;
 
+/* Without memset, as above. */
 static void fill(int8_t *to, uint32_t count, int8_t with) {
     for (; count; count--) {
         *to++ = with;
+        __asm__ volatile("" : : : "memory");
     }
 }
 
 /* Transposes the gradients of a block: rows of the tiles. Those of a last tile that there are not are
  * zeros. A sum begins with what the zero point of x takes off. */
 static void take_gradients(const learning *l, const int8_t *dy, const waiting *b) {
-    const uint32_t out = l->op->window.y.channels;
     const uint32_t positions = (uint32_t)l->op->window.y.height * l->op->window.y.width;
     const uint32_t rows = (b->outputs + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS * TINY_TILE_ROWS;
+    tiny_columns columns = {
+        .from = dy + b->output,
+        .to = l->dy,
+        .stride = l->op->window.y.channels,
+        .count = positions,
+        .lines = 1,
+    };
     for (uint32_t i = 0; i < b->outputs; i += TINY_TILE_COLUMNS) {
-        const uint32_t second = i + 1 < b->outputs;
-        int8_t *to = l->dy + i * l->pitch;
-        tiny_transpose_two(dy + b->output + i, out, positions, second, to, second ? l->pitch : 0);
+        columns.second = i + 1 < b->outputs;
+        columns.pitch = columns.second ? l->pitch : 0;
+        tiny_transpose_two(&columns);
+        columns.from += TINY_TILE_COLUMNS;
+        columns.to += TINY_TILE_COLUMNS * l->pitch;
     }
     for (uint32_t i = 0; i < rows; i++) {
         const uint32_t count = i < b->outputs ? positions : 0;
@@ -318,57 +341,58 @@ static void take_gradients(const learning *l, const int8_t *dy, const waiting *b
     }
 }
 
-/* A row of what a tap reads of two channels; from: of the first row of x in these channels. */
-static void take_row(const learning *l, const int8_t *from, int32_t iy, int32_t kx, uint32_t second,
-                     int8_t *to) {
-    const tiny_window *win = &l->op->window;
-    const int8_t zero = (int8_t)l->op->requant.x_zero;
-    const int32_t width = win->y.width, stride = win->stride_w;
-    const int32_t left = tiny_window_column(win, 0, kx); /* what the first output reads */
-    const int32_t before = tiny_min(left < 0 ? (stride - 1 - left) / stride : 0, width);
-    const int32_t reach = win->x.width - 1 - left; /* from there to the last column */
-    const int32_t end = tiny_max(before, tiny_min(reach < 0 ? 0 : reach / stride + 1, width));
-    const int inside = iy >= 0 && iy < win->x.height && end > before;
-    for (uint32_t c = 0; c < TINY_TILE_COLUMNS; c++) {
-        int8_t *column = to + c * l->pitch;
-        fill(column, (uint32_t)(inside ? before : width), zero);
-        fill(column + end, (uint32_t)(inside ? width - end : 0), zero);
-    }
-    if (inside) {
-        const int32_t at = iy * win->x.width + left + before * stride;
-        tiny_transpose_two(from + (uint32_t)at * l->op->kept, l->op->kept * win->stride_w,
-                           (uint32_t)(end - before), second, to + before, l->pitch);
-    }
-}
+/* The outputs [first, end) along an axis at which a tap reads a position of the map, not padding; from:
+ * what it reads at output 0. */
+typedef struct span {
+    int32_t first, end;
+} span;
 
-/* Whether a tap reads every position of x, in order. */
-static int reads_all(const tiny_window *win, int32_t ky, int32_t kx) {
-    return win->stride_h == 1 && win->stride_w == 1 && win->x.height == win->y.height &&
-           win->x.width == win->y.width && tiny_window_row(win, 0, ky) == 0 &&
-           tiny_window_column(win, 0, kx) == 0;
+static span span_of(int32_t from, int32_t stride, int32_t extent, int32_t outputs) {
+    const int32_t first = from < 0 ? (stride - 1 - from) / stride : 0;
+    const int32_t end = extent > from ? (extent - 1 - from) / stride + 1 : 0;
+    const span s = {first, tiny_min(end, outputs)};
+    return s;
 }
 
 /* What a tap reads of channel i and the next one, at all positions: the columns of the tiles. */
 static void take(const learning *l, uint32_t tap, uint32_t i) {
     const tiny_window *win = &l->op->window;
-    const int32_t ky = (int32_t)(tap / win->kernel_w), kx = (int32_t)(tap % win->kernel_w);
-    const uint32_t kept = l->op->kept, second = i + 1 < kept;
-    int8_t *to = l->taken;
-    if (reads_all(win, ky, kx)) {
-        tiny_transpose_two(l->x + i, kept, (uint32_t)win->y.height * win->y.width, second, to,
-                           l->pitch);
+    const uint32_t kept = l->op->kept;
+    const int32_t top = tiny_window_row(win, 0, (int32_t)(tap / win->kernel_w));
+    const int32_t left = tiny_window_column(win, 0, (int32_t)(tap % win->kernel_w));
+    const span rows = span_of(top, win->stride_h, win->x.height, win->y.height);
+    const span columns = span_of(left, win->stride_w, win->x.width, win->y.width);
+    const int32_t height = rows.end - rows.first, width = columns.end - columns.first;
+    if (height != win->y.height || width != win->y.width) {
+        tiny_fill_bytes(l->taken, TINY_TILE_COLUMNS * l->pitch, (int8_t)l->op->requant.x_zero);
+    }
+    if (height <= 0 || width <= 0) {
         return;
     }
-    for (int32_t row = 0; row < win->y.height; row++, to += win->y.width) {
-        take_row(l, l->x + i, tiny_window_row(win, row, ky), kx, second, to);
-    }
+    const int32_t row = top + rows.first * win->stride_h;
+    const int32_t column = left + columns.first * win->stride_w;
+    const int whole =
+        win->stride_h == 1 && win->stride_w == 1 && width == win->x.width && width == win->y.width;
+    const tiny_columns from_x = {
+        .from = l->x + (uint32_t)(row * win->x.width + column) * kept + i,
+        .to = l->taken + rows.first * win->y.width + columns.first,
+        .stride = kept * win->stride_w,
+        .second = i + 1 < kept,
+        .count = (uint32_t)(whole ? height * width : width),
+        .lines = (uint32_t)(whole ? 1 : height),
+        .line = (uint32_t)win->stride_h * win->x.width * kept,
+        .pitch = l->pitch,
+        .to_line = win->y.width,
+    };
+    tiny_transpose_two(&from_x);
 }
 
 /* Moves the weights whose sums are complete. */
 static void move_waiting(const learning *l, waiting *b, uint32_t row_bytes) {
     for (uint32_t i = 0; i < b->outputs && b->count; i += TINY_LANES) {
         tiny_movers_move(&l->movers[i / TINY_LANES], &l->update,
-                         (b->output + i) * row_bytes + b->weight, 1, l->sums + i, BLOCK, b->count);
+                         (b->output + i) * row_bytes + b->weight, 1, l->sums + i, l->block,
+                         b->count);
     }
     b->weight += b->count;
     b->count = 0;
@@ -382,8 +406,8 @@ static void sum_two(const learning *l, const waiting *b) {
         .pitch = l->pitch,
         .rounds = l->pitch / 16,
         .tiles = (b->outputs + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS,
-        .sums = l->sums + b->count * BLOCK,
-        .step = BLOCK * 4,
+        .sums = l->sums + b->count * l->block,
+        .step = l->block * 4,
         .first = l->first,
     };
     tiny_update_tiles(&tiles);
@@ -423,12 +447,13 @@ void tiny_learn(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
         .pitch = ((uint32_t)op->window.y.height * op->window.y.width + 15) / 16 * 16,
         .movers = scratch,
     };
-    l.first = (int32_t *)(void *)(l.movers + GROUPS);
-    l.sums = l.first + BLOCK;
-    l.dy = (int8_t *)(l.sums + SUMS * BLOCK);
-    l.taken = l.dy + BLOCK * l.pitch;
-    for (uint32_t o = 0; o < out; o += BLOCK) {
-        learn_block(&l, dy->d, o, out - o < BLOCK ? out - o : BLOCK);
+    l.block = BLOCK * l.pitch <= BLOCK_BYTES ? BLOCK : SMALL_BLOCK;
+    l.first = (int32_t *)(void *)(l.movers + l.block / TINY_LANES);
+    l.sums = l.first + l.block;
+    l.dy = (int8_t *)(l.sums + SUMS * l.block);
+    l.taken = l.dy + l.block * l.pitch;
+    for (uint32_t o = 0; o < out; o += l.block) {
+        learn_block(&l, dy->d, o, out - o < l.block ? out - o : l.block);
     }
 }
 

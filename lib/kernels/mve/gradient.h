@@ -36,7 +36,7 @@ typedef struct tiny_tiles {
     uint32_t rounds; /* vectors of a sum */
     uint32_t tiles;
     int32_t *sums;
-    uint32_t step;        /* of an update, in bytes: from the sums of a column to those of the next */
+    uint32_t step; /* of an update, in bytes: from the sums of a column to those of the next */
     const int32_t *first; /* of an update: what the sums of each row begin with */
 } tiny_tiles;
 
@@ -64,6 +64,9 @@ void tiny_transpose_two(const tiny_columns *columns);
 /* Rescales gradients of `count` channels (SPEC 4.1). */
 void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t);
 
+/* Fills bytes; count is a multiple of 16. */
+void tiny_fill_bytes(int8_t *bytes, uint32_t count, int8_t with);
+
 /* The sum of bytes; count is a multiple of 16. */
 int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count);
 
@@ -75,9 +78,9 @@ int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count);
 typedef struct tiny_store {
     const tiny_gradient_out *dx;
     tiny_factor factor;
-    int32_t exponent;   /* of the factor and the gradients together */
-    int32_t multiplier; /* mantissa * 2^15; 0: the exponent is extreme */
-    int32_t shift;      /* of the upper half of a doubled product, in [1, 31] */
+    int32_t exponent;          /* of the factor and the gradients together */
+    int32_t multiplier;        /* mantissa * 2^15; 0: the exponent is extreme */
+    int32_t shift;             /* of the upper half of a doubled product, in [1, 31] */
     uint32_t bit[TINY_LANES];  /* 2^shift */
     uint32_t lane[TINY_LANES]; /* the bit of each lane in a mask */
     uint32_t mask_bytes;

@@ -59,67 +59,67 @@ void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_fac
 
 /* A weight of each row. q3: offsets, q4: multipliers, q5: shifts, q6: bits, q7: what rounding has left;
  * r5: the largest magnitude. `some` goes before what not all lanes do. */
-#define MOVE(some, load, store)         \
-    "1:\n"                              \
-    "vldrw.u32 q0, [%[sums]]\n"         \
-    "add %[sums], %[sums], %[width]\n"  \
-    "vshl.s32 q0, %[before]\n"          \
-    "vmulh.s32 q1, q0, q4\n"            \
-    "vmul.i32 q0, q0, q4\n"             \
-    "vand q2, q1, q6\n"                 \
-    "vorr q0, q0, q2\n"                 \
-    "vpt.i32 eq, q0, zr\n"              \
-    "vsubt.i32 q1, q1, r2\n"            \
-    "vrshl.s32 q1, q1, q5\n"            \
-    "vsub.i32 q1, q7, q1\n" some load   \
-    " q2, [%[w], q3]\n"                 \
-    "vmovlb.u16 q7, q1\n"               \
-    "vshr.s32 q1, q1, #16\n"            \
-    "vadd.i32 q1, q1, q2\n"             \
-    "vmaxav.s32 r5, q1\n"               \
-    "cmp r5, #127\n"                    \
-    "bhi 3f\n"                          \
-    "2:\n" some store                   \
-    " q1, [%[w], q3]\n"                 \
-    "add %[w], %[w], %[step]\n"         \
-    "le lr, 1b\n"                       \
-    "b 4f\n"                            \
-    "3:\n"                              \
-    "movs r5, #0\n"                     \
-    "vmov.i32 q0, #127\n"               \
-    "vmov.i32 q2, #1\n"                 \
-    "vpt.s32 gt, q1, q0\n"              \
-    "vaddvat.u32 %[clamped], q2\n"      \
-    "vmin.s32 q1, q1, q0\n"             \
-    "vneg.s32 q0, q0\n"                 \
-    "vpt.s32 gt, q0, q1\n"              \
-    "vaddvat.u32 %[clamped], q2\n"      \
-    "vmax.s32 q1, q1, q0\n"             \
-    "b 2b\n"                            \
+#define MOVE(some, load, store)        \
+    "1:\n"                             \
+    "vldrw.u32 q0, [%[sums]]\n"        \
+    "add %[sums], %[sums], %[width]\n" \
+    "vshl.s32 q0, %[before]\n"         \
+    "vmulh.s32 q1, q0, q4\n"           \
+    "vmul.i32 q0, q0, q4\n"            \
+    "vand q2, q1, q6\n"                \
+    "vorr q0, q0, q2\n"                \
+    "vpt.i32 eq, q0, zr\n"             \
+    "vsubt.i32 q1, q1, r2\n"           \
+    "vrshl.s32 q1, q1, q5\n"           \
+    "vsub.i32 q1, q7, q1\n" some load  \
+    " q2, [%[w], q3]\n"                \
+    "vmovlb.u16 q7, q1\n"              \
+    "vshr.s32 q1, q1, #16\n"           \
+    "vadd.i32 q1, q1, q2\n"            \
+    "vmaxav.s32 r5, q1\n"              \
+    "cmp r5, #127\n"                   \
+    "bhi 3f\n"                         \
+    "2:\n" some store                  \
+    " q1, [%[w], q3]\n"                \
+    "add %[w], %[w], %[step]\n"        \
+    "le lr, 1b\n"                      \
+    "b 4f\n"                           \
+    "3:\n"                             \
+    "movs r5, #0\n"                    \
+    "vmov.i32 q0, #127\n"              \
+    "vmov.i32 q2, #1\n"                \
+    "vpt.s32 gt, q1, q0\n"             \
+    "vaddvat.u32 %[clamped], q2\n"     \
+    "vmin.s32 q1, q1, q0\n"            \
+    "vneg.s32 q0, q0\n"                \
+    "vpt.s32 gt, q0, q1\n"             \
+    "vaddvat.u32 %[clamped], q2\n"     \
+    "vmax.s32 q1, q1, q0\n"            \
+    "b 2b\n"                           \
     "4:\n"
 #define MOVE_ALL MOVE("", "vldrb.s32", "vstrb.32")
 #define MOVE_SOME MOVE("vctp.32 %[rows]\nvpst\n", "vldrbt.s32", "vstrbt.32")
 
 /* Returns how many weights were clamped. */
-#define MOVE_FUNCTION(name, loop)                                                                \
-    TINY_APART static uint32_t name(tiny_movers *movers, int8_t *w, uint32_t step,               \
-                                    const int32_t *sums, uint32_t width, uint32_t count) {       \
-        register uint32_t clamped __asm__("r4") = 0;                                             \
-        __asm__ volatile(                                                                        \
-            "vldrw.u32 q3, [%[m], %[offset]]\n"                                                  \
-            "vldrw.u32 q4, [%[m], %[multiplier]]\n"                                              \
-            "vldrw.u32 q5, [%[m], %[shift]]\n"                                                   \
-            "vldrw.u32 q6, [%[m], %[bit]]\n"                                                     \
-            "vldrw.u32 q7, [%[m], %[remainders]]\n"                                              \
-            "movs r2, #1\n"                                                                      \
-            "movs r5, #0\n"                                                                      \
-            "dls lr, %[count]\n" loop "vstrw.32 q7, [%[m], %[remainders]]\n"                     \
-            : [w] "+&r"(w), [sums] "+&r"(sums), [clamped] "+&r"(clamped)                         \
-            : [m] "r"(movers), [step] "r"(step), [width] "r"(width * 4), [count] "r"(count),     \
-              [before] "r"(movers->before), [rows] "r"(movers->rows), AT(offset),                \
-              AT(multiplier), AT(shift), AT(bit), AT(remainders)                                 \
-            : "r2", "r5", "lr", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory"); \
-        return clamped;                                                                          \
+#define MOVE_FUNCTION(name, loop)                                                                 \
+    TINY_APART static uint32_t name(tiny_movers *movers, int8_t *w, uint32_t step,                \
+                                    const int32_t *sums, uint32_t width, uint32_t count) {        \
+        register uint32_t clamped __asm__("r4") = 0;                                              \
+        __asm__ volatile(                                                                         \
+            "vldrw.u32 q3, [%[m], %[offset]]\n"                                                   \
+            "vldrw.u32 q4, [%[m], %[multiplier]]\n"                                               \
+            "vldrw.u32 q5, [%[m], %[shift]]\n"                                                    \
+            "vldrw.u32 q6, [%[m], %[bit]]\n"                                                      \
+            "vldrw.u32 q7, [%[m], %[remainders]]\n"                                               \
+            "movs r2, #1\n"                                                                       \
+            "movs r5, #0\n"                                                                       \
+            "dls lr, %[count]\n" loop "vstrw.32 q7, [%[m], %[remainders]]\n"                      \
+            : [w] "+&r"(w), [sums] "+&r"(sums), [clamped] "+&r"(clamped)                          \
+            : [m] "r"(movers), [step] "r"(step), [width] "r"(width * 4), [count] "r"(count),      \
+              [before] "r"(movers->before), [rows] "r"(movers->rows), AT(offset), AT(multiplier), \
+              AT(shift), AT(bit), AT(remainders)                                                  \
+            : "r2", "r5", "lr", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");  \
+        return clamped;                                                                           \
     }
 
 MOVE_FUNCTION(move_all, MOVE_ALL)

@@ -29,35 +29,40 @@ static void transpose_far(const tiny_columns *c) {
 #if TINY_MVE_ASM
 
 /* Two columns at r1, r3, three rows at r5, r9, r11; "a" adds to the sums, "" begins them. */
-#define SIX(begin, type, by, rows)                                      \
-    "vldrb." type " q0, [r1], #" by "\n"                                \
+#define SIX(begin, type, by, rows)                                     \
+    "vldrb." type " q0, [r1], #" by                                    \
+    "\n"                                                               \
     "vldrb." type " q1, [r3], #" by "\n" rows "vmladav" begin "." type \
-    " r0, q2, q0\n"                                                     \
-    "vmladav" begin "." type " r2, q2, q1\n"                            \
-    "vmladav" begin "." type " r4, q3, q0\n"                            \
-    "vmladav" begin "." type " r6, q3, q1\n"                            \
-    "vmladav" begin "." type " r8, q4, q0\n"                            \
+    " r0, q2, q0\n"                                                    \
+    "vmladav" begin "." type                                           \
+    " r2, q2, q1\n"                                                    \
+    "vmladav" begin "." type                                           \
+    " r4, q3, q0\n"                                                    \
+    "vmladav" begin "." type                                           \
+    " r6, q3, q1\n"                                                    \
+    "vmladav" begin "." type                                           \
+    " r8, q4, q0\n"                                                    \
     "vmladav" begin "." type " r10, q4, q1\n"
 #define ROWS_16 "vldrh.u16 q2, [r5], #16\nvldrh.u16 q3, [r9], #16\nvldrh.u16 q4, [r11], #16\n"
 #define ROWS_8 "vldrb.u8 q2, [r5], #16\nvldrb.u8 q3, [r9], #16\nvldrb.u8 q4, [r11], #16\n"
 /* r7, which may be the frame pointer, counts tiles. Each tile begins with its columns, the first row
  * and the pitch. When it is done, r11 is where the next one begins. */
-#define BEGIN_TILES                   \
-    "push {r7}\n"                     \
-    "ldr r7, [r12, %[tiles]]\n"       \
-    "ldr.w r11, [r12, %[rows]]\n"     \
-    "1:\n"                            \
-    "mov r5, r11\n"                   \
-    "ldr.w r9, [r12, %[pitch]]\n"     \
-    "ldrd r1, r3, [r12]\n"            \
-    "ldr.w lr, [r12, %[rounds]]\n"    \
-    "add.w r11, r5, r9, lsl #1\n"     \
+#define BEGIN_TILES                \
+    "push {r7}\n"                  \
+    "ldr r7, [r12, %[tiles]]\n"    \
+    "ldr.w r11, [r12, %[rows]]\n"  \
+    "1:\n"                         \
+    "mov r5, r11\n"                \
+    "ldr.w r9, [r12, %[pitch]]\n"  \
+    "ldrd r1, r3, [r12]\n"         \
+    "ldr.w lr, [r12, %[rounds]]\n" \
+    "add.w r11, r5, r9, lsl #1\n"  \
     "add r9, r5\n"
-#define END_TILES  \
+#define END_TILES   \
     "subs r7, #1\n" \
-    "bne 1b\n"     \
+    "bne 1b\n"      \
     "pop {r7}\n"
-#define TILES_FIELDS                                                                          \
+#define TILES_FIELDS                                                                            \
     AT(tiny_tiles, rows), AT(tiny_tiles, pitch), AT(tiny_tiles, rounds), AT(tiny_tiles, tiles), \
         AT(tiny_tiles, sums)
 
@@ -153,6 +158,18 @@ static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t coun
         : "lr", "q0", "q1", "cc", "memory");
 }
 
+void tiny_fill_bytes(int8_t *bytes, uint32_t count, int8_t with) {
+    __asm__ volatile(
+        "vdup.8 q0, %[with]\n"
+        "dlstp.8 lr, %[count]\n"
+        "1:\n"
+        "vstrb.8 q0, [%[bytes]], #16\n"
+        "letp lr, 1b\n"
+        : [bytes] "+&r"(bytes)
+        : [count] "r"(count), [with] "r"(with)
+        : "lr", "q0", "cc", "memory");
+}
+
 int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count) {
     register int32_t sum __asm__("r2") = 0;
     __asm__ volatile(
@@ -212,6 +229,8 @@ static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t coun
         t[o] = (int16_t)((2 * dy[o] * (1 << shift) * descent->ratio[o] + (1 << 15)) >> 16);
     }
 }
+
+void tiny_fill_bytes(int8_t *bytes, uint32_t count, int8_t with) { memset(bytes, with, count); }
 
 int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count) {
     int32_t sum = 0;

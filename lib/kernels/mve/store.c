@@ -97,8 +97,7 @@ static uint32_t store(const tiny_store *s, const int32_t *sums, uint32_t mask, u
 /* As the specification says it. */
 static void store_exactly(const tiny_store *s, uint32_t i, const int32_t *sums, uint32_t count) {
     for (uint32_t k = 0; k < count; k++) {
-        tiny_store_gradient(s->dx, i + k,
-                            tiny_scale_by(sums[k], s->factor.mantissa, s->exponent));
+        tiny_store_gradient(s->dx, i + k, tiny_scale_by(sums[k], s->factor.mantissa, s->exponent));
     }
 }
 

@@ -15,9 +15,12 @@ _STORED_AT_ONCE = 24
 _POSITIONS = 18
 _POSITIONS_BYTES = 6144
 _PHASE_BYTES = 20
-_BLOCK = 12
+_BLOCK = 24
+_SMALL_BLOCK = 12
+_BLOCK_BYTES = 6144
 _SUMS = 24
-_MOVERS_BYTES = 3 * (5 * 16 + 4 * 8 + 16)
+_LANES = 4
+_MOVERS_BYTES = 5 * 16 + 4 * 8 + 16  # of four rows
 # What a map of the library counts in 16 bits.
 _MAP_MAX = 65_535
 
@@ -75,7 +78,9 @@ def _learning(graph: Graph, node: Node) -> int:
     """What the weights of a block of output channels need to move; its gradients, two columns of
     inputs."""
     pitch = -(-_positions(graph, _layer(graph, node), "y") // 16) * 16
-    return _MOVERS_BYTES + _BLOCK * 4 + _SUMS * _BLOCK * 4 + (_BLOCK + _TILE_COLUMNS) * pitch
+    block = _BLOCK if _BLOCK * pitch <= _BLOCK_BYTES else _SMALL_BLOCK
+    fixed = block // _LANES * _MOVERS_BYTES + block * 4 + _SUMS * block * 4
+    return fixed + (block + _TILE_COLUMNS) * pitch
 
 
 NEEDS = {
