@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from tinyflash.compiler.kernels import cmsis_nn, dsp
+from tinyflash.compiler.kernels import cmsis_nn, dsp, mve
 from tinyflash.compiler.kernels.needs import NOTHING, Needs, layer_kernel
 from tinyflash.graph import Graph, Node
 from tinyflash.paths import source_root
@@ -25,6 +25,7 @@ NO_SETS: KernelSets = MappingProxyType({})  # the reference alone
 _NEEDS: Mapping[str, Mapping[str, Needs]] = {
     "cmsis_nn": cmsis_nn.NEEDS,
     "dsp": dsp.NEEDS,
+    "mve": mve.NEEDS,
 }
 
 
