@@ -12,13 +12,7 @@
 
 #include "../../arith.h"
 #include "../../update.h"
-
-/* Integer Helium; elsewhere each function with assembly is its C twin. */
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
-#define TINY_MVE_ASM 1
-#else
-#define TINY_MVE_ASM 0
-#endif
+#include "helium.h"
 
 #define TINY_TILE_ROWS 3u
 #define TINY_TILE_COLUMNS 2u
@@ -63,12 +57,6 @@ void tiny_transpose_two(const tiny_columns *columns);
 
 /* Rescales gradients of `count` channels (SPEC 4.1). */
 void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t);
-
-/* Fills bytes; count is a multiple of 16. */
-void tiny_fill_bytes(int8_t *bytes, uint32_t count, int8_t with);
-
-/* The sum of bytes; count is a multiple of 16. */
-int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count);
 
 /* ---- Storing an input gradient (store.c) ---- */
 

@@ -6,11 +6,22 @@ from math import prod
 
 from tinyflash.compiler.kernels.needs import Needs
 from tinyflash.graph import Graph, Node, WindowAttrs
-from tinyflash.layers import in_channels, out_channels
+from tinyflash.layers import in_channels, multiplier_of, out_channels
 
 _TILE_ROWS = 3  # of lib/kernels/mve/gradient.h
 _TILE_COLUMNS = 2
 _STORED_AT_ONCE = 24
+# Of lib/kernels/mve/forward.h.
+_OUTPUTS = 3
+_PLACES = 2
+# Of lib/kernels/mve/depthwise.c.
+_PLANES = 8
+_PLANES_BYTES = 4096
+_VECTOR = 16
+_OFFSET_MAX = 255
+_TOGETHER = 4
+_PAIR = 2
+_CHANNELS_MAX = 9362
 # Of lib/kernels/mve/conv2d_gradients.c.
 _POSITIONS = 18
 _POSITIONS_BYTES = 6144
@@ -83,7 +94,69 @@ def _learning(graph: Graph, node: Node) -> int:
     return fixed + (block + _TILE_COLUMNS) * pitch
 
 
+def _one_group_forward(_graph: Graph, node: Node) -> bool:
+    return not isinstance(node.attrs, WindowAttrs) or node.attrs.groups == 1
+
+
+def _two_positions(graph: Graph, node: Node) -> int:
+    """What sums of all outputs begin with, sums of two positions."""
+    out = out_channels(graph, node)
+    return (1 + _PLACES) * 4 * (out if out >= _OUTPUTS else out + _OUTPUTS - 1)
+
+
+def _vectors(graph: Graph, node: Node) -> int:
+    """The same; of one vector, a row of zero points."""
+    channels = in_channels(graph, node)
+    single = graph.tensors[node.inputs["x"]].size == channels
+    return _two_positions(graph, node) + (channels if single else 0)
+
+
+def _two_windows(graph: Graph, node: Node) -> int:
+    """Sums, and the terms of two windows."""
+    assert isinstance(node.attrs, WindowAttrs)
+    terms = prod(node.attrs.window.kernel) * in_channels(graph, node)
+    return _two_positions(graph, node) + _PLACES * terms
+
+
+def _gathered(graph: Graph, node: Node) -> bool:
+    """Each channel is read by one output; offsets of the channels and of a row of taps fit."""
+    assert isinstance(node.attrs, WindowAttrs)
+    width, dilation = node.attrs.window.kernel[1], node.attrs.window.dilation[1]
+    return (
+        multiplier_of(graph, node) == 1
+        and out_channels(graph, node) <= _CHANNELS_MAX
+        and width <= _VECTOR
+        and (width - 1) * dilation + node.attrs.window.stride[1] <= _OFFSET_MAX
+    )
+
+
+def _channel_planes(graph: Graph, node: Node) -> int:
+    """Planes of eight channels for a block of rows, and what is read behind them; the weights of a
+    channel, offsets of the taps of a vector for two outputs."""
+    assert isinstance(node.attrs, WindowAttrs)
+    w = node.attrs.window
+    height, width = graph.tensors[node.outputs["y"]].shape[-3:-1]
+    pitch = (width - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1
+
+    def planes(rows: int) -> int:
+        read = (rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1
+        return _PLANES * read * pitch
+
+    def last(rows: int) -> int:
+        return (rows - 1) * w.dilation[0] * pitch + (w.kernel[1] - 1) * w.dilation[1] + w.stride[1]
+
+    fit = [rows for rows in range(1, height + 1) if planes(rows) <= _PLANES_BYTES]
+    held = [rows for rows in range(1, w.kernel[0] + 1) if rows * w.kernel[1] <= _VECTOR]
+    rows_of_taps = max((rows for rows in held if last(rows) <= _OFFSET_MAX), default=1)
+    vectors = -(-w.kernel[0] // rows_of_taps)
+    behind = _OFFSET_MAX + _TOGETHER * w.stride[1]
+    return planes(max(fit, default=1)) + behind + (vectors + _PAIR) * _VECTOR
+
+
 NEEDS = {
+    "depthwise_forward": Needs(suits=_gathered, scratch=_channel_planes, at_once=True),
+    "conv2d_forward": Needs(suits=_one_group_forward, scratch=_two_windows),
+    "fully_connected_forward": Needs(scratch=_vectors),
     "conv2d_backward_input": Needs(suits=_one_group, scratch=_descent),
     "conv2d_update": Needs(suits=_one_group, scratch=_learning),
     "fully_connected_backward_input": Needs(suits=_as_conv2d, scratch=_descent),
