@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from tinyflash.compiler.constants import add_constants
 from tinyflash.compiler.kernels.needs import Needs
 from tinyflash.graph import Graph, Node, WindowAttrs
 from tinyflash.layers import in_channels, multiplier_of, out_channels
@@ -153,7 +154,13 @@ def _channel_planes(graph: Graph, node: Node) -> int:
     return planes(max(fit, default=1)) + behind + (vectors + _PAIR) * _VECTOR
 
 
+def _to_the_right(graph: Graph, node: Node) -> bool:
+    """Operands and sum are shifted to the right, or not at all."""
+    return all(shift <= 0 for _, shift in add_constants(graph, node).values())
+
+
 NEEDS = {
+    "add_forward": Needs(suits=_to_the_right),
     "depthwise_forward": Needs(suits=_gathered, scratch=_channel_planes, at_once=True),
     "conv2d_forward": Needs(suits=_one_group_forward, scratch=_two_windows),
     "fully_connected_forward": Needs(scratch=_vectors),
