@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from tinyflash.compiler.constants import add_constants
+from tinyflash.compiler.constants import add_constants, mul_multiplier
 from tinyflash.compiler.kernels.needs import Needs
 from tinyflash.graph import Graph, Node, WindowAttrs
 from tinyflash.layers import in_channels, multiplier_of, out_channels
@@ -159,7 +159,13 @@ def _to_the_right(graph: Graph, node: Node) -> bool:
     return all(shift <= 0 for _, shift in add_constants(graph, node).values())
 
 
+def _product_to_the_right(graph: Graph, node: Node) -> bool:
+    """The product is shifted to the right, or not at all."""
+    return mul_multiplier(graph, node)[1] <= 0
+
+
 NEEDS = {
+    "mul_forward": Needs(suits=_product_to_the_right),
     "add_forward": Needs(suits=_to_the_right),
     "depthwise_forward": Needs(suits=_gathered, scratch=_channel_planes, at_once=True),
     "conv2d_forward": Needs(suits=_one_group_forward, scratch=_two_windows),

@@ -1,0 +1,135 @@
+/* Average and max pooling over windows: sums of eight channels, or the largest of 16, at a time.
+ *
+ * A window of whole rows of a map that is in memory as a whole is one run of positions, as in the pool
+ * over all of a map that ends many networks.
+ */
+#include "../../arith.h"
+#include "columns.h"
+#include "helium.h"
+#include "tinyflash/ops.h"
+
+#define SIXTEEN 16u
+
+/* Where the windows of one output position are in memory: `rows` runs of `count` positions. */
+typedef struct runs {
+    const tiny_map *map;
+    const int8_t *x;
+    int32_t first, left; /* row and column of the map */
+    uint32_t rows, count;
+} runs;
+
+/* The part inside the map. Pools have no dilation, so it is a rectangle. */
+static runs runs_of(const tiny_window *win, const int8_t *x, int32_t row, int32_t column) {
+    const tiny_map *map = &win->x;
+    const int32_t top = tiny_max(row * win->stride_h - win->pad_top, 0);
+    const int32_t left = tiny_max(column * win->stride_w - win->pad_left, 0);
+    const int32_t bottom =
+        tiny_min(row * win->stride_h - win->pad_top + win->kernel_h, map->height);
+    const int32_t right =
+        tiny_min(column * win->stride_w - win->pad_left + win->kernel_w, map->width);
+    runs r = {map, x, top, left, (uint32_t)(bottom - top), (uint32_t)(right - left)};
+    if (r.count == map->width && map->ring == map->height) {
+        r.count *= r.rows;
+        r.rows = 1;
+    }
+    return r;
+}
+
+/* The first position of a run. */
+static const int8_t *run_at(const runs *r, uint32_t row) {
+    return tiny_map_row(r->map, r->x, r->first + (int32_t)row) + r->left * r->map->channels;
+}
+
+/* SPEC 3.2. C divides towards zero: half of n first, away from zero, rounds to nearest. */
+static int8_t average_of(const tiny_pool *op, int32_t sum, int32_t n) {
+    const int32_t mean = (sum > 0 ? sum + n / 2 : sum - n / 2) / n;
+    return (int8_t)tiny_clamp(mean, op->y_min, op->y_max);
+}
+
+static void averages(const tiny_pool *op, const runs *r, int8_t *y) {
+    const uint32_t channels = r->map->channels;
+    for (uint32_t c = 0; c < channels; c += TINY_EIGHT) {
+        const uint32_t some = channels - c < TINY_EIGHT ? channels - c : TINY_EIGHT;
+        tiny_eight eight;
+        tiny_eight_begin(&eight);
+        for (uint32_t row = 0; row < r->rows; row++) {
+            tiny_eight_add(&eight, run_at(r, row) + c, channels, r->count, some);
+        }
+        for (uint32_t i = 0; i < some; i++) {
+            y[c + i] = average_of(op, tiny_eight_sum(&eight, i), (int32_t)(r->rows * r->count));
+        }
+    }
+}
+
+#if TINY_MVE_ASM
+
+/* The largest of up to 16 columns of a run, and of `largest` before. */
+static inline void largest_of(const int8_t *x, uint32_t step, uint32_t count, uint32_t columns,
+                              int8_t *largest) {
+    __asm__ volatile(
+        "vldrb.u8 q1, [%[largest]]\n"
+        "vctp.8 %[columns]\n"
+        "dls lr, %[count]\n"
+        "1:\n"
+        "vpst\n"
+        "vldrbt.u8 q0, [%[x]]\n"
+        "add %[x], %[step]\n"
+        "vmax.s8 q1, q1, q0\n"
+        "le lr, 1b\n"
+        "vstrb.8 q1, [%[largest]]\n"
+        : [x] "+&r"(x)
+        : [largest] "r"(largest), [step] "r"(step), [count] "r"(count), [columns] "r"(columns)
+        : "lr", "q0", "q1", "cc", "memory");
+}
+
+#else
+
+/* The C twin. */
+static void largest_of(const int8_t *x, uint32_t step, uint32_t count, uint32_t columns,
+                       int8_t *largest) {
+    for (; count; count--, x += step) {
+        for (uint32_t i = 0; i < columns; i++) {
+            largest[i] = x[i] > largest[i] ? x[i] : largest[i];
+        }
+    }
+}
+
+#endif
+
+static void maxima(const tiny_pool *op, const runs *r, int8_t *y) {
+    const uint32_t channels = r->map->channels;
+    for (uint32_t c = 0; c < channels; c += SIXTEEN) {
+        const uint32_t some = channels - c < SIXTEEN ? channels - c : SIXTEEN;
+        int8_t largest[SIXTEEN];
+        tiny_fill_bytes(largest, SIXTEEN, INT8_MIN);
+        for (uint32_t row = 0; row < r->rows; row++) {
+            largest_of(run_at(r, row) + c, channels, r->count, some, largest);
+        }
+        for (uint32_t i = 0; i < some; i++) {
+            y[c + i] = (int8_t)tiny_clamp(largest[i], op->y_min, op->y_max);
+        }
+    }
+}
+
+/* An average, or the largest. Not by a pointer to a function: the depth of the stack would be unknown. */
+typedef enum kind { AVERAGE, LARGEST } kind;
+
+static inline void pool_rows(const tiny_pool *op, const int8_t *x, int8_t *y, tiny_band band,
+                             kind of) {
+    const tiny_map *out = &op->window.y;
+    for (int32_t row = band.first; row < band.first + band.count; row++) {
+        int8_t *to = tiny_map_row_out(out, y, row);
+        for (int32_t column = 0; column < out->width; column++, to += out->channels) {
+            const runs r = runs_of(&op->window, x, row, column);
+            if (of == AVERAGE) {
+                averages(op, &r, to);
+            } else {
+                maxima(op, &r, to);
+            }
+        }
+    }
+}
+
+TINY_OP(average_pool_forward_mve) { pool_rows(record, buffers[0], buffers[1], band, AVERAGE); }
+
+TINY_OP(max_pool_forward_mve) { pool_rows(record, buffers[0], buffers[1], band, LARGEST); }
