@@ -127,7 +127,11 @@ MOVE_FUNCTION(move_some, MOVE_SOME)
 
 static uint32_t move(tiny_movers *m, int8_t *w, uint32_t step, const int32_t *sums, uint32_t width,
                      uint32_t count) {
-    return (m->rows == TINY_LANES ? move_all : move_some)(m, w, step, sums, width, count);
+    /* Two calls: through a pointer the depth of the stack would be unknown. */
+    if (m->rows == TINY_LANES) {
+        return move_all(m, w, step, sums, width, count);
+    }
+    return move_some(m, w, step, sums, width, count);
 }
 
 #else

@@ -41,9 +41,13 @@ static const int8_t *run_at(const runs *r, uint32_t row) {
 }
 
 /* SPEC 3.2. C divides towards zero: half of n first, away from zero, rounds to nearest. */
-static int8_t average_of(const tiny_pool *op, int32_t sum, int32_t n) {
-    const int32_t mean = (sum > 0 ? sum + n / 2 : sum - n / 2) / n;
-    return (int8_t)tiny_clamp(mean, op->y_min, op->y_max);
+static void divide(const tiny_eight *eight, uint32_t count, int32_t n, int32_t least, int32_t most,
+                   int8_t *y) {
+    const int32_t half = (int32_t)((uint32_t)n / 2);
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t sum = tiny_eight_sum(eight, i);
+        y[i] = (int8_t)tiny_clamp((sum > 0 ? sum + half : sum - half) / n, least, most);
+    }
 }
 
 static void averages(const tiny_pool *op, const runs *r, int8_t *y) {
@@ -55,9 +59,7 @@ static void averages(const tiny_pool *op, const runs *r, int8_t *y) {
         for (uint32_t row = 0; row < r->rows; row++) {
             tiny_eight_add(&eight, run_at(r, row) + c, channels, r->count, some);
         }
-        for (uint32_t i = 0; i < some; i++) {
-            y[c + i] = average_of(op, tiny_eight_sum(&eight, i), (int32_t)(r->rows * r->count));
-        }
+        divide(&eight, some, (int32_t)(r->rows * r->count), op->y_min, op->y_max, y + c);
     }
 }
 
