@@ -1,5 +1,6 @@
 """The command line where things go wrong around it: odd names, full disks, Ctrl-C, a second run."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -50,19 +51,24 @@ def test_a_full_disk_gets_one_line_with_the_path_and_the_old_file_stays(
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
-def test_ctrl_c_ends_a_compilation_without_a_trace(tmp_path, model, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [(signal.SIGINT, "stopped by Ctrl-C"), (signal.SIGTERM, "stopped by SIGTERM")],
+)
+def test_a_signal_ends_a_compilation_without_a_trace(number, line, tmp_path, model, monkeypatch):
     """While it writes its second file."""
-    replace, written = Path.replace, []
+    replace, written, before = Path.replace, [], signal.getsignal(number)
 
     def interrupted(self, target):
         if written:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), number)
         written.append(target)
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", interrupted)
     result = tinyflash("compile", model, "-o", tmp_path / "out")
-    assert (result.exit_code, result.stderr.split()) == (1, ["Aborted!"])
+    assert (result.exit_code, result.stderr.splitlines()) == (128 + number, [line])
+    assert signal.getsignal(number) is before
     assert list((tmp_path / "out").iterdir()) == written
 
 
