@@ -51,6 +51,27 @@ def test_a_full_disk_gets_one_line_with_the_path_and_the_old_file_stays(
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="has no limit of file sizes")
+def test_a_disk_that_fills_up_after_the_training_does_not_hide_what_was_learned(
+    tmp_path, model, data
+):
+    """The weights take 1 KB, the report 37."""
+
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    out = tmp_path / "out"
+    command = ["train", model, "--data", data, "-o", out, "--epochs", "1", "--quiet"]
+    command = [sys.executable, "-m", "tinyflash", *map(str, command)]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=full)
+    line = done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+    assert "report.html cannot be written: File too large" in line
+    assert line.endswith(f"; what was learned is in {out / 'learned.npz'}")
+    assert tinyflash("evaluate", model, "--data", data, "--learned", out).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("number", "line"),
     [(signal.SIGINT, "stopped by Ctrl-C"), (signal.SIGTERM, "stopped by SIGTERM")],
