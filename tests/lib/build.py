@@ -66,13 +66,23 @@ def build_for_board(sources: Sequence[Path], folder: Path, board: Board) -> Path
     return program
 
 
-def run(program: Path, folder: Path, board: Board | None = None, seconds: float = TIMEOUT) -> Outcome:
+def run(
+    program: Path, folder: Path, board: Board | None = None, seconds: float = TIMEOUT
+) -> Outcome:
     """A program in a folder, by the emulator of a board or by itself."""
     command: list[str | Path] = [program]
     if board:
         assert board.qemu is not None, board.name
         console = ["-display", "none", "-monitor", "none", "-serial", "stdio"]
-        command = [QEMU, "-machine", board.qemu.machine, *console, "-semihosting", "-kernel", program]
+        command = [
+            QEMU,
+            "-machine",
+            board.qemu.machine,
+            *console,
+            "-semihosting",
+            "-kernel",
+            program,
+        ]
     done = subprocess.run(
         command,
         cwd=folder,

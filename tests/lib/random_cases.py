@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 from tests.lib.bands import in_bands, overlap, random_band
-from tests.lib.case import WHOLE, Memory, Places, buffer_of, height_of, with_rings
+from tests.lib.case import GAP, WHOLE, Memory, Places, buffer_of, height_of, with_rings
+from tests.lib.random_data import STATE_BYTES, Fill, fills_of, random_state
 from tests.lib.random_subjects import FAMILIES, Draw, random_subject
 from tests.lib.records import Fields
 from tests.lib.rows import Draft, draft
@@ -20,34 +21,17 @@ from tests.lib.subject import Subject
 
 from tinyflash.compiler.kernels import KernelSets, chosen_set, kernel_sets, needs_of
 from tinyflash.graph import Graph, Node
-from tinyflash.program import Space
+from tinyflash.program import Buffer, Space
 from tinyflash.reference.constants import descent
 from tinyflash.reference.environment import LAYERS
-from tinyflash.reference.scales import COUNTER_MAX, EXPONENT_MAX, EXPONENT_MIN
-from tinyflash.runtime.state import HEADER_BYTES, SCALE_BYTES, Header, Scale, pack
+from tinyflash.runtime.state import HEADER_BYTES, SCALE_BYTES
 
 # Of one case, so that three copies of the memory fit the smallest board (run_random.c).
 MEMORY_BYTES = 20_000
 SCRATCH_BYTES = 24_000
 MAC_LIMIT = 120_000  # of the layer: an emulator computes thousands of them
-SCALES = 3  # the most that a kernel has
-STATE_BYTES = HEADER_BYTES + SCALES * SCALE_BYTES
 WASTED_DRAWS = 60  # for one case that a kernel computes
 _SPACES = (Space.STATE, Space.FLASH, Space.WEIGHTS, Space.ARENA)
-_KINDS = ("random", "random", "random", "ends", "an end", "small", "zero")
-_FIRST_EXPONENT = -20  # where the search for one that suits the data begins
-_PADDING = 4  # between the spaces
-
-
-class Fill(NamedTuple):
-    """`count` numbers of `size` bytes at an offset: any of [low, high], or one of the two."""
-
-    offset: int
-    count: int
-    size: int
-    low: int
-    high: int
-    ends: bool
 
 
 class Number(NamedTuple):
@@ -153,11 +137,12 @@ def _case(
     scratch = _scratch(graph, node, plan.kernel, bool(memory.alias), sets)
     if not scratch or max(scratch.values()) > SCRATCH_BYTES:
         return None
-    places, buffers, scales = _placed(graph, node, plan, memory)
+    scales = _scales(node, plan)
+    places, buffers = _placed(graph, node, plan, memory, scales)
     bases, end = {}, 0
     for space in _SPACES:
         bases[space] = end
-        end += (STATE_BYTES if space is Space.STATE else places.sizes.get(space, 0)) + _PADDING
+        end += (STATE_BYTES if space is Space.STATE else places.sizes.get(space, 0)) + GAP
     if end > MEMORY_BYTES:
         return None
     dx = scales.get(node.outputs.get("dx", ""))
@@ -171,9 +156,9 @@ def _case(
         fields=fields,
         band=memory.band or (0, height_of(fields)),
         seed=draw.number(1, 2**32 - 1),
-        state=_state(draw),
+        state=random_state(draw),
         buffers=tuple(None if b is None else bases[b.space] + b.offset for b in buffers),
-        fills=tuple(_fills(graph, node, draw, places, offsets)),
+        fills=tuple(fills_of(graph, node, draw, places, offsets)),
         memory=end,
         settles=HEADER_BYTES + SCALE_BYTES * dx if settles and dx is not None else None,
         scratch=scratch,
@@ -195,85 +180,25 @@ def _scratch(
     found = {}
     for name, own in sets.items():
         needs = needs_of(name, kernel)
-        if chosen_set(kernel, graph, node, {name: own}) == name:
-            if not (needs.at_once and overlaps):
-                found[name] = needs.scratch(graph, node)
+        chosen = chosen_set(kernel, graph, node, {name: own}) == name
+        if chosen and not (needs.at_once and overlaps):
+            found[name] = needs.scratch(graph, node)
     return found
 
 
-def _placed(graph: Graph, node: Node, plan: Draft, memory: Memory):  # type: ignore[no-untyped-def]
-    """Places, the buffers in order, and the scale of each gradient."""
+def _scales(node: Node, plan: Draft) -> dict[str, int]:
+    """The number of the scale of each gradient."""
+    tensors = {**node.inputs, **node.outputs}
+    roles = [role.removeprefix("s:") for role in plan.roles if role.startswith("s:")]
+    scaled = dict.fromkeys(tensors[role] for role in roles if role in tensors)
+    return {tensor: index for index, tensor in enumerate(scaled)}
+
+
+def _placed(
+    graph: Graph, node: Node, plan: Draft, memory: Memory, scales: Mapping[str, int]
+) -> tuple[Places, list[Buffer | None]]:
+    """Where everything lies, and the buffers in order."""
     places, tensors = Places(graph, held=memory.held), {**node.inputs, **node.outputs}
-    scaled = dict.fromkeys(
-        tensors[role.removeprefix("s:")]
-        for role in plan.roles
-        if role.startswith("s:") and role.removeprefix("s:") in tensors
-    )
-    scales = {name: index for index, name in enumerate(scaled)}
     for output, shared in memory.alias.items():
         places.overlap(tensors[output], tensors[shared], memory.ahead)
-    buffers = tuple(buffer_of(places, tensors, scales, role, plan) for role in plan.roles)
-    return places, buffers, scales
-
-
-def _state(draw: Draw) -> bytes:
-    """A tiny_state whose counters are at their ends or not, and scales."""
-    mantissa, exponent = draw.number(32768, 65535), draw.number(-24, -12)
-    if draw.number(0, 4) == 0:
-        mantissa, exponent = draw.one_of((0, 0), (65535, 4), (65535, 200), (32768, -200))
-    header = Header(
-        seed=draw.number(0, 2**32 - 1),
-        step=draw.one_of(0, 7, draw.number(0, 2**32 - 1), 2**32 - 1),
-        rate_mantissa=mantissa,
-        rate_exponent=exponent,
-        weights_saturated=draw.one_of(0, COUNTER_MAX - 1),
-        updates_skipped=draw.one_of(0, COUNTER_MAX - 1, COUNTER_MAX),
-    )
-    return pack(header, [_scale(draw) for _ in range(SCALES)])
-
-
-def _scale(draw: Draw) -> Scale:
-    exponent = draw.number(-22, -2)
-    if draw.number(0, 5) == 0:
-        exponent = draw.one_of(EXPONENT_MIN, EXPONENT_MAX, draw.number(EXPONENT_MIN, EXPONENT_MAX))
-    return Scale(
-        exponent=exponent,
-        clipped=draw.one_of(0, 1, 2, 2**16 - 1),
-        peak=draw.one_of(0, 30, 2**31 - 1),
-        saturated=draw.one_of(0, COUNTER_MAX - 1),
-    )
-
-
-def _fills(
-    graph: Graph, node: Node, draw: Draw, places: Places, offsets: Mapping[str, int]
-) -> Iterator[Fill]:
-    """Of every operand, mostly of one kind: so sums come to their ends."""
-    common = draw.one_of(*_KINDS)
-    for tensor, role in {tensor: role for role, tensor in node.inputs.items()}.items():
-        if tensor not in offsets:
-            continue
-        kind = common if draw.number(0, 2) else draw.one_of(*_KINDS)
-        size = np.dtype(graph.tensors[tensor].dtype).itemsize
-        low, high = _range(graph, node, role, tensor)
-        if kind == "random" and size == 4:  # of any magnitude
-            bound = 2 ** draw.number(0, 31)
-            low, high = max(low, -bound), min(high, bound)
-        if kind == "an end":
-            low = high = draw.one_of(low, high)
-        if kind in ("small", "zero"):
-            low, high = (max(low, -1), min(high, 1)) if kind == "small" else (0, 0)
-        count = places.nbytes(tensor) // size
-        yield Fill(offsets[tensor], count, size, low, high, kind == "ends")
-
-
-def _range(graph: Graph, node: Node, role: str, name: str) -> tuple[int, int]:
-    """The numbers that a tensor may have."""
-    tensor = graph.tensors[name]
-    if tensor.kind == "gradient" or role in ("w", "w_frozen"):
-        return -127, 127
-    if tensor.dtype == "int32":  # biases, and their velocities
-        layer = next(n for n in graph.named(node.layer) if n.op in LAYERS)
-        bound = descent(graph, layer).b_limit if role == "b" else 0x7FFF0000
-        return -bound, bound
-    info = np.iinfo(tensor.dtype)
-    return max(info.min, -(2**15 - 1) if role == "velocity" else info.min), info.max
+    return places, [buffer_of(places, tensors, scales, role, plan) for role in plan.roles]

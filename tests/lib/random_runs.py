@@ -76,12 +76,23 @@ def _table(name: str) -> tuple[dict[str, str], Layouts]:
 
 
 def told(outcome: Outcome, family: str, names: Sequence[str], seed: int) -> str:
-    """What went wrong, with the cases in full: their draws say all about them."""
-    lines = [line for line in outcome.text.splitlines() if not line.startswith("FAILED")]
-    for draw, node, at, got, want in re.findall(r"FAILED" + r" (\d+)" * 5, outcome.text):
+    """What went wrong, with the cases in full."""
+    lines = [line for line in outcome.text.splitlines() if not line.startswith(("FAILED", "STOP"))]
+    for draw, node, at, got, want in re.findall("FAILED" + r" (\d+)" * 5, outcome.text):
         case = case_of(family, names, seed, Number(int(draw), int(node)))
-        lines += [f"{case.title}: {_place(case, int(at))} is {got}, not {want}", str(case)]
+        lines += [f"{case.title}: {_place(case, int(at))} is {got}, not {want}", _shown(case)]
+    for draw, node in re.findall(r"STOPPED (\d+) (\d+)", outcome.text):
+        case = case_of(family, names, seed, Number(int(draw), int(node)))
+        lines += [f"{case.title}: the program stopped", _shown(case)]
     return "\n".join(lines)
+
+
+def _shown(case: RandomCase) -> str:
+    """All of a case, except its state: it is the same one for the same seed and number."""
+    parts = dict(zip(case.plan.roles, case.buffers, strict=True)), case.fills, case.fields
+    return f"  rows {case.band}, {case.memory} bytes, scratch {case.scratch}\n" + "\n".join(
+        f"  {part}" for part in parts
+    )
 
 
 def _place(case: RandomCase, at: int) -> str:

@@ -27,7 +27,7 @@ typedef struct case_head {
 
 /* Numbers of a tensor: any of [low, high], or one of the two. */
 typedef struct fill {
-    uint32_t offset, count, size;
+    uint32_t offset, length, size;
     int32_t low, high;
     uint32_t ends;
 } fill;
@@ -85,7 +85,7 @@ static const uint32_t *fill_memory(const uint32_t *at) {
         memcpy(&f, at, sizeof f);
         at += sizeof f / 4;
         uint8_t *to = (uint8_t *)before + f.offset;
-        for (uint32_t k = 0; k < f.count; k++, to += f.size) {
+        for (uint32_t k = 0; k < f.length; k++, to += f.size) {
             const int32_t value = drawn(&f);
             memcpy(to, &value, f.size); /* both machines are little-endian */
         }
@@ -181,21 +181,63 @@ static int passes(const random_kernel *kernel) {
     return first_difference() == head.memory + head.scratch + GUARD_BYTES;
 }
 
+static void name_case(const char *how) {
+    print(how);
+    print_number(head.draw);
+    print_number(head.node);
+}
+
 static void report(void) {
     const uint32_t at = first_difference();
     const uint8_t want = at < head.memory ? ((const uint8_t *)expected)[at] : UNWRITTEN;
-    print("FAILED");
-    print_number(head.draw);
-    print_number(head.node);
+    name_case("FAILED");
     print_number(at);
     print_number(((const uint8_t *)work)[at]);
     print_number(want);
     print("\n");
 }
 
+/* The case during which the program ends. */
+static void stopped(void) {
+    name_case("STOPPED");
+    print("\n");
+}
+
+#ifdef __arm__
+
+void board_on_fault(const board_fault *fault) {
+    stopped();
+    print("status");
+    print_number(fault->status);
+    print(" address");
+    print_number(fault->address);
+    print(" pc");
+    print_number(fault->pc);
+    print("\n");
+}
+
+static void before_the_end(void) {}
+
+#else
+
+#include <stdio.h>
+
+/* Of the sanitizers of GCC and Clang. */
+void __sanitizer_set_death_callback(void (*callback)(void));
+
+static void stopped_by_sanitizer(void) {
+    stopped();
+    fflush(stdout);
+}
+
+static void before_the_end(void) { __sanitizer_set_death_callback(stopped_by_sanitizer); }
+
+#endif
+
 int main(void) {
     uint32_t ran = 0, failed = 0;
     board_init();
+    before_the_end();
     case_file_open();
     while (failed < FAILURES_TOLD && case_file_read(&head, sizeof head)) {
         if (!case_file_read(rest, head.words * 4)) {

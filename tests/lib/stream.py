@@ -6,12 +6,8 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-from tests.lib.random_cases import (
-    MEMORY_BYTES,
-    SCRATCH_BYTES,
-    STATE_BYTES,
-    RandomCase,
-)
+from tests.lib.random_cases import MEMORY_BYTES, SCRATCH_BYTES, RandomCase
+from tests.lib.random_data import STATE_BYTES
 
 from tinyflash.program import OP_BUFFERS, ConstArray, Factor, Value
 
