@@ -88,9 +88,12 @@ def test_the_guard_of_the_core_notices_an_overflow(
     """Not an access that fails later, by luck."""
     bodies: list[bytes] = []
     monkeypatch.setattr(protocol, "fault_text", lambda body: str(bodies.append(body)))
-    with Emulator(*emulated) as emulator, DeviceSession(emulator) as device:
-        with pytest.raises(LinkError):
-            device.train_step(SAMPLE, 5, 0.5)
+    with (
+        Emulator(*emulated) as emulator,
+        DeviceSession(emulator) as device,
+        pytest.raises(LinkError),
+    ):
+        device.train_step(SAMPLE, 5, 0.5)
     (part,) = GUARDS.keys() & set(emulated[0].shared)
     _, status, *_, stack_broken = protocol.FAULT.unpack(*bodies)
     assert stack_broken == 1

@@ -44,7 +44,7 @@ class Number(NamedTuple):
 @dataclass(frozen=True)
 class RandomCase:
     """`buffers` are offsets in one memory of `memory` bytes; None: a null pointer. `settles`: the
-    offset of a scale whose exponent is to be such that the largest gradients just saturate.
+    offset of a scale whose exponent is to be such that the largest gradient takes `bits` bits.
     `scratch`: of each set that computes it."""
 
     number: Number
@@ -58,6 +58,7 @@ class RandomCase:
     fills: tuple[Fill, ...]
     memory: int
     settles: int | None
+    bits: int
     scratch: Mapping[str, int]
 
 
@@ -146,7 +147,7 @@ def _case(
     if end > MEMORY_BYTES:
         return None
     dx = scales.get(node.outputs.get("dx", ""))
-    settles = dx is not None and draw.number(0, 1) == 1
+    settles = dx is not None and draw.number(0, 2) > 0
     offsets = {t: bases[b.space] + b.offset for t, b in places.tensors.items()}
     fields = with_rings(plan.fields, memory.rings)
     return RandomCase(
@@ -161,6 +162,7 @@ def _case(
         fills=tuple(fills_of(graph, node, draw, places, offsets)),
         memory=end,
         settles=HEADER_BYTES + SCALE_BYTES * dx if settles and dx is not None else None,
+        bits=draw.one_of(7, 7, 7, 6, 8, draw.number(9, 31)),
         scratch=scratch,
     )
 

@@ -44,11 +44,13 @@ def random_state(draw: Draw) -> bytes:
         weights_saturated=draw.one_of(0, COUNTER_MAX - 1),
         updates_skipped=draw.one_of(0, COUNTER_MAX - 1, COUNTER_MAX),
     )
-    return pack(header, [_scale(draw) for _ in range(SCALES)])
+    base = draw.number(-22, -2)
+    return pack(header, [_scale(draw, base) for _ in range(SCALES)])
 
 
-def _scale(draw: Draw) -> Scale:
-    exponent = draw.number(-22, -2)
+def _scale(draw: Draw, base: int) -> Scale:
+    """One whose exponent is near another, mostly."""
+    exponent = base + draw.one_of(draw.number(-4, 4), draw.number(-14, 14))
     if draw.number(0, 5) == 0:
         exponent = draw.one_of(EXPONENT_MIN, EXPONENT_MAX, draw.number(EXPONENT_MIN, EXPONENT_MAX))
     return Scale(

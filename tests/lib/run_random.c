@@ -15,13 +15,13 @@
 #define GUARD_BYTES 64u
 #define FAILURES_TOLD 10u
 #define BUFFERS TINY_OP_BUFFERS
-#define SETTLED_BITS 7 /* of the largest gradient in units of dx: it is about to saturate */
 #define ATTEMPTS 6
 
-/* What a case begins with. `settles`: the offset of a scale whose exponent is searched for. */
+/* What a case begins with. `settles`: the offset of a scale whose exponent is searched for, such that
+ * the largest gradient takes `bits` bits. */
 typedef struct case_head {
     uint32_t words; /* of the rest of the case */
-    uint32_t draw, node, kernel, seed, memory, scratch, settles, first, count, fills;
+    uint32_t draw, node, kernel, seed, memory, scratch, settles, bits, first, count, fills;
     uint32_t buffers[BUFFERS];
 } case_head;
 
@@ -133,17 +133,19 @@ static int bits_of(int32_t value) {
     return bits;
 }
 
-/* Looks for the exponent of dx at which the largest gradients are about to saturate. */
+/* Looks for the exponent of dx at which the largest gradient takes so many bits: with 7 of them it is
+ * about to saturate. */
 static void settle(tiny_kernel reference) {
     tiny_scale *scale = (tiny_scale *)((uint8_t *)before + head.settles);
     const tiny_scale *after = (const tiny_scale *)((uint8_t *)work + head.settles);
     const int32_t peak = scale->peak;
+    const int wanted = (int)head.bits;
     int bits = 0;
     scale->peak = 0;
-    for (int i = 0; i < ATTEMPTS && bits != SETTLED_BITS; i++) {
+    for (int i = 0; i < ATTEMPTS && bits != wanted; i++) {
         run(reference);
         bits = bits_of(after->peak);
-        const int exponent = scale->exponent + bits - SETTLED_BITS;
+        const int exponent = scale->exponent + bits - wanted;
         scale->exponent = (int8_t)(exponent < -40 ? -40 : exponent > 15 ? 15 : exponent);
     }
     scale->peak = peak;

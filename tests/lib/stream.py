@@ -38,7 +38,8 @@ def words_of(case: RandomCase, fields: Mapping[str, bool], kernel: int, scratch:
     assert len(rest) <= STREAM_WORDS, case.title
     buffers = [NOTHING if offset is None else offset for offset in case.buffers]
     settles = NOTHING if case.settles is None else case.settles
-    head = [len(rest), *case.number, kernel, case.seed, case.memory, scratch, settles]
+    head = [len(rest), *case.number, kernel, case.seed, case.memory, scratch]
+    head += [settles, case.bits]
     head += [*case.band, len(case.fills), *buffers, *[NOTHING] * (OP_BUFFERS - len(buffers))]
     return struct.pack(f"<{len(head) + len(rest)}I", *head, *rest)
 
