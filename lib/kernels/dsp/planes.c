@@ -174,6 +174,7 @@ int32_t tiny_outputs_sum(const tiny_correlation *c, const tiny_outputs_row *row,
 #define TAPS_2_3 TAPS_2_2 "ldr.w r2, [r12], #4\n" EVEN("r4", "r5", "r6", "r2")
 #define TAPS_2_4 TAPS_2_3 "ldr.w r3, [r12], #4\n" EVEN("r5", "r6", "r2", "r3")
 
+#define OUTPUT(sum) TINY_REQUANTIZE(sum, "r4", "r5", "r6", "r8")
 #define AT(field) [field] "i"(offsetof(tiny_outputs_row, field))
 
 /* A function for each stride and width of weights. */
@@ -194,8 +195,7 @@ int32_t tiny_outputs_sum(const tiny_correlation *c, const tiny_outputs_row *row,
             "bne 2b\n"                                                                       \
             "ldr r3, [r0, %[y]]\n"                                                           \
             "cbz r3, 3f\n"                                                                   \
-            "ldmia.w r0, {r4, r5, r6}\n" TINY_REQUANTIZE("r1") TINY_REQUANTIZE("r9")         \
-                TINY_REQUANTIZE("r10") TINY_REQUANTIZE("r11")                                \
+            "ldmia.w r0, {r4, r5, r6}\n" OUTPUT("r1") OUTPUT("r9") OUTPUT("r10") OUTPUT("r11") \
             "ldr r4, [r0, %[y_step]]\n"                                                      \
             "strb.w r1, [r3]\n"                                                              \
             "strb.w r9, [r3, r4]\n"                                                          \

@@ -9,7 +9,10 @@ from tinyflash.compiler.kernels.needs import Needs
 from tinyflash.graph import DenseAttrs, Graph, Node, Pair, WindowAttrs, aligned
 from tinyflash.layers import in_channels, multiplier_of, out_channels
 
-_POSITIONS = 4  # of a tile (tile.h)
+_POSITIONS = 4  # of a tile of gradients (gradient.h), and of outputs in planes (planes.h)
+# Of lib/kernels/dsp/tile.h.
+_WIDE = 6  # positions
+_TILE_BYTES = 24 + 48  # of a tile and a part
 _OUTPUT_BYTES = 16  # of a tiny_output
 _OUTPUT_SHIFT_MAX = 22  # of lib/kernels/dsp/output.h
 # Of lib/kernels/dsp/gradient.h.
@@ -38,7 +41,7 @@ def _tiling(graph: Graph, node: Node) -> int:
     apart = min(out, 3 if 1 in parts else 1)  # rows of weights
     inputs = sum(aligned(terms) for terms in parts)
     rows = sum(aligned(terms) + aligned((apart - 1) * terms) for terms in parts)
-    return out * _OUTPUT_BYTES + inputs * _POSITIONS * 2 + rows + _POSITIONS * out
+    return out * _OUTPUT_BYTES + inputs * _WIDE * 2 + _TILE_BYTES + rows + _WIDE * out
 
 
 def _windows(graph: Graph, node: Node) -> int:
