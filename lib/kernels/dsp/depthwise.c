@@ -4,7 +4,7 @@
  * are computed one after the other: rows of the output are written before all of the input has been
  * read, so the two are apart (at_once in compiler/kernels/dsp.py).
  */
-#include "depthwise.h"
+#include "taps.h"
 
 #include <stddef.h>
 

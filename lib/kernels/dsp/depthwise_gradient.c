@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "../../arith.h"
-#include "depthwise.h"
+#include "taps.h"
 #include "store_four.h"
 #include "tinyflash/ops.h"
 

@@ -1,6 +1,6 @@
-/* What the kernels of depthwise layers share. */
-#ifndef TINYFLASH_KERNELS_DSP_DEPTHWISE_H
-#define TINYFLASH_KERNELS_DSP_DEPTHWISE_H
+/* The weights of depthwise layers, as a correlation takes them. */
+#ifndef TINYFLASH_KERNELS_DSP_TAPS_H
+#define TINYFLASH_KERNELS_DSP_TAPS_H
 
 #include "planes.h"
 
