@@ -50,8 +50,54 @@ static void divide(const tiny_eight *eight, uint32_t count, int32_t n, int32_t l
     }
 }
 
+#if TINY_MVE_ASM
+
+/* The same for 2 to 255 positions, by a product with 2^32 / n, rounded up to `inverse`: its
+ * error is below n, and so that of a product with less than 2^16 is below 2^24 / 2^32: too small to
+ * reach the next number. */
+static inline void divide_few(const int16_t *sums, uint32_t count, uint32_t n, int32_t least,
+                              int32_t most, int8_t *y) {
+    const uint32_t inverse = UINT32_MAX / n + 1;
+    __asm__ volatile(
+        "vdup.32 q2, %[inverse]\n"
+        "vdup.32 q3, %[least]\n"
+        "vdup.32 q4, %[most]\n"
+        "dlstp.32 lr, %[count]\n"
+        "1:\n"
+        "vldrh.s32 q0, [%[sums]], #8\n"
+        "vabs.s32 q1, q0\n"
+        "vadd.i32 q1, q1, %[half]\n"
+        "vmulh.u32 q1, q1, q2\n"
+        "vpt.s32 lt, q0, zr\n"
+        "vnegt.s32 q1, q1\n"
+        "vmax.s32 q1, q1, q3\n"
+        "vmin.s32 q1, q1, q4\n"
+        "vstrb.32 q1, [%[y]], #4\n"
+        "letp lr, 1b\n"
+        : [sums] "+&l"(sums), [y] "+&l"(y)
+        : [count] "r"(count), [inverse] "r"(inverse), [half] "r"(n / 2), [least] "r"(least),
+          [most] "r"(most)
+        : "lr", "q0", "q1", "q2", "q3", "q4", "cc", "memory");
+}
+
+#else
+
+/* The C twin. */
+static void divide_few(const int16_t *sums, uint32_t count, uint32_t n, int32_t least, int32_t most,
+                       int8_t *y) {
+    const uint64_t inverse = UINT32_MAX / n + 1;
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t sum = sums[i];
+        const int32_t mean =
+            (int32_t)((uint64_t)((uint32_t)(sum < 0 ? -sum : sum) + n / 2) * inverse >> 32);
+        y[i] = (int8_t)tiny_clamp(sum < 0 ? -mean : mean, least, most);
+    }
+}
+
+#endif
+
 static void averages(const tiny_pool *op, const runs *r, int8_t *y) {
-    const uint32_t channels = r->map->channels;
+    const uint32_t channels = r->map->channels, n = r->rows * r->count;
     for (uint32_t c = 0; c < channels; c += TINY_EIGHT) {
         const uint32_t some = channels - c < TINY_EIGHT ? channels - c : TINY_EIGHT;
         tiny_eight eight;
@@ -59,7 +105,11 @@ static void averages(const tiny_pool *op, const runs *r, int8_t *y) {
         for (uint32_t row = 0; row < r->rows; row++) {
             tiny_eight_add(&eight, run_at(r, row) + c, channels, r->count, some);
         }
-        divide(&eight, some, (int32_t)(r->rows * r->count), op->y_min, op->y_max, y + c);
+        if (n > 1 && n < TINY_EIGHT_ROWS) {
+            divide_few(eight.some, some, n, op->y_min, op->y_max, y + c);
+        } else {
+            divide(&eight, some, (int32_t)n, op->y_min, op->y_max, y + c);
+        }
     }
 }
 
