@@ -26,6 +26,19 @@ class Qemu:
 
 
 @dataclass(frozen=True)
+class Flash:
+    """The flash that a store has for itself, in bytes except `sectors` (tinyflash/store.h)."""
+
+    sectors: int
+    sector_bytes: int
+    page_bytes: int
+
+    @property
+    def size(self) -> int:
+        return self.sectors * self.sector_bytes
+
+
+@dataclass(frozen=True)
 class Board:
     """A board folder. `shared`: the folders of boards/parts that it also uses.
 
@@ -43,6 +56,7 @@ class Board:
     folder: Path
     qemu: Qemu | None  # None: a real board
     kernels: tuple[str, ...] = (REFERENCE,)
+    store: Flash | None = None  # None: what it learns is lost when the power goes
 
     @property
     def source_folders(self) -> tuple[str, ...]:
@@ -105,14 +119,30 @@ def _board(folder: Path, fields: dict[str, Any]) -> Board:
             f"the folder {folder.name!r} names the board; it may have up to 63 letters, digits, "
             "'_', '-' and '.'"
         )
-    qemu = fields.pop("qemu", None)
+    qemu, store = fields.pop("qemu", None), fields.pop("store", None)
     fields.setdefault("kernels", [REFERENCE])
     for key in ("cpu_flags", "shared", "kernels"):
         fields[key] = tuple(fields[key])
     _check_kernels(fields["kernels"])
     return Board(
-        name=folder.name, folder=folder, qemu=None if qemu is None else Qemu(**qemu), **fields
+        name=folder.name,
+        folder=folder,
+        qemu=None if qemu is None else Qemu(**qemu),
+        store=None if store is None else _store(Flash(**store)),
+        **fields,
     )
+
+
+def _store(flash: Flash) -> Flash:
+    """Raises ValueError for sizes that tinyflash/store.h forbids."""
+    page, sector = flash.page_bytes, flash.sector_bytes
+    if page not in (4, 8, 16, 32, 64, 128, 256):
+        raise ValueError(f"store: page_bytes = {page!r} is not 4, 8, 16, 32, 64, 128 or 256")
+    if not isinstance(sector, int) or sector < 32 or sector % page:
+        raise ValueError(f"store: sector_bytes = {sector!r} is not a multiple of page_bytes")
+    if not isinstance(flash.sectors, int) or not flash.sectors >= 2 or flash.size >= 2**32:
+        raise ValueError(f"store: sectors = {flash.sectors!r} is not at least 2, or too many")
+    return flash
 
 
 def _check_kernels(sets: tuple[str, ...]) -> None:
