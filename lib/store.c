@@ -1,4 +1,4 @@
-/* A store of what was learned, in flash (SPEC 10). */
+/* A store of what was learned, in flash (SPEC 11). */
 #include "tinyflash/store.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #define HEAD_BYTES 32
 #define MAGIC 0x31465354u /* "TSF1" */
 
-/* The head of a record (SPEC 10.1), as numbers. */
+/* The head of a record (SPEC 11), as numbers. */
 typedef struct head {
     uint32_t stored; /* TINY_STORED_LEARNED or TINY_STORED_FACTORY */
     uint32_t sequence;

@@ -1,4 +1,4 @@
-/* A store: what was learned survives a power cut, in flash (SPEC 10).
+/* A store: what was learned survives a power cut, in flash (SPEC 11).
  *
  * A record holds WEIGHTS and STATE. A save writes a new one beside those that are there, and only its
  * last page makes it valid, so at any instant the flash has the old or the new record, whole. The

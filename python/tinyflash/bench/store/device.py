@@ -27,21 +27,21 @@ class Device:
     def __init__(self, geometry: Geometry, weights_bytes: int, name: str = "model") -> None:
         program = _program(weights_bytes, name)
         self.initial: Learned = (program.weights, program.state)
-        self._session = HostSession(program)
-        self._flash = HostFlash(geometry)
+        self.session = HostSession(program)
+        self.flash = HostFlash(geometry)
 
     @property
     def cells(self) -> bytes:
-        return self._flash.cells
+        return self.flash.cells
 
     @cells.setter
     def cells(self, content: bytes) -> None:
-        self._flash.cells = content
+        self.flash.cells = content
 
     def start(self, faults: Faults = NO_FAULTS) -> HostStore:
         """Switches the power on, and opens the store. Raises ValueError if that fails."""
-        self._flash.power_on(faults)
-        store = HostStore(self._flash, self._session)
+        self.flash.power_on(faults)
+        store = HostStore(self.flash, self.session)
         if store.error:
             raise ValueError(f"the store cannot be opened: error {store.error}")
         return store
@@ -49,21 +49,26 @@ class Device:
     def load(self, faults: Faults = NO_FAULTS) -> Learned:
         """Returns what the device has after a start."""
         self.start(faults).load()
-        return self._session.weights, self._session.state
+        return self.now
+
+    @property
+    def now(self) -> Learned:
+        """What the device has in memory."""
+        return self.session.weights, self.session.state
 
     def save(self, learned: Learned, faults: Faults = NO_FAULTS, number: int | None = None) -> End:
         """Saves `learned`. number: of the record, in place of the next."""
         store = self.start(faults)
-        self._session.weights, self._session.state = learned
+        self.session.weights, self.session.state = learned
         if number is not None:
-            store.sequence = number - 1
+            store.sequence = (number - 1) % 2**32
         return self._end(store.save())
 
     def factory(self, faults: Faults = NO_FAULTS) -> End:
         return self._end(self.start(faults).factory())
 
     def _end(self, error: int) -> End:
-        return End(error == 0, self._flash.is_off, self._flash.words)
+        return End(error == 0, self.flash.is_off, self.flash.words)
 
 
 def _program(weights_bytes: int, name: str) -> Program:

@@ -8,7 +8,7 @@ from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.host.session import HostSession
 from tinyflash.runtime.store import Stored
 
-HEAD_BYTES = 32  # of a record, before it is rounded up to whole pages (SPEC 10)
+HEAD_BYTES = 32  # of a record, before it is rounded up to whole pages (SPEC 11)
 WORD = 4  # bytes that are programmed or erased at once, and torn by a power cut
 POWERED = 0xFFFFFFFF  # words until a power cut: it never comes
 
