@@ -4,7 +4,7 @@
 
 #include "arena.h"
 #include "commands/restore.h"
-#include "commands/store.h"
+#include "commands/storing.h"
 #include "link/link.h"
 #include "tinyflash/schedule.h"
 

@@ -272,8 +272,8 @@ static int write_slot(const tiny_store *store, uint32_t slot, const head *record
 
 /* Writes a record into the next slot that keeps it; never into that of the newest record. */
 static tiny_error write_record(tiny_store *store, head *record, const tiny_session *session) {
-    const uint32_t free = store->stored == TINY_STORED_NOTHING ? store->slots : store->slots - 1u;
-    for (uint32_t i = 1; i <= free; i++) {
+    const uint32_t places = store->stored == TINY_STORED_NOTHING ? store->slots : store->slots - 1u;
+    for (uint32_t i = 1; i <= places; i++) {
         const uint32_t slot = (store->slot + i) % store->slots;
         record->sequence = ++store->sequence;
         if (!write_slot(store, slot, record, session)) {

@@ -21,16 +21,21 @@ extern "C" {
 
 #define TINY_FLASH_PAGE_MAX 256
 
-/* The driver of the flash memory that a store has for itself. Sectors are numbered from 0, bytes are
- * addressed from the first byte of sector 0. Functions return 0 on success; `context` is theirs. */
+/* The functions of a flash's driver. They return 0 on success; `context` is theirs. Bytes are addressed
+ * from the first one of sector 0. */
+typedef int tiny_flash_erase(void *context, uint32_t sector); /* to all ones */
+typedef int tiny_flash_program(void *context, uint32_t at, const uint8_t *page);
+typedef int tiny_flash_read(void *context, uint32_t at, uint8_t *bytes, uint32_t count);
+
+/* The flash memory that a store has for itself. */
 typedef struct tiny_flash {
     void *context;
-    uint32_t sectors;
-    uint32_t sector_bytes; /* erased together, to all ones; a multiple of page_bytes */
+    uint32_t sectors;      /* numbered from 0 */
+    uint32_t sector_bytes; /* erased together; a multiple of page_bytes */
     uint32_t page_bytes;   /* programmed together, once after an erase: 4, 8, ... 256 */
-    int (*erase)(void *context, uint32_t sector);
-    int (*program)(void *context, uint32_t at, const uint8_t *page); /* page_bytes long */
-    int (*read)(void *context, uint32_t at, uint8_t *bytes, uint32_t count);
+    tiny_flash_erase *erase;
+    tiny_flash_program *program;
+    tiny_flash_read *read;
 } tiny_flash;
 
 /* What the newest record says. */

@@ -22,9 +22,7 @@ FLASH = Flash(sectors=4, sector_bytes=8192, page_bytes=16)  # of firmware with a
 EMULATED = [board for board in boards() if board.emulated]
 
 
-def build_for_host(
-    model: Path, program: Path, *settings: str, more: tuple[Path, ...] = ()
-) -> Path:
+def build_for_host(model: Path, program: Path, *settings: str, more: tuple[Path, ...] = ()) -> Path:
     """The firmware with the model of a folder, for this computer, under sanitizers."""
     files = [*library_sources(ROOT), *sorted((ROOT / "firmware").rglob("*.c"))]
     files += [model / "model.c", MODEL.parent / "host_board.c", *more]

@@ -11,7 +11,7 @@
 #include "../../arith.h"
 #include "../../update.h"
 #include "gradient.h"
-#include "store.h"
+#include "store_sum.h"
 #include "tinyflash/ops.h"
 
 /* ---- Input gradient ---- */

@@ -6,7 +6,7 @@ import pytest
 
 from tinyflash.bench.store.cuts import Trial
 from tinyflash.bench.store.device import Device, learned
-from tinyflash.runtime.host.store import Faults, Geometry, HostFlash, HostStore
+from tinyflash.runtime.host.store import Faults, Geometry, HostStore
 from tinyflash.runtime.store import Stored
 
 TOO_SMALL, BROKEN = -9, -10  # TINY_ERROR_STORE, TINY_ERROR_FLASH

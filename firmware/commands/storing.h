@@ -1,7 +1,7 @@
 /* The device's store: what was learned survives a power cut. Firmware for a board without a flash for
  * it (board.toml, [store]) has none. */
-#ifndef TINYFLASH_FIRMWARE_STORE_H
-#define TINYFLASH_FIRMWARE_STORE_H
+#ifndef TINYFLASH_FIRMWARE_STORING_H
+#define TINYFLASH_FIRMWARE_STORING_H
 
 #include "tinyflash/store.h"
 

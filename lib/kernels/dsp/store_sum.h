@@ -5,8 +5,8 @@
  * exponents: then the upper half of the product, shifted by the rest, is the result. One less than a
  * half is added before, and one more if the result would be odd: ties go to even.
  */
-#ifndef TINYFLASH_KERNELS_DSP_STORE_H
-#define TINYFLASH_KERNELS_DSP_STORE_H
+#ifndef TINYFLASH_KERNELS_DSP_STORE_SUM_H
+#define TINYFLASH_KERNELS_DSP_STORE_SUM_H
 
 #include "../../arith.h"
 

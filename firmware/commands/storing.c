@@ -1,5 +1,5 @@
 /* Commands of the store: save, load, factory. */
-#include "commands/store.h"
+#include "commands/storing.h"
 
 #include "board.h"
 #include "commands/commands.h"
