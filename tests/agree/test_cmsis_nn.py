@@ -6,19 +6,21 @@ Needs Arm's pack: `tinyflash packs add ARM::CMSIS-NN`, or CMSIS_NN_PATH.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.lib.build import run_on_board
+from tests.lib.case import Case
 from tests.lib.cases import all_cases
 from tests.lib.emit import batches, write_batch
-from tests.lib.random_cases import FAMILIES, random_cases
+from tests.lib.random_cases import random_cases
 from tests.lib.row_cases import row_cases
 from tests.support.graphs import Net
 
-from tinyflash.boards import kernels_for, load_board
+from tinyflash.boards import Board, kernels_for, load_board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.footprint import footprint
@@ -33,7 +35,8 @@ from tinyflash.sources import kernels_of
 from tinyflash.write.model import write_model
 
 SET = "cmsis_nn"
-BOARDS = ("qemu_stm32f405", "qemu_mps2_an500")
+EMULATED = ("qemu_stm32f405", "qemu_mps2_an500", "qemu_mps2_an505", "qemu_mps3_an547")
+BOARDS = {name: replace(load_board(name), kernels=(SET, "ref")) for name in EMULATED}
 KERNELS = kernels_of(source_root(), SET)
 
 pytestmark = pytest.mark.skipif(
@@ -44,25 +47,29 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_all_cases(name: str, tmp_path: Path) -> None:
-    board = replace(load_board(name), kernels=(SET, "ref"))
-    cases = [c for case in (*all_cases(), *row_cases()) if (c := case.by(SET))]
+    board = BOARDS[name]
+    mine = kernels_for(board)[0]
+    cases = [c for case in (*all_cases(), *row_cases()) if (c := case.by(mine))]
     assert {case.row.kernel for case in cases} == KERNELS
-    for index, batch in enumerate(batches(cases)):
-        write_batch(batch, tmp_path / str(index))
-        outcome = run_on_board(tmp_path / str(index), board)
-        assert outcome.status == 0, outcome.text
+    _run(cases, board, tmp_path)
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_random_cases(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    board = replace(load_board(name), kernels=(SET, "ref"))
+    board = BOARDS[name]
     count = request.config.getoption("--random-cases")
-    drawn = [kernel for kernel in sorted(KERNELS) if kernel.startswith(tuple(FAMILIES))]
-    assert len(drawn) >= 4
-    cases = (case for kernel in drawn for case in random_cases(SET, kernel, count, seed=0))
+    mine = kernels_for(board)[0]
+    _run(
+        (c for kernel in sorted(KERNELS) for c in random_cases(mine, kernel, count, 0)),
+        board,
+        tmp_path,
+    )
+
+
+def _run(cases: Iterable[Case], board: Board, folder: Path) -> None:
     for index, batch in enumerate(batches(cases)):
-        write_batch(batch, tmp_path / str(index))
-        outcome = run_on_board(tmp_path / str(index), board)
+        write_batch(batch, folder / str(index))
+        outcome = run_on_board(folder / str(index), board)
         assert outcome.status == 0, outcome.text
 
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyflash.boards.packs import pack_of_set
+from tinyflash.boards.packs import PACKS, pack_of_set
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
-from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
+from tinyflash.sources import HELIUM, REFERENCE, kernel_sets, kernels_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
+
+
+_HELIUM_CORES = ("-mcpu=cortex-m52", "-mcpu=cortex-m55", "-mcpu=cortex-m85")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,14 @@ class Board:
         return (str(self.folder), *(f"boards/parts/{name}" for name in self.shared))
 
     @property
+    def helium(self) -> bool:
+        """Whether its flags let the compiler use Helium."""
+        extensions = {part for flag in self.cpu_flags for part in flag.split("+")}
+        if extensions & {"nomve", "nodsp", "-mfloat-abi=soft"}:
+            return False
+        return bool(extensions & {"mve", "mve.fp", *_HELIUM_CORES})
+
+    @property
     def emulated(self) -> bool:
         return self.qemu is not None
 
@@ -61,7 +72,9 @@ def kernels_for(board: Board | None) -> tuple[str, ...]:
         return (REFERENCE,)
     for name in board.kernels:
         pack_of_set(name)
-    return board.kernels
+    return tuple(
+        name + HELIUM if board.helium and name in PACKS else name for name in board.kernels
+    )
 
 
 def boards() -> tuple[Board, ...]:

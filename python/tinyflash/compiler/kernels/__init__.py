@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tinyflash.compiler.kernels import cmsis_nn, dsp
-from tinyflash.compiler.kernels.needs import NOTHING, Needs, layer_kernel
+from tinyflash.compiler.kernels.needs import NOTHING, Needs, kernel_of
 from tinyflash.graph import Graph, Node
 from tinyflash.paths import source_root
 from tinyflash.sources import REFERENCE, kernels_of
@@ -24,6 +24,7 @@ NO_SETS: KernelSets = MappingProxyType({})  # the reference alone
 
 _NEEDS: Mapping[str, Mapping[str, Needs]] = {
     "cmsis_nn": cmsis_nn.NEEDS,
+    "cmsis_nn_helium": cmsis_nn.HELIUM_NEEDS,
     "dsp": dsp.NEEDS,
 }
 
@@ -47,7 +48,7 @@ def with_scratch(graph: Graph, sets: KernelSets) -> Graph:
 
 
 def _with_scratch(graph: Graph, node: Node, sets: KernelSets) -> Node:
-    kernel = layer_kernel(graph, node)
+    kernel = kernel_of(graph, node)
     needs = needs_of(chosen_set(kernel, graph, node, sets), kernel)
     return replace(node, scratch=needs.scratch(graph, node), at_once=needs.at_once)
 
