@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,15 @@ class Board:
     @property
     def emulated(self) -> bool:
         return self.qemu is not None
+
+
+def with_kernels(board: Board, names: Sequence[str]) -> Board:
+    """Returns a board with other kernel sets than its own, preferred first. Raises BoardError."""
+    try:
+        _check_kernels(tuple(names))
+    except ValueError as error:
+        raise BoardError(str(error)) from error
+    return replace(board, kernels=tuple(names))
 
 
 def kernels_for(board: Board | None) -> tuple[str, ...]:
