@@ -43,17 +43,30 @@ def run_on_host(batch: Path) -> Outcome:
 
 def run_on_board(batch: Path, board: Board) -> Outcome:
     """A batch on an emulated board, within the board's real memory."""
+    return _on_board(batch, board, "run_cases.c")
+
+
+def count_on_board(batch: Path, board: Board) -> list[int]:
+    """The instructions that each case of a batch takes on an emulated board."""
+    assert board.qemu is not None, board.name
+    outcome = _on_board(batch, board, "time_cases.c", "-icount", f"shift={board.qemu.icount_shift}")
+    assert outcome.status == 0, outcome.text
+    ticks = map(int, outcome.text.split())
+    return [round(number / board.qemu.ticks_per_instruction) for number in ticks]
+
+
+def _on_board(batch: Path, board: Board, runner: str, *options: str) -> Outcome:
     assert board.qemu is not None, board.name
     program = batch / f"{board.name}.elf"
     drivers = [file for f in board.source_folders for file in sorted((ROOT / f).glob("*.c"))]
-    sources = [*_sources(batch), *drivers]
+    sources = [*_sources(batch, runner), *drivers]
     pack = _packed(board)
     flags = ["-O2", "-ffunction-sections", "--specs=nano.specs"]
     link = ["-nostartfiles", "-Wl,--gc-sections", *_linker_symbols(board)]
     link += [f"-Wl,-L,{ROOT / 'boards'}", "-T", str(board.folder / "linker.ld")]
     compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(batch), *pack.flags]
     compile_program(compiler, sources, program, [*pack.archive, *link])
-    console = ["-display", "none", "-monitor", "none", "-serial", "stdio"]
+    console = [*options, "-display", "none", "-monitor", "none", "-serial", "stdio"]
     return _run(
         [QEMU, "-machine", board.qemu.machine, *console, "-semihosting", "-kernel", program]
     )
@@ -86,11 +99,11 @@ def _packed(board: Board) -> Packed:
     return Packed((*headers, "-DTINY_CMSIS_NN=1"), (str(archive),))
 
 
-def _sources(batch: Path) -> list[Path]:
-    """The library, the runner, and the cases."""
+def _sources(batch: Path, runner: str = "run_cases.c") -> list[Path]:
+    """The library, a runner, and the cases."""
     return [
         *library_sources(ROOT),
-        ROOT / "tests" / "lib" / "run_cases.c",
+        ROOT / "tests" / "lib" / runner,
         *sorted(batch.glob("*.c")),
     ]
 

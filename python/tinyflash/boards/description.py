@@ -12,7 +12,7 @@ from typing import Any
 from tinyflash.boards.packs import PACKS, pack_of_set
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
-from tinyflash.sources import HELIUM, REFERENCE, kernel_sets, kernels_of
+from tinyflash.sources import AUTO, HELIUM, REFERENCE, kernel_sets, kernels_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
 
@@ -34,6 +34,7 @@ class Board:
     """A board folder. `shared`: the folders of boards/parts that it also uses.
 
     kernels: kernel sets, preferred first; the last one is the reference, which has all kernels.
+    AUTO before them: of several kernels that suit a layer, the one that costs least is taken.
     """
 
     name: str
@@ -141,7 +142,7 @@ def _board(folder: Path, fields: dict[str, Any]) -> Board:
 def _check_kernels(sets: tuple[str, ...]) -> None:
     """Raises ValueError if a set is unknown, or a kernel could be in none of the sets."""
     known = kernel_sets(source_root())
-    for name in sets:
+    for name in sets[1:] if sets[:1] == (AUTO,) else sets:
         if name not in known:
             raise ValueError(
                 f"kernels: {name!r} is not a kernel set; choose from {', '.join(known)}"

@@ -24,7 +24,8 @@ def download_pack(name: str, index: str | None = None) -> Pack:
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as private, _as_build_errors(name):
         cache = _cache(manager, Path(private), index)
         cache.cache_descriptors()
-        return _download(manager, cache, Path(private, "data"), *name.split("::"), index)
+        vendor, _, pack = name.partition("::")
+        return _download(manager, cache, Path(private, "data"), vendor, pack, index)
 
 
 @contextmanager

@@ -20,6 +20,10 @@ _GROUP = "NN Lib"  # Cgroup of the component that has CMSIS-NN
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VERSION = re.compile(r"[0-9][A-Za-z0-9.+-]{0,63}")
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")  # file names that need no quotes
+# Of CMSIS-NN. 4.0.0 includes headers of CMSIS-Core, and the .pdsc of 4.1.0 leaves a source out.
+_OLDEST = "5.0.0"
+_UNKNOWN = ("0", "0.0.0")  # versions of a checkout, which has no number
+_CORE_HEADER = re.compile(rb'^\s*#\s*include\s*"cmsis_compiler\.h"', re.MULTILINE)
 _FLOATING = ("_f32.c", "_f16.c", "_flt.c")  # of no use to int8, and not compiled by all compilers
 
 
@@ -60,8 +64,13 @@ def read_pack(folder: Path, shown: Path | None = None) -> Pack:
     foreign = next((file for file in chosen if file.suffix != ".c"), None)
     if foreign:
         raise BuildError(f"{where}: its source {foreign.name} is not C")
+    version = _version(root)
+    if version not in _UNKNOWN and version_order(version) < version_order(_OLDEST):
+        raise BuildError(f"{where}: {name} {version} is too old; take {_OLDEST} or newer")
+    if any(_CORE_HEADER.search(files.read_bytes(header, _PDSC_BYTES)) for header in headers):
+        raise BuildError(f"{where}: {name} needs CMSIS-Core; take {_OLDEST} or newer")
     includes = tuple(dict.fromkeys(header.parent for header in headers))
-    return Pack(name, _version(root), folder, chosen, includes)
+    return Pack(name, version, folder, chosen, includes)
 
 
 def _parsed(path: Path, where: Path) -> ElementTree.Element:

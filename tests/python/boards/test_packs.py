@@ -43,7 +43,7 @@ FILES = ("Include/small.h", "Include/Internal/deep.h", "Source/small.c", "Source
 def pdsc(
     vendor: str = "ARM",
     name: str = "CMSIS-NN",
-    version: str = "1.2.3",
+    version: str = "7.2.3",
     source: str = "Source/small.c",
     url: str = "http://127.0.0.1/",
 ) -> str:
@@ -86,7 +86,7 @@ def everything(folder: Path) -> set[str]:
 def test_a_pack_is_added_listed_and_removed(zipped: bool, tmp_path: Path, store: Path) -> None:
     source = make_folder(tmp_path / "one")
     pack = add_pack(make_zip(tmp_path / "one.pack", source) if zipped else source)
-    assert (pack.name, pack.version) == ("ARM::CMSIS-NN", "1.2.3")
+    assert (pack.name, pack.version) == ("ARM::CMSIS-NN", "7.2.3")
     assert [p.name for p in pack.sources] == ["small.c"]
     assert [p.name for p in pack.includes] == ["Include"]
     assert (pack.includes[0] / "Internal" / "deep.h").is_file()
@@ -102,11 +102,11 @@ def test_a_newer_one_takes_its_place(tmp_path: Path, store: Path) -> None:
     add_pack(make_folder(tmp_path / "one"))
     (tmp_path / "one" / "Source" / "small.c").unlink()
     (tmp_path / "one" / "Source" / "other.c").write_text("\n")
-    newer = pdsc(version="2.0.0", source="Source/other.c")
+    newer = pdsc(version="8.0.0", source="Source/other.c")
     (tmp_path / "one" / "ARM.CMSIS-NN.pdsc").write_text(newer)
     add_pack(tmp_path / "one")
     (pack,) = added_packs()
-    assert pack.version == "2.0.0"
+    assert pack.version == "8.0.0"
     assert not (store / "ARM.CMSIS-NN" / "Source" / "small.c").exists()
 
 
@@ -115,11 +115,11 @@ def test_the_newest_release_names_the_version(tmp_path: Path) -> None:
     one = '<release version="{}">.</release>'
     for order in (("6.0.0", "10.0.0", "7.1.0"), ("10.0.0", "10.0.0-rc1", "6.0.0")):
         text = pdsc().replace(
-            '<release version="1.2.3">One.</release>', "".join(map(one.format, order))
+            '<release version="7.2.3">One.</release>', "".join(map(one.format, order))
         )
         assert add_pack(make_folder(tmp_path / "one", text)).version == "10.0.0"
     for none in ("", "a b", "latest"):
-        text = pdsc().replace('release version="1.2.3"', f'release version="{none}"')
+        text = pdsc().replace('release version="7.2.3"', f'release version="{none}"')
         assert add_pack(make_folder(tmp_path / "one", text)).version == "0"
 
 
@@ -129,6 +129,18 @@ def test_only_the_component_with_kernels_counts(tmp_path: Path) -> None:
     text = pdsc().replace("</components>", more + "</components>")
     pack = add_pack(make_folder(tmp_path / "one", text))
     assert [p.name for p in pack.sources] == ["small.c"]
+
+
+def test_releases_that_are_too_old(tmp_path: Path) -> None:
+    """By their number, and a checkout, which has none, by what it includes."""
+    for version in ("4.0.0", "4.1.0", "5.0.0-rc1", "0.9"):
+        with pytest.raises(BuildError, match=f"ARM::CMSIS-NN {version} is too old; take"):
+            add_pack(make_folder(tmp_path / "one", pdsc(version=version)))
+    for version in ("5.0.0", "10.0.0", "0.0.0"):
+        assert add_pack(make_folder(tmp_path / "one", pdsc(version=version))).version == version
+    (tmp_path / "one" / "Include" / "small.h").write_text('  #include "cmsis_compiler.h"\n')
+    with pytest.raises(BuildError, match="needs CMSIS-Core; take"):
+        add_pack(tmp_path / "one")
 
 
 def test_an_added_pack_that_was_damaged(tmp_path: Path, store: Path) -> None:
@@ -212,7 +224,7 @@ def test_a_broken_description(
         add_pack(path)
     assert "\n" not in str(caught.value)
     assert {name for name in everything(tmp_path) - before if not name.startswith("bad")} == set()
-    assert added_packs()[0].version == "1.2.3"
+    assert added_packs()[0].version == "7.2.3"
 
 
 @pytest.mark.parametrize("name", ["../outside.c", "/outside.c", "a/../../outside.c", "..\\out.c"])
@@ -279,8 +291,8 @@ def site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         (folder / "ARM.CMSIS-NN.pdsc").write_text(pdsc(url=url))
-        make_zip(folder / "ARM.CMSIS-NN.1.2.3.pack", make_folder(tmp_path / "made", pdsc(url=url)))
-        listed = f'<pdsc url="{url}" vendor="ARM" name="CMSIS-NN" version="1.2.3"/>'
+        make_zip(folder / "ARM.CMSIS-NN.7.2.3.pack", make_folder(tmp_path / "made", pdsc(url=url)))
+        listed = f'<pdsc url="{url}" vendor="ARM" name="CMSIS-NN" version="7.2.3"/>'
         (folder / "index.pidx").write_text(
             '<?xml version="1.0"?><index schemaVersion="1.1.0"><vendor>ARM</vendor>'
             f"<url>{url}</url><pindex>{listed}</pindex></index>"
@@ -293,7 +305,7 @@ def site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 def test_a_round_trip_with_an_index(site: tuple[str, Path], store: Path) -> None:
     pytest.importorskip("cmsis_pack_manager")
     pack = download_pack("ARM::CMSIS-NN", site[0] + "index.pidx")
-    assert (pack.name, pack.version) == ("ARM::CMSIS-NN", "1.2.3")
+    assert (pack.name, pack.version) == ("ARM::CMSIS-NN", "7.2.3")
     assert pack == find_pack("ARM::CMSIS-NN")
 
 
@@ -302,9 +314,15 @@ def test_an_index_without_it(site: tuple[str, Path], store: Path) -> None:
     url, folder = site
     with pytest.raises(BuildError, match="no kernel set is made of the pack ARM::Other"):
         download_pack("ARM::Other", url + "index.pidx")
+    (folder / "ARM.CMSIS-NN.pdsc").rename(folder / "ARM.Other.pdsc")
+    listed = (folder / "index.pidx").read_text()
+    (folder / "other.pidx").write_text(listed.replace('name="CMSIS-NN"', 'name="Other"'))
+    with pytest.raises(BuildError, match="does not list the pack ARM::CMSIS-NN"):
+        download_pack("ARM::CMSIS-NN", url + "other.pidx")
+    (folder / "ARM.Other.pdsc").rename(folder / "ARM.CMSIS-NN.pdsc")
     with pytest.raises(BuildError, match="lists no packs or cannot be reached"):
         download_pack("ARM::CMSIS-NN", url + "absent.pidx")
-    (folder / "ARM.CMSIS-NN.1.2.3.pack").unlink()
+    (folder / "ARM.CMSIS-NN.7.2.3.pack").unlink()
     with pytest.raises(BuildError, match="downloaded"):
         download_pack("ARM::CMSIS-NN", url + "index.pidx")
     assert everything(store) == set()
@@ -313,7 +331,7 @@ def test_an_index_without_it(site: tuple[str, Path], store: Path) -> None:
 def test_on_the_command_line(tmp_path: Path) -> None:
     run = CliRunner()
     done = run.invoke(main, ["packs", "add", str(make_folder(tmp_path / "one"))])
-    assert done.output == "added ARM::CMSIS-NN 1.2.3: 1 sources\n"
+    assert done.output == "added ARM::CMSIS-NN 7.2.3: 1 sources\n"
     assert "ARM::CMSIS-NN" in run.invoke(main, ["packs", "list"]).output
     done = run.invoke(main, ["packs", "remove", "ARM::CMSIS-NN"])
     assert done.output == "removed ARM::CMSIS-NN; boards that list cmsis_nn need it\n"
