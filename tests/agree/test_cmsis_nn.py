@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from tests.lib.build import run_on_board
 from tests.lib.case import Case
 from tests.lib.cases import all_cases
@@ -22,12 +23,15 @@ from tests.support.graphs import Net
 
 from tinyflash.boards import Board, kernels_for, load_board
 from tinyflash.boards.emulator import Emulator
-from tinyflash.boards.firmware import build_firmware
+from tinyflash.boards.firmware import build_firmware, firmware_size
 from tinyflash.boards.footprint import footprint
 from tinyflash.boards.packs import PACKS, find_pack
+from tinyflash.cli import main
 from tinyflash.compiler import compile_model
+from tinyflash.errors import BuildError
 from tinyflash.graph import Window
 from tinyflash.paths import source_root
+from tinyflash.read import read
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import scheme
@@ -105,3 +109,19 @@ def test_a_board_learns_what_the_host_learns(tmp_path: Path) -> None:
             for session in (host, device):
                 session.train_step(sample, step % 2, 0.01)
         assert device.weights == host.weights
+
+
+@pytest.mark.parametrize("name", ["qemu_mps2_an500", "qemu_mps3_an547"])
+def test_sets_for_one_compilation(name: str, tmp_path: Path) -> None:
+    """build compiles the pack for a table that names its kernels, on a board that does not list
+    them; a table for a core with Helium is refused on one without it, and the other way round."""
+    model = str(source_root() / "python/tinyflash/zoo/networks/digits.tflite")
+    words = ["compile", model, "-o", str(tmp_path), "--board", name, "--kernels", "cmsis_nn,ref"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    program = compile_model(read(model), kernels=kernels_for(BOARDS[name])).program
+    used = firmware_size(build_firmware(tmp_path, load_board(name), tmp_path)).stack_use_bytes
+    assert used == footprint(program, BOARDS[name]).firmware_stack_bytes
+    other = "qemu_mps3_an547" if name != "qemu_mps3_an547" else "qemu_mps2_an500"
+    with pytest.raises(BuildError, match="compile the model for this board"):
+        build_firmware(tmp_path, load_board(other), tmp_path / "other")

@@ -56,9 +56,10 @@ class Board:
 
     @property
     def helium(self) -> bool:
-        """Whether its flags let the compiler use Helium."""
+        """Whether its flags let the compiler use Helium, whose registers are those of the FPU."""
         extensions = {part for flag in self.cpu_flags for part in flag.split("+")}
-        if extensions & {"nomve", "nodsp", "-mfloat-abi=soft"}:
+        floats = extensions & {"-mfloat-abi=softfp", "-mfloat-abi=hard"}
+        if not floats or extensions & {"nomve", "nodsp"}:
             return False
         return bool(extensions & {"mve", "mve.fp", *_HELIUM_CORES})
 
