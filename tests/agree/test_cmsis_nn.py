@@ -17,7 +17,8 @@ from tests.lib.build import run_on_board
 from tests.lib.case import Case
 from tests.lib.cases import all_cases
 from tests.lib.emit import batches, write_batch
-from tests.lib.random_cases import random_cases
+from tests.lib.random_runs import known_kernels, run_stream, told, write_streams
+from tests.lib.random_subjects import FAMILIES
 from tests.lib.row_cases import row_cases
 from tests.support.graphs import Net
 
@@ -61,13 +62,14 @@ def test_all_cases(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", BOARDS)
 def test_random_cases(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     board = BOARDS[name]
-    count = request.config.getoption("--random-cases")
     mine = kernels_for(board)[0]
-    _run(
-        (c for kernel in sorted(KERNELS) for c in random_cases(mine, kernel, count, 0)),
-        board,
-        tmp_path,
-    )
+    count, seed = (request.config.getoption(f"--random-{what}") for what in ("cases", "seed"))
+    assert known_kernels(mine) == KERNELS
+    for family in FAMILIES:
+        (cases,) = write_streams(family, [mine], count, seed, tmp_path / family).values()
+        if cases:
+            outcome = run_stream(tmp_path / family, mine, cases, board)
+            assert outcome.status == 0, told(outcome, family, [mine], seed)
 
 
 def _run(cases: Iterable[Case], board: Board, folder: Path) -> None:

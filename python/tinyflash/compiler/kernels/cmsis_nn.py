@@ -69,15 +69,17 @@ def _helium_depthwise(graph: Graph, node: Node) -> bool:
     return single and _small(graph, node)
 
 
-def _depthwise(graph: Graph, node: Node) -> bool:
-    """arm_depthwise_conv_3x3_s8 tests the first and the last column of a window for padding, but
-    not the one between."""
+def _covers_second_columns(graph: Graph, node: Node) -> bool:
+    """arm_depthwise_conv_3x3_s8 reads the second column of every window, inside the map or not."""
     assert isinstance(node.attrs, WindowAttrs)
-    inner = (
-        node.attrs.window.kernel != (3, 3)
-        or _padding(graph, node) - node.attrs.window.padding[1] <= 1
-    )
-    return inner and _helium_depthwise(graph, node)
+    window = node.attrs.window
+    width, columns = (graph.tensors[t].shape[-2] for t in (node.inputs["x"], node.outputs["y"]))
+    last = (columns - 1) * window.stride[1] - window.padding[1]
+    return window.kernel != (3, 3) or last + 1 < width
+
+
+def _depthwise(graph: Graph, node: Node) -> bool:
+    return _helium_depthwise(graph, node) and _covers_second_columns(graph, node)
 
 
 def _padding(graph: Graph, node: Node) -> int:
