@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tinyflash.boards.packs import pack_of_set
+from tinyflash.boards.packs import PACKS, pack_of_set
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
-from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
+from tinyflash.sources import AUTO, HELIUM, REFERENCE, kernel_sets, kernels_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
+
+
+_HELIUM_CORES = ("-mcpu=cortex-m52", "-mcpu=cortex-m55", "-mcpu=cortex-m85")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Board:
     """A board folder. `shared`: the folders of boards/parts that it also uses.
 
     kernels: kernel sets, preferred first; the last one is the reference, which has all kernels.
+    AUTO before them: of several kernels that suit a layer, the one that costs least is taken.
     """
 
     name: str
@@ -64,8 +69,26 @@ class Board:
         return (str(self.folder), *(f"boards/parts/{name}" for name in self.shared))
 
     @property
+    def helium(self) -> bool:
+        """Whether its flags let the compiler use Helium, whose registers are those of the FPU."""
+        extensions = {part for flag in self.cpu_flags for part in flag.split("+")}
+        floats = extensions & {"-mfloat-abi=softfp", "-mfloat-abi=hard"}
+        if not floats or extensions & {"nomve", "nodsp"}:
+            return False
+        return bool(extensions & {"mve", "mve.fp", *_HELIUM_CORES})
+
+    @property
     def emulated(self) -> bool:
         return self.qemu is not None
+
+
+def with_kernels(board: Board, names: Sequence[str]) -> Board:
+    """Returns a board with other kernel sets than its own, preferred first. Raises BoardError."""
+    try:
+        _check_kernels(tuple(names))
+    except ValueError as error:
+        raise BoardError(str(error)) from error
+    return replace(board, kernels=tuple(names))
 
 
 def kernels_for(board: Board | None) -> tuple[str, ...]:
@@ -75,7 +98,9 @@ def kernels_for(board: Board | None) -> tuple[str, ...]:
         return (REFERENCE,)
     for name in board.kernels:
         pack_of_set(name)
-    return board.kernels
+    return tuple(
+        name + HELIUM if board.helium and name in PACKS else name for name in board.kernels
+    )
 
 
 def boards() -> tuple[Board, ...]:
@@ -148,7 +173,7 @@ def _store(flash: Flash) -> Flash:
 def _check_kernels(sets: tuple[str, ...]) -> None:
     """Raises ValueError if a set is unknown, or a kernel could be in none of the sets."""
     known = kernel_sets(source_root())
-    for name in sets:
+    for name in sets[1:] if sets[:1] == (AUTO,) else sets:
         if name not in known:
             raise ValueError(
                 f"kernels: {name!r} is not a kernel set; choose from {', '.join(known)}"
