@@ -103,6 +103,7 @@ typedef struct updating {
     const tiny_conv2d *op;
     const int8_t *x;
     tiny_update update;
+    int32_t spare;   /* bits of a sum */
     uint32_t pairs;  /* of positions */
     uint32_t width;  /* trained input channels, rounded up to whole tiles */
     uint32_t *dy;    /* [TINY_ROWS][pairs] */
@@ -149,7 +150,7 @@ static void update_row(const updating *u, uint32_t o, uint32_t taps, const int32
     tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
     uint32_t next = o * taps * kept;
     for (uint32_t tap = 0; tap < taps && row.moves; tap++, sums += u->width) {
-        tiny_update_row(&u->update, &row, next, sums, kept, tiny_spare_bits(2 * u->pairs));
+        tiny_update_row(&u->update, &row, next, sums, kept, u->spare);
         next += kept;
     }
 }
@@ -183,6 +184,7 @@ TINY_OP(conv2d_update_dsp) {
         .op = op,
         .x = buffers[0],
         .update = tiny_begin_update(&op->descent, &dy, &w, buffers[4]),
+        .spare = tiny_spare_bits(2 * pairs),
         .pairs = pairs,
         .width = tiny_quads(op->kept) * TINY_TILE,
         .dy = scratch,

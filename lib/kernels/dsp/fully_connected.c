@@ -116,6 +116,7 @@ TINY_OP(fully_connected_backward_input_dsp) {
 typedef struct updating {
     const tiny_fully_connected *op;
     tiny_update update;
+    int32_t spare;  /* bits of a sum */
     uint32_t pairs; /* of vectors */
     uint32_t *dy;   /* [TINY_ROWS][pairs] */
     uint32_t *x;    /* [pairs][TINY_TILE] */
@@ -145,7 +146,7 @@ static void update_row(const updating *u, uint32_t o, const int32_t *sums) {
     const uint32_t kept = u->op->kept;
     tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
     if (row.moves) {
-        tiny_update_row(&u->update, &row, o * kept, sums, kept, tiny_spare_bits(u->op->rows));
+        tiny_update_row(&u->update, &row, o * kept, sums, kept, u->spare);
     }
 }
 
@@ -157,6 +158,7 @@ static void update(const tiny_fully_connected *op, const int8_t *x, const tiny_g
     const updating u = {
         .op = op,
         .update = tiny_begin_update(&op->descent, dy, w, state),
+        .spare = tiny_spare_bits(op->rows),
         .pairs = pairs,
         .dy = scratch,
         .x = taken,

@@ -2,14 +2,15 @@
  * computed before.
  *
  * A step is the upper half of a product, shifted by the rest, where the sum is shifted to the left first
- * as far as the largest one allows. One less than a half is added before, and one more if the result
- * would be odd: ties go to even. The upper half is below 2^30, so no step needs its bounds. What other
+ * as far as the largest one allows. One less than a half is added; only a tie then ends in ones, and one
+ * more if the result is odd makes it even. The upper half is below 2^30, so no step needs its bounds. What other
  * rules add, and rates beyond that, is the reference's code (update.h).
  */
 #ifndef TINYFLASH_KERNELS_DSP_STEPS_H
 #define TINYFLASH_KERNELS_DSP_STEPS_H
 
 #include "../../update.h"
+#include "lanes.h"
 
 /* How far sums of `terms` products of a gradient and an input can be shifted to the left. */
 static inline int32_t tiny_spare_bits(uint32_t terms) {
@@ -36,9 +37,10 @@ static inline void tiny_update_row(const tiny_update *update, tiny_row *row, uin
     int8_t *w = row->plain + first;
     uint32_t remainders = row->remainders;
     for (const int32_t *end = sums + count; sums != end; sums++, w++) {
-        const int64_t product = (int64_t)(int32_t)((uint32_t)*sums << left) * multiplier;
+        const int64_t product =
+            tiny_add_product(half, (int32_t)((uint32_t)*sums << left), multiplier);
         const int32_t odd = ((int32_t)(product >> 32) >> rest) & 1;
-        const int32_t delta = (int32_t)((product + half + odd) >> 32) >> rest;
+        const int32_t delta = (int32_t)((product + odd) >> 32) >> rest;
         *w = tiny_moved(*w, (int32_t)(remainders >> 16), delta, update->state);
         remainders -= (uint32_t)delta << 16;
     }
