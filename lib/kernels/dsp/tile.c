@@ -103,8 +103,8 @@ void tiny_tile_unpack(const int8_t *from, uint32_t terms, int32_t zero, uint32_t
 #define QUAD                          \
     "ldr.w r2, [r12], #4\n"           \
     "ldmia.w lr!, {r3, r4, r5, r6}\n" \
-    "sxtb16.w r8, r2\n"               \
-    "sxtb16.w r2, r2, ror #8\n"       \
+    "sxtb16 r8, r2\n"               \
+    "sxtb16 r2, r2, ror #8\n"       \
     "smlad r1, r8, r3, r1\n"          \
     "smlad r9, r8, r5, r9\n"          \
     "smlad r1, r2, r4, r1\n"          \
