@@ -13,12 +13,16 @@ from pathlib import Path
 
 from tests.support.compilers import compile_program
 
-from tinyflash.boards import Board
+from tinyflash.boards import Board, load_board
 from tinyflash.boards.packs import pack_of_set
 from tinyflash.boards.toolchain import ARM, QEMU
 from tinyflash.sources import library_sources
 
 ROOT = Path(__file__).resolve().parents[2]
+M0 = load_board(str(ROOT / "tests" / "lib" / "m0"))
+MEMORY = {  # of a machine that is made larger
+    "microbit": "-global nrf51-soc.sram-size=262144 -global nrf51-soc.flash-size=1048576"
+}
 TIMEOUT = 120  # seconds
 # Not beside sanitizers, whose instrumented code draws warnings of its own.
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
@@ -63,15 +67,17 @@ def build_for_host(sources: Sequence[Path], folder: Path) -> Path:
     return program
 
 
-def build_for_board(sources: Sequence[Path], folder: Path, board: Board) -> Path:
-    """The same for a board."""
+def build_for_board(
+    sources: Sequence[Path], folder: Path, board: Board, more: Sequence[str] = ()
+) -> Path:
+    """The same for a board; `more`: flags of the compiler."""
     program = folder / f"{board.name}.elf"
     drivers = [file for f in board.source_folders for file in sorted((ROOT / f).glob("*.c"))]
     pack = _packed(board)
     flags = ["-O2", "-ffunction-sections", "--specs=nano.specs"]
     link = ["-nostartfiles", "-Wl,--gc-sections", *_linker_symbols(board)]
     link += [f"-Wl,-L,{ROOT / 'boards'}", "-T", str(board.folder / "linker.ld")]
-    compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(folder), *pack.flags]
+    compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(folder), *pack.flags, *more]
     compile_program(compiler, [*sources, *drivers], program, [*pack.archive, *link])
     return program
 
@@ -87,17 +93,9 @@ def run(
     command: list[str | Path] = [program]
     if board:
         assert board.qemu is not None, board.name
-        console = ["-display", "none", "-monitor", "none", "-serial", "stdio"]
-        command = [
-            QEMU,
-            "-machine",
-            board.qemu.machine,
-            *options,
-            *console,
-            "-semihosting",
-            "-kernel",
-            program,
-        ]
+        machine = [board.qemu.machine, *MEMORY.get(board.qemu.machine, "").split()]
+        console = ["-display", "none", "-monitor", "none", "-serial", "stdio", "-semihosting"]
+        command = [QEMU, "-machine", *machine, *options, *console, "-kernel", program]
     done = subprocess.run(
         command,
         cwd=folder,
