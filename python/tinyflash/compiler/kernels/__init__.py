@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from tinyflash.compiler.kernels import cmsis_nn, dsp
+from tinyflash.compiler.kernels import cmsis_nn, dsp, mve
 from tinyflash.compiler.kernels.costs import cost
 from tinyflash.compiler.kernels.needs import NOTHING, Needs, kernel_of
 from tinyflash.graph import Graph, Node
@@ -27,6 +27,7 @@ _NEEDS: Mapping[str, Mapping[str, Needs]] = {
     "cmsis_nn": cmsis_nn.NEEDS,
     "cmsis_nn_helium": cmsis_nn.HELIUM_NEEDS,
     "dsp": dsp.NEEDS,
+    "mve": mve.NEEDS,
 }
 
 
