@@ -75,7 +75,10 @@ class Commands(click.Group):
         with warnings.catch_warnings():
             warnings.simplefilter("always", TinyflashWarning)
             warnings.showwarning = _show_warning
-            return self._invoke(ctx)
+            from tinyflash.cli.stopping import ending  # imports what --help must not wait for
+
+            with ending():
+                return self._invoke(ctx)
 
     def _invoke(self, ctx: click.Context) -> Any:
         try:

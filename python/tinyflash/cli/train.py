@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,7 +11,7 @@ import click
 
 from tinyflash.boards import load_board
 from tinyflash.cli import options, scheme_option
-from tinyflash.cli.stopping import Stop, stopping
+from tinyflash.cli.stopping import Stop, saying, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.errors import DataError
@@ -132,26 +133,31 @@ def train(
     With --board, starts the board's emulator. With --port, trains on a board that runs MODEL,
     compiled with the same --scheme and --rows. What the board had learned before is replaced.
     """
-    recipe = Recipe(epochs, rate, schedule, seed, warmup)
-    target = None if board == "host" else load_board(board)
-    place = "host" if target is None else target.name
-    prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
-    watch = Watch(guard, guard_every, guard_tolerance)
-    fraction = _fraction(validation, test)
-    job = load_job(data, prepared, recipe, fraction, watch, test)
-    settled = scheme_option.chosen(prepared, budget, target, output, rows)
-    ready = make_ready(settled, job, target, seed, rows, effort)
-    start = load_learned(resume, ready.compiled.program) if resume else None
-    begun = None
-    if resume and start and not new_run:
-        begun = load_interrupted(resume, start, job, ready)
-    assert settled.scheme is not None
-    settings: dict[str, object] = {
-        "scheme": scheme_text(settled.scheme),
-        "validation": fraction,
-    }
-    settle(ready, output)
-    with open_session(ready, output, guard, port) as session, stopping() as stop:
+    with ExitStack() as opened:
+        with saying(" before the first training step; it has learned nothing"):
+            recipe = Recipe(epochs, rate, schedule, seed, warmup)
+            target = None if board == "host" else load_board(board)
+            place = "host" if target is None else target.name
+            prepared = prepare(
+                read(model, output=chosen), load_scheme(scheme) if scheme else Scheme()
+            )
+            watch = Watch(guard, guard_every, guard_tolerance)
+            fraction = _fraction(validation, test)
+            job = load_job(data, prepared, recipe, fraction, watch, test)
+            settled = scheme_option.chosen(prepared, budget, target, output, rows)
+            ready = make_ready(settled, job, target, seed, rows, effort)
+            start = load_learned(resume, ready.compiled.program) if resume else None
+            begun = None
+            if resume and start and not new_run:
+                begun = load_interrupted(resume, start, job, ready)
+            assert settled.scheme is not None
+            settings: dict[str, object] = {
+                "scheme": scheme_text(settled.scheme),
+                "validation": fraction,
+            }
+            settle(ready, output)
+            session = opened.enter_context(open_session(ready, output, guard, port))
+        stop = opened.enter_context(stopping())
         if isinstance(session, DeviceSession) and port:
             place = session.info.board
             _forget(session, port)
@@ -166,7 +172,8 @@ def train(
         write_report(trained, job, ready, output)
     anatomy, counters = Anatomy.of(ready.compiled), trained.history.counters
     if health is not None:
-        draw_health(health, f"{model.name} on {place}", counters, anatomy)
+        with jobs.kept(output):
+            draw_health(health, f"{model.name} on {place}", counters, anatomy)
     _say(trained, job, anatomy)
     say(f"wrote {output}/learned.npz, training.json and report.html")
 

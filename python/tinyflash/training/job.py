@@ -11,7 +11,8 @@ The command line, the demo and the benchmarks all train this way:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -218,7 +219,19 @@ def save(
     program = ready.compiled.program
     about = {"model": program.name, "hash": f"{program.hash:08x}", "board": board}
     record = {**about, **(settings or {}), **_record(trained, job), "health": health}
-    write_json(directory / "training.json", record)
+    with kept(directory):
+        write_json(directory / "training.json", record)
+
+
+@contextmanager
+def kept(directory: Path) -> Iterator[None]:
+    """Adds to an error, raised when learned.npz is written and another file cannot be, that nothing
+    learned is lost."""
+    try:
+        yield
+    except DataError as error:
+        path = directory / "learned.npz"
+        raise DataError(f"{error}; what was learned is in {path}") from error
 
 
 def _record(trained: Trained, job: Job) -> dict[str, object]:
