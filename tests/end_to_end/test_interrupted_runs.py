@@ -154,3 +154,32 @@ def test_progress_that_nobody_reads_ends_no_run(command, tmp_path):
     process.stdout.close()
     process.wait(120)
     assert course(tmp_path / "out")["done"] == course(tmp_path / "out")["steps"]
+
+
+def members(session):
+    """The processes of a session, except those that have ended."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, of = stat.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(of) == session and state != "Z":
+            found.append(stat.parent.name)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at the process in /proc")
+def test_a_benchmark_that_is_stopped_leaves_no_process():
+    """SIGTERM, which reaches only the first process; the others are in the middle of cells."""
+    command = [sys.executable, "-m", "tinyflash", "bench", "accuracy", "--quick", "--ours"]
+    command += ["--fresh", "--processes", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while process.poll() is None and len(members(process.pid)) < 5:
+        time.sleep(0.1)  # the first, a manager, a tracker of resources, and two that work
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert said.splitlines()[-1] == "stopped by SIGTERM"
+    assert not members(process.pid)

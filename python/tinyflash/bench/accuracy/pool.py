@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import lru_cache
@@ -31,7 +32,8 @@ def fill_all(
 ) -> dict[Pair, Cell]:
     """Runs every method on every task, slowest methods first, so that the last cells are short.
 
-    Takes finished cells from `store`, and adds new ones to it when done.
+    Takes finished cells from `store`, and adds new ones to it when done. If it is interrupted, ends
+    the processes, and does not wait for the cells that they are filling.
     """
     pairs = [(task, method.name) for method in methods for task in tasks]
     if processes == 1:
@@ -39,8 +41,9 @@ def fill_all(
     spawn = multiprocessing.get_context("spawn")
     with (
         spawn.Manager() as manager,
-        ProcessPoolExecutor(processes, mp_context=spawn) as executor,
+        ProcessPoolExecutor(processes, spawn, _leave_ctrl_c) as executor,
     ):
+        others = set(multiprocessing.active_children())
         news = _queue(manager)
         known = dict(store.cells)
         jobs = {executor.submit(_fill, pair, effort, known, news.put): pair for pair in pairs}
@@ -48,7 +51,14 @@ def fill_all(
             return _collect(jobs, store, news, listen)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
             raise
+
+
+def _leave_ctrl_c() -> None:
+    """Runs in each process: Ctrl-C in a terminal reaches all of them, and is for the first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _one_by_one(
