@@ -1,4 +1,4 @@
-"""Ends work on Ctrl-C, SIGTERM and SIGHUP without losing it, and says so in one line."""
+"""Ends commands on Ctrl-C and on SIGTERM: at once, or where the work is not lost."""
 
 from __future__ import annotations
 
@@ -9,55 +9,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-import click
-
-from tinyflash.show.console import tell
-
 # Ctrl-C, a service manager or `kill`, a terminal that is closed.
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
-
-
-class SignalInterrupt(KeyboardInterrupt):
-    """A signal that ends the process. What cleans up after Ctrl-C cleans up after any of them.
-
-    what: what the line for the user says after the signal's name.
-    """
-
-    def __init__(self, number: signal.Signals, what: str = "") -> None:
-        super().__init__()
-        self.number, self.what = number, what
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SignalInterrupt(signal.Signals(number))
-
-
-def _name(number: signal.Signals) -> str:
-    return "Ctrl-C" if number is signal.SIGINT else number.name
-
-
-@contextmanager
-def ending() -> Iterator[None]:
-    """Turns a signal that ends the process into one line, and the exit code that a shell reports.
-    Inside `stopping`, signals are the caller's."""
-    with _handling(_interrupt):
-        try:
-            yield
-        except KeyboardInterrupt as end:
-            known = end if isinstance(end, SignalInterrupt) else SignalInterrupt(signal.SIGINT)
-            tell(f"stopped by {_name(known.number)}{known.what}")
-            raise click.exceptions.Exit(128 + known.number) from None
-
-
-@contextmanager
-def saying(what: str) -> Iterator[None]:
-    """Adds to the line of a signal that ends the block what that means."""
-    try:
-        yield
-    except SignalInterrupt as end:
-        raise SignalInterrupt(end.number, what) from None
 
 
 class Stop:
@@ -80,30 +35,65 @@ class Stop:
     def reason(self) -> str:
         """The name of the signal."""
         assert self._signal is not None
-        return _name(self._signal)
+        return name_of(self._signal)
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a process that a signal ended, as a shell reports it."""
         assert self._signal is not None
-        return 128 + self._signal
+        return exit_code_of(self._signal)
+
+
+class StoppedError(KeyboardInterrupt):
+    """A signal that ends the command, wherever it is."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = signal.Signals(number)
+
+
+def name_of(number: signal.Signals) -> str:
+    return "Ctrl-C" if number is signal.SIGINT else number.name
+
+
+def exit_code_of(number: signal.Signals) -> int:
+    """Returns the exit code of a process that a signal ended, as a shell reports it."""
+    return 128 + number
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Turns each signal that would end the process into a StoppedError: emulators, processes and
+    temporary files go as after Ctrl-C. A second signal ends the process at once."""
+    taken = _taken()
+
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        for other in taken:
+            signal.signal(other, signal.SIG_DFL)
+        raise StoppedError(number)
+
+    with _handled_by(stop, taken):
+        yield
 
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """Takes the signals that would end the process, so that the work ends where it asks."""
+    """Takes the signals that would end the process, except those that it ignores already, as after
+    nohup. In other threads than the main one, which cannot take signals, none."""
     stop = Stop()
-    with _handling(stop.ask):
+    with _handled_by(stop.ask, _taken()):
         yield stop
 
 
-@contextmanager
-def _handling(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Takes the signals that would end the process, except those that it ignores already, as after
-    nohup. In other threads than the main one, which cannot take signals, none."""
+def _taken() -> list[signal.Signals]:
     mine = _SIGNALS if threading.current_thread() is threading.main_thread() else []
-    before = {s: signal.getsignal(s) for s in mine}
-    taken = [s for s, old in before.items() if old is not signal.SIG_IGN]
+    return [number for number in mine if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+@contextmanager
+def _handled_by(
+    handler: Callable[[int, FrameType | None], object], taken: list[signal.Signals]
+) -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in taken}
     try:
         for number in taken:
             signal.signal(number, handler)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from tinyflash.boards import load_board
+from tinyflash.boards.emulator import FLASH
 from tinyflash.cli import options, scheme_option
-from tinyflash.cli.stopping import Stop, saying, stopping
+from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.errors import DataError
@@ -20,6 +20,7 @@ from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.guard import GuardReport
 from tinyflash.runtime.learned import Learned, load_learned
 from tinyflash.runtime.schedule import Kind
+from tinyflash.runtime.session import Session
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import say, tell
@@ -90,6 +91,13 @@ VALIDATION = 0.2  # the fraction held out
     "the same bytes as without the break: pass the same options and data.",
 )
 @click.option(
+    "--save-every",
+    type=click.IntRange(1),
+    metavar="STEPS",
+    help="Save on the board itself every so many training steps, and at the end: it survives a "
+    "power cut. An emulated board's flash is flash.bin in the output folder.",
+)
+@click.option(
     "--new-run",
     is_flag=True,
     help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
@@ -120,6 +128,7 @@ def train(
     guard_tolerance: int,
     health: Path | None,
     resume: Path | None,
+    save_every: int | None,
     new_run: bool,
     output: Path,
 ) -> None:
@@ -133,46 +142,49 @@ def train(
     With --board, starts the board's emulator. With --port, trains on a board that runs MODEL,
     compiled with the same --scheme and --rows. What the board had learned before is replaced.
     """
-    with ExitStack() as opened:
-        with saying(" before the first training step; it has learned nothing"):
-            recipe = Recipe(epochs, rate, schedule, seed, warmup)
-            target = None if board == "host" else load_board(board)
-            place = "host" if target is None else target.name
-            prepared = prepare(
-                read(model, output=chosen), load_scheme(scheme) if scheme else Scheme()
-            )
-            watch = Watch(guard, guard_every, guard_tolerance)
-            fraction = _fraction(validation, test)
-            job = load_job(data, prepared, recipe, fraction, watch, test)
-            settled = scheme_option.chosen(prepared, budget, target, output, rows)
-            ready = make_ready(settled, job, target, seed, rows, effort)
-            start = load_learned(resume, ready.compiled.program) if resume else None
-            begun = None
-            if resume and start and not new_run:
-                begun = load_interrupted(resume, start, job, ready)
-            assert settled.scheme is not None
-            settings: dict[str, object] = {
-                "scheme": scheme_text(settled.scheme),
-                "validation": fraction,
-            }
-            settle(ready, output)
-            session = opened.enter_context(open_session(ready, output, guard, port))
-        stop = opened.enter_context(stopping())
-        if isinstance(session, DeviceSession) and port:
+    recipe = Recipe(epochs, rate, schedule, seed, warmup)
+    target = None if board == "host" else load_board(board)
+    place = "host" if target is None else target.name
+    if save_every and target is None and port is None:
+        raise DataError("--save-every saves on a board; give --board or --port")
+    prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
+    watch = Watch(guard, guard_every, guard_tolerance)
+    fraction = _fraction(validation, test)
+    job = load_job(data, prepared, recipe, fraction, watch, test)
+    settled = scheme_option.chosen(prepared, budget, target, output, rows)
+    ready = make_ready(settled, job, target, seed, rows, effort)
+    start = load_learned(resume, ready.compiled.program) if resume else None
+    begun = None
+    if resume and start and not new_run:
+        begun = load_interrupted(resume, start, job, ready)
+    assert settled.scheme is not None
+    settings: dict[str, object] = {
+        "scheme": scheme_text(settled.scheme),
+        "validation": fraction,
+    }
+    settle(ready, output)
+    with (
+        open_session(ready, output, guard, port, stores=bool(save_every)) as session,
+        stopping() as stop,
+    ):
+        if isinstance(session, DeviceSession) and (port or save_every):
             place = session.info.board
-            _forget(session, port)
+            _forget(session, port or str(output / FLASH))
             start = start or Learned.compiled(ready.compiled.program)
+        keep = _Keep(session, save_every)
         settings["board"] = place
         if start and not begun:
             start.restore(session)
-        trained = run(job, session, ready, stopped=stop, begun=begun)
+        trained = run(job, session, ready, stopped=stop, begun=begun, after_step=keep)
+        keep.last()
         if trained.interrupted:
             _stop(stop, trained, begun, job, ready, output, settings)
         jobs.save(trained, job, ready, output, settings)
-        write_report(trained, job, ready, output)
+        with jobs.learned_is_in(output / "learned.npz"):
+            write_report(trained, job, ready, output)
     anatomy, counters = Anatomy.of(ready.compiled), trained.history.counters
     if health is not None:
-        with jobs.kept(output):
+        with jobs.learned_is_in(output / "learned.npz"):
             draw_health(health, f"{model.name} on {place}", counters, anatomy)
     _say(trained, job, anatomy)
     say(f"wrote {output}/learned.npz, training.json and report.html")
@@ -200,13 +212,32 @@ def _stop(
     done, before = len(trained.history.steps), len(begun.history.steps) if begun else 0
     where = f"stopped by {stop.reason} after {done:,} of {job.steps:,} training steps"
     if done > before:
-        jobs.save(trained, job, ready, output, settings, arrays_of(trained, job))
-        write_report(trained, job, ready, output)
         path = output / "learned.npz"
+        jobs.save(trained, job, ready, output, settings, arrays_of(trained, job))
+        with jobs.learned_is_in(path):
+            write_report(trained, job, ready, output)
         tell(f"{where}; wrote {path}; to go on, repeat the command with --resume {path}")
     else:
         tell(f"{where}; it has learned nothing new, and wrote nothing")
     raise click.exceptions.Exit(stop.exit_code)
+
+
+class _Keep:
+    """Lets a board save what it has learned, every `every` training steps; None: never."""
+
+    def __init__(self, session: Session, every: int | None) -> None:
+        self._device = session if every and isinstance(session, DeviceSession) else None
+        self._every = every or 1
+
+    def __call__(self, done: int) -> None:
+        if self._device is not None and done % self._every == 0:
+            self._device.save()
+
+    def last(self) -> None:
+        """Saves at the end of a run, and says so."""
+        if self._device is not None:
+            saved = self._device.save()
+            say(f"the board has saved what it has learned, as record {saved.number}")
 
 
 def _forget(device: DeviceSession, port: str) -> None:

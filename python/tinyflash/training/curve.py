@@ -7,7 +7,7 @@ from pathlib import Path
 from tinyflash.show.plots import WINDOW
 from tinyflash.show.report import add_training
 from tinyflash.show.report.learning import Learning, learning_fields
-from tinyflash.training.job import Job, Trained, kept
+from tinyflash.training.job import Job, Trained
 from tinyflash.training.open import Ready
 
 
@@ -25,5 +25,4 @@ def write_report(trained: Trained, job: Job, ready: Ready, directory: Path) -> N
         held_out=trained.course,
         held_out_samples=len(job.held_out),
     )
-    with kept(directory):
-        add_training(ready.compiled, directory, ready.fit, learning_fields(run))
+    add_training(ready.compiled, directory, ready.fit, learning_fields(run))

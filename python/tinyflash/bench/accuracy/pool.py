@@ -32,8 +32,7 @@ def fill_all(
 ) -> dict[Pair, Cell]:
     """Runs every method on every task, slowest methods first, so that the last cells are short.
 
-    Takes finished cells from `store`, and adds new ones to it when done. If it is interrupted, ends
-    the processes, and does not wait for the cells that they are filling.
+    Takes finished cells from `store`, and adds new ones to it when done.
     """
     pairs = [(task, method.name) for method in methods for task in tasks]
     if processes == 1:
@@ -41,9 +40,8 @@ def fill_all(
     spawn = multiprocessing.get_context("spawn")
     with (
         spawn.Manager() as manager,
-        ProcessPoolExecutor(processes, spawn, _leave_ctrl_c) as executor,
+        ProcessPoolExecutor(processes, spawn, initializer=_leave_signals) as executor,
     ):
-        others = set(multiprocessing.active_children())
         news = _queue(manager)
         known = dict(store.cells)
         jobs = {executor.submit(_fill, pair, effort, known, news.put): pair for pair in pairs}
@@ -51,13 +49,13 @@ def fill_all(
             return _collect(jobs, store, news, listen)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
+            for child in multiprocessing.active_children():
+                child.terminate()  # in the middle of a cell, which may take minutes
             raise
 
 
-def _leave_ctrl_c() -> None:
-    """Runs in each process: Ctrl-C in a terminal reaches all of them, and is for the first."""
+def _leave_signals() -> None:
+    """Ctrl-C reaches all processes of a terminal; the first one ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
