@@ -13,6 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     of = "(tests/agree/test_random_kernels.py)"
     cases = f"random cases of each kernel of a faster set {of}"
     parser.addoption("--random-cases", type=int, default=2000, help=cases)
+    parser.addoption("--demo-steps", type=int, default=100, help="steps (test_same_steps.py)")
     parser.addoption("--random-seed", type=int, default=0, help=f"which random cases {of}")
 
 

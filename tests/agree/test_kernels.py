@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.lib.build import run_on_board, run_on_host
+from tests.lib.build import M0, run_on_board, run_on_host
 from tests.lib.case import Case
 from tests.lib.cases import all_cases
 from tests.lib.emit import batches, spoiled, write_batch
@@ -62,7 +62,7 @@ def test_on_the_host_under_sanitizers(programs: dict[str, list[Path]], name: str
 
 @pytest.mark.parametrize(
     ("board", "name"),
-    [(board, name) for board in EMULATED for name in board.kernels],
+    [(board, name) for board in (*EMULATED, M0) for name in board.kernels],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_on_a_board(programs: dict[str, list[Path]], board: Board, name: str) -> None:

@@ -13,12 +13,16 @@ from pathlib import Path
 
 from tests.support.compilers import compile_program
 
-from tinyflash.boards import Board
+from tinyflash.boards import Board, load_board
 from tinyflash.boards.packs import pack_of_set
 from tinyflash.boards.toolchain import ARM, QEMU
 from tinyflash.sources import library_sources
 
 ROOT = Path(__file__).resolve().parents[2]
+M0 = load_board(str(ROOT / "tests" / "lib" / "m0"))
+MEMORY = {  # of a machine that is made larger
+    "microbit": "-global nrf51-soc.sram-size=262144 -global nrf51-soc.flash-size=1048576"
+}
 TIMEOUT = 120  # seconds
 # Not beside sanitizers, whose instrumented code draws warnings of its own.
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
@@ -45,6 +49,16 @@ def run_on_board(batch: Path, board: Board) -> Outcome:
     return run(program, batch, board)
 
 
+def count_on_board(batch: Path, board: Board) -> list[int]:
+    """The instructions that each case of a batch takes on an emulated board."""
+    assert board.qemu is not None, board.name
+    program = build_for_board(_sources(batch, "time_cases.c"), batch, board)
+    outcome = run(program, batch, board, options=("-icount", f"shift={board.qemu.icount_shift}"))
+    assert outcome.status == 0, outcome.text
+    ticks = map(int, outcome.text.split())
+    return [round(number / board.qemu.ticks_per_instruction) for number in ticks]
+
+
 def build_for_host(sources: Sequence[Path], folder: Path) -> Path:
     """A program of the library and some sources, with what is generated in the folder."""
     program = folder / "host"
@@ -53,36 +67,35 @@ def build_for_host(sources: Sequence[Path], folder: Path) -> Path:
     return program
 
 
-def build_for_board(sources: Sequence[Path], folder: Path, board: Board) -> Path:
-    """The same for a board."""
+def build_for_board(
+    sources: Sequence[Path], folder: Path, board: Board, more: Sequence[str] = ()
+) -> Path:
+    """The same for a board; `more`: flags of the compiler."""
     program = folder / f"{board.name}.elf"
     drivers = [file for f in board.source_folders for file in sorted((ROOT / f).glob("*.c"))]
     pack = _packed(board)
     flags = ["-O2", "-ffunction-sections", "--specs=nano.specs"]
     link = ["-nostartfiles", "-Wl,--gc-sections", *_linker_symbols(board)]
     link += [f"-Wl,-L,{ROOT / 'boards'}", "-T", str(board.folder / "linker.ld")]
-    compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(folder), *pack.flags]
+    compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(folder), *pack.flags, *more]
     compile_program(compiler, [*sources, *drivers], program, [*pack.archive, *link])
     return program
 
 
 def run(
-    program: Path, folder: Path, board: Board | None = None, seconds: float = TIMEOUT
+    program: Path,
+    folder: Path,
+    board: Board | None = None,
+    seconds: float = TIMEOUT,
+    options: Sequence[str] = (),
 ) -> Outcome:
-    """A program in a folder, by the emulator of a board or by itself."""
+    """A program in a folder, by the emulator of a board or by itself. options: of the emulator."""
     command: list[str | Path] = [program]
     if board:
         assert board.qemu is not None, board.name
-        console = ["-display", "none", "-monitor", "none", "-serial", "stdio"]
-        command = [
-            QEMU,
-            "-machine",
-            board.qemu.machine,
-            *console,
-            "-semihosting",
-            "-kernel",
-            program,
-        ]
+        machine = [board.qemu.machine, *MEMORY.get(board.qemu.machine, "").split()]
+        console = ["-display", "none", "-monitor", "none", "-serial", "stdio", "-semihosting"]
+        command = [QEMU, "-machine", *machine, *options, *console, "-kernel", program]
     done = subprocess.run(
         command,
         cwd=folder,
@@ -121,11 +134,11 @@ def _packed(board: Board) -> Packed:
     return Packed((*headers, "-DTINY_CMSIS_NN=1"), (str(archive),))
 
 
-def _sources(batch: Path) -> list[Path]:
-    """The library, the runner, and the cases."""
+def _sources(batch: Path, runner: str = "run_cases.c") -> list[Path]:
+    """The library, a runner, and the cases."""
     return [
         *library_sources(ROOT),
-        ROOT / "tests" / "lib" / "run_cases.c",
+        ROOT / "tests" / "lib" / runner,
         *sorted(batch.glob("*.c")),
     ]
 

@@ -20,12 +20,12 @@ typedef struct constants {
     int32_t multiplier, offset, shift; /* of y, as in tiny_output */
 } constants;
 
-/* Byte `byte` of the words of x and z, with the second shift of z. */
+/* The next byte of x and byte `byte` of the word of z, with the second shift of z. A word of x would
+ * take a register more than there are beside a frame pointer. */
 #define ELEMENT(byte, z_shift, half)       \
     "sxtb %[t], %[zs], ror #8*" byte       \
     "\n"                                   \
-    "sxtb %[u], %[xs], ror #8*" byte       \
-    "\n"                                   \
+    "ldrsb %[u], [%[x]], #1\n"             \
     "add %[t], %[z_zero], %[t], lsl #21\n" \
     "add %[u], %[x_zero], %[u], lsl #19\n" \
     "smmulr %[t], %[t], %[z_multiplier]\n" \
@@ -45,14 +45,13 @@ typedef struct constants {
 /* Four elements at a time, until y is at `end`. */
 #define LOOP(z_shift, half) \
     __asm__ volatile("1:\n"                                                                     \
-                     "ldr %[xs], [%[x]], #4\n"                                                  \
                      "ldr %[zs], [%[z]], #4\n"                                                  \
                      ELEMENT("0", z_shift, half) ELEMENT("1", z_shift, half)                    \
                      ELEMENT("2", z_shift, half) ELEMENT("3", z_shift, half)                    \
                      "ldr %[t], %[end]\n"                                                       \
                      "cmp %[y], %[t]\n"                                                         \
                      "bne 1b\n"                                                                 \
-                     : [x] "+r"(x), [z] "+r"(z), [y] "+r"(y), [xs] "=&r"(xs), [zs] "=&r"(zs),   \
+                     : [x] "+r"(x), [z] "+r"(z), [y] "+r"(y), [zs] "=&r"(zs),   \
                        [t] "=&r"(t), [u] "=&r"(u)                                               \
                      : [x_zero] "r"(c->x_zero), [z_zero] "r"(c->z_zero),                        \
                        [z_multiplier] "r"(c->z_multiplier), [multiplier] "r"(c->multiplier),    \
@@ -61,13 +60,13 @@ typedef struct constants {
 
 static void add_words_1(const constants *c, const int8_t *x, const int8_t *z, int8_t *y,
                         const int8_t *end) {
-    uint32_t xs, zs, t, u;
+    uint32_t zs, t, u;
     LOOP("1", "1");
 }
 
 static void add_words_2(const constants *c, const int8_t *x, const int8_t *z, int8_t *y,
                         const int8_t *end) {
-    uint32_t xs, zs, t, u;
+    uint32_t zs, t, u;
     LOOP("2", "2");
 }
 

@@ -25,20 +25,24 @@
 #define LOAD_X "ldmia.w lr!, {r3, r4, r5, r6}\n"
 #define QUAD_4                     \
     "ldr.w r2, [r12], #4\n" LOAD_X \
-    "sxtb16.w r8, r2\n"            \
-    "sxtb16.w r2, r2, ror #8\n" TWO("r1", "r9") LOAD_X TWO("r10", "r11")
+    "sxtb16 r8, r2\n"              \
+    "sxtb16 r2, r2, ror #8\n" TWO("r1", "r9") LOAD_X TWO("r10", "r11")
 #define QUAD_6 QUAD_4 LOAD_X TWO("r0", "r7")
 #define QUAD_BYTES_4 52
 #define QUAD_BYTES_6 72
 
-/* A round of four quads, until the mark behind x; then lr points to the part. */
-#define ROUNDS(width, label)                                                      \
-    ".balign 4\n" label ":\n" QUAD_##width QUAD_##width QUAD_##width QUAD_##width \
-        "ldr.w r3, [lr]\n"                                                        \
-        "cmp.w r3, #0x40000000\n"                                                 \
-        "blt.w " label                                                            \
-        "b\n"                                                                     \
-        "ldr.w r3, [lr, %[excess]]\n"                                             \
+/* A round of four quads, until the mark behind x; then lr points to the part. Repeated by the assembler,
+ * because a string of C99 has up to 4,095 characters. */
+#define ROUNDS(width, label)          \
+    ".balign 4\n" label               \
+    ":\n"                             \
+    ".rept 4\n" QUAD_##width          \
+        ".endr\n"                     \
+        "ldr.w r3, [lr]\n"            \
+        "cmp.w r3, #0x40000000\n"     \
+        "blt.w " label                \
+        "b\n"                         \
+        "ldr.w r3, [lr, %[excess]]\n" \
         "sub.w r12, r12, r3\n"
 
 /* Makes an address in the loop at `label`, a Thumb one, for the part at `part`. */

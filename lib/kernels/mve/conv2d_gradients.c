@@ -371,15 +371,15 @@ static void take(const learning *l, uint32_t tap, uint32_t i) {
     }
     const int32_t row = top + rows.first * win->stride_h;
     const int32_t column = left + columns.first * win->stride_w;
-    const int whole =
+    const int unbroken =
         win->stride_h == 1 && win->stride_w == 1 && width == win->x.width && width == win->y.width;
     const tiny_columns from_x = {
         .from = l->x + (uint32_t)(row * win->x.width + column) * kept + i,
         .to = l->taken + rows.first * win->y.width + columns.first,
         .stride = kept * win->stride_w,
         .second = i + 1 < kept,
-        .count = (uint32_t)(whole ? height * width : width),
-        .lines = (uint32_t)(whole ? 1 : height),
+        .count = (uint32_t)(unbroken ? height * width : width),
+        .lines = (uint32_t)(unbroken ? 1 : height),
         .line = (uint32_t)win->stride_h * win->x.width * kept,
         .pitch = l->pitch,
         .to_line = win->y.width,

@@ -1,23 +1,32 @@
-"""Code and stack of every kernel on a Cortex-M4 against tests/budgets.csv; printed at each run.
+"""Code and stack of every file on a Cortex-M4 against tests/budgets.csv, and the flash of every
+kernel of every set, with all that it calls, against tests/kernel_budgets.csv; printed at each run.
 
-A kernel above its budget fails; a change that needs more says so by changing the budget.
+What is above its budget fails; a change that needs more says so by changing the budget.
 """
 
 from __future__ import annotations
 
 import csv
+import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from tinyflash.boards import load_board
+from tinyflash.boards import Board, boards, load_board
 from tinyflash.boards.firmware import compile_objects
 from tinyflash.boards.footprint.callgraph import defined_functions, read_call_graph
+from tinyflash.boards.packs import PACKS
 from tinyflash.paths import source_root
+from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 
 BUDGETS = source_root() / "tests" / "budgets.csv"
+KERNEL_BUDGETS = source_root() / "tests" / "kernel_budgets.csv"
+SETS = [name for name in kernel_sets(source_root()) if name not in PACKS]
+LINKER = "arm-none-eabi-ld"
 BOARD = load_board("qemu_stm32f405")
 NO_SET = "-"
 
@@ -61,9 +70,21 @@ def budgets() -> dict[tuple[str, str], Cost]:
 
 
 @pytest.fixture(scope="module")
-def costs(tmp_path_factory: pytest.TempPathFactory) -> list[Cost]:
-    library = compile_objects(BOARD, tmp_path_factory.mktemp("budgets")) / "lib"
-    objects = sorted(library.rglob("*.o"), key=lambda path: (set_of(path), path.stem))
+def library(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Board], list[Path]]:
+    """The objects of the library for a board, compiled once."""
+
+    @cache
+    def objects(board: Board) -> list[Path]:
+        folder = compile_objects(board, tmp_path_factory.mktemp(board.name)) / "lib"
+        files = (path for path in folder.rglob("*.o") if set_of(path) not in PACKS)  # not ours
+        return sorted(files, key=lambda path: (set_of(path), path.stem))
+
+    return objects
+
+
+@pytest.fixture(scope="module")
+def costs(library: Callable[[Board], list[Path]]) -> list[Cost]:
+    objects = library(BOARD)
     graph = read_call_graph(objects)
     return [
         Cost(
@@ -84,4 +105,34 @@ def test_no_file_is_above_its_budget(costs: list[Cost]) -> None:
     above = [
         str(c) for c in costs if c.code > allowed[c.key].code or c.stack > allowed[c.key].stack
     ]
+    assert not above, f"above budget: {above}"
+
+
+def flash_of(function: str, objects: Sequence[Path], folder: Path) -> int:
+    """Bytes of flash that the linker keeps if a program calls this function alone, without the C
+    library."""
+    linked = folder / f"{function}.elf"
+    alone = ["--gc-sections", "--unresolved-symbols=ignore-all", "-e", function]
+    subprocess.run([LINKER, *alone, "-o", linked, *objects], check=True)
+    return code_bytes(linked)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_no_kernel_is_above_its_budget(
+    name: str, library: Callable[[Board], list[Path]], tmp_path: Path
+) -> None:
+    """On a core that the set is for."""
+    board = next(b for b in (BOARD, *boards()) if b.emulated and name in b.kernels)
+    objects = library(board)
+    suffix = "" if name == REFERENCE else f"_{name}"
+    flash = {
+        kernel: flash_of(f"tiny_op_{kernel}{suffix}", objects, tmp_path)
+        for kernel in sorted(kernels_of(source_root(), name))
+    }
+    with KERNEL_BUDGETS.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["set"] == name]
+    allowed = {row["kernel"]: int(row["flash"]) for row in rows}
+    print("\n".join(f"{name},{kernel},{-(-size // 16) * 16}" for kernel, size in flash.items()))
+    assert flash.keys() == allowed.keys(), "tests/kernel_budgets.csv names other kernels"
+    above = [f"{kernel}: {size}" for kernel, size in flash.items() if size > allowed[kernel]]
     assert not above, f"above budget: {above}"

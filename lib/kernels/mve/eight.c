@@ -1,5 +1,5 @@
-/* Sums of columns; see columns.h. */
-#include "columns.h"
+/* Sums of columns; see eight.h. */
+#include "eight.h"
 
 #include "helium.h"
 

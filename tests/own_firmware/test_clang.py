@@ -1,0 +1,40 @@
+"""The library compiles with Clang without a warning: for this computer, and with its assembly for
+the cores of all boards. Linking and running are GCC's part."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.lib.build import M0, ROOT, WARNINGS
+
+from tinyflash.boards import boards
+from tinyflash.boards.toolchain import ARM
+from tinyflash.sources import library_sources
+
+pytestmark = pytest.mark.skipif(not shutil.which("clang"), reason="clang is not installed")
+HOST = "host"
+CORES = {board.name: board.cpu_flags for board in (*boards(), M0)}
+
+
+def headers_of_c() -> list[str]:
+    """Clang has none for Arm; those of GCC's C library serve."""
+    asked = [ARM, "-print-file-name=libc.a"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    folders = [parent / "include" for parent in Path(found).resolve().parents]
+    return ["-isystem", str(next(f for f in folders if (f / "string.h").exists()))]
+
+
+@pytest.mark.parametrize("core", [HOST, *CORES])
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
+def test_no_warning(core: str, level: str, tmp_path: Path) -> None:
+    target: list[str] = []
+    if core != HOST:
+        target = ["--target=arm-none-eabi", *CORES[core], *headers_of_c()]
+    includes = [f"-I{ROOT / folder}" for folder in ("include", "lib")]
+    command = ["clang", *target, *WARNINGS, level, *includes, "-c", *library_sources(ROOT)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
