@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 #include "../../arith.h"
-#include "taps.h"
 #include "store_four.h"
+#include "taps.h"
 #include "tinyflash/ops.h"
 
 #define SUMS_BYTES 1024u /* that some rows may need, if they are more than one */
