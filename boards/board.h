@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+struct tiny_flash;
+
 /* The name of the board folder. */
 extern const char board_name[];
 
@@ -27,6 +29,10 @@ void board_uart_write(const uint8_t *bytes, uint32_t count);
 /* A free-running counter that wraps at 2^32. board.toml gives the instructions per tick. */
 uint32_t board_ticks(void);
 extern const uint32_t board_ticks_per_second;
+
+/* Returns the flash that a store has for itself, with the sizes of board.toml's [store]; null: none is
+ * there. Only on a board that has [store]; the program calls it once, after board_init. */
+const struct tiny_flash *board_flash(void);
 
 /* Ends the program: the exit status of an emulator, a halt on a real board. */
 void board_exit(int code) __attribute__((noreturn));
@@ -51,5 +57,6 @@ typedef struct board_fault {
 void board_on_fault(const board_fault *fault);
 
 #define BOARD_EXIT_FAULT 70
+#define BOARD_EXIT_POWER_CUT 72 /* of a simulated flash */
 
 #endif

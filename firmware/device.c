@@ -8,6 +8,7 @@ tiny_error device_start(device *self, const tiny_model *model, const char *name,
     self->link.rows.row_bytes = model->row_bytes;
     tiny_set_source(&self->arena.session, rows_source, &self->link);
     if (error == TINY_OK) {
+        device_store_start(&self->store, &self->arena.session);
         link_notify(PROTOCOL_READY);
     }
     return error;

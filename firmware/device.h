@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "commands/restore.h"
+#include "commands/storing.h"
 #include "link/link.h"
 #include "tinyflash/schedule.h"
 
@@ -13,10 +14,11 @@ typedef struct device {
     tiny_schedule schedule; /* 0 steps: none */
     uint32_t first_step;    /* of the schedule, by the training step counter */
     restore restore;
+    device_store store;
     link link;
 } device;
 
-/* Binds the model to memory and reports that the device is ready. */
+/* Binds the model to memory, loads what was saved last, and reports that the device is ready. */
 tiny_error device_start(device *self, const tiny_model *model, const char *name,
                         const tiny_memory *memory);
 

@@ -18,6 +18,9 @@ typedef enum protocol_type {
     PROTOCOL_SCHEDULE = 11,
     PROTOCOL_GUARD = 12,
     PROTOCOL_ROWS = 13, /* a reply to WANT */
+    PROTOCOL_SAVE = 14,
+    PROTOCOL_LOAD = 15,
+    PROTOCOL_FACTORY = 16,
     PROTOCOL_LAST_COMMAND = 0x6F,
     PROTOCOL_REPLY = 0x80,   /* added to the type of the command */
     PROTOCOL_READY = 0xF0,   /* the device has started */
@@ -48,7 +51,9 @@ typedef enum protocol_status {
     PROTOCOL_NO_GUARD = 16,     /* no room for another held-out sample, or for any */
     PROTOCOL_BAD_GUARD = 17,    /* the guard cannot evaluate these samples or outputs */
     PROTOCOL_NOT_GUARDING = 18, /* no guard is running, or the weights were replaced since */
-    PROTOCOL_NO_ROWS = 19       /* the host did not send the requested rows */
+    PROTOCOL_NO_ROWS = 19,      /* the host did not send the requested rows */
+    PROTOCOL_NO_STORE = 20,     /* the board has no flash for it, or too little */
+    PROTOCOL_BAD_FLASH = 21     /* it cannot be read, or does not keep what is written */
 } protocol_status;
 
 /* Purposes of a sample. */
@@ -71,6 +76,6 @@ enum {
 enum { PROTOCOL_WEIGHTS = 1, PROTOCOL_STATE = 2, PROTOCOL_OUTPUT = 3, PROTOCOL_SNAPSHOT = 4 };
 
 /* Bits of INFO's flags. */
-enum { PROTOCOL_FLAG_TRAINS = 1, PROTOCOL_FLAG_HALF_WRITTEN = 2 };
+enum { PROTOCOL_FLAG_TRAINS = 1, PROTOCOL_FLAG_HALF_WRITTEN = 2, PROTOCOL_FLAG_STORES = 4 };
 
 #endif

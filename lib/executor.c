@@ -170,6 +170,10 @@ const char *tiny_error_text(tiny_error error) {
             return "the model reads its input row by row, but no row source is set";
         case TINY_ERROR_SOURCE:
             return "the row source failed; the step was not done";
+        case TINY_ERROR_STORE:
+            return "the flash has no room for two records, or sizes that a store cannot use";
+        case TINY_ERROR_FLASH:
+            return "the flash cannot be read, or does not keep what is written";
     }
     return "unknown error";
 }

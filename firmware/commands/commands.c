@@ -23,6 +23,11 @@ static const command_row command_rows[] = {
     {PROTOCOL_RESET, 0, 0, command_reset},
     {PROTOCOL_SCHEDULE, 22, 22, command_schedule},
     {PROTOCOL_GUARD, 1, 41, command_guard},
+#ifdef BOARD_STORE_SECTORS
+    {PROTOCOL_SAVE, 0, 0, command_save},
+    {PROTOCOL_LOAD, 0, 0, command_load},
+    {PROTOCOL_FACTORY, 0, 0, command_factory},
+#endif
 };
 
 static const command_row *find_row(uint8_t type) {

@@ -3,6 +3,7 @@
 
 #include "commands/commands.h"
 #include "commands/guard.h"
+#include "tinyflash/crc32.h"
 
 #if GUARD_SAMPLES > 0
 
@@ -100,7 +101,7 @@ static protocol_status resume(device *self, const uint8_t *body) {
         return PROTOCOL_HALF_WRITTEN;
     }
     if (!transfer_is_complete(&restored) ||
-        frame_crc32(0, best_weights, restored.size) != frame_get32(body + 36)) {
+        tiny_crc32(0, best_weights, restored.size) != frame_get32(body + 36)) {
         return PROTOCOL_BAD_CHECKSUM;
     }
     if (!restore_is_sound(model, best_weights)) {

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "link/frames.h"
+#include "tinyflash/crc32.h"
 #include "tinyflash/kernels/bias.h"
 
 #define WEIGHTS_BIT (1u << PROTOCOL_WEIGHTS)
@@ -39,7 +39,7 @@ transfer *restore_into(restore *self, uint8_t space) {
 }
 
 /* Checks the ranges that the kernels rely on, for any bytes from the host. */
-static int is_sound_state(const tiny_session *session) {
+int restore_is_sound_state(const tiny_session *session) {
     const tiny_state *state = tiny_session_state(session);
     tiny_state initial;
     memcpy(&initial, session->model->state_image, sizeof initial);
@@ -99,13 +99,13 @@ protocol_status restore_commit(restore *self, const tiny_session *session, uint3
             return PROTOCOL_HALF_WRITTEN;
         }
         if (into != NULL) {
-            actual = frame_crc32(actual, into->memory, into->size);
+            actual = tiny_crc32(actual, into->memory, into->size);
         }
     }
     if (actual != crc) {
         return PROTOCOL_BAD_CHECKSUM;
     }
-    if ((self->spaces & STATE_BIT) && !is_sound_state(session)) {
+    if ((self->spaces & STATE_BIT) && !restore_is_sound_state(session)) {
         return PROTOCOL_BAD_STATE;
     }
     if ((self->spaces & WEIGHTS_BIT) &&

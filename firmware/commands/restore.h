@@ -28,4 +28,7 @@ protocol_status restore_commit(restore *self, const tiny_session *session, uint3
 /* Whether a model can run with these bytes as its WEIGHTS: its biases are within their limits. */
 int restore_is_sound(const tiny_model *model, const uint8_t *weights);
 
+/* The same for the STATE of a session: its scales are the model's, and in range. */
+int restore_is_sound_state(const tiny_session *session);
+
 #endif

@@ -12,7 +12,8 @@ protocol_status command_hello(device *self, const uint8_t *body, uint32_t count)
     reply_put8(&self->link.reply, PROTOCOL_VERSION);
     reply_put8(&self->link.reply,
                (uint8_t)((model->train.count > 0 ? PROTOCOL_FLAG_TRAINS : 0) |
-                         (self->restore.spaces ? PROTOCOL_FLAG_HALF_WRITTEN : 0)));
+                         (self->restore.spaces ? PROTOCOL_FLAG_HALF_WRITTEN : 0) |
+                         (self->store.is_there ? PROTOCOL_FLAG_STORES : 0)));
     reply_put16(&self->link.reply, FRAME_BYTES);
     reply_put32(&self->link.reply, model->hash);
     reply_put32(&self->link.reply, model->weights_bytes);

@@ -2,6 +2,7 @@
 #include "link/frames.h"
 
 #include "board.h"
+#include "tinyflash/crc32.h"
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
@@ -19,22 +20,6 @@ void frame_put16(uint8_t *bytes, uint16_t value) {
 void frame_put32(uint8_t *bytes, uint32_t value) {
     frame_put16(bytes, (uint16_t)value);
     frame_put16(bytes + 2, (uint16_t)(value >> 16));
-}
-
-/* Four bits at a time: 64 bytes of table instead of 1024. */
-uint32_t frame_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count) {
-    static const uint32_t table[16] = {
-        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
-        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
-        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
-    };
-    crc = ~crc;
-    for (uint32_t i = 0; i < count; i++) {
-        crc ^= bytes[i];
-        crc = (crc >> 4) ^ table[crc & 15];
-        crc = (crc >> 4) ^ table[crc & 15];
-    }
-    return ~crc;
 }
 
 /* ---- Receiving ------------------------------------------------------------------------------- */
@@ -55,7 +40,7 @@ static int is_whole(frame_receiver *receiver) {
     const uint32_t covered = receiver->count - FRAME_CRC_BYTES;
     receiver->crc = frame_get32(receiver->bytes + covered);
     receiver->body_count = covered - FRAME_HEADER_BYTES;
-    return receiver->crc == frame_crc32(0, receiver->bytes, covered);
+    return receiver->crc == tiny_crc32(0, receiver->bytes, covered);
 }
 
 /* Handles a zero byte. Between two frames it is ignored, so a sender may use it to flush the line.
@@ -121,7 +106,7 @@ static void send_encoded(const uint8_t *bytes, uint32_t count) {
 
 void frame_send(uint8_t *bytes, uint32_t count) {
     static const uint8_t delimiter = 0;
-    frame_put32(bytes + count, frame_crc32(0, bytes, count));
+    frame_put32(bytes + count, tiny_crc32(0, bytes, count));
     board_uart_write(&delimiter, 1);
     send_encoded(bytes, count + FRAME_CRC_BYTES);
     board_uart_write(&delimiter, 1);

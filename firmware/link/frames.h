@@ -35,10 +35,6 @@ frame_event frame_receive(frame_receiver *receiver, uint8_t byte);
  * the CRC after them, so room for FRAME_CRC_BYTES more must follow. */
 void frame_send(uint8_t *bytes, uint32_t count);
 
-/* Returns the CRC-32, as in zlib, of `count` more bytes after those that gave `crc`; start with 0.
- */
-uint32_t frame_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count);
-
 /* Little-endian numbers in a body. */
 uint16_t frame_get16(const uint8_t *bytes);
 uint32_t frame_get32(const uint8_t *bytes);

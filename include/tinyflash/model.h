@@ -28,7 +28,9 @@ typedef enum tiny_error {
     TINY_ERROR_SCHEDULE = -5, /* a field of the schedule is out of its range */
     TINY_ERROR_HELD_OUT = -6, /* held-out samples that cannot be judged, or no memory for a guard */
     TINY_ERROR_NO_SOURCE = -7, /* the model reads its input from a source of rows, and has none */
-    TINY_ERROR_SOURCE = -8     /* the source of rows failed */
+    TINY_ERROR_SOURCE = -8,    /* the source of rows failed */
+    TINY_ERROR_STORE = -9,     /* the flash of a store is too small, or its sizes are impossible */
+    TINY_ERROR_FLASH = -10     /* the flash of a store cannot be read, or does not keep a record */
 } tiny_error;
 
 /* The space a buffer lives in; the value indexes tiny_session.base. */

@@ -2,10 +2,12 @@
 #ifndef TINYFLASH_TINYFLASH_H
 #define TINYFLASH_TINYFLASH_H
 
+#include "tinyflash/crc32.h"
 #include "tinyflash/guard.h"
 #include "tinyflash/kernels.h"
 #include "tinyflash/model.h"
 #include "tinyflash/rate.h"
 #include "tinyflash/schedule.h"
+#include "tinyflash/store.h"
 
 #endif

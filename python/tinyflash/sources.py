@@ -11,6 +11,10 @@ from pathlib import Path
 
 # The set that defines all results, and the only one with every kernel.
 REFERENCE = "ref"
+# Before the sets of a board: of several kernels that suit a row, the one that costs least is taken.
+AUTO = "auto"
+# Ends the name of a set that has other scratch on cores with Helium, in tables for them.
+HELIUM = "_helium"
 
 
 def kernel_sets(root: Path) -> tuple[str, ...]:
@@ -56,7 +60,8 @@ def _fields(body: str) -> dict[str, str]:
 def kernels_of(root: Path, name: str) -> frozenset[str]:
     """Returns the kernels that a set defines, without its suffix: `TINY_OP(add_forward_dsp) {` in a
     file of lib/kernels/dsp is add_forward. The reference kernels, without a suffix, are in
-    ops.h."""
+    ops.h; those for Helium are those of the set itself."""
+    name = name.removesuffix(HELIUM)
     if name == REFERENCE:
         files, kernel = [root / "include" / "tinyflash" / "ops.h"], r"^TINY_OP\((\w+)\);"
     else:

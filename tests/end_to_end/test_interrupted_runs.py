@@ -17,7 +17,22 @@ from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.session import Counters
 from tinyflash.training.loop import Recipe
 
-TRAIN = [sys.executable, "-m", "tinyflash", "train"]
+# Calls its process "training" from when it takes the signals until it ends.
+PROGRAM = """
+from contextlib import contextmanager
+from pathlib import Path
+from tinyflash.cli import main, train
+stopping, name = train.stopping, Path("/proc/self/comm")
+@contextmanager
+def marked():
+    with stopping() as stop:
+        if name.exists():
+            name.write_text("training")
+        yield stop
+train.stopping = marked
+main()
+"""
+TRAIN = [sys.executable, "-c", PROGRAM, "train"]
 SCHEME = (
     "head = 3\n[[update]]\nlast = 2\nbias = true\nweights = 0.5\n"
     "[optimizer]\nmomentum = 0.9\naccumulate = 4\n"
@@ -47,10 +62,7 @@ def start(command, out, *more, **settings):
 
 
 def is_training(process):
-    """Whether it takes the signals, or its emulator has worked for a while."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
-    return int(caught, 16) & 1 << (signal.SIGTERM - 1)
+    return Path(f"/proc/{process.pid}/comm").read_text() == "training\n"
 
 
 def interrupted(process, *signals, wait=0.5):
@@ -142,3 +154,32 @@ def test_progress_that_nobody_reads_ends_no_run(command, tmp_path):
     process.stdout.close()
     process.wait(120)
     assert course(tmp_path / "out")["done"] == course(tmp_path / "out")["steps"]
+
+
+def members(session):
+    """The processes of a session, except those that have ended."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, of = stat.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(of) == session and state != "Z":
+            found.append(stat.parent.name)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at the process in /proc")
+def test_a_benchmark_that_is_stopped_leaves_no_process():
+    """SIGTERM, which reaches only the first process; the others are in the middle of cells."""
+    command = [sys.executable, "-m", "tinyflash", "bench", "accuracy", "--quick", "--ours"]
+    command += ["--fresh", "--processes", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while process.poll() is None and len(members(process.pid)) < 5:
+        time.sleep(0.1)  # the first, a manager, a tracker of resources, and two that work
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert said.splitlines()[-1] == "stopped by SIGTERM"
+    assert not members(process.pid)

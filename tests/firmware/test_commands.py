@@ -44,9 +44,8 @@ def refused(device: DeviceSession, why: str, kind: int, body: bytes = b"") -> No
 
 
 def test_the_device_describes_itself(device: DeviceSession) -> None:
-    assert device.info == protocol.Info(
-        *(True, False, 512, HASH, 1500, 56, 6000, 3000, 3000, 6, 0, 0, 0, "host", "link test")
-    )
+    sizes = (512, HASH, 1500, 56, 6000, 3000, 3000, 6, 0, 0, 0)
+    assert device.info == protocol.Info(True, False, False, *sizes, "host", "link test")
 
 
 def test_inference(device: DeviceSession) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from elftools.elf.elffile import ELFFile
 from tests.support.graphs import Net
 
@@ -15,8 +18,10 @@ from tinyflash.boards import Board, load_board, read_board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.footprint import footprint
+from tinyflash.boards.toolchain import ARM
+from tinyflash.cli import main
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.errors import BoardError
+from tinyflash.errors import BoardError, BuildError
 from tinyflash.graph import Window
 from tinyflash.paths import source_root
 from tinyflash.runtime.device import DeviceSession
@@ -165,3 +170,80 @@ def test_the_reference_is_last(sources: Path) -> None:
         read_board(path)
     path.write_text(path.read_text().replace('kernels = ["ref", "fake"]\n', ""))
     assert read_board(path).kernels == ("ref",)
+
+
+DIGITS = source_root() / "python" / "tinyflash" / "zoo" / "networks" / "digits.tflite"
+
+
+def _compiled(folder: Path, *options: str) -> tuple[str, set[str]]:
+    """What the command says, and the kernels outside the reference that the table names."""
+    words = ["compile", str(DIGITS), "-o", str(folder), *options]
+    done = CliRunner().invoke(main, words)
+    if done.exit_code:
+        return done.output, set()
+    return "", set(
+        re.findall(r"^TINY_OP\((\w+)\);", (folder / "model.c").read_text(), re.MULTILINE)
+    )
+
+
+def test_sets_for_one_compilation(tmp_path: Path) -> None:
+    board = ("--board", "qemu_stm32f405")
+    _, own = _compiled(tmp_path / "own", *board)
+    _, none = _compiled(tmp_path / "none", *board, "--kernels", "ref")
+    _, cheapest = _compiled(tmp_path / "auto", *board, "--kernels", "auto, dsp, ref")
+    assert "conv2d_forward_dsp" in own & cheapest
+    assert none == set()
+    hashes = {
+        re.findall(r"_HASH (\w+)", (f / "model.h").read_text())[0] for f in tmp_path.iterdir()
+    }
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--kernels", "ref"), "name it with --board"),
+        (("--board", "qemu_stm32f405", "--kernels", "dsp"), "the last set must be 'ref'"),
+        (("--board", "qemu_stm32f405", "--kernels", "auto"), "the last set must be 'ref'"),
+        (("--board", "qemu_stm32f405", "--kernels", "dsp,auto,ref"), "'auto' is not a kernel set"),
+        (("--board", "qemu_stm32f405", "--kernels", "mine,ref"), "'mine' is not a kernel set"),
+        (("--board", "qemu_stm32f405", "--kernels", ""), "'' is not a kernel set"),
+    ],
+)
+def test_sets_that_cannot_be_chosen(options: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    said, _ = _compiled(tmp_path / "out", *options)
+    assert says in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_kernel_that_a_board_has_not(tmp_path: Path) -> None:
+    """As of a table that was compiled for a core with other instructions."""
+    _compiled(tmp_path, "--board", "qemu_stm32f405")
+    table = tmp_path / "model.c"
+    table.write_text(table.read_text().replace("conv2d_forward_dsp", "conv2d_forward_other"))
+    with pytest.raises(BuildError, match="names the kernel conv2d_forward_other, which qemu_stm32"):
+        build_firmware(tmp_path, load_board("qemu_stm32f405"), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("flags", "helium"),
+    [
+        ("-mcpu=cortex-m55 -mfloat-abi=hard", True),
+        ("-mcpu=cortex-m55+nofp -mfloat-abi=softfp", True),
+        ("-march=armv8.1-m.main+mve -mfloat-abi=softfp", True),
+        ("-march=armv8.1-m.main+mve.fp+fp.dp -mfloat-abi=hard", True),
+        ("-mcpu=cortex-m55+nomve -mfloat-abi=hard", False),
+        ("-mcpu=cortex-m55", False),
+        ("-mcpu=cortex-m55 -mfloat-abi=soft", False),
+        ("-mcpu=cortex-m33 -mfloat-abi=hard", False),
+        ("-march=armv8.1-m.main+dsp", False),
+    ],
+)
+def test_which_flags_are_for_helium(flags: str, helium: bool) -> None:
+    """As the compiler itself says."""
+    board = replace(load_board("qemu_mps3_an547"), cpu_flags=tuple(flags.split()))
+    assert board.helium is helium
+    command = [ARM, "-mthumb", *flags.split(), "-dM", "-E", "-x", "c", "/dev/null"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ("__ARM_FEATURE_MVE" in done.stdout) is helium

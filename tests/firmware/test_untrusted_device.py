@@ -26,6 +26,7 @@ from tinyflash.runtime.schedule import Schedule
 INFO = Info(
     trains=True,
     half_written=False,
+    stores=False,
     frame_bytes=512,
     hash=1,
     weights_bytes=600,
@@ -135,7 +136,7 @@ def test_a_description_of_another_length() -> None:
         one_line(caught.value)
     with pytest.raises(LinkError, match="more than it should"):
         opened(whole + b"x")
-    unknown_flag = whole[:1] + bytes([whole[1] | 4]) + whole[2:]
+    unknown_flag = whole[:1] + bytes([whole[1] | 8]) + whole[2:]
     with pytest.raises(LinkError, match="more than it should"):
         opened(unknown_flag)
 

@@ -49,6 +49,16 @@ def run_on_board(batch: Path, board: Board) -> Outcome:
     return run(program, batch, board)
 
 
+def count_on_board(batch: Path, board: Board) -> list[int]:
+    """The instructions that each case of a batch takes on an emulated board."""
+    assert board.qemu is not None, board.name
+    program = build_for_board(_sources(batch, "time_cases.c"), batch, board)
+    outcome = run(program, batch, board, options=("-icount", f"shift={board.qemu.icount_shift}"))
+    assert outcome.status == 0, outcome.text
+    ticks = map(int, outcome.text.split())
+    return [round(number / board.qemu.ticks_per_instruction) for number in ticks]
+
+
 def build_for_host(sources: Sequence[Path], folder: Path) -> Path:
     """A program of the library and some sources, with what is generated in the folder."""
     program = folder / "host"
@@ -73,15 +83,19 @@ def build_for_board(
 
 
 def run(
-    program: Path, folder: Path, board: Board | None = None, seconds: float = TIMEOUT
+    program: Path,
+    folder: Path,
+    board: Board | None = None,
+    seconds: float = TIMEOUT,
+    options: Sequence[str] = (),
 ) -> Outcome:
-    """A program in a folder, by the emulator of a board or by itself."""
+    """A program in a folder, by the emulator of a board or by itself. options: of the emulator."""
     command: list[str | Path] = [program]
     if board:
         assert board.qemu is not None, board.name
         machine = [board.qemu.machine, *MEMORY.get(board.qemu.machine, "").split()]
         console = ["-display", "none", "-monitor", "none", "-serial", "stdio", "-semihosting"]
-        command = [QEMU, "-machine", *machine, *console, "-kernel", program]
+        command = [QEMU, "-machine", *machine, *options, *console, "-kernel", program]
     done = subprocess.run(
         command,
         cwd=folder,
@@ -120,11 +134,11 @@ def _packed(board: Board) -> Packed:
     return Packed((*headers, "-DTINY_CMSIS_NN=1"), (str(archive),))
 
 
-def _sources(batch: Path) -> list[Path]:
-    """The library, the runner, and the cases."""
+def _sources(batch: Path, runner: str = "run_cases.c") -> list[Path]:
+    """The library, a runner, and the cases."""
     return [
         *library_sources(ROOT),
-        ROOT / "tests" / "lib" / "run_cases.c",
+        ROOT / "tests" / "lib" / runner,
         *sorted(batch.glob("*.c")),
     ]
 

@@ -74,7 +74,7 @@ def fully_connected(layer: Layer, out: int = 7) -> Build:
 
 def all_cases() -> Iterator[Case]:
     """Every case, in an order that does not change."""
-    for family in (_windows, _layers, _channels, _many_terms, _fully_connected):
+    for family in (_windows, _layers, _channels, _many_terms, _beyond_the_right, _fully_connected):
         yield from family()
     for family in (_multipliers, _groups, _pools, _means, _moves, _parts):
         yield from family()
@@ -132,6 +132,19 @@ def _many_terms() -> Iterator[Case]:
         for data in (Data(), Data("extreme")):
             one = subject(f"{kernel}x{kernel} to {out} channels", build, shape)
             yield from one.cases(data, "conv2d_backward_input")
+
+
+def _beyond_the_right() -> Iterator[Case]:
+    """Padding that is wider at one side, and columns that no window reads: kernels of others take
+    it that neither happens."""
+    for number, (build, shape) in enumerate(
+        (
+            (depthwise(Window((3, 3), (1, 1), (1, 1), (1, 1, 1, 2)), Layer()), (4, 5, 6)),
+            (conv2d(Window((1, 3), (1, 1), (1, 1), (0, 0, 0, 2)), Layer()), (1, 8, 4)),
+            (conv2d(Window((1, 3), (1, 2)), Layer()), (1, 8, 4)),
+        )
+    ):
+        yield from subject(f"beyond the right {number}", build, shape, 0).cases()
 
 
 def _fully_connected() -> Iterator[Case]:

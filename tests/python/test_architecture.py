@@ -37,7 +37,7 @@ ALLOWED = {
     "include": set(),
     "lib": {"include"},
     "firmware": {"include", "boards"},
-    "boards": set(),
+    "boards": {"include"},
 }
 # Libraries that are heavy, optional, or speak to the world outside, and the only files that may
 # import them. `*` stands for any text; no file at all: the library is not to be imported.

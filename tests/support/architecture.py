@@ -66,7 +66,7 @@ C_FOLDERS = {
     "boards/parts/*": "What several boards share: start-up, faults, stack check, semihosting.",
     "boards": "What firmware asks of a board.",
     "lib/kernels/*": "Kernel sets. `ref` defines the result; the others equal it bit for bit.",
-    "lib": "The executor, the arithmetic, the bridge from tables to kernels, guard and schedule.",
+    "lib": "Executor, arithmetic, bridge from tables to kernels, guard, schedule, store.",
     "include/tinyflash": "The contract: all that your firmware includes.",
     "include/tinyflash/kernels": "Each kernel's record and contract, a header per operator.",
 }

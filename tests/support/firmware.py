@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.support.compilers import compile_program
 
 from tinyflash.boards import boards, load_board
+from tinyflash.boards.description import Flash
 from tinyflash.compiler import Compiled
 from tinyflash.paths import source_root
 from tinyflash.sources import library_sources
@@ -17,20 +18,30 @@ ROOT = source_root()
 MODEL = ROOT / "tests" / "firmware" / "model"
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 GUARD_SAMPLES = 7
+FLASH = Flash(sectors=4, sector_bytes=8192, page_bytes=16)  # of firmware with a store
 EMULATED = [board for board in boards() if board.emulated]
 # Of each architecture one, for what no core computes in its own way: kernel cases and
 # tests/end_to_end/test_same_steps.py have all.
 UNLIKE = [board for board in EMULATED if board.name in ("qemu_stm32f405", "qemu_mps3_an547")]
 
 
-def build_for_host(model: Path, program: Path, *settings: str) -> Path:
+def build_for_host(model: Path, program: Path, *settings: str, more: tuple[Path, ...] = ()) -> Path:
     """The firmware with the model of a folder, for this computer, under sanitizers."""
     files = [*library_sources(ROOT), *sorted((ROOT / "firmware").rglob("*.c"))]
-    files += [model / "model.c", MODEL.parent / "host_board.c"]
+    files += [model / "model.c", MODEL.parent / "host_board.c", *more]
     folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
     includes = [f"-I{folder}" for folder in folders]
     compile_program(["cc", "-std=c99", *SANITIZERS, *settings, *includes], files, program)
     return program
+
+
+def with_store(compiled: Compiled, folder: Path) -> Path:
+    """The firmware of a model, with a store in the file that FLASH names (host_flash.c)."""
+    write_model(compiled, folder)
+    sizes = [f"-DBOARD_STORE_{name.upper()}={size}" for name, size in vars(FLASH).items()]
+    flash = ROOT / "boards" / "parts" / "simulated_flash" / "simulated_flash.c"
+    more = (MODEL.parent / "host_flash.c", flash)
+    return build_for_host(folder, folder / "firmware", *sizes, more=more)
 
 
 def own_board(folder: Path, name: str, called: str | None = None) -> Path:

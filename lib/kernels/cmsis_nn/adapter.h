@@ -1,8 +1,10 @@
 /* What the adapters onto Arm's CMSIS-NN share: when they exist, and which rows a call may have.
  *
  * The build defines TINY_CMSIS_NN to 1, and adds the pack's include folders and sources, for a board
- * whose `kernels` list cmsis_nn. Without it the files of this set compile to nothing. Cores with
- * Helium would need other scratch than compiler/kernels/cmsis_nn.py counts.
+ * whose `kernels` list cmsis_nn. Without it the files of this set compile to nothing.
+ *
+ * On a core with Helium, Arm's functions use other scratch. So there the kernels have other names:
+ * a table that was compiled for one kind of core does not link for the other.
  */
 #ifndef TINYFLASH_KERNELS_CMSIS_NN_ADAPTER_H
 #define TINYFLASH_KERNELS_CMSIS_NN_ADAPTER_H
@@ -17,7 +19,13 @@
 #if TINY_CMSIS_NN
 
 #if defined(__ARM_FEATURE_MVE)
-#error "the set cmsis_nn is not for cores with Helium; leave it out of the board's kernels"
+#define tiny_op_add_forward_cmsis_nn tiny_op_add_forward_cmsis_nn_helium
+#define tiny_op_average_pool_forward_cmsis_nn tiny_op_average_pool_forward_cmsis_nn_helium
+#define tiny_op_conv2d_forward_cmsis_nn tiny_op_conv2d_forward_cmsis_nn_helium
+#define tiny_op_depthwise_forward_cmsis_nn tiny_op_depthwise_forward_cmsis_nn_helium
+#define tiny_op_fully_connected_forward_cmsis_nn tiny_op_fully_connected_forward_cmsis_nn_helium
+#define tiny_op_max_pool_forward_cmsis_nn tiny_op_max_pool_forward_cmsis_nn_helium
+#define tiny_op_mul_forward_cmsis_nn tiny_op_mul_forward_cmsis_nn_helium
 #endif
 #if defined(CMSIS_NN_USE_SINGLE_ROUNDING)
 #error "CMSIS_NN_USE_SINGLE_ROUNDING changes results; compile CMSIS-NN without it"

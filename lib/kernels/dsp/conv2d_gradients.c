@@ -9,9 +9,8 @@
 #include <stddef.h>
 
 #include "../../arith.h"
-#include "../../update.h"
 #include "gradient.h"
-#include "store.h"
+#include "steps.h"
 #include "tinyflash/ops.h"
 
 /* ---- Input gradient ---- */
@@ -20,11 +19,10 @@
 typedef struct descending {
     const tiny_conv2d *op;
     const tiny_gradient *dy;
-    const tiny_gradient_out *dx;
     uint32_t tap_pairs; /* of output channels */
     uint32_t pairs;     /* of all taps */
     uint32_t *t;        /* [tiles][pairs][TINY_TILE]: rescaled gradients */
-    uint32_t *w;        /* [TINY_COLUMNS][pairs] */
+    tiny_columns columns;
 } descending;
 
 /* Gathers the rescaled gradients that input position n is read by: 0 where a tap reads it from no
@@ -56,29 +54,18 @@ static void transpose(const descending *d, const int8_t *w, uint32_t width, uint
     const tiny_places places = {d->pairs, 1};
     for (uint32_t tap = 0; tap < taps; tap++) {
         tiny_pair_rows(w + tap * width + channel, d->op->window.y.channels, taps * width,
-                       width - channel, 0, d->w + tap * d->tap_pairs, places);
+                       width - channel, 0, d->columns.w + tap * d->tap_pairs, places);
     }
 }
 
 /* The `width` input channels from `first` on, at positions [n, n + count). */
-static void backward_panel(const descending *d, const int8_t *w, uint32_t first, uint32_t width,
+static void backward_panel(descending *d, const int8_t *w, uint32_t first, uint32_t width,
                            uint32_t n, uint32_t count) {
     const uint32_t channels = d->op->window.x.channels;
-    tiny_row_store store = tiny_begin_store(d->dx, d->op->descent.factor, d->dy->scale->exponent);
-    int32_t sums[TINY_TILE];
-    for (uint32_t i = 0; i < width; i++) {
-        if (i % TINY_COLUMNS == 0) {
-            transpose(d, w, width, i);
-        }
-        for (uint32_t p = 0; p < count; p++) {
-            if (p % TINY_TILE == 0) {
-                tiny_gradient_sums(d->t + p * d->pairs, d->w + i % TINY_COLUMNS * d->pairs,
-                                   d->pairs, sums);
-            }
-            tiny_store_sum(&store, (n + p) * channels + first + i, sums[p % TINY_TILE]);
-        }
+    for (uint32_t i = 0; i < width; i += TINY_COLUMNS) {
+        transpose(d, w, width, i);
+        tiny_columns_store(&d->columns, width - i, count, n * channels + first + i, channels);
     }
-    tiny_end_store(&store);
 }
 
 /* All of dy that some positions need is in scratch before the first of their dx is written. */
@@ -92,8 +79,12 @@ TINY_OP(conv2d_backward_input_dsp) {
     const uint32_t pairs = tap_pairs * op->window.kernel_h * op->window.kernel_w;
     const uint32_t most = tiny_positions_at_once(positions, pairs);
     uint32_t *scratch = buffers[TINY_SCRATCH];
-    const descending d = {op, &dy, &dx, tap_pairs, pairs, scratch, scratch + most * pairs};
+    descending d = {.op = op, .dy = &dy, .tap_pairs = tap_pairs, .pairs = pairs, .t = scratch};
     tiny_follow(dy.scale, NULL, dx.scale);
+    d.columns = tiny_columns_begin(&dx, op->descent.factor, dy.scale->exponent, pairs);
+    d.columns.t = scratch;
+    d.columns.w = scratch + most * pairs;
+    d.columns.values = (uint16_t *)(void *)(d.columns.w + TINY_COLUMNS * pairs);
     for (uint32_t n = 0; n < positions; n += most) {
         const uint32_t count = positions - n < most ? positions - n : most;
         for (uint32_t p = 0; p < count; p++) {
@@ -102,6 +93,7 @@ TINY_OP(conv2d_backward_input_dsp) {
         backward_panel(&d, buffers[2], 0, op->kept, n, count);
         backward_panel(&d, buffers[3], op->kept, op->depth - op->kept, n, count);
     }
+    tiny_stripe_end(&dx, d.columns.peaks);
 }
 
 /* ---- Update ---- */
@@ -111,6 +103,7 @@ typedef struct updating {
     const tiny_conv2d *op;
     const int8_t *x;
     tiny_update update;
+    int32_t spare;   /* bits of a sum */
     uint32_t pairs;  /* of positions */
     uint32_t width;  /* trained input channels, rounded up to whole tiles */
     uint32_t *dy;    /* [TINY_ROWS][pairs] */
@@ -157,9 +150,8 @@ static void update_row(const updating *u, uint32_t o, uint32_t taps, const int32
     tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
     uint32_t next = o * taps * kept;
     for (uint32_t tap = 0; tap < taps && row.moves; tap++, sums += u->width) {
-        for (uint32_t i = 0; i < kept; i++, next++) {
-            tiny_update_weight(&u->update, &row, next, sums[i]);
-        }
+        tiny_update_row(&u->update, &row, next, sums, kept, u->spare);
+        next += kept;
     }
 }
 
@@ -192,6 +184,7 @@ TINY_OP(conv2d_update_dsp) {
         .op = op,
         .x = buffers[0],
         .update = tiny_begin_update(&op->descent, &dy, &w, buffers[4]),
+        .spare = tiny_spare_bits(2 * pairs),
         .pairs = pairs,
         .width = tiny_quads(op->kept) * TINY_TILE,
         .dy = scratch,

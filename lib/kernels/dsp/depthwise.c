@@ -4,7 +4,7 @@
  * are computed one after the other: rows of the output are written before all of the input has been
  * read, so the two are apart (at_once in compiler/kernels/dsp.py).
  */
-#include "taps.h"
+#include "planes.h"
 
 #include <stddef.h>
 
@@ -130,11 +130,11 @@ static tiny_correlation correlation_of(const tiny_depthwise *op) {
 static void forward_block(const forward_call *f, const int8_t *x, int8_t *y, uint32_t first,
                           uint32_t rows) {
     const uint32_t channels = f->op->window.y.channels;
-    const tiny_tap_order in_order = {0, 1, f->op->window.kernel_w};
     tiny_planes_clear(&f->c, first, rows);
     for (uint32_t o = 0; o < channels; o += TINY_PLANES) {
         const uint32_t from = o + TINY_PLANES <= channels ? o : channels - TINY_PLANES;
-        const tiny_taps taps = tiny_depthwise_taps(f->op, f->w, from, in_order);
+        const tiny_taps taps = {
+            f->w, f->op->kept, channels - f->op->kept, from, {0, 1, f->op->window.kernel_w}};
         tiny_planes_fill(&f->c, x + from, first, rows);
         tiny_planes_pair(&f->c, &taps, 1);
         for (uint32_t p = o - from; p < TINY_PLANES; p++) {

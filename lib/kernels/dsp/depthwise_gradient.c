@@ -6,12 +6,14 @@
  */
 #include <stddef.h>
 
+#include <string.h>
 #include "../../arith.h"
-#include "store_four.h"
-#include "taps.h"
+#include "planes.h"
+
+#include "stripe.h"
 #include "tinyflash/ops.h"
 
-#define SUMS_BYTES 1024u /* that some rows may need, if they are more than one */
+#define VALUES_BYTES 512u /* that some rows may need, if they are more than one */
 
 typedef struct backward_call {
     const tiny_depthwise *op;
@@ -20,18 +22,17 @@ typedef struct backward_call {
     const tiny_gradient_out *dx;
     tiny_correlation c;   /* of the phase */
     uint32_t row, column; /* the phase: its first row and column of dx */
-    uint32_t out_height;  /* its rows */
     tiny_tap_order order; /* its taps, the last one first */
     uint32_t quads;       /* of outputs in a row */
     uint32_t rows_at_once;
-    int32_t *sums; /* [rows_at_once][quads * TINY_QUAD][TINY_PLANES] */
+    uint16_t *values; /* [rows_at_once][quads * TINY_QUAD][TINY_PLANES] */
     uint32_t peaks;
 } backward_call;
 
 /* Four channels, of which those before `first` have been stored before. */
 typedef struct group {
     uint32_t from, first;
-    int untied; /* none is a tie as long as it is small, so a row is stored by fours */
+    int tied; /* in one of them at least a small element may be a tie */
     tiny_rounding rounding[TINY_PLANES];
 } group;
 
@@ -41,54 +42,86 @@ static int32_t exponent_of(const backward_call *g, uint32_t o) {
 }
 
 static group group_of(const backward_call *g, uint32_t from, uint32_t first) {
-    group four = {.from = from, .first = first, .untied = first == 0};
+    group four = {.from = from, .first = first};
     for (uint32_t p = 0; p < TINY_PLANES; p++) {
         const uint32_t mantissa = g->op->descent.factor[from + p].mantissa;
-        four.untied &= tiny_untied(mantissa, exponent_of(g, from + p), &four.rounding[p]);
+        four.tied |= !tiny_untied(mantissa, exponent_of(g, from + p), &four.rounding[p]);
     }
     return four;
 }
 
-/* Stores four channels of dx from element `at` on as SPEC says it. */
-static void store_each(const backward_call *g, const group *four, const int32_t *sums,
-                       uint32_t at) {
-    for (uint32_t p = four->first; p < TINY_PLANES; p++) {
-        const uint32_t o = four->from + p;
-        const uint32_t mantissa = g->op->descent.factor[o].mantissa;
-        tiny_store_gradient(g->dx, at + p, tiny_scale_by(sums[p], mantissa, exponent_of(g, o)));
+/* Element (row, column) of a block in plane p, as SPEC says it. */
+static int32_t element(const backward_call *g, const group *four, uint32_t p, uint32_t row,
+                       uint32_t column) {
+    const uint32_t o = four->from + p, mantissa = g->op->descent.factor[o].mantissa;
+    return tiny_scale_by(tiny_planes_sum(&g->c, p, row, column), mantissa, exponent_of(g, o));
+}
+
+/* Rows [first, first + rows) of a block in channels whose elements may be ties: they are computed
+ * again. */
+static void compute_ties(const backward_call *g, const group *four, uint32_t first, uint32_t rows) {
+    const uint32_t width = g->quads * TINY_QUAD;
+    tiny_rounding r;
+    for (uint32_t p = 0; p < TINY_PLANES; p++) {
+        const uint32_t o = four->from + p, mantissa = g->op->descent.factor[o].mantissa;
+        uint16_t *to = g->values + tiny_half_of(p);
+        if (tiny_untied(mantissa, exponent_of(g, o), &r)) {
+            continue;
+        }
+        for (uint32_t n = 0; n < rows * g->c.out_width; n++) {
+            const uint32_t row = n / g->c.out_width, column = n % g->c.out_width;
+            const int32_t v = element(g, four, p, first + row, column);
+            to[(row * width + column) * TINY_PLANES] = (uint16_t)tiny_saturate_15(v);
+        }
     }
 }
 
-/* Stores a row of four channels: outputs of the phase in row `row` of it. */
-static void store_row(backward_call *g, const group *four, const int32_t *sums, uint32_t row) {
+/* Stores rows [first, first + rows) of a block, from element `at` of dx on. A position with a large
+ * element is stored as SPEC says it. */
+static void store_rows(backward_call *g, const group *four, uint32_t first, uint32_t rows,
+                       uint32_t at) {
     const tiny_window *win = &g->op->window;
-    const uint32_t channels = win->x.channels, step = win->stride_w * channels;
-    uint32_t at =
-        ((g->row + row * win->stride_h) * win->x.width + g->column) * channels + four->from;
-    for (uint32_t i = g->c.out_width; i; i--, at += step, sums += TINY_PLANES) {
-        if (!four->untied ||
-            !tiny_store_small(g->dx, at, tiny_scaled(&four->rounding[0], sums[0]),
-                              tiny_scaled(&four->rounding[1], sums[1]),
-                              tiny_scaled(&four->rounding[2], sums[2]),
-                              tiny_scaled(&four->rounding[3], sums[3]), &g->peaks)) {
-            store_each(g, four, sums, at);
+    const uint32_t width = g->c.out_width, step = win->stride_w * (uint32_t)win->x.channels;
+    tiny_stripe stripe;
+    stripe.values = (const uint32_t *)(const void *)g->values;
+    stripe.left = width;
+    stripe.rows = rows;
+    stripe.at = at;
+    stripe.step = step;
+    stripe.width = width;
+    stripe.down = win->stride_h * (uint32_t)win->x.width * win->x.channels - width * step;
+    stripe.values_down = (g->quads * TINY_QUAD - width) * TINY_PLANES * 2;
+    stripe.peaks = g->peaks;
+    for (tiny_stripe_store(&stripe, g->dx); stripe.rows; tiny_stripe_store(&stripe, g->dx)) {
+        const uint32_t row = first + rows - stripe.rows, column = width - stripe.left;
+        for (uint32_t p = four->first; p < TINY_PLANES; p++) {
+            tiny_store_gradient(g->dx, stripe.at + p, element(g, four, p, row, column));
         }
+        tiny_stripe_skip(&stripe);
     }
+    g->peaks = stripe.peaks;
 }
 
 /* Rows [first, first + rows) of a phase in four channels, whose planes are filled. */
 TINY_APART static void backward_group(backward_call *g, const group *four, uint32_t first,
                                       uint32_t rows) {
+    const tiny_window *win = &g->op->window;
+    const uint32_t width = win->x.width;
     for (uint32_t i = 0; i < rows; i += g->rows_at_once) {
         const uint32_t some = rows - i < g->rows_at_once ? rows - i : g->rows_at_once;
-        for (uint32_t p = four->first; p < TINY_PLANES; p++) {
+        const uint32_t row = g->row + (first + i) * win->stride_h;
+        for (uint32_t p = 0; p < TINY_PLANES; p++) {
             tiny_outputs outputs = tiny_outputs_begin(&g->c, p, i, some, 0, g->quads);
-            outputs.sums = g->sums + p;
+            outputs.multiplier = four->rounding[p].multiplier;
+            outputs.offset = four->rounding[p].half;
+            outputs.shift = four->rounding[p].shift;
+            outputs.values = g->values + tiny_half_of(p);
             tiny_outputs_run(&g->c, &outputs);
         }
-        for (uint32_t n = 0; n < some; n++) {
-            store_row(g, four, g->sums + n * g->quads * TINY_QUAD * TINY_PLANES, first + i + n);
+        if (four->tied) {
+            compute_ties(g, four, i, some);
         }
+        store_rows(g, four, i, some, (row * width + g->column) * win->x.channels + four->from);
     }
 }
 
@@ -98,8 +131,8 @@ static void backward_block(backward_call *g, uint32_t first, uint32_t rows) {
     tiny_planes_clear(&g->c, first, rows);
     for (uint32_t o = 0; o < channels; o += TINY_PLANES) {
         const uint32_t from = o + TINY_PLANES <= channels ? o : channels - TINY_PLANES;
-        const tiny_taps taps = tiny_depthwise_taps(g->op, g->w, from, g->order);
         const group four = group_of(g, from, o - from);
+        const tiny_taps taps = {g->w, g->op->kept, channels - g->op->kept, from, g->order};
         tiny_planes_fill(&g->c, g->dy->d + from, first, rows);
         tiny_planes_pair(&g->c, &taps, 0);
         backward_group(g, &four, first, rows);
@@ -153,13 +186,12 @@ static void backward_phase(backward_call *g, phase rows, phase columns, uint32_t
         return;
     }
     set_correlation(&g->c, &win->y, &rows, &columns);
-    g->out_height = rows.outputs;
     g->order.first = (int32_t)(rows.last_tap * win->kernel_w + columns.last_tap);
     g->order.column = -(int32_t)win->stride_w;
     g->order.row = -(int32_t)win->stride_h * win->kernel_w;
     g->quads = (columns.outputs + TINY_QUAD - 1) / TINY_QUAD;
-    g->sums = (int32_t *)tiny_planes_divide(&g->c, rows.outputs, scratch);
-    g->rows_at_once = SUMS_BYTES / (g->quads * TINY_QUAD * TINY_PLANES * 4);
+    g->values = (uint16_t *)tiny_planes_divide(&g->c, rows.outputs, scratch);
+    g->rows_at_once = VALUES_BYTES / (g->quads * TINY_QUAD * TINY_PLANES * 2);
     g->rows_at_once += g->rows_at_once == 0;
     for (uint32_t row = 0; row < rows.outputs; row += g->c.block) {
         const uint32_t left = rows.outputs - row;
@@ -190,5 +222,5 @@ TINY_OP(depthwise_backward_input_dsp) {
             backward_phase(&g, rows, columns, buffers[TINY_SCRATCH]);
         }
     }
-    tiny_end_peaks(&dx, g.peaks);
+    tiny_stripe_end(&dx, g.peaks);
 }

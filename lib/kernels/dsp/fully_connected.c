@@ -4,9 +4,8 @@
 #include <stddef.h>
 
 #include "../../arith.h"
-#include "../../update.h"
 #include "gradient.h"
-#include "store.h"
+#include "steps.h"
 #include "tile.h"
 #include "tinyflash/ops.h"
 
@@ -57,10 +56,9 @@ TINY_OP(fully_connected_forward_dsp) {
 typedef struct descending {
     const tiny_fully_connected *op;
     const tiny_gradient *dy;
-    const tiny_gradient_out *dx;
     uint32_t pairs; /* of output channels */
     uint32_t *t;    /* [tiles][pairs][TINY_TILE]: rescaled gradients */
-    uint32_t *w;    /* [TINY_COLUMNS][pairs] */
+    tiny_columns columns;
 } descending;
 
 /* Vectors [first, first + count) of dy; what is missing in the last tile is left as it is. */
@@ -72,33 +70,15 @@ static void rescale_vectors(const descending *d, uint32_t first, uint32_t count)
     }
 }
 
-/* Input channel `channel` of vectors [first, first + count), its weights transposed to w. */
-static void backward_channel(const descending *d, tiny_row_store *store, const uint32_t *w,
-                             uint32_t channel, uint32_t first, uint32_t count) {
-    const uint32_t in = d->op->in;
-    uint32_t at = first * in + channel;
-    int32_t sums[TINY_TILE];
-    for (uint32_t n = 0; n < count; n += TINY_TILE) {
-        tiny_gradient_sums(d->t + n * d->pairs, w, d->pairs, sums);
-        const uint32_t some = count - n < TINY_TILE ? count - n : TINY_TILE;
-        for (uint32_t p = 0; p < some; p++, at += in) {
-            tiny_store_sum(store, at, sums[p]);
-        }
-    }
-}
-
 /* The `width` input channels from `channel` on, whose weights are w[out][width]. */
-static void backward_panel(const descending *d, const int8_t *w, uint32_t channel, uint32_t width,
+static void backward_panel(descending *d, const int8_t *w, uint32_t channel, uint32_t width,
                            uint32_t first, uint32_t count) {
-    tiny_row_store store = tiny_begin_store(d->dx, d->op->descent.factor, d->dy->scale->exponent);
+    const uint32_t in = d->op->in;
     for (uint32_t i = 0; i < width; i += TINY_COLUMNS) {
         const tiny_places places = {d->pairs, 1};
-        tiny_pair_rows(w + i, d->op->out, width, width - i, 0, d->w, places);
-        for (uint32_t c = 0; c < TINY_COLUMNS && i + c < width; c++) {
-            backward_channel(d, &store, d->w + c * d->pairs, channel + i + c, first, count);
-        }
+        tiny_pair_rows(w + i, d->op->out, width, width - i, 0, d->columns.w, places);
+        tiny_columns_store(&d->columns, width - i, count, first * in + channel + i, in);
     }
-    tiny_end_store(&store);
 }
 
 /* The order of SPEC holds by groups of vectors: all of dy that a group needs is in scratch before the
@@ -107,13 +87,18 @@ static void backward(const tiny_fully_connected *op, const tiny_gradient *dy, co
                      const tiny_gradient_out *dx, uint32_t *scratch) {
     const uint32_t pairs = (op->out + 1) / 2, kept = op->kept;
     const uint32_t most = tiny_positions_at_once(op->rows, pairs);
-    const descending d = {op, dy, dx, pairs, scratch, scratch + most * pairs};
+    descending d = {.op = op, .dy = dy, .pairs = pairs, .t = scratch};
+    d.columns = tiny_columns_begin(dx, op->descent.factor, dy->scale->exponent, pairs);
+    d.columns.t = scratch;
+    d.columns.w = scratch + most * pairs;
+    d.columns.values = (uint16_t *)(void *)(d.columns.w + TINY_COLUMNS * pairs);
     for (uint32_t n = 0; n < op->rows; n += most) {
         const uint32_t count = op->rows - n < most ? op->rows - n : most;
         rescale_vectors(&d, n, count);
         backward_panel(&d, w->kept, 0, kept, n, count);
         backward_panel(&d, w->frozen, kept, op->in - kept, n, count);
     }
+    tiny_stripe_end(dx, d.columns.peaks);
 }
 
 TINY_OP(fully_connected_backward_input_dsp) {
@@ -131,6 +116,7 @@ TINY_OP(fully_connected_backward_input_dsp) {
 typedef struct updating {
     const tiny_fully_connected *op;
     tiny_update update;
+    int32_t spare;  /* bits of a sum */
     uint32_t pairs; /* of vectors */
     uint32_t *dy;   /* [TINY_ROWS][pairs] */
     uint32_t *x;    /* [pairs][TINY_TILE] */
@@ -159,8 +145,8 @@ static void sum_tile(const updating *u, const int8_t *x, uint32_t first, uint32_
 static void update_row(const updating *u, uint32_t o, const int32_t *sums) {
     const uint32_t kept = u->op->kept;
     tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
-    for (uint32_t i = 0; i < kept && row.moves; i++) {
-        tiny_update_weight(&u->update, &row, o * kept + i, sums[i]);
+    if (row.moves) {
+        tiny_update_row(&u->update, &row, o * kept, sums, kept, u->spare);
     }
 }
 
@@ -172,6 +158,7 @@ static void update(const tiny_fully_connected *op, const int8_t *x, const tiny_g
     const updating u = {
         .op = op,
         .update = tiny_begin_update(&op->descent, dy, w, state),
+        .spare = tiny_spare_bits(op->rows),
         .pairs = pairs,
         .dy = scratch,
         .x = taken,

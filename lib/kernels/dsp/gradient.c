@@ -6,6 +6,11 @@
 #include "../../arith.h"
 #include "words.h"
 
+/* Sums at the four positions of a tile. */
+typedef struct four_sums {
+    int32_t a, b, c, d;
+} four_sums;
+
 #if TINY_DSP_ASM
 
 /* Four products of pairs. */
@@ -17,9 +22,9 @@
     "smlad %[c], r8, r5, %[c]\n"        \
     "smlad %[d], r8, r6, %[d]\n"
 
-void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, int32_t *sums) {
+static inline four_sums sum_tile(const uint32_t *t, const uint32_t *w, uint32_t pairs) {
     const uint32_t *end = w + pairs;
-    int32_t a = 0, b = 0, c = 0, d = 0;
+    four_sums s = {0, 0, 0, 0};
     __asm__ volatile(
         "b 2f\n"
         "1:\n" PAIR PAIR PAIR PAIR
@@ -32,27 +37,108 @@ void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, in
         "cmp %[w], %[end]\n"
         "bne 3b\n"
         "4:\n"
-        : [t] "+r"(t), [w] "+r"(w), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d)
+        : [t] "+r"(t), [w] "+r"(w), [a] "+r"(s.a), [b] "+r"(s.b), [c] "+r"(s.c), [d] "+r"(s.d)
         : [end] "r"(end)
         : "r3", "r4", "r5", "r6", "r8", "cc", "memory");
-    sums[0] = a;
-    sums[1] = b;
-    sums[2] = c;
-    sums[3] = d;
+    return s;
 }
 
 #else
 
-void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, int32_t *sums) {
-    for (uint32_t p = 0; p < TINY_TILE; p++) {
-        sums[p] = 0;
-        for (uint32_t i = 0; i < pairs; i++) {
-            sums[p] = tiny_add_dual(sums[p], t[i * TINY_TILE + p], w[i]);
-        }
+/* The C twin. */
+static four_sums sum_tile(const uint32_t *t, const uint32_t *w, uint32_t pairs) {
+    four_sums s = {0, 0, 0, 0};
+    for (; pairs; pairs--, t += TINY_TILE, w++) {
+        s.a = tiny_add_dual(s.a, t[0], *w);
+        s.b = tiny_add_dual(s.b, t[1], *w);
+        s.c = tiny_add_dual(s.c, t[2], *w);
+        s.d = tiny_add_dual(s.d, t[3], *w);
     }
+    return s;
 }
 
 #endif
+
+void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, int32_t *sums) {
+    const four_sums s = sum_tile(t, w, pairs);
+    sums[0] = s.a;
+    sums[1] = s.b;
+    sums[2] = s.c;
+    sums[3] = s.d;
+}
+
+/* ---- Stripes ---- */
+
+tiny_columns tiny_columns_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
+                                int32_t dy_exponent, uint32_t pairs) {
+    tiny_columns c;
+    c.dx = dx;
+    c.mantissa = factor->mantissa;
+    c.exponent = factor->exponent + dy_exponent - dx->scale->exponent;
+    c.untied = tiny_untied(c.mantissa, c.exponent, &c.rounding);
+    c.pairs = pairs;
+    c.peaks = 0;
+    return c;
+}
+
+/* The elements of a tile in one column, before saturation, to every fourth half from `to` on. */
+TINY_APART static void compute_tile(const tiny_columns *c, const uint32_t *t, const uint32_t *w,
+                                    uint16_t *to) {
+    const four_sums s = sum_tile(t, w, c->pairs);
+    to[0] = (uint16_t)tiny_scaled(&c->rounding, s.a);
+    to[TINY_COLUMNS] = (uint16_t)tiny_scaled(&c->rounding, s.b);
+    to[2 * TINY_COLUMNS] = (uint16_t)tiny_scaled(&c->rounding, s.c);
+    to[3 * TINY_COLUMNS] = (uint16_t)tiny_scaled(&c->rounding, s.d);
+}
+
+/* Stores `width` columns at position n, from element `at` on, as SPEC says it. */
+static void store_position(const tiny_columns *c, uint32_t width, uint32_t n, uint32_t at) {
+    const uint32_t *t = c->t + n / TINY_TILE * TINY_TILE * c->pairs;
+    int32_t sums[TINY_TILE];
+    for (uint32_t i = 0; i < width; i++) {
+        tiny_gradient_sums(t, c->w + i * c->pairs, c->pairs, sums);
+        tiny_store_gradient(c->dx, at + i,
+                            tiny_scale_by(sums[n % TINY_TILE], c->mantissa, c->exponent));
+    }
+}
+
+/* Four columns. */
+static void store_stripe(tiny_columns *c, uint32_t count, uint32_t at, uint32_t step) {
+    tiny_stripe stripe;
+    for (uint32_t n = 0; n < count; n += TINY_TILE) {
+        for (uint32_t i = 0; i < TINY_COLUMNS; i++) {
+            compute_tile(c, c->t + n * c->pairs, c->w + i * c->pairs,
+                         c->values + n * TINY_COLUMNS + tiny_half_of(i));
+        }
+    }
+    stripe.values = (const uint32_t *)(const void *)c->values;
+    stripe.left = count;
+    stripe.rows = 1;
+    stripe.at = at;
+    stripe.step = step;
+    stripe.width = count;
+    stripe.down = 0;
+    stripe.values_down = 0;
+    stripe.peaks = c->peaks;
+    for (tiny_stripe_store(&stripe, c->dx); stripe.rows; tiny_stripe_store(&stripe, c->dx)) {
+        store_position(c, TINY_COLUMNS, count - stripe.left, stripe.at);
+        tiny_stripe_skip(&stripe);
+    }
+    c->peaks = stripe.peaks;
+}
+
+void tiny_columns_store(tiny_columns *c, uint32_t width, uint32_t count, uint32_t at,
+                        uint32_t step) {
+    if (c->untied && width >= TINY_COLUMNS) {
+        store_stripe(c, count, at, step);
+        return;
+    }
+    for (uint32_t n = 0; n < count; n++, at += step) {
+        store_position(c, width < TINY_COLUMNS ? width : TINY_COLUMNS, n, at);
+    }
+}
+
+/* ---- Pairs ---- */
 
 /* Columns 0 to 3 of a row, as halves: (0, 2) and (1, 3). */
 typedef struct halves {

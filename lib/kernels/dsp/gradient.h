@@ -9,6 +9,7 @@
 #ifndef TINYFLASH_KERNELS_DSP_GRADIENT_H
 #define TINYFLASH_KERNELS_DSP_GRADIENT_H
 
+#include "stripe.h"
 #include "tile.h"
 
 /* How many rescaled gradients are in scratch at a time: some tiles, and not so many bytes, but one
@@ -21,6 +22,28 @@
 
 /* Sums of `pairs` words of weights with four positions' words; w is one column. */
 void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, int32_t *sums);
+
+/* Four columns of weights, or fewer, times the gradients of some positions: a stripe of dx. */
+typedef struct tiny_columns {
+    const tiny_gradient_out *dx;
+    uint32_t mantissa;
+    int32_t exponent; /* of the factor and of the gradients together */
+    int untied;
+    tiny_rounding rounding;
+    uint32_t pairs;    /* of terms */
+    const uint32_t *t; /* [tiles][pairs][TINY_TILE] */
+    uint32_t *w;       /* [TINY_COLUMNS][pairs] */
+    uint16_t *values;  /* [positions][TINY_COLUMNS], positions in whole tiles */
+    uint32_t peaks;
+} tiny_columns;
+
+/* What all stripes of an input gradient share; t, w, values are to be set. */
+tiny_columns tiny_columns_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
+                                int32_t dy_exponent, uint32_t pairs);
+
+/* Stores `width` columns at `count` positions: elements [at, at + width) of dx, and so on, `step` apart. */
+void tiny_columns_store(tiny_columns *c, uint32_t width, uint32_t count, uint32_t at,
+                        uint32_t step);
 
 /* Where a transposition puts its words: column c of pair k at to[c * column + k * pair]. */
 typedef struct tiny_places {

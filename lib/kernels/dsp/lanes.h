@@ -128,6 +128,18 @@ static inline int32_t tiny_upper_sum(int32_t a, int32_t b, int32_t sum) {
     return sum;
 }
 
+/* sum + a * b; compilers take three multiplications where b has been a word before. */
+static inline int64_t tiny_add_product(int64_t sum, int32_t a, int32_t b) {
+    __asm__("smlal %Q0, %R0, %1, %2" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+}
+
+/* The nearest of [-2^14, 2^14). */
+static inline int32_t tiny_saturate_15(int32_t v) {
+    __asm__("ssat %0, #15, %0" : "+r"(v));
+    return v;
+}
+
 #else
 
 static inline uint32_t tiny_where_at_least(uint32_t a, uint32_t b, uint32_t value) {
@@ -166,6 +178,14 @@ static inline int32_t tiny_upper_product(int32_t a, int32_t b) {
 
 static inline int32_t tiny_upper_sum(int32_t a, int32_t b, int32_t sum) {
     return (int32_t)((int64_t)a * b >> 32) + sum;
+}
+
+static inline int64_t tiny_add_product(int64_t sum, int32_t a, int32_t b) {
+    return sum + (int64_t)a * b;
+}
+
+static inline int32_t tiny_saturate_15(int32_t v) {
+    return v < -(1 << 14) ? -(1 << 14) : (v > (1 << 14) - 1 ? (1 << 14) - 1 : v);
 }
 
 #endif

@@ -159,91 +159,214 @@ void tiny_planes_fill(const tiny_correlation *c, const int8_t *from, uint32_t fi
 
 /* ---- Weights ---- */
 
-/* A tap of four channels: (0, 2) and (1, 3). */
-typedef struct tap {
-    uint32_t even, odd;
-} tap;
+/* Rows of taps of four adjacent channels, and where their pairs go. */
+typedef struct tap_rows {
+    uint32_t *to[TINY_PLANES];
+    const int8_t *w;
+    int32_t step; /* from tap to tap */
+    int32_t down; /* from behind a row to the next one */
+    uint32_t taps, rows;
+} tap_rows;
 
-static inline tap tap_of(const int8_t *w, int doubled) {
-    const uint32_t bytes = tiny_load(w);
-    tap t = {tiny_add_even_bytes(0, bytes), tiny_add_odd_bytes(0, bytes)};
-    if (doubled) {
-        t.even = tiny_add_halves(t.even, t.even);
-        t.odd = tiny_add_halves(t.odd, t.odd);
+#if TINY_DSP_ASM
+
+/* Unpacks the taps of a word that is in `odd`. */
+#define UNPACK(even, odd)   \
+    "sxtb16 " even ", " odd \
+    "\n"                    \
+    "sxtb16 " odd ", " odd ", ror #8\n"
+#define DOUBLE(even, odd)              \
+    "sadd16 " even ", " even ", " even \
+    "\n"                               \
+    "sadd16 " odd ", " odd ", " odd "\n"
+#define SINGLE(even, odd)
+
+/* Stores two taps as a pair for each channel; `where` is what follows a pointer. */
+#define PAIR(even, odd, next_even, next_odd, where) \
+    "pkhbt lr, " even ", " next_even                \
+    ", lsl #16\n"                                   \
+    "str.w lr, [r4" where                           \
+    "\n"                                            \
+    "pkhbt lr, " odd ", " next_odd                  \
+    ", lsl #16\n"                                   \
+    "str.w lr, [r5" where                           \
+    "\n"                                            \
+    "pkhtb lr, " next_even ", " even                \
+    ", asr #16\n"                                   \
+    "str.w lr, [r6" where                           \
+    "\n"                                            \
+    "pkhtb lr, " next_odd ", " odd                  \
+    ", asr #16\n"                                   \
+    "str.w lr, [r8" where "\n"
+
+/* The last tap, or none, and nothing behind it. */
+#define LAST               \
+    "uxth lr, r9\n"        \
+    "str.w lr, [r4], #4\n" \
+    "uxth lr, r10\n"       \
+    "str.w lr, [r5], #4\n" \
+    "lsr.w lr, r9, #16\n"  \
+    "str.w lr, [r6], #4\n" \
+    "lsr.w lr, r10, #16\n" \
+    "str.w lr, [r8], #4\n"
+
+/* The tap to the left is in r11 and r12, the next one in r9 and r10. With stride 1, pairs for odd columns
+ * are behind those for even ones; with stride 2 there are none. */
+#define BOTH(scale) \
+    "2:\n"                                                                            \
+    "ldr.w r10, [r1]\n" UNPACK("r9", "r10") scale("r9", "r10")                        \
+        PAIR("r11", "r12", "r9", "r10", ", #4]")                                      \
+    "ldr.w r12, [r1, r2]\n"                                                           \
+    "add.w r1, r1, r2, lsl #1\n" UNPACK("r11", "r12") scale("r11", "r12")             \
+        PAIR("r9", "r10", "r11", "r12", "], #8")                                      \
+    "subs r3, #2\n"                                                                   \
+    "bgt 2b\n"                                                                        \
+    "3:\n"                                                                            \
+    "mov.w r9, #0\n"                                                                  \
+    "mov.w r10, #0\n"                                                                 \
+    "adds r3, #1\n"                                                                   \
+    "beq 4f\n"                                                                        \
+    "ldr.w r10, [r1]\n"                                                               \
+    "add r1, r1, r2\n" UNPACK("r9", "r10") scale("r9", "r10")                         \
+    "4:\n" PAIR("r11", "r12", "r9", "r10", ", #4]") LAST                              \
+    "add.w r4, r4, #4\n"                                                              \
+    "add.w r5, r5, #4\n"                                                              \
+    "add.w r6, r6, #4\n"                                                              \
+    "add.w r8, r8, #4\n"
+#define EVEN(scale) \
+    "2:\n"                                                                            \
+    "ldr.w r10, [r1]\n"                                                               \
+    "ldr.w r12, [r1, r2]\n"                                                           \
+    "add.w r1, r1, r2, lsl #1\n" UNPACK("r9", "r10") scale("r9", "r10")               \
+        UNPACK("r11", "r12") scale("r11", "r12")                                      \
+        PAIR("r9", "r10", "r11", "r12", "], #4")                                      \
+    "subs r3, #2\n"                                                                   \
+    "bgt 2b\n"                                                                        \
+    "3:\n"                                                                            \
+    "adds r3, #1\n"                                                                   \
+    "beq 4f\n"                                                                        \
+    "ldr.w r10, [r1]\n"                                                               \
+    "add r1, r1, r2\n" UNPACK("r9", "r10") scale("r9", "r10") LAST                    \
+    "4:\n"
+
+#define AT(field) [field] "i"(offsetof(tap_rows, field))
+#define PAIR_ROWS(name, row)                                                                   \
+    TINY_APART static void name(tap_rows *taps) {                                              \
+        register tap_rows *t __asm__("r0") = taps;                                             \
+        __asm__ volatile(                                                                      \
+            "ldmia.w r0, {r4, r5, r6, r8}\n"                                                   \
+            "ldrd r1, r2, [r0, %[w]]\n"                                                        \
+            "1:\n"                                                                             \
+            "ldr r3, [r0, %[taps]]\n"                                                          \
+            "mov.w r11, #0\n"                                                                  \
+            "mov.w r12, #0\n"                                                                  \
+            "subs r3, #1\n"                                                                    \
+            "ble 3f\n" row                                                                     \
+            "ldr r3, [r0, %[down]]\n"                                                          \
+            "ldr.w lr, [r0, %[rows]]\n"                                                        \
+            "add r1, r1, r3\n"                                                                 \
+            "subs.w lr, lr, #1\n"                                                              \
+            "str.w lr, [r0, %[rows]]\n"                                                        \
+            "bne 1b\n"                                                                         \
+            :                                                                                  \
+            : "r"(t), AT(w), AT(taps), AT(down), AT(rows)                                      \
+            : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", \
+              "memory");                                                                       \
     }
-    return t;
+
+PAIR_ROWS(pair_both, BOTH(SINGLE))
+PAIR_ROWS(pair_both_doubled, BOTH(DOUBLE))
+PAIR_ROWS(pair_even_doubled, EVEN(DOUBLE))
+
+static void pair_rows(tap_rows *taps, int alternate, int doubled) {
+    if (!alternate) {
+        pair_even_doubled(taps);
+    } else if (doubled) {
+        pair_both_doubled(taps);
+    } else {
+        pair_both(taps);
+    }
 }
 
-/* Where pairs go: those of channels 0 and 2, and `step` words on those of 1 and 3. */
-typedef struct pairs {
-    uint32_t *at0, *at2;
-    uint32_t step;
-} pairs;
+#else
 
-static inline void store_pair(pairs *to, tap first, tap second) {
-    to->at0[to->step] = tiny_low_halves(first.odd, second.odd);
-    to->at2[to->step] = tiny_high_halves(first.odd, second.odd);
-    *to->at0++ = tiny_low_halves(first.even, second.even);
-    *to->at2++ = tiny_high_halves(first.even, second.even);
+/* The C twin: a tap of channel p. */
+static uint32_t tap_of(const tap_rows *t, uint32_t tap, uint32_t p, int doubled) {
+    const int32_t w = tap < t->taps ? t->w[(int32_t)tap * t->step + (int32_t)p] : 0;
+    return (uint32_t)(doubled ? 2 * w : w);
 }
 
-/* `count` taps of a row, `step` bytes apart, for stride 1: pairs for even and for odd columns
- * alternate. */
-static void pair_both(const int8_t *w, int32_t step, uint32_t count, int doubled, pairs *to) {
-    const tap none = {0, 0};
-    pairs at = *to;
-    tap before = none; /* the tap to the left */
-    for (; count >= 2; count -= 2, w += 2 * step) {
-        const tap first = tap_of(w, doubled), second = tap_of(w + step, doubled);
-        store_pair(&at, first, second);
-        store_pair(&at, before, first);
-        before = second;
+static void pair_row(tap_rows *t, int alternate, int doubled) {
+    for (uint32_t p = 0; p < TINY_PLANES; p++) {
+        uint32_t before = 0;
+        for (uint32_t i = 0; i < t->taps + (uint32_t)alternate; i += 2) {
+            const uint32_t first = tap_of(t, i, p, doubled), second = tap_of(t, i + 1, p, doubled);
+            *t->to[p]++ = tiny_low_halves(first, second);
+            if (alternate) {
+                *t->to[p]++ = tiny_low_halves(before, first);
+            }
+            before = second;
+        }
     }
-    const tap last = count ? tap_of(w, doubled) : none;
-    store_pair(&at, last, none);
-    store_pair(&at, before, last);
-    *to = at;
 }
 
-/* The same for stride 2: all windows begin at even columns. */
-static void pair_even(const int8_t *w, int32_t step, uint32_t count, int doubled, pairs *to) {
-    const tap none = {0, 0};
-    pairs at = *to;
-    for (; count >= 2; count -= 2, w += 2 * step) {
-        store_pair(&at, tap_of(w, doubled), tap_of(w + step, doubled));
+static void pair_rows(tap_rows *taps, int alternate, int doubled) {
+    for (; taps->rows; taps->rows--) {
+        pair_row(taps, alternate, doubled);
+        taps->w += (int32_t)taps->taps * taps->step + taps->down;
     }
-    if (count) {
-        store_pair(&at, tap_of(w, doubled), none);
-    }
-    *to = at;
+}
+
+#endif
+
+/* The weights of one channel: tap by tap, `width` bytes apart. */
+typedef struct channel {
+    const int8_t *w;
+    int32_t width;
+} channel;
+
+static channel channel_of(const tiny_taps *taps, uint32_t o) {
+    const channel kept = {taps->w->kept + o, (int32_t)taps->kept};
+    const channel frozen = {taps->w->frozen + (o - taps->kept), (int32_t)taps->frozen};
+    return o < taps->kept ? kept : frozen;
 }
 
 /* Gathers row `ky` of the taps of channels that are not adjacent. */
 static void gather_row(const tiny_taps *taps, int32_t ky, uint32_t count, int8_t *to) {
+    const tiny_tap_order *order = &taps->order;
     for (uint32_t p = 0; p < TINY_PLANES; p++) {
-        const int8_t *w = taps->w[p] + ky * taps->row_step[p];
-        for (uint32_t kx = 0; kx < count; kx++, w += taps->step[p]) {
+        const channel from = channel_of(taps, taps->from + p);
+        const int8_t *w = from.w + (order->first + ky * order->row) * from.width;
+        for (uint32_t kx = 0; kx < count; kx++, w += order->column * from.width) {
             to[kx * TINY_PLANES + p] = *w;
         }
     }
 }
 
+/* Channels that are not adjacent are paired row by row. Only a forward pass has stride 2, and it
+ * doubles. */
 void tiny_planes_pair(const tiny_correlation *c, const tiny_taps *taps, int doubled) {
-    pairs to = {c->weights, c->weights + 2 * c->weight_words, c->weight_words};
-    int8_t row[TINY_KERNEL_MAX * TINY_PLANES];
-    for (int32_t ky = 0; ky < (int32_t)c->kernel_h; ky++) {
-        const int8_t *w = taps->w[0] + ky * taps->row_step[0];
-        int32_t step = taps->step[0];
-        if (!taps->adjacent) {
-            gather_row(taps, ky, c->kernel_w, row);
-            w = row;
-            step = TINY_PLANES;
+    const uint32_t each = c->weight_words, row = each / c->kernel_h;
+    const int adjacent = taps->from + TINY_PLANES <= taps->kept || taps->from >= taps->kept;
+    const channel from = channel_of(taps, taps->from);
+    const tiny_tap_order *order = &taps->order;
+    int8_t gathered[TINY_KERNEL_MAX * TINY_PLANES];
+    tap_rows t;
+    t.taps = c->kernel_w;
+    t.w = adjacent ? from.w + order->first * from.width : gathered;
+    t.step = adjacent ? order->column * from.width : TINY_PLANES;
+    t.down = adjacent ? order->row * from.width - (int32_t)c->kernel_w * t.step : 0;
+    for (uint32_t ky = 0; ky < c->kernel_h; ky += t.rows) {
+        t.rows = adjacent ? c->kernel_h : 1;
+        for (uint32_t p = 0; p < TINY_PLANES; p++) {
+            t.to[p] = c->weights + p * each + ky * row;
         }
-        if (c->stride == 1) {
-            pair_both(w, step, c->kernel_w, doubled, &to);
-        } else {
-            pair_even(w, step, c->kernel_w, doubled, &to);
+        if (!adjacent) {
+            gather_row(taps, (int32_t)ky, c->kernel_w, gathered);
+            t.w = gathered;
         }
+        pair_rows(&t, c->stride == 1, doubled);
+        t.rows = adjacent ? c->kernel_h : 1;
     }
 }
 

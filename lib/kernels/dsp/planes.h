@@ -38,16 +38,22 @@ typedef struct tiny_correlation {
         *weights; /* [TINY_PLANES][kernel_h][words][2]: for even and odd columns; stride 2: [1] */
 } tiny_correlation;
 
-/* The weights of four adjacent channels: w[p][ky * row_step + kx * step] of channel p. */
+/* Which taps of a kernel are the weights of a correlation: tap `first`, and so many on for the next
+ * column and the next row. */
+typedef struct tiny_tap_order {
+    int32_t first, column, row;
+} tiny_tap_order;
+
+/* The weights of the four channels from `from` on: w->kept[tap][kept] and w->frozen[tap][frozen]. */
 typedef struct tiny_taps {
-    const int8_t *w[TINY_PLANES];
-    int32_t step[TINY_PLANES], row_step[TINY_PLANES];
-    int adjacent; /* in memory, with equal steps */
+    const tiny_weights *w;
+    uint32_t kept, frozen, from;
+    tiny_tap_order order;
 } tiny_taps;
 
 /* Rows of outputs of one channel, four side by side at a time. */
 typedef struct tiny_outputs {
-    int32_t multiplier, offset, shift; /* of tiny_output */
+    int32_t multiplier, offset, shift; /* of tiny_output; for values, of tiny_rounding */
     int32_t bias;                      /* that the sums begin with */
     const uint32_t *x, *x_end;         /* of a row: the words where windows begin */
     const uint32_t *w, *w_end;
@@ -56,12 +62,12 @@ typedef struct tiny_outputs {
         x_back; /* bytes from there, after the last row of taps, back to the next four outputs */
     uint32_t x_down; /* bytes from x_end to x of the next row of outputs */
     uint32_t x_row;  /* bytes from row to row */
-    int8_t *y;       /* null: the sums are wanted, not int8 outputs */
+    int8_t *y;       /* null: elements of a gradient are wanted, not outputs */
     uint32_t y_step; /* bytes from output to output */
     uint32_t y_down; /* bytes from behind the last four of a row to the next row */
     uint32_t rows;
-    int32_t *sums;  /* [outputs][TINY_PLANES]: of every fourth */
-    uint32_t saved; /* a register */
+    uint16_t *values; /* [outputs][TINY_PLANES]: every fourth is stored */
+    uint32_t saved;   /* a register */
 } tiny_outputs;
 
 /* Divides scratch for `rows` rows of outputs; compiler/kernels/dsp.py counts the same bytes. Returns
@@ -79,7 +85,8 @@ void tiny_planes_fill(const tiny_correlation *c, const int8_t *from, uint32_t fi
 void tiny_planes_pair(const tiny_correlation *c, const tiny_taps *taps, int doubled);
 
 /* Rows [row, row + rows) of a block in one of the four planes: `quads` times four outputs, from output
- * `column` on. Without bias; y, or sums, are to be set. */
+ * `column` on. Without bias; y, or values, and
+ * constants are to be set. */
 tiny_outputs tiny_outputs_begin(const tiny_correlation *c, uint32_t plane, uint32_t row,
                                 uint32_t rows, uint32_t column, uint32_t quads);
 

@@ -7,6 +7,7 @@
 
 #include "../../arith.h"
 #include "planes.h"
+#include "stripe.h"
 
 tiny_outputs tiny_outputs_begin(const tiny_correlation *c, uint32_t plane, uint32_t row,
                                 uint32_t rows, uint32_t column, uint32_t quads) {
@@ -30,7 +31,7 @@ tiny_outputs tiny_outputs_begin(const tiny_correlation *c, uint32_t plane, uint3
     o.y_step = 0;
     o.y_down = 0;
     o.rows = rows;
-    o.sums = NULL;
+    o.values = NULL;
     o.saved = 0;
     return o;
 }
@@ -79,6 +80,13 @@ tiny_outputs tiny_outputs_begin(const tiny_correlation *c, uint32_t plane, uint3
 #define TAPS_2_4 THIRD "ldr.w r3, [r12], #4\n" EVEN("r5", "r6", "r2", "r3") BY_LOADED
 
 #define OUTPUT(sum) TINY_REQUANTIZE(sum, "r4", "r5", "r6", "lr")
+/* As tiny_scaled of stripe.h. */
+#define SCALED(sum)       \
+    "smmla " sum ", " sum \
+    ", r4, r5\n"          \
+    "asr.w " sum ", " sum \
+    ", r6\n"              \
+    "ssat " sum ", #15, " sum "\n"
 #define AT(field) [field] "i"(offsetof(tiny_outputs, field))
 
 /* A function for each stride and width of weights. r7 is saved, because it is the frame pointer of
@@ -99,13 +107,14 @@ tiny_outputs tiny_outputs_begin(const tiny_correlation *c, uint32_t plane, uint3
             "bne 2b\n"                                                                        \
             "ldrd r2, r3, [r0, %[y]]\n"                                                       \
             "cbnz r2, 5f\n"                                                                  \
-            "ldr r3, [r0, %[sums]]\n"                                                         \
-            "str.w r1, [r3]\n"                                                                \
-            "str.w r9, [r3, #16]\n"                                                           \
-            "str.w r10, [r3, #32]\n"                                                          \
-            "str.w r11, [r3, #48]\n"                                                          \
-            "adds r3, #64\n"                                                                  \
-            "str r3, [r0, %[sums]]\n"                                                         \
+            "ldmia.w r0, {r4, r5, r6}\n" SCALED("r1") SCALED("r9") SCALED("r10") SCALED("r11") \
+            "ldr r3, [r0, %[values]]\n" \
+            "strh.w r1, [r3]\n" \
+            "strh.w r9, [r3, #8]\n" \
+            "strh.w r10, [r3, #16]\n" \
+            "strh.w r11, [r3, #24]\n" \
+            "adds r3, #32\n" \
+            "str r3, [r0, %[values]]\n" \
             "mov.w r8, #0\n"                                                                  \
             "b 3f\n"                                                                          \
             "5:\n" \
@@ -143,7 +152,7 @@ tiny_outputs tiny_outputs_begin(const tiny_correlation *c, uint32_t plane, uint3
             "ldr.w r7, [r0, %[saved]]\n"                                                      \
             :                                                                                 \
             : "r"(o), AT(bias), AT(x), AT(w), AT(w_end), AT(x_step), AT(x_back), AT(x_end),   \
-              AT(x_down), AT(x_row), AT(rows), AT(y), AT(y_down), AT(sums), AT(saved)         \
+              AT(x_down), AT(x_row), AT(rows), AT(y), AT(y_down), AT(values), AT(saved)         \
             : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", \
               "memory"); \
     }
@@ -203,11 +212,12 @@ static int32_t sum_at(const tiny_correlation *c, const tiny_outputs *o, const ui
 /* Four outputs. */
 static void run_quad(const tiny_correlation *c, tiny_outputs *o) {
     const tiny_output output = {0, o->multiplier, o->offset, o->shift};
+    const tiny_rounding rounding = {o->multiplier, o->offset, o->shift};
     for (uint32_t i = 0; i < TINY_QUAD; i++) {
         const int32_t sum = sum_at(c, o, o->x + i * c->stride / 2, i * c->stride % 2);
         if (!o->y) {
-            *o->sums = sum;
-            o->sums += TINY_PLANES;
+            *o->values = (uint16_t)tiny_scaled(&rounding, sum);
+            o->values += TINY_PLANES;
             continue;
         }
         *o->y = tiny_output_byte(&output, sum / 2);

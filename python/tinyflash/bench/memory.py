@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tinyflash.boards import Board
+from tinyflash.boards import Board, kernels_for
 from tinyflash.boards.footprint import footprint
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.compiler.costs import multiply_adds
@@ -93,7 +93,11 @@ def measure(
     """Compiles a subject for a board. The board may be too small."""
     start = time.perf_counter()
     compiled = compile_model(
-        subject.graph, subject.update, row_source=row_source, effort=effort, kernels=board.kernels
+        subject.graph,
+        subject.update,
+        row_source=row_source,
+        effort=effort,
+        kernels=kernels_for(board),
     )
     seconds = time.perf_counter() - start
     parts = _parts(compiled, board)

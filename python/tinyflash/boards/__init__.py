@@ -7,6 +7,7 @@ from tinyflash.boards.description import (
     kernels_for,
     load_board,
     read_board,
+    with_kernels,
 )
 
-__all__ = ["Board", "Qemu", "boards", "kernels_for", "load_board", "read_board"]
+__all__ = ["Board", "Qemu", "boards", "kernels_for", "load_board", "read_board", "with_kernels"]

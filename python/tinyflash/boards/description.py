@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tinyflash.boards.packs import pack_of_set
+from tinyflash.boards.packs import PACKS, pack_of_set
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
-from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
+from tinyflash.sources import AUTO, HELIUM, REFERENCE, kernel_sets, kernels_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
+
+
+_HELIUM_CORES = ("-mcpu=cortex-m52", "-mcpu=cortex-m55", "-mcpu=cortex-m85")
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,24 @@ class Qemu:
 
 
 @dataclass(frozen=True)
+class Flash:
+    """The flash that a store has for itself, in bytes except `sectors` (tinyflash/store.h)."""
+
+    sectors: int
+    sector_bytes: int
+    page_bytes: int
+
+    @property
+    def size(self) -> int:
+        return self.sectors * self.sector_bytes
+
+
+@dataclass(frozen=True)
 class Board:
     """A board folder. `shared`: the folders of boards/parts that it also uses.
 
     kernels: kernel sets, preferred first; the last one is the reference, which has all kernels.
+    AUTO before them: of several kernels that suit a layer, the one that costs least is taken.
     """
 
     name: str
@@ -43,6 +61,7 @@ class Board:
     folder: Path
     qemu: Qemu | None  # None: a real board
     kernels: tuple[str, ...] = (REFERENCE,)
+    store: Flash | None = None  # None: what it learns is lost when the power goes
 
     @property
     def source_folders(self) -> tuple[str, ...]:
@@ -50,8 +69,26 @@ class Board:
         return (str(self.folder), *(f"boards/parts/{name}" for name in self.shared))
 
     @property
+    def helium(self) -> bool:
+        """Whether its flags let the compiler use Helium, whose registers are those of the FPU."""
+        extensions = {part for flag in self.cpu_flags for part in flag.split("+")}
+        floats = extensions & {"-mfloat-abi=softfp", "-mfloat-abi=hard"}
+        if not floats or extensions & {"nomve", "nodsp"}:
+            return False
+        return bool(extensions & {"mve", "mve.fp", *_HELIUM_CORES})
+
+    @property
     def emulated(self) -> bool:
         return self.qemu is not None
+
+
+def with_kernels(board: Board, names: Sequence[str]) -> Board:
+    """Returns a board with other kernel sets than its own, preferred first. Raises BoardError."""
+    try:
+        _check_kernels(tuple(names))
+    except ValueError as error:
+        raise BoardError(str(error)) from error
+    return replace(board, kernels=tuple(names))
 
 
 def kernels_for(board: Board | None) -> tuple[str, ...]:
@@ -61,7 +98,9 @@ def kernels_for(board: Board | None) -> tuple[str, ...]:
         return (REFERENCE,)
     for name in board.kernels:
         pack_of_set(name)
-    return board.kernels
+    return tuple(
+        name + HELIUM if board.helium and name in PACKS else name for name in board.kernels
+    )
 
 
 def boards() -> tuple[Board, ...]:
@@ -105,20 +144,36 @@ def _board(folder: Path, fields: dict[str, Any]) -> Board:
             f"the folder {folder.name!r} names the board; it may have up to 63 letters, digits, "
             "'_', '-' and '.'"
         )
-    qemu = fields.pop("qemu", None)
+    qemu, store = fields.pop("qemu", None), fields.pop("store", None)
     fields.setdefault("kernels", [REFERENCE])
     for key in ("cpu_flags", "shared", "kernels"):
         fields[key] = tuple(fields[key])
     _check_kernels(fields["kernels"])
     return Board(
-        name=folder.name, folder=folder, qemu=None if qemu is None else Qemu(**qemu), **fields
+        name=folder.name,
+        folder=folder,
+        qemu=None if qemu is None else Qemu(**qemu),
+        store=None if store is None else _store(Flash(**store)),
+        **fields,
     )
+
+
+def _store(flash: Flash) -> Flash:
+    """Raises ValueError for sizes that tinyflash/store.h forbids."""
+    page, sector = flash.page_bytes, flash.sector_bytes
+    if page not in (4, 8, 16, 32, 64, 128, 256):
+        raise ValueError(f"store: page_bytes = {page!r} is not 4, 8, 16, 32, 64, 128 or 256")
+    if not isinstance(sector, int) or sector < 32 or sector % page:
+        raise ValueError(f"store: sector_bytes = {sector!r} is not a multiple of page_bytes")
+    if not isinstance(flash.sectors, int) or not flash.sectors >= 2 or flash.size >= 2**32:
+        raise ValueError(f"store: sectors = {flash.sectors!r} is not at least 2, or too many")
+    return flash
 
 
 def _check_kernels(sets: tuple[str, ...]) -> None:
     """Raises ValueError if a set is unknown, or a kernel could be in none of the sets."""
     known = kernel_sets(source_root())
-    for name in sets:
+    for name in sets[1:] if sets[:1] == (AUTO,) else sets:
         if name not in known:
             raise ValueError(
                 f"kernels: {name!r} is not a kernel set; choose from {', '.join(known)}"

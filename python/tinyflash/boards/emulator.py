@@ -8,15 +8,19 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import IO, Self
 
+from tinyflash import files
 from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board, Qemu
 from tinyflash.errors import BoardError, BuildError
 
+FLASH = "flash.bin"  # of boards/parts/flash_file
+_POWER_CUT = 72  # BOARD_EXIT_POWER_CUT of boards/board.h
+_NO_FAULTS: Mapping[str, int] = MappingProxyType({})
 _NO_ESCAPE = "256"  # no byte has this value, so every byte reaches the board
 _CHATTER = ("waiting for connection", "warning: nic")  # what QEMU prints when nothing is wrong
 
@@ -26,15 +30,28 @@ class Emulator:
 
     counted: a tick of the board's clock is a fixed number of instructions, so every run takes the
     same number of ticks (Board.qemu.ticks_per_instruction); about five times slower.
+
+    flash: the folder of the file that is the board's flash, FLASH, made when it is absent: what the
+    board saves is there after the end of the emulator. None: its firmware finds no flash. faults:
+    how that flash fails, by the names in boards/parts/flash_file.
     """
 
-    def __init__(self, board: Board, elf: Path, counted: bool = False) -> None:
-        self.board, self.elf, self.counted = board, elf, counted
+    def __init__(
+        self,
+        board: Board,
+        elf: Path,
+        counted: bool = False,
+        flash: Path | None = None,
+        faults: Mapping[str, int] = _NO_FAULTS,
+    ) -> None:
+        self.board, self.elf, self.counted, self._faults = board, elf, counted, faults
         self._qemu = _emulation(board)
         if not elf.is_file():
             raise BuildError(f"{elf} is missing; run tinyflash build")
+        self._folder = None if flash is None else _with_flash(flash, board)
         self._process: subprocess.Popen[bytes] | None = None
         self._words: IO[bytes] | None = None
+        self._empty: tempfile.TemporaryDirectory[str] | None = None
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -43,7 +60,11 @@ class Emulator:
             self.url = f"socket://127.0.0.1:{server.getsockname()[1]}"
             self._words = tempfile.TemporaryFile()
             self._process = subprocess.Popen(
-                [*_command(self._qemu, self.elf, self.counted), *_serial(server.fileno())],
+                [
+                    *_command(self._qemu, self.elf, self.counted, self._faults),
+                    *_serial(server.fileno()),
+                ],
+                cwd=self._folder or self._nowhere(),
                 stdin=subprocess.DEVNULL,
                 stdout=self._words,
                 stderr=self._words,
@@ -68,7 +89,14 @@ class Emulator:
             self._process.wait()
         if self._words is not None:
             self._words.close()
-        self._process = self._words = None
+        if self._empty is not None:
+            self._empty.cleanup()
+        self._process = self._words = self._empty = None
+
+    def _nowhere(self) -> str:
+        """Returns an empty folder: firmware finds no flash in it."""
+        self._empty = tempfile.TemporaryDirectory(prefix="tinyflash-")
+        return self._empty.name
 
     @property
     def pid(self) -> int | None:
@@ -102,10 +130,35 @@ def _emulation(board: Board) -> Qemu:
     return board.qemu
 
 
-def _command(qemu: Qemu, elf: Path, counted: bool) -> list[str]:
-    fixed = ["-display", "none", "-monitor", "none", "-nodefaults", "-semihosting"]
+def _with_flash(folder: Path, board: Board) -> Path:
+    """Returns the folder with the file that is the board's flash. Makes the file if it is absent:
+    erased. One of another size is of another board."""
+    if board.store is None:
+        raise BoardError(f"board {board.name} has no flash to save to ([store] in its board.toml)")
+    path, size = folder / FLASH, board.store.size
+    try:
+        if not path.exists():
+            files.write_bytes(path, b"\xff" * size)
+        if path.stat().st_size != size:
+            raise BoardError(
+                f"{path} is not the flash of board {board.name}, which has {size:,} bytes; move it"
+            )
+    except OSError as error:
+        raise BoardError(f"{path}: {error.strerror}") from error
+    return folder
+
+
+def _command(qemu: Qemu, elf: Path, counted: bool, faults: Mapping[str, int]) -> list[str]:
+    arguments = ",".join(f"arg={text}" for text in ("firmware", *_texts(faults)))
+    fixed = ["-display", "none", "-monitor", "none", "-nodefaults"]
+    fixed += ["-semihosting-config", f"enable=on,target=native,{arguments}"]
     clock = ["-icount", f"shift={qemu.icount_shift}"] if counted else []
-    return [toolchain.QEMU, "-machine", qemu.machine, *fixed, *clock, "-kernel", str(elf)]
+    image = str(elf.absolute())
+    return [toolchain.QEMU, "-machine", qemu.machine, *fixed, *clock, "-kernel", image]
+
+
+def _texts(faults: Mapping[str, int]) -> list[str]:
+    return [f"{name}={number}" for name, number in faults.items()]
 
 
 def _serial(server: int) -> Sequence[str]:
@@ -123,4 +176,6 @@ def _die_with_parent() -> None:
 
 
 def _ending(code: int) -> str:
+    if code == _POWER_CUT:
+        return "lost its power"
     return f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"

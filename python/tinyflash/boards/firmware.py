@@ -8,15 +8,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
 from tinyflash import files
 from tinyflash.boards import toolchain
-from tinyflash.boards.description import Board, kernels_for
-from tinyflash.boards.named import header_text, model_files, model_name
+from tinyflash.boards.description import Board
+from tinyflash.boards.named import header_text, model_files, model_name, packed_sets
+from tinyflash.boards.packs import pack_of_set
 from tinyflash.boards.stale import ORIGIN, check_compilation, write_origin
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
@@ -57,8 +58,9 @@ def build_firmware(
     so that folder names, which reach the tools through a shell, can have any character.
     """
     _check_tools()
-    kernels_for(board)
     name = model_name(model, name)
+    named = packed_sets((model / f"{name}.c").read_bytes())
+    board = replace(board, kernels=tuple(dict.fromkeys((*named, *board.kernels))))
     nothing = f"#define {name.upper()}_WEIGHTS_BYTES 0u\n"
     if guard and nothing in header_text(model / f"{name}.h"):
         raise BuildError(f"{model} trains nothing that a guard can watch; compile with a scheme")
@@ -67,8 +69,7 @@ def build_firmware(
         copy, build = Path(private, "model"), Path(private, "build")
         for file in model_files(name):
             files.write_bytes(copy / file, (model / file).read_bytes())
-        settings = {"BOARD": _argument(board), "MODEL": copy, "BUILD": build, "GUARD": guard}
-        settings["NAME"] = name
+        settings = {**_settings(board), "MODEL": copy, "BUILD": build, "GUARD": guard, "NAME": name}
         log = _run_scons("firmware", settings)
         if log is not None:
             _check_stack(board, log, build)
@@ -83,13 +84,20 @@ def build_firmware(
 def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
     """Compiles library, firmware and drivers without a model. Returns the objects' folder."""
     _check_tools()
-    kernels_for(board)
     model = source_root() / "firmware" / "no_model"
-    settings = {"BOARD": _argument(board), "MODEL": model, "BUILD": folder, "GUARD": guard}
+    settings = {**_settings(board), "MODEL": model, "BUILD": folder, "GUARD": guard}
     log = _run_scons("objects", settings)
     if log is not None:
         raise _failure(board, log, folder, guard)
     return folder / "objects"
+
+
+def _settings(board: Board) -> dict[str, object]:
+    """Returns what SConstruct finds the board and the packs of its kernel sets by. Raises
+    BuildError if a pack is missing."""
+    packs = [pack for name in board.kernels if (pack := pack_of_set(name))]
+    _check_folders(*(pack.folder for pack in packs))
+    return {"BOARD": _argument(board), "KERNELS": ",".join(board.kernels)}
 
 
 def _argument(board: Board) -> str:
@@ -181,6 +189,12 @@ def _failure(board: Board, log: str, output: Path, guard: int) -> BoardError | B
         return BoardError(
             f"board {board.name}: the firmware is {int(overflow[2]):,} bytes too large for its "
             f"{have:,} bytes of {overflow[1]}; {less} or take a larger board"
+        )
+    kernel = re.search(r"undefined reference to [`']tiny_op_(\w+)'", log)
+    if kernel:
+        return BuildError(
+            f"the model's table names the kernel {kernel[1]}, which {board.name} has not; compile "
+            "the model for this board"
         )
     files.write_bytes(output / "build.log", log.encode())
     lines = [line for line in log.splitlines() if _CAUSE.search(line)] or log.splitlines()[-1:]

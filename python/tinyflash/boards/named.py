@@ -6,10 +6,20 @@ import re
 from pathlib import Path
 
 from tinyflash import files
+from tinyflash.boards.packs import PACKS
 from tinyflash.errors import BuildError, DataError, listed
+from tinyflash.sources import HELIUM
 from tinyflash.write.c import DEFAULT
 
-__all__ = ["DEFAULT", "as_model", "header_text", "model_files", "model_name", "models"]
+__all__ = [
+    "DEFAULT",
+    "as_model",
+    "header_text",
+    "model_files",
+    "model_name",
+    "models",
+    "packed_sets",
+]
 
 _LARGEST_HEADER = 1 << 20  # bytes
 
@@ -57,6 +67,13 @@ def _is_model(header: Path) -> bool:
 def header_text(header: Path) -> str:
     """Returns the text of a model's header."""
     return files.read_bytes(header, _LARGEST_HEADER).decode("utf-8", errors="replace")
+
+
+def packed_sets(table: bytes) -> tuple[str, ...]:
+    """Returns the kernel sets made of packs that a model's table, NAME.c, names kernels of."""
+    sets = "|".join(map(re.escape, PACKS))
+    named = re.findall(rf"^TINY_OP\(\w+?_({sets})(?:{HELIUM})?\);$".encode(), table, re.MULTILINE)
+    return tuple(dict.fromkeys(name.decode() for name in named))
 
 
 def as_model(name: str, header: str) -> str:

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tinyflash.boards.packs import Pack, add_pack
+from tinyflash.boards.packs import add_pack, check_used
+from tinyflash.boards.pdsc import Pack, is_pack_name, version_order
 from tinyflash.errors import BuildError, printable
 from tinyflash.paths import how_to_install
-
-_NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,63})::([A-Za-z0-9][A-Za-z0-9_-]{0,63})")
 
 
 def download_pack(name: str, index: str | None = None) -> Pack:
     """Downloads VENDOR::NAME and adds it. index: the URL of another index than the public one.
     Raises BuildError; then nothing has changed."""
-    named = _NAME.fullmatch(name)
-    if named is None:
+    if not is_pack_name(name):
         raise BuildError(f"{printable(name)!r} is neither a file, a folder nor VENDOR::NAME")
+    check_used(name)
     manager = _manager()
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as private, _as_build_errors(name):
         cache = _cache(manager, Path(private), index)
         cache.cache_descriptors()
-        return _download(manager, cache, Path(private, "data"), named[1], named[2], index)
+        vendor, _, pack = name.partition("::")
+        return _download(manager, cache, Path(private, "data"), vendor, pack, index)
 
 
 @contextmanager
@@ -75,15 +74,9 @@ def _download(
     versions = [p.stem.removeprefix(prefix) for p in described if p.stem.startswith(prefix)]
     if not versions:
         raise BuildError(f"{index or 'the public index'} does not list the pack {vendor}::{pack}")
-    newest = max(versions, key=_order)
+    newest = max(versions, key=version_order)
     cache.download_pack_list([manager.CmsisPackRef(vendor, pack, newest)])
     file = data / vendor / pack / f"{newest}.pack"
     if not file.is_file():
         raise BuildError(f"pack {vendor}::{pack} {newest} is listed, but cannot be downloaded")
     return add_pack(file)
-
-
-def _order(version: str) -> tuple[bool, list[int], str]:
-    """Numbers by value; of equal ones, a release is newer than its candidates (1.0.0-rc1)."""
-    release, dash, _ = version.partition("-")
-    return bool(release), [int(n) for n in re.findall(r"\d+", release)], "" if dash else "~"

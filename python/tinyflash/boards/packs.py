@@ -1,4 +1,4 @@
-"""CMSIS packs that kernel sets are made of: reads, adds, finds and removes them.
+"""CMSIS packs that kernel sets are made of: adds, finds and removes them.
 
 A pack is a folder with a .pdsc file, which lists its sources and headers, or a zip of such a folder
 (.pack). Added packs are copied, so a build does not depend on where they came from. Everything
@@ -8,40 +8,24 @@ in a pack is untrusted: names that lead out of it are refused, and nothing of it
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from xml.etree import ElementTree
 
 from tinyflash import files
+from tinyflash.boards.pdsc import Pack, is_pack_name, read_pack, relative_name
 from tinyflash.errors import BuildError, printable
 
 # The packs of kernel sets, and the variable that names a folder to use instead of an added pack.
 PACKS: Mapping[str, str] = MappingProxyType({"cmsis_nn": "ARM::CMSIS-NN"})
 _VARIABLES = {"ARM::CMSIS-NN": "CMSIS_NN_PATH"}
 
-_PDSC_BYTES, _PACK_BYTES, _FILES = 1 << 24, 1 << 28, 20_000
+_PACK_BYTES, _FILES = 1 << 28, 20_000
 _KEPT = (".c", ".h", ".pdsc")  # the files of a pack that a build reads; and its licence
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_VERSION = re.compile(r"[0-9][A-Za-z0-9.+-]{0,63}")
-_FLOATING = ("_f32.c", "_f16.c", "_flt.c")  # of no use to int8, and not compiled by all compilers
-
-
-@dataclass(frozen=True)
-class Pack:
-    """A pack in a folder. name: VENDOR::NAME. sources, includes: absolute."""
-
-    name: str
-    version: str
-    folder: Path
-    sources: tuple[Path, ...]
-    includes: tuple[Path, ...]
 
 
 def packs_dir() -> Path:
@@ -57,7 +41,14 @@ def find_pack(name: str) -> Pack | None:
     if chosen:
         return _expect(read_pack(Path(chosen).expanduser().resolve()), name)
     folder = packs_dir() / name.replace("::", ".")
-    return read_pack(folder.resolve()) if folder.is_dir() else None
+    return _added(folder) if folder.is_dir() else None
+
+
+def check_used(name: str) -> None:
+    """Raises BuildError for a pack that no kernel set is made of."""
+    if name not in PACKS.values():
+        used = ", ".join(PACKS.values())
+        raise BuildError(f"no kernel set is made of the pack {name}, only of {used}")
 
 
 def pack_of_set(kernel_set: str) -> Pack | None:
@@ -81,7 +72,14 @@ def added_packs() -> tuple[Pack, ...]:
     folder = packs_dir()
     if not folder.is_dir():
         return ()
-    return tuple(read_pack(p.resolve()) for p in sorted(folder.iterdir()) if not _hidden(p))
+    return tuple(_added(path) for path in sorted(folder.iterdir()) if not _hidden(path))
+
+
+def _added(folder: Path) -> Pack:
+    try:
+        return read_pack(folder.resolve())
+    except BuildError as error:
+        raise BuildError(f"{error}; add this pack again") from error
 
 
 def _hidden(path: Path) -> bool:
@@ -106,8 +104,9 @@ def _add(path: Path, target: Path) -> Pack:
             _copy_folder(path, copy)
         else:
             _unpack(path, copy)
-        name = read_pack(copy, shown=path).name.replace("::", ".")
-        old = target / name
+        name = read_pack(copy, shown=path).name
+        check_used(name)
+        old = target / name.replace("::", ".")
         if old.exists():
             old.rename(Path(private, "old"))
         copy.rename(old)
@@ -117,8 +116,7 @@ def _add(path: Path, target: Path) -> Pack:
 def remove_pack(name: str) -> None:
     """Removes an added pack. Raises BuildError if there is none with this name."""
     folder = packs_dir() / name.replace("::", ".")
-    vendor, _, rest = name.partition("::")
-    if not (_NAME.fullmatch(vendor) and _NAME.fullmatch(rest) and folder.is_dir()):
+    if not (is_pack_name(name) and folder.is_dir()):
         raise BuildError(f"pack {printable(name)} is not added; see: tinyflash packs list")
     shutil.rmtree(folder)
 
@@ -127,74 +125,6 @@ def _expect(pack: Pack, name: str) -> Pack:
     if pack.name != name:
         raise BuildError(f"{pack.folder} is the pack {pack.name}, not {name}")
     return pack
-
-
-# ---- Reading ----
-
-
-def read_pack(folder: Path, shown: Path | None = None) -> Pack:
-    """Reads the .pdsc of a folder. shown: its name in errors, which are BuildErrors."""
-    where = shown or folder
-    found = sorted(folder.glob("*.pdsc")) if folder.is_dir() else []
-    if len(found) != 1:
-        raise BuildError(f"{where} is not a CMSIS pack: it has {len(found)} .pdsc files, not one")
-    root = _parsed(found[0], where)
-    name = f"{_word(root, 'vendor', where)}::{_word(root, 'name', where)}"
-    listed = [file for c in root.iter("component") for file in c.iter("file")]
-    sources = _of(listed, "source", folder, where)
-    headers = _of(listed, "header", folder, where)
-    if not sources:
-        raise BuildError(f"{where}: its {found[0].name} lists no sources")
-    chosen = tuple(file for file in sources if not file.name.endswith(_FLOATING))
-    includes = tuple(dict.fromkeys(header.parent for header in headers))
-    return Pack(name, _version(root), folder, chosen, includes)
-
-
-def _parsed(path: Path, where: Path) -> ElementTree.Element:
-    """Returns the .pdsc. Declarations of entities, which could grow without bound, are refused."""
-    try:
-        text = files.read_bytes(path, _PDSC_BYTES)
-        if b"<!" in text.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
-            raise BuildError(f"{where}: {path.name} declares a document type, which no pack needs")
-        return ElementTree.fromstring(text)
-    except (ElementTree.ParseError, OSError, ValueError, LookupError, RecursionError) as error:
-        raise BuildError(f"{where}: {path.name} cannot be read: {error}") from error
-
-
-def _word(root: ElementTree.Element, tag: str, where: Path) -> str:
-    text = (root.findtext(tag) or "").strip()
-    if root.tag != "package" or not _NAME.fullmatch(text):
-        raise BuildError(f"{where}: its .pdsc has no valid <{tag}>: {printable(text)!r}")
-    return text
-
-
-def _version(root: ElementTree.Element) -> str:
-    """Returns the newest version, the first release."""
-    release = root.find("releases/release")
-    version = "" if release is None else release.get("version", "")
-    return version if _VERSION.fullmatch(version) else "0"
-
-
-def _of(listed: list[ElementTree.Element], category: str, folder: Path, where: Path) -> list[Path]:
-    names = [file.get("name", "") for file in listed if file.get("category") == category]
-    return [_inside(folder, name, where) for name in dict.fromkeys(names)]
-
-
-def _inside(folder: Path, name: str, where: Path) -> Path:
-    """Returns the file that a .pdsc names. Raises BuildError unless it is in the folder."""
-    path = folder / _relative(name, where)
-    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        raise BuildError(f"{where}: its .pdsc lists {printable(name)!r}, which the pack lacks")
-    return path
-
-
-def _relative(name: str, where: Path) -> PurePosixPath:
-    """Returns a name within a pack. Raises BuildError for one that leads out of it."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    odd = any(not c.isprintable() for c in name) or ":" in name
-    if not name or odd or path.is_absolute() or ".." in path.parts:
-        raise BuildError(f"{where}: the name {printable(name)!r} leads out of the pack")
-    return path
 
 
 # ---- Copying ----
@@ -229,7 +159,7 @@ def _unpack(path: Path, to: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             budget = _Budget(path)
             for entry in archive.infolist():
-                target = to / _relative(entry.filename, path)
+                target = to / relative_name(entry.filename, path)
                 if not entry.is_dir() and _kept(entry.filename):
                     budget.take(entry.file_size)
                     target.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,8 @@ COMMANDS = {
     "export": "export:export",
     "build": "firmware:build",
     "flash": "firmware:flash",
+    "save": "store:save",
+    "restore": "store:restore",
     "sources": "sources:sources",
     "boards": "system:boards",
     "packs": "packs:packs",

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from tinyflash.boards import kernels_for, load_board
+from tinyflash.boards import Board, kernels_for, load_board, with_kernels
 from tinyflash.boards.fits import check_fits
 from tinyflash.cli import options, scheme_option
 from tinyflash.cli.stale import say_stale
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.plan import Effort
+from tinyflash.errors import BoardError
 from tinyflash.read import read
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.show.console import say
@@ -21,6 +22,22 @@ from tinyflash.write.c import DEFAULT, check_name
 
 def _name(_context: object, _parameter: object, value: str) -> str:
     return check_name(value)
+
+
+def _sets(_context: object, _parameter: object, value: str | None) -> tuple[str, ...]:
+    return () if value is None else tuple(name.strip() for name in value.split(","))
+
+
+def _board(name: str | None, kernels: tuple[str, ...]) -> Board | None:
+    """Returns the board to compile for, with the sets that the command chooses."""
+    if name is None:
+        if kernels:
+            raise BoardError(
+                "--kernels chooses among the kernels for a board; name it with --board"
+            )
+        return None
+    board = load_board(name)
+    return with_kernels(board, kernels) if kernels else board
 
 
 def _written(context: click.Context, _folder: Path) -> tuple[str, ...]:
@@ -33,6 +50,12 @@ def _written(context: click.Context, _folder: Path) -> tuple[str, ...]:
 @options.scheme
 @scheme_option.budget
 @options.board
+@click.option(
+    "--kernels",
+    metavar="SET,...",
+    callback=_sets,
+    help="Kernel sets, preferred first, instead of the board's own; the last is ref.",
+)
 @options.rows
 @options.effort
 @options.seed
@@ -51,6 +74,7 @@ def compile_(
     scheme: Path | None,
     budget: int | None,
     board: str | None,
+    kernels: tuple[str, ...],
     rows: bool,
     effort: Effort,
     seed: int,
@@ -61,9 +85,10 @@ def compile_(
 
     The report is report.html, .json and .txt. Without --scheme, the model infers but does not
     train. Without --board, memory has no limit. --budget chooses a scheme and writes it to
-    scheme.toml, for you to edit. --name lets one firmware have several models.
+    scheme.toml, for you to edit. --name lets one firmware have several models. --kernels names
+    other kernel sets than the board does; build compiles what the table names.
     """
-    target = load_board(board) if board else None
+    target = _board(board, kernels)
     given = load_scheme(scheme) if scheme else None
     prepared = prepare(read(model, output=chosen), given or (None if budget is None else Scheme()))
     prepared = scheme_option.chosen(prepared, budget, target, output, rows)

@@ -63,7 +63,10 @@ def build(folder: Path, board: str | None, guard: int, name: str | None) -> None
     "--exit-after", type=float, callback=_seconds, help="Seconds to run. Default: until Ctrl-C."
 )
 def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
-    """Run FOLDER/firmware.elf on its emulated board. Prints the serial port."""
+    """Run FOLDER/firmware.elf on its emulated board. Prints the serial port.
+
+    What the board saves is in FOLDER/flash.bin, and is loaded at the next start.
+    """
     _check_folder(folder)
     elf = folder / "firmware.elf"
     target = _built_for(elf, board)
@@ -71,7 +74,8 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
     if not target.emulated:
         raise BoardError(f"board {target.name} is not emulated; flash {elf} with your own tool")
     end = None if exit_after is None else time.monotonic() + exit_after
-    with Emulator(target, elf) as emulator, suppress(KeyboardInterrupt):
+    kept = folder if target.store is not None else None
+    with Emulator(target, elf, flash=kept) as emulator, suppress(KeyboardInterrupt):
         click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C stops it)")
         while end is None or time.monotonic() < end:
             if (reason := emulator.why_dead()) is not None:

@@ -143,6 +143,10 @@ port = click.option(
     "--port", type=Port(), metavar="PORT",
     help="Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port.",
 )  # fmt: skip
+board_port = click.option(
+    "--port", type=Port(), metavar="PORT", required=True,
+    help="Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port.",
+)  # fmt: skip
 where = click.option(
     "--board", type=BoardName("host"), default="host", show_default=True, help=f"{BOARDS}, or host."
 )

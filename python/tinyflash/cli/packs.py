@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tinyflash.boards.pack_index import download_pack
-from tinyflash.boards.packs import add_pack, added_packs, remove_pack
+from tinyflash.boards.packs import PACKS, add_pack, added_packs, remove_pack
 from tinyflash.cli import options
 from tinyflash.show.console import output, table
 
@@ -45,4 +45,5 @@ def list_() -> None:
 def remove(name: str) -> None:
     """Remove the pack NAME, such as ARM::CMSIS-NN."""
     remove_pack(name)
-    click.echo(f"removed {name}")
+    sets = [kernel_set for kernel_set, pack in PACKS.items() if pack == name]
+    click.echo(f"removed {name}" + "".join(f"; boards that list {one} need it" for one in sets))

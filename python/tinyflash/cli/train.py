@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from tinyflash.boards import load_board
+from tinyflash.boards.emulator import FLASH
 from tinyflash.cli import options, scheme_option
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
@@ -19,6 +20,7 @@ from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.guard import GuardReport
 from tinyflash.runtime.learned import Learned, load_learned
 from tinyflash.runtime.schedule import Kind
+from tinyflash.runtime.session import Session
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import say, tell
@@ -89,6 +91,13 @@ VALIDATION = 0.2  # the fraction held out
     "the same bytes as without the break: pass the same options and data.",
 )
 @click.option(
+    "--save-every",
+    type=click.IntRange(1),
+    metavar="STEPS",
+    help="Save on the board itself every so many training steps, and at the end: it survives a "
+    "power cut. An emulated board's flash is flash.bin in the output folder.",
+)
+@click.option(
     "--new-run",
     is_flag=True,
     help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
@@ -119,6 +128,7 @@ def train(
     guard_tolerance: int,
     health: Path | None,
     resume: Path | None,
+    save_every: int | None,
     new_run: bool,
     output: Path,
 ) -> None:
@@ -135,6 +145,8 @@ def train(
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else load_board(board)
     place = "host" if target is None else target.name
+    if save_every and target is None and port is None:
+        raise DataError("--save-every saves on a board; give --board or --port")
     prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
     fraction = _fraction(validation, test)
@@ -151,15 +163,20 @@ def train(
         "validation": fraction,
     }
     settle(ready, output)
-    with open_session(ready, output, guard, port) as session, stopping() as stop:
-        if isinstance(session, DeviceSession) and port:
+    with (
+        open_session(ready, output, guard, port, stores=bool(save_every)) as session,
+        stopping() as stop,
+    ):
+        if isinstance(session, DeviceSession) and (port or save_every):
             place = session.info.board
-            _forget(session, port)
+            _forget(session, port or str(output / FLASH))
             start = start or Learned.compiled(ready.compiled.program)
+        keep = _Keep(session, save_every)
         settings["board"] = place
         if start and not begun:
             start.restore(session)
-        trained = run(job, session, ready, stopped=stop, begun=begun)
+        trained = run(job, session, ready, stopped=stop, begun=begun, after_step=keep)
+        keep.last()
         if trained.interrupted:
             _stop(stop, trained, begun, job, ready, output, settings)
         jobs.save(trained, job, ready, output, settings)
@@ -203,6 +220,24 @@ def _stop(
     else:
         tell(f"{where}; it has learned nothing new, and wrote nothing")
     raise click.exceptions.Exit(stop.exit_code)
+
+
+class _Keep:
+    """Lets a board save what it has learned, every `every` training steps; None: never."""
+
+    def __init__(self, session: Session, every: int | None) -> None:
+        self._device = session if every and isinstance(session, DeviceSession) else None
+        self._every = every or 1
+
+    def __call__(self, done: int) -> None:
+        if self._device is not None and done % self._every == 0:
+            self._device.save()
+
+    def last(self) -> None:
+        """Saves at the end of a run, and says so."""
+        if self._device is not None:
+            saved = self._device.save()
+            say(f"the board has saved what it has learned, as record {saved.number}")
 
 
 def _forget(device: DeviceSession, port: str) -> None:

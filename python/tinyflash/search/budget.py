@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tinyflash.boards import Board
+from tinyflash.boards import Board, kernels_for
 from tinyflash.boards.fits import measure
 from tinyflash.compiler import Prepared, compile_uncalibrated
 from tinyflash.compiler.passes.differentiate import differentiate
@@ -107,7 +107,7 @@ def choose_scheme(
     def compiled(last: int, fraction: float) -> int:
         tried(in_words(last, fraction))
         rung = base.under(ladder.scheme(last, fraction))
-        raw = compile_uncalibrated(rung, row_source=row_source, kernels=board.kernels)
+        raw = compile_uncalibrated(rung, row_source=row_source, kernels=kernels_for(board))
         return measure(raw.program, board).sram_bytes
 
     best = _choice(ladder, 0, 0.0, compiled(0, 0.0))

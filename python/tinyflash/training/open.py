@@ -81,12 +81,17 @@ def _remove_stale_image(directory: Path) -> None:
 
 @contextmanager
 def open_session(
-    ready: Ready, directory: Path, guard: int = 0, port: str | None = None
+    ready: Ready,
+    directory: Path,
+    guard: int = 0,
+    port: str | None = None,
+    stores: bool = False,
 ) -> Iterator[Session]:
     """Opens a session on the host, in the board's emulator, or on a board that runs already.
 
     guard: held-out samples to reserve room for in an emulator; a board that runs has its own. port:
-    of that board. For an emulator only, writes the report and builds the firmware in `directory`.
+    of that board. stores: an emulated board can save, in its flash in `directory`. For an emulator
+    only, writes the report and builds the firmware in `directory`.
     """
     if port is not None:
         with DeviceSession(port, ready.compiled.program) as device:
@@ -101,7 +106,7 @@ def open_session(
         elf = build_firmware(directory, board, directory, guard, name)
         add_image(directory, board, firmware_size(elf), name)
         with (
-            Emulator(board, elf) as emulator,
+            Emulator(board, elf, flash=directory if stores else None) as emulator,
             DeviceSession(emulator, ready.compiled.program) as device,
         ):
             _check_board(device, board)

@@ -25,11 +25,13 @@ def run(
     *,
     stopped: Callable[[], bool] = lambda: False,
     begun: Trained | None = None,
+    after_step: Callable[[int], object] = lambda _: None,
 ) -> Trained:
     """Evaluates, trains, evaluates, and reads back the learned bytes, with progress bars.
 
     where: the prefix of each bar's text. stopped: asked after every sample; if it is True, the run
-    ends there, interrupted. begun: the interrupted run of this job that goes on.
+    ends there, interrupted. begun: the interrupted run of this job that goes on. after_step: called
+    with the number of training steps done.
     """
     if begun is not None:
         begun.learned.restore(session)
@@ -40,7 +42,7 @@ def run(
     try:
         if begun is None:
             before = judge.shown(f"{where}evaluate", 0, course)
-        history = _learn(judge, ready, f"{where}train", course, begun)
+        history = _learn(judge, ready, f"{where}train", course, begun, after_step)
         if history.finished:
             after = judge.shown(f"{where}evaluate again", len(history.steps), course)
     except _StoppedError:
@@ -56,6 +58,7 @@ def _learn(
     text: str,
     course: list[tuple[int, float]],
     begun: Trained | None,
+    after_step: Callable[[int], object],
 ) -> History:
     """Trains, and evaluates after each epoch. What it stops in the middle of an evaluation is a run
     that goes on with this evaluation."""
@@ -73,6 +76,7 @@ def _learn(
 
         def listen(step: Step) -> bool:
             show(step)
+            after_step(step.number + 1)
             return stops(step.number + 1)
 
         if begun and stops(len(begun.history.steps)):

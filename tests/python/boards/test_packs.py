@@ -43,19 +43,21 @@ FILES = ("Include/small.h", "Include/Internal/deep.h", "Source/small.c", "Source
 def pdsc(
     vendor: str = "ARM",
     name: str = "CMSIS-NN",
-    version: str = "1.2.3",
+    version: str = "7.2.3",
     source: str = "Source/small.c",
     url: str = "http://127.0.0.1/",
 ) -> str:
     return PDSC.format(vendor=vendor, name=name, version=version, source=source, url=url)
 
 
-def make_folder(folder: Path, text: str = "") -> Path:
+def make_folder(folder: Path, text: str | bytes = "") -> Path:
     for file in FILES:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text("/* small */\n")
     (folder / "notes.txt").write_text("not for a build")
-    (folder / "ARM.CMSIS-NN.pdsc").write_text(text or pdsc())
+    content = text or pdsc()
+    path = folder / "ARM.CMSIS-NN.pdsc"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return folder
 
 
@@ -84,7 +86,7 @@ def everything(folder: Path) -> set[str]:
 def test_a_pack_is_added_listed_and_removed(zipped: bool, tmp_path: Path, store: Path) -> None:
     source = make_folder(tmp_path / "one")
     pack = add_pack(make_zip(tmp_path / "one.pack", source) if zipped else source)
-    assert (pack.name, pack.version) == ("ARM::CMSIS-NN", "1.2.3")
+    assert (pack.name, pack.version) == ("ARM::CMSIS-NN", "7.2.3")
     assert [p.name for p in pack.sources] == ["small.c"]
     assert [p.name for p in pack.includes] == ["Include"]
     assert (pack.includes[0] / "Internal" / "deep.h").is_file()
@@ -100,12 +102,70 @@ def test_a_newer_one_takes_its_place(tmp_path: Path, store: Path) -> None:
     add_pack(make_folder(tmp_path / "one"))
     (tmp_path / "one" / "Source" / "small.c").unlink()
     (tmp_path / "one" / "Source" / "other.c").write_text("\n")
-    newer = pdsc(version="2.0.0", source="Source/other.c")
+    newer = pdsc(version="8.0.0", source="Source/other.c")
     (tmp_path / "one" / "ARM.CMSIS-NN.pdsc").write_text(newer)
     add_pack(tmp_path / "one")
     (pack,) = added_packs()
-    assert pack.version == "2.0.0"
+    assert pack.version == "8.0.0"
     assert not (store / "ARM.CMSIS-NN" / "Source" / "small.c").exists()
+
+
+def test_the_newest_release_names_the_version(tmp_path: Path) -> None:
+    """In whatever order they are listed; the pack's files are those of its newest release."""
+    one = '<release version="{}">.</release>'
+    for order in (("6.0.0", "10.0.0", "7.1.0"), ("10.0.0", "10.0.0-rc1", "6.0.0")):
+        text = pdsc().replace(
+            '<release version="7.2.3">One.</release>', "".join(map(one.format, order))
+        )
+        assert add_pack(make_folder(tmp_path / "one", text)).version == "10.0.0"
+    for none in ("", "a b", "latest"):
+        text = pdsc().replace('release version="7.2.3"', f'release version="{none}"')
+        assert add_pack(make_folder(tmp_path / "one", text)).version == "0"
+
+
+def test_only_the_component_with_kernels_counts(tmp_path: Path) -> None:
+    more = """<component Cclass="CMSIS" Cgroup="Other"><files>
+        <file category="source" name="Source/absent.c"/></files></component>"""
+    text = pdsc().replace("</components>", more + "</components>")
+    pack = add_pack(make_folder(tmp_path / "one", text))
+    assert [p.name for p in pack.sources] == ["small.c"]
+
+
+def test_releases_that_are_too_old(tmp_path: Path) -> None:
+    """By their number, and a checkout, which has none, by what it includes."""
+    for version in ("4.0.0", "4.1.0", "5.0.0-rc1", "0.9"):
+        with pytest.raises(BuildError, match=f"ARM::CMSIS-NN {version} is too old; take"):
+            add_pack(make_folder(tmp_path / "one", pdsc(version=version)))
+    for version in ("5.0.0", "10.0.0", "0.0.0"):
+        assert add_pack(make_folder(tmp_path / "one", pdsc(version=version))).version == version
+    (tmp_path / "one" / "Include" / "small.h").write_text('  #include "cmsis_compiler.h"\n')
+    with pytest.raises(BuildError, match="needs CMSIS-Core; take"):
+        add_pack(tmp_path / "one")
+
+
+def test_an_added_pack_that_was_damaged(tmp_path: Path, store: Path) -> None:
+    """One line says what to do, and either way helps: to remove it, or to add it again."""
+    source = make_folder(tmp_path / "one")
+    for mend in (lambda: remove_pack("ARM::CMSIS-NN"), lambda: add_pack(source)):
+        add_pack(source)
+        (store / "ARM.CMSIS-NN" / "Source" / "small.c").unlink()
+        for use in (added_packs, lambda: pack_of_set("cmsis_nn")):
+            with pytest.raises(BuildError, match="the pack lacks; add this pack again"):
+                use()
+        mend()
+        added_packs()
+
+
+def test_links_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link in a folder is not followed; in a pack that is used where it is, it is refused."""
+    outside = tmp_path / "outside.c"
+    outside.write_text("int outside;")
+    source = make_folder(tmp_path / "one", pdsc(source="Source/link.c"))
+    (source / "Source" / "link.c").symlink_to(outside)
+    monkeypatch.setenv("CMSIS_NN_PATH", str(source))
+    for use in (lambda: add_pack(source), lambda: pack_of_set("cmsis_nn")):
+        with pytest.raises(BuildError, match="which the pack lacks"):
+            use()
 
 
 def test_a_variable_names_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,18 +195,26 @@ ENTITIES = '<!DOCTYPE p [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><package>&b;</p
         ("\0\xff", "cannot be read"),
         ("<other/>", "no valid <vendor>"),
         (ENTITIES, "declares a document type"),
+        (ENTITIES.encode("utf-16"), "declares a document type"),
         (pdsc(vendor="../.."), "no valid <vendor>"),
         (pdsc(name="a/b"), "no valid <name>"),
         (pdsc(source="../outside.c"), "leads out of the pack"),
         (pdsc(source="/etc/passwd"), "leads out of the pack"),
         (pdsc(source="C:\\outside.c"), "leads out of the pack"),
         (pdsc(source="Source/absent.c"), "which the pack lacks"),
+        (pdsc(source="Source/`touch x`.c"), "has characters that no build takes"),
+        (pdsc(source="Source/$(touch x).c"), "has characters that no build takes"),
+        (pdsc(source="Include/small.h"), "its source small.h is not C"),
         (pdsc().replace('category="source"', 'category="doc"'), "lists no sources"),
+        (pdsc(source="Source/small_f16.c"), "lists no sources"),
+        (pdsc().replace("NN Lib", "DSP"), "has no component 'NN Lib'"),
+        (pdsc(vendor="Keil"), "no kernel set is made of the pack Keil::CMSIS-NN"),
+        (pdsc(name="CMSIS"), "no kernel set is made of the pack ARM::CMSIS, only of ARM::CMSIS-NN"),
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_broken_description(
-    text: str, says: str, zipped: bool, tmp_path: Path, store: Path
+    text: str | bytes, says: str, zipped: bool, tmp_path: Path, store: Path
 ) -> None:
     add_pack(make_folder(tmp_path / "good"))
     before = everything(tmp_path)
@@ -156,7 +224,7 @@ def test_a_broken_description(
         add_pack(path)
     assert "\n" not in str(caught.value)
     assert {name for name in everything(tmp_path) - before if not name.startswith("bad")} == set()
-    assert added_packs()[0].version == "1.2.3"
+    assert added_packs()[0].version == "7.2.3"
 
 
 @pytest.mark.parametrize("name", ["../outside.c", "/outside.c", "a/../../outside.c", "..\\out.c"])
@@ -223,8 +291,8 @@ def site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         (folder / "ARM.CMSIS-NN.pdsc").write_text(pdsc(url=url))
-        make_zip(folder / "ARM.CMSIS-NN.1.2.3.pack", make_folder(tmp_path / "made", pdsc(url=url)))
-        listed = f'<pdsc url="{url}" vendor="ARM" name="CMSIS-NN" version="1.2.3"/>'
+        make_zip(folder / "ARM.CMSIS-NN.7.2.3.pack", make_folder(tmp_path / "made", pdsc(url=url)))
+        listed = f'<pdsc url="{url}" vendor="ARM" name="CMSIS-NN" version="7.2.3"/>'
         (folder / "index.pidx").write_text(
             '<?xml version="1.0"?><index schemaVersion="1.1.0"><vendor>ARM</vendor>'
             f"<url>{url}</url><pindex>{listed}</pindex></index>"
@@ -237,18 +305,24 @@ def site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 def test_a_round_trip_with_an_index(site: tuple[str, Path], store: Path) -> None:
     pytest.importorskip("cmsis_pack_manager")
     pack = download_pack("ARM::CMSIS-NN", site[0] + "index.pidx")
-    assert (pack.name, pack.version) == ("ARM::CMSIS-NN", "1.2.3")
+    assert (pack.name, pack.version) == ("ARM::CMSIS-NN", "7.2.3")
     assert pack == find_pack("ARM::CMSIS-NN")
 
 
 def test_an_index_without_it(site: tuple[str, Path], store: Path) -> None:
     pytest.importorskip("cmsis_pack_manager")
     url, folder = site
-    with pytest.raises(BuildError, match="does not list the pack ARM::Other"):
+    with pytest.raises(BuildError, match="no kernel set is made of the pack ARM::Other"):
         download_pack("ARM::Other", url + "index.pidx")
+    (folder / "ARM.CMSIS-NN.pdsc").rename(folder / "ARM.Other.pdsc")
+    listed = (folder / "index.pidx").read_text()
+    (folder / "other.pidx").write_text(listed.replace('name="CMSIS-NN"', 'name="Other"'))
+    with pytest.raises(BuildError, match="does not list the pack ARM::CMSIS-NN"):
+        download_pack("ARM::CMSIS-NN", url + "other.pidx")
+    (folder / "ARM.Other.pdsc").rename(folder / "ARM.CMSIS-NN.pdsc")
     with pytest.raises(BuildError, match="lists no packs or cannot be reached"):
         download_pack("ARM::CMSIS-NN", url + "absent.pidx")
-    (folder / "ARM.CMSIS-NN.1.2.3.pack").unlink()
+    (folder / "ARM.CMSIS-NN.7.2.3.pack").unlink()
     with pytest.raises(BuildError, match="downloaded"):
         download_pack("ARM::CMSIS-NN", url + "index.pidx")
     assert everything(store) == set()
@@ -257,9 +331,10 @@ def test_an_index_without_it(site: tuple[str, Path], store: Path) -> None:
 def test_on_the_command_line(tmp_path: Path) -> None:
     run = CliRunner()
     done = run.invoke(main, ["packs", "add", str(make_folder(tmp_path / "one"))])
-    assert done.output == "added ARM::CMSIS-NN 1.2.3: 1 sources\n"
+    assert done.output == "added ARM::CMSIS-NN 7.2.3: 1 sources\n"
     assert "ARM::CMSIS-NN" in run.invoke(main, ["packs", "list"]).output
-    assert run.invoke(main, ["packs", "remove", "ARM::CMSIS-NN"]).exit_code == 0
+    done = run.invoke(main, ["packs", "remove", "ARM::CMSIS-NN"])
+    assert done.output == "removed ARM::CMSIS-NN; boards that list cmsis_nn need it\n"
     done = run.invoke(main, ["packs", "remove", "ARM::CMSIS-NN"])
     assert (done.exit_code, done.output.count("\n")) == (1, 1)
     assert "is not added" in done.output

@@ -9,12 +9,14 @@ import os
 import signal
 import tempfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.support.commands import refused, tinyflash
 
 from tinyflash import files
+from tinyflash.cli import train
 from tinyflash.runtime.host import HostSession
 
 PLAIN = "head = 3\n[[update]]\nlast = 1\nbias = true\nweights = 0.5\n"
@@ -215,6 +217,38 @@ def test_more_signals_harm_nothing(run, interrupt, monkeypatch, tmp_path):
     monkeypatch.undo()
     assert run("parts", "--resume", tmp_path / "parts" / "learned.npz").exit_code == 0
     assert written(tmp_path / "parts") == written(tmp_path / "whole")
+
+
+def test_a_signal_before_the_first_step_is_one_line(run, monkeypatch, tmp_path):
+    """With the exit code of the signal."""
+    for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
+        with monkeypatch.context() as patch:
+            patch.setattr(train, "settle", lambda *_, n=number: signal.raise_signal(n))
+            result = run("out")
+        said = f"stopped by {name}"
+        assert (result.exit_code, result.stderr.splitlines()[-1]) == (128 + number, said)
+    assert not (tmp_path / "out" / "learned.npz").exists()
+
+
+@pytest.mark.parametrize("name", ["training.json", "report.json"])
+def test_a_disk_full_after_the_weights_were_written_says_where_they_are(
+    run, monkeypatch, tmp_path, name
+):
+    replace = Path.replace
+
+    def full(self, target):
+        if Path(target).name == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    result = run("out")
+    learned = tmp_path / "out" / "learned.npz"
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert f"{name} cannot be written: No space left on device" in line
+    assert line.endswith(f"what was learned is in {learned}")
+    assert learned.is_file()
 
 
 def test_what_was_saved_before_stays_when_nothing_was_learned(run, interrupt, tmp_path):

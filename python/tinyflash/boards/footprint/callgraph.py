@@ -3,8 +3,8 @@
 GCC writes the frames of functions after inlining, and the calls, next to each object
 (-fcallgraph-info=su). For a call through a pointer, it does not name the function. A unit of this
 project calls through its own tables. The executor has no tables: it calls the functions in the
-model's tables, and those passed to the session. This module rejects unbounded stacks: recursion,
-frames of variable size, functions with unknown stack use.
+model's tables, and those passed to the session. The store calls the driver of a flash. This module
+rejects unbounded stacks: recursion, frames of variable size, functions with unknown stack use.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from tinyflash.errors import InternalError
 
 # GCC's name for all calls through pointers; here, the functions in a model's tables.
 KERNELS = "__indirect_call"
+# For calls through pointers in the store: functions that the firmware passes, none of a table.
+HANDED = "__handed_call"
+_CALLS_HANDED = ("lib/store.o",)
 # Stack bytes of functions of the precompiled C library: the most on any supported core.
 LIBRARY_FRAMES: Mapping[str, int] = {"memcpy": 0, "memmove": 16, "memset": 16, "strlen": 8}
 
@@ -42,8 +45,9 @@ class CallGraph:
     def depth(self, root: str, kernels: Iterable[str] = ()) -> int:
         """Returns the most stack that a call of `root` takes, if a model's tables name
         `kernels`."""
-        calls = {**self.calls, KERNELS: tuple(kernels)}
-        return _deepest(root, {**LIBRARY_FRAMES, **self.frames, KERNELS: 0}, calls, (), {})
+        calls = {**self.calls, KERNELS: tuple(kernels), HANDED: self.handed}
+        frames = {**LIBRARY_FRAMES, **self.frames, KERNELS: 0, HANDED: 0}
+        return _deepest(root, frames, calls, (), {})
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -90,7 +94,10 @@ def read_call_graph(objects: Iterable[Path]) -> CallGraph:
         _check_complete(path, unit, text)
         for name, size in own.items():
             frames[name] = max(size, frames.get(name, 0))
-        for caller, callees in _calls(text, _named(unit.held, own)).items():
+        held = _named(unit.held, own)
+        if path.as_posix().endswith(_CALLS_HANDED):
+            held = (HANDED,)
+        for caller, callees in _calls(text, held).items():
             edges.setdefault(caller, []).extend(callees)
         handed += _named(unit.handed, own)
     calls = {caller: tuple(dict.fromkeys(callees)) for caller, callees in edges.items()}

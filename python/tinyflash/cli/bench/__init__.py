@@ -13,6 +13,7 @@ from tinyflash.cli import options
 from tinyflash.cli.bench.endurance import endurance
 from tinyflash.cli.bench.memory import memory
 from tinyflash.cli.bench.quantize import quantize
+from tinyflash.cli.bench.store import store
 from tinyflash.compiler import compile_model
 from tinyflash.demo.task import RATE, load_task
 from tinyflash.files import write_json
@@ -29,6 +30,7 @@ def bench() -> None:
 bench.add_command(endurance)
 bench.add_command(memory)
 bench.add_command(quantize)
+bench.add_command(store)
 
 
 @bench.command(cls=options.Command)

@@ -10,6 +10,8 @@ from tinyflash.layers import in_channels, multiplier_of
 
 _LARGEST = 0x7FFF  # rows and columns: CMSIS-NN counts some in 16 bits, with a sign
 _TERMS = 0xFFFF  # of a sum
+_VECTOR = 16  # bytes of a Helium register
+_BLOCK = 124  # CH_IN_BLOCK_MVE
 
 
 def _in_one_array(node: Node, channels: int) -> bool:
@@ -44,10 +46,27 @@ def _columns(graph: Graph, node: Node) -> int:
     return 4 * aligned(_terms(graph, node))
 
 
-def _depthwise(graph: Graph, node: Node) -> bool:
+def _helium_columns(graph: Graph, node: Node) -> int:
+    """arm_convolve_s8_get_buffer_size_mve: four windows, in whole vectors; more than
+    arm_convolve_1_x_n_s8 uses."""
+    return 4 * -(-_terms(graph, node) // _VECTOR) * _VECTOR
+
+
+def _helium_conv2d(graph: Graph, node: Node) -> bool:
+    """arm_convolve_1_x_n_s8 takes it that padding is the least that y needs, and that the right
+    side has the odd column; rows of one are its own even if the map has more."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    if not _conv2d(graph, node) or window.kernel[0] > 1 or window.dilation[1] > 1:
+        return _conv2d(graph, node)
+    padding = _padding(graph, node)
+    return padding >= 0 and window.padding[1] == padding // 2
+
+
+def _helium_depthwise(graph: Graph, node: Node) -> bool:
     channels = graph.tensors[node.outputs["y"]].shape[-1]
     single = multiplier_of(graph, node) == 1 and _in_one_array(node, channels)
-    return single and _small(graph, node) and _covers_second_columns(graph, node)
+    return single and _small(graph, node)
 
 
 def _covers_second_columns(graph: Graph, node: Node) -> bool:
@@ -57,6 +76,19 @@ def _covers_second_columns(graph: Graph, node: Node) -> bool:
     width, columns = (graph.tensors[t].shape[-2] for t in (node.inputs["x"], node.outputs["y"]))
     last = (columns - 1) * window.stride[1] - window.padding[1]
     return window.kernel != (3, 3) or last + 1 < width
+
+
+def _depthwise(graph: Graph, node: Node) -> bool:
+    return _helium_depthwise(graph, node) and _covers_second_columns(graph, node)
+
+
+def _padding(graph: Graph, node: Node) -> int:
+    """Columns left and right of x that windows reach; less than 0: columns that none reads."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    x, y = (graph.tensors[name].shape for name in (node.inputs["x"], node.outputs["y"]))
+    reach = (window.kernel[1] - 1) * window.dilation[1] + 1
+    return (y[-2] - 1) * window.stride[1] + reach - x[-2]
 
 
 def _window(graph: Graph, node: Node) -> int:
@@ -69,6 +101,18 @@ def _window(graph: Graph, node: Node) -> int:
         return 0
     channels = graph.tensors[node.outputs["y"]].shape[-1]
     return aligned(2 * channels * prod(window.kernel))
+
+
+def _helium_window(_graph: Graph, node: Node) -> int:
+    """arm_depthwise_conv_s8_opt_get_buffer_size_mve: four windows of 124 channels."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    return 0 if window.dilation != (1, 1) else 4 * _BLOCK * prod(window.kernel)
+
+
+def _accumulators(graph: Graph, node: Node) -> int:
+    """arm_avgpool_s8_get_buffer_size: an int32 for each channel."""
+    return 4 * graph.tensors[node.outputs["y"]].shape[-1]
 
 
 def _dense(graph: Graph, node: Node) -> bool:
@@ -89,5 +133,13 @@ NEEDS = {
     "fully_connected_forward": Needs(suits=_dense, at_once=True),
     "add_forward": Needs(suits=_sum),
     "mul_forward": Needs(suits=_of_one_shape),
+    "average_pool_forward": Needs(suits=_small, scratch=_accumulators),
     "max_pool_forward": Needs(suits=_small),
+}
+# On cores with Helium.
+HELIUM_NEEDS = {
+    **NEEDS,
+    "conv2d_forward": Needs(suits=_helium_conv2d, scratch=_helium_columns, at_once=True),
+    "depthwise_forward": Needs(suits=_helium_depthwise, scratch=_helium_window, at_once=True),
+    "average_pool_forward": Needs(suits=_small),
 }

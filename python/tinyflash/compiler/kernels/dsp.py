@@ -24,7 +24,7 @@ _RESCALED_BYTES = 6144
 _CHANNELS = 4
 _KERNEL_MAX = 7
 _PLANES_BYTES = 4096
-_SUMS_BYTES = 1024
+_VALUES_BYTES = 512
 _TAPS = 3  # of lib/kernels/dsp/depthwise_update.c
 
 
@@ -92,7 +92,7 @@ def _correlation(outputs: Pair, kernel: Pair, stride: Pair) -> Pair:
 
 
 def _phases(graph: Graph, node: Node) -> int:
-    """The planes of the largest phase of an input gradient, and the sums of some rows."""
+    """The planes of the largest phase of an input gradient, and elements of some rows."""
     assert isinstance(node.attrs, WindowAttrs)
     window = node.attrs.window
     height, width = graph.tensors[node.outputs["dx"]].shape[-3:-1]
@@ -107,8 +107,8 @@ def _phases(graph: Graph, node: Node) -> int:
         for kernel_w in kernels[1][-2:]
         for shape in _smaller(outputs)
     )
-    row = -(-outputs[1] // _POSITIONS) * _POSITIONS * _CHANNELS * 4
-    return most + row * max(1, min(outputs[0], _SUMS_BYTES // row))
+    row = -(-outputs[1] // _POSITIONS) * _POSITIONS * _CHANNELS * 2
+    return most + row * max(1, min(outputs[0], _VALUES_BYTES // row))
 
 
 def _smaller(outputs: Pair) -> list[Pair]:
@@ -137,7 +137,8 @@ def _one_group_below(graph: Graph, node: Node) -> bool:
 
 
 def _columns(graph: Graph, node: Node) -> int:
-    """Rescaled gradients of some positions, and four columns of weights, as pairs of int16."""
+    """Rescaled gradients of some positions, and four columns of weights, as pairs of int16; four
+    elements of each position."""
     layer = _layer(graph, node)
     out = out_channels(graph, layer)
     pairs = _taps(layer) * -(-out // 2) * 4
@@ -145,7 +146,7 @@ def _columns(graph: Graph, node: Node) -> int:
     positions = graph.tensors[node.outputs["dx"]].size // channels
     fit = min(_RESCALED_TILES, _RESCALED_BYTES // (pairs * _POSITIONS))
     tiles = min(-(-positions // _POSITIONS), max(1, fit))
-    return (tiles * _POSITIONS + _COLUMNS) * pairs
+    return (tiles * _POSITIONS + _COLUMNS) * pairs + tiles * _POSITIONS * _COLUMNS * 2
 
 
 def _positions(graph: Graph, layer: Node, role: str) -> int:

@@ -23,11 +23,12 @@ class Needs:
 NOTHING = Needs()
 
 
-def layer_kernel(graph: Graph, node: Node) -> str:
-    """Returns the kernel of a layer with weights, or of its gradients; "" of other nodes."""
+def kernel_of(graph: Graph, node: Node) -> str:
+    """Returns the kernel of a node that may need something: one of a layer with weights, or of its
+    gradients, or a forward node that is named as its kernel is; "" of other nodes."""
     layer = _layer(graph, node)
     if layer is None:
-        return ""
+        return "" if node.layer else f"{node.op}_forward"
     family = "fully_connected" if is_pointwise(layer) else layer.op
     return f"{family}_{node.op.removeprefix(layer.op).lstrip('_') or 'forward'}"
 

@@ -16,7 +16,7 @@ FRAME_OVERHEAD = 6  # type, sequence number and CRC
 _SMALLEST_FRAME = 80  # holds a piece of 64 bytes, the head of SAMPLE, and the overhead
 _MOST_BYTES = 64 << 20  # of a device's memory, or of a sample; more is no microcontroller
 _MOST_CLASSES = 1 << 16
-_FLAGS = 3
+_FLAGS = 7
 
 
 class Type(IntEnum):
@@ -35,6 +35,9 @@ class Type(IntEnum):
     SCHEDULE = 11
     GUARD = 12
     ROWS = 13  # a reply to WANT
+    SAVE = 14
+    LOAD = 15
+    FACTORY = 16
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -80,6 +83,8 @@ STATUS_TEXT = {
     17: "has no held-out samples, or an output that is not a row of class scores",
     18: "runs no guard; start one",
     19: "received no rows of the sample in time",
+    20: "has no flash to save to, or too little for two records",
+    21: "has a flash that cannot be read, or does not keep what is written",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count
@@ -94,6 +99,7 @@ READ = struct.Struct("<BIH")  # space, offset, count
 WRITE_HEAD = struct.Struct("<BI")  # space, offset
 RESTORE = struct.Struct("<IB")  # model hash, set of spaces
 COMMIT = struct.Struct("<I")  # CRC-32
+STORE_REPLY = struct.Struct("<IBH")  # number of the newest record, what it says, slots
 COUNTERS_REPLY = struct.Struct("<IIII")  # step, weights saturated, stack used, frames damaged
 FAULT = struct.Struct("<IIIII")  # exception, status, address, pc, stack broken
 REFUSAL = struct.Struct("<II")  # bytes of stack needed, reserved
@@ -110,6 +116,7 @@ class Info:
 
     trains: bool
     half_written: bool  # a restore began and did not finish
+    stores: bool  # it has a store, for SAVE, LOAD and FACTORY
     frame_bytes: int
     hash: int
     weights_bytes: int
@@ -140,7 +147,8 @@ def parse_info(body: bytes) -> Info:
     except (struct.error, IndexError) as error:
         raise LinkError(f"the device sent a wrong description: {error}") from error
     sizes: dict[str, int] = dict(zip(_INFO_NUMBERS, numbers, strict=True))
-    info = Info(bool(flags & 1), bool(flags & 2), board=board, model=model, **sizes)
+    trains, half_written, stores = (bool(flags & bit) for bit in (1, 2, 4))
+    info = Info(trains, half_written, stores, board=board, model=model, **sizes)
     wrong = "more than it should" if rest or flags & ~_FLAGS else _impossible(info)
     if wrong is not None:
         raise LinkError(

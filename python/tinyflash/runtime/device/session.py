@@ -33,6 +33,7 @@ from tinyflash.runtime.session import (
     check_learns_from,
     rate_factor,
 )
+from tinyflash.runtime.store import Stored, StoreReport
 
 _START_S = 20.0  # for a device to answer the first HELLO
 _RUN_S = 60.0  # for an inference or a training step
@@ -199,6 +200,31 @@ class DeviceSession:
             self._write(space, data)
         crc = zlib.crc32(b"".join(parts.values()))
         self._order(Type.COMMIT, protocol.COMMIT.pack(crc))
+
+    def save(self) -> StoreReport:
+        """Saves weights and state in the board's flash. They survive a power cut from now on; one
+        during this call leaves those of before."""
+        return self._store(Type.SAVE)
+
+    def load(self) -> StoreReport:
+        """Restores what was saved last, as a start does; without it, the compiled weights."""
+        return self._store(Type.LOAD)
+
+    def factory(self) -> StoreReport:
+        """Voids and erases what was saved, and restores the compiled weights and state."""
+        return self._store(Type.FACTORY)
+
+    def _store(self, kind: Type) -> StoreReport:
+        if not self.info.stores:
+            raise LinkError(
+                f"board {self.info.board} has no flash to save to; describe one in its board.toml, "
+                "[store], then build and flash it again"
+            )
+        reply = self._link.command(kind, b"", self._run_s, size=protocol.STORE_REPLY.size)
+        number, stored, slots = protocol.STORE_REPLY.unpack(reply)
+        if stored not in list(Stored):
+            raise LinkError(f"the device has a record of kind {stored}; rebuild its firmware")
+        return StoreReport(number, Stored(stored), slots)
 
     @property
     def stack_high_water(self) -> int:

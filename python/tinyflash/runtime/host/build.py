@@ -17,6 +17,8 @@ from cffi import FFI
 # Relative to the root of the source tree, where a build runs.
 HEADERS = ("tinyflash.h", "ops.h")
 INCLUDE = Path("include/tinyflash")
+FLASH = Path("boards/parts/simulated_flash/simulated_flash")  # for stores on the host
+CELLS = Path("boards/parts/memory_cells/cells.c")
 _INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
 _FOR_CXX = re.compile(r"^#ifdef __cplusplus\n.*?^#endif$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"^static inline [^{]*\{.*?\}$", re.DOTALL | re.MULTILINE)
@@ -71,12 +73,13 @@ def builder() -> FFI:
     """Returns the cffi builder of the extension. TINYFLASH_CFLAGS adds options, such as for a
     sanitizer."""
     ffi, added = FFI(), os.environ.get("TINYFLASH_CFLAGS", "").split()
-    ffi.cdef(declarations(with_included(HEADERS)))
+    flash = FLASH.with_suffix(".h").read_text(encoding="utf-8")
+    ffi.cdef(declarations([*with_included(HEADERS), flash]))
     ffi.set_source(
         "tinyflash.runtime.host._tinyflash",
-        '#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"',
-        sources=sources(),
-        include_dirs=["include"],
+        f'#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"\n#include "{FLASH}.h"',
+        sources=[*sources(), f"{FLASH}.c", str(CELLS)],
+        include_dirs=["include", "boards", "."],
         extra_compile_args=["-std=c99", "-O3", *PLAIN_ARITHMETIC, *added],
     )
     return ffi

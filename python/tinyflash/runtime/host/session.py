@@ -53,6 +53,11 @@ class HostSession:
         self._first_step = 0  # of the schedule, by the training step counter
         self._guard: NativeGuard | None = None
 
+    @property
+    def native(self) -> Any:
+        """The `tiny_session` itself."""
+        return self._session
+
     def infer(self, x: Int8Array) -> Int8Array:
         self._give(lib.tiny_infer_input(self._session), x)
         y = lib.tiny_infer(self._session)

@@ -15,7 +15,7 @@ from tinyflash.read.endings import Ending, advice, ends_in_layer
 from tinyflash.read.outputs import Chosen
 from tinyflash.read.tflite import takes
 from tinyflash.read.tflite.flat import FlatModel, FlatOperator, load
-from tinyflash.read.tflite.floating import rules
+from tinyflash.read.tflite.floating import maps, rules
 from tinyflash.read.tflite.floating.importing import FloatImporter, FloatLayer
 from tinyflash.read.tflite.floating.takes import of_reals, reduce_max
 from tinyflash.read.tflite.folding import FOLDABLE, fold
@@ -27,46 +27,46 @@ Rule = Callable[[FloatLayer], None]
 RULES: Mapping[str, Rule] = {
     "ABS": rules.function("abs"),
     "ADD": rules.add,
-    "AVERAGE_POOL_2D": rules.pool("average_pool"),
+    "AVERAGE_POOL_2D": maps.pool("average_pool"),
     "BROADCAST_TO": of_reals(takes.broadcast_to),
-    "CONCATENATION": rules.concatenate,
+    "CONCATENATION": maps.concatenate,
     "CONV_2D": rules.conv2d,
     "DEPTHWISE_CONV_2D": rules.depthwise,
     "DIV": rules.div,
     "ELU": rules.elu,
-    "EXPAND_DIMS": rules.reshape,
+    "EXPAND_DIMS": maps.reshape,
     "FULLY_CONNECTED": rules.fully_connected,
     "GELU": rules.gelu,
     "HARD_SWISH": rules.function("hard_swish"),
     "LEAKY_RELU": rules.leaky_relu,
     "LOGISTIC": rules.function("logistic"),
     "MAXIMUM": rules.choose("maximum"),
-    "MAX_POOL_2D": rules.pool("max_pool"),
-    "MEAN": rules.mean,
+    "MAX_POOL_2D": maps.pool("max_pool"),
+    "MEAN": maps.mean,
     "MINIMUM": rules.choose("minimum"),
     "MUL": rules.mul,
     "NEG": rules.negate,
-    "PAD": rules.pad,
-    "PADV2": rules.pad,
+    "PAD": maps.pad,
+    "PADV2": maps.pad,
     "PRELU": rules.prelu,
     "REDUCE_MAX": reduce_max,
     "RELU": rules.bounded(0.0, math.inf),
     "RELU6": rules.bounded(0.0, 6.0),
     "RELU_0_TO_1": rules.bounded(0.0, 1.0),
     "RELU_N1_TO_1": rules.bounded(-1.0, 1.0),
-    "RESHAPE": rules.reshape,
+    "RESHAPE": maps.reshape,
     "RESIZE_NEAREST_NEIGHBOR": of_reals(takes.resize_nearest),
     "SLICE": of_reals(takes.cut),
     "SOFTMAX": rules.softmax,
     "LOG_SOFTMAX": rules.log_softmax,
     "SPLIT": of_reals(takes.split),
     "SPLIT_V": of_reals(takes.split_v),
-    "SQUEEZE": rules.reshape,
+    "SQUEEZE": maps.reshape,
     "STRIDED_SLICE": of_reals(takes.strided_slice),
     "SUB": rules.sub,
-    "SUM": rules.total,
+    "SUM": maps.total,
     "TANH": rules.function("tanh"),
-    "TRANSPOSE": rules.transpose,
+    "TRANSPOSE": maps.transpose,
 }
 
 

@@ -1,0 +1,135 @@
+/* What the backward kernels with weights share: sums of gradients, stored or used to move weights.
+ *
+ * An input gradient sums over output channels, an update over positions. Both are products of rows
+ * with columns of bytes, for which one operand has its terms side by side only after a transposition:
+ * two columns at a time, by loads that gather, to scratch, where they serve many rows.
+ *
+ * A tile is three rows and two columns: six sums in six registers, five loads for six products of
+ * vectors.
+ */
+#ifndef TINYFLASH_KERNELS_MVE_GRADIENT_H
+#define TINYFLASH_KERNELS_MVE_GRADIENT_H
+
+#include "../../arith.h"
+#include "../../update.h"
+
+/* Integer Helium; elsewhere each function with assembly is its C twin. */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#define TINY_MVE_ASM 1
+#else
+#define TINY_MVE_ASM 0
+#endif
+
+#define TINY_TILE_ROWS 3u
+#define TINY_TILE_COLUMNS 2u
+#define TINY_LANES 4u /* of 32 bits in a vector */
+
+/* ---- Products of rows and columns (products.c) ---- */
+
+/* Tiles side by side: `tiles` times three rows, `pitch` bytes apart, by the same two columns. Rows of
+ * an input gradient are int16 in vectors of 8 terms, of an update int8 in vectors of 16; columns are
+ * int8. `rounds` counts vectors, and is 1 at least. Assembly knows the order of these fields. */
+typedef struct tiny_tiles {
+    const int8_t *column[TINY_TILE_COLUMNS];
+    const int8_t *rows;
+    uint32_t pitch;  /* in bytes */
+    uint32_t rounds; /* vectors of a sum */
+    uint32_t tiles;
+    int32_t *sums;
+    uint32_t step; /* of an update, in bytes: from the sums of a column to those of the next */
+    const int32_t *first; /* of an update: what the sums of each row begin with */
+} tiny_tiles;
+
+/* Sums [row][TINY_STORED_AT_ONCE] of int16 rows, of which two columns are written. */
+void tiny_descent_tiles(tiny_tiles *tiles);
+
+/* Sums [column][row] of int8 rows: sums[column * step / 4 + row], from first[row] on. */
+void tiny_update_tiles(tiny_tiles *tiles);
+
+/* Two adjacent columns of rows of bytes, to be transposed: column c goes to to[c * pitch]. They are
+ * taken from `lines` lines of `count` rows each. Assembly knows the order of these fields. */
+typedef struct tiny_columns {
+    const int8_t *from;
+    int8_t *to;
+    uint32_t stride; /* bytes from row to row */
+    uint32_t second; /* 1; or 0 if there is one column only, which then is stored twice */
+    uint32_t count, lines;
+    uint32_t line;  /* bytes from line to line */
+    uint32_t pitch; /* bytes from what is stored of a column to what is of the other */
+    uint32_t to_line;
+} tiny_columns;
+
+void tiny_transpose_two(const tiny_columns *columns);
+
+/* Rescales gradients of `count` channels (SPEC 4.1). */
+void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t);
+
+/* Fills bytes; count is a multiple of 16. */
+void tiny_fill_bytes(int8_t *bytes, uint32_t count, int8_t with);
+
+/* The sum of bytes; count is a multiple of 16. */
+int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count);
+
+/* ---- Storing an input gradient (store.c) ---- */
+
+#define TINY_STORED_AT_ONCE 24u /* elements: as many bits of a mask are in one word */
+
+/* What turns sums into stored gradients (SPEC 1.3, 4.3). */
+typedef struct tiny_store {
+    const tiny_gradient_out *dx;
+    tiny_factor factor;
+    int32_t exponent;          /* of the factor and the gradients together */
+    int32_t multiplier;        /* mantissa * 2^15; 0: the exponent is extreme */
+    int32_t shift;             /* of the upper half of a doubled product, in [1, 31] */
+    uint32_t bit[TINY_LANES];  /* 2^shift */
+    uint32_t lane[TINY_LANES]; /* the bit of each lane in a mask */
+    uint32_t mask_bytes;
+} tiny_store;
+
+/* elements: of dx. */
+tiny_store tiny_store_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
+                            int32_t dy_exponent, uint32_t elements);
+
+/* Rows of `count` adjacent elements, at most TINY_STORED_AT_ONCE, whose sums are
+ * sums[row][TINY_STORED_AT_ONCE]: row r are the elements from at[r] * step + first on. */
+void tiny_store_rows(const tiny_store *store, const uint32_t *at, uint32_t rows, uint32_t step,
+                     uint32_t first, const int32_t *sums, uint32_t count);
+
+/* ---- Moving weights (move.c) ---- */
+
+/* Rows of weights whose remainders (SPEC 6.3) are in the lanes of a vector: one weight of each moves
+ * at a time. Assembly knows the order of these fields. No pointers: it is in scratch. */
+typedef struct tiny_movers {
+    uint32_t offset[TINY_LANES]; /* of each row from the first, in bytes */
+    uint32_t multiplier[TINY_LANES];
+    int32_t shift[TINY_LANES]; /* of the upper half of a product: -31 to -1 */
+    uint32_t bit[TINY_LANES];  /* the lowest that is left of the upper half */
+    uint32_t remainders[TINY_LANES];
+    tiny_rate rate[TINY_LANES];
+    uint32_t before; /* sums are shifted to the left by this, which is exact */
+    uint32_t moves;  /* bit r: row r can move */
+    uint32_t rows;
+    uint32_t vector; /* 1: rows move as lanes; 0: one after the other */
+} tiny_movers;
+
+/* Begins `rows` rows, at most TINY_LANES, from row `first` on; row_bytes: from row to row. Sums are of
+ * `terms` positions. */
+void tiny_movers_begin(tiny_movers *movers, const tiny_update *update, const tiny_factor *rate,
+                       uint32_t first, uint32_t rows, uint32_t row_bytes, uint32_t terms);
+
+/* Moves the next `count` weights of each row: of row r those at w + at + r * row_bytes + k * step,
+ * by sums[k * width + r]. */
+void tiny_movers_move(tiny_movers *movers, const tiny_update *update, uint32_t at, uint32_t step,
+                      const int32_t *sums, uint32_t width, uint32_t count);
+
+/* ---- Convolutions of one group, and layers that are one (conv2d_gradients.c) ---- */
+
+/* The input gradient; scratch as compiler/kernels/mve.py counts it. */
+void tiny_descend(const tiny_conv2d *op, const tiny_gradient *dy, const tiny_weights *w,
+                  const tiny_gradient_out *dx, void *scratch);
+
+/* The update. */
+void tiny_learn(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
+                const tiny_trained *w, tiny_state *state, void *scratch);
+
+#endif

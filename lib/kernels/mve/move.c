@@ -1,0 +1,181 @@
+/* Moves weights, one of each of four rows at a time; see gradient.h.
+ *
+ * A weight moves by what rounding the one before it has left (SPEC 6.4), so a row is sequential. Rows
+ * are not: four of them are the lanes of a vector. A step is computed as in store.c; its product is
+ * not doubled, since each lane has a multiplier of its own, and that instruction has no other form.
+ */
+#include <stddef.h>
+
+#include "gradient.h"
+
+#define SUM_MAX (127u * 255u) /* of one position */
+
+/* The bits by which sums must and can be shifted to the left so that each row's step is a shift to the
+ * right by 33 at least; 32 or more: they cannot. */
+static uint32_t shift_before(const tiny_movers *m, uint32_t terms) {
+    int32_t before = 0;
+    for (uint32_t r = 0; r < m->rows; r++) {
+        before = m->rate[r].mantissa ? tiny_max(before, m->rate[r].exponent + 33) : before;
+    }
+    for (uint32_t r = 0; r < m->rows; r++) {
+        const int32_t shift = before - m->rate[r].exponent - 32;
+        if (m->rate[r].mantissa && shift > 31) {
+            return 32;
+        }
+    }
+    return before < 32 && (uint64_t)terms * SUM_MAX << before <= INT32_MAX ? (uint32_t)before : 32;
+}
+
+/* A lane without a row has steps of 0. */
+static void set_lane(tiny_movers *m, uint32_t r) {
+    const int32_t shift = r < m->rows ? (int32_t)m->before - m->rate[r].exponent - 32 : 1;
+    m->multiplier[r] = r < m->rows ? m->rate[r].mantissa : 0;
+    m->remainders[r] = r < m->rows ? m->remainders[r] >> 16 : 0;
+    m->shift[r] = -shift;
+    m->bit[r] = 1u << shift;
+}
+
+void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_factor *rate,
+                       uint32_t first, uint32_t rows, uint32_t row_bytes, uint32_t terms) {
+    m->rows = rows;
+    m->moves = 0;
+    for (uint32_t r = 0; r < rows; r++) {
+        const tiny_row row = tiny_begin_row(update, &rate[first + r], first + r);
+        m->rate[r] = row.rate;
+        m->remainders[r] = row.remainders;
+        m->moves |= (uint32_t)(row.moves != 0) << r;
+        m->offset[r] = r * row_bytes;
+    }
+    m->before = shift_before(m, terms);
+    m->vector = update->plain && m->moves == (1u << rows) - 1 && m->before < 32;
+    for (uint32_t r = 0; r < TINY_LANES && m->vector; r++) {
+        set_lane(m, r);
+    }
+}
+
+#if TINY_MVE_ASM
+
+#define AT(field) [field] "i"(offsetof(tiny_movers, field))
+
+/* A weight of each row. q3: offsets, q4: multipliers, q5: shifts, q6: bits, q7: what rounding has left;
+ * r5: the largest magnitude. `some` goes before what not all lanes do. */
+#define MOVE(some, load, store)        \
+    "1:\n"                             \
+    "vldrw.u32 q0, [%[sums]]\n"        \
+    "add %[sums], %[sums], %[width]\n" \
+    "vshl.s32 q0, %[before]\n"         \
+    "vmulh.s32 q1, q0, q4\n"           \
+    "vmul.i32 q0, q0, q4\n"            \
+    "vand q2, q1, q6\n"                \
+    "vorr q0, q0, q2\n"                \
+    "vpt.i32 eq, q0, zr\n"             \
+    "vsubt.i32 q1, q1, r2\n"           \
+    "vrshl.s32 q1, q1, q5\n"           \
+    "vsub.i32 q1, q7, q1\n" some load  \
+    " q2, [%[w], q3]\n"                \
+    "vmovlb.u16 q7, q1\n"              \
+    "vshr.s32 q1, q1, #16\n"           \
+    "vadd.i32 q1, q1, q2\n"            \
+    "vmaxav.s32 r5, q1\n"              \
+    "cmp r5, #127\n"                   \
+    "bhi 3f\n"                         \
+    "2:\n" some store                  \
+    " q1, [%[w], q3]\n"                \
+    "add %[w], %[w], %[step]\n"        \
+    "le lr, 1b\n"                      \
+    "b 4f\n"                           \
+    "3:\n"                             \
+    "movs r5, #0\n"                    \
+    "vmov.i32 q0, #127\n"              \
+    "vmov.i32 q2, #1\n"                \
+    "vpt.s32 gt, q1, q0\n"             \
+    "vaddvat.u32 %[clamped], q2\n"     \
+    "vmin.s32 q1, q1, q0\n"            \
+    "vneg.s32 q0, q0\n"                \
+    "vpt.s32 gt, q0, q1\n"             \
+    "vaddvat.u32 %[clamped], q2\n"     \
+    "vmax.s32 q1, q1, q0\n"            \
+    "b 2b\n"                           \
+    "4:\n"
+#define MOVE_ALL MOVE("", "vldrb.s32", "vstrb.32")
+#define MOVE_SOME MOVE("vctp.32 %[rows]\nvpst\n", "vldrbt.s32", "vstrbt.32")
+
+/* Returns how many weights were clamped. */
+#define MOVE_FUNCTION(name, loop)                                                                 \
+    TINY_APART static uint32_t name(tiny_movers *movers, int8_t *w, uint32_t step,                \
+                                    const int32_t *sums, uint32_t width, uint32_t count) {        \
+        register uint32_t clamped __asm__("r4") = 0;                                              \
+        __asm__ volatile(                                                                         \
+            "vldrw.u32 q3, [%[m], %[offset]]\n"                                                   \
+            "vldrw.u32 q4, [%[m], %[multiplier]]\n"                                               \
+            "vldrw.u32 q5, [%[m], %[shift]]\n"                                                    \
+            "vldrw.u32 q6, [%[m], %[bit]]\n"                                                      \
+            "vldrw.u32 q7, [%[m], %[remainders]]\n"                                               \
+            "movs r2, #1\n"                                                                       \
+            "movs r5, #0\n"                                                                       \
+            "dls lr, %[count]\n" loop "vstrw.32 q7, [%[m], %[remainders]]\n"                      \
+            : [w] "+&r"(w), [sums] "+&r"(sums), [clamped] "+&r"(clamped)                          \
+            : [m] "r"(movers), [step] "r"(step), [width] "r"(width * 4), [count] "r"(count),      \
+              [before] "r"(movers->before), [rows] "r"(movers->rows), AT(offset), AT(multiplier), \
+              AT(shift), AT(bit), AT(remainders)                                                  \
+            : "r2", "r5", "lr", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");  \
+        return clamped;                                                                           \
+    }
+
+MOVE_FUNCTION(move_all, MOVE_ALL)
+MOVE_FUNCTION(move_some, MOVE_SOME)
+
+static uint32_t move(tiny_movers *m, int8_t *w, uint32_t step, const int32_t *sums, uint32_t width,
+                     uint32_t count) {
+    return (m->rows == TINY_LANES ? move_all : move_some)(m, w, step, sums, width, count);
+}
+
+#else
+
+/* The C twin. */
+static uint32_t move(tiny_movers *m, int8_t *w, uint32_t step, const int32_t *sums, uint32_t width,
+                     uint32_t count) {
+    uint32_t clamped = 0;
+    for (; count; count--, w += step, sums += width) {
+        for (uint32_t r = 0; r < m->rows; r++) {
+            const int64_t product = (int64_t)sums[r] * (1 << m->before) * m->multiplier[r];
+            const int32_t t =
+                (int32_t)m->remainders[r] - tiny_shift_round(product, 32 - m->shift[r]);
+            const int32_t moved = w[m->offset[r]] + (t >> 16);
+            w[m->offset[r]] = (int8_t)tiny_clamp(moved, -127, 127);
+            clamped += moved > 127 || moved < -127;
+            m->remainders[r] = (uint32_t)t & 0xFFFFu;
+        }
+    }
+    return clamped;
+}
+
+#endif
+
+static void count_clamped(tiny_state *state, uint32_t clamped) {
+    const uint32_t room = UINT32_MAX - state->weights_saturated;
+    state->weights_saturated += clamped < room ? clamped : room;
+}
+
+/* Row r, as update.h has it. */
+static void move_row(tiny_movers *m, const tiny_update *update, uint32_t r, uint32_t at,
+                     uint32_t step, const int32_t *sums, uint32_t width, uint32_t count) {
+    tiny_row row = {m->rate[r], m->remainders[r], 1, update->plain};
+    for (uint32_t k = 0; k < count; k++) {
+        tiny_update_weight(update, &row, at + m->offset[r] + k * step, sums[k * width + r]);
+    }
+    m->remainders[r] = row.remainders;
+}
+
+void tiny_movers_move(tiny_movers *m, const tiny_update *update, uint32_t at, uint32_t step,
+                      const int32_t *sums, uint32_t width, uint32_t count) {
+    if (m->vector) {
+        count_clamped(update->state, move(m, update->plain + at, step, sums, width, count));
+        return;
+    }
+    for (uint32_t r = 0; r < m->rows; r++) {
+        if (m->moves >> r & 1u) {
+            move_row(m, update, r, at, step, sums, width, count);
+        }
+    }
+}
