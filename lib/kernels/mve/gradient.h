@@ -87,8 +87,8 @@ typedef struct tiny_store {
 } tiny_store;
 
 /* elements: of dx. */
-tiny_store tiny_store_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
-                            int32_t dy_exponent, uint32_t elements);
+void tiny_store_begin(tiny_store *store, const tiny_gradient_out *dx, const tiny_factor *factor,
+                      int32_t dy_exponent, uint32_t elements);
 
 /* Rows of `count` adjacent elements, at most TINY_STORED_AT_ONCE, whose sums are
  * sums[row][TINY_STORED_AT_ONCE]: row r are the elements from at[r] * step + first on. */

@@ -125,9 +125,13 @@ void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_fac
 MOVE_FUNCTION(move_all, MOVE_ALL)
 MOVE_FUNCTION(move_some, MOVE_SOME)
 
+/* Two calls by name: what is called by a pointer has no bound of its stack. */
 static uint32_t move(tiny_movers *m, int8_t *w, uint32_t step, const int32_t *sums, uint32_t width,
                      uint32_t count) {
-    return (m->rows == TINY_LANES ? move_all : move_some)(m, w, step, sums, width, count);
+    if (m->rows == TINY_LANES) {
+        return move_all(m, w, step, sums, width, count);
+    }
+    return move_some(m, w, step, sums, width, count);
 }
 
 #else

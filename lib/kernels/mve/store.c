@@ -11,17 +11,18 @@
 
 #include "gradient.h"
 
-tiny_store tiny_store_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
-                            int32_t dy_exponent, uint32_t elements) {
-    tiny_store s = {.dx = dx, .factor = *factor, .lane = {1, 2, 4, 8}};
-    s.exponent = factor->exponent + dy_exponent - dx->scale->exponent;
-    s.shift = -s.exponent - 16;
-    s.multiplier = s.shift >= 1 && s.shift <= 31 ? factor->mantissa * (1 << 15) : 0;
-    s.mask_bytes = (elements + 7) / 8;
+void tiny_store_begin(tiny_store *s, const tiny_gradient_out *dx, const tiny_factor *factor,
+                      int32_t dy_exponent, uint32_t elements) {
+    s->dx = dx;
+    s->factor = *factor;
+    s->exponent = factor->exponent + dy_exponent - dx->scale->exponent;
+    s->shift = -s->exponent - 16;
+    s->multiplier = s->shift >= 1 && s->shift <= 31 ? factor->mantissa * (1 << 15) : 0;
+    s->mask_bytes = (elements + 7) / 8;
     for (uint32_t i = 0; i < TINY_LANES; i++) {
-        s.bit[i] = s.multiplier ? 1u << s.shift : 0;
+        s->bit[i] = s->multiplier ? 1u << s->shift : 0;
+        s->lane[i] = 1u << i;
     }
-    return s;
 }
 
 /* Bits from i on of a mask, TINY_STORED_AT_ONCE or as many as there are; of no mask, ones. A word,
