@@ -12,6 +12,7 @@ import click
 from tinyflash.cli import options
 from tinyflash.cli.bench.endurance import endurance
 from tinyflash.cli.bench.memory import memory
+from tinyflash.cli.bench.network import network
 from tinyflash.cli.bench.quantize import quantize
 from tinyflash.cli.bench.store import store
 from tinyflash.compiler import compile_model
@@ -29,6 +30,7 @@ def bench() -> None:
 
 bench.add_command(endurance)
 bench.add_command(memory)
+bench.add_command(network)
 bench.add_command(quantize)
 bench.add_command(store)
 
