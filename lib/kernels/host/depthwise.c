@@ -1,4 +1,4 @@
-/* Depthwise convolution of multiplier 1 on a PC: 16 channels at a time. */
+/* Depthwise convolution of multiplier 1 on a PC: 16 or 8 channels at a time. */
 #include "../../arith.h"
 #include "tinyflash/ops.h"
 #include "wide.h"
@@ -37,11 +37,11 @@ static void channels(const tiny_depthwise *op, const int8_t *const *at, const ui
     tiny_host_channels(&op->requant, from, weights, count, b, first, width, y + first);
 }
 
-/* Of each part all channels are there for whole registers, or none. */
+/* Each part has enough channels for a register, or none. */
 static int is_wide_enough(const tiny_depthwise *op) {
     const uint32_t kept = op->kept, frozen = op->window.y.channels - kept;
-    return op->multiplier == 1 && (kept == 0 || kept >= TINY_HOST_STEP) &&
-           (frozen == 0 || frozen >= TINY_HOST_STEP) &&
+    return op->multiplier == 1 && (kept == 0 || kept >= TINY_HOST_CHANNELS) &&
+           (frozen == 0 || frozen >= TINY_HOST_CHANNELS) &&
            (uint32_t)op->window.kernel_h * op->window.kernel_w <= TAPS;
 }
 

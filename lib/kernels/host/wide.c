@@ -186,10 +186,35 @@ WIDE_INLINE void sixteen_channels(const tiny_requant *q, const int8_t *const *ta
     _mm_storeu_si128((__m128i *)(void *)(y + i), _mm_unpacklo_epi64(below, above));
 }
 
-/* The last 16 channels overlap those before. */
+/* Eight channels, of a layer with fewer than 16. */
+WIDE_INLINE void eight_channels(const tiny_requant *q, const int8_t *const *taps,
+                                const int8_t *const *w, uint32_t tap_count, const int32_t *b,
+                                uint32_t first, uint32_t i, int8_t *y) {
+    const __m256i x_zero = _mm256_set1_epi32(q->x_zero);
+    const uint32_t o = first + i;
+    __m256i sum = b ? eight_at(b + o) : _mm256_setzero_si256();
+    for (uint32_t t = 0; t < tap_count; t++) {
+        const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)(taps[t] + i));
+        const __m128i weights = _mm_loadl_epi64((const __m128i *)(const void *)(w[t] + i));
+        const __m256i x = _mm256_sub_epi32(_mm256_cvtepi8_epi32(bytes), x_zero);
+        sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(x, _mm256_cvtepi8_epi32(weights)));
+    }
+    const __m128i out = requantized(q, sum, eight_at(q->multiplier + o), eight_at(q->shift + o));
+    _mm_storel_epi64((__m128i *)(void *)(y + i), out);
+}
+
+/* The last channels of a register overlap those before. */
 WIDE void tiny_host_channels(const tiny_requant *q, const int8_t *const *taps,
                              const int8_t *const *w, uint32_t tap_count, const int32_t *b,
                              uint32_t first, uint32_t count, int8_t *y) {
+    if (count < TINY_HOST_STEP) {
+        for (uint32_t i = 0; i < count; i += TINY_HOST_CHANNELS) {
+            const uint32_t left = count - i;
+            const uint32_t at = left < TINY_HOST_CHANNELS ? count - TINY_HOST_CHANNELS : i;
+            eight_channels(q, taps, w, tap_count, b, first, at, y);
+        }
+        return;
+    }
     for (uint32_t i = 0; i < count; i += TINY_HOST_STEP) {
         const uint32_t at = count - i < TINY_HOST_STEP ? count - TINY_HOST_STEP : i;
         sixteen_channels(q, taps, w, tap_count, b, first, at, y);
