@@ -37,7 +37,7 @@ uint32_t board_stack_bytes(void);
 uint32_t board_stack_used(void);
 uint32_t board_stack_needed(void);
 
-/* Why the processor stopped; register names of the Armv7-M manual. */
+/* Why the processor stopped; register names of the Armv7-M and Armv8-M manuals. */
 typedef struct board_fault {
     uint32_t exception;    /* IPSR: 3 hard, 4 memory, 5 bus, 6 usage fault */
     uint32_t status;       /* CFSR */

@@ -165,10 +165,13 @@ class Program:
         return int.from_bytes(digest.digest()[:4], "little")
 
     def _meaning(self, row: Row) -> tuple[object, ...]:
-        """Returns what a row computes, wherever the plan has put its maps."""
+        """Returns what a row computes, wherever the plan has put its maps. A forward kernel does
+        not read how its layer learns, which its record has only where the maps are whole."""
         fixed = tuple(b for b in row.buffers if b is not None and b.space is not Space.ARENA)
-        fields = canonical(_without_rings(self.records[row.record].fields))
-        return row.kernel, row.layer, row.note, fixed, fields
+        fields = dict(self.records[row.record].fields)
+        if row.kernel.endswith("_forward"):
+            fields.pop("descent", None)
+        return row.kernel, row.layer, row.note, fixed, canonical(_without_rings(fields))
 
 
 def _without_rings(value: Value) -> Value:

@@ -154,9 +154,9 @@ def test_numbers_that_have_no_table() -> None:
     ("slopes", "op"),
     [
         ([0.25, 0.25, 0.25, 0.25], "leaky_relu"),
-        ([0.1, -0.2, 0.4, 1.0], "maximum"),
-        ([1.5, 1.0, 2.0, 1.2], "minimum"),
-        ([0.1, 2.0, -0.3, 0.5], "add"),
+        ([0.1, -0.2, 0.4, 1.0], "prelu"),
+        ([1.5, 1.0, 2.0, 1.2], "prelu"),
+        ([0.1, 2.0, -0.3, 0.5], "prelu"),
     ],
 )
 def test_a_slope_for_each_channel(slopes: list[float], op: str, tmp_path: Path) -> None:

@@ -13,9 +13,12 @@ from tests.lib.row_cases import row_cases
 from tests.lib.rows import BUFFERS
 
 from tinyflash.boards import Board, boards
+from tinyflash.boards.packs import PACKS
 from tinyflash.paths import source_root
 from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 
+# test_cmsis_nn.py has those that are made of a pack.
+SETS = [name for name in kernel_sets(source_root()) if name not in PACKS]
 EMULATED = [board for board in boards() if board.emulated]
 
 
@@ -29,7 +32,7 @@ def programs(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> dic
     """The folders of all programs of cases, by kernel set."""
     root = tmp_path_factory.mktemp("kernels")
     folders: dict[str, list[Path]] = {}
-    for name in kernel_sets(source_root()):
+    for name in SETS:
         own = cases if name == REFERENCE else [c for case in cases if (c := case.by(name))]
         folders[name] = []
         for index, batch in enumerate(batches(own)):
@@ -44,12 +47,12 @@ def test_every_kernel_has_cases(cases: list[Case]) -> None:
 
 
 def test_every_kernel_of_a_set_has_cases(cases: list[Case]) -> None:
-    for name in set(kernel_sets(source_root())) - {REFERENCE}:
+    for name in set(SETS) - {REFERENCE}:
         own = {c.row.kernel for case in cases if (c := case.by(name))}
         assert own == kernels_of(source_root(), name)
 
 
-@pytest.mark.parametrize("name", kernel_sets(source_root()))
+@pytest.mark.parametrize("name", SETS)
 def test_on_the_host_under_sanitizers(programs: dict[str, list[Path]], name: str) -> None:
     """Of a set for other machines, the C twins."""
     for program in programs[name]:

@@ -11,13 +11,14 @@ from tests.lib.emit import batches, write_batch
 from tests.lib.random_cases import random_cases
 
 from tinyflash.boards import Board, boards
+from tinyflash.boards.packs import PACKS
 from tinyflash.paths import source_root
 from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 
 KERNELS = [
     (name, kernel)
     for name in kernel_sets(source_root())
-    if name != REFERENCE
+    if name not in (REFERENCE, *PACKS)  # test_cmsis_nn.py
     for kernel in sorted(kernels_of(source_root(), name))
 ]
 

@@ -1,4 +1,4 @@
-"""A small network and scheme, and both emulated boards."""
+"""A small network and scheme, and the emulated boards."""
 
 import numpy as np
 import pytest

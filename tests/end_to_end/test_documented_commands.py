@@ -25,6 +25,7 @@ ELSEWHERE = {
     "bench memory": "test_rows",
     "bench quantize": "test_every_quantizer_is_judged_against_float",
     "bench endurance": "test_board_and_host_agree",
+    "packs": "test_on_the_command_line",
     "test": "test_test_goes_to_pytest_in_the_checkout",
     "check": "test_the_scripts_parse",
     "coverage": "test_the_scripts_parse",

@@ -169,7 +169,7 @@ def test_boards_describe_themselves(board: Board) -> None:
 
 def test_an_unknown_board() -> None:
     with pytest.raises(
-        BoardError, match="'none' is unknown; choose one of qemu_mps2_an500, qemu_stm"
+        BoardError, match="'none' is unknown; choose one of qemu_mps2_an500, qemu_mps2_an505, "
     ):
         load_board("none")
 

@@ -17,9 +17,11 @@ from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.footprint import footprint
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import BoardError
+from tinyflash.graph import Window
 from tinyflash.paths import source_root
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
+from tinyflash.scheme import scheme
 from tinyflash.sources import kernel_sets, kernels_of, library_sources
 from tinyflash.write.model import write_model
 
@@ -109,11 +111,25 @@ def test_another_board_gets_none_of_them(tmp_path: Path) -> None:
 
 def test_sets_and_their_files(sources: Path) -> None:
     fake = sources / "lib" / "kernels" / "fake" / "add.c"
-    assert kernel_sets(sources) == ("dsp", "fake", "ref")
+    assert kernel_sets(sources) == ("cmsis_nn", "dsp", "fake", "ref")
     assert kernels_of(sources, "fake") == {"add_forward"}
     assert len(kernels_of(sources, "ref")) > 30
     assert fake in library_sources(sources)
     assert fake not in library_sources(sources, ["ref"])
+
+
+def test_the_hash_ignores_which_rows_are_streamed() -> None:
+    """Kernels that must have their maps apart make another plan; its forward records differ."""
+    net = Net(np.random.default_rng(3))
+    y = net.conv2d(net.input((8, 8, 3)), 8, Window((3, 3), (2, 2), padding=(0, 0, 1, 1)))
+    y = net.depthwise(y, Window((3, 3), padding=(1, 1, 1, 1)))
+    graph = net.graph(net.fully_connected(net.reshape(y, (1, 128)), 5))
+    one, other = (
+        compile_model(graph, scheme("head_only"), kernels=(name, "ref")).program
+        for name in ("dsp", "cmsis_nn")
+    )
+    assert one.arena_bytes != other.arena_bytes
+    assert one.hash == other.hash
 
 
 def test_every_set_has_kernels_of_the_reference_alone() -> None:
@@ -127,7 +143,7 @@ def test_every_set_has_kernels_of_the_reference_alone() -> None:
 @pytest.mark.parametrize(
     ("kernels", "text"),
     [
-        ('["dps", "ref"]', "kernels: 'dps' is not a kernel set; choose from dsp, ref"),
+        ('["dps", "ref"]', "kernels: 'dps' is not a kernel set; choose from cmsis_nn, dsp, ref"),
         ("[]", "kernels: the last set must be 'ref', which has every kernel"),
         ("3", "not a board description"),
     ],

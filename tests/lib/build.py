@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.support.compilers import compile_program
 
 from tinyflash.boards import Board
+from tinyflash.boards.packs import pack_of_set
 from tinyflash.boards.toolchain import ARM, QEMU
 from tinyflash.sources import library_sources
 
@@ -42,15 +47,43 @@ def run_on_board(batch: Path, board: Board) -> Outcome:
     program = batch / f"{board.name}.elf"
     drivers = [file for f in board.source_folders for file in sorted((ROOT / f).glob("*.c"))]
     sources = [*_sources(batch), *drivers]
+    pack = _packed(board)
     flags = ["-O2", "-ffunction-sections", "--specs=nano.specs"]
     link = ["-nostartfiles", "-Wl,--gc-sections", *_linker_symbols(board)]
     link += [f"-Wl,-L,{ROOT / 'boards'}", "-T", str(board.folder / "linker.ld")]
-    compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(batch)]
-    compile_program(compiler, sources, program, link)
+    compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(batch), *pack.flags]
+    compile_program(compiler, sources, program, [*pack.archive, *link])
     console = ["-display", "none", "-monitor", "none", "-serial", "stdio"]
     return _run(
         [QEMU, "-machine", board.qemu.machine, *console, "-semihosting", "-kernel", program]
     )
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The packs of a board's kernel sets, compiled: flags to compile adapters with, and the
+    archive."""
+
+    flags: tuple[str, ...] = ()
+    archive: tuple[str, ...] = ()
+
+
+@cache
+def _packed(board: Board) -> Packed:
+    """Once per board and process; none of its warnings, which are not ours."""
+    packs = [pack for name in board.kernels if (pack := pack_of_set(name))]
+    if not packs:
+        return Packed()
+    (pack,) = packs
+    folder = Path(tempfile.mkdtemp(prefix="tinyflash-pack-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    headers = [part for one in pack.includes for part in ("-isystem", str(one))]
+    command = [ARM, *board.cpu_flags, "-O2", "-w", "-ffunction-sections", *headers, "-c"]
+    subprocess.run([*command, *map(str, pack.sources)], cwd=folder, check=True)
+    archive = folder / "pack.a"
+    made = map(str, sorted(folder.glob("*.o")))
+    subprocess.run(["arm-none-eabi-ar", "rcs", str(archive), *made], check=True)
+    return Packed((*headers, "-DTINY_CMSIS_NN=1"), (str(archive),))
 
 
 def _sources(batch: Path) -> list[Path]:

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from tests.lib.case import Case, capture
+from tests.lib.subject import Build, Data, subject
+from tests.support.graphs import Net
 
-from tinyflash.graph import DenseAttrs, Graph, LossAttrs, NoAttrs, Node, Port, Quant, Tensor
+from tinyflash.compiler.constants import add_constants
+from tinyflash.graph import (
+    ClipAttrs,
+    DenseAttrs,
+    Graph,
+    LossAttrs,
+    NoAttrs,
+    Node,
+    Port,
+    Quant,
+    Tensor,
+    Window,
+)
+from tinyflash.quantize import fixedpoint as fp
 from tinyflash.reference.arith import Ints, ints
 from tinyflash.reference.constants import loss_table
 from tinyflash.reference.environment import Environment
@@ -16,6 +32,10 @@ from tinyflash.reference.environment import Environment
 X_SCALE, W_SCALE = 80581.0, 13325.0
 LARGEST_BIAS = 2**31 - 2**16
 SHIFTS = range(-24, 2)
+# Scales of b and y, where that of a is 1, at which a tie of b's rounding decides some sum: the
+# shift of b is 1 in the first two and 2 in the others.
+SUM_SCALES = ((0.7157847881317139, 1.2727543115615845), (0.5385287404060364, 1.0915687084197998))
+SUM_SCALES += ((0.3979770541191101, 1.2111254930496216), (0.2530273497104645, 0.8433662056922913))
 
 
 def ties() -> Iterator[Case]:
@@ -23,6 +43,9 @@ def ties() -> Iterator[Case]:
     yield _requantize()
     yield _loss()
     yield _faint_loss()
+    yield from _gradients()
+    for b, y in SUM_SCALES:
+        yield _sum(b, y)
 
 
 def _requantize() -> Case:
@@ -73,8 +96,71 @@ def _faint_loss() -> Case:
     return _capture(tensors, node, ints([[127, -128, 4]]), "squared_loss, at the lowest exponent")
 
 
+def _gradients() -> Iterator[Case]:
+    """SPEC 4.1 to 4.3: dy is 1, so that each element of dx is a half of a weight."""
+    builds: dict[str, Build] = {
+        "fully_connected": lambda net, x: net.fully_connected(x, 1),
+        "conv2d": lambda net, x: net.conv2d(x, 1, Window((1, 2))),
+        "depthwise": lambda net, x: net.depthwise(x, Window((1, 2))),
+    }
+    for op, build in builds.items():
+        one = subject(f"ties of {op}", _with_scale(build, 2.0**-7), (1, 2, 250), kept=30)
+        data = Data(e_dx=-16)
+        env = one.environment(data)
+        node = one.graph.node(one.layer, f"{op}_backward_input")
+        one.disturb(env, node, data)
+        env.scales[node.inputs["dy"]].exponent = -10
+        env.values[node.inputs["dy"]] = np.ones_like(env.values[node.inputs["dy"]])
+        yield capture(env, node, f"{node.op}, halves")
+
+
+def _with_scale(build: Build, scale: float) -> Build:
+    """The layer with one scale of all its weights."""
+
+    def built(net: Net, x: str) -> str:
+        y = build(net, x)
+        w = net.tensors[net.nodes[-1].inputs["w_frozen"]]
+        assert w.quant is not None
+        scales = (scale,) * len(w.quant.scale)
+        net.tensors[w.name] = replace(w, quant=replace(w.quant, scale=scales))
+        return y
+
+    return built
+
+
+def _sum(b_scale: float, y_scale: float) -> Case:
+    """SPEC 3.1: all pairs whose sum is another if ties of b are rounded up, not away from zero."""
+    pair = np.stack(np.meshgrid(np.arange(-128, 128), np.arange(-128, 128)), axis=-1).reshape(-1, 2)
+    scales = {"a": 1.0, "b": b_scale, "y": y_scale}
+    tensors = [
+        Tensor(name, (1, 1, len(pair), 1), "int8", "activation", Quant((scale,)))
+        for name, scale in scales.items()
+    ]
+    node = Node("add", "ties", {"a": "a", "b": "b"}, {"y": "y"}, ClipAttrs())
+    k = add_constants(
+        Graph("", {t.name: t for t in tensors}, (), *(2 * (_port(tensors[0]),))), node
+    )
+    product, shift = fp.hmul(pair[:, 1] << 20, k["b"][0]), -k["b"][1]
+    away, up = fp.rdiv(product, shift), (product + (1 << (shift - 1))) >> shift
+    sums = [fp.mulq((pair[:, 0] << 19) + b, *k["y"]) for b in (away, up)]
+    told = pair[(sums[0] != sums[1]) & (np.abs(sums[0]) < 127)]
+    assert len(told), f"no sum tells ties at the scales {b_scale}, {y_scale}"
+    # Four elements at least, so that loops for words see them.
+    told = np.resize(told, (4, 2))
+    tensors = [replace(t, shape=(1, 1, len(told), 1)) for t in tensors]
+    graph = Graph("ties", {t.name: t for t in tensors}, (node,), *(2 * (_port(tensors[0]),)))
+    env = Environment(graph)
+    for name, values in zip("ab", told.T, strict=True):
+        env.values[name] = ints(values.reshape(tensors[0].shape))
+    return capture(env, node, f"add, ties of an operand at {b_scale}, {y_scale}")
+
+
+def _port(tensor: Tensor) -> Port:
+    return Port(tensor.name, "int8", tensor.shape, tensor.quant)
+
+
 def _capture(tensors: list[Tensor], node: Node, x: Ints, name: str) -> Case:
-    port = Port("x", "int8", tensors[0].shape, tensors[0].quant)
+    port = _port(tensors[0])
     graph = Graph("ties", {t.name: t for t in tensors}, (node,), port, port)
     env = Environment(graph)
     env.values["x"] = x

@@ -100,7 +100,7 @@ def window(d: Drawing, x: str, kernel: list[int], *, dilated: float) -> dict[str
         found["dilations"] = [d.draw.randint(1, 2) for _ in kernel]
     if d.chance(0.3):
         found["auto_pad"] = d.draw.choice(("SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET"))
-        if found["auto_pad"] != "NOTSET":
+        if found["auto_pad"] != "NOTSET" and d.chance(0.9):  # both at once are not allowed
             found.pop("pads", None)
     return found
 

@@ -13,11 +13,15 @@ extern uint32_t linker_stack_needed[]; /* its address is a number of bytes */
 /* Bytes from one linker symbol to another; as numbers, since to C they are unrelated objects. */
 #define BYTES_BETWEEN(start, end) ((uint32_t)(end) - (uint32_t)(start))
 
-/* Bytes at the low end of the stack that the memory protection unit denies: its smallest region. */
+/* Bytes at the low end of the stack that nothing may use: the smallest region that the memory
+ * protection unit of Armv7-M can deny. */
 #define CORTEX_M_GUARD_BYTES 32
 
 /* Paints the unused stack and arms the guard. */
 void cortex_m_prepare_stack(void);
+
+/* Turns a use of the stack's low end into a fault. Part armv7m or armv8m has it. */
+void cortex_m_arm_guard(void);
 
 /* Sleep until an interrupt line is raised, or for a moment, without ever entering a handler. Call
  * `arm` once. When there is nothing to do: call `cortex_m_rearm`, check for work once more, then

@@ -8,6 +8,7 @@
 #define BFAR (*(volatile uint32_t *)0xE000ED38u)
 #define CFSR_MMFAR_VALID (1u << 7)
 #define CFSR_BFAR_VALID (1u << 15)
+#define CFSR_STACK_LIMIT (1u << 20) /* Armv8-M; reserved on Armv7-M */
 
 #define FRAME_WORDS 8 /* that the core pushes: r0-r3, r12, lr, pc, psr */
 #define FRAME_PC 6
@@ -42,7 +43,7 @@ void cortex_m_report_fault(const uint32_t *frame) {
     __asm volatile("mrs %0, ipsr" : "=r"(fault.exception));
     fault.status = CFSR;
     fault.address = fault_address(fault.status);
-    fault.stack_broken = !is_on_stack(frame);
+    fault.stack_broken = !is_on_stack(frame) || (fault.status & CFSR_STACK_LIMIT);
     fault.pc = fault.stack_broken ? 0 : frame[FRAME_PC];
     board_on_fault(&fault);
     board_exit(BOARD_EXIT_FAULT);

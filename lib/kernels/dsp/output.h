@@ -29,6 +29,19 @@ static inline uint32_t tiny_sum_bound(int32_t bias, uint32_t terms) {
     return magnitude + terms * (255u * 128u) + 1;
 }
 
+/* Whether every sum in [bias - span, bias + span] has the same output, and then which: outputs grow
+ * with sums while the shift is to the right. A channel whose bias exceeds its products by far is like
+ * this. */
+static inline int tiny_is_constant(const tiny_requant *q, uint32_t o, int32_t bias, int64_t span,
+                                   int32_t *y) {
+    const int64_t least = bias - span, most = bias + span;
+    if (q->shift[o] > 0 || least < INT32_MIN || most > INT32_MAX) {
+        return 0;
+    }
+    *y = tiny_requantize(q, o, (int32_t)least);
+    return *y == tiny_requantize(q, o, (int32_t)most);
+}
+
 /* The constants of channel `o`; b may be null. Sums below 2^30 can be doubled, and with a shift of 22
  * at most the offset is below 2^30, too, so nothing leaves int32. Where every sum is below a half of
  * the last unit, the output is the zero point. */
@@ -38,16 +51,18 @@ static inline tiny_output tiny_output_of(const tiny_requant *q, const int32_t *b
     const uint32_t bound = tiny_sum_bound(bias, terms);
     const int tiny = shift > 0 && bound <= 1u << (shift - 1);
     tiny_output output = {0, -1, 0, 1};
-    const int constant = q->multiplier[o] == 0 || tiny;
-    if (constant) {
+    int32_t y = q->y_zero;
+    if (q->multiplier[o] == 0 || tiny) {
         output.multiplier = 0;
-        output.offset = 2 * q->y_zero + 1;
-    }
-    if (!constant && shift > 0 && shift <= TINY_OUTPUT_SHIFT_MAX && bound <= 1u << 30) {
+        output.offset = 2 * y + 1;
+    } else if (shift > 0 && shift <= TINY_OUTPUT_SHIFT_MAX && bound <= 1u << 30) {
         output.bias = 2 * bias;
         output.multiplier = q->multiplier[o];
         output.offset = (2 * q->y_zero + 1) * (1 << (shift - 1));
         output.shift = shift;
+    } else if (tiny_is_constant(q, o, bias, (int64_t)terms * (255 * 128), &y)) {
+        output.multiplier = 0;
+        output.offset = 2 * y + 1;
     }
     return output;
 }

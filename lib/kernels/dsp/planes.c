@@ -28,6 +28,33 @@ static void clear_row(const tiny_correlation *c, uint32_t *row, uint32_t words) 
     }
 }
 
+/* Unpacks `left` columns of four channels, two at a time: to the planes from `at` on, which are `plane`
+ * bytes apart. They may begin at an odd column; then words are not aligned. */
+TINY_APART static void unpack_columns(const int8_t *from, uint32_t channels, uint32_t minus_zeros,
+                                      int32_t left, int8_t *at, size_t plane) {
+    int8_t *at2 = at + 2 * plane;
+    for (; left >= 2; left -= 2, from += 2 * channels, at += 4, at2 += 4) {
+        const uint32_t bytes = tiny_load(from), next = tiny_load(from + channels);
+        const uint32_t even = tiny_add_even_bytes(minus_zeros, bytes);
+        const uint32_t odd = tiny_add_odd_bytes(minus_zeros, bytes);
+        const uint32_t next_even = tiny_add_even_bytes(minus_zeros, next);
+        const uint32_t next_odd = tiny_add_odd_bytes(minus_zeros, next);
+        tiny_store(at, tiny_low_halves(even, next_even));
+        tiny_store(at2, tiny_high_halves(even, next_even));
+        tiny_store(at + plane, tiny_low_halves(odd, next_odd));
+        tiny_store(at2 + plane, tiny_high_halves(odd, next_odd));
+    }
+    if (left == 1) {
+        const uint32_t bytes = tiny_load(from);
+        const uint32_t even = tiny_add_even_bytes(minus_zeros, bytes);
+        const uint32_t odd = tiny_add_odd_bytes(minus_zeros, bytes);
+        tiny_store_half(at, even);
+        tiny_store_half(at2, even >> 16);
+        tiny_store_half(at + plane, odd);
+        tiny_store_half(at2 + plane, odd >> 16);
+    }
+}
+
 /* Unpacks four channels of one row of the source into the same row of four planes. Columns of the
  * plane before `first` and from `end` on are padding. */
 static void unpack_row(const tiny_correlation *c, const int8_t *from, uint32_t *to) {
@@ -39,17 +66,8 @@ static void unpack_row(const tiny_correlation *c, const int8_t *from, uint32_t *
     const int32_t end = tiny_min(c->source.width + c->pad_left, columns);
     clear_row(c, to, (uint32_t)first / 2 + 1);
     clear_row(c, to + end / 2, (uint32_t)(columns - end + 1) / 2);
-    int8_t *at = (int8_t *)to + 2 * first, *at2 = at + 2 * plane;
     from += (uint32_t)(first - c->pad_left) * channels;
-    for (int32_t left = end - first; left > 0; left--, from += channels, at += 2, at2 += 2) {
-        const uint32_t bytes = tiny_load(from);
-        const uint32_t even = tiny_add_even_bytes(minus_zeros, bytes);
-        const uint32_t odd = tiny_add_odd_bytes(minus_zeros, bytes);
-        tiny_store_half(at + plane, odd);
-        tiny_store_half(at2 + plane, odd >> 16);
-        tiny_store_half(at, even);
-        tiny_store_half(at2, even >> 16);
-    }
+    unpack_columns(from, channels, minus_zeros, end - first, (int8_t *)to + 2 * first, plane);
 }
 
 void tiny_planes_fill(const tiny_correlation *c, const int8_t *from, uint32_t first,
@@ -69,15 +87,23 @@ void tiny_planes_fill(const tiny_correlation *c, const int8_t *from, uint32_t fi
 /* Row of taps w[tap * step]. With stride 1, pairs for even and for odd columns alternate. */
 static uint32_t *pair_row(const tiny_correlation *c, const int8_t *w, int32_t step, int32_t times,
                           uint32_t *to) {
-    int32_t before = 0; /* the tap to the left */
-    for (uint32_t tap = 0; tap < 2 * c->words; tap += 2, w += 2 * step) {
-        const int32_t first = tap < c->kernel_w ? times * w[0] : 0;
-        const int32_t second = tap + 1 < c->kernel_w ? times * w[step] : 0;
-        *to++ = tiny_pair(first, second);
-        if (c->stride == 1) {
-            *to++ = tiny_pair(before, first);
+    const int alternate = c->stride == 1;
+    uint32_t before = 0; /* the tap to the left */
+    uint32_t left = c->kernel_w;
+    for (; left >= 2; left -= 2, w += 2 * step) {
+        const uint32_t first = (uint32_t)(times * w[0]), second = (uint32_t)(times * w[step]);
+        *to++ = tiny_low_halves(first, second);
+        if (alternate) {
+            *to++ = tiny_low_halves(before, first);
         }
         before = second;
+    }
+    const uint32_t last = left ? (uint32_t)(times * w[0]) : 0;
+    if (left || alternate) {
+        *to++ = tiny_low_halves(last, 0);
+    }
+    if (alternate) {
+        *to++ = tiny_low_halves(before, last);
     }
     return to;
 }
@@ -92,12 +118,16 @@ void tiny_planes_pair(const tiny_correlation *c, const int8_t *w, int32_t step, 
 
 tiny_outputs_row tiny_outputs_begin(const tiny_correlation *c) {
     const uint32_t loaded = c->words + (c->stride == 1 ? 1 : TINY_QUAD - 1);
-    const tiny_outputs_row outputs = {
-        .w = c->weights,
-        .w_end = c->weights + c->kernel_h * c->words * (c->stride == 1 ? 2 : 1),
-        .x_step = (c->row_words - loaded) * 4,
-        .x_advance = TINY_QUAD * 2 * c->stride,
-    };
+    tiny_outputs_row outputs; /* field by field: an initializer becomes a call of memset */
+    outputs.multiplier = outputs.offset = outputs.shift = outputs.bias = 0;
+    outputs.x = NULL;
+    outputs.w = c->weights;
+    outputs.w_end = c->weights + c->kernel_h * c->words * (c->stride == 1 ? 2 : 1);
+    outputs.x_step = (c->row_words - loaded) * 4;
+    outputs.x_advance = TINY_QUAD * 2 * c->stride;
+    outputs.quads = outputs.y_step = 0;
+    outputs.y = NULL;
+    outputs.sums = NULL;
     return outputs;
 }
 

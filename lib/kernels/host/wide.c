@@ -143,7 +143,8 @@ WIDE void tiny_host_outputs(const tiny_host_layer *layer, const int16_t (*x)[TIN
             const uint32_t row = o + (j < count ? j : count - 1);
             of_kept[j] = layer->w.kept + (size_t)row * kept;
             of_frozen[j] = layer->w.frozen + (size_t)row * frozen;
-            sums[j] = sums[OUTPUTS + j] = _mm256_setzero_si256();
+            sums[j] = _mm256_setzero_si256();
+            sums[OUTPUTS + j] = _mm256_setzero_si256();
         }
         add_products(of_kept, layer->w.kept + (size_t)out * kept, kept, a, b, sums);
         add_products(of_frozen, layer->w.frozen + (size_t)out * frozen, frozen, a + second,
@@ -227,7 +228,8 @@ WIDE void tiny_host_gradients(const int16_t (*t)[TINY_HOST_TERMS], const int8_t 
     const int8_t *end = w + (size_t)out * width;
     __m256i low[TINY_HOST_GRADIENTS], high[TINY_HOST_GRADIENTS];
     for (uint32_t r = 0; r < TINY_HOST_GRADIENTS; r++) {
-        low[r] = high[r] = _mm256_setzero_si256();
+        low[r] = _mm256_setzero_si256();
+        high[r] = _mm256_setzero_si256();
     }
     for (uint32_t o = 0; o < out; o += 2) {
         const int8_t *at = w + (size_t)o * width + first;

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyflash.boards.packs import pack_of_set
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
 from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
@@ -54,8 +55,13 @@ class Board:
 
 
 def kernels_for(board: Board | None) -> tuple[str, ...]:
-    """Returns the kernel sets to compile with, preferred first. None: for the host."""
-    return (REFERENCE,) if board is None else board.kernels
+    """Returns the kernel sets to compile with, preferred first. None: for the host. Raises
+    BuildError if the pack of a set is missing."""
+    if board is None:
+        return (REFERENCE,)
+    for name in board.kernels:
+        pack_of_set(name)
+    return board.kernels
 
 
 def boards() -> tuple[Board, ...]:

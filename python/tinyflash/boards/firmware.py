@@ -15,7 +15,7 @@ from elftools.elf.elffile import ELFFile
 
 from tinyflash import files
 from tinyflash.boards import toolchain
-from tinyflash.boards.description import Board
+from tinyflash.boards.description import Board, kernels_for
 from tinyflash.boards.named import header_text, model_files, model_name
 from tinyflash.boards.stale import ORIGIN, check_compilation, write_origin
 from tinyflash.errors import BoardError, BuildError
@@ -57,6 +57,7 @@ def build_firmware(
     so that folder names, which reach the tools through a shell, can have any character.
     """
     _check_tools()
+    kernels_for(board)
     name = model_name(model, name)
     nothing = f"#define {name.upper()}_WEIGHTS_BYTES 0u\n"
     if guard and nothing in header_text(model / f"{name}.h"):
@@ -82,6 +83,7 @@ def build_firmware(
 def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
     """Compiles library, firmware and drivers without a model. Returns the objects' folder."""
     _check_tools()
+    kernels_for(board)
     model = source_root() / "firmware" / "no_model"
     settings = {"BOARD": _argument(board), "MODEL": model, "BUILD": folder, "GUARD": guard}
     log = _run_scons("objects", settings)

@@ -25,6 +25,7 @@ COMMANDS = {
     "flash": "firmware:flash",
     "sources": "sources:sources",
     "boards": "system:boards",
+    "packs": "packs:packs",
     "doctor": "system:doctor",
     "bench": "bench:bench",
 }

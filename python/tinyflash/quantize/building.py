@@ -72,12 +72,16 @@ class Builder:
 
     def _add(self, node: FloatNode) -> None:
         op = "lookup" if node.op in FUNCTIONS else node.op
-        roles = OPERATORS[op].operands(len(node.inputs))
-        inputs = dict(zip(roles, node.inputs, strict=True))
+        constant = op == "prelu"  # of its operands, one that no node makes
+        roles = OPERATORS[op].operands(len(node.inputs) + constant)
+        inputs = dict(zip(roles, node.inputs, strict=not constant))
         y = self._codings[node.name]
         if OPERATORS[op].weighted:
             inputs.update(self._weights(node))
             attrs = self._weighted_attrs(node, y)
+        elif op == "prelu":
+            inputs["alpha"] = self._slopes(node)
+            attrs = _plain_attrs(node, y)
         elif op in ("softmax", "log_softmax"):
             table = self._table_of(node, _softmax(node, self._codings[node.inputs[0]]))
             inputs["table"] = table
@@ -107,6 +111,14 @@ class Builder:
             "w_frozen": self._constant(f"{node.name}.w", w, "int8", quant),
             "b": self._constant(f"{node.name}.b", b, "int32"),
         }
+
+    def _slopes(self, node: FloatNode) -> str:
+        """Adds the slopes of a PReLU, with one scale for all of them. Returns their name."""
+        slopes = node.learned.w
+        scale = max(float(np.abs(slopes).max()), 1e-30) / 127
+        quant = Quant((float(np.float32(scale)),), 0)
+        stored = np.clip(np.rint(slopes / quant.scale[0]), -127, 127).astype(np.int8)
+        return self._constant(f"{node.name}.alpha", stored, "int8", quant)
 
     # ---- Tensors --------------------------------------------------------------------------------
 

@@ -234,6 +234,20 @@ def layers() -> dict[str, tuple[bytes, str]]:
         lambda f: f.node("ConvTranspose", "x", f.normal(4, 1, 2, 2), output_shape=[9, 9]),
     )
     case(
+        "padded twice",
+        r"auto_pad VALID and pads \[1, 0, 1, 0\], of which ONNX allows one",
+        lambda f: f.node(
+            "ConvTranspose", "x", f.normal(4, 1, 2, 2), auto_pad="VALID", pads=[1, 0, 1, 0]
+        ),
+    )
+    case(
+        "pool padded twice",
+        r"auto_pad SAME_UPPER and pads \[1, 0, 1, 0\], of which ONNX allows one",
+        lambda f: f.node(
+            "MaxPool", "x", kernel_shape=[3, 3], auto_pad="SAME_UPPER", pads=[1, 0, 1, 0]
+        ),
+    )
+    case(
         "backwards",
         "steps backwards",
         lambda f: f.node("Slice", "x", *(f.integers(v) for v in (-1, -99, 2, -1))),

@@ -18,6 +18,7 @@ from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board
 from tinyflash.boards.footprint.callgraph import CallGraph, read_call_graph
 from tinyflash.boards.footprint.objects import read_unit, size_of
+from tinyflash.boards.packs import pack_of_set
 from tinyflash.errors import DataError
 from tinyflash.paths import source_root
 
@@ -59,6 +60,8 @@ def _key(board: Board) -> str:
     root = source_root()
     folders = ("include", "lib", "firmware", *board.source_folders)
     sources = [p for folder in folders for p in (root / folder).rglob("*") if p.suffix in _SOURCES]
+    packs = filter(None, map(pack_of_set, board.kernels))
+    sources += [p for pack in packs for p in pack.folder.rglob("*") if p.suffix in _SOURCES]
     measuring = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(_version().encode())
     for path in [root / "SConstruct", *sorted(sources), *measuring]:

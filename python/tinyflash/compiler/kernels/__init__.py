@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from tinyflash.compiler.kernels import dsp
+from tinyflash.compiler.kernels import cmsis_nn, dsp
 from tinyflash.compiler.kernels.needs import NOTHING, Needs, layer_kernel
 from tinyflash.graph import Graph, Node
 from tinyflash.paths import source_root
@@ -22,7 +22,10 @@ __all__ = ["NO_SETS", "KernelSets", "chosen_set", "kernel_sets", "needs_of", "wi
 KernelSets = Mapping[str, frozenset[str]]
 NO_SETS: KernelSets = MappingProxyType({})  # the reference alone
 
-_NEEDS: Mapping[str, Mapping[str, Needs]] = {"dsp": dsp.NEEDS}
+_NEEDS: Mapping[str, Mapping[str, Needs]] = {
+    "cmsis_nn": cmsis_nn.NEEDS,
+    "dsp": dsp.NEEDS,
+}
 
 
 def kernel_sets(names: Sequence[str]) -> KernelSets:

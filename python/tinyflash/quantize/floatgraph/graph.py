@@ -33,7 +33,7 @@ FUNCTIONS = (
 )
 
 OPERATORS = (
-    *(name for name in operators.NETWORK if name not in ("source", "lookup", "prelu")),
+    *(name for name in operators.NETWORK if name not in ("source", "lookup")),
     *FUNCTIONS,
     "scale",  # weights.w * x + weights.b, per channel or with one number
 )
@@ -42,7 +42,8 @@ OPERATORS = (
 @dataclass(frozen=True)
 class Weights:
     """w as in operators.py: conv2d [out][kh][kw][in / groups], depthwise [kh][kw][out],
-    fully_connected [out][in], scale [channels] or [1]; b [out].
+    fully_connected [out][in], scale [channels] or [1], prelu [channels], its slopes; b [out], of a
+    prelu 0.
 
     scales: of an already quantized w, one or one per output channel.
     """

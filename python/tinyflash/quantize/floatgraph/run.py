@@ -207,6 +207,7 @@ RULES: dict[str, Rule] = {
     "tanh": lambda _, inputs: np.tanh(inputs[0]),
     "hard_swish": _hard_swish,
     "leaky_relu": _leaky_relu,
+    "prelu": lambda node, inputs: np.where(inputs[0] < 0, inputs[0] * node.learned.w, inputs[0]),
     "identity": lambda _, inputs: inputs[0],
     "scale": lambda node, inputs: inputs[0] * node.learned.w + node.learned.b,
 }

@@ -34,8 +34,11 @@ _INSTEAD: Mapping[str, str] = {
     ),
     "Attention": "use convolutions or fully connected layers",
     "ConvTranspose": "use Resize by nearest neighbours, then Conv",
+    "DepthToSpace": "use Resize by nearest neighbours, then Conv",
     "Einsum": "write it as a MatMul with constant weights",
     "Pow": _SQUARE,
+    "SpaceToDepth": "use a Conv with a stride, which takes the same places",
+    "Tile": "join the map with itself by Concat, or repeat places of 1 by Expand",
 }  # fmt: skip
 _OTHER = (
     "build the network without it (docs/frameworks.md lists what is read), or end the network "

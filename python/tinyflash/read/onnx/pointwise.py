@@ -69,20 +69,16 @@ def leaky_relu(layer: Layer) -> None:
 
 
 def prelu(layer: Layer) -> None:
-    """One slope for all is a table. With slopes s: the larger of x and s x where no s exceeds 1,
-    the smaller where none is below 1, else s x + (1 - s) max(x, 0)."""
+    """One slope for all is a table, unless it is negative; else one for each channel."""
     slopes, x = layer.floats(1), layer.view(0)
-    first = float(slopes.ravel()[0]) if slopes.size else -1.0
+    layer.require(slopes.size > 0, "has no slopes")
+    first = float(slopes.ravel()[0])
     if first >= 0 and bool((slopes == first).all()):
         _leaky(layer, first)
         return
-    nothing = np.zeros(())
-    scaled = affine(layer, x, slopes, nothing)
-    if bool((slopes <= 1).all() or (slopes >= 1).all()):
-        _join(layer, "maximum" if slopes.max() <= 1 else "minimum", x, scaled)
-        return
-    positive = layer.each("identity", x, bounds=(0.0, math.inf))
-    _join(layer, "add", scaled, affine(layer, positive, 1 - slopes, nothing))
+    held, row = _channels(layer, x, slopes)
+    row = np.broadcast_to(row, layer.to.shapes[held.tensor][-1:]).astype(np.float32)
+    layer.give(layer.each("prelu", held, weights=Weights(row, np.zeros_like(row))))
 
 
 def _leaky(layer: Layer, alpha: float) -> None:

@@ -42,18 +42,16 @@ def transposed_sizes(
         all(0 < n < 256 for n in (*kernel, *stride)),
         f"kernel {tuple(kernel)}, stride {stride}: each must be 1 to 255",
     )
-    scheme = layer.text("auto_pad", "NOTSET")
+    scheme, pads = _scheme_and_pads(layer, sides)
     layer.require(
         scheme in ("NOTSET", "VALID") and "output_shape" not in layer.node.attributes,
         "has an auto_pad or an output_shape; export with pads and output_padding",
     )
-    pads = layer.whole("pads", (0,) * (2 * sides))
     more = layer.whole("output_padding", (0,) * sides)
     layer.require(
-        len(pads) == 2 * sides and len(more) == sides and min(*pads, *more) >= 0,
+        len(more) == sides and min(*pads, *more) >= 0,
         f"pads {list(pads)} and output_padding {list(more)} for {sides} dimensions",
     )
-    pads = (0,) * (2 * sides) if scheme == "VALID" else pads
     first, last = ((0, *p) if sides == 1 else p for p in (pads[:sides], pads[sides:]))
     added = (0, *more) if sides == 1 else more
     height, width = (
@@ -77,7 +75,7 @@ def _pair(layer: Layer, name: str, sides: int) -> Pair:
 def _padding(
     layer: Layer, kernel: Pair, size: Pair, stride: Pair, dilation: Pair, sides: int
 ) -> Pads:
-    scheme = layer.text("auto_pad", "NOTSET")
+    scheme, pads = _scheme_and_pads(layer, sides)
     if scheme in ("SAME_UPPER", "SAME_LOWER"):
         along = tuple(zip(size, kernel, stride, dilation, strict=True))
         layer.require(
@@ -88,12 +86,24 @@ def _padding(
         (top, bottom), (left, right) = (same_padding(*side) for side in along)
         lower = scheme == "SAME_LOWER"
         return (bottom, right, top, left) if lower else (top, left, bottom, right)
-    layer.require(scheme in ("NOTSET", "VALID"), f"padding scheme {scheme} is unknown")
+    return pads if sides == 2 else (0, pads[0], 0, pads[1])  # type: ignore[return-value]
+
+
+def _scheme_and_pads(layer: Layer, sides: int) -> tuple[str, Pair | Pads]:
+    """Returns auto_pad, and pads, which are 0 unless auto_pad is NOTSET: ONNX forbids both at once,
+    and its evaluators understand that differently."""
+    scheme = layer.text("auto_pad", "NOTSET")
+    layer.require(
+        scheme in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"),
+        f"padding scheme {scheme} is unknown",
+    )
     pads = layer.whole("pads", (0,) * (2 * sides))
     layer.require(len(pads) == 2 * sides, f"pads {list(pads)} for {sides} dimensions")
-    if scheme == "VALID":
-        return 0, 0, 0, 0
-    return pads if sides == 2 else (0, pads[0], 0, pads[1])  # type: ignore[return-value]
+    layer.require(
+        scheme == "NOTSET" or not any(pads),
+        f"has auto_pad {scheme} and pads {list(pads)}, of which ONNX allows one; export with pads",
+    )
+    return scheme, pads  # type: ignore[return-value]
 
 
 def _reached(size: int, kernel: int, stride: int, dilation: int) -> bool:

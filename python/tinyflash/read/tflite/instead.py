@@ -27,11 +27,15 @@ _INSTEAD: Mapping[str, str] = {
     "SVDF": _RECURRENT,
     "CONV_3D": "use CONV_2D over two of the dimensions",
     "DELEGATE": "convert the model without a delegate",
+    "DEPTH_TO_SPACE": "use RESIZE_NEAREST_NEIGHBOR, then CONV_2D",
     "DIV": "multiply by the reciprocal, a constant, instead",
     "EMBEDDING_LOOKUP": "look the rows up before the network, and feed them as its input",
+    "MIRROR_PAD": "pad with zeros instead, by PAD or with the padding of the next layer",
     "POW": "multiply the map by itself instead",
     "RESIZE_BILINEAR": "use RESIZE_NEAREST_NEIGHBOR, or an upsampling with fixed weights",
+    "SPACE_TO_DEPTH": "use a CONV_2D with a stride, which takes the same places",
     "SQUARE": "multiply the map by itself instead",
+    "TILE": "join the map with itself by CONCATENATION instead",
 }
 _OTHER = (
     "build the network without it (docs/frameworks.md lists what is read), or end the network "

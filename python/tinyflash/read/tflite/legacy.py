@@ -3,6 +3,10 @@ the same: every number 128 less, weights without their zero point.
 
 That is exact but for two things, which are refused: weights too far from their zero point, and
 averages whose halves uint8 rounds up, int8 away from zero.
+
+The multiplier of a fully connected layer is TFLM's, s_x * s_w / s_y in double, as for every int8
+file. LiteRT rounds s_x * s_w to float32 first, so that an answer on a boundary of rounding may be
+one off there. TFLM decides: it is what runs on a microcontroller, and one rule serves all files.
 """
 
 from __future__ import annotations

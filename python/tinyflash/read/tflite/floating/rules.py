@@ -114,23 +114,18 @@ def leaky_relu(layer: FloatLayer) -> None:
 
 
 def prelu(layer: FloatLayer) -> None:
-    """As in ONNX: one slope for all is a table; slopes s make the larger of x and s x, where no s
-    exceeds 1."""
+    """As in ONNX: one slope for all is a table, unless it is negative; else one per channel."""
     slopes, _, _ = layer.reals(1)
-    first = float(slopes.ravel()[0]) if slopes.size else -1.0
+    layer.require(slopes.size > 0, "has no slopes")
+    first = float(slopes.ravel()[0])
     if first >= 0 and bool((slopes == first).all()):
         _leaky(layer, first)
         return
-    x, none = layer.tensor(0), np.zeros(())
+    x = layer.tensor(0)
     shape = layer.to.shapes[x]
-    scaled = _scaled(layer, x, slopes, none)
-    if bool((slopes <= 1).all() or (slopes >= 1).all()):
-        op = "maximum" if slopes.max() <= 1 else "minimum"
-        layer.give(layer.node(op, [x, scaled], shape))
-        return
-    positive = layer.node("identity", [x], shape, bounds=(0.0, math.inf))
-    rest = _scaled(layer, positive, 1 - slopes, none)
-    layer.give(layer.node("add", [scaled, rest], shape))
+    _require_row(layer, slopes, shape)
+    row = np.broadcast_to(slopes.reshape(-1), shape[-1:]).astype(np.float32)
+    layer.give(layer.node("prelu", [x], shape, weights=Weights(row, np.zeros_like(row))))
 
 
 def _leaky(layer: FloatLayer, alpha: float) -> None:
@@ -257,12 +252,16 @@ def _scaled(
     """Returns factor * x + term: numbers, or one for each channel."""
     shape = layer.to.shapes[x]
     for row in (factor, term):
-        layer.require(
-            row.size == 1 or (row.size == row.shape[-1] == shape[-1] and row.ndim <= len(shape)),
-            f"constant of shape {list(row.shape)} with {list(shape)}; only one number, or one per "
-            "channel, is supported",
-        )
+        _require_row(layer, row, shape)
     return layer.node("scale", [x], shape, weights=_line(factor, term), bounds=bounds)
+
+
+def _require_row(layer: FloatLayer, row: Reals, shape: tuple[int, ...]) -> None:
+    layer.require(
+        row.size == 1 or (row.size == row.shape[-1] == shape[-1] and row.ndim <= len(shape)),
+        f"constant of shape {list(row.shape)} with {list(shape)}; only one number, or one per "
+        "channel, is supported",
+    )
 
 
 def _line(factor: Reals, term: Reals) -> Weights:

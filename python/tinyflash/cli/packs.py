@@ -1,0 +1,48 @@
+"""tinyflash packs: adds, lists and removes CMSIS packs with kernels of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyflash.boards.pack_index import download_pack
+from tinyflash.boards.packs import add_pack, added_packs, remove_pack
+from tinyflash.cli import options
+from tinyflash.show.console import output, table
+
+
+@click.group()
+def packs() -> None:
+    """Add, list and remove CMSIS packs: kernels of others, for boards that list their set."""
+
+
+@packs.command(cls=options.Command)
+@click.argument("pack")
+@click.option("--index", metavar="URL", help="Index to download from. Default: the public one.")
+def add(pack: str, index: str | None) -> None:
+    """Add PACK: a folder, a .pack file, or VENDOR::NAME from the public index.
+
+    Boards whose kernels list cmsis_nn need ARM::CMSIS-NN. Downloading needs cmsis-pack-manager.
+    """
+    path = Path(pack)
+    local = path.exists() or "::" not in pack
+    added = add_pack(path) if local else download_pack(pack, index)
+    click.echo(f"added {added.name} {added.version}: {len(added.sources)} sources")
+
+
+@packs.command("list", cls=options.Command)
+def list_() -> None:
+    """List the packs that are added."""
+    rows = table("Packs", "name", "version", "folder")
+    for pack in added_packs():
+        rows.add_row(pack.name, pack.version, str(pack.folder))
+    output().print(rows)
+
+
+@packs.command(cls=options.Command)
+@click.argument("name")
+def remove(name: str) -> None:
+    """Remove the pack NAME, such as ARM::CMSIS-NN."""
+    remove_pack(name)
+    click.echo(f"removed {name}")

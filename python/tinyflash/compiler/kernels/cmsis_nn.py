@@ -1,0 +1,84 @@
+"""The conditions and the scratch of lib/kernels/cmsis_nn: what Arm's functions compute exactly."""
+
+from __future__ import annotations
+
+from math import prod
+
+from tinyflash.compiler.kernels.needs import Needs
+from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs, aligned
+from tinyflash.layers import in_channels, multiplier_of
+
+_LARGEST = 0x7FFF  # rows and columns: CMSIS-NN counts some in 16 bits, with a sign
+_TERMS = 0xFFFF  # of a sum
+
+
+def _in_one_array(node: Node, channels: int) -> bool:
+    """Weights all trained or all frozen: CMSIS-NN reads one array."""
+    assert isinstance(node.attrs, WindowAttrs | DenseAttrs)
+    return node.attrs.kept in (0, channels)
+
+
+def _small(graph: Graph, node: Node) -> bool:
+    """A map that CMSIS-NN can count, and padding within the window."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    sides = graph.tensors[node.inputs["x"]].shape[-3:-1]
+    padded = all(p < k for p, k in zip(window.padding, window.kernel * 2, strict=True))
+    return padded and max(sides) + max(window.kernel) * max(window.dilation) <= _LARGEST
+
+
+def _conv2d(graph: Graph, node: Node) -> bool:
+    assert isinstance(node.attrs, WindowAttrs)
+    depth = in_channels(graph, node)
+    one_group = node.attrs.groups == 1 and _in_one_array(node, depth)
+    return one_group and _terms(graph, node) <= _TERMS and _small(graph, node)
+
+
+def _terms(graph: Graph, node: Node) -> int:
+    assert isinstance(node.attrs, WindowAttrs)
+    return prod(node.attrs.window.kernel) * in_channels(graph, node)
+
+
+def _columns(graph: Graph, node: Node) -> int:
+    """arm_convolve_s8_get_buffer_size: two windows of int16."""
+    return 4 * aligned(_terms(graph, node))
+
+
+def _depthwise(graph: Graph, node: Node) -> bool:
+    channels = graph.tensors[node.outputs["y"]].shape[-1]
+    single = multiplier_of(graph, node) == 1 and _in_one_array(node, channels)
+    return single and _small(graph, node)
+
+
+def _window(graph: Graph, node: Node) -> int:
+    """arm_depthwise_conv_wrapper_s8_get_buffer_size: one window of int16, except for 3x3."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    # a band may begin inside the padding, which only makes the padding smaller
+    direct = window.kernel == (3, 3) and max(window.padding[:2]) <= 1
+    if direct or window.dilation != (1, 1):
+        return 0
+    channels = graph.tensors[node.outputs["y"]].shape[-1]
+    return aligned(2 * channels * prod(window.kernel))
+
+
+def _dense(graph: Graph, node: Node) -> bool:
+    return _in_one_array(node, in_channels(graph, node))
+
+
+def _of_one_shape(graph: Graph, node: Node) -> bool:
+    return len({graph.tensors[node.inputs[role]].size for role in "ab"}) == 1
+
+
+def _sum(graph: Graph, node: Node) -> bool:
+    return node.op == "add" and _of_one_shape(graph, node)
+
+
+NEEDS = {
+    "conv2d_forward": Needs(suits=_conv2d, scratch=_columns, at_once=True),
+    "depthwise_forward": Needs(suits=_depthwise, scratch=_window, at_once=True),
+    "fully_connected_forward": Needs(suits=_dense, at_once=True),
+    "add_forward": Needs(suits=_sum),
+    "mul_forward": Needs(suits=_of_one_shape),
+    "max_pool_forward": Needs(suits=_small),
+}
