@@ -12,10 +12,10 @@ static uint32_t *first_usable(void) {
 void cortex_m_prepare_stack(void) {
     uint32_t *word = linker_stack_start;
     __asm volatile(
-        "1: cmp %0, sp\n"
-        "itt lo\n"
-        "strlo %1, [%0], #4\n"
-        "blo 1b\n"
+        "1: cmp sp, %0\n"
+        "itt hi\n"
+        "strhi %1, [%0], #4\n"
+        "bhi 1b\n"
         : "+r"(word)
         : "r"(PAINT)
         : "cc", "memory");

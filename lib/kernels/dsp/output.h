@@ -63,6 +63,8 @@ static inline tiny_output tiny_output_of(const tiny_requant *q, const int32_t *b
     } else if (tiny_is_constant(q, o, bias, (int64_t)terms * (255 * 128), &y)) {
         output.multiplier = 0;
         output.offset = 2 * y + 1;
+    } else {
+        /* an exception */
     }
     return output;
 }

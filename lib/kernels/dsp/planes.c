@@ -119,14 +119,18 @@ void tiny_planes_pair(const tiny_correlation *c, const int8_t *w, int32_t step, 
 tiny_outputs_row tiny_outputs_begin(const tiny_correlation *c) {
     const uint32_t loaded = c->words + (c->stride == 1 ? 1 : TINY_QUAD - 1);
     tiny_outputs_row outputs; /* field by field: an initializer becomes a call of memset */
-    outputs.multiplier = outputs.offset = outputs.shift = outputs.bias = 0;
+    outputs.multiplier = 0;
+    outputs.offset = 0;
+    outputs.shift = 0;
+    outputs.bias = 0;
     outputs.x = NULL;
     outputs.w = c->weights;
     outputs.w_end = c->weights + c->kernel_h * c->words * (c->stride == 1 ? 2 : 1);
     outputs.x_step = (c->row_words - loaded) * 4;
     outputs.x_advance = TINY_QUAD * 2 * c->stride;
-    outputs.quads = outputs.y_step = 0;
+    outputs.quads = 0;
     outputs.y = NULL;
+    outputs.y_step = 0;
     outputs.sums = NULL;
     return outputs;
 }
