@@ -17,6 +17,7 @@ from cffi import FFI
 # Relative to the root of the source tree, where a build runs.
 HEADERS = ("tinyflash.h", "ops.h")
 INCLUDE = Path("include/tinyflash")
+FAST = "host"  # the kernel set for PCs
 _INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
 _FOR_CXX = re.compile(r"^#ifdef __cplusplus\n.*?^#endif$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"^static inline [^{]*\{.*?\}$", re.DOTALL | re.MULTILINE)
@@ -57,9 +58,18 @@ def declarations(headers: list[str]) -> str:
 
 
 def sources() -> list[str]:
-    """The library's files, with the one kernel set that runs on every computer."""
+    """The library's files, with the kernel sets that run on every computer."""
     shared = _shared()
-    return [str(path) for path in shared["library_sources"](Path(), [shared["REFERENCE"]])]
+    sets = [shared["REFERENCE"], FAST]
+    return [str(path) for path in shared["library_sources"](Path(), sets)]
+
+
+def fast_kernels() -> str:
+    """Returns the declarations of the kernels of the set `host`, which ops.h does not have."""
+    return "\n".join(
+        f"void tiny_op_{kernel}_{FAST}(const void *record, void *const *buffers, tiny_band band);"
+        for kernel in sorted(_shared()["kernels_of"](Path(), FAST))
+    )
 
 
 def _shared() -> dict[str, Any]:
@@ -71,10 +81,11 @@ def builder() -> FFI:
     """Returns the cffi builder of the extension. TINYFLASH_CFLAGS adds options, such as for a
     sanitizer."""
     ffi, added = FFI(), os.environ.get("TINYFLASH_CFLAGS", "").split()
-    ffi.cdef(declarations(with_included(HEADERS)))
+    fast = fast_kernels()
+    ffi.cdef(declarations(with_included(HEADERS)) + fast)
     ffi.set_source(
         "tinyflash.runtime.host._tinyflash",
-        '#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"',
+        f'#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"\n{fast}',
         sources=sources(),
         include_dirs=["include"],
         extra_compile_args=["-std=c99", "-O3", *PLAIN_ARITHMETIC, *added],
