@@ -164,8 +164,8 @@ def test_the_library_has_no_variables() -> None:
 
 
 def test_every_kernel_is_within_its_budget_of_stack() -> None:
-    """What a board reserves holds any kernel."""
+    """640 bytes: what a kernel may take of a board's stack."""
     graph = compiled.compiled_code(BOARD).graph
     kernels = [name for name in graph.frames if name.startswith("tiny_op_")]
     assert len(kernels) > 30
-    assert max(map(graph.depth, kernels)) < 512
+    assert max(map(graph.depth, kernels)) <= 640

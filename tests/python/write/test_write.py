@@ -60,7 +60,7 @@ def test_calls_by_rows_are_written_and_share_the_arrays_of_whole_layers(tmp_path
     assert re.fullmatch(r" {4}/\* 0 \S+( to .*)?: (whole|some rows by turns) \*/", order[0])
     assert order[1].startswith(f"    {{{first.op}, {{{first.first}, {first.count}}}}},")
     assert rows_of(texts[1], "train")[0].record == "op_source"
-    assert rows.hash != plain.hash
+    assert rows.hash == plain.hash  # they learn the same
 
 
 def test_every_row_names_its_layer_its_operation_and_its_shapes() -> None:

@@ -21,7 +21,7 @@ from tinyflash.errors import InternalError
 # GCC's name for all calls through pointers; here, the functions in a model's tables.
 KERNELS = "__indirect_call"
 # Stack bytes of functions of the precompiled C library: the most on any supported core.
-LIBRARY_FRAMES: Mapping[str, int] = {"memcpy": 0, "memmove": 8, "memset": 16, "strlen": 8}
+LIBRARY_FRAMES: Mapping[str, int] = {"memcpy": 0, "memmove": 16, "memset": 16, "strlen": 8}
 
 _NODE = re.compile(r'^node: \{ title: "([^"]+)" label: "([^"]*)"', re.MULTILINE)
 _EDGE = re.compile(r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', re.MULTILINE)
