@@ -11,14 +11,14 @@
 
 /* Compilers that have the instructions, for machines that may have them. For others each kernel of
  * this set is a call of the reference's. */
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && (__GNUC__ >= 5 || defined(__clang__)) && \
+    !defined(TINY_HOST_PLAIN)
 #define TINY_HOST_ASM 1
 #else
 #define TINY_HOST_ASM 0
 #endif
 
 #define TINY_HOST_STEP 16u     /* terms of one load */
-#define TINY_HOST_CHANNELS 8u  /* of a depthwise layer, at least */
 #define TINY_HOST_TERMS 4096u  /* of an input row, on the stack */
 #define TINY_HOST_ROWS 2u      /* inputs that share a load of weights */
 #define TINY_HOST_GRADIENTS 4u /* gradients that share one */
@@ -47,12 +47,6 @@ void tiny_host_centre(const int8_t *x, int32_t x_zero, uint32_t count, int16_t *
  * x is a copy, so y may overwrite what x was copied from. */
 void tiny_host_outputs(const tiny_host_layer *layer, const int16_t (*x)[TINY_HOST_TERMS],
                        uint32_t rows, int8_t *y);
-
-/* Computes channels [0, count) of one position of a depthwise layer, count >= CHANNELS or 0: taps[t] is the
- * first channel of x at tap t and w[t] its weights. */
-void tiny_host_channels(const tiny_requant *q, const int8_t *const *taps, const int8_t *const *w,
-                        uint32_t tap_count, const int32_t *b, uint32_t first, uint32_t count,
-                        int8_t *y);
 
 /* Computes sums[r][i] = sum over o < out of t[r][o] * w[o][first + i], i < 16, for w of `width`
  * columns; those from `width` on are undefined. t[r][out] is 0. */
