@@ -78,15 +78,20 @@ TINY_WIDE_INLINE void add_sixteen(const taps *t, const part *p, uint32_t i, int3
     }
 }
 
+/* Channels [i, i + count) of a part, from one of its channels on; of a narrow part, with a copy. */
+TINY_WIDE_INLINE __m128i eight_of(const part *p, const int8_t *at, uint32_t count) {
+    const __m128i bytes =
+        p->width < TINY_LANES ? tiny_eight_bytes(at, count) : tiny_last_bytes(at, count);
+    return _mm_cvtepi8_epi16(bytes);
+}
+
 /* The same for channels [i, i + count), count <= 8. */
 TINY_WIDE_INLINE __m256i plus_eight(const taps *t, const part *p, uint32_t i, uint32_t count,
                                     int32_t x_zero, __m256i sum) {
     const __m128i zero = _mm_set1_epi16((int16_t)x_zero);
     for (uint32_t n = 0; n < t->count; n++) {
-        const int8_t *from = p->w + (size_t)t->tap[n] * p->width + i;
-        const __m128i bytes = tiny_eight_bytes(t->at[n] + p->first + i, count);
-        const __m128i x = _mm_sub_epi16(_mm_cvtepi8_epi16(bytes), zero);
-        const __m128i w = _mm_cvtepi8_epi16(tiny_eight_bytes(from, count));
+        const __m128i x = _mm_sub_epi16(eight_of(p, t->at[n] + p->first + i, count), zero);
+        const __m128i w = eight_of(p, p->w + (size_t)t->tap[n] * p->width + i, count);
         sum = _mm256_add_epi32(sum, _mm256_cvtepi16_epi32(_mm_mullo_epi16(x, w)));
     }
     return sum;

@@ -50,14 +50,22 @@ TINY_WIDE_INLINE void tiny_store_bytes(int8_t *to, __m128i eight, uint32_t count
     }
 }
 
+/* The same where the eight bytes up to at + count are of one array. No copy is made: to load what was
+ * just stored in parts stalls. */
+TINY_WIDE_INLINE __m128i tiny_last_bytes(const int8_t *at, uint32_t count) {
+    const uint32_t before = TINY_LANES - count;
+    const __m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)(at - before));
+    return _mm_srl_epi64(eight, _mm_cvtsi32_si128((int32_t)(8u * before)));
+}
+
 /* The first `count` of eight int32, the others 0. */
 TINY_WIDE_INLINE __m256i tiny_eight_words(const void *values, uint32_t count) {
-    int32_t rest[TINY_LANES] = {0};
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     if (count == TINY_LANES) {
         return _mm256_loadu_si256((const __m256i *)values);
     }
-    memcpy(rest, values, count * sizeof rest[0]);
-    return _mm256_loadu_si256((const __m256i *)(const void *)rest);
+    return _mm256_maskload_epi32((const int *)values,
+                                 _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t)count), lane));
 }
 
 /* 16 bytes to int16. */
