@@ -1,6 +1,6 @@
 /* Fully connected layers on a PC.
  *
- * Forward, two vectors at a time are copied without their zero point. The sums of an update are
+ * Forward, vectors are copied without their zero point. The sums of an update are
  * those of an input gradient with x in place of the weights and the columns of dy in place of its
  * rows: they are computed of x as it is, and what the zero point adds to each is taken off.
  */
@@ -12,41 +12,30 @@
 
 #if TINY_HOST_ASM
 
-/* `rows` vectors that are adjacent in x and in y, padding of `inputs` already zero. */
-static void forward_rows(const tiny_fully_connected *op, const tiny_host_layer *layer,
-                         const int8_t *x, uint32_t rows, int16_t (*inputs)[TINY_HOST_TERMS],
-                         int8_t *y) {
-    const uint32_t second = tiny_host_padded(op->kept);
-    for (uint32_t n = 0; n < rows; n += TINY_HOST_ROWS, y += TINY_HOST_ROWS * op->out) {
-        const uint32_t count = rows - n < TINY_HOST_ROWS ? rows - n : TINY_HOST_ROWS;
-        for (uint32_t i = 0; i < count; i++, x += op->in) {
-            tiny_host_centre(x, op->requant.x_zero, op->kept, inputs[i]);
-            tiny_host_centre(x + op->kept, op->requant.x_zero, op->in - op->kept,
-                             inputs[i] + second);
+static void forward(const tiny_fully_connected *op, const tiny_host_layer *layer, const int8_t *x,
+                    int8_t *y, tiny_band band) {
+    const uint32_t vectors = op->rows / op->height; /* in a row of the map */
+    tiny_host_chunk chunk;
+    chunk.count = 0;
+    for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
+        const int8_t *from = x + tiny_slot(row, op->x_ring) * vectors * op->in;
+        int8_t *to = y + tiny_slot(row, op->y_ring) * vectors * op->out;
+        for (uint32_t n = 0; n < vectors; n++) {
+            int16_t *terms = tiny_host_place(layer, &chunk, to + n * op->out);
+            tiny_host_centre(from + n * op->in, op->requant.x_zero, op->in, terms);
         }
-        tiny_host_outputs(layer, (const int16_t (*)[TINY_HOST_TERMS])inputs, count, y);
     }
+    tiny_host_finish(layer, &chunk);
 }
 
 TINY_OP(fully_connected_forward_host) {
     const tiny_fully_connected *op = record;
     const tiny_host_layer layer = {&op->requant, {buffers[1], buffers[2]}, buffers[3],
                                    op->kept,     op->in - op->kept,        op->out};
-    const uint32_t terms = tiny_host_padded(op->kept) + tiny_host_padded(op->in - op->kept);
-    int16_t inputs[TINY_HOST_ROWS][TINY_HOST_TERMS];
-    if (terms > TINY_HOST_TERMS || !tiny_host_is_wide()) {
+    if (tiny_host_suits(&layer, op->rows / op->height * band.count)) {
+        forward(op, &layer, buffers[0], buffers[4], band);
+    } else {
         tiny_op_fully_connected_forward(record, buffers, band);
-        return;
-    }
-    for (uint32_t i = 0; i < TINY_HOST_ROWS; i++) {
-        memset(inputs[i], 0, terms * sizeof inputs[i][0]);
-    }
-    const uint32_t rows = op->rows / op->height; /* in a row of the map */
-    const int8_t *x = buffers[0];
-    int8_t *y = buffers[4];
-    for (uint32_t row = band.first; row < (uint32_t)band.first + band.count; row++) {
-        forward_rows(op, &layer, x + tiny_slot(row, op->x_ring) * rows * op->in, rows, inputs,
-                     y + tiny_slot(row, op->y_ring) * rows * op->out);
     }
 }
 
