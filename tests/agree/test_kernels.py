@@ -9,6 +9,7 @@ from tests.lib.build import run_on_board, run_on_host
 from tests.lib.case import Case
 from tests.lib.cases import all_cases
 from tests.lib.emit import batches, spoiled, write_batch
+from tests.lib.pc_cases import pc_cases
 from tests.lib.row_cases import row_cases
 from tests.lib.rows import BUFFERS
 
@@ -19,6 +20,7 @@ from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 
 # test_cmsis_nn.py has those that are made of a pack.
 SETS = [name for name in kernel_sets(source_root()) if name not in PACKS]
+PCS = "host"
 EMULATED = [board for board in boards() if board.emulated]
 
 
@@ -33,7 +35,8 @@ def programs(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> dic
     root = tmp_path_factory.mktemp("kernels")
     folders: dict[str, list[Path]] = {}
     for name in SETS:
-        own = cases if name == REFERENCE else [c for case in cases if (c := case.by(name))]
+        given = cases if name != PCS else [*cases, *pc_cases()]
+        own = given if name == REFERENCE else [c for case in given if (c := case.by(name))]
         folders[name] = []
         for index, batch in enumerate(batches(own)):
             folders[name].append(root / f"{name}_{index}")
@@ -58,6 +61,17 @@ def test_on_the_host_under_sanitizers(programs: dict[str, list[Path]], name: str
     for program in programs[name]:
         outcome = run_on_host(program)
         assert outcome.status == 0, outcome.text
+
+
+@pytest.mark.parametrize("flag", ["-DTINY_HOST_AVX2=0", "-DTINY_HOST_PLAIN"])
+def test_the_set_for_pcs_without_its_instructions(
+    cases: list[Case], tmp_path: Path, flag: str
+) -> None:
+    """As on a computer without AVX2, and as another compiler than GCC and Clang sees it."""
+    own = {c.row.kernel: c for case in cases if (c := case.by(PCS))}
+    write_batch(list(own.values()), tmp_path / "batch")
+    outcome = run_on_host(tmp_path / "batch", flag)
+    assert outcome.status == 0, outcome.text
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,11 @@ class Outcome:
     text: str
 
 
-def run_on_host(batch: Path) -> Outcome:
+def run_on_host(batch: Path, *flags: str) -> Outcome:
     """A batch on this computer, under the address and undefined behaviour sanitizers."""
     program = batch / "host"
     sources = [*_sources(batch), ROOT / "tests" / "lib" / "host_board.c"]
-    compile_program(["cc", "-std=c99", *SANITIZERS, *_includes(batch)], sources, program)
+    compile_program(["cc", "-std=c99", *SANITIZERS, *flags, *_includes(batch)], sources, program)
     return _run([program])
 
 

@@ -1,8 +1,8 @@
 /* Fully connected layers on a PC.
  *
- * Forward, vectors are copied without their zero point. The sums of an update are
- * those of an input gradient with x in place of the weights and the columns of dy in place of its
- * rows: they are computed of x as it is, and what the zero point adds to each is taken off.
+ * Forward, vectors are copied without their zero point. The sums of an update are those of an input
+ * gradient with x in place of the weights and columns of dy in place of its rows: they are computed
+ * of x as it is, and what the zero point adds to each is taken off.
  */
 #include "../../arith.h"
 #include "../../update.h"
@@ -89,8 +89,8 @@ TINY_OP(fully_connected_backward_input_host) {
     }
 }
 
-/* The gradients of output channels [o, o + count) as rows, and zeros behind each. Returns nothing,
- * but in `zeros` what the zero point of x adds to the sums of each. */
+/* Makes rows of the gradients of output channels [o, o + count), with a zero behind each. `zeros`
+ * gets what the zero point of x adds to the sums of each. */
 static void turn(const tiny_fully_connected *op, const int8_t *dy, uint32_t o, uint32_t count,
                  int16_t (*t)[TINY_HOST_TERMS], int32_t *zeros) {
     for (uint32_t r = 0; r < TINY_HOST_GRADIENTS; r++) {
