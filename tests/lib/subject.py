@@ -33,7 +33,7 @@ PEAKS = (0, 1, 7, 15, 16, 31, 32, 63, 64, 126, 127, 128, 5000, 2**31 - 1)
 @dataclass(frozen=True)
 class Data:
     """What fills the tensors, and the exponents. `fill`: random, extreme (+-127), largest
-    (127), or zero; `spread`: how far the exponents of gradients that are read are apart, at most."""
+    (127), or zero; `spread`: how far the exponents of gradients that are read are apart at most."""
 
     fill: str = "random"
     e_dy: int = -9

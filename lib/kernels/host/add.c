@@ -3,7 +3,7 @@
  * Eight are loaded before eight are stored, so the output may be an operand, or begin below it.
  */
 #include "../../arith.h"
-#include "lanes.h"
+#include "eight.h"
 #include "tinyflash/ops.h"
 #include "wide.h"
 

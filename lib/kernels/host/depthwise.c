@@ -4,7 +4,7 @@
  * of 0. A product of 9 by 8 bits fits in int16: it is widened after it is multiplied.
  */
 #include "../../arith.h"
-#include "lanes.h"
+#include "eight.h"
 #include "tinyflash/ops.h"
 #include "wide.h"
 

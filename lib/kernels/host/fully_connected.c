@@ -6,7 +6,7 @@
  */
 #include "../../arith.h"
 #include "../../update.h"
-#include "lanes.h"
+#include "eight.h"
 #include "tinyflash/ops.h"
 #include "wide.h"
 

@@ -1,7 +1,7 @@
 /* Clip masks and biases on a PC. */
 #include "../../arith.h"
 #include "../../update.h"
-#include "lanes.h"
+#include "eight.h"
 #include "tinyflash/ops.h"
 #include "wide.h"
 

@@ -6,7 +6,7 @@
  */
 #include "wide.h"
 
-#include "lanes.h"
+#include "eight.h"
 
 #if TINY_HOST_ASM
 

@@ -2,8 +2,8 @@
  * arith.h, for lanes. They are for functions marked TINY_WIDE, which run only where
  * tiny_host_is_wide says so.
  */
-#ifndef TINYFLASH_KERNELS_HOST_LANES_H
-#define TINYFLASH_KERNELS_HOST_LANES_H
+#ifndef TINYFLASH_KERNELS_HOST_EIGHT_H
+#define TINYFLASH_KERNELS_HOST_EIGHT_H
 
 #include <string.h>
 
@@ -15,7 +15,10 @@
 #include <immintrin.h>
 
 #define TINY_WIDE __attribute__((target("avx2,popcnt")))
+/* A build that counts how often lines run does not inline, so as not to count each copy. */
+#ifndef TINY_WIDE_INLINE
 #define TINY_WIDE_INLINE __attribute__((target("avx2,popcnt"), always_inline)) static inline
+#endif
 
 #define TINY_LANES 8u /* int32 in a register */
 
