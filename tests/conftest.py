@@ -10,12 +10,10 @@ from tests.support.compilers import has_stand_ins, path_of_stand_ins
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--random-cases",
-        type=int,
-        default=80,
-        help="random cases of each kernel of a faster set (tests/agree/test_random_kernels.py)",
-    )
+    of = "(tests/agree/test_random_kernels.py)"
+    cases = f"random cases of each kernel of a faster set {of}"
+    parser.addoption("--random-cases", type=int, default=2000, help=cases)
+    parser.addoption("--random-seed", type=int, default=0, help=f"which random cases {of}")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -40,11 +40,14 @@ def read_bytes(path: Path, limit: int, offset: int = 0, *, cut: bool = False) ->
 
 
 def to_write(path: Path) -> Path:
-    """Returns `path` with links resolved. Raises DataError if no file can be written there: tries
-    it, and leaves nothing behind."""
-    path = _regular(path)
-    _try_to_write(path)
-    return path
+    """Returns `path` with links resolved, relative to the current folder if it was. Raises
+    DataError if no file can be written there: tries it, and leaves nothing behind."""
+    target = _regular(path)
+    _try_to_write(target)
+    here = Path.cwd()
+    if not path.is_absolute() and target.is_relative_to(here):
+        return target.relative_to(here)
+    return target
 
 
 def to_fill(folder: Path, names: Sequence[str]) -> Path:

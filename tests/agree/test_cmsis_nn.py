@@ -14,7 +14,8 @@ import pytest
 from tests.lib.build import run_on_board
 from tests.lib.cases import all_cases
 from tests.lib.emit import batches, write_batch
-from tests.lib.random_cases import FAMILIES, random_cases
+from tests.lib.random_runs import known_kernels, run_stream, told, write_streams
+from tests.lib.random_subjects import FAMILIES
 from tests.lib.row_cases import row_cases
 from tests.support.graphs import Net
 
@@ -56,14 +57,13 @@ def test_all_cases(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", BOARDS)
 def test_random_cases(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     board = replace(load_board(name), kernels=(SET, "ref"))
-    count = request.config.getoption("--random-cases")
-    drawn = [kernel for kernel in sorted(KERNELS) if kernel.startswith(tuple(FAMILIES))]
-    assert len(drawn) >= 4
-    cases = (case for kernel in drawn for case in random_cases(SET, kernel, count, seed=0))
-    for index, batch in enumerate(batches(cases)):
-        write_batch(batch, tmp_path / str(index))
-        outcome = run_on_board(tmp_path / str(index), board)
-        assert outcome.status == 0, outcome.text
+    count, seed = (request.config.getoption(f"--random-{what}") for what in ("cases", "seed"))
+    assert known_kernels(SET) == KERNELS
+    for family in FAMILIES:
+        (cases,) = write_streams(family, [SET], count, seed, tmp_path / family).values()
+        if cases:
+            outcome = run_stream(tmp_path / family, SET, cases, board)
+            assert outcome.status == 0, told(outcome, family, [SET], seed)
 
 
 def test_a_board_learns_what_the_host_learns(tmp_path: Path) -> None:

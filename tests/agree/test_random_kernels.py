@@ -1,53 +1,49 @@
-"""Kernels of faster sets give the bytes of the numpy reference for random shapes and codings, on
-the core that they are for."""
+"""Kernels of faster sets give the bytes of `ref` for random layers, codings, data and memories, on
+the cores that they are for, and their C twins on the host.
+
+`ref` itself is held against numpy in test_kernels.py.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from tests.lib.build import run_on_board, run_on_host
-from tests.lib.emit import batches, write_batch
-from tests.lib.random_cases import random_cases
+from tests.lib.random_runs import known_kernels, run_stream, told, write_streams
+from tests.lib.random_subjects import FAMILIES
 
 from tinyflash.boards import Board, boards
 from tinyflash.boards.packs import PACKS
 from tinyflash.paths import source_root
 from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 
-KERNELS = [
-    (name, kernel)
-    for name in kernel_sets(source_root())
-    if name not in (REFERENCE, *PACKS)  # test_cmsis_nn.py
-    for kernel in sorted(kernels_of(source_root(), name))
-]
+# test_cmsis_nn.py has those that are made of a pack.
+SETS = [name for name in kernel_sets(source_root()) if name not in (REFERENCE, *PACKS)]
 
 
-@pytest.fixture(scope="module")
-def count(request: pytest.FixtureRequest) -> int:
-    """Cases of each kernel."""
-    asked = request.config.getoption("--random-cases")
-    assert isinstance(asked, int)
-    return asked
+def boards_of(name: str) -> list[Board]:
+    return [board for board in boards() if board.emulated and name in board.kernels]
 
 
-def board_of(name: str) -> Board | None:
-    """An emulated board for a kernel set; None of the set for PCs."""
-    return next((board for board in boards() if board.emulated and name in board.kernels), None)
+def test_every_kernel_of_a_set_has_a_family() -> None:
+    for name in SETS:
+        assert known_kernels(name) == kernels_of(source_root(), name)
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in KERNELS}))
-def test_random_cases(name: str, count: int, tmp_path: Path) -> None:
-    """On a board, and on the host under sanitizers: the set for PCs, and C twins of others."""
-    board = board_of(name)
-    kernels = [kernel for of, kernel in KERNELS if of == name]
-    cases = (case for kernel in kernels for case in random_cases(name, kernel, count, seed=0))
-    ran = 0
-    for index, batch in enumerate(batches(cases)):
-        folder = tmp_path / str(index)
-        write_batch(batch, folder)
-        on_board = [] if board is None else [run_on_board(folder, board)]
-        for outcome in (*on_board, run_on_host(folder)):
-            assert outcome.status == 0, outcome.text
-        ran += len(batch)
-    assert ran == count * len(kernels)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_random_cases(family: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Under sanitizers on the host, which has to compute the same bytes by `ref` as a board has."""
+    count, seed = (request.config.getoption(f"--random-{what}") for what in ("cases", "seed"))
+    counts = write_streams(family, SETS, count, seed, tmp_path)
+    for name in SETS:
+        digests = set()
+        for board in (None, *boards_of(name)):
+            outcome = run_stream(tmp_path, name, counts[name], board)
+            assert outcome.status == 0, told(outcome, family, SETS, seed)
+            found = re.search(r"^ran (\d+) digest (\d+)$", outcome.text, re.MULTILINE)
+            assert found, outcome.text
+            assert int(found[1]) == counts[name]
+            digests.add(found[2])
+        assert len(digests) == 1
+        assert counts[name] % count == 0

@@ -78,6 +78,28 @@ def test_a_fault_is_reported_and_ends_the_emulator(
             device.counters()
 
 
+# Bits of CFSR that are the guard's: of the memory protection unit, and of the limit of the stack.
+GUARDS = {"armv7m": 0x000000FF, "armv8m": 0x00100000}
+
+
+def test_the_guard_of_the_core_notices_an_overflow(
+    emulated: Emulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not an access that fails later, by luck."""
+    bodies: list[bytes] = []
+    monkeypatch.setattr(protocol, "fault_text", lambda body: str(bodies.append(body)))
+    with (
+        Emulator(*emulated) as emulator,
+        DeviceSession(emulator) as device,
+        pytest.raises(LinkError),
+    ):
+        device.train_step(SAMPLE, 5, 0.5)
+    (part,) = GUARDS.keys() & set(emulated[0].shared)
+    _, status, *_, stack_broken = protocol.FAULT.unpack(*bodies)
+    assert stack_broken == 1
+    assert status & GUARDS[part] == status > 0
+
+
 def test_an_emulator_that_is_killed_in_the_middle(emulated: Emulated) -> None:
     with Emulator(*emulated) as emulator, DeviceSession(emulator) as device:
         assert emulator.pid is not None

@@ -33,14 +33,20 @@ def banded(one: Subject) -> Iterator[Case]:
     """Random bands of every forward kernel, all maps in rings of random length."""
     env = one.environment(PLAIN)
     for node in one.graph.nodes[1:]:
-        if goes_by_rows(one.graph, node) and node.op not in ("concatenate", "source"):
+        if in_bands(one.graph, node):
             for _ in range(BANDS):
-                memory = _random_band(one.graph, node, one.rng)
+                memory = random_band(one.graph, node, one.rng)
                 name = f"{node.op} {node.name}, {one.title}, {memory.band}, {memory.rings}"
                 yield capture(env, node, name.replace('"', ""), memory)
 
 
-def _random_band(graph: Graph, node: Node, rng: np.random.Generator) -> Memory:
+def in_bands(graph: Graph, node: Node) -> bool:
+    """Whether a node has one kernel that computes any rows of its output."""
+    return goes_by_rows(graph, node) and node.op not in ("concatenate", "source")
+
+
+def random_band(graph: Graph, node: Node, rng: np.random.Generator) -> Memory:
+    """A band of a node that goes by rows, and rings that are long enough for it."""
     height = rows_computed(graph, node)
     first = int(rng.integers(height))
     count = int(rng.integers(1, min(height - first, 3) + 1))
@@ -75,14 +81,21 @@ def overlapping(one: Subject) -> Iterator[Case]:
     """Outputs and input gradients laid over what they are made from, as far as rows allow."""
     env = one.environment(PLAIN)
     for node in one.graph.nodes[1:]:
-        y = "dx" if node.op.endswith("_backward_input") else "y"
-        role = _overlapped(one.graph, node)
-        if y not in node.outputs or role is None or "source" in node.op:
-            continue
-        one.disturb(env, node, PLAIN)
-        ahead = _ahead(one.graph, node, role, y)
-        name = f"{node.op} {node.name}, {one.title}, {ahead} bytes ahead of {role}"
-        yield capture(env, node, name, Memory({y: role}, ahead))
+        memory = overlap(one.graph, node)
+        if memory:
+            one.disturb(env, node, PLAIN)
+            (role,) = memory.alias.values()
+            name = f"{node.op} {node.name}, {one.title}, {memory.ahead} bytes ahead of {role}"
+            yield capture(env, node, name, memory)
+
+
+def overlap(graph: Graph, node: Node) -> Memory | None:
+    """The output of a node laid over an operand, if it may be."""
+    y = "dx" if node.op.endswith("_backward_input") else "y"
+    role = _overlapped(graph, node)
+    if y not in node.outputs or role is None or "source" in node.op:
+        return None
+    return Memory({y: role}, _ahead(graph, node, role, y))
 
 
 def _overlapped(graph: Graph, node: Node) -> str | None:

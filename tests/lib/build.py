@@ -35,28 +35,65 @@ class Outcome:
 
 def run_on_host(batch: Path, *flags: str) -> Outcome:
     """A batch on this computer, under the address and undefined behaviour sanitizers."""
-    program = batch / "host"
-    sources = [*_sources(batch), ROOT / "tests" / "lib" / "host_board.c"]
-    compile_program(["cc", "-std=c99", *SANITIZERS, *flags, *_includes(batch)], sources, program)
-    return _run([program])
+    program = build_for_host(_sources(batch), batch, flags)
+    return run(program, batch)
 
 
 def run_on_board(batch: Path, board: Board) -> Outcome:
     """A batch on an emulated board, within the board's real memory."""
-    assert board.qemu is not None, board.name
-    program = batch / f"{board.name}.elf"
+    program = build_for_board(_sources(batch), batch, board)
+    return run(program, batch, board)
+
+
+def build_for_host(sources: Sequence[Path], folder: Path, more: Sequence[str] = ()) -> Path:
+    """A program of the library and some sources, with what is generated in the folder; `more`:
+    flags of the compiler."""
+    program = folder / "host"
+    sources = [*sources, ROOT / "tests" / "lib" / "host_board.c"]
+    compiler = ["cc", "-std=c99", *SANITIZERS, *more, *_includes(folder)]
+    compile_program(compiler, sources, program)
+    return program
+
+
+def build_for_board(sources: Sequence[Path], folder: Path, board: Board) -> Path:
+    """The same for a board."""
+    program = folder / f"{board.name}.elf"
     drivers = [file for f in board.source_folders for file in sorted((ROOT / f).glob("*.c"))]
-    sources = [*_sources(batch), *drivers]
     pack = _packed(board)
     flags = ["-O2", "-ffunction-sections", "--specs=nano.specs"]
     link = ["-nostartfiles", "-Wl,--gc-sections", *_linker_symbols(board)]
     link += [f"-Wl,-L,{ROOT / 'boards'}", "-T", str(board.folder / "linker.ld")]
-    compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(batch), *pack.flags]
-    compile_program(compiler, sources, program, [*pack.archive, *link])
-    console = ["-display", "none", "-monitor", "none", "-serial", "stdio"]
-    return _run(
-        [QEMU, "-machine", board.qemu.machine, *console, "-semihosting", "-kernel", program]
+    compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(folder), *pack.flags]
+    compile_program(compiler, [*sources, *drivers], program, [*pack.archive, *link])
+    return program
+
+
+def run(
+    program: Path, folder: Path, board: Board | None = None, seconds: float = TIMEOUT
+) -> Outcome:
+    """A program in a folder, by the emulator of a board or by itself."""
+    command: list[str | Path] = [program]
+    if board:
+        assert board.qemu is not None, board.name
+        console = ["-display", "none", "-monitor", "none", "-serial", "stdio"]
+        command = [
+            QEMU,
+            "-machine",
+            board.qemu.machine,
+            *console,
+            "-semihosting",
+            "-kernel",
+            program,
+        ]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
     )
+    return Outcome(done.returncode, done.stdout + done.stderr)
 
 
 @dataclass(frozen=True)
@@ -106,10 +143,3 @@ def _linker_symbols(board: Board) -> list[str]:
         "board_stack_reserve": board.stack_bytes,
     }
     return [f"-Wl,--defsym={name}={value}" for name, value in symbols.items()]
-
-
-def _run(command: Sequence[str | Path]) -> Outcome:
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT
-    )
-    return Outcome(done.returncode, done.stdout + done.stderr)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from tests.lib.held import Held
 from tests.lib.records import Fields
-from tests.lib.rows import draft
+from tests.lib.rows import Draft, draft
 from tests.support.memory import state_bytes, tensor_bytes
 
 from tinyflash.compiler.kernels import chosen_set, kernel_sets, needs_of
@@ -68,10 +68,10 @@ class Case:
 
 
 @dataclass
-class _Places:
+class Places:
     """Where the tensors of a case lie, with guards between them."""
 
-    env: Environment
+    graph: Graph
     sizes: dict[Space, int] = field(default_factory=dict)
     tensors: dict[str, Buffer] = field(default_factory=dict)
     held: Mapping[str, Held] = field(default_factory=dict)
@@ -79,39 +79,43 @@ class _Places:
     def add(self, tensor: str, behind: int = 0) -> Buffer:
         """A place, `behind` bytes from where there is room."""
         if tensor not in self.tensors:
-            kind = self.env.graph.tensors[tensor].kind
+            kind = self.graph.tensors[tensor].kind
             space = _SPACES.get(kind, Space.ARENA)
             offset = self.sizes.get(space, 0) + behind
             self.tensors[tensor] = Buffer(space, offset)
-            part = self.held.get(tensor, self.env.graph.tensors[tensor])
-            self.sizes[space] = -(-(offset + part.nbytes) // 4) * 4 + GAP
+            self.sizes[space] = -(-(offset + self.nbytes(tensor)) // 4) * 4 + GAP
         return self.tensors[tensor]
+
+    def nbytes(self, tensor: str) -> int:
+        """Of the part that is in memory."""
+        return self.held.get(tensor, self.graph.tensors[tensor]).nbytes
 
     def overlap(self, tensor: str, other: str, ahead: int) -> None:
         """Places a tensor so that it begins some bytes before another, and that one with it."""
         place = self.add(other, max(ahead, 0))
         self.tensors[tensor] = replace(place, offset=place.offset - ahead)
-        end = self.tensors[tensor].offset + self.env.graph.tensors[tensor].nbytes
+        end = self.tensors[tensor].offset + self.graph.tensors[tensor].nbytes
         self.sizes[place.space] = max(self.sizes[place.space], -(-end // 4) * 4 + GAP)
-
-    def image(self, space: Space) -> bytes:
-        """The space as the environment holds it now."""
-        if space is Space.STATE:
-            return state_bytes(self.env) + _guard(SCALE_BYTES)
-        image = bytearray(_guard(self.sizes.get(space, 0)))
-        for tensor, buffer in self.tensors.items():
-            if buffer.space is space and tensor in self.env.values:
-                data = tensor_bytes(self.env, tensor)
-                if tensor in self.held:
-                    self.held[tensor].write(memoryview(image)[buffer.offset :], data)
-                else:
-                    image[buffer.offset : buffer.offset + len(data)] = data
-        return bytes(image)
 
 
 def _guard(count: int) -> bytes:
     """Bytes without a short period: a row copied too far would not look like them."""
     return bytes((i * i * 89 + i * 37 + 165) % 251 for i in range(count))
+
+
+def _image(env: Environment, places: Places, space: Space) -> bytes:
+    """A space as the environment holds it now."""
+    if space is Space.STATE:
+        return state_bytes(env) + _guard(SCALE_BYTES)
+    image = bytearray(_guard(places.sizes.get(space, 0)))
+    for tensor, buffer in places.tensors.items():
+        if buffer.space is space and tensor in env.values:
+            data = tensor_bytes(env, tensor)
+            if tensor in places.held:
+                places.held[tensor].write(memoryview(image)[buffer.offset :], data)
+            else:
+                image[buffer.offset : buffer.offset + len(data)] = data
+    return bytes(image)
 
 
 @dataclass(frozen=True)
@@ -132,18 +136,20 @@ WHOLE = Memory()
 
 def capture(env: Environment, node: Node, name: str, memory: Memory = WHOLE) -> Case:
     """Runs a node in the reference and returns what a kernel must do."""
-    plan, places = draft(env, node), _Places(env, held=memory.held)
+    plan, places = draft(env.graph, node), Places(env.graph, held=memory.held)
     fields = with_rings(plan.fields, memory.rings)
     tensors = {**node.inputs, **node.outputs}
     for tensor in node.outputs.values():
         env.values.pop(tensor, None)
     for output, shared in memory.alias.items():
         places.overlap(tensors[output], tensors[shared], memory.ahead)
-    buffers = tuple(_buffer(places, tensors, role, plan.start) for role in plan.roles)
-    before = {space: places.image(space) for space in WRITABLE}
-    flash = places.image(Space.FLASH)
+    indices = {id(scale): index for index, scale in enumerate(env.scale_list)}
+    scales = {name: indices[id(scale)] for name, scale in env.scales.items()}
+    buffers = tuple(buffer_of(places, tensors, scales, role, plan) for role in plan.roles)
+    before = {space: _image(env, places, space) for space in WRITABLE}
+    flash = _image(env, places, Space.FLASH)
     OPERATORS[node.op](env, node)
-    after = {space: places.image(space) for space in WRITABLE}
+    after = {space: _image(env, places, space) for space in WRITABLE}
     row = Row(plan.kernel, 0, buffers, name, plan.kernel)
     band = memory.band or (0, height_of(fields))
     record = Record(plan.ctype, "", fields)
@@ -175,7 +181,11 @@ def height_of(fields: Fields) -> int:
     return height
 
 
-def _buffer(places: _Places, tensors: Mapping[str, str], role: str, start: int) -> Buffer | None:
+def buffer_of(
+    places: Places, tensors: Mapping[str, str], scales: Mapping[str, int], role: str, plan: Draft
+) -> Buffer | None:
+    """Where the tensor of a role lies, which gets a place if it has none. `scales`: the number of
+    the scale of each gradient."""
     if role == "state":
         return Buffer(Space.STATE, 0)
     tensor = tensors.get(role.removeprefix("s:"))
@@ -183,8 +193,6 @@ def _buffer(places: _Places, tensors: Mapping[str, str], role: str, start: int) 
         # An empty part of the weights has an address all the same (ops.h).
         return Buffer(Space.FLASH, 0) if role in ("w", "w_frozen") else None
     if role.startswith("s:"):
-        scales = places.env.scale_list
-        index = [s is places.env.scales[tensor] for s in scales].index(True)
-        return Buffer(Space.STATE, scale_offset(index))
+        return Buffer(Space.STATE, scale_offset(scales[tensor]))
     place = places.add(tensor)
-    return replace(place, offset=place.offset + start) if role == "dy" else place
+    return replace(place, offset=place.offset + plan.start) if role == "dy" else place

@@ -1,246 +1,206 @@
-"""Random cases of the kernels that a set has: layers and sums of any shape and any coding."""
+"""Random cases of kernels: rows of random subjects, placed in one memory, and how it is filled.
+
+Nothing is computed here. A program (run_random.c) fills the memory, runs `ref` and another set on
+it, and compares. So a case costs a millisecond, and data are anything that SPEC allows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from tests.lib.bands import banded, overlapping
-from tests.lib.case import Case
-from tests.lib.cases import OPTIMIZERS, conv2d, depthwise, fully_connected
-from tests.lib.subject import Build, Data, Shape, Subject, subject
-from tests.support.graphs import Layer, Net, slid
+from tests.lib.bands import in_bands, overlap, random_band
+from tests.lib.case import GAP, WHOLE, Memory, Places, buffer_of, height_of, with_rings
+from tests.lib.random_data import STATE_BYTES, Fill, fills_of, random_state
+from tests.lib.random_subjects import FAMILIES, Draw, random_subject
+from tests.lib.records import Fields
+from tests.lib.rows import Draft, draft
+from tests.lib.subject import Subject
 
-from tinyflash.graph import Clip, Window
-from tinyflash.program import Factor
-from tinyflash.reference.scales import EXPONENT_MAX, EXPONENT_MIN
+from tinyflash.compiler.kernels import KernelSets, chosen_set, kernel_sets, needs_of
+from tinyflash.graph import Graph, Node
+from tinyflash.program import Buffer, Space
+from tinyflash.reference.constants import descent
+from tinyflash.reference.environment import LAYERS
+from tinyflash.runtime.state import HEADER_BYTES, SCALE_BYTES
 
-T = TypeVar("T")
-
-ENDS = (-128, -127, -1, 0, 1, 126, 127)
-WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 16, 19)
-CHANNELS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 21)
-GAINS = (
-    1.0,
-    1.0,
-    1.0,
-    0.01,
-    30.0,
-    1e5,
-)  # shifts to the right, tiny multipliers, shifts to the left
-RATIOS = (0.7, 1.0, 1.6, 2.5, 7.0, 20.0, 1e-3, 1e4, 1e-11, 1e11)  # of the scales of a sum
-FILLS = ("random", "random", "extreme", "zero")
+# Of one case, so that three copies of the memory fit the smallest board (run_random.c).
+MEMORY_BYTES = 20_000
+SCRATCH_BYTES = 24_000
+MAC_LIMIT = 120_000  # of the layer: an emulator computes thousands of them
+WASTED_DRAWS = 60  # for one case that a kernel computes
+_SPACES = (Space.STATE, Space.FLASH, Space.WEIGHTS, Space.ARENA)
 
 
-class Draw:
-    """What a random subject is made of."""
+class Number(NamedTuple):
+    """What identifies a case: of its family and seed the draw, and the node of what was drawn."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-
-    def number(self, low: int, high: int) -> int:
-        """One of [low, high]."""
-        return int(self.rng.integers(low, high + 1))
-
-    def one_of(self, *choices: T) -> T:
-        return choices[self.number(0, len(choices) - 1)]
-
-    def zero(self) -> int:
-        return self.one_of(self.number(-128, 127), self.one_of(*ENDS))
-
-    def clip(self) -> Clip:
-        """None, usually; else any."""
-        low, high = sorted((self.number(-128, 127), self.number(-128, 127)))
-        return self.one_of(Clip(), Clip(), Clip(low, high), Clip(low, 127), Clip(-128, high))
-
-    def layer(self, out: int) -> Layer:
-        return Layer(
-            spread=self.one_of(4.0, 100.0),
-            dead=self.number(0, out - 1) if self.number(0, 3) == 0 else 0,
-            bias=self.number(0, 3) > 0,
-            zero=self.zero(),
-            clip=self.clip(),
-            per_tensor=self.number(0, 4) == 0,
-            gain=self.one_of(*GAINS),
-        )
-
-    def data(self) -> Data:
-        exponents = (self.number(-20, 0), self.number(-24, -2))
-        if self.number(0, 4) == 0:
-            ends = (EXPONENT_MIN, EXPONENT_MAX)
-            exponents = (self.one_of(*ends, -9), self.one_of(*ends, -9))
-        rate = Factor(self.number(32768, 65535), self.number(-24, -12))
-        return Data(self.one_of(*FILLS), *exponents, rate)
-
-    def shape(self) -> Shape:
-        return self.one_of(*WIDTHS), self.one_of(*WIDTHS), self.one_of(*CHANNELS)
-
-    def window(self, shape: Shape, kernels: int, dilations: int) -> Window:
-        """One that fits the map, its padding included."""
-        while True:
-            kernel = (self.number(1, kernels), self.number(1, kernels))
-            top, left, bottom, right = (self.number(0, kernel[i % 2] + 1) for i in range(4))
-            strides = (self.number(1, 3), self.number(1, 3))
-            dilation = (self.number(1, dilations), self.number(1, dilations))
-            window = Window(kernel, strides, dilation, (top, left, bottom, right))
-            if min(slid(shape, window)) > 0:
-                return window
+    draw: int
+    node: int
 
 
-def _conv2d(draw: Draw) -> tuple[Build, Shape]:
-    out, shape = draw.one_of(*CHANNELS), draw.shape()
-    window = draw.window(shape, draw.one_of(1, 3, 3, 5, 9), draw.one_of(1, 1, 2))
-    return conv2d(window, draw.layer(out), out), shape
+@dataclass(frozen=True)
+class RandomCase:
+    """`buffers` are offsets in one memory of `memory` bytes; None: a null pointer. `settles`: the
+    offset of a scale whose exponent is to be such that the largest gradient takes `bits` bits.
+    `scratch`: of each set that computes it."""
+
+    number: Number
+    title: str
+    plan: Draft
+    fields: Fields
+    band: tuple[int, int]
+    seed: int  # of what the memory is filled with
+    state: bytes  # at offset 0
+    buffers: tuple[int | None, ...]
+    fills: tuple[Fill, ...]
+    memory: int
+    settles: int | None
+    bits: int
+    scratch: Mapping[str, int]
 
 
-def _depthwise(draw: Draw) -> tuple[Build, Shape]:
-    shape = draw.shape()
-    return depthwise(draw.window(shape, draw.one_of(3, 5, 7, 8), 1), draw.layer(shape[2])), shape
+def random_cases(
+    family: str, names: Sequence[str], count: int, seed: int
+) -> Iterator[tuple[RandomCase, list[str]]]:
+    """Cases, each with the sets that are to compute it: `count` for each kernel of each set. Every
+    case of a kernel is of another subject."""
+    sets = kernel_sets(names)
+    beginnings = FAMILIES[family].kernels
+    kernels = {name: {k for k in own if k.startswith(beginnings)} for name, own in sets.items()}
+    missing = {(name, kernel): count for name, own in kernels.items() for kernel in own}
+    draw = 0
+    while missing:
+        assert draw < WASTED_DRAWS * (count + 10), f"no cases of {sorted(missing)}"
+        served: set[tuple[str, str]] = set()
+        for case in _cases(family, seed, draw, sets, {kernel for _, kernel in missing}):
+            kernel = case.plan.kernel
+            wanted = [n for n in case.scratch if (n, kernel) in missing.keys() - served]
+            if wanted:
+                yield case, wanted
+                served |= {(name, kernel) for name in wanted}
+        missing = {key: left - (key in served) for key, left in missing.items()}
+        missing = {key: left for key, left in missing.items() if left}
+        draw += 1
 
 
-def _fully_connected(draw: Draw) -> tuple[Build, Shape]:
-    out, height = draw.one_of(*CHANNELS, 33, 70), draw.one_of(*WIDTHS)
-    shape = (height, draw.number(1, 5), draw.one_of(*CHANNELS, 33, 70))
-    return fully_connected(draw.layer(out), out), shape
+def case_of(family: str, names: Sequence[str], seed: int, number: Number) -> RandomCase:
+    """A single one."""
+    every = frozenset[str]().union(*kernel_sets(names).values())
+    cases = _cases(family, seed, number.draw, kernel_sets(names), every)
+    return next(case for case in cases if case.number == number)
 
 
-def _sum(draw: Draw) -> tuple[Build, Shape]:
-    """Of a map and one that is made of it, at any ratio of their scales; some a difference, and
-    some of a map and one row."""
-    shape, gain, zero = draw.shape(), draw.one_of(*RATIOS), draw.zero()
-    other, clip, kind = draw.zero(), draw.clip(), draw.number(0, 9)
-
-    def build(net: Net, x: str) -> str:
-        made = net.conv2d(x, shape[2], Window((1, 1)), Layer(zero=other, gain=gain))
-        if kind < 2:
-            return (net.add, net.sub)[kind](x, net.row(made), zero=zero, clip=clip)
-        a, b = (x, made) if kind % 2 else (made, x)
-        return (net.sub if kind < 4 else net.add)(a, b, zero=zero, clip=clip)
-
-    return build, shape
-
-
-def _residual(draw: Draw) -> tuple[Build, Shape]:
-    """Tensors with several readers, and clipped sums: masks, and sums of gradients."""
-    shape, clip, other = draw.shape(), draw.clip(), draw.clip()
-
-    def build(net: Net, x: str) -> str:
-        a = net.conv2d(x, shape[2], Window((1, 1)), Layer(clip=other))
-        b = net.add(net.add(x, a), x, clip=clip)
-        return net.add(b, a)
-
-    return build, shape
+def _cases(
+    family: str, seed: int, number: int, sets: KernelSets, kernels: set[str] | frozenset[str]
+) -> Iterator[RandomCase]:
+    """Those of one subject that some set computes."""
+    title = f"{family} {seed}.{number}"
+    one = random_subject(FAMILIES[family], Draw(title), title)
+    if not _is_small(one) or not _is_allowed(one):
+        return
+    for index, node in enumerate(one.graph.nodes[1:]):
+        if one.layer in ("", node.name, node.layer) and "reshape" not in node.op:
+            if node.operator.stage == "loss" or node.op == "advance":
+                continue
+            plan = draft(one.graph, node)
+            if plan.kernel in kernels:
+                case = _case(one, node, plan, Number(number, index), sets)
+                if case:
+                    yield case
 
 
-def _bias(draw: Draw) -> tuple[Build, Shape]:
-    return draw.one_of(_fully_connected, _depthwise)(draw)
+def _is_small(one: Subject) -> bool:
+    if not one.layer:
+        return True
+    layer = one.graph.named(one.layer)[0]
+    y = one.graph.tensors[layer.outputs["y"]]
+    weights = [one.graph.tensors[layer.inputs[r]] for r in ("w", "w_frozen") if r in layer.inputs]
+    terms = sum(w.size for w in weights) // y.shape[-1] or 1
+    return y.size * terms <= MAC_LIMIT
 
 
-def _product(draw: Draw) -> tuple[Build, Shape]:
-    """Of two maps, of a map and itself, or of a map and one row, at many ratios of scales."""
-    shape, gain, kind = draw.shape(), draw.one_of(1e-3, 0.1, 1.0, 1.0, 1.0, 40.0), draw.number(0, 4)
-    layer = Layer(zero=draw.zero(), gain=gain)
-    zero, clip = draw.zero(), draw.clip()
-
-    def build(net: Net, x: str) -> str:
-        b = x
-        if kind > 1:
-            b = net.fully_connected(net.mean(x, (0, 1)), shape[2], layer)
-        elif kind:
-            b = net.conv2d(x, shape[2], Window((1, 1)), layer)
-        return net.mul(x, b, zero=zero, clip=clip)
-
-    return build, shape
+def _is_allowed(one: Subject) -> bool:
+    """Any weights and data keep the sums of its layer within SPEC 10.6."""
+    layers = [node for node in one.graph.nodes[1:] if node.op in LAYERS and node.name == one.layer]
+    return all(descent(one.graph, layer).b_limit > 0 for layer in layers)
 
 
-def _mean(draw: Draw) -> tuple[Build, Shape]:
-    axes, zero = draw.one_of((0, 1), (0, 1), (0,), (1,), (2,), (1, 2), (0, 1, 2)), draw.zero()
-    shape = draw.one_of(draw.shape(), (*draw.shape()[:2], 67), (24, 24, draw.number(1, 9)))
-    return lambda net, x: net.mean(x, axes, zero=zero), shape
+def _case(
+    one: Subject, node: Node, plan: Draft, number: Number, sets: KernelSets
+) -> RandomCase | None:
+    """None if no set computes it, or if it is too large."""
+    graph = one.graph
+    draw = Draw(f"{one.title}.{number.node}")
+    memory = _memory(graph, node, draw)
+    scratch = _scratch(graph, node, plan.kernel, bool(memory.alias), sets)
+    if not scratch or max(scratch.values()) > SCRATCH_BYTES:
+        return None
+    scales = _scales(node, plan)
+    places, buffers = _placed(graph, node, plan, memory, scales)
+    bases, end = {}, 0
+    for space in _SPACES:
+        bases[space] = end
+        end += (STATE_BYTES if space is Space.STATE else places.sizes.get(space, 0)) + GAP
+    if end > MEMORY_BYTES:
+        return None
+    dx = scales.get(node.outputs.get("dx", ""))
+    settles = dx is not None and draw.number(0, 2) > 0
+    offsets = {t: bases[b.space] + b.offset for t, b in places.tensors.items()}
+    fields = with_rings(plan.fields, memory.rings)
+    return RandomCase(
+        number=number,
+        title=f"{plan.kernel} {one.title}, node {number.node}",
+        plan=plan,
+        fields=fields,
+        band=memory.band or (0, height_of(fields)),
+        seed=draw.number(1, 2**32 - 1),
+        state=random_state(draw),
+        buffers=tuple(None if b is None else bases[b.space] + b.offset for b in buffers),
+        fills=tuple(fills_of(graph, node, draw, places, offsets)),
+        memory=end,
+        settles=HEADER_BYTES + SCALE_BYTES * dx if settles and dx is not None else None,
+        bits=draw.one_of(7, 7, 7, 6, 8, draw.number(9, 31)),
+        scratch=scratch,
+    )
 
 
-def _lookup(draw: Draw) -> tuple[Build, Shape]:
-    name, zero = draw.one_of("tanh", "logistic", "relu", "hard_swish", "gelu"), draw.zero()
-    return lambda net, x: net.function(x, name, zero=zero), draw.shape()
+def _memory(graph: Graph, node: Node, draw: Draw) -> Memory:
+    """A band of rings, an output upon its input, or whole maps apart."""
+    rng = np.random.default_rng(draw.number(0, 2**32 - 1))
+    if in_bands(graph, node) and draw.number(0, 2) == 0:
+        return random_band(graph, node, rng)
+    return (overlap(graph, node) if draw.number(0, 3) == 0 else None) or WHOLE
 
 
-def _pool(draw: Draw, op: str) -> tuple[Build, Shape]:
-    """Windows each of which covers a position of the map; some cover all of it."""
-    shape = draw.shape()
-    kernel = draw.one_of(shape[:2], (draw.number(1, 5), draw.number(1, 5)), (2, 2), (3, 3))
-    strides = draw.one_of((draw.number(1, 3), draw.number(1, 3)), kernel)
-    top, left, bottom, right = (draw.number(0, min(kernel[i % 2], 6) - 1) for i in range(4))
-    window = Window(kernel, strides, (1, 1), draw.one_of((0, 0, 0, 0), (top, left, bottom, right)))
-    clip = draw.clip()
-    if min(slid(shape, window)) < 1:
-        window = Window((1, 1))
-    return lambda net, x: net.pool(op, x, window, clip), shape
+def _scratch(
+    graph: Graph, node: Node, kernel: str, overlaps: bool, sets: KernelSets
+) -> dict[str, int]:
+    """The bytes of each set that computes the node."""
+    found = {}
+    for name, own in sets.items():
+        needs = needs_of(name, kernel)
+        chosen = chosen_set(kernel, graph, node, {name: own}) == name
+        if chosen and not (needs.at_once and overlaps):
+            found[name] = needs.scratch(graph, node)
+    return found
 
 
-def _average_pool(draw: Draw) -> tuple[Build, Shape]:
-    return _pool(draw, "average_pool")
+def _scales(node: Node, plan: Draft) -> dict[str, int]:
+    """The number of the scale of each gradient."""
+    tensors = {**node.inputs, **node.outputs}
+    roles = [role.removeprefix("s:") for role in plan.roles if role.startswith("s:")]
+    scaled = dict.fromkeys(tensors[role] for role in roles if role in tensors)
+    return {tensor: index for index, tensor in enumerate(scaled)}
 
 
-def _max_pool(draw: Draw) -> tuple[Build, Shape]:
-    return _pool(draw, "max_pool")
-
-
-FAMILIES: dict[str, Callable[[Draw], tuple[Build, Shape]]] = {
-    "conv2d": _conv2d,
-    "depthwise": _depthwise,
-    "fully_connected": _fully_connected,
-    "add": _sum,
-    "gradient_add": _residual,
-    "mask": _residual,
-    "bias": _bias,
-    "mul": _product,
-    "mean": _mean,
-    "lookup": _lookup,
-    "average_pool": _average_pool,
-    "max_pool": _max_pool,
-}
-OF_ALL_NODES = ("gradient_add", "mask")  # families whose nodes do not belong to one layer
-
-
-def random_cases(kernel_set: str, kernel: str, count: int, seed: int) -> Iterator[Case]:
-    """The first `count` cases that a kernel of a set computes; the same ones for a seed."""
-    number = 0
-    while count:
-        for case in _cases(kernel, f"{seed}, {number}"):
-            mine = case.by(kernel_set) if count and case.row.kernel == kernel else None
-            if mine:
-                yield mine
-                count -= 1
-        number += 1
-
-
-def _cases(kernel: str, seed: str) -> Iterator[Case]:
-    """Those of one random subject: whole maps, bands of rings, or outputs upon their inputs."""
-    family = next(name for name in FAMILIES if kernel.startswith(name))
-    draw = Draw(int.from_bytes(f"{kernel} {seed}".encode(), "little"))
-    build, shape = FAMILIES[family](draw)
-    one = _subject(draw, f"random {seed}", build, shape)
-    if kernel.endswith("_forward") and draw.number(0, 2) == 0:
-        yield from banded(one)
-    elif draw.number(0, 3) == 0:
-        yield from overlapping(one)
-    else:
-        whole = replace(one, layer="") if family in OF_ALL_NODES else one
-        yield from whole.cases(draw.data(), *_operators(family, kernel))
-
-
-def _operators(family: str, kernel: str) -> tuple[str, ...]:
-    """The operators of the nodes that a kernel computes."""
-    if kernel.endswith("_forward"):
-        return ("add", "sub") if family == "add" else (family,)
-    return (f"{family}_backward_input" if "_backward_" in kernel else kernel,)
-
-
-def _subject(draw: Draw, title: str, build: Build, shape: Shape) -> Subject:
-    kept = draw.one_of(0, shape[2], draw.number(0, shape[2]))
-    optimizer = OPTIMIZERS[draw.one_of(*OPTIMIZERS)]
-    source = Layer(zero=draw.zero(), clip=draw.one_of(Clip(), Clip(-100, 127)))
-    one = subject(title, build, shape, kept, optimizer=optimizer, source=source)
-    return replace(one, rng=draw.rng)
+def _placed(
+    graph: Graph, node: Node, plan: Draft, memory: Memory, scales: Mapping[str, int]
+) -> tuple[Places, list[Buffer | None]]:
+    """Where everything lies, and the buffers in order."""
+    places, tensors = Places(graph, held=memory.held), {**node.inputs, **node.outputs}
+    for output, shared in memory.alias.items():
+        places.overlap(tensors[output], tensors[shared], memory.ahead)
+    return places, [buffer_of(places, tensors, scales, role, plan) for role in plan.roles]

@@ -8,7 +8,7 @@ from tests.lib import records
 from tests.lib.records import Fields
 
 from tinyflash.graph import Graph, Node, PartAttrs
-from tinyflash.reference.environment import LAYERS, Environment
+from tinyflash.reference.environment import LAYERS
 
 # Buffers by kernel, as tinyflash/ops.h lists them; "s:" before a role stands for its scale.
 BUFFERS = {
@@ -68,18 +68,21 @@ class Draft:
         return tuple(BUFFERS[self.kernel].split())
 
 
-def draft(env: Environment, node: Node) -> Draft:
+def draft(graph: Graph, node: Node) -> Draft:
     """The row that does what the reference does for this node."""
-    graph = env.graph
     if node.op in LAYERS:
         return Draft(f"{node.op}_forward", *records.layer(graph, node))
     if node.op == "bias_update":
-        return Draft(node.op, "tiny_bias", records.bias(graph, node, env.layer(node)))
+        return Draft(node.op, "tiny_bias", records.bias(graph, node, _layer(graph, node)))
     if node.op.rpartition("_")[0] in LAYERS or node.op.removesuffix("_backward_input") in LAYERS:
-        return Draft(node.op, *records.layer(graph, env.layer(node)))
+        return Draft(node.op, *records.layer(graph, _layer(graph, node)))
     if node.op.endswith("_backward_input"):
         return _backward(graph, node)
     return _plain(graph, node)
+
+
+def _layer(graph: Graph, node: Node) -> Node:
+    return next(n for n in graph.named(node.layer) if n.op in LAYERS)
 
 
 def _backward(graph: Graph, node: Node) -> Draft:

@@ -31,6 +31,17 @@ def test_the_directory_is_made_and_the_file_is_readable(tmp_path):
     assert path.read_text().endswith("\n")
 
 
+def test_a_relative_path_stays_relative(tmp_path, monkeypatch):
+    """What a command says that it wrote is what its user typed."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path / "here")
+    assert to_write(Path("a/../b.npy")) == Path("b.npy")
+    assert to_write(Path("link/b.npy")) == tmp_path / "elsewhere" / "b.npy"
+    assert to_write(tmp_path / "here" / "b.npy") == tmp_path / "here" / "b.npy"
+
+
 @pytest.mark.parametrize("write", [write_bytes, append_bytes, lambda path, _: to_write(path)])
 def test_another_process_may_remove_a_folder_that_is_still_empty(tmp_path, monkeypatch, write):
     """As the attempt to write does, when it began before the folder was there."""

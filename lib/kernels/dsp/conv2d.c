@@ -30,11 +30,6 @@ static void copy_taps(const tiny_conv2d *op, const int8_t *from, const patch *to
                       uint32_t count) {
     const uint32_t kept = op->kept, frozen = op->depth - op->kept;
     const uint32_t step = op->window.dilation_w * op->depth;
-    if (op->window.dilation_w == 1 && (kept == 0 || frozen == 0)) { /* all of them are adjacent */
-        int8_t *all = kept ? to->kept : to->frozen;
-        tiny_copy_bytes(all + tap * op->depth, from, count * op->depth);
-        return;
-    }
     for (uint32_t i = 0; i < count; i++, tap++, from += step) {
         tiny_copy_bytes(to->kept + tap * kept, from, kept);
         tiny_copy_bytes(to->frozen + tap * frozen, from + kept, frozen);
@@ -57,9 +52,25 @@ static span inside(const tiny_window *win, int32_t column) {
     return taps;
 }
 
-/* Copies the window at a position of y. */
-static void gather(const tiny_conv2d *op, const int8_t *x, int32_t row, int32_t column,
-                   const patch *to) {
+/* Copies a window row by row of the map, where the taps of a row are adjacent and inside. */
+static void gather_rows(const tiny_conv2d *op, const int8_t *x, int32_t row, int32_t left,
+                        int8_t *to) {
+    const tiny_window *win = &op->window;
+    const uint32_t bytes = (uint32_t)win->kernel_w * win->x.channels;
+    const int8_t *from = x + (uint32_t)left * win->x.channels;
+    int32_t iy = tiny_window_row(win, row, 0);
+    for (int32_t ky = 0; ky < win->kernel_h; ky++, iy += win->dilation_h, to += bytes) {
+        if (iy >= 0 && iy < win->x.height) {
+            tiny_copy_bytes(to, tiny_map_row(&win->x, from, iy), bytes);
+        } else {
+            memset(to, (uint8_t)op->requant.x_zero, bytes);
+        }
+    }
+}
+
+/* Copies the window at a position of y tap by tap. */
+static void gather_taps(const tiny_conv2d *op, const int8_t *x, int32_t row, int32_t column,
+                        const patch *to) {
     const tiny_window *win = &op->window;
     const uint32_t taps = win->kernel_w;
     const span in_map = inside(win, column);
@@ -74,39 +85,37 @@ static void gather(const tiny_conv2d *op, const int8_t *x, int32_t row, int32_t 
         const int8_t *from = tiny_map_row(&win->x, x, iy) +
                              tiny_window_column(win, column, in_map.first) * win->x.channels;
         copy_taps(op, from, to, tap + first, end - first);
-        if (end - first < taps) {
-            pad_taps(op, to, tap, first);
-            pad_taps(op, to, tap + end, taps - end);
-        }
+        pad_taps(op, to, tap, first);
+        pad_taps(op, to, tap + end, taps - end);
     }
 }
 
-/* Fills the column of a position in the tile's x. */
-static void fill(const tiny_conv2d *op, const tiny_tile *tile, const int8_t *x, int32_t row,
-                 int32_t column, uint32_t position, int8_t *scratch) {
-    const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
-    const patch to = {scratch, scratch + taps * op->kept};
-    const uint32_t first = tile->part[0].terms, second = tile->part[1].terms;
-    uint32_t *words = tile->x + 2 * position;
-    gather(op, x, row, column, &to);
-    tiny_tile_unpack(scratch, first, op->requant.x_zero, words);
-    if (second) {
-        tiny_tile_unpack(scratch + first, second, op->requant.x_zero,
-                         words + tiny_tile_words(first));
+static void gather(const tiny_conv2d *op, const int8_t *x, int32_t row, int32_t column,
+                   const patch *to) {
+    const tiny_window *win = &op->window;
+    const int32_t left = tiny_window_column(win, column, 0);
+    const int one_part = op->kept == 0 || op->kept == op->depth;
+    if (one_part && win->dilation_w == 1 && left >= 0 && left + win->kernel_w <= win->x.width) {
+        gather_rows(op, x, row, left, op->kept ? to->kept : to->frozen);
+    } else {
+        gather_taps(op, x, row, column, to);
     }
 }
 
 /* One row of y. */
-static void forward_row(const tiny_conv2d *op, const tiny_tiling *tiling, const int8_t *x,
-                        int32_t row, int8_t *y) {
+static void forward_row(const tiny_conv2d *op, tiny_tiling *tiling, const int8_t *x, int32_t row,
+                        int8_t *y) {
     const tiny_map *out = &op->window.y;
-    int8_t *terms = tiling->spare + TINY_TILE * out->channels;
-    for (int32_t column = 0; column < out->width; column += TINY_TILE) {
-        const int32_t count = tiny_min(out->width - column, TINY_TILE);
-        for (int32_t p = 0; p < count; p++) {
-            fill(op, &tiling->tile, x, row, column + p, (uint32_t)p, terms);
+    const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
+    const patch to = {tiling->window, tiling->window + taps * op->kept};
+    uint32_t count;
+    for (uint32_t column = 0; column < out->width; column += count) {
+        count = tiny_tiling_shape(tiling, out->width - column);
+        for (uint32_t p = 0; p < count; p++) {
+            gather(op, x, row, (int32_t)(column + p), &to);
+            tiny_tiling_unpack(tiling, p, 1, tiling->window);
         }
-        tiny_tiling_run(tiling, y + column * out->channels, (uint32_t)count);
+        tiny_tiling_run(tiling, y + column * out->channels, count);
     }
 }
 
@@ -114,8 +123,8 @@ static void forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *
                     int8_t *y, tiny_band band, uint32_t *scratch) {
     const tiny_map *out = &op->window.y;
     const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
-    const tiny_tiling tiling = tiny_tiling_begin(&op->requant, w, b, out->channels, taps * op->kept,
-                                                 taps * (op->depth - op->kept), scratch);
+    tiny_tiling tiling = tiny_tiling_begin(&op->requant, w, b, out->channels, taps * op->kept,
+                                           taps * (op->depth - op->kept), scratch);
     for (int32_t row = band.first; row < band.first + band.count; row++) {
         forward_row(op, &tiling, x, row, tiny_map_row_out(out, y, row));
     }

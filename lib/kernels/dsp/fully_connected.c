@@ -10,26 +10,12 @@
 #include "tile.h"
 #include "tinyflash/ops.h"
 
-/* Unpacks `count` vectors, those of a tile or fewer. */
-static void unpack(const tiny_fully_connected *op, const tiny_tile *tile, const int8_t *x,
-                   uint32_t count) {
-    const uint32_t first = tile->part[0].terms, second = tile->part[1].terms;
-    for (uint32_t p = 0; p < count; p++, x += op->in) {
-        uint32_t *column = tile->x + 2 * p;
-        tiny_tile_unpack(x, first, op->requant.x_zero, column);
-        if (second) {
-            tiny_tile_unpack(x + first, second, op->requant.x_zero,
-                             column + tiny_tile_words(first));
-        }
-    }
-}
-
 /* `count` vectors that are adjacent in x and in y. */
-static void forward_vectors(const tiny_fully_connected *op, const tiny_tiling *tiling,
-                            const int8_t *x, int8_t *y, uint32_t count) {
+static void forward_vectors(const tiny_fully_connected *op, tiny_tiling *tiling, const int8_t *x,
+                            int8_t *y, uint32_t count) {
     while (count) {
-        const uint32_t some = count < TINY_TILE ? count : TINY_TILE;
-        unpack(op, &tiling->tile, x, some);
+        const uint32_t some = tiny_tiling_shape(tiling, count);
+        tiny_tiling_unpack(tiling, 0, some, x);
         tiny_tiling_run(tiling, y, some);
         x += some * op->in;
         y += some * op->out;
@@ -48,7 +34,7 @@ static uint32_t adjacent_rows(const tiny_fully_connected *op, uint32_t row, uint
 static void forward(const tiny_fully_connected *op, const int8_t *x, const tiny_weights *w,
                     const int32_t *b, int8_t *y, tiny_band band, uint32_t *scratch) {
     const uint32_t vectors = op->rows / op->height; /* in a row of the map */
-    const tiny_tiling tiling =
+    tiny_tiling tiling =
         tiny_tiling_begin(&op->requant, w, b, op->out, op->kept, op->in - op->kept, scratch);
     const uint32_t end = (uint32_t)band.first + band.count;
     uint32_t row = band.first;

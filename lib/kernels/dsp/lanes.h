@@ -122,6 +122,12 @@ static inline int32_t tiny_upper_product(int32_t a, int32_t b) {
     return upper;
 }
 
+/* The upper half of a product of two words, and `sum`: a * b / 2^32, rounded down. */
+static inline int32_t tiny_upper_sum(int32_t a, int32_t b, int32_t sum) {
+    __asm__("smmla %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+}
+
 #else
 
 static inline uint32_t tiny_where_at_least(uint32_t a, uint32_t b, uint32_t value) {
@@ -156,6 +162,10 @@ static inline uint32_t tiny_larger_halves(uint32_t a, uint32_t b) {
 
 static inline int32_t tiny_upper_product(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
+}
+
+static inline int32_t tiny_upper_sum(int32_t a, int32_t b, int32_t sum) {
+    return (int32_t)((int64_t)a * b >> 32) + sum;
 }
 
 #endif

@@ -1,8 +1,10 @@
-/* From a sum to an int8 output in five instructions (SPEC 1.2, 2.2).
+/* From a sum to an int8 output in four instructions (SPEC 1.2, 2.2).
  *
  * Sums are doubled, because the multiplication keeps the upper half of 64 bits, where SPEC 1.2
- * divides by 2^31. The instructions: multiply and round; subtract 1 where negative, so that ties
- * round away from zero; add the offset; shift; saturate to int8.
+ * divides by 2^31. The instructions: an offset, less 1 where the sum is negative, so that ties round
+ * away from zero; multiply, round, and add that; shift; saturate to int8. SPEC asks for the sign of the
+ * rounded product. That is 0 for some negative sums; then the offset, less 1 or not, is shifted to the
+ * same output.
  *
  * A channel for which this could overflow is an exception, which its kernel computes as the
  * specification is written.
@@ -71,16 +73,14 @@ static inline tiny_output tiny_output_of(const tiny_requant *q, const int32_t *b
 
 #if TINY_DSP_ASM
 
-/* Of a sum in register `sum`, with the multiplier, the offset and the shift in r4, r5 and r6. */
-#define TINY_REQUANTIZE(sum)       \
-    "smmulr " sum ", " sum         \
-    ", r4\n"                       \
-    "add.w " sum ", " sum ", " sum \
-    ", asr #31\n"                  \
-    "add.w " sum ", " sum          \
-    ", r5\n"                       \
-    "asr.w " sum ", " sum          \
-    ", r6\n"                       \
+/* Of a sum, all in registers; `spare` is overwritten. */
+#define TINY_REQUANTIZE(sum, multiplier, offset, shift, spare) \
+    "add.w " spare ", " offset ", " sum                        \
+    ", asr #31\n"                                              \
+    "smmlar " sum ", " sum ", " multiplier ", " spare          \
+    "\n"                                                       \
+    "asr.w " sum ", " sum ", " shift                           \
+    "\n"                                                       \
     "ssat " sum ", #8, " sum "\n"
 
 #else
@@ -90,7 +90,7 @@ static inline tiny_output tiny_output_of(const tiny_requant *q, const int32_t *b
 static inline int8_t tiny_output_byte(const tiny_output *output, int32_t sum) {
     const int32_t biased = (int32_t)((uint32_t)sum + (uint32_t)(output->bias / 2));
     const int32_t high = tiny_high_multiply(biased, output->multiplier);
-    const uint32_t moved = (uint32_t)high - (high < 0) + (uint32_t)output->offset;
+    const uint32_t moved = (uint32_t)high - (biased < 0) + (uint32_t)output->offset;
     return (int8_t)tiny_clamp((int32_t)moved >> output->shift, -128, 127);
 }
 

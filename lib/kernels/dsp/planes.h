@@ -16,6 +16,7 @@
 
 #define TINY_PLANES 4           /* channels of a group */
 #define TINY_QUAD 4             /* outputs that are computed together */
+#define TINY_KERNEL_MAX 7       /* columns of a kernel */
 #define TINY_PLANES_BYTES 4096u /* that a block of rows may need, if it has more than one row */
 
 /* Output (row, column) is the sum of w[ky][kx] * source[row * stride_h - pad_top + ky][column * stride -
@@ -27,52 +28,65 @@ typedef struct tiny_correlation {
     uint32_t stride_h, stride; /* of rows; of columns, 1 or 2 */
     int32_t pad_top, pad_left;
     uint32_t out_width;
-    uint32_t row_words;  /* of a plane; what follows is filled by tiny_planes_divide */
-    uint32_t plane_rows; /* at most, in a block */
-    uint32_t block;      /* rows of outputs in a block */
-    uint32_t words;      /* of a row of weights, paired */
-    uint32_t *planes;    /* [TINY_PLANES][plane_rows][row_words] */
-    uint32_t *weights;   /* [kernel_h][words][2]: for even and odd columns; stride 2: [..][1] */
+    uint32_t row_words;    /* of a plane; what follows is filled by tiny_planes_divide */
+    uint32_t plane_rows;   /* at most, in a block */
+    uint32_t block;        /* rows of outputs in a block */
+    uint32_t words;        /* of a row of weights, paired */
+    uint32_t weight_words; /* of a channel's weights */
+    uint32_t *planes;      /* [TINY_PLANES][plane_rows][row_words] */
+    uint32_t
+        *weights; /* [TINY_PLANES][kernel_h][words][2]: for even and odd columns; stride 2: [1] */
 } tiny_correlation;
 
-/* Outputs of one channel, side by side, four at a time. */
-typedef struct tiny_outputs_row {
+/* The weights of four adjacent channels: w[p][ky * row_step + kx * step] of channel p. */
+typedef struct tiny_taps {
+    const int8_t *w[TINY_PLANES];
+    int32_t step[TINY_PLANES], row_step[TINY_PLANES];
+    int adjacent; /* in memory, with equal steps */
+} tiny_taps;
+
+/* Rows of outputs of one channel, four side by side at a time. */
+typedef struct tiny_outputs {
     int32_t multiplier, offset, shift; /* of tiny_output */
     int32_t bias;                      /* that the sums begin with */
-    const uint32_t *x;                 /* the word of the plane where the first window begins */
+    const uint32_t *x, *x_end;         /* of a row: the words where windows begin */
     const uint32_t *w, *w_end;
-    uint32_t x_step;    /* bytes from the end of the words of a row of taps to the next row */
-    uint32_t x_advance; /* bytes from four outputs to the next four */
-    uint32_t quads;     /* that are left */
-    int8_t *y;          /* null: the sums are wanted, not int8 outputs */
-    uint32_t y_step;    /* bytes from output to output */
-    int32_t *sums;      /* [quads][TINY_QUAD] */
-} tiny_outputs_row;
+    uint32_t x_step; /* bytes from the end of the words of a row of taps to the next row of taps */
+    uint32_t
+        x_back; /* bytes from there, after the last row of taps, back to the next four outputs */
+    uint32_t x_down; /* bytes from x_end to x of the next row of outputs */
+    uint32_t x_row;  /* bytes from row to row */
+    int8_t *y;       /* null: the sums are wanted, not int8 outputs */
+    uint32_t y_step; /* bytes from output to output */
+    uint32_t y_down; /* bytes from behind the last four of a row to the next row */
+    uint32_t rows;
+    int32_t *sums;  /* [outputs][TINY_PLANES]: of every fourth */
+    uint32_t saved; /* a register */
+} tiny_outputs;
 
-/* Divides scratch for `rows` rows of outputs; compiler/kernels/dsp.py counts the same bytes. */
-void tiny_planes_divide(tiny_correlation *c, uint32_t rows, uint32_t *scratch);
+/* Divides scratch for `rows` rows of outputs; compiler/kernels/dsp.py counts the same bytes. Returns
+ * what is behind. */
+uint32_t *tiny_planes_divide(tiny_correlation *c, uint32_t rows, uint32_t *scratch);
 
-/* Fills four planes with the rows of the source that outputs [first, first + rows) read; from points
- * to the first of the four channels. */
+/* Clears the padding of the planes for outputs [first, first + rows). */
+void tiny_planes_clear(const tiny_correlation *c, uint32_t first, uint32_t rows);
+
+/* Fills four planes with what outputs [first, first + rows) read of the source; from points to the first
+ * of the four channels. The padding is left as it is. */
 void tiny_planes_fill(const tiny_correlation *c, const int8_t *from, uint32_t first, uint32_t rows);
 
-/* Pairs the weights of a channel, times `times`: w[ky * row_step + kx * step]. */
-void tiny_planes_pair(const tiny_correlation *c, const int8_t *w, int32_t step, int32_t row_step,
-                      int32_t times);
+/* Pairs the weights of four channels; `doubled`: twice their values. */
+void tiny_planes_pair(const tiny_correlation *c, const tiny_taps *taps, int doubled);
 
-/* A row of outputs without bias; x, and y or sums, are to be set. */
-tiny_outputs_row tiny_outputs_begin(const tiny_correlation *c);
+/* Rows [row, row + rows) of a block in one of the four planes: `quads` times four outputs, from output
+ * `column` on. Without bias; y, or sums, are to be set. */
+tiny_outputs tiny_outputs_begin(const tiny_correlation *c, uint32_t plane, uint32_t row,
+                                uint32_t rows, uint32_t column, uint32_t quads);
 
-/* The x of row `row` of a block, in one of the four planes. */
-static inline const uint32_t *tiny_planes_row(const tiny_correlation *c, uint32_t plane,
-                                              uint32_t row) {
-    return c->planes + (plane * c->plane_rows + row * c->stride_h) * c->row_words;
-}
+/* Computes them. */
+void tiny_outputs_run(const tiny_correlation *c, tiny_outputs *outputs);
 
-/* Computes `quads` times four outputs, and leaves x and y behind them. */
-void tiny_outputs_run(const tiny_correlation *c, tiny_outputs_row *row, uint32_t quads);
-
-/* The sum of output `column` of a row, counted from x, in C; without bias. */
-int32_t tiny_outputs_sum(const tiny_correlation *c, const tiny_outputs_row *row, uint32_t column);
+/* The sum of output (row, column) of a block in C; without bias. */
+int32_t tiny_planes_sum(const tiny_correlation *c, uint32_t plane, uint32_t row, uint32_t column);
 
 #endif

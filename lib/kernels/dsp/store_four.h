@@ -13,6 +13,34 @@
 
 #define TINY_SMALL 126 /* of tiny_bits: a result needs no look at saturation */
 
+/* Results without ties.
+ *
+ * A tie is a sum whose product with the mantissa is an odd multiple of 2^(16 + shift). Where the mantissa
+ * is no multiple of 2^7, such a sum is a multiple of 2^(10 + shift), and its result is 2^8 at least: too
+ * large for an element. So results that are small are no ties, and to round ties up, which takes two
+ * instructions, is as good. */
+
+/* Constants of mantissa * 2^exponent. */
+typedef struct tiny_rounding {
+    int32_t multiplier; /* mantissa * 2^15 */
+    int32_t half;       /* of the last unit, in the upper half of the product */
+    int32_t shift;      /* of the upper half, in [1, 30] */
+} tiny_rounding;
+
+/* Whether small results are no ties and all constants fit. */
+static inline int tiny_untied(uint32_t mantissa, int32_t exponent, tiny_rounding *r) {
+    const int32_t shift = -exponent - 17;
+    const int untied = mantissa % 128 != 0 && shift >= 1 && shift <= 30;
+    r->multiplier = (int32_t)mantissa * (1 << 15);
+    r->half = untied ? 1 << (shift - 1) : 0;
+    r->shift = untied ? shift : 1;
+    return untied;
+}
+
+static inline int32_t tiny_scaled(const tiny_rounding *r, int32_t sum) {
+    return tiny_upper_sum(sum, r->multiplier, r->half) >> r->shift;
+}
+
 /* A factor mantissa * 2^exponent for sums, and where they go. */
 typedef struct tiny_fours {
     const tiny_gradient_out *dx;
@@ -61,34 +89,40 @@ static inline uint32_t tiny_mask_bits(const uint8_t *mask, uint32_t i) {
     return first > 4 ? bits | (uint32_t)mask[(i >> 3) + 1] << (8 - first) : bits;
 }
 
-/* Elements [i, i + 4) as they are written: no branch but for those that may saturate. */
-static inline void tiny_store_four(tiny_fours *s, uint32_t i, int32_t a, int32_t b, int32_t c,
-                                   int32_t d) {
-    const int32_t v0 = tiny_rounded(s, a), v1 = tiny_rounded(s, b);
-    const int32_t v2 = tiny_rounded(s, c), v3 = tiny_rounded(s, d);
-    const int32_t bits = tiny_bits(v0) | tiny_bits(v1) | tiny_bits(v2) | tiny_bits(v3);
-    if (bits > TINY_SMALL || !s->multiplier) {
-        const int32_t sums[4] = {a, b, c, d};
-        tiny_store_each(s, i, sums);
-        return;
+/* Stores four elements from i on. Returns 0 if one is large: then nothing is stored. */
+static inline int tiny_store_small(const tiny_gradient_out *dx, uint32_t i, int32_t v0, int32_t v1,
+                                   int32_t v2, int32_t v3, uint32_t *peaks) {
+    if ((tiny_bits(v0) | tiny_bits(v1) | tiny_bits(v2) | tiny_bits(v3)) > TINY_SMALL) {
+        return 0;
     }
     uint32_t even = tiny_low_halves((uint32_t)v0, (uint32_t)v2);
     uint32_t odd = tiny_low_halves((uint32_t)v1, (uint32_t)v3);
-    if (s->dx->mask) {
-        const uint32_t passing = tiny_masked(0xFFFFFFFFu, tiny_mask_bits(s->dx->mask, i));
+    if (dx->mask) {
+        const uint32_t passing = tiny_masked(0xFFFFFFFFu, tiny_mask_bits(dx->mask, i));
         even &= tiny_add_even_bytes(0, passing);
         odd &= tiny_add_odd_bytes(0, passing);
     }
-    s->peaks = tiny_larger_halves(tiny_magnitudes(even), s->peaks);
-    s->peaks = tiny_larger_halves(tiny_magnitudes(odd), s->peaks);
-    const uint32_t bytes = (even & 0x00FF00FFu) | (odd & 0x00FF00FFu) << 8;
-    memcpy(s->dx->d + i, &bytes, sizeof bytes);
+    *peaks = tiny_larger_halves(tiny_magnitudes(even), *peaks);
+    *peaks = tiny_larger_halves(tiny_magnitudes(odd), *peaks);
+    tiny_store(dx->d + i, (even & 0x00FF00FFu) | (odd & 0x00FF00FFu) << 8);
+    return 1;
 }
 
-/* After the last element. */
-static inline void tiny_end_fours(const tiny_fours *s) {
-    const int32_t peak = tiny_max(tiny_low(s->peaks), tiny_high(s->peaks));
-    s->dx->scale->peak = tiny_max(s->dx->scale->peak, peak);
+/* Elements [i, i + 4) as they are written: no branch but for those that may saturate. */
+static inline void tiny_store_four(tiny_fours *s, uint32_t i, int32_t a, int32_t b, int32_t c,
+                                   int32_t d) {
+    if (!s->multiplier || !tiny_store_small(s->dx, i, tiny_rounded(s, a), tiny_rounded(s, b),
+                                            tiny_rounded(s, c), tiny_rounded(s, d), &s->peaks)) {
+        const int32_t sums[4] = {a, b, c, d};
+        tiny_store_each(s, i, sums);
+    }
 }
+
+/* After the last element: the largest magnitudes are a pair. */
+static inline void tiny_end_peaks(const tiny_gradient_out *dx, uint32_t peaks) {
+    dx->scale->peak = tiny_max(dx->scale->peak, tiny_max(tiny_low(peaks), tiny_high(peaks)));
+}
+
+static inline void tiny_end_fours(const tiny_fours *s) { tiny_end_peaks(s->dx, s->peaks); }
 
 #endif

@@ -54,13 +54,18 @@ static inline void tiny_store_half(int8_t *at, uint32_t half) {
     memcpy(at, &value, sizeof value);
 }
 
-/* Copies bytes by words. The small C libraries that firmware is linked with copy bytes one by one; the
- * empty assembly keeps compilers from calling them. */
+/* Copies bytes by words. The last word may overlap the one before. The small C libraries that firmware is
+ * linked with copy bytes one by one; the empty assembly keeps compilers from calling them. */
 static inline void tiny_copy_bytes(int8_t *to, const int8_t *from, uint32_t bytes) {
-    for (; bytes >= 4; bytes -= 4, to += 4, from += 4) {
-        const uint32_t word = tiny_load(from);
-        memcpy(to, &word, sizeof word);
-        __asm__ volatile("" : : : "memory");
+    if (bytes >= 4) {
+        for (; bytes > 4; bytes -= 4, to += 4, from += 4) {
+            tiny_store(to, tiny_load(from));
+            __asm__ volatile("" : : : "memory");
+        }
+        to -= 4 - bytes;
+        from -= 4 - bytes;
+        tiny_store(to, tiny_load(from));
+        return;
     }
     for (; bytes; bytes--) {
         *to++ = *from++;

@@ -10,6 +10,7 @@ from typing import IO, Any, TextIO
 
 import click
 
+from tinyflash.cli.stopping import StoppedError, ending, exit_code_of, name_of
 from tinyflash.errors import TinyflashError, TinyflashWarning
 
 COMMANDS = {
@@ -75,7 +76,8 @@ class Commands(click.Group):
         with warnings.catch_warnings():
             warnings.simplefilter("always", TinyflashWarning)
             warnings.showwarning = _show_warning
-            return self._invoke(ctx)
+            with ending():
+                return self._invoke(ctx)
 
     def _invoke(self, ctx: click.Context) -> Any:
         try:
@@ -87,6 +89,9 @@ class Commands(click.Group):
             raise OneLine(f"{error.format_message()} See {command} --help.") from error
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except StoppedError as stop:
+            click.echo(f"stopped by {name_of(stop.signal)}", err=True)
+            raise click.exceptions.Exit(exit_code_of(stop.signal)) from None
         except OSError as error:
             if error.errno == errno.EPIPE or os.environ.get("TINYFLASH_DEBUG"):
                 raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -72,7 +71,6 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
     if not target.emulated:
         raise BoardError(f"board {target.name} is not emulated; flash {elf} with your own tool")
     end = None if exit_after is None else time.monotonic() + exit_after
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # from a service manager
     with Emulator(target, elf) as emulator, suppress(KeyboardInterrupt):
         click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C stops it)")
         while end is None or time.monotonic() < end:

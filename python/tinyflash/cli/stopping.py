@@ -1,12 +1,13 @@
-"""Ends work on Ctrl-C and on SIGTERM without losing it."""
+"""Ends commands on Ctrl-C and on SIGTERM: at once, or where the work is not lost."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 # Ctrl-C, a service manager or `kill`, a terminal that is closed.
 _SIGNALS = [
@@ -34,13 +35,44 @@ class Stop:
     def reason(self) -> str:
         """The name of the signal."""
         assert self._signal is not None
-        return "Ctrl-C" if self._signal is signal.SIGINT else self._signal.name
+        return name_of(self._signal)
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a process that a signal ended, as a shell reports it."""
         assert self._signal is not None
-        return 128 + self._signal
+        return exit_code_of(self._signal)
+
+
+class StoppedError(KeyboardInterrupt):
+    """A signal that ends the command, wherever it is."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = signal.Signals(number)
+
+
+def name_of(number: signal.Signals) -> str:
+    return "Ctrl-C" if number is signal.SIGINT else number.name
+
+
+def exit_code_of(number: signal.Signals) -> int:
+    """Returns the exit code of a process that a signal ended, as a shell reports it."""
+    return 128 + number
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Turns each signal that would end the process into a StoppedError: emulators, processes and
+    temporary files go as after Ctrl-C. A second signal ends the process at once."""
+    taken = _taken()
+
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        for other in taken:
+            signal.signal(other, signal.SIG_DFL)
+        raise StoppedError(number)
+
+    with _handled_by(stop, taken):
+        yield
 
 
 @contextmanager
@@ -48,13 +80,24 @@ def stopping() -> Iterator[Stop]:
     """Takes the signals that would end the process, except those that it ignores already, as after
     nohup. In other threads than the main one, which cannot take signals, none."""
     stop = Stop()
+    with _handled_by(stop.ask, _taken()):
+        yield stop
+
+
+def _taken() -> list[signal.Signals]:
     mine = _SIGNALS if threading.current_thread() is threading.main_thread() else []
-    before = {s: signal.getsignal(s) for s in mine}
-    taken = [s for s, handler in before.items() if handler is not signal.SIG_IGN]
+    return [number for number in mine if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+@contextmanager
+def _handled_by(
+    handler: Callable[[int, FrameType | None], object], taken: list[signal.Signals]
+) -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in taken}
     try:
         for number in taken:
-            signal.signal(number, stop.ask)
-        yield stop
+            signal.signal(number, handler)
+        yield
     finally:
         for number in taken:
             signal.signal(number, before[number] or signal.SIG_DFL)

@@ -163,10 +163,12 @@ def train(
         if trained.interrupted:
             _stop(stop, trained, begun, job, ready, output, settings)
         jobs.save(trained, job, ready, output, settings)
-        write_report(trained, job, ready, output)
+        with jobs.learned_is_in(output / "learned.npz"):
+            write_report(trained, job, ready, output)
     anatomy, counters = Anatomy.of(ready.compiled), trained.history.counters
     if health is not None:
-        draw_health(health, f"{model.name} on {place}", counters, anatomy)
+        with jobs.learned_is_in(output / "learned.npz"):
+            draw_health(health, f"{model.name} on {place}", counters, anatomy)
     _say(trained, job, anatomy)
     say(f"wrote {output}/learned.npz, training.json and report.html")
 
@@ -193,9 +195,10 @@ def _stop(
     done, before = len(trained.history.steps), len(begun.history.steps) if begun else 0
     where = f"stopped by {stop.reason} after {done:,} of {job.steps:,} training steps"
     if done > before:
-        jobs.save(trained, job, ready, output, settings, arrays_of(trained, job))
-        write_report(trained, job, ready, output)
         path = output / "learned.npz"
+        jobs.save(trained, job, ready, output, settings, arrays_of(trained, job))
+        with jobs.learned_is_in(path):
+            write_report(trained, job, ready, output)
         tell(f"{where}; wrote {path}; to go on, repeat the command with --resume {path}")
     else:
         tell(f"{where}; it has learned nothing new, and wrote nothing")

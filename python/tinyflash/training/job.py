@@ -11,7 +11,8 @@ The command line, the demo and the benchmarks all train this way:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -212,13 +213,24 @@ def save(
     """Writes learned.npz, from which a later run can continue, and training.json, the record of the
     run. settings: more of the user's settings for the record. more: arrays for learned.npz, such as
     the course of an interrupted run."""
-    save_learned(directory / "learned.npz", trained.learned, more)
+    learned = directory / "learned.npz"
+    save_learned(learned, trained.learned, more)
     health = as_record(trained.history.counters, Anatomy.of(ready.compiled))
     board = "host" if ready.fit is None else ready.fit.board.name
     program = ready.compiled.program
     about = {"model": program.name, "hash": f"{program.hash:08x}", "board": board}
     record = {**about, **(settings or {}), **_record(trained, job), "health": health}
-    write_json(directory / "training.json", record)
+    with learned_is_in(learned):
+        write_json(directory / "training.json", record)
+
+
+@contextmanager
+def learned_is_in(path: Path) -> Iterator[None]:
+    """Adds to the error of a file that cannot be written that what was learned is saved already."""
+    try:
+        yield
+    except (DataError, OSError) as error:
+        raise DataError(f"{error}; what was learned is in {path}") from error
 
 
 def _record(trained: Trained, job: Job) -> dict[str, object]:

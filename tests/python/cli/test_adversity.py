@@ -1,5 +1,6 @@
 """The command line where things go wrong around it: odd names, full disks, Ctrl-C, a second run."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -50,19 +51,45 @@ def test_a_full_disk_gets_one_line_with_the_path_and_the_old_file_stays(
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
-def test_ctrl_c_ends_a_compilation_without_a_trace(tmp_path, model, monkeypatch):
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="has no limit of file sizes")
+def test_a_disk_that_fills_up_after_the_training_does_not_hide_what_was_learned(
+    tmp_path, model, data
+):
+    """The weights take 1 KB, the report 37."""
+
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    out = tmp_path / "out"
+    command = ["train", model, "--data", data, "-o", out, "--epochs", "1", "--quiet"]
+    command = [sys.executable, "-m", "tinyflash", *map(str, command)]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=full)
+    line = done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+    assert "report.html cannot be written: File too large" in line
+    assert line.endswith(f"; what was learned is in {out / 'learned.npz'}")
+    assert tinyflash("evaluate", model, "--data", data, "--learned", out).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [(signal.SIGINT, "stopped by Ctrl-C"), (signal.SIGTERM, "stopped by SIGTERM")],
+)
+def test_a_signal_ends_a_compilation_without_a_trace(number, line, tmp_path, model, monkeypatch):
     """While it writes its second file."""
-    replace, written = Path.replace, []
+    replace, written, before = Path.replace, [], signal.getsignal(number)
 
     def interrupted(self, target):
         if written:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), number)
         written.append(target)
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", interrupted)
     result = tinyflash("compile", model, "-o", tmp_path / "out")
-    assert (result.exit_code, result.stderr.split()) == (1, ["Aborted!"])
+    assert (result.exit_code, result.stderr.splitlines()) == (128 + number, [line])
+    assert signal.getsignal(number) is before
     assert list((tmp_path / "out").iterdir()) == written
 
 

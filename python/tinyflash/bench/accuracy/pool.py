@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import lru_cache
@@ -39,7 +40,7 @@ def fill_all(
     spawn = multiprocessing.get_context("spawn")
     with (
         spawn.Manager() as manager,
-        ProcessPoolExecutor(processes, mp_context=spawn) as executor,
+        ProcessPoolExecutor(processes, spawn, initializer=_leave_signals) as executor,
     ):
         news = _queue(manager)
         known = dict(store.cells)
@@ -48,7 +49,14 @@ def fill_all(
             return _collect(jobs, store, news, listen)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.terminate()  # in the middle of a cell, which may take minutes
             raise
+
+
+def _leave_signals() -> None:
+    """Ctrl-C reaches all processes of a terminal; the first one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _one_by_one(

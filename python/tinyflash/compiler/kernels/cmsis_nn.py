@@ -47,7 +47,16 @@ def _columns(graph: Graph, node: Node) -> int:
 def _depthwise(graph: Graph, node: Node) -> bool:
     channels = graph.tensors[node.outputs["y"]].shape[-1]
     single = multiplier_of(graph, node) == 1 and _in_one_array(node, channels)
-    return single and _small(graph, node)
+    return single and _small(graph, node) and _covers_second_columns(graph, node)
+
+
+def _covers_second_columns(graph: Graph, node: Node) -> bool:
+    """arm_depthwise_conv_3x3_s8 reads the second column of every window, inside the map or not."""
+    assert isinstance(node.attrs, WindowAttrs)
+    window = node.attrs.window
+    width, columns = (graph.tensors[t].shape[-2] for t in (node.inputs["x"], node.outputs["y"]))
+    last = (columns - 1) * window.stride[1] - window.padding[1]
+    return window.kernel != (3, 3) or last + 1 < width
 
 
 def _window(graph: Graph, node: Node) -> int:

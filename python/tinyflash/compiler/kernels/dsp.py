@@ -9,7 +9,10 @@ from tinyflash.compiler.kernels.needs import Needs
 from tinyflash.graph import DenseAttrs, Graph, Node, Pair, WindowAttrs, aligned
 from tinyflash.layers import in_channels, multiplier_of, out_channels
 
-_POSITIONS = 4  # of a tile (tile.h)
+_POSITIONS = 4  # of a tile of gradients (gradient.h), and of outputs in planes (planes.h)
+# Of lib/kernels/dsp/tile.h.
+_WIDE = 6  # positions
+_TILE_BYTES = 24 + 48  # of a tile and a part
 _OUTPUT_BYTES = 16  # of a tiny_output
 _OUTPUT_SHIFT_MAX = 22  # of lib/kernels/dsp/output.h
 # Of lib/kernels/dsp/gradient.h.
@@ -17,10 +20,11 @@ _COLUMNS = 4
 _ROWS = 8
 _RESCALED_TILES = 4
 _RESCALED_BYTES = 6144
-# Of lib/kernels/dsp/depthwise.c.
+# Of lib/kernels/dsp/planes.h and depthwise_gradient.c.
 _CHANNELS = 4
 _KERNEL_MAX = 7
 _PLANES_BYTES = 4096
+_SUMS_BYTES = 1024
 _TAPS = 3  # of lib/kernels/dsp/depthwise_update.c
 
 
@@ -38,7 +42,7 @@ def _tiling(graph: Graph, node: Node) -> int:
     apart = min(out, 3 if 1 in parts else 1)  # rows of weights
     inputs = sum(aligned(terms) for terms in parts)
     rows = sum(aligned(terms) + aligned((apart - 1) * terms) for terms in parts)
-    return out * _OUTPUT_BYTES + inputs * _POSITIONS * 2 + rows + _POSITIONS * out
+    return out * _OUTPUT_BYTES + inputs * _WIDE * 2 + _TILE_BYTES + rows + _WIDE * out
 
 
 def _windows(graph: Graph, node: Node) -> int:
@@ -66,26 +70,29 @@ def _gradient_in_planes(graph: Graph, node: Node) -> bool:
 
 
 def _planes(graph: Graph, node: Node) -> int:
-    """Planes of four channels for a block of rows, and the paired weights of a channel."""
+    """Planes of four channels for a block of rows, their paired weights, and the last outputs of
+    its rows."""
     assert isinstance(node.attrs, WindowAttrs)
     window = node.attrs.window
     height, width = graph.tensors[node.outputs["y"]].shape[-3:-1]
-    return _correlation((height, width), window.kernel, window.stride)
+    planes, block = _correlation((height, width), window.kernel, window.stride)
+    return planes + block * _POSITIONS
 
 
-def _correlation(outputs: Pair, kernel: Pair, stride: Pair) -> int:
-    """Returns the bytes that tiny_planes_divide divides."""
+def _correlation(outputs: Pair, kernel: Pair, stride: Pair) -> Pair:
+    """Returns the bytes that tiny_planes_divide divides, and the rows of a block."""
     (rows, width), (kernel_h, kernel_w), (stride_h, stride_w) = outputs, kernel, stride
     columns = -(-width // _POSITIONS) * _POSITIONS * stride_w + kernel_w + 1
     row = -(-columns // 2) * 4 * _CHANNELS
     fit = _PLANES_BYTES // row
     block = min(1 if fit < kernel_h else (fit - kernel_h) // stride_h + 1, rows)
     words = 2 * (kernel_w // 2 + 1) if stride_w == 1 else -(-kernel_w // 2)
-    return ((block - 1) * stride_h + kernel_h) * row + kernel_h * words * 4
+    weights = kernel_h * words * 4 * _CHANNELS
+    return ((block - 1) * stride_h + kernel_h) * row + weights, block
 
 
 def _phases(graph: Graph, node: Node) -> int:
-    """The planes of the largest phase of an input gradient, and the sums of a row."""
+    """The planes of the largest phase of an input gradient, and the sums of some rows."""
     assert isinstance(node.attrs, WindowAttrs)
     window = node.attrs.window
     height, width = graph.tensors[node.outputs["dx"]].shape[-3:-1]
@@ -95,12 +102,13 @@ def _phases(graph: Graph, node: Node) -> int:
         for size, stride in zip(window.kernel, window.stride, strict=True)
     ]
     most = max(
-        _correlation(shape, (kernel_h, kernel_w), (1, 1))
+        _correlation(shape, (kernel_h, kernel_w), (1, 1))[0]
         for kernel_h in kernels[0][-2:]
         for kernel_w in kernels[1][-2:]
         for shape in _smaller(outputs)
     )
-    return most + -(-outputs[1] // _POSITIONS) * _POSITIONS * 4
+    row = -(-outputs[1] // _POSITIONS) * _POSITIONS * _CHANNELS * 4
+    return most + row * max(1, min(outputs[0], _SUMS_BYTES // row))
 
 
 def _smaller(outputs: Pair) -> list[Pair]:
