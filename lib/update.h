@@ -110,10 +110,9 @@ static inline int8_t tiny_moved(int8_t w, int32_t fraction, int32_t delta, tiny_
     return (int8_t)clamped;
 }
 
-/* Weight i, the next of its row, whose gradient sum is `sum`. */
-static inline void tiny_update_weight(const tiny_update *update, tiny_row *row, uint32_t i,
-                                      int32_t sum) {
-    const int32_t delta = tiny_delta(&row->rate, sum);
+/* Moves weight i, the next of its row, by `delta`. */
+static inline void tiny_step_weight(const tiny_update *update, tiny_row *row, uint32_t i,
+                                    int32_t delta) {
     if (row->plain) {
         const int32_t fraction = (int32_t)(row->remainders >> 16);
         row->plain[i] = tiny_moved(row->plain[i], fraction, delta, update->state);
@@ -121,6 +120,12 @@ static inline void tiny_update_weight(const tiny_update *update, tiny_row *row, 
     } else {
         row->remainders = tiny_move_weight(update, i, delta, row->remainders);
     }
+}
+
+/* The same by the step for its gradient sum. */
+static inline void tiny_update_weight(const tiny_update *update, tiny_row *row, uint32_t i,
+                                      int32_t sum) {
+    tiny_step_weight(update, row, i, tiny_delta(&row->rate, sum));
 }
 
 #endif

@@ -9,6 +9,7 @@ from tests.lib.build import M0, run_on_board, run_on_host
 from tests.lib.case import Case
 from tests.lib.cases import all_cases
 from tests.lib.emit import batches, spoiled, write_batch
+from tests.lib.pc_cases import pc_cases
 from tests.lib.row_cases import row_cases
 from tests.lib.rows import BUFFERS
 
@@ -19,6 +20,7 @@ from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 
 # test_cmsis_nn.py has those that are made of a pack.
 SETS = [name for name in kernel_sets(source_root()) if name not in PACKS]
+PCS = "host"
 EMULATED = [board for board in boards() if board.emulated]
 
 
@@ -58,6 +60,29 @@ def test_on_the_host_under_sanitizers(programs: dict[str, list[Path]], name: str
     for program in programs[name]:
         outcome = run_on_host(program)
         assert outcome.status == 0, outcome.text
+
+
+def test_the_set_for_pcs_at_its_limits(tmp_path: Path) -> None:
+    own = (c for case in pc_cases() if (c := case.by(PCS)))
+    for index, batch in enumerate(batches(own)):
+        write_batch(batch, tmp_path / str(index))
+        outcome = run_on_host(tmp_path / str(index))
+        assert outcome.status == 0, outcome.text
+
+
+@pytest.mark.parametrize("flag", ["-DTINY_HOST_AVX2=0", "-DTINY_HOST_PLAIN"])
+def test_the_set_for_pcs_without_its_instructions(
+    cases: list[Case], tmp_path: Path, flag: str
+) -> None:
+    """As on a computer without AVX2, and as another compiler than GCC and Clang sees it."""
+    own: dict[str, list[Case]] = {}
+    for case in cases:
+        if mine := case.by(PCS):
+            own.setdefault(mine.row.kernel, []).append(mine)
+    some = [case for found in own.values() for case in found[:: -(-len(found) // 5)]]
+    write_batch(some, tmp_path / "batch")
+    outcome = run_on_host(tmp_path / "batch", flag)
+    assert outcome.status == 0, outcome.text
 
 
 @pytest.mark.parametrize(

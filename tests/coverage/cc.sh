@@ -1,6 +1,6 @@
 #!/bin/sh
 # Stands in for the C compiler of its own name, and measures coverage: without optimization, which
-# joins lines, and without sanitizers, which add branches.
+# joins lines, without sanitizers, which add branches, and without copies of functions.
 set -eu
 compiler=${0##*/}
 links=${0%/*}
@@ -15,4 +15,5 @@ while [ "$left" -gt 0 ]; do
     *) set -- "$@" "$argument" ;;
     esac
 done
-exec "$compiler" "$@" -O0 --coverage -fprofile-abs-path -fprofile-update=prefer-atomic
+apart='-DTINY_WIDE_INLINE=__attribute__((target("avx2,popcnt"))) static inline'
+exec "$compiler" "$@" "$apart" -O0 --coverage -fprofile-abs-path -fprofile-update=prefer-atomic

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.firmware import UNLIKE
 
 from tinyflash.boards.emulator import Emulator
 from tinyflash.compiler import compile_model
@@ -21,6 +22,9 @@ from tinyflash.training.loop import Recipe, evaluate, train
 from tinyflash.training.open import Ready, open_session
 from tinyflash.training.run import run
 
+on_unlike_boards = pytest.mark.parametrize(
+    "board", UNLIKE, ids=lambda board: board.name, indirect=True
+)
 GUARD = 9  # held-out samples
 HOW = Recipe(epochs=2, rate=0.05, seed=3, warmup=5)
 ABSURD = Recipe(epochs=1, rate=90.0, schedule="step", seed=4)
@@ -41,6 +45,7 @@ def test_weights_state_logits_and_every_step_agree(compiled, samples, board, fir
     assert counters.step == len(host.history.steps)
 
 
+@on_unlike_boards
 def test_a_last_group_of_fewer_samples_agrees(model, samples, board, tmp_path):
     """It is applied, on the board as on the host."""
     optimizer = Optimizer(accumulate=64)
@@ -63,6 +68,7 @@ def guarded_run(session, samples):
     return said, evaluate(session, samples).score, session.weights, session.state
 
 
+@on_unlike_boards
 def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_folder):
     host = guarded_run(HostSession(compiled.program), samples)
     folder = firmware_folder / "guarded"
@@ -75,6 +81,7 @@ def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_f
     assert after.last == after.best
 
 
+@on_unlike_boards
 def test_every_option_of_the_optimizer_agrees(model, samples, board, tmp_path):
     """In ten steps, of which one is skipped for a gradient that saturates."""
     optimizer = Optimizer(0.9, 1e-3, 2, master=True, saturation_limit=0.05)
@@ -104,6 +111,7 @@ def test_a_single_changed_bit_does_not_agree(compiled, samples):
     assert trained.agrees(replace(trained))
 
 
+@on_unlike_boards
 def test_training_moves_from_board_to_host_and_back(compiled, samples, board, firmware_folder):
     """Ten steps on the board, ten on the host, ten on the board: as thirty in one go."""
     alone = HostSession(compiled.program)
@@ -132,6 +140,7 @@ def test_reset_brings_back_the_compiled_weights(compiled, samples, board, firmwa
         assert (device.weights, device.state) == (compiled.program.weights, compiled.program.state)
 
 
+@on_unlike_boards
 def test_an_emulator_that_dies_in_the_middle_is_one_clear_error(
     compiled, samples, board, firmware_folder, monkeypatch
 ):

@@ -1,4 +1,4 @@
-"""The demo: in small on both boards, from fetching to pictures; in full, but on the host alone."""
+"""The demo: in small on two boards, from fetching to pictures; in full, but on the host alone."""
 
 import json
 import re
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.firmware import UNLIKE
 
 from tinyflash import demo
 from tinyflash.compiler import prepare
@@ -17,6 +18,9 @@ from tinyflash.scheme import scheme
 from tinyflash.training.job import Job, make_ready
 from tinyflash.training.run import run
 
+on_unlike_boards = pytest.mark.parametrize(
+    "board", UNLIKE, ids=lambda board: board.name, indirect=True
+)
 KEYS = {
     "board",
     "accuracy_before",
@@ -50,6 +54,7 @@ def small(task, monkeypatch):
     monkeypatch.setattr("tinyflash.demo.story.load_task", lambda seed: (graph, few))
 
 
+@on_unlike_boards
 def test_the_whole_road_in_small(small, board, tmp_path, capsys):
     report = demo.run(demo.Settings(board.name, 0, tmp_path))
     content = json.loads((tmp_path / "report.json").read_text())

@@ -37,9 +37,9 @@ class Outcome:
     text: str
 
 
-def run_on_host(batch: Path) -> Outcome:
+def run_on_host(batch: Path, *flags: str) -> Outcome:
     """A batch on this computer, under the address and undefined behaviour sanitizers."""
-    program = build_for_host(_sources(batch), batch)
+    program = build_for_host(_sources(batch), batch, flags)
     return run(program, batch)
 
 
@@ -59,11 +59,13 @@ def count_on_board(batch: Path, board: Board) -> list[int]:
     return [round(number / board.qemu.ticks_per_instruction) for number in ticks]
 
 
-def build_for_host(sources: Sequence[Path], folder: Path) -> Path:
-    """A program of the library and some sources, with what is generated in the folder."""
+def build_for_host(sources: Sequence[Path], folder: Path, more: Sequence[str] = ()) -> Path:
+    """A program of the library and some sources, with what is generated in the folder; `more`:
+    flags of the compiler."""
     program = folder / "host"
     sources = [*sources, ROOT / "tests" / "lib" / "host_board.c"]
-    compile_program(["cc", "-std=c99", *SANITIZERS, *_includes(folder)], sources, program)
+    compiler = ["cc", "-std=c99", *SANITIZERS, *more, *_includes(folder)]
+    compile_program(compiler, sources, program)
     return program
 
 

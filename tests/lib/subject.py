@@ -32,12 +32,14 @@ PEAKS = (0, 1, 7, 15, 16, 31, 32, 63, 64, 126, 127, 128, 5000, 2**31 - 1)
 
 @dataclass(frozen=True)
 class Data:
-    """What fills the tensors, and the exponents. `fill`: random, extreme (+-127), or zero."""
+    """What fills the tensors, and the exponents. `fill`: random, extreme (+-127), largest
+    (127), or zero; `spread`: how far the exponents of gradients that are read are apart at most."""
 
     fill: str = "random"
     e_dy: int = -9
     e_dx: int | None = None  # None: such that a few elements saturate
     rate: Factor = RATE
+    spread: int = 2
 
     def __str__(self) -> str:
         rate = f"rate {self.rate.mantissa}*2^{self.rate.exponent}"
@@ -47,6 +49,8 @@ class Data:
         """int64 values in [low, 127]."""
         if self.fill == "zero":
             return np.zeros(shape, dtype=np.int64)
+        if self.fill == "largest":
+            return np.full(shape, 127, dtype=np.int64)
         if self.fill == "extreme":
             return rng.choice([low, 127], shape)
         return rng.integers(low, 128, shape)
@@ -109,7 +113,8 @@ class Subject:
                 self._disturb_trained(env, tensor, data)
             if tensor.kind == "gradient":
                 env.values[name] = data.values(self.rng, tensor.shape, -127)
-                wobble = int(self.rng.integers(3)) if data.e_dy < EXPONENT_MAX - 2 else 0
+                room = data.e_dy < EXPONENT_MAX - data.spread
+                wobble = int(self.rng.integers(data.spread + 1)) if room else 0
                 env.scales[name].exponent = data.e_dy + wobble
                 env.scales[name].clipped = int(self.rng.choice([0, 1, 2, 2**16 - 1]))
         if node.op == "advance":

@@ -86,7 +86,7 @@ JUDGES = {
 }
 # Who may compute with the reference: what it does not judge.
 REFERENCE_USERS = ("reference/*", "quantize/error.py", "bench/*")
-PACK_HEADERS = {"cmsis_nn": {"arm_nnfunctions.h"}}  # of kernel sets
+SET_HEADERS = {"cmsis_nn": {"arm_nnfunctions.h"}, "host": {"immintrin.h"}}  # of kernel sets
 SYSTEM_IN_LIB = {"stddef.h", "stdint.h", "stdbool.h", "string.h"}
 
 
@@ -172,7 +172,7 @@ def test_the_library_needs_neither_float_nor_allocator() -> None:
         forbidden = re.findall(r"\b(float|double|malloc|calloc|realloc|free|alloca)\b", code(path))
         assert not forbidden, f"{path}: {forbidden}"
         system = {name for name, is_system in includes(path) if is_system}
-        system -= PACK_HEADERS.get(path.parent.name, set())
+        system -= SET_HEADERS.get(path.parent.name, set())
         assert system <= SYSTEM_IN_LIB, f"{path}: {system - SYSTEM_IN_LIB}"
 
 
@@ -181,9 +181,8 @@ def test_kernels_are_not_written_for_one_machine() -> None:
     and its C twin, or whether the code of others is there, outside of all functions."""
     for path in c_files("lib"):
         own_set = path.parent.parent.name == "kernels" and path.parent.name != REFERENCE
-        twin = (
-            rf"#if !?TINY_{path.parent.name.upper()}(_ASM)?|#if defined\((__ARM|CMSIS_NN)_.*|#else"
-        )
+        here = r"#if defined\((__ARM|__x86|CMSIS_NN)_.*"
+        twin = rf"#if !?TINY_{path.parent.name.upper()}(_ASM)?|{here}|#else"
         lines = code(path).splitlines()
         conditions = [line for line in lines if re.match(r"#\s*(if|ifdef|elif|else)\b", line)]
         guard = f"#ifndef TINYFLASH_KERNELS_{path.parent.name.upper()}_{path.stem.upper()}_H"

@@ -65,6 +65,16 @@ static void compute_rest(const forward_call *f, const channel_rows *r, uint32_t 
     }
 }
 
+/* The last four outputs of each row, of which some have been computed before. */
+static void compute_again(const forward_call *f, const channel_rows *r) {
+    const uint32_t first = f->c.out_width - TINY_QUAD, step = f->op->window.y.channels;
+    tiny_outputs outputs = outputs_of(f, r, first, 1);
+    outputs.y = r->y + first * step;
+    outputs.y_step = step;
+    outputs.y_down = first * step;
+    tiny_outputs_run(&f->c, &outputs);
+}
+
 static void compute(const forward_call *f, const channel_rows *r) {
     const uint32_t quads = f->c.out_width / TINY_QUAD, left = f->c.out_width % TINY_QUAD;
     if (r->output.multiplier < 0) {
@@ -78,7 +88,12 @@ static void compute(const forward_call *f, const channel_rows *r) {
         outputs.y_down = left * outputs.y_step;
         tiny_outputs_run(&f->c, &outputs);
     }
-    if (left) {
+    if (left == 0) {
+        return;
+    }
+    if (quads && (f->c.out_width - TINY_QUAD) * f->c.stride % 2 == 0) {
+        compute_again(f, r);
+    } else {
         compute_rest(f, r, quads);
     }
 }

@@ -102,6 +102,26 @@ static void store_rows(backward_call *g, const group *four, uint32_t first, uint
     g->peaks = stripe.peaks;
 }
 
+/* Computes rows [first, first + rows) of a block in four channels. */
+static void compute_group(const backward_call *g, const group *four, uint32_t first,
+                          uint32_t rows) {
+    tiny_outputs outputs = tiny_outputs_begin(&g->c, 0, first, rows, 0, g->quads);
+    const uint32_t *x = outputs.x, *x_end = outputs.x_end;
+    const uint32_t plane = g->c.plane_rows * g->c.row_words;
+    for (uint32_t p = 0; p < TINY_PLANES; p++, x += plane, x_end += plane) {
+        outputs.multiplier = four->rounding[p].multiplier;
+        outputs.offset = four->rounding[p].half;
+        outputs.shift = four->rounding[p].shift;
+        outputs.x = x;
+        outputs.x_end = x_end;
+        outputs.rows = rows;
+        outputs.values = g->values + tiny_half_of(p);
+        tiny_outputs_run(&g->c, &outputs);
+        outputs.w = outputs.w_end;
+        outputs.w_end += g->c.weight_words;
+    }
+}
+
 /* Rows [first, first + rows) of a phase in four channels, whose planes are filled. */
 TINY_APART static void backward_group(backward_call *g, const group *four, uint32_t first,
                                       uint32_t rows) {
@@ -110,14 +130,7 @@ TINY_APART static void backward_group(backward_call *g, const group *four, uint3
     for (uint32_t i = 0; i < rows; i += g->rows_at_once) {
         const uint32_t some = rows - i < g->rows_at_once ? rows - i : g->rows_at_once;
         const uint32_t row = g->row + (first + i) * win->stride_h;
-        for (uint32_t p = 0; p < TINY_PLANES; p++) {
-            tiny_outputs outputs = tiny_outputs_begin(&g->c, p, i, some, 0, g->quads);
-            outputs.multiplier = four->rounding[p].multiplier;
-            outputs.offset = four->rounding[p].half;
-            outputs.shift = four->rounding[p].shift;
-            outputs.values = g->values + tiny_half_of(p);
-            tiny_outputs_run(&g->c, &outputs);
-        }
+        compute_group(g, four, i, some);
         if (four->tied) {
             compute_ties(g, four, i, some);
         }

@@ -89,10 +89,18 @@ tiny_outputs tiny_outputs_begin(const tiny_correlation *c, uint32_t plane, uint3
     "ssat " sum ", #15, " sum "\n"
 #define AT(field) [field] "i"(offsetof(tiny_outputs, field))
 
+/* All rows of taps; three of them are not a loop. */
+#define ROWS(stride, words)        \
+    "2:\n" TAPS_##stride##_##words \
+        "cmp lr, r7\n"             \
+        "bne 2b\n"
+#define THREE_ROWS TAPS_1_2 TAPS_1_2 TAPS_1_2
+
 /* A function for each stride and width of weights. r7 is saved, because it is the frame pointer of
  * unoptimized code. The bias of the next four outputs is in r8. */
-#define RUN(stride, words)                                                                      \
-    TINY_APART static void run_##stride##_##words(tiny_outputs *outputs) {                      \
+#define RUN(stride, words) RUN_AS(run_##stride##_##words, stride, words, ROWS(stride, words))
+#define RUN_AS(name, stride, words, all_taps)                                                   \
+    TINY_APART static void name(tiny_outputs *outputs) {                                        \
         register tiny_outputs *o __asm__("r0") = outputs;                                       \
         __asm__ volatile(                                                                     \
             "str.w r7, [r0, %[saved]]\n"                                                      \
@@ -101,10 +109,7 @@ tiny_outputs tiny_outputs_begin(const tiny_correlation *c, uint32_t plane, uint3
             "ldr.w r12, [r0, %[x]]\n"                                                         \
             "1:\n"                                                                            \
             "mov r1, r8\n mov r9, r8\n mov r10, r8\n mov r11, r8\n"                           \
-            "ldr.w lr, [r0, %[w]]\n" BEGIN_##stride##_##words                                 \
-            "2:\n" TAPS_##stride##_##words                                                    \
-            "cmp lr, r7\n"                                                                    \
-            "bne 2b\n"                                                                        \
+            "ldr.w lr, [r0, %[w]]\n" BEGIN_##stride##_##words all_taps                                 \
             "ldrd r2, r3, [r0, %[y]]\n"                                                       \
             "cbnz r2, 5f\n"                                                                  \
             "ldmia.w r0, {r4, r5, r6}\n" SCALED("r1") SCALED("r9") SCALED("r10") SCALED("r11") \
@@ -165,6 +170,7 @@ RUN(2, 1)
 RUN(2, 2)
 RUN(2, 3)
 RUN(2, 4)
+RUN_AS(run_3_rows, 1, 2, THREE_ROWS)
 
 void tiny_outputs_run(const tiny_correlation *c, tiny_outputs *outputs) {
     switch (c->words + (c->stride == 1 ? 0 : WORDS_MAX)) {
@@ -172,7 +178,11 @@ void tiny_outputs_run(const tiny_correlation *c, tiny_outputs *outputs) {
             run_1_1(outputs);
             break;
         case 2:
-            run_1_2(outputs);
+            if (c->kernel_h == 3) {
+                run_3_rows(outputs);
+            } else {
+                run_1_2(outputs);
+            }
             break;
         case 3:
             run_1_3(outputs);

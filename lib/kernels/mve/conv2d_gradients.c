@@ -11,7 +11,7 @@
  */
 #include <stddef.h>
 
-#include "gradient.h"
+#include "tiles.h"
 #include "tinyflash/ops.h"
 
 /* ---- Input gradient ---- */
@@ -117,8 +117,9 @@ static void gather(const descending *d, uint32_t row, uint32_t column, int16_t *
     clear(t, (uint32_t)(end - t));
 }
 
-/* Gathers those of positions [n, n + count) that are of a phase, from row p->first of t on. */
-static void gather_phase(const descending *d, phase *p, uint32_t n, uint32_t count) {
+/* Gathers those of positions [n, n + count) that are of a phase, from row p->first of t on. Apart, so
+ * that its variables are not on the stack when sums are stored. */
+TINY_APART static void gather_phase(const descending *d, phase *p, uint32_t n, uint32_t count) {
     const tiny_window *win = &d->op->window;
     uint32_t row = n / win->x.width, column = n % win->x.width;
     uint32_t next = p->first;
@@ -235,9 +236,9 @@ static uint32_t most_taps(uint32_t pad, uint32_t kernel, uint32_t dilation, uint
     return most;
 }
 
-/* Divides scratch. Each phase may leave two rows of its last tile empty. */
-static descending divide(const tiny_conv2d *op, const tiny_gradient *dy,
-                         const tiny_gradient_out *dx, void *scratch) {
+/* Begins a call and divides scratch. Each phase may leave two rows of its last tile empty. */
+TINY_APART static descending divide(const tiny_conv2d *op, const tiny_gradient *dy,
+                                    const tiny_gradient_out *dx, void *scratch) {
     const tiny_window *win = &op->window;
     const uint32_t rows_taps =
         most_taps(win->pad_top, win->kernel_h, win->dilation_h, win->stride_h);
@@ -250,8 +251,8 @@ static descending divide(const tiny_conv2d *op, const tiny_gradient *dy,
     d.positions = fit < TINY_TILE_ROWS ? TINY_TILE_ROWS : (fit < POSITIONS ? fit : POSITIONS);
     const uint32_t apart = strides < d.positions ? strides : d.positions;
     const uint32_t rows = strides == 1 ? d.positions : d.positions + 2 * apart;
-    d.store = tiny_store_begin(dx, op->descent.factor, dy->scale->exponent,
-                               (uint32_t)win->x.height * win->x.width * win->x.channels);
+    tiny_store_begin(&d.store, dx, op->descent.factor, dy->scale->exponent,
+                     (uint32_t)win->x.height * win->x.width * win->x.channels);
     d.sums = scratch;
     d.at = (uint32_t *)scratch + d.positions * TINY_STORED_AT_ONCE;
     d.phases = (phase *)(void *)(d.at + rows);

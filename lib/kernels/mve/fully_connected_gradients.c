@@ -3,7 +3,7 @@
  */
 #include <stddef.h>
 
-#include "gradient.h"
+#include "tiles.h"
 #include "tinyflash/ops.h"
 
 static tiny_conv2d as_conv2d(const tiny_fully_connected *op) {

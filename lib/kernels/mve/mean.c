@@ -1,7 +1,7 @@
 /* The mean over adjacent axes. x is [outer][count][inner]: sums of columns, or, where inner is 1, of
  * adjacent bytes. */
 #include "../../arith.h"
-#include "eight.h"
+#include "column_sums.h"
 #include "helium.h"
 #include "tinyflash/ops.h"
 

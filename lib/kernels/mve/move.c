@@ -1,4 +1,4 @@
-/* Moves weights, one of each of four rows at a time; see gradient.h.
+/* Moves weights, one of each of four rows at a time; see tiles.h.
  *
  * A weight moves by what rounding the one before it has left (SPEC 6.4), so a row is sequential. Rows
  * are not: four of them are the lanes of a vector. A step is computed as in store.c; its product is
@@ -6,7 +6,7 @@
  */
 #include <stddef.h>
 
-#include "gradient.h"
+#include "tiles.h"
 
 #define SUM_MAX (127u * 255u) /* of one position */
 
@@ -125,9 +125,9 @@ void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_fac
 MOVE_FUNCTION(move_all, MOVE_ALL)
 MOVE_FUNCTION(move_some, MOVE_SOME)
 
+/* Two calls by name: what is called by a pointer has no bound of its stack. */
 static uint32_t move(tiny_movers *m, int8_t *w, uint32_t step, const int32_t *sums, uint32_t width,
                      uint32_t count) {
-    /* Two calls: through a pointer the depth of the stack would be unknown. */
     if (m->rows == TINY_LANES) {
         return move_all(m, w, step, sums, width, count);
     }

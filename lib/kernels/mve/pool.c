@@ -4,7 +4,7 @@
  * over all of a map that ends many networks.
  */
 #include "../../arith.h"
-#include "eight.h"
+#include "column_sums.h"
 #include "helium.h"
 #include "tinyflash/ops.h"
 

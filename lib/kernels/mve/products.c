@@ -1,4 +1,4 @@
-/* Products of rows and columns; see gradient.h.
+/* Products of rows and columns; see tiles.h.
  *
  * A round of a tile is five loads, six sums and the end of the loop, 12 instructions: 48 products of
  * an input gradient, whose rows are int16, and 96 of an update. Sums are in even registers, because
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "gradient.h"
+#include "tiles.h"
 
 /* Any stride. */
 static void transpose_far(const tiny_columns *c) {

@@ -1,4 +1,4 @@
-/* Stores input gradients, four elements of 32 bits at a time; see gradient.h.
+/* Stores input gradients, four elements of 32 bits at a time; see tiles.h.
  *
  * With a mantissa of 31 bits the result is the upper half of the doubled product, shifted by the rest
  * and rounded. A rounding shift rounds ties up, so 1 is subtracted before where a tie must go down:
@@ -9,19 +9,20 @@
  */
 #include <string.h>
 
-#include "gradient.h"
+#include "tiles.h"
 
-tiny_store tiny_store_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
-                            int32_t dy_exponent, uint32_t elements) {
-    tiny_store s = {.dx = dx, .factor = *factor, .lane = {1, 2, 4, 8}};
-    s.exponent = factor->exponent + dy_exponent - dx->scale->exponent;
-    s.shift = -s.exponent - 16;
-    s.multiplier = s.shift >= 1 && s.shift <= 31 ? factor->mantissa * (1 << 15) : 0;
-    s.mask_bytes = (elements + 7) / 8;
+void tiny_store_begin(tiny_store *s, const tiny_gradient_out *dx, const tiny_factor *factor,
+                      int32_t dy_exponent, uint32_t elements) {
+    s->dx = dx;
+    s->factor = *factor;
+    s->exponent = factor->exponent + dy_exponent - dx->scale->exponent;
+    s->shift = -s->exponent - 16;
+    s->multiplier = s->shift >= 1 && s->shift <= 31 ? factor->mantissa * (1 << 15) : 0;
+    s->mask_bytes = (elements + 7) / 8;
     for (uint32_t i = 0; i < TINY_LANES; i++) {
-        s.bit[i] = s.multiplier ? 1u << s.shift : 0;
+        s->bit[i] = s->multiplier ? 1u << s->shift : 0;
+        s->lane[i] = 1u << i;
     }
-    return s;
 }
 
 /* Bits from i on of a mask, TINY_STORED_AT_ONCE or as many as there are; of no mask, ones. A word,

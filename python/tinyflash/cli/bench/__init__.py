@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from tinyflash.cli import options
 from tinyflash.cli.bench.endurance import endurance
+from tinyflash.cli.bench.host import host
 from tinyflash.cli.bench.memory import memory
+from tinyflash.cli.bench.network import network
 from tinyflash.cli.bench.quantize import quantize
 from tinyflash.cli.bench.store import store
-from tinyflash.compiler import compile_model
-from tinyflash.demo.task import RATE, load_task
 from tinyflash.files import write_json
-from tinyflash.runtime.host import HostSession
-from tinyflash.scheme import scheme
-from tinyflash.show.console import noting, output, say, table
+from tinyflash.show.console import noting, output, say
 
 
 @click.group()
@@ -28,38 +24,11 @@ def bench() -> None:
 
 
 bench.add_command(endurance)
+bench.add_command(host)
 bench.add_command(memory)
+bench.add_command(network)
 bench.add_command(quantize)
 bench.add_command(store)
-
-
-@bench.command(cls=options.Command)
-@click.option("--seconds", type=click.FloatRange(0.1), default=3.0, show_default=True)
-def host(seconds: float) -> None:
-    """Measure inferences and training steps per second on one core."""
-    graph, job = load_task(0)
-    session = HostSession(compile_model(graph, scheme("person_faces")).program)
-    x, y = job.train.x, job.train.y
-    count = len(y)
-    rows = table("One core, the demo's network", "", ">per second", ">ms each")
-    for name, act in (
-        ("inference", lambda i: session.infer(x[i % count])),
-        ("training step", lambda i: session.train_step(x[i % count], int(y[i % count]), RATE)),
-    ):
-        rate = _per_second(act, seconds)
-        rows.add_row(name, f"{rate:.0f}", f"{1000 / rate:.2f}")
-    output().print(rows)
-
-
-def _per_second(act: Callable[[int], object], seconds: float) -> float:
-    """Returns how often `act` runs in a second, after one warm-up run."""
-    act(0)
-    start = time.perf_counter()
-    done = 0
-    while (elapsed := time.perf_counter() - start) < seconds or done == 0:
-        act(done)
-        done += 1
-    return done / elapsed
 
 
 @bench.command(cls=options.Command)

@@ -9,7 +9,7 @@ from tinyflash.compiler.kernels.needs import Needs
 from tinyflash.graph import Graph, Node, WindowAttrs
 from tinyflash.layers import in_channels, multiplier_of, out_channels
 
-_TILE_ROWS = 3  # of lib/kernels/mve/gradient.h
+_TILE_ROWS = 3  # of lib/kernels/mve/tiles.h
 _TILE_COLUMNS = 2
 _STORED_AT_ONCE = 24
 # Of lib/kernels/mve/forward.h.

@@ -19,6 +19,7 @@ HEADERS = ("tinyflash.h", "ops.h")
 INCLUDE = Path("include/tinyflash")
 FLASH = Path("boards/parts/simulated_flash/simulated_flash")  # for stores on the host
 CELLS = Path("boards/parts/memory_cells/cells.c")
+FAST = "host"  # the kernel set for PCs
 _INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
 _FOR_CXX = re.compile(r"^#ifdef __cplusplus\n.*?^#endif$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"^static inline [^{]*\{.*?\}$", re.DOTALL | re.MULTILINE)
@@ -59,9 +60,18 @@ def declarations(headers: list[str]) -> str:
 
 
 def sources() -> list[str]:
-    """The library's files, with the one kernel set that runs on every computer."""
+    """The library's files, with the kernel sets that run on every computer."""
     shared = _shared()
-    return [str(path) for path in shared["library_sources"](Path(), [shared["REFERENCE"]])]
+    sets = [shared["REFERENCE"], FAST]
+    return [str(path) for path in shared["library_sources"](Path(), sets)]
+
+
+def fast_kernels() -> str:
+    """Returns the declarations of the kernels of the set `host`, which ops.h does not have."""
+    return "\n".join(
+        f"void tiny_op_{kernel}_{FAST}(const void *record, void *const *buffers, tiny_band band);"
+        for kernel in sorted(_shared()["kernels_of"](Path(), FAST))
+    )
 
 
 def _shared() -> dict[str, Any]:
@@ -73,11 +83,13 @@ def builder() -> FFI:
     """Returns the cffi builder of the extension. TINYFLASH_CFLAGS adds options, such as for a
     sanitizer."""
     ffi, added = FFI(), os.environ.get("TINYFLASH_CFLAGS", "").split()
+    fast = fast_kernels()
     flash = FLASH.with_suffix(".h").read_text(encoding="utf-8")
-    ffi.cdef(declarations([*with_included(HEADERS), flash]))
+    ffi.cdef(declarations([*with_included(HEADERS), flash]) + fast)
+    included = ("tinyflash/tinyflash.h", "tinyflash/ops.h", f"{FLASH}.h")
     ffi.set_source(
         "tinyflash.runtime.host._tinyflash",
-        f'#include "tinyflash/tinyflash.h"\n#include "tinyflash/ops.h"\n#include "{FLASH}.h"',
+        "".join(f'#include "{name}"\n' for name in included) + fast,
         sources=[*sources(), f"{FLASH}.c", str(CELLS)],
         include_dirs=["include", "boards", "."],
         extra_compile_args=["-std=c99", "-O3", *PLAIN_ARITHMETIC, *added],

@@ -86,8 +86,12 @@ class Table:
 
 
 def _kernel(row: Row) -> Any:
-    """Returns the reference kernel, which is bit-equal to those of all other sets."""
-    return ffi.NULL if row.kernel == SOURCE else getattr(lib, f"tiny_op_{row.kernel}")
+    """Returns the kernel of the set `host`, or else the reference's. All sets are bit-equal, and
+    neither of the two uses scratch or needs operands apart, so every plan suits them."""
+    if row.kernel == SOURCE:
+        return ffi.NULL
+    reference = f"tiny_op_{row.kernel}"
+    return getattr(lib, f"{reference}_host", getattr(lib, reference))
 
 
 def _buffers(row: Row) -> list[int]:

@@ -1,6 +1,6 @@
 /* Sums of columns of int8, eight columns at a time: the work of averages and of means. */
-#ifndef TINYFLASH_KERNELS_MVE_EIGHT_H
-#define TINYFLASH_KERNELS_MVE_EIGHT_H
+#ifndef TINYFLASH_KERNELS_MVE_COLUMN_SUMS_H
+#define TINYFLASH_KERNELS_MVE_COLUMN_SUMS_H
 
 #include <stdint.h>
 

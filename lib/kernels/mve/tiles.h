@@ -7,8 +7,8 @@
  * A tile is three rows and two columns: six sums in six registers, five loads for six products of
  * vectors.
  */
-#ifndef TINYFLASH_KERNELS_MVE_GRADIENT_H
-#define TINYFLASH_KERNELS_MVE_GRADIENT_H
+#ifndef TINYFLASH_KERNELS_MVE_TILES_H
+#define TINYFLASH_KERNELS_MVE_TILES_H
 
 #include "../../arith.h"
 #include "../../update.h"
@@ -75,8 +75,8 @@ typedef struct tiny_store {
 } tiny_store;
 
 /* elements: of dx. */
-tiny_store tiny_store_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
-                            int32_t dy_exponent, uint32_t elements);
+void tiny_store_begin(tiny_store *store, const tiny_gradient_out *dx, const tiny_factor *factor,
+                      int32_t dy_exponent, uint32_t elements);
 
 /* Rows of `count` adjacent elements, at most TINY_STORED_AT_ONCE, whose sums are
  * sums[row][TINY_STORED_AT_ONCE]: row r are the elements from at[r] * step + first on. */

@@ -1,5 +1,5 @@
-/* Sums of columns; see eight.h. */
-#include "eight.h"
+/* Sums of columns; see column_sums.h. */
+#include "column_sums.h"
 
 #include "helium.h"
 
