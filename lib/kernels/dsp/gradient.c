@@ -71,7 +71,7 @@ void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, in
 
 tiny_columns tiny_columns_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
                                 int32_t dy_exponent, uint32_t pairs) {
-    tiny_columns c;
+    tiny_columns c = {0};
     c.dx = dx;
     c.mantissa = factor->mantissa;
     c.exponent = factor->exponent + dy_exponent - dx->scale->exponent;
