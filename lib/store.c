@@ -177,7 +177,6 @@ static int read_space(const tiny_store *store, uint32_t *at, uint8_t *space, uin
 tiny_error tiny_store_load(const tiny_store *store, tiny_session *session) {
     const tiny_model *model = session->model;
     uint32_t at = start_of(store, store->slot) + head_bytes(store->flash);
-    uint32_t crc;
     head record;
     int is_whole = 0;
     if (store->stored != TINY_STORED_LEARNED) {
@@ -187,9 +186,8 @@ tiny_error tiny_store_load(const tiny_store *store, tiny_session *session) {
     if (read_head(store, store->slot, &record, &is_whole) == TINY_OK && is_whole &&
         !read_space(store, &at, session->base[TINY_WEIGHTS], model->weights_bytes) &&
         !read_space(store, &at, session->base[TINY_STATE], model->state_bytes)) {
-        crc = tiny_crc32(0, session->base[TINY_WEIGHTS], model->weights_bytes);
-        crc = tiny_crc32(crc, session->base[TINY_STATE], model->state_bytes);
-        if (crc == record.crc) {
+        const uint32_t crc = tiny_crc32(0, session->base[TINY_WEIGHTS], model->weights_bytes);
+        if (tiny_crc32(crc, session->base[TINY_STATE], model->state_bytes) == record.crc) {
             return TINY_OK;
         }
     }

@@ -60,7 +60,7 @@ static void tell(const char *what, uint32_t value) {
 int main(void) {
     const tiny_memory memory = {weights, state, arena, sizeof weights, sizeof state, sizeof arena};
     tiny_session session;
-    step next;
+    step next = {0};
     tiny_error error;
     board_init();
     trap_unaligned();

@@ -82,16 +82,17 @@ static void store_rows(backward_call *g, const group *four, uint32_t first, uint
                        uint32_t at) {
     const tiny_window *win = &g->op->window;
     const uint32_t width = g->c.out_width, step = win->stride_w * (uint32_t)win->x.channels;
-    tiny_stripe stripe;
-    stripe.values = (const uint32_t *)(const void *)g->values;
-    stripe.left = width;
-    stripe.rows = rows;
-    stripe.at = at;
-    stripe.step = step;
-    stripe.width = width;
-    stripe.down = win->stride_h * (uint32_t)win->x.width * win->x.channels - width * step;
-    stripe.values_down = (g->quads * TINY_QUAD - width) * TINY_PLANES * 2;
-    stripe.peaks = g->peaks;
+    tiny_stripe stripe = {
+        .values = (const uint32_t *)(const void *)g->values,
+        .left = width,
+        .rows = rows,
+        .at = at,
+        .step = step,
+        .width = width,
+        .down = win->stride_h * (uint32_t)win->x.width * win->x.channels - width * step,
+        .values_down = (g->quads * TINY_QUAD - width) * TINY_PLANES * 2,
+        .peaks = g->peaks,
+    };
     for (tiny_stripe_store(&stripe, g->dx); stripe.rows; tiny_stripe_store(&stripe, g->dx)) {
         const uint32_t row = first + rows - stripe.rows, column = width - stripe.left;
         for (uint32_t p = four->first; p < TINY_PLANES; p++) {

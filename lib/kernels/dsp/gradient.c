@@ -71,7 +71,7 @@ void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, in
 
 tiny_columns tiny_columns_begin(const tiny_gradient_out *dx, const tiny_factor *factor,
                                 int32_t dy_exponent, uint32_t pairs) {
-    tiny_columns c;
+    tiny_columns c = {0};
     c.dx = dx;
     c.mantissa = factor->mantissa;
     c.exponent = factor->exponent + dy_exponent - dx->scale->exponent;
@@ -104,22 +104,21 @@ static void store_position(const tiny_columns *c, uint32_t width, uint32_t n, ui
 
 /* Four columns. */
 static void store_stripe(tiny_columns *c, uint32_t count, uint32_t at, uint32_t step) {
-    tiny_stripe stripe;
+    tiny_stripe stripe = {
+        .values = (const uint32_t *)(const void *)c->values,
+        .left = count,
+        .rows = 1,
+        .at = at,
+        .step = step,
+        .width = count,
+        .peaks = c->peaks,
+    };
     for (uint32_t n = 0; n < count; n += TINY_TILE) {
         for (uint32_t i = 0; i < TINY_COLUMNS; i++) {
             compute_tile(c, c->t + n * c->pairs, c->w + i * c->pairs,
                          c->values + n * TINY_COLUMNS + tiny_half_of(i));
         }
     }
-    stripe.values = (const uint32_t *)(const void *)c->values;
-    stripe.left = count;
-    stripe.rows = 1;
-    stripe.at = at;
-    stripe.step = step;
-    stripe.width = count;
-    stripe.down = 0;
-    stripe.values_down = 0;
-    stripe.peaks = c->peaks;
     for (tiny_stripe_store(&stripe, c->dx); stripe.rows; tiny_stripe_store(&stripe, c->dx)) {
         store_position(c, TINY_COLUMNS, count - stripe.left, stripe.at);
         tiny_stripe_skip(&stripe);

@@ -44,7 +44,7 @@ static uint32_t words_of(uint32_t kept, uint32_t frozen) {
 tiny_tiling tiny_tiling_begin(const tiny_requant *requant, const tiny_weights *w, const int32_t *b,
                               uint32_t out, uint32_t kept, uint32_t frozen, uint32_t *scratch) {
     tiny_output *outputs = (tiny_output *)(void *)scratch;
-    tiny_tiling t;
+    tiny_tiling t = {0};
     t.requant = requant;
     t.b = b;
     t.outputs = outputs;
