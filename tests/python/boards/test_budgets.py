@@ -25,7 +25,9 @@ from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 
 BUDGETS = source_root() / "tests" / "budgets.csv"
 KERNEL_BUDGETS = source_root() / "tests" / "kernel_budgets.csv"
-SETS = [name for name in kernel_sets(source_root()) if name not in PACKS]
+# Not of those that no board has: for PCs, and made of a pack.
+ON_BOARDS = {name for board in boards() for name in board.kernels}
+SETS = [name for name in kernel_sets(source_root()) if name in ON_BOARDS]
 LINKER = "arm-none-eabi-ld"
 BOARD = load_board("qemu_stm32f405")
 NO_SET = "-"
