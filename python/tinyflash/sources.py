@@ -11,6 +11,8 @@ from pathlib import Path
 
 # The set that defines all results, and the only one with every kernel.
 REFERENCE = "ref"
+# The set for PCs: no table names it, so no board lists it.
+FOR_PCS = "host"
 # Before the sets of a board: of several kernels that suit a row, the one that costs least is taken.
 AUTO = "auto"
 # Ends the name of a set that has other scratch on cores with Helium, in tables for them.

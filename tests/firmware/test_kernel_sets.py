@@ -116,7 +116,7 @@ def test_another_board_gets_none_of_them(tmp_path: Path) -> None:
 
 def test_sets_and_their_files(sources: Path) -> None:
     fake = sources / "lib" / "kernels" / "fake" / "add.c"
-    assert kernel_sets(sources) == ("cmsis_nn", "dsp", "fake", "ref")
+    assert kernel_sets(sources) == ("cmsis_nn", "dsp", "fake", "host", "mve", "ref")
     assert kernels_of(sources, "fake") == {"add_forward"}
     assert len(kernels_of(sources, "ref")) > 30
     assert fake in library_sources(sources)
@@ -148,7 +148,10 @@ def test_every_set_has_kernels_of_the_reference_alone() -> None:
 @pytest.mark.parametrize(
     ("kernels", "text"),
     [
-        ('["dps", "ref"]', "kernels: 'dps' is not a kernel set; choose from cmsis_nn, dsp, ref"),
+        (
+            '["dps", "ref"]',
+            "kernels: 'dps' is not a kernel set; choose from cmsis_nn, dsp, mve",
+        ),
         ("[]", "kernels: the last set must be 'ref', which has every kernel"),
         ("3", "not a board description"),
     ],

@@ -8,6 +8,8 @@
 #include "parts/semihosting/semihosting.h"
 #include "parts/simulated_flash/simulated_flash.h"
 
+#ifdef BOARD_STORE_SECTORS /* a program without a store has no sizes, and no flash */
+
 #define SYS_OPEN 0x01u
 #define SYS_WRITE 0x05u
 #define SYS_READ 0x06u
@@ -91,3 +93,5 @@ const tiny_flash *board_flash(void) {
     take_faults(&flash.faults);
     return &flash.flash;
 }
+
+#endif

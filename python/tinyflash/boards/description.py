@@ -12,7 +12,7 @@ from typing import Any
 from tinyflash.boards.packs import PACKS, pack_of_set
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
-from tinyflash.sources import AUTO, HELIUM, REFERENCE, kernel_sets, kernels_of
+from tinyflash.sources import AUTO, FOR_PCS, HELIUM, REFERENCE, kernel_sets, kernels_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
 
@@ -172,7 +172,7 @@ def _store(flash: Flash) -> Flash:
 
 def _check_kernels(sets: tuple[str, ...]) -> None:
     """Raises ValueError if a set is unknown, or a kernel could be in none of the sets."""
-    known = kernel_sets(source_root())
+    known = [name for name in kernel_sets(source_root()) if name != FOR_PCS]
     for name in sets[1:] if sets[:1] == (AUTO,) else sets:
         if name not in known:
             raise ValueError(

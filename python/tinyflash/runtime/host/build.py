@@ -19,7 +19,6 @@ HEADERS = ("tinyflash.h", "ops.h")
 INCLUDE = Path("include/tinyflash")
 FLASH = Path("boards/parts/simulated_flash/simulated_flash")  # for stores on the host
 CELLS = Path("boards/parts/memory_cells/cells.c")
-FAST = "host"  # the kernel set for PCs
 _INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
 _FOR_CXX = re.compile(r"^#ifdef __cplusplus\n.*?^#endif$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"^static inline [^{]*\{.*?\}$", re.DOTALL | re.MULTILINE)
@@ -62,15 +61,17 @@ def declarations(headers: list[str]) -> str:
 def sources() -> list[str]:
     """The library's files, with the kernel sets that run on every computer."""
     shared = _shared()
-    sets = [shared["REFERENCE"], FAST]
+    sets = [shared["REFERENCE"], shared["FOR_PCS"]]
     return [str(path) for path in shared["library_sources"](Path(), sets)]
 
 
 def fast_kernels() -> str:
     """Returns the declarations of the kernels of the set `host`, which ops.h does not have."""
+    shared = _shared()
+    name = shared["FOR_PCS"]
     return "\n".join(
-        f"void tiny_op_{kernel}_{FAST}(const void *record, void *const *buffers, tiny_band band);"
-        for kernel in sorted(_shared()["kernels_of"](Path(), FAST))
+        f"void tiny_op_{kernel}_{name}(const void *record, void *const *buffers, tiny_band band);"
+        for kernel in sorted(shared["kernels_of"](Path(), name))
     )
 
 
