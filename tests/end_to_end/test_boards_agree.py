@@ -147,8 +147,8 @@ def test_an_emulator_that_dies_in_the_middle_is_one_clear_error(
     started = []
 
     class Noted(Emulator):
-        def __init__(self, *given):
-            super().__init__(*given)
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
             started.append(self)
 
     monkeypatch.setattr("tinyflash.training.open.Emulator", Noted)

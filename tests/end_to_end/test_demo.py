@@ -67,7 +67,8 @@ def test_the_whole_road_in_small(small, board, tmp_path, capsys):
     assert 0 < report.sram_stack_used_bytes < report.sram_stack_bytes
     assert report.sram_total_bytes <= 128 * 1024
     assert report.flash_bytes <= 512 * 1024
-    assert report.instructions_step > report.instructions_infer > 7_489_664  # its multiply-adds
+    multiply_adds, lanes = 7_489_664, 16  # of a vector with Helium
+    assert report.instructions_step > report.instructions_infer > multiply_adds / lanes
     for written in ("learning_curve.png", "overview.png", "model/report.html"):
         assert (tmp_path / written).stat().st_size > 10_000
     terminal = (tmp_path / "terminal.svg").read_text().replace("&#160;", " ")
