@@ -68,6 +68,7 @@ def measure(folder: Path) -> Coverage:
     environ = {**os.environ, **path, "TINYFLASH_MEASURED": str(extension)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.coverage.plugin", "-n2"]
     command += [f"--ignore=tests/firmware/{name}" for name in ON_BOARDS]
+    command += ["--random-cases=200"]  # all lines, not all values
     command += [f"--basetemp={folder / 'tests'}", "-k", "not board and not emulated", *TESTS]
     if subprocess.run(command, cwd=ROOT, env=environ).returncode:
         raise RuntimeError("a test failed; coverage is that of tests that pass")
