@@ -25,6 +25,7 @@ TESTS = (
     "tests/agree/test_random_graphs.py",
     "tests/firmware",
     "tests/python/runtime",
+    "tests/python/bench/test_store.py",
 )
 ON_BOARDS = ("test_build.py", "test_emulated.py", "test_kernel_sets.py", "test_stack.py")
 
@@ -68,7 +69,6 @@ def measure(folder: Path) -> Coverage:
     environ = {**os.environ, **path, "TINYFLASH_MEASURED": str(extension)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.coverage.plugin", "-n2"]
     command += [f"--ignore=tests/firmware/{name}" for name in ON_BOARDS]
-    command += ["--random-cases=200"]  # all lines, not all values
     command += [f"--basetemp={folder / 'tests'}", "-k", "not board and not emulated", *TESTS]
     if subprocess.run(command, cwd=ROOT, env=environ).returncode:
         raise RuntimeError("a test failed; coverage is that of tests that pass")
