@@ -9,18 +9,6 @@
 
 #include "tiles.h"
 
-/* Any stride. */
-static void transpose_far(const tiny_columns *c) {
-    for (uint32_t line = 0; line < c->lines; line++) {
-        const int8_t *from = c->from + line * c->line;
-        int8_t *to = c->to + line * c->to_line;
-        for (uint32_t i = 0; i < c->count; i++, from += c->stride, to++) {
-            to[0] = from[0];
-            to[c->pitch] = from[c->second];
-        }
-    }
-}
-
 #define AT(type, field) [field] "i"(offsetof(type, field))
 #define CLOBBERED                                                                               \
     "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "lr", "q0", "q1", "q2", \
@@ -108,7 +96,7 @@ TINY_APART void tiny_update_tiles(tiny_tiles *tiles) {
                      : CLOBBERED);
 }
 
-/* r0, r1: from and to; r2: 8 rows; r3: rows of a line; r8 to r11: lines that are left, bytes from line
+/* A stride is below 9362: seven and 1 fit in the 16 bits of an offset. r0, r1: from and to; r2: 8 rows; r3: rows of a line; r8 to r11: lines that are left, bytes from line
  * to line, of both; from column to column. */
 static void transpose_two(const tiny_columns *columns) {
     register const tiny_columns *at __asm__("r12") = columns;
@@ -221,7 +209,16 @@ void tiny_update_tiles(tiny_tiles *t) {
     }
 }
 
-static void transpose_two(const tiny_columns *c) { transpose_far(c); }
+static void transpose_two(const tiny_columns *c) {
+    for (uint32_t line = 0; line < c->lines; line++) {
+        const int8_t *from = c->from + line * c->line;
+        int8_t *to = c->to + line * c->to_line;
+        for (uint32_t i = 0; i < c->count; i++, from += c->stride, to++) {
+            to[0] = from[0];
+            to[c->pitch] = from[c->second];
+        }
+    }
+}
 
 static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t count, int32_t shift,
                     int16_t *t) {
@@ -242,25 +239,11 @@ int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count) {
 
 #endif
 
-#define STRIDE_MAX 9362u /* 7 strides and 1 fit in the 16 bits of an offset */
+void tiny_transpose_two(const tiny_columns *columns) { transpose_two(columns); }
 
-void tiny_transpose_two(const tiny_columns *columns) {
-    if (columns->stride < STRIDE_MAX) {
-        transpose_two(columns);
-    } else {
-        transpose_far(columns);
-    }
-}
-
-#define RATIO_SHIFT_MAX 7
+#define RATIO_SHIFT_MAX 7 /* no layer with more has this kernel */
 
 /* Halves of a doubled product, rounded, are a shift by 15: what is missing to it is shifted before. */
 void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t) {
-    if (descent->ratio_shift <= RATIO_SHIFT_MAX) {
-        rescale(descent, dy, count, RATIO_SHIFT_MAX - descent->ratio_shift, t);
-        return;
-    }
-    for (uint32_t o = 0; o < count; o++) {
-        t[o] = (int16_t)tiny_rescaled(descent, dy[o], o);
-    }
+    rescale(descent, dy, count, RATIO_SHIFT_MAX - descent->ratio_shift, t);
 }

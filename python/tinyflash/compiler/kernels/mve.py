@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from tinyflash.compiler.constants import add_constants, mul_multiplier
+from tinyflash.compiler.constants import add_constants, mul_multiplier, ratio_shift
 from tinyflash.compiler.kernels.needs import Needs
 from tinyflash.graph import Graph, Node, WindowAttrs
 from tinyflash.layers import in_channels, multiplier_of, out_channels
@@ -23,6 +23,7 @@ _OFFSET_MAX = 255
 _TOGETHER = 4
 _PAIR = 2
 _CHANNELS_MAX = 9362
+_RATIO_SHIFT_MAX = 7  # of lib/kernels/mve/products.c
 # Of lib/kernels/mve/conv2d_gradients.c.
 _POSITIONS = 18
 _POSITIONS_BYTES = 6144
@@ -43,15 +44,22 @@ def _layer(graph: Graph, node: Node) -> Node:
 
 
 def _one_group(graph: Graph, node: Node) -> bool:
-    attrs = _layer(graph, node).attrs
-    return not isinstance(attrs, WindowAttrs) or attrs.groups == 1
+    layer = _layer(graph, node)
+    is_one = not isinstance(layer.attrs, WindowAttrs) or layer.attrs.groups == 1
+    return is_one and _is_narrow(graph, layer)
 
 
 def _as_conv2d(graph: Graph, node: Node) -> bool:
     """Fully connected layers whose vectors fit a map."""
     layer = _layer(graph, node)
-    channels = in_channels(graph, layer), out_channels(graph, layer)
-    return max(*channels, _positions(graph, layer, "x")) <= _MAP_MAX
+    return _positions(graph, layer, "x") <= _MAP_MAX and _is_narrow(graph, layer)
+
+
+def _is_narrow(graph: Graph, layer: Node) -> bool:
+    """What is transposed lies near enough, and gradients are rescaled in 16 bits."""
+    window = layer.attrs.window.kernel if isinstance(layer.attrs, WindowAttrs) else (1, 1)
+    stride = max(prod(window) * in_channels(graph, layer), out_channels(graph, layer))
+    return stride < _CHANNELS_MAX and ratio_shift(graph, layer) <= _RATIO_SHIFT_MAX
 
 
 def _positions(graph: Graph, layer: Node, role: str) -> int:
