@@ -9,24 +9,11 @@ typedef struct saved_head {
     uint32_t crc; /* of weights and state */
 } saved_head;
 
-/* CRC-32 as in zlib, continued. */
-static uint32_t crc32(uint32_t crc, const void *data, uint32_t count) {
-    const uint8_t *bytes = (const uint8_t *)data;
-    crc = ~crc;
-    while (count-- > 0) {
-        crc ^= *bytes++;
-        for (int bit = 0; bit < 8; bit++) {
-            crc = crc >> 1 ^ (0xEDB88320u & (0u - (crc & 1u)));
-        }
-    }
-    return ~crc;
-}
-
 static saved_head head_of(const tiny_session *session, const tiny_memory *memory) {
     const tiny_model *model = session->model;
     saved_head head = {model->hash, model->weights_bytes, model->state_bytes, 0};
-    head.crc = crc32(0, memory->weights, model->weights_bytes);
-    head.crc = crc32(head.crc, memory->state, model->state_bytes);
+    head.crc = tiny_crc32(0, (const uint8_t *)memory->weights, model->weights_bytes);
+    head.crc = tiny_crc32(head.crc, (const uint8_t *)memory->state, model->state_bytes);
     return head;
 }
 
