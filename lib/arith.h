@@ -101,6 +101,12 @@ static inline int8_t tiny_requantize(const tiny_requant *q, uint32_t channel, in
     return (int8_t)tiny_clamp(y, q->y_min, q->y_max);
 }
 
+/* SPEC 3.3; of the sum of numbers without their zero point. */
+static inline int8_t tiny_mean_of(const tiny_mean *op, int32_t sum) {
+    const int32_t y = tiny_multiply(sum, op->multiplier, op->shift) + op->y_zero;
+    return (int8_t)tiny_clamp(y, INT8_MIN, INT8_MAX);
+}
+
 /* SPEC 4.3: stores element i of a gradient. A masked element counts for nothing; peak is taken
  * before saturation, so that SPEC 5.3 knows by how many bits the exponent was too small. */
 static inline void tiny_store_gradient(const tiny_gradient_out *dx, uint32_t i, int32_t v) {

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "../../arith.h"
+#include "../../windows.h"
 #include "tile.h"
 #include "tinyflash/ops.h"
 
@@ -36,22 +36,6 @@ static void copy_taps(const tiny_conv2d *op, const int8_t *from, const patch *to
     }
 }
 
-/* Taps [first, end) of a window row are inside the map at output column `column`. */
-typedef struct span {
-    int32_t first, end;
-} span;
-
-static span inside(const tiny_window *win, int32_t column) {
-    span taps = {0, win->kernel_w};
-    while (taps.first < taps.end && tiny_window_column(win, column, taps.first) < 0) {
-        taps.first++;
-    }
-    while (taps.first < taps.end && tiny_window_column(win, column, taps.end - 1) >= win->x.width) {
-        taps.end--;
-    }
-    return taps;
-}
-
 /* Copies a window row by row of the map, where the taps of a row are adjacent and inside. */
 static void gather_rows(const tiny_conv2d *op, const int8_t *x, int32_t row, int32_t left,
                         int8_t *to) {
@@ -73,7 +57,7 @@ static void gather_taps(const tiny_conv2d *op, const int8_t *x, int32_t row, int
                         const patch *to) {
     const tiny_window *win = &op->window;
     const uint32_t taps = win->kernel_w;
-    const span in_map = inside(win, column);
+    const tiny_taps in_map = tiny_taps_inside(win, column);
     const uint32_t first = (uint32_t)in_map.first, end = (uint32_t)in_map.end;
     for (int32_t ky = 0; ky < win->kernel_h; ky++) {
         const int32_t iy = tiny_window_row(win, row, ky);

@@ -7,11 +7,9 @@
 
 #define SPARE 24 /* bits that int32 has above those of a gradient */
 
-/* SPEC 3.3; the sum is that of stored numbers. */
+/* The sum is that of stored numbers. */
 static int8_t mean_of(const tiny_mean *op, int32_t sum) {
-    const int32_t centred = sum - (int32_t)op->count * op->x_zero;
-    const int32_t y = tiny_multiply(centred, op->multiplier, op->shift) + op->y_zero;
-    return (int8_t)tiny_clamp(y, INT8_MIN, INT8_MAX);
+    return tiny_mean_of(op, sum - (int32_t)op->count * op->x_zero);
 }
 
 /* The sum of `count` adjacent bytes. */

@@ -3,33 +3,10 @@
  * A window of whole rows of a map that is in memory as a whole is one run of positions, as in the pool
  * over all of a map that ends many networks.
  */
-#include "extent.h"
-
-#include "../../arith.h"
+#include "../../windows.h"
 #include "columns.h"
+#include "lanes.h"
 #include "tinyflash/ops.h"
-
-/* Where the windows of one output position are in memory: `rows` runs of `count` positions. */
-typedef struct runs {
-    const tiny_map *map;
-    const int8_t *x;
-    int32_t first, left; /* row and column of the map */
-    uint32_t rows, count;
-} runs;
-
-static runs runs_of(const tiny_map *map, const int8_t *x, tiny_extent e) {
-    runs r = {map, x, e.top, e.left, (uint32_t)(e.bottom - e.top), (uint32_t)(e.right - e.left)};
-    if (r.count == map->width && map->ring == map->height) {
-        r.count *= r.rows;
-        r.rows = 1;
-    }
-    return r;
-}
-
-/* The first position of a run. */
-static const int8_t *run_at(const runs *r, uint32_t row) {
-    return tiny_map_row(r->map, r->x, r->first + (int32_t)row) + r->left * r->map->channels;
-}
 
 /* SPEC 3.2. C divides towards zero: half of n first, away from zero, rounds to nearest. */
 static int8_t average_of(const tiny_pool *op, int32_t sum, int32_t n) {
@@ -38,16 +15,16 @@ static int8_t average_of(const tiny_pool *op, int32_t sum, int32_t n) {
 }
 
 /* The sums of four channels in a window of so few positions that halves hold them. */
-static inline void small_sums(const runs *r, uint32_t c, int32_t *sums) {
+static inline void small_sums(const tiny_runs *r, uint32_t c, int32_t *sums) {
     const uint32_t step = r->map->channels;
     tiny_column_pairs pairs = {0, 0};
     for (uint32_t row = 0; row < r->rows; row++) {
-        pairs = tiny_add_words(pairs, run_at(r, row) + c, step, r->count);
+        pairs = tiny_add_words(pairs, tiny_run_at(r, row) + c, step, r->count);
     }
     tiny_add_pairs(pairs, sums);
 }
 
-static TINY_APART void averages(const tiny_pool *op, const runs *r, int8_t *y) {
+static TINY_APART void averages(const tiny_pool *op, const tiny_runs *r, int8_t *y) {
     const uint32_t channels = r->map->channels;
     const int32_t n = (int32_t)(r->rows * r->count);
     for (uint32_t c = 0; c < channels; c += TINY_SUMS) {
@@ -57,7 +34,7 @@ static TINY_APART void averages(const tiny_pool *op, const runs *r, int8_t *y) {
             small_sums(r, c, sums);
         } else {
             for (uint32_t row = 0; row < r->rows; row++) {
-                tiny_add_columns(run_at(r, row) + c, channels, r->count, some, sums);
+                tiny_add_columns(tiny_run_at(r, row) + c, channels, r->count, some, sums);
             }
         }
         for (uint32_t i = 0; i < some; i++) {
@@ -75,13 +52,13 @@ static inline uint32_t largest_in(const int8_t *from, uint32_t step, uint32_t co
     return largest;
 }
 
-static TINY_APART void maxima(const tiny_pool *op, const runs *r, int8_t *y) {
+static TINY_APART void maxima(const tiny_pool *op, const tiny_runs *r, int8_t *y) {
     const uint32_t channels = r->map->channels;
     for (uint32_t c = 0; c < channels; c += TINY_SUMS) {
         const uint32_t some = channels - c < TINY_SUMS ? channels - c : TINY_SUMS;
         uint32_t largest = tiny_four(INT8_MIN);
         for (uint32_t row = 0; row < r->rows; row++) {
-            const int8_t *from = run_at(r, row) + c;
+            const int8_t *from = tiny_run_at(r, row) + c;
             largest = some == TINY_SUMS ? largest_in(from, channels, r->count, TINY_SUMS, largest)
                                         : largest_in(from, channels, r->count, some, largest);
         }
@@ -100,7 +77,8 @@ static inline void pool_rows(const tiny_pool *op, const int8_t *x, int8_t *y, ti
     for (int32_t row = band.first; row < band.first + band.count; row++) {
         int8_t *to = tiny_map_row_out(out, y, row);
         for (int32_t column = 0; column < out->width; column++, to += out->channels) {
-            const runs r = runs_of(&op->window.x, x, tiny_extent_of(&op->window, row, column));
+            const tiny_runs r =
+                tiny_runs_of(&op->window.x, x, tiny_extent_of(&op->window, row, column));
             if (of == AVERAGE) {
                 averages(op, &r, to);
             } else {

@@ -7,8 +7,8 @@
  */
 #include <stddef.h>
 
-#include "../../arith.h"
-#include "extent.h"
+#include "../../windows.h"
+#include "lanes.h"
 #include "store_four.h"
 #include "tinyflash/ops.h"
 

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "../../windows.h"
 #include "forward.h"
 #include "tinyflash/ops.h"
 
@@ -96,25 +97,9 @@ static void copy_taps(const tiny_conv2d *op, const int8_t *from, const patch *to
     }
 }
 
-/* Taps [first, end) of a window row are inside the map at output column `column`. */
-typedef struct span {
-    int32_t first, end;
-} span;
-
-static span inside(const tiny_window *win, int32_t column) {
-    span taps = {0, win->kernel_w};
-    while (taps.first < taps.end && tiny_window_column(win, column, taps.first) < 0) {
-        taps.first++;
-    }
-    while (taps.first < taps.end && tiny_window_column(win, column, taps.end - 1) >= win->x.width) {
-        taps.end--;
-    }
-    return taps;
-}
-
 /* Whether a window of adjacent bytes in each row is inside the map, and its rows are not separated by
  * the end of a ring. */
-static int is_plain(const tiny_conv2d *op, int32_t row, const span *columns) {
+static int is_plain(const tiny_conv2d *op, int32_t row, const tiny_taps *columns) {
     const tiny_window *win = &op->window;
     const int32_t top = tiny_window_row(win, row, 0), rows = (win->kernel_h - 1) * win->dilation_h;
     return (op->kept == 0 || op->kept == op->depth) && win->dilation_w == 1 &&
@@ -129,7 +114,7 @@ static void gather(const tiny_conv2d *op, const int8_t *x, int32_t row, int32_t 
     const tiny_window *win = &op->window;
     const uint32_t taps = win->kernel_w;
     const patch to = {terms, terms + win->kernel_h * taps * op->kept};
-    const span in_map = inside(win, column);
+    const tiny_taps in_map = tiny_taps_inside(win, column);
     const uint32_t first = (uint32_t)in_map.first, end = (uint32_t)in_map.end;
     const int32_t left = tiny_window_column(win, column, in_map.first) * win->x.channels;
     if (is_plain(op, row, &in_map)) {

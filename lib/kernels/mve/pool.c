@@ -3,42 +3,12 @@
  * A window of whole rows of a map that is in memory as a whole is one run of positions, as in the pool
  * over all of a map that ends many networks.
  */
-#include "../../arith.h"
+#include "../../windows.h"
 #include "column_sums.h"
 #include "helium.h"
 #include "tinyflash/ops.h"
 
 #define SIXTEEN 16u
-
-/* Where the windows of one output position are in memory: `rows` runs of `count` positions. */
-typedef struct runs {
-    const tiny_map *map;
-    const int8_t *x;
-    int32_t first, left; /* row and column of the map */
-    uint32_t rows, count;
-} runs;
-
-/* The part inside the map. Pools have no dilation, so it is a rectangle. */
-static runs runs_of(const tiny_window *win, const int8_t *x, int32_t row, int32_t column) {
-    const tiny_map *map = &win->x;
-    const int32_t top = tiny_max(row * win->stride_h - win->pad_top, 0);
-    const int32_t left = tiny_max(column * win->stride_w - win->pad_left, 0);
-    const int32_t bottom =
-        tiny_min(row * win->stride_h - win->pad_top + win->kernel_h, map->height);
-    const int32_t right =
-        tiny_min(column * win->stride_w - win->pad_left + win->kernel_w, map->width);
-    runs r = {map, x, top, left, (uint32_t)(bottom - top), (uint32_t)(right - left)};
-    if (r.count == map->width && map->ring == map->height) {
-        r.count *= r.rows;
-        r.rows = 1;
-    }
-    return r;
-}
-
-/* The first position of a run. */
-static const int8_t *run_at(const runs *r, uint32_t row) {
-    return tiny_map_row(r->map, r->x, r->first + (int32_t)row) + r->left * r->map->channels;
-}
 
 /* SPEC 3.2. C divides towards zero: half of n first, away from zero, rounds to nearest. */
 static void divide(const tiny_eight *eight, uint32_t count, int32_t n, int32_t least, int32_t most,
@@ -96,14 +66,14 @@ static void divide_few(const int16_t *sums, uint32_t count, uint32_t n, int32_t 
 
 #endif
 
-static void averages(const tiny_pool *op, const runs *r, int8_t *y) {
+static void averages(const tiny_pool *op, const tiny_runs *r, int8_t *y) {
     const uint32_t channels = r->map->channels, n = r->rows * r->count;
     for (uint32_t c = 0; c < channels; c += TINY_EIGHT) {
         const uint32_t some = channels - c < TINY_EIGHT ? channels - c : TINY_EIGHT;
         tiny_eight eight;
         tiny_eight_begin(&eight);
         for (uint32_t row = 0; row < r->rows; row++) {
-            tiny_eight_add(&eight, run_at(r, row) + c, channels, r->count, some);
+            tiny_eight_add(&eight, tiny_run_at(r, row) + c, channels, r->count, some);
         }
         if (n > 1 && n < TINY_EIGHT_ROWS) {
             divide_few(eight.some, some, n, op->y_min, op->y_max, y + c);
@@ -148,14 +118,14 @@ static void largest_of(const int8_t *x, uint32_t step, uint32_t count, uint32_t 
 
 #endif
 
-static void maxima(const tiny_pool *op, const runs *r, int8_t *y) {
+static void maxima(const tiny_pool *op, const tiny_runs *r, int8_t *y) {
     const uint32_t channels = r->map->channels;
     for (uint32_t c = 0; c < channels; c += SIXTEEN) {
         const uint32_t some = channels - c < SIXTEEN ? channels - c : SIXTEEN;
         int8_t largest[SIXTEEN];
         tiny_fill_bytes(largest, SIXTEEN, INT8_MIN);
         for (uint32_t row = 0; row < r->rows; row++) {
-            largest_of(run_at(r, row) + c, channels, r->count, some, largest);
+            largest_of(tiny_run_at(r, row) + c, channels, r->count, some, largest);
         }
         for (uint32_t i = 0; i < some; i++) {
             y[c + i] = (int8_t)tiny_clamp(largest[i], op->y_min, op->y_max);
@@ -172,7 +142,8 @@ static inline void pool_rows(const tiny_pool *op, const int8_t *x, int8_t *y, ti
     for (int32_t row = band.first; row < band.first + band.count; row++) {
         int8_t *to = tiny_map_row_out(out, y, row);
         for (int32_t column = 0; column < out->width; column++, to += out->channels) {
-            const runs r = runs_of(&op->window, x, row, column);
+            const tiny_runs r =
+                tiny_runs_of(&op->window.x, x, tiny_extent_of(&op->window, row, column));
             if (of == AVERAGE) {
                 averages(op, &r, to);
             } else {

@@ -1,6 +1,6 @@
 /* Average and max pooling over windows, and the mean over adjacent axes.
  *
- * Forward walks y: rows of the band, columns, channels; window_extent cuts the window to the map
+ * Forward walks y: rows of the band, columns, channels; tiny_extent_of cuts the window to the map
  * once for a position, so that no element of it is tested for padding. Padding never counts: an
  * average is over the positions inside the map (SPEC 3.2). Sum or maximum of one channel is in a
  * register.
@@ -11,31 +11,13 @@
  * forward pass, which would cost a byte or more for each output over the whole step: each element
  * finds out again whether it was the first largest of a window.
  */
-#include "../../arith.h"
-
-/* The part of a window inside the map, as half-open ranges. */
-typedef struct extent {
-    int32_t top, bottom, left, right;
-} extent;
-
-/* Pools have no dilation, so the part is a rectangle. */
-static extent window_extent(const tiny_window *win, int32_t row, int32_t column) {
-    const int32_t top = row * win->stride_h - win->pad_top;
-    const int32_t left = column * win->stride_w - win->pad_left;
-    const extent inside = {
-        tiny_max(top, 0),
-        tiny_min(top + win->kernel_h, win->x.height),
-        tiny_max(left, 0),
-        tiny_min(left + win->kernel_w, win->x.width),
-    };
-    return inside;
-}
+#include "../../windows.h"
 
 /* n of SPEC 3.2 and 4.6: at most 255 * 255. */
-static int32_t positions(extent e) { return (e.bottom - e.top) * (e.right - e.left); }
+static int32_t positions(tiny_extent e) { return (e.bottom - e.top) * (e.right - e.left); }
 
 /* x points to its channel in the map or the ring, so rows are addressed one by one. */
-static int32_t window_sum(const tiny_map *map, const int8_t *x, extent e) {
+static int32_t window_sum(const tiny_map *map, const int8_t *x, tiny_extent e) {
     int32_t sum = 0;
     for (int32_t iy = e.top; iy < e.bottom; iy++) {
         const int8_t *from = tiny_map_row(map, x, iy);
@@ -47,7 +29,7 @@ static int32_t window_sum(const tiny_map *map, const int8_t *x, extent e) {
 }
 
 /* The same for the maximum. */
-static int32_t window_largest(const tiny_map *map, const int8_t *x, extent e) {
+static int32_t window_largest(const tiny_map *map, const int8_t *x, tiny_extent e) {
     int32_t largest = INT8_MIN;
     for (int32_t iy = e.top; iy < e.bottom; iy++) {
         const int8_t *from = tiny_map_row(map, x, iy);
@@ -63,7 +45,7 @@ void tiny_average_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y, 
     for (int32_t row = band.first; row < band.first + band.count; row++) {
         int8_t *to = tiny_map_row_out(out, y, row);
         for (int32_t column = 0; column < out->width; column++, to += out->channels) {
-            const extent e = window_extent(&op->window, row, column);
+            const tiny_extent e = tiny_extent_of(&op->window, row, column);
             const int32_t n = positions(e);
             for (int32_t c = 0; c < out->channels; c++) {
                 const int32_t sum = window_sum(&op->window.x, x + c, e);
@@ -80,7 +62,7 @@ void tiny_max_pool_forward(const tiny_pool *op, const int8_t *x, int8_t *y, tiny
     for (int32_t row = band.first; row < band.first + band.count; row++) {
         int8_t *to = tiny_map_row_out(out, y, row);
         for (int32_t column = 0; column < out->width; column++, to += out->channels) {
-            const extent e = window_extent(&op->window, row, column);
+            const tiny_extent e = tiny_extent_of(&op->window, row, column);
             for (int32_t c = 0; c < out->channels; c++) {
                 const int32_t largest = window_largest(&op->window.x, x + c, e);
                 to[c] = (int8_t)tiny_clamp(largest, op->y_min, op->y_max);
@@ -102,7 +84,7 @@ static int32_t position_sum(const tiny_pool *op, const int8_t *dy, int32_t row, 
             const int32_t ox =
                 tiny_window_source(column, win->pad_left, kx, 1, win->stride_w, win->y.width);
             if (ox >= 0) {
-                const int32_t n = positions(window_extent(win, oy, ox));
+                const int32_t n = positions(tiny_extent_of(win, oy, ox));
                 sum += dy[(oy * win->y.width + ox) * win->y.channels] * ((one + n / 2) / n);
             }
         }
@@ -128,7 +110,7 @@ void tiny_average_pool_backward_input(const tiny_pool *op, const tiny_gradient *
 /* Whether (row, column) is where the window first has its largest element, by rows. Of equal
  * elements only the first passes the gradient on, or the sum of dx would not be that of dy. The map
  * is whole: backward kernels meet no rings. */
-static int is_first_largest(const tiny_map *map, const int8_t *x, extent e, int32_t row,
+static int is_first_largest(const tiny_map *map, const int8_t *x, tiny_extent e, int32_t row,
                             int32_t column) {
     const int32_t largest = window_largest(map, x, e);
     int32_t iy = e.top, ix = e.left;
@@ -153,7 +135,7 @@ static int32_t largest_sum(const tiny_window *win, const int8_t *x, const int8_t
         for (int32_t kx = 0; kx < win->kernel_w && oy >= 0; kx++) {
             const int32_t ox =
                 tiny_window_source(column, win->pad_left, kx, 1, win->stride_w, win->y.width);
-            if (ox >= 0 && is_first_largest(&win->x, x, window_extent(win, oy, ox), row, column)) {
+            if (ox >= 0 && is_first_largest(&win->x, x, tiny_extent_of(win, oy, ox), row, column)) {
                 sum += dy[(oy * win->y.width + ox) * win->y.channels];
             }
         }
@@ -185,8 +167,7 @@ void tiny_mean_forward(const tiny_mean *op, const int8_t *x, int8_t *y) {
             for (uint32_t n = 0; n < op->count; n++) {
                 sum += x[n * op->inner + inner] - op->x_zero;
             }
-            const int32_t mean = tiny_multiply(sum, op->multiplier, op->shift) + op->y_zero;
-            *y++ = (int8_t)tiny_clamp(mean, INT8_MIN, INT8_MAX);
+            *y++ = tiny_mean_of(op, sum);
         }
     }
 }
