@@ -123,6 +123,20 @@ static inline void tiny_store_gradient(const tiny_gradient_out *dx, uint32_t i, 
     dx->d[i] = (int8_t)tiny_clamp(v, -127, 127);
 }
 
+/* Bits [from, end) of the mask, all of one byte, from y[0] on. `others` and `above` are the bits of
+ * rows before and behind, which stay; with the last element's go the padding bits. */
+static inline void tiny_mask_byte(const tiny_mask *op, const int8_t *y, uint32_t from, uint32_t end,
+                                  uint8_t *mask) {
+    const uint32_t first = from & 7u;
+    const uint32_t others = (1u << first) - 1u;
+    const uint32_t above = end == op->count ? 0 : ~0u << (first + end - from);
+    uint32_t bits = 0;
+    for (uint32_t j = 0; j < end - from; j++) {
+        bits |= (uint32_t)(op->y_min < y[j] && y[j] < op->y_max) << j;
+    }
+    mask[from >> 3] = (uint8_t)((mask[from >> 3] & (others | above)) | (bits << first));
+}
+
 /* SPEC 4.7: the smallest k with peak / 2^k < 127.5, which rounds to 127 at most. */
 static inline int32_t tiny_loss_shift(int32_t peak) {
     int32_t shift = 0;

@@ -8,9 +8,9 @@ from pathlib import Path
 from tests.support.compilers import compile_program
 
 from tinyflash.boards import boards, load_board
-from tinyflash.boards.description import Flash
 from tinyflash.compiler import Compiled
 from tinyflash.paths import source_root
+from tinyflash.runtime.store import Geometry
 from tinyflash.sources import library_sources
 from tinyflash.write.model import write_model
 
@@ -18,7 +18,7 @@ ROOT = source_root()
 MODEL = ROOT / "tests" / "firmware" / "model"
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 GUARD_SAMPLES = 7
-FLASH = Flash(sectors=4, sector_bytes=8192, page_bytes=16)  # of firmware with a store
+FLASH = Geometry(sectors=4, sector_bytes=8192, page_bytes=16)  # of firmware with a store
 EMULATED = [board for board in boards() if board.emulated]
 # Of each architecture one, for what no core computes in its own way: kernel cases and
 # tests/end_to_end/test_same_steps.py have all.

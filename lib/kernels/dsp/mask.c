@@ -34,18 +34,10 @@ static void mask_bytes(const bounds *b, const int8_t *y, uint32_t count, uint8_t
     }
 }
 
-/* Bits [from, end) of one byte, from y[0] on. Those of rows before and behind stay; with the last
- * element's go the padding bits. */
-static void mask_some(const tiny_mask *op, const int8_t *y, uint32_t from, uint32_t end,
-                      uint8_t *mask) {
-    const uint32_t first = from & 7u;
-    const uint32_t others = (1u << first) - 1u;
-    const uint32_t above = end == op->count ? 0 : ~0u << (first + end - from);
-    uint32_t bits = 0;
-    for (uint32_t j = 0; j < end - from; j++) {
-        bits |= (uint32_t)(op->y_min < y[j] && y[j] < op->y_max) << j;
-    }
-    mask[from >> 3] = (uint8_t)((mask[from >> 3] & (others | above)) | (bits << first));
+/* Once in the code, for both ends of a row. */
+static TINY_APART void mask_some(const tiny_mask *op, const int8_t *y, uint32_t from, uint32_t end,
+                                 uint8_t *mask) {
+    tiny_mask_byte(op, y, from, end, mask);
 }
 
 /* One row, elements [at, end) of the map. */

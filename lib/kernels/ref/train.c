@@ -16,20 +16,6 @@
 
 #define NOTHING INT32_MIN /* the level of a gradient that is zero */
 
-/* Bits [from, end) of the mask, all of one byte, from y[0] on. `others` and `above` are the bits of
- * rows before and behind, which stay; with the last element's go the padding bits. */
-static void mask_byte(const tiny_mask *op, const int8_t *y, uint32_t from, uint32_t end,
-                      uint8_t *mask) {
-    const uint32_t first = from & 7u;
-    const uint32_t others = (1u << first) - 1u;
-    const uint32_t above = end == op->count ? 0 : ~0u << (first + end - from);
-    uint32_t bits = 0;
-    for (uint32_t j = 0; j < end - from; j++) {
-        bits |= (uint32_t)(op->y_min < y[j] && y[j] < op->y_max) << j;
-    }
-    mask[from >> 3] = (uint8_t)((mask[from >> 3] & (others | above)) | (bits << first));
-}
-
 /* y may be a ring, the mask is whole: elements are numbered as in the whole map. */
 void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask, tiny_band band) {
     const uint32_t size = op->count / op->height;
@@ -39,7 +25,7 @@ void tiny_mask_forward(const tiny_mask *op, const int8_t *y, uint8_t *mask, tiny
         for (uint32_t end; at < (row + 1) * size; from += end - at, at = end) {
             end = at - at % 8 + 8;
             end = end < (row + 1) * size ? end : (row + 1) * size;
-            mask_byte(op, from, at, end, mask);
+            tiny_mask_byte(op, from, at, end, mask);
         }
     }
 }

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyflash.bench.memory import Subject
 from tinyflash.boards import Board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import build_firmware, firmware_size
 from tinyflash.compiler import compile_model
 from tinyflash.errors import BoardError, DataError, InternalError
-from tinyflash.graph import Graph
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
-from tinyflash.scheme import Scheme
 from tinyflash.write.model import write_model
 from tinyflash.zoo import published
 from tinyflash.zoo.reference import reference_network
@@ -25,16 +24,6 @@ from tinyflash.zoo.reference import reference_network
 SCHEME = "49kb"  # the smallest published scheme of each network
 BOARDS = ("qemu_stm32f405", "qemu_mps2_an500", "qemu_mps2_an505", "qemu_mps3_an547")
 _RATE = 0.01
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A network with a scheme."""
-
-    network: str
-    scheme: str
-    graph: Graph
-    update: Scheme
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 from tinyflash.boards.packs import PACKS, pack_of_set
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
+from tinyflash.runtime.store import Geometry
 from tinyflash.sources import AUTO, FOR_PCS, HELIUM, REFERENCE, kernel_sets, kernels_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
@@ -27,19 +28,6 @@ class Qemu:
     machine: str
     icount_shift: int
     ticks_per_instruction: float
-
-
-@dataclass(frozen=True)
-class Flash:
-    """The flash that a store has for itself, in bytes except `sectors` (tinyflash/store.h)."""
-
-    sectors: int
-    sector_bytes: int
-    page_bytes: int
-
-    @property
-    def size(self) -> int:
-        return self.sectors * self.sector_bytes
 
 
 @dataclass(frozen=True)
@@ -61,7 +49,7 @@ class Board:
     folder: Path
     qemu: Qemu | None  # None: a real board
     kernels: tuple[str, ...] = (REFERENCE,)
-    store: Flash | None = None  # None: what it learns is lost when the power goes
+    store: Geometry | None = None  # None: what it learns is lost when the power goes
 
     @property
     def source_folders(self) -> tuple[str, ...]:
@@ -153,12 +141,12 @@ def _board(folder: Path, fields: dict[str, Any]) -> Board:
         name=folder.name,
         folder=folder,
         qemu=None if qemu is None else Qemu(**qemu),
-        store=None if store is None else _store(Flash(**store)),
+        store=None if store is None else _store(Geometry(**store)),
         **fields,
     )
 
 
-def _store(flash: Flash) -> Flash:
+def _store(flash: Geometry) -> Geometry:
     """Raises ValueError for sizes that tinyflash/store.h forbids."""
     page, sector = flash.page_bytes, flash.sector_bytes
     if page not in (4, 8, 16, 32, 64, 128, 256):

@@ -139,13 +139,14 @@ chosen = click.option(
 )  # fmt: skip
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
 board = click.option("--board", type=BOARD, help=f"{BOARDS}.")
+_PORT = "Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port."
 port = click.option(
     "--port", type=Port(), metavar="PORT",
-    help="Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port.",
+    help=_PORT,
 )  # fmt: skip
 board_port = click.option(
     "--port", type=Port(), metavar="PORT", required=True,
-    help="Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port.",
+    help=_PORT,
 )  # fmt: skip
 where = click.option(
     "--board", type=BoardName("host"), default="host", show_default=True, help=f"{BOARDS}, or host."

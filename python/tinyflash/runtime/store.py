@@ -6,6 +6,19 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 
+@dataclass(frozen=True)
+class Geometry:
+    """The flash that a store has for itself, in bytes except `sectors`: `tiny_flash`."""
+
+    sectors: int
+    sector_bytes: int
+    page_bytes: int
+
+    @property
+    def size(self) -> int:
+        return self.sectors * self.sector_bytes
+
+
 class Stored(IntEnum):
     """What the newest record says: `tiny_stored`."""
 

@@ -6,8 +6,8 @@ import pytest
 
 from tinyflash.bench.store.cuts import Trial
 from tinyflash.bench.store.device import Device, learned
-from tinyflash.runtime.host.store import Faults, Geometry, HostStore
-from tinyflash.runtime.store import Stored
+from tinyflash.runtime.host.store import Faults, HostStore
+from tinyflash.runtime.store import Geometry, Stored
 
 TOO_SMALL, BROKEN = -9, -10  # TINY_ERROR_STORE, TINY_ERROR_FLASH
 TRIAL = Trial(slots=3, page_bytes=8)

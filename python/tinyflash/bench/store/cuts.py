@@ -9,8 +9,9 @@ from enum import Enum
 from itertools import product
 
 from tinyflash.bench.store.device import Device, End, Learned, learned
-from tinyflash.runtime.host.store import HEAD_BYTES, NO_FAULTS, WORD, Faults, Geometry
+from tinyflash.runtime.host.store import HEAD_BYTES, NO_FAULTS, WORD, Faults
 from tinyflash.runtime.state import HEADER_BYTES
+from tinyflash.runtime.store import Geometry
 
 TEARS = (0, 1, 2, 3)  # seeds of torn words; an odd one tears the erase of a whole sector
 STUCK = ((1, 0), (1, 1), (1 << 31, 0), (1 << 31, 1 << 31))  # masks, and bits that never change

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from tinyflash.program import Buffer, Program, Space
 from tinyflash.runtime.host import HostSession
-from tinyflash.runtime.host.store import NO_FAULTS, Faults, Geometry, HostFlash, HostStore
+from tinyflash.runtime.host.store import NO_FAULTS, Faults, HostFlash, HostStore
 from tinyflash.runtime.state import Header, pack
+from tinyflash.runtime.store import Geometry
 
 Learned = tuple[bytes, bytes]  # WEIGHTS and STATE
 

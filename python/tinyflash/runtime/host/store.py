@@ -6,24 +6,11 @@ from dataclasses import dataclass
 
 from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.host.session import HostSession
-from tinyflash.runtime.store import Stored
+from tinyflash.runtime.store import Geometry, Stored
 
 HEAD_BYTES = 32  # of a record, before it is rounded up to whole pages (SPEC 11)
 WORD = 4  # bytes that are programmed or erased at once, and torn by a power cut
 POWERED = 0xFFFFFFFF  # words until a power cut: it never comes
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """The sizes of a flash, in bytes except `sectors`."""
-
-    sectors: int
-    sector_bytes: int
-    page_bytes: int
-
-    @property
-    def size(self) -> int:
-        return self.sectors * self.sector_bytes
 
 
 @dataclass(frozen=True)
