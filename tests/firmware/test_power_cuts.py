@@ -75,7 +75,7 @@ def test_a_stuck_bit_is_noticed(elf: Path, tmp_path: Path) -> None:
         assert device.load().number == 2  # the number of the failed one is used up
 
 
-def test_without_its_file_a_board_has_no_flash(elf: Path) -> None:
+def test_without_a_folder_a_board_has_no_flash(elf: Path) -> None:
     with Emulator(BOARD, elf) as emulator, DeviceSession(emulator) as device:
         assert not device.info.stores
 

@@ -1,8 +1,8 @@
 /* The flash of an emulated board: the file flash.bin in the emulator's folder, so that what is saved
- * survives the end of the emulator. Without the file, the board has no flash.
+ * survives the end of the emulator.
  *
- * The emulator's arguments say how it fails, as numbers: cut=, tear=, stuck_at=, stuck_mask=,
- * stuck_bits= (simulated_flash.h).
+ * The emulator's arguments are numbers: flash=1, or the board has none; and how it fails, cut=, tear=,
+ * stuck_at=, stuck_mask=, stuck_bits= (simulated_flash.h).
  */
 #include "board.h"
 #include "parts/semihosting/semihosting.h"
@@ -71,27 +71,30 @@ static void take(const char *arguments, const char *name, uint32_t *number) {
     }
 }
 
-static void take_faults(flash_faults *faults) {
+/* Returns whether the arguments give the board a flash. */
+static int take_all(flash_faults *faults) {
     char arguments[ARGUMENTS_BYTES] = {0};
     const uint32_t block[2] = {address(arguments), sizeof arguments - 1};
+    uint32_t has_flash = 0;
     if (semihosting_ask(SYS_GET_CMDLINE, block) == 0u) {
+        take(arguments, " flash=", &has_flash);
         take(arguments, " cut=", &faults->words_left);
         take(arguments, " tear=", &faults->tear);
         take(arguments, " stuck_at=", &faults->stuck_at);
         take(arguments, " stuck_mask=", &faults->stuck_mask);
         take(arguments, " stuck_bits=", &faults->stuck_bits);
     }
+    return has_flash != 0u;
 }
 
 const tiny_flash *board_flash(void) {
-    file = open_file();
-    if (file == FAILED) {
-        return 0;
-    }
     simulated_flash_begin(&flash, 0, BOARD_STORE_SECTORS, BOARD_STORE_SECTOR_BYTES,
                           BOARD_STORE_PAGE_BYTES);
-    take_faults(&flash.faults);
-    return &flash.flash;
+    if (!take_all(&flash.faults)) {
+        return 0;
+    }
+    file = open_file();
+    return file == FAILED ? 0 : &flash.flash;
 }
 
 #endif

@@ -44,14 +44,14 @@ class Emulator:
         flash: Path | None = None,
         faults: Mapping[str, int] = _NO_FAULTS,
     ) -> None:
-        self.board, self.elf, self.counted, self._faults = board, elf, counted, faults
+        self.board, self.elf, self.counted = board, elf, counted
+        self._arguments = {"flash": int(flash is not None), **faults}
         self._qemu = _emulation(board)
         if not elf.is_file():
             raise BuildError(f"{elf} is missing; run tinyflash build")
         self._folder = None if flash is None else _with_flash(flash, board)
         self._process: subprocess.Popen[bytes] | None = None
         self._words: IO[bytes] | None = None
-        self._empty: tempfile.TemporaryDirectory[str] | None = None
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -61,10 +61,10 @@ class Emulator:
             self._words = tempfile.TemporaryFile()
             self._process = subprocess.Popen(
                 [
-                    *_command(self._qemu, self.elf, self.counted, self._faults),
+                    *_command(self._qemu, self.elf, self.counted, self._arguments),
                     *_serial(server.fileno()),
                 ],
-                cwd=self._folder or self._nowhere(),
+                cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=self._words,
                 stderr=self._words,
@@ -89,14 +89,7 @@ class Emulator:
             self._process.wait()
         if self._words is not None:
             self._words.close()
-        if self._empty is not None:
-            self._empty.cleanup()
-        self._process = self._words = self._empty = None
-
-    def _nowhere(self) -> str:
-        """Returns an empty folder: firmware finds no flash in it."""
-        self._empty = tempfile.TemporaryDirectory(prefix="tinyflash-")
-        return self._empty.name
+        self._process = self._words = None
 
     @property
     def pid(self) -> int | None:
@@ -148,17 +141,14 @@ def _with_flash(folder: Path, board: Board) -> Path:
     return folder
 
 
-def _command(qemu: Qemu, elf: Path, counted: bool, faults: Mapping[str, int]) -> list[str]:
-    arguments = ",".join(f"arg={text}" for text in ("firmware", *_texts(faults)))
+def _command(qemu: Qemu, elf: Path, counted: bool, numbers: Mapping[str, int]) -> list[str]:
+    named = (f"{name}={number}" for name, number in numbers.items())
+    arguments = ",".join(f"arg={text}" for text in ("firmware", *named))
     fixed = ["-display", "none", "-monitor", "none", "-nodefaults"]
     fixed += ["-semihosting-config", f"enable=on,target=native,{arguments}"]
     clock = ["-icount", f"shift={qemu.icount_shift}"] if counted else []
     image = str(elf.absolute())
     return [toolchain.QEMU, "-machine", qemu.machine, *fixed, *clock, "-kernel", image]
-
-
-def _texts(faults: Mapping[str, int]) -> list[str]:
-    return [f"{name}={number}" for name, number in faults.items()]
 
 
 def _serial(server: int) -> Sequence[str]:
