@@ -57,9 +57,20 @@ static int program_word(simulated_flash *self, uint32_t at, uint32_t word) {
     return 0;
 }
 
+/* Whether the cells of a page have only ones. */
+static int is_erased(simulated_flash *self, uint32_t at) {
+    uint32_t word = ERASED;
+    int failed = 0;
+    for (uint32_t i = 0; i < self->flash.page_bytes && word == ERASED && !failed; i += WORD) {
+        failed = read_word(self, at + i, &word);
+    }
+    return word == ERASED && !failed;
+}
+
+/* Refuses to program a page twice: flash with error correction (STM32H7, STM32L4) cannot. */
 static int program(void *context, uint32_t at, const uint8_t *page) {
     simulated_flash *self = context;
-    int failed = self->is_off;
+    int failed = self->is_off || !is_erased(self, at);
     for (uint32_t i = 0; i < self->flash.page_bytes && !failed; i += WORD) {
         uint32_t word;
         memcpy(&word, page + i, WORD);

@@ -1,5 +1,6 @@
-/* A flash memory that fails as real ones do: programming only clears bits, a bit may be stuck, and the
- * power may go at any word, which is then torn. For emulated boards and for tests on the host. */
+/* A flash memory that fails as real ones do: a page is programmed once after an erase, a bit may be
+ * stuck, and the power may go at any word, which is then torn. For emulated boards and for tests on
+ * the host. */
 #ifndef TINYFLASH_SIMULATED_FLASH_H
 #define TINYFLASH_SIMULATED_FLASH_H
 

@@ -10,7 +10,9 @@ from click.testing import CliRunner
 
 from tinyflash.bench.store import cuts, run
 from tinyflash.bench.store.cuts import Counts, Trial
+from tinyflash.bench.store.device import learned
 from tinyflash.cli import main
+from tinyflash.runtime.host.store import HEAD_BYTES, Faults
 
 TRIALS = (Trial(2, 4), Trial(2, 32, sector_bytes=128, weights_bytes=50), Trial(3, 8))
 
@@ -27,6 +29,19 @@ def test_a_cut_at_every_word_leaves_the_old_or_the_new(trial: Trial) -> None:
     assert counts.neither == 0
     assert counts.old + counts.new == counts.cuts > 4000
     assert counts.new > 0
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
+def test_a_head_is_programmed_after_its_data(trial: Trial) -> None:
+    device = trial.device()
+    new, erased = learned(device, 1), device.cells
+    words = device.save(new).words
+    whole = device.cells[: trial.slot_bytes]
+    for left in range(words):
+        device.cells = erased
+        device.save(new, Faults(words_left=left))
+        slot = device.cells[: trial.slot_bytes]
+        assert slot[:HEAD_BYTES] != whole[:HEAD_BYTES] or slot == whole
 
 
 def test_a_stuck_bit_leaves_the_old_or_the_new() -> None:
