@@ -14,6 +14,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     cases = f"random cases of each kernel of a faster set {of}"
     parser.addoption("--random-cases", type=int, default=2000, help=cases)
     parser.addoption("--demo-steps", type=int, default=100, help="steps (test_same_steps.py)")
+    which = "of the kernel cases, those whose kernel matches this expression"
+    parser.addoption("--kernel-cases", default="", metavar="REGEX", help=which)
+    sets = "random cases of this kernel set alone"
+    parser.addoption("--kernel-set", default="", metavar="NAME", help=sets)
     every = "every mutation of the kernel sets (tests/mutations), not a sample"
     parser.addoption("--all-mutations", action="store_true", help=every)
     parser.addoption("--random-seed", type=int, default=0, help=f"which random cases {of}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,9 @@ EMULATED = [board for board in boards() if board.emulated]
 
 
 @pytest.fixture(scope="module")
-def cases() -> list[Case]:
-    return [*all_cases(), *row_cases()]
+def cases(request: pytest.FixtureRequest) -> list[Case]:
+    some = re.compile(request.config.getoption("--kernel-cases"))
+    return [case for case in (*all_cases(), *row_cases()) if some.search(case.row.kernel)]
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ TESTS = (
     "tests/python/runtime",
     "tests/python/bench/test_store.py",
 )
+RANDOM_CASES = 600  # of each kernel: fewer leave branches out
 ON_BOARDS = ("test_build.py", "test_emulated.py", "test_kernel_sets.py", "test_stack.py")
 
 
@@ -68,6 +69,7 @@ def measure(folder: Path) -> Coverage:
     extension = build_extension(folder / "extension", path)
     environ = {**os.environ, **path, "TINYFLASH_MEASURED": str(extension)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.coverage.plugin", "-n2"]
+    command += [f"--random-cases={RANDOM_CASES}"]
     command += [f"--ignore=tests/firmware/{name}" for name in ON_BOARDS]
     command += [f"--basetemp={folder / 'tests'}", "-k", "not board and not emulated", *TESTS]
     if subprocess.run(command, cwd=ROOT, env=environ).returncode:

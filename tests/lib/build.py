@@ -146,7 +146,7 @@ def _sources(batch: Path, runner: str = "run_cases.c") -> list[Path]:
 
 
 def _includes(batch: Path) -> list[str]:
-    return [f"-I{ROOT / f}" for f in ("include", "lib", "boards", "tests/lib")] + [f"-I{batch}"]
+    return [*(f"-I{f}" for f in ("include", "lib", "boards", "tests/lib")), f"-I{batch}"]
 
 
 def _linker_symbols(board: Board) -> list[str]:

@@ -27,7 +27,8 @@ def batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
             batch, total = [], 0
         batch.append(case)
         total += size
-    yield batch
+    if batch:
+        yield batch
 
 
 def write_batch(cases: Sequence[Case], folder: Path) -> None:

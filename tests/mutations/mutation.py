@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyflash.paths import source_root
+from tinyflash.sources import kernel_sets
 
 ROOT = source_root()
 TABLE = Path(__file__).with_name("mutations.toml")
@@ -43,6 +45,12 @@ class Mutation:
     tests: tuple[str, ...]
 
     @property
+    def options(self) -> tuple[str, ...]:
+        """For pytest: names of mutations of one kernel set begin with its name."""
+        name, _, _ = self.name.partition(": ")
+        return ("--kernel-set", name) if name in kernel_sets(ROOT) else ()
+
+    @property
     def changes_c(self) -> bool:
         return any(edit.file.startswith(("lib/", "include/")) for edit in self.edits)
 
@@ -65,9 +73,11 @@ def is_noticed(mutation: Mutation, folder: Path) -> bool:
         edit.apply(copy)
     if mutation.changes_c:
         _run(copy, "setup.py", "-q", "build_ext", "--inplace", check=True)
-    run = _run(copy, "-m", "pytest", "-q", "-x", *PLUGINS, *mutation.tests)
+    run = _run(copy, "-m", "pytest", "-q", "-x", *PLUGINS, *mutation.options, *mutation.tests)
     if run.returncode not in (0, TESTS_FAILED):
         raise RuntimeError(f"{mutation.name}: the tests did not run\n{run.stdout}{run.stderr}")
+    if re.search(r"^\d+ errors? in ", run.stdout, re.MULTILINE):
+        raise RuntimeError(f"{mutation.name}: a test could not begin\n{run.stdout}")
     return run.returncode == TESTS_FAILED
 
 

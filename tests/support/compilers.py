@@ -11,7 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from tinyflash.boards.toolchain import ARM
+from tinyflash.paths import source_root
 
+ROOT = source_root()
 STAND_IN = Path(__file__).with_name("compile_once.sh")
 PYTHONS_OWN = (sysconfig.get_config_var("CC") or "cc").split()[0]
 Command = Sequence[str | Path]
@@ -20,15 +22,21 @@ Command = Sequence[str | Path]
 def compile_program(
     compiler: Command, sources: Sequence[Path], program: Path, link: Command = ()
 ) -> None:
-    """Compiles each source, then links all; `compiler`: with its options; `link`: of the linker."""
+    """Compiles each source, then links all; `compiler`: with its options, for the root as the
+    folder to run in; `link`: of the linker."""
     objects = [program.parent / f"{program.stem}.{i}.o" for i in range(len(sources))]
     for source, target in zip(sources, objects, strict=True):
-        _run([*compiler, "-c", source, "-o", target])
+        _run([*compiler, "-c", _within(source), "-o", target])
     _run([*compiler, *objects, *link, "-o", program])
 
 
+def _within(source: Path) -> Path:
+    """A name by which a copy of the sources in another folder gives the same text to compile."""
+    return source.relative_to(ROOT) if source.is_relative_to(ROOT) else source
+
+
 def _run(command: Command) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

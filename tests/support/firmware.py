@@ -29,8 +29,7 @@ def build_for_host(model: Path, program: Path, *settings: str, more: tuple[Path,
     """The firmware with the model of a folder, for this computer, under sanitizers."""
     files = [*library_sources(ROOT), *sorted((ROOT / "firmware").rglob("*.c"))]
     files += [model / "model.c", MODEL.parent / "host_board.c", *more]
-    folders = [ROOT / name for name in ("include", "lib", "boards", "firmware")] + [model]
-    includes = [f"-I{folder}" for folder in folders]
+    includes = [f"-I{folder}" for folder in ("include", "lib", "boards", "firmware", model)]
     compile_program(["cc", "-std=c99", *SANITIZERS, *settings, *includes], files, program)
     return program
 
