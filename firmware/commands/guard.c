@@ -93,6 +93,16 @@ static protocol_status begin(device *self, const uint8_t *body) {
     return is_watching ? PROTOCOL_OK : PROTOCOL_BAD_GUARD;
 }
 
+/* The weights of a snapshot that a host sent, then its gains. */
+static int is_sound_snapshot(const tiny_model *model) {
+    for (uint32_t i = model->weights_bytes; i < restored.size; i++) {
+        if (!restore_is_sound_gain((int8_t)best_weights[i])) {
+            return 0;
+        }
+    }
+    return restore_is_sound(model, best_weights);
+}
+
 /* body: interval, tolerance, waited, evaluations, roll-backs; last and best score: correct, margin;
  * CRC of the best weights; 32 each. */
 static protocol_status resume(device *self, const uint8_t *body) {
@@ -104,7 +114,7 @@ static protocol_status resume(device *self, const uint8_t *body) {
         tiny_crc32(0, best_weights, restored.size) != frame_get32(body + 36)) {
         return PROTOCOL_BAD_CHECKSUM;
     }
-    if (!restore_is_sound(model, best_weights)) {
+    if (!is_sound_snapshot(model)) {
         return PROTOCOL_BAD_STATE;
     }
     guard = guard_for(body);

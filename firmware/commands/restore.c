@@ -38,7 +38,7 @@ transfer *restore_into(restore *self, uint8_t space) {
     return NULL;
 }
 
-/* Checks the ranges that the kernels rely on, for any bytes from the host. */
+/* Checks the ranges of SPEC 5.1, for any bytes from the host. */
 int restore_is_sound_state(const tiny_session *session) {
     const tiny_state *state = tiny_session_state(session);
     tiny_state initial;
@@ -50,7 +50,7 @@ int restore_is_sound_state(const tiny_session *session) {
     for (uint32_t i = 0; i < state->scale_count; i++) {
         const tiny_scale *scale = &scales[i];
         if (scale->exponent < LOWEST_EXPONENT || scale->exponent > HIGHEST_EXPONENT ||
-            scale->peak < 0) {
+            !restore_is_sound_gain(scale->gain) || scale->peak < 0) {
             return 0;
         }
     }

@@ -31,4 +31,7 @@ int restore_is_sound(const tiny_model *model, const uint8_t *weights);
 /* The same for the STATE of a session: its scales are the model's, and in range. */
 int restore_is_sound_state(const tiny_session *session);
 
+/* The same for the gain of one scale (SPEC 5.1). */
+static inline int restore_is_sound_gain(int8_t gain) { return gain >= -64 && gain <= 63; }
+
 #endif

@@ -15,6 +15,7 @@ from tests.support.random_graphs import random_graph
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError, LinkError
 from tinyflash.program import Buffer, ConstArray, Program, Row, Space
+from tinyflash.runtime import state
 from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.session import DeviceSession
 from tinyflash.runtime.learned import Learned, load_learned, save_learned
@@ -128,3 +129,26 @@ def test_the_device_keeps_biases_that_no_update_changes(
             device.weights = program.weights
             dead += 1
     assert dead == 2
+
+
+def with_gain(program: Program, gain: int) -> bytes:
+    """STATE as compiled, with another gain in its last scale (SPEC 5.1)."""
+    header, scales = state.unpack(program.state)
+    return state.pack(header, [*scales[:-1], scales[-1]._replace(gain=gain)])
+
+
+def test_gains_out_of_their_range_are_refused(
+    guarded: DeviceSession, learner: Compiled, tmp_path: Path
+) -> None:
+    program, path = learner.program, tmp_path / "l.npz"
+    for gain, is_sound in ((-128, False), (-65, False), (-64, True), (63, True), (64, False)):
+        found = with_gain(program, gain)
+        save_learned(path, Learned(program.hash, program.weights, found))
+        if is_sound:
+            guarded.state = found
+            assert load_learned(path, program).state == guarded.state == found
+            continue
+        with pytest.raises(LinkError, match="refused"):
+            guarded.state = found
+        with pytest.raises(DataError, match=rf"damaged: scale \d+ has gain {gain};"):
+            load_learned(path, program)

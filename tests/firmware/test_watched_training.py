@@ -257,6 +257,10 @@ def test_what_a_guard_goes_on_with_is_checked(guarded: DeviceSession, learner: C
             wild[at : at + 4] = b"\xff\xff\xff\x7f"
     with pytest.raises(LinkError, match="refused a state or weights"):
         guarded.resume_guard(HELD_OUT.x, HELD_OUT.y, 6, 0, replace(memory, snapshot=bytes(wild)))
+    with pytest.raises(LinkError, match="refused a state or weights"):  # a gain of 64
+        guarded.resume_guard(
+            HELD_OUT.x, HELD_OUT.y, 6, 0, replace(memory, snapshot=snapshot[:-1] + b"\x40")
+        )
     guarded._link.command(
         Type.RESTORE, protocol.RESTORE.pack(guarded.info.hash, 1 << Space.WEIGHTS)
     )

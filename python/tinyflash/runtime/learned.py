@@ -24,6 +24,7 @@ from tinyflash.runtime.state import VERSION, unpack
 LARGEST = 64 << 20  # bytes of a file
 _ARRAYS = ("hash", "state", "weights")
 _EXPONENTS = range(-40, 16)  # of scales (SPEC 5.1)
+_GAINS = range(-64, 64)
 _RATE_EXPONENTS = range(-512, 512)
 
 
@@ -147,7 +148,17 @@ def _impossible_state(state: bytes, program: Program) -> str | None:
     for index, scale in enumerate(scales):
         if scale.exponent not in _EXPONENTS or scale.peak < 0:
             return f"scale {index} has exponent {scale.exponent}, peak {scale.peak}"
+        if scale.gain not in _GAINS:
+            return f"scale {index} has gain {scale.gain}"
     return None
+
+
+def impossible_snapshot(snapshot: bytes, program: Program) -> str | None:
+    """Returns what is out of range in a guard's snapshot, if anything: its WEIGHTS, then gains."""
+    size = len(program.weights)
+    gains = np.frombuffer(snapshot[size:], np.int8)
+    wrong = [f"scale {i} has gain {gain}" for i, gain in enumerate(gains) if gain not in _GAINS]
+    return next(iter(wrong), None) or impossible_weights(snapshot[:size], program)
 
 
 def impossible_weights(weights: bytes, program: Program) -> str | None:

@@ -16,7 +16,7 @@ from tinyflash.arrays import Numbers, load_arrays
 from tinyflash.errors import DataError
 from tinyflash.runtime.guard import GuardMemory, GuardReport, Score, snapshot_bytes
 from tinyflash.runtime.host.schedule import rate_at
-from tinyflash.runtime.learned import LARGEST, Learned, impossible_weights
+from tinyflash.runtime.learned import LARGEST, Learned, impossible_snapshot
 from tinyflash.runtime.session import Counters
 from tinyflash.training.job import Job, Trained
 from tinyflash.training.loop import Evaluation, History, Step, evaluation
@@ -220,10 +220,10 @@ class _Reader:
         return None, GuardMemory(report, waited, self._snapshot())
 
     def _snapshot(self) -> bytes:
-        learned, weights = self._learned, len(self._learned.weights)
-        size = snapshot_bytes(weights, len(learned.state))
+        learned = self._learned
+        size = snapshot_bytes(len(learned.weights), len(learned.state))
         snapshot = self._array("snapshot", "u", (size,)).astype(np.uint8, casting="equiv").tobytes()
-        wrong = impossible_weights(snapshot[:weights], self._program)
+        wrong = impossible_snapshot(snapshot, self._program)
         _require(wrong is None, f"in its best weights, {wrong}")
         return snapshot
 

@@ -346,6 +346,7 @@ def test_a_damaged_record_of_a_run_is_one_line(
         {"guard": names["guard"] + 100},
         {"guard": names["guard"] - 2**40},
         {"snapshot": np.full_like(names["snapshot"], 0x80)},
+        {"snapshot": np.append(names["snapshot"][:-1], np.uint8(0x40))},  # a gain of 64
     ]
     for change in changes:
         path.write_bytes(_with(path, **change))
