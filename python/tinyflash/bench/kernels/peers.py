@@ -10,7 +10,6 @@ from pathlib import Path
 from tinyflash.boards import Board
 
 _TABLE = Path(__file__).with_name("peers.csv")
-_CPU = "-mcpu="
 
 
 @dataclass(frozen=True)
@@ -23,14 +22,8 @@ class Peer:
 
 def better_peer(kernel: str, shape: str, board: Board) -> Peer | None:
     """Returns the one with the fewest instructions on the board's core. None: none was measured."""
-    found = _table().get((kernel, shape, core(board)), [])
+    found = _table().get((kernel, shape, board.core), [])
     return min(found, key=lambda peer: peer.instructions, default=None)
-
-
-def core(board: Board) -> str:
-    """Returns the core by its name for compilers, without options: `cortex-m55`."""
-    (name,) = [flag for flag in board.cpu_flags if flag.startswith(_CPU)] or [""]
-    return name.removeprefix(_CPU).split("+")[0]
 
 
 @functools.cache

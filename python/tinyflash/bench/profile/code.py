@@ -19,14 +19,16 @@ _OUTSIDE = ("command_infer", "command_train")
 _KERNEL = "tiny_op_"
 # An instruction that objdump does not know has no name: long shifts of Helium in binutils 2.40.
 _LINE = re.compile(r" *([0-9a-f]+):\t((?:[0-9a-f]{4} )+) *\t([a-z][\w.]*|)(?:\t(.*))?")
+_LABEL = re.compile(r"[0-9a-f]+ <(.+)>:$")
 Names = Mapping[int, str]
 
 
 @dataclass(frozen=True)
 class Instruction:
     """name: as objdump writes it, without .n and .w: `ldr`, `bne`, `vmladava.s8`; "" if it does not
-    know the instruction. next: the address behind it."""
+    know the instruction. next: the address behind it. function: that it is in."""
 
+    function: str
     address: int
     next: int
     name: str
@@ -41,15 +43,23 @@ def instructions(elf: Path) -> dict[int, Instruction]:
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise BuildError(f"{tool} cannot disassemble {elf}; install binutils of {ARM}") from error
-    found = (_LINE.match(line) for line in text.splitlines())
-    return {one.address: one for match in found if match for one in [_instruction(*match.groups())]}
+    found, function = {}, ""
+    for line in text.splitlines():
+        if match := _LINE.match(line):
+            one = _instruction(function, *match.groups())
+            found[one.address] = one
+        elif label := _LABEL.match(line):
+            function = label[1]
+    return found
 
 
-def _instruction(address: str, halves: str, name: str, operands: str | None) -> Instruction:
+def _instruction(
+    function: str, address: str, halves: str, name: str, operands: str | None
+) -> Instruction:
     plain = re.split(r"\s*[@;]", operands or "")[0].strip()
     place = int(address, 16)
     name = name.removesuffix(".n").removesuffix(".w")
-    return Instruction(place, place + 2 * len(halves.split()), name, plain)
+    return Instruction(function, place, place + 2 * len(halves.split()), name, plain)
 
 
 def marks(elf: Path) -> str:
