@@ -17,6 +17,7 @@ from tinyflash.sources import AUTO, FOR_PCS, HELIUM, REFERENCE, kernel_sets, ker
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
 
+NOT_RUN = "not run on hardware"  # what boards without an emulator are
 
 _HELIUM_CORES = ("-mcpu=cortex-m52", "-mcpu=cortex-m55", "-mcpu=cortex-m85")
 
