@@ -11,6 +11,7 @@ from tinyflash.show.plots import BLUE, FAINT, INK, ORANGE, SOFT, STYLE, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _PEERS = {"CMSIS-NN": (SOFT, "s"), "TinyEngine": (ORANGE, "D")}
 
@@ -40,7 +41,7 @@ def draw(path: Path, measured: Sequence[Measured]) -> None:
             ha="left",
             fontweight="bold",
         )
-        _legend(panels[0])
+        _legend(figure, panels[0])
         save(figure, path)
 
 
@@ -73,8 +74,10 @@ def _dots(axes: Axes, row: int, one: Measured) -> None:
     )
 
 
-def _legend(axes: Axes) -> None:
+def _legend(figure: Figure, axes: Axes) -> None:
     axes.plot([], [], "o", color=BLUE, label="tinyflash")
     for name, (colour, marker) in _PEERS.items():
         axes.plot([], [], marker, color=colour, label=name)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.04), frameon=False, ncols=3, fontsize=8)
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower left", frameon=False, ncols=3
+    )

@@ -20,7 +20,6 @@ _KERNEL = "tiny_op_"
 # An instruction that objdump does not know has no name: long shifts of Helium in binutils 2.40.
 _LINE = re.compile(r" *([0-9a-f]+):\t((?:[0-9a-f]{4} )+) *\t([a-z][\w.]*|)(?:\t(.*))?")
 _LABEL = re.compile(r"[0-9a-f]+ <(.+)>:$")
-Names = Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,17 @@ class Instruction:
     operands: str
 
 
-def instructions(elf: Path) -> dict[int, Instruction]:
-    """Returns the instructions of an image by address, disassembled by objdump."""
+Known = Mapping[int, Instruction]  # by address
+Names = Mapping[int, str]
+
+
+def instructions(elf: Path, helium: bool) -> Known:
+    """Returns the instructions of an image by address, disassembled by objdump.
+
+    helium: for a core with it; objdump does not tell by the image, and takes Helium's instructions
+    for those of a coprocessor."""
     tool = ARM.removesuffix("gcc") + "objdump"
-    command = [tool, "-d", str(elf)]
+    command = [tool, "-d", *(("-m", "armv8.1-m.main") if helium else ()), str(elf)]
     try:
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:

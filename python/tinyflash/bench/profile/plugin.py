@@ -41,7 +41,7 @@ def _interface() -> int:
         told = subprocess.run([QEMU, "--version"], capture_output=True, text=True).stdout
         known = subprocess.run([QEMU, "--help"], capture_output=True, text=True).stdout
     except OSError as error:
-        raise BoardError(f"{QEMU} is missing; run tinyflash boards") from error
+        raise BoardError(f"{QEMU} is missing; run tinyflash doctor") from error
     if "-plugin" not in known:
         raise BoardError(f"{QEMU} was built without plugins, which count; install one with them")
     found = re.search(r"version (\d+)", told)

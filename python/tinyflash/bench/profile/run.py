@@ -78,12 +78,14 @@ def profiled(
         ):
             act(device)
         lines = out.read_text(encoding="ascii").splitlines()
-    return list(_profiles(lines, program, elf))
+    known = code.instructions(elf, board.helium)
+    return list(_profiles(lines, program, known, code.kernels(elf)))
 
 
-def _profiles(lines: Sequence[str], program: Program, elf: Path) -> Iterator[Profile]:
+def _profiles(
+    lines: Sequence[str], program: Program, known: code.Known, names: code.Names
+) -> Iterator[Profile]:
     """A run is an inference or a training step by the kernels that it calls."""
-    known, names = code.instructions(elf), code.kernels(elf)
     raw: list[tuple[int, list[Block]]] = []
     for line in lines:
         if line == "end":
@@ -95,7 +97,7 @@ def _profiles(lines: Sequence[str], program: Program, elf: Path) -> Iterator[Pro
             raw[-1][1].append(_block(line, known))
 
 
-def _block(line: str, known: dict[int, code.Instruction]) -> Block:
+def _block(line: str, known: code.Known) -> Block:
     address, count, runs, jumps = line.split()
     place, found = int(address, 16), []
     for _ in range(int(count)):
