@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from tinyflash.bench.profile import Block, Call, Instruction, Profile
+from tinyflash.bench.profile.code import instructions
 from tinyflash.bench.profile.cycles import class_of, modelled
 from tinyflash.bench.profile.kinds import KINDS, kind, parts
+from tinyflash.boards.firmware import can_compile
+from tinyflash.boards.toolchain import ARM
 from tinyflash.program import Row
 
 
@@ -18,6 +23,21 @@ def code(*lines: str, function: str = "f") -> tuple[Instruction, ...]:
         Instruction(function, 4 * i, 4 * i + 4, name, more[0] if more else "")
         for i, (name, *more) in enumerate(words)
     )
+
+
+@pytest.mark.skipif(not can_compile(), reason="no Arm compiler")
+def test_instructions_of_helium_are_read(tmp_path: Path) -> None:
+    source, built = tmp_path / "f.s", tmp_path / "f.o"
+    lines = ("vldrb.u8 q0, [r1], #16", "vmladava.s8 r0, q2, q0", "bne.w f", "nop")
+    text = "\n".join((".syntax unified", ".thumb", ".type f, %function", "f:", *lines, ""))
+    source.write_text(text)
+    subprocess.run([ARM, "-mcpu=cortex-m55", "-mthumb", "-c", source, "-o", built], check=True)
+    found = list(instructions(built, helium=True).values())
+    assert [one.name for one in found][2:] == ["bne", "nop"]
+    assert found[0].name == "vldrb.u8"
+    assert kind(found[:3]) == "sums"
+    assert [one.next for one in found] == [4, 8, 12, 14]
+    assert {one.function for one in found} == {"f"}
 
 
 def profile(runs: int, jumps: int, *lines: str) -> Profile:
