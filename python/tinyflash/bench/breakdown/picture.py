@@ -40,7 +40,7 @@ def draw(path: Path, measured: Sequence[Measured]) -> None:
         for name, colour in _COLOURS.items():
             grid[0][0].barh([0], [0], color=colour, label=name)
         grid[0][0].legend(loc="lower right", frameon=False, fontsize=8)
-        save(figure, path)
+        save(figure, path, dots=110)
 
 
 def _panel(axes: Axes, one: Measured) -> None:

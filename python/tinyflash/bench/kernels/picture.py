@@ -42,7 +42,7 @@ def draw(path: Path, measured: Sequence[Measured]) -> None:
             fontweight="bold",
         )
         _legend(figure, panels[0])
-        save(figure, path)
+        save(figure, path, dots=110)
 
 
 def _panel(axes: Axes, board: str, rows: int) -> None:
