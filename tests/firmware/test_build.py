@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 from tests.support.compilers import path_without_stand_ins
+from tests.support.firmware import EMULATED
 
 from tinyflash.boards import Board, boards, load_board, read_board
 from tinyflash.boards import firmware as build
@@ -24,7 +25,8 @@ from tinyflash.zoo.networks import path_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "firmware" / "model"
-BOARDS = pytest.mark.parametrize("board", boards(), ids=lambda board: board.name)
+# test_physical_boards.py has the others
+BOARDS = pytest.mark.parametrize("board", EMULATED, ids=lambda board: board.name)
 
 
 def model_with(tmp_path: Path, old: str, new: str) -> Path:
@@ -158,7 +160,7 @@ def test_it_builds_from_sources_that_cannot_be_written(
     assert again.read_bytes() == built  # whatever folder it was built in
 
 
-@BOARDS
+@pytest.mark.parametrize("board", boards(), ids=lambda board: board.name)
 def test_boards_describe_themselves(board: Board) -> None:
     assert load_board(board.name) == board
     assert (board.folder / "linker.ld").is_file()
