@@ -30,11 +30,6 @@ class Case:
         """Whether the kernel belongs to inference."""
         return self.kernel.endswith("_forward")
 
-    @property
-    def weighted(self) -> bool:
-        """Whether `work` is multiply-adds."""
-        return self.op not in ("average_pool", "add")
-
 
 def _centred(side: int) -> Window:
     return Window((side, side), (1, 1), (1, 1), (side // 2,) * 4)

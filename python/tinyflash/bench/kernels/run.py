@@ -38,10 +38,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Measured:
-    """A row, what it counts per multiply-add or element, and the better peer on this core."""
+    """A row, and the better peer on this core."""
 
     row: Row
-    unit: str
     peer: Peer | None
 
     @property
@@ -82,8 +81,7 @@ def _measured(case: Case, board: Board, work: Path) -> Measured:
         profile = _profile(case, compiled, board, elf)
     found, name = _of(case, profile)
     row = Row(board.name, case.kernel, case.shape, name, case.work, found)
-    unit = "multiply-add" if case.weighted else "element"
-    return Measured(row, unit, better_peer(case.kernel, case.shape, board))
+    return Measured(row, better_peer(case.kernel, case.shape, board))
 
 
 def _profile(case: Case, compiled: Compiled, board: Board, elf: Path) -> Profile:
