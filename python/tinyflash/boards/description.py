@@ -58,6 +58,12 @@ class Board:
         return (str(self.folder), *(f"boards/parts/{name}" for name in self.shared))
 
     @property
+    def core(self) -> str:
+        """Its core as compilers name it, without extensions: `cortex-m55`; "" if no flag says."""
+        names = [flag for flag in self.cpu_flags if flag.startswith("-mcpu=")]
+        return names[-1].removeprefix("-mcpu=").split("+")[0] if names else ""
+
+    @property
     def helium(self) -> bool:
         """Whether its flags let the compiler use Helium, whose registers are those of the FPU."""
         extensions = {part for flag in self.cpu_flags for part in flag.split("+")}
