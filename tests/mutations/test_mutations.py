@@ -15,7 +15,7 @@ EVERY = 16
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """All, or of those of the kernel sets, which take minutes, every sixteenth (--all-mutations)."""
+    """All, or of those of kernel sets, which take minutes, every sixteenth (--all-mutations)."""
     found = load()
     if not metafunc.config.getoption("--all-mutations"):
         of_sets = [mutation for mutation in found if mutation.name.startswith(SETS)]
