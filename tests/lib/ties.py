@@ -119,7 +119,7 @@ def _gradients() -> Iterator[Case]:
 
 
 def _steps() -> Case:
-    """SPEC 6.2: each step is a half more than a whole number of units, 2^-16 of a weight. Remainders
+    """SPEC 6.2: each step is a half more than a whole count of units, 2^-16 of a weight. Remainders
     add up along the row, so that another rounding of halves moves some weights of 3,000."""
     coarse = Quant((1.0,), 0)
     build = _with_scale(lambda net, x: net.fully_connected(x, 1), 2.0**-7)
