@@ -104,7 +104,7 @@ def steps_of(places: Places) -> Steps:
         raise ValueError("leaves nothing")
     ahead = np.diff(at)
     if (ahead < 0).any():
-        raise ValueError("steps backwards, which is not supported")
+        raise ValueError("steps backwards, which is not supported; build the network without it")
     if not ahead.any():
         return Steps(int(at[0])) if len(at) == 1 else Steps(int(at[0]) * len(at), 1, len(at))
     if (ahead == ahead[0]).all():

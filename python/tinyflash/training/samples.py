@@ -92,8 +92,8 @@ def load_pairs(path: Path, port: Port) -> tuple[Int8Array, Numbers | None]:
     what they are compared with."""
     archive = _archive(path, "labels or targets", "x")
     x, y = _encode(archive["x"], port, f"{path}, x"), archive.get("y")
-    if len(x) == 0 or (y is not None and (y.ndim == 0 or len(y) != len(x))):
-        found = "no" if y is None or y.ndim == 0 else len(y)
+    if y is not None and (y.ndim == 0 or len(y) != len(x)):
+        found = "no" if y.ndim == 0 else len(y)
         raise DataError(f"{path} has {len(x)} samples and {found} of y; it needs one for each")
     return x, y
 
@@ -138,11 +138,13 @@ def _archive(path: Path, what: str, *names: str) -> dict[str, Numbers]:
                 f"{path} has no array {name!r}; it needs x (samples) and y ({what}), and has "
                 f"{printable(listed(sorted(archive))) or 'nothing'}"
             )
+    if archive["x"].shape[:1] == (0,):
+        raise DataError(f"{path} has no samples: x has shape {archive['x'].shape}")
     return archive
 
 
 def _paired(path: Path, x: Int8Array, y: Labels | Int8Array, what: str) -> Samples:
-    if len(x) == 0 or len(x) != len(y):
+    if len(x) != len(y):
         raise DataError(f"{path} has {len(x)} samples and {len(y)} {what}; it needs one for each")
     return Samples(x, y)
 

@@ -178,7 +178,9 @@ def layers() -> dict[str, tuple[bytes, str]]:
         f = OnnxFile((1, 4, 6, 6))
         found[what] = (f.finish(build(f)), text)
 
-    case("three inputs", "supported with two inputs", lambda f: f.node("Min", "x", "x", "x"))
+    case(
+        "three inputs", "two inputs; put one behind another", lambda f: f.node("Min", "x", "x", "x")
+    )
     case("one input", "supported with two inputs", lambda f: f.node("Min", "x"))
     case(
         "shapes",
@@ -254,7 +256,7 @@ def layers() -> dict[str, tuple[bytes, str]]:
     )
     case(
         "backwards",
-        "steps backwards",
+        "not supported; build the network without",
         lambda f: f.node("Slice", "x", *(f.integers(v) for v in (-1, -99, 2, -1))),
     )
     case(
@@ -264,7 +266,7 @@ def layers() -> dict[str, tuple[bytes, str]]:
     )
     case(
         "linear",
-        "only 'nearest' is supported",
+        "build the network with that one",
         lambda f: f.node("Resize", "x", "", f.constant([1.0, 1, 2, 2]), mode="linear"),
     )
     case(

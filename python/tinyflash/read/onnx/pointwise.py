@@ -211,7 +211,10 @@ def minimum(layer: Layer) -> None:
 
 def _choose(layer: Layer, op: str, bounds: Callable[[float], Bounds]) -> None:
     """Of a map and a constant number, a bound, or of two maps."""
-    layer.require(layer.has(1) and not layer.has(2), "is supported with two inputs")
+    layer.require(
+        layer.has(1) and not layer.has(2),
+        "is supported with two inputs; put one behind another for more",
+    )
     for position in (0, 1):
         if layer.is_constant(1 - position):
             _bound(layer, bounds(_number(layer, 1 - position)), position)

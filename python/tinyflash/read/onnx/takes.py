@@ -140,7 +140,10 @@ _ROUNDINGS: dict[str, Callable[[Floats], Floats]] = {
 def resize(layer: Layer) -> None:
     """Resize, and Upsample, of height and width to the nearest pixel."""
     mode = layer.text("mode", "nearest")
-    layer.require(mode == "nearest", f"has mode {mode!r}; only 'nearest' is supported")
+    layer.require(
+        mode == "nearest",
+        f"has mode {mode!r}; only 'nearest' is supported; build the network with that one",
+    )
     x, shape = layer.map_of(0)
     line, rounding = "asymmetric", "floor"  # before opset 11 nothing else
     if layer.node.op == "Resize" and layer.opset >= 11:
