@@ -194,17 +194,14 @@ def _gathered_back(graph: Graph, node: Node) -> bool:
     assert isinstance(layer.attrs, WindowAttrs)
     w = layer.attrs.window
     reach = (w.kernel[1] - 1) * w.dilation[1]
-    plane = ((w.kernel[0] - 1) * w.dilation[0] + 1) * (_width(graph, node) + reach)
+    width = graph.tensors[node.outputs["dx"]].shape[-2]
+    plane = ((w.kernel[0] - 1) * w.dilation[0] + 1) * (width + reach)
     return (
         multiplier_of(graph, layer) == 1
         and w.kernel[1] <= _VECTOR
         and reach + 1 <= _OFFSET_MAX
         and plane <= _PLANE_MAX
     )
-
-
-def _width(graph: Graph, node: Node) -> int:
-    return graph.tensors[node.outputs["dx"]].shape[-2]
 
 
 def _planes_back(graph: Graph, node: Node) -> int:
@@ -219,20 +216,15 @@ def _planes_back(graph: Graph, node: Node) -> int:
     def planes(rows: int) -> int:
         return _PLANES * (rows + (w.kernel[0] - 1) * w.dilation[0]) * pitch
 
-    def sums(rows: int) -> int:
-        return rows * width * _PLANES * 4
-
-    fit = [
-        rows
-        for rows in range(1, height + 1)
-        if planes(rows) <= _PLANES_BYTES and sums(rows) <= _SUMS_BYTES
-    ]
+    row = width * _PLANES * 4
+    most = min(height, _SUMS_BYTES // row)
+    fit = [rows for rows in range(1, most + 1) if planes(rows) <= _PLANES_BYTES]
     block = max(fit, default=1)
     held = _rows_of_taps(w.kernel, w.dilation[0] * pitch, w.dilation[1], 1)
     vectors = -(-w.kernel[0] // held)
     behind = _OFFSET_MAX + _TOGETHER
     fixed = (_TOGETHER - 1) * _PLANES * 4 + (_PAIR + _PLANES * vectors) * _VECTOR
-    return sums(block) + planes(block) + behind + fixed
+    return row * block + planes(block) + behind + fixed
 
 
 def _gathered_by_taps(graph: Graph, node: Node) -> bool:
