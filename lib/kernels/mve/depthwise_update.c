@@ -1,4 +1,4 @@
-/* Update of depthwise layers with multiplier 1: sums of windows of x (windows.h).
+/* Update of depthwise layers with multiplier 1: sums of windows of x (gather.h).
  *
  * The sum for a tap is a window of x by all of dy, and the taps are such windows side by side: so dy is
  * in vectors as weights are forward, 16 positions in one, and strides and dilations change places. A map
@@ -6,9 +6,9 @@
  */
 #include <stddef.h>
 
+#include "gather.h"
 #include "tiles.h"
 #include "tinyflash/ops.h"
-#include "windows.h"
 
 /* A call. */
 typedef struct call {

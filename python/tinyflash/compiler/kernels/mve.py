@@ -15,7 +15,7 @@ _STORED_AT_ONCE = 24
 # Of lib/kernels/mve/forward.h.
 _OUTPUTS = 3
 _PLACES = 2
-# Of lib/kernels/mve/windows.h.
+# Of lib/kernels/mve/gather.h.
 _PLANES = 8
 _PLANES_BYTES = 4096
 _VECTOR = 16
