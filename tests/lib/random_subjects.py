@@ -86,6 +86,8 @@ def _depthwise(draw: Draw) -> tuple[Build, Shape]:
 def _fully_connected(draw: Draw) -> tuple[Build, Shape]:
     out, height = draw.one_of(*CHANNELS, 33, 70), draw.one_of(*WIDTHS)
     shape = (height, draw.number(1, 5), draw.one_of(*CHANNELS, 33, 70))
+    if draw.number(0, 2) == 0:  # one position or two
+        shape = (draw.number(1, 2), 1, draw.number(1, 170))
     return fully_connected(draw.layer(out), out), shape
 
 

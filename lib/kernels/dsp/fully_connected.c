@@ -1,10 +1,11 @@
-/* Fully connected layers, and so pointwise convolutions, four vectors at a time: forward as tile.h
- * says, the input gradient as gradient.h says.
+/* Fully connected layers, and so pointwise convolutions, some vectors at a time: forward as tile.h
+ * says, or as position.h does where there are not enough, the input gradient as gradient.h says.
  */
 #include <stddef.h>
 
 #include "../../arith.h"
 #include "gradient.h"
+#include "position.h"
 #include "steps.h"
 #include "tile.h"
 #include "tinyflash/ops.h"
@@ -30,6 +31,31 @@ static uint32_t adjacent_rows(const tiny_fully_connected *op, uint32_t row, uint
     return left < count ? left : count;
 }
 
+/* Whether there are too few vectors for a tile. */
+static int is_few(const tiny_fully_connected *op) {
+    return op->rows <= TINY_FEW_POSITIONS && tiny_is_long(op->kept) &&
+           tiny_is_long(op->in - op->kept);
+}
+
+/* Vectors one by one. */
+TINY_APART static void forward_few(const tiny_fully_connected *op, void *const *buffers,
+                                   tiny_band band) {
+    const tiny_weights w = {buffers[1], buffers[2]};
+    const uint32_t vectors = op->rows / op->height; /* in a row of the map */
+    const tiny_position position = tiny_position_begin(
+        &op->requant, &w, buffers[3], op->out, op->kept, op->in - op->kept, buffers[TINY_SCRATCH]);
+    const int8_t *x = buffers[0];
+    int8_t *y = buffers[4];
+    const uint32_t end = (uint32_t)band.first + band.count;
+    for (uint32_t row = band.first; row < end; row++) {
+        const int8_t *from = x + tiny_slot(row, op->x_ring) * vectors * op->in;
+        int8_t *to = y + tiny_slot(row, op->y_ring) * vectors * op->out;
+        for (uint32_t i = 0; i < vectors; i++, from += op->in, to += op->out) {
+            tiny_position_run(&position, from, to);
+        }
+    }
+}
+
 static void forward(const tiny_fully_connected *op, const int8_t *x, const tiny_weights *w,
                     const int32_t *b, int8_t *y, tiny_band band, uint32_t *scratch) {
     const uint32_t vectors = op->rows / op->height; /* in a row of the map */
@@ -47,7 +73,11 @@ static void forward(const tiny_fully_connected *op, const int8_t *x, const tiny_
 
 TINY_OP(fully_connected_forward_dsp) {
     const tiny_weights w = {buffers[1], buffers[2]};
-    forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[TINY_SCRATCH]);
+    if (is_few(record)) {
+        forward_few(record, buffers, band);
+    } else {
+        forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[TINY_SCRATCH]);
+    }
 }
 
 /* ---- Input gradient ---- */

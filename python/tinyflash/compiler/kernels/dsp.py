@@ -15,6 +15,9 @@ _WIDE = 6  # positions
 _TILE_BYTES = 24 + 48  # of a tile and a part
 _OUTPUT_BYTES = 16  # of a tiny_output
 _OUTPUT_SHIFT_MAX = 22  # of lib/kernels/dsp/output.h
+# Of lib/kernels/dsp/position.h.
+_FEW = 2  # positions
+_ROWS_BYTES = 72  # of what the loop reads
 # Of lib/kernels/dsp/gradient.h.
 _COLUMNS = 4
 _ROWS = 8
@@ -43,6 +46,17 @@ def _tiling(graph: Graph, node: Node) -> int:
     inputs = sum(aligned(terms) for terms in parts)
     rows = sum(aligned(terms) + aligned((apart - 1) * terms) for terms in parts)
     return out * _OUTPUT_BYTES + inputs * _WIDE * 2 + _TILE_BYTES + rows + _WIDE * out
+
+
+def _vectors(graph: Graph, node: Node) -> int:
+    """The same; or where there are few positions, and no part of a few terms: sums of all outputs,
+    and inputs of one position."""
+    assert isinstance(node.attrs, WindowAttrs | DenseAttrs)
+    kept = node.attrs.kept
+    parts = (kept, in_channels(graph, node) - kept)
+    if _positions(graph, node, "y") > _FEW or min(terms for terms in parts if terms) < 4:
+        return _tiling(graph, node)
+    return out_channels(graph, node) * 4 + aligned(max(parts)) * 2 + _ROWS_BYTES
 
 
 def _windows(graph: Graph, node: Node) -> int:
@@ -206,6 +220,6 @@ NEEDS = {
     "fully_connected_backward_input": Needs(scratch=_columns),
     "depthwise_forward": Needs(suits=_in_planes, scratch=_planes, at_once=True),
     "depthwise_backward_input": Needs(suits=_gradient_in_planes, scratch=_phases, at_once=True),
-    "fully_connected_forward": Needs(scratch=_tiling),
+    "fully_connected_forward": Needs(scratch=_vectors),
     "conv2d_forward": Needs(suits=_one_group, scratch=_windows),
 }
