@@ -39,6 +39,26 @@ static inline tiny_extent tiny_extent_of(const tiny_window *win, int32_t row, in
     return inside;
 }
 
+/* Windows over an input position, as half-open ranges of output rows and columns. */
+static inline tiny_extent tiny_windows_over(const tiny_window *win, int32_t row, int32_t column) {
+    const int32_t bottom = row + win->pad_top, right = column + win->pad_left;
+    const int32_t above = bottom - win->kernel_h, before = right - win->kernel_w;
+    const tiny_extent over = {
+        above < 0 ? 0 : above / win->stride_h + 1,
+        tiny_min(bottom / win->stride_h + 1, win->y.height),
+        before < 0 ? 0 : before / win->stride_w + 1,
+        tiny_min(right / win->stride_w + 1, win->y.width),
+    };
+    return over;
+}
+
+/* What a window of an average passes on of each dy, in units of 2^-q (SPEC 4.6). */
+static inline int32_t tiny_share_of(const tiny_pool *op, int32_t oy, int32_t ox) {
+    const tiny_extent e = tiny_extent_of(&op->window, oy, ox);
+    const int32_t n = (e.bottom - e.top) * (e.right - e.left);
+    return ((1 << op->reciprocal_shift) + n / 2) / n;
+}
+
 /* Where that part is in memory: `rows` runs of `count` positions. */
 typedef struct tiny_runs {
     const tiny_map *map;

@@ -15,19 +15,6 @@
 #define PANEL 32 /* channels whose sums are on the stack */
 #define WORD 4
 
-/* Windows over an input position, as half-open ranges of output rows and columns. */
-static tiny_extent windows_over(const tiny_window *win, int32_t row, int32_t column) {
-    const int32_t bottom = row + win->pad_top, right = column + win->pad_left;
-    const int32_t above = bottom - win->kernel_h, before = right - win->kernel_w;
-    const tiny_extent over = {
-        above < 0 ? 0 : above / win->stride_h + 1,
-        tiny_min(bottom / win->stride_h + 1, win->y.height),
-        before < 0 ? 0 : before / win->stride_w + 1,
-        tiny_min(right / win->stride_w + 1, win->y.width),
-    };
-    return over;
-}
-
 /* A call. */
 typedef struct pooling {
     const tiny_pool *op;
@@ -59,13 +46,6 @@ static inline void store_sums(pooling *p, uint32_t at, const int32_t *sums, uint
 
 /* ---- Average ---- */
 
-/* What a window passes on of each dy, in units of 2^-q (SPEC 4.6). */
-static int32_t share_of(const tiny_pool *op, int32_t oy, int32_t ox) {
-    const tiny_extent e = tiny_extent_of(&op->window, oy, ox);
-    const int32_t n = (e.bottom - e.top) * (e.right - e.left);
-    return ((1 << op->reciprocal_shift) + n / 2) / n;
-}
-
 static void add_shares(const int8_t *dy, int32_t share, uint32_t count, int32_t *sums) {
     for (uint32_t c = 0; c < count; c++) {
         sums[c] += dy[c] * share;
@@ -78,14 +58,14 @@ static void average_panel(pooling *p, tiny_extent over, uint32_t first, uint32_t
     int32_t sums[PANEL] = {0};
     for (int32_t oy = over.top; oy < over.bottom; oy++) {
         for (int32_t ox = over.left; ox < over.right; ox++) {
-            add_shares(output_at(p, oy, ox) + first, share_of(p->op, oy, ox), count, sums);
+            add_shares(output_at(p, oy, ox) + first, tiny_share_of(p->op, oy, ox), count, sums);
         }
     }
     store_sums(p, at, sums, count);
 }
 
 static TINY_APART void average_position(pooling *p, int32_t row, int32_t column, uint32_t at) {
-    const tiny_extent over = windows_over(&p->op->window, row, column);
+    const tiny_extent over = tiny_windows_over(&p->op->window, row, column);
     const uint32_t channels = p->op->window.x.channels;
     for (uint32_t c = 0; c < channels; c += PANEL) {
         average_panel(p, over, c, channels - c < PANEL ? channels - c : PANEL, at + c);
@@ -148,7 +128,7 @@ static inline void maximum_word(pooling *p, tiny_extent over, int32_t row, int32
 }
 
 static TINY_APART void maximum_position(pooling *p, int32_t row, int32_t column, uint32_t at) {
-    const tiny_extent over = windows_over(&p->op->window, row, column);
+    const tiny_extent over = tiny_windows_over(&p->op->window, row, column);
     const uint32_t channels = p->op->window.x.channels;
     uint32_t c = 0;
     for (; c + WORD <= channels; c += WORD) {

@@ -318,7 +318,7 @@ static void fill(int8_t *to, uint32_t count, int8_t with) {
 
 /* Transposes the gradients of a block: rows of the tiles. Those of a last tile that there are not are
  * zeros. A sum begins with what the zero point of x takes off. */
-static void take_gradients(const learning *l, const int8_t *dy, const waiting *b) {
+TINY_APART static void take_gradients(const learning *l, const int8_t *dy, const waiting *b) {
     const uint32_t positions = (uint32_t)l->op->window.y.height * l->op->window.y.width;
     const uint32_t rows = (b->outputs + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS * TINY_TILE_ROWS;
     tiny_columns columns = {
@@ -356,7 +356,7 @@ static span span_of(int32_t from, int32_t stride, int32_t extent, int32_t output
 }
 
 /* What a tap reads of channel i and the next one, at all positions: the columns of the tiles. */
-static void take(const learning *l, uint32_t tap, uint32_t i) {
+TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i) {
     const tiny_window *win = &l->op->window;
     const uint32_t kept = l->op->kept;
     const int32_t top = tiny_window_row(win, 0, (int32_t)(tap / win->kernel_w));

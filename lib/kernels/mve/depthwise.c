@@ -11,9 +11,9 @@
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "gather.h"
 #include "helium.h"
 #include "tinyflash/ops.h"
-#include "windows.h"
 
 /* Rows of outputs of one channel. Assembly knows the order of these fields. */
 typedef struct lines {

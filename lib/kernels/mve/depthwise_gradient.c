@@ -1,4 +1,4 @@
-/* The input gradient of depthwise layers with multiplier 1: sums of windows of dy (windows.h).
+/* The input gradient of depthwise layers with multiplier 1: sums of windows of dy (gather.h).
  *
  * It gathers: element (row, column) of dx sums over the taps that read it. In planes where neighbours of
  * dy are a stride apart, with zeros between and around them, that is a window with stride 1 and the taps
@@ -7,9 +7,9 @@
  */
 #include <stddef.h>
 
+#include "gather.h"
 #include "tiles.h"
 #include "tinyflash/ops.h"
-#include "windows.h"
 
 #define SUMS_BYTES 2048u /* that a block of rows may need, if it has more than one row */
 

@@ -1,5 +1,5 @@
 /* Input gradient and update of fully connected layers: convolutions of 1x1, whose positions are the
- * vectors that the layer is applied to.
+ * vectors that the layer is applied to; one vector is apart (fully_connected_single.c).
  */
 #include <stddef.h>
 
@@ -27,18 +27,28 @@ static tiny_conv2d as_conv2d(const tiny_fully_connected *op) {
 
 TINY_OP(fully_connected_backward_input_mve) {
     (void)band;
-    const tiny_conv2d conv = as_conv2d(record);
+    const tiny_fully_connected *op = record;
     const tiny_gradient dy = {buffers[0], buffers[1]};
     const tiny_weights w = {buffers[2], buffers[3]};
     const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
     tiny_follow(dy.scale, NULL, dx.scale);
-    tiny_descend(&conv, &dy, &w, &dx, buffers[TINY_SCRATCH]);
+    if (op->rows == 1) {
+        tiny_descend_single(op, &dy, &w, &dx, buffers[TINY_SCRATCH]);
+    } else {
+        const tiny_conv2d conv = as_conv2d(op);
+        tiny_descend(&conv, &dy, &w, &dx, buffers[TINY_SCRATCH]);
+    }
 }
 
 TINY_OP(fully_connected_update_mve) {
     (void)band;
-    const tiny_conv2d conv = as_conv2d(record);
+    const tiny_fully_connected *op = record;
     const tiny_gradient dy = {buffers[1], buffers[2]};
     const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
-    tiny_learn(&conv, buffers[0], &dy, &w, buffers[4], buffers[TINY_SCRATCH]);
+    if (op->rows == 1) {
+        tiny_learn_single(op, buffers[0], &dy, &w, buffers[4], buffers[TINY_SCRATCH]);
+    } else {
+        const tiny_conv2d conv = as_conv2d(op);
+        tiny_learn(&conv, buffers[0], &dy, &w, buffers[4], buffers[TINY_SCRATCH]);
+    }
 }

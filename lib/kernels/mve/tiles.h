@@ -145,4 +145,12 @@ void tiny_descend(const tiny_conv2d *op, const tiny_gradient *dy, const tiny_wei
 void tiny_learn(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
                 const tiny_trained *w, tiny_state *state, void *scratch);
 
+/* ---- Fully connected layers of one vector (fully_connected_single.c) ---- */
+
+void tiny_descend_single(const tiny_fully_connected *op, const tiny_gradient *dy,
+                         const tiny_weights *w, const tiny_gradient_out *dx, void *scratch);
+
+void tiny_learn_single(const tiny_fully_connected *op, const int8_t *x, const tiny_gradient *dy,
+                       const tiny_trained *w, tiny_state *state, void *scratch);
+
 #endif

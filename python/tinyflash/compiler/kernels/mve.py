@@ -15,7 +15,7 @@ _STORED_AT_ONCE = 24
 # Of lib/kernels/mve/forward.h.
 _OUTPUTS = 3
 _PLACES = 2
-# Of lib/kernels/mve/windows.h.
+# Of lib/kernels/mve/gather.h.
 _PLANES = 8
 _PLANES_BYTES = 4096
 _VECTOR = 16
@@ -24,6 +24,7 @@ _TOGETHER = 4
 _PAIR = 2
 _CHANNELS_MAX = 9362
 _PLANE_MAX = 9362
+_TAPS_MAX = 49  # whose sums an update holds
 _SUMS_BYTES = 2048  # of lib/kernels/mve/depthwise_gradient.c
 _RATIO_SHIFT_MAX = 7  # of lib/kernels/mve/products.c
 # Of lib/kernels/mve/conv2d_gradients.c.
@@ -35,6 +36,7 @@ _SMALL_BLOCK = 12
 _BLOCK_BYTES = 6144
 _SUMS = 24
 _LANES = 4
+_PRODUCTS = 32  # of lib/kernels/mve/fully_connected_single.c
 _MOVERS_BYTES = 5 * 16 + 4 * 8 + 16  # of four rows
 # What a map of the library counts in 16 bits.
 _MAP_MAX = 65_535
@@ -103,6 +105,22 @@ def _learning(graph: Graph, node: Node) -> int:
     block = _BLOCK if _BLOCK * pitch <= _BLOCK_BYTES else _SMALL_BLOCK
     fixed = block // _LANES * _MOVERS_BYTES + block * 4 + _SUMS * block * 4
     return fixed + (block + _TILE_COLUMNS) * pitch
+
+
+def _is_single(graph: Graph, node: Node) -> bool:
+    return _positions(graph, _layer(graph, node), "y") == 1
+
+
+def _vector_descent(graph: Graph, node: Node) -> int:
+    """Rescaled gradients only, of one vector."""
+    single = out_channels(graph, _layer(graph, node)) * 2
+    return single if _is_single(graph, node) else _descent(graph, node)
+
+
+def _vector_learning(graph: Graph, node: Node) -> int:
+    """What four rows need to move and their products, of one vector."""
+    single = _MOVERS_BYTES + _PRODUCTS * _LANES * 4
+    return single if _is_single(graph, node) else _learning(graph, node)
 
 
 def _one_group_forward(_graph: Graph, node: Node) -> bool:
@@ -176,17 +194,14 @@ def _gathered_back(graph: Graph, node: Node) -> bool:
     assert isinstance(layer.attrs, WindowAttrs)
     w = layer.attrs.window
     reach = (w.kernel[1] - 1) * w.dilation[1]
-    plane = ((w.kernel[0] - 1) * w.dilation[0] + 1) * (_width(graph, node) + reach)
+    width = graph.tensors[node.outputs["dx"]].shape[-2]
+    plane = ((w.kernel[0] - 1) * w.dilation[0] + 1) * (width + reach)
     return (
         multiplier_of(graph, layer) == 1
         and w.kernel[1] <= _VECTOR
         and reach + 1 <= _OFFSET_MAX
         and plane <= _PLANE_MAX
     )
-
-
-def _width(graph: Graph, node: Node) -> int:
-    return graph.tensors[node.outputs["dx"]].shape[-2]
 
 
 def _planes_back(graph: Graph, node: Node) -> int:
@@ -201,20 +216,62 @@ def _planes_back(graph: Graph, node: Node) -> int:
     def planes(rows: int) -> int:
         return _PLANES * (rows + (w.kernel[0] - 1) * w.dilation[0]) * pitch
 
-    def sums(rows: int) -> int:
-        return rows * width * _PLANES * 4
-
-    fit = [
-        rows
-        for rows in range(1, height + 1)
-        if planes(rows) <= _PLANES_BYTES and sums(rows) <= _SUMS_BYTES
-    ]
+    row = width * _PLANES * 4
+    most = min(height, _SUMS_BYTES // row)
+    fit = [rows for rows in range(1, most + 1) if planes(rows) <= _PLANES_BYTES]
     block = max(fit, default=1)
     held = _rows_of_taps(w.kernel, w.dilation[0] * pitch, w.dilation[1], 1)
     vectors = -(-w.kernel[0] // held)
     behind = _OFFSET_MAX + _TOGETHER
     fixed = (_TOGETHER - 1) * _PLANES * 4 + (_PAIR + _PLANES * vectors) * _VECTOR
-    return sums(block) + planes(block) + behind + fixed
+    return row * block + planes(block) + behind + fixed
+
+
+def _gathered_by_taps(graph: Graph, node: Node) -> bool:
+    """Each channel has one output; a kernel of up to 49 taps; planes of one row are near enough."""
+    layer = _layer(graph, node)
+    assert isinstance(layer.attrs, WindowAttrs)
+    w = layer.attrs.window
+    _, pitch = _strip(graph, layer)
+    return (
+        multiplier_of(graph, layer) == 1
+        and prod(w.kernel) <= _TAPS_MAX
+        and w.dilation[1] <= _OFFSET_MAX
+        and ((w.kernel[0] - 1) * w.dilation[0] + 1) * pitch <= _PLANE_MAX
+    )
+
+
+def _strip(graph: Graph, layer: Node) -> tuple[int, int]:
+    """Returns the columns of y that are taken at a time, and those of x that they read."""
+    assert isinstance(layer.attrs, WindowAttrs)
+    w = layer.attrs.window
+    width = graph.tensors[layer.outputs["y"]].shape[-2]
+    near = (_OFFSET_MAX - w.dilation[1]) // w.stride[1] + 1
+    strip = max(1, min(width, _VECTOR, near))
+    return strip, (strip - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1
+
+
+def _tap_sums(graph: Graph, node: Node) -> int:
+    """What weights of eight channels need to move; sums of all taps, twice; planes of x for a block
+    of rows of y and what is read behind them; y in vectors, offsets."""
+    layer = _layer(graph, node)
+    assert isinstance(layer.attrs, WindowAttrs)
+    w = layer.attrs.window
+    height = graph.tensors[layer.outputs["y"]].shape[-3]
+    strip, pitch = _strip(graph, layer)
+
+    def planes(rows: int) -> int:
+        read = (rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1
+        return _PLANES * read * pitch
+
+    fit = [rows for rows in range(1, height + 1) if planes(rows) <= _PLANES_BYTES]
+    block = max(fit, default=1)
+    held = _rows_of_taps((block, strip), w.stride[0] * pitch, w.stride[1], w.dilation[1])
+    vectors = -(-block // held)
+    sums = (2 * prod(w.kernel) + _TOGETHER - 1) * _PLANES * 4
+    behind = _OFFSET_MAX + _TOGETHER * w.dilation[1]
+    fixed = _PLANES // _LANES * _MOVERS_BYTES + (_PAIR + _PLANES * vectors) * _VECTOR
+    return fixed + sums + planes(block) + behind
 
 
 def _to_the_right(graph: Graph, node: Node) -> bool:
@@ -232,10 +289,11 @@ NEEDS = {
     "add_forward": Needs(suits=_to_the_right),
     "depthwise_forward": Needs(suits=_gathered, scratch=_channel_planes, at_once=True),
     "depthwise_backward_input": Needs(suits=_gathered_back, scratch=_planes_back, at_once=True),
+    "depthwise_update": Needs(suits=_gathered_by_taps, scratch=_tap_sums),
     "conv2d_forward": Needs(suits=_one_group_forward, scratch=_two_windows),
     "fully_connected_forward": Needs(scratch=_vectors),
     "conv2d_backward_input": Needs(suits=_one_group, scratch=_descent),
     "conv2d_update": Needs(suits=_one_group, scratch=_learning),
-    "fully_connected_backward_input": Needs(suits=_as_conv2d, scratch=_descent),
-    "fully_connected_update": Needs(suits=_as_conv2d, scratch=_learning),
+    "fully_connected_backward_input": Needs(suits=_as_conv2d, scratch=_vector_descent),
+    "fully_connected_update": Needs(suits=_as_conv2d, scratch=_vector_learning),
 }

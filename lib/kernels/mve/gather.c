@@ -1,5 +1,5 @@
-/* Sums of windows of a plane; see windows.h. */
-#include "windows.h"
+/* Sums of windows of a plane; see gather.h. */
+#include "gather.h"
 
 #include <stddef.h>
 

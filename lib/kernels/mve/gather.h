@@ -4,8 +4,8 @@
  * that gathers then takes up to 16 taps of a window, as many rows of it as fit, and one instruction
  * multiplies them by the weights and adds up all products. Dilations and strides only change offsets.
  */
-#ifndef TINYFLASH_KERNELS_MVE_WINDOWS_H
-#define TINYFLASH_KERNELS_MVE_WINDOWS_H
+#ifndef TINYFLASH_KERNELS_MVE_GATHER_H
+#define TINYFLASH_KERNELS_MVE_GATHER_H
 
 #include "helium.h"
 
