@@ -64,7 +64,7 @@ static int trains_biases(const tiny_op *op) {
 }
 
 /* Beyond its limit, a bias could overflow a sum of the next inference (SPEC 6.5). That of a dead
- * channel has no limit, and never changes. */
+ * channel never changes; it is within its limit (10.7), so any weights are safe with it. */
 static int are_sound_biases(const tiny_model *model, const uint8_t *weights, const tiny_op *op) {
     const tiny_bias *record = op->record;
     const uint32_t offset = op->buffers[2] & 0x3FFFFFFFu;

@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
+from tests.support.firmware import EMULATED, UNLIKE
 from tests.support.models import File
 
-from tinyflash.boards import boards
 from tinyflash.compiler import compile_model
 from tinyflash.read import read
 from tinyflash.scheme import parse_scheme
 from tinyflash.training.samples import Samples
 
-EMULATED = [board for board in boards() if board.emulated]
 SCHEME = "head = 3\n[[update]]\nlast = 4\nbias = true\nweights = 0.5\n"
 
 
@@ -49,7 +48,7 @@ def compiled(model, samples):
     )
 
 
-@pytest.fixture(params=EMULATED, ids=lambda board: board.name)
+@pytest.fixture(params=UNLIKE, ids=lambda board: board.name)
 def board(request):
     return request.param
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.firmware import UNLIKE
+from tests.support.firmware import EMULATED, UNLIKE
 
 from tinyflash.boards.emulator import Emulator
 from tinyflash.compiler import compile_model
@@ -28,6 +28,12 @@ on_unlike_boards = pytest.mark.parametrize(
 GUARD = 9  # held-out samples
 HOW = Recipe(epochs=2, rate=0.05, seed=3, warmup=5)
 ABSURD = Recipe(epochs=1, rate=90.0, schedule="step", seed=4)
+
+
+@pytest.fixture(params=EMULATED, ids=lambda board: board.name)
+def board(request):
+    """All of them: any board's own code may differ."""
+    return request.param
 
 
 def whole_run(session, samples, compiled):

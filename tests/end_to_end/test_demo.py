@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.firmware import UNLIKE
 
 from tinyflash import demo
 from tinyflash.compiler import prepare
@@ -18,9 +17,6 @@ from tinyflash.scheme import scheme
 from tinyflash.training.job import Job, make_ready
 from tinyflash.training.run import run
 
-on_unlike_boards = pytest.mark.parametrize(
-    "board", UNLIKE, ids=lambda board: board.name, indirect=True
-)
 KEYS = {
     "board",
     "accuracy_before",
@@ -54,7 +50,6 @@ def small(task, monkeypatch):
     monkeypatch.setattr("tinyflash.demo.story.load_task", lambda seed: (graph, few))
 
 
-@on_unlike_boards
 def test_the_whole_road_in_small(small, board, tmp_path, capsys):
     report = demo.run(demo.Settings(board.name, 0, tmp_path))
     content = json.loads((tmp_path / "report.json").read_text())

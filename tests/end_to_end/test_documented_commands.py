@@ -23,6 +23,7 @@ ELSEWHERE = {
     "demo": "test_the_whole_road_in_small",
     "bench accuracy": "test_the_command",
     "bench memory": "test_rows",
+    "bench kernels": "test_the_command",
     "bench network": "test_counts_repeat",
     "bench quantize": "test_every_quantizer_is_judged_against_float",
     "bench endurance": "test_board_and_host_agree",

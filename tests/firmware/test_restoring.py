@@ -109,7 +109,7 @@ def test_rows_of_biases_are_told_by_their_buffers() -> None:
 def test_the_device_keeps_biases_that_no_update_changes(
     tmp_path: Path, ports: list[PipePort]
 ) -> None:
-    """Those of dead channels, which have no limit."""
+    """Those of dead channels."""
     net = Net(np.random.default_rng(5))
     hidden = net.fully_connected(net.input((4,)), 6, Layer(dead=2))
     graph = net.graph(net.fully_connected(hidden, 3))

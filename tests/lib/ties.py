@@ -23,6 +23,7 @@ from tinyflash.graph import (
     Tensor,
     Window,
 )
+from tinyflash.program import Factor
 from tinyflash.quantize import fixedpoint as fp
 from tinyflash.reference.arith import Ints, ints
 from tinyflash.reference.constants import loss_table
@@ -44,6 +45,7 @@ def ties() -> Iterator[Case]:
     yield _loss()
     yield _faint_loss()
     yield from _gradients()
+    yield _steps()
     for b, y in SUM_SCALES:
         yield _sum(b, y)
 
@@ -114,6 +116,27 @@ def _gradients() -> Iterator[Case]:
         env.scales[node.inputs["dy"]].exponent = -10
         env.values[node.inputs["dy"]] = np.ones_like(env.values[node.inputs["dy"]])
         yield capture(env, node, f"{node.op}, halves")
+
+
+def _steps() -> Case:
+    """SPEC 6.2: each step is a half more than a whole count of units, 2^-16 of a weight. Remainders
+    add up along the row, so that another rounding of halves moves some weights of 3,000."""
+    coarse = Quant((1.0,), 0)
+    build = _with_scale(lambda net, x: net.fully_connected(x, 1), 2.0**-7)
+
+    def built(net: Net, x: str) -> str:
+        net.tensors[x] = replace(net.tensors[x], quant=coarse)
+        return build(net, x)
+
+    data = Data(rate=Factor(32768, -29), spread=0)  # 3 / 2 of a unit for each unit of a sum
+    one = subject("ties of steps", built, (1, 1, 3000), kept=3000)
+    env = one.environment(data)
+    node = one.graph.node(one.layer, "fully_connected_update")
+    one.disturb(env, node, data)
+    x, dy = node.inputs["x"], node.inputs["dy"]
+    env.values[x] = data.values(one.rng, env.values[x].shape, -127) | 1
+    env.values[dy] = np.full_like(env.values[dy], 127)
+    return capture(env, node, "fully_connected_update, halves")
 
 
 def _with_scale(build: Build, scale: float) -> Build:

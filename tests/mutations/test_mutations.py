@@ -11,11 +11,11 @@ import pytest
 from tests.mutations.mutation import ROOT, Mutation, is_noticed, load
 
 SETS = ("dsp: ", "mve: ", "host: ")  # how the names begin of those of faster kernel sets
-EVERY = 8
+EVERY = 16
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """All, or of those of the kernel sets, which take minutes, every eighth (--all-mutations)."""
+    """All, or of those of kernel sets, which take minutes, every sixteenth (--all-mutations)."""
     found = load()
     if not metafunc.config.getoption("--all-mutations"):
         of_sets = [mutation for mutation in found if mutation.name.startswith(SETS)]

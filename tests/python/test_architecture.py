@@ -57,7 +57,7 @@ ADAPTERS = {
     "matplotlib": (
         "show/plots.py",
         "training/health_plot.py",
-        "bench/accuracy/picture.py",
+        "bench/*/picture.py",
         "bench/endurance/plot.py",
         "demo/overview.py",
     ),

@@ -13,21 +13,14 @@
 #include "../../arith.h"
 #include "helium.h"
 #include "tinyflash/ops.h"
-
-/* The same in compiler/kernels/mve.py. */
-#define PLANES 8u          /* channels of a group */
-#define PLANES_BYTES 4096u /* that a block of rows may need, if it has more than one row */
-#define VECTOR 16u         /* taps of a vector, at most */
-#define OFFSET_MAX 255u    /* of a tap that is gathered */
-#define TOGETHER 4u        /* outputs */
-#define PAIR 2u            /* offsets of so many outputs are in registers */
+#include "windows.h"
 
 /* Rows of outputs of one channel. Assembly knows the order of these fields. */
 typedef struct lines {
     const int8_t *x;       /* in the plane: the first window of a row */
     int8_t *y;             /* the first output of a row */
     uint32_t x_row, y_row; /* bytes from row to row */
-    const int8_t *w;       /* [vectors][VECTOR] */
+    const int8_t *w;       /* [vectors][TINY_VECTOR] */
     uint32_t vectors;
     uint32_t x_vector; /* bytes from what a vector reads to what the next one does */
     uint32_t x_pair;   /* bytes from an output to the one after the next */
@@ -38,20 +31,21 @@ typedef struct lines {
     int32_t left, one;         /* one: 1 where right is not 0, else 0 */
     uint32_t y_four;           /* bytes from four outputs to the next four */
     int32_t least[4], most[4];
-    uint32_t y_offset[4];            /* of four outputs */
-    const uint8_t (*offset)[VECTOR]; /* [PAIR]: of the taps of a vector, for two outputs */
+    uint32_t y_offset[4]; /* of four outputs */
+    const uint8_t (
+        *offset)[TINY_VECTOR]; /* [TINY_PAIR]: of the taps of a vector, for two outputs */
 } lines;
 
 /* A call. */
 typedef struct call {
     const tiny_depthwise *op;
-    uint32_t pitch;            /* bytes of a row of a plane */
-    uint32_t plane;            /* bytes of a plane */
-    uint32_t block;            /* rows of outputs at a time */
-    uint32_t taps, vectors;    /* taps of a vector */
-    int8_t *planes;            /* [PLANES][plane], and what is read behind them */
-    int8_t *w;                 /* [vectors][VECTOR] */
-    uint8_t (*offset)[VECTOR]; /* [PAIR] */
+    uint32_t pitch;                 /* bytes of a row of a plane */
+    uint32_t plane;                 /* bytes of a plane */
+    uint32_t block;                 /* rows of outputs at a time */
+    uint32_t taps, vectors;         /* taps of a vector */
+    int8_t *planes;                 /* [TINY_PLANES][plane], and what is read behind them */
+    int8_t *w;                      /* [vectors][TINY_VECTOR] */
+    uint8_t (*offset)[TINY_VECTOR]; /* [TINY_PAIR] */
 } call;
 
 #if TINY_MVE_ASM
@@ -117,18 +111,8 @@ TINY_APART static void run_one(lines *l) {
                      "ldrd r10, r11, [r12, %[multiplier]]\n"
                      "ldr r3, [r12, %[y_four]]\n"
                      "ldr r1, [r12, %[x_pair]]\n"
-                     "1:\n" BEGIN_ROW
-                     "2:\n"
-                     "vldrb.u8 q1, [r5, q4]\n"
-                     "vmladav.s8 r0, q1, q0\n"
-                     "vldrb.u8 q1, [r5, q5]\n"
-                     "vmladav.s8 r2, q1, q0\n"
-                     "add r5, r1\n"
-                     "vldrb.u8 q1, [r5, q4]\n"
-                     "vmladav.s8 r4, q1, q0\n"
-                     "vldrb.u8 q1, [r5, q5]\n"
-                     "vmladav.s8 r6, q1, q0\n"
-                     "add r5, r1\n" STORE_FOUR "bgt 2b\n" END_ROW
+                     "1:\n" BEGIN_ROW "2:\n" TINY_SUM_FOUR("vmladav.s8", "r5", "r1", "r1")
+                         STORE_FOUR "bgt 2b\n" END_ROW
                      :
                      : "r"(at), FIELDS
                      : CLOBBERED);
@@ -152,16 +136,7 @@ TINY_APART static void run_more(lines *l) {
                            "dls lr, lr\n"
                            "3:\n"
                            "vldrb.u8 q0, [r3], #16\n"
-                           "vldrb.u8 q1, [r1, q4]\n"
-                           "vmladava.s8 r0, q1, q0\n"
-                           "vldrb.u8 q1, [r1, q5]\n"
-                           "vmladava.s8 r2, q1, q0\n"
-                           "add r1, r10\n"
-                           "vldrb.u8 q1, [r1, q4]\n"
-                           "vmladava.s8 r4, q1, q0\n"
-                           "vldrb.u8 q1, [r1, q5]\n"
-                           "vmladava.s8 r6, q1, q0\n"
-                           "add r1, r9\n"
+                           TINY_SUM_FOUR("vmladava.s8", "r1", "r10", "r9")
                            "le lr, 3b\n"
                            "ldrd r9, lr, [r12, %[bias]]\n"
                            "ldrd r10, r11, [r12, %[multiplier]]\n"
@@ -169,27 +144,6 @@ TINY_APART static void run_more(lines *l) {
                      :
                      : "r"(at), FIELDS
                      : CLOBBERED);
-}
-
-/* Copies `columns` positions of up to eight channels, `step` bytes apart, to planes. */
-static inline void fill_row(const int8_t *from, uint32_t step, uint32_t columns, int8_t *to,
-                            uint32_t plane, uint32_t channels) {
-    register uint32_t start __asm__("r2") = 0;
-    __asm__ volatile(
-        "vidup.u16 q1, r2, #1\n"
-        "vmul.i16 q1, q1, %[plane]\n"
-        "vctp.16 %[channels]\n"
-        "dls lr, %[columns]\n"
-        "1:\n"
-        "vpstt\n"
-        "vldrbt.u16 q0, [%[from]]\n"
-        "vstrbt.16 q0, [%[to], q1]\n"
-        "add.w %[from], %[from], %[step]\n"
-        "adds.w %[to], %[to], #1\n"
-        "le lr, 1b\n"
-        : [from] "+&l"(from), [to] "+&r"(to), "+r"(start)
-        : [step] "r"(step), [columns] "r"(columns), [plane] "r"(plane), [channels] "r"(channels)
-        : "lr", "q0", "q1", "cc", "memory");
 }
 
 /* Takes `count` weights, `step` bytes apart, to adjacent bytes; returns their sum. */
@@ -218,8 +172,8 @@ static inline int32_t take_weights(const int8_t *w, uint32_t step, uint32_t coun
 static int32_t window_sum(const lines *l, const int8_t *x) {
     int32_t sum = 0;
     for (uint32_t v = 0; v < l->vectors; v++) {
-        for (uint32_t i = 0; i < VECTOR; i++) {
-            sum += x[v * l->x_vector + l->offset[0][i]] * l->w[v * VECTOR + i];
+        for (uint32_t i = 0; i < TINY_VECTOR; i++) {
+            sum += x[v * l->x_vector + l->offset[0][i]] * l->w[v * TINY_VECTOR + i];
         }
     }
     return sum;
@@ -228,25 +182,16 @@ static int32_t window_sum(const lines *l, const int8_t *x) {
 static void run_more(lines *l) {
     for (; l->rows; l->rows--, l->x += l->x_row, l->y += l->y_row) {
         for (uint32_t i = 0; i < l->width; i++) {
-            const int32_t sum = window_sum(l, l->x + i * l->x_pair / PAIR);
+            const int32_t sum = window_sum(l, l->x + i * l->x_pair / TINY_PAIR);
             const int32_t y = tiny_multiply((int32_t)((uint32_t)sum + (uint32_t)l->bias),
                                             l->multiplier, l->left + l->right);
-            l->y[i * l->y_four / TOGETHER] =
+            l->y[i * l->y_four / TINY_TOGETHER] =
                 (int8_t)tiny_clamp(y + l->zero, l->least[0], l->most[0]);
         }
     }
 }
 
 static void run_one(lines *l) { run_more(l); }
-
-static void fill_row(const int8_t *from, uint32_t step, uint32_t columns, int8_t *to,
-                     uint32_t plane, uint32_t channels) {
-    for (; columns; columns--, from += step, to++) {
-        for (uint32_t i = 0; i < channels; i++) {
-            to[i * plane] = from[i];
-        }
-    }
-}
 
 static int32_t take_weights(const int8_t *w, uint32_t step, uint32_t count, int8_t *to) {
     int32_t sum = 0;
@@ -264,41 +209,28 @@ static uint32_t rows_read(const tiny_window *win, uint32_t rows) {
     return (rows - 1) * win->stride_h + (win->kernel_h - 1u) * win->dilation_h + 1;
 }
 
-/* Whether a vector can hold so many rows of taps. */
-static int holds(const call *c, uint32_t rows) {
-    const tiny_window *win = &c->op->window;
-    const uint32_t last = (rows - 1) * win->dilation_h * c->pitch +
-                          (win->kernel_w - 1u) * win->dilation_w + win->stride_w;
-    return rows <= win->kernel_h && rows * win->kernel_w <= VECTOR && last <= OFFSET_MAX;
-}
-
 /* Divides scratch, for at most `most` rows of outputs. */
 static call divide(const tiny_depthwise *op, uint32_t most, int8_t *scratch) {
     const tiny_window *win = &op->window;
     call c;
-    uint32_t rows = 1;
     c.op = op;
     c.pitch = (win->y.width - 1u) * win->stride_w + (win->kernel_w - 1u) * win->dilation_w + 1;
-    while (holds(&c, rows + 1)) {
-        rows++;
-    }
-    c.taps = rows * win->kernel_w;
-    c.vectors = (win->kernel_h + rows - 1) / rows;
     c.block = 1;
-    while (c.block < most && PLANES * rows_read(win, c.block + 1) * c.pitch <= PLANES_BYTES) {
+    while (c.block < most &&
+           TINY_PLANES * rows_read(win, c.block + 1) * c.pitch <= TINY_PLANES_BYTES) {
         c.block++;
     }
     c.plane = rows_read(win, c.block) * c.pitch;
     c.planes = scratch;
-    c.w = c.planes + PLANES * c.plane + OFFSET_MAX + TOGETHER * win->stride_w;
-    c.offset = (uint8_t (*)[VECTOR])(void *)(c.w + c.vectors * VECTOR);
-    for (uint32_t i = 0; i < VECTOR; i++) {
-        const uint32_t ky = i / win->kernel_w, kx = i % win->kernel_w;
-        const uint32_t at = i < c.taps ? ky * win->dilation_h * c.pitch + kx * win->dilation_w : 0;
-        c.offset[0][i] = (uint8_t)at;
-        c.offset[1][i] = (uint8_t)(at + win->stride_w);
-    }
-    tiny_fill_bytes(c.w, c.vectors * VECTOR, 0);
+    c.offset = (uint8_t (*)[TINY_VECTOR])(void *)(c.planes + TINY_PLANES * c.plane +
+                                                  TINY_OFFSET_MAX + TINY_TOGETHER * win->stride_w);
+    c.w = (int8_t *)c.offset[TINY_PAIR];
+    const tiny_split split =
+        tiny_split_window(win->kernel_h, win->kernel_w, win->dilation_h * c.pitch, win->dilation_w,
+                          win->stride_w, c.offset);
+    c.taps = split.rows * win->kernel_w;
+    c.vectors = split.vectors;
+    tiny_fill_bytes(c.w, c.vectors * TINY_VECTOR, 0);
     return c;
 }
 
@@ -311,8 +243,9 @@ static void fill_planes(const call *c, const int8_t *x, uint32_t first, uint32_t
     const int32_t end = tiny_min(top + (int32_t)rows_read(win, rows), win->x.height);
     const int32_t columns = tiny_min((int32_t)c->pitch - win->pad_left, win->x.width);
     for (int32_t row = tiny_max(top, 0); row < end && columns > 0; row++) {
-        fill_row(tiny_map_row(&win->x, x, row), win->x.channels, (uint32_t)columns,
-                 c->planes + (uint32_t)(row - top) * c->pitch + win->pad_left, c->plane, channels);
+        tiny_fill_planes(tiny_map_row(&win->x, x, row), win->x.channels, (uint32_t)columns,
+                         c->planes + (uint32_t)(row - top) * c->pitch + win->pad_left, 1, c->plane,
+                         channels);
     }
 }
 
@@ -324,7 +257,7 @@ static int32_t begin_channel(const call *c, const tiny_weights *w, const int32_t
     const int8_t *from = o < kept ? w->kept + o : w->frozen + (o - kept);
     int8_t *to = c->w;
     int32_t sum = 0;
-    for (uint32_t tap = 0; tap < all; tap += c->taps, to += VECTOR) {
+    for (uint32_t tap = 0; tap < all; tap += c->taps, to += TINY_VECTOR) {
         const uint32_t count = all - tap < c->taps ? all - tap : c->taps;
         sum += take_weights(from + tap * step, step, count, to);
     }
@@ -339,12 +272,12 @@ static void begin_lines(const call *c, lines *l) {
     l->vectors = c->vectors;
     l->x_vector = c->taps / win->kernel_w * win->dilation_h * c->pitch;
     l->x_row = win->stride_h * c->pitch;
-    l->x_pair = PAIR * win->stride_w;
+    l->x_pair = TINY_PAIR * win->stride_w;
     l->y_row = (uint32_t)win->y.width * win->y.channels;
-    l->y_four = TOGETHER * win->y.channels;
+    l->y_four = TINY_TOGETHER * win->y.channels;
     l->width = win->y.width;
     l->zero = q->y_zero;
-    l->offset = (const uint8_t (*)[VECTOR])c->offset;
+    l->offset = (const uint8_t (*)[TINY_VECTOR])c->offset;
     for (uint32_t i = 0; i < 4; i++) {
         l->least[i] = q->y_min;
         l->most[i] = q->y_max;
@@ -379,9 +312,9 @@ static void forward_block(const call *c, const tiny_weights *w, void *const *buf
     int8_t *y = tiny_map_row_out(&win->y, buffers[4], (int32_t)first);
     lines l;
     begin_lines(c, &l);
-    tiny_fill_bytes(c->planes, PLANES * c->plane, (int8_t)c->op->requant.x_zero);
-    for (uint32_t o = 0; o < channels; o += PLANES) {
-        const uint32_t group = channels - o < PLANES ? channels - o : PLANES;
+    tiny_fill_bytes(c->planes, TINY_PLANES * c->plane, (int8_t)c->op->requant.x_zero);
+    for (uint32_t o = 0; o < channels; o += TINY_PLANES) {
+        const uint32_t group = channels - o < TINY_PLANES ? channels - o : TINY_PLANES;
         fill_planes(c, x + o, first, rows, group);
         for (uint32_t i = 0; i < group; i++) {
             l.bias = begin_channel(c, w, buffers[3], o + i);

@@ -83,6 +83,31 @@ void tiny_store_begin(tiny_store *store, const tiny_gradient_out *dx, const tiny
 void tiny_store_rows(const tiny_store *store, const uint32_t *at, uint32_t rows, uint32_t step,
                      uint32_t first, const int32_t *sums, uint32_t count);
 
+/* ---- The same where each channel has a factor of its own (store_lanes.c) ---- */
+
+#define TINY_LANES_STEP 8u /* from the sums of a position to those of the next */
+
+/* Adjacent channels, TINY_LANES at most. Assembly knows the fields by their names. */
+typedef struct tiny_lanes {
+    const tiny_gradient_out *dx;
+    const tiny_factor *factor; /* of the first of them */
+    int32_t exponent;          /* of the gradients */
+    uint32_t channels;
+    int32_t multiplier[TINY_LANES]; /* mantissa * 2^15 */
+    int32_t right[TINY_LANES];      /* of the upper half of a product, -31 to -1 */
+    uint32_t bit[TINY_LANES];       /* the lowest that is left of it */
+    uint32_t lane[TINY_LANES];      /* the bit of each lane in a mask */
+} tiny_lanes;
+
+/* Returns whether these factors are near enough for vectors. factor: of the first channel. */
+int tiny_lanes_begin(tiny_lanes *lanes, const tiny_gradient_out *dx, const tiny_factor *factor,
+                     int32_t dy_exponent, uint32_t channels);
+
+/* Stores `count` positions, of which the first begins at element `first` of dx and the next ones
+ * follow by `step`; near: what tiny_lanes_begin returned; elements: of dx. */
+void tiny_lanes_store(const tiny_lanes *lanes, int near, const int32_t *sums, uint32_t first,
+                      uint32_t step, uint32_t count, uint32_t elements);
+
 /* ---- Moving weights (move.c) ---- */
 
 /* Rows of weights whose remainders (SPEC 6.3) are in the lanes of a vector: one weight of each moves

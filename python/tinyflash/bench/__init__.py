@@ -1,1 +1,2 @@
-"""Benchmarks: accuracy of int8 training against float training, memory, endurance, quantization."""
+"""Benchmarks: accuracy of int8 training against float training, memory, endurance, instructions,
+quantization."""

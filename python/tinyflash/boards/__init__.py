@@ -1,6 +1,7 @@
 """Boards: descriptions, firmware builds, memory footprints, emulators."""
 
 from tinyflash.boards.description import (
+    NOT_RUN,
     Board,
     Qemu,
     boards,
@@ -10,4 +11,13 @@ from tinyflash.boards.description import (
     with_kernels,
 )
 
-__all__ = ["Board", "Qemu", "boards", "kernels_for", "load_board", "read_board", "with_kernels"]
+__all__ = [
+    "NOT_RUN",
+    "Board",
+    "Qemu",
+    "boards",
+    "kernels_for",
+    "load_board",
+    "read_board",
+    "with_kernels",
+]

@@ -17,6 +17,7 @@ from tinyflash.sources import AUTO, FOR_PCS, HELIUM, REFERENCE, kernel_sets, ker
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
 
+NOT_RUN = "not run on hardware"  # what boards without an emulator are
 
 _HELIUM_CORES = ("-mcpu=cortex-m52", "-mcpu=cortex-m55", "-mcpu=cortex-m85")
 
@@ -55,6 +56,12 @@ class Board:
     def source_folders(self) -> tuple[str, ...]:
         """The folders of its drivers, relative to the source root, or absolute."""
         return (str(self.folder), *(f"boards/parts/{name}" for name in self.shared))
+
+    @property
+    def core(self) -> str:
+        """Its core as compilers name it, without extensions: `cortex-m55`; "" if no flag says."""
+        names = [flag for flag in self.cpu_flags if flag.startswith("-mcpu=")]
+        return names[-1].removeprefix("-mcpu=").split("+")[0] if names else ""
 
     @property
     def helium(self) -> bool:

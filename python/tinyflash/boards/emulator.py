@@ -33,7 +33,7 @@ class Emulator:
 
     flash: the folder of the file that is the board's flash, FLASH, made when it is absent: what the
     board saves is there after the end of the emulator. None: its firmware finds no flash. faults:
-    how that flash fails, by the names in boards/parts/flash_file.
+    how that flash fails, by the names in boards/parts/flash_file. options: more options of QEMU.
     """
 
     def __init__(
@@ -43,9 +43,11 @@ class Emulator:
         counted: bool = False,
         flash: Path | None = None,
         faults: Mapping[str, int] = _NO_FAULTS,
+        options: Sequence[str] = (),
     ) -> None:
         self.board, self.elf, self.counted = board, elf, counted
         self._arguments = {"flash": int(flash is not None), **faults}
+        self._options = options
         self._qemu = _emulation(board)
         if not elf.is_file():
             raise BuildError(f"{elf} is missing; run tinyflash build")
@@ -63,6 +65,7 @@ class Emulator:
                 [
                     *_command(self._qemu, self.elf, self.counted, self._arguments),
                     *_serial(server.fileno()),
+                    *self._options,
                 ],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,14 +49,21 @@ class FirmwareSize:
 
 
 def build_firmware(
-    model: Path, board: Board, output: Path, guard: int = 0, name: str | None = None
+    model: Path,
+    board: Board,
+    output: Path,
+    guard: int = 0,
+    name: str | None = None,
+    work: Path | None = None,
 ) -> Path:
     """Builds output/firmware.elf and .map with a model in the folder `model`, and writes what the
     image was built from. Raises BuildError if the model's files are of different compilations.
 
     guard: held-out samples to reserve room for; 0: no guard. name: of the model in C, if the folder
     holds several. SCons works in its own temporary folder, so that builds can run in parallel, and
-    so that folder names, which reach the tools through a shell, can have any character.
+    so that folder names, which reach the tools through a shell, can have any character. work: a
+    folder in its place, which a caller keeps: after the first build for a board, only the model is
+    compiled.
     """
     _check_tools()
     name = model_name(model, name)
@@ -65,7 +73,8 @@ def build_firmware(
     if guard and nothing in header_text(model / f"{name}.h"):
         raise BuildError(f"{model} trains nothing that a guard can watch; compile with a scheme")
     check_compilation(model, name)
-    with tempfile.TemporaryDirectory(prefix="tinyflash-") as private:
+    kept = nullcontext(work) if work else tempfile.TemporaryDirectory(prefix="tinyflash-")
+    with kept as private:
         copy, build = Path(private, "model"), Path(private, "build")
         for file in model_files(name):
             files.write_bytes(copy / file, (model / file).read_bytes())

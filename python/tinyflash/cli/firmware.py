@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from tinyflash import files
-from tinyflash.boards import Board, load_board
+from tinyflash.boards import NOT_RUN, Board, load_board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_board, firmware_size
 from tinyflash.boards.named import model_name
@@ -72,7 +72,10 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
     target = _built_for(elf, board)
     check_image(elf, board)
     if not target.emulated:
-        raise BoardError(f"board {target.name} is not emulated; flash {elf} with your own tool")
+        raise BoardError(
+            f"board {target.name} is not emulated; flash {elf} with your own tool "
+            f"(its drivers were {NOT_RUN})"
+        )
     end = None if exit_after is None else time.monotonic() + exit_after
     kept = folder if target.store is not None else None
     with Emulator(target, elf, flash=kept) as emulator, suppress(KeyboardInterrupt):

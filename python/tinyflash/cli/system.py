@@ -7,8 +7,8 @@ from importlib import metadata
 
 import click
 
+from tinyflash.boards import NOT_RUN, toolchain
 from tinyflash.boards import boards as known_boards
-from tinyflash.boards import toolchain
 from tinyflash.cli import options
 from tinyflash.errors import BuildError
 from tinyflash.paths import how_to_install
@@ -29,9 +29,8 @@ def boards() -> None:
     """List the boards that firmware can be built for."""
     rows = table("Boards", "name", ">SRAM, B", ">flash, B", "")
     for board in known_boards():
-        rows.add_row(
-            board.name, f"{board.sram_bytes:,}", f"{board.flash_bytes:,}", board.description
-        )
+        what = board.description + ("" if board.emulated else f"; {NOT_RUN}")
+        rows.add_row(board.name, f"{board.sram_bytes:,}", f"{board.flash_bytes:,}", what)
     output().print(rows)
 
 

@@ -103,6 +103,7 @@ def compile_model(
     row_source: bool = False,
     effort: Effort = QUICK,
     kernels: Sequence[str] = (REFERENCE,),
+    streamed: bool = True,
 ) -> Compiled:
     """Compiles a network for inference; with a scheme, also for training.
 
@@ -110,15 +111,16 @@ def compile_model(
     in stored integers with labels or stored targets, from which the gradients' exponents start;
     None: noise. seed: of the stochastic rounding. row_source: a callback delivers the input by rows
     (tiny_set_source), so the input need not be in memory as a whole. effort: how long to search for
-    the smallest arena. kernels: kernel sets, preferred first (Board.kernels). Raises ModelError,
-    SchemeError or DataError, with a one-line message.
+    the smallest arena. kernels: kernel sets, preferred first (Board.kernels). streamed: runs chains
+    of layers row by row where that needs less memory; False: a call for each row of the table.
+    Raises ModelError, SchemeError or DataError, with a one-line message.
     """
     if isinstance(graph, Prepared) and scheme is not None:
         raise SchemeError("scheme: a prepared network has its own; give the scheme to prepare()")
     prepared = graph if isinstance(graph, Prepared) else prepare(*_checked(graph, scheme))
     if calibration is not None and prepared.scheme is not None:
         check_samples(calibration, prepared.target is not None)
-    raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels)
+    raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels, streamed)
     if prepared.scheme is not None:
         warn_of_tied(prepared.forward, resolve(prepared.scheme, prepared.forward))
     return replace(raw, program=calibrate(raw.program, calibration, seed))
@@ -141,26 +143,28 @@ def compile_uncalibrated(
     row_source: bool = False,
     effort: Effort = QUICK,
     kernels: Sequence[str] = (REFERENCE,),
+    streamed: bool = True,
 ) -> Compiled:
     """Compiles without calibration: all memory sizes are known, and nothing has run."""
     sets = kernel_sets(kernels)
-    infer, train = _plans(prepared, sets, row_source, effort)
+    infer, train = _plans(prepared, sets, row_source, effort, streamed)
     program = lower(infer, train, seed, sets)
     check_program(program)
     return Compiled(program, infer, train, prepared, sets, effort)
 
 
 def _plans(
-    prepared: Prepared, sets: KernelSets, row_source: bool, effort: Effort
+    prepared: Prepared, sets: KernelSets, row_source: bool, effort: Effort, streamed: bool = True
 ) -> tuple[Planned, Planned | None]:
     """Returns graph and plan of inference and of training."""
     scheme = prepared.scheme
     full = prepared.forward if scheme is None else training_graph(prepared)
-    infer = _planned(_verified(prune_to_output(full), full), sets, row_source, effort)
+    inference = _verified(prune_to_output(full), full)
+    infer = _planned(inference, sets, row_source, effort, streamed)
     if scheme is None:
         return infer, None
     complete = _verified(prune_to_updates(full), full)
-    return infer, _planned(complete, sets, row_source, effort, scheme.recompute)
+    return infer, _planned(complete, sets, row_source, effort, streamed, scheme.recompute)
 
 
 def training_graph(prepared: Prepared) -> Graph:
@@ -188,6 +192,7 @@ def _planned(
     kernels: KernelSets,
     row_source: bool,
     effort: Effort,
+    streamed: bool,
     recomputes: bool = False,
 ) -> Planned:
     ready = order(graph)
@@ -198,6 +203,6 @@ def _planned(
     ready = with_scratch(ready, kernels)
     verify(ready, after=graph)
     check_preconditions(ready)
-    placed = plan(ready, effort=effort)
+    placed = plan(ready, streamed, effort)
     check(ready, placed)
     return Planned(ready, placed)

@@ -15,7 +15,7 @@ from tests.support.graphs import Layer, Net, same
 from tests.support.models import File
 
 from tinyflash.compiler import compile_model, prepare
-from tinyflash.compiler.constants import bias_limit
+from tinyflash.compiler.constants import bias_limit, dead_channels
 from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.compiler.pipeline import training_graph
 from tinyflash.compiler.preconditions import (
@@ -110,11 +110,13 @@ def dense_of_weight(
     return trained(graph) if trains else graph
 
 
-def biased(beyond: int) -> Graph:
-    graph = dense(7)
-    limit = bias_limit(graph, graph.nodes[0])
-    name = graph.nodes[0].inputs["b"]
-    return trained(holding(graph, name, np.array([-limit - beyond], np.int32)))
+def biased(beyond: int, dead: int = 0) -> Graph:
+    """Of several channels, that of a dead one is the largest."""
+    graph = dense(7, 1 + dead, Layer(dead=dead))
+    layer = graph.nodes[0]
+    biases = np.zeros(1 + dead, np.int32)
+    biases[dead_channels(graph, layer).index(dead > 0)] = -bias_limit(graph, layer) - beyond
+    return trained(holding(graph, layer.inputs["b"], biases))
 
 
 def pool(size: int, window: Window) -> Graph:
@@ -354,7 +356,10 @@ CASES: dict[str, list[tuple[Build, Build]]] = {
             lambda: dense_of_weight(-128, 2**31 - 32640, -3),
         ),
     ],
-    "10.7": [(lambda: biased(0), lambda: biased(1))],
+    "10.7": [
+        (lambda: biased(0), lambda: biased(1)),
+        (lambda: biased(0, dead=1), lambda: biased(1, dead=1)),
+    ],
     "10.8": [(lambda: sums_of("add", 2.0**-18), lambda: sums_of("add", 2.0**-19))],
     "10.9": [
         (lambda: sums_of("mul", 2.0**-13), lambda: sums_of("mul", 2.0**-14)),

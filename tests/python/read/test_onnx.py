@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
-from tests.support.onnxfile import random_samples
+from tests.support.onnxfile import OnnxFile, random_samples
 from tests.support.onnxmodels import NETWORKS
 
 from tinyflash.quantize.floatgraph import FloatGraph
@@ -67,3 +67,13 @@ def test_layers_are_named_by_operator_and_place() -> None:
     nodes = parse_onnx(NETWORKS["plain"](), "net").nodes
     assert [n.name for n in nodes[:3]] == ["conv2d_0", "max_pool_1", "conv2d_2"]
     assert nodes[-1].name == "fully_connected_4"
+
+
+@pytest.mark.parametrize("op", ["Softmax", "LogSoftmax"])
+def test_a_softmax_of_one_number_knows_no_other_samples(op: str) -> None:
+    f = OnnxFile((1, 6))
+    number = f.node("ReduceSum", "x", f.integers(1), keepdims=0)
+    samples = np.random.default_rng(0).normal(size=(3, 6)).astype(np.float32)
+    graph = parse_onnx(f.finish(f.node(op, number, axis=0)), "net", samples)
+    found = outputs(graph, graph.source.arrange(samples))
+    np.testing.assert_array_equal(found.ravel(), [op == "Softmax"] * 3)

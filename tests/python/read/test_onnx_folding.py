@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +13,12 @@ import onnx
 import pytest
 from tests.support.onnxfile import OnnxFile
 
+from tinyflash.errors import ModelError
 from tinyflash.quantize.floatgraph.run import outputs
 from tinyflash.read.onnx.file import Attribute, OnnxModel, OnnxNode
 from tinyflash.read.onnx.folding import FOLDED, fold
 from tinyflash.read.onnx.importing import Constant, Importer, Layer
+from tinyflash.read.onnx.judge import evaluator
 from tinyflash.read.onnx.reader import parse_onnx
 
 OPSETS = range(7, onnx.defs.onnx_opset_version() + 1)
@@ -140,6 +143,47 @@ def test_constants_are_folded_as_of_the_opset(opset: int) -> None:
             found = folded(op, case, schema, opset)
             np.testing.assert_allclose(found, case.wanted, rtol=1e-6, err_msg=f"{op} of {opset}")
             assert found.shape == np.shape(case.wanted), op
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "step", "wanted"),
+    [
+        (-1, -(2**63), -1, [9, 5, 7]),
+        (2**31 - 1, -4, -2, [9, 7]),
+        (-9, -9, -1, [7]),  # ONNX begins at the first place, where Python takes nothing
+        (1, 0, -1, [5]),
+        (-9, 2, 1, [7, 5]),
+    ],
+)
+def test_a_slice_begins_and_ends_by_the_rule_of_onnx(
+    start: int, end: int, step: int, wanted: list[int]
+) -> None:
+    case = Case((WHOLE,), wanted, {"starts": [start], "ends": [end], "axes": [0], "steps": [step]})
+    found = folded("Slice", case, onnx.defs.get_schema("Slice", 13), 13)
+    assert found.tolist() == wanted
+    f = OnnxFile((1, 3), opset=13)
+    row = f.constant(WHOLE.astype(np.float32))
+    y = f.node("Slice", row, *(f.integers(n) for n in (start, end, 0, step)))
+    y = f.node("Add", "x", f.node("ReduceSum", y))
+    for by in ("reference", "runtime")[: 1 + (importlib.util.find_spec("onnxruntime") is not None)]:
+        judge = evaluator(f.finish(y), None, [y], by)
+        assert judge.values(np.zeros((1, 3), np.float32))[y].ravel()[0] == sum(wanted), by
+
+
+def test_a_slice_back_to_where_runtimes_differ_is_refused() -> None:
+    settings = {"starts": [-1], "ends": [2**31 - 1], "axes": [0], "steps": [-1]}
+    with pytest.raises(ModelError, match="goes back to 2147483647 from an axis of 3"):
+        folded("Slice", Case((WHOLE,), [], settings), onnx.defs.get_schema("Slice", 13), 13)
+
+
+def test_a_range_keeps_its_type() -> None:
+    ends = tuple(np.float32(n) for n in (0.37554488, -2.6244552, -1.5))
+    found = folded("Range", Case(ends, []), onnx.defs.get_schema("Range", 16), 16)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, ends[0] - 1.5 * np.arange(3), rtol=1e-6)
+    whole = tuple(np.int32(n) for n in (3, 6, 1))
+    found = folded("Range", Case(whole, []), onnx.defs.get_schema("Range", 16), 16)
+    assert found.dtype == np.int32
 
 
 @pytest.mark.parametrize("opset", [9, 10, 11, 12, 13, 17])

@@ -185,6 +185,11 @@ def layers() -> dict[str, tuple[bytes, str]]:
         r"joins shapes \[1, 4, 6, 6\] and \[1, 3, 1, 1\], which do not broadcast",
         lambda f: f.node("Min", "x", f.conv(f.node("GlobalAveragePool", "x"), 3, 4, 1, 1)),
     )
+    case(
+        "slopes of another rank",
+        r"slopes of 5 dimensions with \[1, 4, 6, 6\]",
+        lambda f: f.node("PRelu", "x", f.constant(np.full((1, 1, 1, 1, 1), 0.5))),
+    )
     case("no input", "has 0 inputs, fewer than", lambda f: f.node("Concat", axis=1))
     case("attention", "must be a constant", lambda f: f.node("MatMul", "x", "x"))
     case(

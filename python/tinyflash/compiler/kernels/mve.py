@@ -15,7 +15,7 @@ _STORED_AT_ONCE = 24
 # Of lib/kernels/mve/forward.h.
 _OUTPUTS = 3
 _PLACES = 2
-# Of lib/kernels/mve/depthwise.c.
+# Of lib/kernels/mve/windows.h.
 _PLANES = 8
 _PLANES_BYTES = 4096
 _VECTOR = 16
@@ -23,6 +23,8 @@ _OFFSET_MAX = 255
 _TOGETHER = 4
 _PAIR = 2
 _CHANNELS_MAX = 9362
+_PLANE_MAX = 9362
+_SUMS_BYTES = 2048  # of lib/kernels/mve/depthwise_gradient.c
 _RATIO_SHIFT_MAX = 7  # of lib/kernels/mve/products.c
 # Of lib/kernels/mve/conv2d_gradients.c.
 _POSITIONS = 18
@@ -151,15 +153,68 @@ def _channel_planes(graph: Graph, node: Node) -> int:
         read = (rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1
         return _PLANES * read * pitch
 
-    def last(rows: int) -> int:
-        return (rows - 1) * w.dilation[0] * pitch + (w.kernel[1] - 1) * w.dilation[1] + w.stride[1]
-
     fit = [rows for rows in range(1, height + 1) if planes(rows) <= _PLANES_BYTES]
-    held = [rows for rows in range(1, w.kernel[0] + 1) if rows * w.kernel[1] <= _VECTOR]
-    rows_of_taps = max((rows for rows in held if last(rows) <= _OFFSET_MAX), default=1)
-    vectors = -(-w.kernel[0] // rows_of_taps)
+    held = _rows_of_taps(w.kernel, w.dilation[0] * pitch, w.dilation[1], w.stride[1])
+    vectors = -(-w.kernel[0] // held)
     behind = _OFFSET_MAX + _TOGETHER * w.stride[1]
     return planes(max(fit, default=1)) + behind + (vectors + _PAIR) * _VECTOR
+
+
+def _rows_of_taps(kernel: tuple[int, int], row: int, column: int, following: int) -> int:
+    """Returns the rows of taps that a vector holds (tiny_split_window)."""
+
+    def last(rows: int) -> int:
+        return (rows - 1) * row + (kernel[1] - 1) * column + following
+
+    held = [rows for rows in range(1, kernel[0] + 1) if rows * kernel[1] <= _VECTOR]
+    return max((rows for rows in held if last(rows) <= _OFFSET_MAX), default=1)
+
+
+def _gathered_back(graph: Graph, node: Node) -> bool:
+    """The same of windows with stride 1 in dx; the planes of one row are near enough."""
+    layer = _layer(graph, node)
+    assert isinstance(layer.attrs, WindowAttrs)
+    w = layer.attrs.window
+    reach = (w.kernel[1] - 1) * w.dilation[1]
+    plane = ((w.kernel[0] - 1) * w.dilation[0] + 1) * (_width(graph, node) + reach)
+    return (
+        multiplier_of(graph, layer) == 1
+        and w.kernel[1] <= _VECTOR
+        and reach + 1 <= _OFFSET_MAX
+        and plane <= _PLANE_MAX
+    )
+
+
+def _width(graph: Graph, node: Node) -> int:
+    return graph.tensors[node.outputs["dx"]].shape[-2]
+
+
+def _planes_back(graph: Graph, node: Node) -> int:
+    """Sums of eight channels for a block of rows of dx, and planes of dy with what is read behind
+    them; their weights, offsets."""
+    layer = _layer(graph, node)
+    assert isinstance(layer.attrs, WindowAttrs)
+    w = layer.attrs.window
+    height, width = graph.tensors[node.outputs["dx"]].shape[-3:-1]
+    pitch = width + (w.kernel[1] - 1) * w.dilation[1]
+
+    def planes(rows: int) -> int:
+        return _PLANES * (rows + (w.kernel[0] - 1) * w.dilation[0]) * pitch
+
+    def sums(rows: int) -> int:
+        return rows * width * _PLANES * 4
+
+    fit = [
+        rows
+        for rows in range(1, height + 1)
+        if planes(rows) <= _PLANES_BYTES and sums(rows) <= _SUMS_BYTES
+    ]
+    block = max(fit, default=1)
+    held = _rows_of_taps(w.kernel, w.dilation[0] * pitch, w.dilation[1], 1)
+    vectors = -(-w.kernel[0] // held)
+    behind = _OFFSET_MAX + _TOGETHER
+    fixed = (_TOGETHER - 1) * _PLANES * 4 + (_PAIR + _PLANES * vectors) * _VECTOR
+    return sums(block) + planes(block) + behind + fixed
 
 
 def _to_the_right(graph: Graph, node: Node) -> bool:
@@ -176,6 +231,7 @@ NEEDS = {
     "mul_forward": Needs(suits=_product_to_the_right),
     "add_forward": Needs(suits=_to_the_right),
     "depthwise_forward": Needs(suits=_gathered, scratch=_channel_planes, at_once=True),
+    "depthwise_backward_input": Needs(suits=_gathered_back, scratch=_planes_back, at_once=True),
     "conv2d_forward": Needs(suits=_one_group_forward, scratch=_two_windows),
     "fully_connected_forward": Needs(scratch=_vectors),
     "conv2d_backward_input": Needs(suits=_one_group, scratch=_descent),

@@ -50,21 +50,25 @@ def requantized(graph: Graph, layer: Node) -> str:
 
 
 def biases(graph: Graph, layer: Node) -> str:
-    """10.7. Channels that do not move need no limit: their sums are known (10.6)."""
-    moving = _moving(graph, layer)
-    if "b" not in layer.inputs or not moving.any():
+    """10.7. A layer that does not move needs no limit: its sums are known (10.6). Dead channels
+    of one that does need it, since their weights can be restored to anything."""
+    if "b" not in layer.inputs or not _moves(graph, layer):
         return ""
     limit = bias_limit(graph, layer)
-    largest = int(np.abs(_ints(graph, layer.inputs["b"]))[moving].max())
+    largest = int(np.abs(_ints(graph, layer.inputs["b"])).max())
     text = f"a bias of {largest:,} could overflow 32 bits; at most {limit:,} are supported"
     return text if largest > limit else ""
 
 
 def _moving(graph: Graph, layer: Node) -> Bools:
     """The output channels whose weights or bias training changes: dead ones never move."""
+    return ~np.array(dead_channels(graph, layer)) & _moves(graph, layer)
+
+
+def _moves(graph: Graph, layer: Node) -> bool:
+    """Whether training changes weights or biases of a layer."""
     names = (*weight_of(layer), *(layer.inputs[r] for r in ("b",) if r in layer.inputs))
-    trained = any(graph.tensors[name].kind == "trainable" for name in names)
-    return ~np.array(dead_channels(graph, layer)) & trained
+    return any(graph.tensors[name].kind == "trainable" for name in names)
 
 
 def _largest_sums(graph: Graph, layer: Node) -> Ints:

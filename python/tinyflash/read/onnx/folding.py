@@ -10,6 +10,7 @@ import numpy as np
 from tinyflash.graph import Array
 from tinyflash.read.onnx.importing import Constant, Layer, Value
 from tinyflash.read.onnx.maps import squeezed_shape, unsqueezed_shape
+from tinyflash.read.onnx.takes import sliced_places
 from tinyflash.read.onnx.views import View
 
 _LARGEST = 1 << 22  # largest number of elements of a constant
@@ -24,7 +25,7 @@ _GROWING = (
 _STEADY = (
     "Abs", "Cast", "Ceil", "Clip", "Concat", "Exp", "Flatten", "Floor", "Identity", "Log", "Neg",
     "Not", "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu",
-    "Reshape", "Round", "Sign", "Slice", "Split", "Sqrt", "Transpose",
+    "Reshape", "Round", "Sign", "Split", "Sqrt", "Transpose",
 )  # fmt: skip
 
 
@@ -74,13 +75,15 @@ def _expanded(layer: Layer) -> Array:
 
 def _range(layer: Layer) -> Array:
     first, last, step = (layer.constant(i).data.ravel()[:1] for i in range(3))
-    layer.require(
-        first.size == last.size == step.size == 1
-        and step[0] != 0
-        and 0 <= (float(last[0]) - float(first[0])) / float(step[0]) <= _LARGEST,
-        "has no end",
-    )
-    return np.arange(first[0], last[0], step[0])
+    sound = first.size == last.size == step.size == 1 and step[0] != 0
+    steps = (float(last[0]) - float(first[0])) / float(step[0]) if sound else math.inf
+    layer.require(0 <= steps <= _LARGEST, "has no end")
+    return np.asarray(first + np.arange(math.ceil(steps), dtype=first.dtype) * step)
+
+
+def _sliced(layer: Layer) -> Array:
+    data = layer.constant(0).data
+    return data[np.ix_(*sliced_places(layer, data.shape))]
 
 
 def _squeezed(layer: Layer) -> Array:
@@ -102,6 +105,7 @@ _BOUNDED: dict[str, Callable[[Layer], Array]] = {
     "ConstantOfShape": _filled,
     "Expand": _expanded,
     "Range": _range,
+    "Slice": _sliced,
     "Squeeze": _squeezed,
     "Unsqueeze": _unsqueezed,
 }

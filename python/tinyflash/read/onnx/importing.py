@@ -266,6 +266,6 @@ class Layer:
         """Returns the value in a tensor with one dimension for each axis, in `order`, and the
         number of dimensions of 1 before these."""
         shape = tuple(value.shape[i] for i in order)
-        lead = 0 if shape[:1] == (1,) else 1
+        lead = 0 if shape[:1] == (1,) and len(shape) > 1 else 1  # a batch alone is no row
         target = dense("", value.shape, order)
         return replace(target, tensor=self.held_as(value, target, (1,) * lead + shape)), lead

@@ -72,6 +72,9 @@ def prelu(layer: Layer) -> None:
     """One slope for all is a table, unless it is negative; else one for each channel."""
     slopes, x = layer.floats(1), layer.view(0)
     layer.require(slopes.size > 0, "has no slopes")
+    layer.require(
+        slopes.ndim <= len(x.shape), f"slopes of {slopes.ndim} dimensions with {list(x.shape)}"
+    )
     first = float(slopes.ravel()[0])
     if first >= 0 and bool((slopes == first).all()):
         _leaky(layer, first)

@@ -17,6 +17,11 @@ Floats = npt.NDArray[np.float32]
 def cut(layer: Layer) -> None:
     """Slice: forward steps along any axes except the batch."""
     x = layer.view(0)
+    layer.give(_taken(layer, x, sliced_places(layer, x.shape), x.order))
+
+
+def sliced_places(layer: Layer, shape: Shape) -> list[range]:
+    """What Slice takes along each axis of a value of this shape."""
     starts, ends = layer.integers(1, "starts"), layer.integers(2, "ends")
     layer.require(starts is not None and ends is not None, "has no starts or no ends")
     assert starts is not None
@@ -28,11 +33,19 @@ def cut(layer: Layer) -> None:
         len(starts) == len(ends) == len(axes) == len(steps) and 0 not in steps,
         "has unequal numbers of starts, ends, axes and steps, or a step of 0",
     )
-    taken = [range(n) for n in x.shape]
+    taken = [range(n) for n in shape]
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        place = layer.axis(axis, len(x.shape))
-        taken[place] = range(x.shape[place])[start:end:step]
-    layer.give(_taken(layer, x, taken, x.order))
+        place = layer.axis(axis, len(shape))
+        size = shape[place]
+        layer.require(
+            step > 0 or end < size,
+            f"goes back to {end} from an axis of {size}, where runtimes differ; end at -{size + 1} "
+            "for all",
+        )
+        # Back from before the first place, ONNX begins at the first; Python takes nothing.
+        first = 0 if step < 0 and start < -size else start
+        taken[place] = range(size)[first:end:step]
+    return taken
 
 
 def split(layer: Layer) -> None:

@@ -4,7 +4,7 @@ Pools: it pads before the map what rounding up adds, and confuses the sides of u
 GlobalMaxPool: it is right over two dimensions only. BatchNormalization before opset 14: it trains
 where there is a momentum. Squeeze and Unsqueeze before opset 13: it takes axes one by one.
 DequantizeLinear: it has none before opset 19. Gelu: it has none by itself. Softmax before opset 13:
-it works along one axis.
+it works along one axis. Slice: back from before the first place, it takes nothing.
 """
 
 from __future__ import annotations
@@ -87,13 +87,36 @@ def corrected(opset: int) -> list[type]:
                 gate = np.vectorize(math.erf, otypes=[np.float64])(wide / np.sqrt(2))
             return (np.asarray(wide * (1 + gate) / 2, x.dtype),)
 
+    class Slice(OpRun):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(self, x: Numbers, *operands: Numbers, **attributes: Any) -> tuple[Numbers]:
+            if opset < 10:
+                operands = tuple(np.asarray(attributes[n]) for n in ("starts", "ends"))
+                axes = attributes.get("axes")
+                operands += () if axes is None else (np.asarray(axes),)
+            return (_cut(x, *operands),)
+
     own = [AveragePool, MaxPool, GlobalMaxPool, BatchNormalization, Gelu]
-    return [*own, DequantizeLinear, Softmax, Squeeze, Unsqueeze]
+    return [*own, DequantizeLinear, Softmax, Slice, Squeeze, Unsqueeze]
 
 
 def _softmax(x: Any, axis: int) -> Numbers:
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     return np.asarray(e / e.sum(axis=axis, keepdims=True), x.dtype)
+
+
+def _cut(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Numbers:
+    axes = range(len(starts)) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        places = np.arange(x.shape[axis])
+        if step < 0:  # mirrored, to go forward
+            start, end = (-1 - at if at < 0 else len(places) - 1 - at for at in (start, end))
+            places, step = places[::-1], -step
+            start, end = max(min(start, len(places) - 1), 0), max(end, 0)
+        x = np.take(x, places[start:end:step], axis)
+    return np.asarray(x)
 
 
 def _real(x: Any, scale: Any, zero: Any = None, *, axis: int) -> Numbers:

@@ -1,0 +1,16 @@
+/* Flash of an STM32F4 or STM32F7 for a store: whole sectors, programmed by words. */
+#ifndef TINYFLASH_STM32_FLASH_H
+#define TINYFLASH_STM32_FLASH_H
+
+#include <stdint.h>
+
+/* Where the store's sectors are; board.toml has their size. */
+typedef struct stm32_flash_place {
+    uint32_t address;                                  /* of the first one */
+    uint32_t first_sector;                             /* its number */
+    void (*changed)(uint32_t address, uint32_t bytes); /* after a change; null: nothing to do */
+} stm32_flash_place;
+
+extern const stm32_flash_place stm32_board_flash;
+
+#endif
