@@ -139,14 +139,19 @@ static void add_words(const tiny_add *op, const terms *t, const int8_t *x, const
         .offset = (2 * op->y_zero + 1) * t->half,
         .shift = t->shift,
     };
-    const int equal = t->z_unit == 1 << 22;
     const int8_t *const end = y + 4 * words;
     if (t->x_unit < 0) {
         difference_from(&c, x, z, y, end);
+    } else if (t->z_unit == 1 << 21) {
+        if (t->z_sign < 0) {
+            difference(&c, x, z, y, end);
+        } else {
+            sum(&c, x, z, y, end);
+        }
     } else if (t->z_sign < 0) {
-        (equal ? equal_difference : difference)(&c, x, z, y, end);
+        equal_difference(&c, x, z, y, end);
     } else {
-        (equal ? equal_sum : sum)(&c, x, z, y, end);
+        equal_sum(&c, x, z, y, end);
     }
 }
 
