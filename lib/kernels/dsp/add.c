@@ -1,9 +1,9 @@
 /* The sum and the difference of two maps (SPEC 3.1).
  *
  * TensorFlow Lite adds at twice the larger of the two scales. So one operand is only shifted, by 2^20 /
- * 2, which is exact; the other is multiplied and rounded twice. Its second shift is usually 1 or 2:
- * for a sum of two maps that is not clipped there is an assembly loop for each. Any other sum is
- * computed element by element, with what is the same for all of them computed before.
+ * 2, which is exact; the other is multiplied and rounded twice. For whole words there are assembly
+ * loops; a clip is a pass of its own. What is left is computed element by element, with what is the
+ * same for all of them computed before.
  */
 #include "../../arith.h"
 #include "lanes.h"
@@ -14,61 +14,56 @@
 
 /* The constants of a sum of x, which is only shifted, and of z, which is multiplied. */
 typedef struct constants {
-    int32_t x_zero; /* -zero * 2^19 */
-    int32_t z_zero; /* -zero * 2^21 */
+    int32_t x_zero; /* to be added to x * 2^19, or to what it is subtracted from */
+    int32_t z_zero; /* to be added to z * 2^21, or 2^22 */
     int32_t z_multiplier;
+    int32_t z_shift; /* the second one, less 1: the last place is left for a half */
     int32_t multiplier, offset, shift; /* of y, as in tiny_output */
 } constants;
 
-/* The next byte of x and byte `byte` of the word of z, with the second shift of z. A word of x would
- * take a register more than there are beside a frame pointer. */
-#define ELEMENT(byte, z_shift, half)       \
-    "sxtb %[t], %[zs], ror #8*" byte       \
-    "\n"                                   \
-    "ldrsb %[u], [%[x]], #1\n"             \
-    "add %[t], %[z_zero], %[t], lsl #21\n" \
-    "add %[u], %[x_zero], %[u], lsl #19\n" \
-    "smmulr %[t], %[t], %[z_multiplier]\n" \
-    "add %[t], %[t], %[t], asr #31\n"      \
-    "add %[t], %[t], #" half               \
-    "\n"                                   \
-    "add %[u], %[u], %[t], asr #" z_shift  \
-    "\n"                                   \
-    "lsl %[u], %[u], #1\n"                 \
-    "smmulr %[u], %[u], %[multiplier]\n"   \
-    "add %[u], %[u], %[u], asr #31\n"      \
-    "add %[u], %[u], %[offset]\n"          \
-    "asr %[u], %[u], %[shift]\n"           \
-    "ssat %[u], #8, %[u]\n"                \
+/* The next byte of x and of z; whether each is added or subtracted, and the shift of z. */
+#define ELEMENT(add_x, add_z, z_unit)                    \
+    "ldrsb %[t], [%[z]], #1\n"                           \
+    "ldrsb %[u], [%[x]], #1\n"                           \
+    "add %[t], %[z_zero], %[t], lsl #" z_unit "\n" add_x \
+    " %[u], %[x_zero], %[u], lsl #19\n"                  \
+    "smmulr %[t], %[t], %[z_multiplier]\n"               \
+    "add %[t], %[t], %[t], asr #31\n"                    \
+    "asr %[t], %[t], %[z_shift]\n"                       \
+    "add %[t], %[t], #1\n" add_z                         \
+    " %[u], %[u], %[t], asr #1\n"                        \
+    "lsl %[u], %[u], #1\n"                               \
+    "smmulr %[u], %[u], %[multiplier]\n"                 \
+    "add %[u], %[u], %[u], asr #31\n"                    \
+    "add %[u], %[u], %[offset]\n"                        \
+    "asr %[u], %[u], %[shift]\n"                         \
+    "ssat %[u], #8, %[u]\n"                              \
     "strb %[u], [%[y]], #1\n"
 
-/* Four elements at a time, until y is at `end`. */
-#define LOOP(z_shift, half) \
-    __asm__ volatile("1:\n"                                                                     \
-                     "ldr %[zs], [%[z]], #4\n"                                                  \
-                     ELEMENT("0", z_shift, half) ELEMENT("1", z_shift, half)                    \
-                     ELEMENT("2", z_shift, half) ELEMENT("3", z_shift, half)                    \
-                     "ldr %[t], %[end]\n"                                                       \
-                     "cmp %[y], %[t]\n"                                                         \
-                     "bne 1b\n"                                                                 \
-                     : [x] "+r"(x), [z] "+r"(z), [y] "+r"(y), [zs] "=&r"(zs),   \
-                       [t] "=&r"(t), [u] "=&r"(u)                                               \
-                     : [x_zero] "r"(c->x_zero), [z_zero] "r"(c->z_zero),                        \
-                       [z_multiplier] "r"(c->z_multiplier), [multiplier] "r"(c->multiplier),    \
-                       [offset] "r"(c->offset), [shift] "r"(c->shift), [end] "m"(end)           \
-                     : "cc", "memory")
+/* Some elements at a time, until y is at `end`. */
+#define LOOP(name, elements)                                                                     \
+    TINY_APART static void name(const constants *c, const int8_t *x, const int8_t *z, int8_t *y, \
+                                const int8_t *end) {                                             \
+        uint32_t t, u;                                                                           \
+        __asm__ volatile("1:\n" elements                                                         \
+                         "ldr %[t], %[end]\n"                                                    \
+                         "cmp %[y], %[t]\n"                                                      \
+                         "bne 1b\n"                                                              \
+                         : [x] "+r"(x), [z] "+r"(z), [y] "+r"(y), [t] "=&r"(t), [u] "=&r"(u)     \
+                         : [x_zero] "r"(c->x_zero), [z_zero] "r"(c->z_zero),                     \
+                           [z_multiplier] "r"(c->z_multiplier), [z_shift] "r"(c->z_shift),       \
+                           [multiplier] "r"(c->multiplier), [offset] "r"(c->offset),             \
+                           [shift] "r"(c->shift), [end] "m"(end)                                 \
+                         : "cc", "memory");                                                      \
+    }
+#define TWO(add_x, add_z, z_unit) ELEMENT(add_x, add_z, z_unit) ELEMENT(add_x, add_z, z_unit)
 
-static void add_words_1(const constants *c, const int8_t *x, const int8_t *z, int8_t *y,
-                        const int8_t *end) {
-    uint32_t zs, t, u;
-    LOOP("1", "1");
-}
-
-static void add_words_2(const constants *c, const int8_t *x, const int8_t *z, int8_t *y,
-                        const int8_t *end) {
-    uint32_t zs, t, u;
-    LOOP("2", "2");
-}
+/* x + z, x - z, z - x; and the first two of equal scales, where z is exact, too. */
+LOOP(sum, TWO("add", "add", "21") TWO("add", "add", "21"))
+LOOP(difference, TWO("add", "sub", "21"))
+LOOP(difference_from, TWO("sub", "add", "21"))
+LOOP(equal_sum, TWO("add", "add", "22"))
+LOOP(equal_difference, TWO("add", "sub", "22"))
 
 #endif
 
@@ -132,30 +127,31 @@ static void add_elements(const terms *t, const int8_t *x, const int8_t *z, uint3
 
 #if TINY_DSP_ASM
 
-/* Whether the loops of words compute a sum. */
-static int has_loop(const tiny_add *op) {
-    const int32_t z_shift = tiny_min(op->a_shift, op->b_shift);
-    return op->b_sign == 1 && (z_shift == -1 || z_shift == -2) &&
-           op->y_shift >= -TINY_OUTPUT_SHIFT_MAX;
-}
-
-/* `words` words of one row; the order of a and b does not matter to a sum. */
-static void add_words(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t words,
-                      int8_t *y) {
-    const int exact = a_is_exact(op);
-    const int32_t z_shift = exact ? op->b_shift : op->a_shift;
+/* `words` words of one row, at least one. */
+static void add_words(const tiny_add *op, const terms *t, const int8_t *x, const int8_t *z,
+                      uint32_t words, int8_t *y) {
     const constants c = {
-        -(exact ? op->a_zero : op->b_zero) * (1 << 19),
-        -(exact ? op->b_zero : op->a_zero) * (1 << 21),
-        exact ? op->b_multiplier : op->a_multiplier,
-        op->y_multiplier,
-        (2 * op->y_zero + 1) * (1 << (-op->y_shift - 1)),
-        -op->y_shift,
+        .x_zero = t->x_zero,
+        .z_zero = t->z_zero,
+        .z_multiplier = t->z_multiplier,
+        .z_shift = t->z_shift - 1,
+        .multiplier = op->y_multiplier,
+        .offset = (2 * op->y_zero + 1) * t->half,
+        .shift = t->shift,
     };
-    if (words && z_shift == -1) {
-        add_words_1(&c, exact ? a : b, exact ? b : a, y, y + 4 * words);
-    } else if (words) {
-        add_words_2(&c, exact ? a : b, exact ? b : a, y, y + 4 * words);
+    const int8_t *const end = y + 4 * words;
+    if (t->x_unit < 0) {
+        difference_from(&c, x, z, y, end);
+    } else if (t->z_unit == 1 << 21) {
+        if (t->z_sign < 0) {
+            difference(&c, x, z, y, end);
+        } else {
+            sum(&c, x, z, y, end);
+        }
+    } else if (t->z_sign < 0) {
+        equal_difference(&c, x, z, y, end);
+    } else {
+        equal_sum(&c, x, z, y, end);
     }
 }
 
@@ -169,25 +165,26 @@ static void clip_words(const tiny_add *op, uint32_t words, int8_t *y) {
     }
 }
 
-/* Computes whole words, if there is a loop for them; returns how many elements that is. */
-static uint32_t add_fast(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t count,
-                         int8_t *y) {
-    if (!has_loop(op)) {
+/* Computes whole words, if the offset of y fits; returns how many elements that is. */
+static uint32_t add_fast(const tiny_add *op, const terms *t, const int8_t *x, const int8_t *z,
+                         uint32_t count, int8_t *y) {
+    const uint32_t words = count / 4;
+    if (words == 0 || t->shift > TINY_OUTPUT_SHIFT_MAX) {
         return 0;
     }
-    add_words(op, a, b, count / 4, y);
+    add_words(op, t, x, z, words, y);
     if (op->y_min > -128 || op->y_max < 127) {
-        clip_words(op, count / 4, y);
+        clip_words(op, words, y);
     }
-    return count / 4 * 4;
+    return words * 4;
 }
 
 #else
 
 /* The C twin has no words: elements are computed one by one. */
-static uint32_t add_fast(const tiny_add *op, const int8_t *a, const int8_t *b, uint32_t count,
-                         int8_t *y) {
-    (void)op, (void)a, (void)b, (void)count, (void)y;
+static uint32_t add_fast(const tiny_add *op, const terms *t, const int8_t *x, const int8_t *z,
+                         uint32_t count, int8_t *y) {
+    (void)op, (void)t, (void)x, (void)z, (void)count, (void)y;
     return 0;
 }
 
@@ -195,8 +192,8 @@ static uint32_t add_fast(const tiny_add *op, const int8_t *a, const int8_t *b, u
 
 static void add_row(const tiny_add *op, const terms *t, const int8_t *a, const int8_t *b,
                     uint32_t count, int8_t *y) {
-    const uint32_t done = add_fast(op, a, b, count, y);
     const int8_t *x = a_is_exact(op) ? a : b, *z = a_is_exact(op) ? b : a;
+    const uint32_t done = add_fast(op, t, x, z, count, y);
     add_elements(t, x + done, z + done, count - done, y + done);
 }
 

@@ -166,8 +166,10 @@ static void sum_tile(const updating *u, const int8_t *x, uint32_t first, uint32_
     const tiny_places places = {1, TINY_TILE};
     const uint32_t kept = u->op->kept, width = tiny_quads(kept) * TINY_TILE;
     tiny_pair_rows(x + first, u->op->rows, kept, kept - first, u->op->requant.x_zero, u->x, places);
-    for (uint32_t o = 0; o < count; o++) {
-        tiny_gradient_sums(u->x, u->dy + o * u->pairs, u->pairs, u->sums + o * width + first);
+    const uint32_t *const inputs = u->x, *dy = u->dy, pairs = u->pairs;
+    int32_t *sums = u->sums + first;
+    for (; count; count--, dy += pairs, sums += width) {
+        tiny_gradient_sums(inputs, dy, pairs, sums);
     }
 }
 

@@ -22,23 +22,31 @@ typedef struct four_sums {
     "smlad %[c], r8, r5, %[c]\n"        \
     "smlad %[d], r8, r6, %[d]\n"
 
+/* Eight pairs a round, then four, then one by one. */
 static inline four_sums sum_tile(const uint32_t *t, const uint32_t *w, uint32_t pairs) {
-    const uint32_t *end = w + pairs;
+    const uint32_t *const end = w + pairs, *const rounds = w + pairs / 8 * 8;
     four_sums s = {0, 0, 0, 0};
     __asm__ volatile(
-        "b 2f\n"
-        "1:\n" PAIR PAIR PAIR PAIR
+        "cmp %[w], %[rounds]\n"
+        "beq 2f\n"
+        "1:\n"
+        ".rept 8\n" PAIR
+        ".endr\n"
+        "cmp %[w], %[rounds]\n"
+        "bne 1b\n"
         "2:\n"
-        "sub r3, %[end], %[w]\n"
+        "subs r3, %[end], %[w]\n"
+        "beq 5f\n"
         "cmp r3, #16\n"
-        "bhs 1b\n"
-        "cbz r3, 4f\n"
-        "3:\n" PAIR
+        "blo 4f\n" PAIR PAIR PAIR PAIR
         "cmp %[w], %[end]\n"
-        "bne 3b\n"
-        "4:\n"
+        "beq 5f\n"
+        "4:\n" PAIR
+        "cmp %[w], %[end]\n"
+        "bne 4b\n"
+        "5:\n"
         : [t] "+r"(t), [w] "+r"(w), [a] "+r"(s.a), [b] "+r"(s.b), [c] "+r"(s.c), [d] "+r"(s.d)
-        : [end] "r"(end)
+        : [end] "r"(end), [rounds] "r"(rounds)
         : "r3", "r4", "r5", "r6", "r8", "cc", "memory");
     return s;
 }
@@ -113,11 +121,14 @@ static void store_stripe(tiny_columns *c, uint32_t count, uint32_t at, uint32_t 
         .width = count,
         .peaks = c->peaks,
     };
-    for (uint32_t n = 0; n < count; n += TINY_TILE) {
-        for (uint32_t i = 0; i < TINY_COLUMNS; i++) {
-            compute_tile(c, c->t + n * c->pairs, c->w + i * c->pairs,
-                         c->values + n * TINY_COLUMNS + tiny_half_of(i));
-        }
+    const uint32_t pairs = c->pairs, *const w = c->w, *t = c->t;
+    uint16_t *to = c->values;
+    for (uint32_t n = 0; n < count; n += TINY_TILE, t += TINY_TILE * pairs) {
+        compute_tile(c, t, w, to + tiny_half_of(0));
+        compute_tile(c, t, w + pairs, to + tiny_half_of(1));
+        compute_tile(c, t, w + 2 * pairs, to + tiny_half_of(2));
+        compute_tile(c, t, w + 3 * pairs, to + tiny_half_of(3));
+        to += TINY_TILE * TINY_COLUMNS;
     }
     for (tiny_stripe_store(&stripe, c->dx); stripe.rows; tiny_stripe_store(&stripe, c->dx)) {
         store_position(c, TINY_COLUMNS, count - stripe.left, stripe.at);
