@@ -43,6 +43,11 @@ strrchr strspn strstr strtod strtof strtok strtol strtold strtoll strtoul strtou
 tan tanh tgamma time tmpfile tmpnam tolower toupper trunc ungetc vfprintf vprintf vsnprintf vsprintf
 write y0 y1 yn
 """
+# Macros of the headers of C, which would replace the symbol.
+_MACRO = re.compile(
+    r"(U?INT|PTRDIFF|SIZE|WCHAR|WINT|SIG_ATOMIC)\w*_(MAX|MIN|C|WIDTH)|NULL|EOF|offsetof|BUFSIZ|RAND_MAX"
+    r"|unix|linux|i386"
+)
 
 
 def check_name(name: str) -> str:
@@ -66,6 +71,8 @@ def _fault(name: str) -> str:
         return f"its header would hide <{name}.h> of C"
     if name in _LIBRARY.split():
         return "the C library has this name"
+    if _MACRO.fullmatch(name):
+        return "C has a macro of this name"
     if name.endswith("_t") or "__" in name:
         return "names that end in _t or have two underscores in a row are reserved"
     if re.match(r"tiny_|tinyflash$", name, re.IGNORECASE):
