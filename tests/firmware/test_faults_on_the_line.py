@@ -5,6 +5,7 @@ The firmware runs on this computer, under sanitizers.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import select
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import serial
 from tests.support.pipes import NoisyPort, PipePort, exchange
 
 from tinyflash.errors import LinkError
@@ -216,6 +218,28 @@ def test_nonsense_for_an_answer() -> None:
 def test_a_port_that_cannot_be_opened(url: str, why: str) -> None:
     with pytest.raises(LinkError, match=f"cannot be opened: .*{why}") as caught:
         DeviceSession(url)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_port_that_another_program_uses() -> None:
+    _, slave = os.openpty()
+    first = open_port(os.ttyname(slave))
+    with pytest.raises(LinkError, match="another program uses it: end that one") as caught:
+        open_port(os.ttyname(slave))
+    assert "\n" not in str(caught.value)
+    first.close()
+    open_port(os.ttyname(slave)).close()
+
+
+def test_a_port_that_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise serial.SerialException(errno.EACCES, "could not open port")
+
+    monkeypatch.setattr(serial, "serial_for_url", refuse)
+    with pytest.raises(
+        LinkError, match=r"Permission denied; join .*dialout.* /etc/udev/rules"
+    ) as caught:
+        open_port("/dev/ttyACM0")
     assert "\n" not in str(caught.value)
 
 

@@ -37,6 +37,7 @@ class Board:
 
     kernels: kernel sets, preferred first; the last one is the reference, which has all kernels.
     AUTO before them: of several kernels that suit a layer, the one that costs least is taken.
+    usb: numbers of the serial ports that its debugger can be, "vendor:product" in hexadecimal.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Board:
     qemu: Qemu | None  # None: a real board
     kernels: tuple[str, ...] = (REFERENCE,)
     store: Geometry | None = None  # None: what it learns is lost when the power goes
+    usb: tuple[str, ...] = ()
 
     @property
     def source_folders(self) -> tuple[str, ...]:
@@ -141,7 +143,8 @@ def _board(folder: Path, fields: dict[str, Any]) -> Board:
         )
     qemu, store = fields.pop("qemu", None), fields.pop("store", None)
     fields.setdefault("kernels", [REFERENCE])
-    for key in ("cpu_flags", "shared", "kernels"):
+    fields.setdefault("usb", [])
+    for key in ("cpu_flags", "shared", "kernels", "usb"):
         fields[key] = tuple(fields[key])
     _check_kernels(fields["kernels"])
     return Board(

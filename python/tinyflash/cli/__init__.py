@@ -28,6 +28,7 @@ COMMANDS = {
     "restore": "store:restore",
     "sources": "sources:sources",
     "boards": "system:boards",
+    "ports": "ports:ports",
     "packs": "packs:packs",
     "doctor": "system:doctor",
     "bench": "bench:bench",

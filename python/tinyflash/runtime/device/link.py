@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -25,6 +26,15 @@ _DYING_S = 0.5
 _STUCK_S = 10.0  # for the line to take a frame
 _SOCKET = re.compile(r"socket://(?:[^/:\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})/?")
 _PORTS = range(1 << 16)
+_BUSY = "; another program uses it: end that one"
+_ADVICE = {
+    errno.EAGAIN: _BUSY,
+    errno.EBUSY: _BUSY,
+    errno.ENOENT: "; tinyflash ports lists those that are there",
+    errno.EACCES: "; join the group of serial ports (sudo usermod -aG dialout $USER) and log in "
+    "again, or allow every user by a file /etc/udev/rules.d/60-serial.rules with the line "
+    'SUBSYSTEM=="tty", MODE="0666"',
+}
 
 
 class Port(Protocol):
@@ -47,7 +57,11 @@ def open_port(url: str, baud_rate: int = BAUD_RATE) -> Port:
         raise LinkError(f"{_shown(url)} cannot be opened: write it as socket://host:port")
     try:
         port: Port = serial.serial_for_url(
-            url, baudrate=baud_rate, timeout=_POLL_S, write_timeout=_STUCK_S
+            url,
+            baudrate=baud_rate,
+            timeout=_POLL_S,
+            write_timeout=_STUCK_S,
+            exclusive=None if socket or os.name == "nt" else True,  # Windows has no other way
         )
     except Exception as error:  # pyserial lets many kinds through, such as termios.error
         raise LinkError(f"{_shown(url)} cannot be opened: {_reason(error)}") from error
@@ -59,10 +73,10 @@ def _shown(url: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Returns the operating system's words, if it said no."""
+    """Returns the operating system's words, if it said no, and what to do."""
     for cause in (error, error.__context__):
         if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
-            return os.strerror(cause.errno)
+            return os.strerror(cause.errno) + _ADVICE.get(cause.errno, "")
     text = str(error)
     return "it is not a serial port" if text.startswith("Could not configure port") else text
 
