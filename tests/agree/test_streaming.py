@@ -28,7 +28,7 @@ CHAINS = 40
 @pytest.fixture
 def streaming(monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiler streams whatever can be."""
-    monkeypatch.setattr(compiler, "plan", lambda g, **_: placed(g, streamed_throughout(g)))
+    monkeypatch.setattr(compiler, "plan", lambda g, *_, **__: placed(g, streamed_throughout(g)))
 
 
 @pytest.mark.usefixtures("streaming")
@@ -58,9 +58,9 @@ def trained(program_of: Graph, scheme: Scheme, **options: bool) -> tuple[bytes, 
 def test_chains_are_streamed_to_the_bit(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = Chain(seed).graph()
     scheme = Scheme((Rule(weights=0.5, bias=True),))
-    monkeypatch.setattr(compiler, "plan", lambda g, **_: plan(g, streamed=False))
+    monkeypatch.setattr(compiler, "plan", lambda g, *_, **__: plan(g, streamed=False))
     expected = trained(graph, scheme)
-    monkeypatch.setattr(compiler, "plan", lambda g, **_: placed(g, streamed_throughout(g)))
+    monkeypatch.setattr(compiler, "plan", lambda g, *_, **__: placed(g, streamed_throughout(g)))
     assert trained(graph, scheme) == expected
     assert trained(graph, scheme, row_source=True) == expected
 

@@ -138,7 +138,7 @@ void tiny_update_row(const tiny_update *update, tiny_row *row, uint32_t first, c
                      uint32_t count, int32_t spare) {
     const int32_t shift = -row->rate.exponent - 32;
     const int32_t left = shift > 0 ? 0 : 1 - shift, rest = tiny_max(shift, 1);
-    if (!row->plain || left > spare + 1 || rest > 30) {
+    if (!row->plain || left > spare || rest > 30) {
         for (uint32_t i = 0; i < count; i++) {
             tiny_update_weight(update, row, first + i, sums[i]);
         }

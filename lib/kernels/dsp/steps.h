@@ -7,7 +7,7 @@
 #include "../../update.h"
 
 /* How far sums of `terms` products of a gradient and an input can be shifted to the left, and stay below
- * 2^30. */
+ * 2^31. */
 static inline int32_t tiny_spare_bits(uint32_t terms) {
     const uint32_t bound = terms * (127u * 255u);
     int32_t spare = 0;
