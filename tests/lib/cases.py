@@ -120,8 +120,16 @@ def _channels() -> Iterator[Case]:
             yield from subject(f"{title} of {channels}", build, shape, channels // 2).cases()
         build = depthwise(square, Layer())
         yield from subject(f"{channels} channels", build, shape, channels // 2).cases()
+    for channels in (8, 17):  # a gradient that no mask cuts
+        padded = depthwise(Window((3, 3)), Layer())
+        build = _behind_a_pad(padded)
+        yield from subject(f"{channels} channels behind a pad", build, (4, 5, channels)).cases()
     wide = (3, 180, 4)  # rows of which few fit the scratch of a kernel
     yield from subject("wide rows", depthwise(same(wide, 3), Layer()), wide).cases()
+
+
+def _behind_a_pad(build: Build) -> Build:
+    return lambda net, x: build(net, net.pad(x, (1, 1, 0), (1, 1, 0)))
 
 
 def _many_terms() -> Iterator[Case]:
