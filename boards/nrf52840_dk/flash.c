@@ -1,14 +1,11 @@
 /* A store in the last pages of the flash, programmed by words (Product Specification 1.7, 4.3). The core
  * waits during an erase, up to 85 ms: bytes of the serial line beyond six are lost meanwhile. */
-#include <stddef.h>
 #include <string.h>
 
-#include "board.h"
-#include "tinyflash/store.h"
+#include "parts/mapped_flash/mapped_flash.h"
 
 #ifdef BOARD_STORE_SECTORS /* firmware without a store has no sizes */
 
-#define ADDRESS 0x000E0000u
 #define READY (*(volatile uint32_t *)0x4001E400u)
 #define CONFIG (*(volatile uint32_t *)0x4001E504u)
 #define ERASE_PAGE (*(volatile uint32_t *)0x4001E508u)
@@ -16,25 +13,27 @@
 #define CONFIG_WRITE 1u
 #define CONFIG_ERASE 2u
 
+const uint32_t mapped_flash_address = 0x000E0000u;
+
 static void set(uint32_t config) {
     CONFIG = config;
     while (!READY) {
     }
 }
 
-static int erase(void *context, uint32_t sector) {
+int mapped_flash_erase(void *context, uint32_t sector) {
     (void)context;
     set(CONFIG_ERASE);
-    ERASE_PAGE = ADDRESS + sector * BOARD_STORE_SECTOR_BYTES;
+    ERASE_PAGE = mapped_flash_address + sector * BOARD_STORE_SECTOR_BYTES;
     while (!READY) {
     }
     set(CONFIG_READ);
     return 0;
 }
 
-static int program(void *context, uint32_t at, const uint8_t *page) {
+int mapped_flash_program(void *context, uint32_t at, const uint8_t *page) {
     (void)context;
-    volatile uint32_t *to = (volatile uint32_t *)(ADDRESS + at);
+    volatile uint32_t *to = (volatile uint32_t *)(mapped_flash_address + at);
     set(CONFIG_WRITE);
     for (uint32_t i = 0; i < BOARD_STORE_PAGE_BYTES / sizeof *to; i++) {
         uint32_t word;
@@ -46,18 +45,5 @@ static int program(void *context, uint32_t at, const uint8_t *page) {
     set(CONFIG_READ);
     return 0;
 }
-
-static int read(void *context, uint32_t at, uint8_t *bytes, uint32_t count) {
-    (void)context;
-    memcpy(bytes, (const uint8_t *)(ADDRESS + at), count);
-    return 0;
-}
-
-static const tiny_flash flash = {
-    NULL, BOARD_STORE_SECTORS, BOARD_STORE_SECTOR_BYTES, BOARD_STORE_PAGE_BYTES, erase, program,
-    read,
-};
-
-const tiny_flash *board_flash(void) { return &flash; }
 
 #endif

@@ -3,6 +3,7 @@
 #include "board.h"
 #include "parts/cortex_m7/cortex_m7.h"
 #include "parts/cycle_counter/cycle_counter.h"
+#include "parts/mapped_flash/mapped_flash.h"
 #include "parts/stm32/stm32.h"
 #include "parts/stm32_flash/stm32_flash.h"
 
@@ -41,8 +42,8 @@ const char board_name[] = "stm32f746_discovery";
 const uint32_t board_ticks_per_second = 216000000;
 stm32_usart *const stm32_board_usart = (stm32_usart *)0x40011000u;
 const uint32_t stm32_board_usart_line = 37;
-const stm32_flash_place stm32_board_flash = {
-    .address = 0x08080000u, .first_sector = 6, .changed = cortex_m7_forget};
+const uint32_t mapped_flash_address = 0x08080000u;
+const stm32_flash_place stm32_board_flash = {.first_sector = 6, .changed = cortex_m7_forget};
 
 /* Above 180 MHz the regulator needs its overdrive (RM0385, 4.1.4). */
 static void start_overdrive(void) {

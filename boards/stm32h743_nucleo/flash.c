@@ -1,16 +1,13 @@
 /* A store in the last sectors of bank 2, programmed by 32 bytes (RM0433, 4.3.9, 4.9). The program is in
  * bank 1 as long as it fits there, and then runs during an erase. */
-#include <stddef.h>
 #include <string.h>
 
-#include "board.h"
 #include "parts/cortex_m7/cortex_m7.h"
+#include "parts/mapped_flash/mapped_flash.h"
 #include "parts/stm32/stm32.h"
-#include "tinyflash/store.h"
 
 #ifdef BOARD_STORE_SECTORS /* firmware without a store has no sizes */
 
-#define ADDRESS 0x081C0000u
 #define FIRST_SECTOR 6u
 #define KEYS (*(volatile uint32_t *)0x52002104u)
 #define CONTROL (*(volatile uint32_t *)0x5200210Cu)
@@ -28,6 +25,8 @@
 #define CONTROL_START (1u << 7)
 #define CONTROL_SECTOR_SHIFT 8
 
+const uint32_t mapped_flash_address = 0x081C0000u;
+
 static void begin(uint32_t what) {
     KEYS = KEY_1;
     KEYS = KEY_2;
@@ -39,11 +38,11 @@ static void begin(uint32_t what) {
 static int end(uint32_t at, uint32_t bytes) {
     stm32_wait(&STATE, STATE_WAITS, 0);
     CONTROL = CONTROL_LOCK;
-    cortex_m7_forget(ADDRESS + at, bytes);
+    cortex_m7_forget(mapped_flash_address + at, bytes);
     return (STATE & STATE_ERRORS) != 0;
 }
 
-static int erase(void *context, uint32_t sector) {
+int mapped_flash_erase(void *context, uint32_t sector) {
     (void)context;
     begin(CONTROL_ERASE | (FIRST_SECTOR + sector) << CONTROL_SECTOR_SHIFT);
     CONTROL |= CONTROL_START;
@@ -51,9 +50,9 @@ static int erase(void *context, uint32_t sector) {
 }
 
 /* The barriers keep the order of the words, and end the last write before its end is awaited. */
-static int program(void *context, uint32_t at, const uint8_t *page) {
+int mapped_flash_program(void *context, uint32_t at, const uint8_t *page) {
     (void)context;
-    volatile uint32_t *to = (volatile uint32_t *)(ADDRESS + at);
+    volatile uint32_t *to = (volatile uint32_t *)(mapped_flash_address + at);
     begin(CONTROL_PROGRAM);
     __asm volatile("dsb" ::: "memory");
     for (uint32_t i = 0; i < BOARD_STORE_PAGE_BYTES / sizeof *to; i++) {
@@ -64,18 +63,5 @@ static int program(void *context, uint32_t at, const uint8_t *page) {
     __asm volatile("dsb" ::: "memory");
     return end(at, BOARD_STORE_PAGE_BYTES);
 }
-
-static int read(void *context, uint32_t at, uint8_t *bytes, uint32_t count) {
-    (void)context;
-    memcpy(bytes, (const uint8_t *)(ADDRESS + at), count);
-    return 0;
-}
-
-static const tiny_flash flash = {
-    NULL, BOARD_STORE_SECTORS, BOARD_STORE_SECTOR_BYTES, BOARD_STORE_PAGE_BYTES, erase, program,
-    read,
-};
-
-const tiny_flash *board_flash(void) { return &flash; }
 
 #endif

@@ -5,9 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "board.h"
+#include "parts/mapped_flash/mapped_flash.h"
 #include "parts/stm32/stm32.h"
-#include "tinyflash/store.h"
 
 #ifdef BOARD_STORE_SECTORS /* firmware without a store has no sizes */
 
@@ -45,7 +44,7 @@ static void tell(uint32_t address, uint32_t bytes) {
     }
 }
 
-static int erase(void *context, uint32_t sector) {
+int mapped_flash_erase(void *context, uint32_t sector) {
     (void)context;
     const uint32_t number = stm32_board_flash.first_sector + sector;
     const uint32_t what = CONTROL_ERASE | CONTROL_BY_WORDS | number << CONTROL_SECTOR_SHIFT;
@@ -53,13 +52,13 @@ static int erase(void *context, uint32_t sector) {
     CONTROL = what;
     CONTROL = what | CONTROL_START;
     const int failed = end();
-    tell(stm32_board_flash.address + sector * BOARD_STORE_SECTOR_BYTES, BOARD_STORE_SECTOR_BYTES);
+    tell(mapped_flash_address + sector * BOARD_STORE_SECTOR_BYTES, BOARD_STORE_SECTOR_BYTES);
     return failed;
 }
 
-static int program(void *context, uint32_t at, const uint8_t *page) {
+int mapped_flash_program(void *context, uint32_t at, const uint8_t *page) {
     (void)context;
-    volatile uint32_t *to = (volatile uint32_t *)(stm32_board_flash.address + at);
+    volatile uint32_t *to = (volatile uint32_t *)(mapped_flash_address + at);
     int failed = 0;
     for (uint32_t i = 0; i < BOARD_STORE_PAGE_BYTES / sizeof *to && !failed; i++) {
         uint32_t word;
@@ -69,21 +68,8 @@ static int program(void *context, uint32_t at, const uint8_t *page) {
         to[i] = word;
         failed = end();
     }
-    tell(stm32_board_flash.address + at, BOARD_STORE_PAGE_BYTES);
+    tell(mapped_flash_address + at, BOARD_STORE_PAGE_BYTES);
     return failed;
 }
-
-static int read(void *context, uint32_t at, uint8_t *bytes, uint32_t count) {
-    (void)context;
-    memcpy(bytes, (const uint8_t *)(stm32_board_flash.address + at), count);
-    return 0;
-}
-
-static const tiny_flash flash = {
-    NULL, BOARD_STORE_SECTORS, BOARD_STORE_SECTOR_BYTES, BOARD_STORE_PAGE_BYTES, erase, program,
-    read,
-};
-
-const tiny_flash *board_flash(void) { return &flash; }
 
 #endif

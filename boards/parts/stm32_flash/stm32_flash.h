@@ -4,10 +4,9 @@
 
 #include <stdint.h>
 
-/* Where the store's sectors are; board.toml has their size. */
+/* The store's sectors; board.toml has their size, mapped_flash_address is the first one's. */
 typedef struct stm32_flash_place {
-    uint32_t address;                                  /* of the first one */
-    uint32_t first_sector;                             /* its number */
+    uint32_t first_sector;                             /* the number of the first one */
     void (*changed)(uint32_t address, uint32_t bytes); /* after a change; null: nothing to do */
 } stm32_flash_place;
 
