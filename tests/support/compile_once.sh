@@ -38,9 +38,14 @@ key=$({
 kept=$links/${key%% *}
 if ! [ -f "$kept.o" ]; then
     "$compiler" "$@" -o "$object"
+    # whole or not at all, and the .ci first; what another process has kept meanwhile stays
+    if [ -f "${object%.o}.ci" ]; then
+        cp "${object%.o}.ci" "$kept.ci.$$"
+        mv -n "$kept.ci.$$" "$kept.ci"
+    fi
     cp "$object" "$kept.$$"
-    [ ! -f "${object%.o}.ci" ] || cp "${object%.o}.ci" "$kept.ci"
-    mv "$kept.$$" "$kept.o" # whole or not at all, and after the .ci
+    mv -n "$kept.$$" "$kept.o"
+    rm -f "$kept.$$" "$kept.ci.$$"
     exit
 fi
 cp "$kept.o" "$object"
