@@ -41,10 +41,10 @@ if ! [ -f "$kept.o" ]; then
     # whole or not at all, and the .ci first; what another process has kept meanwhile stays
     if [ -f "${object%.o}.ci" ]; then
         cp "${object%.o}.ci" "$kept.ci.$$"
-        mv -n "$kept.ci.$$" "$kept.ci"
+        mv -n "$kept.ci.$$" "$kept.ci" || true
     fi
     cp "$object" "$kept.$$"
-    mv -n "$kept.$$" "$kept.o"
+    mv -n "$kept.$$" "$kept.o" || true
     rm -f "$kept.$$" "$kept.ci.$$"
     exit
 fi
