@@ -27,6 +27,7 @@ ELSEWHERE = {
     "bench network": "test_counts_repeat",
     "bench quantize": "test_every_quantizer_is_judged_against_float",
     "bench endurance": "test_board_and_host_agree",
+    "data": "test_training_with_a_set_is_training_with_its_windows",
     "packs": "test_on_the_command_line",
     "test": "test_test_goes_to_pytest_in_the_checkout",
     "check": "test_the_scripts_parse",

@@ -45,6 +45,7 @@ FOLDERS = (
     "compiler",
     "write",
     "boards",
+    "data",
     "show",
     "training",
     "search",
