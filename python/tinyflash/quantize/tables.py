@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tinyflash.factor import multiplier
 from tinyflash.graph import Clip
-from tinyflash.limits import sum_fits
+from tinyflash.limits import INT32_MAX, sum_fits
 from tinyflash.quantize import fixedpoint as fp
 
 Table = npt.NDArray[np.int8]
@@ -64,8 +64,12 @@ def _multiplier(factor: float) -> tuple[int, int]:
 
 
 def _rescale(x: fp.Ints, factor: float) -> fp.Ints:
-    """Multiplies by a real factor, in one fixed-point multiplication."""
-    return fp.mulq(x, *_multiplier(factor))
+    """Multiplies by a real factor, in one fixed-point multiplication. Rejects a factor with which a
+    number would leave int32 on its way, or with its zero point: its sign would change."""
+    q31, shift = _multiplier(factor)
+    if int(np.abs(x).max()) << max(shift, 0) > INT32_MAX - 2**8:
+        raise ValueError(f"rescales by {factor:.3g}, beyond the range of int32")
+    return fp.mulq(x, q31, shift)
 
 
 def requantize(x: Coding, y: Coding) -> Table:
