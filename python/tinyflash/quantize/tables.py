@@ -79,8 +79,7 @@ def requantize(x: Coding, y: Coding) -> Table:
 
 def relu(x: Coding, y: Coding) -> Table:
     """max(x, 0), rescaled."""
-    factor = fp.float32(x.scale / y.scale)
-    return y.store(_rescale(x.centred, factor), Clip(max(-128, y.zero), 127))
+    return y.store(_rescale(x.centred, x.scale / y.scale), Clip(max(-128, y.zero), 127))
 
 
 def absolute(x: Coding, y: Coding) -> Table:
@@ -100,8 +99,8 @@ def leaky_relu(x: Coding, y: Coding, alpha: float) -> Table:
     """Keeps x >= 0, and multiplies other x by alpha."""
     if not (math.isfinite(alpha) and alpha >= 0):
         raise ValueError(f"alpha is {alpha:.3g}; it must be finite and not negative")
-    positive = _rescale(x.centred, fp.float32(x.scale / y.scale))
-    negative = _rescale(x.centred, fp.float32(fp.float32(x.scale * alpha) / y.scale))
+    positive = _rescale(x.centred, x.scale / y.scale)
+    negative = _rescale(x.centred, x.scale * alpha / y.scale)
     return y.store(np.where(x.centred >= 0, positive, negative))
 
 
