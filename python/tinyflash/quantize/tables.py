@@ -1,5 +1,8 @@
 """Functions of one element as tables, bit-equal to TensorFlow Lite Micro's kernels.
 
+Those compute the multipliers of RELU and LEAKY_RELU in double precision; TensorFlow Lite's own, in
+single precision, differ where a product falls on a half.
+
 A table has 256 entries, indexed by the raw byte of x. Functions raise ValueError, with a one-line
 message, if those kernels would reject the scales or overflow.
 """
