@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tests.support.dist import ROOT
@@ -14,7 +15,7 @@ def test_the_page_has_the_text_of_each_product(products: Path) -> None:
     names = []
     for way in WAYS:
         folder = products / way.folder
-        name = title(folder)
+        name = re.sub("^tinyflash (for|as) ", "", title(folder))
         name = name[0].upper() + name[1:]
         body = (folder / "README.md").read_text().partition("\n")[2]
         assert f"\n## {name}\n{body}" in page, f"docs/own-builds.md differs from {way.folder}"

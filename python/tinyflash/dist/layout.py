@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +101,14 @@ def add_model(folder: Path) -> None:
     network, scheme = example_files()
     compiled = compile_model(read(network), load_scheme(scheme), kernels=(REFERENCE,))
     write_model(compiled, folder, MODEL)
+
+
+def zipped(folder: Path) -> bytes:
+    """Returns a zip of the files of a folder: the same files, the same bytes."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())  # dated 1980
+            entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+    return buffer.getvalue()

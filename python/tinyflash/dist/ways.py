@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,7 +10,7 @@ from pathlib import Path
 from tinyflash.dist import layout
 from tinyflash.dist.amalgamation import amalgamation
 from tinyflash.paths import source_root
-from tinyflash.sources import kernel_sets
+from tinyflash.sources import REFERENCE, kernel_sets
 
 # What an example needs: the network, for a build that compiles it, or the compiled model.
 Model = Callable[[Path], None]
@@ -47,9 +46,59 @@ def _amalgamated(folder: Path) -> None:
             layout.put(folder / name / place, f'#include "{up}tinyflash.h"\n'.encode())
 
 
+def _with_model_function(folder: Path) -> None:
+    """Adds the CMake function that compiles networks, for builds that are made of CMake."""
+    name = "tinyflash_model.cmake"
+    layout.put(folder / name, (layout.TEMPLATES / "cmake" / name).read_bytes())
+
+
+def _packed(folder: Path) -> None:
+    """Adds the .pack, a zip of the folder."""
+    name = f"tinyflash.tinyflash.{version('tinyflash')}.pack"
+    layout.put(folder / name, layout.zipped(folder))
+
+
+DIGITS = "examples/digits"
+FOR_MICROCONTROLLERS = ("ref", "dsp", "mve")
 WAYS = (
-    Way("amalgamated", "examples/digits", layout.add_model, more=_amalgamated),
-    Way("cmake", "examples/digits", layout.add_network, "include", "lib"),
+    Way("amalgamated", DIGITS, layout.add_model, more=_amalgamated),
+    Way("cmake", DIGITS, layout.add_network, "include", "lib"),
+    Way(
+        "cmsis-pack",
+        DIGITS,
+        layout.add_model,
+        "include",
+        "lib",
+        (*FOR_MICROCONTROLLERS, "cmsis_nn"),
+        _packed,
+    ),
+    Way(
+        "zephyr",
+        "samples/digits",
+        layout.add_network,
+        "include",
+        "lib",
+        FOR_MICROCONTROLLERS,
+        _with_model_function,
+    ),
+    Way("arduino", DIGITS, layout.add_model, "src", "src/lib", FOR_MICROCONTROLLERS),
+    Way(
+        "platformio",
+        f"{DIGITS}/src",
+        layout.add_model,
+        "include",
+        "lib",
+        (*FOR_MICROCONTROLLERS, "host"),
+    ),
+    Way(
+        "esp-idf",
+        f"{DIGITS}/main",
+        layout.add_network,
+        "include",
+        "lib",
+        (REFERENCE,),
+        _with_model_function,
+    ),
 )
 
 
@@ -70,6 +119,5 @@ def make(way: Way, base: Path) -> Path:
 
 
 def title(folder: Path) -> str:
-    """Returns for what a product is: from the first line of its page."""
-    first = (folder / "README.md").read_text(encoding="utf-8").splitlines()[0]
-    return re.sub(r"^# tinyflash (for|as) ", "", first)
+    """Returns the title of a product's page: "tinyflash for CMake"."""
+    return (folder / "README.md").read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
