@@ -44,6 +44,7 @@ FOLDERS = (
     "scheme",
     "compiler",
     "write",
+    "dist",
     "boards",
     "data",
     "show",
