@@ -57,6 +57,7 @@ ADAPTERS = {
     "matplotlib": (
         "show/plots.py",
         "show/recordings.py",
+        "show/labels/page.py",
         "training/health_plot.py",
         "bench/*/picture.py",
         "bench/endurance/plot.py",
