@@ -63,7 +63,7 @@ class Emulator:
             self._words = tempfile.TemporaryFile()
             self._process = subprocess.Popen(
                 [
-                    *_command(self._qemu, self.elf, self.counted, self._arguments),
+                    *_command(self.board, self._qemu, self.elf, self.counted, self._arguments),
                     *_serial(server.fileno()),
                     *self._options,
                 ],
@@ -119,10 +119,10 @@ class Emulator:
 def _emulation(board: Board) -> Qemu:
     if board.qemu is None:
         raise BoardError(f"board {board.name} is not emulated; name its serial port with --port")
-    absent = [tool for tool in toolchain.missing(["boards"]) if tool.name == "QEMU"]
+    absent = board.cross.missing_emulator()
     if absent:
         how = toolchain.install_command(absent, toolchain.package_manager())
-        raise BoardError(f"QEMU is missing; install with: {how}")
+        raise BoardError(f"{absent[0].name} is missing; install with: {how}")
     return board.qemu
 
 
@@ -144,14 +144,16 @@ def _with_flash(folder: Path, board: Board) -> Path:
     return folder
 
 
-def _command(qemu: Qemu, elf: Path, counted: bool, numbers: Mapping[str, int]) -> list[str]:
+def _command(
+    board: Board, qemu: Qemu, elf: Path, counted: bool, numbers: Mapping[str, int]
+) -> list[str]:
     named = (f"{name}={number}" for name, number in numbers.items())
     arguments = ",".join(f"arg={text}" for text in ("firmware", *named))
     fixed = ["-display", "none", "-monitor", "none", "-nodefaults"]
     fixed += ["-semihosting-config", f"enable=on,target=native,{arguments}"]
     clock = ["-icount", f"shift={qemu.icount_shift}"] if counted else []
     image = str(elf.absolute())
-    return [toolchain.QEMU, "-machine", qemu.machine, *fixed, *clock, "-kernel", image]
+    return [*board.cross.emulator, "-machine", qemu.machine, *fixed, *clock, "-kernel", image]
 
 
 def _serial(server: int) -> Sequence[str]:
