@@ -6,7 +6,8 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SOURCES = ("SConstruct", "include", "lib", "firmware", "boards", "examples")
+SOURCES = ("CMakeLists.txt", "LICENSE", "SConstruct")
+SOURCES += ("include", "lib", "firmware", "boards", "examples")
 
 
 class BuildWithSources(build_py):

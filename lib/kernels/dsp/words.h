@@ -46,7 +46,7 @@ static inline uint32_t tiny_load(const int8_t *at) {
 }
 
 /* Stores four bytes at any address. */
-static inline void tiny_store(int8_t *at, uint32_t word) { memcpy(at, &word, sizeof word); }
+static inline void tiny_store_word(int8_t *at, uint32_t word) { memcpy(at, &word, sizeof word); }
 
 /* Stores a half where words are read later. */
 static inline void tiny_store_half(int8_t *at, uint32_t half) {
@@ -59,12 +59,12 @@ static inline void tiny_store_half(int8_t *at, uint32_t half) {
 static inline void tiny_copy_bytes(int8_t *to, const int8_t *from, uint32_t bytes) {
     if (bytes >= 4) {
         for (; bytes > 4; bytes -= 4, to += 4, from += 4) {
-            tiny_store(to, tiny_load(from));
+            tiny_store_word(to, tiny_load(from));
             __asm__ volatile("" : : : "memory");
         }
         to -= 4 - bytes;
         from -= 4 - bytes;
-        tiny_store(to, tiny_load(from));
+        tiny_store_word(to, tiny_load(from));
         return;
     }
     for (; bytes; bytes--) {

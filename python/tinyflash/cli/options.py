@@ -171,7 +171,12 @@ where = click.option(
 data = click.option(
     "--data", type=PATH, required=True,
     help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
-    "labels, or targets in real units if the scheme's loss takes targets.",
+    "labels, or targets in real units if the scheme's loss takes targets. Or the folder of a data "
+    "set: see tinyflash data.",
+)  # fmt: skip
+hop = click.option(
+    "--hop", type=click.IntRange(1),
+    help="Of a data set: frames from one window to the next. Default: half a window.",
 )  # fmt: skip
 rows = click.option(
     "--rows", is_flag=True, help="Read the input row by row; never hold all of it in SRAM."

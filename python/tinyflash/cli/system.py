@@ -24,6 +24,13 @@ _OPTIONAL = (
     ("test", "./run test"),
     ("speech", "the task keywords"),
 )
+_EXTRAS = {
+    "onnx": ".onnx files",
+    "torch": "PyTorch modules",
+    "cmsis-pack-manager": "packs from the index",
+    "soundfile": "importing WAV and FLAC",
+    "cbor2": "importing CBOR",
+}
 _MISSING = "[bold red]missing[/]"
 
 
@@ -77,7 +84,8 @@ def doctor() -> None:
     rows.add_row("Python", sys.version.split()[0], sys.prefix)
     for name in _PACKAGES:
         rows.add_row(name, _version(name) or _MISSING, "")
-    rows.add_row("onnx", _version("onnx") or "missing, optional", "reading .onnx files")
+    for name, purpose in _EXTRAS.items():
+        rows.add_row(name, _version(name) or "missing, optional", purpose)
     output().print(rows)
     manager = toolchain.package_manager()
     absent = toolchain.missing(_REQUIRED)
@@ -92,8 +100,9 @@ def doctor() -> None:
         optional = toolchain.missing([group])
         if optional:
             click.echo(f"for {purpose}: {toolchain.install_command(optional, manager)}")
-    if _version("onnx") is None:
-        click.echo(f"for .onnx files: {how_to_install('onnx')}")
+    for name, purpose in _EXTRAS.items():
+        if _version(name) is None:
+            click.echo(f"for {purpose}: {how_to_install(name)}")
 
 
 def _missing(group: str) -> str:

@@ -160,7 +160,9 @@ def _import(layer: FloatLayer) -> None:
 
 
 def _graph(to: FloatImporter, output: int) -> FloatGraph:
-    if output not in to.held or not to.made or to.source is None:
+    if output not in to.held or to.source is None:
         raise ModelError(f"{to.file}: its output, tensor {output}, does not come from its input")
+    if not to.made:
+        raise ModelError(f"{to.file}: computes nothing: its output is its input")
     network = FloatGraph(to.model.name, to.source, tuple(to.made), to.held[output])
     return simplify(network)
