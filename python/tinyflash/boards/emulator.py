@@ -51,7 +51,7 @@ class Emulator(Emulation):
     def __enter__(self) -> Self:
         # QEMU inherits a listening socket, so no other process can take the port in between.
         with socket.create_server(("127.0.0.1", 0)) as server:
-            command = _command(self._qemu, self.elf, self.counted, self._arguments)
+            command = _command(self.board, self._qemu, self.elf, self.counted, self._arguments)
             command += [*_serial(server.fileno()), *self._options]
             self._start(command, server.getsockname()[1], self._folder, (server.fileno(),))
         return self
@@ -64,10 +64,10 @@ class Emulator(Emulation):
 def _emulation(board: Board) -> Qemu:
     if board.qemu is None:
         raise BoardError(f"board {board.name} is not emulated; name its serial port with --port")
-    absent = [tool for tool in toolchain.missing(["boards"]) if tool.name == "QEMU"]
+    absent = board.cross.missing_emulator()
     if absent:
         how = toolchain.install_command(absent, toolchain.package_manager())
-        raise BoardError(f"QEMU is missing; install with: {how}")
+        raise BoardError(f"{absent[0].name} is missing; install with: {how}")
     return board.qemu
 
 
@@ -89,14 +89,16 @@ def _with_flash(folder: Path, board: Board) -> Path:
     return folder
 
 
-def _command(qemu: Qemu, elf: Path, counted: bool, numbers: Mapping[str, int]) -> list[str]:
+def _command(
+    board: Board, qemu: Qemu, elf: Path, counted: bool, numbers: Mapping[str, int]
+) -> list[str]:
     named = (f"{name}={number}" for name, number in numbers.items())
     arguments = ",".join(f"arg={text}" for text in ("firmware", *named))
     fixed = ["-display", "none", "-monitor", "none", "-nodefaults"]
     fixed += ["-semihosting-config", f"enable=on,target=native,{arguments}"]
     clock = ["-icount", f"shift={qemu.icount_shift}"] if counted else []
     image = str(elf.absolute())
-    return [toolchain.QEMU, "-machine", qemu.machine, *fixed, *clock, "-kernel", image]
+    return [*board.cross.emulator, "-machine", qemu.machine, *fixed, *clock, "-kernel", image]
 
 
 def _serial(server: int) -> Sequence[str]:

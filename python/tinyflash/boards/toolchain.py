@@ -22,6 +22,7 @@ from pathlib import Path
 ARM = "arm-none-eabi-gcc"
 QEMU = "qemu-system-arm"
 MINGW = "x86_64-w64-mingw32-gcc"
+RISCV = "riscv64-unknown-elf-gcc"  # for cores of 32 bits, too
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,52 @@ def _newlib() -> str | None:
     answer = subprocess.run([ARM, "-print-file-name=libc.a"], capture_output=True, text=True)
     library = Path(answer.stdout.strip())
     return str(library) if library.is_absolute() and library.exists() else None
+
+
+def _picolibc() -> str | None:
+    if not shutil.which(RISCV):
+        return None
+    command = [RISCV, "-print-file-name=picolibc.specs"]
+    specs = Path(subprocess.run(command, capture_output=True, text=True).stdout.strip())
+    return str(specs) if specs.is_absolute() and specs.exists() else None
+
+
+@dataclass(frozen=True)
+class Cross:
+    """The tools for a kind of cores. headers, libc: GCC's flags to compile and to link with the C
+    library. entry: the function that their programs start with. tools: names in TOOLS; the last is
+    the emulator's."""
+
+    gcc: str
+    headers: tuple[str, ...]
+    libc: str
+    entry: str
+    emulator: tuple[str, ...]
+    tools: tuple[str, ...]
+
+    def missing(self) -> list[Tool]:
+        """Returns the missing tools that firmware is built with."""
+        return [tool for tool in TOOLS if tool.name in self.tools[:-1] and tool.find() is None]
+
+    def missing_emulator(self) -> list[Tool]:
+        return [tool for tool in TOOLS if tool.name == self.tools[-1] and tool.find() is None]
+
+
+_CORTEX_M = Cross(
+    *(ARM, (), "--specs=nano.specs", "cortex_m_reset"),
+    *((QEMU,), ("Arm GCC", "newlib", "QEMU")),
+)
+_PICOLIBC = "--specs=picolibc.specs"
+_RISCV = Cross(
+    *(RISCV, (_PICOLIBC,), _PICOLIBC, "riscv_reset"),
+    ("qemu-system-riscv32", "-bios", "none"),
+    ("RISC-V GCC", "picolibc", "QEMU for RISC-V"),
+)
+
+
+def cross_for(cpu_flags: Sequence[str]) -> Cross:
+    """Returns the tools for the core that GCC's flags name."""
+    return _RISCV if any(flag.startswith("-march=rv") for flag in cpu_flags) else _CORTEX_M
 
 
 _PYTHON = f"python3.{sys.version_info.minor}"
@@ -114,6 +161,35 @@ TOOLS = (
         "boards",
         lambda: shutil.which(QEMU),
         {"apt": "qemu-system-arm", "dnf": "qemu-system-arm", "brew": "qemu"},
+    ),
+    Tool(
+        "RISC-V GCC",
+        "compiles firmware for RISC-V",
+        "test",
+        lambda: shutil.which(RISCV),
+        {
+            "apt": "gcc-riscv64-unknown-elf",
+            "dnf": "gcc-riscv64-linux-gnu",
+            "brew": "riscv64-elf-gcc",
+        },
+    ),
+    Tool(
+        "picolibc",
+        "C library of firmware for RISC-V",
+        "test",
+        _picolibc,
+        {
+            "apt": "picolibc-riscv64-unknown-elf",
+            "dnf": "gcc-riscv64-linux-gnu",
+            "brew": "riscv64-elf-gcc",
+        },
+    ),
+    Tool(
+        "QEMU for RISC-V",
+        "emulates RISC-V boards",
+        "test",
+        lambda: shutil.which(_RISCV.emulator[0]),
+        {"apt": "qemu-system-misc", "dnf": "qemu-system-riscv", "brew": "qemu"},
     ),
     Tool(
         "eSpeak NG",

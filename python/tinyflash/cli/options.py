@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from tinyflash import files
 from tinyflash.boards import boards
+from tinyflash.boards.memory import IN_RAM
 from tinyflash.compiler.plan import EXACT, QUICK
 from tinyflash.errors import DataError, SchemeError
 from tinyflash.runtime.schedule import KINDS
@@ -87,6 +88,17 @@ class Port(click.ParamType[str]):
         return [CompletionItem(incomplete, type="file")]
 
 
+class Place(click.ParamType[str]):
+    """A part of an image and its region: a shell completes the part."""
+
+    name = "text"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(f"{part}=") for part in IN_RAM if f"{part}=".startswith(incomplete)]
+
+
 BOARDS = "A name of `tinyflash boards`, or the folder of your own board"  # what --board takes
 BOARD = BoardName()
 
@@ -147,6 +159,11 @@ port = click.option(
 board_port = click.option(
     "--port", type=Port(), metavar="PORT", required=True,
     help=_PORT,
+)  # fmt: skip
+place = click.option(
+    "--place", "places", type=Place(), multiple=True, metavar="PART=REGION",
+    help="Put a part of the image (stack, variables, arena, weights, state) into another region of "
+    "the board's memory, as in arena=dtcm. Repeatable.",
 )  # fmt: skip
 where = click.option(
     "--board", type=BoardName("host"), default="host", show_default=True, help=f"{BOARDS}, or host."

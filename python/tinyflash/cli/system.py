@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import click
 
 from tinyflash.boards import NOT_RUN, toolchain
 from tinyflash.boards import boards as known_boards
+from tinyflash.boards.device_pack import find_device
+from tinyflash.boards.new_board import folder_name, write_board
 from tinyflash.cli import options
 from tinyflash.errors import BuildError
 from tinyflash.paths import how_to_install, is_installed
@@ -30,13 +33,40 @@ _EXTRAS = {
 _MISSING = "[bold red]missing[/]"
 
 
-@click.command(cls=options.Command)
-def boards() -> None:
-    """List the boards that firmware can be built for."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def boards(context: click.Context) -> None:
+    """List the boards that firmware can be built for, or add one."""
+    if context.invoked_subcommand is None:
+        _list_boards()
+
+
+@boards.command(cls=options.Command)
+@click.option("--device", required=True, help="Name of the chip in its pack: STM32F746NGHx.")
+@click.option("--index", metavar="URL", help="Index of packs. Default: the public one.")
+@click.option(
+    "-o", "--out", "output", type=options.PATH,
+    help="Folder of the board, whose name is the board's. Default: the device's name.",
+)  # fmt: skip
+def add(device: str, index: str | None, output: Path | None) -> None:
+    """Make the folder of a new board from the CMSIS pack of its chip.
+
+    The pack knows core, memory regions and flash algorithm. It does not know the serial line, its
+    pins and the clock: board.c marks them, and build refuses the board until you have written them.
+    Needs cmsis-pack-manager.
+    """
+    folder = output or Path(folder_name(device))
+    written = write_board(find_device(device, index), folder)
+    click.echo(f"wrote {', '.join(written)} to {folder}; write what board.c marks with TODO")
+
+
+def _list_boards() -> None:
     rows = table("Boards", "name", ">SRAM, B", ">flash, B", "")
     for board in known_boards():
         what = board.description + ("" if board.emulated else f"; {NOT_RUN}")
-        rows.add_row(board.name, f"{board.sram_bytes:,}", f"{board.flash_bytes:,}", what)
+        rows.add_row(
+            board.name, f"{sum(r.size for r in board.ram):,}", f"{board.flash_bytes:,}", what
+        )
     output().print(rows)
 
 

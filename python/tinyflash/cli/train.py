@@ -8,14 +8,14 @@ from typing import NoReturn
 
 import click
 
-from tinyflash.boards import load_board
+from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
 from tinyflash.cli import options, scheme_option
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.data.dataset import is_dataset
-from tinyflash.errors import DataError
+from tinyflash.errors import BoardError, DataError
 from tinyflash.read import read
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.guard import GuardReport
@@ -47,6 +47,7 @@ VALIDATION = 0.2  # the fraction held out
 @options.data
 @options.hop
 @options.where
+@options.place
 @options.port
 @options.epochs
 @options.rate
@@ -116,6 +117,7 @@ def train(
     data: Path,
     hop: int | None,
     board: str,
+    places: tuple[str, ...],
     port: str | None,
     epochs: int,
     rate: float,
@@ -146,7 +148,9 @@ def train(
     compiled with the same --scheme and --rows. What the board had learned before is replaced.
     """
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
-    target = None if board == "host" else load_board(board)
+    target = None if board == "host" else with_place(load_board(board), places)
+    if places and target is None:
+        raise BoardError("--place chooses among the regions of a board; name it with --board")
     place = "host" if target is None else target.name
     if save_every and target is None and port is None:
         raise DataError("--save-every saves on a board; give --board or --port")
