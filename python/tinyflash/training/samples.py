@@ -93,8 +93,8 @@ def load_pairs(path: Path, port: Port) -> tuple[Int8Array, Numbers | None]:
     archive = _archive(path, "labels or targets", "x")
     x, y = _encode(archive["x"], port, f"{path}, x"), archive.get("y")
     if y is not None and (y.ndim == 0 or len(y) != len(x)):
-        found = "no" if y.ndim == 0 else len(y)
-        raise DataError(f"{path} has {len(x)} samples and {found} of y; it needs one for each")
+        found = "one number as y" if y.ndim == 0 else f"{len(y)} of y"
+        raise DataError(f"{path} has {len(x)} samples and {found}; it needs one of y for each")
     return x, y
 
 
