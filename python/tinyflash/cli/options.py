@@ -108,20 +108,32 @@ def _be_quiet(context: click.Context, _parameter: object, value: bool) -> None:
     context.call_on_close(lambda: QUIET.reset(before))
 
 
+def _quiet() -> click.Option:
+    return click.Option(
+        ["-q", "--quiet"],
+        is_flag=True,
+        expose_value=False,
+        callback=_be_quiet,
+        help="Print no progress, only results, warnings and errors.",
+    )
+
+
+class Listing(click.Group):
+    """A group that also is a command without a subcommand. Has --quiet, as all commands have."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.invoke_without_command, self.no_args_is_help = True, False
+        self.params.append(_quiet())
+
+
 class Command(click.Command):
     """Has --quiet. Refuses to write over a file that the same command reads or writes; names the
     scheme file in errors that the compiler finds."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        quiet = click.Option(
-            ["-q", "--quiet"],
-            is_flag=True,
-            expose_value=False,
-            callback=_be_quiet,
-            help="Print no progress, only results, warnings and errors.",
-        )
-        self.params.append(quiet)
+        self.params.append(_quiet())
 
     def invoke(self, ctx: click.Context) -> Any:
         named = [(p, ctx.params[p.name]) for p in self.params if ctx.params.get(p.name or "")]
