@@ -20,7 +20,7 @@ typedef struct stored {
 
 #if TINY_MVE_ASM
 
-#define AT(field) [field] "i"(offsetof(tiny_store, field))
+#define AT(field) [field] "i"(offsetof(tiny_gradient_store, field))
 
 /* Rounds four sums to elements, as store.c does. q6: the lowest bit that is left of a product. */
 #define ROUND(sums, to)         \
@@ -44,8 +44,9 @@ typedef struct stored {
 
 /* Sums of 16 columns, rounded; then, by a load that clears the others, those that pass. First `peak`
  * counts rows; when sums are rounded, t is the multiplier, w twice that, factor the shift. */
-TINY_APART static stored store_sixteen(const tiny_store *s, const int16_t *t, const int8_t *w,
-                                       uint32_t step, uint32_t rows, uint32_t mask, int8_t *d) {
+TINY_APART static stored store_sixteen(const tiny_gradient_store *s, const int16_t *t,
+                                       const int8_t *w, uint32_t step, uint32_t rows, uint32_t mask,
+                                       int8_t *d) {
     uint32_t largest = 0, peak = rows;
     int32_t factor;
     __asm__ volatile(
@@ -142,8 +143,8 @@ static void add_four(const int16_t *t, const int8_t *w, uint32_t step, uint32_t 
     }
 }
 
-static stored store_sixteen(const tiny_store *s, const int16_t *t, const int8_t *w, uint32_t step,
-                            uint32_t rows, uint32_t mask, int8_t *d) {
+static stored store_sixteen(const tiny_gradient_store *s, const int16_t *t, const int8_t *w,
+                            uint32_t step, uint32_t rows, uint32_t mask, int8_t *d) {
     stored out = {0, 0};
     int32_t sums[COLUMNS];
     add_four(t, w, step, rows, sums, COLUMNS);
@@ -168,19 +169,19 @@ static void multiply(const int8_t *dy, uint32_t rows, const int8_t *x, int32_t x
 
 #endif
 
-/* Elements [at, at + count), of columns w, as tiny_store_adjacent does. */
-static void store_some(const tiny_store *store, const int16_t *t, const int8_t *w, uint32_t step,
-                       uint32_t rows, uint32_t at, uint32_t count) {
+/* Elements [at, at + count), of columns w, as tiny_gradient_store_adjacent does. */
+static void store_some(const tiny_gradient_store *store, const int16_t *t, const int8_t *w,
+                       uint32_t step, uint32_t rows, uint32_t at, uint32_t count) {
     int32_t sums[COLUMNS];
     for (uint32_t c = 0; c < count; c += TINY_LANES) {
         add_four(t, w + c, step, rows, sums + c, count - c < TINY_LANES ? count - c : TINY_LANES);
     }
-    tiny_store_adjacent(store, at, sums, count);
+    tiny_gradient_store_adjacent(store, at, sums, count);
 }
 
 /* The `width` columns from `first` on, which share one weight array. */
-static void descend_panel(const tiny_fully_connected *op, const tiny_store *store, const int16_t *t,
-                          const int8_t *w, uint32_t first, uint32_t width) {
+static void descend_panel(const tiny_fully_connected *op, const tiny_gradient_store *store,
+                          const int16_t *t, const int8_t *w, uint32_t first, uint32_t width) {
     uint32_t i = 0, peak = 0;
     for (; i + COLUMNS <= width && store->multiplier; i += COLUMNS) {
         const uint32_t at = first + i;
@@ -201,8 +202,8 @@ static void descend_panel(const tiny_fully_connected *op, const tiny_store *stor
 
 void tiny_descend_single(const tiny_fully_connected *op, const tiny_gradient *dy,
                          const tiny_weights *w, const tiny_gradient_out *dx, void *scratch) {
-    tiny_store store;
-    tiny_store_begin(&store, dx, op->descent.factor, dy->scale->exponent, op->in);
+    tiny_gradient_store store;
+    tiny_gradient_store_begin(&store, dx, op->descent.factor, dy->scale->exponent, op->in);
     tiny_rescale_all(&op->descent, dy->d, op->out, scratch);
     descend_panel(op, &store, scratch, w->kept, 0, op->kept);
     descend_panel(op, &store, scratch, w->frozen, op->kept, op->in - op->kept);

@@ -76,14 +76,14 @@ TINY_OP(lookup_backward_input_mve) {
     const tiny_gradient dy = {buffers[2], buffers[3]};
     const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
     const tiny_factor factor = {0x8000, -15 - 14};
-    tiny_store store;
+    tiny_gradient_store store;
     tiny_follow(dy.scale, NULL, dx.scale);
-    tiny_store_begin(&store, &dx, &factor, dy.scale->exponent, op->count);
+    tiny_gradient_store_begin(&store, &dx, &factor, dy.scale->exponent, op->count);
     for (uint32_t i = 0; i < op->count; i += TINY_STORED_AT_ONCE) {
         const uint32_t left = op->count - i;
         const uint32_t count = left < TINY_STORED_AT_ONCE ? left : TINY_STORED_AT_ONCE;
         int32_t products[TINY_STORED_AT_ONCE];
         multiply(buffers[1], x + i, dy.d + i, count, products);
-        tiny_store_adjacent(&store, i, products, count);
+        tiny_gradient_store_adjacent(&store, i, products, count);
     }
 }

@@ -104,8 +104,8 @@ TINY_OP(mul_forward_mve) {
 /* ---- Gradients (SPEC 4.6) ---- */
 
 /* Stores `size` elements from `at` on: each a sum over `rows` rows of dy and the other operand. */
-static void store_sums(const tiny_store *store, const int8_t *dy, const int8_t *other, int32_t zero,
-                       uint32_t rows, uint32_t size, uint32_t at) {
+static void store_sums(const tiny_gradient_store *store, const int8_t *dy, const int8_t *other,
+                       int32_t zero, uint32_t rows, uint32_t size, uint32_t at) {
     for (uint32_t i = 0; i < size; i += TINY_STORED_AT_ONCE) {
         const uint32_t left = size - i;
         const uint32_t count = left < TINY_STORED_AT_ONCE ? left : TINY_STORED_AT_ONCE;
@@ -113,7 +113,7 @@ static void store_sums(const tiny_store *store, const int8_t *dy, const int8_t *
         for (uint32_t at_row = i, n = 0; n < rows; n++, at_row += size) {
             add_products(dy + at_row, other + at_row, zero, count, sums);
         }
-        tiny_store_adjacent(store, at + i, sums, count);
+        tiny_gradient_store_adjacent(store, at + i, sums, count);
     }
 }
 
@@ -122,9 +122,9 @@ TINY_OP(mul_backward_a_mve) {
     const tiny_mul *op = record;
     const tiny_gradient dy = {buffers[1], buffers[2]};
     const tiny_gradient_out da = {buffers[4], buffers[5], buffers[3]};
-    tiny_store store;
+    tiny_gradient_store store;
     tiny_follow(dy.scale, NULL, da.scale);
-    tiny_store_begin(&store, &da, &op->b_scale, dy.scale->exponent, op->rows * op->size);
+    tiny_gradient_store_begin(&store, &da, &op->b_scale, dy.scale->exponent, op->rows * op->size);
     for (uint32_t at = 0; at < op->rows * op->size; at += op->size) {
         store_sums(&store, dy.d + at, buffers[0], op->b_zero, 1, op->size, at);
     }
@@ -135,8 +135,8 @@ TINY_OP(mul_backward_b_mve) {
     const tiny_mul *op = record;
     const tiny_gradient dy = {buffers[1], buffers[2]};
     const tiny_gradient_out db = {buffers[4], buffers[5], buffers[3]};
-    tiny_store store;
+    tiny_gradient_store store;
     tiny_follow(dy.scale, NULL, db.scale);
-    tiny_store_begin(&store, &db, &op->a_scale, dy.scale->exponent, op->size);
+    tiny_gradient_store_begin(&store, &db, &op->a_scale, dy.scale->exponent, op->size);
     store_sums(&store, dy.d, buffers[0], op->a_zero, op->rows, op->size, 0);
 }

@@ -115,7 +115,7 @@ static void widen(const int8_t *dy, uint32_t count, int32_t *sums) {
 /* ---- Average ---- */
 
 /* Channels [first, first + count) of a position, whose elements in dx begin at `at`. */
-static void average_panel(const tiny_pool *op, const tiny_store *s, const int8_t *dy,
+static void average_panel(const tiny_pool *op, const tiny_gradient_store *s, const int8_t *dy,
                           tiny_extent over, uint32_t first, uint32_t count, uint32_t at) {
     const tiny_map *y = &op->window.y;
     int32_t sums[PANEL] = {0};
@@ -125,7 +125,7 @@ static void average_panel(const tiny_pool *op, const tiny_store *s, const int8_t
                       count, sums);
         }
     }
-    tiny_store_adjacent(s, at, sums, count);
+    tiny_gradient_store_adjacent(s, at, sums, count);
 }
 
 TINY_OP(average_pool_backward_input_mve) {
@@ -136,10 +136,10 @@ TINY_OP(average_pool_backward_input_mve) {
     const tiny_gradient_out dx = {buffers[3], buffers[4], buffers[2]};
     const tiny_factor one = {0x8000, (int16_t)(-15 - op->reciprocal_shift)};
     const uint32_t elements = (uint32_t)x->height * x->width * x->channels;
-    tiny_store s;
+    tiny_gradient_store s;
     uint32_t at = 0;
     tiny_follow(dy.scale, NULL, dx.scale);
-    tiny_store_begin(&s, &dx, &one, dy.scale->exponent, elements);
+    tiny_gradient_store_begin(&s, &dx, &one, dy.scale->exponent, elements);
     for (int32_t row = 0; row < x->height; row++) {
         for (int32_t column = 0; column < x->width; column++, at += x->channels) {
             const tiny_extent over = tiny_windows_over(&op->window, row, column);
@@ -185,7 +185,7 @@ static void pass(const place *p, tiny_extent e, int8_t *keep) {
     }
 }
 
-static void maximum_panel(const tiny_pool *op, const tiny_store *s, const int8_t *dy,
+static void maximum_panel(const tiny_pool *op, const tiny_gradient_store *s, const int8_t *dy,
                           tiny_extent over, const place *p, uint32_t at) {
     const tiny_map *y = &op->window.y;
     int32_t sums[SIXTEEN] = {0};
@@ -197,7 +197,7 @@ static void maximum_panel(const tiny_pool *op, const tiny_store *s, const int8_t
             add_times(keep, 1, p->some, sums);
         }
     }
-    tiny_store_adjacent(s, at, sums, p->some);
+    tiny_gradient_store_adjacent(s, at, sums, p->some);
 }
 
 TINY_OP(max_pool_backward_input_mve) {
@@ -207,11 +207,11 @@ TINY_OP(max_pool_backward_input_mve) {
     const tiny_gradient dy = {buffers[1], buffers[2]};
     const tiny_gradient_out dx = {buffers[4], buffers[5], buffers[3]};
     const tiny_factor one = {0x8000, -15};
-    tiny_store s;
+    tiny_gradient_store s;
     uint32_t at = 0;
     tiny_follow(dy.scale, NULL, dx.scale);
-    tiny_store_begin(&s, &dx, &one, dy.scale->exponent,
-                     (uint32_t)x->height * x->width * x->channels);
+    tiny_gradient_store_begin(&s, &dx, &one, dy.scale->exponent,
+                              (uint32_t)x->height * x->width * x->channels);
     for (int32_t row = 0; row < x->height; row++) {
         for (int32_t column = 0; column < x->width; column++, at += x->channels) {
             const tiny_extent over = tiny_windows_over(&op->window, row, column);
@@ -232,10 +232,10 @@ TINY_OP(mean_backward_input_mve) {
     const tiny_mean *op = record;
     const tiny_gradient dy = {buffers[0], buffers[1]};
     const tiny_gradient_out dx = {buffers[3], buffers[4], buffers[2]};
-    tiny_store s;
+    tiny_gradient_store s;
     tiny_follow(dy.scale, NULL, dx.scale);
-    tiny_store_begin(&s, &dx, &op->reciprocal, dy.scale->exponent,
-                     op->outer * op->count * op->inner);
+    tiny_gradient_store_begin(&s, &dx, &op->reciprocal, dy.scale->exponent,
+                              op->outer * op->count * op->inner);
     uint32_t at = 0;
     for (uint32_t n = 0; n < op->outer * op->count; n++) {
         const int8_t *d = dy.d + n / op->count * op->inner;
@@ -243,7 +243,7 @@ TINY_OP(mean_backward_input_mve) {
             const uint32_t count = op->inner - i < PANEL ? op->inner - i : PANEL;
             int32_t sums[PANEL];
             widen(d + i, count, sums);
-            tiny_store_adjacent(&s, at, sums, count);
+            tiny_gradient_store_adjacent(&s, at, sums, count);
             at += count;
         }
     }

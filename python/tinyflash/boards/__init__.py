@@ -9,6 +9,7 @@ from tinyflash.boards.description import (
     load_board,
     read_board,
     with_kernels,
+    with_place,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "load_board",
     "read_board",
     "with_kernels",
+    "with_place",
 ]
