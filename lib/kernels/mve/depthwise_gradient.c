@@ -25,11 +25,11 @@ typedef struct axis {
 } axis;
 
 /* Places of dx that the same taps read. */
-typedef struct phase {
+typedef struct dx_phase {
     axis y, x;
     uint32_t rows, vectors; /* of taps: rows in a vector */
     uint8_t offset[TINY_PAIR][TINY_VECTOR];
-} phase;
+} dx_phase;
 
 /* A call. */
 typedef struct call {
@@ -47,11 +47,11 @@ typedef struct call {
     uint32_t phases;
     uint32_t taken; /* the phase whose weights are in w */
     tiny_windows windows;
-    int32_t *sums;  /* [rows of a block][width, or more][TINY_PLANES] */
-    int8_t *planes; /* [TINY_PLANES][plane], and what is read behind them */
-    phase only;     /* if there is one */
-    phase *phase;   /* [split_h][split_w] */
-    int8_t *w;      /* [TINY_PLANES][vectors][TINY_VECTOR] */
+    int32_t *sums;   /* [rows of a block][width, or more][TINY_PLANES] */
+    int8_t *planes;  /* [TINY_PLANES][plane], and what is read behind them */
+    dx_phase only;   /* if there is one */
+    dx_phase *phase; /* [split_h][split_w] */
+    int8_t *w;       /* [TINY_PLANES][vectors][TINY_VECTOR] */
 } call;
 
 /* Divides, and rounds down. */
@@ -101,7 +101,7 @@ static uint32_t block_of(const call *c) {
 }
 
 /* There are phases where one vector does not hold a window. */
-static void split(call *c) {
+static void choose_phases(call *c) {
     const tiny_window *win = &c->op->window;
     const int whole = (uint32_t)win->kernel_h * win->kernel_w <= TINY_VECTOR;
     c->spread_h = whole ? win->stride_h : 1;
@@ -112,7 +112,7 @@ static void split(call *c) {
 }
 
 /* A phase without taps has one, whose weight is 0. */
-static void begin_phase(call *c, phase *p, uint32_t y, uint32_t x) {
+static void begin_phase(call *c, dx_phase *p, uint32_t y, uint32_t x) {
     const tiny_window *win = &c->op->window;
     p->y = axis_of(win->kernel_h, win->dilation_h, (int32_t)c->split_h, win->pad_top, (int32_t)y);
     p->x = axis_of(win->kernel_w, win->dilation_w, (int32_t)c->split_w, win->pad_left, (int32_t)x);
@@ -127,7 +127,7 @@ static void begin_phase(call *c, phase *p, uint32_t y, uint32_t x) {
 /* Divides scratch; compiler/kernels/mve.py counts the same bytes. */
 TINY_APART static void divide(call *c, int8_t *scratch) {
     const tiny_window *win = &c->op->window;
-    split(c);
+    choose_phases(c);
     const uint32_t places = over(win->x.width, c->split_w), quads = over(places, TINY_TOGETHER);
     c->pitch =
         extent_of(win->kernel_w, win->dilation_w, c->split_w, win->pad_left, places, &c->left);
@@ -139,7 +139,7 @@ TINY_APART static void divide(call *c, int8_t *scratch) {
     c->sums = (int32_t *)(void *)scratch;
     int8_t *behind =
         scratch + c->block * c->split_h * c->row_bytes + (TINY_TOGETHER - 1) * TINY_PLANES * 4;
-    c->phase = c->phases == 1 ? &c->only : (phase *)(void *)behind;
+    c->phase = c->phases == 1 ? &c->only : (dx_phase *)(void *)behind;
     c->planes = c->phases == 1 ? behind : (int8_t *)(c->phase + c->phases);
     c->w = c->planes + TINY_PLANES * c->plane + TINY_OFFSET_MAX + TINY_TOGETHER;
     c->vectors = 0;
@@ -182,7 +182,7 @@ TINY_APART static void fill(const call *c, uint32_t first, uint32_t o, uint32_t 
 }
 
 /* Takes the weights of a group in a phase, the last tap first. */
-TINY_APART static void take_weights(const call *c, const phase *p, const tiny_weights *w,
+TINY_APART static void take_weights(const call *c, const dx_phase *p, const tiny_weights *w,
                                     uint32_t o, uint32_t channels) {
     const tiny_window *win = &c->op->window;
     const uint32_t kept = c->op->kept;
@@ -206,7 +206,7 @@ TINY_APART static void take_weights(const call *c, const phase *p, const tiny_we
 }
 
 /* The sums of phase (row, column) in a group of channels whose planes and weights are filled. */
-static void sum_phase(call *c, const phase *p, uint32_t row, uint32_t column, uint32_t rows,
+static void sum_phase(call *c, const dx_phase *p, uint32_t row, uint32_t column, uint32_t rows,
                       uint32_t channels) {
     const int8_t *x = c->planes + (uint32_t)(p->y.from - c->top) * c->pitch + p->x.from - c->left;
     const int8_t *w = c->w;
