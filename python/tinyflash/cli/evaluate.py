@@ -35,6 +35,7 @@ from tinyflash.training.questions import load_names, load_question
 )
 @options.where
 @options.port
+@options.pairing_key
 @options.rows
 @options.effort
 @click.option(
@@ -49,6 +50,7 @@ def evaluate(
     learned: Path | None,
     board: str,
     port: str | None,
+    pairing_key: bytes | None,
     rows: bool,
     effort: Effort,
     names: Path | None,
@@ -73,7 +75,10 @@ def evaluate(
     program = ready.compiled.program
     start = load_learned(learned, program) if learned else None
     place = "host" if target is None else target.name
-    with TemporaryDirectory() as folder, open_session(ready, Path(folder), port=port) as session:
+    with (
+        TemporaryDirectory() as folder,
+        open_session(ready, Path(folder), port=port, pairing_key=pairing_key) as session,
+    ):
         if isinstance(session, DeviceSession):
             place = session.info.board
         if start is not None:

@@ -33,14 +33,20 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @_folder
 @options.board
 @options.guard
+@options.pairing_key
 @click.option("--name", help="Name of the model in C, if FOLDER holds several.")
-def build(folder: Path, board: str | None, guard: int, name: str | None) -> None:
-    """Build FOLDER/firmware.elf from the model compiled to FOLDER."""
+def build(
+    folder: Path, board: str | None, guard: int, pairing_key: bytes | None, name: str | None
+) -> None:
+    """Build FOLDER/firmware.elf from the model compiled to FOLDER.
+
+    With --pairing-key, the board takes commands only from hosts that have the key.
+    """
     _check_folder(folder)
     name = model_name(folder, name)
     target = _board(folder, board, name)
     files.to_fill(folder, (*IMAGE, *compilation(name)))
-    elf = build_firmware(folder, target, folder, guard, name)
+    elf = build_firmware(folder, target, folder, guard, name, pairing_key=pairing_key)
     say_stale(folder)
     size = firmware_size(elf)
     add_image(folder, target, size, name)

@@ -14,6 +14,7 @@ from tinyflash import files
 from tinyflash.boards import boards
 from tinyflash.compiler.plan import EXACT, QUICK
 from tinyflash.errors import DataError, SchemeError
+from tinyflash.runtime.device.pairing import read_key
 from tinyflash.runtime.schedule import KINDS
 from tinyflash.show.console import QUIET
 from tinyflash.training.loop import Recipe
@@ -147,6 +148,16 @@ port = click.option(
 board_port = click.option(
     "--port", type=Port(), metavar="PORT", required=True,
     help=_PORT,
+)  # fmt: skip
+
+
+def _key(_context: object, _parameter: object, path: Path | None) -> bytes | None:
+    return None if path is None else read_key(path)
+
+
+pairing_key = click.option(
+    "--pairing-key", type=PATH, callback=_key, metavar="FILE",
+    help="Key of a paired board: a file of 32 hexadecimal digits.",
 )  # fmt: skip
 where = click.option(
     "--board", type=BoardName("host"), default="host", show_default=True, help=f"{BOARDS}, or host."

@@ -46,6 +46,7 @@ VALIDATION = 0.2  # the fraction held out
 @options.data
 @options.where
 @options.port
+@options.pairing_key
 @options.epochs
 @options.rate
 @options.schedule
@@ -114,6 +115,7 @@ def train(
     data: Path,
     board: str,
     port: str | None,
+    pairing_key: bytes | None,
     epochs: int,
     rate: float,
     schedule: Kind,
@@ -164,7 +166,7 @@ def train(
     }
     settle(ready, output)
     with (
-        open_session(ready, output, guard, port, stores=bool(save_every)) as session,
+        open_session(ready, output, guard, port, bool(save_every), pairing_key) as session,
         stopping() as stop,
     ):
         if isinstance(session, DeviceSession) and (port or save_every):
