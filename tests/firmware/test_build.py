@@ -171,7 +171,7 @@ def test_boards_describe_themselves(board: Board) -> None:
 
 def test_an_unknown_board() -> None:
     with pytest.raises(
-        BoardError, match="'none' is unknown; choose one of nrf52840_dk, qemu_mps2_an500, "
+        BoardError, match="'none' is unknown; choose one of nrf52840_dk, qemu_microbit, "
     ):
         load_board("none")
 
