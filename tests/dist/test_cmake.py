@@ -33,28 +33,28 @@ def build(example: Path, command: Path, *options: str) -> str:
     return shell(["build/digits"], example)
 
 
-def test_a_package_is_found_and_compiles_again_what_changed(
-    example: Path, products: Path, command: Path
+def test_a_checkout_is_fetched_and_what_changed_is_compiled_again(
+    example: Path, command: Path
 ) -> None:
-    prefix = f"-DCMAKE_PREFIX_PATH={products / 'cmake'}"
-    assert build(example, command, prefix) == learned()
+    (example / "CMakeLists.txt").write_text(FETCHED.format(source=ROOT))
+    assert build(example, command, f"-DTINYFLASH_COMMAND={command / 'tinyflash'}") == learned()
     scheme = example / "scheme.toml"
     scheme.write_text(scheme.read_text().replace("last = 2", "last = 1"))
     shell(["cmake", "--build", "build"], example, command)
-    assert "weights" in shell(["build/digits"], example)
-    assert shell(["build/digits"], example) != learned()
-    cache = (example / "build" / "CMakeCache.txt").read_text()
-    assert str(products / "cmake") in cache
+    again = shell(["build/digits"], example)
+    assert "no error: weights" in again
+    assert again != learned()
 
 
-@pytest.mark.parametrize("source", ["product", "checkout"])
-def test_it_can_be_fetched(source: str, example: Path, products: Path, command: Path) -> None:
-    place = products / "cmake" if source == "product" else ROOT
-    (example / "CMakeLists.txt").write_text(FETCHED.format(source=place))
-    if source == "checkout":
-        assert build(example, command, f"-DTINYFLASH_COMMAND={command / 'tinyflash'}") == learned()
-    else:
-        shell(["cmake", "-B", "build", *QUICK], example, command)
+def test_the_product_is_fetched_and_found(example: Path, products: Path, command: Path) -> None:
+    """And built: by test_ways."""
+    listed = example / "CMakeLists.txt"
+    found = listed.read_text()
+    listed.write_text(FETCHED.format(source=products / "cmake"))
+    shell(["cmake", "-B", "fetched", *QUICK], example, command)
+    listed.write_text(found)
+    shell(["cmake", "-B", "found", f"-DCMAKE_PREFIX_PATH={products / 'cmake'}"], example, command)
+    assert str(products / "cmake") in (example / "found" / "CMakeCache.txt").read_text()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@
 #include "gradient.h"
 #include "panel.h"
 #include "position.h"
+#include "single.h"
 #include "tile.h"
 #include "tinyflash/ops.h"
 
@@ -136,8 +137,13 @@ TINY_OP(fully_connected_backward_input_dsp) {
     const tiny_gradient dy = {buffers[0], buffers[1]};
     const tiny_weights w = {buffers[2], buffers[3]};
     const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
+    const tiny_fully_connected *op = record;
     tiny_follow(dy.scale, NULL, dx.scale);
-    backward(record, &dy, &w, &dx, buffers[TINY_SCRATCH]);
+    if (op->rows == 1) {
+        tiny_single_backward(op, &dy, &w, &dx, buffers[TINY_SCRATCH]);
+    } else {
+        backward(op, &dy, &w, &dx, buffers[TINY_SCRATCH]);
+    }
 }
 
 /* ---- Update ---- */
@@ -158,14 +164,22 @@ static void sum_tiles(const tiny_panel *panel, const int8_t *x, int32_t zero, ui
     }
 }
 
-TINY_OP(fully_connected_update_dsp) {
-    (void)band;
-    const tiny_fully_connected *op = record;
+static void update(const tiny_fully_connected *op, void *const *buffers) {
     const tiny_panel panel =
         tiny_panel_begin(&op->descent, op->rows, op->out, 1, op->kept, buffers);
     for (uint32_t o = 0; o < panel.out; o += TINY_ROWS) {
         const uint32_t count = tiny_panel_pair(&panel, o);
         sum_tiles(&panel, buffers[0], op->requant.x_zero, o, count);
         tiny_panel_move(&panel, o, count);
+    }
+}
+
+TINY_OP(fully_connected_update_dsp) {
+    (void)band;
+    const tiny_fully_connected *op = record;
+    if (op->rows == 1) {
+        tiny_single_update(op, buffers);
+    } else {
+        update(op, buffers);
     }
 }

@@ -62,7 +62,8 @@ static void move_row(const tiny_panel *panel, uint32_t o, const int32_t *sums) {
     tiny_row row = tiny_begin_row(&panel->update, &panel->descent->rate[o], o);
     uint32_t next = o * panel->taps * kept;
     for (uint32_t tap = 0; tap < panel->taps && row.moves; tap++, next += kept) {
-        tiny_update_row(&panel->update, &row, next, sums, kept, panel->spare);
+        const tiny_sums own = {sums, 1, panel->spare};
+        tiny_update_row(&panel->update, &row, next, &own, kept);
         sums += panel->tiles * TINY_TILE;
     }
 }

@@ -17,11 +17,14 @@
 #define WEIGHT_MAX 127
 #define NO_TIES 32 /* a shift that leaves nothing of a sum */
 
-/* Of a row; the sum of a weight, times 2^left, times multiplier, divided by 2^(32 + rest) is its step. */
+/* Of a row; the sum of a weight, times 2^left, times multiplier, divided by 2^(32 + rest) is its step. To
+ * shift a sum takes one multiplication with `times`, which its other factor is in. */
 typedef struct stepping {
+    uint32_t times; /* of the sums, times 2^left */
     int32_t left, rest, multiplier;
     int32_t half;       /* 2^(rest - 1) */
     int32_t tie;        /* a sum that is a tie is 2^31 when it is shifted by this to the left */
+    uint32_t tied;      /* times of the sums, times 2^tie */
     int32_t remainder;  /* of the weight before, in the lower 16 bits */
     const int32_t *sum; /* of the next weight */
     int8_t *w;          /* the next weight */
@@ -35,7 +38,7 @@ typedef struct stepping {
 #define STEP(look, out, back)                           \
     "ldr.w %[step], [%[sum]], #4\n" look                \
     "ldrsb.w %[moved], [%[w]]\n"                        \
-    "lsl.w %[step], %[step], %[left]\n"                 \
+    "mul %[step], %[step], %[times]\n"                  \
     "smmls %[step], %[step], %[multiplier], %[half]\n"  \
     "asr.w %[step], %[step], %[rest]\n"                 \
     "uxtah %[remainder], %[step], %[remainder]\n"       \
@@ -45,9 +48,9 @@ typedef struct stepping {
     "bhi " out "f\n" back                               \
     ":\n"                                               \
     "strb.w %[moved], [%[w]], #1\n"
-#define LOOK                            \
-    "lsl.w %[moved], %[step], %[tie]\n" \
-    "cmp.w %[moved], #0x80000000\n"     \
+#define LOOK                           \
+    "mul %[moved], %[step], %[tied]\n" \
+    "cmp.w %[moved], #0x80000000\n"    \
     "beq 2f\n"
 /* 127, or -127. */
 #define OUT(out, back)                        \
@@ -67,21 +70,21 @@ typedef struct stepping {
                      "bne 1b\n"                                                                    \
                      "b 3f\n" outs                                                                 \
                      "2:\n"                                                                        \
-                     "mvn.w %[left], #0\n"                                                         \
+                     "mov.w %[end], #0\n"                                                          \
                      "3:\n"                                                                        \
                      : [sum] "+r"(sum), [w] "+r"(w), [remainder] "+r"(remainder), [out] "+r"(out), \
-                       [left] "+r"(left), [step] "=&r"(step), [moved] "=&r"(moved)                 \
-                     : [end] "r"(end), [rest] "r"(s->rest), [multiplier] "r"(s->multiplier),       \
-                       [half] "r"(s->half), [tie] "r"(s->tie)                                      \
+                       [end] "+r"(end), [step] "=&r"(step), [moved] "=&r"(moved)                   \
+                     : [times] "r"(s->times), [rest] "r"(s->rest),                                 \
+                       [multiplier] "r"(s->multiplier), [half] "r"(s->half), [tied] "r"(s->tied)   \
                      : "cc", "memory")
 
 /* Moves weights, four at a time or one by one, until none of `count` is left for that; or until a step is
  * a tie, whose sum is then the one before. Returns whether it is. */
 TINY_APART static int move(stepping *s, uint32_t count) {
-    const int32_t *sum = s->sum, *const end = sum + (count >= 4 ? count & ~3u : count);
+    const int32_t *sum = s->sum, *end = sum + (count >= 4 ? count & ~3u : count);
     int8_t *w = s->w;
     uint32_t out = s->out;
-    int32_t remainder = s->remainder, left = s->left, step, moved;
+    int32_t remainder = s->remainder, step, moved;
     if (count < 4) {
         MOVE(ONE(LOOK), ONE_OUT);
     } else if (s->tie < NO_TIES) {
@@ -93,7 +96,7 @@ TINY_APART static int move(stepping *s, uint32_t count) {
     s->w = w;
     s->out = out;
     s->remainder = remainder;
-    return left < 0;
+    return !end;
 }
 
 #else
@@ -101,10 +104,10 @@ TINY_APART static int move(stepping *s, uint32_t count) {
 /* The C twin, one weight. */
 static int move(stepping *s, uint32_t count) {
     const uint32_t sum = (uint32_t)*s->sum++;
-    const int64_t product = (int64_t)(int32_t)(sum << s->left) * s->multiplier;
+    const int64_t product = (int64_t)(int32_t)(sum * s->times) * s->multiplier;
     const int64_t half = (int64_t)s->half * ((int64_t)1 << 32);
     (void)count;
-    if (s->tie < NO_TIES && sum << s->tie == 0x80000000u) {
+    if (s->tie < NO_TIES && sum * s->tied == 0x80000000u) {
         return 1;
     }
     s->remainder = ((int32_t)((half - product) >> 32) >> s->rest) + (s->remainder & 0xFFFF);
@@ -116,9 +119,9 @@ static int move(stepping *s, uint32_t count) {
 
 #endif
 
-/* A step that is a tie. */
-static void move_tie(stepping *s, const tiny_rate *rate, tiny_state *state) {
-    const int32_t delta = tiny_delta(rate, s->sum[-1]), fraction = s->remainder & 0xFFFF;
+/* A step that is a tie, of the last sum. */
+static void move_tie(stepping *s, const tiny_rate *rate, int32_t sum, tiny_state *state) {
+    const int32_t delta = tiny_delta(rate, sum), fraction = s->remainder & 0xFFFF;
     *s->w = tiny_moved(*s->w, fraction, delta, state);
     s->remainder = fraction - delta;
     s->w++;
@@ -135,42 +138,51 @@ static int32_t tie_of(const stepping *s) {
 }
 
 /* The same as tiny_spare_bits, of the sums themselves. */
-static int32_t spare_of(const int32_t *sums, uint32_t count) {
+static int32_t spare_of(const tiny_sums *sums, uint32_t count) {
     uint32_t bits = 0;
-    for (; count; count--, sums++) {
-        bits |= (uint32_t)(*sums ^ *sums >> 31);
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t sum = sums->at[i] * sums->times;
+        bits |= (uint32_t)(sum ^ sum >> 31);
     }
     return tiny_spare_of(bits);
 }
 
-void tiny_update_row(const tiny_update *update, tiny_row *row, uint32_t first, const int32_t *sums,
-                     uint32_t count, int32_t spare) {
+/* Moves weights in loops, which `s` is complete for. */
+static void move_all(stepping *s, const tiny_update *update, tiny_row *row, const tiny_sums *sums,
+                     uint32_t count) {
+    const int32_t *const end = sums->at + count;
+    while (s->sum != end) {
+        if (move(s, (uint32_t)(end - s->sum))) {
+            move_tie(s, &row->rate, s->sum[-1] * sums->times, update->state);
+        }
+    }
+    uint32_t *const saturated = &update->state->weights_saturated;
+    *saturated += s->out < UINT32_MAX - *saturated ? s->out : UINT32_MAX - *saturated;
+    row->remainders = (row->remainders & 0xFFFFu) | (uint32_t)s->remainder << 16;
+}
+
+void tiny_update_row(const tiny_update *update, tiny_row *row, uint32_t first,
+                     const tiny_sums *sums, uint32_t count) {
     const int32_t shift = -row->rate.exponent - 32;
     const int32_t left = shift > 0 ? 0 : 1 - shift, rest = tiny_max(shift, 1);
-    const int fits = left <= spare || left <= spare_of(sums, count);
+    const int fits = left <= sums->spare || left <= spare_of(sums, count);
     if (!row->plain || !fits || rest > 30) {
         for (uint32_t i = 0; i < count; i++) {
-            tiny_update_weight(update, row, first + i, sums[i]);
+            tiny_update_weight(update, row, first + i, sums->at[i] * sums->times);
         }
         return;
     }
     stepping s = {
+        .times = (uint32_t)sums->times << left,
         .left = left,
         .rest = rest,
         .multiplier = (int32_t)row->rate.mantissa,
         .half = 1 << (rest - 1),
         .remainder = (int32_t)(row->remainders >> 16),
-        .sum = sums,
+        .sum = sums->at,
         .w = row->plain + first,
     };
-    const int32_t *const end = sums + count;
     s.tie = tie_of(&s);
-    while (s.sum != end) {
-        if (move(&s, (uint32_t)(end - s.sum))) {
-            move_tie(&s, &row->rate, update->state);
-        }
-    }
-    uint32_t *const saturated = &update->state->weights_saturated;
-    *saturated += s.out < UINT32_MAX - *saturated ? s.out : UINT32_MAX - *saturated;
-    row->remainders = (row->remainders & 0xFFFFu) | (uint32_t)s.remainder << 16;
+    s.tied = s.tie < NO_TIES ? (uint32_t)sums->times << s.tie : 0;
+    move_all(&s, update, row, sums, count);
 }

@@ -20,8 +20,15 @@ static inline int32_t tiny_spare_bits(uint32_t terms) {
     return tiny_spare_of(terms * (127u * 255u));
 }
 
-/* Moves weights [first, first + count) of a row. spare: of tiny_spare_bits. */
-void tiny_update_row(const tiny_update *update, tiny_row *row, uint32_t first, const int32_t *sums,
-                     uint32_t count, int32_t spare);
+/* Sums of gradients, as factors: a sum is what is at `at` times `times`. */
+typedef struct tiny_sums {
+    const int32_t *at;
+    int32_t times;
+    int32_t spare; /* of tiny_spare_bits */
+} tiny_sums;
+
+/* Moves weights [first, first + count) of a row. */
+void tiny_update_row(const tiny_update *update, tiny_row *row, uint32_t first,
+                     const tiny_sums *sums, uint32_t count);
 
 #endif

@@ -84,7 +84,7 @@ static uint32_t whole(uint32_t terms) { return terms ? (terms + 7) / 8 * 8 : 8; 
 static void clear(int16_t *t, uint32_t count) {
     for (; count; count--) {
         *t++ = 0;
-        __asm__ volatile("" : : : "memory");
+        TINY_AS_A_LOOP;
     }
 }
 
@@ -313,7 +313,7 @@ typedef struct waiting {
 static void fill(int8_t *to, uint32_t count, int8_t with) {
     for (; count; count--) {
         *to++ = with;
-        __asm__ volatile("" : : : "memory");
+        TINY_AS_A_LOOP;
     }
 }
 

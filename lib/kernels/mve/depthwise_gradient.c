@@ -1,9 +1,11 @@
 /* The input gradient of depthwise layers with multiplier 1: sums of windows of dy (gather.h).
  *
- * It gathers: element (row, column) of dx sums over the taps that read it. In planes where neighbours of
- * dy are a stride apart, with zeros between and around them, that is a window with stride 1 and the taps
- * in reverse order. A window of 3 x 3 is one vector, zeros or not. Sums of all channels of a group are
- * in scratch before the first of them is stored: four channels at a time, position by position.
+ * It gathers: element (row, column) of dx sums over the taps that read it. That is a window with stride 1
+ * and the taps in reverse order, of planes in which neighbours of dy are a stride apart, with zeros
+ * between: a window of 3 x 3 is one vector, zeros or not. Larger windows are not multiplied by zeros:
+ * every stride-th element is read by the same taps, so dx falls into phases, along both axes, and each
+ * of them has windows of dy as it is. Sums of all channels of a group, in all phases, are in
+ * scratch before the first of them is stored: four channels at a time, position by position.
  */
 #include <stddef.h>
 
@@ -11,141 +13,262 @@
 #include "tiles.h"
 #include "tinyflash/ops.h"
 
-#define SUMS_BYTES 2048u /* that a block of rows may need, if it has more than one row */
+#define SUMS_BYTES 2048u /* that a block of rows may need, if it has more than one of each phase */
+
+/* The taps along one axis that read the places of a phase, the last one first. */
+typedef struct axis {
+    int32_t first; /* tap */
+    int32_t taps;
+    int32_t step;    /* of taps */
+    int32_t from;    /* the place in a plane that it takes for the first one of dx */
+    int32_t between; /* places of a plane from tap to tap */
+} axis;
+
+/* Places of dx that the same taps read. */
+typedef struct dx_phase {
+    axis y, x;
+    uint32_t rows, vectors; /* of taps: rows in a vector */
+    uint8_t offset[TINY_PAIR][TINY_VECTOR];
+} dx_phase;
 
 /* A call. */
 typedef struct call {
     const tiny_depthwise *op;
     const tiny_gradient *dy;
     const tiny_gradient_out *dx;
-    uint32_t pitch;     /* bytes of a row of a plane */
-    uint32_t plane;     /* bytes of a plane */
-    uint32_t block;     /* rows of dx at a time */
-    int32_t top, left;  /* what plane row and column 0 are for row 0 of dx, in strides of dy */
-    uint32_t taps;      /* of a vector */
-    uint32_t row_bytes; /* sums of a row of dx */
+    uint32_t spread_h, spread_w; /* places of a plane from neighbour to neighbour of dy */
+    uint32_t split_h, split_w;   /* phases */
+    uint32_t pitch;              /* bytes of a row of a plane */
+    uint32_t plane;              /* bytes of a plane */
+    uint32_t block;              /* rows of each phase at a time */
+    int32_t top, left;           /* row and column that a plane begins with, for row 0 of dx */
+    uint32_t vectors;            /* of weights: the most in a phase */
+    uint32_t row_bytes;          /* sums of a row of dx */
+    uint32_t phases;
+    uint32_t taken; /* the phase whose weights are in w */
     tiny_windows windows;
-    int32_t *sums;  /* [block * width + TINY_TOGETHER - 1][TINY_PLANES] */
-    int8_t *planes; /* [TINY_PLANES][plane], and what is read behind them */
-    int8_t *w;      /* [TINY_PLANES][vectors][TINY_VECTOR] */
+    int32_t *sums;   /* [rows of a block][width, or more][TINY_PLANES] */
+    int8_t *planes;  /* [TINY_PLANES][plane], and what is read behind them */
+    dx_phase only;   /* if there is one */
+    dx_phase *phase; /* [split_h][split_w] */
+    int8_t *w;       /* [TINY_PLANES][vectors][TINY_VECTOR] */
 } call;
 
-/* Rows of a plane that `rows` rows of dx read. */
-static uint32_t rows_read(const tiny_window *win, uint32_t rows) {
-    return rows + (win->kernel_h - 1u) * win->dilation_h;
+/* Divides, and rounds down. */
+static int32_t floor_of(int32_t n, int32_t by) { return n >= 0 ? n / by : -((by - 1 - n) / by); }
+
+static uint32_t over(uint32_t n, uint32_t by) { return (n + by - 1) / by; }
+
+/* split: phases; at: one of them. */
+static axis axis_of(int32_t kernel, int32_t dilation, int32_t split, int32_t pad, int32_t at) {
+    axis a = {0, 0, 1, 0, 0};
+    for (int32_t tap = kernel - 1, last = tap; tap >= 0; tap--) {
+        if ((at + pad - tap * dilation) % split == 0) {
+            a.first = a.taps ? a.first : tap;
+            a.step = a.taps ? last - tap : 1;
+            a.taps++;
+            last = tap;
+        }
+    }
+    a.from = a.taps ? (at + pad - a.first * dilation) / split : 0;
+    a.between = a.step * dilation / split;
+    return a;
+}
+
+/* How many places of a plane some places of each phase read, along an axis: from `*from` on. */
+static uint32_t extent_of(int32_t kernel, int32_t dilation, uint32_t split, int32_t pad,
+                          uint32_t places, int32_t *from) {
+    const int32_t by = (int32_t)split;
+    *from = floor_of(pad - (kernel - 1) * dilation, by);
+    return places + (uint32_t)((pad + by - 1) / by - *from);
+}
+
+static uint32_t rows_read(const call *c, uint32_t places, int32_t *from) {
+    const tiny_window *win = &c->op->window;
+    return extent_of(win->kernel_h, win->dilation_h, c->split_h, win->pad_top, places, from);
+}
+
+/* The rows of a block: of each phase so many. */
+static uint32_t block_of(const call *c) {
+    const uint32_t most = over(c->op->window.x.height, c->split_h);
+    uint32_t block = 1;
+    int32_t top;
+    while (block < most && (block + 1) * c->split_h * c->row_bytes <= SUMS_BYTES &&
+           TINY_PLANES * rows_read(c, block + 1, &top) * c->pitch <= TINY_PLANES_BYTES) {
+        block++;
+    }
+    return block;
+}
+
+/* There are phases where one vector does not hold a window. */
+static void choose_phases(call *c) {
+    const tiny_window *win = &c->op->window;
+    const int whole = (uint32_t)win->kernel_h * win->kernel_w <= TINY_VECTOR;
+    c->spread_h = whole ? win->stride_h : 1;
+    c->spread_w = whole ? win->stride_w : 1;
+    c->split_h = whole ? 1 : win->stride_h;
+    c->split_w = whole ? 1 : win->stride_w;
+    c->phases = c->split_h * c->split_w;
+}
+
+/* A phase without taps has one, whose weight is 0. */
+static void begin_phase(call *c, dx_phase *p, uint32_t y, uint32_t x) {
+    const tiny_window *win = &c->op->window;
+    p->y = axis_of(win->kernel_h, win->dilation_h, (int32_t)c->split_h, win->pad_top, (int32_t)y);
+    p->x = axis_of(win->kernel_w, win->dilation_w, (int32_t)c->split_w, win->pad_left, (int32_t)x);
+    const tiny_split split =
+        tiny_split_window((uint32_t)tiny_max(p->y.taps, 1), (uint32_t)tiny_max(p->x.taps, 1),
+                          (uint32_t)p->y.between * c->pitch, (uint32_t)p->x.between, 1, p->offset);
+    p->rows = split.rows;
+    p->vectors = split.vectors;
+    c->vectors = split.vectors > c->vectors ? split.vectors : c->vectors;
 }
 
 /* Divides scratch; compiler/kernels/mve.py counts the same bytes. */
 TINY_APART static void divide(call *c, int8_t *scratch) {
     const tiny_window *win = &c->op->window;
-    const uint32_t width = win->x.width, reach = (win->kernel_w - 1u) * win->dilation_w;
-    c->pitch = width + reach;
+    choose_phases(c);
+    const uint32_t places = over(win->x.width, c->split_w), quads = over(places, TINY_TOGETHER);
+    c->pitch =
+        extent_of(win->kernel_w, win->dilation_w, c->split_w, win->pad_left, places, &c->left);
+    /* Without phases, what the last quad of a row writes behind it is not yet computed. */
+    const uint32_t width = c->phases == 1 ? win->x.width : quads * TINY_TOGETHER * c->split_w;
     c->row_bytes = width * TINY_PLANES * 4;
-    c->block = 1;
-    while (c->block < win->x.height && (c->block + 1) * c->row_bytes <= SUMS_BYTES &&
-           TINY_PLANES * rows_read(win, c->block + 1) * c->pitch <= TINY_PLANES_BYTES) {
-        c->block++;
-    }
-    c->plane = rows_read(win, c->block) * c->pitch;
-    c->top = win->pad_top - (int32_t)((win->kernel_h - 1u) * win->dilation_h);
-    c->left = win->pad_left - (int32_t)reach;
+    c->block = block_of(c);
+    c->plane = rows_read(c, c->block, &c->top) * c->pitch;
     c->sums = (int32_t *)(void *)scratch;
-    c->planes = scratch + c->block * c->row_bytes + (TINY_TOGETHER - 1) * TINY_PLANES * 4;
-    uint8_t (*offset)[TINY_VECTOR] = (uint8_t (*)[TINY_VECTOR])(
-        void *)(c->planes + TINY_PLANES * c->plane + TINY_OFFSET_MAX + TINY_TOGETHER);
-    c->w = (int8_t *)offset[TINY_PAIR];
-    const tiny_split split = tiny_split_window(
-        win->kernel_h, win->kernel_w, win->dilation_h * c->pitch, win->dilation_w, 1, offset);
-    const uint32_t quads = (width + TINY_TOGETHER - 1) / TINY_TOGETHER;
-    c->taps = split.rows * win->kernel_w;
-    c->windows.vectors = split.vectors;
-    c->windows.x_vector = split.rows * win->dilation_h * c->pitch;
+    int8_t *behind =
+        scratch + c->block * c->split_h * c->row_bytes + (TINY_TOGETHER - 1) * TINY_PLANES * 4;
+    c->phase = c->phases == 1 ? &c->only : (dx_phase *)(void *)behind;
+    c->planes = c->phases == 1 ? behind : (int8_t *)(c->phase + c->phases);
+    c->w = c->planes + TINY_PLANES * c->plane + TINY_OFFSET_MAX + TINY_TOGETHER;
+    c->vectors = 0;
+    for (uint32_t i = 0; i < c->phases; i++) {
+        begin_phase(c, c->phase + i, i / c->split_w, i % c->split_w);
+    }
     c->windows.x_pair = TINY_PAIR;
     c->windows.x_row = c->pitch - quads * TINY_TOGETHER;
-    c->windows.sums_row = c->row_bytes - quads * TINY_TOGETHER * TINY_PLANES * 4;
+    c->windows.apart = c->split_w * TINY_PLANES * 4;
+    c->windows.quad_apart = TINY_TOGETHER * c->windows.apart;
+    c->windows.sums_row = c->split_h * c->row_bytes - quads * c->windows.quad_apart;
     c->windows.quads = quads;
-    c->windows.offset = (const uint8_t (*)[TINY_VECTOR])offset;
-    tiny_fill_bytes(c->w, TINY_PLANES * split.vectors * TINY_VECTOR, 0);
+    tiny_fill_bytes(c->w, TINY_PLANES * c->vectors * TINY_VECTOR, 0);
     tiny_fill_bytes(c->planes, TINY_PLANES * c->plane, 0);
 }
 
-/* The first output along an axis that is not before place `from`, in strides. */
-static int32_t output_from(int32_t from, int32_t stride) {
-    return from > 0 ? (from + stride - 1) / stride : 0;
+/* The first output along an axis that is not before place `from`. */
+static int32_t output_from(int32_t from, int32_t spread) {
+    return from > 0 ? (from + spread - 1) / spread : 0;
 }
 
-/* Copies what rows [first, first + rows) of dx read of a group of channels. What lies between is not
- * touched. */
-TINY_APART static void fill(const call *c, uint32_t first, uint32_t rows, uint32_t o,
-                            uint32_t channels) {
-    const tiny_window *win = &c->op->window;
+/* Copies what the rows of a block from place `first` on read of a group of channels. What lies between is
+ * not touched. */
+TINY_APART static void fill(const call *c, uint32_t first, uint32_t o, uint32_t channels) {
+    const tiny_map *y = &c->op->window.y;
+    const int32_t down = (int32_t)c->spread_h, across = (int32_t)c->spread_w;
     const int32_t top = c->top + (int32_t)first;
     const int32_t end =
-        tiny_min(output_from(top + (int32_t)rows_read(win, rows), win->stride_h), win->y.height);
-    const int32_t begin = output_from(c->left, win->stride_w);
+        tiny_min(output_from(top + (int32_t)(c->plane / c->pitch), down), y->height);
+    const int32_t begin = output_from(c->left, across);
     const int32_t columns =
-        tiny_min(output_from(c->left + (int32_t)c->pitch, win->stride_w), win->y.width) - begin;
-    for (int32_t row = output_from(top, win->stride_h); row < end && columns > 0; row++) {
-        tiny_fill_planes(c->dy->d + (uint32_t)(row * win->y.width + begin) * win->y.channels + o,
-                         win->y.channels, (uint32_t)columns,
-                         c->planes + (uint32_t)(row * win->stride_h - top) * c->pitch +
-                             begin * win->stride_w - c->left,
-                         win->stride_w, c->plane, channels);
+        tiny_min(output_from(c->left + (int32_t)c->pitch, across), y->width) - begin;
+    for (int32_t row = output_from(top, down); row < end && columns > 0; row++) {
+        tiny_fill_planes(
+            c->dy->d + (uint32_t)(row * y->width + begin) * y->channels + o, y->channels,
+            (uint32_t)columns,
+            c->planes + (uint32_t)(row * down - top) * c->pitch + begin * across - c->left,
+            c->spread_w, c->plane, channels);
     }
 }
 
-/* Takes the weights of a group, the last tap first. */
-TINY_APART static void take_weights(const call *c, const tiny_weights *w, uint32_t o,
-                                    uint32_t channels) {
+/* Takes the weights of a group in a phase, the last tap first. */
+TINY_APART static void take_weights(const call *c, const dx_phase *p, const tiny_weights *w,
+                                    uint32_t o, uint32_t channels) {
     const tiny_window *win = &c->op->window;
-    const uint32_t kept = c->op->kept, all = (uint32_t)win->kernel_h * win->kernel_w;
+    const uint32_t kept = c->op->kept;
     const uint32_t step = o < kept ? kept : win->y.channels - kept;
     const int8_t *from = o < kept ? w->kept + o : w->frozen + (o - kept);
-    int8_t *to = c->w;
-    for (uint32_t left = all; left; to += TINY_VECTOR) {
-        const uint32_t count = left < c->taps ? left : c->taps;
-        tiny_fill_planes(from + (left - 1) * step, 0u - step, count, to, 1,
-                         c->windows.vectors * TINY_VECTOR, channels);
-        left -= count;
+    const uint32_t apart = c->vectors * TINY_VECTOR;
+    /* Rows of taps that follow one another are taken at once. */
+    const int32_t at_once = c->phases == 1 ? (int32_t)p->rows : 1;
+    if (c->phases > 1) {
+        tiny_fill_bytes(c->w, TINY_PLANES * apart, 0);
+    }
+    for (int32_t row = 0; row < p->y.taps && p->x.taps; row += at_once) {
+        const int32_t rows = tiny_min(at_once, p->y.taps - row);
+        const int32_t tap = (p->y.first - row * p->y.step) * win->kernel_w + p->x.first;
+        tiny_fill_planes(from + (uint32_t)tap * step, 0u - (uint32_t)p->x.step * step,
+                         (uint32_t)(rows * p->x.taps),
+                         c->w + (uint32_t)row / p->rows * TINY_VECTOR +
+                             (uint32_t)row % p->rows * (uint32_t)p->x.taps,
+                         1, apart, channels);
     }
 }
 
-/* Rows [first, first + rows) of dx in a group of channels whose planes are filled. */
-static void sum_rows(call *c, uint32_t rows, uint32_t channels) {
-    for (uint32_t i = 0; i < channels; i++) {
-        c->windows.x = c->planes + i * c->plane;
-        c->windows.sums = c->sums + i;
-        c->windows.w = c->w + i * c->windows.vectors * TINY_VECTOR;
+/* The sums of phase (row, column) in a group of channels whose planes and weights are filled. */
+static void sum_phase(call *c, const dx_phase *p, uint32_t row, uint32_t column, uint32_t rows,
+                      uint32_t channels) {
+    const int8_t *x = c->planes + (uint32_t)(p->y.from - c->top) * c->pitch + p->x.from - c->left;
+    const int8_t *w = c->w;
+    int32_t *sums = c->sums + row * c->row_bytes / 4 + column * TINY_PLANES;
+    const uint32_t plane = c->plane, weights = c->vectors * TINY_VECTOR;
+    c->windows.vectors = p->vectors;
+    c->windows.x_vector = p->rows * (uint32_t)p->y.between * c->pitch;
+    c->windows.offset = (const uint8_t (*)[TINY_VECTOR])p->offset;
+    for (; channels; channels--, x += plane, w += weights, sums++) {
+        c->windows.x = x;
+        c->windows.sums = sums;
+        c->windows.w = w;
         c->windows.rows = rows;
         tiny_sum_windows(&c->windows);
     }
 }
 
+/* Rows [first, first + rows) of dx. */
 static void store_rows(const call *c, uint32_t first, uint32_t rows, uint32_t o,
                        uint32_t channels) {
     const tiny_map *x = &c->op->window.x;
     const uint32_t elements = (uint32_t)x->height * x->width * x->channels;
+    const uint32_t row_words = x->width * TINY_PLANES;
+    const uint32_t at_once = c->row_bytes == row_words * 4 ? rows : 1;
     for (uint32_t i = 0; i < channels; i += TINY_LANES) {
         tiny_lanes lanes;
         const int near =
             tiny_lanes_begin(&lanes, c->dx, c->op->descent.factor + o + i, c->dy->scale->exponent,
                              channels - i < TINY_LANES ? channels - i : TINY_LANES);
-        tiny_lanes_store(&lanes, near, c->sums + i, first * x->width * x->channels + o + i,
-                         x->channels, rows * x->width, elements);
+        for (uint32_t row = 0; row < rows; row += at_once) {
+            tiny_lanes_store(&lanes, near, c->sums + row * c->row_bytes / 4 + i,
+                             (first + row) * x->width * x->channels + o + i, x->channels,
+                             at_once * x->width, elements);
+        }
+    }
+}
+
+/* The sums of `rows` rows of dx, of all phases, in a group of channels whose planes are filled. */
+static void sum_rows(call *c, const tiny_weights *w, uint32_t rows, uint32_t o, uint32_t channels) {
+    for (uint32_t i = 0; i < c->phases; i++) {
+        const uint32_t y = i / c->split_w, x = i % c->split_w;
+        if (c->taken != i) {
+            take_weights(c, c->phase + i, w, o, channels);
+            c->taken = i;
+        }
+        if (rows > y && c->op->window.x.width > x) {
+            sum_phase(c, c->phase + i, y, x, over(rows - y, c->split_h), channels);
+        }
     }
 }
 
 /* All rows of a group of channels, all trained or all frozen. */
 static void descend_group(call *c, const tiny_weights *w, uint32_t o, uint32_t channels) {
-    const uint32_t height = c->op->window.x.height;
-    take_weights(c, w, o, channels);
-    for (uint32_t row = 0; row < height; row += c->block) {
-        const uint32_t rows = height - row < c->block ? height - row : c->block;
-        if (c->block < height) {
+    const uint32_t height = c->op->window.x.height, block = c->block * c->split_h;
+    c->taken = c->phases;
+    for (uint32_t row = 0; row < height; row += block) {
+        const uint32_t rows = height - row < block ? height - row : block;
+        if (block < height) {
             tiny_fill_bytes(c->planes, TINY_PLANES * c->plane, 0);
         }
-        fill(c, row, rows, o, channels);
-        sum_rows(c, rows, channels);
+        fill(c, row / c->split_h, o, channels);
+        sum_rows(c, w, rows, o, channels);
         store_rows(c, row, rows, o, channels);
     }
 }

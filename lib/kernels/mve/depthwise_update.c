@@ -121,6 +121,8 @@ TINY_APART static void divide(call *c, void *scratch) {
     c->windows.x_vector = split.rows * win->stride_h * c->pitch;
     c->windows.x_pair = TINY_PAIR * next;
     c->windows.x_row = win->dilation_h * c->pitch - quads * TINY_TOGETHER * next;
+    c->windows.apart = TINY_PLANES * 4;
+    c->windows.quad_apart = TINY_TOGETHER * c->windows.apart;
     c->windows.sums_row = (win->kernel_w - quads * TINY_TOGETHER) * TINY_PLANES * 4;
     c->windows.quads = quads;
     c->windows.offset = (const uint8_t (*)[TINY_VECTOR])offset;

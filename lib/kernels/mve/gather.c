@@ -24,24 +24,27 @@ tiny_split tiny_split_window(uint32_t height, uint32_t width, uint32_t row, uint
 #if TINY_MVE_ASM
 
 #define AT(field) [field] "i"(offsetof(tiny_windows, field))
-/* r5: x, r8: sums; q6: 0, 32, 64, 96, where four sums go. */
+/* r5: x, r8: sums; q6: where four sums go. */
 #define BEGIN                    \
     "ldr r0, [r12, %[offset]]\n" \
     "vldrb.u8 q4, [r0]\n"        \
     "vldrb.u8 q5, [r0, #16]\n"   \
     "movs r2, #0\n"              \
-    "vidup.u32 q6, r2, #8\n"     \
-    "vshl.i32 q6, q6, #2\n"      \
+    "vidup.u32 q6, r2, #1\n"     \
+    "ldr r0, [r12, %[apart]]\n"  \
+    "vmul.i32 q6, q6, r0\n"      \
     "ldrd r5, r8, [r12]\n"
-#define STORE_FOUR            \
+#define STORE_FOUR(by)        \
     "vmov d2, r0, r2\n"       \
     "vmov d3, r4, r6\n"       \
     "vstrw.32 q1, [r8, q6]\n" \
-    "add.w r8, r8, #128\n"
+    "add r8, " by "\n"
 #define CLOBBERED                                                                               \
     "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "lr", "q0", "q1", "q4", \
         "q5", "q6", "cc", "memory"
-#define FIELDS AT(x_row), AT(w), AT(x_pair), AT(quads), AT(rows), AT(offset), AT(x_vector)
+#define FIELDS                                                                                  \
+    AT(x_row), AT(sums_row), AT(apart), AT(quad_apart), AT(w), AT(x_pair), AT(quads), AT(rows), \
+        AT(offset), AT(x_vector)
 
 /* Windows of one vector, whose weights stay in q0. */
 TINY_APART static void sum_one(tiny_windows *windows) {
@@ -49,15 +52,17 @@ TINY_APART static void sum_one(tiny_windows *windows) {
     __asm__ volatile(BEGIN
                      "ldr r0, [r12, %[w]]\n"
                      "vldrb.u8 q0, [r0]\n"
-                     "ldrd r3, r11, [r12, %[x_row]]\n"
+                     "ldr r3, [r12, %[x_row]]\n"
+                     "ldr.w r11, [r12, %[quad_apart]]\n"
                      "ldr r1, [r12, %[x_pair]]\n"
                      "ldrd r10, r9, [r12, %[quads]]\n"
                      "1:\n"
                      "dls lr, r10\n"
-                     "2:\n" TINY_SUM_FOUR("vmladav.s8", "r5", "r1", "r1") STORE_FOUR
+                     "2:\n" TINY_SUM_FOUR("vmladav.s8", "r5", "r1", "r1") STORE_FOUR("r11")
                      "le lr, 2b\n"
+                     "ldr r0, [r12, %[sums_row]]\n"
                      "add r5, r3\n"
-                     "add r8, r11\n"
+                     "add r8, r0\n"
                      "subs.w r9, r9, #1\n"
                      "bne 1b\n"
                      : "+r"(at)
@@ -85,7 +90,8 @@ TINY_APART static void sum_more(tiny_windows *windows) {
                      "dls lr, lr\n"
                      "3:\n"
                      "vldrb.u8 q0, [r3], #16\n" TINY_SUM_FOUR("vmladava.s8", "r1", "r10",
-                                                              "r9") "le lr, 3b\n" STORE_FOUR
+                                                              "r9") "le lr, 3b\n"
+                     "ldr r1, [r12, %[quad_apart]]\n" STORE_FOUR("r1")
                                                                     "subs.w r11, r11, #1\n"
                                                                     "bne 2b\n"
                                                                     "ldrd r0, r2, [r12, %[x_row]]\n"
@@ -116,7 +122,7 @@ static int32_t window_sum(const tiny_windows *l, const int8_t *x) {
 static void sum_more(tiny_windows *l) {
     const uint32_t count = TINY_TOGETHER * l->quads;
     for (; l->rows; l->rows--) {
-        for (uint32_t i = 0; i < count; i++, l->sums += TINY_PLANES) {
+        for (uint32_t i = 0; i < count; i++, l->sums += l->apart / 4) {
             *l->sums = window_sum(l, l->x + i * l->x_pair / TINY_PAIR);
         }
         l->x += (int32_t)(count * l->x_pair / TINY_PAIR + l->x_row);

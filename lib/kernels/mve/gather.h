@@ -30,10 +30,12 @@ tiny_split tiny_split_window(uint32_t height, uint32_t width, uint32_t row, uint
 /* Rows of windows of one plane. Assembly knows the order of these fields. */
 typedef struct tiny_windows {
     const int8_t *x; /* the first window */
-    int32_t *sums;   /* of windows side by side, each TINY_PLANES behind the one before */
+    int32_t *sums;   /* of windows side by side, `apart` bytes from each to the next */
     uint32_t x_row;  /* bytes from the end of a row of windows, all quads of it, to the next row */
     uint32_t sums_row;
-    const int8_t *w; /* [vectors][TINY_VECTOR] */
+    uint32_t apart;
+    uint32_t quad_apart; /* 4 * apart */
+    const int8_t *w;     /* [vectors][TINY_VECTOR] */
     uint32_t vectors;
     uint32_t x_vector; /* bytes from what a vector reads to what the next one does */
     uint32_t x_pair;   /* bytes from a window to the one after the next */

@@ -112,12 +112,6 @@ static void widen(const int8_t *dy, uint32_t count, int32_t *sums) {
 
 #endif
 
-/* Stores adjacent elements from `at` on. */
-static void store(const tiny_gradient_store *s, uint32_t at, const int32_t *sums, uint32_t count) {
-    static const uint32_t only = 0;
-    tiny_gradient_store_rows(s, &only, 1, 0, at, sums, count);
-}
-
 /* ---- Average ---- */
 
 /* Channels [first, first + count) of a position, whose elements in dx begin at `at`. */
@@ -131,7 +125,7 @@ static void average_panel(const tiny_pool *op, const tiny_gradient_store *s, con
                       count, sums);
         }
     }
-    store(s, at, sums, count);
+    tiny_gradient_store_adjacent(s, at, sums, count);
 }
 
 TINY_OP(average_pool_backward_input_mve) {
@@ -203,7 +197,7 @@ static void maximum_panel(const tiny_pool *op, const tiny_gradient_store *s, con
             add_times(keep, 1, p->some, sums);
         }
     }
-    store(s, at, sums, p->some);
+    tiny_gradient_store_adjacent(s, at, sums, p->some);
 }
 
 TINY_OP(max_pool_backward_input_mve) {
@@ -249,7 +243,7 @@ TINY_OP(mean_backward_input_mve) {
             const uint32_t count = op->inner - i < PANEL ? op->inner - i : PANEL;
             int32_t sums[PANEL];
             widen(d + i, count, sums);
-            store(&s, at, sums, count);
+            tiny_gradient_store_adjacent(&s, at, sums, count);
             at += count;
         }
     }

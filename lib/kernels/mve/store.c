@@ -25,9 +25,8 @@ void tiny_gradient_store_begin(tiny_gradient_store *s, const tiny_gradient_out *
     }
 }
 
-/* Bits from i on of a mask, TINY_STORED_AT_ONCE or as many as there are; of no mask, ones. A word,
- * unless it would reach beyond the end. */
-static uint32_t mask_bits(const tiny_gradient_store *s, uint32_t i) {
+/* A word, unless it would reach beyond the end. */
+uint32_t tiny_mask_bits(const tiny_gradient_store *s, uint32_t i) {
     const uint8_t *mask = s->dx->mask;
     uint32_t byte = i >> 3, word = 0;
     if (!mask) {
@@ -109,7 +108,7 @@ void tiny_gradient_store_rows(const tiny_gradient_store *s, const uint32_t *at, 
     for (; rows; rows--, sums += TINY_STORED_AT_ONCE) {
         const uint32_t i = *at++ * step + first;
         const uint32_t own =
-            s->multiplier ? store(s, sums, mask_bits(s, i), count, s->dx->d + i) : UINT32_MAX;
+            s->multiplier ? store(s, sums, tiny_mask_bits(s, i), count, s->dx->d + i) : UINT32_MAX;
         if (own > 127) {
             store_exactly(s, i, sums, count);
         } else {
@@ -117,4 +116,10 @@ void tiny_gradient_store_rows(const tiny_gradient_store *s, const uint32_t *at, 
         }
     }
     s->dx->scale->peak = tiny_max(s->dx->scale->peak, peak);
+}
+
+void tiny_gradient_store_adjacent(const tiny_gradient_store *s, uint32_t at, const int32_t *sums,
+                                  uint32_t count) {
+    static const uint32_t only = 0;
+    tiny_gradient_store_rows(s, &only, 1, 0, at, sums, count);
 }

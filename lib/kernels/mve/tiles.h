@@ -78,10 +78,17 @@ typedef struct tiny_gradient_store {
 void tiny_gradient_store_begin(tiny_gradient_store *store, const tiny_gradient_out *dx,
                                const tiny_factor *factor, int32_t dy_exponent, uint32_t elements);
 
+/* Bits from i on of the mask, TINY_STORED_AT_ONCE or as many as there are; of no mask, ones. */
+uint32_t tiny_mask_bits(const tiny_gradient_store *store, uint32_t i);
+
 /* Rows of `count` adjacent elements, at most TINY_STORED_AT_ONCE, whose sums are
  * sums[row][TINY_STORED_AT_ONCE]: row r are the elements from at[r] * step + first on. */
 void tiny_gradient_store_rows(const tiny_gradient_store *store, const uint32_t *at, uint32_t rows,
                               uint32_t step, uint32_t first, const int32_t *sums, uint32_t count);
+
+/* `count` adjacent elements from `at` on, at most TINY_STORED_AT_ONCE. */
+void tiny_gradient_store_adjacent(const tiny_gradient_store *store, uint32_t at,
+                                  const int32_t *sums, uint32_t count);
 
 /* ---- The same where each channel has a factor of its own (store_lanes.c) ---- */
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import IO
 
 from tinyflash.boards.description import Board
-from tinyflash.errors import BuildError
+from tinyflash.errors import BoardError, BuildError
 
 _CHATTER = ("waiting for connection", "warning: nic")  # what QEMU prints when nothing is wrong
 
@@ -44,7 +45,11 @@ class Emulation:
         inherited: Sequence[int] = (),
     ) -> None:
         """Starts the process, in a folder, with file descriptors that it inherits; its serial line
-        is on a local TCP port."""
+        is on a local TCP port. Raises BoardError on Windows, where none inherits descriptors."""
+        if os.name == "nt":
+            raise BoardError(
+                "emulated boards need Linux or macOS; name the serial port of a board with --port"
+            )
         self.url = f"socket://127.0.0.1:{port}"
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (kill() closes it)
         self._process = subprocess.Popen(

@@ -21,6 +21,7 @@ from pathlib import Path
 
 ARM = "arm-none-eabi-gcc"
 QEMU = "qemu-system-arm"
+MINGW = "x86_64-w64-mingw32-gcc"
 RISCV = "riscv64-unknown-elf-gcc"  # for cores of 32 bits, too
 
 
@@ -34,7 +35,7 @@ class Tool:
     # "speech"
     group: str
     find: Callable[[], str | None]
-    packages: Mapping[str, str]  # by package manager: apt, dnf, brew
+    packages: Mapping[str, str]  # by package manager: apt, dnf, brew; winget, where it has one
 
 
 def _host_compiler() -> str | None:
@@ -139,6 +140,7 @@ TOOLS = (
             "apt": "gcc-arm-none-eabi",
             "dnf": "arm-none-eabi-gcc-cs",
             "brew": "--cask gcc-arm-embedded",
+            "winget": "Arm.GnuArmEmbeddedToolchain",
         },
     ),
     Tool(
@@ -150,6 +152,7 @@ TOOLS = (
             "apt": "libnewlib-arm-none-eabi",
             "dnf": "arm-none-eabi-newlib",
             "brew": "--cask gcc-arm-embedded",
+            "winget": "Arm.GnuArmEmbeddedToolchain",
         },
     ),
     Tool(
@@ -221,26 +224,39 @@ TOOLS = (
         "builds examples (./run test)",
         "test",
         lambda: shutil.which("cmake"),
-        {"apt": "cmake", "dnf": "cmake", "brew": "cmake"},
+        {"apt": "cmake", "dnf": "cmake", "brew": "cmake", "winget": "Kitware.CMake"},
+    ),
+    Tool(
+        "MinGW-w64",
+        "compiles the library for Windows (./run test)",
+        "test",
+        lambda: shutil.which(MINGW),
+        {"apt": "gcc-mingw-w64-x86-64-win32", "dnf": "mingw64-gcc", "brew": "mingw-w64"},
     ),
 )
 
 
 def package_manager() -> str:
-    """Returns the first of brew (on a Mac), apt and dnf that is installed; apt if none is."""
+    """Returns the first of brew (on a Mac), apt and dnf that is installed; apt if none is. On
+    Windows, winget."""
+    if os.name == "nt":
+        return "winget"
     order = ("brew",) if sys.platform == "darwin" else ("apt", "dnf", "brew")
     return next((name for name in order if shutil.which(name)), order[0])
 
 
 def _packages(tools: Iterable[Tool], manager: str) -> list[str]:
     """Returns package names without duplicates; brew's casks with their flag, last."""
-    words = list(dict.fromkeys(tool.packages[manager] for tool in tools))
+    words = list(dict.fromkeys(tool.packages.get(manager, "") for tool in tools))
     return sorted(words, key=lambda word: word.startswith("--cask"))
 
 
 def install_command(tools: Sequence[Tool], manager: str) -> str:
-    """Returns the command that installs `tools`."""
+    """Returns the command that installs `tools`; of what winget has not, says so."""
     packages = _packages(tools, manager)
+    if manager == "winget":
+        others = [f"the installer of {tool.name}" for tool in tools if manager not in tool.packages]
+        return ", ".join([*(f"winget install {name}" for name in packages if name), *others])
     if manager == "brew":
         plain = [word for word in packages if not word.startswith("--cask")]
         casks = [word for word in packages if word.startswith("--cask")]

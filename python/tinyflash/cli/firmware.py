@@ -41,19 +41,26 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @options.board
 @options.place
 @options.guard
+@options.pairing_key
 @click.option("--name", help="Name of the model in C, if FOLDER holds several.")
 def build(
-    folder: Path, board: str | None, places: tuple[str, ...], guard: int, name: str | None
+    folder: Path,
+    board: str | None,
+    places: tuple[str, ...],
+    guard: int,
+    pairing_key: bytes | None,
+    name: str | None,
 ) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER.
 
-    Parts of the image are in the regions that compile was told, if any, else in the board's.
+    Parts of the image are in the regions that compile was told, if any, else in the board's. With
+    --pairing-key, the board takes commands only from hosts that have the key.
     """
     _check_folder(folder)
     name = model_name(folder, name)
     target = with_place(_as_compiled(_board(folder, board, name), folder, name), places)
     files.to_fill(folder, (*IMAGE, *compilation(name)))
-    elf = build_firmware(folder, target, folder, guard, name)
+    elf = build_firmware(folder, target, folder, guard, name, pairing_key=pairing_key)
     say_stale(folder)
     size = firmware_size(elf)
     used = region_use(elf, target)

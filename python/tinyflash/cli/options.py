@@ -15,6 +15,7 @@ from tinyflash.boards import boards
 from tinyflash.boards.memory import IN_RAM
 from tinyflash.compiler.plan import EXACT, QUICK
 from tinyflash.errors import DataError, SchemeError
+from tinyflash.runtime.device.pairing import read_key
 from tinyflash.runtime.schedule import KINDS
 from tinyflash.show.console import QUIET
 from tinyflash.training.loop import Recipe
@@ -176,6 +177,16 @@ place = click.option(
     "--place", "places", type=Place(), multiple=True, metavar="PART=REGION",
     help="Put a part of the image (stack, variables, arena, weights, state) into another region of "
     "the board's memory, as in arena=dtcm. Repeatable.",
+)  # fmt: skip
+
+
+def _key(_context: object, _parameter: object, path: Path | None) -> bytes | None:
+    return None if path is None else read_key(path)
+
+
+pairing_key = click.option(
+    "--pairing-key", type=PATH, callback=_key, metavar="FILE",
+    help="Key of a paired board: a file of 32 hexadecimal digits.",
 )  # fmt: skip
 where = click.option(
     "--board", type=BoardName("host"), default="host", show_default=True, help=f"{BOARDS}, or host."

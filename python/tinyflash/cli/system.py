@@ -14,11 +14,10 @@ from tinyflash.boards.device_pack import find_device
 from tinyflash.boards.new_board import folder_name, write_board
 from tinyflash.cli import options
 from tinyflash.errors import BuildError
-from tinyflash.paths import how_to_install
+from tinyflash.paths import how_to_install, is_installed
 from tinyflash.show.console import output, table
 
 _PACKAGES = ("tinyflash", "numpy", "cffi", "scons", "pyserial")
-_REQUIRED = ("python", "boards")
 _OPTIONAL = (
     ("check", "./run check"),
     ("test", "./run test"),
@@ -88,7 +87,7 @@ def doctor() -> None:
         rows.add_row(name, _version(name) or "missing, optional", purpose)
     output().print(rows)
     manager = toolchain.package_manager()
-    absent = toolchain.missing(_REQUIRED)
+    absent = toolchain.missing(_required())
     if absent:
         names = ", ".join(tool.name for tool in absent)
         how = toolchain.install_command([*absent, *toolchain.missing(["check"])], manager)
@@ -106,7 +105,13 @@ def doctor() -> None:
 
 
 def _missing(group: str) -> str:
-    return _MISSING if group in _REQUIRED else "missing, optional"
+    return _MISSING if group in _required() else "missing, optional"
+
+
+def _required() -> tuple[str, ...]:
+    """Returns the groups of tools that must be there: those that compile the library for this
+    computer only where it did not come compiled."""
+    return ("boards",) if is_installed() else ("python", "boards")
 
 
 def _version(package: str) -> str | None:

@@ -100,6 +100,16 @@ def load_question(data: Path | Source, prepared: Prepared) -> Question:
     return Question(task, x, truth, forward.output, end)
 
 
+def probabilities(graph: Graph, outputs: Int8Array) -> scores.Reals:
+    """Returns the probability of each class, [n][classes], from stored outputs [n, classes]: those
+    of a softmax, scaled to a sum of 1, or the softmax of scores."""
+    found = reals(graph.output, outputs).reshape(len(outputs), -1)
+    if _end_of(graph) != "softmax":
+        found = np.exp(found - found.max(1, keepdims=True))
+    shares: scores.Reals = found / found.sum(1, keepdims=True)
+    return shares
+
+
 def load_names(path: Path) -> tuple[str, ...]:
     """Loads the names of the classes: a text file, one name a line."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tinyflash.cli.data.check import check
 from tinyflash.cli.data.export import export
 from tinyflash.cli.data.importing import import_
 from tinyflash.cli.data.show import show
@@ -12,10 +13,11 @@ from tinyflash.cli.data.split import split
 
 @click.group()
 def data() -> None:
-    """Import, look at, split and export data sets."""
+    """Import, look at, check, split and export data sets."""
 
 
 data.add_command(import_, "import")
 data.add_command(show)
 data.add_command(split)
 data.add_command(export)
+data.add_command(check)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from tinyflash.compiler.constants import add_constants, mul_multiplier
-from tinyflash.compiler.kernels.needs import Needs
+from tinyflash.compiler.kernels.needs import Needs, layer_of
 from tinyflash.graph import DenseAttrs, Graph, Node, Pair, WindowAttrs, aligned
 from tinyflash.layers import in_channels, multiplier_of, out_channels
 
@@ -24,6 +24,7 @@ _ROWS = 8
 _RESCALED_TILES = 4
 _RESCALED_BYTES = 6144
 _PANEL_BYTES = 4864  # of lib/kernels/dsp/panel.h
+_SINGLE_QUADS = 16  # of lib/kernels/dsp/single.h
 # Of lib/kernels/dsp/planes.h and depthwise_gradient.c.
 _CHANNELS = 4
 _KERNEL_MAX = 7
@@ -81,7 +82,7 @@ def _in_planes(graph: Graph, node: Node) -> bool:
 
 
 def _gradient_in_planes(graph: Graph, node: Node) -> bool:
-    return _in_planes(graph, _layer(graph, node))
+    return _in_planes(graph, layer_of(graph, node))
 
 
 def _planes(graph: Graph, node: Node) -> int:
@@ -142,19 +143,14 @@ def _small_product(graph: Graph, node: Node) -> bool:
     return -_OUTPUT_SHIFT_MAX <= mul_multiplier(graph, node)[1] <= -1
 
 
-def _layer(graph: Graph, node: Node) -> Node:
-    """Returns the forward node of a gradient or an update."""
-    return next(n for n in graph.named(node.layer) if n.operator.weighted)
-
-
 def _one_group_below(graph: Graph, node: Node) -> bool:
-    return _one_group(graph, _layer(graph, node))
+    return _one_group(graph, layer_of(graph, node))
 
 
 def _columns(graph: Graph, node: Node) -> int:
     """Rescaled gradients of some positions, and four columns of weights, as pairs of int16; four
     elements of each position."""
-    layer = _layer(graph, node)
+    layer = layer_of(graph, node)
     out = out_channels(graph, layer)
     pairs = _taps(layer) * -(-out // 2) * 4
     channels = graph.tensors[layer.inputs["x"]].size // _positions(graph, layer, "x")
@@ -162,6 +158,16 @@ def _columns(graph: Graph, node: Node) -> int:
     fit = min(_RESCALED_TILES, _RESCALED_BYTES // (pairs * _POSITIONS))
     tiles = min(-(-positions // _POSITIONS), max(1, fit))
     return (tiles * _POSITIONS + _COLUMNS) * pairs + tiles * _POSITIONS * _COLUMNS * 2
+
+
+def _single_columns(graph: Graph, node: Node) -> int:
+    """The same; or of one vector its rescaled gradients, and some quads of elements."""
+    layer = layer_of(graph, node)
+    if _positions(graph, layer, "y") > 1:
+        return _columns(graph, node)
+    pairs = -(-out_channels(graph, layer) // 2) * 4
+    quads = in_channels(graph, layer) // _COLUMNS
+    return _POSITIONS * pairs + max(1, min(quads, _SINGLE_QUADS)) * _COLUMNS * 2
 
 
 def _positions(graph: Graph, layer: Node, role: str) -> int:
@@ -178,7 +184,7 @@ def _taps(layer: Node) -> int:
 def _sums(graph: Graph, node: Node) -> int:
     """Gradients of some output channels at all positions, as pairs of int16; the sums of these
     output channels; and what taps read of four channels at all positions, as pairs."""
-    layer = _layer(graph, node)
+    layer = layer_of(graph, node)
     assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
     pairs = -(-_positions(graph, layer, "y") // 2) * 4
     trained = _taps(layer) * aligned(layer.attrs.kept)
@@ -186,9 +192,17 @@ def _sums(graph: Graph, node: Node) -> int:
     return sums + tile * min(trained // _COLUMNS, max(1, (_PANEL_BYTES - sums) // tile))
 
 
+def _single_sums(graph: Graph, node: Node) -> int:
+    """The same; or of one vector its trained inputs."""
+    layer = layer_of(graph, node)
+    assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
+    single = _positions(graph, layer, "y") == 1
+    return layer.attrs.kept * 4 if single else _sums(graph, node)
+
+
 def _few_taps(graph: Graph, node: Node) -> bool:
     """Channels are read by one output each, and the kernel has no more taps than 7 x 7."""
-    layer = _layer(graph, node)
+    layer = layer_of(graph, node)
     assert isinstance(layer.attrs, WindowAttrs)
     taps = prod(layer.attrs.window.kernel)
     return multiplier_of(graph, layer) == 1 and taps <= _KERNEL_MAX**2
@@ -196,7 +210,7 @@ def _few_taps(graph: Graph, node: Node) -> bool:
 
 def _tap_planes(graph: Graph, node: Node) -> int:
     """Sums of all taps of four channels, and their planes of x and dy for a block of rows."""
-    layer = _layer(graph, node)
+    layer = layer_of(graph, node)
     assert isinstance(layer.attrs, WindowAttrs)
     w = layer.attrs.window
     height, width = graph.tensors[layer.outputs["y"]].shape[-3:-1]
@@ -216,10 +230,10 @@ NEEDS = {
     "depthwise_update": Needs(suits=_few_taps, scratch=_tap_planes),
     "conv2d_backward_input": Needs(suits=_one_group_below, scratch=_columns),
     "conv2d_update": Needs(suits=_one_group_below, scratch=_sums),
-    "fully_connected_update": Needs(scratch=_sums),
+    "fully_connected_update": Needs(scratch=_single_sums),
     "add_forward": Needs(suits=_shifted_down),
     "mul_forward": Needs(suits=_small_product),
-    "fully_connected_backward_input": Needs(scratch=_columns),
+    "fully_connected_backward_input": Needs(scratch=_single_columns),
     "depthwise_forward": Needs(suits=_in_planes, scratch=_planes, at_once=True),
     "depthwise_backward_input": Needs(suits=_gradient_in_planes, scratch=_phases, at_once=True),
     "fully_connected_forward": Needs(scratch=_vectors),

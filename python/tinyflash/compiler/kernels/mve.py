@@ -5,9 +5,20 @@ from __future__ import annotations
 from math import prod
 
 from tinyflash.compiler.constants import add_constants, mul_multiplier, ratio_shift
-from tinyflash.compiler.kernels.needs import Needs
+from tinyflash.compiler.kernels.mve_planes import (
+    CHANNELS_MAX,
+    LANES,
+    MOVERS_BYTES,
+    channel_planes,
+    gathered,
+    gathered_back,
+    gathered_by_taps,
+    planes_back,
+    tap_sums,
+)
+from tinyflash.compiler.kernels.needs import Needs, layer_of
 from tinyflash.graph import Graph, Node, WindowAttrs
-from tinyflash.layers import in_channels, multiplier_of, out_channels
+from tinyflash.layers import in_channels, out_channels
 
 _TILE_ROWS = 3  # of lib/kernels/mve/tiles.h
 _TILE_COLUMNS = 2
@@ -15,17 +26,6 @@ _STORED_AT_ONCE = 24
 # Of lib/kernels/mve/forward.h.
 _OUTPUTS = 3
 _PLACES = 2
-# Of lib/kernels/mve/gather.h.
-_PLANES = 8
-_PLANES_BYTES = 4096
-_VECTOR = 16
-_OFFSET_MAX = 255
-_TOGETHER = 4
-_PAIR = 2
-_CHANNELS_MAX = 9362
-_PLANE_MAX = 9362
-_TAPS_MAX = 49  # whose sums an update holds
-_SUMS_BYTES = 2048  # of lib/kernels/mve/depthwise_gradient.c
 _RATIO_SHIFT_MAX = 7  # of lib/kernels/mve/products.c
 # Of lib/kernels/mve/conv2d_gradients.c.
 _POSITIONS = 18
@@ -35,27 +35,20 @@ _BLOCK = 24
 _SMALL_BLOCK = 12
 _BLOCK_BYTES = 6144
 _SUMS = 24
-_LANES = 4
 _PRODUCTS = 32  # of lib/kernels/mve/fully_connected_single.c
-_MOVERS_BYTES = 5 * 16 + 4 * 8 + 16  # of four rows
 # What a map of the library counts in 16 bits.
 _MAP_MAX = 65_535
 
 
-def _layer(graph: Graph, node: Node) -> Node:
-    """Returns the forward node of a gradient or an update."""
-    return next(n for n in graph.named(node.layer) if n.operator.weighted)
-
-
 def _one_group(graph: Graph, node: Node) -> bool:
-    layer = _layer(graph, node)
+    layer = layer_of(graph, node)
     is_one = not isinstance(layer.attrs, WindowAttrs) or layer.attrs.groups == 1
     return is_one and _is_narrow(graph, layer)
 
 
 def _as_conv2d(graph: Graph, node: Node) -> bool:
     """Fully connected layers whose vectors fit a map."""
-    layer = _layer(graph, node)
+    layer = layer_of(graph, node)
     return _positions(graph, layer, "x") <= _MAP_MAX and _is_narrow(graph, layer)
 
 
@@ -63,7 +56,7 @@ def _is_narrow(graph: Graph, layer: Node) -> bool:
     """What is transposed lies near enough, and gradients are rescaled in 16 bits."""
     window = layer.attrs.window.kernel if isinstance(layer.attrs, WindowAttrs) else (1, 1)
     stride = max(prod(window) * in_channels(graph, layer), out_channels(graph, layer))
-    return stride < _CHANNELS_MAX and ratio_shift(graph, layer) <= _RATIO_SHIFT_MAX
+    return stride < CHANNELS_MAX and ratio_shift(graph, layer) <= _RATIO_SHIFT_MAX
 
 
 def _positions(graph: Graph, layer: Node, role: str) -> int:
@@ -83,7 +76,7 @@ def _most_taps(pad: int, kernel: int, dilation: int, stride: int) -> int:
 
 def _descent(graph: Graph, node: Node) -> int:
     """Sums, positions, phases, rescaled gradients and two columns of weights."""
-    layer = _layer(graph, node)
+    layer = layer_of(graph, node)
     taps, strides = 1, 1
     if isinstance(layer.attrs, WindowAttrs):
         window = layer.attrs.window
@@ -101,25 +94,25 @@ def _descent(graph: Graph, node: Node) -> int:
 def _learning(graph: Graph, node: Node) -> int:
     """What the weights of a block of output channels need to move; its gradients, two columns of
     inputs."""
-    pitch = -(-_positions(graph, _layer(graph, node), "y") // 16) * 16
+    pitch = -(-_positions(graph, layer_of(graph, node), "y") // 16) * 16
     block = _BLOCK if _BLOCK * pitch <= _BLOCK_BYTES else _SMALL_BLOCK
-    fixed = block // _LANES * _MOVERS_BYTES + block * 4 + _SUMS * block * 4
+    fixed = block // LANES * MOVERS_BYTES + block * 4 + _SUMS * block * 4
     return fixed + (block + _TILE_COLUMNS) * pitch
 
 
 def _is_single(graph: Graph, node: Node) -> bool:
-    return _positions(graph, _layer(graph, node), "y") == 1
+    return _positions(graph, layer_of(graph, node), "y") == 1
 
 
 def _vector_descent(graph: Graph, node: Node) -> int:
     """Rescaled gradients only, of one vector."""
-    single = out_channels(graph, _layer(graph, node)) * 2
+    single = out_channels(graph, layer_of(graph, node)) * 2
     return single if _is_single(graph, node) else _descent(graph, node)
 
 
 def _vector_learning(graph: Graph, node: Node) -> int:
     """What four rows need to move and their products, of one vector."""
-    single = _MOVERS_BYTES + _PRODUCTS * _LANES * 4
+    single = MOVERS_BYTES + _PRODUCTS * LANES * 4
     return single if _is_single(graph, node) else _learning(graph, node)
 
 
@@ -147,133 +140,6 @@ def _two_windows(graph: Graph, node: Node) -> int:
     return _two_positions(graph, node) + _PLACES * terms
 
 
-def _gathered(graph: Graph, node: Node) -> bool:
-    """Each channel is read by one output; offsets of the channels and of a row of taps fit."""
-    assert isinstance(node.attrs, WindowAttrs)
-    width, dilation = node.attrs.window.kernel[1], node.attrs.window.dilation[1]
-    return (
-        multiplier_of(graph, node) == 1
-        and out_channels(graph, node) <= _CHANNELS_MAX
-        and width <= _VECTOR
-        and (width - 1) * dilation + node.attrs.window.stride[1] <= _OFFSET_MAX
-    )
-
-
-def _channel_planes(graph: Graph, node: Node) -> int:
-    """Planes of eight channels for a block of rows, and what is read behind them; the weights of a
-    channel, offsets of the taps of a vector for two outputs."""
-    assert isinstance(node.attrs, WindowAttrs)
-    w = node.attrs.window
-    height, width = graph.tensors[node.outputs["y"]].shape[-3:-1]
-    pitch = (width - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1
-
-    def planes(rows: int) -> int:
-        read = (rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1
-        return _PLANES * read * pitch
-
-    fit = [rows for rows in range(1, height + 1) if planes(rows) <= _PLANES_BYTES]
-    held = _rows_of_taps(w.kernel, w.dilation[0] * pitch, w.dilation[1], w.stride[1])
-    vectors = -(-w.kernel[0] // held)
-    behind = _OFFSET_MAX + _TOGETHER * w.stride[1]
-    return planes(max(fit, default=1)) + behind + (vectors + _PAIR) * _VECTOR
-
-
-def _rows_of_taps(kernel: tuple[int, int], row: int, column: int, following: int) -> int:
-    """Returns the rows of taps that a vector holds (tiny_split_window)."""
-
-    def last(rows: int) -> int:
-        return (rows - 1) * row + (kernel[1] - 1) * column + following
-
-    held = [rows for rows in range(1, kernel[0] + 1) if rows * kernel[1] <= _VECTOR]
-    return max((rows for rows in held if last(rows) <= _OFFSET_MAX), default=1)
-
-
-def _gathered_back(graph: Graph, node: Node) -> bool:
-    """The same of windows with stride 1 in dx; the planes of one row are near enough."""
-    layer = _layer(graph, node)
-    assert isinstance(layer.attrs, WindowAttrs)
-    w = layer.attrs.window
-    reach = (w.kernel[1] - 1) * w.dilation[1]
-    width = graph.tensors[node.outputs["dx"]].shape[-2]
-    plane = ((w.kernel[0] - 1) * w.dilation[0] + 1) * (width + reach)
-    return (
-        multiplier_of(graph, layer) == 1
-        and w.kernel[1] <= _VECTOR
-        and reach + 1 <= _OFFSET_MAX
-        and plane <= _PLANE_MAX
-    )
-
-
-def _planes_back(graph: Graph, node: Node) -> int:
-    """Sums of eight channels for a block of rows of dx, and planes of dy with what is read behind
-    them; their weights, offsets."""
-    layer = _layer(graph, node)
-    assert isinstance(layer.attrs, WindowAttrs)
-    w = layer.attrs.window
-    height, width = graph.tensors[node.outputs["dx"]].shape[-3:-1]
-    pitch = width + (w.kernel[1] - 1) * w.dilation[1]
-
-    def planes(rows: int) -> int:
-        return _PLANES * (rows + (w.kernel[0] - 1) * w.dilation[0]) * pitch
-
-    row = width * _PLANES * 4
-    most = min(height, _SUMS_BYTES // row)
-    fit = [rows for rows in range(1, most + 1) if planes(rows) <= _PLANES_BYTES]
-    block = max(fit, default=1)
-    held = _rows_of_taps(w.kernel, w.dilation[0] * pitch, w.dilation[1], 1)
-    vectors = -(-w.kernel[0] // held)
-    behind = _OFFSET_MAX + _TOGETHER
-    fixed = (_TOGETHER - 1) * _PLANES * 4 + (_PAIR + _PLANES * vectors) * _VECTOR
-    return row * block + planes(block) + behind + fixed
-
-
-def _gathered_by_taps(graph: Graph, node: Node) -> bool:
-    """Each channel has one output; a kernel of up to 49 taps; planes of one row are near enough."""
-    layer = _layer(graph, node)
-    assert isinstance(layer.attrs, WindowAttrs)
-    w = layer.attrs.window
-    _, pitch = _strip(graph, layer)
-    return (
-        multiplier_of(graph, layer) == 1
-        and prod(w.kernel) <= _TAPS_MAX
-        and w.dilation[1] <= _OFFSET_MAX
-        and ((w.kernel[0] - 1) * w.dilation[0] + 1) * pitch <= _PLANE_MAX
-    )
-
-
-def _strip(graph: Graph, layer: Node) -> tuple[int, int]:
-    """Returns the columns of y that are taken at a time, and those of x that they read."""
-    assert isinstance(layer.attrs, WindowAttrs)
-    w = layer.attrs.window
-    width = graph.tensors[layer.outputs["y"]].shape[-2]
-    near = (_OFFSET_MAX - w.dilation[1]) // w.stride[1] + 1
-    strip = max(1, min(width, _VECTOR, near))
-    return strip, (strip - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1
-
-
-def _tap_sums(graph: Graph, node: Node) -> int:
-    """What weights of eight channels need to move; sums of all taps, twice; planes of x for a block
-    of rows of y and what is read behind them; y in vectors, offsets."""
-    layer = _layer(graph, node)
-    assert isinstance(layer.attrs, WindowAttrs)
-    w = layer.attrs.window
-    height = graph.tensors[layer.outputs["y"]].shape[-3]
-    strip, pitch = _strip(graph, layer)
-
-    def planes(rows: int) -> int:
-        read = (rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1
-        return _PLANES * read * pitch
-
-    fit = [rows for rows in range(1, height + 1) if planes(rows) <= _PLANES_BYTES]
-    block = max(fit, default=1)
-    held = _rows_of_taps((block, strip), w.stride[0] * pitch, w.stride[1], w.dilation[1])
-    vectors = -(-block // held)
-    sums = (2 * prod(w.kernel) + _TOGETHER - 1) * _PLANES * 4
-    behind = _OFFSET_MAX + _TOGETHER * w.dilation[1]
-    fixed = _PLANES // _LANES * _MOVERS_BYTES + (_PAIR + _PLANES * vectors) * _VECTOR
-    return fixed + sums + planes(block) + behind
-
-
 def _to_the_right(graph: Graph, node: Node) -> bool:
     """Operands and sum are shifted to the right, or not at all."""
     return all(shift <= 0 for _, shift in add_constants(graph, node).values())
@@ -287,9 +153,9 @@ def _product_to_the_right(graph: Graph, node: Node) -> bool:
 NEEDS = {
     "mul_forward": Needs(suits=_product_to_the_right),
     "add_forward": Needs(suits=_to_the_right),
-    "depthwise_forward": Needs(suits=_gathered, scratch=_channel_planes, at_once=True),
-    "depthwise_backward_input": Needs(suits=_gathered_back, scratch=_planes_back, at_once=True),
-    "depthwise_update": Needs(suits=_gathered_by_taps, scratch=_tap_sums),
+    "depthwise_forward": Needs(suits=gathered, scratch=channel_planes, at_once=True),
+    "depthwise_backward_input": Needs(suits=gathered_back, scratch=planes_back, at_once=True),
+    "depthwise_update": Needs(suits=gathered_by_taps, scratch=tap_sums),
     "conv2d_forward": Needs(suits=_one_group_forward, scratch=_two_windows),
     "fully_connected_forward": Needs(scratch=_vectors),
     "conv2d_backward_input": Needs(suits=_one_group, scratch=_descent),

@@ -33,6 +33,11 @@ def kernel_of(graph: Graph, node: Node) -> str:
     return f"{family}_{node.op.removeprefix(layer.op).lstrip('_') or 'forward'}"
 
 
+def layer_of(graph: Graph, node: Node) -> Node:
+    """Returns the forward node of a gradient or an update."""
+    return next(n for n in graph.named(node.layer) if n.operator.weighted)
+
+
 def _layer(graph: Graph, node: Node) -> Node | None:
     """Returns the layer with weights that a node computes or differentiates."""
     if node.operator.weighted:
