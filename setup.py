@@ -6,7 +6,8 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SOURCES = ("SConstruct", "include", "lib", "firmware", "boards", "examples")
+SOURCES = ("LICENSE", "SConstruct")
+SOURCES += ("include", "lib", "firmware", "boards", "examples")
 
 
 class BuildWithSources(build_py):
@@ -29,6 +30,8 @@ class BuildWithSources(build_py):
 
 
 setup(
+    # one wheel for all versions of Python: cffi keeps to the stable ABI
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
     cffi_modules=["python/tinyflash/runtime/host/build.py:ffi"],
     cmdclass={"build_py": BuildWithSources},
 )

@@ -48,11 +48,11 @@ uint32_t board_stack_bytes(void);
 uint32_t board_stack_used(void);
 uint32_t board_stack_needed(void);
 
-/* Why the processor stopped; register names of the Armv7-M and Armv8-M manuals. */
+/* Why the processor stopped; register names of the manuals of Arm's M profile, and of RISC-V. */
 typedef struct board_fault {
-    uint32_t exception;    /* IPSR: 3 hard, 4 memory, 5 bus, 6 usage fault */
-    uint32_t status;       /* CFSR */
-    uint32_t address;      /* BFAR or MMFAR; 0: unknown */
+    uint32_t exception;    /* IPSR: 3 hard, 4 memory, 5 bus, 6 usage fault; BOARD_FAULT_RISCV */
+    uint32_t status;       /* CFSR, 0 on Armv6-M; mcause */
+    uint32_t address;      /* BFAR or MMFAR; mtval; 0: unknown */
     uint32_t pc;           /* of the faulting instruction; 0: its frame was lost */
     uint32_t stack_broken; /* 1: the stack had overflowed */
 } board_fault;
@@ -60,6 +60,8 @@ typedef struct board_fault {
 /* Called once on a fault, on a fresh stack; board_exit(BOARD_EXIT_FAULT) follows. The default sends
  * one line of text; a program may define its own. */
 void board_on_fault(const board_fault *fault);
+
+#define BOARD_FAULT_RISCV 256 /* no exception of an Arm core has this number */
 
 #define BOARD_EXIT_FAULT 70
 #define BOARD_EXIT_POWER_CUT 72 /* of a simulated flash */

@@ -17,10 +17,21 @@
 #include "tinyflash/kernels.h"
 
 /* Of a function whose inner loop is the work: inlined into the loops around it, it would leave too
- * few registers, and compilers for Arm would keep operands of each product in memory. A compiler
- * other than GCC and Clang is told its own word for it, or none: -DTINY_APART= */
+ * few registers, and compilers for Arm would keep operands of each product in memory. Only GCC and
+ * Clang have the attribute; another compiler can be told its own word: -DTINY_APART=... */
+#ifndef __GNUC__
+#ifndef TINY_APART
+#define TINY_APART
+#endif
+#define TINY_AS_A_LOOP
+#endif
 #ifndef TINY_APART
 #define TINY_APART __attribute__((noinline))
+#endif
+
+/* In a loop that copies or clears: keeps GCC and Clang from calling memcpy or memset instead. */
+#ifndef TINY_AS_A_LOOP
+#define TINY_AS_A_LOOP __asm__ volatile("" : : : "memory")
 #endif
 
 /* Where the exponents of gradients stay (SPEC 5.1). */

@@ -268,6 +268,21 @@ static int write_slot(const tiny_store *store, uint32_t slot, const head *record
     return write_head(store->flash, at, record);
 }
 
+/* Erases every other record that a start could take for a newer one than the one just written: its
+ * number is none that a store gave, and no number is above both of two that are 2^31 apart. */
+static int erase_newer(const tiny_store *store) {
+    int failed = 0;
+    for (uint32_t slot = 0; slot < store->slots && !failed; slot++) {
+        head other;
+        int is_whole = 0;
+        if (slot != store->slot && read_head(store, slot, &other, &is_whole) == TINY_OK) {
+            failed =
+                is_whole && !is_newer(store->sequence, other.sequence) && erase_slot(store, slot);
+        }
+    }
+    return failed;
+}
+
 /* Writes a record into the next slot that keeps it; never into that of the newest record. */
 static tiny_error write_record(tiny_store *store, head *record, const tiny_session *session) {
     const uint32_t places = store->stored == TINY_STORED_NOTHING ? store->slots : store->slots - 1u;
@@ -277,7 +292,7 @@ static tiny_error write_record(tiny_store *store, head *record, const tiny_sessi
         if (!write_slot(store, slot, record, session)) {
             store->slot = slot;
             store->stored = (tiny_stored)record->stored;
-            return TINY_OK;
+            return erase_newer(store) ? TINY_ERROR_FLASH : TINY_OK;
         }
     }
     return TINY_ERROR_FLASH;

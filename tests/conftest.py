@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from tests.support.compilers import has_stand_ins, path_of_stand_ins
 
+from tinyflash.boards import Board
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     of = "(tests/agree/test_random_kernels.py)"
@@ -19,9 +21,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kernel-cases", default="", metavar="REGEX", help=which)
     sets = "random cases of this kernel set alone"
     parser.addoption("--kernel-set", default="", metavar="NAME", help=sets)
-    every = "every mutation of the kernel sets (tests/mutations), not a sample"
+    every = "every mutation (tests/mutations), not a sample"
     parser.addoption("--all-mutations", action="store_true", help=every)
     parser.addoption("--random-seed", type=int, default=0, help=f"which random cases {of}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips what a board needs a compiler or an emulator for that is not installed."""
+    for value in getattr(getattr(item, "callspec", None), "params", {}).values():
+        if isinstance(value, Board):
+            absent = [*value.cross.missing(), *value.cross.missing_emulator()]
+            if absent:
+                pytest.skip(f"{', '.join(tool.name for tool in absent)} missing, for {value.name}")
 
 
 @pytest.fixture(scope="session", autouse=True)

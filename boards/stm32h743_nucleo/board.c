@@ -1,6 +1,7 @@
 /* NUCLEO-H743ZI: 400 MHz from the internal oscillator; USART3, which the debugger on the board makes a
  * serial port (UM2407, 6.9). Registers: RM0433. */
 #include "board.h"
+#include "linker.h"
 #include "parts/cortex_m7/cortex_m7.h"
 #include "parts/cycle_counter/cycle_counter.h"
 #include "parts/stm32/stm32.h"
@@ -13,6 +14,7 @@
 #define RCC_PLLCKSELR (*(volatile uint32_t *)0x58024428u)
 #define RCC_PLLCFGR (*(volatile uint32_t *)0x5802442Cu)
 #define RCC_PLL1DIVR (*(volatile uint32_t *)0x58024430u)
+#define RCC_AHB2ENR (*(volatile uint32_t *)0x580244DCu)
 #define RCC_AHB4ENR (*(volatile uint32_t *)0x580244E0u)
 #define RCC_APB1LENR (*(volatile uint32_t *)0x580244E8u)
 #define PWR_CSR1 (*(volatile uint32_t *)0x58024804u)
@@ -32,6 +34,7 @@
 #define D1_HALF_THEN_HALF (8u | 4u << 4) /* AXI at 200 MHz, APB3 at 100 MHz */
 #define D2_HALF (4u << 4 | 4u << 8)      /* APB1, APB2 at 100 MHz */
 #define D3_HALF (4u << 4)
+#define AHB2_SRAM (7u << 29) /* SRAM1 to SRAM3, of domain 2 */
 #define AHB4_GPIOD (1u << 3)
 #define APB1_USART3 (1u << 18)
 #define CR3_LDO (1u << 1)
@@ -70,6 +73,11 @@ static void start_clock(void) {
     RCC_D3CFGR = D3_HALF;
     RCC_CFGR = CFGR_PLL;
     stm32_wait(&RCC_CFGR, CFGR_SWITCH << 3, CFGR_PLL_USED);
+}
+
+void board_start_memories(void) {
+    RCC_AHB2ENR |= AHB2_SRAM;
+    stm32_wait(&RCC_AHB2ENR, AHB2_SRAM, AHB2_SRAM);
 }
 
 void board_init(void) {

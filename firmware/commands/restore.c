@@ -14,6 +14,10 @@
 #define LOWEST_EXPONENT (-40)
 #define HIGHEST_EXPONENT 15
 
+/* SPEC 1.4 */
+#define LOWEST_RATE (-512)
+#define HIGHEST_RATE 511
+
 protocol_status restore_begin(restore *self, const tiny_session *session, uint8_t spaces) {
     const tiny_model *model = session->model;
     if (spaces == 0 || (spaces & ~(WEIGHTS_BIT | STATE_BIT))) {
@@ -38,12 +42,22 @@ transfer *restore_into(restore *self, uint8_t space) {
     return NULL;
 }
 
-/* Checks the ranges of SPEC 5.1, for any bytes from the host. */
+/* A normalised rate (SPEC 1.4), and labels that the model has: the loss reads one. */
+static int is_sound_head(const tiny_state *state, uint32_t classes) {
+    const uint16_t mantissa = state->rate.mantissa;
+    const int16_t exponent = state->rate.exponent;
+    const uint32_t most = classes > 0 ? classes - 1 : 0;
+    return (mantissa == 0 || mantissa >= 0x8000u) && exponent >= LOWEST_RATE &&
+           exponent <= HIGHEST_RATE && state->label <= most && state->predicted <= most;
+}
+
+/* Checks the ranges of SPEC 1.4 and 5.1, for any bytes from the host. */
 int restore_is_sound_state(const tiny_session *session) {
     const tiny_state *state = tiny_session_state(session);
     tiny_state initial;
     memcpy(&initial, session->model->state_image, sizeof initial);
-    if (state->scale_count != initial.scale_count) {
+    if (state->scale_count != initial.scale_count ||
+        !is_sound_head(state, session->model->classes)) {
         return 0;
     }
     const tiny_scale *scales = tiny_state_scales(tiny_session_state(session));

@@ -28,7 +28,8 @@ protocol_status restore_commit(restore *self, const tiny_session *session, uint3
 /* Whether a model can run with these bytes as its WEIGHTS: its biases are within their limits. */
 int restore_is_sound(const tiny_model *model, const uint8_t *weights);
 
-/* The same for the STATE of a session: its scales are the model's, and in range. */
+/* The same for the STATE of a session: its scales are the model's, and in range, as are its rate and
+ * its labels. */
 int restore_is_sound_state(const tiny_session *session);
 
 /* The same for the gain of one scale (SPEC 5.1). */

@@ -70,8 +70,9 @@ tiny_error tiny_store_load(const tiny_store *store, tiny_session *session);
 /* Writes a record of the session's WEIGHTS and STATE. Slots are used in turn, which spreads wear; one
  * that does not keep what is written is passed over.
  *
- * TINY_ERROR_FLASH: no slot keeps it; the newest record is still the one of before. Cost: erases and
- * programs a slot, and reads it once. */
+ * TINY_ERROR_FLASH: no slot keeps it; the newest record is still the one of before. (Or there is a
+ * record of a number that no store gives, which a start could take for the newest, and which cannot be
+ * erased.) Cost: erases and programs a slot, and reads it and each head once. */
 tiny_error tiny_store_save(tiny_store *store, const tiny_session *session);
 
 /* Writes a record that says `factory`, then erases all others, so that what was learned cannot be read

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +15,14 @@ _PACKAGE = Path(__file__).resolve().parent
 
 def how_to_install(*packages: str) -> str:
     """Returns the command that installs packages for the Python that runs this."""
-    return f"{shlex.quote(sys.executable)} -m pip install {' '.join(packages)}"
+    python = sys.executable
+    quoted = subprocess.list2cmdline([python]) if os.name == "nt" else shlex.quote(python)
+    return f"{quoted} -m pip install {' '.join(packages)}"
+
+
+def is_installed() -> bool:
+    """Whether the package is installed with sources of its own, and not run from a checkout."""
+    return source_root().parent == _PACKAGE
 
 
 def source_root() -> Path:

@@ -13,8 +13,9 @@ from tests.lib.emit import batches, spoiled, write_batch
 from tests.lib.pc_cases import pc_cases
 from tests.lib.row_cases import row_cases
 from tests.lib.rows import BUFFERS
+from tests.support.firmware import LARGE
 
-from tinyflash.boards import Board, boards
+from tinyflash.boards import Board
 from tinyflash.boards.packs import PACKS
 from tinyflash.paths import source_root
 from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
@@ -22,7 +23,6 @@ from tinyflash.sources import REFERENCE, kernel_sets, kernels_of
 # test_cmsis_nn.py has those that are made of a pack.
 SETS = [name for name in kernel_sets(source_root()) if name not in PACKS]
 PCS = "host"
-EMULATED = [board for board in boards() if board.emulated]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_the_set_for_pcs_without_its_instructions(
 
 @pytest.mark.parametrize(
     ("board", "name"),
-    [(board, name) for board in (*EMULATED, M0) for name in board.kernels],
+    [(board, name) for board in (*LARGE, M0) for name in board.kernels],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_on_a_board(programs: dict[str, list[Path]], board: Board, name: str) -> None:

@@ -207,6 +207,22 @@ def test_all_inputs_of_a_function(code: str, tmp_path: Path) -> None:
         check(path, np.arange(-128, 128, dtype=np.int8).reshape(1, 1, 1, 256), "host")
 
 
+@pytest.mark.parametrize("code", ["QUANTIZE", "RELU", "LEAKY_RELU", "ABS"])
+def test_functions_of_scales_whose_ratio_single_precision_makes_simple(
+    code: str, tmp_path: Path
+) -> None:
+    """So that single precision puts every other product of x on a half, and double beside it."""
+    options = {"LEAKY_RELU": ("LeakyReluOptions", {"Alpha": 0.5}), "ABS": ("AbsOptions", {})}
+    kind, fields = options.get(code, ("", {}))
+    x = np.arange(-128, 128, dtype=np.int8).reshape(1, 1, 1, 256)
+    for s_x, s_y in [(0.0225, 0.03), (0.03125, 0.05), (0.1, 0.08), (0.35, 0.04)]:
+        assert float32(float32(s_x) / float32(s_y)) != float32(s_x) / float32(s_y)
+        file = File()
+        of = file.input((1, 1, 1, 256), float32(s_x), 3)
+        y = file.map(code, of, float32(s_y), -5, kind, **fields)
+        check(written(tmp_path, file.finish(y)), x, "host")
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_all_distances_of_a_softmax(seed: int, tmp_path: Path) -> None:
     """Two classes, of every distance, one pair in a row."""

@@ -27,6 +27,8 @@ ELSEWHERE = {
     "bench network": "test_counts_repeat",
     "bench quantize": "test_every_quantizer_is_judged_against_float",
     "bench endurance": "test_board_and_host_agree",
+    "boards add": "test_the_command_makes_a_board_that_a_build_refuses_until_it_is_whole",
+    "data": "test_training_with_a_set_is_training_with_its_windows",
     "packs": "test_on_the_command_line",
     "test": "test_test_goes_to_pytest_in_the_checkout",
     "check": "test_the_scripts_parse",
@@ -46,7 +48,7 @@ def name_of(command):
     """What is called: `bench memory` for './run bench memory --json x'."""
     words = command.words
     words = words[2:] if words[:2] == ["python", "-m"] else words[1:]
-    return " ".join(words[:2] if words[0] == "bench" else words[:1])
+    return " ".join(words[:2] if words[0] in ("bench", "boards") else words[:1])
 
 
 TYPED = {command.text: command for path in PAGES for command in commands(path)}

@@ -1,10 +1,13 @@
 """The endurance run: what its phases are, what it looks at, and what it says."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.firmware import build_for_host
 from tests.support.learner import SCHEME, learner_graph
+from tests.support.lines import on_a_terminal
 
 from tinyflash.bench.endurance.plot import draw_endurance
 from tinyflash.bench.endurance.run import (
@@ -18,8 +21,11 @@ from tinyflash.bench.endurance.run import (
     phases,
     run,
 )
-from tinyflash.errors import DataError
+from tinyflash.boards import load_board
+from tinyflash.compiler import compile_model
+from tinyflash.errors import DataError, LinkError
 from tinyflash.runtime.host import HostSession
+from tinyflash.show.report import write_compilation
 from tinyflash.training.health import Anatomy
 from tinyflash.training.samples import Samples
 from tinyflash.zoo.task import Split, Task
@@ -131,3 +137,21 @@ def test_board_and_host_agree(task, board, tmp_path):
     assert len(result.fresh) == 3
     assert list(heard) == [board.name, "this computer", "without weight decay", "fresh copies"]
     assert heard[board.name] == heard["this computer"] == list(result.board.looks)
+
+
+def test_a_board_that_runs_already(task, tmp_path, monkeypatch):
+    """The first call writes the model that the board must run, and says so."""
+    monkeypatch.setattr("tinyflash.training.open._check_board", lambda *_: None)
+    host = replace(load_board("qemu_stm32f405"), kernels=())
+    settings = Settings(steps=24, phase=8, look=4, tests=5)
+    model, other = tmp_path / "model", tmp_path / "other"
+    write_compilation(compile_model(learner_graph(), SCHEME, seed=5), other)
+    with (
+        on_a_terminal(build_for_host(other, tmp_path / "wrong")) as port,
+        pytest.raises(LinkError, match=r"the device runs .* build and flash it again"),
+    ):
+        run(task, host, settings, model, lambda _: lambda _: None, port)
+    firmware = build_for_host(model, tmp_path / "firmware")
+    for _ in range(2):  # what it learned before is replaced
+        with on_a_terminal(firmware) as port:
+            assert run(task, host, settings, model, lambda _: lambda _: None, port).agrees

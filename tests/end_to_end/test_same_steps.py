@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.lib.build import M0, ROOT, build_for_board, run
+from tests.support.firmware import LARGE
 
-from tinyflash.boards import Board, boards
+from tinyflash.boards import Board
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.demo import task as tasks
 from tinyflash.factor import factor
@@ -22,7 +23,7 @@ from tinyflash.sources import REFERENCE, library_sources
 from tinyflash.write.model import write_model
 
 RATE = 0.03
-CORES = [*(board for board in boards() if board.emulated), M0]
+CORES = [*LARGE, M0]
 SETS = [(board, name) for board in CORES for name in board.kernels]
 # Of compiler and core; an M0 is never otherwise, and has no switch.
 STRICT = ("-mno-unaligned-access", "-DSTRICT_ALIGNMENT=1")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.firmware import EMULATED, MODEL, build_for_host, with_guard
+from tests.support.firmware import MODEL, ROOMY, build_for_host, with_guard
 from tests.support.learner import learner
 from tests.support.pipes import PipePort
 
@@ -61,7 +61,7 @@ def guarded(guarded_firmware: Path, ports: list[PipePort]) -> DeviceSession:
     return DeviceSession(Link(ports[-1]))
 
 
-@pytest.fixture(scope="session", params=EMULATED, ids=lambda board: board.name)
+@pytest.fixture(scope="session", params=ROOMY, ids=lambda board: board.name)
 def emulated(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Board, Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 from tests.support.compilers import path_without_stand_ins
-from tests.support.firmware import EMULATED
+from tests.support.firmware import ROOMY
 
 from tinyflash.boards import Board, boards, load_board, read_board
 from tinyflash.boards import firmware as build
@@ -26,7 +26,7 @@ from tinyflash.zoo.networks import path_of
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "firmware" / "model"
 # test_physical_boards.py has the others
-BOARDS = pytest.mark.parametrize("board", EMULATED, ids=lambda board: board.name)
+BOARDS = pytest.mark.parametrize("board", ROOMY, ids=lambda board: board.name)
 
 
 def model_with(tmp_path: Path, old: str, new: str) -> Path:
@@ -63,7 +63,8 @@ def test_sram_is_enforced_to_the_byte(board: Board, tmp_path: Path) -> None:
         build_firmware(more, board, tmp_path / "out")
     text = str(caught.value)
     assert f"board {board.name}: the firmware is 1,00" in text
-    assert f"bytes too large for its {board.sram_bytes:,} bytes of SRAM" in text
+    region = board.place.arena.upper()
+    assert f"bytes too large for its {board.sram_bytes:,} bytes of {region}" in text
     assert "\n" not in text
 
 
@@ -91,10 +92,11 @@ def test_folders_may_have_any_name(tmp_path: Path) -> None:
 
 def test_builds_side_by_side(tmp_path: Path) -> None:
     """Into one folder, for two boards: the image is one of them, whole."""
+    two = ROOMY[-2:]
     with ThreadPoolExecutor() as pool:
-        elfs = set(pool.map(lambda board: build_firmware(MODEL, board, tmp_path), boards()))
+        elfs = set(pool.map(lambda board: build_firmware(MODEL, board, tmp_path), two))
     (elf,) = elfs
-    assert firmware_board(elf) in {board.name for board in boards()}
+    assert firmware_board(elf) in {board.name for board in two}
 
 
 @pytest.mark.parametrize(
@@ -163,9 +165,7 @@ def test_it_builds_from_sources_that_cannot_be_written(
 @pytest.mark.parametrize("board", boards(), ids=lambda board: board.name)
 def test_boards_describe_themselves(board: Board) -> None:
     assert load_board(board.name) == board
-    assert (board.folder / "linker.ld").is_file()
     assert f'"{board.name}"' in (board.folder / "board.c").read_text()
-    assert board.flash_bytes == 1 << 20 or not board.emulated
     assert board.stack_bytes % 32 == 0
 
 

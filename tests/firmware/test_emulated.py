@@ -39,7 +39,7 @@ def test_a_session(emulated: Emulated) -> None:
         device.reset()
         device.restore(weights, state)
         assert (device.weights, device.state) == (weights, state)
-        assert 100 < device.stack_high_water < board.stack_bytes / 2
+        assert 100 < device.stack_high_water < 1024
         assert device.frames_damaged == damaged <= 1
 
 
@@ -62,7 +62,7 @@ def test_floods_and_damaged_frames(emulated: Emulated) -> None:
 @pytest.mark.parametrize(
     ("label", "text"),
     [
-        (3, "an address without memory, at pc 0x[0-9a-f]{8}, address 0x48000000"),
+        (3, "an address without memory.*, at pc 0x[0-9a-f]{8}, address 0x48000000"),
         (4, "undefined instruction, at pc 0x[0-9a-f]{8}"),
         (5, r"stack overflow; raise stack_bytes in its board\.toml"),
     ],
@@ -70,6 +70,10 @@ def test_floods_and_damaged_frames(emulated: Emulated) -> None:
 def test_a_fault_is_reported_and_ends_the_emulator(
     emulated: Emulated, label: int, text: str
 ) -> None:
+    if "armv6m" in emulated[0].shared and label == 3:
+        pytest.skip("this machine of QEMU answers at every address")
+    if "armv6m" in emulated[0].shared and label == 4:
+        text = "hard fault, at pc 0x[0-9a-f]{8}"  # the core does not say why
     with Emulator(*emulated) as emulator, DeviceSession(emulator) as device:
         with pytest.raises(LinkError, match=text) as caught:
             device.train_step(SAMPLE, label, 0.5)
@@ -78,14 +82,17 @@ def test_a_fault_is_reported_and_ends_the_emulator(
             device.counters()
 
 
-# Bits of CFSR that are the guard's: of the memory protection unit, and of the limit of the stack.
-GUARDS = {"armv7m": 0x000000FF, "armv8m": 0x00100000}
+# Bits of CFSR that are the guard's: of the memory protection unit, and of the limit of the stack;
+# mcause of a store that is denied.
+GUARDS = {"armv7m": 0x000000FF, "armv8m": 0x00100000, "riscv": 7}
 
 
 def test_the_guard_of_the_core_notices_an_overflow(
     emulated: Emulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not an access that fails later, by luck."""
+    if "armv6m" in emulated[0].shared:
+        pytest.skip("the core has no guard; memory ends below its stack")
     bodies: list[bytes] = []
     monkeypatch.setattr(protocol, "fault_text", lambda body: str(bodies.append(body)))
     with (
@@ -139,6 +146,8 @@ def test_an_image_that_is_none(emulated: Emulated, tmp_path: Path) -> None:
     board, _ = emulated
     with pytest.raises(BuildError, match="is missing"):
         Emulator(board, tmp_path / "none.elf")
+    if "riscv" in board.shared:
+        pytest.skip("this emulator runs any file")
     bad = tmp_path / "bad.elf"
     bad.write_bytes(b"\x7fELF nothing")
     with (

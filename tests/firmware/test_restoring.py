@@ -1,4 +1,4 @@
-"""Restored biases, on the device and from a file: one beyond its limit is refused (SPEC 6.5)."""
+"""Restored bytes, on the device and from a file: both ends refuse the same (SPEC 1.4, 5.1, 6.5)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from tinyflash.program import Buffer, ConstArray, Program, Row, Space
 from tinyflash.runtime import state
 from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.session import DeviceSession
-from tinyflash.runtime.learned import Learned, load_learned, save_learned
+from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.learned import Learned, int8_spans, load_learned, save_learned
 from tinyflash.scheme import parse_scheme
 from tinyflash.write.model import write_model
 
@@ -129,6 +130,71 @@ def test_the_device_keeps_biases_that_no_update_changes(
             device.weights = program.weights
             dead += 1
     assert dead == 2
+
+
+def test_weights_may_be_any_byte(guarded: DeviceSession, learner: Compiled, tmp_path: Path) -> None:
+    """Also -128, which no update leaves: an update takes it to -127."""
+    program, path = learner.program, tmp_path / "l.npz"
+    lowest = bytearray(program.weights)
+    for start, end in int8_spans(program):
+        lowest[start:end] = b"\x80" * (end - start)
+    save_learned(path, Learned(program.hash, bytes(lowest), program.state))
+    host = HostSession(program)
+    load_learned(path, program).restore(host)
+    guarded.weights = bytes(lowest)
+    x = np.random.default_rng(2).integers(-128, 128, program.input_bytes).astype(np.int8)
+    for label in (0, 1):
+        assert np.array_equal(guarded.infer(x), host.infer(x))
+        assert guarded.train_step(x, label, 30.0) == host.train_step(x, label, 30.0)
+    assert guarded.weights == host.weights != bytes(lowest)
+
+
+HEADS: list[tuple[dict[str, int], bool]] = [
+    ({"rate_mantissa": 0x7FFF}, False),
+    ({"rate_mantissa": 0x8000}, True),
+    ({"rate_mantissa": 0}, True),
+    ({"rate_exponent": -512}, True),
+    ({"rate_exponent": -513}, False),
+    ({"rate_exponent": 511}, True),
+    ({"rate_exponent": 512}, False),
+    ({"label": 2**16 - 1}, False),
+    ({"predicted": 2**16 - 1}, False),
+    ({"probability": 2**16 - 1, "step": 2**32 - 1, "error": 2**32 - 1, "seed": 7}, True),
+]
+
+
+@pytest.mark.parametrize(("fields", "is_sound"), HEADS)
+def test_both_ends_refuse_the_same_states(
+    fields: dict[str, int],
+    is_sound: bool,
+    guarded: DeviceSession,
+    learner: Compiled,
+    tmp_path: Path,
+) -> None:
+    program, path = learner.program, tmp_path / "l.npz"
+    header, scales = state.unpack(program.state)
+    found = state.pack(header._replace(**fields), scales)
+    save_learned(path, Learned(program.hash, program.weights, found))
+    if is_sound:
+        guarded.state = found
+        assert load_learned(path, program).state == guarded.state == found
+        return
+    with pytest.raises(LinkError, match="refused"):
+        guarded.state = found
+    with pytest.raises(DataError, match="is damaged: "):
+        load_learned(path, program)
+
+
+@pytest.mark.parametrize("field", ["label", "predicted"])
+def test_both_ends_know_the_number_of_classes(
+    field: str, guarded: DeviceSession, learner: Compiled, tmp_path: Path
+) -> None:
+    test_both_ends_refuse_the_same_states(
+        {field: learner.program.classes - 1}, True, guarded, learner, tmp_path
+    )
+    test_both_ends_refuse_the_same_states(
+        {field: learner.program.classes}, False, guarded, learner, tmp_path
+    )
 
 
 def with_gain(program: Program, gain: int) -> bytes:

@@ -15,7 +15,7 @@ from tests.support.compilers import compile_program
 
 from tinyflash.boards import Board, load_board
 from tinyflash.boards.packs import pack_of_set
-from tinyflash.boards.toolchain import ARM, QEMU
+from tinyflash.boards.toolchain import ARM
 from tinyflash.sources import library_sources
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,10 +76,19 @@ def build_for_board(
     program = folder / f"{board.name}.elf"
     drivers = [file for f in board.source_folders for file in sorted((ROOT / f).glob("*.c"))]
     pack = _packed(board)
-    flags = ["-O2", "-ffunction-sections", "--specs=nano.specs"]
-    link = ["-nostartfiles", "-Wl,--gc-sections", *_linker_symbols(board)]
-    link += [f"-Wl,-L,{ROOT / 'boards'}", "-T", str(board.folder / "linker.ld")]
-    compiler = [ARM, *WARNINGS, *board.cpu_flags, *flags, *_includes(folder), *pack.flags, *more]
+    flags = ["-O2", "-ffunction-sections", board.cross.libc]
+    script = program.with_suffix(".ld")
+    script.write_text(board.linker_script)
+    link = ["-nostartfiles", "-Wl,--gc-sections", "-T", str(script)]
+    compiler = [
+        board.cross.gcc,
+        *WARNINGS,
+        *board.cpu_flags,
+        *flags,
+        *_includes(folder),
+        *pack.flags,
+        *more,
+    ]
     compile_program(compiler, [*sources, *drivers], program, [*pack.archive, *link])
     return program
 
@@ -97,7 +106,15 @@ def run(
         assert board.qemu is not None, board.name
         machine = [board.qemu.machine, *MEMORY.get(board.qemu.machine, "").split()]
         console = ["-display", "none", "-monitor", "none", "-serial", "stdio", "-semihosting"]
-        command = [QEMU, "-machine", *machine, *options, *console, "-kernel", program]
+        command = [
+            *board.cross.emulator,
+            "-machine",
+            *machine,
+            *options,
+            *console,
+            "-kernel",
+            program,
+        ]
     done = subprocess.run(
         command,
         cwd=folder,
@@ -147,12 +164,3 @@ def _sources(batch: Path, runner: str = "run_cases.c") -> list[Path]:
 
 def _includes(batch: Path) -> list[str]:
     return [*(f"-I{f}" for f in ("include", "lib", "boards", "tests/lib")), f"-I{batch}"]
-
-
-def _linker_symbols(board: Board) -> list[str]:
-    symbols = {
-        "board_flash_bytes": board.flash_bytes,
-        "board_sram_bytes": board.sram_bytes,
-        "board_stack_reserve": board.stack_bytes,
-    }
-    return [f"-Wl,--defsym={name}={value}" for name, value in symbols.items()]

@@ -16,7 +16,7 @@ from tinyflash.sources import library_sources
 
 pytestmark = pytest.mark.skipif(not shutil.which("clang"), reason="clang is not installed")
 HOST = "host"
-CORES = {board.name: board.cpu_flags for board in (*boards(), M0)}
+CORES = {board.name: board.cpu_flags for board in (*boards(), M0) if board.cross.gcc == ARM}
 
 
 def headers_of_c() -> list[str]:

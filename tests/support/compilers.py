@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tinyflash.boards.toolchain import ARM
+from tinyflash.boards.toolchain import ARM, RISCV
 from tinyflash.paths import source_root
 
 ROOT = source_root()
@@ -43,7 +43,7 @@ def _run(command: Command) -> None:
 def path_of_stand_ins(folder: Path) -> str:
     """A PATH on which scripts in `folder`, which several processes may use, are the compilers."""
     folder.mkdir(exist_ok=True)
-    for name in ("cc", PYTHONS_OWN, ARM):
+    for name in ("cc", PYTHONS_OWN, ARM, RISCV):
         if "/" not in name and shutil.which(name) and shutil.which("sha256sum"):
             with suppress(FileExistsError):
                 (folder / name).symlink_to(STAND_IN)

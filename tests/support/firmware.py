@@ -20,6 +20,9 @@ SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recove
 GUARD_SAMPLES = 7
 FLASH = Geometry(sectors=4, sector_bytes=8192, page_bytes=16)  # of firmware with a store
 EMULATED = [board for board in boards() if board.emulated]
+# Those with room for the model of tests/firmware/model, and for programs of kernel cases.
+ROOMY = [board for board in EMULATED if board.sram_bytes >= 16 * 1024]
+LARGE = [board for board in EMULATED if board.sram_bytes >= 128 * 1024]
 # Of each architecture one, for what no core computes in its own way: kernel cases and
 # tests/end_to_end/test_same_steps.py have all.
 UNLIKE = [board for board in EMULATED if board.name in ("qemu_stm32f405", "qemu_mps3_an547")]

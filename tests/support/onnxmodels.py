@@ -169,6 +169,16 @@ def transposed() -> bytes:
     return f.finish(f.node("Sigmoid", x))
 
 
+def woven() -> bytes:
+    """Channels that become rows and columns, as PixelShuffle writes it out, and back."""
+    f = OnnxFile((1, 2, 4, 3), 15)
+    x = f.node("Reshape", f.conv("x", 12, 2, 1, 1), f.integers(1, 3, 2, 2, 4, 3))
+    x = f.node("Reshape", f.node("Transpose", x, perm=[0, 1, 4, 2, 5, 3]), f.integers(1, 3, 8, 6))
+    x = f.node("Reshape", f.conv(x, 2, 3, 1, 1), f.integers(1, 2, 4, 2, 3, 2))
+    x = f.node("Reshape", f.node("Transpose", x, perm=[0, 1, 3, 5, 2, 4]), f.integers(1, 8, 4, 3))
+    return f.finish(f.conv(x, 3, 8, 3, 3))
+
+
 def upsampled() -> bytes:
     """In an old opset: Upsample, Split and Slice with attributes; a number for each position."""
     f = OnnxFile((1, 2, 5, 6), 13, opset=9)
@@ -197,5 +207,6 @@ NETWORKS: dict[str, Callable[[], bytes]] = {
         sliced,
         upsampled,
         transposed,
+        woven,
     )
 }

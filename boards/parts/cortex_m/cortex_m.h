@@ -1,17 +1,11 @@
-/* Shared between the files of this folder, and with the linker script. */
+/* Shared between the files of this folder. */
 #ifndef TINYFLASH_CORTEX_M_H
 #define TINYFLASH_CORTEX_M_H
 
 #include <stdint.h>
 
 #include "board.h"
-
-/* The stack is at the bottom of SRAM: below its guard there is nothing to overwrite. */
-extern uint32_t linker_stack_start[], linker_stack_end[];
-extern uint32_t linker_stack_needed[]; /* its address is a number of bytes */
-
-/* Bytes from one linker symbol to another; as numbers, since to C they are unrelated objects. */
-#define BYTES_BETWEEN(start, end) ((uint32_t)(end) - (uint32_t)(start))
+#include "linker.h"
 
 /* Bytes at the low end of the stack that nothing may use: the smallest region that the memory
  * protection unit of Armv7-M can deny. */

@@ -1,11 +1,17 @@
 /* Faults end in a report and an exit instead of a lockup. */
-#include <string.h>
-
 #include "parts/cortex_m/cortex_m.h"
 
+#ifdef __ARM_ARCH_6M__ /* it has no registers that say why, and no jump that reaches everywhere */
+#define CFSR 0u
+#define BFAR 0u
+#define MMFAR 0u
+#define JUMP_TO_REPORT "ldr r1, =cortex_m_report_fault\nbx r1\n"
+#else
 #define CFSR (*(volatile uint32_t *)0xE000ED28u)
 #define MMFAR (*(volatile uint32_t *)0xE000ED34u)
 #define BFAR (*(volatile uint32_t *)0xE000ED38u)
+#define JUMP_TO_REPORT "b cortex_m_report_fault\n"
+#endif
 #define CFSR_MMFAR_VALID (1u << 7)
 #define CFSR_BFAR_VALID (1u << 15)
 #define CFSR_STACK_LIMIT (1u << 20) /* Armv8-M; reserved on Armv7-M */
@@ -20,9 +26,7 @@ __attribute__((naked)) void cortex_m_fault_entry(void) {
     __asm volatile(
         "mrs r0, msp\n"
         "ldr r1, =linker_stack_end\n"
-        "mov sp, r1\n"
-        "b cortex_m_report_fault\n"
-        ".ltorg\n");
+        "mov sp, r1\n" JUMP_TO_REPORT ".ltorg\n");
 }
 
 static uint32_t fault_address(uint32_t status) {
@@ -47,26 +51,4 @@ void cortex_m_report_fault(const uint32_t *frame) {
     fault.pc = fault.stack_broken ? 0 : frame[FRAME_PC];
     board_on_fault(&fault);
     board_exit(BOARD_EXIT_FAULT);
-}
-
-static void send_text(const char *text) {
-    board_uart_write((const uint8_t *)text, (uint32_t)strlen(text));
-}
-
-static void send_number(const char *name, uint32_t value) {
-    char digits[8];
-    for (int i = 0; i < 8; i++) {
-        digits[i] = "0123456789abcdef"[(value >> (28 - 4 * i)) & 15];
-    }
-    send_text(name);
-    board_uart_write((const uint8_t *)digits, sizeof digits);
-}
-
-__attribute__((weak)) void board_on_fault(const board_fault *fault) {
-    send_text(fault->stack_broken ? "\nstack overflow" : "\nfault");
-    send_number(": exception ", fault->exception);
-    send_number(", status ", fault->status);
-    send_number(", address ", fault->address);
-    send_number(", pc ", fault->pc);
-    send_text("\n");
 }

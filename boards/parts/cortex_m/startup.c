@@ -1,12 +1,9 @@
-/* Start-up of an Armv7-M or Armv8-M core: vector table, memory, stack guard; then main. */
+/* Start-up of an Arm Cortex-M core: vector table, memory, stack guard; then main. */
 #include <stdint.h>
-#include <string.h>
 
 #include "parts/cortex_m/cortex_m.h"
 
 extern int main(void);
-extern uint8_t linker_data_start[], linker_data_end[], linker_data_image[];
-extern uint8_t linker_bss_start[], linker_bss_end[];
 
 void cortex_m_reset(void) __attribute__((noreturn));
 
@@ -32,17 +29,20 @@ __attribute__((section(".vectors"), used)) const vector_table cortex_m_vectors =
      FAULT},
 };
 
+#ifdef __ARM_ARCH_6M__ /* a core of this architecture has none */
+static void enable_vectors(void) {}
+#else
 /* The registers that the FPU and Helium share are off after a reset, and compilers may use them in any
  * function. A core without them ignores this. */
 static void enable_vectors(void) {
     CPACR |= CPACR_FULL_ACCESS;
     __asm volatile("dsb\nisb" ::: "memory");
 }
+#endif
 
 void cortex_m_reset(void) {
     enable_vectors();
-    memcpy(linker_data_start, linker_data_image, BYTES_BETWEEN(linker_data_start, linker_data_end));
-    memset(linker_bss_start, 0, BYTES_BETWEEN(linker_bss_start, linker_bss_end));
+    linker_fill_memory();
     cortex_m_prepare_stack();
     (void)main();
     board_exit(0);

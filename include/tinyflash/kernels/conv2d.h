@@ -40,7 +40,8 @@ void tiny_conv2d_forward(const tiny_conv2d *op, const int8_t *x, const tiny_weig
  *   w   int8   [out][kernel_h][kernel_w][kept] and [..][depth - kept]
  *   dx  int8   [x.height][x.width][x.channels]    stored (SPEC 4.1, 4.3)
  *
- * No sum leaves int32, whatever the shape: ratio_shift scales dy down first. Cost: as forward.
+ * No sum leaves int32: ratio_shift scales dy down first, which is enough up to the limit that the
+ * compiler checks (SPEC 10.34). Cost: as forward.
  */
 void tiny_conv2d_backward_input(const tiny_conv2d *op, const tiny_gradient *dy,
                                 const tiny_weights *w, const tiny_gradient_out *dx);

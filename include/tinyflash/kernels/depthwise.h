@@ -41,7 +41,7 @@ void tiny_depthwise_forward(const tiny_depthwise *op, const int8_t *x, const tin
  *   dx  int8   [x.height][x.width][x.channels]   stored (SPEC 4.2, 4.3)
  *
  * No sum leaves int32: with multiplier 1, 255 * 255 taps cannot; with others, ratio_shift scales dy
- * down first. Cost: as forward.
+ * down first, which is enough up to the limit of SPEC 10.34. Cost: as forward.
  */
 void tiny_depthwise_backward_input(const tiny_depthwise *op, const tiny_gradient *dy,
                                    const tiny_weights *w, const tiny_gradient_out *dx);

@@ -36,7 +36,8 @@ void tiny_fully_connected_forward(const tiny_fully_connected *op, const int8_t *
  *   w   int8   [out][kept] and [out][in - kept]
  *   dx  int8   [rows][in]   stored (SPEC 4.1, 4.3)
  *
- * No sum leaves int32, whatever `out` is: ratio_shift scales dy down first. Cost: rows * out * in.
+ * No sum leaves int32: ratio_shift scales dy down first, which is enough up to 524,287 outputs; the
+ * compiler refuses more (SPEC 10.34). Cost: rows * out * in.
  */
 void tiny_fully_connected_backward_input(const tiny_fully_connected *op, const tiny_gradient *dy,
                                          const tiny_weights *w, const tiny_gradient_out *dx);

@@ -1,16 +1,13 @@
-/* Input gradient and update of convolutions with one group; sums as gradient.h says.
+/* Input gradient and update of convolutions with one group; sums as gradient.h and panel.h say.
  *
  * The input gradient gathers: the terms of an input position are the gradients of the outputs that
  * read it, tap by tap, and zeros where a tap reads it from no output.
- *
- * The update sums over positions. For one tap, what it reads of four channels is paired once for
- * TINY_ROWS output channels.
  */
 #include <stddef.h>
 
 #include "../../arith.h"
 #include "gradient.h"
-#include "steps.h"
+#include "panel.h"
 #include "tinyflash/ops.h"
 
 /* ---- Input gradient ---- */
@@ -84,7 +81,7 @@ TINY_OP(conv2d_backward_input_dsp) {
     d.columns = tiny_columns_begin(&dx, op->descent.factor, dy.scale->exponent, pairs);
     d.columns.t = scratch;
     d.columns.w = scratch + most * pairs;
-    d.columns.values = (uint16_t *)(void *)(d.columns.w + TINY_COLUMNS * pairs);
+    d.columns.values = d.columns.w + TINY_COLUMNS * pairs;
     for (uint32_t n = 0; n < positions; n += most) {
         const uint32_t count = positions - n < most ? positions - n : most;
         for (uint32_t p = 0; p < count; p++) {
@@ -98,100 +95,54 @@ TINY_OP(conv2d_backward_input_dsp) {
 
 /* ---- Update ---- */
 
-/* A call of the update. Sums of gradients are over positions of y, in pairs. */
-typedef struct updating {
-    const tiny_conv2d *op;
-    const int8_t *x;
-    tiny_update update;
-    int32_t spare;   /* bits of a sum */
-    uint32_t pairs;  /* of positions */
-    uint32_t width;  /* trained input channels, rounded up to whole tiles */
-    uint32_t *dy;    /* [TINY_ROWS][pairs] */
-    uint32_t *taken; /* [pairs][TINY_TILE]: what one tap reads of four channels */
-    int32_t *sums;   /* [TINY_ROWS][taps][width] */
-} updating;
-
 /* What a tap reads at output position n, from its first trained channel on; null: padding, or no
  * position. */
-static const int8_t *taken_at(const updating *u, uint32_t n, int32_t ky, int32_t kx) {
-    const tiny_window *win = &u->op->window;
+static const int8_t *taken_at(const tiny_conv2d *op, const int8_t *x, uint32_t n, int32_t ky,
+                              int32_t kx) {
+    const tiny_window *win = &op->window;
     const int32_t row = (int32_t)(n / win->y.width), column = (int32_t)(n % win->y.width);
     const int32_t iy = tiny_window_row(win, row, ky), ix = tiny_window_column(win, column, kx);
     const int inside =
         row < win->y.height && iy >= 0 && iy < win->x.height && ix >= 0 && ix < win->x.width;
-    return inside ? u->x + (uint32_t)(iy * win->x.width + ix) * u->op->kept : NULL;
+    return inside ? x + (uint32_t)(iy * win->x.width + ix) * op->kept : NULL;
 }
 
 /* Pairs what a tap reads of four channels from `first` on, at all positions. */
-static void take(const updating *u, uint32_t tap, uint32_t first) {
-    const uint32_t taps = u->op->window.kernel_w;
+static void take(const tiny_conv2d *op, const int8_t *x, uint32_t tap, uint32_t first,
+                 uint32_t pairs, uint32_t *t) {
+    const uint32_t taps = op->window.kernel_w;
     const int32_t ky = (int32_t)(tap / taps), kx = (int32_t)(tap % taps);
-    for (uint32_t k = 0; k < u->pairs; k++) {
-        const int8_t *a = taken_at(u, 2 * k, ky, kx), *b = taken_at(u, 2 * k + 1, ky, kx);
-        tiny_pair_two(a ? a + first : NULL, b ? b + first : NULL, u->op->kept - first,
-                      u->op->requant.x_zero, u->taken + k * TINY_TILE, 1);
+    for (uint32_t k = 0; k < pairs; k++) {
+        const int8_t *a = taken_at(op, x, 2 * k, ky, kx), *b = taken_at(op, x, 2 * k + 1, ky, kx);
+        tiny_pair_two(a ? a + first : NULL, b ? b + first : NULL, op->kept - first,
+                      op->requant.x_zero, t + k * TINY_TILE, 1);
     }
 }
 
-/* The sums of `count` output channels for one tap. */
-static void sum_tap(const updating *u, uint32_t tap, uint32_t taps, uint32_t count) {
-    for (uint32_t i = 0; i < u->width; i += TINY_TILE) {
-        take(u, tap, i);
-        for (uint32_t o = 0; o < count; o++) {
-            tiny_gradient_sums(u->taken, u->dy + o * u->pairs, u->pairs,
-                               u->sums + (o * taps + tap) * u->width + i);
+/* The sums of `count` output channels from o on. */
+static void sum_tiles(const tiny_panel *panel, const tiny_conv2d *op, const int8_t *x, uint32_t o,
+                      uint32_t count) {
+    for (uint32_t tile = 0; tile < panel->taps * panel->tiles; tile++) {
+        int paired;
+        uint32_t *t = tiny_panel_tile(panel, tile, o, &paired);
+        if (!paired) {
+            take(op, x, tile / panel->tiles, tile % panel->tiles * TINY_TILE, panel->pairs, t);
         }
-    }
-}
-
-/* Moves the weights of output channel o, whose sums are sums[taps][width]. */
-static void update_row(const updating *u, uint32_t o, uint32_t taps, const int32_t *sums) {
-    const uint32_t kept = u->op->kept;
-    tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
-    uint32_t next = o * taps * kept;
-    for (uint32_t tap = 0; tap < taps && row.moves; tap++, sums += u->width) {
-        tiny_update_row(&u->update, &row, next, sums, kept, u->spare);
-        next += kept;
-    }
-}
-
-/* Output channels [o, o + count). Their sums are complete before the first weight moves. */
-static void update_channels(const updating *u, const int8_t *dy, uint32_t o, uint32_t count) {
-    const tiny_window *win = &u->op->window;
-    const uint32_t out = win->y.channels, taps = (uint32_t)win->kernel_h * win->kernel_w;
-    const uint32_t positions = (uint32_t)win->y.height * win->y.width;
-    const tiny_places places = {u->pairs, 1};
-    for (uint32_t i = 0; i < count; i += TINY_COLUMNS) {
-        tiny_pair_rows(dy + o + i, positions, out, out - o - i, 0, u->dy + i * u->pairs, places);
-    }
-    for (uint32_t tap = 0; tap < taps; tap++) {
-        sum_tap(u, tap, taps, count);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        update_row(u, o + i, taps, u->sums + i * taps * u->width);
+        tiny_panel_sum(panel, tile, t, count);
     }
 }
 
 TINY_OP(conv2d_update_dsp) {
     (void)band;
     const tiny_conv2d *op = record;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
-    const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
-    const uint32_t out = op->window.y.channels;
-    const uint32_t pairs = ((uint32_t)op->window.y.height * op->window.y.width + 1) / 2;
-    uint32_t *scratch = buffers[TINY_SCRATCH], *taken = scratch + TINY_ROWS * pairs;
-    const updating u = {
-        .op = op,
-        .x = buffers[0],
-        .update = tiny_begin_update(&op->descent, &dy, &w, buffers[4]),
-        .spare = tiny_spare_bits(2 * pairs),
-        .pairs = pairs,
-        .width = tiny_quads(op->kept) * TINY_TILE,
-        .dy = scratch,
-        .taken = taken,
-        .sums = (int32_t *)(taken + TINY_TILE * pairs),
-    };
-    for (uint32_t o = 0; o < out; o += TINY_ROWS) {
-        update_channels(&u, dy.d, o, out - o < TINY_ROWS ? out - o : TINY_ROWS);
+    const tiny_window *win = &op->window;
+    const uint32_t positions = (uint32_t)win->y.height * win->y.width;
+    const uint32_t taps = (uint32_t)win->kernel_h * win->kernel_w;
+    const tiny_panel panel =
+        tiny_panel_begin(&op->descent, positions, win->y.channels, taps, op->kept, buffers);
+    for (uint32_t o = 0; o < panel.out; o += TINY_ROWS) {
+        const uint32_t count = tiny_panel_pair(&panel, o);
+        sum_tiles(&panel, op, buffers[0], o, count);
+        tiny_panel_move(&panel, o, count);
     }
 }

@@ -148,7 +148,7 @@ static void forward_block(const forward_call *f, const int8_t *x, int8_t *y, uin
     tiny_planes_clear(&f->c, first, rows);
     for (uint32_t o = 0; o < channels; o += TINY_PLANES) {
         const uint32_t from = o + TINY_PLANES <= channels ? o : channels - TINY_PLANES;
-        const tiny_taps taps = {
+        const tiny_plane_taps taps = {
             f->w, f->op->kept, channels - f->op->kept, from, {0, 1, f->op->window.kernel_w}};
         tiny_planes_fill(&f->c, x + from, first, rows);
         tiny_planes_pair(&f->c, &taps, 1);

@@ -146,7 +146,7 @@ static void backward_block(backward_call *g, uint32_t first, uint32_t rows) {
     for (uint32_t o = 0; o < channels; o += TINY_PLANES) {
         const uint32_t from = o + TINY_PLANES <= channels ? o : channels - TINY_PLANES;
         const group four = group_of(g, from, o - from);
-        const tiny_taps taps = {g->w, g->op->kept, channels - g->op->kept, from, g->order};
+        const tiny_plane_taps taps = {g->w, g->op->kept, channels - g->op->kept, from, g->order};
         tiny_planes_fill(&g->c, g->dy->d + from, first, rows);
         tiny_planes_pair(&g->c, &taps, 0);
         backward_group(g, &four, first, rows);

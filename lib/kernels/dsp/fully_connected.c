@@ -5,8 +5,8 @@
 
 #include "../../arith.h"
 #include "gradient.h"
+#include "panel.h"
 #include "position.h"
-#include "steps.h"
 #include "tile.h"
 #include "tinyflash/ops.h"
 
@@ -121,7 +121,7 @@ static void backward(const tiny_fully_connected *op, const tiny_gradient *dy, co
     d.columns = tiny_columns_begin(dx, op->descent.factor, dy->scale->exponent, pairs);
     d.columns.t = scratch;
     d.columns.w = scratch + most * pairs;
-    d.columns.values = (uint16_t *)(void *)(d.columns.w + TINY_COLUMNS * pairs);
+    d.columns.values = d.columns.w + TINY_COLUMNS * pairs;
     for (uint32_t n = 0; n < op->rows; n += most) {
         const uint32_t count = op->rows - n < most ? op->rows - n : most;
         rescale_vectors(&d, n, count);
@@ -142,75 +142,30 @@ TINY_OP(fully_connected_backward_input_dsp) {
 
 /* ---- Update ---- */
 
-/* A call of the update. Sums of gradients are over vectors, in pairs. */
-typedef struct updating {
-    const tiny_fully_connected *op;
-    tiny_update update;
-    int32_t spare;  /* bits of a sum */
-    uint32_t pairs; /* of vectors */
-    uint32_t *dy;   /* [TINY_ROWS][pairs] */
-    uint32_t *x;    /* [pairs][TINY_TILE] */
-    int32_t *sums;  /* [TINY_ROWS][kept] */
-} updating;
-
-/* Pairs the gradients of `count` output channels from dy on. */
-static void pair_gradients(const updating *u, const int8_t *dy, uint32_t count, uint32_t left) {
-    const tiny_places places = {u->pairs, 1};
-    for (uint32_t o = 0; o < count; o += TINY_COLUMNS) {
-        tiny_pair_rows(dy + o, u->op->rows, u->op->out, left - o, 0, u->dy + o * u->pairs, places);
-    }
-}
-
-/* The sums of `count` output channels with four input channels from `first` on. */
-static void sum_tile(const updating *u, const int8_t *x, uint32_t first, uint32_t count) {
+/* The sums of `count` output channels from o on. */
+static void sum_tiles(const tiny_panel *panel, const int8_t *x, int32_t zero, uint32_t o,
+                      uint32_t count) {
     const tiny_places places = {1, TINY_TILE};
-    const uint32_t kept = u->op->kept, width = tiny_quads(kept) * TINY_TILE;
-    tiny_pair_rows(x + first, u->op->rows, kept, kept - first, u->op->requant.x_zero, u->x, places);
-    const uint32_t *const inputs = u->x, *dy = u->dy, pairs = u->pairs;
-    int32_t *sums = u->sums + first;
-    for (; count; count--, dy += pairs, sums += width) {
-        tiny_gradient_sums(inputs, dy, pairs, sums);
-    }
-}
-
-/* Moves the weights of output channel o. */
-static void update_row(const updating *u, uint32_t o, const int32_t *sums) {
-    const uint32_t kept = u->op->kept;
-    tiny_row row = tiny_begin_row(&u->update, &u->op->descent.rate[o], o);
-    if (row.moves) {
-        tiny_update_row(&u->update, &row, o * kept, sums, kept, u->spare);
-    }
-}
-
-/* TINY_ROWS output channels at a time. Their sums are complete before the first weight moves. */
-static void update(const tiny_fully_connected *op, const int8_t *x, const tiny_gradient *dy,
-                   const tiny_trained *w, tiny_state *state, uint32_t *scratch) {
-    const uint32_t pairs = (op->rows + 1) / 2, width = tiny_quads(op->kept) * TINY_TILE;
-    uint32_t *taken = scratch + TINY_ROWS * pairs;
-    const updating u = {
-        .op = op,
-        .update = tiny_begin_update(&op->descent, dy, w, state),
-        .spare = tiny_spare_bits(op->rows),
-        .pairs = pairs,
-        .dy = scratch,
-        .x = taken,
-        .sums = (int32_t *)(taken + TINY_TILE * pairs),
-    };
-    for (uint32_t o = 0; o < op->out; o += TINY_ROWS) {
-        const uint32_t count = op->out - o < TINY_ROWS ? op->out - o : TINY_ROWS;
-        pair_gradients(&u, dy->d + o, count, op->out - o);
-        for (uint32_t i = 0; i < op->kept; i += TINY_TILE) {
-            sum_tile(&u, x, i, count);
+    for (uint32_t tile = 0; tile < panel->tiles; tile++) {
+        const uint32_t first = tile * TINY_TILE;
+        int paired;
+        uint32_t *t = tiny_panel_tile(panel, tile, o, &paired);
+        if (!paired) {
+            tiny_pair_rows(x + first, panel->positions, panel->kept, panel->kept - first, zero, t,
+                           places);
         }
-        for (uint32_t i = 0; i < count; i++) {
-            update_row(&u, o + i, u.sums + i * width);
-        }
+        tiny_panel_sum(panel, tile, t, count);
     }
 }
 
 TINY_OP(fully_connected_update_dsp) {
     (void)band;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
-    const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
-    update(record, buffers[0], &dy, &w, buffers[4], buffers[TINY_SCRATCH]);
+    const tiny_fully_connected *op = record;
+    const tiny_panel panel =
+        tiny_panel_begin(&op->descent, op->rows, op->out, 1, op->kept, buffers);
+    for (uint32_t o = 0; o < panel.out; o += TINY_ROWS) {
+        const uint32_t count = tiny_panel_pair(&panel, o);
+        sum_tiles(&panel, buffers[0], op->requant.x_zero, o, count);
+        tiny_panel_move(&panel, o, count);
+    }
 }

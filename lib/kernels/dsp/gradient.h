@@ -20,8 +20,10 @@
 #define TINY_COLUMNS 4 /* columns that are transposed together */
 #define TINY_ROWS 8    /* output channels whose weights are updated together */
 
-/* Sums of `pairs` words of weights with four positions' words; w is one column. */
-void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, int32_t *sums);
+/* Sums of products of t [pairs][TINY_TILE] with each of w [rows][pairs]: a row's TINY_TILE sums, and
+ * `step` words on those of the next row. */
+void tiny_gradient_sums(const uint32_t *t, const uint32_t *w, uint32_t pairs, uint32_t rows,
+                        int32_t *sums, uint32_t step);
 
 /* Four columns of weights, or fewer, times the gradients of some positions: a stripe of dx. */
 typedef struct tiny_columns {
@@ -33,7 +35,7 @@ typedef struct tiny_columns {
     uint32_t pairs;    /* of terms */
     const uint32_t *t; /* [tiles][pairs][TINY_TILE] */
     uint32_t *w;       /* [TINY_COLUMNS][pairs] */
-    uint16_t *values;  /* [positions][TINY_COLUMNS], positions in whole tiles */
+    uint32_t *values;  /* [positions][TINY_COLUMNS / 2], pairs; positions in whole tiles */
     uint32_t peaks;
 } tiny_columns;
 

@@ -124,8 +124,9 @@ static inline int32_t tiny_upper_product(int32_t a, int32_t b) {
 
 /* The upper half of a product of two words, and `sum`: a * b / 2^32, rounded down. */
 static inline int32_t tiny_upper_sum(int32_t a, int32_t b, int32_t sum) {
-    __asm__("smmla %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
+    int32_t result;
+    __asm__("smmla %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
 }
 
 /* sum + a * b; compilers take three multiplications where b has been a word before. */
@@ -136,8 +137,9 @@ static inline int64_t tiny_add_product(int64_t sum, int32_t a, int32_t b) {
 
 /* The nearest of [-2^14, 2^14). */
 static inline int32_t tiny_saturate_15(int32_t v) {
-    __asm__("ssat %0, #15, %0" : "+r"(v));
-    return v;
+    int32_t nearest;
+    __asm__("ssat %0, #15, %1" : "=r"(nearest) : "r"(v));
+    return nearest;
 }
 
 #else

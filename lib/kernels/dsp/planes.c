@@ -114,10 +114,10 @@ static void unpack_pairs(const int8_t *from, uint32_t channels, uint32_t zeros, 
         const uint32_t odd = tiny_add_odd_bytes(zeros, bytes);
         const uint32_t next_even = tiny_add_even_bytes(zeros, next);
         const uint32_t next_odd = tiny_add_odd_bytes(zeros, next);
-        tiny_store(at0, tiny_low_halves(even, next_even));
-        tiny_store(at2, tiny_high_halves(even, next_even));
-        tiny_store(at0 + plane, tiny_low_halves(odd, next_odd));
-        tiny_store(at2 + plane, tiny_high_halves(odd, next_odd));
+        tiny_store_word(at0, tiny_low_halves(even, next_even));
+        tiny_store_word(at2, tiny_high_halves(even, next_even));
+        tiny_store_word(at0 + plane, tiny_low_halves(odd, next_odd));
+        tiny_store_word(at2 + plane, tiny_high_halves(odd, next_odd));
     }
 }
 
@@ -325,14 +325,14 @@ typedef struct channel {
     int32_t width;
 } channel;
 
-static channel channel_of(const tiny_taps *taps, uint32_t o) {
+static channel channel_of(const tiny_plane_taps *taps, uint32_t o) {
     const channel kept = {taps->w->kept + o, (int32_t)taps->kept};
     const channel frozen = {taps->w->frozen + (o - taps->kept), (int32_t)taps->frozen};
     return o < taps->kept ? kept : frozen;
 }
 
 /* Gathers row `ky` of the taps of channels that are not adjacent. */
-static void gather_row(const tiny_taps *taps, int32_t ky, uint32_t count, int8_t *to) {
+static void gather_row(const tiny_plane_taps *taps, int32_t ky, uint32_t count, int8_t *to) {
     const tiny_tap_order *order = &taps->order;
     for (uint32_t p = 0; p < TINY_PLANES; p++) {
         const channel from = channel_of(taps, taps->from + p);
@@ -345,7 +345,7 @@ static void gather_row(const tiny_taps *taps, int32_t ky, uint32_t count, int8_t
 
 /* Channels that are not adjacent are paired row by row. Only a forward pass has stride 2, and it
  * doubles. */
-void tiny_planes_pair(const tiny_correlation *c, const tiny_taps *taps, int doubled) {
+void tiny_planes_pair(const tiny_correlation *c, const tiny_plane_taps *taps, int doubled) {
     const uint32_t each = c->weight_words, row = each / c->kernel_h;
     const int adjacent = taps->from + TINY_PLANES <= taps->kept || taps->from >= taps->kept;
     const channel from = channel_of(taps, taps->from);

@@ -45,11 +45,11 @@ typedef struct tiny_tap_order {
 } tiny_tap_order;
 
 /* The weights of the four channels from `from` on: w->kept[tap][kept] and w->frozen[tap][frozen]. */
-typedef struct tiny_taps {
+typedef struct tiny_plane_taps {
     const tiny_weights *w;
     uint32_t kept, frozen, from;
     tiny_tap_order order;
-} tiny_taps;
+} tiny_plane_taps;
 
 /* Rows of outputs of one channel, four side by side at a time. */
 typedef struct tiny_outputs {
@@ -82,7 +82,7 @@ void tiny_planes_clear(const tiny_correlation *c, uint32_t first, uint32_t rows)
 void tiny_planes_fill(const tiny_correlation *c, const int8_t *from, uint32_t first, uint32_t rows);
 
 /* Pairs the weights of four channels; `doubled`: twice their values. */
-void tiny_planes_pair(const tiny_correlation *c, const tiny_taps *taps, int doubled);
+void tiny_planes_pair(const tiny_correlation *c, const tiny_plane_taps *taps, int doubled);
 
 /* Rows [row, row + rows) of a block in one of the four planes: `quads` times four outputs, from output
  * `column` on. Without bias; y, or values, and

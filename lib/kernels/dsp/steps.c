@@ -134,11 +134,21 @@ static int32_t tie_of(const stepping *s) {
     return power < 0 || power > 31 ? NO_TIES : 31 - power;
 }
 
+/* The same as tiny_spare_bits, of the sums themselves. */
+static int32_t spare_of(const int32_t *sums, uint32_t count) {
+    uint32_t bits = 0;
+    for (; count; count--, sums++) {
+        bits |= (uint32_t)(*sums ^ *sums >> 31);
+    }
+    return tiny_spare_of(bits);
+}
+
 void tiny_update_row(const tiny_update *update, tiny_row *row, uint32_t first, const int32_t *sums,
                      uint32_t count, int32_t spare) {
     const int32_t shift = -row->rate.exponent - 32;
     const int32_t left = shift > 0 ? 0 : 1 - shift, rest = tiny_max(shift, 1);
-    if (!row->plain || left > spare || rest > 30) {
+    const int fits = left <= spare || left <= spare_of(sums, count);
+    if (!row->plain || !fits || rest > 30) {
         for (uint32_t i = 0; i < count; i++) {
             tiny_update_weight(update, row, first + i, sums[i]);
         }

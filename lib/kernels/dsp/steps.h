@@ -6,15 +6,18 @@
 
 #include "../../update.h"
 
-/* How far sums of `terms` products of a gradient and an input can be shifted to the left, and stay below
- * 2^31. */
-static inline int32_t tiny_spare_bits(uint32_t terms) {
-    const uint32_t bound = terms * (127u * 255u);
+/* How far what is in [-bound - 1, bound] can be shifted to the left, and stay within 32 bits. */
+static inline int32_t tiny_spare_of(uint32_t bound) {
     int32_t spare = 0;
     while (spare < 31 && bound >> (30 - spare) == 0) {
         spare++;
     }
     return spare;
+}
+
+/* The same of sums of `terms` products of a gradient and an input. */
+static inline int32_t tiny_spare_bits(uint32_t terms) {
+    return tiny_spare_of(terms * (127u * 255u));
 }
 
 /* Moves weights [first, first + count) of a row. spare: of tiny_spare_bits. */

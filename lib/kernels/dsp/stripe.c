@@ -141,7 +141,7 @@ void tiny_stripe_store(tiny_stripe *stripe, const tiny_gradient_out *dx) {
             return;
         }
         stripe->peaks = tiny_larger_halves(tiny_larger_halves(m, n), stripe->peaks);
-        tiny_store(dx->d + stripe->at, (even & 0x00FF00FFu) | (odd & 0x00FF00FFu) << 8);
+        tiny_store_word(dx->d + stripe->at, (even & 0x00FF00FFu) | (odd & 0x00FF00FFu) << 8);
     }
 }
 

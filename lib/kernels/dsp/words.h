@@ -14,10 +14,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../../arith.h"
+
 /* Not with Helium: there GCC 12 finds no registers for the operands of the loop of add.c, which it does
  * find for all other cores of this set. */
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && \
-    !defined(__ARM_FEATURE_MVE)
+    !defined(__ARM_FEATURE_MVE) && defined(__GNUC__)
 #define TINY_DSP_ASM 1
 #else
 #define TINY_DSP_ASM 0
@@ -46,7 +48,7 @@ static inline uint32_t tiny_load(const int8_t *at) {
 }
 
 /* Stores four bytes at any address. */
-static inline void tiny_store(int8_t *at, uint32_t word) { memcpy(at, &word, sizeof word); }
+static inline void tiny_store_word(int8_t *at, uint32_t word) { memcpy(at, &word, sizeof word); }
 
 /* Stores a half where words are read later. */
 static inline void tiny_store_half(int8_t *at, uint32_t half) {
@@ -55,21 +57,21 @@ static inline void tiny_store_half(int8_t *at, uint32_t half) {
 }
 
 /* Copies bytes by words. The last word may overlap the one before. The small C libraries that firmware is
- * linked with copy bytes one by one; the empty assembly keeps compilers from calling them. */
+ * linked with copy bytes one by one; TINY_AS_A_LOOP keeps compilers from calling them. */
 static inline void tiny_copy_bytes(int8_t *to, const int8_t *from, uint32_t bytes) {
     if (bytes >= 4) {
         for (; bytes > 4; bytes -= 4, to += 4, from += 4) {
-            tiny_store(to, tiny_load(from));
-            __asm__ volatile("" : : : "memory");
+            tiny_store_word(to, tiny_load(from));
+            TINY_AS_A_LOOP;
         }
         to -= 4 - bytes;
         from -= 4 - bytes;
-        tiny_store(to, tiny_load(from));
+        tiny_store_word(to, tiny_load(from));
         return;
     }
     for (; bytes; bytes--) {
         *to++ = *from++;
-        __asm__ volatile("" : : : "memory");
+        TINY_AS_A_LOOP;
     }
 }
 
@@ -77,7 +79,7 @@ static inline void tiny_copy_bytes(int8_t *to, const int8_t *from, uint32_t byte
 static inline void tiny_clear_words(uint32_t *words, uint32_t count) {
     for (; count; count--) {
         *words++ = 0;
-        __asm__ volatile("" : : : "memory");
+        TINY_AS_A_LOOP;
     }
 }
 

@@ -10,9 +10,10 @@
 #include "tinyflash/kernels.h"
 
 /* Compilers that have the instructions, for machines that may have them. For others each kernel of
- * this set is a call of the reference's. */
+ * this set is a call of the reference's; on Windows too, where GCC does not align the stack for these
+ * registers. */
 #if defined(__x86_64__) && defined(__GNUC__) && (__GNUC__ >= 5 || defined(__clang__)) && \
-    !defined(TINY_HOST_PLAIN)
+    !defined(TINY_HOST_PLAIN) && !defined(_WIN32)
 #define TINY_HOST_ASM 1
 #else
 #define TINY_HOST_ASM 0

@@ -1,13 +1,14 @@
 /* Sums of columns; see column_sums.h. */
 #include "column_sums.h"
 
+#include "../../arith.h"
 #include "helium.h"
 
 void tiny_eight_begin(tiny_eight *eight) {
     for (uint32_t i = 0; i < TINY_EIGHT; i++) {
         eight->some[i] = 0;
         eight->sums[i] = 0;
-        __asm__ volatile("" : : : "memory"); /* no memset, which takes longer */
+        TINY_AS_A_LOOP; /* no memset, which takes longer */
     }
     eight->left = TINY_EIGHT_ROWS;
 }

@@ -31,7 +31,7 @@ typedef struct phase {
 typedef struct descending {
     const tiny_conv2d *op;
     const tiny_gradient *dy;
-    tiny_store store;
+    tiny_gradient_store store;
     uint32_t pitch;     /* of a row of t, in terms: as many as any phase has, in whole vectors */
     uint32_t positions; /* that are in scratch at a time */
     phase *phases;      /* that these positions have */
@@ -84,7 +84,7 @@ static uint32_t whole(uint32_t terms) { return terms ? (terms + 7) / 8 * 8 : 8; 
 static void clear(int16_t *t, uint32_t count) {
     for (; count; count--) {
         *t++ = 0;
-        __asm__ volatile("" : : : "memory");
+        TINY_AS_A_LOOP;
     }
 }
 
@@ -187,7 +187,8 @@ static void descend_panel(const descending *d, const phase *p, const int8_t *w, 
     for (uint32_t i = 0; i < width; i += TINY_STORED_AT_ONCE) {
         const uint32_t count = width - i < TINY_STORED_AT_ONCE ? width - i : TINY_STORED_AT_ONCE;
         sum_channels(d, p, w + i, width, count);
-        tiny_store_rows(&d->store, d->at + p->first, p->rows, channels, first + i, d->sums, count);
+        tiny_gradient_store_rows(&d->store, d->at + p->first, p->rows, channels, first + i, d->sums,
+                                 count);
     }
 }
 
@@ -251,8 +252,8 @@ TINY_APART static descending divide(const tiny_conv2d *op, const tiny_gradient *
     d.positions = fit < TINY_TILE_ROWS ? TINY_TILE_ROWS : (fit < POSITIONS ? fit : POSITIONS);
     const uint32_t apart = strides < d.positions ? strides : d.positions;
     const uint32_t rows = strides == 1 ? d.positions : d.positions + 2 * apart;
-    tiny_store_begin(&d.store, dx, op->descent.factor, dy->scale->exponent,
-                     (uint32_t)win->x.height * win->x.width * win->x.channels);
+    tiny_gradient_store_begin(&d.store, dx, op->descent.factor, dy->scale->exponent,
+                              (uint32_t)win->x.height * win->x.width * win->x.channels);
     d.sums = scratch;
     d.at = (uint32_t *)scratch + d.positions * TINY_STORED_AT_ONCE;
     d.phases = (phase *)(void *)(d.at + rows);
@@ -312,7 +313,7 @@ typedef struct waiting {
 static void fill(int8_t *to, uint32_t count, int8_t with) {
     for (; count; count--) {
         *to++ = with;
-        __asm__ volatile("" : : : "memory");
+        TINY_AS_A_LOOP;
     }
 }
 

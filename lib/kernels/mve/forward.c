@@ -204,7 +204,7 @@ static void divide(tiny_forward *f, const tiny_weights *w, uint32_t kept, uint32
 static void begin_sums(tiny_forward *f, const int32_t *b) {
     for (uint32_t o = 0; o < f->room; o++) {
         f->first[o] = b && o < f->out ? b[o] : 0;
-        __asm__ volatile("" : : : "memory"); /* no memset */
+        TINY_AS_A_LOOP; /* no memset */
     }
 }
 

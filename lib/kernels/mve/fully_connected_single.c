@@ -114,8 +114,8 @@ static void multiply(const int8_t *dy, uint32_t rows, const int8_t *x, int32_t x
 #endif
 
 /* The `width` columns from `first` on, which share one weight array. */
-static void descend_panel(const tiny_fully_connected *op, const tiny_store *store, const int16_t *t,
-                          const int8_t *w, uint32_t first, uint32_t width) {
+static void descend_panel(const tiny_fully_connected *op, const tiny_gradient_store *store,
+                          const int16_t *t, const int8_t *w, uint32_t first, uint32_t width) {
     static const uint32_t only = 0;
     for (uint32_t i = 0; i < width; i += COLUMNS) {
         const uint32_t count = width - i < COLUMNS ? width - i : COLUMNS;
@@ -128,14 +128,14 @@ static void descend_panel(const tiny_fully_connected *op, const tiny_store *stor
                          count - c < TINY_LANES ? count - c : TINY_LANES);
             }
         }
-        tiny_store_rows(store, &only, 1, 0, first + i, sums, count);
+        tiny_gradient_store_rows(store, &only, 1, 0, first + i, sums, count);
     }
 }
 
 void tiny_descend_single(const tiny_fully_connected *op, const tiny_gradient *dy,
                          const tiny_weights *w, const tiny_gradient_out *dx, void *scratch) {
-    tiny_store store;
-    tiny_store_begin(&store, dx, op->descent.factor, dy->scale->exponent, op->in);
+    tiny_gradient_store store;
+    tiny_gradient_store_begin(&store, dx, op->descent.factor, dy->scale->exponent, op->in);
     tiny_rescale_all(&op->descent, dy->d, op->out, scratch);
     descend_panel(op, &store, scratch, w->kept, 0, op->kept);
     descend_panel(op, &store, scratch, w->frozen, op->kept, op->in - op->kept);

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1) && defined(__GNUC__)
 #define TINY_MVE_ASM 1
 #else
 #define TINY_MVE_ASM 0

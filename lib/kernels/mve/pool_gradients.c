@@ -113,15 +113,15 @@ static void widen(const int8_t *dy, uint32_t count, int32_t *sums) {
 #endif
 
 /* Stores adjacent elements from `at` on. */
-static void store(const tiny_store *s, uint32_t at, const int32_t *sums, uint32_t count) {
+static void store(const tiny_gradient_store *s, uint32_t at, const int32_t *sums, uint32_t count) {
     static const uint32_t only = 0;
-    tiny_store_rows(s, &only, 1, 0, at, sums, count);
+    tiny_gradient_store_rows(s, &only, 1, 0, at, sums, count);
 }
 
 /* ---- Average ---- */
 
 /* Channels [first, first + count) of a position, whose elements in dx begin at `at`. */
-static void average_panel(const tiny_pool *op, const tiny_store *s, const int8_t *dy,
+static void average_panel(const tiny_pool *op, const tiny_gradient_store *s, const int8_t *dy,
                           tiny_extent over, uint32_t first, uint32_t count, uint32_t at) {
     const tiny_map *y = &op->window.y;
     int32_t sums[PANEL] = {0};
@@ -142,10 +142,10 @@ TINY_OP(average_pool_backward_input_mve) {
     const tiny_gradient_out dx = {buffers[3], buffers[4], buffers[2]};
     const tiny_factor one = {0x8000, (int16_t)(-15 - op->reciprocal_shift)};
     const uint32_t elements = (uint32_t)x->height * x->width * x->channels;
-    tiny_store s;
+    tiny_gradient_store s;
     uint32_t at = 0;
     tiny_follow(dy.scale, NULL, dx.scale);
-    tiny_store_begin(&s, &dx, &one, dy.scale->exponent, elements);
+    tiny_gradient_store_begin(&s, &dx, &one, dy.scale->exponent, elements);
     for (int32_t row = 0; row < x->height; row++) {
         for (int32_t column = 0; column < x->width; column++, at += x->channels) {
             const tiny_extent over = tiny_windows_over(&op->window, row, column);
@@ -191,7 +191,7 @@ static void pass(const place *p, tiny_extent e, int8_t *keep) {
     }
 }
 
-static void maximum_panel(const tiny_pool *op, const tiny_store *s, const int8_t *dy,
+static void maximum_panel(const tiny_pool *op, const tiny_gradient_store *s, const int8_t *dy,
                           tiny_extent over, const place *p, uint32_t at) {
     const tiny_map *y = &op->window.y;
     int32_t sums[SIXTEEN] = {0};
@@ -213,11 +213,11 @@ TINY_OP(max_pool_backward_input_mve) {
     const tiny_gradient dy = {buffers[1], buffers[2]};
     const tiny_gradient_out dx = {buffers[4], buffers[5], buffers[3]};
     const tiny_factor one = {0x8000, -15};
-    tiny_store s;
+    tiny_gradient_store s;
     uint32_t at = 0;
     tiny_follow(dy.scale, NULL, dx.scale);
-    tiny_store_begin(&s, &dx, &one, dy.scale->exponent,
-                     (uint32_t)x->height * x->width * x->channels);
+    tiny_gradient_store_begin(&s, &dx, &one, dy.scale->exponent,
+                              (uint32_t)x->height * x->width * x->channels);
     for (int32_t row = 0; row < x->height; row++) {
         for (int32_t column = 0; column < x->width; column++, at += x->channels) {
             const tiny_extent over = tiny_windows_over(&op->window, row, column);
@@ -238,10 +238,10 @@ TINY_OP(mean_backward_input_mve) {
     const tiny_mean *op = record;
     const tiny_gradient dy = {buffers[0], buffers[1]};
     const tiny_gradient_out dx = {buffers[3], buffers[4], buffers[2]};
-    tiny_store s;
+    tiny_gradient_store s;
     tiny_follow(dy.scale, NULL, dx.scale);
-    tiny_store_begin(&s, &dx, &op->reciprocal, dy.scale->exponent,
-                     op->outer * op->count * op->inner);
+    tiny_gradient_store_begin(&s, &dx, &op->reciprocal, dy.scale->exponent,
+                              op->outer * op->count * op->inner);
     uint32_t at = 0;
     for (uint32_t n = 0; n < op->outer * op->count; n++) {
         const int8_t *d = dy.d + n / op->count * op->inner;

@@ -11,8 +11,8 @@
 
 #include "tiles.h"
 
-void tiny_store_begin(tiny_store *s, const tiny_gradient_out *dx, const tiny_factor *factor,
-                      int32_t dy_exponent, uint32_t elements) {
+void tiny_gradient_store_begin(tiny_gradient_store *s, const tiny_gradient_out *dx,
+                               const tiny_factor *factor, int32_t dy_exponent, uint32_t elements) {
     s->dx = dx;
     s->factor = *factor;
     s->exponent = factor->exponent + dy_exponent - dx->scale->exponent;
@@ -27,7 +27,7 @@ void tiny_store_begin(tiny_store *s, const tiny_gradient_out *dx, const tiny_fac
 
 /* Bits from i on of a mask, TINY_STORED_AT_ONCE or as many as there are; of no mask, ones. A word,
  * unless it would reach beyond the end. */
-static uint32_t mask_bits(const tiny_store *s, uint32_t i) {
+static uint32_t mask_bits(const tiny_gradient_store *s, uint32_t i) {
     const uint8_t *mask = s->dx->mask;
     uint32_t byte = i >> 3, word = 0;
     if (!mask) {
@@ -46,7 +46,7 @@ static uint32_t mask_bits(const tiny_store *s, uint32_t i) {
 #if TINY_MVE_ASM
 
 /* Stores `count` elements whose low bytes are all of them. Returns the largest magnitude. */
-static inline uint32_t store(const tiny_store *s, const int32_t *sums, uint32_t mask,
+static inline uint32_t store(const tiny_gradient_store *s, const int32_t *sums, uint32_t mask,
                              uint32_t count, int8_t *d) {
     uint32_t peak = 0;
     __asm__ volatile(
@@ -81,8 +81,8 @@ static inline uint32_t store(const tiny_store *s, const int32_t *sums, uint32_t 
 #else
 
 /* The C twin. */
-static uint32_t store(const tiny_store *s, const int32_t *sums, uint32_t mask, uint32_t count,
-                      int8_t *d) {
+static uint32_t store(const tiny_gradient_store *s, const int32_t *sums, uint32_t mask,
+                      uint32_t count, int8_t *d) {
     uint32_t peak = 0;
     for (uint32_t i = 0; i < count; i++, mask >>= 1) {
         const int32_t v = tiny_scale_by(sums[i], s->factor.mantissa, s->exponent);
@@ -96,14 +96,15 @@ static uint32_t store(const tiny_store *s, const int32_t *sums, uint32_t mask, u
 #endif
 
 /* As the specification says it. */
-static void store_exactly(const tiny_store *s, uint32_t i, const int32_t *sums, uint32_t count) {
+static void store_exactly(const tiny_gradient_store *s, uint32_t i, const int32_t *sums,
+                          uint32_t count) {
     for (uint32_t k = 0; k < count; k++) {
         tiny_store_gradient(s->dx, i + k, tiny_scale_by(sums[k], s->factor.mantissa, s->exponent));
     }
 }
 
-void tiny_store_rows(const tiny_store *s, const uint32_t *at, uint32_t rows, uint32_t step,
-                     uint32_t first, const int32_t *sums, uint32_t count) {
+void tiny_gradient_store_rows(const tiny_gradient_store *s, const uint32_t *at, uint32_t rows,
+                              uint32_t step, uint32_t first, const int32_t *sums, uint32_t count) {
     int32_t peak = s->dx->scale->peak;
     for (; rows; rows--, sums += TINY_STORED_AT_ONCE) {
         const uint32_t i = *at++ * step + first;

@@ -63,7 +63,7 @@ void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t co
 #define TINY_STORED_AT_ONCE 24u /* elements: as many bits of a mask are in one word */
 
 /* What turns sums into stored gradients (SPEC 1.3, 4.3). */
-typedef struct tiny_store {
+typedef struct tiny_gradient_store {
     const tiny_gradient_out *dx;
     tiny_factor factor;
     int32_t exponent;          /* of the factor and the gradients together */
@@ -72,16 +72,16 @@ typedef struct tiny_store {
     uint32_t bit[TINY_LANES];  /* 2^shift */
     uint32_t lane[TINY_LANES]; /* the bit of each lane in a mask */
     uint32_t mask_bytes;
-} tiny_store;
+} tiny_gradient_store;
 
 /* elements: of dx. */
-void tiny_store_begin(tiny_store *store, const tiny_gradient_out *dx, const tiny_factor *factor,
-                      int32_t dy_exponent, uint32_t elements);
+void tiny_gradient_store_begin(tiny_gradient_store *store, const tiny_gradient_out *dx,
+                               const tiny_factor *factor, int32_t dy_exponent, uint32_t elements);
 
 /* Rows of `count` adjacent elements, at most TINY_STORED_AT_ONCE, whose sums are
  * sums[row][TINY_STORED_AT_ONCE]: row r are the elements from at[r] * step + first on. */
-void tiny_store_rows(const tiny_store *store, const uint32_t *at, uint32_t rows, uint32_t step,
-                     uint32_t first, const int32_t *sums, uint32_t count);
+void tiny_gradient_store_rows(const tiny_gradient_store *store, const uint32_t *at, uint32_t rows,
+                              uint32_t step, uint32_t first, const int32_t *sums, uint32_t count);
 
 /* ---- The same where each channel has a factor of its own (store_lanes.c) ---- */
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -106,6 +105,13 @@ def _milliseconds(act: Callable[[], object]) -> float:
 
 
 def _largest_resident() -> int:
-    """Returns the bytes of the process's peak so far; macOS counts bytes, others KB."""
+    """Returns the bytes of the process's peak so far; macOS counts bytes, others KB. Raises
+    DataError on Windows."""
+    if sys.platform == "win32":
+        raise DataError(
+            "bench host measures memory by what Windows does not have; take Linux or macOS"
+        )
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

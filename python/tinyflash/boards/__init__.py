@@ -10,6 +10,7 @@ from tinyflash.boards.description import (
     load_board,
     read_board,
     with_kernels,
+    with_place,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "load_board",
     "read_board",
     "with_kernels",
+    "with_place",
 ]

@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tinyflash.boards.linker import linker_script
+from tinyflash.boards.memory import RAM, Placement, Region, default_placement, moved, read_regions
 from tinyflash.boards.packs import PACKS, pack_of_set
+from tinyflash.boards.toolchain import Cross, cross_for
 from tinyflash.compiler.kernels import instructions
 from tinyflash.compiler.kernels.instructions import M4
 from tinyflash.errors import BoardError
@@ -19,6 +22,7 @@ from tinyflash.sources import AUTO, FOR_PCS, HELIUM, REFERENCE, kernel_sets, ker
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
 
+_ANY_CORE = "any_core"  # the part that every board has
 NOT_RUN = "not run on hardware"  # what boards without an emulator are
 
 _HELIUM_CORES = ("-mcpu=cortex-m52", "-mcpu=cortex-m55", "-mcpu=cortex-m85")
@@ -40,6 +44,8 @@ class Board:
     kernels: kernel sets, preferred first; the last one is the reference, which has all kernels.
     AUTO before them: of several kernels that suit a layer, the one that costs least is taken.
     usb: numbers of the serial ports that its debugger can be, "vendor:product" in hexadecimal.
+    uf2_family: of its images in the format UF2; None: its boot loader does not take that.
+    todo: what its board.c still lacks; no firmware is built until that is empty.
     """
 
     name: str
@@ -47,19 +53,54 @@ class Board:
     mcu: str
     cpu_flags: tuple[str, ...]
     shared: tuple[str, ...]
-    flash_bytes: int
-    sram_bytes: int
+    regions: tuple[Region, ...]
+    place: Placement
     stack_bytes: int
     folder: Path
     qemu: Qemu | None  # None: a real board
     kernels: tuple[str, ...] = (REFERENCE,)
     store: Geometry | None = None  # None: what it learns is lost when the power goes
     usb: tuple[str, ...] = ()
+    uf2_family: int | None = None
+    todo: tuple[str, ...] = ()
 
     @property
     def source_folders(self) -> tuple[str, ...]:
         """The folders of its drivers, relative to the source root, or absolute."""
-        return (str(self.folder), *(f"boards/parts/{name}" for name in self.shared))
+        parts = (*self.shared, _ANY_CORE)
+        return (str(self.folder), *(f"boards/parts/{name}" for name in parts))
+
+    @property
+    def flash_bytes(self) -> int:
+        """The size of the region that code is in."""
+        return self.region(self.place.code).size
+
+    @property
+    def sram_bytes(self) -> int:
+        """The size of all RAM that the placement uses."""
+        return sum(region.size for region in self.used_ram)
+
+    @property
+    def ram(self) -> tuple[Region, ...]:
+        return tuple(region for region in self.regions if region.kind == RAM)
+
+    @property
+    def used_ram(self) -> tuple[Region, ...]:
+        """The regions of RAM that something is placed in."""
+        return tuple(region for region in self.ram if self.place.parts_in(region.name))
+
+    def region(self, name: str) -> Region:
+        """Returns the region with this name."""
+        return next(region for region in self.regions if region.name == name)
+
+    @property
+    def cross(self) -> Cross:
+        """The tools for its core."""
+        return cross_for(self.cpu_flags)
+
+    @property
+    def linker_script(self) -> str:
+        return linker_script(self.regions, self.place, self.stack_bytes, self.cross.entry)
 
     @property
     def core(self) -> str:
@@ -88,6 +129,20 @@ def with_kernels(board: Board, names: Sequence[str]) -> Board:
     except ValueError as error:
         raise BoardError(str(error)) from error
     return replace(board, kernels=tuple(names))
+
+
+def with_place(board: Board, moves: Sequence[str]) -> Board:
+    """Returns a board with parts of an image in other regions. moves: PART=REGION. Raises
+    BoardError."""
+    pairs = [move.partition("=") for move in moves]
+    for move, (part, equals, region) in zip(moves, pairs, strict=True):
+        if not (part and equals and region):
+            raise BoardError(f"--place {move}: write PART=REGION, as in arena=dtcm")
+    try:
+        place = moved(board.place, board.regions, [(part, region) for part, _, region in pairs])
+    except ValueError as error:
+        raise BoardError(f"board {board.name}: {error}") from error
+    return replace(board, place=place)
 
 
 def kernels_for(board: Board | None) -> tuple[str, ...]:
@@ -151,12 +206,17 @@ def _board(folder: Path, fields: dict[str, Any]) -> Board:
     qemu, store = fields.pop("qemu", None), fields.pop("store", None)
     fields.setdefault("kernels", [REFERENCE])
     fields.setdefault("usb", [])
-    for key in ("cpu_flags", "shared", "kernels", "usb"):
+    fields.setdefault("todo", [])
+    for key in ("cpu_flags", "shared", "kernels", "usb", "todo"):
         fields[key] = tuple(fields[key])
     _check_kernels(fields["kernels"])
+    regions = read_regions(fields.pop("regions"))
+    place = default_placement(regions, fields.pop("place", {}))
     return Board(
         name=folder.name,
         folder=folder,
+        regions=regions,
+        place=place,
         qemu=None if qemu is None else Qemu(**qemu),
         store=None if store is None else _store(Geometry(**store)),
         **fields,

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
 import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import IO, Self
+from types import MappingProxyType
+from typing import Self
 
 from tinyflash import files
 from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board, Qemu
-from tinyflash.errors import BoardError, BuildError
+from tinyflash.boards.emulation import Emulation, ending
+from tinyflash.errors import BoardError
 
 FLASH = "flash.bin"  # of boards/parts/flash_file
 _POWER_CUT = 72  # BOARD_EXIT_POWER_CUT of boards/board.h
 _NO_FAULTS: Mapping[str, int] = MappingProxyType({})
 _NO_ESCAPE = "256"  # no byte has this value, so every byte reaches the board
-_CHATTER = ("waiting for connection", "warning: nic")  # what QEMU prints when nothing is wrong
 
 
-class Emulator:
+class Emulator(Emulation):
     """QEMU as a context manager: runs inside the block, killed at its end.
 
     counted: a tick of the board's clock is a fixed number of instructions, so every run takes the
@@ -45,84 +40,34 @@ class Emulator:
         faults: Mapping[str, int] = _NO_FAULTS,
         options: Sequence[str] = (),
     ) -> None:
-        self.board, self.elf, self.counted = board, elf, counted
+        super().__init__(board, elf)
+        self.counted = counted
         self._arguments = {"flash": int(flash is not None), **faults}
         self._options = options
         self._qemu = _emulation(board)
-        if not elf.is_file():
-            raise BuildError(f"{elf} is missing; run tinyflash build")
+        self._check_image()
         self._folder = None if flash is None else _with_flash(flash, board)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._words: IO[bytes] | None = None
-        self.url = ""
 
     def __enter__(self) -> Self:
         # QEMU inherits a listening socket, so no other process can take the port in between.
         with socket.create_server(("127.0.0.1", 0)) as server:
-            self.url = f"socket://127.0.0.1:{server.getsockname()[1]}"
-            self._words = tempfile.TemporaryFile()
-            self._process = subprocess.Popen(
-                [
-                    *_command(self._qemu, self.elf, self.counted, self._arguments),
-                    *_serial(server.fileno()),
-                    *self._options,
-                ],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=self._words,
-                stderr=self._words,
-                pass_fds=(server.fileno(),),
-                start_new_session=True,  # Ctrl-C is for Python, which may want the board's weights
-                preexec_fn=_die_with_parent,
-            )
+            command = _command(self.board, self._qemu, self.elf, self.counted, self._arguments)
+            command += [*_serial(server.fileno()), *self._options]
+            self._start(command, server.getsockname()[1], self._folder, (server.fileno(),))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.kill()
-
-    def kill(self) -> None:
-        """Kills QEMU at once; harmless if it has ended."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        if self._words is not None:
-            self._words.close()
-        self._process = self._words = None
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of the running QEMU."""
-        return None if self._process is None else self._process.pid
-
-    def why_dead(self) -> str | None:
-        """Returns what ended the emulator, as one line; None while it runs."""
-        if self._process is None:
-            return "the emulator is not running"
-        code = self._process.poll()
-        if code is None:
-            return None
-        return f"the emulator {_ending(code)} in the middle of the work{self._last_words()}"
-
-    def _last_words(self) -> str:
-        assert self._words is not None
-        self._words.seek(0)
-        lines = self._words.read().decode(errors="replace").splitlines()
-        said = [line.strip() for line in lines if not any(word in line for word in _CHATTER)]
-        return f": {said[-1]}" if said else ""
+    @staticmethod
+    def _ending(code: int) -> str:
+        return "lost its power" if code == _POWER_CUT else ending(code)
 
 
 def _emulation(board: Board) -> Qemu:
     if board.qemu is None:
         raise BoardError(f"board {board.name} is not emulated; name its serial port with --port")
-    absent = [tool for tool in toolchain.missing(["boards"]) if tool.name == "QEMU"]
+    absent = board.cross.missing_emulator()
     if absent:
         how = toolchain.install_command(absent, toolchain.package_manager())
-        raise BoardError(f"QEMU is missing; install with: {how}")
+        raise BoardError(f"{absent[0].name} is missing; install with: {how}")
     return board.qemu
 
 
@@ -144,14 +89,16 @@ def _with_flash(folder: Path, board: Board) -> Path:
     return folder
 
 
-def _command(qemu: Qemu, elf: Path, counted: bool, numbers: Mapping[str, int]) -> list[str]:
+def _command(
+    board: Board, qemu: Qemu, elf: Path, counted: bool, numbers: Mapping[str, int]
+) -> list[str]:
     named = (f"{name}={number}" for name, number in numbers.items())
     arguments = ",".join(f"arg={text}" for text in ("firmware", *named))
     fixed = ["-display", "none", "-monitor", "none", "-nodefaults"]
     fixed += ["-semihosting-config", f"enable=on,target=native,{arguments}"]
     clock = ["-icount", f"shift={qemu.icount_shift}"] if counted else []
     image = str(elf.absolute())
-    return [toolchain.QEMU, "-machine", qemu.machine, *fixed, *clock, "-kernel", image]
+    return [*board.cross.emulator, "-machine", qemu.machine, *fixed, *clock, "-kernel", image]
 
 
 def _serial(server: int) -> Sequence[str]:
@@ -159,16 +106,3 @@ def _serial(server: int) -> Sequence[str]:
     32 bytes makes it five times faster, since the emulated UARTs buffer only one byte."""
     options = f"socket,id=line,fd={server},server=on,wait=on,nodelay=on,mux=on"
     return ["-chardev", options, "-serial", "chardev:line", "-echr", _NO_ESCAPE]
-
-
-def _die_with_parent() -> None:
-    """Runs in the child: makes it die with this Python process, even if that is killed. Linux
-    only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
-def _ending(code: int) -> str:
-    if code == _POWER_CUT:
-        return "lost its power"
-    return f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"

@@ -17,6 +17,7 @@ from elftools.elf.elffile import ELFFile
 from tinyflash import files
 from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board
+from tinyflash.boards.memory import MODEL, RAM
 from tinyflash.boards.named import header_text, model_files, model_name, packed_sets
 from tinyflash.boards.packs import pack_of_set
 from tinyflash.boards.stale import ORIGIN, check_compilation, write_origin
@@ -66,7 +67,12 @@ def build_firmware(
     folder in its place, which a caller keeps: after the first build for a board, only the model is
     compiled. pairing_key: 16 bytes, which a host must have; None: any host will do.
     """
-    _check_tools()
+    _check_tools(board)
+    if board.todo:
+        raise BoardError(
+            f"board {board.name} is not finished: write {', '.join(board.todo)} in "
+            f"{board.folder / 'board.c'}, then delete `todo` in its board.toml"
+        )
     name = model_name(model, name)
     named = packed_sets((model / f"{name}.c").read_bytes())
     board = replace(board, kernels=tuple(dict.fromkeys((*named, *board.kernels))))
@@ -97,7 +103,7 @@ def build_firmware(
 
 def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
     """Compiles library, firmware and drivers without a model. Returns the objects' folder."""
-    _check_tools()
+    _check_tools(board)
     model = source_root() / "firmware" / "no_model"
     settings = {**_settings(board), "MODEL": model, "BUILD": folder, "GUARD": guard}
     log = _run_scons("objects", settings)
@@ -111,7 +117,8 @@ def _settings(board: Board) -> dict[str, object]:
     BuildError if a pack is missing."""
     packs = [pack for name in board.kernels if (pack := pack_of_set(name))]
     _check_folders(*(pack.folder for pack in packs))
-    return {"BOARD": _argument(board), "KERNELS": ",".join(board.kernels)}
+    place = ",".join(f"{part}={region}" for part, region in vars(board.place).items())
+    return {"BOARD": _argument(board), "KERNELS": ",".join(board.kernels), "PLACE": place}
 
 
 def _argument(board: Board) -> str:
@@ -155,17 +162,13 @@ def _check_folders(*folders: Path) -> None:
             )
 
 
-def can_compile() -> bool:
-    """Whether all tools for firmware are installed."""
-    return not _absent_tools()
+def can_compile(board: Board) -> bool:
+    """Whether all tools for firmware of this board are installed."""
+    return not board.cross.missing()
 
 
-def _absent_tools() -> list[toolchain.Tool]:
-    return [tool for tool in toolchain.missing(["boards"]) if tool.name != "QEMU"]
-
-
-def _check_tools() -> None:
-    absent = _absent_tools()
+def _check_tools(board: Board) -> None:
+    absent = board.cross.missing()
     if absent:
         names = ", ".join(tool.name for tool in absent)
         how = toolchain.install_command(absent, toolchain.package_manager())
@@ -198,11 +201,12 @@ def _failure(board: Board, log: str, output: Path, guard: int) -> BoardError | B
     output/build.log."""
     overflow = re.search(r"region [`'](\w+)' overflowed by (\d+) bytes", log)
     if overflow:
-        have = board.flash_bytes if overflow[1] == "FLASH" else board.sram_bytes
+        region = board.region(overflow[1])
         less = "train fewer layers" + (", guard with fewer samples" if guard else "")
+        less += ", place a part elsewhere" if len(board.ram) > 1 and region.kind == RAM else ""
         return BoardError(
             f"board {board.name}: the firmware is {int(overflow[2]):,} bytes too large for its "
-            f"{have:,} bytes of {overflow[1]}; {less} or take a larger board"
+            f"{region.size:,} bytes of {region.name.upper()}; {less} or take a larger board"
         )
     kernel = re.search(r"undefined reference to [`']tiny_op_(\w+)'", log)
     if kernel:
@@ -227,11 +231,26 @@ def firmware_size(elf: Path) -> FirmwareSize:
     stack, data = sizes.get(".stack", 0), sizes.get(".data", 0)
     return FirmwareSize(
         flash_bytes=sizes[".text"] + data,
-        sram_bytes=stack + data + sizes.get(".bss", 0),
+        sram_bytes=stack + data + sum(sizes.get(f".{name}", 0) for name in ("bss", *MODEL)),
         stack_bytes=stack,
         stack_use_bytes=sum(use),
         guard_bytes=guard,
     )
+
+
+def region_use(elf: Path, board: Board) -> dict[str, int]:
+    """Returns the bytes that the image takes of each region."""
+    used = {region.name: 0 for region in board.regions}
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        ends = [(s["sh_addr"], s["sh_size"]) for s in image.iter_sections() if s["sh_flags"] & 2]
+        starting = [s for s in image.iter_sections() if s.name == ".data"]
+        used[board.place.code] += sum(int(s["sh_size"]) for s in starting)  # initial values
+    for address, size in ends:
+        for region in board.regions:
+            if size and address in region.addresses:
+                used[region.name] += int(size)
+    return used
 
 
 def firmware_board(elf: Path) -> str:
@@ -245,8 +264,8 @@ def firmware_board(elf: Path) -> str:
             section = image.get_section(symbol["st_shndx"])
             start = symbol["st_value"] - section["sh_addr"]
             name = section.data()[start : start + symbol["st_size"]].rstrip(b"\0").decode("ascii")
-            if image["e_machine"] == "EM_ARM" and name:
+            if image["e_machine"] in ("EM_ARM", "EM_RISCV") and name:
                 return str(name)
     except Exception:  # a damaged file can provoke any of a dozen exceptions
         pass
-    raise BuildError(f"{elf} is not a tinyflash firmware for Arm; run tinyflash build")
+    raise BuildError(f"{elf} is not a tinyflash firmware; run tinyflash build")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tinyflash.boards.description import Board
 from tinyflash.boards.firmware import stack_error, stack_needed
 from tinyflash.boards.footprint import Footprint, footprint_if_known
+from tinyflash.boards.memory import MODEL, Region
 from tinyflash.compiler import Compiled
 from tinyflash.errors import BoardError
 from tinyflash.program import Program
@@ -39,6 +40,19 @@ class Fit:
         return added + -(-variables // 8) * 8
 
     @property
+    def parts(self) -> dict[str, int]:
+        """The bytes of each part in RAM, with its padding."""
+        program = self.program
+        spaces = (program.arena_bytes, len(program.weights), len(program.state))
+        model = {name: nbytes + 8 - nbytes % 8 for name, nbytes in zip(MODEL, spaces, strict=True)}
+        variables = self.sram_bytes - self.board.stack_bytes - sum(model.values())
+        return {"stack": self.board.stack_bytes, "variables": variables, **model}
+
+    def used_of(self, region: str) -> int:
+        """The bytes that are used of a region of RAM."""
+        return sum(self.parts[part] for part in self.board.place.parts_in(region))
+
+    @property
     def rom_bytes(self) -> int:
         """The flash of the model's constants, without code."""
         return len(self.program.flash) + len(self.program.weights) + len(self.program.state)
@@ -52,23 +66,48 @@ def measure(program: Program, board: Board) -> Fit:
 
 def check_fits(compiled: Compiled, board: Board) -> Fit:
     """Returns the same. Raises BoardError if it is more than the board has."""
-    fit, program = measure(compiled.program, board), compiled.program
+    fit = measure(compiled.program, board)
     if fit.used is not None and stack_needed(fit.used.firmware_stack_bytes) > board.stack_bytes:
         raise stack_error(board, fit.used.firmware_stack_bytes)
-    if fit.sram_bytes > board.sram_bytes:
-        raise BoardError(
-            f"board {board.name}: {fit.sram_bytes - board.sram_bytes:,} bytes of SRAM too small: "
-            f"arena {program.arena_bytes:,} + trained weights {len(program.weights):,} + state "
-            f"{len(program.state):,} + firmware {fit.firmware_bytes:,} + its stack "
-            f"{board.stack_bytes:,} > {board.sram_bytes:,}; the arena's peak holds "
-            f"{_largest(compiled)}; train fewer channels or layers, or take a larger board"
-        )
+    for region in board.used_ram:
+        if fit.used_of(region.name) > region.size:
+            raise BoardError(
+                f"board {board.name}: {_too_small(fit, region)}; the arena's peak holds "
+                f"{_largest(compiled)}; train fewer channels or layers, or take a larger board"
+            )
     if fit.rom_bytes > board.flash_bytes:
         raise BoardError(
             f"board {board.name}: {fit.rom_bytes - board.flash_bytes:,} bytes of flash too small "
             f"for {fit.rom_bytes:,} bytes of weights; take a larger board or a smaller model"
         )
     return fit
+
+
+_PARTS = {
+    **{"arena": "arena", "weights": "trained weights", "state": "state"},
+    **{"variables": "firmware", "stack": "its stack"},
+}
+
+
+def _too_small(fit: Fit, region: Region) -> str:
+    """Returns by how much, for what, and which regions have room."""
+    parts = {
+        part: fit.parts[part] for part in _PARTS if part in fit.board.place.parts_in(region.name)
+    }
+    listed = " + ".join(f"{_PARTS[part]} {nbytes:,}" for part, nbytes in parts.items())
+    over = sum(parts.values()) - region.size
+    text = f"{over:,} bytes of {region.name.upper()} too small: {listed} > {region.size:,}"
+    free = {r: r.size - fit.used_of(r.name) for r in fit.board.ram if r != region}
+    room = [f"{other.name} has {nbytes:,} free" for other, nbytes in free.items() if nbytes > 0]
+    moves = [
+        (nbytes, f"--place {part}={other.name}")
+        for part, nbytes in parts.items()
+        for other in free
+        if over <= nbytes <= free[other] and other.takes(part)
+    ]
+    if moves:
+        room.append(f"try {min(moves)[1]}")
+    return "; ".join([text, *room])
 
 
 def _largest(compiled: Compiled) -> str:

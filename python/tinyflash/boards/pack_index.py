@@ -20,26 +20,28 @@ def download_pack(name: str, index: str | None = None) -> Pack:
     if not is_pack_name(name):
         raise BuildError(f"{printable(name)!r} is neither a file, a folder nor VENDOR::NAME")
     check_used(name)
-    manager = _manager()
-    with tempfile.TemporaryDirectory(prefix="tinyflash-") as private, _as_build_errors(name):
-        cache = _cache(manager, Path(private), index)
+    manager = pack_manager()
+    with tempfile.TemporaryDirectory(prefix="tinyflash-") as private, as_build_errors(name):
+        cache = open_cache(manager, Path(private), index)
         cache.cache_descriptors()
         vendor, _, pack = name.partition("::")
         return _download(manager, cache, Path(private, "data"), vendor, pack, index)
 
 
 @contextmanager
-def _as_build_errors(name: str) -> Iterator[None]:
-    """The library raises plain exceptions."""
+def as_build_errors(name: str) -> Iterator[None]:
+    """Within it, an error is a BuildError on `name`: the library raises plain exceptions."""
     try:
         yield
     except BuildError:
         raise
     except Exception as error:
-        raise BuildError(f"pack {name} cannot be downloaded: {error}") from error
+        what = f"pack {name}" if is_pack_name(name) else f"the pack of {printable(name)}"
+        raise BuildError(f"{what} cannot be downloaded: {error}") from error
 
 
-def _manager() -> Any:
+def pack_manager() -> Any:
+    """Returns the library. Raises BuildError if it is missing."""
     try:
         import cmsis_pack_manager
     except ImportError as error:
@@ -50,7 +52,7 @@ def _manager() -> Any:
     return cmsis_pack_manager
 
 
-def _cache(manager: Any, private: Path, index: str | None) -> Any:
+def open_cache(manager: Any, private: Path, index: str | None) -> Any:
     """Returns a cache of its own, in folders that must exist."""
     json, data = private / "json", private / "data"
     json.mkdir()
@@ -64,12 +66,17 @@ def _cache(manager: Any, private: Path, index: str | None) -> Any:
     )
 
 
+def no_packs(index: str | None) -> BuildError:
+    """Returns the error for an index without any."""
+    return BuildError(f"{index or 'the public index'} lists no packs or cannot be reached")
+
+
 def _download(
     manager: Any, cache: Any, data: Path, vendor: str, pack: str, index: str | None
 ) -> Pack:
     described = list(data.glob("*.pdsc"))
     if not described:  # a dead server raises nothing
-        raise BuildError(f"{index or 'the public index'} lists no packs or cannot be reached")
+        raise no_packs(index)
     prefix = f"{vendor}.{pack}."
     versions = [p.stem.removeprefix(prefix) for p in described if p.stem.startswith(prefix)]
     if not versions:

@@ -21,6 +21,8 @@ from pathlib import Path
 
 ARM = "arm-none-eabi-gcc"
 QEMU = "qemu-system-arm"
+MINGW = "x86_64-w64-mingw32-gcc"
+RISCV = "riscv64-unknown-elf-gcc"  # for cores of 32 bits, too
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Tool:
     # "speech"
     group: str
     find: Callable[[], str | None]
-    packages: Mapping[str, str]  # by package manager: apt, dnf, brew
+    packages: Mapping[str, str]  # by package manager: apt, dnf, brew; winget, where it has one
 
 
 def _host_compiler() -> str | None:
@@ -57,6 +59,52 @@ def _newlib() -> str | None:
     answer = subprocess.run([ARM, "-print-file-name=libc.a"], capture_output=True, text=True)
     library = Path(answer.stdout.strip())
     return str(library) if library.is_absolute() and library.exists() else None
+
+
+def _picolibc() -> str | None:
+    if not shutil.which(RISCV):
+        return None
+    command = [RISCV, "-print-file-name=picolibc.specs"]
+    specs = Path(subprocess.run(command, capture_output=True, text=True).stdout.strip())
+    return str(specs) if specs.is_absolute() and specs.exists() else None
+
+
+@dataclass(frozen=True)
+class Cross:
+    """The tools for a kind of cores. headers, libc: GCC's flags to compile and to link with the C
+    library. entry: the function that their programs start with. tools: names in TOOLS; the last is
+    the emulator's."""
+
+    gcc: str
+    headers: tuple[str, ...]
+    libc: str
+    entry: str
+    emulator: tuple[str, ...]
+    tools: tuple[str, ...]
+
+    def missing(self) -> list[Tool]:
+        """Returns the missing tools that firmware is built with."""
+        return [tool for tool in TOOLS if tool.name in self.tools[:-1] and tool.find() is None]
+
+    def missing_emulator(self) -> list[Tool]:
+        return [tool for tool in TOOLS if tool.name == self.tools[-1] and tool.find() is None]
+
+
+_CORTEX_M = Cross(
+    *(ARM, (), "--specs=nano.specs", "cortex_m_reset"),
+    *((QEMU,), ("Arm GCC", "newlib", "QEMU")),
+)
+_PICOLIBC = "--specs=picolibc.specs"
+_RISCV = Cross(
+    *(RISCV, (_PICOLIBC,), _PICOLIBC, "riscv_reset"),
+    ("qemu-system-riscv32", "-bios", "none"),
+    ("RISC-V GCC", "picolibc", "QEMU for RISC-V"),
+)
+
+
+def cross_for(cpu_flags: Sequence[str]) -> Cross:
+    """Returns the tools for the core that GCC's flags name."""
+    return _RISCV if any(flag.startswith("-march=rv") for flag in cpu_flags) else _CORTEX_M
 
 
 _PYTHON = f"python3.{sys.version_info.minor}"
@@ -92,6 +140,7 @@ TOOLS = (
             "apt": "gcc-arm-none-eabi",
             "dnf": "arm-none-eabi-gcc-cs",
             "brew": "--cask gcc-arm-embedded",
+            "winget": "Arm.GnuArmEmbeddedToolchain",
         },
     ),
     Tool(
@@ -103,6 +152,7 @@ TOOLS = (
             "apt": "libnewlib-arm-none-eabi",
             "dnf": "arm-none-eabi-newlib",
             "brew": "--cask gcc-arm-embedded",
+            "winget": "Arm.GnuArmEmbeddedToolchain",
         },
     ),
     Tool(
@@ -111,6 +161,35 @@ TOOLS = (
         "boards",
         lambda: shutil.which(QEMU),
         {"apt": "qemu-system-arm", "dnf": "qemu-system-arm", "brew": "qemu"},
+    ),
+    Tool(
+        "RISC-V GCC",
+        "compiles firmware for RISC-V",
+        "test",
+        lambda: shutil.which(RISCV),
+        {
+            "apt": "gcc-riscv64-unknown-elf",
+            "dnf": "gcc-riscv64-linux-gnu",
+            "brew": "riscv64-elf-gcc",
+        },
+    ),
+    Tool(
+        "picolibc",
+        "C library of firmware for RISC-V",
+        "test",
+        _picolibc,
+        {
+            "apt": "picolibc-riscv64-unknown-elf",
+            "dnf": "gcc-riscv64-linux-gnu",
+            "brew": "riscv64-elf-gcc",
+        },
+    ),
+    Tool(
+        "QEMU for RISC-V",
+        "emulates RISC-V boards",
+        "test",
+        lambda: shutil.which(_RISCV.emulator[0]),
+        {"apt": "qemu-system-misc", "dnf": "qemu-system-riscv", "brew": "qemu"},
     ),
     Tool(
         "eSpeak NG",
@@ -145,26 +224,39 @@ TOOLS = (
         "builds examples (./run test)",
         "test",
         lambda: shutil.which("cmake"),
-        {"apt": "cmake", "dnf": "cmake", "brew": "cmake"},
+        {"apt": "cmake", "dnf": "cmake", "brew": "cmake", "winget": "Kitware.CMake"},
+    ),
+    Tool(
+        "MinGW-w64",
+        "compiles the library for Windows (./run test)",
+        "test",
+        lambda: shutil.which(MINGW),
+        {"apt": "gcc-mingw-w64-x86-64-win32", "dnf": "mingw64-gcc", "brew": "mingw-w64"},
     ),
 )
 
 
 def package_manager() -> str:
-    """Returns the first of brew (on a Mac), apt and dnf that is installed; apt if none is."""
+    """Returns the first of brew (on a Mac), apt and dnf that is installed; apt if none is. On
+    Windows, winget."""
+    if os.name == "nt":
+        return "winget"
     order = ("brew",) if sys.platform == "darwin" else ("apt", "dnf", "brew")
     return next((name for name in order if shutil.which(name)), order[0])
 
 
 def _packages(tools: Iterable[Tool], manager: str) -> list[str]:
     """Returns package names without duplicates; brew's casks with their flag, last."""
-    words = list(dict.fromkeys(tool.packages[manager] for tool in tools))
+    words = list(dict.fromkeys(tool.packages.get(manager, "") for tool in tools))
     return sorted(words, key=lambda word: word.startswith("--cask"))
 
 
 def install_command(tools: Sequence[Tool], manager: str) -> str:
-    """Returns the command that installs `tools`."""
+    """Returns the command that installs `tools`; of what winget has not, says so."""
     packages = _packages(tools, manager)
+    if manager == "winget":
+        others = [f"the installer of {tool.name}" for tool in tools if manager not in tool.packages]
+        return ", ".join([*(f"winget install {name}" for name in packages if name), *others])
     if manager == "brew":
         plain = [word for word in packages if not word.startswith("--cask")]
         casks = [word for word in packages if word.startswith("--cask")]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tinyflash.boards import Board, counted_core, kernels_for, load_board, with_kernels
+from tinyflash.boards import Board, counted_core, kernels_for, load_board, with_kernels, with_place
 from tinyflash.boards.fits import check_fits
 from tinyflash.cli import options, scheme_option
 from tinyflash.cli.stale import say_stale
@@ -29,15 +29,18 @@ def _sets(_context: object, _parameter: object, value: str | None) -> tuple[str,
     return () if value is None else tuple(name.strip() for name in value.split(","))
 
 
-def _board(name: str | None, kernels: tuple[str, ...]) -> Board | None:
-    """Returns the board to compile for, with the sets that the command chooses."""
+def _board(name: str | None, kernels: tuple[str, ...], places: tuple[str, ...]) -> Board | None:
+    """Returns the board to compile for, with the sets and the placement that the command
+    chooses."""
     if name is None:
         if kernels:
             raise BoardError(
                 "--kernels chooses among the kernels for a board; name it with --board"
             )
+        if places:
+            raise BoardError("--place chooses among the regions of a board; name it with --board")
         return None
-    board = load_board(name)
+    board = with_place(load_board(name), places)
     return with_kernels(board, kernels) if kernels else board
 
 
@@ -51,6 +54,7 @@ def _written(context: click.Context, _folder: Path) -> tuple[str, ...]:
 @options.scheme
 @scheme_option.budget
 @options.board
+@options.place
 @click.option(
     "--kernels",
     metavar="SET,...",
@@ -81,6 +85,7 @@ def compile_(
     scheme: Path | None,
     budget: int | None,
     board: str | None,
+    places: tuple[str, ...],
     kernels: tuple[str, ...],
     rows: bool,
     effort: Effort,
@@ -96,7 +101,7 @@ def compile_(
     scheme.toml, for you to edit. --name lets one firmware have several models. --kernels names
     other kernel sets than the board does; build compiles what the table names.
     """
-    target = _board(board, kernels)
+    target = _board(board, kernels, places)
     given = load_scheme(scheme) if scheme else None
     prepared = prepare(read(model, output=chosen), given or (None if budget is None else Scheme()))
     prepared = scheme_option.chosen(prepared, budget, target, output, rows)

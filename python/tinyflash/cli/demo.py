@@ -20,5 +20,8 @@ def demo(board: str, seed: int, output: Path) -> None:
     An int8 person detector learns to tell faces from other pictures, with 100 labelled samples sent
     over a serial line, in 128 KB of SRAM. The host then repeats the training and compares it bit
     for bit.
+
+    The board must be emulated, since the emulator counts its instructions. A board of your own
+    learns by "train --port".
     """
     run(Settings(board, seed, output))

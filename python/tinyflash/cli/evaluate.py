@@ -21,6 +21,7 @@ from tinyflash.show.scores import print_scores
 from tinyflash.training.loop import infer_all
 from tinyflash.training.open import Ready, open_session
 from tinyflash.training.questions import load_names, load_question
+from tinyflash.training.samples import Source
 
 
 @click.command(cls=options.Command)
@@ -28,6 +29,7 @@ from tinyflash.training.questions import load_names, load_question
 @options.chosen
 @options.scheme
 @options.data
+@options.hop
 @click.option(
     "--learned",
     type=options.LEARNED,
@@ -47,6 +49,7 @@ def evaluate(
     chosen: str | None,
     scheme: Path | None,
     data: Path,
+    hop: int | None,
     learned: Path | None,
     board: str,
     port: str | None,
@@ -56,7 +59,7 @@ def evaluate(
     names: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare the answers of MODEL with the labels or targets of an .npz file.
+    """Compare the answers of MODEL with the labels or targets of an .npz file or a data set.
 
     Prints accuracy, loss, precision and recall of each class, and the confusion matrix; for
     targets, the errors. MODEL, --scheme and --rows must be the same as for training.
@@ -67,7 +70,7 @@ def evaluate(
     target = None if board == "host" else load_board(board)
     rules = load_scheme(scheme) if scheme else Scheme() if learned else None
     prepared = prepare(read(model, output=chosen), rules)
-    question = load_question(data, prepared)
+    question = load_question(Source.to_test(data, hop), prepared)
     named = load_names(names) if names else ()
     question.check_names(named)
     sets = kernels_for(target)

@@ -9,9 +9,16 @@ from pathlib import Path
 import click
 
 from tinyflash import files
-from tinyflash.boards import NOT_RUN, Board, load_board
+from tinyflash.boards import NOT_RUN, Board, load_board, with_place
 from tinyflash.boards.emulator import Emulator
-from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_board, firmware_size
+from tinyflash.boards.firmware import (
+    IMAGE,
+    build_firmware,
+    firmware_board,
+    firmware_size,
+    region_use,
+)
+from tinyflash.boards.memory import Region
 from tinyflash.boards.named import model_name
 from tinyflash.boards.stale import check_image, report_of
 from tinyflash.cli import options
@@ -32,29 +39,39 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @click.command(cls=options.Command)
 @_folder
 @options.board
+@options.place
 @options.guard
 @options.pairing_key
 @click.option("--name", help="Name of the model in C, if FOLDER holds several.")
 def build(
-    folder: Path, board: str | None, guard: int, pairing_key: bytes | None, name: str | None
+    folder: Path,
+    board: str | None,
+    places: tuple[str, ...],
+    guard: int,
+    pairing_key: bytes | None,
+    name: str | None,
 ) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER.
 
-    With --pairing-key, the board takes commands only from hosts that have the key.
+    Parts of the image are in the regions that compile was told, if any, else in the board's. With
+    --pairing-key, the board takes commands only from hosts that have the key.
     """
     _check_folder(folder)
     name = model_name(folder, name)
-    target = _board(folder, board, name)
+    target = with_place(_as_compiled(_board(folder, board, name), folder, name), places)
     files.to_fill(folder, (*IMAGE, *compilation(name)))
     elf = build_firmware(folder, target, folder, guard, name, pairing_key=pairing_key)
     say_stale(folder)
     size = firmware_size(elf)
-    add_image(folder, target, size, name)
+    used = region_use(elf, target)
+    add_image(folder, target, size, name, used)
     click.echo(
         f"{elf}: flash {size.flash_bytes:,} of {target.flash_bytes:,} bytes, SRAM "
         f"{size.sram_bytes:,} of {target.sram_bytes:,} (stack {size.stack_bytes:,}, "
         f"of which {size.stack_use_bytes:,} can be used)"
     )
+    if len(target.ram) > 1:
+        click.echo("regions: " + ", ".join(_region_text(r, used[r.name]) for r in target.regions))
     if guard:
         click.echo(
             f"guard: {size.guard_bytes:,} bytes of that for {counted(guard, 'held-out sample')} "
@@ -106,6 +123,19 @@ def _board(folder: Path, board: str | None, name: str) -> Board:
         return load_board(compiled_for)
     except BoardError as error:
         raise BoardError(f"{folder} is compiled for {error}; pass --board") from None
+
+
+def _as_compiled(board: Board, folder: Path, name: str) -> Board:
+    """Returns the board with the placement of the report, if that is for this board."""
+    report = report_of(folder, name)
+    place = report.get("place")
+    if report.get("board") != board.name or not isinstance(place, dict):
+        return board
+    return with_place(board, [f"{part}={region}" for part, region in place.items()])
+
+
+def _region_text(region: Region, used: int) -> str:
+    return f"{region.name} {used:,} of {region.size:,} bytes"
 
 
 def _built_for(elf: Path, name: str | None) -> Board:

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from tinyflash import files
 from tinyflash.boards import boards
+from tinyflash.boards.memory import IN_RAM
 from tinyflash.compiler.plan import EXACT, QUICK
 from tinyflash.errors import DataError, SchemeError
 from tinyflash.runtime.device.pairing import read_key
@@ -88,6 +89,17 @@ class Port(click.ParamType[str]):
         return [CompletionItem(incomplete, type="file")]
 
 
+class Place(click.ParamType[str]):
+    """A part of an image and its region: a shell completes the part."""
+
+    name = "text"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(f"{part}=") for part in IN_RAM if f"{part}=".startswith(incomplete)]
+
+
 BOARDS = "A name of `tinyflash boards`, or the folder of your own board"  # what --board takes
 BOARD = BoardName()
 
@@ -149,6 +161,11 @@ board_port = click.option(
     "--port", type=Port(), metavar="PORT", required=True,
     help=_PORT,
 )  # fmt: skip
+place = click.option(
+    "--place", "places", type=Place(), multiple=True, metavar="PART=REGION",
+    help="Put a part of the image (stack, variables, arena, weights, state) into another region of "
+    "the board's memory, as in arena=dtcm. Repeatable.",
+)  # fmt: skip
 
 
 def _key(_context: object, _parameter: object, path: Path | None) -> bytes | None:
@@ -165,7 +182,12 @@ where = click.option(
 data = click.option(
     "--data", type=PATH, required=True,
     help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
-    "labels, or targets in real units if the scheme's loss takes targets.",
+    "labels, or targets in real units if the scheme's loss takes targets. Or the folder of a data "
+    "set: see tinyflash data.",
+)  # fmt: skip
+hop = click.option(
+    "--hop", type=click.IntRange(1),
+    help="Of a data set: frames from one window to the next. Default: half a window.",
 )  # fmt: skip
 rows = click.option(
     "--rows", is_flag=True, help="Read the input row by row; never hold all of it in SRAM."

@@ -16,6 +16,7 @@ from tinyflash.quantize import Settings, quantize
 from tinyflash.quantize.error import LayerError, hold_out, layer_errors
 from tinyflash.quantize.ranges import RULES, Rule
 from tinyflash.read import read, read_floats
+from tinyflash.read.endings import reason_of
 from tinyflash.show.console import output as terminal
 from tinyflash.show.console import say, table
 from tinyflash.training.samples import load_calibration
@@ -68,7 +69,7 @@ def quantize_(
     samples = None if calibration is None else load_calibration(calibration)
     network = read_floats(model, samples, output=chosen, compare=not no_compare)
     if network.unread:
-        warn(f"{network.unread}; {output} ends there")
+        warn(f"{reason_of(network.unread)}; {output} ends before it")
     choose, judge = (None, None) if samples is None else hold_out(samples)
     graph = quantize(replace(network, unread=""), choose, Settings(ranges))
     check_sums(graph)

@@ -4,33 +4,69 @@ from __future__ import annotations
 
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import click
 
 from tinyflash.boards import NOT_RUN, toolchain
 from tinyflash.boards import boards as known_boards
+from tinyflash.boards.device_pack import find_device
+from tinyflash.boards.new_board import folder_name, write_board
 from tinyflash.cli import options
 from tinyflash.errors import BuildError
-from tinyflash.paths import how_to_install
+from tinyflash.paths import how_to_install, is_installed
 from tinyflash.show.console import output, table
 
 _PACKAGES = ("tinyflash", "numpy", "cffi", "scons", "pyserial")
-_REQUIRED = ("python", "boards")
 _OPTIONAL = (
     ("check", "./run check"),
     ("test", "./run test"),
     ("speech", "the task keywords"),
 )
+_EXTRAS = {
+    "onnx": ".onnx files",
+    "torch": "PyTorch modules",
+    "cmsis-pack-manager": "packs from the index",
+    "soundfile": "importing WAV and FLAC",
+    "cbor2": "importing CBOR",
+}
 _MISSING = "[bold red]missing[/]"
 
 
-@click.command(cls=options.Command)
-def boards() -> None:
-    """List the boards that firmware can be built for."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def boards(context: click.Context) -> None:
+    """List the boards that firmware can be built for, or add one."""
+    if context.invoked_subcommand is None:
+        _list_boards()
+
+
+@boards.command(cls=options.Command)
+@click.option("--device", required=True, help="Name of the chip in its pack: STM32F746NGHx.")
+@click.option("--index", metavar="URL", help="Index of packs. Default: the public one.")
+@click.option(
+    "-o", "--out", "output", type=options.PATH,
+    help="Folder of the board, whose name is the board's. Default: the device's name.",
+)  # fmt: skip
+def add(device: str, index: str | None, output: Path | None) -> None:
+    """Make the folder of a new board from the CMSIS pack of its chip.
+
+    The pack knows core, memory regions and flash algorithm. It does not know the serial line, its
+    pins and the clock: board.c marks them, and build refuses the board until you have written them.
+    Needs cmsis-pack-manager.
+    """
+    folder = output or Path(folder_name(device))
+    written = write_board(find_device(device, index), folder)
+    click.echo(f"wrote {', '.join(written)} to {folder}; write what board.c marks with TODO")
+
+
+def _list_boards() -> None:
     rows = table("Boards", "name", ">SRAM, B", ">flash, B", "")
     for board in known_boards():
         what = board.description + ("" if board.emulated else f"; {NOT_RUN}")
-        rows.add_row(board.name, f"{board.sram_bytes:,}", f"{board.flash_bytes:,}", what)
+        rows.add_row(
+            board.name, f"{sum(r.size for r in board.ram):,}", f"{board.flash_bytes:,}", what
+        )
     output().print(rows)
 
 
@@ -47,10 +83,11 @@ def doctor() -> None:
     rows.add_row("Python", sys.version.split()[0], sys.prefix)
     for name in _PACKAGES:
         rows.add_row(name, _version(name) or _MISSING, "")
-    rows.add_row("onnx", _version("onnx") or "missing, optional", "reading .onnx files")
+    for name, purpose in _EXTRAS.items():
+        rows.add_row(name, _version(name) or "missing, optional", purpose)
     output().print(rows)
     manager = toolchain.package_manager()
-    absent = toolchain.missing(_REQUIRED)
+    absent = toolchain.missing(_required())
     if absent:
         names = ", ".join(tool.name for tool in absent)
         how = toolchain.install_command([*absent, *toolchain.missing(["check"])], manager)
@@ -62,12 +99,19 @@ def doctor() -> None:
         optional = toolchain.missing([group])
         if optional:
             click.echo(f"for {purpose}: {toolchain.install_command(optional, manager)}")
-    if _version("onnx") is None:
-        click.echo(f"for .onnx files: {how_to_install('onnx')}")
+    for name, purpose in _EXTRAS.items():
+        if _version(name) is None:
+            click.echo(f"for {purpose}: {how_to_install(name)}")
 
 
 def _missing(group: str) -> str:
-    return _MISSING if group in _REQUIRED else "missing, optional"
+    return _MISSING if group in _required() else "missing, optional"
+
+
+def _required() -> tuple[str, ...]:
+    """Returns the groups of tools that must be there: those that compile the library for this
+    computer only where it did not come compiled."""
+    return ("boards",) if is_installed() else ("python", "boards")
 
 
 def _version(package: str) -> str | None:

@@ -8,13 +8,14 @@ from typing import NoReturn
 
 import click
 
-from tinyflash.boards import load_board
+from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
 from tinyflash.cli import options, scheme_option
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
-from tinyflash.errors import DataError
+from tinyflash.data.dataset import is_dataset
+from tinyflash.errors import BoardError, DataError
 from tinyflash.read import read
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.guard import GuardReport
@@ -44,7 +45,9 @@ VALIDATION = 0.2  # the fraction held out
 @options.scheme
 @scheme_option.budget
 @options.data
+@options.hop
 @options.where
+@options.place
 @options.port
 @options.pairing_key
 @options.epochs
@@ -63,7 +66,7 @@ VALIDATION = 0.2  # the fraction held out
 @click.option(
     "--test",
     type=options.PATH,
-    help="An .npz file like --data, to evaluate on before, after each epoch, and at the end.",
+    help="A file or a set like --data, to evaluate on before, after each epoch, and at the end.",
 )
 @options.guard
 @click.option(
@@ -113,7 +116,9 @@ def train(
     scheme: Path | None,
     budget: int | None,
     data: Path,
+    hop: int | None,
     board: str,
+    places: tuple[str, ...],
     port: str | None,
     pairing_key: bytes | None,
     epochs: int,
@@ -134,7 +139,7 @@ def train(
     new_run: bool,
     output: Path,
 ) -> None:
-    """Train MODEL on the samples of an .npz file.
+    """Train MODEL on the samples of an .npz file or of a data set.
 
     Without --scheme, trains only the model's own classifier. --budget chooses a scheme and writes
     it to scheme.toml. Writes the learned weights, with the model's hash, to learned.npz, and the
@@ -145,14 +150,16 @@ def train(
     compiled with the same --scheme and --rows. What the board had learned before is replaced.
     """
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
-    target = None if board == "host" else load_board(board)
+    target = None if board == "host" else with_place(load_board(board), places)
+    if places and target is None:
+        raise BoardError("--place chooses among the regions of a board; name it with --board")
     place = "host" if target is None else target.name
     if save_every and target is None and port is None:
         raise DataError("--save-every saves on a board; give --board or --port")
     prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
-    fraction = _fraction(validation, test)
-    job = load_job(data, prepared, recipe, fraction, watch, test)
+    fraction = _fraction(validation, test, data)
+    job = load_job(data, prepared, recipe, fraction, watch, test, hop)
     settled = scheme_option.chosen(prepared, budget, target, output, rows)
     ready = make_ready(settled, job, target, seed, rows, effort)
     start = load_learned(resume, ready.compiled.program) if resume else None
@@ -192,8 +199,12 @@ def train(
     say(f"wrote {output}/learned.npz, training.json and report.html")
 
 
-def _fraction(validation: float | None, test: Path | None) -> float:
-    """Returns the fraction to hold out."""
+def _fraction(validation: float | None, test: Path | None, data: Path) -> float:
+    """Returns the fraction to hold out of a file."""
+    if is_dataset(data):
+        if validation is not None:
+            raise DataError(f"{data} is split into parts already; leave out --validation")
+        return 0.0
     if test is None:
         return VALIDATION if validation is None else validation
     if validation:

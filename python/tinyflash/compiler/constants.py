@@ -77,12 +77,16 @@ def gradient_ratios(graph: Graph, layer: Node) -> ConstArray:
 
 def ratio_shift(graph: Graph, layer: Node) -> int:
     """Q of SPEC 4.1 and 4.2."""
+    count = terms_backward(graph, layer)
+    return 0 if count <= EXACT_TERMS else math.ceil(math.log2(count / EXACT_TERMS))
+
+
+def terms_backward(graph: Graph, layer: Node) -> int:
+    """K of SPEC 4.1 and 4.2: bounds the products in a sum of the input gradient."""
     depthwise = layer.operator.depthwise
     count = multiplier_of(graph, layer) if depthwise else out_channels(graph, layer)
     count //= groups_of(layer)
-    if isinstance(layer.attrs, WindowAttrs):
-        count *= cover(graph, layer)
-    return 0 if count <= EXACT_TERMS else math.ceil(math.log2(count / EXACT_TERMS))
+    return count * cover(graph, layer) if isinstance(layer.attrs, WindowAttrs) else count
 
 
 def cover(graph: Graph, node: Node) -> int:

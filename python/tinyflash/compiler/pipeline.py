@@ -22,7 +22,7 @@ from tinyflash.compiler.passes.share import share
 from tinyflash.compiler.passes.source import with_source
 from tinyflash.compiler.passes.sparsify import sparsify
 from tinyflash.compiler.plan import QUICK, Effort, check, plan
-from tinyflash.compiler.preconditions import check_preconditions, check_program
+from tinyflash.compiler.preconditions import check_arena, check_preconditions, check_program
 from tinyflash.compiler.prepare import Prepared, prepare
 from tinyflash.compiler.tied import warn_of_tied
 from tinyflash.compiler.verify import verify
@@ -224,5 +224,6 @@ def _planned(
     verify(ready, after=graph)
     check_preconditions(ready)
     placed = plan(ready, streamed, effort)
+    check_arena(ready.name, placed.arena_bytes)
     check(ready, placed)
     return Planned(ready, placed)

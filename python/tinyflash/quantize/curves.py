@@ -65,8 +65,8 @@ def tabulated(name: str, x: Coding, y: Coding, alpha: float = 0.0) -> Table:
         raise ValueError(f"alpha is {alpha:.3g}; it must be finite and not negative")
     if name == "abs":  # which rescales integers instead
         return absolute(x, y)
-    real = np.float32(x.scale) * x.centred.astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
+        real = np.float32(x.scale) * x.centred.astype(np.float32)
         f = CURVES[name](real.astype(np.float64), alpha).astype(np.float32)
         if name == "elu" and alpha == 1:  # TensorFlow Lite rounds the exponential first
             fall = np.exp(np.minimum(real, 0).astype(np.float64)).astype(np.float32)

@@ -1,5 +1,8 @@
 """Functions of one element as tables, bit-equal to TensorFlow Lite Micro's kernels.
 
+Those compute the multipliers of RELU and LEAKY_RELU in double precision; TensorFlow Lite's own, in
+single precision, differ where a product falls on a half.
+
 A table has 256 entries, indexed by the raw byte of x. Functions raise ValueError, with a one-line
 message, if those kernels would reject the scales or overflow.
 """
@@ -15,7 +18,7 @@ import numpy.typing as npt
 
 from tinyflash.factor import multiplier
 from tinyflash.graph import Clip
-from tinyflash.limits import sum_fits
+from tinyflash.limits import INT32_MAX, sum_fits
 from tinyflash.quantize import fixedpoint as fp
 
 Table = npt.NDArray[np.int8]
@@ -64,8 +67,12 @@ def _multiplier(factor: float) -> tuple[int, int]:
 
 
 def _rescale(x: fp.Ints, factor: float) -> fp.Ints:
-    """Multiplies by a real factor, in one fixed-point multiplication."""
-    return fp.mulq(x, *_multiplier(factor))
+    """Multiplies by a real factor, in one fixed-point multiplication. Rejects a factor with which a
+    number would leave int32 on its way, or with its zero point: its sign would change."""
+    q31, shift = _multiplier(factor)
+    if int(np.abs(x).max()) << max(shift, 0) > INT32_MAX - 2**8:
+        raise ValueError(f"rescales by {factor:.3g}, beyond the range of int32")
+    return fp.mulq(x, q31, shift)
 
 
 def requantize(x: Coding, y: Coding) -> Table:
@@ -75,8 +82,7 @@ def requantize(x: Coding, y: Coding) -> Table:
 
 def relu(x: Coding, y: Coding) -> Table:
     """max(x, 0), rescaled."""
-    factor = fp.float32(x.scale / y.scale)
-    return y.store(_rescale(x.centred, factor), Clip(max(-128, y.zero), 127))
+    return y.store(_rescale(x.centred, x.scale / y.scale), Clip(max(-128, y.zero), 127))
 
 
 def absolute(x: Coding, y: Coding) -> Table:
@@ -96,8 +102,8 @@ def leaky_relu(x: Coding, y: Coding, alpha: float) -> Table:
     """Keeps x >= 0, and multiplies other x by alpha."""
     if not (math.isfinite(alpha) and alpha >= 0):
         raise ValueError(f"alpha is {alpha:.3g}; it must be finite and not negative")
-    positive = _rescale(x.centred, fp.float32(x.scale / y.scale))
-    negative = _rescale(x.centred, fp.float32(fp.float32(x.scale * alpha) / y.scale))
+    positive = _rescale(x.centred, x.scale / y.scale)
+    negative = _rescale(x.centred, x.scale * alpha / y.scale)
     return y.store(np.where(x.centred >= 0, positive, negative))
 
 

@@ -51,12 +51,23 @@ class Ending(Generic[Key]):
         return found[0]
 
 
-def advice(name: str) -> str:
-    """What to do about an end behind the tensor of this name."""
+_BEHIND = "; it only follows the last layer with weights, so "
+
+
+def unread(reason: str, name: str) -> str:
+    """Why an end behind the tensor of this name was not read, and what to do: in place of what its
+    operator alone would advise."""
+    what, unsupported, _ = reason.partition("is not supported; ")
     return (
-        "it only follows the last layer with weights, so a scheme with a new head (head = CLASSES) "
-        f"does without it; or end the network before it, with --output {printable(name)!r}"
+        f"{f'{what}is not supported' if unsupported else reason}{_BEHIND}a scheme with a new head "
+        "(head = CLASSES) does without it; or end the network before it, with --output "
+        f"{printable(name)!r}"
     )
+
+
+def reason_of(text: str) -> str:
+    """Returns what `unread` says without what to do."""
+    return text.partition(_BEHIND)[0]
 
 
 def ends_in_layer(network: FloatGraph) -> bool:

@@ -29,7 +29,14 @@ from tinyflash.training.balance import label_complaints
 from tinyflash.training.health import Anatomy, as_record
 from tinyflash.training.loop import Evaluation, Guard, History, Recipe
 from tinyflash.training.open import Ready
-from tinyflash.training.samples import Samples, hold_out, load_samples, load_with_targets, split
+from tinyflash.training.samples import (
+    Samples,
+    Source,
+    hold_out,
+    load_samples,
+    load_with_targets,
+    split,
+)
 from tinyflash.training.targets import Objective, objective_of
 
 WRITTEN = ("learned.npz", "training.json")  # the files of a training run
@@ -129,22 +136,28 @@ def load_job(
     validation: float,
     watch: Watch,
     test: Path | None = None,
+    hop: int | None = None,
 ) -> Job:
-    """Loads the samples of an .npz file and splits them by the recipe's seed.
+    """Loads the samples of an .npz file and splits them by the recipe's seed; or those of a set,
+    which has its own parts.
 
-    validation: the fraction to hold out. test: a file of held-out samples instead, with
-    `validation` 0. Evaluates after each epoch. Raises DataError if the samples do not fit the
-    network.
+    validation: the fraction to hold out, of a file. test: a file or a set of held-out samples
+    instead, with `validation` 0. hop: frames from one window of a set to the next. Evaluates after
+    each epoch. Raises DataError if the samples do not fit the network.
     """
     objective = objective_of(prepared)
     if watch.samples:
         check_judged(objective.size if objective else 0)
         _check_output(prepared)
-    kept, held_out = split(_load(data, prepared, objective), validation, recipe.seed)
+    training, other = Source.to_train(data, hop)
+    samples = _load(training, prepared, objective)
+    kept, held_out = split(samples, 0.0 if other else validation, recipe.seed)
     if len(kept) == 0:
         raise DataError(f"{data} leaves no samples to train with; lower --validation")
     if test is not None:
-        held_out = _load(test, prepared, objective)
+        other = Source.to_test(test, hop)
+    if other is not None:
+        held_out = _load(other, prepared, objective)
     kept, judges = hold_out(kept, watch.samples, recipe.seed)
     if objective is None:
         for complaint in label_complaints(kept.labels, _classes(prepared)):
@@ -165,7 +178,7 @@ def _check_output(prepared: Prepared) -> None:
         )
 
 
-def _load(data: Path, prepared: Prepared, objective: Objective | None) -> Samples:
+def _load(data: Source, prepared: Prepared, objective: Objective | None) -> Samples:
     port = prepared.whole.input
     if objective is None:
         return load_samples(data, port, _classes(prepared))

@@ -10,7 +10,7 @@ from pathlib import Path
 from tinyflash import files
 from tinyflash.boards import Board
 from tinyflash.boards.emulator import Emulator
-from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_size
+from tinyflash.boards.firmware import IMAGE, build_firmware, firmware_size, region_use
 from tinyflash.boards.fits import Fit, check_fits
 from tinyflash.boards.named import DEFAULT, models
 from tinyflash.boards.stale import check_image, file_hash, name_for
@@ -106,7 +106,7 @@ def open_session(
         board, name = ready.fit.board, name_for(directory, ready.hash)
         write_compilation(ready.compiled, directory, ready.fit, name=name)
         elf = build_firmware(directory, board, directory, guard, name)
-        add_image(directory, board, firmware_size(elf), name)
+        add_image(directory, board, firmware_size(elf), name, region_use(elf, board))
         with (
             Emulator(board, elf, flash=directory if stores else None) as emulator,
             DeviceSession(emulator, ready.compiled.program) as device,

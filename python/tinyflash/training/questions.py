@@ -18,7 +18,7 @@ from tinyflash.files import read_bytes
 from tinyflash.graph import Graph, LookupAttrs, Port
 from tinyflash.runtime.session import Int8Array
 from tinyflash.training import scores
-from tinyflash.training.samples import load_labels, load_pairs
+from tinyflash.training.samples import Source, load_labels, load_pairs
 from tinyflash.training.targets import logistic, real_inputs, reals
 
 Task = Literal["classes", "events", "numbers"]
@@ -80,9 +80,9 @@ class Question:
         return scores.of_classes(found, labels, loss, names)
 
 
-def load_question(data: Path, prepared: Prepared) -> Question:
-    """Loads the samples of an .npz file, as for training. Without a scheme, y says what is asked:
-    labels, yes or no (if the network ends in a logistic), or numbers."""
+def load_question(data: Path | Source, prepared: Prepared) -> Question:
+    """Loads the samples of an .npz file or a set, as for training. Without a scheme, y says what is
+    asked: labels, yes or no (if the network ends in a logistic), or numbers."""
     forward = prepared.forward
     x, y = load_pairs(data, prepared.whole.input)
     end = _end_of(forward)
@@ -98,6 +98,16 @@ def load_question(data: Path, prepared: Prepared) -> Question:
             labels = truth[:, 0].astype(np.int64)
             return Question("classes", x, labels, forward.output, end)
     return Question(task, x, truth, forward.output, end)
+
+
+def probabilities(graph: Graph, outputs: Int8Array) -> scores.Reals:
+    """Returns the probability of each class, [n][classes], from stored outputs [n, classes]: those
+    of a softmax, scaled to a sum of 1, or the softmax of scores."""
+    found = reals(graph.output, outputs).reshape(len(outputs), -1)
+    if _end_of(graph) != "softmax":
+        found = np.exp(found - found.max(1, keepdims=True))
+    shares: scores.Reals = found / found.sum(1, keepdims=True)
+    return shares
 
 
 def load_names(path: Path) -> tuple[str, ...]:
@@ -141,7 +151,7 @@ def _within_0_and_1(y: Numbers) -> bool:
     return bool(((numbers >= 0) & (numbers <= 1)).all())
 
 
-def _labels(data: Path, y: Numbers | None, output: Port) -> npt.NDArray[np.int64]:
+def _labels(data: Path | Source, y: Numbers | None, output: Port) -> npt.NDArray[np.int64]:
     classes = output.shape[-1]
     if classes < 2 or prod(output.shape) != classes:
         raise DataError(
@@ -153,7 +163,9 @@ def _labels(data: Path, y: Numbers | None, output: Port) -> npt.NDArray[np.int64
     return load_labels(y, classes, f"{data}, y")
 
 
-def _truth(data: Path, y: Numbers | None, port: Port, x: Int8Array, size: int) -> scores.Reals:
+def _truth(
+    data: Path | Source, y: Numbers | None, port: Port, x: Int8Array, size: int
+) -> scores.Reals:
     """Returns the right numbers, [n][outputs]; the samples themselves if there is no y."""
     if y is None:
         own = real_inputs(port, x)

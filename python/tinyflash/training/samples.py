@@ -1,15 +1,19 @@
-"""Loads the user's samples: .npy and .npz files, checked against the model."""
+"""Loads the user's samples: .npy and .npz files and data sets, checked against the model."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyflash.arrays import Numbers, load_arrays
+from tinyflash.data.dataset import is_dataset
+from tinyflash.data.opened import opened
+from tinyflash.data.samples import samples as windows_of
+from tinyflash.data.splits import TEST, TRAIN, VALIDATION
 from tinyflash.errors import DataError, listed, printable, warn
 from tinyflash.graph import Port
 from tinyflash.runtime.reach import (
@@ -27,6 +31,57 @@ _EXPECTED = (
     "a whole .npy or .npz file of numbers; write it with numpy.save or numpy.savez, without "
     "objects in it"
 )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where samples are: an .npz file, or a data set.
+
+    part: of the split of a set; None: all of it. hop: frames from one window of a set to the next;
+    None: half a window.
+    """
+
+    path: Path
+    part: str | None = None
+    hop: int | None = None
+
+    @property
+    def is_dataset(self) -> bool:
+        return is_dataset(self.path)
+
+    def __str__(self) -> str:
+        return f"{self.path}, part {self.part}" if self.part else str(self.path)
+
+    def units_for(self, port: Port) -> Port:
+        """Returns a model's input as these samples come: those of a set in real units, those of a
+        file in the type of the input."""
+        if self.is_dataset and port.dtype == "int8" and port.quant is not None:
+            return replace(port, dtype="float32")
+        return port
+
+    @classmethod
+    def of(cls, data: Path | Source) -> Source:
+        return data if isinstance(data, Source) else cls(data)
+
+    @classmethod
+    def to_train(cls, data: Path, hop: int | None = None) -> tuple[Source, Source | None]:
+        """Returns what to train with, and what to hold out: of a set its parts, of a file None."""
+        if not is_dataset(data):
+            return cls(data), None
+        splits = opened(data).splits
+        held = next((part for part in (VALIDATION, TEST) if part in splits), None)
+        if TRAIN not in splits or held is None:
+            raise DataError(
+                f"{data} is not split into train and test; run: tinyflash data split {data} "
+                "--by subject, session or random"
+            )
+        return cls(data, TRAIN, hop), cls(data, held, hop)
+
+    @classmethod
+    def to_test(cls, data: Path, hop: int | None = None) -> Source:
+        """Returns what to test with: the part `test` of a set that has one, else all."""
+        part = TEST if is_dataset(data) and TEST in opened(data).splits else None
+        return cls(data, part, hop)
 
 
 @dataclass(frozen=True)
@@ -79,18 +134,22 @@ def load_calibration(path: Path) -> Numbers:
     return loaded["x"]
 
 
-def load_samples(path: Path, port: Port, classes: int) -> Samples:
-    """Loads `x` and `y` of an .npz file: samples in the model's input units, labels
+def load_samples(data: Path | Source, port: Port, classes: int) -> Samples:
+    """Loads `x` and `y` of an .npz file or a set: samples in the model's input units, labels
     0..classes-1."""
-    archive = _archive(path, "labels", "x", "y")
+    path = Source.of(data)
+    port = path.units_for(port)
+    archive = _archive(path, port, "labels", "x", "y")
     x = _encode(archive["x"], port, f"{path}, x")
     return _paired(path, x, load_labels(archive["y"], classes, f"{path}, y"), "labels")
 
 
-def load_pairs(path: Path, port: Port) -> tuple[Int8Array, Numbers | None]:
-    """Loads `x` and, if there is one, `y` of an .npz file: samples in the model's input units, and
-    what they are compared with."""
-    archive = _archive(path, "labels or targets", "x")
+def load_pairs(data: Path | Source, port: Port) -> tuple[Int8Array, Numbers | None]:
+    """Loads `x` and, if there is one, `y` of an .npz file or a set: samples in the model's input
+    units, and what they are compared with."""
+    path = Source.of(data)
+    port = path.units_for(port)
+    archive = _archive(path, port, "labels or targets", "x")
     x, y = _encode(archive["x"], port, f"{path}, x"), archive.get("y")
     if y is not None and (y.ndim == 0 or len(y) != len(x)):
         found = "no" if y.ndim == 0 else len(y)
@@ -98,12 +157,16 @@ def load_pairs(path: Path, port: Port) -> tuple[Int8Array, Numbers | None]:
     return x, y
 
 
-def load_with_targets(path: Path, port: Port, objective: Objective) -> Samples:
+def load_with_targets(data: Path | Source, port: Port, objective: Objective) -> Samples:
     """Loads `x` and `y` of an .npz file: samples in the model's input units, targets in real units.
 
-    Without y, each sample is its own target, as for an autoencoder.
+    Without y, and of a set, each sample is its own target, as for an autoencoder.
     """
-    archive = _archive(path, "targets", "x")
+    path = Source.of(data)
+    port = path.units_for(port)
+    archive = _archive(path, port, "targets", "x")
+    if path.is_dataset:
+        del archive["y"]
     x = _encode(archive["x"], port, f"{path}, x")
     if "y" not in archive:
         return _paired(path, x, _own_targets(path, port, x, objective), "targets")
@@ -118,7 +181,7 @@ def load_with_targets(path: Path, port: Port, objective: Objective) -> Samples:
     return _paired(path, x, targets, "targets")
 
 
-def _own_targets(path: Path, port: Port, x: Int8Array, objective: Objective) -> Int8Array:
+def _own_targets(path: Source, port: Port, x: Int8Array, objective: Objective) -> Int8Array:
     real = real_inputs(port, x)
     if real.shape[1] != objective.size or objective.loss != "mean_squared_error":
         raise DataError(
@@ -128,8 +191,11 @@ def _own_targets(path: Path, port: Port, x: Int8Array, objective: Objective) -> 
     return objective.encode(np.clip(real, *objective.range))
 
 
-def _archive(path: Path, what: str, *names: str) -> dict[str, Numbers]:
-    archive = load_arrays(path, _LARGEST, _EXPECTED)
+def _archive(path: Source, port: Port, what: str, *names: str) -> dict[str, Numbers]:
+    if path.is_dataset:
+        found = windows_of(opened(path.path), path.part, port.shape[1:], path.hop)
+        return {"x": found.x, "y": found.y}
+    archive = load_arrays(path.path, _LARGEST, _EXPECTED)
     if isinstance(archive, np.ndarray):
         raise DataError(f"{path} is one array; give an .npz file with x (samples) and y ({what})")
     for name in names:
@@ -143,7 +209,7 @@ def _archive(path: Path, what: str, *names: str) -> dict[str, Numbers]:
     return archive
 
 
-def _paired(path: Path, x: Int8Array, y: Labels | Int8Array, what: str) -> Samples:
+def _paired(path: Source, x: Int8Array, y: Labels | Int8Array, what: str) -> Samples:
     if len(x) != len(y):
         raise DataError(f"{path} has {len(x)} samples and {len(y)} {what}; it needs one for each")
     return Samples(x, y)

@@ -25,8 +25,16 @@ static void infer(const void *record, void *const *buffers, tiny_band band) {
 /* An overflow that no compiler sees, for it would be refused at the link. */
 #ifdef __arm__
 #define FILL_STACK "1: push {r0}\n b 1b"
+#elif defined __riscv
+#define FILL_STACK "1: addi sp, sp, -4\n sw a0, 0(sp)\n j 1b"
 #else
 #define FILL_STACK "1: push %rax\n jmp 1b"
+#endif
+
+#ifdef __riscv
+#define UNDEFINED ".short 0, 0"
+#else
+#define UNDEFINED ".short 0xde00"
 #endif
 
 static void crash(uint32_t label) {
@@ -35,7 +43,7 @@ static void crash(uint32_t label) {
             (void)*(volatile uint8_t *)0x48000000u;
             break;
         case LABEL_UNDEFINED:
-            __asm volatile(".short 0xde00");
+            __asm volatile(UNDEFINED);
             break;
         case LABEL_STACK:
             __asm volatile(FILL_STACK);

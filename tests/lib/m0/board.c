@@ -1,8 +1,7 @@
 /* A Cortex-M0 in QEMU: enough of boards/board.h for programs that only send. The core traps every
  * access that is not aligned. */
 #include "board.h"
-
-#include <string.h>
+#include "linker.h"
 
 #define UART_START_TX (*(volatile uint32_t *)0x40002008u)
 #define UART_SENT (*(volatile uint32_t *)0x4000211Cu)
@@ -11,11 +10,6 @@
 #define UART_ENABLED 4u
 
 extern int main(void);
-extern uint32_t linker_stack_end[];
-extern uint8_t linker_data_start[], linker_data_end[], linker_data_image[];
-extern uint8_t linker_bss_start[], linker_bss_end[];
-
-#define BYTES_BETWEEN(start, end) ((uint32_t)(end) - (uint32_t)(start))
 
 const char board_name[] = "m0";
 
@@ -37,9 +31,10 @@ extern const struct vector_table {
 __attribute__((section(".vectors"), used))
 const struct vector_table m0_vectors = {linker_stack_end, cortex_m_reset, fault, fault};
 
+void board_start_memories(void) {}
+
 void cortex_m_reset(void) {
-    memcpy(linker_data_start, linker_data_image, BYTES_BETWEEN(linker_data_start, linker_data_end));
-    memset(linker_bss_start, 0, BYTES_BETWEEN(linker_bss_start, linker_bss_end));
+    linker_fill_memory();
     (void)main();
     board_exit(0);
 }

@@ -27,7 +27,9 @@ SMALL, GRADIENT = (
     next(case for case in cases.CASES if case.shape == shape)
     for shape in ("256->10", "1x1 8x8 48->192")
 )
-needs_arm = pytest.mark.skipif(not can_compile(), reason="no Arm compiler")
+needs_arm = pytest.mark.skipif(
+    not can_compile(load_board("qemu_stm32f405")), reason="no Arm compiler"
+)
 
 
 def clocked(case: cases.Case, board: Board, folder: Path) -> int:

@@ -18,7 +18,7 @@ from tinyflash.scheme import scheme
 BOARD = "qemu_stm32f405"
 
 
-@pytest.mark.skipif(not can_compile(), reason="no Arm compiler")
+@pytest.mark.skipif(not can_compile(load_board("qemu_stm32f405")), reason="no Arm compiler")
 def test_counts_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = network.Subject("demo", "person_faces", load_task(0)[0], scheme("person_faces"))
     monkeypatch.setattr(network, "subjects", lambda names: [subject])

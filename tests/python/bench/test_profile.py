@@ -12,6 +12,7 @@ from tinyflash.bench.profile import Block, Call, Instruction, Profile
 from tinyflash.bench.profile.code import instructions
 from tinyflash.bench.profile.cycles import class_of, modelled
 from tinyflash.bench.profile.kinds import KINDS, kind, parts
+from tinyflash.boards import load_board
 from tinyflash.boards.firmware import can_compile
 from tinyflash.boards.toolchain import ARM
 from tinyflash.program import Row
@@ -25,7 +26,7 @@ def code(*lines: str, function: str = "f") -> tuple[Instruction, ...]:
     )
 
 
-@pytest.mark.skipif(not can_compile(), reason="no Arm compiler")
+@pytest.mark.skipif(not can_compile(load_board("qemu_stm32f405")), reason="no Arm compiler")
 def test_instructions_of_helium_are_read(tmp_path: Path) -> None:
     source, built = tmp_path / "f.s", tmp_path / "f.o"
     lines = ("vldrb.u8 q0, [r1], #16", "vmladava.s8 r0, q2, q0", "bne.w f", "nop")

@@ -111,8 +111,9 @@ def test_an_end_that_is_left_out_is_said(folder: Path) -> None:
     given = ("quantize", folder / "end.onnx", "--calibration", folder / "x.npy")
     result = tinyflash(*given, "-o", folder / "net.tflite")
     assert result.exit_code == 0, result.output
-    assert "(ArgMax): is not supported" in result.output
-    assert "net.tflite ends there" in result.output
+    assert "(ArgMax): is not supported; " in result.output
+    assert "net.tflite ends before it" in result.output
+    assert "--output" not in result.output  # nothing is left to do
     assert read(folder / "net.tflite").nodes[-1].op == "fully_connected"
 
 

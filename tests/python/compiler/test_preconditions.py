@@ -248,6 +248,38 @@ def positions(height: int, width: int, op: str) -> Graph:
     return trained(after_input((height, 1) if flat else (height, width, 1), build))
 
 
+def elements(count: int) -> Graph:
+    """A lookup of so many elements, by their shape alone."""
+    graph = rows(1)
+    maps = {
+        t.name: replace(t, shape=(1, 1, count)) for t in graph.tensors.values() if t.data is None
+    }
+    return replace(graph, tensors={**graph.tensors, **maps})
+
+
+def readers(outputs: int, kernel: int = 1) -> Graph:
+    """The gradient of a layer in which each input has so many readers times kernel * kernel."""
+
+    def build(n: Net, x: str) -> str:
+        if kernel > 1:
+            y = n.conv2d(n.conv2d(x, 1, POINT), outputs, Window((kernel, kernel)))
+            return n.mean(y, (0, 1))
+        y = n.fully_connected(n.fully_connected(n.mean(x, (0, 1)), 1), outputs)
+        return n.mean(n.reshape(y, (1, outputs, 1)), (0, 1))
+
+    return with_gradients(after_input((5, 5, 1), build))
+
+
+def multiplied(multiplier: int, kernel: int) -> Graph:
+    """The gradient of a depthwise layer of one input channel, all windows on a position."""
+
+    def build(n: Net, x: str) -> str:
+        window = Window((kernel, kernel), (1, 1), (1, 1), (254, 254, 254, 254))
+        return n.mean(n.depthwise(n.conv2d(x, 1, POINT), window, multiplier=multiplier), (0, 1))
+
+    return with_gradients(after_input((1, 1, 1), build))
+
+
 MOVES = (
     "average_pool",
     "max_pool",
@@ -452,13 +484,19 @@ CASES: dict[str, list[tuple[Build, Build]]] = {
         (lambda: smoothed(0.0), lambda: smoothed(-0.01)),
     ],
     "10.32": [(lambda: gradients(65535), lambda: gradients(65536))],
+    "10.33": [(lambda: elements(2**30), lambda: elements(2**30 + 1))],
+    "10.34": [
+        (lambda: readers(524_287), lambda: readers(524_288)),
+        (lambda: readers(58_254, 3), lambda: readers(58_255, 3)),
+        (lambda: multiplied(8, 255), lambda: multiplied(9, 255)),
+    ],
 }
 
 
 # Of programs: what to change, at the bound and beyond it.
 PROGRAMS: dict[str, Callable[[Program, int], Program]] = {
-    "10.33": lambda p, beyond: replace(p, arena_bytes=2**30 + beyond),
-    "10.34": lambda p, beyond: replace(p, train=p.infer[:1] * (65536 + beyond)),
+    "10.35": lambda p, beyond: replace(p, arena_bytes=2**30 + beyond),
+    "10.36": lambda p, beyond: replace(p, train=p.infer[:1] * (65536 + beyond)),
 }
 
 
@@ -534,6 +572,12 @@ def test_a_mean_that_shifts_too_far_is_refused() -> None:
     graph = after_input((2, 2, 1), lambda n, x: n.mean(x, (0, 1)))
     graph = coded(coded(graph, "mean", "x", 1.0), "mean", "y", 2.0**-33)
     refused(graph, ModelError, "output scale 1.16e-10 is too small", trains=False)
+
+
+def test_an_arena_beyond_its_bound_is_refused_before_its_plan_is_checked() -> None:
+    n = net()
+    graph = n.graph(n.transpose(n.input((65535, 2**14)), (1, 0)))
+    refused(graph, ModelError, "^net: ARENA takes 2,147,450,880 bytes; at most", trains=False)
 
 
 def test_66_000_classes_are_refused() -> None:

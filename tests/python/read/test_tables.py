@@ -95,6 +95,31 @@ def test_refused_scales(call: Callable[[], object]) -> None:
         call()
 
 
+NUMBER = Coding(1.0, 0).operand(np.array([127]))
+
+
+@pytest.mark.parametrize(
+    ("function", "bits"),  # of the largest factor: 255 or 255 * 127 times it is below 2^31
+    [
+        (tables.requantize, 23),
+        (tables.relu, 23),
+        (tables.absolute, 23),
+        (lambda x, y: tables.leaky_relu(x, y, 0.5), 23),
+        (lambda x, y: tables.prelu(x, y, NUMBER), 16),
+        (lambda x, y: tables.multiply(x.operand(), NUMBER, y, Clip()), 16),
+    ],
+)
+def test_no_table_changes_a_sign_because_a_number_left_int32(
+    function: Callable[[Coding, Coding], tables.Table], bits: int
+) -> None:
+    x, fits = Coding(1.0, 127), Coding(0.51 * 2.0 ** (1 - bits), 0)
+    found = function(x, fits)
+    assert set(found[128:].tolist()) <= {-128, 127, 0}  # of x in [-255, -128]
+    assert found[126].item() == found[128].item()  # x of -1 and of -255
+    with pytest.raises(ValueError, match=r"^rescales by [\d.e+]+, beyond the range of int32$"):
+        function(x, Coding(fits.scale / 2, 0))
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [(0.5, 1), (-0.5, -1), (2.5, 3), (0.49999999999999994, 0), (-7.2, -7), (0.0, 0)],

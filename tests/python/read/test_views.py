@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyflash.read.onnx.views import View, channels_last, dense, move
+from tinyflash.read.onnx.views import MOST_AXES, View, channels_last, dense, in_steps, move
 
 
 def look(view: View, storage: np.ndarray) -> np.ndarray:
@@ -63,3 +63,22 @@ def test_moves_are_as_simple_as_can_be() -> None:
     moved = move(channels_last("t", (1, 3, 4, 5)), dense("u", (1, 3, 4, 5)))
     assert moved is not None
     assert (moved.sizes, moved.order) == ((20, 3), (1, 0))
+
+
+@pytest.mark.parametrize("axes", range(2, 9))
+def test_a_move_of_many_axes_in_steps(axes: int) -> None:
+    """Each of few axes; together they do the whole."""
+    random = np.random.default_rng(axes)
+    for _ in range(20):
+        shape = tuple(int(n) for n in random.integers(2, 4, axes))
+        storage = np.arange(int(np.prod(shape)))
+        order = random.permutation(axes)
+        whole = move(dense("t", shape), dense("u", shape, order))
+        assert whole is not None
+        made = storage
+        steps = in_steps(whole)
+        for step in steps:
+            assert len(step.order) <= MOST_AXES
+            made = made.reshape(step.sizes).transpose(step.order).ravel()
+        np.testing.assert_array_equal(made, storage.reshape(shape).transpose(order).ravel())
+        assert len(steps) <= max(1, (axes - 1) // 2)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+from itertools import product
+
 import pytest
 
 from tinyflash.bench.store.cuts import Trial
@@ -60,6 +63,65 @@ def test_numbers_wrap() -> None:
     for kept, number in enumerate((2**32 - 1, 2**32, 2**32 + 1)):
         assert device.save(learned(device, kept), number=number).succeeded
         assert device.load() == learned(device, kept)
+
+
+def with_numbers(device: Device, slot_bytes: int, numbers: dict[int, int]) -> bytes:
+    """The flash with other numbers in the heads of slots, whose CRCs are right."""
+    cells = bytearray(device.cells)
+    for slot, number in numbers.items():
+        at = slot * slot_bytes
+        cells[at + 8 : at + 12] = (number % 2**32).to_bytes(4, "little")
+        crc = zlib.crc32(cells[at : at + 28])
+        cells[at + 28 : at + 32] = crc.to_bytes(4, "little")
+    return bytes(cells)
+
+
+@pytest.mark.parametrize("slots", [2, 3, 4])
+@pytest.mark.parametrize("forged", ["whole", "data", "model"])
+def test_a_save_is_the_newest_whatever_numbers_others_have(slots: int, forged: str) -> None:
+    """Numbers that no store writes: 2^31 apart, neither of two is above the other; and three may
+    each be above the next."""
+    trial = Trial(slots=slots, page_bytes=8)
+    device, other = trial.device(), trial.device("other")
+    near = (0, 1, 2, 2**30, 2**31 - 2, 2**31 - 1, 2**31, 2**31 + 1, 2**31 + 2, -(2**30), -1)
+    for kept, number in product(range(slots), near):
+        device.cells = b"\xff" * len(device.cells)
+        for saved in range(slots):
+            writer = other if forged == "model" and saved != kept else device
+            writer.cells = device.cells
+            writer.save(learned(device, saved))
+            device.cells = writer.cells
+        numbers = {
+            slot: 77 + number * (slot > kept) - number * (slot < kept) for slot in range(slots)
+        }
+        cells = bytearray(with_numbers(device, trial.slot_bytes, numbers))
+        for slot in range(slots) if forged == "data" else ():
+            cells[slot * trial.slot_bytes + 40] ^= slot != kept
+        device.cells = bytes(cells)
+        for again in range(3):
+            assert device.save(learned(device, 50 + again)).succeeded
+            assert device.load() == learned(device, 50 + again)
+
+
+def test_a_cut_before_such_a_record_is_erased_leaves_the_new_one() -> None:
+    device = TRIAL.device()
+    for saved in range(3):
+        device.save(learned(device, saved))
+    before = with_numbers(device, TRIAL.slot_bytes, {0: 7, 1: 6, 2: 7 + 2**31})
+    broken = bytearray(before)
+    broken[2 * TRIAL.slot_bytes + 40] ^= 1  # its data: it is not the model's newest
+    outcomes, words = [], 0
+    while True:
+        device.cells = bytes(broken)
+        end = device.save(learned(device, 9), Faults(words_left=words))
+        found = device.load()
+        assert found == learned(device, 9) or not end.succeeded
+        outcomes.append([learned(device, 0), learned(device, 9)].index(found))
+        if end.succeeded:
+            break
+        words += 1
+    assert outcomes == sorted(outcomes)  # never back to the old one
+    assert outcomes.count(1) > 1  # of which all but the last were cut during the erasure
 
 
 def test_a_record_of_another_model_stays_longest() -> None:

@@ -23,6 +23,7 @@ from tinyflash.program import Program
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.schedule import Schedule
 from tinyflash.runtime.session import Counters, Session
+from tinyflash.show.report import write_compilation
 from tinyflash.training.health import Anatomy, stretches, weights_at_limit
 from tinyflash.training.loop import evaluate
 from tinyflash.training.open import Ready, open_session
@@ -172,12 +173,17 @@ def compile_task(
 
 
 def run(
-    task: Task, board: Board, settings: Settings, directory: Path, listen: Callable[[str], Listen]
+    task: Task,
+    board: Board,
+    settings: Settings,
+    directory: Path,
+    listen: Callable[[str], Listen],
+    port: str | None = None,
 ) -> Result:
     """Runs on the board, then on the host, then without decay, then with fresh copies.
 
     listen: called with a run's name; its result is called with each look. directory: for the
-    firmware build.
+    firmware build, or, with the port of a board that runs already, for the model that it must run.
     """
     tasks = phases(task, settings)
     compiled, plain = (
@@ -185,8 +191,11 @@ def run(
         for decay in (settings.decay, 0.0)
     )
     program = compiled.program
-    start = time.monotonic()
-    with open_session(Ready.of(compiled, board), directory) as device:
+    ready, start = Ready.of(compiled, board), time.monotonic()
+    if port is not None:
+        write_compilation(compiled, directory, ready.fit)
+    with open_session(ready, directory, port=port) as device:
+        device.reset()
         on_board = endure(device, program, tasks, settings, listen(board.name))
     minutes = (time.monotonic() - start) / 60
     on_host = endure(HostSession(program), program, tasks, settings, listen("this computer"))

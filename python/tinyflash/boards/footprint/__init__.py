@@ -60,7 +60,7 @@ def _stack(graph: CallGraph, infer: Iterable[str], train: Iterable[str]) -> int:
 
 def footprint_if_known(program: Program, board: Board) -> Footprint | None:
     """Returns None if the board's compiler is missing: a program can be compiled without it."""
-    return footprint(program, board) if build.can_compile() else None
+    return footprint(program, board) if build.can_compile(board) else None
 
 
 def _kernels(rows: Iterable[Row]) -> tuple[str, ...]:

@@ -23,8 +23,14 @@ KERNELS = "__indirect_call"
 # For calls through pointers in the store: functions that the firmware passes, none of a table.
 HANDED = "__handed_call"
 _CALLS_HANDED = ("lib/store.o",)
-# Stack bytes of functions of the precompiled C library: the most on any supported core.
+# Stack bytes of functions of the precompiled C library: the most on any core, except Armv6-M, whose
+# compiler also calls functions that no source names.
 LIBRARY_FRAMES: Mapping[str, int] = {"memcpy": 0, "memmove": 16, "memset": 16, "strlen": 8}
+ARMV6M_FRAMES: Mapping[str, int] = {
+    **{"memcpy": 20, "memmove": 20, "memset": 20, "strlen": 8},
+    **{"__aeabi_idiv": 8, "__aeabi_idivmod": 8, "__aeabi_uidiv": 8, "__aeabi_uidivmod": 8},
+    **{"__aeabi_lmul": 28},
+}
 
 _NODE = re.compile(r'^node: \{ title: "([^"]+)" label: "([^"]*)"', re.MULTILINE)
 _EDGE = re.compile(r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', re.MULTILINE)
@@ -46,7 +52,7 @@ class CallGraph:
         """Returns the most stack that a call of `root` takes, if a model's tables name
         `kernels`."""
         calls = {**self.calls, KERNELS: tuple(kernels), HANDED: self.handed}
-        frames = {**LIBRARY_FRAMES, **self.frames, KERNELS: 0, HANDED: 0}
+        frames = {**self.frames, KERNELS: 0, HANDED: 0}
         return _deepest(root, frames, calls, (), {})
 
     def to_json(self) -> dict[str, Any]:
@@ -90,15 +96,19 @@ def read_call_graph(objects: Iterable[Path]) -> CallGraph:
     handed: list[str] = []
     for path in objects:
         unit, text = read_unit(path), _text(path)
+        text = _with_global_names(text, unit)
         own = _frames(text)
-        _check_complete(path, unit, text)
-        for name, size in own.items():
+        library = ARMV6M_FRAMES if unit.armv6m else LIBRARY_FRAMES
+        _check_complete(path, unit, text, library)
+        for name, size in {**library, **own}.items():
             frames[name] = max(size, frames.get(name, 0))
         held = _named(unit.held, own)
         if path.as_posix().endswith(_CALLS_HANDED):
             held = (HANDED,)
         for caller, callees in _calls(text, held).items():
             edges.setdefault(caller, []).extend(callees)
+        for caller, callee in _unnamed(unit, text, library):
+            edges.setdefault(_named([caller], own)[0], []).append(callee)
         handed += _named(unit.handed, own)
     calls = {caller: tuple(dict.fromkeys(callees)) for caller, callees in edges.items()}
     return CallGraph(frames, calls, tuple(name for name in handed if name in frames))
@@ -143,9 +153,25 @@ def _calls(text: str, held: tuple[str, ...]) -> dict[str, list[str]]:
     return calls
 
 
-def _check_complete(path: Path, unit: CompiledUnit, text: str) -> None:
-    """Checks that the graph has every function that the object defines or calls."""
+def _with_global_names(text: str, unit: CompiledUnit) -> str:
+    """Returns a graph in which weak functions, which GCC names like static ones, have the names
+    that other files call them by."""
+    for name in sorted(unit.weak):
+        text = re.sub(rf'"[^":]*:{re.escape(name)}"', f'"{name}"', text)
+    return text
+
+
+def _unnamed(unit: CompiledUnit, text: str, library: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Returns the calls that the compiler added, of which its graph says nothing."""
+    named = {_symbol(name) for name, _ in _NODE.findall(text)}
+    return [call for call in sorted(unit.calls) if call[1] in library and call[1] not in named]
+
+
+def _check_complete(path: Path, unit: CompiledUnit, text: str, library: Mapping[str, int]) -> None:
+    """Checks that the graph has every function that the object defines or calls, and that of those
+    of the library that it lacks, each call has a caller."""
     absent = (unit.defined | unit.called) - {_symbol(name) for name, _ in _NODE.findall(text)}
+    absent -= {callee for _, callee in unit.calls if callee in library}
     if absent:
         raise InternalError(f"the call graph of {path.name} lacks {', '.join(sorted(absent))}")
 

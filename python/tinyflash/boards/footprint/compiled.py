@@ -14,10 +14,9 @@ from typing import Any
 
 from tinyflash import files
 from tinyflash.boards import firmware as build
-from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board
 from tinyflash.boards.footprint.callgraph import CallGraph, read_call_graph
-from tinyflash.boards.footprint.objects import read_unit, size_of
+from tinyflash.boards.footprint.objects import read_unit
 from tinyflash.boards.packs import pack_of_set
 from tinyflash.errors import DataError
 from tinyflash.paths import source_root
@@ -63,14 +62,14 @@ def _key(board: Board) -> str:
     packs = filter(None, map(pack_of_set, board.kernels))
     sources += [p for pack in packs for p in pack.folder.rglob("*") if p.suffix in _SOURCES]
     measuring = sorted(Path(__file__).parent.glob("*.py"))
-    digest = hashlib.sha256(_version().encode())
+    digest = hashlib.sha256(_version(board).encode())
     for path in [root / "SConstruct", *sorted(sources), *measuring]:
         digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _version() -> str:
-    command = [toolchain.ARM, "--version"]
+def _version(board: Board) -> str:
+    command = [board.cross.gcc, "--version"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -79,12 +78,11 @@ def _compile(board: Board) -> CompiledCode:
         folder = build.compile_objects(board, Path(private))
         objects = sorted(folder.rglob("*.o"))
         library = [path for path in objects if path.is_relative_to(folder / "lib")]
-        executor = folder / "lib" / "executor.o"
         return CompiledCode(
             graph=read_call_graph(objects),
             library_bytes=_variable_bytes(library),
             firmware_bytes=_variable_bytes(set(objects) - set(library)),
-            session_bytes=size_of(executor, "tiny_session"),
+            session_bytes=size_of(board, "tiny_session", Path(private)),
         )
 
 
@@ -92,3 +90,14 @@ def _variable_bytes(objects: Iterable[Path]) -> int:
     """Returns the SRAM of variables, without main.c's memory for the model."""
     sections = [item for path in objects for item in read_unit(path).variables.items()]
     return sum(size for name, size in sections if name not in _MODEL_VARIABLES)
+
+
+def size_of(board: Board, struct: str, folder: Path) -> int:
+    """Returns the size of a struct of tinyflash/model.h, as the board's compiler sees it."""
+    source = folder / f"{struct}.c"
+    source.write_text(f'#include "tinyflash/model.h"\n{struct} one;\n', encoding="utf-8")
+    target, cross = source.with_suffix(".o"), board.cross
+    includes = ["-I", str(source_root() / "include")]
+    command = [cross.gcc, *board.cpu_flags, *cross.headers, *includes, "-c", str(source)]
+    subprocess.run([*command, "-o", str(target)], check=True)
+    return sum(read_unit(target).variables.values())

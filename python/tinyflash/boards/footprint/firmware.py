@@ -7,18 +7,23 @@ from pathlib import Path
 
 from tinyflash.boards.footprint.callgraph import CallGraph, held_functions, read_call_graph
 
-_START = "cortex_m_reset"
-_FAULT = "cortex_m_report_fault"  # on a fresh stack
-# Bytes that the core pushes on a fault, in the worst case at the deepest stack: eight registers,
-# and a word that aligns them. The firmware uses no interrupts.
+# Where a program of each kind of cores starts, where a fault goes on, on a fresh stack, and the
+# bytes that the core pushes on a fault, in the worst case at the deepest stack. An Arm core pushes
+# eight registers, and a word that aligns them; RISC-V pushes nothing. The firmware uses no
+# interrupts.
 EXCEPTION_BYTES = 36
+_CORES = (
+    ("cortex_m_reset", "cortex_m_report_fault", EXCEPTION_BYTES),
+    ("riscv_start", "riscv_report_trap", 0),
+)
 
 
 def firmware_stack(graph: CallGraph, kernels: Iterable[str]) -> int:
     """Returns the most stack, in bytes, that the firmware takes with a model that names
     `kernels`."""
-    running = graph.depth(_START, (*kernels, *graph.handed)) + EXCEPTION_BYTES
-    return -(-max(running, graph.depth(_FAULT)) // 8) * 8
+    start, fault, pushed = next(core for core in _CORES if core[0] in graph.frames)
+    running = graph.depth(start, (*kernels, *graph.handed)) + pushed
+    return -(-max(running, graph.depth(fault)) // 8) * 8
 
 
 def stack_script(objects: Iterable[Path], model: Path) -> str:

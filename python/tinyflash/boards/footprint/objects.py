@@ -1,4 +1,4 @@
-"""Reads object files: functions, tables of functions, variables, types."""
+"""Reads object files: functions, tables of functions, variables."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_RELOC_TYPE_ARM
 from elftools.elf.relocation import RelocationSection
 
-from tinyflash.errors import InternalError
-
-_CALLS = tuple(ENUM_RELOC_TYPE_ARM[f"R_ARM_{kind}"] for kind in ("THM_CALL", "THM_JUMP24"))
+# Relocations of calls: of Arm, and R_RISCV_BRANCH, JAL, CALL, CALL_PLT, RVC_BRANCH and RVC_JUMP
+# (RISC-V ELF psABI, 8.4), by e_machine.
+_ARM_CALLS = ("THM_CALL", "THM_JUMP24", "THM_JUMP11")
+_CALLS = {
+    "EM_ARM": tuple(ENUM_RELOC_TYPE_ARM[f"R_ARM_{kind}"] for kind in _ARM_CALLS),
+    "EM_RISCV": (16, 17, 18, 19, 44, 45),
+}
+_ARMV6M = (11, 12)  # v6-M and v6S-M
 _VARIABLES = (".data", ".bss")
 
 
@@ -27,6 +32,9 @@ class CompiledUnit:
     held: frozenset[str]  # with their addresses in its data: tables to call through
     handed: frozenset[str]  # with addresses taken by its code, to pass on
     variables: dict[str, int]  # bytes of SRAM, by name of the section: .bss.name
+    calls: frozenset[tuple[str, str]]  # who calls which undefined function
+    weak: frozenset[str]  # of the defined
+    armv6m: bool  # compiled for this architecture, on which the C library takes more stack
 
 
 def read_unit(path: Path) -> CompiledUnit:
@@ -36,19 +44,40 @@ def read_unit(path: Path) -> CompiledUnit:
         symbols = [s for s in elf.get_section_by_name(".symtab").iter_symbols() if s.name]
         defined = {s.name for s in symbols if s["st_info"]["type"] == "STT_FUNC"}
         callable_ = defined | {s.name for s in symbols if s["st_shndx"] == "SHN_UNDEF"}
-        called, held, handed = set(), set(), set()
+        called, held, handed, outward = set(), set(), set(), set()
+        calls = _CALLS[elf["e_machine"]]
+        inside = {elf.get_section(s["st_shndx"]).name: s.name for s in symbols if s.name in defined}
         for section, kind, symbol in _relocations(elf):
-            if symbol in callable_ and kind in _CALLS:
+            if symbol in callable_ and kind in calls:
                 called.add(symbol)
+                if symbol not in defined and section in inside:
+                    outward.add((inside[section], symbol))
             elif symbol in callable_ and section.startswith((".rodata", *_VARIABLES)):
                 held.add(symbol)
             elif symbol in callable_ and section.startswith(".text"):
                 handed.add(symbol)
         sizes = {s.name: int(s["sh_size"]) for s in elf.iter_sections()}
+        armv6m = _is_armv6m(elf)
+        weak = {s.name for s in symbols if s["st_info"]["bind"] == "STB_WEAK"} & defined
     variables = {name: size for name, size in sizes.items() if name.startswith(_VARIABLES)}
     return CompiledUnit(
-        *(frozenset(defined), frozenset(called), frozenset(held), frozenset(handed)), variables
+        *(frozenset(defined), frozenset(called), frozenset(held), frozenset(handed)),
+        *(variables, frozenset(outward), frozenset(weak), armv6m),
     )
+
+
+def _is_armv6m(elf: ELFFile) -> bool:
+    """Whether the object's attributes say so (Addenda to the ABI for the Arm Architecture, 3.3)."""
+    attributes: Any = elf.get_section_by_name(".ARM.attributes")
+    if attributes is None:
+        return False
+    found = [
+        attribute.value
+        for vendor in attributes.iter_subsections()
+        for scope in vendor.iter_subsubsections()
+        for attribute in scope.iter_attributes("TAG_CPU_ARCH")
+    ]
+    return any(value in _ARMV6M for value in found)
 
 
 def _relocations(elf: ELFFile) -> Iterator[tuple[str, int, str]]:
@@ -62,15 +91,3 @@ def _relocations(elf: ELFFile) -> Iterator[tuple[str, int, str]]:
             if place["sh_flags"] & SH_FLAGS.SHF_ALLOC:
                 for entry in section.iter_relocations():
                     yield place.name, entry["r_info_type"], names[entry["r_info_sym"]]
-
-
-def size_of(path: Path, struct: str) -> int:
-    """Returns the size of a struct, from the debugging information of an object file."""
-    with path.open("rb") as file:
-        for unit in ELFFile(file).get_dwarf_info().iter_CUs():
-            for entry in unit.iter_DIEs():
-                name, size = (entry.attributes.get(f"DW_AT_{key}") for key in ("name", "byte_size"))
-                is_struct = entry.tag == "DW_TAG_structure_type" and name and size
-                if is_struct and name.value.decode() == struct:
-                    return int(size.value)
-    raise InternalError(f"{path.name} does not give the size of {struct}")

@@ -30,6 +30,7 @@ _WRITTEN = ("endurance.json", "endurance.png", *(f"model/{name}" for name in pre
     show_default=True,
     help="Where to train.",
 )
+@options.port
 @click.option(
     "--steps", type=click.IntRange(1), default=Settings.steps, show_default=True,
     help="Training steps.",
@@ -48,6 +49,7 @@ _WRITTEN = ("endurance.json", "endurance.png", *(f"model/{name}" for name in pre
 def endurance(
     task: str,
     board: str,
+    port: str | None,
     steps: int,
     phase: int,
     rate: float,
@@ -60,11 +62,14 @@ def endurance(
     Shows whether long int8 training loses accuracy. Takes about 20 minutes on one core. Writes
     endurance.json and endurance.png. The host repeats every step; the command fails if the final
     bytes differ.
+
+    Starts the board's emulator. With --port, trains on a board that runs the model of the folder's
+    part "model", which this command writes first: build and flash it, then call this again.
     """
     settings = Settings(steps, phase, max(1, phase // 10), rate=rate, decay=decay, seed=seed)
     target, what = load_board(board), load_task(task)
     with ExitStack() as bars:
-        result = run(what, target, settings, output / "model", _bars(bars, steps))
+        result = run(what, target, settings, output / "model", _bars(bars, steps), port)
     write_json(output / "endurance.json", as_record(result))
     title = f"{steps:,} training steps of the {what.network} on {board}"
     draw_endurance(output / "endurance.png", title, result)

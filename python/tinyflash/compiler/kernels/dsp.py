@@ -23,6 +23,7 @@ _COLUMNS = 4
 _ROWS = 8
 _RESCALED_TILES = 4
 _RESCALED_BYTES = 6144
+_PANEL_BYTES = 4864  # of lib/kernels/dsp/panel.h
 # Of lib/kernels/dsp/planes.h and depthwise_gradient.c.
 _CHANNELS = 4
 _KERNEL_MAX = 7
@@ -175,13 +176,14 @@ def _taps(layer: Node) -> int:
 
 
 def _sums(graph: Graph, node: Node) -> int:
-    """Gradients of some output channels and inputs of four channels at all positions, as pairs of
-    int16; and the sums of these output channels."""
+    """Gradients of some output channels at all positions, as pairs of int16; the sums of these
+    output channels; and what taps read of four channels at all positions, as pairs."""
     layer = _layer(graph, node)
     assert isinstance(layer.attrs, WindowAttrs | DenseAttrs)
     pairs = -(-_positions(graph, layer, "y") // 2) * 4
-    sums = _taps(layer) * aligned(layer.attrs.kept) * 4
-    return (_ROWS + _COLUMNS) * pairs + _ROWS * sums
+    trained = _taps(layer) * aligned(layer.attrs.kept)
+    sums, tile = _ROWS * (pairs + trained * 4), _COLUMNS * pairs
+    return sums + tile * min(trained // _COLUMNS, max(1, (_PANEL_BYTES - sums) // tile))
 
 
 def _few_taps(graph: Graph, node: Node) -> bool:

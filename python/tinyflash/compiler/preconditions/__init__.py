@@ -29,6 +29,7 @@ class Precondition:
 
 
 _UPDATES = tuple(f"{op}_update" for op in WEIGHTED)
+_GRADIENTS = tuple(f"{op}_backward_input" for op in WEIGHTED)
 _POOLS = ("average_pool", "max_pool")
 _SLIDING = ("conv2d", "depthwise", *_POOLS)
 _MOVING = (
@@ -70,12 +71,14 @@ PRECONDITIONS = (
     Precondition("10.30", (*_UPDATES, "bias_update"), training.source_numbers),
     Precondition("10.31", ("softmax_loss",), training.smoothing, SchemeError),
     Precondition("10.32", ("advance",), training.gradients, SchemeError),
+    Precondition("10.33", tuple(OPERATORS), others.elements),
+    Precondition("10.34", _GRADIENTS, training.terms_of_gradient),
 )
 
 # Of the whole program, by number.
 OF_PROGRAMS: Mapping[str, Callable[[Program], str]] = {
-    "10.33": programs.spaces,
-    "10.34": programs.tables,
+    "10.35": programs.spaces,
+    "10.36": programs.tables,
 }
 
 
@@ -104,6 +107,13 @@ def _check(graph: Graph, preconditions: Sequence[Precondition]) -> None:
                     raise precondition.error(
                         f"layer {name}: {text} (lib/SPEC.md {precondition.number})"
                     )
+
+
+def check_arena(name: str, arena_bytes: int) -> None:
+    """10.35 of a plan, before it is checked byte by byte. Raises ModelError."""
+    text = programs.space("ARENA", arena_bytes)
+    if text:
+        raise ModelError(f"{name}: {text} (lib/SPEC.md 10.35)")
 
 
 def check_program(program: Program) -> None:

@@ -21,6 +21,8 @@ from tinyflash.graph import (
 )
 from tinyflash.limits import INT32_MAX, LARGEST_SIDE, LARGEST_TAP, product_fits, sum_fits
 
+LARGEST_TENSOR = 2**30  # elements
+
 _FACTORS = {"mul": ("a", "b"), "prelu": ("x", "alpha")}
 
 
@@ -29,6 +31,15 @@ def rows(graph: Graph, node: Node) -> str:
     count = rows_computed(graph, node)
     text = f"a map of {count:,} rows; at most 65,535 are supported"
     return text if count > LARGEST_SIDE else ""
+
+
+def elements(graph: Graph, node: Node) -> str:
+    """10.33, of what the node reads and computes."""
+    for tensor in (*node.inputs.values(), *node.outputs.values()):
+        count = graph.tensors[tensor].size
+        if count > LARGEST_TENSOR:
+            return f"a tensor of {count:,} elements; at most {LARGEST_TENSOR:,} are supported"
+    return ""
 
 
 def map_sides(graph: Graph, node: Node) -> str:

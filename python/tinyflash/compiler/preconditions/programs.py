@@ -9,20 +9,24 @@ LARGEST_TABLE = 65536  # operations that a call can name
 
 
 def spaces(program: Program) -> str:
-    """10.33."""
+    """10.35."""
     sizes = {
         "FLASH": len(program.flash),
         "WEIGHTS": len(program.weights),
         "STATE": len(program.state),
         "ARENA": program.arena_bytes,
     }
-    space, size = max(sizes.items(), key=lambda item: item[1])
-    text = f"{space} takes {size:,} bytes; at most {SPACE_BYTES:,} are supported"
+    return space(*max(sizes.items(), key=lambda item: item[1]))
+
+
+def space(name: str, size: int) -> str:
+    """10.35, of one space."""
+    text = f"{name} takes {size:,} bytes; at most {SPACE_BYTES:,} are supported"
     return text if size > SPACE_BYTES else ""
 
 
 def tables(program: Program) -> str:
-    """10.34."""
+    """10.36."""
     count = max(len(program.infer), len(program.train))
     text = f"a table of {count:,} operations; at most {LARGEST_TABLE:,} are supported"
     return text if count > LARGEST_TABLE else ""

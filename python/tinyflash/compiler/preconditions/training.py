@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from math import ceil, log2, prod
 
-from tinyflash.compiler.constants import cover, loss_exponent_of, scale_of
+from tinyflash.compiler.constants import (
+    cover,
+    loss_exponent_of,
+    scale_of,
+    sums_over_channels,
+    terms_backward,
+)
 from tinyflash.compiler.passes.slopes import LARGEST_SLOPE
 from tinyflash.factor import has_factor
 from tinyflash.graph import (
@@ -25,6 +31,7 @@ LARGEST_SUM = (2**31 - 1) // (127 * 255)
 LARGEST_BIAS_SUM = (2**31 - 1) // 127
 LARGEST_COUNT = 65535  # of classes, of elements of a target, of steps that are gathered
 LEAST_RECIPROCAL = 128
+LARGEST_GRADIENT_SUM = (2**31 - 1) // (32 * 128)  # 32: the largest t of SPEC 4.1 with q = 9
 
 
 def _forward(graph: Graph, node: Node) -> Node:
@@ -187,6 +194,17 @@ def gradients(graph: Graph, _: Node) -> str:
     found = sum(kind == "gradient" for kind in made)
     text = f"computes {found:,} gradients; at most {LARGEST_COUNT:,} are supported"
     return text if found > LARGEST_COUNT else ""
+
+
+def terms_of_gradient(graph: Graph, node: Node) -> str:
+    """10.34. A depthwise layer of multiplier 1 rescales nothing: its 255 * 255 taps always fit."""
+    layer = _forward(graph, node)
+    found = terms_backward(graph, layer)
+    text = (
+        f"adds up to {found:,} gradients for one of its input, in 32 bits; at most "
+        f"{LARGEST_GRADIENT_SUM:,} are supported; train later layers only"
+    )
+    return text if sums_over_channels(graph, layer) and found > LARGEST_GRADIENT_SUM else ""
 
 
 def headroom(_: Graph, node: Node) -> str:

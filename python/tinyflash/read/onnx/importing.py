@@ -15,7 +15,7 @@ from tinyflash.quantize.floatgraph import FloatNode, Source
 from tinyflash.quantize.floatgraph.graph import UNBOUNDED, Bounds, FloatAttrs, Floats, Weights
 from tinyflash.read.limits import LARGEST_CONSTANTS, LARGEST_MAPS, MOST_OPERATORS
 from tinyflash.read.onnx.file import Attribute, OnnxModel, OnnxNode
-from tinyflash.read.onnx.views import Shape, View, channels_last, dense, move
+from tinyflash.read.onnx.views import Shape, View, channels_last, dense, in_steps, move
 
 _LARGEST_RANK = 8
 
@@ -209,11 +209,13 @@ class Layer:
             return self.held_as(replace(first, tensor=between), target, shape)
         if moved.order == tuple(range(len(moved.order))):
             return self.shaped(value.tensor, shape)
-        self.require(len(moved.order) < 5, f"moves {len(moved.order)} dimensions; 4 are supported")
-        x = self.shaped(value.tensor, (1, *moved.sizes))
-        order = (0, *(i + 1 for i in moved.order))
-        sizes = (1, *(moved.sizes[i] for i in moved.order))
-        return self.shaped(self.emit("transpose", [x], sizes, TransposeAttrs(order)), shape)
+        x = value.tensor
+        for step in in_steps(moved):
+            x = self.shaped(x, (1, *step.sizes))
+            order = (0, *(i + 1 for i in step.order))
+            sizes = (1, *(step.sizes[i] for i in step.order))
+            x = self.emit("transpose", [x], sizes, TransposeAttrs(order))
+        return self.shaped(x, shape)
 
     def map_of(self, position: int) -> tuple[str, Shape]:
         """Returns the channels-last tensor of an input (1, channels, height, width) or (1,

@@ -12,7 +12,7 @@ from tinyflash.errors import ModelError, printable
 from tinyflash.graph import Array
 from tinyflash.quantize.floatgraph import FloatGraph, Source
 from tinyflash.quantize.floatgraph.simplify import simplify
-from tinyflash.read.endings import Ending, advice, ends_in_layer
+from tinyflash.read.endings import Ending, ends_in_layer, unread
 from tinyflash.read.onnx import (
     codings,
     file,
@@ -171,7 +171,7 @@ def reading(name: str, model: OnnxModel, output: Chosen = None) -> Reading:
         raise ModelError(end.reason) from None
     if not ends_in_layer(found.network):
         raise ModelError(end.reason)
-    network = replace(found.network, unread=f"{end.reason}; {advice(before)}")
+    network = replace(found.network, unread=unread(end.reason, before))
     return replace(found, network=network)
 
 

@@ -8,13 +8,15 @@ the same tensor, and moves nothing until an operator needs that.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations, pairwise, permutations
 
 import numpy as np
 import numpy.typing as npt
 
 Shape = tuple[int, ...]
+MOST_AXES = 4  # that one transpose moves
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,28 @@ def move(source: View, target: View) -> Move | None:
     steps.sort(key=lambda step: -step[1])
     ranks = sorted(range(len(steps)), key=lambda i: -steps[i][2])
     return _simplified([step[0] for step in steps], ranks)
+
+
+def in_steps(whole: Move) -> list[Move]:
+    """Returns moves of at most four axes each that do the same one after another. Each moves blocks
+    of axes, such that as few as possible are left to move."""
+    found = []
+    while len(whole.order) > MOST_AXES:
+        step, whole = min(_first_steps(whole), key=lambda pair: len(pair[1].order))
+        found.append(step)
+    return [*found, whole]
+
+
+def _first_steps(whole: Move) -> Iterator[tuple[Move, Move]]:
+    """Each move of four blocks of axes, and the rest of the way."""
+    axes = range(len(whole.order))
+    for cuts in combinations(axes[1:], MOST_AXES - 1):
+        blocks = [axes[a:b] for a, b in pairwise((0, *cuts, len(axes)))]
+        sizes = tuple(math.prod(whole.sizes[i] for i in block) for block in blocks)
+        for order in permutations(range(MOST_AXES)):
+            now = [i for block in order for i in blocks[block]]
+            left = _simplified([whole.sizes[i] for i in now], [now.index(i) for i in whole.order])
+            yield Move(sizes, order), left
 
 
 def _common(a: list[Part], b: list[Part]) -> list[tuple[int, int, int]] | None:

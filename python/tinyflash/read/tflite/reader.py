@@ -11,7 +11,7 @@ from tinyflash.errors import ModelError
 from tinyflash.graph import Graph, Node
 from tinyflash.layers import last_layer
 from tinyflash.quantize.curves import CURVES
-from tinyflash.read.endings import Ending, advice
+from tinyflash.read.endings import Ending, unread
 from tinyflash.read.outputs import MOST_ENDS, Chosen
 from tinyflash.read.tflite import batches, ends, maps, pointwise, takes, weighted
 from tinyflash.read.tflite.batches import undone
@@ -111,7 +111,7 @@ def _read(file: str, model: FlatModel, output: int) -> Graph:
     if layer is None:
         raise ModelError(end.reason)
     name = next(_name(o) for o in model.operators if before in o.outputs)
-    return replace(graph, unread=f"{end.reason}; {advice(name)}")
+    return replace(graph, unread=unread(end.reason, name))
 
 
 def _imported(file: str, model: FlatModel) -> tuple[Importer, Ending[int]]:

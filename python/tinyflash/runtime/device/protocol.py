@@ -213,6 +213,16 @@ _CAUSES = {
 }
 
 
+# Causes in mcause of RISC-V.
+_RISCV = 256  # BOARD_FAULT_RISCV of boards/board.h
+_TRAPS = {
+    **dict.fromkeys((1, 5, 7), "access to an address without memory, or denied"),
+    **dict.fromkeys((0, 4, 6), "unaligned access"),
+    2: "undefined instruction",
+    3: "breakpoint",
+}
+
+
 def fault_text(body: bytes) -> str:
     """Describes a FAULT frame for a person."""
     if len(body) != FAULT.size:
@@ -220,8 +230,11 @@ def fault_text(body: bytes) -> str:
     exception, status, address, pc, stack_broken = FAULT.unpack(body)
     if stack_broken:
         return "stack overflow; raise stack_bytes in its board.toml"
-    causes = (text for mask, text in _CAUSES.items() if status & mask)
-    cause = next(causes, f"exception {exception}")
+    if exception == _RISCV:
+        cause = _TRAPS.get(status, f"trap {status}")
+    else:
+        causes = (text for mask, text in _CAUSES.items() if status & mask)
+        cause = next(causes, "hard fault" if exception == 3 else f"exception {exception}")
     where = f", address 0x{address:08x}" if address else ""
     return f"{cause}, at pc 0x{pc:08x}{where}"
 

@@ -22,8 +22,11 @@ CELLS = Path("boards/parts/memory_cells/cells.c")
 _INCLUDED = re.compile(r'^#include "tinyflash/([^"]+)"', re.MULTILINE)
 _FOR_CXX = re.compile(r"^#ifdef __cplusplus\n.*?^#endif$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"^static inline [^{]*\{.*?\}$", re.DOTALL | re.MULTILINE)
+# For Microsoft's compiler, which has C11 and not C99 by name.
+_MICROSOFT = ("/std:c11", "/O2")
 # Python's own flags may make signed overflow wrap, which no compiler for a board does.
 PLAIN_ARITHMETIC = ("-fno-wrapv", "-fstrict-overflow")
+_GNU = ("-std=c99", "-O3", *PLAIN_ARITHMETIC)
 # Addresses of kernels, by name, for tables in memory.
 _OP = re.compile(r"^TINY_OP\((\w+)\);", re.MULTILINE)
 
@@ -93,7 +96,7 @@ def builder() -> FFI:
         "".join(f'#include "{name}"\n' for name in included) + fast,
         sources=[*sources(), f"{FLASH}.c", str(CELLS)],
         include_dirs=["include", "boards", "."],
-        extra_compile_args=["-std=c99", "-O3", *PLAIN_ARITHMETIC, *added],
+        extra_compile_args=[*(_MICROSOFT if os.name == "nt" else _GNU), *added],
     )
     return ffi
 

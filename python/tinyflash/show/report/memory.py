@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tinyflash.boards.fits import Fit
+from tinyflash.boards.memory import RAM
+
 Fields = dict[str, Any]
 
 
@@ -112,3 +115,35 @@ def _flash(report: Fields) -> Memory:
 def _listed(parts: dict[str, int]) -> str:
     """Returns the parts of a part that are there."""
     return ", ".join(f"{name} {nbytes:,}" for name, nbytes in parts.items() if nbytes)
+
+
+def regions(fit: Fit) -> list[Fields]:
+    """Returns the regions of a board, and what a model takes of them with its firmware. What code
+    takes of flash is known once it is built: `used` is null."""
+    board = fit.board
+    return [
+        {
+            "name": region.name,
+            "kind": region.kind,
+            "origin": region.origin,
+            "size": region.size,
+            "used": fit.used_of(region.name) if region.kind == RAM else None,
+            "parts": list(board.place.parts_in(region.name)),
+        }
+        for region in board.regions
+    ]
+
+
+def region_lines(report: Fields) -> list[str]:
+    """Returns the regions as text; nothing without a board."""
+    if report["regions"] is None:
+        return []
+    return ["", "Regions, in bytes:", *map(_region_line, report["regions"])]
+
+
+def _region_line(region: Fields) -> str:
+    parts = ", ".join(region["parts"]) or "nothing"
+    name, size, used = region["name"], region["size"], region["used"]
+    if used is None:
+        return f"  {name:<9} {size:>10,}, of which the build takes some: {parts}"
+    return f"  {name:<9} {size:>10,}, of which {used:,} used, {size - used:,} free: {parts}"

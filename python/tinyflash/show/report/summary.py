@@ -16,7 +16,7 @@ from tinyflash.layers import in_channels
 from tinyflash.runtime.guard import GuardCost
 from tinyflash.show.report.advice import advise
 from tinyflash.show.report.contents import network_contents, plan_contents, streaming
-from tinyflash.show.report.memory import Memory, memories
+from tinyflash.show.report.memory import Memory, memories, region_lines, regions
 from tinyflash.show.report.timeline import filled, fullest, highest
 from tinyflash.show.words import counted
 
@@ -35,6 +35,8 @@ def make_report(
         "model": program.name,
         "hash": f"{program.hash:08x}",
         "board": None if board is None else board.name,
+        "place": None if board is None else vars(board.place),
+        "regions": None if fit is None else regions(fit),
         "sram_bytes": None if fit is None else fit.sram_bytes,
         "arena_bytes": program.arena_bytes,
         "arena_lower_bound": compiled.lower_bound,
@@ -164,6 +166,7 @@ def as_text(report: Report) -> str:
         f"{report['model']} (hash {report['hash']})"
         + (f" for {report['board']}" if report["board"] else ""),
         *(line for memory in memories(report) for line in _memory_lines(memory)),
+        *region_lines(report),
         "",
         *_note_lines(report),
         "",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tinyflash import files
 from tinyflash.boards import Board
@@ -35,12 +37,27 @@ def write_compilation(
     _write(report, directory)
 
 
-def add_image(directory: Path, board: Board, size: FirmwareSize, name: str = DEFAULT) -> None:
+def add_image(
+    directory: Path,
+    board: Board,
+    size: FirmwareSize,
+    name: str = DEFAULT,
+    used: Mapping[str, int] = MappingProxyType({}),
+) -> None:
     """Adds what a linked image takes to the report of its folder, if that is of this model and for
-    this board."""
-    if report_of(directory, name).get("board") == board.name:
+    this board. used: bytes of each region, by name."""
+    report = report_of(directory, name)
+    if report.get("board") == board.name:
         image = {"flash_bytes": size.flash_bytes, "sram_bytes": size.sram_bytes}
-        _add(directory, {"linked": image})
+        regions = [_linked(region, board, used) for region in report.get("regions") or ()]
+        _add(directory, {"linked": image, "place": vars(board.place), "regions": regions})
+
+
+def _linked(region: Report, board: Board, used: Mapping[str, int]) -> Report:
+    """Returns a region of a report with what an image takes of it, where that is known."""
+    name = region["name"]
+    parts = list(board.place.parts_in(name))
+    return {**region, "used": used.get(name, region["used"]), "parts": parts}
 
 
 def add_training(compiled: Compiled, directory: Path, fit: Fit | None, training: Report) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tinyflash.errors import ModelError
 from tinyflash.quantize.floatgraph import FloatGraph, Source
 from tinyflash.quantize.floatgraph.simplify import simplify
-from tinyflash.read.endings import Ending, advice, ends_in_layer
+from tinyflash.read.endings import Ending, ends_in_layer, unread
 from tinyflash.read.outputs import Chosen
 from tinyflash.read.tflite import takes
 from tinyflash.read.tflite.flat import FlatModel, FlatOperator, load
@@ -105,7 +105,7 @@ def _read(file: str, model: FlatModel, output: int) -> FloatGraph:
     if not ends_in_layer(graph):
         raise ModelError(end.reason)
     name = next(_name(o) for o in model.operators if before in o.outputs)
-    return replace(graph, unread=f"{end.reason}; {advice(name)}")
+    return replace(graph, unread=unread(end.reason, name))
 
 
 def _imported(file: str, model: FlatModel) -> tuple[FloatImporter, Ending[int]]:
@@ -160,7 +160,9 @@ def _import(layer: FloatLayer) -> None:
 
 
 def _graph(to: FloatImporter, output: int) -> FloatGraph:
-    if output not in to.held or not to.made or to.source is None:
+    if output not in to.held or to.source is None:
         raise ModelError(f"{to.file}: its output, tensor {output}, does not come from its input")
+    if not to.made:
+        raise ModelError(f"{to.file}: computes nothing: its output is its input")
     network = FloatGraph(to.model.name, to.source, tuple(to.made), to.held[output])
     return simplify(network)

@@ -1,0 +1,56 @@
+"""tinyflash data split: parts of a set, for training and for judging it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyflash.cli import options
+from tinyflash.data import splits, text
+from tinyflash.data.opened import opened
+from tinyflash.show.console import output, table
+
+
+@click.command(cls=options.Command)
+@click.argument("folder", type=options.PATH)
+@click.option("--by", type=click.Choice(splits.BY), required=True, help="What stays together.")
+@click.option(
+    "--test",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.25,
+    show_default=True,
+    help="Share to judge the result by.",
+)
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share to watch the training by.",
+)
+@options.seed
+def split(folder: Path, by: str, test: float, validation: float, seed: int) -> None:
+    """Split a data set into parts: train, validation, test.
+
+    A recording is never in two of them, nor is a subject, or a session of one, where --by says so.
+    """
+    dataset = opened(folder)
+    shares = {
+        splits.TRAIN: 1.0 - test - validation,
+        splits.VALIDATION: validation,
+        splits.TEST: test,
+    }
+    if shares[splits.TRAIN] <= 0:
+        raise click.BadParameter("--test and --validation leave nothing to train with.")
+    found = splits.split(
+        dataset, by, {part: share for part, share in shares.items() if share}, seed
+    )
+    text.save(found)
+    rows = table(f"{folder}, split by {by}", "part", ">recordings", ">frames", ">share")
+    total = max(sum(one.count for one in found.recordings), 1)
+    for part in found.splits:
+        there = found.part(part)
+        frames = sum(one.count for one in there)
+        rows.add_row(part, f"{len(there):,}", f"{frames:,}", f"{100 * frames / total:.1f} %")
+    output().print(rows)

@@ -1,0 +1,1 @@
+"""Recordings of users: sets, their import and export, windows, splits."""

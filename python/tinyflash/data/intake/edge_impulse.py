@@ -1,0 +1,104 @@
+"""Edge Impulse's exported files: JSON or CBOR of its data acquisition format, one recording each.
+
+Their label is in info.labels beside or above them, as the export writes it, or it is what their
+name has before its first dot. Imports cbor2, an extra, only for CBOR.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyflash.data.dataset import Frames
+from tinyflash.data.intake.recorded import LARGEST, Recorded, compact
+from tinyflash.data.splits import TEST, TRAIN
+from tinyflash.errors import DataError, printable
+from tinyflash.files import read_bytes
+from tinyflash.paths import how_to_install
+
+SUFFIXES = (".json", ".cbor")
+LABELS = "info.labels"
+_PARTS = {"training": TRAIN, "testing": TEST}
+_MOST_UP = 3  # folders above a file that may hold its labels
+
+
+def read_edge_impulse(path: Path) -> Recorded:
+    """Reads one exported file. Raises DataError if it is not one."""
+    try:
+        payload = _content(path)["payload"]
+        interval = payload["interval_ms"]
+        names = [str(sensor["name"]) for sensor in payload["sensors"]]
+        units = tuple(str(sensor.get("units", "")) for sensor in payload["sensors"])
+        values = np.array(payload["values"], np.float64)
+    except (KeyError, TypeError, AttributeError):
+        raise DataError(
+            f"{path} is not an Edge Impulse export: it lacks payload.interval_ms, sensors or values"
+        ) from None
+    except (ValueError, OverflowError):
+        raise DataError(f"{path}: its values are not rows of numbers of one length") from None
+    values = values[:, np.newaxis] if values.ndim == 1 else values
+    if values.ndim != 2 or values.shape[1] != len(names) or not len(values):
+        raise DataError(f"{path} has values of shape {values.shape} for {len(names)} sensors")
+    if not np.isfinite(values).all():
+        raise DataError(f"{path} has values that are no numbers")
+    label, part = _label(path)
+    rate = _rate(path, interval)
+    frames = Frames((len(names),), rate, tuple(names), units)
+    numbers = np.arange(len(values), dtype=np.int64)
+    return Recorded(path, frames, compact(values), numbers, [label] * len(values), part)
+
+
+def _rate(path: Path, interval: object) -> float | None:
+    if not isinstance(interval, int | float) or isinstance(interval, bool) or not interval >= 0:
+        raise DataError(f"{path}: interval_ms {printable(str(interval))!r} is not a time")
+    return float(f"{1000 / interval:.6g}") if interval else None
+
+
+def _content(path: Path) -> Any:
+    try:
+        data = read_bytes(path, LARGEST)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from None
+    if path.suffix.lower() == ".cbor":
+        return _cbor(path, data)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON: {error}") from None
+
+
+def _cbor(path: Path, data: bytes) -> Any:
+    try:
+        import cbor2
+    except ImportError:
+        raise DataError(f"{path} needs cbor2; run: {how_to_install('cbor2')}") from None
+    try:
+        return cbor2.loads(data)
+    except Exception as error:  # any, of damaged files
+        raise DataError(f"{path} is not CBOR: {printable(str(error))}") from None
+
+
+def _label(path: Path) -> tuple[str, str]:
+    """Returns the label of a file, and the part of the split that its export names."""
+    for folder in list(path.parents)[:_MOST_UP]:
+        if (folder / LABELS).is_file():
+            found = _listed(folder / LABELS, path)
+            if found is not None:
+                return found
+    return path.name.split(".")[0], _PARTS.get(path.parent.name, "")
+
+
+def _listed(labels: Path, path: Path) -> tuple[str, str] | None:
+    try:
+        entries = json.loads(read_bytes(labels, LARGEST))["files"]
+        for entry in entries:
+            if (labels.parent / entry["path"]).resolve() == path.resolve():
+                label = entry.get("label", {})
+                text = label.get("label", "") if isinstance(label, dict) else label
+                return str(text or ""), _PARTS.get(str(entry.get("category", "")), "")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{labels} is not a list of labels, as Edge Impulse exports it") from None
+    return None

@@ -1,0 +1,187 @@
+"""Imports files and folders into a set: finds the reader of each, and what all of them share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tinyflash.data import shards
+from tinyflash.data.dataset import DESCRIPTION, Dataset, Frames, Recording, load, with_classes
+from tinyflash.data.intake import audio, csvs, edge_impulse, pictures
+from tinyflash.data.intake.recorded import Recorded, recording_name
+from tinyflash.data.shards import Track, label_numbers
+from tinyflash.errors import DataError
+
+_ITEMS = 256  # pictures in a shard
+_SUFFIXES = (".csv", ".tsv", *audio.SUFFIXES, *pictures.SUFFIXES, *edge_impulse.SUFFIXES)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The user's settings of an import.
+
+    label: of all frames of these files; label_column: of CSV; by_folder: the label is the name of
+    the file's folder; subject_pattern: finds the subject in a path; size: (columns, rows) of
+    pictures.
+    """
+
+    label: str | None = None
+    label_column: str | None = None
+    by_folder: bool = False
+    rate: float | None = None
+    subject: str = ""
+    session: str = ""
+    subject_pattern: str | None = None
+    size: tuple[int, int] | None = None
+
+    def read(self, path: Path) -> Recorded:
+        """Reads one file. Raises DataError if no reader knows it."""
+        recorded = self._read(path)
+        if self.label is not None:
+            return replace(recorded, labels=[self.label] * len(recorded.values))
+        if self.by_folder:
+            return replace(recorded, labels=[path.parent.name] * len(recorded.values))
+        return recorded
+
+    def subject_of(self, path: Path) -> str:
+        """Returns who recorded a file. Raises DataError if the pattern does not say."""
+        if self.subject_pattern is None:
+            return self.subject
+        try:
+            found = re.search(self.subject_pattern, path.as_posix())
+        except re.error as error:
+            raise DataError(f"--subject-pattern {self.subject_pattern}: {error}") from None
+        if found is None or not found.groups():
+            raise DataError(
+                f"{path}: --subject-pattern {self.subject_pattern} finds no subject; it needs a "
+                "group in round brackets that is in every path"
+            )
+        return found.group(1)
+
+    def _read(self, path: Path) -> Recorded:
+        suffix = path.suffix.lower()
+        if suffix in (".csv", ".tsv"):
+            return csvs.read_csv(path, self.rate, self.label_column)
+        if suffix in audio.SUFFIXES:
+            return audio.read_audio(path)
+        if suffix in pictures.SUFFIXES:
+            return pictures.read_picture(path, self.size)
+        if suffix in edge_impulse.SUFFIXES:
+            return edge_impulse.read_edge_impulse(path)
+        raise DataError(f"{path} has a kind that no reader knows; give {' '.join(_SUFFIXES)}")
+
+
+def files_in(sources: Iterable[Path]) -> list[Path]:
+    """Returns the files of sources, in order: a folder stands for all files in it that a reader
+    knows. Raises DataError if a source is missing or has none."""
+    found: list[Path] = []
+    for source in sources:
+        if not source.exists():
+            raise DataError(f"{source}: there is no such file or folder")
+        there = [source] if not source.is_dir() else sorted(_known(source.rglob("*")))
+        if not there:
+            raise DataError(f"{source} has no file that a reader knows ({' '.join(_SUFFIXES)})")
+        found += there
+    return found
+
+
+def _known(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.suffix.lower() in _SUFFIXES and not any(part[0] == "." for part in path.parts[-2:]):
+            yield path
+
+
+def import_files(
+    folder: Path,
+    paths: Sequence[Path],
+    intake: Intake,
+    listen: Callable[[int], None] | None = None,
+) -> Dataset:
+    """Adds files to the set in a folder, which is made if it is new. Nothing is listed, and so
+    nothing added, if a file cannot be read. listen: is called with the number of files done."""
+    before = load(folder) if (folder / DESCRIPTION).exists() else None
+    there = set((folder / shards.FOLDER).glob("*"))
+    try:
+        return _imported(folder, before, paths, intake, listen)
+    except BaseException:
+        for path in set((folder / shards.FOLDER).glob("*")) - there:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _imported(
+    folder: Path,
+    dataset: Dataset | None,
+    paths: Sequence[Path],
+    intake: Intake,
+    listen: Callable[[int], None] | None,
+) -> Dataset:
+    waiting: list[tuple[Recording, Recorded]] = []
+    taken = {one.name for one in dataset.recordings} if dataset else set()
+    parts: dict[str, list[str]] = {}
+    for done, path in enumerate(paths, 1):
+        recorded = intake.read(path)
+        name = recording_name(path, taken)
+        taken.add(name)
+        dataset = _fitting(dataset or Dataset(folder, recorded.frames), recorded)
+        about = Recording(name, (), intake.subject_of(path), intake.session, path.name)
+        if recorded.part:
+            parts.setdefault(recorded.part, []).append(name)
+        if len(recorded.frames.shape) > 1:
+            waiting.append((about, recorded))
+            if len(waiting) == _ITEMS:
+                dataset, waiting = _with_items(dataset, waiting), []
+        else:
+            dataset = _with_signal(dataset, about, recorded)
+        if listen is not None:
+            listen(done)
+    assert dataset is not None
+    dataset = _with_items(dataset, waiting) if waiting else dataset
+    return _with_parts(dataset, parts)
+
+
+def _fitting(dataset: Dataset, recorded: Recorded) -> Dataset:
+    """Returns the set with the file's classes. Raises DataError if its frames are of another
+    kind."""
+    mine, other = dataset.frames, recorded.frames
+    for what in ("shape", "rate", "channels", "units", "scale"):
+        if getattr(mine, what) != getattr(other, what):
+            raise DataError(
+                f"{recorded.source}: {what} {_said(other, what)} is not the set's "
+                f"{_said(mine, what)}{_remedy(what)}"
+            )
+    return with_classes(dataset, list(dict.fromkeys(recorded.labels)))
+
+
+def _said(frames: Frames, what: str) -> str:
+    value = getattr(frames, what)
+    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+
+
+def _remedy(what: str) -> str:
+    return "; resample pictures with --size" if what == "shape" else "; import it into another set"
+
+
+def _with_signal(dataset: Dataset, about: Recording, recorded: Recorded) -> Dataset:
+    labels = label_numbers(dataset, recorded.labels)
+    return shards.append(dataset, about, Track(recorded.values, recorded.numbers, labels))
+
+
+def _with_items(dataset: Dataset, items: Sequence[tuple[Recording, Recorded]]) -> Dataset:
+    frames = np.concatenate([recorded.values for _, recorded in items])
+    labels = label_numbers(dataset, [recorded.labels[0] for _, recorded in items])
+    return shards.append_items(dataset, [about for about, _ in items], frames, labels)
+
+
+def _with_parts(dataset: Dataset, parts: dict[str, list[str]]) -> Dataset:
+    """Returns the set with the parts of a split that the files name."""
+    if not parts:
+        return dataset
+    merged = {part: tuple(names) for part, names in dataset.splits.items()}
+    for part, names in parts.items():
+        merged[part] = (*merged.get(part, ()), *names)
+    return replace(dataset, splits=merged, split_by=dataset.split_by or "files")

@@ -1,0 +1,1 @@
+"""Products for the builds of others: the library as other build systems expect it."""

@@ -1,0 +1,26 @@
+# tinyflash_add_library(root): the target tinyflash::tinyflash, compiled from the sources in `root`
+# with the flags of your build. TINYFLASH_KERNELS names the kernel sets; the linker drops kernels that
+# no model names.
+include(${CMAKE_CURRENT_LIST_DIR}/tinyflash_model.cmake)
+
+function(tinyflash_add_library root)
+    if(TARGET tinyflash)
+        return()
+    endif()
+    file(GLOB folders RELATIVE ${root}/lib/kernels ${root}/lib/kernels/[a-z]*)
+    if(NOT DEFINED TINYFLASH_KERNELS)
+        set(TINYFLASH_KERNELS ${folders} CACHE STRING "Kernel sets of tinyflash to compile")
+    endif()
+    file(GLOB sources ${root}/lib/*.c)
+    foreach(name IN LISTS TINYFLASH_KERNELS)
+        file(GLOB kernels ${root}/lib/kernels/${name}/*.c)
+        if(NOT kernels)
+            message(FATAL_ERROR "TINYFLASH_KERNELS: there is no kernel set ${name}, only ${folders}")
+        endif()
+        list(APPEND sources ${kernels})
+    endforeach()
+    add_library(tinyflash STATIC ${sources})
+    add_library(tinyflash::tinyflash ALIAS tinyflash)
+    target_include_directories(tinyflash PUBLIC ${root}/include)
+    set_target_properties(tinyflash PROPERTIES C_STANDARD 99)
+endfunction()

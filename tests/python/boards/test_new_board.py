@@ -1,0 +1,159 @@
+"""A board folder from a CMSIS pack: regions, core, flash algorithm; what the pack lacks is said."""
+
+from __future__ import annotations
+
+import re
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.support.firmware import MODEL
+
+from tinyflash.boards import load_board
+from tinyflash.boards.device_pack import Algorithm, Device, Memory, find_device
+from tinyflash.boards.firmware import build_firmware
+from tinyflash.boards.new_board import regions_of, write_board
+from tinyflash.cli import main
+from tinyflash.errors import BoardError, BuildError
+from tinyflash.paths import source_root
+
+PDSC = """<?xml version="1.0" encoding="UTF-8"?>
+<package schemaVersion="1.7.2">
+  <vendor>Acme</vendor><name>AC7_DFP</name><description>devices</description>
+  <url>{url}</url><license>LICENSE</license>
+  <releases><release version="2.1.0">One.</release></releases>
+  <devices>
+    <family Dfamily="AC7" Dvendor="Acme:999">
+      <processor Dcore="Cortex-M7" Dfpu="SP_FPU" Dmpu="MPU" Dendian="Little-endian" Dclock="200"/>
+      <device Dname="AC746NGHx">
+        <memory id="IROM1" start="0x08000000" size="0x00100000" startup="1" default="1"/>
+        <memory id="IROM2" start="0x00200000" size="0x00100000" startup="0" default="0"/>
+        <memory id="IRAM1" start="0x20010000" size="0x00040000" init="0" default="1"/>
+        <memory id="IRAM2" start="0x20000000" size="0x00010000" init="0" default="0"/>
+        <algorithm name="Flash/AC7x_1024.FLM" start="0x08000000" size="0x00100000" default="1"/>
+      </device>
+    </family>
+  </devices>
+</package>
+"""
+NAME = "AC746NGHx"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A loopback server with an index of one pack."""
+    folder = tmp_path_factory.mktemp("site")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        url = f"http://127.0.0.1:{server.server_port}/"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        text = PDSC.format(url=url)
+        (folder / "Acme.AC7_DFP.pdsc").write_text(text)
+        with zipfile.ZipFile(folder / "Acme.AC7_DFP.2.1.0.pack", "w") as archive:
+            archive.writestr("Acme.AC7_DFP.pdsc", text)
+            archive.writestr("Flash/AC7x_1024.FLM", b"\x7fELF algorithm")
+        listed = f'<pdsc url="{url}" vendor="Acme" name="AC7_DFP" version="2.1.0"/>'
+        (folder / "index.pidx").write_text(
+            '<?xml version="1.0"?><index schemaVersion="1.1.0"><vendor>Acme</vendor>'
+            f"<url>{url}</url><pindex>{listed}</pindex></index>"
+        )
+        yield url + "index.pidx"
+        server.shutdown()
+        thread.join()
+
+
+DEVICE = Device(
+    NAME,
+    "CortexM7",
+    True,
+    (
+        Memory("IRAM1", 0x20010000, 0x40000, True, True),
+        Memory("IRAM2", 0x20000000, 0x10000, True, False),
+        Memory("IROM1", 0x08000000, 0x100000, False, True),
+        Memory("IROM2", 0x00200000, 0x100000, False, False),
+    ),
+    (Algorithm("AC7x_1024.FLM", 0x08000000, 0x100000, b"\x7fELF algorithm"),),
+    "Acme::AC7_DFP 2.1.0",
+)
+
+
+def test_a_device_of_an_index(index: str) -> None:
+    pytest.importorskip("cmsis_pack_manager")
+    found = find_device(NAME, index)
+    order = tuple(sorted(found.memories, key=lambda memory: memory.name))
+    assert replace(found, memories=order) == DEVICE
+
+
+def test_a_device_that_no_pack_has(index: str) -> None:
+    pytest.importorskip("cmsis_pack_manager")
+    with pytest.raises(BuildError, match=r"no pack .* device 'AC746NG'; is it AC746NGHx\?"):
+        find_device("AC746NG", index)
+    with pytest.raises(BuildError, match=r"absent\.pidx lists no packs or cannot be reached"):
+        find_device(NAME, index.replace("index.pidx", "absent.pidx"))
+
+
+def test_the_command_makes_a_board_that_a_build_refuses_until_it_is_whole(
+    index: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("cmsis_pack_manager")
+    folder = tmp_path / "mine"
+    given = ["boards", "add", "--device", NAME, "--index", index, "-o", str(folder)]
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 0, done.output
+    assert "wrote board.toml, board.c, AC7x_1024.FLM to" in done.output
+    assert (folder / "AC7x_1024.FLM").read_bytes() == b"\x7fELF algorithm"
+    board = load_board(str(folder))
+    assert (board.name, board.mcu, board.core) == ("mine", NAME, "cortex-m7")
+    assert {(r.name, r.kind, r.origin, r.size) for r in board.regions} == {
+        ("irom1", "flash", 0x08000000, 0x100000),
+        ("iram1", "ram", 0x20010000, 0x40000),
+        ("iram2", "ram", 0x20000000, 0x10000),
+    }
+    assert board.place.arena == "iram1"  # what the pack links to by default comes first
+    assert (
+        "# Flash algorithm: AC7x_1024.FLM, for 1048576 bytes at 0x08000000."
+        in (folder / "board.toml").read_text()
+    )
+    with pytest.raises(BoardError, match="board mine is not finished: write the serial line"):
+        build_firmware(MODEL, board, tmp_path / "out")
+    again = CliRunner().invoke(main, given)
+    assert again.exit_code == 1
+    assert f"{folder} exists; name another folder" in again.output
+
+
+def test_what_is_marked_compiles(tmp_path: Path) -> None:
+    """So that the lines to write are all that is between it and firmware."""
+    write_board(DEVICE, tmp_path / "mine")
+    path = tmp_path / "mine" / "board.toml"
+    path.write_text(re.sub("todo = .*\n", "", path.read_text()))
+    build_firmware(MODEL, load_board(str(path.parent)), tmp_path / "out")
+    assert (path.parent / "board.c").read_text().count("TODO") >= 6
+
+
+@pytest.mark.parametrize("core", ["CortexM0", "CortexM0Plus", "CortexM4", "CortexM33", "CortexM55"])
+def test_each_core_is_described(core: str, tmp_path: Path) -> None:
+    write_board(replace(DEVICE, core=core, has_mpu=False), tmp_path / core.lower())
+    board = load_board(str(tmp_path / core.lower()))
+    assert f"cortex-m{core[7:].lower()}" == board.core
+    assert all((source_root() / "boards" / "parts" / part).is_dir() for part in board.shared), (
+        board.shared
+    )
+
+
+def test_a_device_that_cannot_be_a_board(tmp_path: Path) -> None:
+    with pytest.raises(BoardError, match="has the core CortexA7, for which this project has no"):
+        write_board(replace(DEVICE, core="CortexA7"), tmp_path / "x")
+    with pytest.raises(BoardError, match="names no flash or no RAM, but: IROM1"):
+        regions_of(replace(DEVICE, memories=DEVICE.memories[2:3]))
+    assert not (tmp_path / "x").exists()
