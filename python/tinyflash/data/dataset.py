@@ -23,6 +23,7 @@ from tinyflash.files import read_bytes
 FORMAT = 1
 DESCRIPTION = "dataset.toml"
 UNLABELLED = ""  # the label of a frame without one
+LAST = 1 << 53  # the number of a frame
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _LARGEST = 256 << 20  # bytes of a dataset.toml
 
@@ -159,7 +160,8 @@ def _dataset(folder: Path, table: dict[str, Any]) -> Dataset:
         _positive(table.get("scale", 1.0), "scale"),
         str(table.get("front_end", "raw")),
     )
-    splits = {str(k): _texts(v, k) for k, v in table.get("splits", {}).items() if k != "by"}
+    said = _table(table, "splits")
+    splits = {str(k): _texts(v, k) for k, v in said.items() if k != "by"}
     dataset = Dataset(
         folder,
         frames,
@@ -167,11 +169,18 @@ def _dataset(folder: Path, table: dict[str, Any]) -> Dataset:
         tuple(_recording(entry) for entry in table.get("recordings", [])),
         tuple(Correction(*_row(row, str, int, int, str)) for row in table.get("corrections", [])),
         splits,
-        str(table.get("splits", {}).get("by", "")),
-        {str(name): str(digest) for name, digest in table.get("shards", {}).items()},
+        str(said.get("by", "")),
+        {str(name): str(digest) for name, digest in _table(table, "shards").items()},
     )
     check(dataset)
     return dataset
+
+
+def _table(table: dict[str, Any], name: str) -> dict[str, Any]:
+    value = table.get(name, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"[{name}] is not a table")
+    return value
 
 
 def _recording(entry: dict[str, Any]) -> Recording:
@@ -205,13 +214,13 @@ def _texts(values: Any, what: str) -> tuple[str, ...]:
 
 
 def check(dataset: Dataset) -> None:
-    """Raises ValueError if names are doubled or unknown, or pieces are out of order."""
+    """Raises ValueError if frames make no sense, names are doubled or unknown, or pieces are out of
+    order."""
+    check_frames(dataset.frames)
     _check_unique(dataset.classes, "class")
     _check_unique([one.name for one in dataset.recordings], "recording")
     if UNLABELLED in dataset.classes:
         raise ValueError("a class has no name")
-    if dataset.frames.channels and len(dataset.frames.channels) != dataset.frames.shape[-1]:
-        raise ValueError(f"channels has not the {dataset.frames.shape[-1]} names of a frame's")
     names = {one.name for one in dataset.recordings}
     for part, there in dataset.splits.items():
         if unknown := [name for name in there if name not in names]:
@@ -219,6 +228,27 @@ def check(dataset: Dataset) -> None:
     _check_unique([name for there in dataset.splits.values() for name in there], "split recording")
     for recording in dataset.recordings:
         _check_recording(recording)
+    for one in dataset.corrections:
+        if one.recording not in names or one.label not in (*dataset.classes, UNLABELLED):
+            raise ValueError(
+                f"corrections: the set has no recording {printable(one.recording)!r}, or no class "
+                f"{printable(one.label)!r}"
+            )
+
+
+def check_frames(frames: Frames) -> None:
+    """Raises ValueError if a set cannot have such frames."""
+    if not frames.shape:
+        raise ValueError("frame has no side")
+    for side in frames.shape:
+        _whole(side, "frame")
+    if frames.rate is not None:
+        _positive(frames.rate, "rate")
+    _positive(frames.scale, "scale")
+    for what in ("channels", "units"):
+        names = getattr(frames, what)
+        if names and len(names) != frames.shape[-1]:
+            raise ValueError(f"{what} has not the {frames.shape[-1]} names of a frame's")
 
 
 def _check_unique(names: Sequence[str], what: str) -> None:
@@ -239,6 +269,8 @@ def _check_recording(recording: Recording) -> None:
         if piece.count < 1 or piece.row < 0 or piece.first < end or "/" in piece.shard:
             raise ValueError(f"recording {recording.name}: piece {piece.shard!r} is out of order")
         end = piece.first + piece.count
+        if end > LAST:
+            raise ValueError(f"recording {recording.name}: frame {end} has too large a number")
 
 
 def with_classes(dataset: Dataset, names: Sequence[str]) -> Dataset:

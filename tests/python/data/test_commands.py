@@ -14,6 +14,7 @@ from tests.support.models import File
 from tests.support.sets import signal_set
 
 from tinyflash.data.dataset import load
+from tinyflash.data.lock import changing
 from tinyflash.data.shards import read
 from tinyflash.read import read as read_model
 from tinyflash.runtime.units import encode
@@ -144,3 +145,24 @@ def test_pictures_of_a_wrong_size_say_so(tmp_path: Path) -> None:
         "data", "import", tmp_path, "-o", tmp_path / "s", "--size", "8"
     )
     assert "is no data set" in refused("data", "show", tmp_path)
+
+
+def test_one_command_at_a_time_changes_a_set(folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "more.csv"
+    source.write_text("a,b\n1,2\n")
+    before = (folder / "dataset.toml").read_text()
+    with changing(folder):
+        for command in (
+            ("import", source, "-o", folder),
+            ("split", folder, "--by", "random"),
+            ("check", folder, "--fix", tmp_path / "review.csv"),
+        ):
+            assert "is being changed by another command" in refused("data", *command)
+        done("data", "show", folder)
+    assert (folder / "dataset.toml").read_text() == before
+
+
+def test_a_refused_import_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("a\nx\n")
+    refused("data", "import", tmp_path / "bad.csv", "-o", tmp_path / "new" / "set")
+    assert not (tmp_path / "new").exists()

@@ -145,6 +145,12 @@ DAMAGES = {
     'classes = ["low", "high"]': ('classes = ["low", "low"]', "class 'low' is there twice"),
     "[splits]": ('[splits]\ntrain = ["nobody"]', "has recording 'nobody', which the set has not"),
     "scale = 0.02": ("scale = 'x'", "scale = 'x' is not a positive number"),
+    "0, 0, 200]": ("0, 9223372036854775807, 200]", "has too large a number"),
+    "[shards]": ("[[shards]]", "[shards] is not a table"),
+    'front_end = "raw"': (
+        'front_end = "raw"\ncorrections = [["p0-0", 0, 9, "hihg"]]',
+        "no class 'hihg'",
+    ),
 }
 
 

@@ -97,6 +97,7 @@ CSV_FAULTS = {
     "a,b\n1,nan\n": "line 2, column b: no number",
     "time,label\n1,x\n": "has no column of values",
     "time,v\n1,2\n1,3\n": "the time does not rise from row 1 to row 2",
+    "time,v\n0,1\n1,2\n2,3\n1e18,4\n": "row 4 is too far in time from the row before",
 }
 
 
@@ -118,6 +119,34 @@ def test_csv_that_is_no_text_or_lacks_a_column(tmp_path: Path) -> None:
     path.write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="has no column 'kind'; it has a, b"):
         read_csv(path, label_column="kind")
+
+
+def test_csv_of_three_axes_has_no_labels_in_y(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("x,y,z,time\n1,2,3,0\n4,5,6,1\n")
+    found = read_csv(path)
+    assert found.frames.channels == ("x", "y", "z")
+    assert found.labels == ["", ""]
+    assert read_csv(path, label_column="y").labels == ["2", "5"]
+    path.write_text("a,target\n1,0.5\n2,1\n")  # a measured value, not the name of a class
+    assert read_csv(path).frames.channels == ("a", "target")
+    path.write_text("a,y\n1,0\n2,1\n")
+    assert read_csv(path).labels == ["0", "1"]
+
+
+@pytest.mark.parametrize("unit", [1e3, 1e6, 1e9])
+def test_csv_times_since_1970_in_any_unit(unit: float, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("timestamp,a\n" + "".join(f"{int((1.5e9 + t) * unit)},1\n" for t in range(9)))
+    assert read_csv(path).frames.rate == 1.0
+    path.write_text("timestamp,a\n1500000000,1\n1500000002,1\n")
+    assert read_csv(path).frames.rate == 0.5
+
+
+def test_csv_with_the_line_ends_of_old_macs(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"a,b\r1,2\r3,4\r")
+    assert read_csv(path).values.tolist() == [[1, 2], [3, 4]]
 
 
 # ---- Sound ----
@@ -352,3 +381,64 @@ def test_many_pictures_share_shards(tmp_path: Path) -> None:
         kind = dataset.classes[track.labels[0]]
         number = int(one.source.split(".")[0])
         assert (track.frames == number + (100 if kind == "dog" else 0)).all()
+
+
+# ---- What a set cannot have ----
+
+
+def export_of(folder: Path, name: str, label: str, category: str) -> Path:
+    """A file of an Edge Impulse export, which info.labels lists."""
+    path = folder / category / name
+    path.parent.mkdir(parents=True)
+    entry = {"path": f"{category}/{name}", "category": category, "label": {"label": label}}
+    (folder / "info.labels").write_text(json.dumps({"files": [entry]}))
+    return path
+
+
+def test_sound_and_pictures_of_an_edge_impulse_export_have_its_labels(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    sound = export_of(tmp_path / "a", "noise.3ru1.wav", "noise", "training")
+    soundfile.write(sound, np.zeros(8), 16000)
+    found = import_files(tmp_path / "sounds", [sound], Intake())
+    assert found.classes == ("noise",)
+    assert found.splits == {"train": ("noise.3ru1",)}
+    picture = export_of(tmp_path / "b", "whisky.5n40.png", "Whisky", "testing")
+    Image.new("L", (4, 3)).save(picture)
+    found = import_files(tmp_path / "pictures", [picture], Intake())
+    assert found.classes == ("Whisky",)
+    assert found.splits == {"test": ("whisky.5n40",)}
+    found = import_files(tmp_path / "named", [picture], Intake(label="mine"))
+    assert found.classes == ("mine",)
+
+
+def test_pictures_of_more_than_8_bits_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.full((3, 4), 40000, np.uint16)).save(path)
+    with pytest.raises(DataError, match=r"deep.png has more than 8 bits for each channel"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize(
+    ("interval", "sensors", "values"),
+    [("1e-320", ["a"], [[1]]), ("9" * 400, ["a"], [[1]]), ("10", [], [[], []])],
+)
+def test_a_set_that_could_not_be_read_is_not_written(
+    interval: str, sensors: list[str], values: list[list[int]], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.json"
+    names = json.dumps([{"name": name} for name in sensors])
+    path.write_text(
+        f'{{"payload": {{"interval_ms": {interval}, "sensors": {names}, "values": {values}}}}}'
+    )
+    with pytest.raises(DataError, match=r"x\.json"):
+        import_files(tmp_path / "set", [path], Intake())
+    assert not list((tmp_path / "set").glob("*"))
+
+
+def test_texts_that_utf8_cannot_hold(tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    sensors = [{"name": "a\ud800", "units": "\udcff"}]
+    content = {"payload": {"interval_ms": 10, "sensors": sensors, "values": [[1], [2]]}}
+    path.write_text(json.dumps(content))
+    import_files(tmp_path / "set", [path], Intake())
+    assert load(tmp_path / "set").frames.channels == ("a?",)

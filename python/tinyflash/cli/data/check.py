@@ -16,6 +16,7 @@ from tinyflash.data.check.findings import Findings, Span, find
 from tinyflash.data.check.quality import TOKEN_SCORES
 from tinyflash.data.check.review import corrected, write_review
 from tinyflash.data.dataset import Dataset, Recording
+from tinyflash.data.lock import changing
 from tinyflash.data.opened import opened
 from tinyflash.data.samples import samples as windows_of
 from tinyflash.data.samples import window_for
@@ -88,12 +89,10 @@ def check(
     suspicious if a network that has not learned from it does not believe it. Write yes into the
     column `accept` of review.csv where you agree, and give that file to --fix.
     """
-    dataset = opened(folder)
     if fix is not None:
-        fixed, count = corrected(dataset, fix)
-        text.save(fixed)
-        say(f"corrected {count} spans of {folder}")
+        _fix(folder, fix)
         return
+    dataset = opened(folder)
     if model is None or to is None:
         raise DataError("data check needs --model and -o, or --fix")
     to_fill(to, WRITTEN)
@@ -111,6 +110,13 @@ def check(
     _write(to, dataset, cut, found)
     _say(found, cut, p)
     say(f"wrote {to}/review.csv, check.json and check.html")
+
+
+def _fix(folder: Path, review: Path) -> None:
+    with changing(folder):
+        fixed, count = corrected(opened(folder), review)
+        text.save(fixed)
+    say(f"corrected {count} spans of {folder}")
 
 
 def _groups(dataset: Dataset, by: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

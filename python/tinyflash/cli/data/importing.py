@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
-from tinyflash.data import text
 from tinyflash.data.intake.files import Intake, files_in, import_files
+from tinyflash.data.lock import changing
 from tinyflash.show.console import counting, say
 from tinyflash.show.words import counted
 
@@ -70,9 +70,8 @@ def import_(
         label, label_column, chosen, by_folder, rate, subject, session, subject_pattern, size
     )
     paths = files_in(sources)
-    with counting("import", len(paths)) as listen:
+    with changing(output, new=True), counting("import", len(paths)) as listen:
         dataset = import_files(output, paths, intake, listen)
-    text.save(dataset)
     total = sum(one.count for one in dataset.recordings)
     say(
         f"imported {counted(len(paths), 'file')}; {output} has "

@@ -8,6 +8,7 @@ import click
 
 from tinyflash.cli import options
 from tinyflash.data import splits, text
+from tinyflash.data.lock import changing
 from tinyflash.data.opened import opened
 from tinyflash.show.console import output, table
 
@@ -35,7 +36,6 @@ def split(folder: Path, by: str, test: float, validation: float, seed: int) -> N
 
     A recording is never in two of them, nor is a subject, or a session of one, where --by says so.
     """
-    dataset = opened(folder)
     shares = {
         splits.TRAIN: 1.0 - test - validation,
         splits.VALIDATION: validation,
@@ -43,10 +43,10 @@ def split(folder: Path, by: str, test: float, validation: float, seed: int) -> N
     }
     if shares[splits.TRAIN] <= 0:
         raise click.BadParameter("--test and --validation leave nothing to train with.")
-    found = splits.split(
-        dataset, by, {part: share for part, share in shares.items() if share}, seed
-    )
-    text.save(found)
+    wanted = {part: share for part, share in shares.items() if share}
+    with changing(folder):
+        found = splits.split(opened(folder), by, wanted, seed)
+        text.save(found)
     rows = table(f"{folder}, split by {by}", "part", ">recordings", ">frames", ">share")
     total = max(sum(one.count for one in found.recordings), 1)
     for part in found.splits:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyflash.data.dataset import Frames
 from tinyflash.data.intake.recorded import LARGEST, Recorded
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, printable
 from tinyflash.files import read_bytes
 from tinyflash.paths import how_to_install
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
+_BLOCK = 1 << 20  # frames that are read at once
 _WHOLE = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 
 
@@ -30,11 +33,12 @@ def read_audio(path: Path) -> Recorded:
             bits = _WHOLE.get(file.subtype)
             rate = float(file.samplerate)
             kind = "float32" if bits is None else "int16" if bits <= 16 else "int32"
-            values = file.read(dtype=kind, always_2d=True)
+            values = _whole_content(file, kind)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from None
     except (RuntimeError, ValueError, TypeError) as error:  # soundfile's own, of damaged files
-        raise DataError(f"{path} is not a whole file of sound: {error}") from None
+        why = str(getattr(error, "error_string", error))  # without the name of the buffer
+        raise DataError(f"{path} is not a whole file of sound: {printable(why)}") from None
     if not len(values):
         raise DataError(f"{path} has no sound in it")
     shift = 0 if bits is None else (16 if bits <= 16 else 32) - bits
@@ -45,3 +49,11 @@ def read_audio(path: Path) -> Recorded:
     frames = Frames((count,), rate, channels, scale=scale)
     whole = values if bits is None else values >> shift
     return Recorded(path, frames, whole, numbers, [""] * len(values))
+
+
+def _whole_content(file: Any, kind: str) -> npt.NDArray[Any]:
+    """Reads what is there, not what the header promises: that may be more than any memory."""
+    blocks = [np.zeros((0, file.channels), kind)]
+    while len(block := file.read(_BLOCK, dtype=kind, always_2d=True)):
+        blocks.append(block)
+    return np.concatenate(blocks)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.data.dataset import Frames
+from tinyflash.data.dataset import LAST, Frames
 from tinyflash.data.intake.recorded import LARGEST, Recorded, compact
 from tinyflash.errors import DataError, printable
 from tinyflash.files import read_bytes
@@ -27,6 +27,8 @@ TIMES = {"time": 1.0, "timestamp": 1.0, "seconds": 1.0, "t": 1.0, "time_s": 1.0,
 TIMES |= {"timestamp_ms": 1e-3, "ms": 1e-3, "milliseconds": 1e-3, "time_us": 1e-6, "us": 1e-6}
 _DAY = 86400.0
 _GAP = 1.5  # of a period: a longer one has missing frames
+_AXES = ("x", "z")  # beside them, y is an axis, not a label
+_EPOCHS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))  # since 1970 in ns, us, ms; 1e11 s: year 5138
 
 
 def read_csv(
@@ -50,11 +52,11 @@ def read_csv(
     body = [(line, row) for line, row in enumerate(rows, 1) if row and (line > 1 or not headed)]
     if not body:
         raise DataError(f"{path} has no row of numbers")
-    labels = _column(path, header, label_column, LABELS)
-    times = _column(path, header, None, tuple(TIMES))
     for line, row in body:
         if len(row) != len(header):
             raise DataError(f"{path}, line {line}: {len(row)} columns instead of {len(header)}")
+    labels = _label_column(path, header, label_column, body)
+    times = _column(path, header, None, tuple(TIMES))
     channels = [_named(path, header, name) for name in columns]
     if not columns:
         others = [column for column in range(len(header)) if column not in (labels, times)]
@@ -83,7 +85,7 @@ def _rows(path: Path) -> list[list[str]]:
         raise DataError(f"{path} is empty")
     separator = max(",;\t", key=lines[0].count)
     try:
-        return list(csv.reader(io.StringIO(text), delimiter=separator))
+        return list(csv.reader(io.StringIO(text, newline=None), delimiter=separator))
     except csv.Error as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -103,7 +105,9 @@ def _moments(
     times of day or dates with times, as ISO 8601 writes them."""
     first = body[0][1][column].strip()
     if _is_number(first):
-        return _numbers(path, body, header, [column])[:, 0] * TIMES[header[column].lower()]
+        moments = _numbers(path, body, header, [column])[:, 0]
+        since: Floats = moments - moments[0]
+        return since * _unit(header[column].lower(), float(moments[0]))
     at = np.empty(len(body))
     for number, (line, row) in enumerate(body):
         try:
@@ -115,6 +119,13 @@ def _moments(
             ) from None
     turns = np.cumsum(np.diff(at, prepend=at[0]) < -_DAY / 2)  # of the day, at midnight
     return at + _DAY * turns
+
+
+def _unit(name: str, first: float) -> float:
+    """Returns the seconds of one unit of a time. A name without a unit may count from 1970: then
+    its size says the unit."""
+    said = TIMES[name]
+    return said if said != 1 else next((unit for least, unit in _EPOCHS if first >= least), said)
 
 
 def _seconds(text: str) -> float:
@@ -130,6 +141,26 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _label_column(
+    path: Path, header: Sequence[str], wanted: str | None, body: Sequence[tuple[int, list[str]]]
+) -> int | None:
+    """Returns the column of labels. One that is only called so, and is an axis or holds fractions,
+    is a channel."""
+    axes = any(name.lower() in _AXES for name in header)
+    names = [name for name in LABELS if not (axes and name == "y")]
+    found = _column(path, header, wanted, names)
+    if wanted is None and found is not None and _has_fractions([row[found] for _, row in body]):
+        return None
+    return found
+
+
+def _has_fractions(cells: Sequence[str]) -> bool:
+    """Whether all cells are numbers, and one is not whole."""
+    if not all(_is_number(cell) for cell in cells):
+        return False
+    return not all(_number(cell).is_integer() for cell in cells)
 
 
 def _column(
@@ -156,8 +187,8 @@ def _numbers(
                 result[at, to] = _number(row[column])
             except ValueError:
                 raise DataError(
-                    f"{path}, line {line}, column {header[column]}: {printable(row[column])!r} is "
-                    "not a number"
+                    f"{path}, line {line}, column {printable(header[column])}: "
+                    f"{printable(row[column])!r} is not a number; choose others with --columns"
                 ) from None
     if not np.isfinite(result).all():
         line, to = np.argwhere(~np.isfinite(result))[0]
@@ -174,5 +205,9 @@ def _clock(path: Path, at: Floats) -> tuple[float | None, npt.NDArray[np.int64]]
         line = int(np.argmax(steps <= 0))
         raise DataError(f"{path}: the time does not rise from row {line + 1} to row {line + 2}")
     period = float(np.median(steps))
-    jumps = np.where(steps > _GAP * period, np.rint(steps / period), 1).astype(np.int64)
+    apart = np.where(steps > _GAP * period, np.rint(steps / period), 1.0)
+    if not apart.sum() < LAST:
+        line = int(np.argmax(apart)) + 2
+        raise DataError(f"{path}: row {line} is too far in time from the row before; correct it")
+    jumps = apart.astype(np.int64)
     return float(f"{1 / period:.6g}"), np.concatenate([[0], np.cumsum(jumps)])

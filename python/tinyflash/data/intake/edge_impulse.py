@@ -1,12 +1,14 @@
 """Edge Impulse's exported files: JSON or CBOR of its data acquisition format, one recording each.
 
 Their label is in info.labels beside or above them, as the export writes it, or it is what their
-name has before its first dot. Imports cbor2, an extra, only for CBOR.
+name has before its first dot. An export holds sound, pictures and tables, too, which `listed` is
+for. Imports cbor2, an extra, only for CBOR.
 """
 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,23 +84,34 @@ def _cbor(path: Path, data: bytes) -> Any:
 
 
 def _label(path: Path) -> tuple[str, str]:
-    """Returns the label of a file, and the part of the split that its export names."""
+    return listed(path) or (path.name.split(".")[0], _PARTS.get(path.parent.name, ""))
+
+
+def listed(path: Path) -> tuple[str, str] | None:
+    """Returns the label of a file of an export, of any kind, and the part of the split that the
+    export names; None if no info.labels beside or above lists it. Raises DataError if that is
+    damaged."""
     for folder in list(path.parents)[:_MOST_UP]:
-        if (folder / LABELS).is_file():
-            found = _listed(folder / LABELS, path)
+        labels = folder / LABELS
+        if labels.is_file():
+            state = labels.stat()
+            found = _entries(labels, state.st_mtime_ns, state.st_size).get(path.resolve())
             if found is not None:
                 return found
-    return path.name.split(".")[0], _PARTS.get(path.parent.name, "")
+    return None
 
 
-def _listed(labels: Path, path: Path) -> tuple[str, str] | None:
+@lru_cache(maxsize=8)
+def _entries(labels: Path, _changed: int, _size: int) -> dict[Path, tuple[str, str]]:
+    """Reads an info.labels once for all files of an export, and again if it was changed."""
     try:
         entries = json.loads(read_bytes(labels, LARGEST))["files"]
-        for entry in entries:
-            if (labels.parent / entry["path"]).resolve() == path.resolve():
-                label = entry.get("label", {})
-                text = label.get("label", "") if isinstance(label, dict) else label
-                return str(text or ""), _PARTS.get(str(entry.get("category", "")), "")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {(labels.parent / entry["path"]).resolve(): _entry(entry) for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DataError(f"{labels} is not a list of labels, as Edge Impulse exports it") from None
-    return None
+
+
+def _entry(entry: dict[str, Any]) -> tuple[str, str]:
+    label = entry.get("label", {})
+    text = label.get("label", "") if isinstance(label, dict) else label
+    return str(text or ""), _PARTS.get(str(entry.get("category", "")), "")

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from tinyflash.data import shards
-from tinyflash.data.dataset import DESCRIPTION, Dataset, Frames, Recording, load, with_classes
+from tinyflash.data import shards, text
+from tinyflash.data.dataset import (
+    DESCRIPTION,
+    Dataset,
+    Frames,
+    Recording,
+    check_frames,
+    load,
+    with_classes,
+)
 from tinyflash.data.intake import audio, csvs, edge_impulse, pictures
 from tinyflash.data.intake.recorded import Recorded, recording_name
 from tinyflash.data.shards import Track, label_numbers
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, printable
 
 _SLACK = 0.02  # of a rate
 _REMEDIES = {
@@ -23,7 +32,8 @@ _REMEDIES = {
     "rate": "; if they are the same, name it with --rate; otherwise import it into another set",
 }
 _ITEMS = 256  # pictures in a shard
-_SUFFIXES = (".csv", ".tsv", *audio.SUFFIXES, *pictures.SUFFIXES, *edge_impulse.SUFFIXES)
+_TABLES = (".csv", ".tsv")
+_SUFFIXES = (*_TABLES, *audio.SUFFIXES, *pictures.SUFFIXES, *edge_impulse.SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -47,12 +57,12 @@ class Intake:
 
     def read(self, path: Path) -> Recorded:
         """Reads one file. Raises DataError if no reader knows it."""
-        recorded = self._read(path)
+        recorded = _checked(self._read(path))
         if self.label is not None:
             return replace(recorded, labels=[self.label] * len(recorded.values))
         if self.by_folder:
-            return replace(recorded, labels=[path.parent.name] * len(recorded.values))
-        return recorded
+            return replace(recorded, labels=[_written(path.parent.name)] * len(recorded.values))
+        return _as_listed(path, recorded)
 
     def subject_of(self, path: Path) -> str:
         """Returns who recorded a file. Raises DataError if the pattern does not say."""
@@ -71,7 +81,7 @@ class Intake:
 
     def _read(self, path: Path) -> Recorded:
         suffix = path.suffix.lower()
-        if suffix in (".csv", ".tsv"):
+        if suffix in _TABLES:
             return csvs.read_csv(path, self.rate, self.label_column, self.columns)
         if suffix in audio.SUFFIXES:
             return audio.read_audio(path)
@@ -80,6 +90,38 @@ class Intake:
         if suffix in edge_impulse.SUFFIXES:
             return edge_impulse.read_edge_impulse(path)
         raise DataError(f"{path} has a kind that no reader knows; give {' '.join(_SUFFIXES)}")
+
+
+def _checked(recorded: Recorded) -> Recorded:
+    """Returns what a reader found, with texts that UTF-8 can hold. Raises DataError if a set cannot
+    have such frames."""
+    frames = recorded.frames
+    try:
+        check_frames(frames)
+    except ValueError as error:
+        raise DataError(f"{recorded.source}: {printable(str(error))}") from None
+    channels, units = (tuple(map(_written, names)) for names in (frames.channels, frames.units))
+    known = {label: _written(label) for label in set(recorded.labels)}
+    labels = [known[label] for label in recorded.labels]
+    frames = replace(frames, channels=channels, units=units)
+    return replace(recorded, frames=frames, labels=labels)
+
+
+def _written(text: str) -> str:
+    """Returns a text of a file as UTF-8 can hold it: names of files and JSON may have more."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _as_listed(path: Path, recorded: Recorded) -> Recorded:
+    """Returns a file of an Edge Impulse export with the label and the part that the export lists,
+    unless its own column has labels."""
+    found = edge_impulse.listed(path)
+    if found is None:
+        return recorded
+    label, part = found
+    own = path.suffix.lower() in _TABLES and any(recorded.labels)
+    labels = recorded.labels if own else [_written(label)] * len(recorded.values)
+    return replace(recorded, labels=labels, part=part)
 
 
 def files_in(sources: Iterable[Path]) -> list[Path]:
@@ -108,15 +150,20 @@ def import_files(
     intake: Intake,
     listen: Callable[[int], None] | None = None,
 ) -> Dataset:
-    """Adds files to the set in a folder, which is made if it is new. Nothing is listed, and so
-    nothing added, if a file cannot be read. listen: is called with the number of files done."""
+    """Adds files to the set in a folder, which is made if it is new, and saves it. Nothing is
+    listed, and so nothing added, if a file cannot be read or the disk is full. listen: is called
+    with the number of files done."""
     before = load(folder) if (folder / DESCRIPTION).exists() else None
     there = set((folder / shards.FOLDER).glob("*"))
     try:
-        return _imported(folder, before, paths, intake, listen)
+        dataset = _imported(folder, before, paths, intake, listen)
+        text.save(dataset)
+        return dataset
     except BaseException:
         for path in set((folder / shards.FOLDER).glob("*")) - there:
             path.unlink(missing_ok=True)
+        with suppress(OSError):  # it was there before
+            (folder / shards.FOLDER).rmdir()
         raise
 
 
@@ -135,7 +182,9 @@ def _imported(
         name = recording_name(path, taken)
         taken.add(name)
         dataset = _fitting(dataset or Dataset(folder, recorded.frames), recorded)
-        about = Recording(name, (), intake.subject_of(path), intake.session, path.name)
+        about = Recording(
+            name, (), _written(intake.subject_of(path)), intake.session, _written(path.name)
+        )
         if recorded.part:
             parts.setdefault(recorded.part, []).append(name)
         if len(recorded.frames.shape) > 1:

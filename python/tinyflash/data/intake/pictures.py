@@ -16,13 +16,15 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 
 
 def read_picture(path: Path, size: tuple[int, int] | None = None) -> Recorded:
-    """Reads a picture: uint8 [1, rows, columns, channels], of 1 channel if it is grey, else of 3.
-    size: (columns, rows) to resample to. Its label is the name of its folder."""
+    """Reads a picture of at most 8 bits: uint8 [1, rows, columns, channels], of 1 channel if it is
+    grey, else of 3. size: (columns, rows) to resample to. Its label is the name of its folder."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(BytesIO(read_bytes(path, LARGEST))) as picture:
-            grey = picture.mode in ("1", "L", "LA", "I", "I;16", "F")
+            if picture.mode[0] in "IF":  # Pillow would clip them at 255
+                raise DataError(f"{path} has more than 8 bits for each channel; convert it to 8")
+            grey = picture.mode in ("1", "L", "LA")
             ready = picture.convert("L" if grey else "RGB")
             if size is not None and ready.size != size:
                 ready = ready.resize(size, Image.Resampling.BILINEAR)
