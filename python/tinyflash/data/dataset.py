@@ -72,10 +72,14 @@ class Recording:
         return sum(piece.count for piece in self.pieces)
 
     @property
+    def end(self) -> int:
+        """One more than the number of its last frame."""
+        return self.pieces[-1].first + self.pieces[-1].count if self.pieces else 0
+
+    @property
     def missing(self) -> int:
         """The number of frames in its gaps."""
-        end = self.pieces[-1].first + self.pieces[-1].count if self.pieces else 0
-        return end - (self.pieces[0].first if self.pieces else 0) - self.count
+        return self.end - (self.pieces[0].first if self.pieces else 0) - self.count
 
 
 @dataclass(frozen=True)

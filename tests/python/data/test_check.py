@@ -167,6 +167,9 @@ REVIEWS = {
     "yes,p0-0,9,0,low,high": "has no frames 9 to 0 of 'p0-0'",
     "yes,p0-0,a,0,low,high": "first and last are not numbers",
     "yes,p0-0": "line 2: it lacks one of accept, recording",
+    "yes,p0-0,0,200,low,high": "has no frames 0 to 200 of 'p0-0'",
+    f"yes,p0-0,0,{10**30},low,high": "has no frames 0 to 1000",
+    "perhaps,p0-0,0,9,low,high": "line 2: accept is 'perhaps'; write yes or no",
 }
 
 
@@ -178,6 +181,26 @@ def test_a_review_that_makes_no_sense_corrects_nothing(row: str, tmp_path: Path)
     review.write_text(f"accept,recording,first,last,given,likely\n{row}\n")
     assert REVIEWS[row] in refused("data", "check", tmp_path / "set", "--fix", review)
     assert (tmp_path / "set" / "dataset.toml").read_text() == before
+
+
+def test_a_review_may_be_from_a_spreadsheet_and_given_twice(tmp_path: Path) -> None:
+    signal_set(tmp_path / "set")
+    review = tmp_path / "review.csv"
+    review.write_text("accept;recording;first;last;given;likely\nYes;p0-0;0;9;low;high\nno;;;;;\n")
+    for _ in range(2):
+        assert tinyflash("data", "check", tmp_path / "set", "--fix", review).exit_code == 0
+        assert load(tmp_path / "set").corrections == (Correction("p0-0", 0, 9, "high"),)
+    review.write_text("a,b\n")
+    assert "it has no column 'accept'" in refused(
+        "data", "check", tmp_path / "set", "--fix", review
+    )
+
+
+def test_one_person_makes_no_folds(model: Path, tmp_path: Path) -> None:
+    signal_set(tmp_path / "set", people=1)
+    command = ("data", "check", tmp_path / "set", "--model", model, "-o", tmp_path / "out")
+    said = refused(*command)
+    assert said.endswith("has windows of one subject only; give --by session or --by recording")
 
 
 def test_what_lacks_says_so(model: Path, tmp_path: Path) -> None:

@@ -383,6 +383,13 @@ def test_many_pictures_share_shards(tmp_path: Path) -> None:
         assert (track.frames == number + (100 if kind == "dog" else 0)).all()
 
 
+def test_a_file_that_is_named_twice_is_one_recording(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    path = write_csv(tmp_path / "in" / "x.csv", ["a"], [[1]])
+    (tmp_path / "in" / "link.csv").symlink_to(path)
+    assert files_in([path, tmp_path / "in", path]) == [path]
+
+
 # ---- What a set cannot have ----
 
 

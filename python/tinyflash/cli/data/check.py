@@ -27,12 +27,18 @@ from tinyflash.read import read
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.show.console import counting, output, say, table
 from tinyflash.show.labels.page import as_html
+from tinyflash.show.words import counted
 from tinyflash.training.crossval import cross_validate, folds_of
 from tinyflash.training.loop import Recipe
 from tinyflash.training.samples import Source, load_samples
 
 WRITTEN = ("review.csv", "check.json", "check.html")
 _MOST = 12  # rows of a table
+_REMEDY = {
+    "subject": "give --by session or --by recording",
+    "session": "give --by recording",
+    "recording": "record more",
+}
 BY = ("subject", "session", "recording")
 
 
@@ -102,6 +108,8 @@ def check(
     classes = prepared.whole.output.shape[-1]
     samples = load_samples(Source(folder, None, hop), prepared.whole.input, classes)
     groups = _groups(dataset, by)[cut.recording]
+    if len(np.unique(groups)) < 2:
+        raise DataError(f"{folder} has windows of one {by} only; {_REMEDY[by]}")
     parts = folds_of(groups, min(folds, len(np.unique(groups))))
     recipe = Recipe(epochs, rate, seed=seed)
     with counting("folds", int(parts.max()) + 1) as listen:
@@ -116,7 +124,7 @@ def _fix(folder: Path, review: Path) -> None:
     with changing(folder):
         fixed, count = corrected(opened(folder), review)
         text.save(fixed)
-    say(f"corrected {count} spans of {folder}")
+    say(f"corrected {counted(count, 'span')} of {folder}")
 
 
 def _groups(dataset: Dataset, by: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

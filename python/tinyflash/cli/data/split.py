@@ -41,7 +41,7 @@ def split(folder: Path, by: str, test: float, validation: float, seed: int) -> N
         splits.VALIDATION: validation,
         splits.TEST: test,
     }
-    if shares[splits.TRAIN] <= 0:
+    if not shares[splits.TRAIN] > 0:  # not a number, too
         raise click.BadParameter("--test and --validation leave nothing to train with.")
     wanted = {part: share for part, share in shares.items() if share}
     with changing(folder):

@@ -15,6 +15,7 @@ from tinyflash.files import read_bytes, write_bytes
 
 _COLUMNS = ("accept", "recording", "first", "last", "given", "likely", "score")
 _YES = ("y", "yes", "1", "x", "true")
+_NO = ("", "n", "no", "0", "false")
 _LARGEST = 64 << 20
 
 
@@ -32,23 +33,36 @@ def write_review(path: Path, spans: Sequence[Span]) -> None:
 
 def corrected(dataset: Dataset, path: Path) -> tuple[Dataset, int]:
     """Returns the set with the accepted rows of a reviewed file as corrections, and their number.
-    Raises DataError, with the line, if a row makes no sense; then nothing is corrected."""
+    Those that it has already move behind the others. Raises DataError, with the line, if a row
+    makes no sense; then nothing is corrected."""
     found = [
         _correction(dataset, path, line, row)
         for line, row in _rows(path)
-        if row["accept"].strip().lower() in _YES
+        if _accepted(path, line, row["accept"])
     ]
-    return replace(dataset, corrections=(*dataset.corrections, *found)), len(found)
+    before = [one for one in dataset.corrections if one not in found]
+    return replace(dataset, corrections=(*before, *dict.fromkeys(found))), len(found)
+
+
+def _accepted(path: Path, line: int, said: str) -> bool:
+    word = said.strip().lower()
+    if word not in (*_YES, *_NO):
+        raise DataError(f"{path}, line {line}: accept is {printable(said)!r}; write yes or no")
+    return word in _YES
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         text = read_bytes(path, _LARGEST).decode("utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text)))
+        separator = max(",;\t", key=text.partition("\n")[0].count)  # as spreadsheets write it
+        table = csv.DictReader(io.StringIO(text), delimiter=separator)
+        rows = list(table)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not CSV: {error}") from None
+    if missing := [column for column in _COLUMNS[:-1] if column not in (table.fieldnames or ())]:
+        raise DataError(f"{path} is no review.csv of data check: it has no column {missing[0]!r}")
     for line, row in enumerate(rows, 2):
         if any(row.get(column) is None for column in _COLUMNS[:-1]):
             raise DataError(f"{path}, line {line}: it lacks one of {', '.join(_COLUMNS[:-1])}")
@@ -61,8 +75,8 @@ def _correction(dataset: Dataset, path: Path, line: int, row: dict[str, str]) ->
         first, last = int(row["first"]), int(row["last"])
     except ValueError:
         raise DataError(f"{where}: first and last are not numbers of frames") from None
-    known = {one.name for one in dataset.recordings}
-    if row["recording"] not in known or not 0 <= first <= last:
+    ends = {one.name: one.end for one in dataset.recordings}
+    if not 0 <= first <= last < ends.get(row["recording"], 0):
         raise DataError(
             f"{where}: {dataset.folder} has no frames {first} to {last} of "
             f"{printable(row['recording'])!r}"

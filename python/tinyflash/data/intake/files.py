@@ -125,8 +125,8 @@ def _as_listed(path: Path, recorded: Recorded) -> Recorded:
 
 
 def files_in(sources: Iterable[Path]) -> list[Path]:
-    """Returns the files of sources, in order: a folder stands for all files in it that a reader
-    knows. Raises DataError if a source is missing or has none."""
+    """Returns the files of sources, in order, each once, though two sources or links may name it:
+    a folder stands for all files in it that a reader knows. Raises DataError if a source is missing or has none."""
     found: list[Path] = []
     for source in sources:
         if not source.exists():
@@ -135,7 +135,7 @@ def files_in(sources: Iterable[Path]) -> list[Path]:
         if not there:
             raise DataError(f"{source} has no file that a reader knows ({' '.join(_SUFFIXES)})")
         found += there
-    return found
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def _known(paths: Iterable[Path]) -> Iterator[Path]:
@@ -208,7 +208,7 @@ def _fitting(dataset: Dataset, recorded: Recorded) -> Dataset:
         if not _alike(getattr(mine, what), getattr(other, what)):
             raise DataError(
                 f"{recorded.source}: {what} {_said(other, what)} is not the set's "
-                f"{_said(mine, what)}{_remedy(what)}"
+                f"{_said(mine, what)}{_remedy(what, mine)}"
             )
     return with_classes(dataset, list(dict.fromkeys(recorded.labels)))
 
@@ -225,7 +225,9 @@ def _said(frames: Frames, what: str) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
-def _remedy(what: str) -> str:
+def _remedy(what: str, frames: Frames) -> str:
+    if what == "channels" and len(frames.shape) > 1:
+        return "; convert the pictures to the same colours, or import it into another set"
     return _REMEDIES.get(what, "; import it into another set")
 
 
