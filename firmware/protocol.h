@@ -21,6 +21,7 @@ typedef enum protocol_type {
     PROTOCOL_SAVE = 14,
     PROTOCOL_LOAD = 15,
     PROTOCOL_FACTORY = 16,
+    PROTOCOL_PAIR = 17,
     PROTOCOL_LAST_COMMAND = 0x6F,
     PROTOCOL_REPLY = 0x80,   /* added to the type of the command */
     PROTOCOL_READY = 0xF0,   /* the device has started */
@@ -53,7 +54,8 @@ typedef enum protocol_status {
     PROTOCOL_NOT_GUARDING = 18, /* no guard is running, or the weights were replaced since */
     PROTOCOL_NO_ROWS = 19,      /* the host did not send the requested rows */
     PROTOCOL_NO_STORE = 20,     /* the board has no flash for it, or too little */
-    PROTOCOL_BAD_FLASH = 21     /* it cannot be read, or does not keep what is written */
+    PROTOCOL_BAD_FLASH = 21,    /* it cannot be read, or does not keep what is written */
+    PROTOCOL_NOT_PAIRED = 22    /* the frame has no tag of this session */
 } protocol_status;
 
 /* Purposes of a sample. */
@@ -76,6 +78,11 @@ enum {
 enum { PROTOCOL_WEIGHTS = 1, PROTOCOL_STATE = 2, PROTOCOL_OUTPUT = 3, PROTOCOL_SNAPSHOT = 4 };
 
 /* Bits of INFO's flags. */
-enum { PROTOCOL_FLAG_TRAINS = 1, PROTOCOL_FLAG_HALF_WRITTEN = 2, PROTOCOL_FLAG_STORES = 4 };
+enum {
+    PROTOCOL_FLAG_TRAINS = 1,
+    PROTOCOL_FLAG_HALF_WRITTEN = 2,
+    PROTOCOL_FLAG_STORES = 4,
+    PROTOCOL_FLAG_PAIRED = 8
+};
 
 #endif

@@ -16,6 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     cases = f"random cases of each kernel of a faster set {of}"
     parser.addoption("--random-cases", type=int, default=2000, help=cases)
     parser.addoption("--demo-steps", type=int, default=100, help="steps (test_same_steps.py)")
+    parser.addoption("--unpluggings", type=int, default=3, help="boards killed (test_unplugged.py)")
     which = "of the kernel cases, those whose kernel matches this expression"
     parser.addoption("--kernel-cases", default="", metavar="REGEX", help=which)
     sets = "random cases of this kernel set alone"

@@ -1,7 +1,9 @@
 /* Raspberry Pi Pico: an RP2040 at 125 MHz from its crystal; UART0 on GP0 and GP1, which the debug probe
  * makes a serial port; the timer of microseconds as the clock. Registers: RP2040 Datasheet. */
 #include "board.h"
+#include "parts/mapped_flash/mapped_flash.h"
 #include "parts/rp2/rp2.h"
+#include "parts/rp2_flash/rp2_flash.h"
 
 #define TICK \
     (*(volatile uint32_t *)0x4005802Cu) /* of the watchdog, which the timer counts (4.7.2) */
@@ -29,6 +31,20 @@ const rp2_chip rp2_board_chip = {
     .hz = 125000000,
     .dividers = RP2_DIVIDERS(6, 2),
 };
+
+const uint32_t mapped_flash_address = 0x101C0000u;
+
+/* Of the ROM, from 0x14: the address of the table of functions; one more; that of the function that looks
+ * into it (2.8.3). Volatile, since compilers think that nothing is so low. */
+static const uint16_t *const volatile rom_addresses = (const uint16_t *)0x14u;
+
+typedef rp2_rom_call *rom_lookup(const uint16_t *table, uint32_t code);
+
+rp2_rom_call *rp2_rom_function(uint32_t code) {
+    const uint16_t *const addresses = rom_addresses;
+    rom_lookup *const lookup = (rom_lookup *)(uint32_t)addresses[2];
+    return lookup((const uint16_t *)(uint32_t)addresses[0], code);
+}
 
 void board_init(void) {
     rp2_start();

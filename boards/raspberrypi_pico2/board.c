@@ -2,7 +2,9 @@
  * which the debug probe makes a serial port. Registers: RP2350 Datasheet. */
 #include "board.h"
 #include "parts/cycle_counter/cycle_counter.h"
+#include "parts/mapped_flash/mapped_flash.h"
 #include "parts/rp2/rp2.h"
+#include "parts/rp2_flash/rp2_flash.h"
 
 #define RESET_PINS (1u << 6)
 #define RESET_PADS (1u << 9)
@@ -31,6 +33,20 @@ const rp2_chip rp2_board_chip = {
 __attribute__((section(".image_definition"), used)) static const uint32_t image_definition[] = {
     0xFFFFDED3u, 0x10210142u, 0x000001FFu, 0u, 0xAB123579u,
 };
+
+const uint32_t mapped_flash_address = 0x103C0000u;
+
+/* Of the ROM, at 0x16: the address of the function that finds others (5.4.1). Volatile, since compilers
+ * think that nothing is so low. */
+static const uint16_t *const volatile rom_address = (const uint16_t *)0x16u;
+#define FOR_SECURE_ARM 4u
+
+typedef rp2_rom_call *rom_lookup(uint32_t code, uint32_t kind);
+
+rp2_rom_call *rp2_rom_function(uint32_t code) {
+    rom_lookup *const lookup = (rom_lookup *)(uint32_t)*rom_address;
+    return lookup(code, FOR_SECURE_ARM);
+}
 
 void board_init(void) {
     rp2_start();

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "board.h"
+
 /* The limits of a command: its body has `least` to `most` bytes. */
 typedef struct command_row {
     uint8_t type;
@@ -23,6 +25,9 @@ static const command_row command_rows[] = {
     {PROTOCOL_RESET, 0, 0, command_reset},
     {PROTOCOL_SCHEDULE, 22, 22, command_schedule},
     {PROTOCOL_GUARD, 1, 41, command_guard},
+#ifdef PAIRING
+    {PROTOCOL_PAIR, 0, 0, command_pair},
+#endif
 #ifdef BOARD_STORE_SECTORS
     {PROTOCOL_SAVE, 0, 0, command_save},
     {PROTOCOL_LOAD, 0, 0, command_load},
@@ -39,13 +44,20 @@ static const command_row *find_row(uint8_t type) {
     return NULL;
 }
 
+/* How a host begins: it has no nonce yet. */
+static int is_greeting(uint8_t type) { return type == PROTOCOL_HELLO || type == PROTOCOL_PAIR; }
+
 static protocol_status execute(device *self) {
-    const uint8_t *frame = self->link.receiver.bytes;
-    const uint32_t count = self->link.receiver.body_count;
+    frame_receiver *receiver = &self->link.receiver;
+    const uint8_t *frame = receiver->bytes;
     const command_row *row = find_row(frame[0]);
     if (row == NULL) {
         return PROTOCOL_BAD_COMMAND;
     }
+    if (!is_greeting(frame[0]) && !pairing_takes(&self->link.pairing, receiver)) {
+        return PROTOCOL_NOT_PAIRED;
+    }
+    const uint32_t count = receiver->body_count;
     if (count < row->least || count > row->most) {
         return PROTOCOL_BAD_LENGTH;
     }
@@ -81,7 +93,11 @@ static void take_frame(device *self) {
 }
 
 void commands_feed(device *self, uint8_t byte) {
-    switch (frame_receive(&self->link.receiver, byte)) {
+    const frame_event event = frame_receive(&self->link.receiver, byte);
+    if (event != FRAME_NOTHING) {
+        pairing_stir(&self->link.pairing, board_ticks());
+    }
+    switch (event) {
         case FRAME_WHOLE:
             take_frame(self);
             break;

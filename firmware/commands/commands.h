@@ -21,7 +21,7 @@ typedef protocol_status command(device *self, const uint8_t *body, uint32_t coun
 
 /* run.c: runs the model. */
 command command_hello, command_sample, command_infer, command_train, command_schedule;
-command command_counters;
+command command_counters, command_pair;
 
 /* guard.c: watches over it. */
 command command_guard;

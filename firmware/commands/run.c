@@ -13,7 +13,8 @@ protocol_status command_hello(device *self, const uint8_t *body, uint32_t count)
     reply_put8(&self->link.reply,
                (uint8_t)((model->train.count > 0 ? PROTOCOL_FLAG_TRAINS : 0) |
                          (self->restore.spaces ? PROTOCOL_FLAG_HALF_WRITTEN : 0) |
-                         (self->store.is_there ? PROTOCOL_FLAG_STORES : 0)));
+                         (self->store.is_there ? PROTOCOL_FLAG_STORES : 0) |
+                         (pairing_is_required() ? PROTOCOL_FLAG_PAIRED : 0)));
     reply_put16(&self->link.reply, FRAME_BYTES);
     reply_put32(&self->link.reply, model->hash);
     reply_put32(&self->link.reply, model->weights_bytes);
@@ -27,6 +28,15 @@ protocol_status command_hello(device *self, const uint8_t *body, uint32_t count)
     reply_put32(&self->link.reply, model->row_bytes);
     reply_put_text(&self->link.reply, board_name);
     reply_put_text(&self->link.reply, self->model_name);
+    return PROTOCOL_OK;
+}
+
+/* Reply: a nonce, 64. */
+protocol_status command_pair(device *self, const uint8_t *body, uint32_t count) {
+    const uint64_t nonce = pairing_open(&self->link.pairing);
+    (void)body, (void)count;
+    reply_put32(&self->link.reply, (uint32_t)nonce);
+    reply_put32(&self->link.reply, (uint32_t)(nonce >> 32));
     return PROTOCOL_OK;
 }
 

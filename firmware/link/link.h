@@ -3,6 +3,7 @@
 #define TINYFLASH_LINK_H
 
 #include "link/frames.h"
+#include "link/pairing.h"
 #include "link/reply.h"
 #include "link/rows.h"
 
@@ -11,6 +12,7 @@ typedef struct link {
     frame_receiver receiver;
     reply reply;           /* the last one, kept for a repeated command */
     uint32_t answered_crc; /* of the last answered or the running command */
+    pairing pairing;
 } link;
 
 /* Whether the frame in the receiver repeats the last answered or the running command. */

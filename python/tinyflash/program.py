@@ -97,11 +97,13 @@ SOURCE = "source"
 
 @dataclass(frozen=True)
 class Call:
-    """One `tiny_call`: rows [first, first + count) of the map that table row `op` computes."""
+    """One `tiny_call`: rows [first, first + count) of the map that table row `op` computes. `node`:
+    the number of the graph's node that the row comes from; only for readers."""
 
     op: int
     first: int
     count: int
+    node: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

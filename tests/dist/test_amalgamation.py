@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.dist import NETWORK, SCHEME, attempt, learned, needs, shell
-from tests.support.strict import C99
+from tests.support.strict import C99, CXX, HEADERS, SOURCE_OF
 
 from tinyflash import compile_model, load_scheme, read, write_model
 from tinyflash.boards.toolchain import ARM, QEMU
@@ -100,6 +100,25 @@ def test_an_emulated_core_learns_the_same_bytes(
         (tmp_path / "learned.bin").unlink()
     assert len(saved[0]) > 8264
     assert saved[0] == saved[1]
+
+
+@pytest.mark.parametrize("compiler", [C99, *CXX], ids=" ".join)
+def test_its_header_is_one_of_c_and_of_cxx(
+    compiler: tuple[str, ...], products: Path, tmp_path: Path
+) -> None:
+    """Under its own name, and by the names of the library's headers."""
+    names = ["tinyflash.h", *HEADERS, "tinyflash.h"]
+    text = "".join(f'#include "{name}"\n' for name in names) + "tiny_session one;\n"
+    (tmp_path / SOURCE_OF[compiler]).write_text(text)
+    include = f"-I{products / 'amalgamated' / 'ref'}"
+    shell([*compiler, include, "-fsyntax-only", SOURCE_OF[compiler]], tmp_path)
+
+
+def test_its_page_says_how(products: Path) -> None:
+    page = products / "amalgamated" / "README.md"
+    (line,) = re.findall(r"^    (cc .*)$", page.read_text(), re.MULTILINE)
+    assert shell(["sh", "-c", line], page.parent) == learned()
+    (page.parent / "digits").unlink()
 
 
 def test_names_of_a_file_are_found() -> None:

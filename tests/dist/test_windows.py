@@ -14,6 +14,7 @@ from tests.support.strict import C99
 
 from tinyflash import compile_model, load_scheme, read, write_model
 from tinyflash.boards.toolchain import ARM, MINGW
+from tinyflash.errors import BoardError
 from tinyflash.sources import FOR_PCS, REFERENCE, kernel_sets, library_sources
 
 STRICT = C99[1:]
@@ -95,6 +96,27 @@ def test_commands_need_nothing_that_only_posix_has(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT / "python", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model" / "model.c").is_file()
+
+
+def test_an_emulator_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from tinyflash.boards import emulation, load_board
+
+    emulator = emulation.Emulation(load_board("qemu_stm32f405"), tmp_path)
+    with monkeypatch.context() as windows, pytest.raises(BoardError, match="Linux or macOS"):
+        windows.setattr(emulation.os, "name", "nt")
+        emulator._start([], 0)
+
+
+def test_commands_to_install_have_quotes_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tinyflash import paths
+
+    monkeypatch.setattr(paths.sys, "executable", r"C:\Program Files\Python\python.exe")
+    with monkeypatch.context() as windows:
+        windows.setattr(paths.os, "name", "nt")
+        how = paths.how_to_install("onnx")
+    assert how == r'"C:\Program Files\Python\python.exe" -m pip install onnx'
 
 
 def test_doctor_names_programs_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:

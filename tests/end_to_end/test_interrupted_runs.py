@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.commands import tinyflash
+from tests.support.commands import refused, tinyflash
 
+from tinyflash.boards.emulator import Emulator
+from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.session import Counters
 from tinyflash.training.loop import Recipe
@@ -127,6 +129,32 @@ def test_a_run_begun_here_ends_on_a_board(command, board, tmp_path, monkeypatch)
     assert result.exit_code == 0, result.output
     assert (out / "learned.npz").read_bytes() == (whole / "learned.npz").read_bytes()
     assert without_place(course(out)) == without_place(course(whole))
+
+
+def test_a_board_that_is_unplugged_ends_in_one_line(command, board, tmp_path, monkeypatch):
+    """After a save. The same command then finds what the board has saved, and starts anew."""
+    if board.store is None:
+        pytest.skip(f"{board.name} has no store")
+    arguments = [*command[3 : command.index("--epochs")], "--epochs", "2", "--save-every", "3"]
+    arguments += ["--board", board.name, "-o", tmp_path / "out"]
+    running, save = [], DeviceSession.save
+
+    def begin(emulator, enter=Emulator.__enter__):
+        running.append(emulator)
+        return enter(emulator)
+
+    def last_save(device):
+        saved = save(device)
+        os.kill(running[-1].pid, signal.SIGKILL)
+        return saved
+
+    monkeypatch.setattr(Emulator, "__enter__", begin)
+    with monkeypatch.context() as patch:
+        patch.setattr(DeviceSession, "save", last_save)
+        assert "was killed by signal 9 in the middle of the work" in refused(*arguments)
+    result = tinyflash(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "had learned in 3 steps; this run starts anew" in result.stderr
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at the process in /proc")

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "board.h"
@@ -56,6 +57,12 @@ void board_uart_write(const uint8_t *bytes, uint32_t count) {
 }
 
 uint32_t board_ticks(void) { return ticks; }
+
+uint32_t board_seed(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)now.tv_nsec;
+}
 
 void board_exit(int code) { exit(code); }
 

@@ -1,4 +1,4 @@
-"""Fuzzes all that reads a user's files, for as long as asked, and says what it found.
+"""Fuzzes all that reads a user's files, and both ends of the link, for as long as asked.
 
     .venv/bin/pip install -e '.[fuzz]'
     .venv/bin/python -m tests.fuzz --minutes 15
@@ -16,8 +16,21 @@ import sys
 import time
 from pathlib import Path
 
+from tests.fuzz.firmware.build import build, counts
+from tests.fuzz.firmware.build import fuzz as run
+
+FIRMWARE = {"firmware": False, "firmware_rows": True}  # whether samples go row by row
 # Shares of the time. The readers of models have by far the most to go wrong.
-SHARES = {"tflite": 7, "float_tflite": 3, "onnx": 5, "scheme": 1, "data": 1, "learned": 1}
+SHARES = {
+    "tflite": 7,
+    "float_tflite": 3,
+    "onnx": 5,
+    "scheme": 1,
+    "data": 1,
+    "learned": 1,
+    "link": 1,
+}
+SHARES |= dict.fromkeys(FIRMWARE, 1)
 FINDINGS = ("finding-*[0-9a-f]", "crash-*", "timeout-*", "oom-*", "leak-*")
 
 
@@ -25,6 +38,8 @@ def fuzz(name: str, seconds: float, folder: Path) -> int:
     """Runs one target until its time is up, again after each crash; the executions."""
     end, executions = time.monotonic() + seconds, 0
     folder.mkdir(parents=True, exist_ok=True)
+    if name in FIRMWARE:
+        return fuzz_firmware(name, seconds, folder)
     while (left := end - time.monotonic()) >= 1:
         command = [sys.executable, "-m", "tests.fuzz.engine", name, str(int(left)), str(folder)]
         with (folder / "log.txt").open("a", encoding="utf-8") as log:
@@ -36,8 +51,20 @@ def fuzz(name: str, seconds: float, folder: Path) -> int:
     return executions
 
 
+def fuzz_firmware(name: str, seconds: float, folder: Path) -> int:
+    """The same for firmware, which is C: by a fuzzer of its own. A finding ends it."""
+    (folder / "build").mkdir(exist_ok=True)
+    program = build(folder / "build", by_rows=FIRMWARE[name])
+    try:
+        found = run(program, int(seconds), folder / "corpus", FIRMWARE[name])
+    except AssertionError as finding:
+        (folder / "log.txt").write_text(str(finding), encoding="utf-8")
+        return 0
+    return counts(found)[0]
+
+
 def findings(folder: Path) -> list[Path]:
-    return sorted(path for pattern in FINDINGS for path in folder.glob(pattern))
+    return sorted(path for pattern in FINDINGS for path in folder.rglob(pattern))
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.fuzz.archives import DATA, LEARNED
+from tests.fuzz.links import LINK
 from tests.fuzz.models import FLOAT_TFLITE, TFLITE
 from tests.fuzz.onnx_models import ONNX
 from tests.fuzz.schemes import SCHEME
@@ -17,4 +18,5 @@ TARGETS: Mapping[str, Target] = {
     "scheme": SCHEME,
     "data": DATA,
     "learned": LEARNED,
+    "link": LINK,
 }

@@ -13,6 +13,7 @@ from tests.fuzz.targets import TARGETS
 from tinyflash.errors import TinyflashWarning
 
 ROUNDS = {"tflite": 80, "float_tflite": 40, "onnx": 100, "scheme": 120, "data": 300, "learned": 200}
+ROUNDS["link"] = 300
 
 
 @pytest.mark.parametrize("name", TARGETS)

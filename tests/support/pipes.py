@@ -16,6 +16,8 @@ from tinyflash.runtime.device.protocol import Type
 class PipePort:
     """A process on pipes, as the port that a Link wants."""
 
+    poll = 0.05  # seconds that a read waits
+
     def __init__(self, program: Path) -> None:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen([program], stdin=pipe, stdout=pipe, stderr=pipe)
@@ -23,7 +25,7 @@ class PipePort:
         self._to, self._from = self.process.stdin.fileno(), self.process.stdout.fileno()
 
     def read(self, size: int) -> bytes:
-        ready, _, _ = select.select([self._from], [], [], 0.05)
+        ready, _, _ = select.select([self._from], [], [], self.poll)
         return os.read(self._from, size) if ready else b""
 
     def write(self, data: bytes) -> int:

@@ -13,6 +13,8 @@ from tinyflash.boards.linker import linker_script
 from tinyflash.boards.memory import RAM, Placement, Region, default_placement, moved, read_regions
 from tinyflash.boards.packs import PACKS, pack_of_set
 from tinyflash.boards.toolchain import Cross, cross_for
+from tinyflash.compiler.kernels import instructions
+from tinyflash.compiler.kernels.instructions import M4
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
 from tinyflash.runtime.store import Geometry
@@ -153,6 +155,11 @@ def kernels_for(board: Board | None) -> tuple[str, ...]:
     return tuple(
         name + HELIUM if board.helium and name in PACKS else name for name in board.kernels
     )
+
+
+def counted_core(board: Board | None) -> str:
+    """Returns the core whose counted instructions hold for a board; None: a Cortex-M4."""
+    return M4 if board is None else instructions.counted_core(board.core, board.helium)
 
 
 def boards() -> tuple[Board, ...]:

@@ -56,6 +56,7 @@ def build_firmware(
     guard: int = 0,
     name: str | None = None,
     work: Path | None = None,
+    pairing_key: bytes | None = None,
 ) -> Path:
     """Builds output/firmware.elf and .map with a model in the folder `model`, and writes what the
     image was built from. Raises BuildError if the model's files are of different compilations.
@@ -64,7 +65,7 @@ def build_firmware(
     holds several. SCons works in its own temporary folder, so that builds can run in parallel, and
     so that folder names, which reach the tools through a shell, can have any character. work: a
     folder in its place, which a caller keeps: after the first build for a board, only the model is
-    compiled.
+    compiled. pairing_key: 16 bytes, which a host must have; None: any host will do.
     """
     _check_tools(board)
     if board.todo:
@@ -85,6 +86,10 @@ def build_firmware(
         for file in model_files(name):
             files.write_bytes(copy / file, (model / file).read_bytes())
         settings = {**_settings(board), "MODEL": copy, "BUILD": build, "GUARD": guard, "NAME": name}
+        if pairing_key is not None:
+            key = Path(private, "pairing.key")
+            files.write_bytes(key, pairing_key.hex().encode())
+            settings["KEY"] = key
         log = _run_scons("firmware", settings)
         if log is not None:
             _check_stack(board, log, build)

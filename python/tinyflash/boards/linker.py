@@ -33,6 +33,7 @@ SECTIONS
 
     .data : ALIGN(8) {{
         linker_data_start = .;
+        *(.ram_code)
         *(.data .data.*)
         . = ALIGN(4);
         linker_data_end = .;

@@ -6,11 +6,19 @@ from pathlib import Path
 
 import click
 
-from tinyflash.boards import Board, kernels_for, load_board, with_kernels, with_place
+from tinyflash.boards import (
+    Board,
+    counted_core,
+    kernels_for,
+    load_board,
+    with_kernels,
+    with_place,
+)
 from tinyflash.boards.fits import check_fits
 from tinyflash.cli import options, scheme_option
 from tinyflash.cli.stale import say_stale
 from tinyflash.compiler import compile_model, prepare
+from tinyflash.compiler.longest import Bound
 from tinyflash.compiler.plan import Effort
 from tinyflash.errors import BoardError
 from tinyflash.read import read
@@ -62,6 +70,12 @@ def _written(context: click.Context, _folder: Path) -> tuple[str, ...]:
 )
 @options.rows
 @options.effort
+@click.option(
+    "--longest-call",
+    type=click.IntRange(1),
+    metavar="INSTRUCTIONS",
+    help="Cuts calls by rows, so that none takes more instructions; changes no result.",
+)
 @options.seed
 @click.option(
     "--name",
@@ -82,6 +96,7 @@ def compile_(
     kernels: tuple[str, ...],
     rows: bool,
     effort: Effort,
+    longest_call: int | None,
     seed: int,
     name: str,
     output: Path,
@@ -98,7 +113,10 @@ def compile_(
     prepared = prepare(read(model, output=chosen), given or (None if budget is None else Scheme()))
     prepared = scheme_option.chosen(prepared, budget, target, output, rows)
     sets = kernels_for(target)
-    compiled = compile_model(prepared, seed=seed, row_source=rows, effort=effort, kernels=sets)
+    compiled = compile_model(
+        *(prepared, None, None, seed, rows, effort, sets),
+        longest_call=Bound(longest_call, counted_core(target)) if longest_call else None,
+    )
     fit = check_fits(compiled, target) if target else None
     write_compilation(compiled, output, fit, name=name)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)

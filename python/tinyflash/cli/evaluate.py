@@ -37,6 +37,7 @@ from tinyflash.training.samples import Source
 )
 @options.where
 @options.port
+@options.pairing_key
 @options.rows
 @options.effort
 @click.option(
@@ -52,6 +53,7 @@ def evaluate(
     learned: Path | None,
     board: str,
     port: str | None,
+    pairing_key: bytes | None,
     rows: bool,
     effort: Effort,
     names: Path | None,
@@ -76,7 +78,10 @@ def evaluate(
     program = ready.compiled.program
     start = load_learned(learned, program) if learned else None
     place = "host" if target is None else target.name
-    with TemporaryDirectory() as folder, open_session(ready, Path(folder), port=port) as session:
+    with (
+        TemporaryDirectory() as folder,
+        open_session(ready, Path(folder), port=port, pairing_key=pairing_key) as session,
+    ):
         if isinstance(session, DeviceSession):
             place = session.info.board
         if start is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,14 @@ from tinyflash.boards.firmware import (
     firmware_board,
     firmware_size,
     region_use,
+)
+from tinyflash.boards.image import (
+    FORMATS,
+    Piece,
+    copy_to_drive,
+    encoded,
+    pieces_of,
+    write_image,
 )
 from tinyflash.boards.memory import Region
 from tinyflash.boards.named import model_name
@@ -41,19 +50,26 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @options.board
 @options.place
 @options.guard
+@options.pairing_key
 @click.option("--name", help="Name of the model in C, if FOLDER holds several.")
 def build(
-    folder: Path, board: str | None, places: tuple[str, ...], guard: int, name: str | None
+    folder: Path,
+    board: str | None,
+    places: tuple[str, ...],
+    guard: int,
+    pairing_key: bytes | None,
+    name: str | None,
 ) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER.
 
-    Parts of the image are in the regions that compile was told, if any, else in the board's.
+    Parts of the image are in the regions that compile was told, if any, else in the board's. With
+    --pairing-key, the board takes commands only from hosts that have the key.
     """
     _check_folder(folder)
     name = model_name(folder, name)
     target = with_place(_as_compiled(_board(folder, board, name), folder, name), places)
     files.to_fill(folder, (*IMAGE, *compilation(name)))
-    elf = build_firmware(folder, target, folder, guard, name)
+    elf = build_firmware(folder, target, folder, guard, name, pairing_key=pairing_key)
     say_stale(folder)
     size = firmware_size(elf)
     used = region_use(elf, target)
@@ -78,19 +94,43 @@ def build(
 @click.option(
     "--exit-after", type=float, callback=_seconds, help="Seconds to run. Default: until Ctrl-C."
 )
-def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    help="Only write the image beside firmware.elf, for your own tool: Intel HEX, raw bytes, UF2.",
+)
+@click.option(
+    "--drive",
+    type=options.PATH,
+    metavar="FOLDER",
+    help="Copy the image, as UF2, to the drive that a board in its boot loader is.",
+)
+def flash(
+    folder: Path, board: str | None, exit_after: float | None, kind: str | None, drive: Path | None
+) -> None:
     """Run FOLDER/firmware.elf on its emulated board. Prints the serial port.
 
-    What the board saves is in FOLDER/flash.bin, and is loaded at the next start.
+    What the board saves is in FOLDER/flash.bin, and is loaded at the next start. --format and
+    --drive are for boards that are not emulated. An image outside of the board's flash is refused.
     """
     _check_folder(folder)
     elf = folder / "firmware.elf"
     target = _built_for(elf, board)
     check_image(elf, board)
+    pieces = pieces_of(elf, target)
+    if kind is not None:
+        written = write_image(elf, target, kind)
+        click.echo(f"wrote {written}: {_where(pieces)}")
+    if drive is not None:
+        copied = copy_to_drive(encoded(pieces, "uf2", target), drive, f"{target.name}.uf2")
+        click.echo(f"copied to {copied}: {_where(pieces)} (its drivers were {NOT_RUN})")
+    if kind is not None or drive is not None:
+        return
     if not target.emulated:
         raise BoardError(
-            f"board {target.name} is not emulated; flash {elf} with your own tool "
-            f"(its drivers were {NOT_RUN})"
+            f"board {target.name} is not emulated; write its image with --format "
+            f"{_formats(target)}, for your own tool (its drivers were {NOT_RUN})"
         )
     end = None if exit_after is None else time.monotonic() + exit_after
     kept = folder if target.store is not None else None
@@ -100,6 +140,15 @@ def flash(folder: Path, board: str | None, exit_after: float | None) -> None:
             if (reason := emulator.why_dead()) is not None:
                 raise BoardError(reason)
             time.sleep(0.1)
+
+
+def _where(pieces: Sequence[Piece]) -> str:
+    size = sum(len(piece.data) for piece in pieces)
+    return f"{counted(size, 'byte')}, 0x{pieces[0].address:08x} to 0x{pieces[-1].end - 1:08x}"
+
+
+def _formats(board: Board) -> str:
+    return "hex or bin" if board.uf2_family is None else "hex, bin or uf2 (or copy it with --drive)"
 
 
 def _check_folder(folder: Path) -> None:

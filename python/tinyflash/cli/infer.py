@@ -32,6 +32,7 @@ from tinyflash.training.samples import load_inputs
 @options.effort
 @options.where
 @options.port
+@options.pairing_key
 @options.output_file("The .npy file to write the outputs to.")
 def infer(
     model: Path,
@@ -42,6 +43,7 @@ def infer(
     effort: Effort,
     board: str,
     port: str | None,
+    pairing_key: bytes | None,
     output: Path,
 ) -> None:
     """Run MODEL over the samples of X.npy.
@@ -62,7 +64,7 @@ def infer(
     stored = np.empty((len(x), *network.output.shape[1:]), dtype=np.int8)
     with (
         tempfile.TemporaryDirectory(prefix="tinyflash-") as private,
-        open_session(ready, Path(private), port=port) as session,
+        open_session(ready, Path(private), port=port, pairing_key=pairing_key) as session,
         counting("infer", len(x)) as listen,
     ):
         for index, sample in enumerate(x):

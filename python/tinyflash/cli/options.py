@@ -15,6 +15,7 @@ from tinyflash.boards import boards
 from tinyflash.boards.memory import IN_RAM
 from tinyflash.compiler.plan import EXACT, QUICK
 from tinyflash.errors import DataError, SchemeError
+from tinyflash.runtime.device.pairing import read_key
 from tinyflash.runtime.schedule import KINDS
 from tinyflash.show.console import QUIET
 from tinyflash.training.loop import Recipe
@@ -108,20 +109,32 @@ def _be_quiet(context: click.Context, _parameter: object, value: bool) -> None:
     context.call_on_close(lambda: QUIET.reset(before))
 
 
+def _quiet() -> click.Option:
+    return click.Option(
+        ["-q", "--quiet"],
+        is_flag=True,
+        expose_value=False,
+        callback=_be_quiet,
+        help="Print no progress, only results, warnings and errors.",
+    )
+
+
+class Listing(click.Group):
+    """A group that also is a command without a subcommand. Has --quiet, as all commands have."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.invoke_without_command, self.no_args_is_help = True, False
+        self.params.append(_quiet())
+
+
 class Command(click.Command):
     """Has --quiet. Refuses to write over a file that the same command reads or writes; names the
     scheme file in errors that the compiler finds."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        quiet = click.Option(
-            ["-q", "--quiet"],
-            is_flag=True,
-            expose_value=False,
-            callback=_be_quiet,
-            help="Print no progress, only results, warnings and errors.",
-        )
-        self.params.append(quiet)
+        self.params.append(_quiet())
 
     def invoke(self, ctx: click.Context) -> Any:
         named = [(p, ctx.params[p.name]) for p in self.params if ctx.params.get(p.name or "")]
@@ -164,6 +177,16 @@ place = click.option(
     "--place", "places", type=Place(), multiple=True, metavar="PART=REGION",
     help="Put a part of the image (stack, variables, arena, weights, state) into another region of "
     "the board's memory, as in arena=dtcm. Repeatable.",
+)  # fmt: skip
+
+
+def _key(_context: object, _parameter: object, path: Path | None) -> bytes | None:
+    return None if path is None else read_key(path)
+
+
+pairing_key = click.option(
+    "--pairing-key", type=PATH, callback=_key, metavar="FILE",
+    help="Key of a paired board: a file of 32 hexadecimal digits.",
 )  # fmt: skip
 where = click.option(
     "--board", type=BoardName("host"), default="host", show_default=True, help=f"{BOARDS}, or host."

@@ -33,7 +33,7 @@ _EXTRAS = {
 _MISSING = "[bold red]missing[/]"
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=options.Listing)
 @click.pass_context
 def boards(context: click.Context) -> None:
     """List the boards that firmware can be built for, or add one."""

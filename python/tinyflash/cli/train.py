@@ -49,6 +49,7 @@ VALIDATION = 0.2  # the fraction held out
 @options.where
 @options.place
 @options.port
+@options.pairing_key
 @options.epochs
 @options.rate
 @options.schedule
@@ -119,6 +120,7 @@ def train(
     board: str,
     places: tuple[str, ...],
     port: str | None,
+    pairing_key: bytes | None,
     epochs: int,
     rate: float,
     schedule: Kind,
@@ -171,7 +173,7 @@ def train(
     }
     settle(ready, output)
     with (
-        open_session(ready, output, guard, port, stores=bool(save_every)) as session,
+        open_session(ready, output, guard, port, bool(save_every), pairing_key) as session,
         stopping() as stop,
     ):
         if isinstance(session, DeviceSession) and (port or save_every):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tinyflash.compiler.calibrate import Samples, calibrate, check_samples
 from tinyflash.compiler.kernels import KernelSets, kernel_sets, with_scratch
+from tinyflash.compiler.longest import Bound, Counted, bounded
 from tinyflash.compiler.lower import lower
 from tinyflash.compiler.lower.layout import lay_out, with_weights
 from tinyflash.compiler.lower.program import Planned
@@ -78,6 +79,15 @@ class Compiled:
         """The smallest arena, in bytes, that any plan of these graphs can have."""
         return max(p.plan.lower_bound for p in (self.infer, self.train) if p is not None)
 
+    def counted(self, core: str) -> dict[str, Counted]:
+        """Returns the tables, "infer" and perhaps "train", with the instructions of their calls on
+        a core (kernels/instructions.py)."""
+        program = self.program
+        found = {"infer": Counted.of(self.infer, program.infer, program.infer_calls, core)}
+        if self.train is not None:
+            found["train"] = Counted.of(self.train, program.train, program.train_calls, core)
+        return found
+
     def arena_by_rows(self) -> int:
         """Returns the bytes of the arena that compilation with row_source makes of the same."""
         infer, train = _plans(self.prepared, self.kernels, True, self.effort)
@@ -104,6 +114,7 @@ def compile_model(
     effort: Effort = QUICK,
     kernels: Sequence[str] = (REFERENCE,),
     streamed: bool = True,
+    longest_call: Bound | None = None,
 ) -> Compiled:
     """Compiles a network for inference; with a scheme, also for training.
 
@@ -113,6 +124,7 @@ def compile_model(
     (tiny_set_source), so the input need not be in memory as a whole. effort: how long to search for
     the smallest arena. kernels: kernel sets, preferred first (Board.kernels). streamed: runs chains
     of layers row by row where that needs less memory; False: a call for each row of the table.
+    longest_call: calls are cut by rows until none takes more instructions.
     Raises ModelError, SchemeError or DataError, with a one-line message.
     """
     if isinstance(graph, Prepared) and scheme is not None:
@@ -120,7 +132,7 @@ def compile_model(
     prepared = graph if isinstance(graph, Prepared) else prepare(*_checked(graph, scheme))
     if calibration is not None and prepared.scheme is not None:
         check_samples(calibration, prepared.target is not None)
-    raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels, streamed)
+    raw = compile_uncalibrated(prepared, seed, row_source, effort, kernels, streamed, longest_call)
     if prepared.scheme is not None:
         warn_of_tied(prepared.forward, resolve(prepared.scheme, prepared.forward))
     return replace(raw, program=calibrate(raw.program, calibration, seed))
@@ -144,13 +156,21 @@ def compile_uncalibrated(
     effort: Effort = QUICK,
     kernels: Sequence[str] = (REFERENCE,),
     streamed: bool = True,
+    longest_call: Bound | None = None,
 ) -> Compiled:
     """Compiles without calibration: all memory sizes are known, and nothing has run."""
     sets = kernel_sets(kernels)
     infer, train = _plans(prepared, sets, row_source, effort, streamed)
     program = lower(infer, train, seed, sets)
-    check_program(program)
-    return Compiled(program, infer, train, prepared, sets, effort)
+    compiled = Compiled(program, infer, train, prepared, sets, effort)
+    if longest_call is not None:
+        plans = bounded(compiled.counted(longest_call.core), longest_call, effort)
+        infer, train = plans["infer"], plans.get("train")
+        compiled = replace(
+            compiled, program=lower(infer, train, seed, sets), infer=infer, train=train
+        )
+    check_program(compiled.program)
+    return compiled
 
 
 def _plans(

@@ -86,15 +86,17 @@ def open_session(
     guard: int = 0,
     port: str | None = None,
     stores: bool = False,
+    pairing_key: bytes | None = None,
 ) -> Iterator[Session]:
     """Opens a session on the host, in the board's emulator, or on a board that runs already.
 
     guard: held-out samples to reserve room for in an emulator; a board that runs has its own. port:
-    of that board. stores: an emulated board can save, in its flash in `directory`. For an emulator
+    of that board. pairing_key: of that board, if it is paired. stores: an emulated board can save,
+    in its flash in `directory`. For an emulator
     only, writes the report and builds the firmware in `directory`.
     """
     if port is not None:
-        with DeviceSession(port, ready.compiled.program) as device:
+        with DeviceSession(port, ready.compiled.program, pairing_key) as device:
             if ready.fit is not None:
                 _check_board(device, ready.fit.board)
             yield device

@@ -152,8 +152,8 @@ def load_pairs(data: Path | Source, port: Port) -> tuple[Int8Array, Numbers | No
     archive = _archive(path, port, "labels or targets", "x")
     x, y = _encode(archive["x"], port, f"{path}, x"), archive.get("y")
     if y is not None and (y.ndim == 0 or len(y) != len(x)):
-        found = "no" if y.ndim == 0 else len(y)
-        raise DataError(f"{path} has {len(x)} samples and {found} of y; it needs one for each")
+        found = "one number as y" if y.ndim == 0 else f"{len(y)} of y"
+        raise DataError(f"{path} has {len(x)} samples and {found}; it needs one of y for each")
     return x, y
 
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from tests.support.commands import refused, tinyflash
+from tests.support.firmware import EMULATED
 
 from tinyflash.cli import COMMANDS, system
 from tinyflash.paths import source_root
@@ -72,7 +73,9 @@ def test_quiet_leaves_results_warnings_and_errors(tmp_path, model, data, option)
     assert not QUIET.get()  # of those commands alone
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("bench", "packs")])
+@pytest.mark.parametrize(
+    "command", [name for name in COMMANDS if name not in ("bench", "data", "packs")]
+)
 def test_every_command_can_be_quiet(command):
     assert "--quiet" in tinyflash(command, "--help").stdout
 
@@ -94,12 +97,8 @@ def completed(*words):
     return done.stdout.split()
 
 
-BOARDS = [
-    "plain,qemu_mps2_an500",
-    "plain,qemu_mps2_an505",
-    "plain,qemu_mps3_an547",
-    "plain,qemu_stm32f405",
-]
+BOARDS = [f"plain,{board.name}" for board in EMULATED]
+STM32 = [name for name in BOARDS if name.startswith("plain,qemu_s")]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ BOARDS = [
         (["train", "--port", "/dev/tty"], ["file,/dev/tty"]),
         (["train", "--board", "h"], ["dir,h", "plain,host"]),
         (["demo", "--board", "qemu"], ["dir,qemu", *BOARDS]),
-        (["build", "build/mine", "--board", "qemu_s"], ["dir,qemu_s", *BOARDS[-1:]]),
+        (["build", "build/mine", "--board", "qemu_s"], ["dir,qemu_s", *STM32]),
         (["compile", "mo"], ["file,mo"]),
         (["train", "m.tflite", "--data", "da"], ["file,da"]),
         (["compile", "m.tflite", "-o", "bu"], ["file,bu"]),

@@ -71,6 +71,24 @@ def test_csv_without_a_header_has_numbered_channels(tmp_path: Path) -> None:
     assert found.labels == ["", ""]
 
 
+def test_csv_of_spreadsheets_and_loggers(tmp_path: Path) -> None:
+    """Decimal commas, times of day across midnight, and an empty column at the end."""
+    path = tmp_path / "x.csv"
+    clock = ("23:59:59.96", "23:59:59.98", "00:00:00.00", "00:00:00.06", "00:00:00.08")
+    rows = "".join(f"{time};{at},5;-1,25;\n" for at, time in enumerate(clock))
+    path.write_text(f"Time;a;b;Unnamed: 3\n{rows}")
+    found = read_csv(path)
+    assert found.frames.channels == ("a", "b")
+    assert found.values.tolist() == [[at + 0.5, -1.25] for at in range(5)]
+    assert found.frames.rate == 50.0
+    assert found.numbers.tolist() == [0, 1, 2, 5, 6]
+    path.write_text("timestamp,a\n2026-01-31T23:59:59.5,1\n2026-02-01 00:00:00.0,2\n")
+    assert read_csv(path).frames.rate == 2.0
+    path.write_text("time,a\n17:10:41,1\n17:xx,2\n")
+    with pytest.raises(DataError, match=r"line 3, column time: '17:xx' is no time; write seconds"):
+        read_csv(path)
+
+
 CSV_FAULTS = {
     "": "is empty",
     "a,b\n": "has no row of numbers",
@@ -284,11 +302,24 @@ def test_a_file_that_cannot_be_read_adds_nothing(tmp_path: Path) -> None:
     other = write_csv(tmp_path / "other.csv", ["a", "b", "c"], [[1, 2, 3]])
     slow = write_csv(tmp_path / "slow.csv", ["a", "b", "time"], [[1, 2, 0], [1, 2, 9]])
     torn = tmp_path / "torn.csv"
-    torn.write_text("a,b\n1,")
-    for bad, why in ((other, "shape 3 is not the set's 2"), (torn, "line 2"), (slow, "rate 0.1")):
+    torn.write_text("a,b\n1,2\n3,")
+    for bad, why in ((other, "channels a, b, c is not"), (torn, "line 3"), (slow, "rate 0.111")):
         with pytest.raises(DataError, match=why):
             import_files(folder, [good, bad], Intake())
         assert before == {path: path.read_bytes() for path in folder.rglob("*.*")}
+
+
+def test_columns_are_chosen_and_rates_differ_a_little(tmp_path: Path) -> None:
+    """As loggers of one kind write them."""
+    for name, period, more in (("x", 10, []), ("y", 10.1, ["c"])):
+        rows = [[period * t, t, 2 * t, *[5 for _ in more]] for t in range(9)]
+        write_csv(tmp_path / f"{name}.csv", ["time_ms", "a", "b", *more], rows)
+    dataset = import_files(tmp_path / "set", files_in([tmp_path]), Intake(columns=("b",)))
+    assert dataset.frames.channels == ("b",)
+    assert dataset.frames.rate == 100.0
+    assert read(dataset, dataset.recordings[1]).frames[:, 0].tolist() == list(range(0, 18, 2))
+    with pytest.raises(DataError, match="has no column 'd'; it has time_ms, a, b"):
+        import_files(tmp_path / "other", files_in([tmp_path]), Intake(columns=("d",)))
 
 
 def test_sources_that_are_missing_or_unknown(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tinyflash.errors import DataError
 from tinyflash.graph import Port, Quant
-from tinyflash.training.samples import Samples, hold_out, load_inputs, load_samples
+from tinyflash.training.samples import Samples, hold_out, load_inputs, load_pairs, load_samples
 
 BYTES = Port("x", "int8", (1, 2, 3), Quant((0.5,), 0))
 X = np.arange(12, dtype=np.int8).reshape(2, 2, 3)
@@ -69,6 +69,14 @@ def test_labels_of_other_forms_get_what_makes_labels_of_them(tmp_path, y, remedy
     with pytest.raises(DataError) as caught:
         load_samples(saved(tmp_path, x=X, y=y), BYTES, 2)
     assert str(caught.value).endswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("y", "has"), [(np.int64(3), "2 samples and one number as y"), (np.arange(3), "and 3 of y")]
+)
+def test_what_samples_are_compared_with_is_one_for_each(tmp_path, y, has):
+    with pytest.raises(DataError, match=f"has .*{has}; it needs one of y for each$"):
+        load_pairs(saved(tmp_path, x=X, y=y), BYTES)
 
 
 def test_arrays_of_other_names_are_listed(tmp_path):

@@ -28,6 +28,7 @@ def _size(_context: object, _parameter: object, value: str | None) -> tuple[int,
 @click.option(
     "--label-column", help="Of CSV: the column of labels. Default: one that is called so."
 )
+@click.option("--columns", metavar="NAME,...", help="Of CSV: the channels. Default: all others.")
 @click.option("--by-folder", is_flag=True, help="The class is the name of a file's folder.")
 @click.option(
     "--rate",
@@ -48,6 +49,7 @@ def import_(
     sources: tuple[Path, ...],
     label: str | None,
     label_column: str | None,
+    columns: str | None,
     by_folder: bool,
     rate: float | None,
     subject: str,
@@ -63,7 +65,10 @@ def import_(
     recording. Pictures: the folder's name is the class. JSON and CBOR: what Edge Impulse exports.
     If a file cannot be read, nothing is added.
     """
-    intake = Intake(label, label_column, by_folder, rate, subject, session, subject_pattern, size)
+    chosen = tuple(columns.split(",")) if columns else ()
+    intake = Intake(
+        label, label_column, chosen, by_folder, rate, subject, session, subject_pattern, size
+    )
     paths = files_in(sources)
     with counting("import", len(paths)) as listen:
         dataset = import_files(output, paths, intake, listen)

@@ -39,10 +39,10 @@ def _heights(rows: Sequence[Row], records: Sequence[Draft]) -> list[int | None]:
 def _lowered(node: Node, rows: int, call: Planned, op: int, height: int | None) -> Call:
     """A kernel that counts rows differently from its node can only compute all of them."""
     if height is None or height == rows:
-        return Call(op, call.first, call.count)
+        return Call(op, call.first, call.count, call.node)
     if (call.first, call.count) != (0, rows):
         raise InternalError(f"plan: {node.op} {node.name} cannot be cut")
-    return Call(op, 0, height)
+    return Call(op, 0, height, call.node)
 
 
 def _check_sources(graph: Graph, plan: Plan) -> None:

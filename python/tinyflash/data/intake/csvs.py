@@ -1,10 +1,15 @@
-"""CSV: one file a recording. A header names the columns; one may be the time, one the label."""
+"""CSV: one file a recording. A header names the columns; one may be the time, one the label.
+
+Spreadsheets write decimal commas between semicolons, loggers the time of day, and both leave empty
+columns behind: all of that is read.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +25,22 @@ Floats = npt.NDArray[np.float64]
 LABELS = ("label", "class", "activity", "target", "y")
 TIMES = {"time": 1.0, "timestamp": 1.0, "seconds": 1.0, "t": 1.0, "time_s": 1.0, "time_ms": 1e-3}
 TIMES |= {"timestamp_ms": 1e-3, "ms": 1e-3, "milliseconds": 1e-3, "time_us": 1e-6, "us": 1e-6}
+_DAY = 86400.0
 _GAP = 1.5  # of a period: a longer one has missing frames
 
 
-def read_csv(path: Path, rate: float | None = None, label_column: str | None = None) -> Recorded:
-    """Reads a CSV file. rate: frames per second, if no column has the time; with a column of times,
-    it is their median distance, and larger ones are gaps. Raises DataError with the line.
+def read_csv(
+    path: Path,
+    rate: float | None = None,
+    label_column: str | None = None,
+    columns: Sequence[str] = (),
+) -> Recorded:
+    """Reads a CSV file. Raises DataError with the line.
 
-    Columns are separated by commas, semicolons or tabs. Those of labels and times are found by
-    their names (LABELS, TIMES), all others are channels.
+    rate: frames per second; None: the inverse of the median distance of the times, if a column has
+    them. Larger distances are gaps. columns: the names of the channels; none: all that are not
+    empty. Columns are separated by commas, semicolons or tabs. Those of labels and times are found
+    by their names (LABELS, TIMES).
     """
     rows = _rows(path)
     header = [cell.strip() for cell in rows[0]]
@@ -40,14 +52,19 @@ def read_csv(path: Path, rate: float | None = None, label_column: str | None = N
         raise DataError(f"{path} has no row of numbers")
     labels = _column(path, header, label_column, LABELS)
     times = _column(path, header, None, tuple(TIMES))
-    channels = [column for column in range(len(header)) if column not in (labels, times)]
+    for line, row in body:
+        if len(row) != len(header):
+            raise DataError(f"{path}, line {line}: {len(row)} columns instead of {len(header)}")
+    channels = [_named(path, header, name) for name in columns]
+    if not columns:
+        others = [column for column in range(len(header)) if column not in (labels, times)]
+        channels = [column for column in others if any(row[column].strip() for _, row in body)]
     if not channels:
         raise DataError(f"{path} has no column of values beside those of time and label")
     values = _numbers(path, body, header, channels)
     numbers = np.arange(len(body), dtype=np.int64)
     if times is not None:
-        at = _numbers(path, body, header, [times])[:, 0] * TIMES[header[times].lower()]
-        found, numbers = _clock(path, at)
+        found, numbers = _clock(path, _moments(path, body, header, times))
         rate = rate or found
     said = [row[labels].strip() for _, row in body] if labels is not None else [""] * len(body)
     frames = Frames((len(channels),), rate, tuple(header[column] for column in channels))
@@ -71,9 +88,45 @@ def _rows(path: Path) -> list[list[str]]:
         raise DataError(f"{path}: {error}") from None
 
 
+def _number(text: str) -> float:
+    """Reads a number, with a decimal comma, too. Raises ValueError."""
+    try:
+        return float(text)
+    except ValueError:
+        return float(text.replace(",", ".", 1))
+
+
+def _moments(
+    path: Path, body: Sequence[tuple[int, list[str]]], header: Sequence[str], column: int
+) -> Floats:
+    """Returns the time of each row in seconds: numbers in the unit that the column's name says, or
+    times of day or dates with times, as ISO 8601 writes them."""
+    first = body[0][1][column].strip()
+    if _is_number(first):
+        return _numbers(path, body, header, [column])[:, 0] * TIMES[header[column].lower()]
+    at = np.empty(len(body))
+    for number, (line, row) in enumerate(body):
+        try:
+            at[number] = _seconds(row[column].strip())
+        except ValueError:
+            raise DataError(
+                f"{path}, line {line}, column {header[column]}: {printable(row[column])!r} is no "
+                "time; write seconds, 17:10:41.03 or 2026-01-31T17:10:41.03"
+            ) from None
+    turns = np.cumsum(np.diff(at, prepend=at[0]) < -_DAY / 2)  # of the day, at midnight
+    return at + _DAY * turns
+
+
+def _seconds(text: str) -> float:
+    if "-" in text or "/" in text:
+        return datetime.fromisoformat(text.replace("/", "-")).timestamp()
+    time = datetime.fromisoformat(f"1970-01-01T{text}").time()
+    return time.hour * 3600.0 + time.minute * 60.0 + time.second + time.microsecond / 1e6
+
+
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        _number(text)
     except ValueError:
         return False
     return True
@@ -83,10 +136,14 @@ def _column(
     path: Path, header: Sequence[str], wanted: str | None, names: Sequence[str]
 ) -> int | None:
     if wanted is not None:
-        if wanted not in header:
-            raise DataError(f"{path} has no column {wanted!r}; it has {', '.join(header)[:200]}")
-        return header.index(wanted)
+        return _named(path, header, wanted)
     return next((n for n, name in enumerate(header) if name.lower() in names), None)
+
+
+def _named(path: Path, header: Sequence[str], name: str) -> int:
+    if name not in header:
+        raise DataError(f"{path} has no column {name!r}; it has {', '.join(header)[:200]}")
+    return header.index(name)
 
 
 def _numbers(
@@ -94,11 +151,9 @@ def _numbers(
 ) -> Floats:
     result = np.empty((len(body), len(columns)))
     for at, (line, row) in enumerate(body):
-        if len(row) != len(header):
-            raise DataError(f"{path}, line {line}: {len(row)} columns instead of {len(header)}")
         for to, column in enumerate(columns):
             try:
-                result[at, to] = float(row[column])
+                result[at, to] = _number(row[column])
             except ValueError:
                 raise DataError(
                     f"{path}, line {line}, column {header[column]}: {printable(row[column])!r} is "

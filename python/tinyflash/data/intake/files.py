@@ -16,6 +16,12 @@ from tinyflash.data.intake.recorded import Recorded, recording_name
 from tinyflash.data.shards import Track, label_numbers
 from tinyflash.errors import DataError
 
+_SLACK = 0.02  # of a rate
+_REMEDIES = {
+    "channels": "; choose the same with --columns, or import it into another set",
+    "shape": "; resample pictures with --size, or import it into another set",
+    "rate": "; if they are the same, name it with --rate; otherwise import it into another set",
+}
 _ITEMS = 256  # pictures in a shard
 _SUFFIXES = (".csv", ".tsv", *audio.SUFFIXES, *pictures.SUFFIXES, *edge_impulse.SUFFIXES)
 
@@ -24,13 +30,14 @@ _SUFFIXES = (".csv", ".tsv", *audio.SUFFIXES, *pictures.SUFFIXES, *edge_impulse.
 class Intake:
     """The user's settings of an import.
 
-    label: of all frames of these files; label_column: of CSV; by_folder: the label is the name of
-    the file's folder; subject_pattern: finds the subject in a path; size: (columns, rows) of
-    pictures.
+    label: of all frames of these files; label_column, columns: of CSV; by_folder: the label is the
+    name of the file's folder; subject_pattern: finds the subject in a path; size: (columns, rows)
+    of pictures.
     """
 
     label: str | None = None
     label_column: str | None = None
+    columns: tuple[str, ...] = ()
     by_folder: bool = False
     rate: float | None = None
     subject: str = ""
@@ -65,7 +72,7 @@ class Intake:
     def _read(self, path: Path) -> Recorded:
         suffix = path.suffix.lower()
         if suffix in (".csv", ".tsv"):
-            return csvs.read_csv(path, self.rate, self.label_column)
+            return csvs.read_csv(path, self.rate, self.label_column, self.columns)
         if suffix in audio.SUFFIXES:
             return audio.read_audio(path)
         if suffix in pictures.SUFFIXES:
@@ -148,13 +155,20 @@ def _fitting(dataset: Dataset, recorded: Recorded) -> Dataset:
     """Returns the set with the file's classes. Raises DataError if its frames are of another
     kind."""
     mine, other = dataset.frames, recorded.frames
-    for what in ("shape", "rate", "channels", "units", "scale"):
-        if getattr(mine, what) != getattr(other, what):
+    for what in ("channels", "shape", "rate", "units", "scale"):
+        if not _alike(getattr(mine, what), getattr(other, what)):
             raise DataError(
                 f"{recorded.source}: {what} {_said(other, what)} is not the set's "
                 f"{_said(mine, what)}{_remedy(what)}"
             )
     return with_classes(dataset, list(dict.fromkeys(recorded.labels)))
+
+
+def _alike(mine: object, other: object) -> bool:
+    """Measured rates differ a little: a clock is not exact."""
+    if isinstance(mine, float) and isinstance(other, float):
+        return abs(mine - other) <= _SLACK * mine
+    return mine == other
 
 
 def _said(frames: Frames, what: str) -> str:
@@ -163,7 +177,7 @@ def _said(frames: Frames, what: str) -> str:
 
 
 def _remedy(what: str) -> str:
-    return "; resample pictures with --size" if what == "shape" else "; import it into another set"
+    return _REMEDIES.get(what, "; import it into another set")
 
 
 def _with_signal(dataset: Dataset, about: Recording, recorded: Recorded) -> Dataset:

@@ -16,6 +16,7 @@ import serial
 from tinyflash.errors import LinkError, shortened
 from tinyflash.runtime.device import protocol
 from tinyflash.runtime.device.frames import Decoder, Frame, encode
+from tinyflash.runtime.device.pairing import NONCE_BYTES, Pairing
 from tinyflash.runtime.device.protocol import Type
 from tinyflash.runtime.device.rows import Serve, Wants
 
@@ -101,6 +102,7 @@ class Link:
         self._decoder = Decoder()
         self._arrived: deque[Frame] = deque()
         self._sequence = 0
+        self._pairing: Pairing | None = None
         self.repeated = 0  # commands sent again
 
     def close(self) -> None:
@@ -111,6 +113,11 @@ class Link:
         body."""
         self._sequence = 0
         return self._exchange(Frame(Type.HELLO, 0), timeout, starting=True)
+
+    def pair(self, key: bytes) -> None:
+        """Asks for a nonce. All frames from now on carry a tag, made of it and the key."""
+        self._pairing = None
+        self._pairing = Pairing(key, self.command(Type.PAIR, size=NONCE_BYTES))
 
     def command(
         self,
@@ -127,6 +134,8 @@ class Link:
         timeout. size: None accepts any.
         """
         self._sequence = self._sequence % 255 + 1  # 0 is HELLO's
+        if self._pairing is not None:
+            body = self._pairing.command(kind, self._sequence, body)
         reply = self._exchange(Frame(kind, self._sequence, body), timeout, serve=serve)
         if size is not None and len(reply) != size:
             raise LinkError(
@@ -149,7 +158,7 @@ class Link:
                 wait *= 2
                 self._write(encode(frame))
             elif answer.type == Type.WANT:
-                self._write(encode(Frame(Type.ROWS, answer.sequence, wants.answer(answer.body))))
+                self._write(encode(self._rows(answer.sequence, wants.answer(answer.body))))
                 end, wait = time.monotonic() + timeout, self._patience
             else:
                 return _checked(answer)
@@ -159,6 +168,11 @@ class Link:
             f"no answer within {timeout:g} s; is the tinyflash firmware running, and is this "
             "its serial port?"
         )
+
+    def _rows(self, sequence: int, body: bytes) -> Frame:
+        if self._pairing is not None:
+            body = self._pairing.rows(Type.ROWS, sequence, body)
+        return Frame(Type.ROWS, sequence, body)
 
     def _await(self, sent: Frame, end: float, starting: bool) -> Frame | None:
         """Returns the reply to `sent`, or a WANT for it; None if it is time to send it again."""

@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from tinyflash.errors import LinkError, printable
 from tinyflash.runtime.device.frames import LONGEST
+from tinyflash.runtime.device.pairing import TAG_BYTES
 from tinyflash.runtime.state import HEADER_BYTES, SCALE_BYTES
 from tinyflash.runtime.state import VERSION as VERSION
 
@@ -16,7 +17,7 @@ FRAME_OVERHEAD = 6  # type, sequence number and CRC
 _SMALLEST_FRAME = 80  # holds a piece of 64 bytes, the head of SAMPLE, and the overhead
 _MOST_BYTES = 64 << 20  # of a device's memory, or of a sample; more is no microcontroller
 _MOST_CLASSES = 1 << 16
-_FLAGS = 7
+_FLAGS = 15
 
 
 class Type(IntEnum):
@@ -38,6 +39,7 @@ class Type(IntEnum):
     SAVE = 14
     LOAD = 15
     FACTORY = 16
+    PAIR = 17
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -85,6 +87,8 @@ STATUS_TEXT = {
     19: "received no rows of the sample in time",
     20: "has no flash to save to, or too little for two records",
     21: "has a flash that cannot be read, or does not keep what is written",
+    22: "refused a command without the tag of this session; is this its pairing key, and does no "
+    "other host use it?",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count
@@ -130,6 +134,7 @@ class Info:
     row_bytes: int  # of each row that the device asks for; 0: it takes whole samples
     board: str
     model: str
+    paired: bool = False  # it takes only frames with a tag
 
 
 def parse_info(body: bytes) -> Info:
@@ -147,8 +152,8 @@ def parse_info(body: bytes) -> Info:
     except (struct.error, IndexError) as error:
         raise LinkError(f"the device sent a wrong description: {error}") from error
     sizes: dict[str, int] = dict(zip(_INFO_NUMBERS, numbers, strict=True))
-    trains, half_written, stores = (bool(flags & bit) for bit in (1, 2, 4))
-    info = Info(trains, half_written, stores, board=board, model=model, **sizes)
+    trains, half_written, stores, paired = (bool(flags & bit) for bit in (1, 2, 4, 8))
+    info = Info(trains, half_written, stores, board=board, model=model, paired=paired, **sizes)
     wrong = "more than it should" if rest or flags & ~_FLAGS else _impossible(info)
     if wrong is not None:
         raise LinkError(
@@ -162,8 +167,9 @@ def _impossible(info: Info) -> str | None:
     memory = info.weights_bytes + info.state_bytes + info.arena_bytes + info.stack_bytes
     ports = {"input": info.input_bytes, "output": info.output_bytes}
     largest = max(memory, *ports.values(), info.target_bytes)
-    if not _SMALLEST_FRAME <= info.frame_bytes <= LONGEST:
-        return f"frames of {info.frame_bytes} bytes, not {_SMALLEST_FRAME} to {LONGEST}"
+    smallest = _SMALLEST_FRAME + (TAG_BYTES if info.paired else 0)
+    if not smallest <= info.frame_bytes <= LONGEST:
+        return f"frames of {info.frame_bytes} bytes, not {smallest} to {LONGEST}"
     if largest > _MOST_BYTES:
         return f"{largest:,} bytes of memory, more than {_MOST_BYTES:,}"
     if info.state_bytes < HEADER_BYTES or (info.state_bytes - HEADER_BYTES) % SCALE_BYTES:

@@ -13,6 +13,7 @@ from tinyflash.program import Program
 from tinyflash.runtime.device import coding, protocol
 from tinyflash.runtime.device.guard import RemoteGuard
 from tinyflash.runtime.device.link import Link, open_port
+from tinyflash.runtime.device.pairing import TAG_BYTES
 from tinyflash.runtime.device.protocol import FRAME_OVERHEAD, Info, Purpose, Space, Type
 from tinyflash.runtime.device.rows import Rows
 from tinyflash.runtime.guard import (
@@ -57,17 +58,26 @@ class DeviceSession:
     """A model on a board. A context manager; close() ends the link, not the model.
 
     target: a running emulator, the name of a serial port, a pyserial URL, or a Link. program: what
-    the board must run, or only its hash; None accepts any. last_ticks: ticks of the board's clock
-    for the last inference or training step.
+    the board must run, or only its hash; None accepts any. pairing_key: 16 bytes, if the board's
+    firmware was built with them. last_ticks: ticks of the board's clock for the last inference or
+    training step.
     """
 
-    def __init__(self, target: Emulated | str | Link, program: Program | int | None = None) -> None:
+    def __init__(
+        self,
+        target: Emulated | str | Link,
+        program: Program | int | None = None,
+        pairing_key: bytes | None = None,
+    ) -> None:
         self._link = _link(target)
         counted = not isinstance(target, str | Link) and target.counted
         self._run_s = _COUNTED_RUN_S if counted else _RUN_S
         try:
             self.info: Info = protocol.parse_info(self._link.open_session(_START_S))
             _check_model(self.info, program)
+            _check_pairing(self.info, pairing_key)
+            if pairing_key is not None:
+                self._link.pair(pairing_key)
         except BaseException:
             self.close()
             raise
@@ -250,7 +260,7 @@ class DeviceSession:
         if not self.info.row_bytes:
             self._send_sample(x, purpose)
             return self._link.command(kind, body, self._run_s, size=size)
-        rows = Rows(self._checked(x, purpose), x.shape, self._room(protocol.ROWS_HEAD.size))
+        rows = Rows(self._checked(x, purpose), x.shape, self._room_to(protocol.ROWS_HEAD.size))
         return self._link.command(kind, body, self._run_s, rows.serve, size)
 
     def _device_counters(self) -> tuple[int, ...]:
@@ -260,6 +270,10 @@ class DeviceSession:
     def _room(self, head: int) -> int:
         """Returns the bytes of data that a frame can hold after `head` bytes."""
         return self.info.frame_bytes - FRAME_OVERHEAD - head
+
+    def _room_to(self, head: int) -> int:
+        """The same of a frame that the host sends, which may need a tag."""
+        return self._room(head + (TAG_BYTES if self.info.paired else 0))
 
     def _checked(self, x: Int8Array, purpose: Purpose) -> coding.Bytes:
         """Returns the bytes of a sample or a target. Raises DataError if they do not fit the
@@ -273,7 +287,7 @@ class DeviceSession:
 
     def _send_sample(self, x: Int8Array, purpose: Purpose) -> None:
         sample = self._checked(x, purpose)
-        room = self._room(protocol.SAMPLE_HEAD.size)
+        room = self._room_to(protocol.SAMPLE_HEAD.size)
         for chunk in coding.chunks(sample, x.shape, room):
             head = (purpose, chunk.group, chunk.stride, chunk.offset, chunk.count)
             self._order(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(*head) + chunk.data)
@@ -288,7 +302,7 @@ class DeviceSession:
         return b"".join(pieces)
 
     def _write(self, space: Space, data: bytes) -> None:
-        room = self._room(protocol.WRITE_HEAD.size)
+        room = self._room_to(protocol.WRITE_HEAD.size)
         for offset in range(0, len(data), room):
             head = protocol.WRITE_HEAD.pack(space, offset)
             self._order(Type.WRITE, head + data[offset : offset + room])
@@ -307,6 +321,19 @@ def _link(target: Emulated | str | Link) -> Link:
     if isinstance(target, str):
         return Link(open_port(target))
     return Link(open_port(target.url), target.why_dead)
+
+
+def _check_pairing(info: Info, key: bytes | None) -> None:
+    if info.paired and key is None:
+        raise LinkError(
+            f"board {info.board} takes commands only from hosts with its pairing key; pass the "
+            "file with --pairing-key"
+        )
+    if key is not None and not info.paired:
+        raise LinkError(
+            f"the firmware of board {info.board} has no pairing key; build it with --pairing-key, "
+            "or leave out this option"
+        )
 
 
 def _check_model(info: Info, program: Program | int | None) -> None:

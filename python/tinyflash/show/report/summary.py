@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from tinyflash.boards import Board
+from tinyflash.boards import Board, counted_core
 from tinyflash.boards.fits import Fit
 from tinyflash.boards.footprint import Footprint
 from tinyflash.compiler import Compiled
@@ -49,12 +49,30 @@ def make_report(
         "guard_snapshot_bytes": guard.snapshot_bytes,
         "infer_operations": len(program.infer),
         "train_operations": len(program.train),
+        "longest_call": longest_call(compiled, counted_core(board)),
         "peak": peak(largest),
         **_details(infer, train, largest, board),
         "advice": [asdict(one) for one in advise(compiled)],
         "linked": None,
         "trained": [] if train is None else _trained(train.graph),
         "training": training,
+    }
+
+
+def longest_call(compiled: Compiled, core: str) -> Report | None:
+    """Returns the call that takes most instructions; None if some kernel was not counted."""
+    found = {name: table.longest() for name, table in compiled.counted(core).items()}
+    calls = [(call, name) for name, call in found.items() if call is not None]
+    if len(calls) < len(found):
+        return None
+    call, name = max(calls, key=lambda pair: pair[0].instructions)
+    return {
+        "plan": name,
+        "operation": f"{call.node.op} {call.node.name}",
+        "first_row": call.first,
+        "rows": call.count,
+        "instructions": call.instructions,
+        "core": core,
     }
 
 
@@ -187,7 +205,18 @@ def _note_lines(report: Report) -> list[str]:
             f"takes {deepest:,} of them."
         )
     infer, train = report["infer_operations"], report["train_operations"]
-    return [*lines, f"The table has {counted(infer, 'row')} to infer, and {train:,} to train."]
+    lines.append(f"The table has {counted(infer, 'row')} to infer, and {train:,} to train.")
+    return [*lines, *longest_line(report["longest_call"])]
+
+
+def longest_line(call: Report | None) -> list[str]:
+    """Returns what to say of the longest call."""
+    if call is None:
+        return []
+    return [
+        f"The longest call, {call['operation']} in the table to {call['plan']}, takes up to "
+        f"{call['instructions']:,} instructions on a {call['core'].title()}."
+    ]
 
 
 def _peak_lines(report: Report) -> list[str]:

@@ -1,0 +1,1 @@
+"""The firmware's side of the link, built to be fuzzed."""
