@@ -42,9 +42,13 @@ static inline void linker_fill_memory(void) {
     }
 }
 
+static inline uint32_t *linker_stack_above(uint32_t guard_bytes) {
+    return linker_stack_start + guard_bytes / sizeof(uint32_t);
+}
+
 /* Returns the most bytes of the stack that were used since it was painted, above its guard. */
 static inline uint32_t linker_stack_used(uint32_t guard_bytes, uint32_t paint) {
-    const volatile uint32_t *word = linker_stack_start + guard_bytes / sizeof(uint32_t);
+    const volatile uint32_t *word = linker_stack_above(guard_bytes);
     while (word < linker_stack_end && *word == paint) {
         word++;
     }

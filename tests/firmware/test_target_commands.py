@@ -18,7 +18,7 @@ from tinyflash.runtime.device.protocol import Purpose, Type
 from tinyflash.runtime.device.session import DeviceSession
 from tinyflash.runtime.host.schedule import rate_at
 from tinyflash.runtime.schedule import Schedule
-from tinyflash.runtime.state import unpack
+from tinyflash.runtime.state import pack, unpack
 
 RANDOM = np.random.default_rng(3)
 SAMPLE = RANDOM.integers(-128, 128, 1000).astype(np.int8)
@@ -55,6 +55,19 @@ def test_a_step_towards_a_target(device: DeviceSession) -> None:
     assert outcome.error == int(TARGET.view(np.uint8).sum(dtype=np.int64))
     assert device.weights == learned()
     assert np.array_equal(device.infer(SAMPLE), np.frombuffer(learned(), np.int8))
+
+
+def test_its_state_has_no_label(device: DeviceSession) -> None:
+    """So one that has is refused, and what it says after a step can be restored."""
+    device._send_sample(SAMPLE, Purpose.TRAIN)
+    device._send_sample(TARGET, Purpose.TARGET)
+    device._link.command(Type.TRAIN, TRAIN)
+    after = device.state
+    device.state = after
+    assert device.state == after
+    header, scales = unpack(after)
+    with pytest.raises(LinkError, match="refused"):
+        device.state = pack(header._replace(label=1), scales)
 
 
 def test_the_order_is_free(device: DeviceSession) -> None:

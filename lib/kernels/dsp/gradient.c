@@ -28,9 +28,14 @@ void tiny_gradient_sums(const uint32_t *from, const uint32_t *w, uint32_t pairs,
                         int32_t *sums, uint32_t step) {
     const uint32_t begin = (0u - pairs / 2) % TWOS * TWO_BYTES * 2 + pairs % 2;
     for (; rows; rows--, sums += step) {
-        const uint32_t *t = from, *const end = w + pairs;
-        uint32_t u = begin;
-        int32_t a = 0, b = 0, c = 0, d = 0;
+        register const uint32_t *t __asm__("r0") = from;
+        register const uint32_t *weights __asm__("r1") = w;
+        register uint32_t u __asm__("r2") = begin;
+        register const uint32_t *end __asm__("r12") = w + pairs;
+        register int32_t a __asm__("r9") = 0;
+        register int32_t b __asm__("r10") = 0;
+        register int32_t c __asm__("r11") = 0;
+        register int32_t d __asm__("lr") = 0;
         __asm__ volatile(
             "lsrs %[u], %[u], #1\n"
             "bcc 1f\n"
@@ -46,9 +51,10 @@ void tiny_gradient_sums(const uint32_t *from, const uint32_t *w, uint32_t pairs,
             "cmp %[w], %[end]\n"
             "bne.w 2b\n"
             "3:\n"
-            : [t] "+r"(t), [w] "+r"(w), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [u] "+r"(u)
+            : [t] "+r"(t), [w] "+r"(weights), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [u] "+r"(u)
             : [end] "r"(end)
             : "r3", "r4", "r5", "r6", "r8", "cc", "memory");
+        w = weights;
         sums[0] = a;
         sums[1] = b;
         sums[2] = c;

@@ -44,7 +44,7 @@ SECTIONS
         linker_bss_start = .;
         *(.bss .bss.*)
         *(COMMON)
-        . = ALIGN(4);
+        . = ALIGN(8);
         linker_bss_end = .;
     }} > {variables}
 

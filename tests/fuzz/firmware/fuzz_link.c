@@ -147,15 +147,15 @@ UNSEEN static void put_frame(const uint8_t *bytes, uint32_t count) {
     count += 4;
     put(0);
     for (uint32_t done = 0; done < count + 1;) {
-        uint32_t run = 0;
-        while (done + run < count && run < 254 && frame[done + run]) {
-            run++;
+        uint32_t length = 0;
+        while (done + length < count && length < 254 && frame[done + length]) {
+            length++;
         }
-        put((uint8_t)(run + 1));
-        for (uint32_t i = 0; i < run; i++) {
+        put((uint8_t)(length + 1));
+        for (uint32_t i = 0; i < length; i++) {
             put(frame[done + i]);
         }
-        done += run == 254 ? run : run + 1;
+        done += length == 254 ? length : length + 1;
     }
     put(0);
 }

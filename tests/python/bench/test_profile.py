@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.support.learner import learner
 
 from tinyflash.bench.profile import Block, Call, Instruction, Profile
 from tinyflash.bench.profile.code import instructions
 from tinyflash.bench.profile.cycles import class_of, modelled
 from tinyflash.bench.profile.kinds import KINDS, kind, parts
+from tinyflash.bench.profile.run import profiled
 from tinyflash.boards import load_board
 from tinyflash.boards.firmware import can_compile
 from tinyflash.boards.toolchain import ARM
+from tinyflash.errors import BoardError
 from tinyflash.program import Row
 
 
@@ -39,6 +42,12 @@ def test_instructions_of_helium_are_read(tmp_path: Path) -> None:
     assert kind(found[:3]) == "sums"
     assert [one.next for one in found] == [4, 8, 12, 14]
     assert {one.function for one in found} == {"f"}
+
+
+def test_a_core_that_is_not_an_arm_is_refused(tmp_path: Path) -> None:
+    board = load_board("qemu_riscv32_virt")
+    with pytest.raises(BoardError, match="qemu_riscv32_virt: only instructions of Arm cores"):
+        profiled(learner().program, board, tmp_path / "none.elf", lambda _: None)
 
 
 def profile(runs: int, jumps: int, *lines: str) -> Profile:

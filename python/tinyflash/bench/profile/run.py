@@ -11,6 +11,7 @@ from pathlib import Path
 from tinyflash.bench.profile import code, plugin
 from tinyflash.boards import Board
 from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.toolchain import ARM
 from tinyflash.errors import BoardError, InternalError
 from tinyflash.program import SOURCE, Program, Row
 from tinyflash.program import Call as TableCall
@@ -64,10 +65,13 @@ def profiled(
     """Runs the firmware of a program in the emulator, and counts.
 
     act: runs inferences and training steps; a profile of each is returned, in order. Counts are
-    exact and repeat to the digit. Raises BoardError if the emulator takes no plugins.
+    exact and repeat to the digit. Raises BoardError if the emulator takes no plugins, or if the
+    core is not an Arm, whose instructions are the only ones that are told apart.
     """
     if board.qemu is None:
         raise BoardError(f"{board.name}: has no emulator")
+    if board.cross.gcc != ARM:
+        raise BoardError(f"{board.name}: only instructions of Arm cores are told apart")
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as folder:
         marks, out = Path(folder, "marks"), Path(folder, "out")
         marks.write_text(code.marks(elf), encoding="ascii")
