@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -167,3 +170,22 @@ def test_a_refused_import_leaves_no_folder(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("a\nx\n")
     refused("data", "import", tmp_path / "bad.csv", "-o", tmp_path / "new" / "set")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_killed_import_is_done_again(tmp_path: Path) -> None:
+    """The process is killed while it writes shards; the same command then gives the whole set."""
+    (tmp_path / "in").mkdir()
+    for number in range(60):
+        rows = "".join(f"{number},{at}\n" for at in range(50))
+        (tmp_path / "in" / f"r{number}.csv").write_text(f"a,b\n{rows}")
+    out = tmp_path / "set"
+    command = ("-m", "tinyflash", "data", "import", tmp_path / "in", "-o", out)
+    with subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and len(list(out.glob("shards/*.npz"))) < 2:
+            time.sleep(0.005)
+        process.kill()
+    done("data", "import", tmp_path / "in", "-o", out)
+    shown = printed("data", "show", out, "--json")
+    assert len(shown["recordings"]) == 60
+    assert {one["frames"] for one in shown["recordings"]} == {50}
+    assert shown["damaged"] == []

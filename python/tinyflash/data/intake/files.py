@@ -126,7 +126,8 @@ def _as_listed(path: Path, recorded: Recorded) -> Recorded:
 
 def files_in(sources: Iterable[Path]) -> list[Path]:
     """Returns the files of sources, in order, each once, though two sources or links may name it:
-    a folder stands for all files in it that a reader knows. Raises DataError if a source is missing or has none."""
+    a folder stands for all files in it that a reader knows. Raises DataError if a source is
+    missing or has none."""
     found: list[Path] = []
     for source in sources:
         if not source.exists():
