@@ -61,10 +61,13 @@ class Step(Protocol):
     def correct(self) -> bool | None: ...  # None: no label
 
 
-def output(stderr: bool = False) -> Console:
-    """Returns a console on the current standard output or error (tests and pipes replace them)."""
+def output(stderr: bool = False, markup: bool = True) -> Console:
+    """Returns a console on the current standard output or error (tests and pipes replace them).
+
+    markup: without it, brackets are printed as they are, as in names that a user chose.
+    """
     file: Any = _Expendable(sys.stderr) if stderr else None
-    console = Console(file=file, highlight=False)
+    console = Console(file=file, highlight=False, markup=markup)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console

@@ -20,6 +20,7 @@ INK, SOFT, FAINT = "#22223b", "#6c6f85", "#d9dbe6"
 BLUE, ORANGE = "#2a6f97", "#d1603d"
 WINDOW = 25  # training steps in a running mean
 STYLE: Any = {
+    "text.parse_math": False,  # names may have dollars
     "font.family": "sans-serif",
     "font.size": 10,
     "text.color": INK,

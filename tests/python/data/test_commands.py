@@ -189,3 +189,13 @@ def test_a_killed_import_is_done_again(tmp_path: Path) -> None:
     assert len(shown["recordings"]) == 60
     assert {one["frames"] for one in shown["recordings"]} == {50}
     assert shown["damaged"] == []
+
+
+def test_names_may_have_brackets_and_dollars(tmp_path: Path) -> None:
+    """Neither is markup, in the terminal or in a picture."""
+    source = tmp_path / "x.csv"
+    source.write_text("time,[/b],c,label\n0,1,2,[/red]\n1,2,3,$x^$\n")
+    out = tmp_path / "set"
+    done("data", "import", source, "-o", out, "--subject", "[/q]", "--session", "$a^$")
+    said = done("data", "show", out, "--picture", tmp_path / "p.png")
+    assert all(name in said for name in ("[/b]", "[/red]", "$x^$", "[/q]"))

@@ -179,7 +179,7 @@ def _say(
                 one.likely,
                 f"{one.score:.4f}",
             )
-        output().print(rows)
+        output(markup=False).print(rows)
     say(
         f"{len(cut.y):,} windows: {100 * share:.1f} % flagged; the networks agree with "
         f"{100 * right:.1f} % of the labels"

@@ -44,7 +44,7 @@ def show(folder: Path, as_json: bool, picture: Path | None) -> None:
         _recordings(dataset, summary),
         _channels(dataset, summary),
     ):
-        output().print(rows)
+        output(markup=False).print(rows)
 
 
 def _classes(dataset: Dataset, summary: Summary) -> object:

@@ -53,4 +53,4 @@ def split(folder: Path, by: str, test: float, validation: float, seed: int) -> N
         there = found.part(part)
         frames = sum(one.count for one in there)
         rows.add_row(part, f"{len(there):,}", f"{frames:,}", f"{100 * frames / total:.1f} %")
-    output().print(rows)
+    output(markup=False).print(rows)
