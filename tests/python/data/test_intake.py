@@ -414,6 +414,9 @@ def test_sound_and_pictures_of_an_edge_impulse_export_have_its_labels(tmp_path: 
     found = import_files(tmp_path / "pictures", [picture], Intake())
     assert found.classes == ("Whisky",)
     assert found.splits == {"test": ("whisky.5n40",)}
+    moved = picture.rename(tmp_path / "b" / picture.name)
+    assert import_files(tmp_path / "moved", [moved], Intake()).classes == ("Whisky",)
+    picture = moved.rename(picture)
     found = import_files(tmp_path / "named", [picture], Intake(label="mine"))
     assert found.classes == ("mine",)
 
@@ -442,10 +445,14 @@ def test_a_set_that_could_not_be_read_is_not_written(
     assert not list((tmp_path / "set").glob("*"))
 
 
-def test_texts_that_utf8_cannot_hold(tmp_path: Path) -> None:
+def test_texts_that_utf8_cannot_hold_or_a_terminal_obeys(tmp_path: Path) -> None:
     path = tmp_path / "odd.json"
     sensors = [{"name": "a\ud800", "units": "\udcff"}]
     content = {"payload": {"interval_ms": 10, "sensors": sensors, "values": [[1], [2]]}}
     path.write_text(json.dumps(content))
     import_files(tmp_path / "set", [path], Intake())
     assert load(tmp_path / "set").frames.channels == ("a?",)
+    path = write_csv(tmp_path / "x.csv", ["v", "label"], [[1, "a\x1b[31m\n"]])
+    found = import_files(tmp_path / "other", [path], Intake(subject="\x7f"))
+    assert found.classes == ("a?[31m",)
+    assert found.recordings[0].subject == "?"

@@ -8,6 +8,7 @@ for. Imports cbor2, an extra, only for CBOR.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ def listed(path: Path) -> tuple[str, str] | None:
         labels = folder / LABELS
         if labels.is_file():
             state = labels.stat()
-            found = _entries(labels, state.st_mtime_ns, state.st_size).get(path.resolve())
+            entries = _entries(labels, state.st_mtime_ns, state.st_size)
+            found = entries.get(path.resolve()) or entries.get(Path(path.name))
             if found is not None:
                 return found
     return None
@@ -103,10 +105,16 @@ def listed(path: Path) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=8)
 def _entries(labels: Path, _changed: int, _size: int) -> dict[Path, tuple[str, str]]:
-    """Reads an info.labels once for all files of an export, and again if it was changed."""
+    """Reads an info.labels once for all files of an export, and again if it was changed. Files
+    that were moved are found by their names, if no other has the same."""
     try:
         entries = json.loads(read_bytes(labels, LARGEST))["files"]
-        return {(labels.parent / entry["path"]).resolve(): _entry(entry) for entry in entries}
+        names = Counter(Path(entry["path"]).name for entry in entries)
+        moved = (entry for entry in entries if names[Path(entry["path"]).name] == 1)
+        return {
+            **{Path(Path(entry["path"]).name): _entry(entry) for entry in moved},
+            **{(labels.parent / entry["path"]).resolve(): _entry(entry) for entry in entries},
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DataError(f"{labels} is not a list of labels, as Edge Impulse exports it") from None
 

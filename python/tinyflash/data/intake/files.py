@@ -59,7 +59,7 @@ class Intake:
         """Reads one file. Raises DataError if no reader knows it."""
         recorded = _checked(self._read(path))
         if self.label is not None:
-            return replace(recorded, labels=[self.label] * len(recorded.values))
+            return replace(recorded, labels=[_written(self.label)] * len(recorded.values))
         if self.by_folder:
             return replace(recorded, labels=[_written(path.parent.name)] * len(recorded.values))
         return _as_listed(path, recorded)
@@ -93,7 +93,7 @@ class Intake:
 
 
 def _checked(recorded: Recorded) -> Recorded:
-    """Returns what a reader found, with texts that UTF-8 can hold. Raises DataError if a set cannot
+    """Returns what a reader found, with texts that a set can hold. Raises DataError if a set cannot
     have such frames."""
     frames = recorded.frames
     try:
@@ -108,8 +108,9 @@ def _checked(recorded: Recorded) -> Recorded:
 
 
 def _written(text: str) -> str:
-    """Returns a text of a file as UTF-8 can hold it: names of files and JSON may have more."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Returns a text as a set holds it and a terminal shows it: names of files and JSON may have
+    what UTF-8 cannot hold, and control characters."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _as_listed(path: Path, recorded: Recorded) -> Recorded:
@@ -184,7 +185,11 @@ def _imported(
         taken.add(name)
         dataset = _fitting(dataset or Dataset(folder, recorded.frames), recorded)
         about = Recording(
-            name, (), _written(intake.subject_of(path)), intake.session, _written(path.name)
+            name,
+            (),
+            _written(intake.subject_of(path)),
+            _written(intake.session),
+            _written(path.name),
         )
         if recorded.part:
             parts.setdefault(recorded.part, []).append(name)
