@@ -142,7 +142,7 @@ static int32_t spare_of(const tiny_sums *sums, uint32_t count) {
     uint32_t bits = 0;
     for (uint32_t i = 0; i < count; i++) {
         const int32_t sum = sums->at[i] * sums->times;
-        bits |= (uint32_t)(sum ^ sum >> 31);
+        bits |= (uint32_t)(sum < 0 ? ~sum : sum);
     }
     return tiny_spare_of(bits);
 }

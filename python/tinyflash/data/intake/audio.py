@@ -24,7 +24,7 @@ def read_audio(path: Path) -> Recorded:
     """Reads a file of sound: values as it has them, whole numbers of 8 to 32 bits or floats; the
     scale makes 1.0 of full scale. Raises DataError if it cannot be read."""
     try:
-        import soundfile  # type: ignore[import-untyped,unused-ignore]
+        import soundfile
     except (ImportError, OSError):
         raise DataError(f"{path} needs soundfile; run: {how_to_install('soundfile')}") from None
     try:
