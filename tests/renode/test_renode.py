@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.renode.learn import ROOT, build, check_learns_as_the_host
+from tests.support.commands import tinyflash
 from tests.support.firmware import own_board
 from tests.support.learner import learner
 
@@ -50,6 +51,13 @@ def test_a_session_runs_on_it(board: Board, image: Path) -> None:
         assert device.weights == learner().program.weights
         assert renode.pid is not None
     assert renode.why_dead() == "the emulator is not running"
+
+
+def test_flash_runs_it_there(board: Board, image: Path) -> None:
+    arguments = ("--board", board.folder, "--renode", "--exit-after", "0.2")
+    done = tinyflash("flash", image.parent, *arguments)
+    assert done.exit_code == 0, done.output
+    assert re.fullmatch(r"mine runs; its serial port is socket://127.0.0.1:\d+ .*\n", done.stdout)
 
 
 def test_what_it_says_before_it_ends_is_the_error(board: Board, image: Path) -> None:

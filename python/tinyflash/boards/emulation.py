@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from tinyflash.boards.description import Board
 from tinyflash.errors import BoardError, BuildError
@@ -32,6 +32,9 @@ class Emulation:
         self._process: subprocess.Popen[bytes] | None = None
         self._words: IO[bytes] | None = None
         self.url = ""
+
+    def __enter__(self) -> Self:
+        raise NotImplementedError
 
     def _check_image(self) -> None:
         if not self.elf.is_file():

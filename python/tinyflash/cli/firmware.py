@@ -29,6 +29,7 @@ from tinyflash.boards.image import (
 )
 from tinyflash.boards.memory import Region
 from tinyflash.boards.named import model_name
+from tinyflash.boards.renode import Renode
 from tinyflash.boards.stale import check_image, report_of
 from tinyflash.cli import options
 from tinyflash.cli.stale import say_stale
@@ -106,13 +107,20 @@ def build(
     metavar="FOLDER",
     help="Copy the image, as UF2, to the drive that a board in its boot loader is.",
 )
+@click.option("--renode", is_flag=True, help="Run it in Renode, if the board has renode.resc.")
 def flash(
-    folder: Path, board: str | None, exit_after: float | None, kind: str | None, drive: Path | None
+    folder: Path,
+    board: str | None,
+    exit_after: float | None,
+    kind: str | None,
+    drive: Path | None,
+    renode: bool,
 ) -> None:
     """Run FOLDER/firmware.elf on its emulated board. Prints the serial port.
 
-    What the board saves is in FOLDER/flash.bin, and is loaded at the next start. --format and
-    --drive are for boards that are not emulated. An image outside of the board's flash is refused.
+    What the board saves is in FOLDER/flash.bin, and is loaded at the next start; in Renode it is
+    lost. --format and --drive are for boards that are not emulated. An image outside of the board's
+    flash is refused.
     """
     _check_folder(folder)
     elf = folder / "firmware.elf"
@@ -127,19 +135,24 @@ def flash(
         click.echo(f"copied to {copied}: {_where(pieces)} (its drivers were {NOT_RUN})")
     if kind is not None or drive is not None:
         return
-    if not target.emulated:
-        raise BoardError(
-            f"board {target.name} is not emulated; write its image with --format "
-            f"{_formats(target)}, for your own tool (its drivers were {NOT_RUN})"
-        )
+    emulator = Renode(target, elf) if renode else _emulator(target, elf, folder)
     end = None if exit_after is None else time.monotonic() + exit_after
-    kept = folder if target.store is not None else None
-    with Emulator(target, elf, flash=kept) as emulator, suppress(KeyboardInterrupt):
+    with emulator, suppress(KeyboardInterrupt):
         click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C stops it)")
         while end is None or time.monotonic() < end:
             if (reason := emulator.why_dead()) is not None:
                 raise BoardError(reason)
             time.sleep(0.1)
+
+
+def _emulator(board: Board, elf: Path, folder: Path) -> Emulator:
+    """Returns the board in QEMU, with its flash in the folder."""
+    if not board.emulated:
+        raise BoardError(
+            f"board {board.name} is not emulated; write its image with --format "
+            f"{_formats(board)}, for your own tool (its drivers were {NOT_RUN})"
+        )
+    return Emulator(board, elf, flash=folder if board.store is not None else None)
 
 
 def _where(pieces: Sequence[Piece]) -> str:

@@ -60,8 +60,10 @@ def tools(monkeypatch):
             pass
 
     monkeypatch.setattr(firmware, "_run_scons", build)
-    monkeypatch.setattr(firmware, "_check_tools", lambda: None)
+    monkeypatch.setattr(firmware, "_check_tools", lambda _: None)
     monkeypatch.setattr(commands, "firmware_size", lambda _: FirmwareSize(1, 1, 1, 1, 0))
+    monkeypatch.setattr(commands, "region_use", lambda _, board: {r.name: 1 for r in board.regions})
+    monkeypatch.setattr(commands, "pieces_of", lambda *_: [])
     monkeypatch.setattr(firmware, "firmware_board", board_of)
     monkeypatch.setattr(commands, "firmware_board", board_of)
     monkeypatch.setattr(commands, "Emulator", Emulator)
