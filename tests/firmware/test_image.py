@@ -38,7 +38,7 @@ def objcopied(source: Path, kind: str, folder: Path, *options: str) -> bytes:
 def test_hex_and_bin_are_what_objcopy_makes(elf: Path, tmp_path: Path) -> None:
     pieces = pieces_of(elf, PICO)
     raw = encoded(pieces, "bin", PICO)
-    assert raw == objcopied(elf, "elf32-littlearm", tmp_path, "-j", ".text")
+    assert raw == objcopied(elf, "elf32-littlearm", tmp_path, "-j", ".text", "-j", ".data")
     (tmp_path / "image.hex").write_bytes(encoded(pieces, "hex", PICO))
     assert objcopied(tmp_path / "image.hex", "ihex", tmp_path) == raw
 

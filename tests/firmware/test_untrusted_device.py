@@ -136,7 +136,7 @@ def test_a_description_of_another_length() -> None:
         one_line(caught.value)
     with pytest.raises(LinkError, match="more than it should"):
         opened(whole + b"x")
-    unknown_flag = whole[:1] + bytes([whole[1] | 8]) + whole[2:]
+    unknown_flag = whole[:1] + bytes([whole[1] | 16]) + whole[2:]
     with pytest.raises(LinkError, match="more than it should"):
         opened(unknown_flag)
 
