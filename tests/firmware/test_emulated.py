@@ -197,5 +197,5 @@ def test_the_image_is_within_the_board(emulated: Emulated) -> None:
     board, elf = emulated
     size = firmware_size(elf)
     assert size.stack_bytes == board.stack_bytes
-    assert 6000 + 1500 + 56 < size.static_bytes < 6000 + 1500 + 56 + 1300
+    assert 6000 + 1500 + 56 < size.static_bytes < 6000 + 1500 + 56 + 1400
     assert size.flash_bytes < (12_000 if board.store is None else 16_000)

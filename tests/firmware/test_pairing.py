@@ -98,6 +98,13 @@ def test_a_second_session_has_another_nonce(port: RecordedPort) -> None:
     assert len(nonces) == 8
 
 
+def test_a_board_without_a_key_asks_for_no_tag(start: Callable[[], PipePort]) -> None:
+    port = start()
+    assert DeviceSession(Link(port)).counters().step == 0
+    (reply,) = exchange(port, encode(Frame(Type.PAIR, 77)), 1)
+    assert reply.body == bytes(9)  # status 0, and a nonce that is none
+
+
 def spoken(port: RecordedPort) -> list[Frame]:
     """The frames of a session that trains, reads and writes."""
     device = DeviceSession(Link(port), pairing_key=KEY)

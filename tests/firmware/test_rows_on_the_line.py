@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.firmware import EMULATED, with_guard
+from tests.support.firmware import UNLIKE, with_guard
 from tests.support.graphs import Net, same
 from tests.support.learner import SCHEME
 from tests.support.pipes import NoisyPort, PipePort, exchange
@@ -97,7 +97,7 @@ def test_rows_over_the_line_give_the_same_bytes(
         assert np.array_equal(device.infer(SAMPLES[0]), expected.infer(SAMPLES[0]))
 
 
-@pytest.mark.parametrize("board", EMULATED, ids=lambda board: board.name)
+@pytest.mark.parametrize("board", UNLIKE, ids=lambda board: board.name)
 def test_and_on_boards(
     board: Board, by_rows: Compiled, expected: HostSession, tmp_path: Path
 ) -> None:

@@ -210,7 +210,7 @@ def test_what_was_learned_is_evaluated(tmp_path: Path) -> None:
         ),
         (np.full(60, 3), "y[0] is 3; the network has 3 classes, 0..2"),
         (np.arange(59) % 3, "has 60 samples and 59 of y"),
-        (np.float32(1.0), "has 60 samples and no of y"),
+        (np.float32(1.0), "has 60 samples and one number as y"),
         (np.full(60, "cat"), "labels are whole numbers"),
         (None, "d.npz has no array 'y'; it needs x (samples) and y (labels)"),
     ],
