@@ -31,6 +31,8 @@ protocol_status command_hello(device *self, const uint8_t *body, uint32_t count)
     return PROTOCOL_OK;
 }
 
+#ifdef PAIRING
+
 /* Reply: a nonce, 64. */
 protocol_status command_pair(device *self, const uint8_t *body, uint32_t count) {
     const uint64_t nonce = pairing_open(&self->link.pairing);
@@ -39,6 +41,8 @@ protocol_status command_pair(device *self, const uint8_t *body, uint32_t count) 
     reply_put32(&self->link.reply, (uint32_t)(nonce >> 32));
     return PROTOCOL_OK;
 }
+
+#endif
 
 /* Whether the device can take a sample for this purpose at all. */
 static protocol_status check_purpose(const device *self, uint8_t purpose) {

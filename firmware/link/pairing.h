@@ -22,7 +22,7 @@ int pairing_is_required(void);
 /* Makes the next nonce depend on what nobody else knows exactly, such as the time of a frame. */
 void pairing_stir(pairing *self, uint32_t something);
 
-/* Returns a new nonce. Only frames made for it are taken from now on. */
+/* Returns a new nonce. Only frames made for it are taken from now on. Boards with a key only. */
 uint64_t pairing_open(pairing *self);
 
 /* Whether the frame in the receiver ends in its tag for the current counter. If so, the tag is no
