@@ -17,6 +17,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from tinyflash.errors import DataError, listed, printable
 from tinyflash.files import read_bytes
 
@@ -33,8 +36,8 @@ class Frames:
     """What a frame is, the same in the whole set.
 
     shape: [channels] of a signal, [rows, columns, channels] of a picture. rate: frames per second;
-    None if they follow no clock. units: one per channel. scale: real units per stored number.
-    front_end: what made the stored numbers of the sensor's.
+    None if they follow no clock. units: one per channel. A stored number n is n * scale + offset in
+    real units. front_end: what made the stored numbers of the sensor's.
     """
 
     shape: tuple[int, ...]
@@ -43,6 +46,11 @@ class Frames:
     units: tuple[str, ...] = ()
     scale: float = 1.0
     front_end: str = "raw"
+    offset: float = 0.0
+
+    def real(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Returns stored numbers in real units."""
+        return stored.astype(np.float64) * self.scale + self.offset
 
 
 @dataclass(frozen=True)
@@ -163,6 +171,7 @@ def _dataset(folder: Path, table: dict[str, Any]) -> Dataset:
         _texts(table.get("units", []), "units"),
         _positive(table.get("scale", 1.0), "scale"),
         str(table.get("front_end", "raw")),
+        _finite(table.get("offset", 0.0), "offset"),
     )
     said = _table(table, "splits")
     splits = {str(k): _texts(v, k) for k, v in said.items() if k != "by"}
@@ -211,6 +220,12 @@ def _positive(value: object, what: str) -> float:
     return float(value)
 
 
+def _finite(value: object, what: str) -> float:
+    if not isinstance(value, int | float) or not abs(value) < float("inf"):
+        raise ValueError(f"{what} = {value!r} is not a number")
+    return float(value)
+
+
 def _texts(values: Any, what: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError(f"{what} is not a list of texts")
@@ -249,6 +264,7 @@ def check_frames(frames: Frames) -> None:
     if frames.rate is not None:
         _positive(frames.rate, "rate")
     _positive(frames.scale, "scale")
+    _finite(frames.offset, "offset")
     for what in ("channels", "units"):
         names = getattr(frames, what)
         if names and len(names) != frames.shape[-1]:

@@ -65,6 +65,6 @@ def summarize(dataset: Dataset) -> Summary:
                 one.name, one.subject, one.session, place, one.count, one.missing, gaps, by_label
             )
         )
-    scale = dataset.frames.scale
+    real = dataset.frames.real
     mean = total / count if count else np.full(channels, np.nan)
-    return Summary(tuple(found), low * scale, high * scale, mean * scale)
+    return Summary(tuple(found), real(low), real(high), real(mean))

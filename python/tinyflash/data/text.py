@@ -35,6 +35,8 @@ def _lines(dataset: Dataset) -> Iterator[str]:
         if values := getattr(frames, name):
             yield f"{name} = {_value(values)}"
     yield f"scale = {_value(frames.scale)}"
+    if frames.offset:
+        yield f"offset = {_value(frames.offset)}"
     yield f"front_end = {_value(frames.front_end)}"
     if dataset.corrections:
         yield "# recording, first and last frame, the label that they have"

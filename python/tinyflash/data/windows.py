@@ -38,9 +38,8 @@ def cut(dataset: Dataset, recordings: Iterable[Recording], window: int, hop: int
     counts = [len(labels) for _, labels, _ in found]
     shape = dataset.frames.shape if window == 1 else (window, *dataset.frames.shape)
     x = [frames.reshape(len(frames), *shape) for frames, _, _ in found]
-    scale = np.float32(dataset.frames.scale)
     return Windows(
-        np.concatenate([np.zeros((0, *shape), np.float32), *x]) * scale,
+        np.concatenate([np.zeros((0, *shape), np.float32), *x]),
         np.concatenate([np.zeros(0, np.int64), *(labels for _, labels, _ in found)]),
         np.repeat(np.arange(len(found)), counts),
         np.concatenate([np.zeros(0, np.int64), *(first for _, _, first in found)]),
@@ -57,7 +56,7 @@ def _of(
     moments = starts[:, np.newaxis] + np.arange(window)
     labels = _majority(track.labels[moments], len(dataset.classes))
     kept = labels != NONE
-    frames = track.frames[moments[kept]].astype(np.float32)
+    frames = dataset.frames.real(track.frames[moments[kept]]).astype(np.float32)
     return frames, labels[kept], track.numbers[starts[kept]]
 
 

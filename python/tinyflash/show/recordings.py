@@ -54,7 +54,7 @@ def _draw_signal(axis: Axes, dataset: Dataset, recording: Recording) -> None:
     step = max(1, len(track.frames) // _POINTS)
     for begin, end in runs(track.numbers):
         part = slice(begin, end, step)
-        values = track.frames[part].astype(np.float64) * dataset.frames.scale
+        values = dataset.frames.real(track.frames[part])
         axis.plot(track.numbers[part] / rate, values, color=INK, linewidth=0.5, alpha=0.6)
     _draw_labels(axis, dataset, track, rate)
     about = ", ".join(filter(None, (recording.subject, recording.session)))

@@ -58,7 +58,7 @@ def test_any_text_and_number_survives(
     subject: str,
 ) -> None:
     folder = tmp_path_factory.mktemp("set")
-    frames = Frames((2,), rate, tuple(channels), (), scale, subject)
+    frames = Frames((2,), rate, tuple(channels), (), scale, subject, scale - 1.0)
     recording = Recording("one", (Piece("one.000000.npz", 0, 3, 5),), subject, "", subject)
     corrections = tuple(Correction("one", 3, 4, name) for name in classes)
     splits = {subject: ("one",)} if subject != "by" else {}

@@ -351,6 +351,15 @@ def test_columns_are_chosen_and_rates_differ_a_little(tmp_path: Path) -> None:
         import_files(tmp_path / "other", files_in([tmp_path]), Intake(columns=("d",)))
 
 
+def test_a_set_whose_scale_was_edited_takes_more_files(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", ["a"], [[1], [2]])
+    text.save(import_files(tmp_path / "set", [path], Intake()))
+    listed = tmp_path / "set" / "dataset.toml"
+    listed.write_text(listed.read_text().replace("scale = 1.0", "scale = 0.5"))
+    other = write_csv(tmp_path / "y.csv", ["a"], [[3]])
+    assert import_files(tmp_path / "set", [other], Intake()).frames.scale == 0.5
+
+
 def test_sources_that_are_missing_or_unknown(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such file or folder"):
         files_in([tmp_path / "absent"])

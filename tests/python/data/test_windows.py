@@ -26,7 +26,7 @@ def test_windows_are_the_frames_in_real_units(tmp_path: Path) -> None:
     for x, y, place, first in zip(found.x, found.y, found.recording, found.first, strict=True):
         track = read(dataset, dataset.recordings[place])
         at = int(np.flatnonzero(track.numbers == first)[0])
-        assert np.array_equal(x, track.frames[at : at + 40] * np.float32(0.02))
+        assert np.array_equal(x, (track.frames[at : at + 40] * 0.02).astype(np.float32))
         assert track.numbers[at + 39] == first + 39  # no gap
         assert y == dataset.recordings[place].name.endswith("1")
     starts = found.first[found.recording == 1].tolist()
@@ -108,3 +108,12 @@ def test_a_correction_moves_a_window_to_its_class(tmp_path: Path) -> None:
     fixed = replace(dataset, corrections=(Correction("p0-0", 0, 39, "high"),))
     found = cut(fixed, fixed.recordings[:1], 40, 40)
     assert found.y.tolist() == [1, 0, 0, 0, 0]
+
+
+def test_an_offset_makes_bytes_of_a_network_that_reads_minus_1_to_1(tmp_path: Path) -> None:
+    frames = Frames((1, 3, 1), scale=2 / 255, offset=-1.0)
+    dataset = with_classes(Dataset(tmp_path, frames), ("a",))
+    picture = np.array([0, 51, 255], np.uint8).reshape(1, 1, 3, 1)
+    dataset = shards.append_items(dataset, [Recording("r", ())], picture, np.zeros(1, np.int32))
+    found = cut(dataset, dataset.recordings, 1, 1)
+    assert found.x.reshape(3).tolist() == pytest.approx([-1.0, -0.6, 1.0])

@@ -25,6 +25,7 @@ from tinyflash.data.intake.recorded import Recorded, recording_name
 from tinyflash.data.shards import Track, label_numbers
 from tinyflash.errors import DataError, printable
 
+UNKNOWN_SCALE = 1.0  # of files that say none: the set's holds for them, too
 _SLACK = 0.02  # of a rate
 _REMEDIES = {
     "channels": "; choose the same with --columns, or import it into another set",
@@ -211,6 +212,8 @@ def _fitting(dataset: Dataset, recorded: Recorded) -> Dataset:
     kind."""
     mine, other = dataset.frames, recorded.frames
     for what in ("channels", "shape", "rate", "units", "scale"):
+        if what == "scale" and other.scale == UNKNOWN_SCALE:
+            continue
         if not _alike(getattr(mine, what), getattr(other, what)):
             raise DataError(
                 f"{recorded.source}: {what} {_said(other, what)} is not the set's "

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tinyflash.data.check.findings import Findings, Span
 from tinyflash.data.dataset import Dataset
 from tinyflash.data.shards import read, runs
@@ -81,7 +79,7 @@ def _drawn(dataset: Dataset, name: str, spans: Sequence[Span]) -> bytes:
         figure = Figure(figsize=(10, 2.2), layout="constrained")
         axis = figure.subplots()
         for begin, end in runs(track.numbers):
-            values = track.frames[begin:end].astype(np.float64) * dataset.frames.scale
+            values = dataset.frames.real(track.frames[begin:end])
             axis.plot(track.numbers[begin:end] / rate, values, color=INK, linewidth=0.5, alpha=0.6)
         for one in spans:
             _mark(axis, one, rate)
