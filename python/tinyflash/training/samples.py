@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.arrays import Numbers, load_arrays
-from tinyflash.data.dataset import is_dataset
+from tinyflash.data.dataset import Dataset, is_dataset
 from tinyflash.data.opened import opened
 from tinyflash.data.samples import samples as windows_of
 from tinyflash.data.splits import TEST, TRAIN, VALIDATION
@@ -38,16 +38,13 @@ class Source:
     """Where samples are: an .npz file, or a data set.
 
     part: of the split of a set; None: all of it. hop: frames from one window of a set to the next;
-    None: half a window.
+    None: half a window. dataset: the set, opened; None of a file.
     """
 
     path: Path
     part: str | None = None
     hop: int | None = None
-
-    @property
-    def is_dataset(self) -> bool:
-        return is_dataset(self.path)
+    dataset: Dataset | None = None
 
     def __str__(self) -> str:
         return f"{self.path}, part {self.part}" if self.part else str(self.path)
@@ -55,33 +52,36 @@ class Source:
     def units_for(self, port: Port) -> Port:
         """Returns a model's input as these samples come: those of a set in real units, those of a
         file in the type of the input."""
-        if self.is_dataset and port.dtype == "int8" and port.quant is not None:
+        if self.dataset is not None and port.dtype == "int8" and port.quant is not None:
             return replace(port, dtype="float32")
         return port
 
     @classmethod
     def of(cls, data: Path | Source) -> Source:
-        return data if isinstance(data, Source) else cls(data)
+        if isinstance(data, Source):
+            return data
+        return cls(data, dataset=opened(data)) if is_dataset(data) else cls(data)
 
     @classmethod
     def to_train(cls, data: Path, hop: int | None = None) -> tuple[Source, Source | None]:
         """Returns what to train with, and what to hold out: of a set its parts, of a file None."""
         if not is_dataset(data):
             return cls(data), None
-        splits = opened(data).splits
-        held = next((part for part in (VALIDATION, TEST) if part in splits), None)
-        if TRAIN not in splits or held is None:
+        dataset = opened(data)
+        held = next((part for part in (VALIDATION, TEST) if part in dataset.splits), None)
+        if TRAIN not in dataset.splits or held is None:
             raise DataError(
                 f"{data} is not split into train and test; run: tinyflash data split {data} "
                 "--by subject, session or random"
             )
-        return cls(data, TRAIN, hop), cls(data, held, hop)
+        return cls(data, TRAIN, hop, dataset), cls(data, held, hop, dataset)
 
     @classmethod
     def to_test(cls, data: Path, hop: int | None = None) -> Source:
         """Returns what to test with: the part `test` of a set that has one, else all."""
-        part = TEST if is_dataset(data) and TEST in opened(data).splits else None
-        return cls(data, part, hop)
+        whole = cls.of(data)
+        has_test = whole.dataset is not None and TEST in whole.dataset.splits
+        return replace(whole, part=TEST if has_test else None, hop=hop)
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,14 @@ def load_samples(data: Path | Source, port: Port, classes: int) -> Samples:
     """Loads `x` and `y` of an .npz file or a set: samples in the model's input units, labels
     0..classes-1."""
     path = Source.of(data)
-    port = path.units_for(port)
     archive = _archive(path, port, "labels", "x", "y")
-    x = _encode(archive["x"], port, f"{path}, x")
-    return _paired(path, x, load_labels(archive["y"], classes, f"{path}, y"), "labels")
+    return as_samples(path, archive["x"], archive["y"], port, classes)
+
+
+def as_samples(path: Source, x: Numbers, y: Numbers, port: Port, classes: int) -> Samples:
+    """Returns x and y of a source, which are loaded already, as a network has them."""
+    stored = _encode(x, path.units_for(port), f"{path}, x")
+    return _paired(path, stored, load_labels(y, classes, f"{path}, y"), "labels")
 
 
 def load_pairs(data: Path | Source, port: Port) -> tuple[Int8Array, Numbers | None]:
@@ -165,7 +169,7 @@ def load_with_targets(data: Path | Source, port: Port, objective: Objective) -> 
     path = Source.of(data)
     port = path.units_for(port)
     archive = _archive(path, port, "targets", "x")
-    if path.is_dataset:
+    if path.dataset is not None:
         del archive["y"]
     x = _encode(archive["x"], port, f"{path}, x")
     if "y" not in archive:
@@ -192,8 +196,8 @@ def _own_targets(path: Source, port: Port, x: Int8Array, objective: Objective) -
 
 
 def _archive(path: Source, port: Port, what: str, *names: str) -> dict[str, Numbers]:
-    if path.is_dataset:
-        found = windows_of(opened(path.path), path.part, port.shape[1:], path.hop)
+    if path.dataset is not None:
+        found = windows_of(path.dataset, path.part, port.shape[1:], path.hop)
         return {"x": found.x, "y": found.y}
     archive = load_arrays(path.path, _LARGEST, _EXPECTED)
     if isinstance(archive, np.ndarray):

@@ -30,7 +30,7 @@ from tinyflash.show.labels.page import as_html
 from tinyflash.show.words import counted
 from tinyflash.training.crossval import cross_validate, folds_of
 from tinyflash.training.loop import Recipe
-from tinyflash.training.samples import Source, load_samples
+from tinyflash.training.samples import Source, as_samples
 
 WRITTEN = ("review.csv", "check.json", "check.html")
 _MOST = 12  # rows of a table
@@ -106,7 +106,8 @@ def check(
     wanted = prepared.whole.input.shape[1:]
     cut = windows_of(dataset, None, wanted, hop)
     classes = prepared.whole.output.shape[-1]
-    samples = load_samples(Source(folder, None, hop), prepared.whole.input, classes)
+    source = Source(folder, hop=hop, dataset=dataset)
+    samples = as_samples(source, cut.x, cut.y, prepared.whole.input, classes)
     groups = _groups(dataset, by)[cut.recording]
     if len(np.unique(groups)) < 2:
         raise DataError(f"{folder} has windows of one {by} only; {_REMEDY[by]}")
