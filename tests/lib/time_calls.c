@@ -2,6 +2,7 @@
  * table, then of the train table. The sample is noise. */
 #include "board.h"
 #include "model.h"
+#include "print_line.h"
 #include "tinyflash/tinyflash.h"
 
 #define UNITS(bytes) (((bytes) + 7) / 8 + 1)
@@ -9,17 +10,6 @@
 static uint64_t weights[UNITS(MODEL_WEIGHTS_BYTES)];
 static uint64_t state[UNITS(MODEL_STATE_BYTES)];
 static uint64_t arena[UNITS(MODEL_ARENA_BYTES)];
-
-static void print_line(uint32_t value) {
-    char digits[12];
-    char *at = digits + sizeof digits - 1;
-    *at = '\n';
-    do {
-        *--at = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    board_uart_write((const uint8_t *)at, (uint32_t)(digits + sizeof digits - at));
-}
 
 static void fill(uint8_t *to, uint32_t count, uint32_t seed) {
     for (uint32_t i = 0; i < count; i++) {

@@ -6,23 +6,13 @@
 #include "case_sizes.h"
 #include "kernel_cases.h"
 #include "model.h"
+#include "print_line.h"
 #include "tinyflash/tinyflash.h"
 
 static uint32_t weights[CASE_WEIGHTS_BYTES / 4];
 static uint32_t state[CASE_STATE_BYTES / 4];
 static uint32_t arena[CASE_ARENA_BYTES / 4];
 static uint8_t *const spaces[SPACES] = {(uint8_t *)weights, (uint8_t *)state, (uint8_t *)arena};
-
-static void print_line(uint32_t value) {
-    char digits[12];
-    char *at = digits + sizeof digits - 1;
-    *at = '\n';
-    do {
-        *--at = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    board_uart_write((const uint8_t *)at, (uint32_t)(digits + sizeof digits - at));
-}
 
 int main(void) {
     const tiny_memory memory = {spaces[0],      spaces[1],    spaces[2],
