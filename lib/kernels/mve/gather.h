@@ -68,9 +68,9 @@ void tiny_sum_windows(tiny_windows *windows);
  * `apart` bytes apart. */
 static inline void tiny_fill_planes(const int8_t *from, uint32_t step, uint32_t columns, int8_t *to,
                                     uint32_t apart, uint32_t plane, uint32_t channels) {
-    register uint32_t start __asm__("r2") = 0;
     __asm__ volatile(
-        "vidup.u16 q1, r2, #1\n"
+        "movs.w lr, #0\n"
+        "vidup.u16 q1, lr, #1\n"
         "vmul.i16 q1, q1, %[plane]\n"
         "vctp.16 %[channels]\n"
         "dls lr, %[columns]\n"
@@ -81,7 +81,7 @@ static inline void tiny_fill_planes(const int8_t *from, uint32_t step, uint32_t 
         "add.w %[from], %[from], %[step]\n"
         "add.w %[to], %[to], %[apart]\n"
         "le lr, 1b\n"
-        : [from] "+&l"(from), [to] "+&r"(to), "+r"(start)
+        : [from] "+&l"(from), [to] "+&r"(to)
         : [step] "r"(step), [columns] "r"(columns), [plane] "r"(plane), [channels] "r"(channels),
           [apart] "rI"(apart)
         : "lr", "q0", "q1", "cc", "memory");
