@@ -89,6 +89,19 @@ static inline void tiny_fill_planes(const int8_t *from, uint32_t step, uint32_t 
 
 #else
 
+/* The sum of a window at x, as TINY_SUM_FOUR has it for each of its vectors, which read `apart` bytes
+ * from each other. */
+static inline int32_t tiny_window_sum(const int8_t *x, const int8_t *w, uint32_t vectors,
+                                      uint32_t apart, const uint8_t *offset) {
+    int32_t sum = 0;
+    for (uint32_t v = 0; v < vectors; v++) {
+        for (uint32_t i = 0; i < TINY_VECTOR; i++) {
+            sum += x[v * apart + offset[i]] * w[v * TINY_VECTOR + i];
+        }
+    }
+    return sum;
+}
+
 /* The C twin. */
 static inline void tiny_fill_planes(const int8_t *from, uint32_t step, uint32_t columns, int8_t *to,
                                     uint32_t apart, uint32_t plane, uint32_t channels) {

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "tiles.h"
 #include "tinyflash/ops.h"
 
@@ -125,10 +126,9 @@ static void store_sums(const tiny_gradient_store *store, const int8_t *dy, const
 TINY_OP(mul_backward_a_mve) {
     (void)band;
     const tiny_mul *op = record;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
-    const tiny_gradient_out da = {buffers[4], buffers[5], buffers[3]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
+    const tiny_gradient_out da = tiny_following(&dy, buffers + 3);
     tiny_gradient_store store;
-    tiny_follow(dy.scale, NULL, da.scale);
     tiny_gradient_store_begin(&store, &da, &op->b_scale, dy.scale->exponent, op->rows * op->size);
     for (uint32_t at = 0; at < op->rows * op->size; at += op->size) {
         store_sums(&store, dy.d + at, buffers[0], op->b_zero, 1, op->size, at);
@@ -138,10 +138,9 @@ TINY_OP(mul_backward_a_mve) {
 TINY_OP(mul_backward_b_mve) {
     (void)band;
     const tiny_mul *op = record;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
-    const tiny_gradient_out db = {buffers[4], buffers[5], buffers[3]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
+    const tiny_gradient_out db = tiny_following(&dy, buffers + 3);
     tiny_gradient_store store;
-    tiny_follow(dy.scale, NULL, db.scale);
     tiny_gradient_store_begin(&store, &db, &op->a_scale, dy.scale->exponent, op->size);
     store_sums(&store, dy.d, buffers[0], op->a_zero, op->rows, op->size, 0);
 }
