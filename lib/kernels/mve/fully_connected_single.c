@@ -175,8 +175,8 @@ static int store_group(const sixteens *s, const int8_t *w, int8_t *d, uint32_t m
     return 1;
 }
 
-static stored store_sixteens(const sixteens *s, const int8_t *w, int8_t *d, const uint8_t *mask,
-                             uint32_t groups) {
+TINY_APART static stored store_sixteens(const sixteens *s, const int8_t *w, int8_t *d,
+                                        const uint8_t *mask, uint32_t groups) {
     stored out = {groups, 0};
     for (; out.left; out.left--, w += COLUMNS, d += COLUMNS, mask += s->mask_step) {
         const uint32_t bits = (uint32_t)mask[0] | (uint32_t)mask[1] << 8;
