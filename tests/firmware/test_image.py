@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,4 +98,11 @@ def test_a_drive_of_a_boot_loader(elf: Path, tmp_path: Path) -> None:
     assert "not run on hardware" in result.stdout
     expected = encoded(pieces_of(elf, PICO), "uf2", PICO)
     assert (tmp_path / "raspberrypi_pico.uf2").read_bytes() == expected
-    assert "hex, bin or uf2 (or copy it with --drive)" in refused("flash", elf.parent)
+
+
+def test_without_pyocd(elf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("pyocd", "pyocd.core", "pyocd.core.exceptions"):
+        monkeypatch.setitem(sys.modules, module, None)
+    said = refused("flash", elf.parent)
+    assert "flashing by a debug probe needs pyOCD; run: " in said
+    assert "-m pip install pyocd, or write the image with --format" in said
