@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 from tests.support.commands import refused, tinyflash
 from tests.support.firmware import MODEL
@@ -16,6 +17,7 @@ from tinyflash.boards import Board, load_board
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.image import Piece, pieces_of
 from tinyflash.boards.packs import add_pack
+from tinyflash.cli import options
 from tinyflash.errors import BoardError, BuildError
 
 pytest.importorskip("pyocd", reason="pyOCD is not installed")
@@ -33,6 +35,7 @@ NRF = load_board("nrf52840_dk")
 CHIPS: dict[str, Callable[[], Chip]] = {
     "nrf52840_dk": known.nrf52840,
     "raspberrypi_pico": known.rp2040,
+    "raspberrypi_pico2": known.rp2350,
     "stm32f446_nucleo": known.stm32f446,
     "stm32f746_discovery": known.stm32f746,
     "stm32h743_nucleo": known.stm32h743,
@@ -282,6 +285,15 @@ def test_the_folder_that_it_is_called_in_changes_nothing(
     flash(NRF, image(NRF))
     assert LEARNED in chip.flash.cells
     assert Path.cwd() == tmp_path
+
+
+def test_a_shell_completes_the_id() -> None:
+    for name in ("SN0123", "SN0124", "XY"):
+        plug_in(known.nrf52840(), name)
+    kind = options.Probe()
+    context = click.Context(click.Command("flash"))
+    found = kind.shell_complete(context, click.Option(["--probe"]), "SN")
+    assert [item.value for item in found] == ["SN0123", "SN0124"]
 
 
 def test_the_command(tmp_path: Path) -> None:

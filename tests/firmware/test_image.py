@@ -85,6 +85,13 @@ def test_the_command(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         assert f"firmware.{kind}: " in result.stdout
         assert "0x08000000 to 0x0800" in result.stdout
+    (tmp_path / "flash.bin").write_bytes(b"saved")
+    assert "is emulated; it has no debug probe" in refused("flash", tmp_path, "--probe", "1")
+    for options, left in ((["--exit-after", "0"], b"saved"), (["--factory"], b"")):
+        done = tinyflash("flash", tmp_path, "--exit-after", "0", *options)
+        assert done.exit_code == 0, done.output
+        assert (tmp_path / "flash.bin").read_bytes().startswith(left)
+    assert b"saved" not in (tmp_path / "flash.bin").read_bytes()
     said = refused("flash", tmp_path, "--format", "uf2")
     assert "board qemu_stm32f405 takes no UF2 (uf2_family in its board.toml)" in said
 

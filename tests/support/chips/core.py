@@ -173,6 +173,7 @@ class Core:
         uc.ctl_set_cpu_model(models[self.chip.cpuid >> 4 & 0xFFF])
         for start, size in self.chip.ram.items():
             uc.mem_map(start, -(-size // _PAGE) * _PAGE)
+        uc.hook_add(unicorn.UC_HOOK_INTR, _skip_coprocessor)
         flash = self.chip.flash
         others = {address & ~(_PAGE - 1) for address in self.chip.ids} - {_SYSTEM[0]}
         low = [(start, _PAGE) for start in sorted(others) if start < _PERIPHERALS[0]]
@@ -203,3 +204,12 @@ class Core:
                 uc.reg_write(arguments[0], result)
 
         self._uc.hook_add(unicorn.UC_HOOK_CODE, step, begin=0, end=len(content))
+
+
+def _skip_coprocessor(uc: Any, _number: int, _data: object) -> None:
+    """The RP2350's algorithm starts a coprocessor that unicorn lacks, and that changes no flash."""
+    at = uc.reg_read(arm.UC_ARM_REG_PC)
+    if uc.mem_read(at, 2)[1] & 0xEC != 0xEC:
+        uc.emu_stop()
+        raise AssertionError(f"an exception at 0x{at:08x}")
+    uc.reg_write(arm.UC_ARM_REG_PC, at + 4 | 1)

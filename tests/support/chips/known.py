@@ -6,7 +6,7 @@ from tests.support.chips.core import Chip
 from tests.support.chips.memories import Flash, Nvmc, Rp2Rom, Stm32F4, Stm32H7
 
 KB = 1024
-M0PLUS, M4, M7 = 0x410CC601, 0x410FC241, 0x411FC271
+M0PLUS, M4, M7, M33 = 0x410CC601, 0x410FC241, 0x411FC271, 0x411FD210
 _SMALL_FIRST = [1, 1, 1, 1, 4, 8, 8, 8]  # sectors of STM32F4 and F7, in parts of the smallest
 
 
@@ -41,4 +41,14 @@ def rp2040() -> Chip:
     ids = {0x40000000: 0x20002927}
     chip = Chip(M0PLUS, flash, Rp2Rom(flash), {0x20000000: 264 * KB}, ids, scs_part=0x008)
     chip.debug_port = 0x0BC12477
+    return chip
+
+
+def rp2350() -> Chip:
+    """In the secure state, as after a reset."""
+    flash = Flash(0x10000000, [4 * KB] * 1024)
+    ids = {0x40000000: 0x20004927, 0xE000ED44: 0x210, 0xE000EE08: 1 << 16}
+    rom = Rp2Rom(flash, version=2)
+    chip = Chip(M33, flash, rom, {0x20000000: 520 * KB}, ids, scs_part=0xD21)
+    chip.debug_port = 0x4C013477
     return chip

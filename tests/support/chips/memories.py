@@ -196,15 +196,15 @@ RomCall = Callable[[int, int, int, int], int]
 
 
 class Rp2Rom:
-    """The ROM of an RP2040, whose functions change the flash (Datasheet, 2.8.3): a table of them by
-    a code of two letters, and the function that looks into it. The flash is mapped in between only.
-    """
+    """The ROM of an RP2040 (Datasheet, 2.8.3), or with version 2 of an RP2350 (5.4), whose functions
+    change the flash: the function that finds them by a code of two letters. The flash is mapped in
+    between only."""
 
     registers = range(0)
     _START, _LOOK_UP = 0x10000000, 0x100
 
-    def __init__(self, flash: Flash) -> None:
-        self.flash = flash
+    def __init__(self, flash: Flash, version: int = 1) -> None:
+        self.flash, self.version = flash, version
         self.read_ram: Callable[[int, int], bytes] = lambda _at, _count: b""  # the core's
         self.mapped = False  # as in the boot loader
         self.calls: Mapping[bytes, RomCall] = {
@@ -221,8 +221,9 @@ class Rp2Rom:
     def content(self) -> bytes:
         """Of the ROM: functions are a return each, and the tests' core does what they do."""
         rom = bytearray(0x4000)
-        rom[0x10:0x14] = b"Mu\x01\x02"  # of version 2 of the chip
-        for at, value in ((0x14, 0x50), (0x16, 0x80), (0x18, self._LOOK_UP | 1)):
+        rom[0x10:0x14] = bytes((*b"Mu", self.version, 2))
+        look_up = 0x18 if self.version == 1 else 0x16
+        for at, value in ((0x14, 0x50), (look_up, self._LOOK_UP | 1)):
             rom[at : at + 2] = value.to_bytes(2, "little")
         for entry in (self._LOOK_UP, *self.entries):
             rom[entry : entry + 2] = b"\x70\x47"  # bx lr
@@ -231,7 +232,8 @@ class Rp2Rom:
     def called(self, address: int, arguments: tuple[int, int, int, int]) -> int | None:
         """What a function returns that begins at an address; None: none does."""
         if address == self._LOOK_UP:
-            code = arguments[1].to_bytes(4, "little")[:2]
+            number = arguments[1] if self.version == 1 else arguments[0]
+            code = number.to_bytes(4, "little")[:2]
             return self.codes[code] | 1
         call = self.entries.get(address)
         return None if call is None else call(*arguments)

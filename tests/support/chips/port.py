@@ -1,4 +1,4 @@
-"""The debug port of a chip, as a debug probe of pyOCD: transfers to DP and AP (ADIv5.2)."""
+"""The debug port of a chip, as a debug probe of pyOCD: transfers to DP and AP (ADIv5.2, ADIv6)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ _POWER_ASKED = (1 << 28, 1 << 30)
 _CSW, _TAR, _DRW, _BASE, _IDR = 0x00, 0x04, 0x0C, 0xF8, 0xFC
 _AHB = 0x24770011  # identification of an access port to memory
 _TABLE, _SCS = 0xE00FF000, 0xE000E000
+_MEMORY_PORT = 0x2000  # of ADIv6, where access ports have addresses: the one to memory
+_PORT_REGISTERS = 0xD00
 _WRAP = 4096  # the address of an access port counts within so many bytes
 
 
@@ -33,6 +35,7 @@ class SimulatedProbe(DebugProbe):
         self._select = self._power = self._csw = self._tar = 0
         self._reset = False
         self.core.words.update(component_ids(chip))
+        self._is_v6 = chip.debug_port >> 12 & 0xF == 3
 
     @classmethod
     def get_all_connected_probes(
@@ -94,7 +97,9 @@ class SimulatedProbe(DebugProbe):
 
     def read_dp(self, addr: int, now: bool = True) -> Any:
         self._transfer()
-        value = self.chip.debug_port if addr & 0xF == 0 else 0
+        value, bank = 0, self._select & 0xF
+        if addr & 0xF == 0:  # identification; of ADIv6 also: addresses have 32 bits, and begin at 0
+            value = (self.chip.debug_port, 32, 1, 0)[bank if self._is_v6 else 0]
         if addr & 0xF == _STATUS and self._select & 0xF == 0:
             value = self._power | sum(bit << 1 for bit in _POWER_ASKED if self._power & bit)
         return value if now else lambda: value
@@ -133,6 +138,8 @@ class SimulatedProbe(DebugProbe):
     def _read(self, addr: int, count: int) -> list[int]:
         self._transfer(count)
         port, register = self._register(addr)
+        if self._is_v6 and port:
+            return [_PORT_TABLE.get(register, 0)] * count
         if port:
             return [self.chip.ports.get(port, {}).get(register, 0)] * count
         if register == _DRW:
@@ -141,6 +148,11 @@ class SimulatedProbe(DebugProbe):
         return [fixed.get(register, 0)] * count
 
     def _register(self, addr: int) -> tuple[int, int]:
+        """The number of an access port, of which 0 is that to memory, and its register."""
+        if self._is_v6:
+            at = self._select & 0xFFFFFFF0 | addr & 0xC
+            register = at - _MEMORY_PORT - _PORT_REGISTERS
+            return (0, register) if 0 <= register < 0x100 else (1, at)
         return self._select >> 24, self._select & 0xF0 | addr & 0xC
 
     def _lane(self) -> tuple[int, int]:
@@ -177,12 +189,27 @@ class SimulatedProbe(DebugProbe):
         self._advance(size)
 
 
+_TABLE_KIND, _CORESIGHT, _GENERIC = 0x10, 0x90, 0xE0  # classes of components
+
+
+def _ids(base: int, kind: int, part: int, architecture: int = 0) -> dict[int, int]:
+    """The identification of a component of Arm's."""
+    words = {base + 0xFF0 + 4 * i: byte for i, byte in enumerate((0x0D, kind, 0x05, 0xB1))}
+    parts = (part & 0xFF, part >> 8 | 0xB0, 0x0B, 0)
+    words |= {base + 0xFE0 + 4 * i: byte for i, byte in enumerate(parts)}
+    return words | {base + 0xFD0: 0x04, base + 0xFBC: architecture}
+
+
 def component_ids(chip: Chip) -> dict[int, int]:
     """The table by which a debugger finds the core, and the identification of both."""
     words = {_TABLE: (_SCS - _TABLE) & 0xFFFFF000 | 3, _TABLE + 4: 0, _TABLE + 0xFCC: 1}
-    for base, kind, part in ((_TABLE, 0x10, 0x4C4), (_SCS, 0xE0, chip.scs_part)):
-        words |= {base + 0xFF0 + 4 * i: byte for i, byte in enumerate((0x0D, kind, 0x05, 0xB1))}
-        parts = (part & 0xFF, part >> 8 | 0xB0, 0x0B, 0)  # of Arm
-        words |= {base + 0xFE0 + 4 * i: byte for i, byte in enumerate(parts)}
-        words[base + 0xFD0] = 0x04
-    return words
+    kind, architecture = (_GENERIC, 0) if chip.scs_part < 0xD00 else (_CORESIGHT, 0x47702A04)
+    return words | _ids(_TABLE, _TABLE_KIND, 0x4C4) | _ids(_SCS, kind, chip.scs_part, architecture)
+
+
+# Of ADIv6: the table of access ports, and the identification of the one to memory.
+_PORT_TABLE = {
+    **{0: _MEMORY_PORT | 3, 4: 0, 0xFCC: 1},
+    **_ids(0, _TABLE_KIND, 0x4C4),
+    **_ids(_MEMORY_PORT, _CORESIGHT, 0x9E3, 0x47700A17),
+}
