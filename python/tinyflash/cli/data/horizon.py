@@ -75,9 +75,10 @@ def _times(_context: object, parameter: click.Parameter, text: str) -> tuple[flo
 )  # fmt: skip
 @click.option(
     "--every", type=click.IntRange(1), default=1, show_default=True,
-    help="Average so many frames to one.",
+    help="Read one of so many frames.",
 )  # fmt: skip
 @click.option("--part", help="Only this part of the split.")
+@click.option("--learn", metavar="PART", help="Learn from this part instead. Default: the same.")
 @click.option("--folds", "count", type=click.IntRange(2), default=5, show_default=True)
 @options.board
 @options.seed
@@ -92,6 +93,7 @@ def horizon(
     predictors: tuple[str, ...],
     every: int,
     part: str | None,
+    learn: str | None,
     count: int,
     board: str | None,
     seed: int,
@@ -108,7 +110,8 @@ def horizon(
     target_board = None if board is None else load_board(board)
     dataset = opened(folder)
     question = asked(dataset, target, modalities, history, lead, every)
-    read = series(dataset, dataset.part(part), question)
+    tested = dataset.part(part)
+    read = series(dataset, tested if learn is None else dataset.part(learn), tested, question)
     chosen = tuple(dict.fromkeys(predictors))
     done = 0
     with counting("horizon", parts_of(read, chosen)) as listen:

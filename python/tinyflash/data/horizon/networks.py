@@ -72,7 +72,7 @@ class Networks:
 
     def _samples(self, units: Sequence[int], modality: str, history: int) -> _Samples:
         """Draws samples of these units, evenly from all of their moments."""
-        stretches = [one for u in units for one in self._folds.units[u].stretches]
+        stretches = [one for u in units for one in self._folds.units[u]]
         views = [windows(self._series, one, modality, history) for one in stretches]
         total = sum(len(view) for view in views)
         random = np.random.default_rng(self._seed)

@@ -22,7 +22,7 @@ MOST_LEADS = 128
 class Question:
     """kind: the value of a channel `lead` ahead; the class there; or whether class `name` begins
     until then. modalities: numbers of channels by name. histories, leads: in steps of `every`
-    frames, which are averaged, ascending."""
+    frames, of which one is read, ascending."""
 
     kind: Kind
     name: str
@@ -81,7 +81,7 @@ def asked(
         raise DataError(
             f"a history of {question.histories[-1]:,} steps of {len(question.channels)} channels "
             f"has {most:,} numbers, more than {MOST_FEATURES:,}; shorten --history, choose "
-            f"channels with --modality, or average frames with --every "
+            f"channels with --modality, or read fewer frames with --every "
             f"{every * -(-most // MOST_FEATURES)}"
         )
     if len(question.leads) > MOST_LEADS:
@@ -140,6 +140,6 @@ def _steps(times: Sequence[float], rate: float, what: str, least: int) -> tuple[
     if not steps or steps[0] < least:
         raise DataError(
             f"--{what}: the shortest, {min(times, default=0):g}, is less than {least / rate:g}, "
-            f"which is {least} of the steps that frames are averaged to"
+            f"which is {least} of the steps that are read"
         )
     return tuple(steps)

@@ -22,8 +22,9 @@ from tinyflash.data.horizon.question import OWN
 from tinyflash.data.horizon.series import Reals, Series
 from tinyflash.data.horizon.sums import Sums, sums
 
-# Of the mean variance of a feature, added to each: from next to nothing to shrinking by half.
-STRENGTHS = (1e-9, 1e-7, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+# What is added to the sum of squares of each standardized feature: the variance of the noise in
+# units of what weights are expected to have.
+STRENGTHS = (1e-6, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 _UNCHOSEN = 4  # place of the strength if there is nothing to choose by
 _STILL = 1e-9  # standard deviation of a feature, of a channel that has 1, that never changes
 
@@ -61,8 +62,7 @@ class Ridge:
         if own not in self._sums:
             self._sums[own] = [
                 _total(
-                    sums(self._series, one, one.own if own else one.x, self._leads)
-                    for one in unit.stretches
+                    sums(self._series, one, one.own if own else one.x, self._leads) for one in unit
                 )
                 for unit in self._folds.units
             ]
@@ -111,7 +111,8 @@ class _Solved:
 
     def linear(self, strengths: Reals | float) -> Linear:
         """strengths: one, or one for each target [q]."""
-        w = self.vectors @ (self.turned / (self.values + strengths)) / self.scale[:, np.newaxis]
+        added = strengths / self.sums.n
+        w = self.vectors @ (self.turned / (self.values + added)) / self.scale[:, np.newaxis]
         return Linear(w, self.y - self.mean @ w)
 
 

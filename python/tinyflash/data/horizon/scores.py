@@ -89,9 +89,8 @@ def judged(
     [subjects][leads]."""
     score = Score(series, leads)
     for fold, foresee in zip(folds.folds, foreseers, strict=True):
-        for unit in fold.test:
-            for stretch in folds.units[unit].stretches:
-                y = series.targets(stretch, leads)
-                for first, part in batches(windows(series, stretch, modality, history)):
-                    score.add(stretch, first, foresee(part), y)
+        for stretch in fold.test:
+            y = series.targets(stretch, leads)
+            for first, part in batches(windows(series, stretch, modality, history)):
+                score.add(stretch, first, foresee(part), y)
     return score.scores()

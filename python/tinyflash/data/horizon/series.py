@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,19 @@ from tinyflash.errors import DataError
 
 Reals = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
+_STILL = 1e-12  # of a mean: a channel with a smaller standard deviation never changes
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Consecutive steps of a recording. x [steps][channels]: inputs. own [steps][]: what the
-    baseline reads, the target itself. labels [steps]: of kind class and event."""
+    """Consecutive steps of a recording. learned, tested: whether predictors learn from it, or are
+    tested on it. x [steps][channels]: inputs. own [steps][]: what the baseline reads, the target
+    itself. labels [steps]: of kind class and event."""
 
     subject: int
-    recording: int
+    recording: str
+    learned: bool
+    tested: bool
     x: Reals
     own: Reals
     labels: Whole
@@ -82,57 +86,71 @@ class Series:
         return (later > count[there]).astype(np.int64)
 
 
-def series(dataset: Dataset, recordings: Sequence[Recording], question: Question) -> Series:
-    """Reads recordings as a question needs them. Raises DataError if there is no subject to test
-    another one, no stretch is long enough, or the target never changes."""
+def series(
+    dataset: Dataset, learned: Sequence[Recording], tested: Sequence[Recording], question: Question
+) -> Series:
+    """Reads recordings to learn from, and those to test, as a question needs them. Raises DataError
+    if no subject tests what another one taught, no piece is long enough, or the target never
+    changes."""
+    names = {one.name for one in learned}, {one.name for one in tested}
+    found: list[tuple[str, Stretch]] = []
+    longest = 0
+    for recording in dataset.recordings:
+        roles = recording.name in names[0], recording.name in names[1]
+        if not any(roles):
+            continue
+        if not recording.subject:
+            raise DataError(
+                f"recording {recording.name} has no subject; import it with --subject: who is "
+                "tested must not be who was learned from"
+            )
+        for one in _of(dataset, recording, question, *roles):
+            longest = max(longest, len(one))
+            if len(one) >= question.span:
+                found.append((recording.subject, one))
+    subjects = _subjects(dataset, question, found, longest)
+    stretches = _standardized(question, [replace(s, subject=subjects.index(n)) for n, s in found])
     rate = steps_per_second(dataset, question.every)
-    names = {one.subject: one.name for one in recordings}
-    if "" in names:
-        raise DataError(
-            f"recording {names['']} has no subject; import it with --subject: a person that is "
-            "tested must not be one that was learned from"
-        )
-    found, longest = _stretches(dataset, recordings, question)
-    if not found:
-        raise DataError(
-            f"{dataset.folder}: no recording has history + lead = {question.span / rate:g} in one "
-            f"piece{_labelled(question)}; the longest piece is {longest / rate:g}; shorten "
-            "--history or --lead, or record longer"
-        )
-    subjects = sorted({recordings[one.recording].subject for one in found})
-    if len(subjects) < 2:
-        raise DataError(
-            f"{dataset.folder} has recordings that are long enough of one subject only "
-            f"({subjects[0]}); two are needed: one to learn from, another one to test"
-        )
-    place = {name: number for number, name in enumerate(subjects)}
-    x = np.concatenate([one.x for one in found])
-    shifts, scales = x.mean(0), x.std(0)
-    scales[scales < 1e-12 * np.maximum(1.0, abs(shifts))] = 1.0
-    own = np.concatenate([one.own for one in found])
-    shift = own.mean(0) if question.kind == "value" else np.zeros(own.shape[1])
-    scale = own.std() if question.kind == "value" else 1.0
-    if not scale > 0:
-        raise DataError(f"--target {question.name}: the channel never changes; choose another one")
-    stretches = tuple(
-        Stretch(
-            place[recordings[one.recording].subject],
-            one.recording,
-            (one.x - shifts) / scales,
-            (one.own - shift) / scale,
-            one.labels,
-        )
-        for one in found
-    )
     outputs = {"value": 1, "event": 2, "class": len(dataset.classes)}[question.kind]
     timed = dataset.frames.rate is not None
-    result = Series(question, stretches, tuple(subjects), outputs, rate, timed)
+    result = Series(question, stretches, subjects, outputs, rate, timed)
     _check_varied(result)
     return result
 
 
-def _labelled(question: Question) -> str:
-    return " with labels" if question.kind != "value" else ""
+def _subjects(
+    dataset: Dataset, question: Question, found: Sequence[tuple[str, Stretch]], longest: int
+) -> tuple[str, ...]:
+    """Returns the names of subjects, if they can test one another."""
+    learned = sorted({name for name, one in found if one.learned})
+    tested = sorted({name for name, one in found if one.tested})
+    if not learned or not tested:
+        rate = steps_per_second(dataset, question.every)
+        raise DataError(
+            f"{dataset.folder}: no recording to {'test' if learned else 'learn from'} has history "
+            f"+ lead = {question.span / rate:g} in one piece"
+            f"{'' if question.kind == 'value' else ' with labels'}; the longest piece is "
+            f"{longest / rate:g}; shorten --history or --lead, or record longer"
+        )
+    if len(learned) < 2 and learned[0] in tested:
+        raise DataError(
+            f"{dataset.folder} has recordings that are long enough to learn from of one subject "
+            f"only ({learned[0]}); two are needed, so that another one is tested"
+        )
+    return tuple(sorted({*learned, *tested}))
+
+
+def _standardized(question: Question, found: Sequence[Stretch]) -> tuple[Stretch, ...]:
+    """Shifts and scales all channels alike, which changes no score and keeps sums exact."""
+    x, own = np.concatenate([s.x for s in found]), np.concatenate([s.own for s in found])
+    shift, scale = x.mean(0), x.std(0)
+    scale[scale < _STILL * np.maximum(1.0, abs(shift))] = 1.0
+    if question.kind != "value":
+        return tuple(replace(s, x=(s.x - shift) / scale) for s in found)
+    middle, spread = own.mean(), own.std()
+    if not spread > _STILL * max(1.0, abs(middle)):
+        raise DataError(f"--target {question.name}: the channel never changes; choose another one")
+    return tuple(replace(s, x=(s.x - shift) / scale, own=(s.own - middle) / spread) for s in found)
 
 
 def _check_varied(found: Series) -> None:
@@ -151,45 +169,26 @@ def _check_varied(found: Series) -> None:
             )
 
 
-def _stretches(
-    dataset: Dataset, recordings: Sequence[Recording], question: Question
-) -> tuple[list[Stretch], int]:
-    """Returns the stretches that are long enough, and the steps of the longest of all."""
-    found, longest = [], 0
-    for number, recording in enumerate(recordings):
-        for one in _of(dataset, number, read(dataset, recording), question):
-            longest = max(longest, len(one))
-            if len(one) > question.span - 1:
-                found.append(one)
-    return found, longest
-
-
-def _of(dataset: Dataset, number: int, track: Track, question: Question) -> Iterator[Stretch]:
-    needed = list(question.channels)
-    values = dataset.frames.real(track.frames[:, needed])
+def _of(
+    dataset: Dataset, recording: Recording, question: Question, learned: bool, tested: bool
+) -> Iterator[Stretch]:
+    track = read(dataset, recording)
+    values = dataset.frames.real(track.frames[:, list(question.channels)])
     target = _own(dataset, track, question)
     if not (np.isfinite(values).all() and np.isfinite(target).all()):
         raise DataError(
-            f"{dataset.folder}: a frame of recording {dataset.recordings[number].name} is not a "
-            "finite number"
+            f"{dataset.folder}: recording {recording.name} has a value that is no finite number; "
+            "leave it out, with --part"
         )
-    labels = track.labels.astype(np.int64)
-    numbers = track.numbers
+    labels, numbers = track.labels.astype(np.int64), track.numbers
     if question.kind != "value":
         known = labels != NONE
         values, target, labels, numbers = (v[known] for v in (values, target, labels, numbers))
     if question.kind == "event":
         labels = (labels == dataset.classes.index(question.name)).astype(np.int64)
     for begin, end in runs(numbers):
-        steps = (end - begin) // question.every
-        part = slice(begin, begin + steps * question.every)
-        yield Stretch(
-            0,
-            number,
-            _means(values[part], question.every),
-            _means(target[part], question.every),
-            labels[part][question.every - 1 :: question.every],
-        )
+        part = slice(begin, end, question.every)
+        yield Stretch(0, recording.name, learned, tested, values[part], target[part], labels[part])
 
 
 def _own(dataset: Dataset, track: Track, question: Question) -> Reals:
@@ -204,8 +203,3 @@ def _own(dataset: Dataset, track: Track, question: Question) -> Reals:
     known = np.where(track.labels == NONE, 0, track.labels)
     of_classes: Reals = np.eye(len(dataset.classes))[known]
     return of_classes
-
-
-def _means(values: Reals, every: int) -> Reals:
-    means: Reals = values.reshape(-1, every, values.shape[1]).mean(1)
-    return means
