@@ -24,7 +24,7 @@ from tinyflash.data.horizon.sums import Sums, sums
 
 # What is added to the sum of squares of each standardized feature: the variance of the noise in
 # units of what weights are expected to have.
-STRENGTHS = (1e-6, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
+STRENGTHS = (1e-6, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 _UNCHOSEN = 4  # place of the strength if there is nothing to choose by
 _STILL = 1e-9  # standard deviation of a feature, of a channel that has 1, that never changes
 
