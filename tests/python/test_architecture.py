@@ -70,7 +70,7 @@ ADAPTERS = {
     "tflite": ("read/tflite/flat.py", "write/flat.py"),
     "flatbuffers": ("write/flat.py",),
     "cffi": ("runtime/host/build.py",),
-    "serial": ("runtime/device/link.py", "boards/ports.py"),
+    "serial": ("runtime/device/port.py", "boards/ports.py"),
     "elftools": ("boards/*.py",),
     "tensorflow": (),
     "jax": (),
