@@ -42,7 +42,8 @@ struct device {
 };
 
 __attribute__((section("DevDscr"), used)) const struct device FlashDevice = {
-    0x0101, "tests", 1, 0x08000000u, SIZE, 1024, 0, 0xFF, {0, 0, 0}, 100, 6000, {SECTORS, {0xFFFFFFFFu, 0xFFFFFFFFu}},
+    0x0101, "tests", 1,         0x08000000u, SIZE, 1024,
+    0,      0xFF,    {0, 0, 0}, 100,         6000, {SECTORS, {0xFFFFFFFFu, 0xFFFFFFFFu}},
 };
 
 static volatile uint32_t *at(uint32_t address, uint32_t offset) {
