@@ -26,10 +26,6 @@
 #define LOCK 1u
 #endif
 
-struct sectors {
-    uint32_t bytes, start;
-};
-
 struct device {
     uint16_t version;
     char name[128];
@@ -38,7 +34,7 @@ struct device {
     uint8_t erased;
     uint8_t unused[3];
     uint32_t program_ms, erase_ms;
-    struct sectors sectors[8];
+    uint32_t sectors[8][2]; /* bytes of each, and where they begin */
 };
 
 __attribute__((section("DevDscr"), used)) const struct device FlashDevice = {
