@@ -231,6 +231,9 @@ def test_the_wrong_key_or_none(paired_firmware: Path, host_firmware: Path, tmp_p
     with on_a_terminal(host_firmware) as url:
         said = refused("save", "--port", url, "--pairing-key", key)
         assert "has no pairing key; build it with --pairing-key" in said
+    for path, why in ((tmp_path / "none", "No such file"), (tmp_path, "is not a regular file")):
+        said = refused("save", "--port", "/dev/null", "--pairing-key", path)
+        assert f"{path} cannot be read (" in said and why in said
     key.write_text("not a key")
     assert "is not a pairing key, which has 32 hex" in refused(
         "save", "--port", "/dev/null", "--pairing-key", key
