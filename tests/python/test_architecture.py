@@ -76,7 +76,7 @@ ADAPTERS = {
     "jax": (),
     "cleanlab": (),
     "optuna": (),
-    "pyocd": (),
+    "pyocd": ("boards/debug_probe.py",),
     "ray": (),
 }
 # Who judges, and all of the package that it may import: words to describe what is judged, and

@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from tinyflash import files
 from tinyflash.boards import boards
+from tinyflash.boards.debug_probe import probes
 from tinyflash.boards.memory import IN_RAM
 from tinyflash.compiler.plan import EXACT, QUICK
 from tinyflash.errors import DataError, SchemeError
@@ -90,6 +91,19 @@ class Port(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         return [CompletionItem(incomplete, type="file")]
+
+
+class Probe(click.ParamType[str]):
+    """A debug probe: a shell completes the ID of one that is plugged in."""
+
+    name = "text"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [
+            CompletionItem(id_, help=what) for id_, what in probes() if id_.startswith(incomplete)
+        ]
 
 
 class Place(click.ParamType[str]):
