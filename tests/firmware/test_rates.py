@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.firmware import MODEL
-from tests.support.heard import PATIENCE, RatedPort, build, link_to
+from tests.support.rates import PATIENCE, RatedPort, build, link_to
 from tests.support.pairing import KEY
 from tests.support.pipes import PipePort
 
