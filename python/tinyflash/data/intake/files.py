@@ -184,7 +184,7 @@ def _imported(
         recorded = intake.read(path)
         name = recording_name(path, taken)
         taken.add(name)
-        dataset = _fitting(dataset or Dataset(folder, recorded.frames), recorded)
+        dataset = fitting(dataset or Dataset(folder, recorded.frames), recorded)
         about = Recording(
             name,
             (),
@@ -207,9 +207,9 @@ def _imported(
     return _with_parts(dataset, parts)
 
 
-def _fitting(dataset: Dataset, recorded: Recorded) -> Dataset:
-    """Returns the set with the file's classes. Raises DataError if its frames are of another
-    kind."""
+def fitting(dataset: Dataset, recorded: Recorded) -> Dataset:
+    """Returns the set with the classes of what is recorded. Raises DataError if its frames are of
+    another kind."""
     mine, other = dataset.frames, recorded.frames
     for what in ("channels", "shape", "rate", "units", "scale"):
         if what == "scale" and other.scale == UNKNOWN_SCALE:

@@ -38,6 +38,14 @@ _ADVICE = {
 }
 
 
+class StatusError(LinkError):
+    """The device has refused a command, and says why: `status` (PROTOCOL.md)."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 class Port(Protocol):
     """The part of pyserial that a Link needs."""
 
@@ -240,5 +248,5 @@ def _checked(reply: Frame) -> bytes:
         text = (
             protocol.STATUS_TEXT.get(status[0], f"says {status[0]}") if status else "says nothing"
         )
-        raise LinkError(f"the device {text}")
+        raise StatusError(f"the device {text}", status[0] if status else 0)
     return body

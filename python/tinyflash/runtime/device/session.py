@@ -16,6 +16,7 @@ from tinyflash.runtime.device.link import Link, open_port
 from tinyflash.runtime.device.pairing import TAG_BYTES
 from tinyflash.runtime.device.protocol import FRAME_OVERHEAD, Info, Purpose, Space, Type
 from tinyflash.runtime.device.rows import Rows
+from tinyflash.runtime.device.sensor import RemoteSensor
 from tinyflash.runtime.guard import (
     GuardMemory,
     GuardReport,
@@ -210,6 +211,11 @@ class DeviceSession:
             self._write(space, data)
         crc = zlib.crc32(b"".join(parts.values()))
         self._order(Type.COMMIT, protocol.COMMIT.pack(crc))
+
+    def sensor(self) -> RemoteSensor:
+        """Returns the board's sensor. Raises LinkError if its firmware does not collect, or if it
+        has none."""
+        return RemoteSensor(self._link)
 
     def save(self) -> StoreReport:
         """Saves weights and state in the board's flash. They survive a power cut from now on; one
