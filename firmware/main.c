@@ -1,6 +1,5 @@
 /* The firmware: a model in its memory, reached over the serial line. */
 #include "board.h"
-#include "commands/collect.h"
 #include "commands/commands.h"
 #include "model.h"
 
@@ -60,7 +59,7 @@ int main(void) {
         refuse(0, 0);
     }
     for (;;) {
-        collect_poll();
+        collect_poll(&self);
         const int byte = board_uart_read();
         if (byte >= 0) {
             commands_feed(&self, (uint8_t)byte);

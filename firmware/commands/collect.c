@@ -13,86 +13,70 @@
 #define STREAM_HEAD 24 /* bytes of a reply to STREAM before its numbers */
 #define RING_NUMBERS (COLLECT_BYTES / sizeof(int16_t))
 
-/* Frames have numbers from 0 on. Frame n is in place n % room. */
-typedef struct collecting {
-    const board_sensor *sensor; /* null: none was found, or none was looked for yet */
-    uint32_t frame_numbers;     /* int16 numbers of a frame */
-    uint32_t room;              /* frames that the ring has room for */
-    uint32_t run;               /* changes at every START; 0: none since the board's start */
-    uint32_t next;              /* the number of the next frame */
-    uint32_t acknowledged;      /* the host has kept the frames before this one */
-    uint32_t lost;              /* frames that were replaced before the host asked for them */
-    uint32_t reported;          /* frames before this one are in `lost`, if they were */
-    uint32_t last;              /* board_ticks() when the clock below was set */
-    uint64_t clock;             /* ticks since START */
-    uint64_t stamp;             /* of the frame before `next`: the clock when it came */
-    uint8_t is_running;
-    uint8_t has_looked;
-} collecting;
-
 static int16_t ring[RING_NUMBERS];
-static collecting collected;
 
-static uint32_t oldest(void) {
-    return collected.next < collected.room ? 0 : collected.next - collected.room;
+static uint32_t oldest(const collecting *self) {
+    return self->next < self->room ? 0 : self->next - self->room;
 }
 
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-static void look(void) {
-    if (collected.has_looked) {
+static void look(collecting *self) {
+    if (self->has_looked) {
         return;
     }
-    collected.has_looked = 1;
-    collected.sensor = board_sensor_find();
-    if (collected.sensor != NULL) {
-        const uint32_t pixels = collected.sensor->rows
-                                    ? (uint32_t)collected.sensor->rows * collected.sensor->columns
-                                    : 1;
-        collected.frame_numbers = pixels * collected.sensor->channels;
-        collected.room = RING_NUMBERS / collected.frame_numbers;
+    self->has_looked = 1;
+    self->sensor = board_sensor_find();
+    if (self->sensor != NULL) {
+        const uint32_t pixels =
+            self->sensor->rows ? (uint32_t)self->sensor->rows * self->sensor->columns : 1;
+        self->frame_numbers = pixels * self->sensor->channels;
+        self->room = RING_NUMBERS / self->frame_numbers;
     }
 }
 
-static void tell_time(void) {
+static void tell_time(collecting *self) {
     const uint32_t now = board_ticks();
-    collected.clock += now - collected.last;
-    collected.last = now;
+    self->clock += now - self->last;
+    self->last = now;
 }
 
 /* Takes frames up to the end of the ring. Returns whether there may be more. */
-static int take(void) {
-    const uint32_t place = collected.next % collected.room;
-    const uint32_t most = least(collected.room - place, UINT32_MAX - collected.next);
-    const uint32_t count = board_sensor_read(ring + place * collected.frame_numbers, most);
+static int take(collecting *self) {
+    const uint32_t place = self->next % self->room;
+    const uint32_t most = least(self->room - place, UINT32_MAX - self->next);
+    const uint32_t count = board_sensor_read(ring + place * self->frame_numbers, most);
     if (count > 0) {
-        collected.next += count;
-        collected.stamp = collected.clock;
+        self->next += count;
+        self->stamp = self->clock;
     }
     return count == most && most > 0;
 }
 
-void collect_poll(void) {
-    if (collected.is_running) {
-        tell_time();
-        while (take()) {
+static void poll(collecting *self) {
+    if (self->is_running) {
+        tell_time(self);
+        while (take(self)) {
         }
     }
 }
+
+void collect_poll(device *self) { poll(&self->collecting); }
 
 static void put64(reply *to, uint64_t value) {
     reply_put32(to, (uint32_t)value);
     reply_put32(to, (uint32_t)(value >> 32));
 }
 
-static protocol_status describe(reply *to, const uint8_t *body) {
-    const board_sensor *sensor = collected.sensor;
+static protocol_status describe(collecting *self, reply *to, const uint8_t *body) {
+    const board_sensor *sensor = self->sensor;
     (void)body;
-    reply_put8(to, collected.is_running);
+    reply_put8(to, self->is_running);
     const uint32_t numbers[] = {
-        collected.run,   collected.next,         collected.acknowledged, collected.lost,
-        collected.room,  board_ticks_per_second, sensor->millihertz,     sensor->rows,
-        sensor->columns, sensor->channels,       sensor->scale[0],       sensor->scale[1],
+        self->run,          self->next,       self->acknowledged,
+        self->lost,         self->room,       board_ticks_per_second,
+        sensor->millihertz, sensor->rows,     sensor->columns,
+        sensor->channels,   sensor->scale[0], sensor->scale[1],
         sensor->length,
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
@@ -104,47 +88,47 @@ static protocol_status describe(reply *to, const uint8_t *body) {
     return PROTOCOL_OK;
 }
 
-static uint32_t next_run(void) {
-    const uint32_t run = collected.run ? collected.run + 1 : board_seed();
+static uint32_t next_run(const collecting *self) {
+    const uint32_t run = self->run ? self->run + 1 : board_seed();
     return run ? run : 1;
 }
 
-static protocol_status start(reply *to, const uint8_t *body) {
-    if (collected.room == 0) {
+static protocol_status start(collecting *self, reply *to, const uint8_t *body) {
+    if (self->room == 0) {
         return PROTOCOL_NO_SENSOR;
     }
-    collected.run = next_run();
-    collected.next = collected.acknowledged = collected.lost = collected.reported = 0;
-    collected.clock = collected.stamp = 0;
-    collected.last = board_ticks();
+    self->run = next_run(self);
+    self->next = self->acknowledged = self->lost = self->reported = 0;
+    self->clock = self->stamp = 0;
+    self->last = board_ticks();
     board_sensor_start();
-    collected.is_running = 1;
-    return describe(to, body);
+    self->is_running = 1;
+    return describe(self, to, body);
 }
 
 /* The ring keeps its frames for the host. */
-static protocol_status stop(reply *to, const uint8_t *body) {
-    collect_poll();
-    collected.is_running = 0;
-    return describe(to, body);
+static protocol_status stop(collecting *self, reply *to, const uint8_t *body) {
+    poll(self);
+    self->is_running = 0;
+    return describe(self, to, body);
 }
 
 /* Counts the frames from `wanted` on that are no longer in the ring, each once. */
-static void count_lost(uint32_t wanted) {
-    const uint32_t from = wanted > collected.reported ? wanted : collected.reported;
-    if (from < oldest()) {
-        collected.lost += oldest() - from;
-        collected.reported = oldest();
+static void count_lost(collecting *self, uint32_t wanted) {
+    const uint32_t from = wanted > self->reported ? wanted : self->reported;
+    if (from < oldest(self)) {
+        self->lost += oldest(self) - from;
+        self->reported = oldest(self);
     }
 }
 
 /* Appends numbers of frame `first`, from number `offset` of it on: whole frames if one fits. */
-static void put_frames(reply *to, uint32_t first, uint32_t offset) {
+static void put_frames(const collecting *self, reply *to, uint32_t first, uint32_t offset) {
     const uint32_t room = reply_room(to) / sizeof(int16_t);
-    const uint32_t each = collected.frame_numbers;
+    const uint32_t each = self->frame_numbers;
     uint32_t numbers = each <= room ? room - room % each : least(room, each - offset);
-    for (uint32_t n = first; n != collected.next && numbers > 0; n++, offset = 0) {
-        const int16_t *frame = ring + (n % collected.room) * each + offset;
+    for (uint32_t n = first; n != self->next && numbers > 0; n++, offset = 0) {
+        const int16_t *frame = ring + (n % self->room) * each + offset;
         const uint32_t count = least(each - offset, numbers);
         for (uint32_t i = 0; i < count; i++) {
             reply_put16(to, (uint16_t)frame[i]);
@@ -155,35 +139,35 @@ static void put_frames(reply *to, uint32_t first, uint32_t offset) {
 
 /* body: run 32, acknowledged 32, wanted 32, offset 32.
  * Reply: first 32, offset 32, next 32, lost 32, stamp 64, numbers 16 each. */
-static protocol_status stream(reply *to, const uint8_t *body) {
+static protocol_status stream(collecting *self, reply *to, const uint8_t *body) {
     const uint32_t acknowledged = frame_get32(body + 4), wanted = frame_get32(body + 8);
     uint32_t offset = frame_get32(body + 12);
-    if (collected.run == 0 || frame_get32(body) != collected.run) {
+    if (self->run == 0 || frame_get32(body) != self->run) {
         return PROTOCOL_NOT_COLLECTING;
     }
-    collect_poll();
-    if (acknowledged > wanted || wanted > collected.next || acknowledged < collected.acknowledged ||
-        offset >= collected.frame_numbers) {
+    poll(self);
+    if (acknowledged > wanted || wanted > self->next || acknowledged < self->acknowledged ||
+        offset >= self->frame_numbers) {
         return PROTOCOL_BAD_RANGE;
     }
-    count_lost(wanted);
-    collected.acknowledged = acknowledged;
-    const uint32_t first = wanted < oldest() ? oldest() : wanted;
-    if (first != wanted || collected.frame_numbers * sizeof(int16_t) <= reply_room(to) - STREAM_HEAD) {
+    count_lost(self, wanted);
+    self->acknowledged = acknowledged;
+    const uint32_t first = wanted < oldest(self) ? oldest(self) : wanted;
+    if (first != wanted || self->frame_numbers * sizeof(int16_t) <= reply_room(to) - STREAM_HEAD) {
         offset = 0;
     }
-    const uint32_t numbers[] = {first, offset, collected.next, collected.lost};
+    const uint32_t numbers[] = {first, offset, self->next, self->lost};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         reply_put32(to, numbers[i]);
     }
-    put64(to, collected.stamp);
-    put_frames(to, first, offset);
+    put64(to, self->stamp);
+    put_frames(self, to, first, offset);
     return PROTOCOL_OK;
 }
 
 typedef struct collect_action {
     uint32_t body_bytes; /* after the action */
-    protocol_status (*run)(reply *to, const uint8_t *body);
+    protocol_status (*run)(collecting *self, reply *to, const uint8_t *body);
 } collect_action;
 
 static const collect_action collect_actions[] = {
@@ -202,8 +186,10 @@ protocol_status command_collect(device *self, const uint8_t *body, uint32_t coun
     if (count != 1 + action->body_bytes) {
         return PROTOCOL_BAD_LENGTH;
     }
-    look();
-    return collected.sensor == NULL ? PROTOCOL_NO_SENSOR : action->run(&self->link.reply, body + 1);
+    look(&self->collecting);
+    return self->collecting.sensor == NULL
+               ? PROTOCOL_NO_SENSOR
+               : action->run(&self->collecting, &self->link.reply, body + 1);
 }
 
 #endif

@@ -104,6 +104,8 @@ void board_uart_write(const uint8_t *bytes, uint32_t count) { (void)bytes, (void
 
 uint32_t board_ticks(void) { return ticks; }
 
+uint32_t board_seed(void) { return 1; } /* the first run of the sensor */
+
 void board_exit(int code) { exit(code); }
 
 uint32_t board_stack_bytes(void) { return 0; }
@@ -175,7 +177,7 @@ UNSEEN static void lay_out(const fuzz_case *one) {
             bytes[1] = ++sequence;
         }
         if (flags & KNOWN && count > 0) {
-            bytes[0] = (uint8_t)(bytes[0] % (PROTOCOL_FACTORY + 1));
+            bytes[0] = (uint8_t)(bytes[0] % (PROTOCOL_COLLECT + 1));
         }
         if (flags & FRAMED) {
             put_frame(bytes, count);
@@ -201,6 +203,8 @@ static void run(void) {
     }
     while (line_next < line_count) {
         commands_feed(&self, (uint8_t)board_uart_read());
+        ticks++; /* in which frames of the sensor come */
+        collect_poll(&self);
     }
 }
 
