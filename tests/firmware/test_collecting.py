@@ -102,7 +102,7 @@ def test_no_frame_is_lost_or_doubled_in_real_time(
 
     with Source(emulator.url, gone=emulator.why_dead) as source:
         controls = Controls(label=lambda: "walking", listen=listen)
-        now = Recorder(tmp_path / "set", source, Plan("walk", frames), controls).run()
+        now = Recorder(tmp_path / "set", source, Plan("walk", frames / rate), controls).run()
     assert (now.kept, now.safe, now.lost, now.cuts, now.gaps) == (frames, frames, 0, 0, [])
     assert check(load(tmp_path / "set"), []) == frames
     (recording,) = load(tmp_path / "set").recordings

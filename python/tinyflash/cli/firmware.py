@@ -30,8 +30,9 @@ from tinyflash.boards.image import (
 from tinyflash.boards.memory import Region
 from tinyflash.boards.named import model_name
 from tinyflash.boards.renode import Renode
+from tinyflash.boards.replay import write_replay
 from tinyflash.boards.stale import check_image, report_of
-from tinyflash.cli import options
+from tinyflash.cli import options, replay_option
 from tinyflash.cli.stale import say_stale
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.show.report import add_image, compilation
@@ -52,6 +53,14 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @options.place
 @options.guard
 @options.pairing_key
+@click.option(
+    "--collect",
+    type=click.IntRange(0, 1 << 24),
+    default=0,
+    show_default=True,
+    metavar="BYTES",
+    help="Memory for frames of the board's sensor, until a host has read them; 0: no sensor.",
+)
 @click.option("--name", help="Name of the model in C, if FOLDER holds several.")
 def build(
     folder: Path,
@@ -59,18 +68,22 @@ def build(
     places: tuple[str, ...],
     guard: int,
     pairing_key: bytes | None,
+    collect: int,
     name: str | None,
 ) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER.
 
     Parts of the image are in the regions that compile was told, if any, else in the board's. With
-    --pairing-key, the board takes commands only from hosts that have the key.
+    --pairing-key, the board takes commands only from hosts that have the key. With --collect,
+    `tinyflash collect` records its sensor.
     """
     _check_folder(folder)
     name = model_name(folder, name)
     target = with_place(_as_compiled(_board(folder, board, name), folder, name), places)
     files.to_fill(folder, (*IMAGE, *compilation(name)))
-    elf = build_firmware(folder, target, folder, guard, name, pairing_key=pairing_key)
+    elf = build_firmware(
+        folder, target, folder, guard, name, pairing_key=pairing_key, collect=collect
+    )
     say_stale(folder)
     size = firmware_size(elf)
     used = region_use(elf, target)
@@ -107,6 +120,8 @@ def build(
     metavar="FOLDER",
     help="Copy the image, as UF2, to the drive that a board in its boot loader is.",
 )
+@replay_option.replay
+@replay_option.rate
 @click.option("--renode", is_flag=True, help="Run it in Renode, if the board has renode.resc.")
 def flash(
     folder: Path,
@@ -114,6 +129,8 @@ def flash(
     exit_after: float | None,
     kind: str | None,
     drive: Path | None,
+    replay: str | None,
+    rate: float | None,
     renode: bool,
 ) -> None:
     """Run FOLDER/firmware.elf on its emulated board. Prints the serial port.
@@ -135,7 +152,10 @@ def flash(
         click.echo(f"copied to {copied}: {_where(pieces)} (its drivers were {NOT_RUN})")
     if kind is not None or drive is not None:
         return
-    emulator = Renode(target, elf) if renode else _emulator(target, elf, folder)
+    if replay is not None:
+        write_replay(folder, replay_option.chosen(replay, rate))
+    sensor = folder if replay is not None else None
+    emulator = Renode(target, elf) if renode else _emulator(target, elf, folder, sensor)
     end = None if exit_after is None else time.monotonic() + exit_after
     with emulator, suppress(KeyboardInterrupt):
         click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C stops it)")
@@ -145,14 +165,16 @@ def flash(
             time.sleep(0.1)
 
 
-def _emulator(board: Board, elf: Path, folder: Path) -> Emulator:
-    """Returns the board in QEMU, with its flash in the folder."""
+def _emulator(board: Board, elf: Path, folder: Path, sensor: Path | None) -> Emulator:
+    """Returns the board in QEMU, with its flash in the folder. sensor: the folder of its
+    recording."""
     if not board.emulated:
         raise BoardError(
             f"board {board.name} is not emulated; write its image with --format "
             f"{_formats(board)}, for your own tool (its drivers were {NOT_RUN})"
         )
-    return Emulator(board, elf, flash=folder if board.store is not None else None)
+    flash = folder if board.store is not None else None
+    return Emulator(board, elf, flash=flash, sensor=sensor)
 
 
 def _where(pieces: Sequence[Piece]) -> str:

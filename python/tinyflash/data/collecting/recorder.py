@@ -34,11 +34,11 @@ _NOT_COLLECTING = 25  # the status
 
 @dataclass(frozen=True)
 class Plan:
-    """What to collect. frames: how many; None: until stopped. name: of the recordings, which a
+    """What to collect. seconds: of frames; None: until stopped. name: of the recordings, which a
     number makes unique. wait: seconds for a lost link to come back."""
 
     name: str
-    frames: int | None = None
+    seconds: float | None = None
     subject: str = ""
     session: str = ""
     source: str = ""
@@ -106,6 +106,8 @@ class Recorder:
         self.progress = Progress(self._sensor.info, controls.label())
         self.dataset = prepared(folder, self._sensor.info, _classes(controls.label()))
         self._board_lost = 0  # in earlier runs
+        rate, seconds = self._sensor.info.rate, plan.seconds
+        self._frames = None if seconds is None else max(1, round(seconds * rate))
 
     def run(self) -> Progress:
         """Collects until all frames are there, the sensor has ended, or the user stops. Raises
@@ -117,7 +119,7 @@ class Recorder:
         return self.progress
 
     def _is_done(self) -> bool:
-        return self._plan.frames is not None and self.progress.kept >= self._plan.frames
+        return self._frames is not None and self.progress.kept >= self._frames
 
     def _record(self) -> bool:
         """Records one run of the sensor. Returns whether another one may follow."""
@@ -208,8 +210,8 @@ class _Run:
             now.gaps.append((self._wanted, packet.first))
             now.lost += packet.first - self._wanted
             self._wanted = packet.first
-        if self._of._plan.frames is not None:
-            frames = frames[: self._of._plan.frames - now.kept]
+        if self._of._frames is not None:
+            frames = frames[: self._of._frames - now.kept]
         if len(frames):
             self._journal.frames(packet.first, frames, packet.seconds)
         self._wanted += len(frames)
