@@ -28,7 +28,8 @@ _DEFAULT_NAME = "recording"
 @click.option("--label", default="", help="The class of the frames, from the beginning on.")
 @click.option(
     "--labels", default="", metavar="NAME,...",
-    help="Classes that keys 1 to 9 choose while it runs; 0: no label.",
+    help="Classes that keys 1 to 9 choose while it runs; 0: no label. A new set has them in this "
+    "order.",
 )  # fmt: skip
 @click.option(
     "--seconds",
@@ -86,7 +87,8 @@ def collect(
         pressed() as typed,
         opened_source(image, board, port, pairing_key, replay, rate, stop) as (source, title),
     ):
-        plan = Plan(name or choices.now or _DEFAULT_NAME, seconds, *about, title, wait)
+        called = name or choices.now or _DEFAULT_NAME
+        plan = Plan(called, seconds, *about, title, wait, choices.choices)
         watch = Watch(choices, stop, typed, cut_into(window, hop))
         recorder, failed = record(output, source, plan, watch)
     Report(recorder, window, hop).tell(as_json)

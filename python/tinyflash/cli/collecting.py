@@ -38,17 +38,17 @@ class Labels:
     def __init__(self, first: str, choices: Sequence[str]) -> None:
         if len(choices) > 9:
             raise click.BadParameter(f"{len(choices)} classes for 9 keys.", param_hint="--labels")
-        self.now, self._choices = first, tuple(choices)
+        self.now, self.choices = first, tuple(choices)
 
     def press(self, key: str) -> None:
         if key == "0":
             self.now = ""
-        elif key.isdecimal() and 0 < int(key) <= len(self._choices):
-            self.now = self._choices[int(key) - 1]
+        elif key.isdecimal() and 0 < int(key) <= len(self.choices):
+            self.now = self.choices[int(key) - 1]
 
     @property
     def hint(self) -> str:
-        named = [f"{number} {name}" for number, name in enumerate(self._choices, 1)]
+        named = [f"{number} {name}" for number, name in enumerate(self.choices, 1)]
         return ", ".join([*named, *(["0 no label"] if named else []), f"{_END} ends"])
 
 

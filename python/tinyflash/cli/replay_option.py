@@ -15,15 +15,15 @@ from tinyflash.zoo.wearers import worn
 replay = click.option(
     "--replay", metavar="RECORDING",
     help="What the sensor of an emulated board gives, in real time: a CSV or sound file, a folder "
-    "of pictures, SET or SET/NAME of a data set, or activity:PERSON[:ACTIVITY], people of a public "
-    "data set who move.",
+    "of pictures, SET or SET/NAME of a data set, or "
+    "activity:PERSON[:ACTIVITY][:RECORDING][:turned], people of a public data set who move.",
 )  # fmt: skip
 rate = click.option(
     "--rate",
     type=click.FloatRange(0, min_open=True),
     help="Frames per second of the replayed recording. Default: its own.",
 )
-_WORN = re.compile(r"activity:(\d{1,9})(?::(\w+))?")
+_WORN = re.compile(r"activity:(\d{1,9})(?::([a-z]+))??(?::(\d{1,9}))?(:turned)?")
 
 
 def chosen(recording: str, rate: float | None) -> Replay:
@@ -31,5 +31,6 @@ def chosen(recording: str, rate: float | None) -> Replay:
     found = _WORN.fullmatch(recording)
     if found is None:
         return replay_of(Path(recording), rate)
-    given = worn(int(found[1]), found[2])
+    which = None if found[3] is None else int(found[3])
+    given = worn(int(found[1]), found[2], which, turn=found[4] is not None)
     return given if rate is None else replace(given, rate=rate)

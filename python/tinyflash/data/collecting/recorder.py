@@ -35,7 +35,8 @@ _NOT_COLLECTING = 25  # the status
 @dataclass(frozen=True)
 class Plan:
     """What to collect. seconds: of frames; None: until stopped. name: of the recordings, which a
-    number makes unique. wait: seconds for a lost link to come back."""
+    number makes unique. wait: seconds for a lost link to come back. classes:
+    the set has them first, in this order, whether or not there are frames of them."""
 
     name: str
     seconds: float | None = None
@@ -43,6 +44,7 @@ class Plan:
     session: str = ""
     source: str = ""
     wait: float = 60.0
+    classes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -104,7 +106,9 @@ class Recorder:
         self._source, self._plan, self._controls = source, plan, controls
         self._sensor: RemoteSensor = source.connect()
         self.progress = Progress(self._sensor.info, controls.label())
-        self.dataset = prepared(folder, self._sensor.info, _classes(controls.label()))
+        first = controls.label()
+        classes = (*plan.classes, *([first] if first else []))
+        self.dataset = prepared(folder, self._sensor.info, classes)
         self._board_lost = 0  # in earlier runs
         rate, seconds = self._sensor.info.rate, plan.seconds
         self._frames = None if seconds is None else max(1, round(seconds * rate))
@@ -248,7 +252,3 @@ class _Run:
                     raise error from None
                 time.sleep(_RETRY_S)
         return False
-
-
-def _classes(label: str) -> tuple[str, ...]:
-    return (label,) if label else ()
