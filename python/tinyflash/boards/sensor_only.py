@@ -60,4 +60,4 @@ def build_sensor_only(board: Board, folder: Path) -> Path:
     """Builds folder/firmware.elf, which collects from the board's sensor, and learns nothing."""
     files.write_bytes(folder / "model.h", _HEADER.encode())
     files.write_bytes(folder / "model.c", _TABLE.encode())
-    return build_firmware(folder, board, folder, work=folder / "work", collect=ring_bytes(board))
+    return build_firmware(folder, board, folder, collect=ring_bytes(board))
