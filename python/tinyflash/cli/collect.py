@@ -80,7 +80,7 @@ def collect(
     if hop and not window:
         raise click.UsageError("--hop needs --window.")
     choices = Labels(written(label), tuple(map(written, filter(None, labels.split(",")))))
-    about = (written(subject), written(session))
+    about, windows = (written(subject), written(session)), cut_into(window, hop)
     with (
         changing(output, new=True),
         stopping() as stop,
@@ -89,7 +89,7 @@ def collect(
     ):
         called = name or choices.now or _DEFAULT_NAME
         plan = Plan(called, seconds, *about, title, wait, choices.choices)
-        watch = Watch(choices, stop, typed, cut_into(window, hop))
+        watch = Watch(choices, stop, typed, windows)
         recorder, failed = record(output, source, plan, watch)
     Report(recorder, window, hop).tell(as_json)
     if failed is not None:
