@@ -25,6 +25,7 @@ from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.replay import Replay, write_replay
 from tinyflash.data.dataset import load
+from tinyflash.data.journal import Journal
 from tinyflash.data.shards import read
 
 BOARD = "qemu_stm32f405"
@@ -79,12 +80,14 @@ def test_a_paired_board_on_a_port_and_several_recordings(
     port: str, key: Path, tmp_path: Path
 ) -> None:
     given = ("--port", port, "--pairing-key", key, "--seconds", 0.2, "-o", tmp_path / "set")
+    shards = tmp_path / "set" / "shards"
+    Journal(shards / "x-y-2.000000.frames", (2,), ("x-y-2", "", "", ""), 1)  # killed at once
     for _ in range(2):
         told = collected(*given, "--label", "x y", "--labels", "b,a")
         assert told["frames"] == round(0.2 * RATE)
         assert told["lost"] == told["lost_by_board"] == told["link_cuts"] == 0
     dataset = load(tmp_path / "set")
-    assert [one.name for one in dataset.recordings] == ["x-y", "x-y-2"]
+    assert [one.name for one in dataset.recordings] == ["x-y", "x-y-3"]
     assert dataset.classes == ("b", "a", "x y")
     assert "takes commands only from hosts" in refused(*("collect", *given[:2], *given[4:]))
     other = (*given[:4], "-o", tmp_path / "other")

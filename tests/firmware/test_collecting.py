@@ -187,6 +187,7 @@ def test_the_set_can_be_read_after_kill_9_at_any_moment(
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             time.sleep(random.uniform(0, 1.0))
+            assert process.poll() is None
             os.kill(process.pid, signal.SIGKILL)
         with DeviceSession(emulator.url) as device:
             acknowledged = device.sensor().info.acknowledged

@@ -129,8 +129,7 @@ class Recorder:
         """Records one run of the sensor. Returns whether another one may follow."""
         now, plan = self.progress, self._plan
         now.info = self._sensor.start()
-        taken = {one.name for one in self.dataset.recordings}
-        now.recording = recording_name(Path(f"{plan.name}.x"), taken)
+        now.recording = recording_name(Path(f"{plan.name}.x"), self._taken())
         now.gaps, now.next, now.seconds = [], 0, 0.0
         self._board_lost = now.lost_by_board
         path = self.dataset.folder / shards.FOLDER / f"{now.recording}.000000{SUFFIX}"
@@ -141,6 +140,13 @@ class Recorder:
         finally:
             self._list(path)
         return has_restarted
+
+    def _taken(self) -> set[str]:
+        """Returns the names of recordings, and of files that a process has left when it was killed
+        before the first frame."""
+        left = (self.dataset.folder / shards.FOLDER).glob(f"*.000000{SUFFIX}")
+        files = {path.name.removesuffix(f".000000{SUFFIX}") for path in left}
+        return files | {one.name for one in self.dataset.recordings}
 
     def _list(self, path: Path) -> None:
         """Lists the journal, unless it has no frame. A full disk leaves it to the next command."""
