@@ -16,7 +16,7 @@ from tests.support.pipes import PipePort
 
 from tinyflash.errors import LinkError
 from tinyflash.runtime.device import DeviceSession
-from tinyflash.runtime.device.link import Link, StatusError
+from tinyflash.runtime.device.link import Link, RefusedError
 from tinyflash.runtime.device.protocol import Type
 from tinyflash.runtime.device.sensor import RemoteSensor, parse_sensor
 
@@ -24,7 +24,7 @@ CHANNELS = 3
 RING = 600  # bytes
 ROOM = RING // (2 * CHANNELS)
 SIDE = 20  # of a picture, which is longer than a link frame
-BAD_LENGTH, BAD_RANGE, NO_SENSOR, NOT_COLLECTING = 2, 3, 24, 25
+BAD_LENGTH, BAD_RANGE, NO_SENSOR, NOT_COLLECTING = 2, 3, 23, 24
 SENSOR = MODEL.parent / "host_sensor.c"
 Start = Callable[..., RemoteSensor]
 
@@ -53,7 +53,7 @@ def asked(link: Link, *numbers: int, action: int = 3) -> bytes:
 
 
 def refusal(link: Link, *numbers: int, action: int = 3) -> int:
-    with pytest.raises(StatusError) as caught:
+    with pytest.raises(RefusedError) as caught:
         asked(link, *numbers, action=action)
     return caught.value.status
 

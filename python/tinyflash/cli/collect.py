@@ -14,6 +14,7 @@ from tinyflash.data.collecting.recorder import Plan
 from tinyflash.data.intake.files import written
 from tinyflash.data.lock import changing
 from tinyflash.show.console import tell
+from tinyflash.training.open import Running
 
 _DEFAULT_NAME = "recording"
 
@@ -21,8 +22,7 @@ _DEFAULT_NAME = "recording"
 @click.command(cls=options.Command)
 @click.argument("image", type=options.PATH, required=False, metavar="[FOLDER]")
 @options.board
-@options.port
-@options.pairing_key
+@options.running(required=False)
 @replay_option.replay
 @replay_option.rate
 @click.option("--label", default="", help="The class of the frames, from the beginning on.")
@@ -53,8 +53,7 @@ _DEFAULT_NAME = "recording"
 def collect(
     image: Path | None,
     board: str | None,
-    port: str | None,
-    pairing_key: bytes | None,
+    running: Running | None,
     replay: str | None,
     rate: float | None,
     label: str,
@@ -85,7 +84,7 @@ def collect(
         changing(output, new=True),
         stopping() as stop,
         pressed() as typed,
-        opened_source(image, board, port, pairing_key, replay, rate, stop) as (source, title),
+        opened_source(image, board, running, replay, rate, stop) as (source, title),
     ):
         called = name or choices.now or _DEFAULT_NAME
         plan = Plan(called, seconds, *about, title, wait, choices.choices)

@@ -28,6 +28,7 @@ from tinyflash.files import cache_dir
 from tinyflash.show.console import output, say, table
 from tinyflash.show.live import LiveView
 from tinyflash.show.words import counted
+from tinyflash.training.open import Running
 
 _END = "q"  # the key
 
@@ -94,18 +95,17 @@ def cut_into(window: int | None, hop: int | None) -> WindowStream | None:
 def opened_source(
     image: Path | None,
     board: str | None,
-    port: str | None,
-    key: bytes | None,
+    running: Running | None,
     replay: str | None,
     rate: float | None,
     stop: Stop,
 ) -> Iterator[tuple[Source, str]]:
     """Yields the board's link, not yet connected, and what the recordings come from."""
-    if port is not None:
+    if running is not None:
         if replay is not None or image is not None:
             raise DataError("--replay and FOLDER are for the emulator of --board; leave out --port")
-        with Source(port, key, stop) as source:
-            yield source, port
+        with Source(running.port, running.pairing_key, stop, most_baud=running.most_baud) as source:
+            yield source, running.port
         return
     if board is None and image is None:
         raise DataError("nothing to collect from; give --port of a board, or --board")
@@ -117,7 +117,7 @@ def opened_source(
     flash = folder if image is not None and target.store is not None else None
     with (
         Emulator(target, elf, flash=flash, sensor=folder) as emulator,
-        Source(emulator.url, key, stop, emulator.why_dead) as source,
+        Source(emulator.url, None, stop, emulator.why_dead) as source,
     ):
         yield source, f"{target.name}, replay of {given.name}"
 

@@ -22,14 +22,14 @@ from tinyflash.data.intake.recorded import Recorded, recording_name
 from tinyflash.data.journal import SUFFIX, Journal
 from tinyflash.data.opened import opened
 from tinyflash.errors import DataError, LinkError
-from tinyflash.runtime.device.link import StatusError
+from tinyflash.runtime.device.link import RefusedError
 from tinyflash.runtime.device.sensor import Numbers, Packet, RemoteSensor, SensorInfo
 
 _POLL_S = 0.03  # between two requests, when there is nothing more
 _SYNC_S = 0.25  # between two waits for the disk
 _RETRY_S = 0.2  # between two attempts to open a link
 _MOST_FAILURES = 20  # in a row, of a link that opens: the board answers nonsense
-_NOT_COLLECTING = 25  # the status
+_NOT_COLLECTING = 24  # the status
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class _Run:
 
     @staticmethod
     def _is_refusal(error: LinkError) -> bool:
-        return isinstance(error, StatusError) and error.status != _NOT_COLLECTING
+        return isinstance(error, RefusedError) and error.status != _NOT_COLLECTING
 
     def _take_label(self) -> None:
         label = self._controls.label()

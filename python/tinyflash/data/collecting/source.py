@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinyflash.runtime.device import DeviceSession
-from tinyflash.runtime.device.link import Link, open_port
+from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.port import open_port, rate_of
+from tinyflash.runtime.device.rate import HIGHER
 from tinyflash.runtime.device.sensor import RemoteSensor
 
 _PATIENCE_S = 0.5  # without a reply, until a command is sent again
@@ -16,6 +18,7 @@ class Source:
 
     url: of its serial line. key: of a paired board. stopped: whether to give up waiting. gone:
     returns why the board cannot come back, as an emulator that has ended; None if it may.
+    most_baud: the highest rate of the line to try.
     """
 
     def __init__(
@@ -24,9 +27,10 @@ class Source:
         key: bytes | None = None,
         stopped: Callable[[], bool] = lambda: False,
         gone: Callable[[], str | None] = lambda: None,
+        most_baud: int = HIGHER[0],
     ) -> None:
         self.url, self.gone = url, gone
-        self._key, self._stopped = key, stopped
+        self._key, self._stopped, self._most_baud = key, stopped, most_baud
         self._session: DeviceSession | None = None
         self._is_waiting = False
 
@@ -44,10 +48,11 @@ class Source:
     def connect(self) -> RemoteSensor:
         """Opens the link, again if it was open. Raises LinkError."""
         self.close()
-        link = Link(open_port(self.url), self._why_dead, _PATIENCE_S)
+        port = open_port(self.url)
+        link = Link(port, self._why_dead, _PATIENCE_S, rate_of(port))
         self._is_waiting = True
         try:
-            self._session = DeviceSession(link, None, self._key)
+            self._session = DeviceSession(link, None, self._key, self._most_baud)
         finally:
             self._is_waiting = False
         return self._session.sensor()

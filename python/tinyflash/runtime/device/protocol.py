@@ -40,7 +40,10 @@ class Type(IntEnum):
     LOAD = 15
     FACTORY = 16
     PAIR = 17
-    COLLECT = 20
+    RATES = 18
+    RATE = 19
+    ECHO = 20
+    COLLECT = 21
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -90,9 +93,9 @@ STATUS_TEXT = {
     21: "has a flash that cannot be read, or does not keep what is written",
     22: "refused a command without the tag of this session; is this its pairing key, and does no "
     "other host use it?",
-    24: "has no sensor, or no room for one of its frames; give an emulated board a recording with "
+    23: "has no sensor, or no room for one of its frames; give an emulated board a recording with "
     "--replay, and build with a larger --collect",
-    25: "collects nothing, or something else than this host has asked for",
+    24: "collects nothing, or something else than this host has asked for",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count
@@ -107,6 +110,7 @@ READ = struct.Struct("<BIH")  # space, offset, count
 WRITE_HEAD = struct.Struct("<BI")  # space, offset
 RESTORE = struct.Struct("<IB")  # model hash, set of spaces
 COMMIT = struct.Struct("<I")  # CRC-32
+RATE = struct.Struct("<I")  # baud
 STORE_REPLY = struct.Struct("<IBH")  # number of the newest record, what it says, slots
 COUNTERS_REPLY = struct.Struct("<IIII")  # step, weights saturated, stack used, frames damaged
 FAULT = struct.Struct("<IIIII")  # exception, status, address, pc, stack broken

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.errors import LinkError, printable
-from tinyflash.runtime.device.link import Link, StatusError
+from tinyflash.runtime.device.link import Link, RefusedError
 from tinyflash.runtime.device.protocol import Type
 
 Numbers = npt.NDArray[np.int16]
@@ -142,7 +142,7 @@ class RemoteSensor:
     def _about(self, action: Action) -> SensorInfo:
         try:
             return parse_sensor(self._link.command(Type.COLLECT, _ACTION.pack(action)))
-        except StatusError as error:
+        except RefusedError as error:
             if error.status != _BAD_COMMAND:
                 raise
             raise LinkError(
