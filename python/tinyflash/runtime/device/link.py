@@ -29,7 +29,11 @@ _RESTARTED = "the device restarted and lost what it had learned"
 
 
 class RefusedError(LinkError):
-    """The device answered with a bad status."""
+    """The device answered with a bad status (PROTOCOL.md)."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Link:
@@ -281,5 +285,5 @@ def _checked(reply: Frame) -> bytes:
         text = (
             protocol.STATUS_TEXT.get(status[0], f"says {status[0]}") if status else "says nothing"
         )
-        raise RefusedError(f"the device {text}")
+        raise RefusedError(f"the device {text}", status[0] if status else 0)
     return body
