@@ -57,6 +57,7 @@ def build_firmware(
     name: str | None = None,
     work: Path | None = None,
     pairing_key: bytes | None = None,
+    collect: int = 0,
 ) -> Path:
     """Builds output/firmware.elf and .map with a model in the folder `model`, and writes what the
     image was built from. Raises BuildError if the model's files are of different compilations.
@@ -66,8 +67,14 @@ def build_firmware(
     so that folder names, which reach the tools through a shell, can have any character. work: a
     folder in its place, which a caller keeps: after the first build for a board, only the model is
     compiled. pairing_key: 16 bytes, which a host must have; None: any host will do.
+    collect: bytes of the ring for frames of the board's sensor; 0: the image collects none.
     """
     _check_tools(board)
+    if collect and board.sensor is None:
+        raise BoardError(
+            f"board {board.name} has no sensor to collect from; write a driver "
+            "(boards/sensor.h) and name it in its board.toml, sensor = ..."
+        )
     if board.todo:
         raise BoardError(
             f"board {board.name} is not finished: write {', '.join(board.todo)} in "
@@ -86,6 +93,7 @@ def build_firmware(
         for file in model_files(name):
             files.write_bytes(copy / file, (model / file).read_bytes())
         settings = {**_settings(board), "MODEL": copy, "BUILD": build, "GUARD": guard, "NAME": name}
+        settings["COLLECT"] = collect
         if pairing_key is not None:
             key = Path(private, "pairing.key")
             files.write_bytes(key, pairing_key.hex().encode())

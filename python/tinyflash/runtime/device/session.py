@@ -17,6 +17,7 @@ from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.pieces import Pieces
 from tinyflash.runtime.device.protocol import Info, Purpose, Space, Type
 from tinyflash.runtime.device.rate import HIGHER
+from tinyflash.runtime.device.sensor import RemoteSensor
 from tinyflash.runtime.guard import (
     GuardMemory,
     GuardReport,
@@ -207,6 +208,11 @@ class DeviceSession:
             self._pieces.write(space, data)
         crc = zlib.crc32(b"".join(parts.values()))
         self._pieces.order(Type.COMMIT, protocol.COMMIT.pack(crc))
+
+    def sensor(self) -> RemoteSensor:
+        """Returns the board's sensor. Raises LinkError if its firmware does not collect, or if it
+        has none."""
+        return RemoteSensor(self._link)
 
     def save(self) -> StoreReport:
         """Saves weights and state in the board's flash. They survive a power cut from now on; one
