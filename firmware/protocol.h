@@ -22,6 +22,7 @@ typedef enum protocol_type {
     PROTOCOL_LOAD = 15,
     PROTOCOL_FACTORY = 16,
     PROTOCOL_PAIR = 17,
+    PROTOCOL_REPLAY = 18,
     PROTOCOL_LAST_COMMAND = 0x6F,
     PROTOCOL_REPLY = 0x80,   /* added to the type of the command */
     PROTOCOL_READY = 0xF0,   /* the device has started */
@@ -55,7 +56,8 @@ typedef enum protocol_status {
     PROTOCOL_NO_ROWS = 19,      /* the host did not send the requested rows */
     PROTOCOL_NO_STORE = 20,     /* the board has no flash for it, or too little */
     PROTOCOL_BAD_FLASH = 21,    /* it cannot be read, or does not keep what is written */
-    PROTOCOL_NOT_PAIRED = 22    /* the frame has no tag of this session */
+    PROTOCOL_NOT_PAIRED = 22,   /* the frame has no tag of this session */
+    PROTOCOL_NO_REPLAY = 23     /* no room for a replay buffer, or a model that cannot have one */
 } protocol_status;
 
 /* Purposes of a sample. */
@@ -71,11 +73,20 @@ enum {
     PROTOCOL_GUARD_RESUME = 5
 };
 
+/* Actions of REPLAY. */
+enum { PROTOCOL_REPLAY_TELL = 0, PROTOCOL_REPLAY_START = 1, PROTOCOL_REPLAY_STOP = 2 };
+
 /* Instead of the group of a code: raw bytes. */
 #define PROTOCOL_RAW 0
 
 /* Memory that READ can name, WRITE except for the output. A set of spaces has bit n for space n. */
-enum { PROTOCOL_WEIGHTS = 1, PROTOCOL_STATE = 2, PROTOCOL_OUTPUT = 3, PROTOCOL_SNAPSHOT = 4 };
+enum {
+    PROTOCOL_WEIGHTS = 1,
+    PROTOCOL_STATE = 2,
+    PROTOCOL_OUTPUT = 3,
+    PROTOCOL_SNAPSHOT = 4,
+    PROTOCOL_REPLAYED = 5
+};
 
 /* Bits of INFO's flags. */
 enum {

@@ -25,6 +25,7 @@ static const command_row command_rows[] = {
     {PROTOCOL_RESET, 0, 0, command_reset},
     {PROTOCOL_SCHEDULE, 22, 22, command_schedule},
     {PROTOCOL_GUARD, 1, 41, command_guard},
+    {PROTOCOL_REPLAY, 1, 9, command_replay},
 #ifdef PAIRING
     {PROTOCOL_PAIR, 0, 0, command_pair},
 #endif

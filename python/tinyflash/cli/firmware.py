@@ -51,6 +51,7 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @options.board
 @options.place
 @options.guard
+@options.replay
 @options.pairing_key
 @click.option("--name", help="Name of the model in C, if FOLDER holds several.")
 def build(
@@ -58,6 +59,7 @@ def build(
     board: str | None,
     places: tuple[str, ...],
     guard: int,
+    replay: int,
     pairing_key: bytes | None,
     name: str | None,
 ) -> None:
@@ -70,7 +72,9 @@ def build(
     name = model_name(folder, name)
     target = with_place(_as_compiled(_board(folder, board, name), folder, name), places)
     files.to_fill(folder, (*IMAGE, *compilation(name)))
-    elf = build_firmware(folder, target, folder, guard, name, pairing_key=pairing_key)
+    elf = build_firmware(
+        folder, target, folder, guard, name, pairing_key=pairing_key, replay=replay
+    )
     say_stale(folder)
     size = firmware_size(elf)
     used = region_use(elf, target)
@@ -86,6 +90,11 @@ def build(
         click.echo(
             f"guard: {size.guard_bytes:,} bytes of that for {counted(guard, 'held-out sample')} "
             f"and the best weights; an evaluation runs {counted(guard, 'inference')}"
+        )
+    if replay:
+        click.echo(
+            f"replay: {size.replay_bytes:,} bytes of that for {counted(replay, 'sample')} of each "
+            "class"
         )
 
 

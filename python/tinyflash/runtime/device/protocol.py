@@ -40,6 +40,7 @@ class Type(IntEnum):
     LOAD = 15
     FACTORY = 16
     PAIR = 17
+    REPLAY = 18
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -54,6 +55,7 @@ class Space(IntEnum):
     STATE = 2
     OUTPUT = 3
     SNAPSHOT = 4
+    REPLAYED = 5
 
 
 class Purpose(IntEnum):
@@ -89,6 +91,8 @@ STATUS_TEXT = {
     21: "has a flash that cannot be read, or does not keep what is written",
     22: "refused a command without the tag of this session; is this its pairing key, and does no "
     "other host use it?",
+    23: "has no room for a replay buffer, or a model that cannot have one; build its firmware with "
+    "--replay SLOTS",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count

@@ -15,6 +15,7 @@ from tinyflash.runtime.device.guard import RemoteGuard
 from tinyflash.runtime.device.link import Link, open_port
 from tinyflash.runtime.device.pairing import TAG_BYTES
 from tinyflash.runtime.device.protocol import FRAME_OVERHEAD, Info, Purpose, Space, Type
+from tinyflash.runtime.device.replay import RemoteReplay
 from tinyflash.runtime.device.rows import Rows
 from tinyflash.runtime.guard import (
     GuardMemory,
@@ -24,6 +25,7 @@ from tinyflash.runtime.guard import (
     check_snapshot,
     snapshot_bytes,
 )
+from tinyflash.runtime.replay import check_replay, replay_bytes
 from tinyflash.runtime.schedule import Schedule
 from tinyflash.runtime.session import (
     Counters,
@@ -82,6 +84,7 @@ class DeviceSession:
             self.close()
             raise
         self._guard = RemoteGuard(self._link, self._run_s)
+        self._replay = RemoteReplay(self._link)
         self.last_ticks = 0
 
     def close(self) -> None:
@@ -168,6 +171,21 @@ class DeviceSession:
 
     def finish_guard(self) -> GuardReport:
         return self._guard.finish()
+
+    def start_replay(self, memory: bytes, slots: int, repeats: int) -> None:
+        size = replay_bytes(self.info.classes, slots, self.info.input_bytes)
+        check_replay(memory, size, repeats)
+        self._replay.check_room(slots)
+        self._write(Space.REPLAYED, memory)
+        self._replay.start(memory, repeats)
+
+    def replay_memory(self) -> bytes:
+        slots = self._replay.slots()
+        size = replay_bytes(self.info.classes, slots, self.info.input_bytes)
+        return self._read(Space.REPLAYED, 0, size)
+
+    def stop_replay(self) -> None:
+        self._replay.stop()
 
     def counters(self) -> Counters:
         return Counters.of(self.state)
