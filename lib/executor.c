@@ -175,8 +175,7 @@ const char *tiny_error_text(tiny_error error) {
         case TINY_ERROR_FLASH:
             return "the flash cannot be read, or does not keep what is written";
         case TINY_ERROR_REPLAY:
-            return "a replay buffer needs memory for a sample of each class, and whole samples with "
-                   "labels";
+            return "there is no memory for the replay buffer, or the model cannot have one";
     }
     return "unknown error";
 }
