@@ -21,7 +21,7 @@ from tinyflash.training.live.drift import Ddm, Level
 from tinyflash.training.questions import probabilities
 from tinyflash.training.samples import Samples
 from tinyflash.training.scores import Reals
-from tinyflash.training.targets import LEAST_PROBABILITY
+from tinyflash.training.loop import LEAST_PROBABILITY
 
 SURPRISING = 0.05
 
