@@ -22,7 +22,10 @@ typedef enum protocol_type {
     PROTOCOL_LOAD = 15,
     PROTOCOL_FACTORY = 16,
     PROTOCOL_PAIR = 17,
-    PROTOCOL_REPLAY = 18,
+    PROTOCOL_RATES = 18,
+    PROTOCOL_RATE = 19,
+    PROTOCOL_ECHO = 20,
+    PROTOCOL_REPLAY = 22,
     PROTOCOL_LAST_COMMAND = 0x6F,
     PROTOCOL_REPLY = 0x80,   /* added to the type of the command */
     PROTOCOL_READY = 0xF0,   /* the device has started */
@@ -57,7 +60,7 @@ typedef enum protocol_status {
     PROTOCOL_NO_STORE = 20,     /* the board has no flash for it, or too little */
     PROTOCOL_BAD_FLASH = 21,    /* it cannot be read, or does not keep what is written */
     PROTOCOL_NOT_PAIRED = 22,   /* the frame has no tag of this session */
-    PROTOCOL_NO_REPLAY = 23     /* no room for a replay buffer, or a model that cannot have one */
+    PROTOCOL_NO_REPLAY = 25     /* no room for a replay buffer, or a model that cannot have one */
 } protocol_status;
 
 /* Purposes of a sample. */

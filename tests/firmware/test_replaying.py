@@ -101,9 +101,9 @@ def test_what_a_buffer_begins_with_is_checked(guarded: DeviceSession, learner: C
         return struct.pack("<BII", Action.START, repeats, crc)
 
     refused(guarded, "differ", Type.REPLAY, start(1, zlib.crc32(memory)))
-    guarded._write(Space.REPLAYED, memory[:-1])
+    guarded._pieces.write(Space.REPLAYED, memory[:-1])
     refused(guarded, "differ", Type.REPLAY, start(1, zlib.crc32(memory)))
-    guarded._write(Space.REPLAYED, memory)
+    guarded._pieces.write(Space.REPLAYED, memory)
     refused(guarded, "differ", Type.REPLAY, start(1, zlib.crc32(memory) ^ 1))
     for repeats in (0, 256):
         refused(guarded, "out of range", Type.REPLAY, start(repeats, zlib.crc32(memory)))
@@ -122,7 +122,7 @@ def test_a_refused_step_keeps_nothing(guarded: DeviceSession, learner: Compiled)
     memory = empty(learner.program, REPLAY_SLOTS, 1)
     guarded.start_replay(memory, REPLAY_SLOTS, 1)
     for body in (protocol.TRAIN.pack(3, 0x8000, -4), protocol.TRAIN.pack(0, 1, 0)):
-        guarded._send_sample(TRAIN.x[0], protocol.Purpose.TRAIN)
+        guarded._pieces.send_sample(TRAIN.x[0], protocol.Purpose.TRAIN)
         refused(guarded, "refused a", Type.TRAIN, body)
     assert guarded.replay_memory() == memory
 

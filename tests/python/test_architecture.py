@@ -70,13 +70,13 @@ ADAPTERS = {
     "tflite": ("read/tflite/flat.py", "write/flat.py"),
     "flatbuffers": ("write/flat.py",),
     "cffi": ("runtime/host/build.py",),
-    "serial": ("runtime/device/link.py", "boards/ports.py"),
+    "serial": ("runtime/device/port.py", "boards/ports.py"),
     "elftools": ("boards/*.py",),
     "tensorflow": (),
     "jax": (),
     "cleanlab": (),
     "optuna": (),
-    "pyocd": (),
+    "pyocd": ("boards/debug_probe.py",),
     "ray": (),
 }
 # Who judges, and all of the package that it may import: words to describe what is judged, and

@@ -30,18 +30,17 @@ from tinyflash.training.live.filling import divided, filled
 from tinyflash.training.live.learner import Beginning, Learner, Settings
 from tinyflash.training.live.replaying import Lived, Stream, none_of, replay
 from tinyflash.training.live.saving import load_interrupted, load_memory, save
-from tinyflash.training.open import Ready, open_session, settle
+from tinyflash.training.open import Ready, Running, open_session, settle
 from tinyflash.training.samples import Samples, Source, load_samples
 from tinyflash.training.targets import objective_of
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run takes place: a board, or None for this computer; a port; the key of the board."""
+    """Where a run takes place: a board to compile for, or None for this computer; one that runs."""
 
     board: Board | None
-    port: str | None = None
-    key: bytes | None = None
+    running: Running | None = None
     name: str = "host"
 
 
@@ -113,7 +112,7 @@ def _session(
     ready: Ready, output: Path, place: Place, guard: int, slots: int
 ) -> Iterator[tuple[Session, Stop]]:
     with (
-        open_session(ready, output, guard, place.port, False, place.key, slots) as session,
+        open_session(ready, output, guard, place.running, replay=slots) as session,
         stopping() as stop,
     ):
         yield session, stop

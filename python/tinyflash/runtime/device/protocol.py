@@ -40,7 +40,10 @@ class Type(IntEnum):
     LOAD = 15
     FACTORY = 16
     PAIR = 17
-    REPLAY = 18
+    RATES = 18
+    RATE = 19
+    ECHO = 20
+    REPLAY = 22
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -91,7 +94,7 @@ STATUS_TEXT = {
     21: "has a flash that cannot be read, or does not keep what is written",
     22: "refused a command without the tag of this session; is this its pairing key, and does no "
     "other host use it?",
-    23: "has no room for a replay buffer, or a model that cannot have one; build its firmware with "
+    25: "has no room for a replay buffer, or a model that cannot have one; build its firmware with "
     "--replay SLOTS",
 }
 
@@ -107,6 +110,7 @@ READ = struct.Struct("<BIH")  # space, offset, count
 WRITE_HEAD = struct.Struct("<BI")  # space, offset
 RESTORE = struct.Struct("<IB")  # model hash, set of spaces
 COMMIT = struct.Struct("<I")  # CRC-32
+RATE = struct.Struct("<I")  # baud
 STORE_REPLY = struct.Struct("<IBH")  # number of the newest record, what it says, slots
 COUNTERS_REPLY = struct.Struct("<IIII")  # step, weights saturated, stack used, frames damaged
 FAULT = struct.Struct("<IIIII")  # exception, status, address, pc, stack broken

@@ -18,10 +18,10 @@ from tinyflash.runtime.session import Counters, Int8Array, Session
 from tinyflash.training.groups import complete_group
 from tinyflash.training.live.course import Seen
 from tinyflash.training.live.drift import Ddm, Level
+from tinyflash.training.loop import LEAST_PROBABILITY
 from tinyflash.training.questions import probabilities
 from tinyflash.training.samples import Samples
 from tinyflash.training.scores import Reals
-from tinyflash.training.loop import LEAST_PROBABILITY
 
 SURPRISING = 0.05
 
