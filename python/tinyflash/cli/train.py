@@ -10,7 +10,10 @@ import click
 
 from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
+from tinyflash.cli import live_options as live_option
 from tinyflash.cli import options, scheme_option
+from tinyflash.cli.live import Data, Place, Start, learn_live
+from tinyflash.cli.live_options import LiveOptions, check_use
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
@@ -105,6 +108,7 @@ VALIDATION = 0.2  # the fraction held out
     is_flag=True,
     help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
 )
+@live_option.live_options
 @options.output_folder(
     "Folder for learned weights and report.",
     lambda _context, folder: (*jobs.WRITTEN, *prepared_files(folder), "scheme.toml"),
@@ -135,6 +139,14 @@ def train(
     resume: Path | None,
     save_every: int | None,
     new_run: bool,
+    live: bool,
+    auto: bool,
+    replay: int,
+    repeats: int,
+    earlier: Path | None,
+    surprising: float,
+    skips: bool,
+    live_json: Path | None,
     output: Path,
 ) -> None:
     """Train MODEL on the samples of an .npz file or of a data set.
@@ -147,6 +159,7 @@ def train(
     With --board, starts the board's emulator. With --port, trains on a board that runs MODEL,
     compiled with the same --scheme and --rows. What the board had learned before is replaced.
     """
+    check_use(click.get_current_context(), live)
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else with_place(load_board(board), places)
     if places and target is None:
@@ -156,6 +169,19 @@ def train(
         raise DataError("--save-every saves on a board; give --board or --port")
     prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
+    if live:
+        learn_live(
+            scheme_option.chosen(prepared, budget, target, output, rows),
+            Data(data, test, hop),
+            Place(target, running),
+            *(rate, watch),
+            LiveOptions(auto, replay, repeats, earlier, surprising, skips, live_json),
+            Start(resume, new_run, seed),
+            effort,
+            rows,
+            output,
+        )
+        return
     fraction = _fraction(validation, test, data)
     job = load_job(data, prepared, recipe, fraction, watch, test, hop)
     settled = scheme_option.chosen(prepared, budget, target, output, rows)
