@@ -10,11 +10,12 @@ import click
 
 from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
-from tinyflash.cli import options, scheme_option
+from tinyflash.boards.stale import report_of
+from tinyflash.cli import options, scheme_option, watch_option
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
-from tinyflash.data.dataset import is_dataset
+from tinyflash.data.dataset import is_dataset, load
 from tinyflash.errors import BoardError, DataError
 from tinyflash.read import read
 from tinyflash.runtime.device import DeviceSession
@@ -25,6 +26,9 @@ from tinyflash.runtime.session import Session
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import say, tell
+from tinyflash.show.report import Report, make_report
+from tinyflash.show.watch.observer import FINISHED, STOPPED, About
+from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
 from tinyflash.training import job as jobs
 from tinyflash.training.curve import write_report
@@ -106,6 +110,7 @@ VALIDATION = 0.2  # the fraction held out
     is_flag=True,
     help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
 )
+@watch_option.watch
 @options.output_folder(
     "Folder for learned weights and report.",
     lambda _context, folder: (*jobs.WRITTEN, *prepared_files(folder), "scheme.toml"),
@@ -137,6 +142,8 @@ def train(
     resume: Path | None,
     save_every: int | None,
     new_run: bool,
+    watches: bool,
+    watch_port: int | None,
     output: Path,
 ) -> None:
     """Train MODEL on the samples of an .npz file or of a data set.
@@ -172,7 +179,9 @@ def train(
         "validation": fraction,
     }
     settle(ready, output)
+    wanted = watch_option.wanted(watches, watch_port)
     with (
+        watched(wanted, output) as live,
         open_session(ready, output, guard, port, bool(save_every), pairing_key) as session,
         stopping() as stop,
     ):
@@ -184,8 +193,14 @@ def train(
         settings["board"] = place
         if start and not begun:
             start.restore(session)
-        trained = run(job, session, ready, stopped=stop, begun=begun, after_step=keep)
+        live.begin(About("train", model.name, place, ready.hash, _class_names(data)))
+        if wanted.serves:
+            live.use(_report(ready, output))
+        trained = run(
+            job, session, ready, stopped=stop, begun=begun, after_step=keep, observer=live
+        )
         keep.last()
+        live.end(STOPPED if trained.interrupted else FINISHED)
         if trained.interrupted:
             _stop(stop, trained, begun, job, ready, output, settings)
         jobs.save(trained, job, ready, output, settings)
@@ -197,6 +212,17 @@ def train(
             draw_health(health, f"{model.name} on {place}", counters, anatomy)
     _say(trained, job, anatomy)
     say(f"wrote {output}/learned.npz, training.json and report.html")
+
+
+def _class_names(data: Path) -> tuple[str, ...]:
+    """Returns what a data set calls its classes; nothing of a file, which has numbers."""
+    return load(data).classes if is_dataset(data) else ()
+
+
+def _report(ready: Ready, output: Path) -> Report:
+    """Returns the report of a folder, which may know an image; without it, one of this model."""
+    there = report_of(output)
+    return there if there.get("hash") == ready.hash else make_report(ready.compiled, ready.fit)
 
 
 def _fraction(validation: float | None, test: Path | None, data: Path) -> float:

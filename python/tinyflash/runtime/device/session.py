@@ -246,6 +246,11 @@ class DeviceSession:
         """Damaged frames that the device dropped since it started."""
         return self._device_counters()[3]
 
+    @property
+    def commands_repeated(self) -> int:
+        """Commands that this host has sent again, since their replies did not come."""
+        return self._link.repeated
+
     # ---- In pieces ----
 
     def _order(self, kind: Type, body: bytes = b"") -> None:
