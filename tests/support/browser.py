@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -35,8 +36,7 @@ class Browser:
         self._in, to_write = os.pipe()
 
         def joined() -> None:
-            spare = [os.dup(to_read), os.dup(to_write)]
-            spare = [os.dup2(one, 20 + i) for i, one in enumerate(spare)]
+            spare = [fcntl.fcntl(one, fcntl.F_DUPFD, 100) for one in (to_read, to_write)]
             for one, place in zip(spare, (_TO, _FROM), strict=True):
                 os.dup2(one, place, inheritable=True)
 

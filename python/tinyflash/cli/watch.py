@@ -34,3 +34,4 @@ def watch(folder: Path, watch_port: int | None) -> None:
         while not stop():
             run.show(live)
             pause.wait(_LOOK_S)
+        live.leave()

@@ -105,6 +105,10 @@ class Live(Observer):
     def end(self, how: str) -> None:
         about = self.section("about") or {}
         self._put(about={**about, "state": how, "ended": time.time()})
+        self.leave()
+
+    def leave(self) -> None:
+        """Tells no more, whatever becomes of the command."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()

@@ -31,6 +31,7 @@ class Watched(Live):
         super().__init__()
         self._report: Fields | None = None
         self._html = ""
+        self.url = ""  # of the page, if it is served
 
     def use(self, report: Fields | None) -> None:
         """Shows another report; an empty one is none. Browsers load the page again."""
@@ -56,7 +57,8 @@ def watched(wanted: Wanted, folder: Path | None = None) -> Iterator[Watched]:
         live = Watched()
         if wanted.serves:
             server = stack.enter_context(Server(live, live.page, wanted.port))
-            tell(f"watch it at {server.url}")
+            live.url = server.url
+            tell(f"watch it at {live.url}")
         if folder is not None:
             stack.enter_context(recorded(live, folder))
         try:
