@@ -267,6 +267,11 @@ class DeviceSession:
         """Damaged frames that the device dropped since it started."""
         return self._device_counters()[3]
 
+    @property
+    def commands_repeated(self) -> int:
+        """Commands that this host has sent again, since their replies did not come."""
+        return self._link.repeated
+
     def _device_counters(self) -> tuple[int, ...]:
         size = protocol.COUNTERS_REPLY.size
         return protocol.COUNTERS_REPLY.unpack(self._link.command(Type.COUNTERS, size=size))
