@@ -25,6 +25,7 @@ from tinyflash.runtime.device.link import TESTS, Link
 from tinyflash.runtime.device.protocol import Info, Type
 from tinyflash.runtime.device.rate import HIGHER, LineRate
 from tinyflash.runtime.device.session import DeviceSession
+from tinyflash.runtime.replay import replay_bytes
 from tinyflash.runtime.schedule import Schedule
 
 INFO = Info(
@@ -48,6 +49,8 @@ CALLS: tuple[Callable[[DeviceSession], object], ...] = (
     lambda d: d.stack_high_water,
     lambda d: d.guard_report(),
     lambda d: d.start_guard(np.zeros((1, d.info.input_bytes), np.int8), np.zeros(1, int), 1, 0),
+    lambda d: d.start_replay(bytes(replay_bytes(d.info.classes, 2, d.info.input_bytes)), 2, 1),
+    lambda d: d.replay_memory(),
     lambda d: d.restore(bytes(d.info.weights_bytes), bytes(d.info.state_bytes)),
     lambda d: d.save(),
     lambda d: d.load(),

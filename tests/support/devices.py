@@ -31,7 +31,13 @@ def size_of_reply(sent: Frame, info: Info) -> int:
     if sent.type == Type.READ:
         return int.from_bytes(sent.body[5:7], "little")
     output = min(info.output_bytes, info.frame_bytes - 11)
-    sizes = {Type.INFER: 4 + output, Type.TRAIN: 12, Type.COUNTERS: 16, Type.GUARD: 32}
+    sizes = {
+        Type.INFER: 4 + output,
+        Type.TRAIN: 12,
+        Type.COUNTERS: 16,
+        Type.GUARD: 32,
+        Type.REPLAY: 16,
+    }
     return sizes.get(Type(sent.type), 0)
 
 
