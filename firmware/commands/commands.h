@@ -33,6 +33,9 @@ command command_rates, command_rate, command_echo;
 /* guard.c: watches over it. */
 command command_guard;
 
+/* replay.c: keeps it from forgetting. */
+command command_replay;
+
 /* learned.c: reads and restores what it has learned. */
 command command_read, command_restore, command_write, command_commit, command_reset;
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tinyflash.boards.cross import Cross, cross_for
 from tinyflash.boards.linker import linker_script
 from tinyflash.boards.memory import RAM, Placement, Region, default_placement, moved, read_regions
 from tinyflash.boards.packs import PACKS, pack_of_set
 from tinyflash.boards.probe_target import ProbeTarget, read_probe_target
-from tinyflash.boards.toolchain import Cross, cross_for
 from tinyflash.compiler.kernels import instructions
 from tinyflash.compiler.kernels.instructions import M4
 from tinyflash.errors import BoardError

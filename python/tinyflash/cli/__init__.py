@@ -20,6 +20,7 @@ COMMANDS = {
     "compile": "compile:compile_",
     "infer": "infer:infer",
     "train": "train:train",
+    "watch": "watch:watch",
     "evaluate": "evaluate:evaluate",
     "export": "export:export",
     "build": "firmware:build",

@@ -54,6 +54,7 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @options.board
 @options.place
 @options.guard
+@options.replay
 @options.pairing_key
 @click.option(
     "--collect",
@@ -69,6 +70,7 @@ def build(
     board: str | None,
     places: tuple[str, ...],
     guard: int,
+    replay: int,
     pairing_key: bytes | None,
     collect: int,
     name: str | None,
@@ -84,7 +86,14 @@ def build(
     target = with_place(_as_compiled(_board(folder, board, name), folder, name), places)
     files.to_fill(folder, (*IMAGE, *compilation(name)))
     elf = build_firmware(
-        folder, target, folder, guard, name, pairing_key=pairing_key, collect=collect
+        folder,
+        target,
+        folder,
+        guard,
+        name,
+        pairing_key=pairing_key,
+        collect=collect,
+        replay=replay,
     )
     say_stale(folder)
     size = firmware_size(elf)
@@ -101,6 +110,11 @@ def build(
         click.echo(
             f"guard: {size.guard_bytes:,} bytes of that for {counted(guard, 'held-out sample')} "
             f"and the best weights; an evaluation runs {counted(guard, 'inference')}"
+        )
+    if replay:
+        click.echo(
+            f"replay: {size.replay_bytes:,} bytes of that for {counted(replay, 'sample')} of each "
+            "class"
         )
 
 

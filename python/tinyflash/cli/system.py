@@ -25,7 +25,7 @@ _OPTIONAL = (
 )
 _EXTRAS = {
     "onnx": ".onnx files",
-    "torch": "PyTorch modules",
+    "torch": "PyTorch modules, and predictors of data horizon",
     "cmsis-pack-manager": "packs from the index",
     "soundfile": "importing WAV and FLAC",
     "cbor2": "importing CBOR",

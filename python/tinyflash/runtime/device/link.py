@@ -24,7 +24,7 @@ _SETTLE = 1 / 50  # of the patience: for the device to change its rate after its
 _DYING_S = 0.5
 _AGAIN = (Type.READY, Type.NAK)  # upon which a command is sent again
 # What a line carries worst: edges at each bit, single ones, long levels, and all of them.
-_TESTS = (b"\x55" * 64, b"\x01\x80" * 32, b"\xff\x00" * 32, bytes(range(0, 256, 4)))
+TESTS = (b"\x55" * 64, b"\x01\x80" * 32, b"\xff\x00" * 32, bytes(range(0, 256, 4)))
 _RESTARTED = "the device restarted and lost what it had learned"
 
 
@@ -125,7 +125,7 @@ class Link:
         time.sleep(self._patience * _SETTLE)
         self._line.set(rate)
         self._line.agreed, self._line.on_trial = rate, True
-        for test in _TESTS:
+        for test in TESTS:
             if self.command(Type.ECHO, test, size=len(test)) != test:
                 raise LinkError("the device returns other bytes than it got; restart it")
             if self._line.agreed != rate:

@@ -44,6 +44,7 @@ class Type(IntEnum):
     RATE = 19
     ECHO = 20
     COLLECT = 21
+    REPLAY = 22
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -58,6 +59,7 @@ class Space(IntEnum):
     STATE = 2
     OUTPUT = 3
     SNAPSHOT = 4
+    REPLAYED = 5
 
 
 class Purpose(IntEnum):
@@ -96,6 +98,8 @@ STATUS_TEXT = {
     23: "has no sensor, or no room for one of its frames; give an emulated board a recording with "
     "--replay, and build with a larger --collect",
     24: "collects nothing, or something else than this host has asked for",
+    25: "has no room for a replay buffer, or a model that cannot have one; build its firmware with "
+    "--replay SLOTS",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count

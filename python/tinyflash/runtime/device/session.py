@@ -17,6 +17,7 @@ from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.pieces import Pieces
 from tinyflash.runtime.device.protocol import Info, Purpose, Space, Type
 from tinyflash.runtime.device.rate import HIGHER
+from tinyflash.runtime.device.replay import RemoteReplay
 from tinyflash.runtime.device.sensor import RemoteSensor
 from tinyflash.runtime.guard import (
     GuardMemory,
@@ -26,6 +27,7 @@ from tinyflash.runtime.guard import (
     check_snapshot,
     snapshot_bytes,
 )
+from tinyflash.runtime.replay import check_replay, replay_bytes
 from tinyflash.runtime.schedule import Schedule
 from tinyflash.runtime.session import (
     Counters,
@@ -75,6 +77,7 @@ class DeviceSession:
             raise
         self._pieces = Pieces(self._link, self.info, self._run_s)
         self._guard = RemoteGuard(self._link, self._run_s)
+        self._replay = RemoteReplay(self._link)
         self.last_ticks = 0
 
     @property
@@ -167,6 +170,21 @@ class DeviceSession:
     def finish_guard(self) -> GuardReport:
         return self._guard.finish()
 
+    def start_replay(self, memory: bytes, slots: int, repeats: int) -> None:
+        size = replay_bytes(self.info.classes, slots, self.info.input_bytes)
+        check_replay(memory, size, repeats)
+        self._replay.check_room(slots)
+        self._pieces.write(Space.REPLAYED, memory)
+        self._replay.start(memory, repeats)
+
+    def replay_memory(self) -> bytes:
+        slots = self._replay.slots()
+        size = replay_bytes(self.info.classes, slots, self.info.input_bytes)
+        return self._pieces.read(Space.REPLAYED, 0, size)
+
+    def stop_replay(self) -> None:
+        self._replay.stop()
+
     def counters(self) -> Counters:
         return Counters.of(self.state)
 
@@ -248,6 +266,11 @@ class DeviceSession:
     def frames_damaged(self) -> int:
         """Damaged frames that the device dropped since it started."""
         return self._device_counters()[3]
+
+    @property
+    def commands_repeated(self) -> int:
+        """Commands that this host has sent again, since their replies did not come."""
+        return self._link.repeated
 
     def _device_counters(self) -> tuple[int, ...]:
         size = protocol.COUNTERS_REPLY.size
