@@ -113,11 +113,12 @@ def build_firmware(
     return output / "firmware.elf"
 
 
-def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
+def compile_objects(board: Board, folder: Path, guard: int = 0, collect: int = 0) -> Path:
     """Compiles library, firmware and drivers without a model. Returns the objects' folder."""
     _check_tools(board)
     model = source_root() / "firmware" / "no_model"
     settings = {**_settings(board), "MODEL": model, "BUILD": folder, "GUARD": guard}
+    settings["COLLECT"] = collect
     log = _run_scons("objects", settings)
     if log is not None:
         raise _failure(board, log, folder, guard)
