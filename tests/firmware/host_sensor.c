@@ -39,8 +39,8 @@ void board_sensor_start(void) {
 
 uint32_t board_sensor_read(int16_t *frames, uint32_t most) {
     uint32_t count = 0;
-    while (done < board_ticks() - begun && count < most &&
-           (SENSOR_LENGTH == 0 || done < SENSOR_LENGTH)) {
+    const uint32_t length = SENSOR_LENGTH ? SENSOR_LENGTH : UINT32_MAX;
+    while (done < board_ticks() - begun && count < most && done < length) {
         for (uint32_t i = 0; i < FRAME_NUMBERS; i++) {
             *frames++ = (int16_t)(done * 7 + i);
         }
