@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.support.commands import refused, tinyflash
+from tests.support.models import File
 from tests.support.sets import signal_set
 
 from tinyflash.boards.ports import SerialPort
@@ -104,3 +105,19 @@ def test_split_and_import(tmp_path: Path) -> None:
         "frames": 30,
         "classes": ["still"],
     }
+
+
+def test_build(tmp_path: Path) -> None:
+    file = File(3)
+    (tmp_path / "m.tflite").write_bytes(file.finish(file.dense(file.input((1, 1, 1, 4)), 2)))
+    board = ("--board", "qemu_stm32f405")
+    done = tinyflash("compile", tmp_path / "m.tflite", *board, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    one = printed("build", tmp_path / "out")
+    assert one["board"] == "qemu_stm32f405" and Path(one["image"]).is_file()
+    shown = tinyflash("build", tmp_path / "out").stdout
+    assert f"{one['image']}: flash {one['flash_bytes']:,} of " in shown
+    assert f"SRAM {one['sram_bytes']:,} of " in shown
+    assert f"stack {one['stack_bytes']:,}, of which {one['stack_use_bytes']:,} can" in shown
+    for region, used in one["regions"].items():
+        assert len(one["regions"]) == 1 or f"{region} {used:,} of " in shown
