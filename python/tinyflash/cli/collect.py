@@ -48,7 +48,7 @@ _DEFAULT_NAME = "recording"
     show_default=True,
     help="Seconds to wait for a link that is lost.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@options.as_json
 @options.output_folder("Folder of the set, which may have recordings already.", ("dataset.toml",))
 def collect(
     image: Path | None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -65,6 +67,7 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
     help="Memory for frames of the board's sensor, until a host has read them; 0: no sensor.",
 )
 @click.option("--name", help="Name of the model in C, if FOLDER holds several.")
+@options.as_json
 def build(
     folder: Path,
     board: str | None,
@@ -74,6 +77,7 @@ def build(
     pairing_key: bytes | None,
     collect: int,
     name: str | None,
+    as_json: bool,
 ) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER.
 
@@ -99,6 +103,10 @@ def build(
     size = firmware_size(elf)
     used = region_use(elf, target)
     add_image(folder, target, size, name, used)
+    if as_json:
+        about = {"image": str(elf), "board": target.name, "name": name}
+        click.echo(json.dumps({**about, **asdict(size), "regions": used}, indent=2))
+        return
     click.echo(
         f"{elf}: flash {size.flash_bytes:,} of {target.flash_bytes:,} bytes, SRAM "
         f"{size.sram_bytes:,} of {target.sram_bytes:,} (stack {size.stack_bytes:,}, "
