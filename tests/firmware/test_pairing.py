@@ -152,6 +152,20 @@ def test_what_is_forged_or_replayed_is_refused(port: RecordedPort) -> None:
     assert device.weights == (expected + SAMPLE[:1500] + np.int8(2)).tobytes()
 
 
+def test_no_command_is_taken_without_its_tag(port: RecordedPort) -> None:
+    """Each but what begins a session; ROWS is no command. Some firmware has no COLLECT, SAVE, LOAD
+    and FACTORY."""
+    device, random = DeviceSession(Link(port), pairing_key=KEY), Random(11)
+    before = device.weights
+    elsewhere = {Type.COLLECT, Type.SAVE, Type.LOAD, Type.FACTORY}
+    for kind in set(range(1, Type.REPLAY + 1)) - {Type.HELLO, Type.PAIR, Type.ROWS}:
+        refusals = {NOT_PAIRED, BAD_COMMAND} if kind in elsewhere else {NOT_PAIRED}
+        for count in (0, 9, 25):
+            frame = Frame(kind, random.randrange(256), random.randbytes(count))
+            assert status(port, frame) in refusals, frame
+    assert device.weights == before
+
+
 class ForgingPort(PipePort):
     """Sends other rows before those of the host, now and then: changed, without a tag, or of an
     earlier run."""
