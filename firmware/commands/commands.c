@@ -32,6 +32,9 @@ static const command_row command_rows[] = {
 #ifdef PAIRING
     {PROTOCOL_PAIR, 0, 0, command_pair},
 #endif
+#ifdef COLLECT_BYTES
+    {PROTOCOL_COLLECT, 1, 17, command_collect},
+#endif
 #ifdef BOARD_STORE_SECTORS
     {PROTOCOL_SAVE, 0, 0, command_save},
     {PROTOCOL_LOAD, 0, 0, command_load},

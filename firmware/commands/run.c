@@ -150,7 +150,7 @@ static protocol_status check_train(const device *self, uint32_t count) {
 }
 
 /* One training step. The replay buffer takes the sample before that uses its memory. */
-static protocol_status step(device *self, uint32_t label, tiny_factor rate) {
+static protocol_status train_step(device *self, uint32_t label, tiny_factor rate) {
     tiny_session *session = arena_clear(&self->arena);
     tiny_error error = tiny_train_begin(session, label, rate);
     if (error == TINY_OK) {
@@ -172,7 +172,7 @@ protocol_status command_train(device *self, const uint8_t *body, uint32_t count)
     }
     const tiny_factor rate = rate_for(self, body, count);
     const uint32_t start = board_ticks();
-    status = step(self, frame_get32(body), rate);
+    status = train_step(self, frame_get32(body), rate);
     if (status == PROTOCOL_OK) {
         const tiny_state *state = tiny_session_state(&self->arena.session);
         reply_put32(&self->link.reply, ticks_since(self, start));

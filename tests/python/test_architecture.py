@@ -44,6 +44,7 @@ ALLOWED = {
 # import them. `*` stands for any text; no file at all: the library is not to be imported.
 ADAPTERS = {
     "torch": (
+        "data/horizon/networks.py",
         "read/torch.py",
         "zoo/training/*.py",
         "bench/*/float_networks.py",
@@ -57,6 +58,7 @@ ADAPTERS = {
     "onnxruntime": ("bench/quantize/*.py", "read/onnx/judge/evaluator.py"),
     "matplotlib": (
         "show/plots.py",
+        "show/horizon.py",
         "show/recordings.py",
         "show/labels/page.py",
         "training/health_plot.py",

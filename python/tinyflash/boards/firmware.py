@@ -59,6 +59,7 @@ def build_firmware(
     name: str | None = None,
     work: Path | None = None,
     pairing_key: bytes | None = None,
+    collect: int = 0,
     replay: int = 0,
 ) -> Path:
     """Builds output/firmware.elf and .map with a model in the folder `model`, and writes what the
@@ -68,10 +69,16 @@ def build_firmware(
     holds several. SCons works in its own temporary folder, so that builds can run in parallel, and
     so that folder names, which reach the tools through a shell, can have any character. work: a
     folder in its place, which a caller keeps: after the first build for a board, only the model is
-    compiled. pairing_key: 16 bytes, which a host must have; None: any host will do. replay: samples
-    of each class that a replay buffer keeps; 0: none.
+    compiled. pairing_key: 16 bytes, which a host must have; None: any host will do.
+    collect: bytes of the ring for frames of the board's sensor; 0: the image collects none. replay:
+    samples of each class that a replay buffer keeps; 0: none.
     """
     _check_tools(board)
+    if collect and board.sensor is None:
+        raise BoardError(
+            f"board {board.name} has no sensor to collect from; write a driver "
+            "(boards/sensor.h) and name it in its board.toml, sensor = ..."
+        )
     if board.todo:
         raise BoardError(
             f"board {board.name} is not finished: write {', '.join(board.todo)} in "
@@ -90,7 +97,7 @@ def build_firmware(
         for file in model_files(name):
             files.write_bytes(copy / file, (model / file).read_bytes())
         settings = {**_settings(board), "MODEL": copy, "BUILD": build, "NAME": name}
-        settings |= {"GUARD": guard, "REPLAY": replay}
+        settings |= {"GUARD": guard, "COLLECT": collect, "REPLAY": replay}
         if pairing_key is not None:
             key = Path(private, "pairing.key")
             files.write_bytes(key, pairing_key.hex().encode())
@@ -106,11 +113,12 @@ def build_firmware(
     return output / "firmware.elf"
 
 
-def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
+def compile_objects(board: Board, folder: Path, guard: int = 0, collect: int = 0) -> Path:
     """Compiles library, firmware and drivers without a model. Returns the objects' folder."""
     _check_tools(board)
     model = source_root() / "firmware" / "no_model"
     settings = {**_settings(board), "MODEL": model, "BUILD": folder, "GUARD": guard}
+    settings["COLLECT"] = collect
     log = _run_scons("objects", settings)
     if log is not None:
         raise _failure(board, log, folder, guard)

@@ -248,6 +248,7 @@ effort = click.option(
     callback=lambda _context, _parameter, exact: EXACT if exact else QUICK,
     help="Search longer for the smallest arena: up to half a minute.",
 )  # fmt: skip
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 json_rows = click.option(
     "--json", "json_path", type=OUTPUT, help="Write the rows to this file.",
 )  # fmt: skip

@@ -10,14 +10,15 @@ import click
 
 from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
+from tinyflash.boards.stale import report_of
 from tinyflash.cli import live_options as live_option
-from tinyflash.cli import options, scheme_option
+from tinyflash.cli import options, scheme_option, watch_option
 from tinyflash.cli.live import Data, Place, Start, learn_live
 from tinyflash.cli.live_options import LiveOptions, check_use
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
-from tinyflash.data.dataset import is_dataset
+from tinyflash.data.dataset import is_dataset, load
 from tinyflash.errors import BoardError, DataError
 from tinyflash.read import read
 from tinyflash.runtime.device import DeviceSession
@@ -28,6 +29,9 @@ from tinyflash.runtime.session import Session
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import say, tell
+from tinyflash.show.report import Report, make_report
+from tinyflash.show.watch.observer import FINISHED, STOPPED, About
+from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
 from tinyflash.training import job as jobs
 from tinyflash.training.curve import write_report
@@ -109,6 +113,7 @@ VALIDATION = 0.2  # the fraction held out
     help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
 )
 @live_option.live_options
+@watch_option.watch
 @options.output_folder(
     "Folder for learned weights and report.",
     lambda _context, folder: (*jobs.WRITTEN, *prepared_files(folder), "scheme.toml"),
@@ -147,6 +152,8 @@ def train(
     surprising: float,
     skips: bool,
     live_json: Path | None,
+    watches: bool,
+    watch_port: int | None,
     output: Path,
 ) -> None:
     """Train MODEL on the samples of an .npz file or of a data set.
@@ -196,7 +203,9 @@ def train(
         "validation": fraction,
     }
     settle(ready, output)
+    wanted = watch_option.wanted(watches, watch_port)
     with (
+        watched(wanted, output) as page,
         open_session(ready, output, guard, running, bool(save_every)) as session,
         stopping() as stop,
     ):
@@ -208,8 +217,14 @@ def train(
         settings["board"] = place
         if start and not begun:
             start.restore(session)
-        trained = run(job, session, ready, stopped=stop, begun=begun, after_step=keep)
+        page.begin(About("train", model.name, place, ready.hash, _class_names(data)))
+        if wanted.serves:
+            page.use(_report(ready, output))
+        trained = run(
+            job, session, ready, stopped=stop, begun=begun, after_step=keep, observer=page
+        )
         keep.last()
+        page.end(STOPPED if trained.interrupted else FINISHED)
         if trained.interrupted:
             _stop(stop, trained, begun, job, ready, output, settings)
         jobs.save(trained, job, ready, output, settings)
@@ -221,6 +236,17 @@ def train(
             draw_health(health, f"{model.name} on {place}", counters, anatomy)
     _say(trained, job, anatomy)
     say(f"wrote {output}/learned.npz, training.json and report.html")
+
+
+def _class_names(data: Path) -> tuple[str, ...]:
+    """Returns what a data set calls its classes; nothing of a file, which has numbers."""
+    return load(data).classes if is_dataset(data) else ()
+
+
+def _report(ready: Ready, output: Path) -> Report:
+    """Returns the report of a folder, which may know an image; without it, one of this model."""
+    there = report_of(output)
+    return there if there.get("hash") == ready.hash else make_report(ready.compiled, ready.fit)
 
 
 def _fraction(validation: float | None, test: Path | None, data: Path) -> float:

@@ -188,15 +188,21 @@ def _biases(weights: bytes, row: Row) -> npt.NDArray[np.int32]:
     return np.frombuffer(weights, "<i4", count, place.offset)
 
 
-def int8_spans(program: Program) -> list[tuple[int, int]]:
-    """Returns the ranges of int8 weights in WEIGHTS. The other bytes are biases, which have limits,
-    and optimizer state, which may have any value. Weights are the first trained buffer of their
-    update's row (ops.h)."""
-    trained: dict[int, bool] = {}
+def layer_spans(program: Program) -> list[tuple[str, int, int]]:
+    """Returns the ranges of int8 weights in WEIGHTS, each after the name of its layer. The other
+    bytes are biases, which have limits, and optimizer state, which may have any value. Weights are
+    the first trained buffer of their update's row (ops.h)."""
+    trained: dict[int, str] = {}
     for row in program.train:
         if row.kernel.endswith("_update"):
             spaces = [b.offset for b in row.buffers if b is not None and b.space is Space.WEIGHTS]
-            trained |= {at: i == 0 and row.kernel != "bias_update" for i, at in enumerate(spaces)}
+            weights = row.kernel != "bias_update"
+            trained |= {at: row.layer if weights and not i else "" for i, at in enumerate(spaces)}
     starts = sorted(trained)
     ends = [*starts[1:], len(program.weights)]
-    return [(a, b) for a, b in zip(starts, ends, strict=False) if trained[a]]
+    return [(trained[a], a, b) for a, b in zip(starts, ends, strict=False) if trained[a]]
+
+
+def int8_spans(program: Program) -> list[tuple[int, int]]:
+    """Returns the ranges of int8 weights in WEIGHTS, in order."""
+    return [(start, end) for _, start, end in layer_spans(program)]

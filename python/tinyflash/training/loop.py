@@ -141,11 +141,13 @@ def train(
     objective: Objective | None = None,
     accumulate: int = 1,
     begun: History | None = None,
+    look: Callable[[Counters], object] = _ignore,
 ) -> History:
     """Trains in place with batch size 1, at the rates of the session's own schedule.
 
     listen: called after every step; it may infer; the run is interrupted if it returns True.
-    look_every: steps between two readings of the counters; 0: none. objective: how the samples'
+    look_every: steps between two readings of the counters, with which `look` is called; 0: none.
+    objective: how the samples'
     targets are stored and compared; None if they have labels. accumulate: samples per update of the
     weights, `Compiled.accumulate`: a last group of fewer is applied, too. begun: the interrupted
     run of the same samples and recipe that goes on; the session has the weights and the state of
@@ -166,6 +168,7 @@ def train(
         stop = listen(step)
         if look_every and len(steps) % look_every == 0:
             counters.append(session.counters())
+            look(counters[-1])
         if stop and len(steps) < step.of:
             memory = None if guard is None else _memory(session, guard, len(steps))
             return History(tuple(steps), tuple(counters), None, memory, finished=False)

@@ -8,9 +8,11 @@ from tinyflash.graph import Port
 from tinyflash.runtime.learned import Learned
 from tinyflash.runtime.session import Session
 from tinyflash.show.console import counting, watching
+from tinyflash.show.watch.observer import NOBODY, Observer
 from tinyflash.training.job import Job, Trained
 from tinyflash.training.loop import Evaluation, History, Step, evaluate, train
 from tinyflash.training.open import Ready
+from tinyflash.training.telling import Teller, teller_of
 
 
 class _StoppedError(Exception):
@@ -26,16 +28,18 @@ def run(
     stopped: Callable[[], bool] = lambda: False,
     begun: Trained | None = None,
     after_step: Callable[[int], object] = lambda _: None,
+    observer: Observer = NOBODY,
 ) -> Trained:
     """Evaluates, trains, evaluates, and reads back the learned bytes, with progress bars.
 
     where: the prefix of each bar's text. stopped: asked after every sample; if it is True, the run
     ends there, interrupted. begun: the interrupted run of this job that goes on. after_step: called
-    with the number of training steps done.
+    with the number of training steps done. observer: is told what happens.
     """
     if begun is not None:
         begun.learned.restore(session)
-    judge = _Judge(job, session, ready.compiled.graph.output, stopped)
+    tell = teller_of(observer, job, session, ready)
+    judge = _Judge(job, session, ready.compiled.graph.output, stopped, tell)
     course = [] if begun is None else list(begun.course)
     before = None if begun is None else begun.before
     history, after = History((), finished=False), None
@@ -49,6 +53,7 @@ def run(
         pass
     interrupted = not history.finished or (after is None and len(job.held_out) > 0)
     learned = Learned.of(session, ready.compiled.program)
+    tell.learned(len(history.steps), learned.weights)
     return Trained(before, history, after, learned, tuple(course), interrupted)
 
 
@@ -62,7 +67,8 @@ def _learn(
 ) -> History:
     """Trains, and evaluates after each epoch. What it stops in the middle of an evaluation is a run
     that goes on with this evaluation."""
-    job, stopped = judge.job, judge.stopped
+    job, stopped, tell = judge.job, judge.stopped, judge.tell
+    tell.goes_on(begun.history if begun else None)
 
     def stops(done: int) -> bool:
         try:
@@ -76,6 +82,7 @@ def _learn(
 
         def listen(step: Step) -> bool:
             show(step)
+            tell.step(step)
             after_step(step.number + 1)
             return stops(step.number + 1)
 
@@ -91,6 +98,7 @@ def _learn(
             objective=job.objective,
             accumulate=ready.compiled.accumulate,
             begun=begun.history if begun else None,
+            look=tell.look,
         )
 
 
@@ -99,9 +107,15 @@ class _Judge:
     wants, and not all of them are done."""
 
     def __init__(
-        self, job: Job, session: Session, output: Port, stopped: Callable[[], bool]
+        self,
+        job: Job,
+        session: Session,
+        output: Port,
+        stopped: Callable[[], bool],
+        tell: Teller,
     ) -> None:
         self.job, self.session, self.stopped, self._output = job, session, stopped, output
+        self.tell = tell
 
     def __call__(
         self,
@@ -119,6 +133,7 @@ class _Judge:
 
         found = evaluate(self.session, job.held_out, job.objective, listen, self._output)
         course.append((done, found.score))
+        self.tell.judged(done, found)
         return found
 
     def shown(self, text: str, done: int, course: list[tuple[int, float]]) -> Evaluation | None:

@@ -60,7 +60,7 @@ def of_classes(
         "loss": loss,
         "classes": rows,
         "confusions": _confusions(labels[~hit], predicted[~hit], classes),
-        "confusion": _confusion(labels, predicted, classes) if classes <= MATRIX else None,
+        "confusion": confusion(labels, predicted, classes) if classes <= MATRIX else None,
     }
 
 
@@ -72,7 +72,7 @@ def _confusions(labels: Labels, answers: Labels, classes: int) -> list[Scores]:
     return [{"label": p // classes, "answer": p % classes, "samples": n} for p, n in found]
 
 
-def _confusion(labels: Labels, answers: Labels, classes: int) -> list[list[int]]:
+def confusion(labels: Labels, answers: Labels, classes: int) -> list[list[int]]:
     """Returns how many samples of each label got each answer, [label][answer]."""
     counts = np.bincount(labels * classes + answers, minlength=classes * classes)
     return counts.reshape(classes, classes).tolist()

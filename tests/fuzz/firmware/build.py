@@ -20,6 +20,7 @@ from tinyflash.runtime.replay import replay_bytes
 from tinyflash.sources import library_sources
 from tinyflash.write.model import write_model
 
+FIRST_RUN = 1  # of the sensor
 FRAMED, NUMBERED = 1, 2  # of fuzz_link.c
 COVERAGE = "-fsanitize-coverage=trace-pc"
 
@@ -32,11 +33,12 @@ def build(folder: Path, by_rows: bool) -> Path:
     """The fuzzer of the firmware that runs the learner: with guard, replay buffer and store."""
     write_model(learner(by_rows), folder)
     sizes = [f"-DBOARD_STORE_{name.upper()}={size}" for name, size in vars(FLASH).items()]
-    settings = [*SANITIZERS, COVERAGE, *sizes, *WATCHED]
+    settings = [*SANITIZERS, COVERAGE, *sizes, *WATCHED, "-DCOLLECT_BYTES=600u"]
     firmware = sorted((ROOT / "firmware").rglob("*.c"))
     files = [*library_sources(ROOT), *(f for f in firmware if f.name != "main.c")]
     files += [folder / "model.c", Path(__file__).with_name("fuzz_link.c")]
     files += [ROOT / "boards" / "parts" / "simulated_flash" / "simulated_flash.c"]
+    files += [ROOT / "tests" / "firmware" / "host_sensor.c"]
     includes = [f"-I{name}" for name in ("include", "lib", "boards", "firmware", folder)]
     compile_program(["cc", "-std=c99", *settings, *includes], files, folder / "fuzz_link")
     return folder / "fuzz_link"
@@ -92,6 +94,9 @@ def seeds(by_rows: bool) -> Iterator[bytes]:
     yield _piece(Type.SAVE) + _piece(Type.LOAD) + _piece(Type.FACTORY) + _piece(Type.SAVE)
     rates = _piece(Type.RATES, struct.pack("<3I", 0, 115200, 2000000)) + _piece(Type.ECHO, b"echo")
     yield rates + _piece(Type.RATE, struct.pack("<I", 2000000)) + bytes([0, 2, 0, 7, 7])
+    stream = _piece(Type.COLLECT, struct.pack("<BIIII", 3, FIRST_RUN, 0, 0, 0))
+    yield _piece(Type.COLLECT, b"\0") + _piece(Type.COLLECT, b"\1") + stream + stream
+    yield _piece(Type.COLLECT, b"\1") + stream + _piece(Type.COLLECT, b"\2") + stream
     yield bytes([0]) + struct.pack("<H", 6) + b"\0\x05\x01\x02\x03\0"
 
 

@@ -18,6 +18,7 @@ from tinyflash.runtime.device.pieces import Pieces
 from tinyflash.runtime.device.protocol import Info, Purpose, Space, Type
 from tinyflash.runtime.device.rate import HIGHER
 from tinyflash.runtime.device.replay import RemoteReplay
+from tinyflash.runtime.device.sensor import RemoteSensor
 from tinyflash.runtime.guard import (
     GuardMemory,
     GuardReport,
@@ -226,6 +227,11 @@ class DeviceSession:
         crc = zlib.crc32(b"".join(parts.values()))
         self._pieces.order(Type.COMMIT, protocol.COMMIT.pack(crc))
 
+    def sensor(self) -> RemoteSensor:
+        """Returns the board's sensor. Raises LinkError if its firmware does not collect, or if it
+        has none."""
+        return RemoteSensor(self._link)
+
     def save(self) -> StoreReport:
         """Saves weights and state in the board's flash. They survive a power cut from now on; one
         during this call leaves those of before."""
@@ -260,6 +266,11 @@ class DeviceSession:
     def frames_damaged(self) -> int:
         """Damaged frames that the device dropped since it started."""
         return self._device_counters()[3]
+
+    @property
+    def commands_repeated(self) -> int:
+        """Commands that this host has sent again, since their replies did not come."""
+        return self._link.repeated
 
     def _device_counters(self) -> tuple[int, ...]:
         size = protocol.COUNTERS_REPLY.size

@@ -8,12 +8,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinyflash.show.report import learning
 from tinyflash.show.report.learning import draw_learning
 from tinyflash.show.report.memory import memories
 from tinyflash.show.words import counted
+
+if TYPE_CHECKING:
+    from jinja2 import Environment  # slow: imported only for a page
 
 Fields = dict[str, Any]
 
@@ -31,6 +34,7 @@ KINDS = {
     "mask": "clip masks",
     "gradient": "gradients",
     "target": "target",
+    "scratch": "scratch of kernels",
 }
 
 
@@ -156,16 +160,40 @@ def _levels(top: int) -> tuple[tuple[float, str], ...]:
 
 def as_html(report: Fields) -> str:
     """Returns the whole page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # slow: import only for a page
+    plans = report["plans"]
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            panels=draw_learning(report["training"]) if report["training"] else (),
+            panel_width=learning.WIDTH,
+            panel_height=learning.HEIGHT,
+            drawings=[draw(name, plan) for name, plan in plans.items()],
+            memories=memories(report),
+            macs={name: sum(o["macs"] for o in p["operations"]) for name, p in plans.items()},
+            main_plan=next(iter(plans)),
+            kinds=KINDS,
+            found_kinds=kinds_in(plans),
+            style=part("page.css"),
+            script=part("tips.js") + part("page.js"),
+        )
+    )
 
-    environment = Environment(
-        loader=PackageLoader("tinyflash.show.report", "page"),
+
+def environment(package: str = "tinyflash.show.report") -> Environment:
+    """Returns an environment for the templates of a package, which may use those of the report."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    packages = dict.fromkeys((package, "tinyflash.show.report"))
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(name, "page") for name in packages]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         bytes=lambda n: f"{n:,}",
         shape=_shape,
         r=lambda x: f"{x:.6g}",
@@ -173,22 +201,18 @@ def as_html(report: Fields) -> str:
         counted=counted,
         alive_sum=_alive_sum,
     )
-    environment.globals.update(width=WIDTH, height=HEIGHT, curve_height=CURVE_HEIGHT)
-    plans, folder = report["plans"], files("tinyflash.show.report") / "page"
-    return environment.get_template("page.html").render(
-        report=report,
-        panels=draw_learning(report["training"]) if report["training"] else (),
-        panel_width=learning.WIDTH,
-        panel_height=learning.HEIGHT,
-        drawings=[draw(name, plan) for name, plan in plans.items()],
-        memories=memories(report),
-        macs={name: sum(o["macs"] for o in p["operations"]) for name, p in plans.items()},
-        main_plan=next(iter(plans)),
-        kinds=KINDS,
-        found_kinds={buffer["kind"] for plan in plans.values() for buffer in plan["buffers"]},
-        style=(folder / "page.css").read_text(encoding="utf-8"),
-        script=(folder / "page.js").read_text(encoding="utf-8"),
-    )
+    made.globals.update(width=WIDTH, height=HEIGHT, curve_height=CURVE_HEIGHT)
+    return made
+
+
+def part(name: str, package: str = "tinyflash.show.report") -> str:
+    """Returns a part of a page, a style or a script."""
+    return (files(package) / "page" / name).read_text(encoding="utf-8")
+
+
+def kinds_in(plans: Fields) -> set[str]:
+    """Returns the kinds of buffers that plans have."""
+    return {buffer["kind"] for plan in plans.values() for buffer in plan["buffers"]}
 
 
 def _alive_sum(plan: Fields) -> str:

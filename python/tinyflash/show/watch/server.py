@@ -1,0 +1,230 @@
+"""Serves one page and its news to browsers on this computer: the only file that knows HTTP.
+
+Python's own http.server is enough: two addresses, GET only, no files, no forms, a few browsers of
+one user. News go one way, as server-sent events, so that a browser can steer nothing. A library
+would add a package, and 10 to 30 MB, for what is not needed here.
+
+Nobody else gets in. The socket is bound to 127.0.0.1. The name in the Host header must be one of
+this computer's, since a page elsewhere can point its own name here (DNS rebinding). The URL has a
+token of 128 bits. No answer allows another origin to read it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer, ThreadingMixIn
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from tinyflash.errors import DataError
+from tinyflash.show.watch.live import Live, as_json
+
+HOST = "127.0.0.1"
+RATE = 60.0  # updates a second, at most: as often as a screen shows them
+CONNECTIONS = 16  # at once
+_NAMES = ("127.0.0.1", "localhost", "[::1]")  # the last two of a tunnel's near end
+_PATIENCE_S = 10.0  # for a request, and for a browser that reads nothing
+_QUIET_S = 5.0  # without news, until a comment shows that the line is alive
+_LEAVE_S = 1.0  # for the last news, at the end
+_BUFFER = 1 << 16  # bytes on the way to a browser; more would be old news
+_AGAIN_MS = 1000  # until a browser that has lost the line asks again
+
+
+class Server:
+    """Serves until it is closed. A context manager.
+
+    page: returns the page's HTML; called for each request. port: 0 takes any that is free. Raises
+    DataError if the port is in use.
+    """
+
+    def __init__(self, live: Live, page: Callable[[], str], port: int = 0) -> None:
+        self._token = secrets.token_urlsafe(16)
+        try:
+            self._server = _Server(live, page, self._token, port)
+        except OSError as error:
+            raise DataError(
+                f"port {port} of {HOST} cannot be used: {error.strerror}; choose another with "
+                "--watch-port, or leave it out"
+            ) from None
+        self.url = f"http://{HOST}:{self._server.server_address[1]}/?token={self._token}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="watch", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends: browsers get the last news, if they take them at once."""
+        self._server.leave()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(_LEAVE_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Server(ThreadingMixIn, TCPServer):
+    """A thread for each connection. They die with the process."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = os.name != "nt"  # there it would share the port
+    request_queue_size = CONNECTIONS
+
+    def __init__(self, live: Live, page: Callable[[], str], token: str, port: int) -> None:
+        self.live, self.page, self.token = live, page, token
+        self.leaving = threading.Event()
+        self._open: set[Any] = set()
+        self._lock = threading.Lock()
+        super().__init__((HOST, port), _Handler)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        with self._lock:
+            accepted = client_address[0] == HOST and len(self._open) < CONNECTIONS
+            if accepted:
+                self._open.add(request)
+        return accepted
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that has gone is no news for the terminal."""
+
+    def leave(self) -> None:
+        """Asks the streams to end, and waits a moment until they have."""
+        self.leaving.set()
+        end = time.monotonic() + _LEAVE_S
+        while self._open and time.monotonic() < end:
+            time.sleep(0.01)
+        with self._lock:
+            late = list(self._open)
+        for request in late:
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request. Whoever is not trusted learns nothing but that."""
+
+    server: _Server
+    server_version, sys_version = "tinyflash", ""
+    error_message_format, error_content_type = "%(code)d %(message)s\n", "text/plain"
+    timeout = _PATIENCE_S
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        if not self._is_trusted(parse_qs(parts.query)):
+            self._send(HTTPStatus.FORBIDDEN, "open the URL that tinyflash has printed\n")
+        elif parts.path == "/":
+            page = self.server.page()
+            self._send(HTTPStatus.OK, page, "text/html", policy_of(page))
+        elif parts.path == "/events":
+            self._stream()
+        else:
+            self._send(HTTPStatus.NOT_FOUND, "there is nothing here\n")
+
+    def _is_trusted(self, query: dict[str, list[str]]) -> bool:
+        host = re.sub(r":\d+$", "", self.headers.get("Host", ""))
+        token = query.get("token", [""])[0]
+        return host.lower() in _NAMES and hmac.compare_digest(
+            token.encode(), self.server.token.encode()
+        )
+
+    def _send(
+        self, status: HTTPStatus, text: str, kind: str = "text/plain", policy: str = ""
+    ) -> None:
+        content = text.encode()
+        self._head(status, kind, policy)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _head(self, status: HTTPStatus, kind: str, policy: str = "") -> None:
+        self.close_connection = True
+        self.send_response(status)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Security-Policy", policy or "default-src 'none'")
+        for name, value in (
+            ("Cache-Control", "no-store"),
+            ("Referrer-Policy", "no-referrer"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+            ("Connection", "close"),
+        ):
+            self.send_header(name, value)
+
+    def _stream(self) -> None:
+        """Sends the newest news, RATE times a second at most. What a slow browser has missed is
+        replaced by what is newer."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        self._head(HTTPStatus.OK, "text/event-stream")
+        self.end_headers()
+        self.wfile.write(f"retry: {_AGAIN_MS}\n\n".encode())
+        live, version, due = self.server.live, 0, time.monotonic()
+        while True:
+            leaving, quiet = self.server.leaving.is_set() or live.ended, False
+            now, sections = live.since(version)
+            if sections:
+                self._tell(now, sections)
+                version = now
+            if leaving:
+                return
+            due = max(due + 1 / RATE, time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
+            quiet = not self._wait(version)
+            if quiet:
+                self.wfile.write(b":\n\n")
+
+    def _wait(self, version: int) -> bool:
+        """Waits for news, or the end. Returns False if nothing has come for a while."""
+        end = time.monotonic() + _QUIET_S
+        while time.monotonic() < end:
+            if self.server.live.wait(version, 0.25) or self.server.leaving.is_set():
+                return True
+        return False
+
+    def _tell(self, version: int, sections: dict[str, Any]) -> None:
+        self.wfile.write(f"id: {version}\ndata: {as_json(sections)}\n\n".encode())
+
+    def log_message(self, *_args: Any) -> None:
+        """Prints nothing: the terminal is the command's."""
+
+
+def policy_of(page: str) -> str:
+    """Returns the content security policy of a page: only its own scripts, by their digests; its
+    styles; and news from where it came from."""
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
