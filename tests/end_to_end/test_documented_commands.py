@@ -25,6 +25,7 @@ ELSEWHERE = {
     "bench memory": "test_rows",
     "bench kernels": "test_the_command",
     "bench network": "test_counts_repeat",
+    "bench live": "test_old_wearers_are_less_forgotten_with_a_buffer",
     "bench quantize": "test_every_quantizer_is_judged_against_float",
     "bench endurance": "test_board_and_host_agree",
     "boards add": "test_the_command_makes_a_board_that_a_build_refuses_until_it_is_whole",

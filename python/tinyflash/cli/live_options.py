@@ -82,3 +82,5 @@ def check_use(context: click.Context, live: bool) -> None:
             option = next(p.opts[0] for p in context.command.params if p.name == name)
             how = "has no meaning with --live; leave it out" if live else "needs --live"
             raise DataError(f"{option} {how}")
+    if live and not context.params["auto"]:
+        raise DataError("--live replays a labelled set in the order of time; pass --auto, too")
