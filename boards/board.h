@@ -26,6 +26,17 @@ void board_idle(void);
 /* Sends `count` bytes; returns when the hardware has taken the last one. */
 void board_uart_write(const uint8_t *bytes, uint32_t count);
 
+/* The rate of the serial line, in bits per second, that board_init sets. */
+#define BOARD_UART_RATE 115200u
+
+/* Returns the rate nearest to `wanted`, above 0, that the serial line can have; 0: none is near, or the
+ * line has no rate. The default is 0: the line keeps the rate of board_init. */
+uint32_t board_uart_rate(uint32_t wanted);
+
+/* Gives the serial line the rate nearest to `wanted`, for which board_uart_rate is not 0, after the last
+ * byte has left. Bytes on their way to the board are lost. */
+void board_uart_set_rate(uint32_t wanted);
+
 /* A free-running counter that wraps at 2^32. board.toml gives the instructions per tick. */
 uint32_t board_ticks(void);
 extern const uint32_t board_ticks_per_second;

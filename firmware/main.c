@@ -60,9 +60,8 @@ int main(void) {
     }
     for (;;) {
         const int byte = board_uart_read();
-        if (byte >= 0) {
-            commands_feed(&self, (uint8_t)byte);
-        } else {
+        commands_feed(&self, byte);
+        if (byte < 0) {
             board_idle();
         }
     }

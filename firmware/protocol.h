@@ -22,6 +22,9 @@ typedef enum protocol_type {
     PROTOCOL_LOAD = 15,
     PROTOCOL_FACTORY = 16,
     PROTOCOL_PAIR = 17,
+    PROTOCOL_RATES = 18,
+    PROTOCOL_RATE = 19,
+    PROTOCOL_ECHO = 20,
     PROTOCOL_LAST_COMMAND = 0x6F,
     PROTOCOL_REPLY = 0x80,   /* added to the type of the command */
     PROTOCOL_READY = 0xF0,   /* the device has started */

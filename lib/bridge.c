@@ -5,50 +5,32 @@
  * arithmetic, with one exception: a gradient about to be computed gets its exponent (SPEC 5.2),
  * since its kernel reads it. The order of buffers is that of tinyflash/ops.h.
  */
+#include "buffers.h"
 #include "tinyflash/kernels.h"
 #include "tinyflash/ops.h"
-
-/* From d, s_d. */
-static tiny_gradient gradient(void *const *pair) {
-    const tiny_gradient g = {pair[0], pair[1]};
-    return g;
-}
-
-/* From mask, dx, s_dx: computed from dy, whose level its exponent follows. */
-static tiny_gradient_out following(const tiny_gradient *dy, void *const *triple) {
-    const tiny_gradient_out g = {triple[1], triple[2], triple[0]};
-    tiny_follow(dy->scale, NULL, g.scale);
-    return g;
-}
-
-/* From w kept, w frozen. */
-static tiny_weights weights(void *const *pair) {
-    const tiny_weights w = {pair[0], pair[1]};
-    return w;
-}
 
 /* ---- Layers with weights ---- */
 
 #define FORWARD(layer)                                                                \
     TINY_OP(layer##_forward) {                                                        \
-        const tiny_weights w = weights(buffers + 1);                                  \
+        const tiny_weights w = tiny_weights_at(buffers + 1);                          \
         tiny_##layer##_forward(record, buffers[0], &w, buffers[3], buffers[4], band); \
     }
 
 /* What follows computes all rows at once: (void)band. */
-#define BACKWARD(layer)                                           \
-    TINY_OP(layer##_backward_input) {                             \
-        (void)band;                                               \
-        const tiny_gradient dy = gradient(buffers);               \
-        const tiny_weights w = weights(buffers + 2);              \
-        const tiny_gradient_out dx = following(&dy, buffers + 4); \
-        tiny_##layer##_backward_input(record, &dy, &w, &dx);      \
+#define BACKWARD(layer)                                                \
+    TINY_OP(layer##_backward_input) {                                  \
+        (void)band;                                                    \
+        const tiny_gradient dy = tiny_gradient_at(buffers);            \
+        const tiny_weights w = tiny_weights_at(buffers + 2);           \
+        const tiny_gradient_out dx = tiny_following(&dy, buffers + 4); \
+        tiny_##layer##_backward_input(record, &dy, &w, &dx);           \
     }
 
 #define UPDATE(layer)                                                   \
     TINY_OP(layer##_update) {                                           \
         (void)band;                                                     \
-        const tiny_gradient dy = gradient(buffers + 1);                 \
+        const tiny_gradient dy = tiny_gradient_at(buffers + 1);         \
         const tiny_trained w = {buffers[3], buffers[5], buffers[6]};    \
         tiny_##layer##_update(record, buffers[0], &dy, &w, buffers[4]); \
     }
@@ -67,7 +49,7 @@ UPDATE(depthwise)
 
 TINY_OP(bias_update) {
     (void)band;
-    const tiny_gradient dy = gradient(buffers);
+    const tiny_gradient dy = tiny_gradient_at(buffers);
     tiny_bias_update(record, &dy, buffers[2], buffers[4], buffers[3]);
 }
 
@@ -82,12 +64,12 @@ TINY_OP(bias_update) {
         tiny_##name##_forward(record, buffers[0], buffers[1]); \
     }
 
-#define UNARY_BACKWARD(name)                                      \
-    TINY_OP(name##_backward_input) {                              \
-        (void)band;                                               \
-        const tiny_gradient dy = gradient(buffers);               \
-        const tiny_gradient_out dx = following(&dy, buffers + 2); \
-        tiny_##name##_backward_input(record, &dy, &dx);           \
+#define UNARY_BACKWARD(name)                                           \
+    TINY_OP(name##_backward_input) {                                   \
+        (void)band;                                                    \
+        const tiny_gradient dy = tiny_gradient_at(buffers);            \
+        const tiny_gradient_out dx = tiny_following(&dy, buffers + 2); \
+        tiny_##name##_backward_input(record, &dy, &dx);                \
     }
 
 UNARY(average_pool)
@@ -107,12 +89,12 @@ UNARY_BACKWARD(take)
 UNARY_BACKWARD(transpose)
 
 /* The gradient of an operator that also reads x, y, or its other operand. */
-#define READING_BACKWARD(name)                                    \
-    TINY_OP(name) {                                               \
-        (void)band;                                               \
-        const tiny_gradient dy = gradient(buffers + 1);           \
-        const tiny_gradient_out dx = following(&dy, buffers + 3); \
-        tiny_##name(record, buffers[0], &dy, &dx);                \
+#define READING_BACKWARD(name)                                         \
+    TINY_OP(name) {                                                    \
+        (void)band;                                                    \
+        const tiny_gradient dy = tiny_gradient_at(buffers + 1);        \
+        const tiny_gradient_out dx = tiny_following(&dy, buffers + 3); \
+        tiny_##name(record, buffers[0], &dy, &dx);                     \
     }
 
 READING_BACKWARD(max_pool_backward_input)
@@ -121,12 +103,12 @@ READING_BACKWARD(mul_backward_a)
 READING_BACKWARD(mul_backward_b)
 
 /* The gradient of an operator that reads two maps besides dy. */
-#define READING_TWO_BACKWARD(name)                                \
-    TINY_OP(name) {                                               \
-        (void)band;                                               \
-        const tiny_gradient dy = gradient(buffers + 2);           \
-        const tiny_gradient_out dx = following(&dy, buffers + 4); \
-        tiny_##name(record, buffers[0], buffers[1], &dy, &dx);    \
+#define READING_TWO_BACKWARD(name)                                     \
+    TINY_OP(name) {                                                    \
+        (void)band;                                                    \
+        const tiny_gradient dy = tiny_gradient_at(buffers + 2);        \
+        const tiny_gradient_out dx = tiny_following(&dy, buffers + 4); \
+        tiny_##name(record, buffers[0], buffers[1], &dy, &dx);         \
     }
 
 READING_TWO_BACKWARD(lookup_backward_input)
@@ -136,8 +118,8 @@ READING_TWO_BACKWARD(minimum_backward_b)
 
 TINY_OP(sub_backward_b) {
     (void)band;
-    const tiny_gradient dy = gradient(buffers);
-    const tiny_gradient_out db = following(&dy, buffers + 2);
+    const tiny_gradient dy = tiny_gradient_at(buffers);
+    const tiny_gradient_out db = tiny_following(&dy, buffers + 2);
     tiny_sub_backward_b(record, &dy, &db);
 }
 
@@ -151,11 +133,10 @@ TINY_OP(prelu_forward) { tiny_prelu_forward(record, buffers[0], buffers[1], buff
 
 TINY_OP(gradient_add) {
     (void)band;
-    const tiny_gradient a = gradient(buffers);
-    const tiny_gradient b = gradient(buffers + 2);
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
-    tiny_follow(a.scale, b.scale, dx.scale);
-    tiny_gradient_add(record, &a, &b, &dx);
+    const tiny_gradient a = tiny_gradient_at(buffers);
+    const tiny_gradient b = tiny_gradient_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following_both(&a, b.scale, buffers + 4);
+    tiny_gradient_add(record, 0, &a, &b, &dx);
 }
 
 TINY_OP(lookup_forward) { tiny_lookup_forward(record, buffers[0], buffers[1], buffers[2], band); }

@@ -13,8 +13,6 @@
 #define CONFIG_WRITE 1u
 #define CONFIG_ERASE 2u
 
-const uint32_t mapped_flash_address = 0x000E0000u;
-
 static void set(uint32_t config) {
     CONFIG = config;
     while (!READY) {
@@ -24,7 +22,7 @@ static void set(uint32_t config) {
 int mapped_flash_erase(void *context, uint32_t sector) {
     (void)context;
     set(CONFIG_ERASE);
-    ERASE_PAGE = mapped_flash_address + sector * BOARD_STORE_SECTOR_BYTES;
+    ERASE_PAGE = BOARD_STORE_ADDRESS + sector * BOARD_STORE_SECTOR_BYTES;
     while (!READY) {
     }
     set(CONFIG_READ);
@@ -33,7 +31,7 @@ int mapped_flash_erase(void *context, uint32_t sector) {
 
 int mapped_flash_program(void *context, uint32_t at, const uint8_t *page) {
     (void)context;
-    volatile uint32_t *to = (volatile uint32_t *)(mapped_flash_address + at);
+    volatile uint32_t *to = (volatile uint32_t *)(BOARD_STORE_ADDRESS + at);
     set(CONFIG_WRITE);
     for (uint32_t i = 0; i < BOARD_STORE_PAGE_BYTES / sizeof *to; i++) {
         uint32_t word;

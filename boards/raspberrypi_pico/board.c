@@ -1,7 +1,6 @@
 /* Raspberry Pi Pico: an RP2040 at 125 MHz from its crystal; UART0 on GP0 and GP1, which the debug probe
  * makes a serial port; the timer of microseconds as the clock. Registers: RP2040 Datasheet. */
 #include "board.h"
-#include "parts/mapped_flash/mapped_flash.h"
 #include "parts/rp2/rp2.h"
 #include "parts/rp2_flash/rp2_flash.h"
 
@@ -31,8 +30,6 @@ const rp2_chip rp2_board_chip = {
     .hz = 125000000,
     .dividers = RP2_DIVIDERS(6, 2),
 };
-
-const uint32_t mapped_flash_address = 0x101C0000u;
 
 /* Of the ROM, from 0x14: the address of the table of functions; one more; that of the function that looks
  * into it (2.8.3). Volatile, since compilers think that nothing is so low. */

@@ -2,7 +2,6 @@
  * which the debug probe makes a serial port. Registers: RP2350 Datasheet. */
 #include "board.h"
 #include "parts/cycle_counter/cycle_counter.h"
-#include "parts/mapped_flash/mapped_flash.h"
 #include "parts/rp2/rp2.h"
 #include "parts/rp2_flash/rp2_flash.h"
 
@@ -33,8 +32,6 @@ const rp2_chip rp2_board_chip = {
 __attribute__((section(".image_definition"), used)) static const uint32_t image_definition[] = {
     0xFFFFDED3u, 0x10210142u, 0x000001FFu, 0u, 0xAB123579u,
 };
-
-const uint32_t mapped_flash_address = 0x103C0000u;
 
 /* Of the ROM, at 0x16: the address of the function that finds others (5.4.1). Volatile, since compilers
  * think that nothing is so low. */

@@ -2,7 +2,6 @@
  * serial port (UM1724, 6.8). Registers: RM0390. */
 #include "board.h"
 #include "parts/cycle_counter/cycle_counter.h"
-#include "parts/mapped_flash/mapped_flash.h"
 #include "parts/stm32/stm32.h"
 #include "parts/stm32_flash/stm32_flash.h"
 
@@ -46,7 +45,6 @@ static void forget(uint32_t address, uint32_t bytes) {
     FLASH_ACR |= ACR_DATA_CACHE;
 }
 
-const uint32_t mapped_flash_address = 0x08040000u;
 const stm32_flash_place stm32_board_flash = {.first_sector = 6, .changed = forget};
 
 /* The internal oscillator of 16 MHz, multiplied. */

@@ -3,7 +3,6 @@
 #include "board.h"
 #include "parts/cortex_m7/cortex_m7.h"
 #include "parts/cycle_counter/cycle_counter.h"
-#include "parts/mapped_flash/mapped_flash.h"
 #include "parts/stm32/stm32.h"
 #include "parts/stm32_flash/stm32_flash.h"
 
@@ -42,7 +41,6 @@ const char board_name[] = "stm32f746_discovery";
 const uint32_t board_ticks_per_second = 216000000;
 stm32_usart *const stm32_board_usart = (stm32_usart *)0x40011000u;
 const uint32_t stm32_board_usart_line = 37;
-const uint32_t mapped_flash_address = 0x08080000u;
 const stm32_flash_place stm32_board_flash = {.first_sector = 6, .changed = cortex_m7_forget};
 
 /* Above 180 MHz the regulator needs its overdrive (RM0385, 4.1.4). */

@@ -25,8 +25,6 @@
 #define CONTROL_START (1u << 7)
 #define CONTROL_SECTOR_SHIFT 8
 
-const uint32_t mapped_flash_address = 0x081C0000u;
-
 static void begin(uint32_t what) {
     KEYS = KEY_1;
     KEYS = KEY_2;
@@ -38,7 +36,7 @@ static void begin(uint32_t what) {
 static int end(uint32_t at, uint32_t bytes) {
     stm32_wait(&STATE, STATE_WAITS, 0);
     CONTROL = CONTROL_LOCK;
-    cortex_m7_forget(mapped_flash_address + at, bytes);
+    cortex_m7_forget(BOARD_STORE_ADDRESS + at, bytes);
     return (STATE & STATE_ERRORS) != 0;
 }
 
@@ -52,7 +50,7 @@ int mapped_flash_erase(void *context, uint32_t sector) {
 /* The barriers keep the order of the words, and end the last write before its end is awaited. */
 int mapped_flash_program(void *context, uint32_t at, const uint8_t *page) {
     (void)context;
-    volatile uint32_t *to = (volatile uint32_t *)(mapped_flash_address + at);
+    volatile uint32_t *to = (volatile uint32_t *)(BOARD_STORE_ADDRESS + at);
     begin(CONTROL_PROGRAM);
     __asm volatile("dsb" ::: "memory");
     for (uint32_t i = 0; i < BOARD_STORE_PAGE_BYTES / sizeof *to; i++) {

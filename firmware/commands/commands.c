@@ -25,6 +25,9 @@ static const command_row command_rows[] = {
     {PROTOCOL_RESET, 0, 0, command_reset},
     {PROTOCOL_SCHEDULE, 22, 22, command_schedule},
     {PROTOCOL_GUARD, 1, 41, command_guard},
+    {PROTOCOL_RATES, 0, 4 * COMMAND_MOST_RATES, command_rates},
+    {PROTOCOL_RATE, 4, 4, command_rate},
+    {PROTOCOL_ECHO, 0, FRAME_BODY_BYTES - 1, command_echo},
 #ifdef PAIRING
     {PROTOCOL_PAIR, 0, 0, command_pair},
 #endif
@@ -78,6 +81,7 @@ static void answer(device *self) {
         reply_set_status(&self->link.reply, (uint8_t)execute(self));
     }
     frame_send(self->link.reply.bytes, self->link.reply.count);
+    rate_apply(&self->link.rate);
 }
 
 /* Unexpected rows were requested twice. They are not a command and must not replace the last one.
@@ -92,8 +96,8 @@ static void take_frame(device *self) {
     } while (self->link.rows.interrupted); /* by the next command, already received */
 }
 
-void commands_feed(device *self, uint8_t byte) {
-    const frame_event event = frame_receive(&self->link.receiver, byte);
+void commands_feed(device *self, int byte) {
+    const frame_event event = link_receive(&self->link, byte);
     if (event != FRAME_NOTHING) {
         pairing_stir(&self->link.pairing, board_ticks());
     }

@@ -4,8 +4,9 @@
 
 #include "device.h"
 
-/* Takes one received byte. Executes and answers the command that it completes, if any. */
-void commands_feed(device *self, uint8_t byte);
+/* Takes one received byte, or -1 for none. Executes and answers the command that it completes, if
+ * any. */
+void commands_feed(device *self, int byte);
 
 /* ---- Commands: read `count` bytes of body, append to self->link.reply ------------------------ */
 
@@ -15,6 +16,9 @@ typedef protocol_status command(device *self, const uint8_t *body, uint32_t coun
 #define COMMAND_SAMPLE_HEAD 10
 #define COMMAND_WRITE_HEAD 5
 
+/* Rates in a body of RATES. */
+#define COMMAND_MOST_RATES 16
+
 /* Bytes of a body of TRAIN, without a rate and with one. */
 #define COMMAND_TRAIN_SCHEDULED 4
 #define COMMAND_TRAIN_AT_RATE 8
@@ -22,6 +26,9 @@ typedef protocol_status command(device *self, const uint8_t *body, uint32_t coun
 /* run.c: runs the model. */
 command command_hello, command_sample, command_infer, command_train, command_schedule;
 command command_counters, command_pair;
+
+/* line.c: looks after the serial line. */
+command command_rates, command_rate, command_echo;
 
 /* guard.c: watches over it. */
 command command_guard;

@@ -4,6 +4,7 @@
 
 #include "link/frames.h"
 #include "link/pairing.h"
+#include "link/rate.h"
 #include "link/reply.h"
 #include "link/rows.h"
 
@@ -13,7 +14,11 @@ typedef struct link {
     reply reply;           /* the last one, kept for a repeated command */
     uint32_t answered_crc; /* of the last answered or the running command */
     pairing pairing;
+    rate rate;
 } link;
+
+/* Takes what the line has: a byte, or -1 for none. */
+frame_event link_receive(link *self, int byte);
 
 /* Whether the frame in the receiver repeats the last answered or the running command. */
 int link_is_repetition(const link *self);

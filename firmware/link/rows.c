@@ -70,9 +70,9 @@ static protocol_status take_frame(link *self, want *wanted) {
     return PROTOCOL_NO_ROWS;
 }
 
-/* Takes one byte. Rows that are not authentic are damaged: they are asked for again. */
-static frame_event receive(link *self, uint8_t byte) {
-    const frame_event event = frame_receive(&self->receiver, byte);
+/* Takes one byte, or -1. Rows that are not authentic are damaged: they are asked for again. */
+static frame_event receive(link *self, int byte) {
+    const frame_event event = link_receive(self, byte);
     const int are_rows = event == FRAME_WHOLE && self->receiver.bytes[0] == PROTOCOL_ROWS;
     return are_rows && !pairing_accepts(&self->pairing, &self->receiver) ? FRAME_DAMAGED : event;
 }
@@ -82,7 +82,7 @@ static frame_event listen(link *self) {
     const uint32_t start = board_ticks();
     while (board_ticks() - start < board_ticks_per_second / ASKS_PER_SECOND) {
         const int byte = board_uart_read();
-        const frame_event event = byte < 0 ? FRAME_NOTHING : receive(self, (uint8_t)byte);
+        const frame_event event = receive(self, byte);
         if (event != FRAME_NOTHING) {
             return event;
         }

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tests.support.commands import refused, tinyflash
 from tests.support.firmware import build_for_host, own_board
-from tests.support.lines import on_a_socket, on_a_terminal
+from tests.support.lines import on_a_rated_terminal, on_a_socket, on_a_terminal
+from tests.support.rates import build as build_rated
 
 from tinyflash.boards import load_board
 from tinyflash.boards.firmware import build_firmware, firmware_board
@@ -94,6 +95,28 @@ def test_the_board_need_not_be_named(model, files, tmp_path):
         assert done.exit_code == 0, done.output
     a, b = (np.load(tmp_path / place / "learned.npz") for place in ("host", "port"))
     assert all((a[name] == b[name]).all() for name in a)
+
+
+def test_the_rate_of_a_port_is_raised(model, files, tmp_path):
+    """As far as the line carries it, or the user allows it."""
+    program = build_rated(files / "out", files / "rated")
+    for name, carries, more, rates in (
+        ("good", 1 << 31, (), [115_200, 2_000_000]),
+        ("bad", 1_000_000, (), [115_200, 2_000_000, 115_200, 1_000_000]),
+        ("asked", 1 << 31, ("--baud", "500000"), [115_200, 460_800]),
+        ("first", 1 << 31, ("--baud", "115200"), [115_200]),
+    ):
+        with on_a_rated_terminal(program, carries) as (port, line):
+            done = tinyflash(*training(model, files, tmp_path / name, "--port", port, *more))
+            assert done.exit_code == 0, done.output
+            assert line.heard == rates
+        tried = "does not carry 2,000,000 baud; it runs at 1,000,000; --baud 1000000 leaves out"
+        assert (tried in done.output) == (name == "bad")
+    first = np.load(tmp_path / "good" / "learned.npz")
+    for name in ("bad", "asked", "first"):
+        other = np.load(tmp_path / name / "learned.npz")
+        assert all((first[key] == other[key]).all() for key in first)
+    assert "is not in the range" in refused("save", "--port", "x", "--baud", "9600")
 
 
 @pytest.mark.parametrize("url", ["/dev/no-such-port", "socket://127.0.0.1:1", "nonsense://x", ""])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.firmware import MODEL, ROOMY, build_for_host, with_guard
 from tests.support.learner import learner
+from tests.support.pairing import settings
 from tests.support.pipes import PipePort
 
 from tinyflash.boards import Board
@@ -20,6 +21,12 @@ from tinyflash.runtime.device.session import DeviceSession
 @pytest.fixture(scope="session")
 def host_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_for_host(MODEL, tmp_path_factory.mktemp("host") / "firmware")
+
+
+@pytest.fixture(scope="session")
+def paired(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The settings of firmware with a pairing key: the same ones, so that objects are shared."""
+    return settings(tmp_path_factory.mktemp("key"))
 
 
 @pytest.fixture(scope="session", name="learner")

@@ -175,6 +175,28 @@ def test_boards_describe_themselves(board: Board) -> None:
     assert board.stack_bytes % 32 == 0
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('target = "nrf52840"', 'target = "nRF 52"', "target = 'nRF 52' is not a name of pyocd"),
+        ('target = "nrf52840"', 'target = "x"\npack = "y"', "pack = 'y' is not VENDOR::NAME"),
+        ("[probe]", "[probe]\nspeed = 1", "not a board description"),
+        ("mask = 0xffffffff", "mask = 0x100000000", "which is not a word of 32 bits"),
+        ("mask = 0xffffffff", "mask = 0xff", "or a value beyond its mask"),
+        ("address = 0x10000100", "address = 0x10000102", "an address that is no word's"),
+        ("address = 0x000e0000", "address = 0x000d0000", "is in the region 'flash'"),
+        ("address = 0x000e0000", "address = 0x000e0001", "is not a multiple of page_bytes"),
+    ],
+)
+def test_a_probe_or_a_store_that_is_none(old: str, new: str, says: str, tmp_path: Path) -> None:
+    text = (load_board("nrf52840_dk").folder / "board.toml").read_text()
+    assert old in text
+    (tmp_path / "board.toml").write_text(text.replace(old, new))
+    with pytest.raises(BoardError, match=says) as caught:
+        read_board(tmp_path / "board.toml")
+    assert "\n" not in str(caught.value)
+
+
 def test_an_unknown_board() -> None:
     with pytest.raises(
         BoardError, match="'none' is unknown; choose one of nrf52840_dk, qemu_microbit, "

@@ -128,7 +128,8 @@ def test_a_reply_to_no_command_looks_like_nothing_else(start: Callable[[], PipeP
     """Of every type that a frame can have: never like READY, NAK, FAULT, REFUSAL or WANT."""
     port = start()
     assert exchange(port, b"", 1) == [Frame(Type.READY, 0)]
-    for kind in sorted({*range(256)} - {*range(Type.HELLO, Type.ROWS + 1)}):
+    known = {*range(Type.HELLO, Type.ROWS + 1), *range(Type.RATES, Type.ECHO + 1)}
+    for kind in sorted({*range(256)} - known):
         (reply,) = exchange(port, encode(Frame(kind, 200, b"body")), 1)
         expected = kind | protocol.REPLY if kind < 0x70 else protocol.REPLY
         assert reply == Frame(expected, 200, b"\1"), hex(kind)
@@ -157,7 +158,7 @@ def test_label_and_rate_are_checked(device: DeviceSession) -> None:
         ((0, 0x7FFF, 0), "rate"),
         ((0, 0x8000, 512), "rate"),
     ):
-        device._send_sample(SAMPLE, Purpose.TRAIN)
+        device._pieces.send_sample(SAMPLE, Purpose.TRAIN)
         refused(device, why, Type.TRAIN, protocol.TRAIN.pack(*body))
     assert device.counters().step == 0
 
@@ -167,7 +168,7 @@ def test_a_torn_restore_is_noticed(device: DeviceSession) -> None:
     send(device, Type.RESTORE, protocol.RESTORE.pack(HASH, both))
     send(device, Type.WRITE, protocol.WRITE_HEAD.pack(Space.WEIGHTS, 0) + bytes(100))
     half = "partly written"
-    device._send_sample(SAMPLE, Purpose.INFER)
+    device._pieces.send_sample(SAMPLE, Purpose.INFER)
     refused(device, half, Type.INFER)
     refused(device, half, Type.READ, protocol.READ.pack(Space.WEIGHTS, 0, 1))
     refused(device, half, Type.COMMIT, protocol.COMMIT.pack(zlib.crc32(bytes(100))))
@@ -186,7 +187,7 @@ def test_restoring_is_checked(device: DeviceSession) -> None:
     refused(device, "out of range", Type.WRITE, protocol.WRITE_HEAD.pack(Space.WEIGHTS, 0) + b"x")
     send(device, Type.RESTORE, protocol.RESTORE.pack(HASH, 1 << Space.WEIGHTS))
     refused(device, "out of range", Type.WRITE, protocol.WRITE_HEAD.pack(Space.STATE, 0) + b"x")
-    device._write(Space.WEIGHTS, weights)
+    device._pieces.write(Space.WEIGHTS, weights)
     refused(device, "out of range", Type.WRITE, protocol.WRITE_HEAD.pack(1, 1500) + b"x")
     refused(device, "bytes that differ", Type.COMMIT, protocol.COMMIT.pack(zlib.crc32(weights) ^ 1))
     send(device, Type.COMMIT, protocol.COMMIT.pack(zlib.crc32(weights)))

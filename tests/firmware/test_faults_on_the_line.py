@@ -20,7 +20,8 @@ from tests.support.pipes import NoisyPort, PipePort, exchange
 from tinyflash.errors import LinkError
 from tinyflash.runtime.device import protocol
 from tinyflash.runtime.device.frames import Frame, encode
-from tinyflash.runtime.device.link import Link, open_port
+from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.port import open_port
 from tinyflash.runtime.device.protocol import Type
 from tinyflash.runtime.device.session import DeviceSession
 
@@ -55,7 +56,7 @@ def trained(start: Callable[[], PipePort]) -> tuple[PipePort, bytes, Frame]:
     """Firmware that has done one training step; the command's bytes and its reply."""
     port = start()
     device = DeviceSession(Link(port))
-    device._send_sample(SAMPLE, protocol.Purpose.TRAIN)
+    device._pieces.send_sample(SAMPLE, protocol.Purpose.TRAIN)
     command = encode(Frame(Type.TRAIN, 200, protocol.TRAIN.pack(1, 0x8000, 0)))
     (reply,) = exchange(port, command, 1)
     return port, command, reply

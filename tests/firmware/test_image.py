@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +85,13 @@ def test_the_command(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         assert f"firmware.{kind}: " in result.stdout
         assert "0x08000000 to 0x0800" in result.stdout
+    (tmp_path / "flash.bin").write_bytes(b"saved")
+    assert "is emulated; it has no debug probe" in refused("flash", tmp_path, "--probe", "1")
+    for options, left in ((["--exit-after", "0"], b"saved"), (["--factory"], b"")):
+        done = tinyflash("flash", tmp_path, "--exit-after", "0", *options)
+        assert done.exit_code == 0, done.output
+        assert (tmp_path / "flash.bin").read_bytes().startswith(left)
+    assert b"saved" not in (tmp_path / "flash.bin").read_bytes()
     said = refused("flash", tmp_path, "--format", "uf2")
     assert "board qemu_stm32f405 takes no UF2 (uf2_family in its board.toml)" in said
 
@@ -97,4 +105,11 @@ def test_a_drive_of_a_boot_loader(elf: Path, tmp_path: Path) -> None:
     assert "not run on hardware" in result.stdout
     expected = encoded(pieces_of(elf, PICO), "uf2", PICO)
     assert (tmp_path / "raspberrypi_pico.uf2").read_bytes() == expected
-    assert "hex, bin or uf2 (or copy it with --drive)" in refused("flash", elf.parent)
+
+
+def test_without_pyocd(elf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("pyocd", "pyocd.core", "pyocd.core.exceptions"):
+        monkeypatch.setitem(sys.modules, module, None)
+    said = refused("flash", elf.parent)
+    assert "flashing by a debug probe needs pyOCD; run: " in said
+    assert "-m pip install pyocd, or write the image with --format" in said

@@ -12,6 +12,7 @@ import pytest
 from tests.support.commands import refused
 from tests.support.firmware import MODEL, build_for_host
 from tests.support.lines import on_a_terminal
+from tests.support.pairing import KEY
 from tests.support.pipes import PipePort, exchange
 
 from tinyflash.boards import load_board
@@ -24,7 +25,6 @@ from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.protocol import Type
 from tinyflash.runtime.device.siphash import siphash
 
-KEY = bytes(range(16))
 BAD_COMMAND, NOT_PAIRED = 1, 22
 TRIES = 10_000
 SAMPLE = np.random.default_rng(3).integers(-128, 128, 3000).astype(np.int8)
@@ -43,17 +43,9 @@ def test_the_host_computes_the_vectors_of_the_specification() -> None:
     assert hashlib.sha256(vectors(siphash)).hexdigest() == VECTORS
 
 
-def key_header(folder: Path, key: bytes = KEY) -> Path:
-    low, high = (int.from_bytes(key[i : i + 8], "little") for i in (0, 8))
-    text = f"#define PAIRING_KEY_LOW {low:#x}ull\n#define PAIRING_KEY_HIGH {high:#x}ull\n"
-    (folder / "pairing_key.h").write_text(text)
-    return folder
-
-
 @pytest.fixture(scope="module", name="paired_firmware")
-def _paired_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = key_header(tmp_path_factory.mktemp("paired"))
-    return build_for_host(MODEL, folder / "firmware", "-DPAIRING=1", f"-I{folder}")
+def _paired_firmware(paired: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_for_host(MODEL, tmp_path_factory.mktemp("paired") / "firmware", *paired)
 
 
 class RecordedPort(PipePort):

@@ -86,7 +86,9 @@ def test_program_and_store_fill_the_flash(board: Board) -> None:
     chip = CHIPS[board.name]
     stored = 0 if board.store is None else board.store.size
     assert board.flash_bytes + stored == len(chip.flash)
-    assert board.store is None or board.flash_bytes % board.store.sector_bytes == 0
+    if board.store is not None:
+        assert board.flash_bytes % board.store.sector_bytes == 0
+        assert board.store_address == chip.flash.start + board.flash_bytes
     assert {region.name: region.addresses for region in board.ram} == chip.ram
 
 

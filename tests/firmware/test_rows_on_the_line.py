@@ -22,7 +22,8 @@ from tinyflash.errors import LinkError
 from tinyflash.graph import Graph
 from tinyflash.runtime.device import DeviceSession, protocol
 from tinyflash.runtime.device.frames import Decoder, Frame, encode
-from tinyflash.runtime.device.link import Link, Port
+from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.port import Port
 from tinyflash.runtime.device.protocol import Type
 from tinyflash.runtime.device.rows import Rows
 from tinyflash.runtime.host import HostSession

@@ -141,7 +141,7 @@ def test_a_flash_that_does_not_keep_what_is_written(power_on: Start) -> None:
 
 def test_half_written_weights_are_not_saved(power_on: Start, learner: Compiled) -> None:
     device = power_on()
-    device._order(Type.RESTORE, learner.program.hash.to_bytes(4, "little") + b"\x02")
+    device._pieces.order(Type.RESTORE, learner.program.hash.to_bytes(4, "little") + b"\x02")
     with pytest.raises(LinkError, match="partly written"):
         device.save()
     device.load()  # replaces them

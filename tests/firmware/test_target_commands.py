@@ -59,8 +59,8 @@ def test_a_step_towards_a_target(device: DeviceSession) -> None:
 
 def test_its_state_has_no_label(device: DeviceSession) -> None:
     """So one that has is refused, and what it says after a step can be restored."""
-    device._send_sample(SAMPLE, Purpose.TRAIN)
-    device._send_sample(TARGET, Purpose.TARGET)
+    device._pieces.send_sample(SAMPLE, Purpose.TRAIN)
+    device._pieces.send_sample(TARGET, Purpose.TARGET)
     device._link.command(Type.TRAIN, TRAIN)
     after = device.state
     device.state = after
@@ -71,26 +71,26 @@ def test_its_state_has_no_label(device: DeviceSession) -> None:
 
 
 def test_the_order_is_free(device: DeviceSession) -> None:
-    device._send_sample(SAMPLE, Purpose.TRAIN)
-    device._send_sample(TARGET, Purpose.TARGET)
+    device._pieces.send_sample(SAMPLE, Purpose.TRAIN)
+    device._pieces.send_sample(TARGET, Purpose.TARGET)
     device._link.command(Type.TRAIN, TRAIN)
     assert device.weights == learned()
 
 
 def test_both_must_be_there_and_are_used_up(device: DeviceSession) -> None:
     missing = "no complete sample"
-    device._send_sample(SAMPLE, Purpose.TRAIN)
+    device._pieces.send_sample(SAMPLE, Purpose.TRAIN)
     refused(device, missing, Type.TRAIN, TRAIN)
     half = protocol.SAMPLE_HEAD.pack(Purpose.TARGET, 0, 0, 0, 400)
     device._link.command(Type.SAMPLE, half + bytes(400))
     refused(device, missing, Type.TRAIN, TRAIN)
-    device._send_sample(TARGET, Purpose.TARGET)
+    device._pieces.send_sample(TARGET, Purpose.TARGET)
     device._link.command(Type.TRAIN, TRAIN)
-    device._send_sample(SAMPLE, Purpose.TRAIN)
+    device._pieces.send_sample(SAMPLE, Purpose.TRAIN)
     refused(device, missing, Type.TRAIN, TRAIN)
-    device._send_sample(TARGET, Purpose.TARGET)
+    device._pieces.send_sample(TARGET, Purpose.TARGET)
     device._link.command(Type.TRAIN, TRAIN)
-    device._send_sample(TARGET, Purpose.TARGET)
+    device._pieces.send_sample(TARGET, Purpose.TARGET)
     refused(device, missing, Type.TRAIN, TRAIN)
     assert device.counters().step == 2
 
@@ -108,9 +108,9 @@ def test_a_schedule_runs_for_targets(device: DeviceSession) -> None:
 
 def test_a_sample_for_inference_ends_a_target(device: DeviceSession) -> None:
     """The two tables share their memory, so that nothing is known of the target any more."""
-    device._send_sample(TARGET, Purpose.TARGET)
+    device._pieces.send_sample(TARGET, Purpose.TARGET)
     device.infer(SAMPLE)
-    device._send_sample(SAMPLE, Purpose.TRAIN)
+    device._pieces.send_sample(SAMPLE, Purpose.TRAIN)
     refused(device, "no complete sample", Type.TRAIN, TRAIN)
 
 

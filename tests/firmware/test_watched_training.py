@@ -151,18 +151,18 @@ def test_held_out_samples_are_checked(guarded: DeviceSession) -> None:
     x = HELD_OUT.x[0]
     refused(guarded, "no held-out samples", Type.GUARD, begin)
     refused(guarded, "no complete sample", Type.GUARD, hold)
-    guarded._send_sample(x, Purpose.INFER)
+    guarded._pieces.send_sample(x, Purpose.INFER)
     refused(guarded, "no complete sample", Type.GUARD, hold)  # it was meant for inference
-    guarded._send_sample(x, Purpose.HELD_OUT)
+    guarded._pieces.send_sample(x, Purpose.HELD_OUT)
     refused(guarded, "no complete sample", Type.INFER)
     refused(guarded, "label", Type.GUARD, struct.pack("<BI", Action.HOLD, 3))
     refused(guarded, "no complete sample", Type.GUARD, hold)  # used up
     for _ in range(GUARD_SAMPLES):
-        guarded._send_sample(x, Purpose.HELD_OUT)
+        guarded._pieces.send_sample(x, Purpose.HELD_OUT)
         guarded._link.command(Type.GUARD, hold)
     refused(guarded, "no complete sample", Type.GUARD, hold)
     with pytest.raises(LinkError, match="no room for a held-out sample"):
-        guarded._send_sample(x, Purpose.HELD_OUT)
+        guarded._pieces.send_sample(x, Purpose.HELD_OUT)
     refused(guarded, "no held-out samples", Type.GUARD, struct.pack("<BII", Action.BEGIN, 0, 0))
     guarded._link.command(Type.GUARD, begin)
 
@@ -178,7 +178,7 @@ def test_actions_of_wrong_length_or_name(guarded: DeviceSession) -> None:
 def test_evaluating_forgets_what_lay_in_the_arena(guarded: DeviceSession) -> None:
     guarded.start_guard(HELD_OUT.x, HELD_OUT.y, 1, 0)
     guarded.infer(TRAIN.x[0])
-    guarded._send_sample(TRAIN.x[0], Purpose.TRAIN)
+    guarded._pieces.send_sample(TRAIN.x[0], Purpose.TRAIN)
     guarded.finish_guard()
     refused(guarded, "no output", Type.READ, protocol.READ.pack(Space.OUTPUT, 0, 1))
     refused(guarded, "no complete sample", Type.TRAIN, protocol.TRAIN.pack(0, 0x8000, -18))
@@ -196,7 +196,7 @@ def test_a_half_written_model_is_not_evaluated(guarded: DeviceSession) -> None:
 def test_firmware_without_a_guard_says_so(device_without: DeviceSession) -> None:
     refused(device_without, "build its firmware with --guard", Type.GUARD, bytes([Action.TELL]))
     with pytest.raises(LinkError, match="no room for a held-out sample"):
-        device_without._send_sample(np.zeros(3000, np.int8), Purpose.HELD_OUT)
+        device_without._pieces.send_sample(np.zeros(3000, np.int8), Purpose.HELD_OUT)
     with pytest.raises(LinkError, match="build its firmware with --guard"):
         device_without.start_guard(np.zeros((1, 3000), np.int8), np.zeros(1, np.int64), 5, 0)
 
@@ -227,14 +227,14 @@ def test_what_a_guard_goes_on_with_is_checked(guarded: DeviceSession, learner: C
     report = guarded.start_guard(HELD_OUT.x, HELD_OUT.y, 6, 0)
     snapshot = guarded.guard_snapshot()
     memory = GuardMemory(report, 0, snapshot)
-    guarded._write(Space.SNAPSHOT, snapshot[:9])
+    guarded._pieces.write(Space.SNAPSHOT, snapshot[:9])
     with pytest.raises(LinkError, match="runs no guard"):  # what it keeps has changed
         guarded.guard_snapshot()
     with pytest.raises(LinkError, match="bytes that differ from those sent"):
         guarded._guard.resume(6, 0, memory)
     with pytest.raises(LinkError, match="out of range"):
         guarded._link.command(Type.WRITE, protocol.WRITE_HEAD.pack(Space.SNAPSHOT, 7) + b"x")
-    guarded._write(Space.SNAPSHOT, snapshot)
+    guarded._pieces.write(Space.SNAPSHOT, snapshot)
     with pytest.raises(LinkError, match="out of range"):
         guarded._link.command(
             Type.WRITE, protocol.WRITE_HEAD.pack(Space.SNAPSHOT, len(snapshot)) + b"x"

@@ -24,6 +24,7 @@ with atheris.instrument_imports(include=["tinyflash"]):
 LONGEST_CASE = 1 << 16  # bytes
 SLOWEST_CASE = 20  # seconds
 MOST_MEMORY = 700  # MB, the instrumented interpreter included
+MOST_RUNS = 100_000  # of one process: atheris keeps about 2 KB of each, which is no finding
 
 
 def keep(finding: Exception, content: bytes, folder: Path) -> None:
@@ -58,6 +59,7 @@ def main(name: str, seconds: str, folder: Path) -> None:
     warnings.simplefilter("ignore", TinyflashWarning)
     options = [
         *(f"-max_total_time={seconds}", f"-max_len={LONGEST_CASE}", f"-timeout={SLOWEST_CASE}"),
+        f"-runs={MOST_RUNS}",
         *(f"-rss_limit_mb={MOST_MEMORY}", f"-artifact_prefix={folder}/", "-print_final_stats=1"),
     ]
     atheris.Setup([sys.argv[0], *options, str(corpus)], one, custom_mutator=mutated)

@@ -1,9 +1,11 @@
-/* Reads the file of random cases: by the C library, or by Arm semihosting. */
+/* Reads the file of random cases: by the C library, or by semihosting. */
 #include "case_file.h"
 
 #define NAME "cases.bin"
 
-#ifdef __arm__
+#if defined(__arm__) || defined(__riscv)
+
+#include "parts/semihosting/semihosting.h"
 
 #define SYS_OPEN 0x01u
 #define SYS_READ 0x06u
@@ -11,22 +13,15 @@
 
 static uint32_t file;
 
-static uint32_t semihost(uint32_t operation, const void *block) {
-    register uint32_t r0 __asm("r0") = operation;
-    register const void *r1 __asm("r1") = block;
-    __asm volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-    return r0;
-}
-
 void case_file_open(void) {
     const uint32_t block[3] = {(uint32_t)(uintptr_t)NAME, MODE_RB, sizeof NAME - 1};
-    file = semihost(SYS_OPEN, block);
+    file = semihosting_ask(SYS_OPEN, block);
 }
 
 /* The answer is the number of bytes that were not read. */
 int case_file_read(void *to, uint32_t bytes) {
     const uint32_t block[3] = {file, (uint32_t)(uintptr_t)to, bytes};
-    return bytes == 0 || semihost(SYS_READ, block) == 0;
+    return bytes == 0 || semihosting_ask(SYS_READ, block) == 0;
 }
 
 #else

@@ -62,7 +62,7 @@ NOUNS_PURPOSE = "The words that all folders speak: loose files, which import one
 C_FOLDERS = {
     "firmware": "One image that infers and trains for a host: main loop, device, commands.",
     "firmware/commands": "A file per group of commands of the host.",
-    "firmware/link": "Frames over a serial line: checksums, coding, repetition, rows on demand.",
+    "firmware/link": "Frames over a serial line: checksums, coding, rates, repetition, rows.",
     "firmware/no_model": "The sizes of no model, to measure library and firmware by themselves.",
     "boards/*": "One folder per board: its facts, its serial line and clock, its linker script.",
     "boards/parts/*": "What several boards share: start-up, faults, stack check, semihosting.",

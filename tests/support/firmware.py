@@ -28,10 +28,16 @@ LARGE = [board for board in EMULATED if board.sram_bytes >= 128 * 1024]
 UNLIKE = [board for board in EMULATED if board.name in ("qemu_stm32f405", "qemu_mps3_an547")]
 
 
-def build_for_host(model: Path, program: Path, *settings: str, more: tuple[Path, ...] = ()) -> Path:
+def build_for_host(
+    model: Path,
+    program: Path,
+    *settings: str,
+    more: tuple[Path, ...] = (),
+    board: str = "host_board.c",
+) -> Path:
     """The firmware with the model of a folder, for this computer, under sanitizers."""
     files = [*library_sources(ROOT), *sorted((ROOT / "firmware").rglob("*.c"))]
-    files += [model / "model.c", MODEL.parent / "host_board.c", *more]
+    files += [model / "model.c", MODEL.parent / board, *more]
     includes = [f"-I{folder}" for folder in ("include", "lib", "boards", "firmware", model)]
     compile_program(["cc", "-std=c99", *SANITIZERS, *settings, *includes], files, program)
     return program

@@ -1,4 +1,4 @@
-/* The flash of a store, with the sizes of board.toml. */
+/* The flash of a store, with address and sizes of board.toml. */
 #include <stddef.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 static int read(void *context, uint32_t at, uint8_t *bytes, uint32_t count) {
     (void)context;
-    memcpy(bytes, (const uint8_t *)(mapped_flash_address + at), count);
+    memcpy(bytes, (const uint8_t *)(BOARD_STORE_ADDRESS + at), count);
     return 0;
 }
 

@@ -4,14 +4,15 @@
 #include "parts/rp2/clocks.h"
 #include "parts/rp2/rp2.h"
 
-#define BAUD_RATE 115200u
-
 #define DATA 0x0u
 #define STATE 0x18u
+#define STATE_BUSY (1u << 3)
 #define STATE_RECEIVED_NONE (1u << 4)
 #define STATE_SEND_FULL (1u << 5)
 #define RATE_WHOLE 0x24u
 #define RATE_64THS 0x28u
+#define LEAST_64THS 64u
+#define MOST_64THS (0xFFFFu * 64u)
 #define LINE 0x2Cu
 #define LINE_8_BITS_FIFO (3u << 5 | 1u << 4)
 #define CONTROL 0x30u
@@ -37,18 +38,37 @@ static void connect(uint32_t pin) {
     *(volatile uint32_t *)(rp2_board_chip.pins + PIN_CONTROL(pin)) = PIN_UART;
 }
 
-/* The rate is in 64ths of a sixteenth of the clock; LINE comes after it, since that applies it. */
+/* The divider of the clock, in 64ths, for a bit of 16 samples. */
+static uint32_t divider(uint32_t rate) { return (rp2_board_chip.hz * 4u + rate / 2u) / rate; }
+
+uint32_t board_uart_rate(uint32_t wanted) {
+    const uint32_t divide = divider(wanted);
+    return divide >= LEAST_64THS && divide <= MOST_64THS ? rp2_board_chip.hz * 4u / divide : 0;
+}
+
+/* LINE comes after the rate, since that applies it. */
+static void run(uint32_t rate) {
+    const uint32_t divide = divider(rate);
+    *uart(RATE_WHOLE) = divide / 64u;
+    *uart(RATE_64THS) = divide % 64u;
+    *uart(LINE) = LINE_8_BITS_FIFO;
+    *uart(CONTROL) = CONTROL_RUN;
+}
+
+void board_uart_set_rate(uint32_t wanted) {
+    while (*uart(STATE) & STATE_BUSY) {
+    }
+    *uart(CONTROL) = 0;
+    run(wanted);
+}
+
 void rp2_start(void) {
-    const uint32_t rate = (rp2_board_chip.hz * 4u + BAUD_RATE / 2u) / BAUD_RATE;
     rp2_release(rp2_board_chip.used);
     rp2_start_clocks();
     rp2_release(rp2_board_chip.uart_reset);
     connect(0);
     connect(1);
-    *uart(RATE_WHOLE) = rate / 64u;
-    *uart(RATE_64THS) = rate % 64u;
-    *uart(LINE) = LINE_8_BITS_FIFO;
-    *uart(CONTROL) = CONTROL_RUN;
+    run(BOARD_UART_RATE);
     *uart(INTERRUPTS) = INTERRUPT_RECEIVED | INTERRUPT_WAITS;
     cortex_m_arm(rp2_board_chip.uart_line);
 }

@@ -35,7 +35,7 @@ static void change_by(uint32_t code, uint32_t at, uint32_t b, uint32_t c, uint32
         .make = rp2_rom_function(code),
         .flush_cache = rp2_rom_function(RP2_CODE('F', 'C')),
         .read = rp2_rom_function(RP2_CODE('C', 'X')),
-        .arguments = {mapped_flash_address - FLASH_START + at, b, c, d},
+        .arguments = {BOARD_STORE_ADDRESS - FLASH_START + at, b, c, d},
     };
     make(&one);
 }

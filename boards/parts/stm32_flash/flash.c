@@ -52,13 +52,13 @@ int mapped_flash_erase(void *context, uint32_t sector) {
     CONTROL = what;
     CONTROL = what | CONTROL_START;
     const int failed = end();
-    tell(mapped_flash_address + sector * BOARD_STORE_SECTOR_BYTES, BOARD_STORE_SECTOR_BYTES);
+    tell(BOARD_STORE_ADDRESS + sector * BOARD_STORE_SECTOR_BYTES, BOARD_STORE_SECTOR_BYTES);
     return failed;
 }
 
 int mapped_flash_program(void *context, uint32_t at, const uint8_t *page) {
     (void)context;
-    volatile uint32_t *to = (volatile uint32_t *)(mapped_flash_address + at);
+    volatile uint32_t *to = (volatile uint32_t *)(BOARD_STORE_ADDRESS + at);
     int failed = 0;
     for (uint32_t i = 0; i < BOARD_STORE_PAGE_BYTES / sizeof *to && !failed; i++) {
         uint32_t word;
@@ -68,7 +68,7 @@ int mapped_flash_program(void *context, uint32_t at, const uint8_t *page) {
         to[i] = word;
         failed = end();
     }
-    tell(mapped_flash_address + at, BOARD_STORE_PAGE_BYTES);
+    tell(BOARD_STORE_ADDRESS + at, BOARD_STORE_PAGE_BYTES);
     return failed;
 }
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* The store's sectors; board.toml has their size, mapped_flash_address is the first one's. */
+/* The store's sectors; board.toml has their address and size. */
 typedef struct stm32_flash_place {
     uint32_t first_sector;                             /* the number of the first one */
     void (*changed)(uint32_t address, uint32_t bytes); /* after a change; null: nothing to do */

@@ -1,46 +1,13 @@
-/* A serial line through the USART of an STM32F7 or STM32H7, by polling (RM0385, 31.8). */
-#include "board.h"
-#include "parts/cortex_m/cortex_m.h"
+/* The USART of STM32F7 and STM32H7 (RM0385, 31.8). */
 #include "parts/stm32/stm32.h"
 
-#define STATE_RECEIVED (1u << 5)
-#define STATE_SEND_READY (1u << 7)
-#define CONTROL_ENABLE (1u << 0)
-#define CONTROL_RECEIVE (1u << 2)
-#define CONTROL_SEND (1u << 3)
-#define CONTROL_INTERRUPT (1u << 5)    /* while a byte waits */
-#define CONTROL_3_OVERWRITE (1u << 12) /* a byte that nobody reads stops nothing */
-
-enum { CONTROL_1 = 0, CONTROL_3 = 2, RATE = 3, STATE = 7, RECEIVED = 9, SENT = 10, REGISTERS = 11 };
-
-struct stm32_usart {
-    volatile uint32_t at[REGISTERS];
+const stm32_usart_kind stm32_usart_registers = {
+    .control_1 = 0,
+    .control_3 = 2,
+    .rate = 3,
+    .state = 7,
+    .received = 9,
+    .sent = 10,
+    .enable = 1u << 0,
+    .discard = 1u << 12,
 };
-
-void stm32_start_usart(uint32_t clock) {
-    stm32_board_usart->at[RATE] = (clock + STM32_BAUD_RATE / 2u) / STM32_BAUD_RATE;
-    stm32_board_usart->at[CONTROL_3] = CONTROL_3_OVERWRITE;
-    stm32_board_usart->at[CONTROL_1] =
-        CONTROL_ENABLE | CONTROL_SEND | CONTROL_RECEIVE | CONTROL_INTERRUPT;
-    cortex_m_arm(stm32_board_usart_line);
-}
-
-static int has_received(void) { return (stm32_board_usart->at[STATE] & STATE_RECEIVED) != 0; }
-
-int board_uart_read(void) {
-    return has_received() ? (int)(stm32_board_usart->at[RECEIVED] & 0xFF) : -1;
-}
-
-void board_idle(void) {
-    cortex_m_rearm(stm32_board_usart_line);
-    if (!has_received()) {
-        cortex_m_sleep();
-    }
-}
-
-void board_uart_write(const uint8_t *bytes, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        stm32_wait(&stm32_board_usart->at[STATE], STATE_SEND_READY, STATE_SEND_READY);
-        stm32_board_usart->at[SENT] = bytes[i];
-    }
-}

@@ -36,16 +36,16 @@ typedef struct tiny_gradient_sum {
     uint32_t count;
 } tiny_gradient_sum;
 
-/* Computes dx[i] = a[i] + b[i], each with its own exponent. This is the gradient of every tensor
- * with two readers; without b it is the gradient of either operand of a sum.
+/* Computes dx[i] = a[i] + b[i] from element `first` on, each with its own exponent. This is the
+ * gradient of every tensor with two readers; without b it is the gradient of either operand of a sum.
  *
  *   a, b  int8  [count]  in [-127, 127]; b->d may be null: then dx = a, and b->scale is not read
  *   dx    int8  [count]  may be a or b; the sum is rounded once, and stored (SPEC 4.5, 4.3)
  *
  * The sum is below 2^62, since exponents are in [-40, 15]. Cost: count shifts of 64 bits.
  */
-void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, const tiny_gradient *b,
-                       const tiny_gradient_out *dx);
+void tiny_gradient_add(const tiny_gradient_sum *op, uint32_t first, const tiny_gradient *a,
+                       const tiny_gradient *b, const tiny_gradient_out *dx);
 
 /* Computes db[i] = -dy[i], where y = a - b. The gradient of a is dy itself.
  *

@@ -1,5 +1,6 @@
 /* The bias of any layer that has one: four channels at a time, whose gradients are one word of each
  * position. */
+#include "../../buffers.h"
 #include "../../update.h"
 #include "columns.h"
 #include "tinyflash/ops.h"
@@ -23,7 +24,7 @@ static void move(const biases *m, uint32_t first, uint32_t count, const int32_t 
 TINY_OP(bias_update_dsp) {
     (void)band;
     const tiny_bias *op = record;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
+    const tiny_gradient dy = tiny_gradient_at(buffers);
     biases m;
     m.op = op;
     m.course = tiny_begin_course(&op->rule, op->id, &dy, buffers[3]);

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "../../buffers.h"
 #include "../../windows.h"
 #include "tile.h"
 #include "tinyflash/ops.h"
@@ -115,6 +116,6 @@ static void forward(const tiny_conv2d *op, const int8_t *x, const tiny_weights *
 }
 
 TINY_OP(conv2d_forward_dsp) {
-    const tiny_weights w = {buffers[1], buffers[2]};
+    const tiny_weights w = tiny_weights_at(buffers + 1);
     forward(record, buffers[0], &w, buffers[3], buffers[4], band, buffers[TINY_SCRATCH]);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "gradient.h"
 #include "panel.h"
 #include "tinyflash/ops.h"
@@ -69,15 +70,14 @@ static void backward_panel(descending *d, const int8_t *w, uint32_t first, uint3
 TINY_OP(conv2d_backward_input_dsp) {
     (void)band;
     const tiny_conv2d *op = record;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
+    const tiny_gradient dy = tiny_gradient_at(buffers);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 4);
     const uint32_t positions = (uint32_t)op->window.x.height * op->window.x.width;
     const uint32_t tap_pairs = (op->window.y.channels + 1u) / 2;
     const uint32_t pairs = tap_pairs * op->window.kernel_h * op->window.kernel_w;
     const uint32_t most = tiny_positions_at_once(positions, pairs);
     uint32_t *scratch = buffers[TINY_SCRATCH];
     descending d = {.op = op, .dy = &dy, .tap_pairs = tap_pairs, .pairs = pairs, .t = scratch};
-    tiny_follow(dy.scale, NULL, dx.scale);
     d.columns = tiny_columns_begin(&dx, op->descent.factor, dy.scale->exponent, pairs);
     d.columns.t = scratch;
     d.columns.w = scratch + most * pairs;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "tinyflash/ops.h"
 
 /* A call. */
@@ -159,7 +160,7 @@ static void forward_block(const forward_call *f, const int8_t *x, int8_t *y, uin
 }
 
 TINY_OP(depthwise_forward_dsp) {
-    const tiny_weights w = {buffers[1], buffers[2]};
+    const tiny_weights w = tiny_weights_at(buffers + 1);
     forward_call f = {record, &w, buffers[3], correlation_of(record), NULL};
     const uint32_t end = (uint32_t)band.first + band.count;
     f.spare = (int8_t *)tiny_planes_divide(&f.c, band.count, buffers[TINY_SCRATCH]);

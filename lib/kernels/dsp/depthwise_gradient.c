@@ -8,6 +8,7 @@
 
 #include <string.h>
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "planes.h"
 
 #include "stripe.h"
@@ -217,16 +218,15 @@ TINY_OP(depthwise_backward_input_dsp) {
     (void)band;
     const tiny_depthwise *op = record;
     const tiny_window *win = &op->window;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
-    const tiny_weights w = {buffers[2], buffers[3]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
+    const tiny_gradient dy = tiny_gradient_at(buffers);
+    const tiny_weights w = tiny_weights_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 4);
     backward_call g;
     g.op = op;
     g.dy = &dy;
     g.w = &w;
     g.dx = &dx;
     g.peaks = 0;
-    tiny_follow(dy.scale, NULL, dx.scale);
     for (g.row = 0; g.row < win->stride_h && g.row < win->x.height; g.row++) {
         for (g.column = 0; g.column < win->stride_w && g.column < win->x.width; g.column++) {
             const phase rows =

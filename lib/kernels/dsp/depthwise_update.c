@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "../../update.h"
 #include "lanes.h"
 #include "tinyflash/ops.h"
@@ -253,7 +254,7 @@ TINY_OP(depthwise_update_dsp) {
     (void)band;
     const tiny_depthwise *op = record;
     const int8_t *x = buffers[0];
-    const tiny_gradient dy = {buffers[1], buffers[2]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
     const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
     const tiny_update update = tiny_begin_update(&op->descent, &dy, &w, buffers[4]);
     const planes p = divide(op, buffers[TINY_SCRATCH]);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "gradient.h"
 #include "panel.h"
 #include "position.h"
@@ -41,7 +42,7 @@ static int is_few(const tiny_fully_connected *op) {
 /* Vectors one by one. */
 TINY_APART static void forward_few(const tiny_fully_connected *op, void *const *buffers,
                                    tiny_band band) {
-    const tiny_weights w = {buffers[1], buffers[2]};
+    const tiny_weights w = tiny_weights_at(buffers + 1);
     const uint32_t vectors = op->rows / op->height; /* in a row of the map */
     const tiny_position position = tiny_position_begin(
         &op->requant, &w, buffers[3], op->out, op->kept, op->in - op->kept, buffers[TINY_SCRATCH]);
@@ -73,7 +74,7 @@ static void forward(const tiny_fully_connected *op, const int8_t *x, const tiny_
 }
 
 TINY_OP(fully_connected_forward_dsp) {
-    const tiny_weights w = {buffers[1], buffers[2]};
+    const tiny_weights w = tiny_weights_at(buffers + 1);
     if (is_few(record)) {
         forward_few(record, buffers, band);
     } else {
@@ -134,11 +135,10 @@ static void backward(const tiny_fully_connected *op, const tiny_gradient *dy, co
 
 TINY_OP(fully_connected_backward_input_dsp) {
     (void)band;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
-    const tiny_weights w = {buffers[2], buffers[3]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
+    const tiny_gradient dy = tiny_gradient_at(buffers);
+    const tiny_weights w = tiny_weights_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 4);
     const tiny_fully_connected *op = record;
-    tiny_follow(dy.scale, NULL, dx.scale);
     if (op->rows == 1) {
         tiny_single_backward(op, &dy, &w, &dx, buffers[TINY_SCRATCH]);
     } else {

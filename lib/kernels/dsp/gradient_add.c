@@ -1,28 +1,25 @@
 /* The sum of two gradients, or one of them at another exponent (SPEC 4.5).
- *
- * Both operands are multiplied to units of 2^-16 of the result. While their exponents are within 16
- * below and 7 above the result's, that is exact, the sum fits in 32 bits, and the result, rounded
- * with ties to even, is its upper half. Results are then pairs of int16. A masked element begins as
- * two zeros, so it is 0 and raises no peak.
+ * Results of the units of gradient_sum.h are pairs of int16. A masked element begins as two zeros, so
+ * it is 0 and raises no peak.
  */
 #include "../../arith.h"
+#include "../../buffers.h"
+#include "../../gradient_sum.h"
 #include "lanes.h"
 #include "tinyflash/ops.h"
 
-#define UNIT 16     /* bits behind the point */
-#define ABOVE_MAX 7 /* 2 * 127 * 2^(16 + 7), and what rounding adds, are below 2^31 */
-
 /* The factors of a and b, and the largest magnitudes so far, a pair. */
 typedef struct sum {
-    int32_t a, b;
+    tiny_gradient_terms terms;
     uint32_t peaks;
 } sum;
 
 /* Element `i` of two words, in units of 2^-16, with what rounds its upper half: one less than a
  * half, and one more if the result would be odd. */
 static inline uint32_t rounded(const sum *s, uint32_t a, uint32_t b, uint32_t i) {
-    const int32_t v = tiny_byte_of(a, i) * s->a + tiny_byte_of(b, i) * s->b;
-    return (uint32_t)v + (((uint32_t)v >> UNIT) & 1u) + 0x7FFFu;
+    const int32_t v =
+        tiny_byte_of(a, i) * s->terms.a_factor + tiny_byte_of(b, i) * s->terms.b_factor;
+    return (uint32_t)v + (((uint32_t)v >> TINY_SUM_UNIT) & 1u) + 0x7FFFu;
 }
 
 /* A result that is beyond +-127 is counted (SPEC 4.3); the peak already has it. */
@@ -52,8 +49,8 @@ static inline uint32_t add_word(sum *s, uint32_t a, uint32_t b, const tiny_gradi
 }
 
 /* All words; returns how many elements that is. */
-static uint32_t add_words(sum s, const int8_t *a, const int8_t *b, uint32_t count,
-                          const tiny_gradient_out *dx) {
+static uint32_t add_words(sum s, uint32_t count, const tiny_gradient_out *dx) {
+    const int8_t *a = s.terms.a, *b = s.terms.b;
     uint32_t i = 0;
     for (; i + 4 <= count; i += 4) {
         uint32_t of_a = tiny_load(a + i), of_b = tiny_load(b + i);
@@ -70,33 +67,15 @@ static uint32_t add_words(sum s, const int8_t *a, const int8_t *b, uint32_t coun
     return i;
 }
 
-/* Elements from i on, as the specification says it. */
-static void add_rest(const tiny_gradient *a, const tiny_gradient *b, uint32_t i, uint32_t count,
-                     const tiny_gradient_out *dx) {
-    const int32_t e_a = a->scale->exponent;
-    const int32_t e_b = b->d ? b->scale->exponent : e_a;
-    const int32_t common = tiny_min(e_a, e_b);
-    for (; i < count; i++) {
-        const int64_t u = a->d[i] * ((int64_t)1 << (e_a - common));
-        const int64_t v = b->d ? b->d[i] * ((int64_t)1 << (e_b - common)) : 0;
-        tiny_store_gradient(dx, i, tiny_shift_round(u + v, dx->scale->exponent - common));
-    }
-}
-
-static int fits(int32_t above) { return above >= -UNIT && above <= ABOVE_MAX; }
-
 TINY_OP(gradient_add_dsp) {
     (void)band;
     const tiny_gradient_sum *op = record;
-    const tiny_gradient a = {buffers[0], buffers[1]}, b = {buffers[2], buffers[3]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
-    tiny_follow(a.scale, b.scale, dx.scale);
-    const int32_t above_a = a.scale->exponent - dx.scale->exponent;
-    const int32_t above_b = b.d ? b.scale->exponent - dx.scale->exponent : above_a;
+    const tiny_gradient a = tiny_gradient_at(buffers), b = tiny_gradient_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following_both(&a, b.scale, buffers + 4);
+    sum s = {.peaks = 0};
     uint32_t done = 0;
-    if (fits(above_a) && fits(above_b)) {
-        const sum s = {1 << (UNIT + above_a), b.d ? 1 << (UNIT + above_b) : 0, 0};
-        done = add_words(s, a.d, b.d ? b.d : a.d, op->count, &dx);
+    if (tiny_gradient_terms_of(&a, &b, dx.scale, &s.terms)) {
+        done = add_words(s, op->count, &dx);
     }
-    add_rest(&a, &b, done, op->count, &dx);
+    tiny_gradient_add(op, done, &a, &b, &dx);
 }

@@ -1,5 +1,6 @@
 /* A function of one element by its table, and the gradient by the slopes of the function. */
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "lanes.h"
 #include "store_four.h"
 #include "tinyflash/ops.h"
@@ -40,10 +41,9 @@ TINY_OP(lookup_backward_input_dsp) {
     const tiny_lookup *op = record;
     const int8_t *x = buffers[0];
     const int16_t *slope = buffers[1];
-    const tiny_gradient dy = {buffers[2], buffers[3]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 4);
     const tiny_factor factor = {0x8000, -15 - 14};
-    tiny_follow(dy.scale, NULL, dx.scale);
     tiny_fours store = tiny_begin_fours(&dx, &factor, dy.scale->exponent, SPARE);
     uint32_t i = 0;
     for (; i + 4 <= op->count; i += 4) {

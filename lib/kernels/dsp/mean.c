@@ -1,6 +1,7 @@
 /* The mean over adjacent axes, and its gradient. x is [outer][count][inner]: sums of columns, where a
  * row has 4 bytes or more; where it has one, a mean is over adjacent bytes, and words are rows. */
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "columns.h"
 #include "store_four.h"
 #include "tinyflash/ops.h"
@@ -52,9 +53,8 @@ TINY_OP(mean_forward_dsp) {
 TINY_OP(mean_backward_input_dsp) {
     (void)band;
     const tiny_mean *op = record;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
-    const tiny_gradient_out dx = {buffers[3], buffers[4], buffers[2]};
-    tiny_follow(dy.scale, NULL, dx.scale);
+    const tiny_gradient dy = tiny_gradient_at(buffers);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 2);
     tiny_fours store = tiny_begin_fours(&dx, &op->reciprocal, dy.scale->exponent, SPARE);
     uint32_t at = 0;
     for (uint32_t outer = 0; outer < op->outer; outer++) {

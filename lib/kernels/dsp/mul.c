@@ -4,6 +4,7 @@
  * upper half (output.h). The gradient by b sums over rows, four columns at a time.
  */
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "lanes.h"
 #include "store_four.h"
 #include "tinyflash/ops.h"
@@ -85,9 +86,8 @@ TINY_OP(mul_backward_a_dsp) {
     (void)band;
     const tiny_mul *op = record;
     const int8_t *b = buffers[0];
-    const tiny_gradient dy = {buffers[1], buffers[2]};
-    const tiny_gradient_out da = {buffers[4], buffers[5], buffers[3]};
-    tiny_follow(dy.scale, NULL, da.scale);
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
+    const tiny_gradient_out da = tiny_following(&dy, buffers + 3);
     tiny_fours store = tiny_begin_fours(&da, &op->b_scale, dy.scale->exponent, SPARE);
     const uint32_t zero = tiny_pair(-op->b_zero, -op->b_zero);
     uint32_t at = 0;
@@ -125,9 +125,8 @@ TINY_OP(mul_backward_b_dsp) {
     (void)band;
     const tiny_mul *op = record;
     const int8_t *a = buffers[0];
-    const tiny_gradient dy = {buffers[1], buffers[2]};
-    const tiny_gradient_out db = {buffers[4], buffers[5], buffers[3]};
-    tiny_follow(dy.scale, NULL, db.scale);
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
+    const tiny_gradient_out db = tiny_following(&dy, buffers + 3);
     tiny_fours store = tiny_begin_fours(&db, &op->a_scale, dy.scale->exponent, 0);
     for (uint32_t i = 0; i < op->size; i += 4) {
         const uint32_t count = op->size - i < 4 ? op->size - i : 4;

@@ -1,5 +1,6 @@
 /* Updates of conv2d and of fully connected layers; see panel.h. */
 #include "panel.h"
+#include "../../buffers.h"
 
 #include "tinyflash/ops.h"
 
@@ -11,7 +12,7 @@ static uint32_t places_behind(uint32_t used, uint32_t words, uint32_t all) {
 
 tiny_panel tiny_panel_begin(const tiny_descent *descent, uint32_t positions, uint32_t out,
                             uint32_t taps, uint32_t kept, void *const *buffers) {
-    const tiny_gradient dy = {buffers[1], buffers[2]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
     const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
     const uint32_t pairs = (positions + 1) / 2, tiles = tiny_quads(kept), all = taps * tiles;
     const uint32_t used = TINY_ROWS * (pairs + all * TINY_TILE);

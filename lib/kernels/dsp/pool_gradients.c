@@ -7,6 +7,7 @@
  */
 #include <stddef.h>
 
+#include "../../buffers.h"
 #include "../../windows.h"
 #include "lanes.h"
 #include "store_four.h"
@@ -168,7 +169,7 @@ static tiny_fours begin(const tiny_gradient *dy, const tiny_gradient_out *dx, in
 TINY_OP(average_pool_backward_input_dsp) {
     (void)band;
     const tiny_pool *op = record;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
+    const tiny_gradient dy = tiny_gradient_at(buffers);
     const tiny_gradient_out dx = {buffers[3], buffers[4], buffers[2]};
     pooling p = {op, NULL, dy.d, begin(&dy, &dx, op->reciprocal_shift, 1)};
     pool_gradient(&p);
@@ -176,7 +177,7 @@ TINY_OP(average_pool_backward_input_dsp) {
 
 TINY_OP(max_pool_backward_input_dsp) {
     (void)band;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
     const tiny_gradient_out dx = {buffers[4], buffers[5], buffers[3]};
     pooling p = {record, buffers[0], dy.d, begin(&dy, &dx, 0, 8)};
     pool_gradient(&p);

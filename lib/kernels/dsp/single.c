@@ -9,6 +9,7 @@
 #include "single.h"
 
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "steps.h"
 
 /* ---- Input gradient ---- */
@@ -165,7 +166,7 @@ void tiny_single_backward(const tiny_fully_connected *op, const tiny_gradient *d
 
 void tiny_single_update(const tiny_fully_connected *op, void *const *buffers) {
     const int8_t *x = buffers[0];
-    const tiny_gradient dy = {buffers[1], buffers[2]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
     const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
     const tiny_update update = tiny_begin_update(&op->descent, &dy, &w, buffers[4]);
     const uint32_t kept = op->kept;

@@ -3,6 +3,7 @@
  * Eight are loaded before eight are stored, so the output may be an operand, or begin below it.
  */
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "eight.h"
 #include "tinyflash/ops.h"
 #include "wide.h"
@@ -90,16 +91,15 @@ TINY_WIDE static void add_gradients(const int8_t *a, int32_t a_shift, const int8
 TINY_OP(gradient_add_host) {
     (void)band;
     const tiny_gradient_sum *op = record;
-    const tiny_gradient a = {buffers[0], buffers[1]}, b = {buffers[2], buffers[3]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
-    tiny_follow(a.scale, b.scale, dx.scale);
+    const tiny_gradient a = tiny_gradient_at(buffers), b = tiny_gradient_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following_both(&a, b.scale, buffers + 4);
     const int32_t e_a = a.scale->exponent, e_b = b.d ? b.scale->exponent : e_a;
     const int32_t common = tiny_min(e_a, e_b);
     if (tiny_max(e_a, e_b) - common <= FITTING_SHIFT && tiny_host_is_wide()) {
         add_gradients(a.d, e_a - common, b.d, e_b - common, op->count, common - dx.scale->exponent,
                       &dx);
     } else {
-        tiny_gradient_add(op, &a, &b, &dx);
+        tiny_gradient_add(op, 0, &a, &b, &dx);
     }
 }
 

@@ -5,6 +5,7 @@
  * of x as it is, and what the zero point adds to each is taken off.
  */
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "../../update.h"
 #include "eight.h"
 #include "tinyflash/ops.h"
@@ -126,7 +127,7 @@ TINY_OP(fully_connected_update_host) {
     const tiny_fully_connected *op = record;
     const uint32_t kept = op->kept;
     const int8_t *x = buffers[0];
-    const tiny_gradient dy = {buffers[1], buffers[2]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
     const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
     int16_t t[TINY_HOST_GRADIENTS][TINY_HOST_TERMS];
     int32_t zeros[TINY_HOST_GRADIENTS], sums[TINY_HOST_GRADIENTS][TINY_HOST_STEP];

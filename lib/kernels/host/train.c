@@ -1,5 +1,6 @@
 /* Clip masks and biases on a PC. */
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "../../update.h"
 #include "eight.h"
 #include "tinyflash/ops.h"
@@ -89,7 +90,7 @@ TINY_WIDE static void column_sums(const tiny_bias *op, const int8_t *dy, uint32_
 
 TINY_OP(bias_update_host) {
     const tiny_bias *op = record;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
+    const tiny_gradient dy = tiny_gradient_at(buffers);
     int32_t sums[TINY_HOST_STEP];
     if (!tiny_host_is_wide()) {
         tiny_op_bias_update(record, buffers, band);

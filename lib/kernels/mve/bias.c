@@ -1,4 +1,5 @@
 /* The bias of any layer that has one, eight channels at a time. */
+#include "../../buffers.h"
 #include "../../update.h"
 #include "column_sums.h"
 #include "tinyflash/ops.h"
@@ -6,7 +7,7 @@
 TINY_OP(bias_update_mve) {
     (void)band;
     const tiny_bias *op = record;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
+    const tiny_gradient dy = tiny_gradient_at(buffers);
     const tiny_course course = tiny_begin_course(&op->rule, op->id, &dy, buffers[3]);
     for (uint32_t o = 0; o < op->out; o += TINY_EIGHT) {
         const uint32_t count = op->out - o < TINY_EIGHT ? op->out - o : TINY_EIGHT;

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "../../buffers.h"
 #include "../../windows.h"
 #include "forward.h"
 #include "tinyflash/ops.h"
@@ -158,7 +159,7 @@ static void forward_row(const tiny_conv2d *op, const tiny_forward *f, const int8
 TINY_OP(conv2d_forward_mve) {
     const tiny_conv2d *op = record;
     const tiny_map *out = &op->window.y;
-    const tiny_weights w = {buffers[1], buffers[2]};
+    const tiny_weights w = tiny_weights_at(buffers + 1);
     const uint32_t taps = (uint32_t)op->window.kernel_h * op->window.kernel_w;
     const tiny_forward f =
         tiny_forward_begin(&op->requant, &w, buffers[3], out->channels, taps * op->kept,

@@ -11,6 +11,7 @@
  */
 #include <stddef.h>
 
+#include "../../buffers.h"
 #include "tiles.h"
 #include "tinyflash/ops.h"
 
@@ -273,10 +274,9 @@ void tiny_descend(const tiny_conv2d *op, const tiny_gradient *dy, const tiny_wei
 
 TINY_OP(conv2d_backward_input_mve) {
     (void)band;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
-    const tiny_weights w = {buffers[2], buffers[3]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
-    tiny_follow(dy.scale, NULL, dx.scale);
+    const tiny_gradient dy = tiny_gradient_at(buffers);
+    const tiny_weights w = tiny_weights_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 4);
     tiny_descend(record, &dy, &w, &dx, buffers[TINY_SCRATCH]);
 }
 
@@ -461,7 +461,7 @@ void tiny_learn(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
 
 TINY_OP(conv2d_update_mve) {
     (void)band;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
     const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
     tiny_learn(record, buffers[0], &dy, &w, buffers[4], buffers[TINY_SCRATCH]);
 }

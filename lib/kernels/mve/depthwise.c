@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "gather.h"
 #include "helium.h"
 #include "tinyflash/ops.h"
@@ -169,20 +170,11 @@ static inline int32_t take_weights(const int8_t *w, uint32_t step, uint32_t coun
 #else
 
 /* The C twins. */
-static int32_t window_sum(const lines *l, const int8_t *x) {
-    int32_t sum = 0;
-    for (uint32_t v = 0; v < l->vectors; v++) {
-        for (uint32_t i = 0; i < TINY_VECTOR; i++) {
-            sum += x[v * l->x_vector + l->offset[0][i]] * l->w[v * TINY_VECTOR + i];
-        }
-    }
-    return sum;
-}
-
 static void run_more(lines *l) {
     for (; l->rows; l->rows--, l->x += l->x_row, l->y += l->y_row) {
         for (uint32_t i = 0; i < l->width; i++) {
-            const int32_t sum = window_sum(l, l->x + i * l->x_pair / TINY_PAIR);
+            const int32_t sum = tiny_window_sum(l->x + i * l->x_pair / TINY_PAIR, l->w, l->vectors,
+                                                l->x_vector, l->offset[0]);
             const int32_t y = tiny_multiply((int32_t)((uint32_t)sum + (uint32_t)l->bias),
                                             l->multiplier, l->left + l->right);
             l->y[i * l->y_four / TINY_TOGETHER] =
@@ -325,7 +317,7 @@ static void forward_block(const call *c, const tiny_weights *w, void *const *buf
 
 TINY_OP(depthwise_forward_mve) {
     const tiny_depthwise *op = record;
-    const tiny_weights w = {buffers[1], buffers[2]};
+    const tiny_weights w = tiny_weights_at(buffers + 1);
     const call c = divide(op, band.count, buffers[TINY_SCRATCH]);
     const uint32_t end = (uint32_t)band.first + band.count, ring = op->window.y.ring;
     uint32_t row = band.first;

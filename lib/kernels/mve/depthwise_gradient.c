@@ -9,6 +9,7 @@
  */
 #include <stddef.h>
 
+#include "../../buffers.h"
 #include "gather.h"
 #include "tiles.h"
 #include "tinyflash/ops.h"
@@ -277,14 +278,13 @@ TINY_OP(depthwise_backward_input_mve) {
     (void)band;
     const tiny_depthwise *op = record;
     const uint32_t all = op->window.x.channels;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
-    const tiny_weights w = {buffers[2], buffers[3]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
+    const tiny_gradient dy = tiny_gradient_at(buffers);
+    const tiny_weights w = tiny_weights_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 4);
     call c;
     c.op = op;
     c.dy = &dy;
     c.dx = &dx;
-    tiny_follow(dy.scale, NULL, dx.scale);
     divide(&c, buffers[TINY_SCRATCH]);
     for (uint32_t o = 0, channels; o < all; o += channels) {
         const uint32_t end = o < op->kept ? op->kept : all;

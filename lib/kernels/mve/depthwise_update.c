@@ -6,6 +6,7 @@
  */
 #include <stddef.h>
 
+#include "../../buffers.h"
 #include "gather.h"
 #include "tiles.h"
 #include "tinyflash/ops.h"
@@ -210,7 +211,7 @@ static void learn(call *c, uint32_t o, uint32_t channels) {
 TINY_OP(depthwise_update_mve) {
     (void)band;
     const tiny_depthwise *op = record;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
     const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
     call c;
     c.op = op;

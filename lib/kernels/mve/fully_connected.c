@@ -1,4 +1,5 @@
 /* Fully connected layers forward, and so pointwise convolutions, two vectors at a time (forward.h). */
+#include "../../buffers.h"
 #include "forward.h"
 #include "tinyflash/ops.h"
 
@@ -36,7 +37,7 @@ static void forward_band(const tiny_fully_connected *op, const tiny_forward *f, 
 
 TINY_OP(fully_connected_forward_mve) {
     const tiny_fully_connected *op = record;
-    const tiny_weights w = {buffers[1], buffers[2]};
+    const tiny_weights w = tiny_weights_at(buffers + 1);
     const uint32_t frozen = op->in - op->kept;
     if (op->rows == 1) {
         tiny_forward_single(&op->requant, &w, buffers[3], buffers[0], buffers[4], op->out, op->kept,

@@ -3,6 +3,7 @@
  */
 #include <stddef.h>
 
+#include "../../buffers.h"
 #include "tiles.h"
 #include "tinyflash/ops.h"
 
@@ -28,10 +29,9 @@ static tiny_conv2d as_conv2d(const tiny_fully_connected *op) {
 TINY_OP(fully_connected_backward_input_mve) {
     (void)band;
     const tiny_fully_connected *op = record;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
-    const tiny_weights w = {buffers[2], buffers[3]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
-    tiny_follow(dy.scale, NULL, dx.scale);
+    const tiny_gradient dy = tiny_gradient_at(buffers);
+    const tiny_weights w = tiny_weights_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 4);
     if (op->rows == 1) {
         tiny_descend_single(op, &dy, &w, &dx, buffers[TINY_SCRATCH]);
     } else {
@@ -43,7 +43,7 @@ TINY_OP(fully_connected_backward_input_mve) {
 TINY_OP(fully_connected_update_mve) {
     (void)band;
     const tiny_fully_connected *op = record;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
     const tiny_trained w = {buffers[3], buffers[5], buffers[6]};
     if (op->rows == 1) {
         tiny_learn_single(op, buffers[0], &dy, &w, buffers[4], buffers[TINY_SCRATCH]);

@@ -2,8 +2,7 @@
  * gained by transposing weights; see tiles.h.
  *
  * The input gradient adds rows of weights, each by its own gradient: 16 columns at a time, whose sums
- * become elements without leaving their registers. The update
- * multiplies the gradients of four rows by each element of x, and moves these weights together.
+ * become elements without leaving their registers. The update multiplies the gradients of four rows by each element of x, and moves these weights together.
  */
 #include <stddef.h>
 
@@ -13,79 +12,93 @@
 /* Of four rows, whose weights move together; the same in compiler/kernels/mve.py. */
 #define PRODUCTS 32u
 
-/* The largest magnitudes: of all elements, and of those that a mask lets pass. */
+/* Groups of 16 columns that share a weight array. Assembly knows the fields by their names. */
+typedef struct sixteens {
+    const int16_t *t;
+    uint32_t more_rows; /* behind the first one */
+    int32_t multiplier, right;
+    uint32_t mask_shift, mask_step; /* bits before the first one; bytes from group to group */
+    uint32_t rest; /* from the mask's first byte to its third, or to one there is */
+    uint32_t step; /* of rows of weights */
+} sixteens;
+
+/* What was stored before an element was large. */
 typedef struct stored {
-    uint32_t largest, peak;
+    uint32_t left, peak; /* groups, the one with this element included */
 } stored;
 
 #if TINY_MVE_ASM
 
-#define AT(field) [field] "i"(offsetof(tiny_gradient_store, field))
+#define AT(type, field) [field] "i"(offsetof(type, field))
 
-/* Rounds four sums to elements, as store.c does. q6: the lowest bit that is left of a product. */
-#define ROUND(sums, to)         \
-    "vqdmulh.s32 " to ", " sums \
-    ", %[t]\n"                  \
-    "vmul.i32 " sums ", " sums  \
-    ", %[w]\n"                  \
-    "vand q5, " to              \
-    ", q6\n"                    \
-    "vorr " sums ", " sums      \
-    ", q5\n"                    \
-    "vpt.i32 eq, " sums         \
-    ", zr\n"                    \
-    "vsubt.i32 " to ", " to     \
-    ", lr\n"                    \
-    "vrshl.s32 " to ", %[factor]\n"
-#define KEEP(from, at)             \
-    "vmaxav.s32 %[largest], " from \
-    "\n"                           \
-    "vstrb.32 " from ", [%[d], #" at "]\n"
+/* The next row of weights and its gradient; `product` begins the sums or adds to them. */
+#define ROW(product)                    \
+    "ldrsh.w r2, [r0], #2\n"            \
+    "vldrb.s32 q4, [r1]\n" product      \
+    " q0, q4, r2\n"                     \
+    "vldrb.s32 q4, [r1, #4]\n" product  \
+    " q1, q4, r2\n"                     \
+    "vldrb.s32 q4, [r1, #8]\n" product  \
+    " q2, q4, r2\n"                     \
+    "vldrb.s32 q4, [r1, #12]\n" product \
+    " q3, q4, r2\n"                     \
+    "add r1, r3\n"
+/* Small results are no ties (see store_groups), so to round ties up is right. */
+#define ROUND(sums)               \
+    "vqdmulh.s32 " sums ", " sums \
+    ", r0\n"                      \
+    "vrshl.s32 " sums ", r2\n"
+#define KEEP(from, at)      \
+    "vmaxav.s32 r11, " from \
+    "\n"                    \
+    "vstrb.32 " from ", [r4, #" at "]\n"
 
-/* Sums of 16 columns, rounded; then, by a load that clears the others, those that pass. First `peak`
- * counts rows; when sums are rounded, t is the multiplier, w twice that, factor the shift. */
-TINY_APART static stored store_sixteen(const tiny_gradient_store *s, const int16_t *t,
-                                       const int8_t *w, uint32_t step, uint32_t rows, uint32_t mask,
-                                       int8_t *d) {
-    uint32_t largest = 0, peak = rows;
-    int32_t factor;
+/* Columns from w on to d, until an element is large. r4: d; r5: the mask; r6: to its last byte; r8: the
+ * weights of a group; r11: the largest element, masked or not. A load clears what a mask does not let
+ * pass. r7 may be the frame pointer. */
+TINY_APART static stored store_sixteens(const sixteens *s, const int8_t *w, int8_t *d,
+                                        const uint8_t *mask, uint32_t groups) {
+    register const sixteens *at __asm__("r12") = s;
+    register int8_t *to __asm__("r4") = d;
+    register const uint8_t *bits __asm__("r5") = mask;
+    register const int8_t *from __asm__("r8") = w;
+    register uint32_t left __asm__("r9") = groups;
+    register uint32_t peak __asm__("r10") = 0;
     __asm__ volatile(
-        "vmov.i32 q0, #0\n"
-        "vmov.i32 q1, #0\n"
-        "vmov.i32 q2, #0\n"
-        "vmov.i32 q3, #0\n"
-        "dls lr, %[peak]\n"
+        "ldr.w r3, [r12, %[step]]\n"
+        "ldr.w r6, [r12, %[rest]]\n"
+        "mov.w r11, #0\n"
         "1:\n"
-        "ldrsh.w %[factor], [%[t]], #2\n"
-        "vldrb.s32 q4, [%[w]]\n"
-        "vmla.s32 q0, q4, %[factor]\n"
-        "vldrb.s32 q4, [%[w], #4]\n"
-        "vmla.s32 q1, q4, %[factor]\n"
-        "vldrb.s32 q4, [%[w], #8]\n"
-        "vmla.s32 q2, q4, %[factor]\n"
-        "vldrb.s32 q4, [%[w], #12]\n"
-        "vmla.s32 q3, q4, %[factor]\n"
-        "add %[w], %[step]\n"
-        "le lr, 1b\n"
-        "ldr.w %[t], [%[s], %[multiplier]]\n"
-        "ldr.w %[factor], [%[s], %[shift]]\n"
-        "vldrw.u32 q6, [%[s], %[bit]]\n"
-        "lsl.w %[w], %[t], #1\n"
-        "rsb.w %[factor], %[factor], #0\n"
-        "mov.w lr, #1\n"
-        "mov.w %[peak], #0\n" ROUND("q0", "q4") ROUND("q1", "q0") ROUND("q2", "q1") ROUND("q3", "q2")
-            KEEP("q4", "0") KEEP("q0", "4") KEEP("q1", "8") KEEP("q2", "12")
-        "vmsr p0, %[mask]\n"
+        "ldrd r0, lr, [r12, %[t]]\n"
+        "mov r1, r8\n" ROW("vmul.i32")
+        "wls lr, lr, 3f\n"
+        "2:\n" ROW("vmla.s32")
+        "le lr, 2b\n"
+        "3:\n"
+        "ldrd r0, r2, [r12, %[multiplier]]\n" ROUND("q0") ROUND("q1") ROUND("q2") ROUND("q3")
+            KEEP("q0", "0") KEEP("q1", "4") KEEP("q2", "8") KEEP("q3", "12")
+        "cmp.w r11, #127\n"
+        "bhi 4f\n"
+        "ldrh.w r0, [r5]\n"
+        "ldrb.w r1, [r5, r6]\n"
+        "orr.w r0, r0, r1, lsl #16\n"
+        "ldrd r1, r2, [r12, %[mask_shift]]\n"
+        "lsrs r0, r1\n"
+        "add r5, r2\n"
+        "vmsr p0, r0\n"
         "vpst\n"
-        "vldrbt.u8 q0, [%[d]]\n"
-        "vmaxav.s8 %[peak], q0\n"
-        "vstrb.8 q0, [%[d]]\n"
-        : [t] "+&r"(t), [w] "+&l"(w), [factor] "=&r"(factor), [largest] "+&r"(largest),
-          [peak] "+&r"(peak)
-        : [step] "r"(step), [s] "r"(s), [mask] "r"(mask), [d] "l"(d),
-          AT(multiplier), AT(shift), AT(bit)
-        : "lr", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "cc", "memory");
-    const stored out = {largest, peak};
+        "vldrbt.u8 q0, [r4]\n"
+        "vmaxav.s8 r10, q0\n"
+        "vstrb.8 q0, [r4], #16\n"
+        "add.w r8, r8, #16\n"
+        "subs.w r9, r9, #1\n"
+        "bne 1b\n"
+        "4:\n"
+        : "+r"(to), "+r"(bits), "+r"(from), "+r"(left), "+r"(peak)
+        : "r"(at), AT(sixteens, t), AT(sixteens, multiplier), AT(sixteens, mask_shift),
+          AT(sixteens, rest), AT(sixteens, step)
+        : "r0", "r1", "r2", "r3", "r6", "r11", "lr", "q0", "q1", "q2", "q3", "q4", "cc", "memory");
+    const stored out = {left, peak};
     return out;
 }
 
@@ -143,17 +156,34 @@ static void add_four(const int16_t *t, const int8_t *w, uint32_t step, uint32_t 
     }
 }
 
-static stored store_sixteen(const tiny_gradient_store *s, const int16_t *t, const int8_t *w,
-                            uint32_t step, uint32_t rows, uint32_t mask, int8_t *d) {
-    stored out = {0, 0};
+/* Ties go up, too. Returns whether no element is large. */
+static int store_group(const sixteens *s, const int8_t *w, int8_t *d, uint32_t mask,
+                       uint32_t *peak) {
     int32_t sums[COLUMNS];
-    add_four(t, w, step, rows, sums, COLUMNS);
+    uint32_t largest = *peak;
+    add_four(s->t, w, s->step, s->more_rows + 1, sums, COLUMNS);
     for (uint32_t i = 0; i < COLUMNS; i++) {
-        const int32_t v = tiny_scale_by(sums[i], s->factor.mantissa, s->exponent);
-        const uint32_t magnitude = (uint32_t)(v < 0 ? -v : v), passes = mask >> i & 1u;
-        out.largest = magnitude > out.largest ? magnitude : out.largest;
-        out.peak = passes && magnitude > out.peak ? magnitude : out.peak;
-        d[i] = (int8_t)(passes ? (uint32_t)v & 0xFFu : 0);
+        const int64_t upper = (int64_t)sums[i] * s->multiplier >> 31;
+        const int64_t v = (upper + ((int64_t)1 << (-s->right - 1))) >> -s->right;
+        if (v > 127 || v < -127) {
+            return 0;
+        }
+        d[i] = (int8_t)(mask >> i & 1u ? v : 0);
+        largest = (uint32_t)tiny_max((int32_t)largest, d[i] < 0 ? -d[i] : d[i]);
+    }
+    *peak = largest;
+    return 1;
+}
+
+TINY_APART static stored store_sixteens(const sixteens *s, const int8_t *w, int8_t *d,
+                                        const uint8_t *mask, uint32_t groups) {
+    stored out = {groups, 0};
+    for (; out.left; out.left--, w += COLUMNS, d += COLUMNS, mask += s->mask_step) {
+        const uint32_t bits = (uint32_t)mask[0] | (uint32_t)mask[1] << 8;
+        const uint32_t all = (bits | (uint32_t)mask[s->rest] << 16) >> s->mask_shift;
+        if (!store_group(s, w, d, all, &out.peak)) {
+            break;
+        }
     }
     return out;
 }
@@ -179,25 +209,48 @@ static void store_some(const tiny_gradient_store *store, const int16_t *t, const
     tiny_gradient_store_adjacent(store, at, sums, count);
 }
 
+/* `groups` times COLUMNS columns from `first` on. Where the mantissa is no multiple of 2^8, a
+ * tie is 2^7 at least, too large for an element: dsp/stripe.h has the proof. */
+static void store_groups(const tiny_gradient_store *store, const int16_t *t, const int8_t *w,
+                         uint32_t step, uint32_t rows, uint32_t first, uint32_t groups) {
+    static const uint8_t all[] = {0xFF, 0xFF, 0xFF};
+    const uint8_t *mask = store->dx->mask;
+    const uint32_t bit = mask ? first & 7u : 0;
+    const sixteens s = {.t = t,
+                        .more_rows = rows - 1,
+                        .multiplier = store->multiplier,
+                        .right = -store->shift,
+                        .mask_shift = bit,
+                        .mask_step = mask ? COLUMNS / 8 : 0,
+                        .rest = bit ? 2 : 1,
+                        .step = step};
+    const int untied = store->multiplier && store->factor.mantissa % 256 != 0;
+    uint32_t i = 0;
+    while (i < groups) {
+        const uint32_t at = first + i * COLUMNS;
+        stored out = {groups - i, 0};
+        if (untied) {
+            out = store_sixteens(&s, w + i * COLUMNS, store->dx->d + at, mask ? mask + at / 8 : all,
+                                 groups - i);
+            store->dx->scale->peak = tiny_max(store->dx->scale->peak, (int32_t)out.peak);
+        }
+        i = groups - out.left;
+        if (out.left) {
+            store_some(store, t, w + i * COLUMNS, step, rows, first + i * COLUMNS, COLUMNS);
+            i++;
+        }
+    }
+}
+
 /* The `width` columns from `first` on, which share one weight array. */
 static void descend_panel(const tiny_fully_connected *op, const tiny_gradient_store *store,
                           const int16_t *t, const int8_t *w, uint32_t first, uint32_t width) {
-    uint32_t i = 0, peak = 0;
-    for (; i + COLUMNS <= width && store->multiplier; i += COLUMNS) {
-        const uint32_t at = first + i;
-        const stored out = store_sixteen(store, t, w + i, width, op->out, tiny_mask_bits(store, at),
-                                         store->dx->d + at);
-        if (out.largest > 127) {
-            store_some(store, t, w + i, width, op->out, at, COLUMNS);
-        } else {
-            peak = out.peak > peak ? out.peak : peak;
-        }
+    const uint32_t groups = width / COLUMNS, rest = width % COLUMNS;
+    const uint32_t done = groups * COLUMNS;
+    store_groups(store, t, w, width, op->out, first, groups);
+    if (rest) {
+        store_some(store, t, w + done, width, op->out, first + done, rest);
     }
-    for (; i < width; i += COLUMNS) {
-        const uint32_t count = width - i < COLUMNS ? width - i : COLUMNS;
-        store_some(store, t, w + i, width, op->out, first + i, count);
-    }
-    store->dx->scale->peak = tiny_max(store->dx->scale->peak, (int32_t)peak);
 }
 
 void tiny_descend_single(const tiny_fully_connected *op, const tiny_gradient *dy,

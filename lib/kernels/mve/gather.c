@@ -109,21 +109,12 @@ TINY_APART static void sum_more(tiny_windows *windows) {
 #else
 
 /* The C twins. */
-static int32_t window_sum(const tiny_windows *l, const int8_t *x) {
-    int32_t sum = 0;
-    for (uint32_t v = 0; v < l->vectors; v++) {
-        for (uint32_t i = 0; i < TINY_VECTOR; i++) {
-            sum += x[v * l->x_vector + l->offset[0][i]] * l->w[v * TINY_VECTOR + i];
-        }
-    }
-    return sum;
-}
-
 static void sum_more(tiny_windows *l) {
     const uint32_t count = TINY_TOGETHER * l->quads;
     for (; l->rows; l->rows--) {
         for (uint32_t i = 0; i < count; i++, l->sums += l->apart / 4) {
-            *l->sums = window_sum(l, l->x + i * l->x_pair / TINY_PAIR);
+            const int8_t *x = l->x + i * l->x_pair / TINY_PAIR;
+            *l->sums = tiny_window_sum(x, l->w, l->vectors, l->x_vector, l->offset[0]);
         }
         l->x += (int32_t)(count * l->x_pair / TINY_PAIR + l->x_row);
         l->sums += (int32_t)l->sums_row / 4;

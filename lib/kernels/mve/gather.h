@@ -68,9 +68,9 @@ void tiny_sum_windows(tiny_windows *windows);
  * `apart` bytes apart. */
 static inline void tiny_fill_planes(const int8_t *from, uint32_t step, uint32_t columns, int8_t *to,
                                     uint32_t apart, uint32_t plane, uint32_t channels) {
-    register uint32_t start __asm__("r2") = 0;
     __asm__ volatile(
-        "vidup.u16 q1, r2, #1\n"
+        "movs.w lr, #0\n"
+        "vidup.u16 q1, lr, #1\n"
         "vmul.i16 q1, q1, %[plane]\n"
         "vctp.16 %[channels]\n"
         "dls lr, %[columns]\n"
@@ -81,13 +81,26 @@ static inline void tiny_fill_planes(const int8_t *from, uint32_t step, uint32_t 
         "add.w %[from], %[from], %[step]\n"
         "add.w %[to], %[to], %[apart]\n"
         "le lr, 1b\n"
-        : [from] "+&l"(from), [to] "+&r"(to), "+r"(start)
+        : [from] "+&l"(from), [to] "+&r"(to)
         : [step] "r"(step), [columns] "r"(columns), [plane] "r"(plane), [channels] "r"(channels),
           [apart] "rI"(apart)
         : "lr", "q0", "q1", "cc", "memory");
 }
 
 #else
+
+/* The sum of a window at x, as TINY_SUM_FOUR has it for each of its vectors, which read `apart` bytes
+ * from each other. */
+static inline int32_t tiny_window_sum(const int8_t *x, const int8_t *w, uint32_t vectors,
+                                      uint32_t apart, const uint8_t *offset) {
+    int32_t sum = 0;
+    for (uint32_t v = 0; v < vectors; v++) {
+        for (uint32_t i = 0; i < TINY_VECTOR; i++) {
+            sum += x[v * apart + offset[i]] * w[v * TINY_VECTOR + i];
+        }
+    }
+    return sum;
+}
 
 /* The C twin. */
 static inline void tiny_fill_planes(const int8_t *from, uint32_t step, uint32_t columns, int8_t *to,

@@ -1,23 +1,18 @@
 /* The sum of two gradients, or one of them at another exponent (SPEC 4.5), four elements at a time.
- *
- * Both operands are multiplied to units of 2^-16 of the result. While their exponents are within 16
- * below and 7 above the result's, that is exact, the sum fits in 32 bits, and the result, rounded
- * with ties to even, is its upper half. dx may take the place of an operand: an element is stored once.
+ * dx may take the place of an operand: an element is stored once.
  */
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "../../buffers.h"
+#include "../../gradient_sum.h"
 #include "helium.h"
 #include "tinyflash/ops.h"
 
-#define UNIT 16     /* bits behind the point */
-#define ABOVE_MAX 7 /* 2 * 127 * 2^(16 + 7), and what rounding adds, are below 2^31 */
-
 /* Elements that are adjacent in all. Assembly knows the order of these fields. */
 typedef struct elements {
-    const int8_t *a, *b;
+    tiny_gradient_terms terms;
     int8_t *d;
-    int32_t a_factor, b_factor;
     int32_t below_half;  /* of a unit */
     const uint8_t *mask; /* null: none */
     uint32_t count;
@@ -48,9 +43,9 @@ typedef struct outcome {
 #define ADD(masked)                 \
     "1:\n"                          \
     "vldrb.s32 q0, [r0], #4\n"      \
-    "vmul.i32 q0, q0, r3\n"         \
+    "vmul.i32 q0, q0, r2\n"         \
     "vldrb.s32 q1, [r1], #4\n"      \
-    "vmla.s32 q0, q1, r4\n"         \
+    "vmla.s32 q0, q1, r3\n"         \
     "vshl.i32 q1, q0, #15\n"        \
     "vshr.u32 q1, q1, #31\n"        \
     "vadd.i32 q0, q0, r11\n"        \
@@ -62,7 +57,7 @@ typedef struct outcome {
     "cmp.w r8, #127\n"              \
     "bhi 3f\n"                      \
     "2:\n"                          \
-    "vstrb.32 q0, [r2], #4\n"       \
+    "vstrb.32 q0, [r4], #4\n"       \
     "letp lr, 1b\n"                 \
     "b 4f\n"                        \
     "3:\n"                          \
@@ -110,8 +105,8 @@ ADD_FUNCTION(add_all, "")
 static outcome add_all(const elements *e) {
     outcome out = {0, 0};
     for (uint32_t i = 0; i < e->count; i++) {
-        const int32_t v = e->a[i] * e->a_factor + e->b[i] * e->b_factor;
-        const int32_t rounded = (v + e->below_half + ((v >> UNIT) & 1)) >> UNIT;
+        const int32_t v = e->terms.a[i] * e->terms.a_factor + e->terms.b[i] * e->terms.b_factor;
+        const int32_t rounded = (v + e->below_half + ((v >> TINY_SUM_UNIT) & 1)) >> TINY_SUM_UNIT;
         const int32_t passed = e->mask && !(e->mask[i >> 3] >> (i & 7u) & 1u) ? 0 : rounded;
         const uint32_t magnitude = (uint32_t)(passed < 0 ? -passed : passed);
         out.peak = magnitude > out.peak ? magnitude : out.peak;
@@ -125,19 +120,6 @@ static outcome add_masked(const elements *e) { return add_all(e); }
 
 #endif
 
-/* As the specification says it. */
-static void add_exactly(const tiny_gradient *a, const tiny_gradient *b, uint32_t count,
-                        const tiny_gradient_out *dx) {
-    const int32_t e_a = a->scale->exponent;
-    const int32_t e_b = b->d ? b->scale->exponent : e_a;
-    const int32_t common = tiny_min(e_a, e_b);
-    for (uint32_t i = 0; i < count; i++) {
-        const int64_t u = a->d[i] * ((int64_t)1 << (e_a - common));
-        const int64_t v = b->d ? b->d[i] * ((int64_t)1 << (e_b - common)) : 0;
-        tiny_store_gradient(dx, i, tiny_shift_round(u + v, dx->scale->exponent - common));
-    }
-}
-
 /* Counters stay at their maximum. */
 static void note(tiny_scale *scale, const outcome *out) {
     const uint32_t room = UINT32_MAX - scale->saturated, few = UINT16_MAX - scale->clipped;
@@ -146,31 +128,22 @@ static void note(tiny_scale *scale, const outcome *out) {
     scale->clipped = (uint16_t)(scale->clipped + (out->clipped < few ? out->clipped : few));
 }
 
-static int fits(int32_t above) { return above >= -UNIT && above <= ABOVE_MAX; }
-
 TINY_OP(gradient_add_mve) {
     (void)band;
     const tiny_gradient_sum *op = record;
-    const tiny_gradient a = {buffers[0], buffers[1]}, b = {buffers[2], buffers[3]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
-    tiny_follow(a.scale, b.scale, dx.scale);
-    const int32_t above_a = a.scale->exponent - dx.scale->exponent;
-    const int32_t above_b = b.d ? b.scale->exponent - dx.scale->exponent : above_a;
-    if (!fits(above_a) || !fits(above_b)) {
-        add_exactly(&a, &b, op->count, &dx);
-        return;
-    }
-    const elements e = {
-        .a = a.d,
-        .b = b.d ? b.d : a.d,
+    const tiny_gradient a = tiny_gradient_at(buffers), b = tiny_gradient_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following_both(&a, b.scale, buffers + 4);
+    elements e = {
         .d = dx.d,
-        .a_factor = 1 << (UNIT + above_a),
-        .b_factor = b.d ? 1 << (UNIT + above_b) : 0,
-        .below_half = (1 << (UNIT - 1)) - 1,
+        .below_half = (1 << (TINY_SUM_UNIT - 1)) - 1,
         .mask = dx.mask,
         .count = op->count,
         .lane = {1, 2, 4, 8},
     };
+    if (!tiny_gradient_terms_of(&a, &b, dx.scale, &e.terms)) {
+        tiny_gradient_add(op, 0, &a, &b, &dx);
+        return;
+    }
     const outcome out = dx.mask ? add_masked(&e) : add_all(&e);
     note(dx.scale, &out);
 }

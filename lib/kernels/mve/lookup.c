@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "tiles.h"
 #include "tinyflash/ops.h"
 
@@ -73,11 +74,10 @@ TINY_OP(lookup_backward_input_mve) {
     (void)band;
     const tiny_lookup *op = record;
     const int8_t *x = buffers[0];
-    const tiny_gradient dy = {buffers[2], buffers[3]};
-    const tiny_gradient_out dx = {buffers[5], buffers[6], buffers[4]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 2);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 4);
     const tiny_factor factor = {0x8000, -15 - 14};
     tiny_gradient_store store;
-    tiny_follow(dy.scale, NULL, dx.scale);
     tiny_gradient_store_begin(&store, &dx, &factor, dy.scale->exponent, op->count);
     for (uint32_t i = 0; i < op->count; i += TINY_STORED_AT_ONCE) {
         const uint32_t left = op->count - i;

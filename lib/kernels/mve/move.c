@@ -101,25 +101,28 @@ void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_fac
 #define MOVE_SOME MOVE("vctp.32 %[rows]\nvpst\n", "vldrbt.s32", "vstrbt.32")
 
 /* Returns how many weights were clamped. */
-#define MOVE_FUNCTION(name, loop)                                                                 \
-    TINY_APART static uint32_t name(tiny_movers *movers, int8_t *w, uint32_t step,                \
-                                    const int32_t *sums, uint32_t width, uint32_t count) {        \
-        register uint32_t clamped __asm__("r4") = 0;                                              \
-        __asm__ volatile(                                                                         \
-            "vldrw.u32 q3, [%[m], %[offset]]\n"                                                   \
-            "vldrw.u32 q4, [%[m], %[multiplier]]\n"                                               \
-            "vldrw.u32 q5, [%[m], %[shift]]\n"                                                    \
-            "vldrw.u32 q6, [%[m], %[bit]]\n"                                                      \
-            "vldrw.u32 q7, [%[m], %[remainders]]\n"                                               \
-            "movs r2, #1\n"                                                                       \
-            "movs r5, #0\n"                                                                       \
-            "dls lr, %[count]\n" loop "vstrw.32 q7, [%[m], %[remainders]]\n"                      \
-            : [w] "+&r"(w), [sums] "+&r"(sums), [clamped] "+&r"(clamped)                          \
-            : [m] "r"(movers), [step] "r"(step), [width] "r"(width * 4), [count] "r"(count),      \
-              [before] "r"(movers->before), [rows] "r"(movers->rows), AT(offset), AT(multiplier), \
-              AT(shift), AT(bit), AT(remainders)                                                  \
-            : "r2", "r5", "lr", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");  \
-        return clamped;                                                                           \
+#define MOVE_FUNCTION(name, loop)                                                              \
+    TINY_APART static uint32_t name(tiny_movers *movers, int8_t *w, uint32_t step,             \
+                                    const int32_t *sums, uint32_t width, uint32_t count) {     \
+        register uint32_t clamped __asm__("r4") = 0;                                           \
+        register uint32_t before __asm__("r8") = movers->before;                               \
+        register uint32_t rows __asm__("r9") = movers->rows;                                   \
+        register uint32_t across __asm__("r10") = width * 4;                                   \
+        register uint32_t left __asm__("lr") = count;                                          \
+        __asm__ volatile(                                                                      \
+            "vldrw.u32 q3, [%[m], %[offset]]\n"                                                \
+            "vldrw.u32 q4, [%[m], %[multiplier]]\n"                                            \
+            "vldrw.u32 q5, [%[m], %[shift]]\n"                                                 \
+            "vldrw.u32 q6, [%[m], %[bit]]\n"                                                   \
+            "vldrw.u32 q7, [%[m], %[remainders]]\n"                                            \
+            "movs r2, #1\n"                                                                    \
+            "movs r5, #0\n"                                                                    \
+            "dls lr, lr\n" loop "vstrw.32 q7, [%[m], %[remainders]]\n"                         \
+            : [w] "+&r"(w), [sums] "+&r"(sums), [clamped] "+&r"(clamped), "+r"(left)           \
+            : [m] "r"(movers), [step] "r"(step), [width] "r"(across), [before] "r"(before),    \
+              [rows] "r"(rows), AT(offset), AT(multiplier), AT(shift), AT(bit), AT(remainders) \
+            : "r2", "r5", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");     \
+        return clamped;                                                                        \
     }
 
 MOVE_FUNCTION(move_all, MOVE_ALL)

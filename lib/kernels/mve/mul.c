@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "../../arith.h"
+#include "../../buffers.h"
 #include "tiles.h"
 #include "tinyflash/ops.h"
 
@@ -12,16 +13,21 @@
 /* A rounding shift rounds ties up: so 1 is subtracted from what is negative, if it is shifted. */
 TINY_APART static void multiply(const tiny_mul *op, const int8_t *a, const int8_t *b,
                                 uint32_t count, int8_t *y) {
-    /* In 32 bits: of a narrower operand the upper bits of the register are unknown. */
-    const int32_t least = op->y_min, most = op->y_max, zero = op->y_zero;
-    const int32_t a_zero = op->a_zero, b_zero = op->b_zero;
+    /* In 32 bits: of a narrower operand the upper bits of the register are unknown. GCC takes upper
+     * registers by itself only when it optimises. */
+    register const int32_t least __asm__("r8") = op->y_min;
+    register const int32_t most __asm__("r9") = op->y_max;
+    register const int32_t a_zero __asm__("r10") = op->a_zero;
+    register const int32_t b_zero __asm__("r11") = op->b_zero;
+    register const int32_t zero __asm__("r12") = op->y_zero;
+    register uint32_t left __asm__("lr") = count;
     __asm__ volatile(
         "vdup.32 q2, %[least]\n"
         "vdup.32 q3, %[most]\n"
         "vdup.32 q4, %[a_zero]\n"
         "vdup.32 q5, %[b_zero]\n"
         "vdup.32 q6, %[multiplier]\n"
-        "dlstp.32 lr, %[count]\n"
+        "dlstp.32 lr, lr\n"
         "1:\n"
         "vldrb.s32 q0, [%[a]], #4\n"
         "vldrb.s32 q1, [%[b]], #4\n"
@@ -37,11 +43,11 @@ TINY_APART static void multiply(const tiny_mul *op, const int8_t *a, const int8_
         "vmin.s32 q0, q0, q3\n"
         "vstrb.32 q0, [%[y]], #4\n"
         "letp lr, 1b\n"
-        : [a] "+&l"(a), [b] "+&l"(b), [y] "+&l"(y)
-        : [count] "r"(count), [least] "r"(least), [most] "r"(most), [a_zero] "r"(a_zero),
-          [b_zero] "r"(b_zero), [multiplier] "r"(op->multiplier), [one] "r"(op->shift < 0),
-          [shift] "r"(op->shift), [zero] "r"(zero)
-        : "lr", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "cc", "memory");
+        : [a] "+&l"(a), [b] "+&l"(b), [y] "+&l"(y), "+r"(left)
+        : [least] "r"(least), [most] "r"(most), [a_zero] "r"(a_zero), [b_zero] "r"(b_zero),
+          [multiplier] "r"(op->multiplier), [one] "r"(op->shift < 0), [shift] "r"(op->shift),
+          [zero] "r"(zero)
+        : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "cc", "memory");
 }
 
 /* Adds gradients times the other operand, less its zero point, to sums. */
@@ -120,10 +126,9 @@ static void store_sums(const tiny_gradient_store *store, const int8_t *dy, const
 TINY_OP(mul_backward_a_mve) {
     (void)band;
     const tiny_mul *op = record;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
-    const tiny_gradient_out da = {buffers[4], buffers[5], buffers[3]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
+    const tiny_gradient_out da = tiny_following(&dy, buffers + 3);
     tiny_gradient_store store;
-    tiny_follow(dy.scale, NULL, da.scale);
     tiny_gradient_store_begin(&store, &da, &op->b_scale, dy.scale->exponent, op->rows * op->size);
     for (uint32_t at = 0; at < op->rows * op->size; at += op->size) {
         store_sums(&store, dy.d + at, buffers[0], op->b_zero, 1, op->size, at);
@@ -133,10 +138,9 @@ TINY_OP(mul_backward_a_mve) {
 TINY_OP(mul_backward_b_mve) {
     (void)band;
     const tiny_mul *op = record;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
-    const tiny_gradient_out db = {buffers[4], buffers[5], buffers[3]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
+    const tiny_gradient_out db = tiny_following(&dy, buffers + 3);
     tiny_gradient_store store;
-    tiny_follow(dy.scale, NULL, db.scale);
     tiny_gradient_store_begin(&store, &db, &op->a_scale, dy.scale->exponent, op->size);
     store_sums(&store, dy.d, buffers[0], op->a_zero, op->rows, op->size, 0);
 }

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "../../buffers.h"
 #include "../../windows.h"
 #include "tiles.h"
 #include "tinyflash/ops.h"
@@ -132,13 +133,12 @@ TINY_OP(average_pool_backward_input_mve) {
     (void)band;
     const tiny_pool *op = record;
     const tiny_map *x = &op->window.x;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
-    const tiny_gradient_out dx = {buffers[3], buffers[4], buffers[2]};
+    const tiny_gradient dy = tiny_gradient_at(buffers);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 2);
     const tiny_factor one = {0x8000, (int16_t)(-15 - op->reciprocal_shift)};
     const uint32_t elements = (uint32_t)x->height * x->width * x->channels;
     tiny_gradient_store s;
     uint32_t at = 0;
-    tiny_follow(dy.scale, NULL, dx.scale);
     tiny_gradient_store_begin(&s, &dx, &one, dy.scale->exponent, elements);
     for (int32_t row = 0; row < x->height; row++) {
         for (int32_t column = 0; column < x->width; column++, at += x->channels) {
@@ -204,12 +204,11 @@ TINY_OP(max_pool_backward_input_mve) {
     (void)band;
     const tiny_pool *op = record;
     const tiny_map *x = &op->window.x;
-    const tiny_gradient dy = {buffers[1], buffers[2]};
-    const tiny_gradient_out dx = {buffers[4], buffers[5], buffers[3]};
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 3);
     const tiny_factor one = {0x8000, -15};
     tiny_gradient_store s;
     uint32_t at = 0;
-    tiny_follow(dy.scale, NULL, dx.scale);
     tiny_gradient_store_begin(&s, &dx, &one, dy.scale->exponent,
                               (uint32_t)x->height * x->width * x->channels);
     for (int32_t row = 0; row < x->height; row++) {
@@ -230,10 +229,9 @@ TINY_OP(max_pool_backward_input_mve) {
 TINY_OP(mean_backward_input_mve) {
     (void)band;
     const tiny_mean *op = record;
-    const tiny_gradient dy = {buffers[0], buffers[1]};
-    const tiny_gradient_out dx = {buffers[3], buffers[4], buffers[2]};
+    const tiny_gradient dy = tiny_gradient_at(buffers);
+    const tiny_gradient_out dx = tiny_following(&dy, buffers + 2);
     tiny_gradient_store s;
-    tiny_follow(dy.scale, NULL, dx.scale);
     tiny_gradient_store_begin(&s, &dx, &op->reciprocal, dy.scale->exponent,
                               op->outer * op->count * op->inner);
     uint32_t at = 0;

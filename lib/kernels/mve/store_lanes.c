@@ -63,32 +63,33 @@ int tiny_lanes_begin(tiny_lanes *l, const tiny_gradient_out *dx, const tiny_fact
     "vmovt.i32 q1, #0\n"         \
     "add r3, r2\n"
 
-/* Elements from `first` on, all of which fit; returns the largest magnitude. r7 may be the frame
- * pointer. */
-#define STORE_FUNCTION(name, masked)                                                              \
-    TINY_APART static uint32_t name(const tiny_lanes *l, const int32_t *sums, uint32_t first,     \
-                                    uint32_t step, uint32_t count, uint32_t last) {               \
-        register const int32_t *from __asm__("r0") = sums;                                        \
-        register int8_t *to __asm__("r1") = l->dx->d + first;                                     \
-        register uint32_t by __asm__("r2") = step;                                                \
-        register uint32_t bit __asm__("r3") = first;                                              \
-        register const uint8_t *mask __asm__("r4") = l->dx->mask;                                 \
-        register uint32_t end __asm__("r5") = last;                                               \
-        register uint32_t peak __asm__("r9") = 0;                                                 \
-        register uint32_t one __asm__("r10") = 1;                                                 \
-        register uint32_t channels __asm__("r11") = l->channels;                                  \
-        register const tiny_lanes *at __asm__("r12") = l;                                         \
-        __asm__ volatile(                                                                         \
-            "vldrw.u32 q4, [r12, %[multiplier]]\n"                                                \
-            "vldrw.u32 q5, [r12, %[right]]\n"                                                     \
-            "vldrw.u32 q6, [r12, %[bits]]\n"                                                      \
-            "vldrw.u32 q7, [r12, %[lane]]\n"                                                      \
-            "dls lr, %[count]\n" STORE(masked)                                                    \
-            : "+r"(from), "+r"(to), "+r"(bit), "+r"(peak)                                         \
-            : "r"(by), "r"(mask), "r"(end), "r"(one), "r"(channels), "r"(at), [count] "r"(count), \
-              AT(multiplier), AT(right), [bits] "i"(offsetof(tiny_lanes, bit)), AT(lane)          \
-            : "r6", "r8", "lr", "q0", "q1", "q2", "q4", "q5", "q6", "q7", "cc", "memory");        \
-        return peak;                                                                              \
+/* Elements from `first` on, all of which fit; returns the largest magnitude. `count` is where the loop
+ * has it: r7 may be the frame pointer, and all other registers are taken. */
+#define STORE_FUNCTION(name, masked)                                                          \
+    TINY_APART static uint32_t name(const tiny_lanes *l, const int32_t *sums, uint32_t first, \
+                                    uint32_t step, uint32_t count, uint32_t last) {           \
+        register const int32_t *from __asm__("r0") = sums;                                    \
+        register int8_t *to __asm__("r1") = l->dx->d + first;                                 \
+        register uint32_t by __asm__("r2") = step;                                            \
+        register uint32_t bit __asm__("r3") = first;                                          \
+        register const uint8_t *mask __asm__("r4") = l->dx->mask;                             \
+        register uint32_t end __asm__("r5") = last;                                           \
+        register uint32_t peak __asm__("r9") = 0;                                             \
+        register uint32_t one __asm__("r10") = 1;                                             \
+        register uint32_t channels __asm__("r11") = l->channels;                              \
+        register const tiny_lanes *at __asm__("r12") = l;                                     \
+        register uint32_t positions __asm__("lr") = count;                                    \
+        __asm__ volatile(                                                                     \
+            "vldrw.u32 q4, [r12, %[multiplier]]\n"                                            \
+            "vldrw.u32 q5, [r12, %[right]]\n"                                                 \
+            "vldrw.u32 q6, [r12, %[bits]]\n"                                                  \
+            "vldrw.u32 q7, [r12, %[lane]]\n"                                                  \
+            "dls lr, lr\n" STORE(masked)                                                      \
+            : "+r"(from), "+r"(to), "+r"(bit), "+r"(peak), "+r"(positions)                    \
+            : "r"(by), "r"(mask), "r"(end), "r"(one), "r"(channels), "r"(at), AT(multiplier), \
+              AT(right), [bits] "i"(offsetof(tiny_lanes, bit)), AT(lane)                      \
+            : "r6", "r8", "q0", "q1", "q2", "q4", "q5", "q6", "q7", "cc", "memory");          \
+        return peak;                                                                          \
     }
 
 STORE_FUNCTION(store_masked, MASKED)

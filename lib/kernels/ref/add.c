@@ -40,13 +40,13 @@ void tiny_add_forward(const tiny_add *op, const int8_t *a, const int8_t *b, int8
 
 /* SPEC 4.5. The operand with the larger exponent is shifted up to the smaller, by at most 55 bits,
  * which is exact in 64; so their sum is rounded once, to the exponent of dx. */
-void tiny_gradient_add(const tiny_gradient_sum *op, const tiny_gradient *a, const tiny_gradient *b,
-                       const tiny_gradient_out *dx) {
+void tiny_gradient_add(const tiny_gradient_sum *op, uint32_t first, const tiny_gradient *a,
+                       const tiny_gradient *b, const tiny_gradient_out *dx) {
     const int32_t e_a = a->scale->exponent;
     const int32_t e_b = b->d ? b->scale->exponent : e_a;
     const int32_t common = tiny_min(e_a, e_b);
     const int32_t shift = dx->scale->exponent - common;
-    for (uint32_t i = 0; i < op->count; i++) {
+    for (uint32_t i = first; i < op->count; i++) {
         const int64_t u = a->d[i] * ((int64_t)1 << (e_a - common));
         const int64_t v = b->d ? b->d[i] * ((int64_t)1 << (e_b - common)) : 0;
         tiny_store_gradient(dx, i, tiny_shift_round(u + v, shift));

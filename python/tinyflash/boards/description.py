@@ -12,6 +12,7 @@ from typing import Any
 from tinyflash.boards.linker import linker_script
 from tinyflash.boards.memory import RAM, Placement, Region, default_placement, moved, read_regions
 from tinyflash.boards.packs import PACKS, pack_of_set
+from tinyflash.boards.probe_target import ProbeTarget, read_probe_target
 from tinyflash.boards.toolchain import Cross, cross_for
 from tinyflash.compiler.kernels import instructions
 from tinyflash.compiler.kernels.instructions import M4
@@ -60,9 +61,11 @@ class Board:
     qemu: Qemu | None  # None: a real board
     kernels: tuple[str, ...] = (REFERENCE,)
     store: Geometry | None = None  # None: what it learns is lost when the power goes
+    store_address: int | None = None  # None: its driver alone knows
     usb: tuple[str, ...] = ()
     uf2_family: int | None = None
     todo: tuple[str, ...] = ()
+    probe: ProbeTarget | None = None  # None: debug probes do not flash it
 
     @property
     def source_folders(self) -> tuple[str, ...]:
@@ -203,7 +206,8 @@ def _board(folder: Path, fields: dict[str, Any]) -> Board:
             f"the folder {folder.name!r} names the board; it may have up to 63 letters, digits, "
             "'_', '-' and '.'"
         )
-    qemu, store = fields.pop("qemu", None), fields.pop("store", None)
+    qemu, store, probe = (fields.pop(name, None) for name in ("qemu", "store", "probe"))
+    address = None if store is None else store.pop("address", None)
     fields.setdefault("kernels", [REFERENCE])
     fields.setdefault("usb", [])
     fields.setdefault("todo", [])
@@ -212,13 +216,16 @@ def _board(folder: Path, fields: dict[str, Any]) -> Board:
     _check_kernels(fields["kernels"])
     regions = read_regions(fields.pop("regions"))
     place = default_placement(regions, fields.pop("place", {}))
+    geometry = None if store is None else _store(Geometry(**store))
     return Board(
         name=folder.name,
         folder=folder,
         regions=regions,
         place=place,
         qemu=None if qemu is None else Qemu(**qemu),
-        store=None if store is None else _store(Geometry(**store)),
+        store=geometry,
+        store_address=None if geometry is None else _store_address(address, geometry, regions),
+        probe=None if probe is None else read_probe_target(probe),
         **fields,
     )
 
@@ -233,6 +240,18 @@ def _store(flash: Geometry) -> Geometry:
     if not isinstance(flash.sectors, int) or not flash.sectors >= 2 or flash.size >= 2**32:
         raise ValueError(f"store: sectors = {flash.sectors!r} is not at least 2, or too many")
     return flash
+
+
+def _store_address(address: Any, store: Geometry, regions: Sequence[Region]) -> int | None:
+    """Raises ValueError for a store within the memory of programs."""
+    if address is None:
+        return None
+    if not isinstance(address, int) or address < 0 or address % store.page_bytes:
+        raise ValueError(f"store: address = {address!r} is not a multiple of page_bytes")
+    for region in regions:
+        if region.origin < address + store.size and address < region.addresses.stop:
+            raise ValueError(f"store: address = 0x{address:08x} is in the region {region.name!r}")
+    return address
 
 
 def _check_kernels(sets: tuple[str, ...]) -> None:

@@ -133,8 +133,21 @@ def _description(device: Device, core: _Core) -> str:
             *rows,
             "]",
             f"stack_bytes = {_STACK_BYTES}",
+            *(_probe(device) if device.algorithms else ()),
             "",
         ]
+    )
+
+
+def _probe(device: Device) -> tuple[str, ...]:
+    """Returns the lines by which a debug probe flashes it."""
+    pack = device.pack.split()[0]
+    return (
+        "",
+        f"# For pyOCD, which needs: tinyflash packs add {pack}",
+        "[probe]",
+        f'target = "{re.sub("[^a-z0-9_]", "_", device.name.lower())}"',
+        f'pack = "{pack}"',
     )
 
 

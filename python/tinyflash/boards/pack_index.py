@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tinyflash.boards.packs import add_pack, check_used
+from tinyflash.boards.packs import add_pack
 from tinyflash.boards.pdsc import Pack, is_pack_name, version_order
 from tinyflash.errors import BuildError, printable
 from tinyflash.paths import how_to_install
@@ -19,7 +19,6 @@ def download_pack(name: str, index: str | None = None) -> Pack:
     Raises BuildError; then nothing has changed."""
     if not is_pack_name(name):
         raise BuildError(f"{printable(name)!r} is neither a file, a folder nor VENDOR::NAME")
-    check_used(name)
     manager = pack_manager()
     with tempfile.TemporaryDirectory(prefix="tinyflash-") as private, as_build_errors(name):
         cache = open_cache(manager, Path(private), index)

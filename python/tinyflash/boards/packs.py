@@ -1,4 +1,4 @@
-"""CMSIS packs that kernel sets are made of: adds, finds and removes them.
+"""CMSIS packs that kernel sets are made of, or that chips come with: adds, finds and removes them.
 
 A pack is a folder with a .pdsc file, which lists its sources and headers, or a zip of such a folder
 (.pack). Added packs are copied, so a build does not depend on where they came from. Everything
@@ -17,7 +17,13 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from tinyflash import files
-from tinyflash.boards.pdsc import Pack, is_pack_name, read_pack, relative_name
+from tinyflash.boards.pdsc import (
+    Pack,
+    is_pack_name,
+    lists_kernels,
+    read_pack,
+    relative_name,
+)
 from tinyflash.errors import BuildError, printable
 
 # The packs of kernel sets, and the variable that names a folder to use instead of an added pack.
@@ -25,7 +31,8 @@ PACKS: Mapping[str, str] = MappingProxyType({"cmsis_nn": "ARM::CMSIS-NN"})
 _VARIABLES = {"ARM::CMSIS-NN": "CMSIS_NN_PATH"}
 
 _PACK_BYTES, _FILES = 1 << 28, 20_000
-_KEPT = (".c", ".h", ".pdsc")  # the files of a pack that a build reads; and its licence
+# The files of a pack that a build reads, or that a debug probe does; and its licence.
+_OF_KERNELS, _OF_DEVICES = (".c", ".h", ".pdsc"), (".flm", ".pdsc")
 
 
 def packs_dir() -> Path:
@@ -44,7 +51,7 @@ def find_pack(name: str) -> Pack | None:
     return _added(folder) if folder.is_dir() else None
 
 
-def check_used(name: str) -> None:
+def _check_used(name: str) -> None:
     """Raises BuildError for a pack that no kernel set is made of."""
     if name not in PACKS.values():
         used = ", ".join(PACKS.values())
@@ -104,8 +111,12 @@ def _add(path: Path, target: Path) -> Pack:
             _copy_folder(path, copy)
         else:
             _unpack(path, copy)
-        name = read_pack(copy, shown=path).name
-        check_used(name)
+        pack = read_pack(copy, shown=path)
+        name = pack.name
+        if pack.sources:
+            _check_used(name)
+        elif name in PACKS.values():
+            raise BuildError(f"{path}: {name} lists no kernels")
         old = target / name.replace("::", ".")
         if old.exists():
             old.rename(Path(private, "old"))
@@ -130,37 +141,44 @@ def _expect(pack: Pack, name: str) -> Pack:
 # ---- Copying ----
 
 
-def _kept(name: str) -> bool:
+def _endings(text: bytes, pack: Path, name: str) -> tuple[str, ...]:
+    """Returns how the files end that are kept of a pack, by the content of its .pdsc."""
+    return _OF_KERNELS if lists_kernels(text, pack, name) else _OF_DEVICES
+
+
+def _kept(name: str, endings: tuple[str, ...]) -> bool:
     path = PurePosixPath(name)
-    return path.suffix.lower() in _KEPT or path.name.upper().startswith("LICENSE")
+    return path.suffix.lower() in endings or path.name.upper().startswith("LICENSE")
 
 
 def _copy_folder(folder: Path, to: Path) -> None:
-    if len(list(folder.glob("*.pdsc"))) != 1:  # before a large folder that is none is walked
+    described = list(folder.glob("*.pdsc"))
+    if len(described) != 1:  # before a large folder that is none is walked
         raise BuildError(f"{folder} is not a CMSIS pack: it has no .pdsc file, or several")
     budget = _Budget(folder)
-    for path in _walk(folder):
+    endings = _endings(described[0].read_bytes(), folder, described[0].name)
+    for path in _walk(folder, endings):
         budget.take(path.stat().st_size)
         target = to / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
     """Yields the files to copy; links are not followed."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = [Path(place, name) for name in sorted(names) if _kept(name)]
+        paths = [Path(place, name) for name in sorted(names) if _kept(name, endings)]
         yield from (path for path in paths if path.is_file() and not path.is_symlink())
 
 
 def _unpack(path: Path, to: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            budget = _Budget(path)
+            budget, endings = _Budget(path), _endings_in(archive, path)
             for entry in archive.infolist():
                 target = to / relative_name(entry.filename, path)
-                if not entry.is_dir() and _kept(entry.filename):
+                if not entry.is_dir() and _kept(entry.filename, endings):
                     budget.take(entry.file_size)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(archive.read(entry))
@@ -170,6 +188,14 @@ def _unpack(path: Path, to: Path) -> None:
         raise BuildError(f"{path} is not a .pack file: {error}") from error
     except (EOFError, ValueError) as error:
         raise BuildError(f"{path} is damaged: {error}") from error
+
+
+def _endings_in(archive: zipfile.ZipFile, pack: Path) -> tuple[str, ...]:
+    for entry in archive.infolist():
+        if entry.filename.endswith(".pdsc") and "/" not in entry.filename:
+            _Budget(pack).take(entry.file_size)
+            return _endings(archive.read(entry), pack, entry.filename)
+    return _OF_KERNELS  # whose reader says what is missing
 
 
 class _Budget:

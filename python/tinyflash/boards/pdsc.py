@@ -1,4 +1,5 @@
-"""Reads the .pdsc of a CMSIS pack: the C sources and the headers that it lists for kernels.
+"""Reads the .pdsc of a CMSIS pack: the C sources and the headers that it lists for kernels, or the
+flash algorithms that it lists for devices.
 
 A pack is untrusted: names that lead out of it, or that a shell could take for more than a name, are
 refused, as are document types, whose entities can grow without bound.
@@ -29,13 +30,15 @@ _FLOATING = ("_f32.c", "_f16.c", "_flt.c")  # of no use to int8, and not compile
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack in a folder. name: VENDOR::NAME. sources, includes: absolute."""
+    """A pack in a folder. name: VENDOR::NAME. sources, includes: absolute. algorithms: of a pack of
+    devices, which has no kernels: its flash algorithms (.FLM)."""
 
     name: str
     version: str
     folder: Path
     sources: tuple[Path, ...]
     includes: tuple[Path, ...]
+    algorithms: tuple[Path, ...] = ()
 
 
 def is_pack_name(name: str) -> bool:
@@ -50,11 +53,11 @@ def read_pack(folder: Path, shown: Path | None = None) -> Pack:
     found = sorted(folder.glob("*.pdsc")) if folder.is_dir() else []
     if len(found) != 1:
         raise BuildError(f"{where} is not a CMSIS pack: it has {len(found)} .pdsc files, not one")
-    root = _parsed(found[0], where)
+    root = _read(found[0], where)
     name = f"{_word(root, 'vendor', where)}::{_word(root, 'name', where)}"
     parts = [c for c in root.iter("component") if c.get("Cgroup") == _GROUP]
     if not parts:
-        raise BuildError(f"{where}: {name} has no component {_GROUP!r}, which kernels are in")
+        return Pack(name, _version(root), folder, (), (), _algorithms(root, name, folder, where))
     listed = [file for component in parts for file in component.iter("file")]
     sources = _of(listed, "source", folder, where)
     headers = _of(listed, "header", folder, where)
@@ -73,16 +76,46 @@ def read_pack(folder: Path, shown: Path | None = None) -> Pack:
     return Pack(name, version, folder, chosen, includes)
 
 
-def _parsed(path: Path, where: Path) -> ElementTree.Element:
+def _algorithms(
+    root: ElementTree.Element, name: str, folder: Path, where: Path
+) -> tuple[Path, ...]:
+    """Returns the flash algorithms of a pack of devices, of which some packs lack a few."""
+    listed = [
+        relative_name(algorithm.get("name", ""), where)
+        for devices in root.iterfind("devices")
+        for algorithm in devices.iter("algorithm")
+    ]
+    found = tuple(p for p in (folder / n for n in dict.fromkeys(listed)) if p.is_file())
+    if not found:
+        raise BuildError(
+            f"{where}: {name} has neither the component {_GROUP!r}, which kernels are in, nor the "
+            "flash algorithm of a device"
+        )
+    return found
+
+
+def lists_kernels(text: bytes, where: Path, name: str) -> bool:
+    """Whether the content of a .pdsc lists kernels. Raises BuildError for what is none."""
+    return any(c.get("Cgroup") == _GROUP for c in _parsed(text, where, name).iter("component"))
+
+
+def _read(path: Path, where: Path) -> ElementTree.Element:
     try:
         text = files.read_bytes(path, _PDSC_BYTES)
-        _refuse_document_types(text, where, path.name)
+    except (OSError, ValueError) as error:
+        raise BuildError(f"{where}: {path.name} cannot be read: {error}") from error
+    return _parsed(text, where, path.name)
+
+
+def _parsed(text: bytes, where: Path, name: str) -> ElementTree.Element:
+    try:
+        _refuse_document_types(text, where, name)
         return ElementTree.fromstring(text)
     except (
         *(ElementTree.ParseError, expat.ExpatError),
         *(OSError, ValueError, LookupError, RecursionError),
     ) as error:
-        raise BuildError(f"{where}: {path.name} cannot be read: {error}") from error
+        raise BuildError(f"{where}: {name} cannot be read: {error}") from error
 
 
 def _refuse_document_types(text: bytes, where: Path, name: str) -> None:

@@ -19,7 +19,7 @@ from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.show.console import counting
 from tinyflash.show.scores import print_scores
 from tinyflash.training.loop import infer_all
-from tinyflash.training.open import Ready, open_session
+from tinyflash.training.open import Ready, Running, open_session
 from tinyflash.training.questions import load_names, load_question
 from tinyflash.training.samples import Source
 
@@ -36,8 +36,7 @@ from tinyflash.training.samples import Source
     help="The learned.npz of a run with this scheme, or its folder. Default: MODEL as it is.",
 )
 @options.where
-@options.port
-@options.pairing_key
+@options.running(required=False)
 @options.rows
 @options.effort
 @click.option(
@@ -52,8 +51,7 @@ def evaluate(
     hop: int | None,
     learned: Path | None,
     board: str,
-    port: str | None,
-    pairing_key: bytes | None,
+    running: Running | None,
     rows: bool,
     effort: Effort,
     names: Path | None,
@@ -80,7 +78,7 @@ def evaluate(
     place = "host" if target is None else target.name
     with (
         TemporaryDirectory() as folder,
-        open_session(ready, Path(folder), port=port, pairing_key=pairing_key) as session,
+        open_session(ready, Path(folder), running=running) as session,
     ):
         if isinstance(session, DeviceSession):
             place = session.info.board

@@ -1,4 +1,4 @@
-"""tinyflash build, flash: builds firmware for a compiled model and runs it on a board."""
+"""tinyflash build, flash: builds firmware for a compiled model and puts it onto a board."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from tinyflash import files
 from tinyflash.boards import NOT_RUN, Board, load_board, with_place
-from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.emulator import FLASH, Emulator
 from tinyflash.boards.firmware import (
     IMAGE,
     build_firmware,
@@ -19,6 +19,7 @@ from tinyflash.boards.firmware import (
     firmware_size,
     region_use,
 )
+from tinyflash.boards.flashing import flash_board
 from tinyflash.boards.image import (
     FORMATS,
     Piece,
@@ -34,6 +35,7 @@ from tinyflash.boards.stale import check_image, report_of
 from tinyflash.cli import options
 from tinyflash.cli.stale import say_stale
 from tinyflash.errors import BoardError, BuildError
+from tinyflash.show.console import counting
 from tinyflash.show.report import add_image, compilation
 from tinyflash.show.words import counted
 
@@ -108,6 +110,13 @@ def build(
     help="Copy the image, as UF2, to the drive that a board in its boot loader is.",
 )
 @click.option("--renode", is_flag=True, help="Run it in Renode, if the board has renode.resc.")
+@click.option(
+    "--probe",
+    type=options.Probe(),
+    metavar="ID",
+    help="The debug probe of the board: its ID, or a part. Default: the only one.",
+)
+@click.option("--factory", is_flag=True, help="Also erase what the board has saved.")
 def flash(
     folder: Path,
     board: str | None,
@@ -115,14 +124,21 @@ def flash(
     kind: str | None,
     drive: Path | None,
     renode: bool,
+    probe: str | None,
+    factory: bool,
 ) -> None:
-    """Run FOLDER/firmware.elf on its emulated board. Prints the serial port.
+    """Put FOLDER/firmware.elf onto its board, or run it if the board is emulated.
 
-    What the board saves is in FOLDER/flash.bin, and is loaded at the next start; in Renode it is
-    lost. --format and --drive are for boards that are not emulated. An image outside of the board's
-    flash is refused.
+    A board is written by its debug probe (with pyOCD), read back and reset. What it has saved
+    stays, unless --factory is given. --format and --drive write the image for other ways.
+
+    Of an emulated board, prints the serial port. What it saves is in FOLDER/flash.bin, and is
+    loaded at the next start; in Renode it is lost. An image outside of the board's flash is
+    refused.
     """
     _check_folder(folder)
+    if (kind is not None or drive is not None or renode) and (probe is not None or factory):
+        raise click.UsageError("--probe and --factory are not for --format, --drive and --renode.")
     elf = folder / "firmware.elf"
     target = _built_for(elf, board)
     check_image(elf, board)
@@ -135,7 +151,14 @@ def flash(
         click.echo(f"copied to {copied}: {_where(pieces)} (its drivers were {NOT_RUN})")
     if kind is not None or drive is not None:
         return
-    emulator = Renode(target, elf) if renode else _emulator(target, elf, folder)
+    if not target.emulated and not renode:
+        used = flash_board(target, pieces, probe, factory, counting)
+        click.echo(
+            f"{target.name} has it, read back by the debug probe {used}: {_where(pieces)} "
+            f"(its drivers were {NOT_RUN})"
+        )
+        return
+    emulator = Renode(target, elf) if renode else _emulator(target, elf, folder, probe, factory)
     end = None if exit_after is None else time.monotonic() + exit_after
     with emulator, suppress(KeyboardInterrupt):
         click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C stops it)")
@@ -145,23 +168,20 @@ def flash(
             time.sleep(0.1)
 
 
-def _emulator(board: Board, elf: Path, folder: Path) -> Emulator:
+def _emulator(board: Board, elf: Path, folder: Path, probe: str | None, factory: bool) -> Emulator:
     """Returns the board in QEMU, with its flash in the folder."""
-    if not board.emulated:
-        raise BoardError(
-            f"board {board.name} is not emulated; write its image with --format "
-            f"{_formats(board)}, for your own tool (its drivers were {NOT_RUN})"
-        )
+    if probe is not None:
+        raise BoardError(f"board {board.name} is emulated; it has no debug probe")
+    if factory:
+        if board.store is None:
+            raise BoardError(f"board {board.name} has no store, so that --factory erases nothing")
+        (folder / FLASH).unlink(missing_ok=True)
     return Emulator(board, elf, flash=folder if board.store is not None else None)
 
 
 def _where(pieces: Sequence[Piece]) -> str:
     size = sum(len(piece.data) for piece in pieces)
     return f"{counted(size, 'byte')}, 0x{pieces[0].address:08x} to 0x{pieces[-1].end - 1:08x}"
-
-
-def _formats(board: Board) -> str:
-    return "hex or bin" if board.uf2_family is None else "hex, bin or uf2 (or copy it with --drive)"
 
 
 def _check_folder(folder: Path) -> None:

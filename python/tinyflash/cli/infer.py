@@ -19,7 +19,7 @@ from tinyflash.runtime.units import decode
 from tinyflash.scheme import load_scheme
 from tinyflash.show.console import counting, say
 from tinyflash.show.words import counted
-from tinyflash.training.open import Ready, open_session
+from tinyflash.training.open import Ready, Running, open_session
 from tinyflash.training.samples import load_inputs
 
 
@@ -31,8 +31,7 @@ from tinyflash.training.samples import load_inputs
 @options.rows
 @options.effort
 @options.where
-@options.port
-@options.pairing_key
+@options.running(required=False)
 @options.output_file("The .npy file to write the outputs to.")
 def infer(
     model: Path,
@@ -42,8 +41,7 @@ def infer(
     rows: bool,
     effort: Effort,
     board: str,
-    port: str | None,
-    pairing_key: bytes | None,
+    running: Running | None,
     output: Path,
 ) -> None:
     """Run MODEL over the samples of X.npy.
@@ -64,7 +62,7 @@ def infer(
     stored = np.empty((len(x), *network.output.shape[1:]), dtype=np.int8)
     with (
         tempfile.TemporaryDirectory(prefix="tinyflash-") as private,
-        open_session(ready, Path(private), port=port, pairing_key=pairing_key) as session,
+        open_session(ready, Path(private), running=running) as session,
         counting("infer", len(x)) as listen,
     ):
         for index, sample in enumerate(x):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
 
 from tinyflash import files
 from tinyflash.boards import boards
+from tinyflash.boards.debug_probe import probes
 from tinyflash.boards.memory import IN_RAM
 from tinyflash.compiler.plan import EXACT, QUICK
 from tinyflash.errors import DataError, SchemeError
 from tinyflash.runtime.device.pairing import read_key
+from tinyflash.runtime.device.rate import BASE, HIGHER
 from tinyflash.runtime.schedule import KINDS
 from tinyflash.show.console import QUIET
 from tinyflash.training.loop import Recipe
+from tinyflash.training.open import Running
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)  # the reader checks that the file exists, with one wording
@@ -87,6 +91,19 @@ class Port(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         return [CompletionItem(incomplete, type="file")]
+
+
+class Probe(click.ParamType[str]):
+    """A debug probe: a shell completes the ID of one that is plugged in."""
+
+    name = "text"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [
+            CompletionItem(id_, help=what) for id_, what in probes() if id_.startswith(incomplete)
+        ]
 
 
 class Place(click.ParamType[str]):
@@ -164,15 +181,6 @@ chosen = click.option(
 )  # fmt: skip
 scheme = click.option("--scheme", type=PATH, help="Scheme file (TOML): what to train.")
 board = click.option("--board", type=BOARD, help=f"{BOARDS}.")
-_PORT = "Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port."
-port = click.option(
-    "--port", type=Port(), metavar="PORT",
-    help=_PORT,
-)  # fmt: skip
-board_port = click.option(
-    "--port", type=Port(), metavar="PORT", required=True,
-    help=_PORT,
-)  # fmt: skip
 place = click.option(
     "--place", "places", type=Place(), multiple=True, metavar="PART=REGION",
     help="Put a part of the image (stack, variables, arena, weights, state) into another region of "
@@ -188,6 +196,36 @@ pairing_key = click.option(
     "--pairing-key", type=PATH, callback=_key, metavar="FILE",
     help="Key of a paired board: a file of 32 hexadecimal digits.",
 )  # fmt: skip
+_port = partial(
+    click.option, "--port", type=Port(), metavar="PORT",
+    help="Serial port of a board that runs: /dev/ttyACM0, COM3 or socket://host:port.",
+)  # fmt: skip
+_baud = click.option(
+    "--baud", type=click.IntRange(BASE), default=HIGHER[0], metavar="RATE",
+    help=f"The highest rate of the serial line to try. {BASE}: that of every start. Default: the "
+    "highest that computer, board and line can.",
+)  # fmt: skip
+
+
+def running(required: bool) -> Callable[[F], F]:
+    """The options of a board that runs already: --port, --pairing-key, --baud. The command gets
+    them as `running`, a Running; None without --port."""
+
+    def add(function: F) -> F:
+        @wraps(function)
+        def call(
+            *given: Any, port: str | None, pairing_key: bytes | None, baud: int, **named: Any
+        ) -> Any:
+            there = None if port is None else Running(port, pairing_key, baud)
+            return function(*given, running=there, **named)
+
+        for option in (_baud, pairing_key, _port(required=required)):
+            call = option(call)
+        return cast(F, call)
+
+    return add
+
+
 where = click.option(
     "--board", type=BoardName("host"), default="host", show_default=True, help=f"{BOARDS}, or host."
 )

@@ -1,4 +1,4 @@
-"""tinyflash packs: adds, lists and removes CMSIS packs with kernels of others."""
+"""tinyflash packs: adds, lists and removes CMSIS packs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from tinyflash.boards.pack_index import download_pack
 from tinyflash.boards.packs import PACKS, add_pack, added_packs, remove_pack
 from tinyflash.cli import options
 from tinyflash.show.console import output, table
+from tinyflash.show.words import counted
 
 
 @click.group()
 def packs() -> None:
-    """Add, list and remove CMSIS packs: kernels of others, for boards that list their set."""
+    """Add, list and remove CMSIS packs: kernels of others, or the flash algorithms of chips."""
 
 
 @packs.command(cls=options.Command)
@@ -23,12 +24,16 @@ def packs() -> None:
 def add(pack: str, index: str | None) -> None:
     """Add PACK: a folder, a .pack file, or VENDOR::NAME from the public index.
 
-    Boards whose kernels list cmsis_nn need ARM::CMSIS-NN. Downloading needs cmsis-pack-manager.
+    Boards whose kernels list cmsis_nn need ARM::CMSIS-NN. Some boards need the pack of their chip
+    for flash. Downloading needs cmsis-pack-manager.
     """
     path = Path(pack)
     local = path.exists() or "::" not in pack
     added = add_pack(path) if local else download_pack(pack, index)
-    click.echo(f"added {added.name} {added.version}: {len(added.sources)} sources")
+    what = f"{len(added.sources)} sources"
+    if added.algorithms:
+        what = counted(len(added.algorithms), "flash algorithm")
+    click.echo(f"added {added.name} {added.version}: {what}")
 
 
 @packs.command("list", cls=options.Command)

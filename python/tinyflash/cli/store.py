@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from tinyflash.cli import options
-from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.store import Stored, StoreReport
+from tinyflash.training.open import Running
 
 _SAYS = {
     Stored.NOTHING: "nothing was saved; the board has its compiled weights",
@@ -16,30 +16,28 @@ _SAYS = {
 
 
 @click.command(cls=options.Command)
-@options.board_port
-@options.pairing_key
-def save(port: str, pairing_key: bytes | None) -> None:
+@options.running(required=True)
+def save(running: Running) -> None:
     """Save what a board has learned, in its flash.
 
     It survives a power cut, and the board has it again after its next start. A power cut during the
     save leaves what was saved before.
     """
-    with DeviceSession(port, None, pairing_key) as device:
+    with running.open() as device:
         report = device.save()
     click.echo(f"saved, as {_record(report)}")
 
 
 @click.command(cls=options.Command)
-@options.board_port
-@options.pairing_key
+@options.running(required=True)
 @click.option(
     "--factory",
     is_flag=True,
     help="Erase what was saved, and go back to the compiled weights.",
 )
-def restore(port: str, pairing_key: bytes | None, factory: bool) -> None:
+def restore(running: Running, factory: bool) -> None:
     """Restore what a board has saved last, as its start does."""
-    with DeviceSession(port, None, pairing_key) as device:
+    with running.open() as device:
         report = device.factory() if factory else device.load()
     click.echo(f"{_SAYS[report.stored]} ({_record(report)})")
 

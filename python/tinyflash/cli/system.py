@@ -29,6 +29,7 @@ _EXTRAS = {
     "cmsis-pack-manager": "packs from the index",
     "soundfile": "importing WAV and FLAC",
     "cbor2": "importing CBOR",
+    "pyocd": "flashing by a debug probe",
 }
 _MISSING = "[bold red]missing[/]"
 

@@ -37,7 +37,7 @@ from tinyflash.training.health_plot import draw_health
 from tinyflash.training.interrupted import arrays_of, load_interrupted
 from tinyflash.training.job import Job, Trained, Watch, load_job, make_ready
 from tinyflash.training.loop import Recipe
-from tinyflash.training.open import Ready, open_session, prepared_files, settle
+from tinyflash.training.open import Ready, Running, open_session, prepared_files, settle
 from tinyflash.training.run import run
 
 VALIDATION = 0.2  # the fraction held out
@@ -52,8 +52,7 @@ VALIDATION = 0.2  # the fraction held out
 @options.hop
 @options.where
 @options.place
-@options.port
-@options.pairing_key
+@options.running(required=False)
 @options.epochs
 @options.rate
 @options.schedule
@@ -124,8 +123,7 @@ def train(
     hop: int | None,
     board: str,
     places: tuple[str, ...],
-    port: str | None,
-    pairing_key: bytes | None,
+    running: Running | None,
     epochs: int,
     rate: float,
     schedule: Kind,
@@ -161,7 +159,7 @@ def train(
     if places and target is None:
         raise BoardError("--place chooses among the regions of a board; name it with --board")
     place = "host" if target is None else target.name
-    if save_every and target is None and port is None:
+    if save_every and target is None and running is None:
         raise DataError("--save-every saves on a board; give --board or --port")
     prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
@@ -182,12 +180,12 @@ def train(
     wanted = watch_option.wanted(watches, watch_port)
     with (
         watched(wanted, output) as live,
-        open_session(ready, output, guard, port, bool(save_every), pairing_key) as session,
+        open_session(ready, output, guard, running, bool(save_every)) as session,
         stopping() as stop,
     ):
-        if isinstance(session, DeviceSession) and (port or save_every):
+        if isinstance(session, DeviceSession) and (running or save_every):
             place = session.info.board
-            _forget(session, port or str(output / FLASH))
+            _forget(session, running.port if running else str(output / FLASH))
             start = start or Learned.compiled(ready.compiled.program)
         keep = _Keep(session, save_every)
         settings["board"] = place

@@ -16,7 +16,9 @@ from tinyflash.boards.named import DEFAULT, models
 from tinyflash.boards.stale import check_image, file_hash, name_for
 from tinyflash.compiler import Compiled
 from tinyflash.errors import BoardError, BuildError
+from tinyflash.program import Program
 from tinyflash.runtime.device import DeviceSession
+from tinyflash.runtime.device.rate import HIGHER
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.learned import learned_hash
 from tinyflash.runtime.session import Session
@@ -79,24 +81,42 @@ def _remove_stale_image(directory: Path) -> None:
             (directory / name).unlink(missing_ok=True)
 
 
+@dataclass(frozen=True)
+class Running:
+    """A board that runs already, behind a serial port: what DeviceSession takes."""
+
+    port: str
+    pairing_key: bytes | None = None
+    most_baud: int = HIGHER[0]
+
+    def open(self, program: Program | None = None) -> DeviceSession:
+        """Opens a session. Says which rates the line does not carry."""
+        device = DeviceSession(self.port, program, self.pairing_key, self.most_baud)
+        if device.failed_rates:
+            failed = ", ".join(f"{rate:,}" for rate in device.failed_rates)
+            tell(
+                f"the line to {self.port} does not carry {failed} baud; it runs at "
+                f"{device.baud:,}; --baud {device.baud} leaves out the trial"
+            )
+        return device
+
+
 @contextmanager
 def open_session(
     ready: Ready,
     directory: Path,
     guard: int = 0,
-    port: str | None = None,
+    running: Running | None = None,
     stores: bool = False,
-    pairing_key: bytes | None = None,
 ) -> Iterator[Session]:
     """Opens a session on the host, in the board's emulator, or on a board that runs already.
 
-    guard: held-out samples to reserve room for in an emulator; a board that runs has its own. port:
-    of that board. pairing_key: of that board, if it is paired. stores: an emulated board can save,
-    in its flash in `directory`. For an emulator
-    only, writes the report and builds the firmware in `directory`.
+    guard: held-out samples to reserve room for in an emulator; a board that runs has its own.
+    stores: an emulated board can save, in its flash in `directory`. For an emulator only, writes
+    the report and builds the firmware in `directory`.
     """
-    if port is not None:
-        with DeviceSession(port, ready.compiled.program, pairing_key) as device:
+    if running is not None:
+        with running.open(ready.compiled.program) as device:
             if ready.fit is not None:
                 _check_board(device, ready.fit.board)
             yield device

@@ -80,6 +80,8 @@ def seeds(by_rows: bool) -> Iterator[bytes]:
     yield _piece(Type.GUARD, b"\0") + _piece(Type.GUARD, b"\1") + _piece(Type.GUARD, b"\4")
     yield _piece(Type.GUARD, struct.pack("<B10I", 5, *[1] * 10)) + _piece(Type.RESET)
     yield _piece(Type.SAVE) + _piece(Type.LOAD) + _piece(Type.FACTORY) + _piece(Type.SAVE)
+    rates = _piece(Type.RATES, struct.pack("<3I", 0, 115200, 2000000)) + _piece(Type.ECHO, b"echo")
+    yield rates + _piece(Type.RATE, struct.pack("<I", 2000000)) + bytes([0, 2, 0, 7, 7])
     yield bytes([0]) + struct.pack("<H", 6) + b"\0\x05\x01\x02\x03\0"
 
 

@@ -102,6 +102,10 @@ void board_idle(void) {}
 
 void board_uart_write(const uint8_t *bytes, uint32_t count) { (void)bytes, (void)count; }
 
+uint32_t board_uart_rate(uint32_t wanted) { return wanted <= 2000000 ? wanted : 0; }
+
+void board_uart_set_rate(uint32_t wanted) { (void)wanted; }
+
 uint32_t board_ticks(void) { return ticks; }
 
 void board_exit(int code) { exit(code); }
@@ -175,7 +179,7 @@ UNSEEN static void lay_out(const fuzz_case *one) {
             bytes[1] = ++sequence;
         }
         if (flags & KNOWN && count > 0) {
-            bytes[0] = (uint8_t)(bytes[0] % (PROTOCOL_FACTORY + 1));
+            bytes[0] = (uint8_t)(bytes[0] % (PROTOCOL_ECHO + 1));
         }
         if (flags & FRAMED) {
             put_frame(bytes, count);
@@ -200,7 +204,11 @@ static void run(void) {
         abort();
     }
     while (line_next < line_count) {
-        commands_feed(&self, (uint8_t)board_uart_read());
+        commands_feed(&self, board_uart_read());
+    }
+    for (int i = 0; i < 3; i++) {
+        ticks += 2 * board_ticks_per_second;
+        commands_feed(&self, -1);
     }
 }
 
@@ -259,7 +267,7 @@ UNSEEN static void change(void) {
             memcpy(now.bytes + at, other->bytes + from, count < left ? count : left);
             break;
         default:
-            now.bytes[at] = (uint8_t)draw(17);
+            now.bytes[at] = (uint8_t)draw(PROTOCOL_ECHO + 1);
             break;
     }
 }

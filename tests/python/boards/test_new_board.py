@@ -19,6 +19,7 @@ from tinyflash.boards import load_board
 from tinyflash.boards.device_pack import Algorithm, Device, Memory, find_device
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.new_board import regions_of, write_board
+from tinyflash.boards.probe_target import ProbeTarget
 from tinyflash.cli import main
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
@@ -120,6 +121,7 @@ def test_the_command_makes_a_board_that_a_build_refuses_until_it_is_whole(
         ("iram1", "ram", 0x20010000, 0x40000),
         ("iram2", "ram", 0x20000000, 0x10000),
     }
+    assert board.probe == ProbeTarget("ac746nghx", "Acme::AC7_DFP")
     assert board.place.arena == "iram1"  # what the pack links to by default comes first
     assert (
         "# Flash algorithm: AC7x_1024.FLM, for 1048576 bytes at 0x08000000."

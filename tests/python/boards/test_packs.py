@@ -207,7 +207,10 @@ ENTITIES = '<!DOCTYPE p [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><package>&b;</p
         (pdsc(source="Include/small.h"), "its source small.h is not C"),
         (pdsc().replace('category="source"', 'category="doc"'), "lists no sources"),
         (pdsc(source="Source/small_f16.c"), "lists no sources"),
-        (pdsc().replace("NN Lib", "DSP"), "has no component 'NN Lib'"),
+        (
+            pdsc().replace("NN Lib", "DSP"),
+            "has neither the component 'NN Lib', which kernels are in",
+        ),
         (pdsc(vendor="Keil"), "no kernel set is made of the pack Keil::CMSIS-NN"),
         (pdsc(name="CMSIS"), "no kernel set is made of the pack ARM::CMSIS, only of ARM::CMSIS-NN"),
     ],
@@ -276,6 +279,61 @@ def test_a_pack_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             add_pack(path)
 
 
+DEVICES = """<devices><family Dfamily="A" Dvendor="Acme:999">
+  <device Dname="AC7"><algorithm name="Flash/{name}" start="0" size="0x1000"/></device>
+</family></devices>"""
+
+
+def device_folder(folder: Path, name: str = "AC7.FLM") -> Path:
+    """A pack of devices: no kernels, but a flash algorithm, an SVD file, and sources."""
+    text = pdsc(vendor="Acme", name="AC7_DFP").replace("NN Lib", "Device")
+    make_folder(folder, text.replace("<components>", DEVICES.format(name=name) + "<components>"))
+    (folder / "Flash").mkdir()
+    (folder / "Flash" / "AC7.FLM").write_bytes(b"\x7fELF algorithm")
+    (folder / "AC7.svd").write_text("<device/>")
+    return folder
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_pack_of_devices(zipped: bool, tmp_path: Path, store: Path) -> None:
+    """Of thousands of files, the description and the flash algorithms are kept."""
+    source = device_folder(tmp_path / "one")
+    path = make_zip(tmp_path / "one.pack", source) if zipped else source
+    done = CliRunner().invoke(main, ["packs", "add", str(path)])
+    assert done.output == "added Acme::AC7_DFP 7.2.3: 1 flash algorithm\n"
+    kept = {p.name for p in (store / "Acme.AC7_DFP").rglob("*") if p.is_file()}
+    assert kept == {"ARM.CMSIS-NN.pdsc", "AC7.FLM"}
+    pack = find_pack("Acme::AC7_DFP")
+    assert pack is not None
+    assert [p.read_bytes() for p in pack.algorithms] == [b"\x7fELF algorithm"]
+    remove_pack("Acme::AC7_DFP")
+    assert everything(store) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("absent.FLM", "nor the flash algorithm of a device"),
+        ("../../AC7.FLM", "leads out of the pack"),
+    ],
+)
+def test_a_pack_of_devices_that_is_none(name: str, says: str, tmp_path: Path, store: Path) -> None:
+    with pytest.raises(BuildError, match=says):
+        add_pack(device_folder(tmp_path / "one", name))
+    assert everything(store) == set()
+
+
+def test_the_name_of_a_pack_of_kernels_without_any(tmp_path: Path, store: Path) -> None:
+    source = device_folder(tmp_path / "one")
+    text = (source / "ARM.CMSIS-NN.pdsc").read_text()
+    (source / "ARM.CMSIS-NN.pdsc").write_text(
+        text.replace("Acme<", "ARM<").replace("AC7_DFP", "CMSIS-NN")
+    )
+    with pytest.raises(BuildError, match="ARM::CMSIS-NN lists no kernels"):
+        add_pack(source)
+    assert everything(store) == set()
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
@@ -312,7 +370,7 @@ def test_a_round_trip_with_an_index(site: tuple[str, Path], store: Path) -> None
 def test_an_index_without_it(site: tuple[str, Path], store: Path) -> None:
     pytest.importorskip("cmsis_pack_manager")
     url, folder = site
-    with pytest.raises(BuildError, match="no kernel set is made of the pack ARM::Other"):
+    with pytest.raises(BuildError, match="does not list the pack ARM::Other"):
         download_pack("ARM::Other", url + "index.pidx")
     (folder / "ARM.CMSIS-NN.pdsc").rename(folder / "ARM.Other.pdsc")
     listed = (folder / "index.pidx").read_text()

@@ -26,7 +26,7 @@ from tinyflash.runtime.session import Counters, Session
 from tinyflash.show.report import write_compilation
 from tinyflash.training.health import Anatomy, stretches, weights_at_limit
 from tinyflash.training.loop import evaluate
-from tinyflash.training.open import Ready, open_session
+from tinyflash.training.open import Ready, Running, open_session
 from tinyflash.training.samples import Samples
 from tinyflash.zoo.task import Task
 
@@ -178,12 +178,12 @@ def run(
     settings: Settings,
     directory: Path,
     listen: Callable[[str], Listen],
-    port: str | None = None,
+    running: Running | None = None,
 ) -> Result:
     """Runs on the board, then on the host, then without decay, then with fresh copies.
 
     listen: called with a run's name; its result is called with each look. directory: for the
-    firmware build, or, with the port of a board that runs already, for the model that it must run.
+    firmware build, or, with a board that runs already, for the model that it must run.
     """
     tasks = phases(task, settings)
     compiled, plain = (
@@ -192,9 +192,9 @@ def run(
     )
     program = compiled.program
     ready, start = Ready.of(compiled, board), time.monotonic()
-    if port is not None:
+    if running is not None:
         write_compilation(compiled, directory, ready.fit)
-    with open_session(ready, directory, port=port) as device:
+    with open_session(ready, directory, running=running) as device:
         device.reset()
         on_board = endure(device, program, tasks, settings, listen(board.name))
     minutes = (time.monotonic() - start) / 60

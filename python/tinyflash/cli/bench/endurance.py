@@ -15,7 +15,7 @@ from tinyflash.cli import options
 from tinyflash.errors import InternalError
 from tinyflash.files import write_json
 from tinyflash.show.console import counting, output, say, table
-from tinyflash.training.open import prepared_files
+from tinyflash.training.open import Running, prepared_files
 from tinyflash.zoo.tasks import TASKS, load_task
 
 _WRITTEN = ("endurance.json", "endurance.png", *(f"model/{name}" for name in prepared_files()))
@@ -30,7 +30,7 @@ _WRITTEN = ("endurance.json", "endurance.png", *(f"model/{name}" for name in pre
     show_default=True,
     help="Where to train.",
 )
-@options.port
+@options.running(required=False)
 @click.option(
     "--steps", type=click.IntRange(1), default=Settings.steps, show_default=True,
     help="Training steps.",
@@ -49,7 +49,7 @@ _WRITTEN = ("endurance.json", "endurance.png", *(f"model/{name}" for name in pre
 def endurance(
     task: str,
     board: str,
-    port: str | None,
+    running: Running | None,
     steps: int,
     phase: int,
     rate: float,
@@ -69,7 +69,7 @@ def endurance(
     settings = Settings(steps, phase, max(1, phase // 10), rate=rate, decay=decay, seed=seed)
     target, what = load_board(board), load_task(task)
     with ExitStack() as bars:
-        result = run(what, target, settings, output / "model", _bars(bars, steps), port)
+        result = run(what, target, settings, output / "model", _bars(bars, steps), running)
     write_json(output / "endurance.json", as_record(result))
     title = f"{steps:,} training steps of the {what.network} on {board}"
     draw_endurance(output / "endurance.png", title, result)

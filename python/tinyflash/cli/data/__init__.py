@@ -6,6 +6,7 @@ import click
 
 from tinyflash.cli.data.check import check
 from tinyflash.cli.data.export import export
+from tinyflash.cli.data.horizon import horizon
 from tinyflash.cli.data.importing import import_
 from tinyflash.cli.data.show import show
 from tinyflash.cli.data.split import split
@@ -13,7 +14,7 @@ from tinyflash.cli.data.split import split
 
 @click.group()
 def data() -> None:
-    """Import, look at, check, split and export data sets."""
+    """Import, look at, check, split and export data sets; map what they foresee."""
 
 
 data.add_command(import_, "import")
@@ -21,3 +22,4 @@ data.add_command(show)
 data.add_command(split)
 data.add_command(export)
 data.add_command(check)
+data.add_command(horizon)

@@ -40,6 +40,9 @@ class Type(IntEnum):
     LOAD = 15
     FACTORY = 16
     PAIR = 17
+    RATES = 18
+    RATE = 19
+    ECHO = 20
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -103,6 +106,7 @@ READ = struct.Struct("<BIH")  # space, offset, count
 WRITE_HEAD = struct.Struct("<BI")  # space, offset
 RESTORE = struct.Struct("<IB")  # model hash, set of spaces
 COMMIT = struct.Struct("<I")  # CRC-32
+RATE = struct.Struct("<I")  # baud
 STORE_REPLY = struct.Struct("<IBH")  # number of the newest record, what it says, slots
 COUNTERS_REPLY = struct.Struct("<IIII")  # step, weights saturated, stack used, frames damaged
 FAULT = struct.Struct("<IIIII")  # exception, status, address, pc, stack broken
