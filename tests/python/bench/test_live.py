@@ -11,7 +11,7 @@ from tinyflash.bench.live.tables import as_json, spread
 def test_old_wearers_are_less_forgotten_with_a_buffer() -> None:
     todo = tasks(quick=True)
     assert [task.method for task in todo] == list(METHODS)
-    idle, plain, kept = (learn(task) for task in todo)
+    idle, plain, kept = (learn(task) for task in todo[:3])
     assert idle.forgotten == 0
     assert kept.forgotten < plain.forgotten
     assert min(plain.prequential, kept.prequential) > idle.prequential + 5

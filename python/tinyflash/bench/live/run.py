@@ -2,8 +2,8 @@
 replay buffer.
 
 The network was trained on the twenty known people; they are the old wearers. Of their windows, some
-fill the buffer before the stream begins, others measure what is forgotten. RATE was chosen on the
-TUNED wearers and seeds, which the table leaves out.
+fill the buffer before the stream begins, others measure what is forgotten. RATE and REPEATS were
+chosen on the TUNED wearers and seeds, which the table leaves out.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from tinyflash.zoo.coding import stored
 from tinyflash.zoo.networks import path_of
 from tinyflash.zoo.sources.activity import Recording, recordings
 
-RATE = 0.0015
-SLOTS = 5
-TUNED_WEARERS = 2  # the first of the new people
+RATE = 0.003
+SLOTS, MORE_SLOTS, REPEATS = 5, 20, 2
+TUNED_WEARERS = 4  # the first of the new people
 TUNED_SEEDS = 2  # seeds 0 and 1
 SEEDS = 5
 _EARLIER = 3000  # windows of old wearers that the buffer draws from
@@ -53,7 +53,8 @@ class Method:
 METHODS = (
     Method("not learning", 0.0),
     Method("plain", RATE),
-    Method(f"replay of {SLOTS} per class", RATE, SLOTS),
+    Method(f"replay of {SLOTS} per class", RATE, SLOTS, REPEATS),
+    Method(f"replay of {MORE_SLOTS} per class", RATE, MORE_SLOTS, REPEATS),
 )
 
 

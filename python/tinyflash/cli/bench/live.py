@@ -25,7 +25,7 @@ def live(quick: bool, json_path: Path | None, processes: int) -> None:
     """Learn new wearers live, with and without a replay buffer.
 
     Prints the prequential accuracy on each new wearer, and what is forgotten of the old ones, over
-    eight wearers and five seeds.
+    six wearers and five seeds.
     """
     from tinyflash.bench.live.run import run, tasks
     from tinyflash.bench.live.tables import as_json, curves, results
