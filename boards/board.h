@@ -42,8 +42,8 @@ uint32_t board_ticks(void);
 extern const uint32_t board_ticks_per_second;
 
 /* Returns what differs from one start to the next, and cannot be foreseen as far as the board can help
- * it: a true random number, if it has one. Firmware with a pairing key calls it once. The default is
- * board_ticks(). */
+ * it: a true random number, if it has one. Firmware with a pairing key, and firmware that collects, call
+ * it once. The default is board_ticks(). */
 uint32_t board_seed(void);
 
 /* Returns the flash that a store has for itself, with the sizes of board.toml's [store]; null: none is

@@ -3,6 +3,7 @@
 #define TINYFLASH_DEVICE_H
 
 #include "arena.h"
+#include "commands/collect.h"
 #include "commands/restore.h"
 #include "commands/storing.h"
 #include "link/link.h"
@@ -16,6 +17,9 @@ typedef struct device {
     restore restore;
     device_store store;
     link link;
+#ifdef COLLECT_BYTES
+    collecting collecting;
+#endif
 } device;
 
 /* Binds the model to memory, loads what was saved last, and reports that the device is ready. */

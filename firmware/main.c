@@ -59,6 +59,7 @@ int main(void) {
         refuse(0, 0);
     }
     for (;;) {
+        collect_poll(&self);
         const int byte = board_uart_read();
         commands_feed(&self, byte);
         if (byte < 0) {

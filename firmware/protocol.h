@@ -25,6 +25,8 @@ typedef enum protocol_type {
     PROTOCOL_RATES = 18,
     PROTOCOL_RATE = 19,
     PROTOCOL_ECHO = 20,
+    PROTOCOL_COLLECT = 21,
+    PROTOCOL_REPLAY = 22,
     PROTOCOL_LAST_COMMAND = 0x6F,
     PROTOCOL_REPLY = 0x80,   /* added to the type of the command */
     PROTOCOL_READY = 0xF0,   /* the device has started */
@@ -49,16 +51,19 @@ typedef enum protocol_status {
     PROTOCOL_BAD_STATE = 10,   /* the restored state or weights do not fit this model */
     PROTOCOL_BAD_LABEL = 11,
     PROTOCOL_BAD_RATE = 12,
-    PROTOCOL_NO_TRAINING = 13,  /* the model was compiled only for inference */
-    PROTOCOL_NO_RATE = 14,      /* TRAIN without a rate and without a schedule */
-    PROTOCOL_BAD_SCHEDULE = 15, /* a field is out of range */
-    PROTOCOL_NO_GUARD = 16,     /* no room for another held-out sample, or for any */
-    PROTOCOL_BAD_GUARD = 17,    /* the guard cannot evaluate these samples or outputs */
-    PROTOCOL_NOT_GUARDING = 18, /* no guard is running, or the weights were replaced since */
-    PROTOCOL_NO_ROWS = 19,      /* the host did not send the requested rows */
-    PROTOCOL_NO_STORE = 20,     /* the board has no flash for it, or too little */
-    PROTOCOL_BAD_FLASH = 21,    /* it cannot be read, or does not keep what is written */
-    PROTOCOL_NOT_PAIRED = 22    /* the frame has no tag of this session */
+    PROTOCOL_NO_TRAINING = 13,    /* the model was compiled only for inference */
+    PROTOCOL_NO_RATE = 14,        /* TRAIN without a rate and without a schedule */
+    PROTOCOL_BAD_SCHEDULE = 15,   /* a field is out of range */
+    PROTOCOL_NO_GUARD = 16,       /* no room for another held-out sample, or for any */
+    PROTOCOL_BAD_GUARD = 17,      /* the guard cannot evaluate these samples or outputs */
+    PROTOCOL_NOT_GUARDING = 18,   /* no guard is running, or the weights were replaced since */
+    PROTOCOL_NO_ROWS = 19,        /* the host did not send the requested rows */
+    PROTOCOL_NO_STORE = 20,       /* the board has no flash for it, or too little */
+    PROTOCOL_BAD_FLASH = 21,      /* it cannot be read, or does not keep what is written */
+    PROTOCOL_NOT_PAIRED = 22,     /* the frame has no tag of this session */
+    PROTOCOL_NO_SENSOR = 23,      /* the board has none, or no room for one of its frames */
+    PROTOCOL_NOT_COLLECTING = 24, /* no run, or another one than the host names */
+    PROTOCOL_NO_REPLAY = 25       /* no room for a replay buffer, or a model that cannot have one */
 } protocol_status;
 
 /* Purposes of a sample. */
@@ -74,11 +79,28 @@ enum {
     PROTOCOL_GUARD_RESUME = 5
 };
 
+/* Actions of COLLECT. */
+enum {
+    PROTOCOL_COLLECT_DESCRIBE = 0,
+    PROTOCOL_COLLECT_START = 1,
+    PROTOCOL_COLLECT_STOP = 2,
+    PROTOCOL_COLLECT_STREAM = 3
+};
+
+/* Actions of REPLAY. */
+enum { PROTOCOL_REPLAY_TELL = 0, PROTOCOL_REPLAY_START = 1, PROTOCOL_REPLAY_STOP = 2 };
+
 /* Instead of the group of a code: raw bytes. */
 #define PROTOCOL_RAW 0
 
 /* Memory that READ can name, WRITE except for the output. A set of spaces has bit n for space n. */
-enum { PROTOCOL_WEIGHTS = 1, PROTOCOL_STATE = 2, PROTOCOL_OUTPUT = 3, PROTOCOL_SNAPSHOT = 4 };
+enum {
+    PROTOCOL_WEIGHTS = 1,
+    PROTOCOL_STATE = 2,
+    PROTOCOL_OUTPUT = 3,
+    PROTOCOL_SNAPSHOT = 4,
+    PROTOCOL_REPLAYED = 5
+};
 
 /* Bits of INFO's flags. */
 enum {

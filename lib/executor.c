@@ -174,6 +174,8 @@ const char *tiny_error_text(tiny_error error) {
             return "the flash has no room for two records, or sizes that a store cannot use";
         case TINY_ERROR_FLASH:
             return "the flash cannot be read, or does not keep what is written";
+        case TINY_ERROR_REPLAY:
+            return "there is no memory for the replay buffer, or the model cannot have one";
     }
     return "unknown error";
 }

@@ -17,6 +17,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--random-cases", type=int, default=2000, help=cases)
     parser.addoption("--demo-steps", type=int, default=100, help="steps (test_same_steps.py)")
     parser.addoption("--unpluggings", type=int, default=3, help="boards killed (test_unplugged.py)")
+    of = "(test_collecting.py)"
+    parser.addoption("--collect-seconds", type=float, default=3.0, help=f"of collecting {of}")
+    parser.addoption("--collect-rate", type=float, default=1000.0, help=f"frames per second {of}")
+    parser.addoption("--collect-cuts", type=int, default=3, help=f"of the link {of}")
+    parser.addoption("--collect-kills", type=int, default=3, help=f"hosts killed {of}")
     which = "of the kernel cases, those whose kernel matches this expression"
     parser.addoption("--kernel-cases", default="", metavar="REGEX", help=which)
     sets = "random cases of this kernel set alone"

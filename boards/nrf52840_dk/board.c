@@ -10,6 +10,10 @@
 #define CACHE_CONTROL (*(volatile uint32_t *)0x4001E540u) /* of the flash */
 #define CACHE_ENABLED 1u
 
+/* Chips from build code F on lock out debuggers at each reset unless the program allows them, too. */
+#define DEBUGGERS (*(volatile uint32_t *)0x40000558u) /* APPROTECT.DISABLE */
+#define DEBUGGERS_ALLOWED 0x5Au
+
 const char board_name[] = "nrf52840_dk";
 const uint32_t board_ticks_per_second = 64000000;
 const uint32_t nrf_uart_pin_send = 6, nrf_uart_pin_receive = 8;
@@ -23,6 +27,7 @@ static void start_clock(void) {
 }
 
 void board_init(void) {
+    DEBUGGERS = DEBUGGERS_ALLOWED;
     start_clock();
     cycle_counter_start();
     nrf_uart_start();

@@ -9,7 +9,7 @@
 #define TIMER_LOW (*(volatile uint32_t *)0x0200BFF8u)
 #define TIMER_HIGH (*(volatile uint32_t *)0x0200BFFCu)
 #define NEVER 0xFFFFFFFFu
-#define LONGEST_SLEEP 1000000u /* ticks: 100 ms */
+#define LONGEST_SLEEP 100000u /* ticks: 10 ms */
 
 #define UART_SOURCE 10u
 #define PLIC_PRIORITY ((volatile uint32_t *)0x0C000000u)

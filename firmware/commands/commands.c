@@ -28,8 +28,12 @@ static const command_row command_rows[] = {
     {PROTOCOL_RATES, 0, 4 * COMMAND_MOST_RATES, command_rates},
     {PROTOCOL_RATE, 4, 4, command_rate},
     {PROTOCOL_ECHO, 0, FRAME_BODY_BYTES - 1, command_echo},
+    {PROTOCOL_REPLAY, 1, 9, command_replay},
 #ifdef PAIRING
     {PROTOCOL_PAIR, 0, 0, command_pair},
+#endif
+#ifdef COLLECT_BYTES
+    {PROTOCOL_COLLECT, 1, 17, command_collect},
 #endif
 #ifdef BOARD_STORE_SECTORS
     {PROTOCOL_SAVE, 0, 0, command_save},

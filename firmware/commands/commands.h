@@ -33,8 +33,14 @@ command command_rates, command_rate, command_echo;
 /* guard.c: watches over it. */
 command command_guard;
 
+/* replay.c: keeps it from forgetting. */
+command command_replay;
+
 /* learned.c: reads and restores what it has learned. */
 command command_read, command_restore, command_write, command_commit, command_reset;
+
+/* collect.c: frames of the board's sensor; in firmware that is built to collect. */
+command command_collect;
 
 /* storing.c: keeps it in flash; on boards with a flash for it. */
 command command_save, command_load, command_factory;

@@ -4,6 +4,7 @@
 
 #include "commands/commands.h"
 #include "commands/guard.h"
+#include "commands/replay.h"
 
 typedef struct span {
     const uint8_t *bytes;
@@ -14,7 +15,7 @@ typedef struct span {
 static span contents(const device *self, uint8_t space) {
     const tiny_session *session = &self->arena.session;
     const tiny_model *model = session->model;
-    span best;
+    span other;
     switch (space) {
         case PROTOCOL_WEIGHTS:
             return (span){session->base[TINY_WEIGHTS], model->weights_bytes};
@@ -23,8 +24,11 @@ static span contents(const device *self, uint8_t space) {
         case PROTOCOL_OUTPUT:
             return (span){arena_output(&self->arena), model->output_bytes};
         case PROTOCOL_SNAPSHOT:
-            best.bytes = guard_best(&best.count);
-            return best;
+            other.bytes = guard_best(&other.count);
+            return other;
+        case PROTOCOL_REPLAYED:
+            other.bytes = replay_memory(&other.count);
+            return other;
         default:
             return (span){NULL, 0};
     }
@@ -37,8 +41,22 @@ static protocol_status missing(uint8_t space) {
             return PROTOCOL_NO_OUTPUT;
         case PROTOCOL_SNAPSHOT:
             return PROTOCOL_NOT_GUARDING;
+        case PROTOCOL_REPLAYED:
+            return PROTOCOL_NO_REPLAY;
         default:
             return PROTOCOL_BAD_RANGE;
+    }
+}
+
+/* Returns the transfer that a WRITE to a space belongs to; null: none. */
+static transfer *destination(device *self, uint8_t space) {
+    switch (space) {
+        case PROTOCOL_SNAPSHOT:
+            return guard_restore();
+        case PROTOCOL_REPLAYED:
+            return replay_restore();
+        default:
+            return restore_into(&self->restore, space);
     }
 }
 
@@ -76,8 +94,7 @@ protocol_status command_restore(device *self, const uint8_t *body, uint32_t coun
 protocol_status command_write(device *self, const uint8_t *body, uint32_t count) {
     const uint32_t offset = frame_get32(body + 1);
     const uint32_t bytes = count - COMMAND_WRITE_HEAD;
-    transfer *into =
-        body[0] == PROTOCOL_SNAPSHOT ? guard_restore() : restore_into(&self->restore, body[0]);
+    transfer *into = destination(self, body[0]);
     if (into == NULL || !transfer_fits(into, offset, bytes)) {
         return PROTOCOL_BAD_RANGE;
     }
@@ -99,5 +116,6 @@ protocol_status command_reset(device *self, const uint8_t *body, uint32_t count)
     self->restore = (restore){0};
     self->schedule = (tiny_schedule){0};
     guard_stop();
+    replay_stop();
     return PROTOCOL_OK;
 }

@@ -4,6 +4,7 @@
 #include "board.h"
 #include "commands/commands.h"
 #include "commands/guard.h"
+#include "commands/replay.h"
 #include "link/coding.h"
 
 protocol_status command_hello(device *self, const uint8_t *body, uint32_t count) {
@@ -148,6 +149,17 @@ static protocol_status check_train(const device *self, uint32_t count) {
     return PROTOCOL_OK;
 }
 
+/* One training step. The replay buffer takes the sample before that uses its memory. */
+static protocol_status train_step(device *self, uint32_t label, tiny_factor rate) {
+    tiny_session *session = arena_clear(&self->arena);
+    tiny_error error = tiny_train_begin(session, label, rate);
+    if (error == TINY_OK) {
+        replay_keep(session, label);
+        error = tiny_train(session, label, rate);
+    }
+    return status_of(self, error);
+}
+
 /* body: label 32, [rate mantissa 16, rate exponent 16].
  * Reply: ticks 32, predicted 16, probability 16, error 32. */
 protocol_status command_train(device *self, const uint8_t *body, uint32_t count) {
@@ -160,13 +172,14 @@ protocol_status command_train(device *self, const uint8_t *body, uint32_t count)
     }
     const tiny_factor rate = rate_for(self, body, count);
     const uint32_t start = board_ticks();
-    status = status_of(self, tiny_train(arena_clear(&self->arena), frame_get32(body), rate));
+    status = train_step(self, frame_get32(body), rate);
     if (status == PROTOCOL_OK) {
         const tiny_state *state = tiny_session_state(&self->arena.session);
         reply_put32(&self->link.reply, ticks_since(self, start));
         reply_put16(&self->link.reply, state->predicted);
         reply_put16(&self->link.reply, state->probability);
         reply_put32(&self->link.reply, state->error);
+        replay_run(&self->arena.session, rate);
         guard_watch(&self->arena);
     }
     return status;

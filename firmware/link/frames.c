@@ -43,6 +43,12 @@ static int is_whole(frame_receiver *receiver) {
     return receiver->crc == tiny_crc32(0, receiver->bytes, covered);
 }
 
+void frame_count_damaged(frame_receiver *receiver) {
+    if (receiver->damaged < UINT32_MAX) {
+        receiver->damaged++;
+    }
+}
+
 /* Handles a zero byte. Between two frames it is ignored, so a sender may use it to flush the line.
  */
 static frame_event end_frame(frame_receiver *receiver) {
@@ -55,8 +61,8 @@ static frame_event end_frame(frame_receiver *receiver) {
     if (empty) {
         return FRAME_NOTHING;
     }
-    if (!whole && receiver->damaged < UINT32_MAX) {
-        receiver->damaged++;
+    if (!whole) {
+        frame_count_damaged(receiver);
     }
     return whole ? FRAME_WHOLE : FRAME_DAMAGED;
 }

@@ -31,6 +31,9 @@ typedef struct frame_receiver {
 /* Takes one received byte. The frame stays in `bytes` until the next call. */
 frame_event frame_receive(frame_receiver *receiver, uint8_t byte);
 
+/* Counts a damaged frame: frame_receive those that it finds, others those with a wrong content. */
+void frame_count_damaged(frame_receiver *receiver);
+
 /* Sends a frame through board_uart_write: `count` bytes of type, sequence number and body. Writes
  * the CRC after them, so room for FRAME_CRC_BYTES more must follow. */
 void frame_send(uint8_t *bytes, uint32_t count);

@@ -74,7 +74,11 @@ static protocol_status take_frame(link *self, want *wanted) {
 static frame_event receive(link *self, int byte) {
     const frame_event event = link_receive(self, byte);
     const int are_rows = event == FRAME_WHOLE && self->receiver.bytes[0] == PROTOCOL_ROWS;
-    return are_rows && !pairing_accepts(&self->pairing, &self->receiver) ? FRAME_DAMAGED : event;
+    if (!are_rows || pairing_accepts(&self->pairing, &self->receiver)) {
+        return event;
+    }
+    frame_count_damaged(&self->receiver);
+    return FRAME_DAMAGED;
 }
 
 /* Returns the next event on the line: a frame, a damaged frame, or nothing in time. */

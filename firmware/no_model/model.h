@@ -13,6 +13,7 @@
 #define MODEL_OUTPUT_BYTES 0u
 #define MODEL_ROW_BYTES 0u
 #define MODEL_TARGET_BYTES 0u
+#define MODEL_CLASSES 0u
 
 extern const tiny_model model;
 

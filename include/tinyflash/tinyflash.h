@@ -7,6 +7,7 @@
 #include "tinyflash/kernels.h"
 #include "tinyflash/model.h"
 #include "tinyflash/rate.h"
+#include "tinyflash/replay.h"
 #include "tinyflash/schedule.h"
 #include "tinyflash/store.h"
 

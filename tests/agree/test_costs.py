@@ -15,15 +15,13 @@ from tinyflash.sources import AUTO
 HERE = find_pack(PACKS["cmsis_nn"]) is not None
 BOARDS = {
     "qemu_stm32f405": ("cmsis_nn", "dsp", "ref") if HERE else ("dsp", "ref"),
-    "qemu_mps3_an547": ("cmsis_nn", "ref"),
+    "qemu_mps3_an547": ("cmsis_nn", "mve", "ref") if HERE else ("mve", "ref"),
 }
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_the_cheapest_is_found(name: str) -> None:
     """Of layers that the factors were not fitted to."""
-    if not HERE and "cmsis_nn" in BOARDS[name]:
-        pytest.skip("CMSIS-NN is not here: tinyflash packs add ARM::CMSIS-NN")
     board = replace(load_board(name), kernels=BOARDS[name])
     names = kernels_for(board)
     drawn = cases(seed=2, count=5)

@@ -14,10 +14,14 @@ from tinyflash.errors import LinkError
 from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.learned import Learned
+from tinyflash.runtime.replay import Kept
 from tinyflash.runtime.state import pack, unpack
 from tinyflash.scheme import Rule, Scheme
 from tinyflash.scheme.optimizer import Optimizer, Rates
 from tinyflash.training.job import Job
+from tinyflash.training.live.filling import filled
+from tinyflash.training.live.learner import Beginning, Settings
+from tinyflash.training.live.replaying import Stream, replay
 from tinyflash.training.loop import Recipe, evaluate, train
 from tinyflash.training.open import Ready, open_session
 from tinyflash.training.run import run
@@ -85,6 +89,22 @@ def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_f
     assert after.best > before.best
     assert after.rollbacks > 0
     assert after.last == after.best
+
+
+def test_live_learning_agrees(compiled, samples, board, tmp_path):
+    """Window by window, with a replay buffer and a guard."""
+    memory = filled(compiled.program, 1, 3, samples)
+    start = Beginning(Learned.compiled(compiled.program), memory, samples.take(np.arange(3)))
+    stream = Stream(samples.take(np.arange(12)), samples, Settings(0.05, 1, 2), start.held_out)
+    runs = []
+    ready = Ready.of(compiled, board, 1)
+    with open_session(ready, tmp_path, guard=3, replay=1) as device:
+        for session in (device, HostSession(compiled.program)):
+            runs.append(replay(stream, session, compiled.graph, compiled.program, start))
+        assert device.replay_memory() == runs[1].ending.memory
+    assert runs[0] == runs[1]
+    assert runs[0].finished
+    assert Kept.of(runs[0].ending.memory, compiled.program.classes, 1).replayed == 24
 
 
 @on_unlike_boards

@@ -128,7 +128,7 @@ def test_a_reply_to_no_command_looks_like_nothing_else(start: Callable[[], PipeP
     """Of every type that a frame can have: never like READY, NAK, FAULT, REFUSAL or WANT."""
     port = start()
     assert exchange(port, b"", 1) == [Frame(Type.READY, 0)]
-    known = {*range(Type.HELLO, Type.ROWS + 1), *range(Type.RATES, Type.ECHO + 1)}
+    known = {*range(Type.HELLO, Type.ROWS + 1), *range(Type.RATES, Type.ECHO + 1), Type.REPLAY}
     for kind in sorted({*range(256)} - known):
         (reply,) = exchange(port, encode(Frame(kind, 200, b"body")), 1)
         expected = kind | protocol.REPLY if kind < 0x70 else protocol.REPLY

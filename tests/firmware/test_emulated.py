@@ -126,7 +126,7 @@ def test_an_emulator_that_freezes(emulated: Emulated, monkeypatch: pytest.Monkey
     with Emulator(*emulated) as emulator, DeviceSession(emulator) as device:
         assert emulator.pid is not None
         device._pieces.send_sample(SAMPLE, protocol.Purpose.INFER)
-        monkeypatch.setattr(device, "_send_sample", lambda *_: None)
+        monkeypatch.setattr(device._pieces, "send_sample", lambda *_: None)
         os.kill(emulator.pid, signal.SIGSTOP)
         with pytest.raises(LinkError, match=r"the board has not answered for 0\.5 s; restart it"):
             device.infer(SAMPLE)

@@ -85,7 +85,9 @@ def test_the_command(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         assert f"firmware.{kind}: " in result.stdout
         assert "0x08000000 to 0x0800" in result.stdout
-    (tmp_path / "flash.bin").write_bytes(b"saved")
+    store = load_board("qemu_stm32f405").store
+    assert store is not None
+    (tmp_path / "flash.bin").write_bytes(b"saved".ljust(store.size, b"\xff"))
     assert "is emulated; it has no debug probe" in refused("flash", tmp_path, "--probe", "1")
     for options, left in ((["--exit-after", "0"], b"saved"), (["--factory"], b"")):
         done = tinyflash("flash", tmp_path, "--exit-after", "0", *options)

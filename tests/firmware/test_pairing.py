@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.support.commands import refused
 from tests.support.firmware import MODEL, build_for_host
+from tests.support.learner import SCHEME, learner_graph
 from tests.support.lines import on_a_terminal
 from tests.support.pairing import KEY
 from tests.support.pipes import PipePort, exchange
@@ -18,12 +19,15 @@ from tests.support.pipes import PipePort, exchange
 from tinyflash.boards import load_board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import build_firmware
+from tinyflash.compiler import compile_model
 from tinyflash.errors import LinkError
 from tinyflash.runtime.device import DeviceSession, protocol
 from tinyflash.runtime.device.frames import Decoder, Frame, encode
 from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.protocol import Type
 from tinyflash.runtime.device.siphash import siphash
+from tinyflash.runtime.host import HostSession
+from tinyflash.write.model import write_model
 
 BAD_COMMAND, NOT_PAIRED = 1, 22
 TRIES = 10_000
@@ -148,6 +152,65 @@ def test_what_is_forged_or_replayed_is_refused(port: RecordedPort) -> None:
     assert device.weights == (expected + SAMPLE[:1500] + np.int8(2)).tobytes()
 
 
+def test_no_command_is_taken_without_its_tag(port: RecordedPort) -> None:
+    """Each but what begins a session; ROWS is no command. Some firmware has no COLLECT, SAVE, LOAD
+    and FACTORY."""
+    device, random = DeviceSession(Link(port), pairing_key=KEY), Random(11)
+    before = device.weights
+    elsewhere = {Type.COLLECT, Type.SAVE, Type.LOAD, Type.FACTORY}
+    for kind in set(range(1, Type.REPLAY + 1)) - {Type.HELLO, Type.PAIR, Type.ROWS}:
+        refusals = {NOT_PAIRED, BAD_COMMAND} if kind in elsewhere else {NOT_PAIRED}
+        for count in (0, 9, 25):
+            frame = Frame(kind, random.randrange(256), random.randbytes(count))
+            assert status(port, frame) in refusals, frame
+    assert device.weights == before
+
+
+class ForgingPort(PipePort):
+    """Sends other rows before those of the host, now and then: changed, without a tag, or of an
+    earlier run."""
+
+    def __init__(self, program: Path) -> None:
+        super().__init__(program)
+        self.random, self.forged = Random(7), 0
+        self._earlier: dict[bytes, Frame] = {}  # by offset
+
+    def write(self, data: bytes) -> int:
+        for frame in Decoder().feed(data):
+            if frame.type == Type.ROWS and self.random.random() < 0.3:
+                super().write(encode(self._forged(frame)))
+                self.forged += 1
+        return super().write(data)
+
+    def _forged(self, frame: Frame) -> Frame:
+        earlier = self._earlier.get(frame.body[3:7], frame)
+        self._earlier[frame.body[3:7]] = frame
+        changed = bytearray(frame.body)
+        changed[-12] ^= 1
+        kinds = [bytes(changed), frame.body[:-8], bytes(8), b""]
+        if earlier.body != frame.body:
+            kinds.append(earlier.body)
+        return Frame(Type.ROWS, frame.sequence, self.random.choice(kinds))
+
+
+def test_rows_of_others_are_not_trained_on(
+    paired: tuple[str, ...], ports: list[PipePort], tmp_path: Path
+) -> None:
+    """They count as damaged, and the board asks again; after a run it ignores rows."""
+    compiled = compile_model(learner_graph(), SCHEME, seed=9, row_source=True)
+    write_model(compiled, tmp_path)
+    port = ForgingPort(build_for_host(tmp_path, tmp_path / "firmware", *paired))
+    ports.append(port)
+    device, host = DeviceSession(Link(port), pairing_key=KEY), HostSession(compiled.program)
+    rng = np.random.default_rng(5)
+    for step in range(60):
+        x = rng.integers(-128, 128, (6, 6, 2)).astype(np.int8)
+        assert device.train_step(x, step % 3, 0.05) == host.train_step(x, step % 3, 0.05)
+        assert np.array_equal(device.infer(x), host.infer(x))
+    assert device.weights == host.weights
+    assert 30 < device.frames_damaged <= port.forged
+
+
 def test_a_session_of_before_a_restart_is_refused(
     port: RecordedPort, paired_firmware: Path, ports: list[PipePort]
 ) -> None:
@@ -182,6 +245,9 @@ def test_the_wrong_key_or_none(paired_firmware: Path, host_firmware: Path, tmp_p
     with on_a_terminal(host_firmware) as url:
         said = refused("save", "--port", url, "--pairing-key", key)
         assert "has no pairing key; build it with --pairing-key" in said
+    for path, why in ((tmp_path / "none", "No such file"), (tmp_path, "is not a regular file")):
+        said = refused("save", "--port", "/dev/null", "--pairing-key", path)
+        assert f"{path} cannot be read (" in said and why in said
     key.write_text("not a key")
     assert "is not a pairing key, which has 32 hex" in refused(
         "save", "--port", "/dev/null", "--pairing-key", key

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.firmware import MODEL
-from tests.support.heard import PATIENCE, RatedPort, build, link_to
 from tests.support.pairing import KEY
 from tests.support.pipes import PipePort
+from tests.support.rates import PATIENCE, RatedPort, build, link_to
 
 from tinyflash.boards import load_board
 from tinyflash.boards.emulator import Emulator

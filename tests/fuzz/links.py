@@ -21,9 +21,11 @@ from tests.support.devices import FakePort, info_body, size_of_reply
 
 from tinyflash.errors import TinyflashError
 from tinyflash.runtime.device.frames import Frame
-from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.link import TESTS, Link
 from tinyflash.runtime.device.protocol import Info, Type
+from tinyflash.runtime.device.rate import HIGHER, LineRate
 from tinyflash.runtime.device.session import DeviceSession
+from tinyflash.runtime.replay import replay_bytes
 from tinyflash.runtime.schedule import Schedule
 
 INFO = Info(
@@ -36,6 +38,7 @@ BY_ROWS = Info(
     board="fuzzed",
     model="fuzzed",
 )
+OPENING = 3 + len(TESTS)  # pieces until a session is open: INFO, its rates, the change, tests
 REPLY, ROWS, ANY = 1, 2, 3  # else bytes as they are
 MOST_PIECES = 200
 CALLS: tuple[Callable[[DeviceSession], object], ...] = (
@@ -46,6 +49,8 @@ CALLS: tuple[Callable[[DeviceSession], object], ...] = (
     lambda d: d.stack_high_water,
     lambda d: d.guard_report(),
     lambda d: d.start_guard(np.zeros((1, d.info.input_bytes), np.int8), np.zeros(1, int), 1, 0),
+    lambda d: d.start_replay(bytes(replay_bytes(d.info.classes, 2, d.info.input_bytes)), 2, 1),
+    lambda d: d.replay_memory(),
     lambda d: d.restore(bytes(d.info.weights_bytes), bytes(d.info.state_bytes)),
     lambda d: d.save(),
     lambda d: d.load(),
@@ -53,18 +58,24 @@ CALLS: tuple[Callable[[DeviceSession], object], ...] = (
 MOST_BYTES = 5000  # of input, or of weights and state: a call sends or reads no more
 
 
+class AnyRate:
+    baudrate = 115_200
+
+
 class Script:
     """A device that answers each frame with the next pieces, until one can be the answer."""
 
     def __init__(self, content: bytes) -> None:
         self._pieces = islice(pieces_of(content), MOST_PIECES)
+        self._command = 0
         self.ended = False
 
     def answer(self, sent: Frame) -> list[Frame | bytes]:
+        self._command = self._command if sent.type == Type.ROWS else sent.type
         said: list[Frame | bytes] = []
         for way, content in self._pieces:
             if way == REPLY:
-                said.append(Frame(sent.type | 0x80, sent.sequence, content))
+                said.append(Frame(self._command | 0x80, sent.sequence, content))
             elif way == ROWS:
                 said.append(Frame(Type.WANT, sent.sequence, content))
             else:
@@ -94,7 +105,8 @@ def piece(way: int, content: bytes) -> bytes:
 def _run(path: Path) -> None:
     script = Script(path.read_bytes())
     port = FakePort(script.answer)
-    device = DeviceSession(Link(port, script.why_dead, patience=0.001))
+    line = LineRate(AnyRate())
+    device = DeviceSession(Link(port, script.why_dead, patience=0.001, line=line))
     info = device.info
     if max(info.input_bytes, info.output_bytes, info.weights_bytes + info.state_bytes) > MOST_BYTES:
         return
@@ -115,7 +127,9 @@ def one_line() -> Iterator[None]:
 
 def _session(info: Info) -> bytes:
     """One that goes well."""
-    sent: list[bytes] = [piece(REPLY, b"\0" + info_body(info))]
+    rates = struct.pack(f"<{1 + len(HIGHER)}I", 0, *HIGHER)
+    sent: list[bytes] = [piece(REPLY, b"\0" + info_body(info)), piece(REPLY, b"\0" + rates)]
+    sent += [piece(REPLY, b"\0"), *(piece(REPLY, b"\0" + test) for test in TESTS)]
 
     def answer(frame: Frame) -> list[Frame | bytes]:
         body = bytes(size_of_reply(frame, info))
@@ -137,7 +151,7 @@ def _session(info: Info) -> bytes:
 def _seeds(_: Path) -> list[bytes]:
     by_rows = _session(BY_ROWS)
     want = piece(ROWS, struct.pack("<II", 0, 18)) + piece(ROWS, struct.pack("<II", 18, 72))
-    first = 3 + struct.unpack_from("<H", by_rows, 1)[0]
+    first = sum(len(piece(*one)) for one in islice(pieces_of(by_rows), OPENING))
     words = piece(ANY, bytes([0xF2, 0]) + bytes(20)) + piece(0, b"\0\x05abc\0")
     return [_session(INFO), by_rows[:first] + want + by_rows[first:], words + _session(INFO)]
 

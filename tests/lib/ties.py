@@ -102,20 +102,22 @@ def _faint_loss() -> Case:
 
 def _gradients() -> Iterator[Case]:
     """SPEC 4.1 to 4.3: dy is 1, so that each element of dx is a half of a weight."""
-    builds: dict[str, Build] = {
-        "fully_connected": lambda net, x: net.fully_connected(x, 1),
-        "conv2d": lambda net, x: net.conv2d(x, 1, Window((1, 2))),
-        "depthwise": lambda net, x: net.depthwise(x, Window((1, 2))),
-    }
-    for op, build in builds.items():
-        one = subject(f"ties of {op}", _with_scale(build, 2.0**-7), (1, 2, 250), kept=30)
+    builds: tuple[tuple[str, Build, int], ...] = (
+        ("fully_connected", lambda net, x: net.fully_connected(x, 1), 2),
+        ("fully_connected", lambda net, x: net.fully_connected(x, 1), 1),
+        ("conv2d", lambda net, x: net.conv2d(x, 1, Window((1, 2))), 2),
+        ("depthwise", lambda net, x: net.depthwise(x, Window((1, 2))), 2),
+    )
+    for op, build, width in builds:
+        scaled = _with_scale(build, 2.0**-7)
+        one = subject(f"ties of {op}", scaled, (1, width, 500 // width), kept=30)
         data = Data(e_dx=-16)
         env = one.environment(data)
         node = one.graph.node(one.layer, f"{op}_backward_input")
         one.disturb(env, node, data)
         env.scales[node.inputs["dy"]].exponent = -10
         env.values[node.inputs["dy"]] = np.ones_like(env.values[node.inputs["dy"]])
-        yield capture(env, node, f"{node.op}, halves")
+        yield capture(env, node, f"{node.op}, halves, {width} positions")
 
 
 def _steps() -> Case:

@@ -44,13 +44,13 @@ ALLOWED = {
 # import them. `*` stands for any text; no file at all: the library is not to be imported.
 ADAPTERS = {
     "torch": (
+        "data/horizon/networks.py",
         "read/torch.py",
         "zoo/training/*.py",
         "bench/*/float_networks.py",
         "bench/*/operators.py",
         "bench/*/twin.py",
         "bench/quantize/*.py",
-        "data/horizon/networks.py",
     ),
     "onnx": ("read/onnx/file.py", "read/onnx/folding.py", "read/onnx/judge/*.py"),
     "google": ("read/onnx/file.py",),
@@ -58,9 +58,9 @@ ADAPTERS = {
     "onnxruntime": ("bench/quantize/*.py", "read/onnx/judge/evaluator.py"),
     "matplotlib": (
         "show/plots.py",
+        "show/horizon.py",
         "show/recordings.py",
         "show/labels/page.py",
-        "show/horizon.py",
         "training/health_plot.py",
         "bench/*/picture.py",
         "bench/endurance/plot.py",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import hashlib
 import os
 import shutil
 import subprocess
 import sysconfig
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from tinyflash.boards.toolchain import ARM, RISCV
@@ -24,10 +28,41 @@ def compile_program(
 ) -> None:
     """Compiles each source, then links all; `compiler`: with its options, for the root as the
     folder to run in; `link`: of the linker."""
-    objects = [program.parent / f"{program.stem}.{i}.o" for i in range(len(sources))]
-    for source, target in zip(sources, objects, strict=True):
-        _run([*compiler, "-c", _within(source), "-o", target])
+    compiler = tuple(map(str, compiler))
+    objects = []
+    for number, source in enumerate(sources):
+        if source.is_relative_to(ROOT / "lib"):
+            objects.append(_library_object(_without_generated(compiler), source))
+        else:
+            objects.append(program.parent / f"{program.stem}.{number}.o")
+            _run([*compiler, "-c", _within(source), "-o", objects[-1]])
     _run([*compiler, *objects, *link, "-o", program])
+
+
+@cache
+def _library_object(compiler: tuple[str, ...], source: Path) -> Path:
+    """The object of a source of the library, once per process."""
+    folder = _folder() / hashlib.sha256(repr((compiler, source)).encode()).hexdigest()[:16]
+    folder.mkdir()
+    _run([*compiler, "-c", _within(source), "-o", folder / f"{source.stem}.o"])
+    return folder / f"{source.stem}.o"
+
+
+@cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tinyflash-objects-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _without_generated(compiler: tuple[str, ...]) -> tuple[str, ...]:
+    """Without the folders of generated headers, of which the library includes none."""
+    return tuple(option for option in compiler if not _is_generated(option))
+
+
+def _is_generated(option: str) -> bool:
+    folder = Path(option.removeprefix("-I"))
+    return option.startswith("-I/") and not folder.is_relative_to(ROOT)
 
 
 def _within(source: Path) -> Path:

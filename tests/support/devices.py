@@ -16,7 +16,7 @@ def info_body(info: Info) -> bytes:
     """INFO, as PROTOCOL.md lays it out."""
     numbers = (info.hash, info.weights_bytes, info.state_bytes, info.arena_bytes, info.input_bytes)
     more = (info.output_bytes, info.classes, info.stack_bytes, info.target_bytes, info.row_bytes)
-    flags = info.trains | info.half_written << 1
+    flags = info.trains | info.half_written << 1 | info.stores << 2
     texts = b"".join(bytes([len(t)]) + t.encode() for t in (info.board, info.model))
     return _INFO.pack(VERSION, flags, info.frame_bytes, *numbers, *more) + texts
 
@@ -31,7 +31,13 @@ def size_of_reply(sent: Frame, info: Info) -> int:
     if sent.type == Type.READ:
         return int.from_bytes(sent.body[5:7], "little")
     output = min(info.output_bytes, info.frame_bytes - 11)
-    sizes = {Type.INFER: 4 + output, Type.TRAIN: 12, Type.COUNTERS: 16, Type.GUARD: 32}
+    sizes = {
+        Type.INFER: 4 + output,
+        Type.TRAIN: 12,
+        Type.COUNTERS: 16,
+        Type.GUARD: 32,
+        Type.REPLAY: 16,
+    }
     return sizes.get(Type(sent.type), 0)
 
 

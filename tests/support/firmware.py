@@ -18,6 +18,8 @@ ROOT = source_root()
 MODEL = ROOT / "tests" / "firmware" / "model"
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 GUARD_SAMPLES = 7
+REPLAY_SLOTS = 2
+WATCHED = (f"-DGUARD_SAMPLES={GUARD_SAMPLES}", f"-DREPLAY_SLOTS={REPLAY_SLOTS}")
 FLASH = Geometry(sectors=4, sector_bytes=8192, page_bytes=16)  # of firmware with a store
 EMULATED = [board for board in boards() if board.emulated]
 # Those with room for the model of tests/firmware/model, and for programs of kernel cases.
@@ -61,6 +63,6 @@ def own_board(folder: Path, name: str, called: str | None = None) -> Path:
 
 
 def with_guard(compiled: Compiled, folder: Path) -> Path:
-    """The firmware of a model, with room for held-out samples."""
+    """The firmware of a model, with room for held-out samples and for a replay buffer."""
     write_model(compiled, folder)
-    return build_for_host(folder, folder / "firmware", f"-DGUARD_SAMPLES={GUARD_SAMPLES}")
+    return build_for_host(folder, folder / "firmware", *WATCHED)

@@ -17,7 +17,13 @@ INCLUDE = ROOT / "include" / "tinyflash"
 # What a session or a caller has; no model.c contains them.
 NOT_IN_A_MODEL = {"tiny_session", "tiny_memory", "tiny_picture", "tiny_schedule", "tiny_guard"}
 NOT_IN_A_MODEL |= {"tiny_score", "tiny_held_out", "tiny_gradient", "tiny_gradient_out"}
-NOT_IN_A_MODEL |= {"tiny_weights", "tiny_trained", "tiny_error", "tiny_schedule_kind"}
+NOT_IN_A_MODEL |= {
+    "tiny_replay",
+    "tiny_weights",
+    "tiny_trained",
+    "tiny_error",
+    "tiny_schedule_kind",
+}
 
 
 def version() -> int:

@@ -9,11 +9,11 @@
 #define SCB_ICSR (*(volatile uint32_t *)0xE000ED04u)
 
 #define SYSTICK_RUN 7u /* count the core's clock, and become pending at its end */
-#define SYSTICK_LONGEST 0xFFFFFFu
+#define SYSTICK_LONGEST 0xFFFFFu
 #define ICSR_CLEAR_SYSTICK (1u << 25)
 
 /* With interrupts masked, one that becomes pending ends the sleep and does nothing else. The core's
- * own timer is one more, so that no sleep is longer than 2^24 clocks. */
+ * own timer is one more, so that no sleep is longer than 2^20 clocks. */
 void cortex_m_arm(uint32_t line) {
     __asm volatile("cpsid i" ::: "memory");
     NVIC_ENABLE[line / 32] = 1u << (line % 32);

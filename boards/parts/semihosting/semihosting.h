@@ -9,9 +9,10 @@
 #ifdef __riscv
 #define SEMIHOSTING_OPERATION "a0"
 #define SEMIHOSTING_BLOCK "a1"
-/* RISC-V Semihosting, 3.1: three instructions, of 4 bytes each, in one page. */
+/* RISC-V Semihosting, 3.1: three instructions, of 4 bytes each, in one page. They are aligned while
+ * instructions of 2 bytes are allowed, which the linker may need to do it. */
 #define SEMIHOSTING_CALL                                                                   \
-    ".option push\n.option norvc\n.balign 16\nslli x0, x0, 0x1f\nebreak\nsrai x0, x0, 7\n" \
+    ".option push\n.balign 16\n.option norvc\nslli x0, x0, 0x1f\nebreak\nsrai x0, x0, 7\n" \
     ".option pop"
 #else
 #define SEMIHOSTING_OPERATION "r0"

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tinyflash.boards.cross import Cross, cross_for
 from tinyflash.boards.linker import linker_script
 from tinyflash.boards.memory import RAM, Placement, Region, default_placement, moved, read_regions
 from tinyflash.boards.packs import PACKS, pack_of_set
 from tinyflash.boards.probe_target import ProbeTarget, read_probe_target
-from tinyflash.boards.toolchain import Cross, cross_for
 from tinyflash.compiler.kernels import instructions
 from tinyflash.compiler.kernels.instructions import M4
 from tinyflash.errors import BoardError
@@ -24,6 +24,7 @@ from tinyflash.sources import AUTO, FOR_PCS, HELIUM, REFERENCE, kernel_sets, ker
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")  # a device sends at most 63 bytes of it
 
 _ANY_CORE = "any_core"  # the part that every board has
+OWN_SENSOR = "board"
 NOT_RUN = "not run on hardware"  # what boards without an emulator are
 
 _HELIUM_CORES = ("-mcpu=cortex-m52", "-mcpu=cortex-m55", "-mcpu=cortex-m85")
@@ -46,6 +47,8 @@ class Board:
     AUTO before them: of several kernels that suit a layer, the one that costs least is taken.
     usb: numbers of the serial ports that its debugger can be, "vendor:product" in hexadecimal.
     uf2_family: of its images in the format UF2; None: its boot loader does not take that.
+    sensor: the folder of boards/parts that has its sensor (boards/sensor.h), or OWN_SENSOR if its
+    own folder has; None: it has none.
     todo: what its board.c still lacks; no firmware is built until that is empty.
     """
 
@@ -64,6 +67,7 @@ class Board:
     store_address: int | None = None  # None: its driver alone knows
     usb: tuple[str, ...] = ()
     uf2_family: int | None = None
+    sensor: str | None = None
     todo: tuple[str, ...] = ()
     probe: ProbeTarget | None = None  # None: debug probes do not flash it
 
@@ -72,6 +76,11 @@ class Board:
         """The folders of its drivers, relative to the source root, or absolute."""
         parts = (*self.shared, _ANY_CORE)
         return (str(self.folder), *(f"boards/parts/{name}" for name in parts))
+
+    @property
+    def sensor_folders(self) -> tuple[str, ...]:
+        """The folder of its sensor's driver, if that is not one of `source_folders`."""
+        return () if self.sensor in (None, OWN_SENSOR) else (f"boards/parts/{self.sensor}",)
 
     @property
     def flash_bytes(self) -> int:

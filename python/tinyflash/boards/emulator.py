@@ -14,6 +14,7 @@ from tinyflash.boards.description import Board, Qemu
 from tinyflash.boards.emulation import Emulation, ending
 from tinyflash.errors import BoardError
 
+SENSOR = "sensor.bin"  # of boards/parts/sensor_file; boards/replay.py writes it
 FLASH = "flash.bin"  # of boards/parts/flash_file
 _POWER_CUT = 72  # BOARD_EXIT_POWER_CUT of boards/board.h
 _NO_FAULTS: Mapping[str, int] = MappingProxyType({})
@@ -28,7 +29,9 @@ class Emulator(Emulation):
 
     flash: the folder of the file that is the board's flash, FLASH, made when it is absent: what the
     board saves is there after the end of the emulator. None: its firmware finds no flash. faults:
-    how that flash fails, by the names in boards/parts/flash_file. options: more options of QEMU.
+    how that flash fails, by the names in boards/parts/flash_file. sensor: the folder of the
+    recording that is the board's sensor, SENSOR; the folder of the flash, if there are both.
+    options: more options of QEMU.
     """
 
     def __init__(
@@ -39,14 +42,21 @@ class Emulator(Emulation):
         flash: Path | None = None,
         faults: Mapping[str, int] = _NO_FAULTS,
         options: Sequence[str] = (),
+        sensor: Path | None = None,
     ) -> None:
         super().__init__(board, elf)
         self.counted = counted
         self._arguments = {"flash": int(flash is not None), **faults}
+        if sensor is not None:
+            self._arguments["sensor"] = 1
         self._options = options
         self._qemu = _emulation(board)
         self._check_image()
-        self._folder = None if flash is None else _with_flash(flash, board)
+        self._folder = sensor if flash is None else _with_flash(flash, board)
+        if sensor not in (None, self._folder):
+            raise BoardError(
+                f"the sensor's file must be in the folder of the flash, {self._folder}"
+            )
 
     def __enter__(self) -> Self:
         # QEMU inherits a listening socket, so no other process can take the port in between.

@@ -31,6 +31,7 @@ _CAUSE = re.compile(r"error: (?!ld returned)|undefined reference|/ld: (?!.*(warn
 
 IMAGE = ("firmware.elf", "firmware.map", ORIGIN)  # the files that a build writes
 _GUARD = ("held_out_samples", "held_out_labels", "best_weights")  # of firmware/commands/guard.c
+_REPLAY = ("replayed_samples",)  # of firmware/commands/replay.c
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class FirmwareSize:
     stack_bytes: int  # reserved for the stack
     stack_use_bytes: int  # the worst case
     guard_bytes: int  # of SRAM: held-out samples, and the guard's copy of the best weights
+    replay_bytes: int = 0  # of SRAM: the replay buffer
 
     @property
     def static_bytes(self) -> int:
@@ -57,6 +59,8 @@ def build_firmware(
     name: str | None = None,
     work: Path | None = None,
     pairing_key: bytes | None = None,
+    collect: int = 0,
+    replay: int = 0,
 ) -> Path:
     """Builds output/firmware.elf and .map with a model in the folder `model`, and writes what the
     image was built from. Raises BuildError if the model's files are of different compilations.
@@ -66,8 +70,15 @@ def build_firmware(
     so that folder names, which reach the tools through a shell, can have any character. work: a
     folder in its place, which a caller keeps: after the first build for a board, only the model is
     compiled. pairing_key: 16 bytes, which a host must have; None: any host will do.
+    collect: bytes of the ring for frames of the board's sensor; 0: the image collects none. replay:
+    samples of each class that a replay buffer keeps; 0: none.
     """
     _check_tools(board)
+    if collect and board.sensor is None:
+        raise BoardError(
+            f"board {board.name} has no sensor to collect from; write a driver "
+            "(boards/sensor.h) and name it in its board.toml, sensor = ..."
+        )
     if board.todo:
         raise BoardError(
             f"board {board.name} is not finished: write {', '.join(board.todo)} in "
@@ -85,7 +96,8 @@ def build_firmware(
         copy, build = Path(private, "model"), Path(private, "build")
         for file in model_files(name):
             files.write_bytes(copy / file, (model / file).read_bytes())
-        settings = {**_settings(board), "MODEL": copy, "BUILD": build, "GUARD": guard, "NAME": name}
+        settings = {**_settings(board), "MODEL": copy, "BUILD": build, "NAME": name}
+        settings |= {"GUARD": guard, "COLLECT": collect, "REPLAY": replay}
         if pairing_key is not None:
             key = Path(private, "pairing.key")
             files.write_bytes(key, pairing_key.hex().encode())
@@ -93,19 +105,20 @@ def build_firmware(
         log = _run_scons("firmware", settings)
         if log is not None:
             _check_stack(board, log, build)
-            raise _failure(board, log.replace(str(copy), str(model)), output, guard)
+            raise _failure(board, log.replace(str(copy), str(model)), output, guard, replay)
         check_board(build / "firmware.elf", board)
         for file in ("firmware.map", "firmware.elf"):
             files.write_bytes(output / file, (build / file).read_bytes())
-    write_origin(output / "firmware.elf", model, name, board.name, guard)
+    write_origin(output / "firmware.elf", model, name, board.name, guard, replay)
     return output / "firmware.elf"
 
 
-def compile_objects(board: Board, folder: Path, guard: int = 0) -> Path:
+def compile_objects(board: Board, folder: Path, guard: int = 0, collect: int = 0) -> Path:
     """Compiles library, firmware and drivers without a model. Returns the objects' folder."""
     _check_tools(board)
     model = source_root() / "firmware" / "no_model"
     settings = {**_settings(board), "MODEL": model, "BUILD": folder, "GUARD": guard}
+    settings["COLLECT"] = collect
     log = _run_scons("objects", settings)
     if log is not None:
         raise _failure(board, log, folder, guard)
@@ -196,13 +209,16 @@ def stack_error(board: Board, use: int) -> BoardError:
     )
 
 
-def _failure(board: Board, log: str, output: Path, guard: int) -> BoardError | BuildError:
+def _failure(
+    board: Board, log: str, output: Path, guard: int, replay: int = 0
+) -> BoardError | BuildError:
     """Returns one line that says why a build failed. Writes the whole output to
     output/build.log."""
     overflow = re.search(r"region [`'](\w+)' overflowed by (\d+) bytes", log)
     if overflow:
         region = board.region(overflow[1])
         less = "train fewer layers" + (", guard with fewer samples" if guard else "")
+        less += ", keep fewer samples to replay" if replay else ""
         less += ", place a part elsewhere" if len(board.ram) > 1 and region.kind == RAM else ""
         return BoardError(
             f"board {board.name}: the firmware is {int(overflow[2]):,} bytes too large for its "
@@ -226,7 +242,7 @@ def firmware_size(elf: Path) -> FirmwareSize:
         image = ELFFile(file)
         sizes = {s.name: int(s["sh_size"]) for s in image.iter_sections() if s["sh_flags"] & 2}
         symbols = list(image.get_section_by_name(".symtab").iter_symbols())
-        guard = sum(int(s["st_size"]) for s in symbols if s.name in _GUARD)
+        bytes_of = {s.name: int(s["st_size"]) for s in symbols}
         use = [int(s["st_value"]) for s in symbols if s.name == "board_stack_use"]
     stack, data = sizes.get(".stack", 0), sizes.get(".data", 0)
     return FirmwareSize(
@@ -234,7 +250,8 @@ def firmware_size(elf: Path) -> FirmwareSize:
         sram_bytes=stack + data + sum(sizes.get(f".{name}", 0) for name in ("bss", *MODEL)),
         stack_bytes=stack,
         stack_use_bytes=sum(use),
-        guard_bytes=guard,
+        guard_bytes=sum(bytes_of.get(name, 0) for name in _GUARD),
+        replay_bytes=sum(bytes_of.get(name, 0) for name in _REPLAY),
     )
 
 

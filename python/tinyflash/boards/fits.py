@@ -11,23 +11,26 @@ from tinyflash.boards.memory import MODEL, Region
 from tinyflash.compiler import Compiled
 from tinyflash.errors import BoardError
 from tinyflash.program import Program
+from tinyflash.runtime.replay import ReplayCost
 
 
 @dataclass(frozen=True)
 class Fit:
     """A program on a board. used: the sizes of library and firmware from the board's compiler; None
-    if that compiler is missing: sizes then count only the model and its stack."""
+    if that compiler is missing: sizes then count only the model and its stack. replay_bytes: of a
+    replay buffer, among the variables."""
 
     board: Board
     used: Footprint | None
     program: Program
+    replay_bytes: int = 0
 
     @property
     def sram_bytes(self) -> int:
         """All used SRAM: model, firmware, and the reserved stack."""
         program = self.program
         model = program.arena_bytes + len(program.weights) + len(program.state)
-        return model + self.firmware_bytes + self.board.stack_bytes
+        return model + self.firmware_bytes + self.replay_bytes + self.board.stack_bytes
 
     @property
     def firmware_bytes(self) -> int:
@@ -58,22 +61,24 @@ class Fit:
         return len(self.program.flash) + len(self.program.weights) + len(self.program.state)
 
 
-def measure(program: Program, board: Board) -> Fit:
+def measure(program: Program, board: Board, replay: int = 0) -> Fit:
     """Returns the memory that a program takes on a board, even if that is more than the board
-    has."""
-    return Fit(board, footprint_if_known(program, board), program)
+    has. replay: samples of each class that a replay buffer keeps."""
+    cost = ReplayCost.of(program, replay)
+    return Fit(board, footprint_if_known(program, board), program, cost.total)
 
 
-def check_fits(compiled: Compiled, board: Board) -> Fit:
+def check_fits(compiled: Compiled, board: Board, replay: int = 0) -> Fit:
     """Returns the same. Raises BoardError if it is more than the board has."""
-    fit = measure(compiled.program, board)
+    fit = measure(compiled.program, board, replay)
     if fit.used is not None and stack_needed(fit.used.firmware_stack_bytes) > board.stack_bytes:
         raise stack_error(board, fit.used.firmware_stack_bytes)
     for region in board.used_ram:
         if fit.used_of(region.name) > region.size:
             raise BoardError(
                 f"board {board.name}: {_too_small(fit, region)}; the arena's peak holds "
-                f"{_largest(compiled)}; train fewer channels or layers, or take a larger board"
+                f"{_largest(compiled)}; {_less(fit)}train fewer channels or layers, or take a "
+                "larger board"
             )
     if fit.rom_bytes > board.flash_bytes:
         raise BoardError(
@@ -81,6 +86,13 @@ def check_fits(compiled: Compiled, board: Board) -> Fit:
             f"for {fit.rom_bytes:,} bytes of weights; take a larger board or a smaller model"
         )
     return fit
+
+
+def _less(fit: Fit) -> str:
+    """Returns what to do about a buffer that does not fit, if there is one."""
+    if not fit.replay_bytes:
+        return ""
+    return f"keep fewer samples to replay, whose buffer takes {fit.replay_bytes:,} bytes, "
 
 
 _PARTS = {

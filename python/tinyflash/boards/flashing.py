@@ -221,13 +221,10 @@ class _Job:
             )
         if not self.begun and (wrong := self._other_chip()) is not None:
             return BoardError(wrong)
-        unlock = (
-            f"; a chip that is locked opens, and loses all that is on it, by: pyocd erase --mass "
-            f"--target {self.chip.target}"
-        )
+        lock = "; its vendor's tool unlocks a locked chip, which erases all of it"
         return BoardError(
             f"board {self.board.name} by the debug probe {probe}: {reason}{left}; check cable and "
-            f"power, then flash again{'' if self.begun else unlock}"
+            f"power, then flash again{'' if self.begun else lock}"
         )
 
     def _unsupported(self, reason: str) -> BuildError:

@@ -75,12 +75,15 @@ def check_compilation(folder: Path, name: str) -> None:
         )
 
 
-def write_origin(image: Path, model: Path, name: str, board: str, guard: int) -> None:
+def write_origin(
+    image: Path, model: Path, name: str, board: str, guard: int, replay: int = 0
+) -> None:
     """Writes, next to an image, what it was built from. model: the folder of the model with this
     name."""
     origin = {
         "board": board,
         "guard": guard,
+        "replay": replay,
         "name": name,
         "hash": file_hash(model / f"{name}.h"),
         "compiled_for": report_of(model, name).get("board"),

@@ -21,6 +21,7 @@ from pathlib import Path
 
 ARM = "arm-none-eabi-gcc"
 QEMU = "qemu-system-arm"
+QEMU_RISCV = "qemu-system-riscv32"
 MINGW = "x86_64-w64-mingw32-gcc"
 RISCV = "riscv64-unknown-elf-gcc"  # for cores of 32 bits, too
 
@@ -35,7 +36,8 @@ class Tool:
     # "speech"
     group: str
     find: Callable[[], str | None]
-    packages: Mapping[str, str]  # by package manager: apt, dnf, brew; winget, where it has one
+    packages: Mapping[str, str]  # by package manager, where it has one: apt, dnf, brew, winget
+    elsewhere: str = ""  # how to get it without a package
 
 
 def _host_compiler() -> str | None:
@@ -69,44 +71,10 @@ def _picolibc() -> str | None:
     return str(specs) if specs.is_absolute() and specs.exists() else None
 
 
-@dataclass(frozen=True)
-class Cross:
-    """The tools for a kind of cores. headers, libc: GCC's flags to compile and to link with the C
-    library. entry: the function that their programs start with. tools: names in TOOLS; the last is
-    the emulator's."""
-
-    gcc: str
-    headers: tuple[str, ...]
-    libc: str
-    entry: str
-    emulator: tuple[str, ...]
-    tools: tuple[str, ...]
-
-    def missing(self) -> list[Tool]:
-        """Returns the missing tools that firmware is built with."""
-        return [tool for tool in TOOLS if tool.name in self.tools[:-1] and tool.find() is None]
-
-    def missing_emulator(self) -> list[Tool]:
-        return [tool for tool in TOOLS if tool.name == self.tools[-1] and tool.find() is None]
-
-
-_CORTEX_M = Cross(
-    *(ARM, (), "--specs=nano.specs", "cortex_m_reset"),
-    *((QEMU,), ("Arm GCC", "newlib", "QEMU")),
+# Fedora and Homebrew have compilers for RISC-V, but none for bare cores of 32 bits with picolibc.
+_RISCV_SOURCES = (
+    "no package is known; build https://github.com/riscv-collab/riscv-gnu-toolchain with picolibc"
 )
-_PICOLIBC = "--specs=picolibc.specs"
-_RISCV = Cross(
-    *(RISCV, (_PICOLIBC,), _PICOLIBC, "riscv_reset"),
-    ("qemu-system-riscv32", "-bios", "none"),
-    ("RISC-V GCC", "picolibc", "QEMU for RISC-V"),
-)
-
-
-def cross_for(cpu_flags: Sequence[str]) -> Cross:
-    """Returns the tools for the core that GCC's flags name."""
-    return _RISCV if any(flag.startswith("-march=rv") for flag in cpu_flags) else _CORTEX_M
-
-
 _PYTHON = f"python3.{sys.version_info.minor}"
 
 TOOLS = (
@@ -167,28 +135,22 @@ TOOLS = (
         "compiles firmware for RISC-V",
         "test",
         lambda: shutil.which(RISCV),
-        {
-            "apt": "gcc-riscv64-unknown-elf",
-            "dnf": "gcc-riscv64-linux-gnu",
-            "brew": "riscv64-elf-gcc",
-        },
+        {"apt": "gcc-riscv64-unknown-elf"},
+        _RISCV_SOURCES,
     ),
     Tool(
         "picolibc",
         "C library of firmware for RISC-V",
         "test",
         _picolibc,
-        {
-            "apt": "picolibc-riscv64-unknown-elf",
-            "dnf": "gcc-riscv64-linux-gnu",
-            "brew": "riscv64-elf-gcc",
-        },
+        {"apt": "picolibc-riscv64-unknown-elf"},
+        _RISCV_SOURCES,
     ),
     Tool(
         "QEMU for RISC-V",
         "emulates RISC-V boards",
         "test",
-        lambda: shutil.which(_RISCV.emulator[0]),
+        lambda: shutil.which(QEMU_RISCV),
         {"apt": "qemu-system-misc", "dnf": "qemu-system-riscv", "brew": "qemu"},
     ),
     Tool(
@@ -247,26 +209,38 @@ def package_manager() -> str:
 
 def _packages(tools: Iterable[Tool], manager: str) -> list[str]:
     """Returns package names without duplicates; brew's casks with their flag, last."""
-    words = list(dict.fromkeys(tool.packages.get(manager, "") for tool in tools))
+    words = dict.fromkeys(tool.packages[manager] for tool in tools if manager in tool.packages)
     return sorted(words, key=lambda word: word.startswith("--cask"))
 
 
 def install_command(tools: Sequence[Tool], manager: str) -> str:
-    """Returns the command that installs `tools`; of what winget has not, says so."""
+    """Returns the command that installs `tools`; of what the manager has not, says how to get
+    it."""
     packages = _packages(tools, manager)
+    others = [tool for tool in tools if manager not in tool.packages]
+    installers = [f"the installer of {tool.name}" for tool in others if not tool.elsewhere]
+    sources = [
+        f"{' and '.join(tool.name for tool in others if tool.elsewhere == how)}: {how}"
+        for how in dict.fromkeys(tool.elsewhere for tool in others if tool.elsewhere)
+    ]
+    commands = _commands(packages, manager) if packages else []
+    return ", ".join([*commands, *installers, *sources])
+
+
+def _commands(packages: Sequence[str], manager: str) -> list[str]:
     if manager == "winget":
-        others = [f"the installer of {tool.name}" for tool in tools if manager not in tool.packages]
-        return ", ".join([*(f"winget install {name}" for name in packages if name), *others])
+        return [f"winget install {name}" for name in packages]
     if manager == "brew":
         plain = [word for word in packages if not word.startswith("--cask")]
         casks = [word for word in packages if word.startswith("--cask")]
         groups = [" ".join(plain), *casks] if plain else casks
-        return " && ".join(f"brew install {group}" for group in groups)
+        return [" && ".join(f"brew install {group}" for group in groups)]
     sudo = "" if os.geteuid() == 0 else "sudo "
     names = " ".join(packages)
     if manager == "apt":
-        return f"{sudo}apt-get update && {sudo}apt-get install -y --no-install-recommends {names}"
-    return f"{sudo}dnf install -y {names}"
+        update = f"{sudo}apt-get update && {sudo}apt-get install"
+        return [f"{update} -y --no-install-recommends {names}"]
+    return [f"{sudo}dnf install -y {names}"]
 
 
 def _may_install() -> bool:

@@ -27,6 +27,7 @@ COMMANDS = {
     "flash": "firmware:flash",
     "save": "store:save",
     "restore": "store:restore",
+    "collect": "collect:collect",
     "data": "data:data",
     "sources": "sources:sources",
     "boards": "system:boards",

@@ -22,6 +22,7 @@ from tinyflash.compiler.longest import Bound
 from tinyflash.compiler.plan import Effort
 from tinyflash.errors import BoardError
 from tinyflash.read import read
+from tinyflash.runtime.replay import check_can_replay
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.show.console import say
 from tinyflash.show.report import compilation, write_compilation
@@ -70,6 +71,7 @@ def _written(context: click.Context, _folder: Path) -> tuple[str, ...]:
 )
 @options.rows
 @options.effort
+@options.replay
 @click.option(
     "--longest-call",
     type=click.IntRange(1),
@@ -96,6 +98,7 @@ def compile_(
     kernels: tuple[str, ...],
     rows: bool,
     effort: Effort,
+    replay: int,
     longest_call: int | None,
     seed: int,
     name: str,
@@ -106,7 +109,8 @@ def compile_(
     The report is report.html, .json and .txt. Without --scheme, the model infers but does not
     train. Without --board, memory has no limit. --budget chooses a scheme and writes it to
     scheme.toml, for you to edit. --name lets one firmware have several models. --kernels names
-    other kernel sets than the board does; build compiles what the table names.
+    other kernel sets than the board does; build compiles what the table names. --replay counts the
+    buffer when it checks the board; give the same number to build.
     """
     target = _board(board, kernels, places)
     given = load_scheme(scheme) if scheme else None
@@ -117,7 +121,9 @@ def compile_(
         *(prepared, None, None, seed, rows, effort, sets),
         longest_call=Bound(longest_call, counted_core(target)) if longest_call else None,
     )
-    fit = check_fits(compiled, target) if target else None
+    if replay:
+        check_can_replay(compiled.program.classes, compiled.program.row_bytes)
+    fit = check_fits(compiled, target, replay) if target else None
     write_compilation(compiled, output, fit, name=name)
     click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)
     say(f"wrote {name}.c, {name}.h and report.html, .json and .txt to {output}")

@@ -42,7 +42,7 @@ from tinyflash.training.samples import Source
 @click.option(
     "--names", type=options.PATH, help="A text file with the names of the classes, one a line."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@options.as_json
 def evaluate(
     model: Path,
     chosen: str | None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -31,8 +33,9 @@ from tinyflash.boards.image import (
 from tinyflash.boards.memory import Region
 from tinyflash.boards.named import model_name
 from tinyflash.boards.renode import Renode
+from tinyflash.boards.replay import write_replay
 from tinyflash.boards.stale import check_image, report_of
-from tinyflash.cli import options
+from tinyflash.cli import options, replay_option
 from tinyflash.cli.stale import say_stale
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.show.console import counting
@@ -53,30 +56,57 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
 @options.board
 @options.place
 @options.guard
+@options.replay
 @options.pairing_key
+@click.option(
+    "--collect",
+    type=click.IntRange(0, 1 << 24),
+    default=0,
+    show_default=True,
+    metavar="BYTES",
+    help="Memory for frames of the board's sensor, until a host has read them; 0: no sensor.",
+)
 @click.option("--name", help="Name of the model in C, if FOLDER holds several.")
+@options.as_json
 def build(
     folder: Path,
     board: str | None,
     places: tuple[str, ...],
     guard: int,
+    replay: int,
     pairing_key: bytes | None,
+    collect: int,
     name: str | None,
+    as_json: bool,
 ) -> None:
     """Build FOLDER/firmware.elf from the model compiled to FOLDER.
 
     Parts of the image are in the regions that compile was told, if any, else in the board's. With
-    --pairing-key, the board takes commands only from hosts that have the key.
+    --pairing-key, the board takes commands only from hosts that have the key. With --collect,
+    `tinyflash collect` records its sensor.
     """
     _check_folder(folder)
     name = model_name(folder, name)
     target = with_place(_as_compiled(_board(folder, board, name), folder, name), places)
     files.to_fill(folder, (*IMAGE, *compilation(name)))
-    elf = build_firmware(folder, target, folder, guard, name, pairing_key=pairing_key)
+    elf = build_firmware(
+        folder,
+        target,
+        folder,
+        guard,
+        name,
+        pairing_key=pairing_key,
+        collect=collect,
+        replay=replay,
+    )
     say_stale(folder)
     size = firmware_size(elf)
     used = region_use(elf, target)
     add_image(folder, target, size, name, used)
+    if as_json:
+        about = {"image": str(elf), "board": target.name, "name": name}
+        click.echo(json.dumps({**about, **asdict(size), "regions": used}, indent=2))
+        return
     click.echo(
         f"{elf}: flash {size.flash_bytes:,} of {target.flash_bytes:,} bytes, SRAM "
         f"{size.sram_bytes:,} of {target.sram_bytes:,} (stack {size.stack_bytes:,}, "
@@ -88,6 +118,11 @@ def build(
         click.echo(
             f"guard: {size.guard_bytes:,} bytes of that for {counted(guard, 'held-out sample')} "
             f"and the best weights; an evaluation runs {counted(guard, 'inference')}"
+        )
+    if replay:
+        click.echo(
+            f"replay: {size.replay_bytes:,} bytes of that for {counted(replay, 'sample')} of each "
+            "class"
         )
 
 
@@ -109,6 +144,8 @@ def build(
     metavar="FOLDER",
     help="Copy the image, as UF2, to the drive that a board in its boot loader is.",
 )
+@replay_option.replay
+@replay_option.rate
 @click.option("--renode", is_flag=True, help="Run it in Renode, if the board has renode.resc.")
 @click.option(
     "--probe",
@@ -123,6 +160,8 @@ def flash(
     exit_after: float | None,
     kind: str | None,
     drive: Path | None,
+    replay: str | None,
+    rate: float | None,
     renode: bool,
     probe: str | None,
     factory: bool,
@@ -152,13 +191,21 @@ def flash(
     if kind is not None or drive is not None:
         return
     if not target.emulated and not renode:
+        if replay is not None:
+            raise BoardError(f"board {target.name} is not emulated; its sensor replays nothing")
         used = flash_board(target, pieces, probe, factory, counting)
         click.echo(
             f"{target.name} has it, read back by the debug probe {used}: {_where(pieces)} "
             f"(its drivers were {NOT_RUN})"
         )
         return
-    emulator = Renode(target, elf) if renode else _emulator(target, elf, folder, probe, factory)
+    sensor = None
+    if replay is not None:
+        write_replay(folder, replay_option.chosen(replay, rate))
+        sensor = folder
+    emulator = (
+        Renode(target, elf) if renode else _emulator(target, elf, folder, probe, factory, sensor)
+    )
     end = None if exit_after is None else time.monotonic() + exit_after
     with emulator, suppress(KeyboardInterrupt):
         click.echo(f"{target.name} runs; its serial port is {emulator.url} (Ctrl-C stops it)")
@@ -168,15 +215,19 @@ def flash(
             time.sleep(0.1)
 
 
-def _emulator(board: Board, elf: Path, folder: Path, probe: str | None, factory: bool) -> Emulator:
-    """Returns the board in QEMU, with its flash in the folder."""
+def _emulator(
+    board: Board, elf: Path, folder: Path, probe: str | None, factory: bool, sensor: Path | None
+) -> Emulator:
+    """Returns the board in QEMU, with its flash in the folder. sensor: the folder of its
+    recording."""
     if probe is not None:
         raise BoardError(f"board {board.name} is emulated; it has no debug probe")
     if factory:
         if board.store is None:
             raise BoardError(f"board {board.name} has no store, so that --factory erases nothing")
         (folder / FLASH).unlink(missing_ok=True)
-    return Emulator(board, elf, flash=folder if board.store is not None else None)
+    flash = folder if board.store is not None else None
+    return Emulator(board, elf, flash=flash, sensor=sensor)
 
 
 def _where(pieces: Sequence[Piece]) -> str:

@@ -18,7 +18,7 @@ from tinyflash.show.console import output, table
 @click.command(cls=options.Command)
 @options.model
 @options.chosen
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@options.as_json
 def inspect(model: Path, chosen: str | None, as_json: bool) -> None:
     """List the layers of MODEL and the cost of training each.
 

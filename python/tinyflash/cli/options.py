@@ -19,6 +19,7 @@ from tinyflash.compiler.plan import EXACT, QUICK
 from tinyflash.errors import DataError, SchemeError
 from tinyflash.runtime.device.pairing import read_key
 from tinyflash.runtime.device.rate import BASE, HIGHER
+from tinyflash.runtime.replay import MOST_SLOTS
 from tinyflash.runtime.schedule import KINDS
 from tinyflash.show.console import QUIET
 from tinyflash.training.loop import Recipe
@@ -247,6 +248,7 @@ effort = click.option(
     callback=lambda _context, _parameter, exact: EXACT if exact else QUICK,
     help="Search longer for the smallest arena: up to half a minute.",
 )  # fmt: skip
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 json_rows = click.option(
     "--json", "json_path", type=OUTPUT, help="Write the rows to this file.",
 )  # fmt: skip
@@ -270,6 +272,10 @@ warmup = click.option(
 guard = click.option(
     "--guard", type=click.IntRange(0), default=0, show_default=True, metavar="SAMPLES",
     help="Held-out samples for the guard; 0: no guard.",
+)  # fmt: skip
+replay = click.option(
+    "--replay", type=click.IntRange(0, MOST_SLOTS), default=0, show_default=True, metavar="SLOTS",
+    help="Samples of each class that a replay buffer keeps, against forgetting; 0: no buffer.",
 )  # fmt: skip
 
 

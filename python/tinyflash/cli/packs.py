@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -37,8 +38,14 @@ def add(pack: str, index: str | None) -> None:
 
 
 @packs.command("list", cls=options.Command)
-def list_() -> None:
+@options.as_json
+def list_(as_json: bool) -> None:
     """List the packs that are added."""
+    if as_json:
+        names = ("name", "version", "folder")
+        found = [{name: str(getattr(pack, name)) for name in names} for pack in added_packs()]
+        click.echo(json.dumps(found, indent=2))
+        return
     rows = table("Packs", "name", "version", "folder")
     for pack in added_packs():
         rows.add_row(pack.name, pack.version, str(pack.folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -51,6 +52,7 @@ from tinyflash.write.tflite import write_tflite
     "takes too long.",
 )
 @options.output_file("The int8 network (.tflite).", options.Network())
+@options.as_json
 def quantize_(
     model: Path,
     chosen: str | None,
@@ -59,6 +61,7 @@ def quantize_(
     errors: Path | None,
     no_compare: bool,
     output: Path,
+    as_json: bool,
 ) -> None:
     """Convert MODEL, a float .onnx or .tflite file, or a quantized .onnx file, to int8 .tflite.
 
@@ -75,14 +78,21 @@ def quantize_(
     check_sums(graph)
     write_bytes(output, write_tflite(graph))
     say(f"wrote {output}: {output.stat().st_size:,} bytes")
+    about = {"output": str(output), "bytes": output.stat().st_size}
     if choose is None or judge is None:
+        if as_json:
+            click.echo(json.dumps({**about, "layers": []}, indent=2))
         return
     names = _names(graph, read(output))
     found = [replace(e, layer=names[e.layer]) for e in layer_errors(network, graph, judge)]
     if errors is not None:
         write_json(errors, [asdict(error) for error in found])
         say(f"wrote {errors}")
-    _show(graph.name, found, len(judge), apart=judge is not choose)
+    if as_json:
+        layers = [asdict(error) for error in found]
+        click.echo(json.dumps({**about, "layers": layers}, indent=2))
+    else:
+        _show(graph.name, found, len(judge), apart=judge is not choose)
     constant = [e.layer for e in found if e.constant]
     if constant and len(constant) < len(found):  # else the input has no signal, which is told
         warn(

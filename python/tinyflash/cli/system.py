@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,7 +27,9 @@ _OPTIONAL = (
 )
 _EXTRAS = {
     "onnx": ".onnx files",
-    "torch": "PyTorch modules",
+    "onnxruntime": "bench accuracy, bench quantize",
+    "onnxscript": "PyTorch modules",
+    "torch": "PyTorch modules, and predictors of data horizon",
     "cmsis-pack-manager": "packs from the index",
     "soundfile": "importing WAV and FLAC",
     "cbor2": "importing CBOR",
@@ -35,11 +39,14 @@ _MISSING = "[bold red]missing[/]"
 
 
 @click.group(cls=options.Listing)
+@options.as_json
 @click.pass_context
-def boards(context: click.Context) -> None:
+def boards(context: click.Context, as_json: bool) -> None:
     """List the boards that firmware can be built for, or add one."""
     if context.invoked_subcommand is None:
-        _list_boards()
+        _list_boards(as_json)
+    elif as_json:
+        raise click.UsageError("--json is of the list; leave it out.")
 
 
 @boards.command(cls=options.Command)
@@ -61,7 +68,20 @@ def add(device: str, index: str | None, output: Path | None) -> None:
     click.echo(f"wrote {', '.join(written)} to {folder}; write what board.c marks with TODO")
 
 
-def _list_boards() -> None:
+def _list_boards(as_json: bool) -> None:
+    if as_json:
+        found = [
+            {
+                "name": board.name,
+                "description": board.description,
+                "emulated": board.emulated,
+                "sram_bytes": sum(r.size for r in board.ram),
+                "flash_bytes": board.flash_bytes,
+            }
+            for board in known_boards()
+        ]
+        click.echo(json.dumps(found, indent=2))
+        return
     rows = table("Boards", "name", ">SRAM, B", ">flash, B", "")
     for board in known_boards():
         what = board.description + ("" if board.emulated else f"; {NOT_RUN}")
@@ -72,11 +92,49 @@ def _list_boards() -> None:
 
 
 @click.command(cls=options.Command)
-def doctor() -> None:
+@options.as_json
+def doctor(as_json: bool) -> None:
     """List what is installed, what is missing, and how to install it.
 
     Exit 1 if something is missing, except what the table calls optional.
     """
+    if as_json:
+        click.echo(json.dumps(_found(), indent=2))
+    else:
+        _show()
+    manager = toolchain.package_manager()
+    absent = toolchain.missing(_required())
+    if absent:
+        names = ", ".join(tool.name for tool in absent)
+        how = toolchain.install_command([*absent, *toolchain.missing(["check"])], manager)
+        raise BuildError(f"{names} missing; install with: {how}")
+    packages = [name for name in _PACKAGES if _version(name) is None]
+    if packages:
+        raise BuildError(f"{', '.join(packages)} missing; run: {how_to_install(*packages)}")
+    if as_json:
+        return
+    for group, purpose in _OPTIONAL:
+        optional = toolchain.missing([group])
+        if optional:
+            click.echo(f"for {purpose}: {toolchain.install_command(optional, manager)}")
+    for name, purpose in _EXTRAS.items():
+        if _version(name) is None:
+            click.echo(f"for {purpose}: {how_to_install(name)}")
+
+
+def _found() -> list[dict[str, Any]]:
+    """Returns what doctor looks for. found: a path or version; null: missing."""
+    tools = [
+        (tool.name, tool.find(), tool.group not in _required(), tool.purpose)
+        for tool in toolchain.TOOLS
+    ]
+    needed = [(name, _version(name), False, "") for name in _PACKAGES]
+    extras = [(name, _version(name), True, purpose) for name, purpose in _EXTRAS.items()]
+    names = ("name", "found", "optional", "for")
+    return [dict(zip(names, one, strict=True)) for one in (*tools, *needed, *extras)]
+
+
+def _show() -> None:
     rows = table("What tinyflash uses", "", "", "for")
     for tool in toolchain.TOOLS:
         rows.add_row(tool.name, tool.find() or _missing(tool.group), tool.purpose)
@@ -87,22 +145,6 @@ def doctor() -> None:
     for name, purpose in _EXTRAS.items():
         rows.add_row(name, _version(name) or "missing, optional", purpose)
     output().print(rows)
-    manager = toolchain.package_manager()
-    absent = toolchain.missing(_required())
-    if absent:
-        names = ", ".join(tool.name for tool in absent)
-        how = toolchain.install_command([*absent, *toolchain.missing(["check"])], manager)
-        raise BuildError(f"{names} missing; install with: {how}")
-    packages = [name for name in _PACKAGES if _version(name) is None]
-    if packages:
-        raise BuildError(f"{', '.join(packages)} missing; run: {how_to_install(*packages)}")
-    for group, purpose in _OPTIONAL:
-        optional = toolchain.missing([group])
-        if optional:
-            click.echo(f"for {purpose}: {toolchain.install_command(optional, manager)}")
-    for name, purpose in _EXTRAS.items():
-        if _version(name) is None:
-            click.echo(f"for {purpose}: {how_to_install(name)}")
 
 
 def _missing(group: str) -> str:

@@ -11,7 +11,10 @@ import click
 from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
 from tinyflash.boards.stale import report_of
+from tinyflash.cli import live_options as live_option
 from tinyflash.cli import options, scheme_option, watch_option
+from tinyflash.cli.live import Data, Place, Start, learn_live
+from tinyflash.cli.live_options import LiveOptions, check_use
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
@@ -109,6 +112,7 @@ VALIDATION = 0.2  # the fraction held out
     is_flag=True,
     help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
 )
+@live_option.live_options
 @watch_option.watch
 @options.output_folder(
     "Folder for learned weights and report.",
@@ -140,6 +144,14 @@ def train(
     resume: Path | None,
     save_every: int | None,
     new_run: bool,
+    live: bool,
+    auto: bool,
+    replay: int,
+    repeats: int,
+    earlier: Path | None,
+    surprising: float,
+    skips: bool,
+    live_json: Path | None,
     watches: bool,
     watch_port: int | None,
     output: Path,
@@ -154,6 +166,7 @@ def train(
     With --board, starts the board's emulator. With --port, trains on a board that runs MODEL,
     compiled with the same --scheme and --rows. What the board had learned before is replaced.
     """
+    check_use(click.get_current_context(), live)
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else with_place(load_board(board), places)
     if places and target is None:
@@ -163,6 +176,19 @@ def train(
         raise DataError("--save-every saves on a board; give --board or --port")
     prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
+    if live:
+        learn_live(
+            scheme_option.chosen(prepared, budget, target, output, rows),
+            Data(data, test, hop),
+            Place(target, running),
+            *(rate, watch),
+            LiveOptions(auto, replay, repeats, earlier, surprising, skips, live_json),
+            Start(resume, new_run, seed),
+            effort,
+            rows,
+            output,
+        )
+        return
     fraction = _fraction(validation, test, data)
     job = load_job(data, prepared, recipe, fraction, watch, test, hop)
     settled = scheme_option.chosen(prepared, budget, target, output, rows)
@@ -179,7 +205,7 @@ def train(
     settle(ready, output)
     wanted = watch_option.wanted(watches, watch_port)
     with (
-        watched(wanted, output) as live,
+        watched(wanted, output) as page,
         open_session(ready, output, guard, running, bool(save_every)) as session,
         stopping() as stop,
     ):
@@ -191,14 +217,14 @@ def train(
         settings["board"] = place
         if start and not begun:
             start.restore(session)
-        live.begin(About("train", model.name, place, ready.hash, _class_names(data)))
+        page.begin(About("train", model.name, place, ready.hash, _class_names(data)))
         if wanted.serves:
-            live.use(_report(ready, output))
+            page.use(_report(ready, output))
         trained = run(
-            job, session, ready, stopped=stop, begun=begun, after_step=keep, observer=live
+            job, session, ready, stopped=stop, begun=begun, after_step=keep, observer=page
         )
         keep.last()
-        live.end(STOPPED if trained.interrupted else FINISHED)
+        page.end(STOPPED if trained.interrupted else FINISHED)
         if trained.interrupted:
             _stop(stop, trained, begun, job, ready, output, settings)
         jobs.save(trained, job, ready, output, settings)

@@ -86,8 +86,8 @@ class Recording:
 
     @property
     def missing(self) -> int:
-        """The number of frames in its gaps."""
-        return self.end - (self.pieces[0].first if self.pieces else 0) - self.count
+        """The number of frames in its gaps; one may be before its first frame."""
+        return self.end - self.count
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Shards: .npz files of frames and their labels, each written once and whole.
+"""Shards: files of frames and their labels. Those of `append` are .npz, each written once and
+whole; those of a board are journals (data/journal.py), which `load_shard` reads, too.
 
 An .npz file needs no other library to read, and its CRCs tell a damaged one. A shard that was
 written is never changed: a set grows by whole files, so a crash can cost only what was not yet
@@ -27,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyflash.arrays import Numbers, load_arrays
+from tinyflash.data import journal
 from tinyflash.data.dataset import Dataset, Piece, Recording, with_classes
 from tinyflash.errors import DataError
 from tinyflash.files import write_bytes
@@ -34,7 +36,7 @@ from tinyflash.files import write_bytes
 FOLDER = "shards"
 NONE = -1  # no label
 _LARGEST = 2 << 30  # bytes of numbers
-_FILE = re.compile(r"(?P<name>.+)\.(?P<number>\d{6})\.npz")
+_FILE = re.compile(r"(?P<name>.+)\.(?P<number>\d{6})\.(npz|frames)")
 
 Labels = npt.NDArray[np.int32]
 
@@ -153,6 +155,8 @@ def _own_labels(dataset: Dataset, arrays: dict[str, Numbers], path: Path) -> Lab
 
 def load_shard(path: Path) -> dict[str, Numbers]:
     """Reads a shard. Raises DataError if it is not one."""
+    if path.suffix == journal.SUFFIX:
+        return journal.load(path)
     arrays = load_arrays(path, _LARGEST, "a whole shard of a data set")
     missing = {"frames", "labels", "names", "first"} - set(
         arrays if isinstance(arrays, dict) else ()
@@ -177,32 +181,44 @@ def _digest(dataset: Dataset, name: str) -> str:
 def recover(dataset: Dataset) -> tuple[Dataset, list[str]]:
     """Returns the set with the shards that a crash has left unlisted, and their names. Those that
     are not whole, or do not follow what is listed, are left alone."""
-    found = sorted(path.name for path in (dataset.folder / FOLDER).glob("*.npz"))
+    found = sorted(path.name for path in (dataset.folder / FOLDER).glob("*"))
     names = [name for name in found if name not in dataset.digests and _FILE.fullmatch(name)]
-    adopted = []
+    taken = []
     for name in names:
         try:
-            dataset = _adopted(dataset, name)
+            dataset = adopted(dataset, name)
         except (DataError, KeyError, ValueError):
             continue
-        adopted.append(name)
-    return dataset, adopted
+        taken.append(name)
+    return dataset, taken
 
 
-def _adopted(dataset: Dataset, file: str) -> Dataset:
+def adopted(dataset: Dataset, file: str) -> Dataset:
+    """Returns the set with a shard that it does not list yet: at the end of its recording, or as a
+    new one. Raises DataError, KeyError or ValueError if it is not whole or does not follow."""
     arrays = load_shard(dataset.folder / FOLDER / file)
     name, subject, session, source = (str(text) for text in arrays["about"])
-    frames, first = arrays["frames"], int(arrays["first"])
     before = next((one for one in dataset.recordings if one.name == name), None)
     about = before or Recording(name, (), subject, session, source)
     end = about.pieces[-1].first + about.pieces[-1].count if about.pieces else 0
-    if frames.shape[1:] != dataset.frames.shape or first < end or not len(frames):
+    numbers = _numbers(arrays)
+    if arrays["frames"].shape[1:] != dataset.frames.shape or not len(numbers) or numbers[0] < end:
         raise ValueError(f"{file} does not follow what is listed")
-    grown = replace(about, pieces=(*about.pieces, Piece(file, 0, first, len(frames))))
+    pieces = tuple(
+        Piece(file, begin, int(numbers[begin]), after - begin) for begin, after in runs(numbers)
+    )
+    grown = replace(about, pieces=(*about.pieces, *pieces))
     dataset = with_classes(dataset, [str(label) for label in arrays["names"]])
     recordings = _replaced(dataset, grown) if before else (*dataset.recordings, grown)
     digests = {**dataset.digests, file: _digest(dataset, file)}
     return replace(dataset, recordings=recordings, digests=digests)
+
+
+def _numbers(arrays: dict[str, Numbers]) -> npt.NDArray[np.int64]:
+    """Returns the number of each frame of a shard: one of files has no gap."""
+    if "numbers" in arrays:
+        return arrays["numbers"].astype(np.int64)
+    return int(arrays["first"]) + np.arange(len(arrays["frames"]), dtype=np.int64)
 
 
 def label_numbers(dataset: Dataset, names: Sequence[str]) -> Labels:

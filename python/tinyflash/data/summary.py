@@ -57,7 +57,7 @@ def summarize(dataset: Dataset) -> Summary:
             low, high = np.fmin(low, values.min(0)), np.fmax(high, values.max(0))
             total, count = total + values.sum(0), count + len(values)
         labels = np.bincount(track.labels + 1, minlength=len(dataset.classes) + 1)
-        gaps = int((np.diff(track.numbers) != 1).sum())
+        gaps = int((np.diff(track.numbers, prepend=-1) != 1).sum())
         place = part.get(one.name, "")
         by_label = np.roll(labels, -1)
         found.append(

@@ -129,6 +129,18 @@ class Session(Protocol):
     def finish_guard(self) -> GuardReport:
         """Evaluates, restores the best weights, and ends the guard."""
 
+    def start_replay(self, memory: bytes, slots: int, repeats: int) -> None:
+        """Keeps samples from now on, and trains on `repeats` of them after each new one (SPEC 12).
+        memory: of a buffer of `slots` samples per class; `empty` or `filled` in runtime/replay.py
+        and runtime/host/replay.py make one, `replay_memory` returns one that goes on. Not for a
+        model that learns from targets, or that reads its input by rows."""
+
+    def replay_memory(self) -> bytes:
+        """Returns the memory of the buffer in use."""
+
+    def stop_replay(self) -> None:
+        """Keeps and replays nothing from now on."""
+
     def counters(self) -> Counters:
         """Returns the counters since the start."""
 

@@ -148,7 +148,7 @@ def load_job(
     objective = objective_of(prepared)
     if watch.samples:
         check_judged(objective.size if objective else 0)
-        _check_output(prepared)
+        check_scores(prepared)
     training, other = Source.to_train(data, hop)
     samples = _load(training, prepared, objective)
     kept, held_out = split(samples, 0.0 if other else validation, recipe.seed)
@@ -169,7 +169,7 @@ def load_job(
     return job
 
 
-def _check_output(prepared: Prepared) -> None:
+def check_scores(prepared: Prepared) -> None:
     """Raises DataError if a guard would compare bytes that are not int8 scores (SPEC 9.1)."""
     if prepared.forward.output.dtype == "uint8":
         raise DataError(

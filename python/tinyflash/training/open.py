@@ -46,9 +46,10 @@ class Ready:
         return f"{self.compiled.program.hash:08x}"
 
     @staticmethod
-    def of(compiled: Compiled, board: Board | None = None) -> Ready:
-        """Checks the model against the board. Raises BoardError if it is too large."""
-        return Ready(compiled, None if board is None else check_fits(compiled, board))
+    def of(compiled: Compiled, board: Board | None = None, replay: int = 0) -> Ready:
+        """Checks the model against the board, with a replay buffer of `replay` samples of each
+        class. Raises BoardError if it is too large."""
+        return Ready(compiled, None if board is None else check_fits(compiled, board, replay))
 
 
 def settle(ready: Ready, directory: Path) -> None:
@@ -108,12 +109,13 @@ def open_session(
     guard: int = 0,
     running: Running | None = None,
     stores: bool = False,
+    replay: int = 0,
 ) -> Iterator[Session]:
     """Opens a session on the host, in the board's emulator, or on a board that runs already.
 
     guard: held-out samples to reserve room for in an emulator; a board that runs has its own.
-    stores: an emulated board can save, in its flash in `directory`. For an emulator only, writes
-    the report and builds the firmware in `directory`.
+    replay: samples of each class, likewise. stores: an emulated board can save, in its flash in
+    `directory`. For an emulator only, writes the report and builds the firmware in `directory`.
     """
     if running is not None:
         with running.open(ready.compiled.program) as device:
@@ -125,7 +127,7 @@ def open_session(
     else:
         board, name = ready.fit.board, name_for(directory, ready.hash)
         write_compilation(ready.compiled, directory, ready.fit, name=name)
-        elf = build_firmware(directory, board, directory, guard, name)
+        elf = build_firmware(directory, board, directory, guard, name, replay=replay)
         add_image(directory, board, firmware_size(elf), name, region_use(elf, board))
         with (
             Emulator(board, elf, flash=directory if stores else None) as emulator,

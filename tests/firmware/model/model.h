@@ -11,6 +11,7 @@
 #define MODEL_STATE_BYTES 56u
 #define MODEL_INPUT_BYTES 3000u
 #define MODEL_OUTPUT_BYTES 3000u
+#define MODEL_CLASSES 6u
 
 extern const tiny_model model;
 

@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.compilers import compile_program
-from tests.support.firmware import FLASH, GUARD_SAMPLES, ROOT, SANITIZERS
+from tests.support.firmware import FLASH, REPLAY_SLOTS, ROOT, SANITIZERS, WATCHED
 from tests.support.learner import SCHEME, learner_graph
 
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.runtime.device import protocol
 from tinyflash.runtime.device.protocol import Type
+from tinyflash.runtime.replay import replay_bytes
 from tinyflash.sources import library_sources
 from tinyflash.write.model import write_model
 
+FIRST_RUN = 1  # of the sensor
 FRAMED, NUMBERED = 1, 2  # of fuzz_link.c
 COVERAGE = "-fsanitize-coverage=trace-pc"
 
@@ -28,14 +30,15 @@ def learner(by_rows: bool) -> Compiled:
 
 
 def build(folder: Path, by_rows: bool) -> Path:
-    """The fuzzer of the firmware that runs the learner: with guard and store."""
+    """The fuzzer of the firmware that runs the learner: with guard, replay buffer and store."""
     write_model(learner(by_rows), folder)
     sizes = [f"-DBOARD_STORE_{name.upper()}={size}" for name, size in vars(FLASH).items()]
-    settings = [*SANITIZERS, COVERAGE, *sizes, f"-DGUARD_SAMPLES={GUARD_SAMPLES}"]
+    settings = [*SANITIZERS, COVERAGE, *sizes, *WATCHED, "-DCOLLECT_BYTES=600u"]
     firmware = sorted((ROOT / "firmware").rglob("*.c"))
     files = [*library_sources(ROOT), *(f for f in firmware if f.name != "main.c")]
     files += [folder / "model.c", Path(__file__).with_name("fuzz_link.c")]
     files += [ROOT / "boards" / "parts" / "simulated_flash" / "simulated_flash.c"]
+    files += [ROOT / "tests" / "firmware" / "host_sensor.c"]
     includes = [f"-I{name}" for name in ("include", "lib", "boards", "firmware", folder)]
     compile_program(["cc", "-std=c99", *settings, *includes], files, folder / "fuzz_link")
     return folder / "fuzz_link"
@@ -48,6 +51,13 @@ def _piece(kind: Type, body: bytes = b"", flags: int = FRAMED | NUMBERED) -> byt
 
 def _sample(purpose: int) -> bytes:
     return _piece(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(purpose, 0, 0, 0, 72) + bytes(range(72)))
+
+
+def _replay(repeats: int) -> bytes:
+    """Fills the replay buffer, and begins with it."""
+    memory = bytes(replay_bytes(3, REPLAY_SLOTS, 72))
+    write = _piece(Type.WRITE, protocol.WRITE_HEAD.pack(5, 0) + memory)
+    return write + _piece(Type.REPLAY, struct.pack("<BII", 1, repeats, zlib.crc32(memory)))
 
 
 def _rows() -> bytes:
@@ -79,9 +89,14 @@ def seeds(by_rows: bool) -> Iterator[bytes]:
     yield hold + hold + _piece(Type.GUARD, struct.pack("<BII", 3, 1, 0)) + _sample(1) + train
     yield _piece(Type.GUARD, b"\0") + _piece(Type.GUARD, b"\1") + _piece(Type.GUARD, b"\4")
     yield _piece(Type.GUARD, struct.pack("<B10I", 5, *[1] * 10)) + _piece(Type.RESET)
+    yield _piece(Type.REPLAY, b"\0") + _replay(2) + (_sample(1) + train) * 4
+    yield _replay(3) + _piece(Type.READ, protocol.READ.pack(5, 0, 100)) + _piece(Type.REPLAY, b"\2")
     yield _piece(Type.SAVE) + _piece(Type.LOAD) + _piece(Type.FACTORY) + _piece(Type.SAVE)
     rates = _piece(Type.RATES, struct.pack("<3I", 0, 115200, 2000000)) + _piece(Type.ECHO, b"echo")
     yield rates + _piece(Type.RATE, struct.pack("<I", 2000000)) + bytes([0, 2, 0, 7, 7])
+    stream = _piece(Type.COLLECT, struct.pack("<BIIII", 3, FIRST_RUN, 0, 0, 0))
+    yield _piece(Type.COLLECT, b"\0") + _piece(Type.COLLECT, b"\1") + stream + stream
+    yield _piece(Type.COLLECT, b"\1") + stream + _piece(Type.COLLECT, b"\2") + stream
     yield bytes([0]) + struct.pack("<H", 6) + b"\0\x05\x01\x02\x03\0"
 
 

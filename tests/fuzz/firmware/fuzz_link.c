@@ -108,6 +108,8 @@ void board_uart_set_rate(uint32_t wanted) { (void)wanted; }
 
 uint32_t board_ticks(void) { return ticks; }
 
+uint32_t board_seed(void) { return 1; } /* the first run of the sensor */
+
 void board_exit(int code) { exit(code); }
 
 uint32_t board_stack_bytes(void) { return 0; }
@@ -179,7 +181,7 @@ UNSEEN static void lay_out(const fuzz_case *one) {
             bytes[1] = ++sequence;
         }
         if (flags & KNOWN && count > 0) {
-            bytes[0] = (uint8_t)(bytes[0] % (PROTOCOL_ECHO + 1));
+            bytes[0] = (uint8_t)(bytes[0] % (PROTOCOL_COLLECT + 1));
         }
         if (flags & FRAMED) {
             put_frame(bytes, count);
@@ -205,10 +207,13 @@ static void run(void) {
     }
     while (line_next < line_count) {
         commands_feed(&self, board_uart_read());
+        ticks++; /* in which frames of the sensor come */
+        collect_poll(&self);
     }
     for (int i = 0; i < 3; i++) {
         ticks += 2 * board_ticks_per_second;
         commands_feed(&self, -1);
+        collect_poll(&self);
     }
 }
 

@@ -40,9 +40,19 @@ def test_only_the_groups_asked_for_are_looked_for(bare_machine):
     assert toolchain.missing([]) == []
 
 
-def test_every_tool_has_a_package_for_every_manager():
+def test_every_tool_has_a_package_for_every_manager_or_another_way():
     for tool in toolchain.TOOLS:
-        assert {"apt", "dnf", "brew"} <= set(tool.packages), tool.name
+        known = {"apt", "dnf", "brew"} <= set(tool.packages)
+        assert known != bool(tool.elsewhere), tool.name
+
+
+@pytest.mark.parametrize("manager", ["dnf", "brew"])
+def test_what_no_package_has_is_said_once(manager):
+    tools = [tool for tool in toolchain.TOOLS if tool.name in ("RISC-V GCC", "picolibc", "make")]
+    how = toolchain.install_command(tools, manager)
+    command, _, rest = how.partition(", RISC-V GCC and picolibc: no package is known; build http")
+    assert command.endswith("make")
+    assert rest.count("picolibc") == 1
 
 
 def test_what_these_tests_run_on_is_found():

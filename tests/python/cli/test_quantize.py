@@ -42,6 +42,13 @@ def test_it_writes_a_file_and_tells_the_error(folder: Path) -> None:
     assert graph.input.shape == (1, 12, 10, 3)
     assert graph.input.dtype == graph.output.dtype == "float32"
     errors = json.loads((folder / "e.json").read_text())
+    command = ("quantize", folder / "net.onnx", "--calibration", folder / data)
+    more = ("--ranges", "percentile", "-o", folder / "net.tflite", "--json")
+    assert json.loads(tinyflash(*command, *more).stdout) == {
+        "output": str(folder / "net.tflite"),
+        "bytes": (folder / "net.tflite").stat().st_size,
+        "layers": errors,
+    }
     names = [e["layer"] for e in errors]
     assert names == [n.name for n in graph.nodes if n.op != "pad"]
     assert all(name in result.output for name in names)

@@ -50,7 +50,7 @@ def tools(monkeypatch):
     class Emulator:
         url, why_dead = "socket://", staticmethod(lambda: None)
 
-        def __init__(self, board, elf, flash=None):
+        def __init__(self, board, elf, **_):
             ran.append((board.name, json.loads(elf.read_text())))
 
         def __enter__(self):

@@ -137,9 +137,12 @@ def test_wrong_labels_are_found_and_corrected(model: Path, tmp_path: Path) -> No
     text.save(replace(right, corrections=wrong))
     out = tmp_path / "out"
     command = ("data", "check", folder, "--model", model, "--scheme", tmp_path / "s.toml")
-    done = tinyflash(*command, "--rate", "0.05", "--epochs", "2", "--folds", "3", "-o", out)
+    done = tinyflash(
+        *command, "--rate", "0.05", "--epochs", "2", "--folds", "3", "-o", out, "--json"
+    )
     assert done.exit_code == 0, done.output
     found = json.loads((out / "check.json").read_text())
+    assert json.loads(done.stdout) == found
     assert found["suspicious"]["recordings"][0]["recording"] == "p4-1"
     assert {one["recording"] for one in found["suspicious"]["segments"]} >= {"p2-0", "p4-1"}
     page = (out / "check.html").read_text()

@@ -212,7 +212,7 @@ def numbers(text: str) -> list[int]:
 @pytest.fixture(scope="module", params=["mcunet", "linked", "guarded", "infer", "hostless"])
 def any_content(request: pytest.FixtureRequest, content: report.Report) -> report.Report:
     """Reports of every kind: with a board, an image, a guard, no training, no board."""
-    linked = {"flash_bytes": 500_000, "sram_bytes": content["sram_bytes"]}
+    linked = {"flash_bytes": 500_000, "sram_bytes": content["sram_bytes"], "replay_bytes": 0}
     return {
         "mcunet": lambda: content,
         "linked": lambda: {**content, "linked": linked},
@@ -295,7 +295,7 @@ def test_the_figures_of_the_json_add_up(any_content: report.Report) -> None:
 
 
 def test_the_flash_of_a_linked_image(content: report.Report) -> None:
-    linked = {"flash_bytes": 500_000, "sram_bytes": content["sram_bytes"] + 99}
+    linked = {"flash_bytes": 500_000, "sram_bytes": content["sram_bytes"] + 99, "replay_bytes": 0}
     page = report.as_html({**content, "linked": linked})
     assert "Flash <span>500,000 of " in page
     assert re.search(r"guard <b>99</b>", page)
@@ -316,7 +316,8 @@ def test_a_build_adds_its_image_to_the_report(compiled: Compiled, tmp_path: Path
     assert "600,123 of " in (tmp_path / "report.html").read_text()
     assert "600,123 bytes  of " in (tmp_path / "report.txt").read_text()
     again = json.loads((tmp_path / "report.json").read_text())
-    assert again["linked"] == {"flash_bytes": 600_123, "sram_bytes": 93_000}
+    image = {"flash_bytes": 600_123, "sram_bytes": 93_000, "replay_bytes": 0}
+    assert again["linked"] == image
     for damaged in ('{"board": "qemu_mps2_an500"}', "[]", "x"):
         (tmp_path / "report.json").write_text(damaged)
         page = (tmp_path / "report.html").read_bytes()

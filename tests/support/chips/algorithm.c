@@ -26,10 +26,6 @@
 #define LOCK 1u
 #endif
 
-struct sectors {
-    uint32_t bytes, start;
-};
-
 struct device {
     uint16_t version;
     char name[128];
@@ -38,11 +34,12 @@ struct device {
     uint8_t erased;
     uint8_t unused[3];
     uint32_t program_ms, erase_ms;
-    struct sectors sectors[8];
+    uint32_t sectors[8][2]; /* bytes of each, and where they begin */
 };
 
 __attribute__((section("DevDscr"), used)) const struct device FlashDevice = {
-    0x0101, "tests", 1, 0x08000000u, SIZE, 1024, 0, 0xFF, {0, 0, 0}, 100, 6000, {SECTORS, {0xFFFFFFFFu, 0xFFFFFFFFu}},
+    0x0101, "tests", 1,         0x08000000u, SIZE, 1024,
+    0,      0xFF,    {0, 0, 0}, 100,         6000, {SECTORS, {0xFFFFFFFFu, 0xFFFFFFFFu}},
 };
 
 static volatile uint32_t *at(uint32_t address, uint32_t offset) {

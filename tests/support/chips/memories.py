@@ -196,9 +196,8 @@ RomCall = Callable[[int, int, int, int], int]
 
 
 class Rp2Rom:
-    """The ROM of an RP2040 (Datasheet, 2.8.3), or with version 2 of an RP2350 (5.4), whose
-    functions change the flash: the function that finds them by a code of two letters. The flash is
-    mapped in between only."""
+    """The ROM of an RP2040 (Datasheet, 2.8.3), or with version 2, of an RP2350 (5.4). A function
+    finds those that change the flash, by a code of two letters. The flash is mapped in between."""
 
     registers = range(0)
     _START, _LOOK_UP = 0x10000000, 0x100

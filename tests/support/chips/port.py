@@ -16,6 +16,7 @@ _AHB = 0x24770011  # identification of an access port to memory
 _TABLE, _SCS = 0xE00FF000, 0xE000E000
 _MEMORY_PORT = 0x2000  # of ADIv6, where access ports have addresses: the one to memory
 _PORT_REGISTERS = 0xD00
+_ERASE_ALL = (1, 0x04, 1)  # by the control port of an nRF52, which unlocks it
 _WRAP = 4096  # the address of an access port counts within so many bytes
 
 
@@ -134,6 +135,9 @@ class SimulatedProbe(DebugProbe):
         elif port == 0 and register == _DRW:
             for value in values:
                 self._write_memory(value)
+        elif (port, register, values[-1]) == _ERASE_ALL and port in self.chip.ports:
+            self.is_locked = False
+            self.chip.flash.cells[:] = b"\xff" * len(self.chip.flash.cells)
 
     def _read(self, addr: int, count: int) -> list[int]:
         self._transfer(count)

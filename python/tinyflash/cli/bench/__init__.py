@@ -11,6 +11,7 @@ from tinyflash.cli import options
 from tinyflash.cli.bench.endurance import endurance
 from tinyflash.cli.bench.host import host
 from tinyflash.cli.bench.kernels import kernels
+from tinyflash.cli.bench.live import live
 from tinyflash.cli.bench.memory import memory
 from tinyflash.cli.bench.network import network
 from tinyflash.cli.bench.quantize import quantize
@@ -27,6 +28,7 @@ def bench() -> None:
 bench.add_command(endurance)
 bench.add_command(host)
 bench.add_command(kernels)
+bench.add_command(live)
 bench.add_command(memory)
 bench.add_command(network)
 bench.add_command(quantize)

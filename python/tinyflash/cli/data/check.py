@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -74,6 +75,7 @@ BY = ("subject", "session", "recording")
 @click.option(
     "-o", "--out", "to", type=options.PATH, help="Folder for review.csv, check.json and check.html."
 )
+@options.as_json
 def check(
     folder: Path,
     model: Path | None,
@@ -88,6 +90,7 @@ def check(
     seed: int,
     fix: Path | None,
     to: Path | None,
+    as_json: bool,
 ) -> None:
     """Find labels of a data set that are probably wrong.
 
@@ -96,7 +99,7 @@ def check(
     column `accept` of review.csv where you agree, and give that file to --fix.
     """
     if fix is not None:
-        _fix(folder, fix)
+        _fix(folder, fix, as_json)
         return
     dataset = opened(folder)
     if model is None or to is None:
@@ -117,14 +120,20 @@ def check(
         p = cross_validate(prepared, samples, parts, recipe, jobs, listen)
     found = find(dataset, dataset.recordings, cut, window_for(dataset, wanted), p, score)
     _write(to, dataset, cut, found)
+    if as_json:
+        click.echo((to / "check.json").read_text(), nl=False)
+    else:
+        _show(found)
     _say(found, cut, p)
     say(f"wrote {to}/review.csv, check.json and check.html")
 
 
-def _fix(folder: Path, review: Path) -> None:
+def _fix(folder: Path, review: Path, as_json: bool) -> None:
     with changing(folder):
         fixed, count = corrected(opened(folder), review)
         text.save(fixed)
+    if as_json:
+        click.echo(json.dumps({"corrected": count}, indent=2))
     say(f"corrected {counted(count, 'span')} of {folder}")
 
 
@@ -155,11 +164,7 @@ def _write(to: Path, dataset: Dataset, cut: Windows, found: Findings) -> None:
 _LISTS = ("windows", "segments", "recordings")
 
 
-def _say(
-    found: Findings, cut: Windows, p: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-) -> None:
-    right = float((p.argmax(1) == cut.y).mean())
-    share = float(found.flagged.mean())
+def _show(found: Findings) -> None:
     for name in _LISTS:
         spans: tuple[Span, ...] = getattr(found, name)
         rows = table(
@@ -181,6 +186,13 @@ def _say(
                 f"{one.score:.4f}",
             )
         output(markup=False).print(rows)
+
+
+def _say(
+    found: Findings, cut: Windows, p: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+) -> None:
+    right = float((p.argmax(1) == cut.y).mean())
+    share = float(found.flagged.mean())
     say(
         f"{len(cut.y):,} windows: {100 * share:.1f} % flagged; the networks agree with "
         f"{100 * right:.1f} % of the labels"

@@ -82,7 +82,7 @@ def _times(_context: object, parameter: click.Parameter, text: str) -> tuple[flo
 @click.option("--folds", "count", type=click.IntRange(2), default=5, show_default=True)
 @options.board
 @options.seed
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@options.as_json
 @click.option("--picture", type=options.OUTPUT, help="Draw the maps to this PNG file.")
 def horizon(
     folder: Path,

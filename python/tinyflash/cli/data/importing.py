@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -45,6 +46,7 @@ def _size(_context: object, _parameter: object, value: str | None) -> tuple[int,
     "--size", metavar="COLUMNSxROWS", callback=_size, help="Resample pictures to this size."
 )
 @options.output_folder("Folder of the set, which may have recordings already.", ("dataset.toml",))
+@options.as_json
 def import_(
     sources: tuple[Path, ...],
     label: str | None,
@@ -57,6 +59,7 @@ def import_(
     subject_pattern: str | None,
     size: tuple[int, int] | None,
     output: Path,
+    as_json: bool,
 ) -> None:
     """Import SOURCES, files or folders, into a data set.
 
@@ -73,6 +76,10 @@ def import_(
     with changing(output, new=True), counting("import", len(paths)) as listen:
         dataset = import_files(output, paths, intake, listen)
     total = sum(one.count for one in dataset.recordings)
+    if as_json:
+        counts = {"recordings": len(dataset.recordings), "frames": total}
+        about = {"files": len(paths), "folder": str(output), **counts}
+        click.echo(json.dumps({**about, "classes": dataset.classes}, indent=2))
     say(
         f"imported {counted(len(paths), 'file')}; {output} has "
         f"{counted(len(dataset.recordings), 'recording')}, {counted(total, 'frame')}, "

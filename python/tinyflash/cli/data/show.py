@@ -21,7 +21,7 @@ _MOST = 40  # recordings in the table
 
 @click.command(cls=options.Command)
 @click.argument("folder", type=options.PATH)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@options.as_json
 @click.option("--picture", type=options.OUTPUT, help="Draw the recordings to this PNG file.")
 def show(folder: Path, as_json: bool, picture: Path | None) -> None:
     """Show the recordings of a data set: classes, lengths, gaps, ranges.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from tinyflash.cli import options
 from tinyflash.data import splits, text
+from tinyflash.data.dataset import Dataset
 from tinyflash.data.lock import changing
 from tinyflash.data.opened import opened
 from tinyflash.show.console import output, table
@@ -31,7 +33,8 @@ from tinyflash.show.console import output, table
     help="Share to watch the training by.",
 )
 @options.seed
-def split(folder: Path, by: str, test: float, validation: float, seed: int) -> None:
+@options.as_json
+def split(folder: Path, by: str, test: float, validation: float, seed: int, as_json: bool) -> None:
     """Split a data set into parts: train, validation, test.
 
     A recording is never in two of them, nor is a subject, or a session of one, where --by says so.
@@ -47,6 +50,20 @@ def split(folder: Path, by: str, test: float, validation: float, seed: int) -> N
     with changing(folder):
         found = splits.split(opened(folder), by, wanted, seed)
         text.save(found)
+    parts = {
+        part: {
+            "recordings": [one.name for one in found.part(part)],
+            "frames": sum(one.count for one in found.part(part)),
+        }
+        for part in found.splits
+    }
+    if as_json:
+        click.echo(json.dumps({"by": by, "seed": seed, "parts": parts}, indent=2))
+    else:
+        _show(found, by, folder)
+
+
+def _show(found: Dataset, by: str, folder: Path) -> None:
     rows = table(f"{folder}, split by {by}", "part", ">recordings", ">frames", ">share")
     total = max(sum(one.count for one in found.recordings), 1)
     for part in found.splits:

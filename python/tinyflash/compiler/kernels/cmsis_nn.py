@@ -54,13 +54,20 @@ def _helium_columns(graph: Graph, node: Node) -> int:
 
 def _helium_conv2d(graph: Graph, node: Node) -> bool:
     """arm_convolve_1_x_n_s8 takes it that padding is the least that y needs, and that the right
-    side has the odd column; rows of one are its own even if the map has more."""
+    side has the odd column; rows of one are its own even if the map has more. And that the first
+    output that reads the right side reads one column there."""
     assert isinstance(node.attrs, WindowAttrs)
     window = node.attrs.window
     if not _conv2d(graph, node) or window.kernel[0] > 1 or window.dilation[1] > 1:
         return _conv2d(graph, node)
     padding = _padding(graph, node)
-    return padding >= 0 and window.padding[1] == padding // 2
+    if padding < 0 or window.padding[1] != padding // 2:
+        return False
+    x, y = (graph.tensors[t].shape for t in (node.inputs["x"], node.outputs["y"]))
+    left, stride = window.padding[1], window.stride[1]
+    right = -(-(padding - left) // stride)  # outputs
+    first = (y[-2] - right) * stride - left  # column of x that these begin with
+    return right == 0 or first + window.kernel[1] - 1 == x[-2]
 
 
 def _helium_depthwise(graph: Graph, node: Node) -> bool:

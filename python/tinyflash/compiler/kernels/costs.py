@@ -23,7 +23,9 @@ KERNELS = (
     "max_pool_forward",
     "mul_forward",
 )
-_LANES = 4  # channels, and outputs of a row, that a faster set computes together
+_LANES = 4  # channels of `dsp`, and outputs of a row, that are computed together
+_VECTOR = 16  # terms that `mve` multiplies together
+_FROM_X = ("conv2d_forward", "fully_connected_forward")  # whose outputs read all channels of x
 
 
 def cost(name: str, kernel: str, graph: Graph, node: Node) -> float | None:
@@ -42,14 +44,27 @@ def features(name: str, kernel: str, graph: Graph, node: Node) -> tuple[int, ...
         graph.tensors[t].shape for t in (next(iter(node.inputs.values())), *node.outputs.values())
     )
     height, width, channels = (1, 1, 1, *y)[-3:]
-    taps = prod(node.attrs.window.kernel) if isinstance(node.attrs, WindowAttrs) else 1
+    kernel_size = node.attrs.window.kernel if isinstance(node.attrs, WindowAttrs) else (1, 1)
+    taps = prod(kernel_size)
+    terms = taps * x[-1] if kernel in _FROM_X else taps
+    depth = terms
+    if kernel == "depthwise_forward" and name in ("dsp", "mve"):
+        width = _whole(width, _LANES)
     if kernel == "depthwise_forward" and name == "dsp":
-        channels, width = (-(-size // _LANES) * _LANES for size in (channels, width))
+        channels = _whole(channels, _LANES)
+    if kernel == "depthwise_forward" and name == "mve":
+        rows = max(_VECTOR // kernel_size[1], 1)  # of taps in a vector
+        depth = _VECTOR * -(-kernel_size[0] // rows)
+    if kernel in _FROM_X and name == "mve":
+        depth = _whole(depth, _VECTOR)
     positions = height * width
     elements = positions * channels
-    depth = taps * x[-1] if kernel in ("conv2d_forward", "fully_connected_forward") else taps
-    read = positions * depth if kernel == "conv2d_forward" else prod(x)
+    read = positions * terms if kernel == "conv2d_forward" else prod(x)
     return 1, height, positions, elements, elements * depth, read
+
+
+def _whole(count: int, of: int) -> int:
+    return -(-count // of) * of
 
 
 _FACTORS: Mapping[tuple[str, str], tuple[float, ...]] = MappingProxyType(
@@ -75,6 +90,13 @@ _FACTORS: Mapping[tuple[str, str], tuple[float, ...]] = MappingProxyType(
         ("dsp", "fully_connected_forward"): (106.09, 376.61, 13.41, 10.53, 0.85, 1.24),
         ("dsp", "max_pool_forward"): (80.42, 0.00, 194.70, 23.78, 2.21, 0.00),
         ("dsp", "mul_forward"): (202.20, 70.82, 0.65, 5.74, 5.74, 5.74),
+        ("mve", "add_forward"): (310.54, 0.37, 0.00, 1.99, 1.99, 1.99),
+        ("mve", "average_pool_forward"): (0.00, 116.09, 188.46, 14.23, 1.19, 0.00),
+        ("mve", "conv2d_forward"): (0.00, 1217.76, 21.84, 6.40, 0.13, 1.11),
+        ("mve", "depthwise_forward"): (1158.63, 2.73, 0.00, 7.62, 0.34, 0.00),
+        ("mve", "fully_connected_forward"): (285.93, 206.05, 107.57, 6.06, 0.12, 0.34),
+        ("mve", "max_pool_forward"): (139.86, 0.00, 192.47, 8.23, 0.73, 0.00),
+        ("mve", "mul_forward"): (173.15, 74.34, 0.00, 1.16, 1.16, 1.16),
         ("ref", "add_forward"): (183.00, 76.00, 0.00, 36.67, 36.67, 36.67),
         ("ref", "average_pool_forward"): (177.08, 0.00, 55.71, 48.24, 8.01, 0.69),
         ("ref", "conv2d_forward"): (0.00, 0.00, 0.00, 310.19, 1.49, 0.00),

@@ -6,7 +6,8 @@ part of the training units that it has not learned from; then it learns from all
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ _EPOCHS = 24
 _PATIENCE = 5  # epochs without a better loss
 _DECAYS = (1e-4, 1e-2)
 _RATE = 3e-3
+_STILL = 1e-6  # standard deviation of a channel that never changes
 _STEPS = 50  # of a GRU: of longer histories, several frames are one step
 
 Floats = npt.NDArray[np.float32]
@@ -38,6 +40,35 @@ class _Samples:
 
     x: Floats
     y: Floats
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What a network takes inputs and targets in: those of the samples that it learns from, so that
+    nothing of a test is in it. shift, scale [channels]; level, height [q]."""
+
+    shift: Floats
+    scale: Floats
+    level: Floats
+    height: Floats
+
+    @staticmethod
+    def of(samples: _Samples, values: bool) -> _Units:
+        """values: whether targets are values, not classes, which stay as they are."""
+        x, y = samples.x.reshape(-1, samples.x.shape[2]), samples.y
+        scale, height = x.std(0), y.std(0)
+        return _Units(
+            x.mean(0),
+            np.where(scale > _STILL, scale, 1).astype(np.float32),
+            y.mean(0) if values else np.zeros_like(height),
+            np.where(values & (height > _STILL), height, 1).astype(np.float32),
+        )
+
+    def inputs(self, x: npt.NDArray[np.floating]) -> Floats:
+        return ((x - self.shift) / self.scale).astype(np.float32)
+
+    def samples(self, given: _Samples) -> _Samples:
+        return _Samples(self.inputs(given.x), (given.y - self.level) / self.height)
 
 
 class Networks:
@@ -55,20 +86,32 @@ class Networks:
 
     def fitted(self, modality: str, history: int) -> list[Foreseer]:
         """Returns for each fold what was learned from its training units."""
-        return [self._fit(fold, modality, history) for fold in self._folds.folds]
+        with self._one_thread():
+            return [self._fit(fold, modality, history) for fold in self._folds.folds]
+
+    @contextmanager
+    def _one_thread(self) -> Iterator[None]:
+        """Networks as small as these wait longer for other threads than they compute."""
+        before = self._torch.get_num_threads()
+        self._torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            self._torch.set_num_threads(before)
 
     def _fit(self, fold: Fold, modality: str, history: int) -> Foreseer:
         held = fold.inner[0] if fold.inner else ()
         left = [u for u in fold.train if u not in held]
-        learned = self._samples(left, modality, history)
-        judged = self._samples(list(held), modality, history) if held else learned
+        everything = self._samples(fold.train, modality, history)
+        units = _Units.of(everything, self._series.question.kind == "value")
+        learned = units.samples(self._samples(left, modality, history))
+        judged = units.samples(self._samples(held, modality, history)) if held else learned
         trials = []
         for decay in _DECAYS:
             loss, epochs = self._train(learned, decay, _EPOCHS, judged)[1:]
             trials.append((loss, decay, epochs))
         _, decay, epochs = min(trials)
-        everything = self._samples(list(fold.train), modality, history)
-        return self._foreseer(self._train(everything, decay, epochs, None)[0])
+        return self._foreseer(self._train(units.samples(everything), decay, epochs, None)[0], units)
 
     def _samples(self, units: Sequence[int], modality: str, history: int) -> _Samples:
         """Draws samples of these units, evenly from all of their moments."""
@@ -136,14 +179,14 @@ class Networks:
         logs = found.reshape(len(found), -1, outputs).log_softmax(2)
         return -(logs * y.reshape(logs.shape) * weights).sum(2).mean()
 
-    def _foreseer(self, net: Any) -> Foreseer:
+    def _foreseer(self, net: Any, units: _Units) -> Foreseer:
         torch = self._torch
         net.eval()
 
         def foresee(part: Reals) -> Floats:
             with torch.no_grad():
-                found: Floats = net(torch.from_numpy(part.astype(np.float32))).numpy()
-            return found
+                found: Floats = net(torch.from_numpy(units.inputs(part))).numpy()
+            return found * units.height + units.level
 
         return foresee
 

@@ -20,6 +20,7 @@ from tinyflash.data.horizon.question import MOST_LEADS, OWN
 from tinyflash.data.horizon.ridge import Ridge
 from tinyflash.data.horizon.scores import Foreseer, judged
 from tinyflash.data.horizon.series import Reals, Series
+from tinyflash.errors import DataError
 
 RIDGE = "ridge"
 PREDICTORS = (RIDGE, "mlp", "gru")
@@ -111,7 +112,14 @@ def _map(
 ) -> Map:
     rows = []
     for history in series.question.histories:
-        rows.append(judged(series, folds, leads, modality, history, fit(modality, history)))
+        scores = judged(series, folds, leads, modality, history, fit(modality, history))
+        if (still := np.isnan(scores).all(0)).any():
+            lead = leads[int(still.argmax())] / series.rate
+            raise DataError(
+                f"--target {series.question.target}: {lead:g} ahead "
+                "it never changes within any subject that is tested; choose another target or lead"
+            )
+        rows.append(scores)
         tick()
     return Map(modality, np.stack(rows, 1))
 

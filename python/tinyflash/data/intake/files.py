@@ -60,9 +60,9 @@ class Intake:
         """Reads one file. Raises DataError if no reader knows it."""
         recorded = _checked(self._read(path))
         if self.label is not None:
-            return replace(recorded, labels=[_written(self.label)] * len(recorded.values))
+            return replace(recorded, labels=[written(self.label)] * len(recorded.values))
         if self.by_folder:
-            return replace(recorded, labels=[_written(path.parent.name)] * len(recorded.values))
+            return replace(recorded, labels=[written(path.parent.name)] * len(recorded.values))
         return _as_listed(path, recorded)
 
     def subject_of(self, path: Path) -> str:
@@ -101,14 +101,14 @@ def _checked(recorded: Recorded) -> Recorded:
         check_frames(frames)
     except ValueError as error:
         raise DataError(f"{recorded.source}: {printable(str(error))}") from None
-    channels, units = (tuple(map(_written, names)) for names in (frames.channels, frames.units))
-    known = {label: _written(label) for label in set(recorded.labels)}
+    channels, units = (tuple(map(written, names)) for names in (frames.channels, frames.units))
+    known = {label: written(label) for label in set(recorded.labels)}
     labels = [known[label] for label in recorded.labels]
     frames = replace(frames, channels=channels, units=units)
     return replace(recorded, frames=frames, labels=labels)
 
 
-def _written(text: str) -> str:
+def written(text: str) -> str:
     """Returns a text as a set holds it and a terminal shows it: names of files and JSON may have
     what UTF-8 cannot hold, and control characters."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
@@ -122,7 +122,7 @@ def _as_listed(path: Path, recorded: Recorded) -> Recorded:
         return recorded
     label, part = found
     own = path.suffix.lower() in _TABLES and any(recorded.labels)
-    labels = recorded.labels if own else [_written(label)] * len(recorded.values)
+    labels = recorded.labels if own else [written(label)] * len(recorded.values)
     return replace(recorded, labels=labels, part=part)
 
 
@@ -184,13 +184,13 @@ def _imported(
         recorded = intake.read(path)
         name = recording_name(path, taken)
         taken.add(name)
-        dataset = _fitting(dataset or Dataset(folder, recorded.frames), recorded)
+        dataset = fitting(dataset or Dataset(folder, recorded.frames), recorded)
         about = Recording(
             name,
             (),
-            _written(intake.subject_of(path)),
-            _written(intake.session),
-            _written(path.name),
+            written(intake.subject_of(path)),
+            written(intake.session),
+            written(path.name),
         )
         if recorded.part:
             parts.setdefault(recorded.part, []).append(name)
@@ -207,9 +207,9 @@ def _imported(
     return _with_parts(dataset, parts)
 
 
-def _fitting(dataset: Dataset, recorded: Recorded) -> Dataset:
-    """Returns the set with the file's classes. Raises DataError if its frames are of another
-    kind."""
+def fitting(dataset: Dataset, recorded: Recorded) -> Dataset:
+    """Returns the set with the classes of what is recorded. Raises DataError if its frames are of
+    another kind."""
     mine, other = dataset.frames, recorded.frames
     for what in ("channels", "shape", "rate", "units", "scale"):
         if what == "scale" and other.scale == UNKNOWN_SCALE:

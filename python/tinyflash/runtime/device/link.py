@@ -24,12 +24,16 @@ _SETTLE = 1 / 50  # of the patience: for the device to change its rate after its
 _DYING_S = 0.5
 _AGAIN = (Type.READY, Type.NAK)  # upon which a command is sent again
 # What a line carries worst: edges at each bit, single ones, long levels, and all of them.
-_TESTS = (b"\x55" * 64, b"\x01\x80" * 32, b"\xff\x00" * 32, bytes(range(0, 256, 4)))
+TESTS = (b"\x55" * 64, b"\x01\x80" * 32, b"\xff\x00" * 32, bytes(range(0, 256, 4)))
 _RESTARTED = "the device restarted and lost what it had learned"
 
 
 class RefusedError(LinkError):
-    """The device answered with a bad status."""
+    """The device answered with a bad status (PROTOCOL.md)."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Link:
@@ -121,7 +125,7 @@ class Link:
         time.sleep(self._patience * _SETTLE)
         self._line.set(rate)
         self._line.agreed, self._line.on_trial = rate, True
-        for test in _TESTS:
+        for test in TESTS:
             if self.command(Type.ECHO, test, size=len(test)) != test:
                 raise LinkError("the device returns other bytes than it got; restart it")
             if self._line.agreed != rate:
@@ -281,5 +285,5 @@ def _checked(reply: Frame) -> bytes:
         text = (
             protocol.STATUS_TEXT.get(status[0], f"says {status[0]}") if status else "says nothing"
         )
-        raise RefusedError(f"the device {text}")
+        raise RefusedError(f"the device {text}", status[0] if status else 0)
     return body

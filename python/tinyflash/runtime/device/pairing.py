@@ -18,7 +18,10 @@ _KEY = re.compile(rf"[0-9a-fA-F]{{{2 * KEY_BYTES}}}")
 
 def read_key(path: Path) -> bytes:
     """Reads a key file: 32 hexadecimal digits. Raises DataError."""
-    text = files.read_bytes(path, _LONGEST_FILE, cut=True).decode("ascii", "replace").strip()
+    try:
+        text = files.read_bytes(path, _LONGEST_FILE, cut=True).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from None
     if not _KEY.fullmatch(text):
         raise DataError(
             f"{path} is not a pairing key, which has {2 * KEY_BYTES} hexadecimal digits; make one "

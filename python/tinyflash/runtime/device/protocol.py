@@ -43,6 +43,8 @@ class Type(IntEnum):
     RATES = 18
     RATE = 19
     ECHO = 20
+    COLLECT = 21
+    REPLAY = 22
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -57,6 +59,7 @@ class Space(IntEnum):
     STATE = 2
     OUTPUT = 3
     SNAPSHOT = 4
+    REPLAYED = 5
 
 
 class Purpose(IntEnum):
@@ -92,6 +95,11 @@ STATUS_TEXT = {
     21: "has a flash that cannot be read, or does not keep what is written",
     22: "refused a command without the tag of this session; is this its pairing key, and does no "
     "other host use it?",
+    23: "has no sensor, or no room for one of its frames; give an emulated board a recording with "
+    "--replay, and build with a larger --collect",
+    24: "collects nothing, or something else than this host has asked for",
+    25: "has no room for a replay buffer, or a model that cannot have one; build its firmware with "
+    "--replay SLOTS",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count

@@ -17,6 +17,8 @@ from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.pieces import Pieces
 from tinyflash.runtime.device.protocol import Info, Purpose, Space, Type
 from tinyflash.runtime.device.rate import HIGHER
+from tinyflash.runtime.device.replay import RemoteReplay
+from tinyflash.runtime.device.sensor import RemoteSensor
 from tinyflash.runtime.guard import (
     GuardMemory,
     GuardReport,
@@ -25,6 +27,7 @@ from tinyflash.runtime.guard import (
     check_snapshot,
     snapshot_bytes,
 )
+from tinyflash.runtime.replay import check_replay, replay_bytes
 from tinyflash.runtime.schedule import Schedule
 from tinyflash.runtime.session import (
     Counters,
@@ -74,6 +77,7 @@ class DeviceSession:
             raise
         self._pieces = Pieces(self._link, self.info, self._run_s)
         self._guard = RemoteGuard(self._link, self._run_s)
+        self._replay = RemoteReplay(self._link)
         self.last_ticks = 0
 
     @property
@@ -166,6 +170,21 @@ class DeviceSession:
     def finish_guard(self) -> GuardReport:
         return self._guard.finish()
 
+    def start_replay(self, memory: bytes, slots: int, repeats: int) -> None:
+        size = replay_bytes(self.info.classes, slots, self.info.input_bytes)
+        check_replay(memory, size, repeats)
+        self._replay.check_room(slots)
+        self._pieces.write(Space.REPLAYED, memory)
+        self._replay.start(memory, repeats)
+
+    def replay_memory(self) -> bytes:
+        slots = self._replay.slots()
+        size = replay_bytes(self.info.classes, slots, self.info.input_bytes)
+        return self._pieces.read(Space.REPLAYED, 0, size)
+
+    def stop_replay(self) -> None:
+        self._replay.stop()
+
     def counters(self) -> Counters:
         return Counters.of(self.state)
 
@@ -207,6 +226,11 @@ class DeviceSession:
             self._pieces.write(space, data)
         crc = zlib.crc32(b"".join(parts.values()))
         self._pieces.order(Type.COMMIT, protocol.COMMIT.pack(crc))
+
+    def sensor(self) -> RemoteSensor:
+        """Returns the board's sensor. Raises LinkError if its firmware does not collect, or if it
+        has none."""
+        return RemoteSensor(self._link)
 
     def save(self) -> StoreReport:
         """Saves weights and state in the board's flash. They survive a power cut from now on; one

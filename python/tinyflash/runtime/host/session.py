@@ -17,8 +17,10 @@ from tinyflash.runtime.guard import (
 )
 from tinyflash.runtime.host.guard import NativeGuard
 from tinyflash.runtime.host.library import ffi, lib
+from tinyflash.runtime.host.replay import NativeReplay
 from tinyflash.runtime.host.schedule import native
 from tinyflash.runtime.host.table import Table
+from tinyflash.runtime.replay import check_replay, replay_bytes
 from tinyflash.runtime.schedule import Schedule
 from tinyflash.runtime.session import (
     Counters,
@@ -52,6 +54,7 @@ class HostSession:
         self._schedule: Any = None  # a tiny_schedule
         self._first_step = 0  # of the schedule, by the training step counter
         self._guard: NativeGuard | None = None
+        self._replay: NativeReplay | None = None
 
     @property
     def native(self) -> Any:
@@ -79,9 +82,14 @@ class HostSession:
     def _train(self, x: Int8Array, label: int, rate: float | None) -> Outcome:
         as_factor = self._scheduled_rate() if rate is None else _factor(rate)
         self._give(lib.tiny_train_input(self._session), x)
+        if self._replay is not None:
+            _check(lib.tiny_train_begin(self._session, label, as_factor))
+            self._replay.keep(label)
         _check(lib.tiny_train(self._session, label, as_factor))
         state = self._state
         outcome = Outcome(state.predicted, state.probability / 32768, state.error)
+        if self._replay is not None:
+            self._replay.run(as_factor)
         if self._guard is not None:
             self._guard.watch()
         return outcome
@@ -133,12 +141,37 @@ class HostSession:
         self._guard = None
         return guard.report()
 
+    def start_replay(self, memory: bytes, slots: int, repeats: int) -> None:
+        program = self.program
+        size = replay_bytes(program.classes, slots, program.input_bytes)
+        check_replay(memory, size, repeats)
+        replay = NativeReplay(self._session, memory, slots, repeats)
+        _check(replay.begin())
+        self._replay = replay
+
+    def replay_memory(self) -> bytes:
+        if self._replay is None:
+            raise DataError("no replay buffer is in use; start one")
+        return self._replay.memory
+
+    def stop_replay(self) -> None:
+        self._replay = None
+
+    def keep(self, x: Int8Array, label: int) -> None:
+        """Offers a sample to the replay buffer in use, as a training step does, without the
+        step."""
+        check_label(label, self.program.classes)
+        if self._replay is None:
+            raise DataError("no replay buffer is in use; start one")
+        self._give(lib.tiny_train_input(self._session), x)
+        self._replay.keep(label)
+
     def counters(self) -> Counters:
         return Counters.of(self.state)
 
     def reset(self) -> None:
         lib.tiny_reset(self._session)
-        self._schedule = self._guard = None
+        self._schedule = self._guard = self._replay = None
 
     @property
     def weights(self) -> bytes:

@@ -56,11 +56,13 @@ def _sram(report: Fields) -> Memory:
     if limits is None:
         return Memory("SRAM", model, None, "without firmware and stack")
     stack = limits["stack_bytes"]
-    rest = report["sram_bytes"] - stack - sum(part.nbytes for part in model)
+    rest = report["sram_bytes"] - report["replay_bytes"] - stack
+    rest -= sum(part.nbytes for part in model)
     parts = (
         *model,
         Part("firmware", rest, _listed(_firmware(report, rest))),
         Part("stack", stack, _stack(report)),
+        *_replay(report),
         *_guard(report),
     )
     missing = "" if report["static_bytes"] is not None else "without library and firmware"
@@ -89,10 +91,17 @@ def _stack(report: Fields) -> str:
     return "reserved" if deepest is None else f"reserved; at most {deepest:,} in use"
 
 
+def _replay(report: Fields) -> tuple[Part, ...]:
+    """Returns the replay buffer: of the linked image, or the one that was compiled for."""
+    nbytes = (report["linked"] or report)["replay_bytes"]
+    return (Part("replay", nbytes, "kept samples of each class"),) if nbytes else ()
+
+
 def _guard(report: Fields) -> tuple[Part, ...]:
     """Returns what a linked image has in addition, if it has a guard."""
     linked = report["linked"]
     extra = 0 if linked is None else linked["sram_bytes"] - report["sram_bytes"]
+    extra -= 0 if linked is None else linked["replay_bytes"] - report["replay_bytes"]
     return (Part("guard", extra, "held-out samples, best weights"),) if extra > 0 else ()
 
 

@@ -14,6 +14,7 @@ from tinyflash.compiler.lower.program import Planned
 from tinyflash.graph import DenseAttrs, Graph, Node, WindowAttrs
 from tinyflash.layers import in_channels
 from tinyflash.runtime.guard import GuardCost
+from tinyflash.runtime.replay import ReplayCost
 from tinyflash.show.report.advice import advise
 from tinyflash.show.report.contents import network_contents, plan_contents, streaming
 from tinyflash.show.report.memory import Memory, memories, region_lines, regions
@@ -30,7 +31,7 @@ def make_report(
     takes on a board. training: the learning curve of a run, of `learning_fields`."""
     program, infer, train = compiled.program, compiled.infer, compiled.train
     largest, board = compiled.fuller, None if fit is None else fit.board
-    guard = GuardCost.of(program, 1)
+    guard, replay = GuardCost.of(program, 1), ReplayCost.of(program, 1)
     return {
         "model": program.name,
         "hash": f"{program.hash:08x}",
@@ -47,6 +48,8 @@ def make_report(
         "frozen_bytes": len(program.flash),
         "guard_sample_bytes": guard.sample_bytes,
         "guard_snapshot_bytes": guard.snapshot_bytes,
+        "replay_slot_bytes": 0 if program.row_bytes else replay.total,
+        "replay_bytes": 0 if fit is None else fit.replay_bytes,
         "infer_operations": len(program.infer),
         "train_operations": len(program.train),
         "longest_call": longest_call(compiled, counted_core(board)),
@@ -178,6 +181,11 @@ def as_text(report: Report) -> str:
             f"A guard would take {report['guard_snapshot_bytes']:,} bytes of SRAM for the best "
             f"weights and {report['guard_sample_bytes']:,} for each held-out sample.",
         ]
+        if report["replay_slot_bytes"]:
+            lines.append(
+                f"A replay buffer would take {report['replay_slot_bytes']:,} bytes of SRAM for one "
+                "sample of each class."
+            )
         lines += ["", "Trained layers:", *(_layer_line(layer) for layer in report["trained"])]
     return "\n".join(lines) + "\n"
 

@@ -48,7 +48,8 @@ def add_image(
     this board. used: bytes of each region, by name."""
     report = report_of(directory, name)
     if report.get("board") == board.name:
-        image = {"flash_bytes": size.flash_bytes, "sram_bytes": size.sram_bytes}
+        keys = ("flash_bytes", "sram_bytes", "replay_bytes")
+        image = {key: getattr(size, key) for key in keys}
         regions = [_linked(region, board, used) for region in report.get("regions") or ()]
         _add(directory, {"linked": image, "place": vars(board.place), "regions": regions})
 

@@ -1,0 +1,1 @@
+"""What a replay buffer is worth: new wearers learned live, and what is forgotten of old ones."""

@@ -1,0 +1,1 @@
+"""Recordings from the sensor of a board."""

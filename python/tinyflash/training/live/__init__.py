@@ -1,0 +1,1 @@
+"""Learning from a stream of windows: each is classified before it is learned from."""
