@@ -328,6 +328,18 @@ def test_the_end_waits_for_no_browser(live: Live) -> None:
     assert not [one for one in threading.enumerate() if one.name == "watch"]
 
 
+def test_a_page_that_is_loaded_at_the_end_gets_the_last_news(live: Live) -> None:
+    with Server(live, str) as server:
+        answer(server, asking(server))
+        live.end("finished")
+        leaving = threading.Thread(target=server.close)
+        leaving.start()
+        time.sleep(0.3)
+        with stream(server) as line:
+            assert next(news(line))["about"]["state"] == "finished"
+        leaving.join()
+
+
 def test_fifty_updates_a_second(live: Live, server: Server) -> None:
     """With a window of six channels in each."""
     over = threading.Event()

@@ -38,7 +38,7 @@ CONNECTIONS = 16  # at once
 _NAMES = ("127.0.0.1", "localhost", "[::1]")  # the last two of a tunnel's near end
 _PATIENCE_S = 10.0  # for a request, and for a browser that reads nothing
 _QUIET_S = 5.0  # without news, until a comment shows that the line is alive
-_LEAVE_S = 1.0  # for the last news, at the end
+_LEAVE_S = 2.0  # for the last news, at the end; a page that is being loaded gets them, too
 _BUFFER = 1 << 16  # bytes on the way to a browser; more would be old news
 _AGAIN_MS = 1000  # until a browser that has lost the line asks again
 
@@ -95,6 +95,7 @@ class _Server(ThreadingMixIn, TCPServer):
     def __init__(self, live: Live, page: Callable[[], str], token: str, port: int) -> None:
         self.live, self.page, self.token = live, page, token
         self.leaving = threading.Event()
+        self.expected = False  # a page was asked for, and has not asked for news yet
         self._open: set[Any] = set()
         self._lock = threading.Lock()
         super().__init__((HOST, port), _Handler)
@@ -118,7 +119,7 @@ class _Server(ThreadingMixIn, TCPServer):
         """Asks the streams to end, and waits a moment until they have."""
         self.leaving.set()
         end = time.monotonic() + _LEAVE_S
-        while self._open and time.monotonic() < end:
+        while (self._open or self.expected) and time.monotonic() < end:
             time.sleep(0.01)
         with self._lock:
             late = list(self._open)
@@ -140,6 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_trusted(parse_qs(parts.query)):
             self._send(HTTPStatus.FORBIDDEN, "open the URL that tinyflash has printed\n")
         elif parts.path == "/":
+            self.server.expected = True
             page = self.server.page()
             self._send(HTTPStatus.OK, page, "text/html", policy_of(page))
         elif parts.path == "/events":
@@ -180,6 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self) -> None:
         """Sends the newest news, RATE times a second at most. What a slow browser has missed is
         replaced by what is newer."""
+        self.server.expected = False
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         self._head(HTTPStatus.OK, "text/event-stream")
         self.end_headers()
