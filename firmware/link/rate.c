@@ -16,6 +16,9 @@ __attribute__((weak)) uint32_t board_uart_rate(uint32_t wanted) {
 __attribute__((weak)) void board_uart_set_rate(uint32_t wanted) { (void)wanted; }
 
 uint32_t rate_near(uint32_t wanted) {
+    if (wanted == BOARD_UART_RATE) {
+        return wanted; /* each board begins with it */
+    }
     const uint32_t there = wanted > 0 ? board_uart_rate(wanted) : 0;
     const uint32_t difference = there > wanted ? there - wanted : wanted - there;
     return difference < wanted / PARTS ? there : 0;

@@ -63,11 +63,14 @@ def measure(folder: Path) -> Coverage:
     """Runs the tests in an empty folder. Raises RuntimeError if one fails."""
     compilers = folder / "compilers"
     compilers.mkdir(parents=True)
+    objects = folder / "objects"
+    objects.mkdir()
     for name in {"cc", Path(PYTHONS_OWN).name}:
         (compilers / name).symlink_to(Path(__file__).with_name("cc.sh"))
     path = {"PATH": f"{compilers}:{path_without_stand_ins()}"}
     extension = build_extension(folder / "extension", path)
     environ = {**os.environ, **path, "TINYFLASH_MEASURED": str(extension)}
+    environ["TINYFLASH_KEPT_OBJECTS"] = str(objects)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.coverage.plugin", "-n2"]
     command += [f"--random-cases={RANDOM_CASES}"]
     command += [f"--ignore=tests/firmware/{name}" for name in ON_BOARDS]

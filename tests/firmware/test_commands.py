@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -134,6 +135,15 @@ def test_a_reply_to_no_command_looks_like_nothing_else(start: Callable[[], PipeP
         expected = kind | protocol.REPLY if kind < 0x70 else protocol.REPLY
         assert reply == Frame(expected, 200, b"\1"), hex(kind)
         assert reply.type < min(Type.READY, Type.NAK, Type.FAULT, Type.REFUSAL, Type.WANT)
+
+
+def test_a_board_of_one_rate_has_that_one(device: DeviceSession) -> None:
+    link, begun = device._link, struct.pack("<I", 115_200)
+    reply = link.command(Type.RATES, struct.pack("<2I", 115_200, 1_000_000), size=12)
+    assert struct.unpack("<3I", reply) == (0, 115_200, 0)
+    refused(device, "out of range", Type.RATE, struct.pack("<I", 1_000_000))
+    link.command(Type.RATE, begun, size=0)
+    device.infer(SAMPLE)
 
 
 def test_reading_stays_within(device: DeviceSession) -> None:

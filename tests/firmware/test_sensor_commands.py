@@ -93,7 +93,7 @@ def test_what_the_ring_has_dropped_is_a_gap_and_counted_once(link: Link) -> None
     assert sensor.describe().lost == packet.lost
 
 
-def test_the_board_believes_no_number_of_a_host(link: Link) -> None:
+def test_the_device_believes_no_number_of_a_host(link: Link) -> None:
     assert refusal(link, 1, 0, 0, 0) == NOT_COLLECTING
     sensor = RemoteSensor(link)
     run = sensor.start().run

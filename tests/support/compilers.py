@@ -50,8 +50,12 @@ def _library_object(compiler: tuple[str, ...], source: Path) -> Path:
 
 @cache
 def _folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="tinyflash-objects-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """Of this process; one that is kept is of tests.coverage, which reads what programs that run
+    write beside their objects."""
+    kept = os.environ.get("TINYFLASH_KEPT_OBJECTS")
+    folder = Path(tempfile.mkdtemp(prefix="tinyflash-objects-", dir=kept))
+    if kept is None:
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
