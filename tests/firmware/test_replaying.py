@@ -5,11 +5,10 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.firmware import REPLAY_SLOTS, WATCHED, build_for_host
+from tests.support.firmware import REPLAY_SLOTS
 from tests.support.pipes import PipePort
 
 from tinyflash.compiler import Compiled
@@ -133,15 +132,6 @@ def test_actions_of_wrong_length_or_name(guarded: DeviceSession) -> None:
     refused(guarded, "wrong length", Type.REPLAY, bytes([Action.TELL, 0]))
     refused(guarded, "wrong length", Type.REPLAY, bytes([Action.START]))
     refused(guarded, "out of range", Type.REPLAY, b"\3")
-
-
-def test_a_model_with_targets_has_no_buffer(tmp_path: Path) -> None:
-    folder = Path(__file__).parent / "target_model"
-    port = PipePort(build_for_host(folder, tmp_path / "firmware", *WATCHED))
-    with DeviceSession(Link(port), 0x00C0FFEE) as device:
-        start = struct.pack("<BII", Action.START, 1, 0)
-        refused(device, "a model that cannot have one", Type.REPLAY, start)
-    port.finish()
 
 
 def test_firmware_without_a_buffer_says_so(start: Callable[[], PipePort]) -> None:

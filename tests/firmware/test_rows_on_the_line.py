@@ -190,6 +190,12 @@ def piece(group: int, stride: int, offset: int, count: int, data: bytes) -> byte
     return protocol.ROWS_HEAD.pack(group, stride, offset, count) + data
 
 
+def test_a_model_that_reads_rows_has_no_replay_buffer(begin: Callable[[], PipePort]) -> None:
+    device, start = DeviceSession(Link(begin())), struct.pack("<BII", 1, 1, 0)
+    with pytest.raises(LinkError, match="a model that cannot have one"):
+        device._link.command(Type.REPLAY, start, size=16)
+
+
 def test_the_device_asks_for_the_first_rows(asked: Asked) -> None:
     assert (asked.want.type, asked.want.sequence) == (Type.WANT, 200)
     offset, count = protocol.parse_want(asked.want.body)
