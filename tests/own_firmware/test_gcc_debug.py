@@ -1,5 +1,5 @@
-"""The kernels of each set compile without optimisation, when GCC has fewer registers to give to
-assembly."""
+"""The kernels of each set compile where GCC has fewer registers to give to assembly: without
+optimisation, and on cores with an FPU."""
 
 from __future__ import annotations
 
@@ -23,3 +23,19 @@ def test_no_warning(name: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
+
+
+FPU = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16")
+
+
+@pytest.mark.parametrize("level", ["-O1", "-O2", "-Os", "-O3"])
+@pytest.mark.parametrize("abi", ["softfp", "hard"])
+def test_dsp_with_an_fpu(level: str, abi: str, tmp_path: Path) -> None:
+    board = load_board(CORES["dsp"])
+    includes = [f"-I{ROOT / folder}" for folder in ("include", "lib")]
+    sources = [ROOT / "lib" / "kernels" / "dsp" / name for name in ("single.c", "position.c")]
+    core = [*WARNINGS, *FPU, f"-mfloat-abi={abi}", level, *includes]
+    done = subprocess.run(
+        [board.cross.gcc, *core, "-c", *sources], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

@@ -243,8 +243,8 @@ static void run_rows(rows *r, uint32_t quads, uint32_t terms, int aligned) {
     "stmia.w %[x]!, {r2, r3, r4, r5, r6, r8, r9, r10}\n"
 
 /* Groups of eight quads, if they are aligned; returns how many quads that is. */
-static inline uint32_t unpack_groups(const int8_t *from, uint32_t quads, uint32_t zeros,
-                                     uint32_t *x) {
+TINY_INLINE_ASM uint32_t unpack_groups(const int8_t *from, uint32_t quads, uint32_t zeros,
+                                       uint32_t *x) {
     const uint32_t whole = (uintptr_t)from % 4 == 0 ? quads & ~7u : 0;
     const int8_t *const end = from + 4 * whole;
     if (whole) {

@@ -19,8 +19,8 @@
 #if TINY_DSP_ASM
 
 /* Adds to the sums of four columns what `pairs` pairs of rows give, `width` bytes apart, times t. */
-static inline void add_pairs(const int8_t *w, uint32_t width, const uint32_t *t, uint32_t pairs,
-                             int32_t *sums) {
+TINY_INLINE_ASM void add_pairs(const int8_t *w, uint32_t width, const uint32_t *t, uint32_t pairs,
+                               int32_t *sums) {
     const uint32_t *const end = t + pairs * TINY_TILE;
     int32_t a = 0, b = 0, c = 0, d = 0;
     if (pairs) {
