@@ -22,10 +22,15 @@ static tiny_replay replay = {
 static int is_replaying;
 static transfer filled; /* the memory, as it comes from the host */
 
-void replay_keep(const tiny_session *session, uint32_t label) {
-    if (is_replaying) {
-        (void)tiny_replay_keep(&replay, session, label); /* the label is checked */
+tiny_error replay_keep(tiny_session *session, uint32_t label, tiny_factor rate) {
+    tiny_error error = TINY_OK;
+    if (is_replaying) { /* with rows it is not: then a step can fail later, and has begun nothing */
+        error = tiny_train_begin(session, label, rate);
+        if (error == TINY_OK) {
+            (void)tiny_replay_keep(&replay, session, label); /* the label is checked */
+        }
     }
+    return error;
 }
 
 void replay_run(tiny_session *session, tiny_factor rate) {
@@ -115,7 +120,10 @@ protocol_status command_replay(device *self, const uint8_t *body, uint32_t count
 
 #else
 
-void replay_keep(const tiny_session *session, uint32_t label) { (void)session, (void)label; }
+tiny_error replay_keep(tiny_session *session, uint32_t label, tiny_factor rate) {
+    (void)session, (void)label, (void)rate;
+    return TINY_OK;
+}
 
 void replay_run(tiny_session *session, tiny_factor rate) { (void)session, (void)rate; }
 

@@ -9,8 +9,9 @@
 #define REPLAY_SLOTS 0 /* samples of each class to keep */
 #endif
 
-/* Call it before each training step: keeps the sample, or not. */
-void replay_keep(const tiny_session *session, uint32_t label);
+/* Call it before each training step: keeps the sample, or not. Returns the error of label or rate
+ * with which that step would fail; then nothing is kept. */
+tiny_error replay_keep(tiny_session *session, uint32_t label, tiny_factor rate);
 
 /* Call it after each training step, when its outcome has been read: trains on kept samples. */
 void replay_run(tiny_session *session, tiny_factor rate);

@@ -152,9 +152,8 @@ static protocol_status check_train(const device *self, uint32_t count) {
 /* One training step. The replay buffer takes the sample before that uses its memory. */
 static protocol_status train_step(device *self, uint32_t label, tiny_factor rate) {
     tiny_session *session = arena_clear(&self->arena);
-    tiny_error error = tiny_train_begin(session, label, rate);
+    tiny_error error = replay_keep(session, label, rate);
     if (error == TINY_OK) {
-        replay_keep(session, label);
         error = tiny_train(session, label, rate);
     }
     return status_of(self, error);
