@@ -378,6 +378,8 @@ from tinyflash.cli import main
 import tinyflash.cli.train
 import tinyflash.show.report.page
 
+assert "http.server" not in sys.modules
+
 def resident():
     text = open("/proc/self/status").read()
     return int(text.partition("VmRSS:")[2].split()[0])

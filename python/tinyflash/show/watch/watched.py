@@ -13,7 +13,6 @@ from tinyflash.show.watch.live import Live
 from tinyflash.show.watch.observer import FAILED, FINISHED, STOPPED, Fields
 from tinyflash.show.watch.page import as_html
 from tinyflash.show.watch.recorded import recorded
-from tinyflash.show.watch.server import Server
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,8 @@ def watched(wanted: Wanted, folder: Path | None = None) -> Iterator[Watched]:
     with ExitStack() as stack:
         live = Watched()
         if wanted.serves:
+            from tinyflash.show.watch.server import Server  # 10 MB: only for a page
+
             server = stack.enter_context(Server(live, live.page, wanted.port))
             live.url = server.url
             tell(f"watch it at {live.url}")
