@@ -132,7 +132,7 @@ def test_a_documented_command_runs(command, place, request):
         words[words.index(PORT)] = request.getfixturevalue("port")
     known = words[0] in ("./run", "tinyflash")
     assert known, f"{command.where}: not known; add it to ELSEWHERE with the test that executes it"
-    if words[1] == "flash":
+    if words[1] in UNTIL_TOLD:
         return runs_until_told_to_end(place, words[1:])
     done = tinyflash(place, *words[1:])
     if words[1] != "doctor":  # it fails where something is missing, which is what it is for
@@ -141,15 +141,20 @@ def test_a_documented_command_runs(command, place, request):
     return None
 
 
+# Commands that serve until a signal, and what they say when they have begun to.
+UNTIL_TOLD = {"flash": "socket://", "watch": "http://127.0.0.1:"}
+
+
 def runs_until_told_to_end(folder, words):
     command = [sys.executable, "-m", "tinyflash", *words]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as flash:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=folder, **pipes) as serving:
         try:
-            assert "socket://" in flash.stdout.readline()
-            flash.send_signal(signal.SIGTERM)
-            assert flash.wait(30) == 0
+            assert any(UNTIL_TOLD[words[0]] in line for line in serving.stdout)
+            serving.send_signal(signal.SIGTERM)
+            assert serving.wait(30) == 0
         finally:
-            flash.kill()
+            serving.kill()
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)

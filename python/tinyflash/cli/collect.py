@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tinyflash.cli import options, replay_option
+from tinyflash.cli import options, replay_option, watch_option
 from tinyflash.cli.collecting import Labels, Report, Watch, cut_into, opened_source, record
 from tinyflash.cli.keys import pressed
 from tinyflash.cli.stopping import stopping
@@ -14,6 +14,8 @@ from tinyflash.data.collecting.recorder import Plan
 from tinyflash.data.intake.files import written
 from tinyflash.data.lock import changing
 from tinyflash.show.console import tell
+from tinyflash.show.watch.observer import FAILED, FINISHED, STOPPED, About
+from tinyflash.show.watch.watched import watched
 from tinyflash.training.open import Running
 
 _DEFAULT_NAME = "recording"
@@ -48,6 +50,7 @@ _DEFAULT_NAME = "recording"
     show_default=True,
     help="Seconds to wait for a link that is lost.",
 )
+@watch_option.watch
 @options.as_json
 @options.output_folder("Folder of the set, which may have recordings already.", ("dataset.toml",))
 def collect(
@@ -65,6 +68,8 @@ def collect(
     window: int | None,
     hop: int | None,
     wait: float,
+    watches: bool,
+    watch_port: int | None,
     as_json: bool,
     output: Path,
 ) -> None:
@@ -82,14 +87,17 @@ def collect(
     about, windows = (written(subject), written(session)), cut_into(window, hop)
     with (
         changing(output, new=True),
+        watched(watch_option.wanted(watches, watch_port)) as page,
         stopping() as stop,
         pressed() as typed,
         opened_source(image, board, running, replay, rate, stop) as (source, title),
     ):
         called = name or choices.now or _DEFAULT_NAME
         plan = Plan(called, seconds, *about, title, wait, choices.choices)
-        watch = Watch(choices, stop, typed, windows)
+        watch = Watch(choices, stop, typed, windows, page)
+        page.begin(About("collect", called, title))
         recorder, failed = record(output, source, plan, watch)
+        page.end(STOPPED if stop() else FINISHED if failed is None else FAILED)
     Report(recorder, window, hop).tell(as_json)
     if failed is not None:
         raise failed

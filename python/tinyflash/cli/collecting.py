@@ -27,6 +27,7 @@ from tinyflash.errors import BoardError, DataError, LinkError, TinyflashError, w
 from tinyflash.files import cache_dir
 from tinyflash.show.console import output, say, table
 from tinyflash.show.live import LiveView
+from tinyflash.show.watch.observer import NOBODY, Observer, Signal
 from tinyflash.show.words import counted
 from tinyflash.training.open import Running
 
@@ -62,7 +63,9 @@ class Watch:
         stop: Stop,
         typed: Callable[[], str],
         windows: WindowStream | None,
+        observer: Observer = NOBODY,
     ) -> None:
+        self._observer = observer
         self.labels, self.stop, self._typed, self._windows = labels, stop, typed, windows
         self._is_over = False
         self.view = LiveView("", labels.hint)
@@ -80,6 +83,29 @@ class Watch:
                 self._windows.push(now.first, now.newest)
             note = counted(self._windows.count, "window")
         self.view.update(now, note)
+        self._tell(now)
+
+    def _tell(self, now: Progress) -> None:
+        """Tells the page. Frames of several axes, pictures, are not drawn."""
+        info, frames = now.info, now.newest
+        text = f"{info.name}; label: {now.label or 'none'}"
+        unit = info.units[0] if len(set(info.units)) == 1 else ""
+        if len(frames) and len(info.shape) == 1:
+            self._observer.frames(
+                Signal(frames, info.names, info.rate, info.scale, 0.0, unit, text)
+            )
+        self._observer.counters(
+            {
+                "frames kept": now.kept,
+                "frames on the disk": now.safe,
+                "frames lost": now.lost,
+                "gaps of this recording": len(now.gaps),
+                "link cuts": now.cuts,
+                "link": "connected" if now.is_connected else "lost; trying again",
+                "recording": now.recording,
+                "label": now.label or "none",
+            }
+        )
 
 
 def cut_into(window: int | None, hop: int | None) -> WindowStream | None:

@@ -11,25 +11,30 @@ import click
 
 from tinyflash.boards import Board, kernels_for
 from tinyflash.cli.live_options import LiveOptions
+from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import Prepared, compile_model
 from tinyflash.compiler.plan import Effort
 from tinyflash.data.splits import TRAIN
 from tinyflash.errors import DataError
 from tinyflash.files import write_json
+from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.learned import Learned, load_learned
 from tinyflash.runtime.replay import check_can_replay
 from tinyflash.runtime.session import Session
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import noting, say, tell
+from tinyflash.show.watch.observer import FINISHED, STOPPED
+from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
 from tinyflash.training.health import Anatomy, complaints
 from tinyflash.training.job import Watch, check_scores, learned_is_in
 from tinyflash.training.live.course import SLIDING, Seen
 from tinyflash.training.live.filling import divided, filled
-from tinyflash.training.live.learner import Beginning, Learner, Settings
+from tinyflash.training.live.learner import Answer, Beginning, Learner, Settings
 from tinyflash.training.live.replaying import Lived, Stream, none_of, replay
 from tinyflash.training.live.saving import load_interrupted, load_memory, save
+from tinyflash.training.live.telling import Teller
 from tinyflash.training.open import Ready, Running, open_session, settle
 from tinyflash.training.samples import Samples, Source, load_samples
 from tinyflash.training.targets import objective_of
@@ -73,6 +78,7 @@ def learn_live(
     effort: Effort,
     rows: bool,
     output: Path,
+    shown: Shown,
 ) -> None:
     """Replays labelled windows, and saves what was learned."""
     stream, earlier = _stream(prepared, data, rate, watch, given, start.seed)
@@ -88,16 +94,22 @@ def learn_live(
     settle(ready, output)
     with (
         _session(ready, output, place, watch.samples, given.replay) as (session, stop),
+        watched(shown.wanted, output) as page,
         noting("live", len(stream.windows)) as show,
     ):
+        where = session.info.board if isinstance(session, DeviceSession) else "host"
+        shown.begin(page, "train --live", where, ready, output)
+        tell_page = Teller(page, stream, ready, () if begun is None else begun.course.seen)
 
-        def listen(number: int, learner: Learner, one: Seen) -> None:
+        def listen(number: int, learner: Learner, one: Seen, answer: Answer) -> None:
             show(number + 1, f"loss {one.loss:.2f} {learner.level}")
+            tell_page(number, learner, one, answer)
 
         lived = replay(
             *(stream, session, ready.compiled.graph, ready.compiled.program, beginning),
             *(begun, listen, stop),
         )
+        page.end(FINISHED if lived.finished else STOPPED)
     before = 0 if begun is None else len(begun.course.seen)
     if lived.finished or len(lived.course.seen) > before:
         _keep(lived, stream, ready, output, given, more)

@@ -10,15 +10,15 @@ import click
 
 from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
-from tinyflash.boards.stale import report_of
 from tinyflash.cli import live_options as live_option
 from tinyflash.cli import options, scheme_option, watch_option
 from tinyflash.cli.live import Data, Place, Start, learn_live
 from tinyflash.cli.live_options import LiveOptions, check_use
+from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
-from tinyflash.data.dataset import is_dataset, load
+from tinyflash.data.dataset import is_dataset
 from tinyflash.errors import BoardError, DataError
 from tinyflash.read import read
 from tinyflash.runtime.device import DeviceSession
@@ -29,8 +29,7 @@ from tinyflash.runtime.session import Session
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import say, tell
-from tinyflash.show.report import Report, make_report
-from tinyflash.show.watch.observer import FINISHED, STOPPED, About
+from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
 from tinyflash.training import job as jobs
@@ -176,6 +175,7 @@ def train(
         raise DataError("--save-every saves on a board; give --board or --port")
     prepared = prepare(read(model, output=chosen), load_scheme(scheme) if scheme else Scheme())
     watch = Watch(guard, guard_every, guard_tolerance)
+    shown = Shown(watch_option.wanted(watches, watch_port), model.name, data)
     if live:
         learn_live(
             scheme_option.chosen(prepared, budget, target, output, rows),
@@ -187,6 +187,7 @@ def train(
             effort,
             rows,
             output,
+            shown,
         )
         return
     fraction = _fraction(validation, test, data)
@@ -203,9 +204,8 @@ def train(
         "validation": fraction,
     }
     settle(ready, output)
-    wanted = watch_option.wanted(watches, watch_port)
     with (
-        watched(wanted, output) as page,
+        watched(shown.wanted, output) as page,
         open_session(ready, output, guard, running, bool(save_every)) as session,
         stopping() as stop,
     ):
@@ -217,9 +217,7 @@ def train(
         settings["board"] = place
         if start and not begun:
             start.restore(session)
-        page.begin(About("train", model.name, place, ready.hash, _class_names(data)))
-        if wanted.serves:
-            page.use(_report(ready, output))
+        shown.begin(page, "train", place, ready, output)
         trained = run(
             job, session, ready, stopped=stop, begun=begun, after_step=keep, observer=page
         )
@@ -236,17 +234,6 @@ def train(
             draw_health(health, f"{model.name} on {place}", counters, anatomy)
     _say(trained, job, anatomy)
     say(f"wrote {output}/learned.npz, training.json and report.html")
-
-
-def _class_names(data: Path) -> tuple[str, ...]:
-    """Returns what a data set calls its classes; nothing of a file, which has numbers."""
-    return load(data).classes if is_dataset(data) else ()
-
-
-def _report(ready: Ready, output: Path) -> Report:
-    """Returns the report of a folder, which may know an image; without it, one of this model."""
-    there = report_of(output)
-    return there if there.get("hash") == ready.hash else make_report(ready.compiled, ready.fit)
 
 
 def _fraction(validation: float | None, test: Path | None, data: Path) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import signal
@@ -9,10 +10,16 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.support.commands import refused, tinyflash
+
+from tinyflash.cli.collecting import Labels, Watch
+from tinyflash.cli.stopping import Stop
+from tinyflash.data.collecting.recorder import Progress
+from tinyflash.show.watch.live import Live, as_json
 
 TINYFLASH = [sys.executable, "-m", "tinyflash"]
 
@@ -94,8 +101,8 @@ def test_watch_shows_a_run_from_its_files(run):
     process, url = watching("watch", run)
     with process:
         try:
-            page = get(url)
-            assert 'id="memory"' in page
+            while 'id="memory"' not in get(url):  # it has read the report
+                assert process.poll() is None
             process.send_signal(signal.SIGTERM)
             found, _ = sections(get(url, "/events"))
         finally:
@@ -166,3 +173,47 @@ def test_a_killed_run_can_be_watched(model, scheme, data, tmp_path):
     assert told["about"]["state"] == "running"
     assert 0 < told["step"]["done"] < told["step"]["of"]
     assert Path(out / "watch.json").stat().st_size < 1 << 16
+
+
+def test_live_learning_tells_each_window(model, scheme, data, tmp_path):
+    """How it was classified before it was learned from: the figures are those of its record."""
+    out = tmp_path / "out"
+    result = tinyflash(*train(model, scheme, data, out, "--live", "--auto", "--rate", "0.05"))
+    assert result.exit_code == 0, result.output
+    told, course = (json.loads((out / n).read_text()) for n in ("watch.json", "training.json"))
+    assert (told["about"]["command"], told["about"]["state"]) == ("train --live", "finished")
+    assert told["step"]["done"] == told["step"]["of"] == 40
+    assert sum(told["probabilities"]["values"]) == pytest.approx(1, abs=0.02)
+    matrix = np.array(told["scores"]["confusion"])
+    with np.load(data) as given:
+        assert matrix.sum(axis=1).tolist() == np.bincount(given["y"], minlength=3).tolist()
+    accuracy = f"prequential accuracy: {100 * np.trace(matrix) / 40:.1f} %"
+    assert accuracy in result.stdout
+    assert told["scores"]["points"][-1] == [40, pytest.approx(100 * np.trace(matrix) / 40)]
+    assert told["counters"]["windows learned from"] == 40
+    assert told["layers"]["done"] == 40
+    assert course["hash"] == told["about"]["hash"]
+
+
+def test_collecting_tells_frames_and_gaps():
+    info = SimpleNamespace(
+        name="imu", shape=(2,), rate=50.0, scale=0.5, names=("x", "y"), units=("g", "g")
+    )
+    live, stop = Live(), Stop()
+    watch = Watch(Labels("sit", ("sit", "walk")), stop, lambda: "", None, live)
+    now = Progress(info, "sit", "sit-1", kept=7, safe=3, gaps=[(4, 6)], lost=2, cuts=1)
+    now.newest = np.arange(6, dtype=np.int16).reshape(3, 2)
+    watch.listen(now)
+    now.newest, now.first, now.label = now.newest[:1] + np.int16(6), 3, ""
+    watch.listen(now)
+    now.newest, now.is_connected = now.newest[:0], False
+    watch.listen(now)
+    told = json.loads(as_json(live.since(0)[1]))
+    numbers = np.frombuffer(base64.b64decode(told["signal"]["data"]), "<i2")
+    assert numbers.tolist() == list(range(8))
+    assert told["signal"]["channels"] == ["x", "y"]
+    assert (told["signal"]["unit"], told["signal"]["scale"]) == ("g", 0.5)
+    counts = told["counters"]
+    assert (counts["frames kept"], counts["frames on the disk"], counts["frames lost"]) == (7, 3, 2)
+    assert (counts["link cuts"], counts["link"]) == (1, "lost; trying again")
+    assert counts["label"] == "none"

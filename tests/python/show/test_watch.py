@@ -378,6 +378,8 @@ from tinyflash.cli import main
 import tinyflash.cli.train
 import tinyflash.show.report.page
 
+assert "http.server" not in sys.modules
+
 def resident():
     text = open("/proc/self/status").read()
     return int(text.partition("VmRSS:")[2].split()[0])
@@ -506,6 +508,24 @@ def test_the_report_of_another_model_is_not_shown(tmp_path: Path) -> None:
         assert ('id="memory"' in shown.page()) == has
     shown.use({"fuller": "nonsense"})
     assert 'id="memory"' not in shown.page()
+
+
+def test_a_report_that_comes_while_the_page_is_made_is_shown_next(
+    monkeypatch: Any, made: report.Report
+) -> None:
+    """A page without it must not stay: browsers would load it again and again."""
+    shown = Watched()
+
+    def slowly(given: report.Report | None, version: int) -> str:
+        if given is None:
+            shown.use(made)
+        return as_html(given, version)
+
+    monkeypatch.setattr("tinyflash.show.watch.watched.as_html", slowly)
+    assert 'id="memory"' not in shown.page()
+    page = shown.page()
+    assert 'id="memory"' in page
+    assert f'"page": {shown.section("page")}' in page
 
 
 # ---- The page ------------------------------------------------------------------------------------

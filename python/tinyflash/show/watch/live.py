@@ -113,9 +113,9 @@ class Live(Observer):
             self._ended = True
             self._changed.notify_all()
 
-    def new_page(self) -> None:
+    def new_page(self, version: int) -> None:
         """The page itself has changed: there is a report now, or another one."""
-        self._put(page=self._version)
+        self._put(page=version)
 
     def show(self, sections: Mapping[str, Any]) -> None:
         """Replaces sections by those of a file."""

@@ -68,6 +68,7 @@ class Score:
     """Held-out samples after `done` steps: accuracy in percent, or loss.
 
     confusion: samples by label and answer, [label][answer]; None: not of classes, or too many.
+    what: which samples.
     """
 
     done: int
@@ -75,6 +76,7 @@ class Score:
     measure: str = "accuracy"
     samples: int = 0
     confusion: list[list[int]] | None = None
+    what: str = "held-out samples"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ Fields = dict[str, Any]
 _HERE = "tinyflash.show.watch"
 
 
-def as_html(report: Fields | None, version: int | None = None) -> str:
+def as_html(report: Fields | None, version: int = 0) -> str:
     """Returns the page. report: of the compilation, for its memory; None: not known yet. version:
     of this page, as the news have it."""
     fuller = report["fuller"] if report else ""

@@ -13,7 +13,6 @@ from tinyflash.show.watch.live import Live
 from tinyflash.show.watch.observer import FAILED, FINISHED, STOPPED, Fields
 from tinyflash.show.watch.page import as_html
 from tinyflash.show.watch.recorded import recorded
-from tinyflash.show.watch.server import Server
 
 
 @dataclass(frozen=True)
@@ -29,24 +28,34 @@ class Watched(Live):
 
     def __init__(self) -> None:
         super().__init__()
-        self._report: Fields | None = None
-        self._html = ""
         self.url = ""  # of the page, if it is served
+        self._shown = _Shown(None, 0)
+        self._made: tuple[_Shown, str] | None = None
 
     def use(self, report: Fields | None) -> None:
         """Shows another report; an empty one is none. Browsers load the page again."""
-        self._report, self._html = report or None, ""
-        self.new_page()
+        self._shown = _Shown(report or None, self._shown.version + 1)
+        self.new_page(self._shown.version)
 
     def page(self) -> str:
-        """Returns the page. A report of another version, or damaged, is none."""
-        if not self._html:
-            version = self.section("page")
+        """Returns the page. A report of another version, or damaged, is none. Browsers ask in
+        threads of their own, also while another report comes."""
+        shown, made = self._shown, self._made
+        if made is None or made[0] is not shown:
             try:
-                self._html = as_html(self._report, version)
+                html = as_html(shown.report, shown.version)
             except Exception:  # a report of another version can provoke any of a dozen exceptions
-                self._html = as_html(None, version)
-        return self._html
+                html = as_html(None, shown.version)
+            self._made = made = shown, html
+        return made[1]
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A report, and the version of the page that shows it."""
+
+    report: Fields | None
+    version: int
 
 
 @contextmanager
@@ -56,6 +65,8 @@ def watched(wanted: Wanted, folder: Path | None = None) -> Iterator[Watched]:
     with ExitStack() as stack:
         live = Watched()
         if wanted.serves:
+            from tinyflash.show.watch.server import Server  # 10 MB: only for a page
+
             server = stack.enter_context(Server(live, live.page, wanted.port))
             live.url = server.url
             tell(f"watch it at {live.url}")

@@ -86,8 +86,10 @@ class Learner:
     steps: int = 0  # windows learned from
     guarded: bool = False
     ready: bool = False  # it has begun
+    start: bytes = b""  # the weights that it began with
 
     def begin(self, start: Beginning) -> None:
+        self.start = start.learned.weights
         for session in self.sessions:
             self._begin(session, start)
         self.ready = True

@@ -15,7 +15,7 @@ from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.learned import Learned
 from tinyflash.runtime.session import Counters, Session
 from tinyflash.training.live.course import Course, Seen
-from tinyflash.training.live.learner import Beginning, Ending, Learner, Settings
+from tinyflash.training.live.learner import Answer, Beginning, Ending, Learner, Settings
 from tinyflash.training.loop import evaluate
 from tinyflash.training.samples import Samples
 
@@ -65,11 +65,12 @@ def replay(
     program: Program,
     start: Beginning,
     begun: Lived | None = None,
-    listen: Callable[[int, Learner, Seen], object] = lambda _n, _l, _s: None,
+    listen: Callable[[int, Learner, Seen, Answer], object] = lambda _n, _l, _s, _a: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Lived:
     """Replays the stream, or what `begun` left of it. A board that no longer answers ends the run
-    as an interruption does: `broken`. listen: called after each window with its number from 0.
+    as an interruption does: `broken`. listen: called after each window with its number from 0, and
+    how it was classified.
 
     Accuracy on the test windows is computed on this computer, which has the same bytes.
     """
@@ -88,11 +89,11 @@ def replay(
         windows = stream.windows
         while len(seen) < len(windows) and not stopped():
             x, label = windows.x[len(seen)], int(windows.labels[len(seen)])
-            _, one = learner.see(x, label)
+            answer, one = learner.see(x, label)
             seen.append(one)
             if len(seen) % stream.look_every == 0:
                 counters.append(learner.counters())
-            listen(len(seen) - 1, learner, one)
+            listen(len(seen) - 1, learner, one, answer)
         if len(seen) == len(windows) and not stopped():
             guard = _finish(learner, stream)
             after, finished = _accuracy(learner, stream, graph), True

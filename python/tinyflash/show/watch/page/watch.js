@@ -64,13 +64,15 @@
 
     curve() { curves(); },
 
-    scores({ done, score, measure, samples, confusion }) {
+    scores({ done, score, measure, samples, confusion, what }) {
+      const held = what === "held-out samples";
       tile("held", measure === "accuracy" ? percent(score) : figure(score));
-      say("held-name", `held-out ${measure}`);
-      say("held-note", `${counted(samples, "sample")}, after ${counted(done, "step")}`);
+      say("held-name", held ? `held-out ${measure}` : `${measure} so far`);
+      say("held-what", held ? what : `all ${what}`);
+      say("held-note", held ? `${counted(samples, "sample")}, after ${counted(done, "step")}` : what);
       byId("held-legend").hidden = false;
       curves();
-      if (confusion) matrix(confusion, done);
+      if (confusion) matrix(confusion, `${what[0].toUpperCase()}${what.slice(1)}, after ${number(done)}`);
     },
 
     layers({ done, layers }) {
@@ -263,9 +265,9 @@
 
   // ---- Confusion ----
 
-  const matrix = (counts, done) => {
+  const matrix = (counts, which) => {
     reveal("confusion");
-    say("confusion-text", `Held-out samples after ${counted(done, "training step")}: the true class by row, the answer by column.`);
+    say("confusion-text", `${which}: the true class by row, the answer by column.`);
     const table = byId("confusion");
     table.classList.toggle("small", counts.length > 12);
     table.replaceChildren();
