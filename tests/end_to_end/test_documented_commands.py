@@ -31,6 +31,7 @@ ELSEWHERE = {
     "boards add": "test_the_command_makes_a_board_that_a_build_refuses_until_it_is_whole",
     "collect": "test_an_emulated_board_replays_a_recording_of_a_set",
     "data": "test_training_with_a_set_is_training_with_its_windows",
+    "flash by a probe": "test_a_board_is_erased_written_read_back_and_reset",
     "packs": "test_on_the_command_line",
     "test": "test_test_goes_to_pytest_in_the_checkout",
     "check": "test_the_scripts_parse",
@@ -50,6 +51,8 @@ def name_of(command):
     """What is called: `bench memory` for './run bench memory --json x'."""
     words = command.words
     words = words[2:] if words[:2] == ["python", "-m"] else words[1:]
+    if words[0] == "flash" and "stm32f446_nucleo" in words and "--format" not in words:
+        return "flash by a probe"
     return " ".join(words[:2] if words[0] in ("bench", "boards") else words[:1])
 
 

@@ -27,6 +27,7 @@ from tinyflash.errors import DataError, LinkError
 from tinyflash.runtime.host import HostSession
 from tinyflash.show.report import write_compilation
 from tinyflash.training.health import Anatomy
+from tinyflash.training.open import Running
 from tinyflash.training.samples import Samples
 from tinyflash.zoo.task import Split, Task
 
@@ -150,8 +151,8 @@ def test_a_board_that_runs_already(task, tmp_path, monkeypatch):
         on_a_terminal(build_for_host(other, tmp_path / "wrong")) as port,
         pytest.raises(LinkError, match=r"the device runs .* build and flash it again"),
     ):
-        run(task, host, settings, model, lambda _: lambda _: None, port)
+        run(task, host, settings, model, lambda _: lambda _: None, Running(port))
     firmware = build_for_host(model, tmp_path / "firmware")
     for _ in range(2):  # what it learned before is replaced
         with on_a_terminal(firmware) as port:
-            assert run(task, host, settings, model, lambda _: lambda _: None, port).agrees
+            assert run(task, host, settings, model, lambda _: lambda _: None, Running(port)).agrees
