@@ -29,14 +29,6 @@
 #define TINY_APART __attribute__((noinline))
 #endif
 
-/* Of a function that is assembly and takes nearly all registers. It is inlined, except where there is
- * an FPU: GCC 12 then finds no registers for it among what is around it, and does not compile. */
-#ifdef __ARM_FP
-#define TINY_INLINE_ASM TINY_APART static
-#else
-#define TINY_INLINE_ASM static inline
-#endif
-
 /* In a loop that copies or clears: keeps GCC and Clang from calling memcpy or memset instead. */
 #ifndef TINY_AS_A_LOOP
 #define TINY_AS_A_LOOP __asm__ volatile("" : : : "memory")

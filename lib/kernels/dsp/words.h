@@ -25,6 +25,14 @@
 #define TINY_DSP_ASM 0
 #endif
 
+/* Of a function that is assembly and takes nearly all registers. It is inlined, except where there is
+ * an FPU: GCC 12 then finds no registers for it among what is around it, and does not compile. */
+#if defined(__ARM_FP)
+#define TINY_INLINE_ASM TINY_APART static
+#else
+#define TINY_INLINE_ASM static inline
+#endif
+
 /* Two halves in a word. */
 static inline uint32_t tiny_pair(int32_t low, int32_t high) {
     return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
