@@ -137,7 +137,7 @@ def test_a_reply_to_no_command_looks_like_nothing_else(start: Callable[[], PipeP
         assert reply.type < min(Type.READY, Type.NAK, Type.FAULT, Type.REFUSAL, Type.WANT)
 
 
-def test_a_board_of_one_rate_has_that_one(device: DeviceSession) -> None:
+def test_a_device_of_one_rate_has_that_one(device: DeviceSession) -> None:
     link, begun = device._link, struct.pack("<I", 115_200)
     reply = link.command(Type.RATES, struct.pack("<2I", 115_200, 1_000_000), size=12)
     assert struct.unpack("<3I", reply) == (0, 115_200, 0)
