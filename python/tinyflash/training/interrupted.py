@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ from tinyflash.training.loop import Evaluation, History, Step, evaluation
 from tinyflash.training.open import Ready
 
 _NO_LABEL = -1  # in place of whether a label was predicted
+Run = TypeVar("Run")
+
 _RUN = "run"  # the array that marks an interrupted run: its settings, as JSON
 _FILE = "a whole file of learned weights"
 
@@ -91,12 +93,22 @@ def load_interrupted(path: Path, learned: Learned, job: Job, ready: Ready) -> Tr
 
     Raises DataError if it is not a run of this job, or damaged.
     """
-    arrays = load_arrays(path, LARGEST, _FILE)
-    if not isinstance(arrays, dict) or _RUN not in arrays:
-        return None
-    try:
+
+    def read(arrays: Mapping[str, Numbers]) -> Trained:
         _check_settings(path, arrays, job)
         return _Reader(arrays, learned, job, ready).trained()
+
+    return read_record(path, _RUN, read)
+
+
+def read_record(path: Path, mark: str, read: Callable[[Mapping[str, Numbers]], Run]) -> Run | None:
+    """Returns what `read` makes of the arrays of a learned.npz; None if they have no array `mark`.
+    Raises DataError if the file is damaged."""
+    arrays = load_arrays(path, LARGEST, _FILE)
+    if not isinstance(arrays, dict) or mark not in arrays:
+        return None
+    try:
+        return read(arrays)
     except DataError:
         raise
     except Exception as error:  # a damaged file can provoke any of a dozen exceptions

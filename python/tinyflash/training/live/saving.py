@@ -23,6 +23,7 @@ from tinyflash.runtime.session import Counters
 from tinyflash.show.report import add_training
 from tinyflash.show.report.learning import Learning, learning_fields
 from tinyflash.training.health import Anatomy, as_record
+from tinyflash.training.interrupted import read_record
 from tinyflash.training.job import learned_is_in
 from tinyflash.training.live.course import SLIDING, Course, Seen
 from tinyflash.training.live.learner import Ending, Settings
@@ -208,19 +209,12 @@ def load_interrupted(
 ) -> Lived | None:
     """Returns the run of a learned.npz; None if it was not interrupted. learned: of the same file.
     Raises DataError if it is not a run of this stream, or damaged."""
-    arrays = load_arrays(path, LARGEST, _FILE)
-    if not isinstance(arrays, dict) or _RUN not in arrays:
-        return None
-    try:
+
+    def read(arrays: Mapping[str, Numbers]) -> Lived:
         _check_settings(path, arrays, stream)
         return _lived(path, arrays, learned, stream, program)
-    except DataError:
-        raise
-    except Exception as error:  # a damaged file can provoke any of a dozen exceptions
-        raise DataError(
-            f"{path} is damaged: the record of its interrupted run has {error}; begin a new run "
-            "from its weights with --new-run"
-        ) from None
+
+    return read_record(path, _RUN, read)
 
 
 def _check_settings(path: Path, arrays: Mapping[str, Numbers], stream: Stream) -> None:
