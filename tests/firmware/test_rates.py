@@ -153,6 +153,19 @@ def test_a_board_that_goes_back_alone(begin: Start) -> None:
         check_learned(device, 2)
 
 
+def test_a_quiet_line_keeps_its_rate(begin: Start) -> None:
+    """Only what is no frame makes it doubtful."""
+    port = begin()
+    with DeviceSession(link_to(port)) as device:
+        raised = device.baud
+        assert raised > BASE
+        learn(device)
+        time.sleep(1.0)
+        learn(device)
+        assert device.baud == port.heard[-1] == raised
+        check_learned(device, 2)
+
+
 def test_a_board_that_restarts_at_a_high_rate_is_noticed(begin: Start, rated: Path) -> None:
     port = begin()
     device = DeviceSession(link_to(port))
