@@ -195,6 +195,13 @@ TOOLS = (
         lambda: shutil.which(MINGW),
         {"apt": "gcc-mingw-w64-x86-64-win32", "dnf": "mingw64-gcc", "brew": "mingw-w64"},
     ),
+    Tool(
+        "Chromium",
+        "opens the pages that tinyflash writes (./run test)",
+        "test",
+        lambda: shutil.which("chromium") or shutil.which("chromium-browser"),
+        {"apt": "chromium", "dnf": "chromium", "brew": "--cask chromium"},
+    ),
 )
 
 

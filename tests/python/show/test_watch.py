@@ -129,7 +129,9 @@ def live() -> Live:
 
 
 @pytest.fixture
-def server(live: Live) -> Iterator[Server]:
+def server(live: Live, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """One that waits only a moment for pages that ask for no news, as most tests do."""
+    monkeypatch.setattr("tinyflash.show.watch.server._LEAVE_S", 0.2)
     with Server(live, lambda: "<p>secret</p><script>1</script>") as server:
         yield server
 
