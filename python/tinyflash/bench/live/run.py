@@ -119,7 +119,7 @@ def learn(task: Task) -> Cell:
     prepared = prepare(read(path_of("activity")), scheme("activity"))
     compiled = compile_model(prepared, None, (stream.x, stream.y), task.seed)
     program, slots = compiled.program, method.slots
-    memory = filled(program, slots, task.seed, earlier) if slots else None
+    memory = filled(compiled, slots, task.seed, earlier) if slots else None
     learned = replay(
         Stream(stream, old, Settings(method.rate, slots, method.repeats)),
         HostSession(program),
