@@ -27,13 +27,26 @@ $run data split "$out/set" --by session --test 0.5
 $run data check "$out/set" --model $model --scheme $scheme --by session --hop 16 -o "$out/check" 2>&1 |
     grep flagged
 
-# On the board: what it learns is in its flash.
+# On the board: what it learns is in its flash. Open the page that --watch names, and look on.
 $run train $model --scheme $scheme --data "$out/set" --hop 16 --epochs 3 --rate 0.03 \
-    --board qemu_stm32f405 --save-every 100 -o "$out"
+    --board qemu_stm32f405 --save-every 100 --watch -o "$out" &
+training=$!
+trap 'kill $training 2> /dev/null || true' EXIT
+if command -v chromium > /dev/null; then # a picture of the page, after the first epoch
+    until grep -q 'points":.*,\[213' "$out/watch.json" 2> /dev/null; do sleep 0.2; done
+    $run watch "$out" > "$out/page" 2>&1 &
+    page=$!
+    until grep -q http "$out/page"; do sleep 0.2; done
+    chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1565 --timeout=3000 \
+        --screenshot="$out/watch.png" "$(sed -n 's/.*\(http:[^ ]*\).*/\1/p' "$out/page")" 2> "$out/chromium.log"
+    kill $page
+fi
+wait $training
 
-# It has that again after its next start.
+# The power goes off: the emulator has ended. The board starts again, and has what it learned.
 $run flash "$out" > "$out/port" &
-trap 'kill $!' EXIT
+board=$!
+trap 'kill $board' EXIT
 until grep -q socket "$out/port"; do sleep 0.2; done
 port=$(sed 's/.*\(socket:[^ ]*\).*/\1/' "$out/port")
 $run evaluate $model --scheme $scheme --data "$out/set" --hop 16 --port "$port" | grep accuracy

@@ -93,7 +93,7 @@ def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_f
 
 def test_live_learning_agrees(compiled, samples, board, tmp_path):
     """Window by window, with a replay buffer and a guard."""
-    memory = filled(compiled.program, 1, 3, samples)
+    memory = filled(compiled, 1, 3, samples)
     start = Beginning(Learned.compiled(compiled.program), memory, samples.take(np.arange(3)))
     stream = Stream(samples.take(np.arange(12)), samples, Settings(0.05, 1, 2), start.held_out)
     runs = []

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.browser import CHROMIUM
 from tests.support.pages import ROOT, page
 
 SCRIPT = "examples/collect/collect.sh"
@@ -37,3 +38,5 @@ def test_it_prints_what_the_page_says(tmp_path: Path) -> None:
     before, after = (float(x) for x in re.findall(r"held-out accuracy \w+: ([\d.]+) %", told)[:2])
     assert after > before + 20
     assert f"accuracy {after} %" in told.splitlines()[-1]
+    picture = tmp_path / "build" / "wearer" / "watch.png"
+    assert CHROMIUM is None or picture.read_bytes().startswith(b"\x89PNG")

@@ -190,7 +190,7 @@ def _beginning(
         if not start.new:
             begun = load_interrupted(start.resume, learned, stream, program)
     if slots and memory is None:
-        memory = filled(program, slots, start.seed, earlier)
+        memory = filled(ready.compiled, slots, start.seed, earlier, learned)
     guard = None if begun is None else begun.ending.guard
     return Beginning(learned, memory, stream.held_out, guard), begun
 

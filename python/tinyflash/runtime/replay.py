@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +49,21 @@ def check_replay(memory: bytes, size: int, repeats: int) -> None:
 def empty(program: Program, slots: int, seed: int) -> bytes:
     """Returns the memory of a buffer that has seen nothing. Raises DataError if the model cannot
     have one."""
+    return packed(program, slots, seed, {})
+
+
+def packed(
+    program: Program, slots: int, seed: int, chosen: Mapping[int, tuple[int, Sequence[bytes]]]
+) -> bytes:
+    """Returns the memory of a buffer that has seen so many samples of some classes, and keeps some
+    of them: min(seen, slots). Raises DataError if the model cannot have one."""
     check_can_replay(program.classes, program.row_bytes)
     size = replay_bytes(program.classes, slots, program.input_bytes)
-    return _HEAD.pack(seed, 0).ljust(size, b"\0")
+    seen = [chosen.get(label, (0, ()))[0] for label in range(program.classes)]
+    head = _HEAD.pack(seed, 0) + np.array(seen, "<u4").tobytes()
+    room = slots * program.input_bytes
+    kept = (b"".join(chosen.get(label, (0, ()))[1]) for label in range(program.classes))
+    return (head + b"".join(part.ljust(room, b"\0") for part in kept)).ljust(size, b"\0")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tests.support.models import File
 from tests.support.sets import signal_set
 
 from tinyflash.data import text
-from tinyflash.data.check.flags import flag
+from tinyflash.data.check.flags import RULES, flag
 from tinyflash.data.check.quality import (
     SENTENCE_SCORES,
     TOKEN_SCORES,
@@ -71,13 +71,18 @@ def test_scores_are_those_of_cleanlab(method: str) -> None:
             assert np.abs(scores - found).max() < 1e-9
 
 
-def test_flags_are_those_of_cleanlab() -> None:
+@pytest.mark.parametrize(
+    ("rule", "published"),
+    [("confident", "confident_learning"), ("noise-rate", "prune_by_noise_rate")],
+)
+def test_flags_are_those_of_cleanlab(rule: str, published: str) -> None:
     filter_ = pytest.importorskip("cleanlab.filter")
+    assert rule in RULES
     for seed in range(SETS):
         p, labels, _ = drawn(seed)
         if len(np.unique(labels)) == p.shape[1]:
-            expected = filter_.find_label_issues(labels, p, n_jobs=1)
-            assert np.array_equal(flag(p, labels), expected), seed
+            expected = filter_.find_label_issues(labels, p, filter_by=published, n_jobs=1)
+            assert np.array_equal(flag(p, labels, rule), expected), seed
 
 
 def test_the_scores_of_a_recording_by_hand() -> None:

@@ -15,7 +15,7 @@ from tinyflash.runtime.learned import Learned
 from tinyflash.runtime.replay import Kept
 from tinyflash.training.live.course import Course, Seen
 from tinyflash.training.live.drift import Ddm
-from tinyflash.training.live.filling import divided, filled
+from tinyflash.training.live.filling import divided, filled, spread_out
 from tinyflash.training.live.learner import Beginning, Learner, Settings
 from tinyflash.training.live.replaying import Lived, Stream, none_of, replay
 from tinyflash.training.questions import probabilities
@@ -73,7 +73,7 @@ class Remote:
 
 def beginning(compiled: Compiled, stream: Stream) -> Beginning:
     slots = stream.settings.slots
-    memory = filled(compiled.program, slots, 7, EARLIER) if slots else None
+    memory = filled(compiled, slots, 7, EARLIER) if slots else None
     return Beginning(Learned.compiled(compiled.program), memory, stream.held_out)
 
 
@@ -186,7 +186,7 @@ def test_samples_that_accumulate_end_in_an_update(compiled: Compiled) -> None:
 
 
 def test_the_buffer_begins_with_earlier_samples(compiled: Compiled) -> None:
-    memory = filled(compiled.program, 4, 7, EARLIER)
+    memory = filled(compiled, 4, 7, EARLIER)
     kept = Kept.of(memory, 3, 4)
     assert kept.seen == tuple(np.bincount(EARLIER.y).tolist())
     assert kept.counts == (4, 4, 4)
@@ -197,6 +197,41 @@ def test_the_buffer_begins_with_earlier_samples(compiled: Compiled) -> None:
         assert EARLIER.y[place] == i // 4
     with pytest.raises(DataError, match="name them with --earlier"):
         divided(None, 3, 0)
+
+
+def test_the_buffer_begins_with_samples_of_every_confidence(compiled: Compiled) -> None:
+    """Of each class in the order of its confidence, between the sixths; of few samples, all. The
+    network that learns judges them, not the compiled one."""
+    session = HostSession(compiled.program)
+    for x, label in zip(TEST.x, TEST.y.tolist(), strict=True):
+        session.train_step(x, label, RATE)
+    start = Learned(compiled.program.hash, session.weights, session.state)
+    memory = filled(compiled, 5, 7, EARLIER, start)
+    slots = np.frombuffer(memory[8 + 12 :], np.int8).reshape(3, 5, 72)
+    for label in range(3):
+        mine = EARLIER.x[EARLIER.y == label]
+        told = np.array([session.infer(x) for x in mine])
+        ranked = sorted(
+            zip(probabilities(compiled.graph, told)[:, label], range(len(mine)), strict=True)
+        )
+        at = [(len(mine) + 1) * i // 6 - 1 for i in range(1, 6)]
+        expected = [mine[ranked[i][1]].ravel() for i in at]
+        assert slots[label].tolist() == np.array(expected).tolist()
+    assert filled(compiled, 5, 7, EARLIER) != memory
+    few = EARLIER.take(np.flatnonzero(EARLIER.y == 1)[:4])
+    kept = Kept.of(filled(compiled, 5, 7, few), 3, 5)
+    assert (kept.seen, kept.counts) == ((0, 4, 0), (0, 4, 0))
+    assert filled(compiled, 5, 7, None) == filled(compiled, 5, 7, none_of(few))
+
+
+def test_samples_are_spread_out() -> None:
+    for found in range(1, 40):
+        for count in range(1, 12):
+            places = spread_out(-np.arange(found), count)
+            assert len(set(places.tolist())) == len(places) == min(found, count)
+            assert (np.diff(places) < 0).all()
+            steps = -np.diff([found, *places.tolist(), -1])
+            assert found <= count or steps.max() - steps.min() <= 1
 
 
 # ---- Drift ---------------------------------------------------------------------------------------

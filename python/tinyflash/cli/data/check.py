@@ -14,6 +14,7 @@ from tinyflash.cli import options
 from tinyflash.compiler import prepare
 from tinyflash.data import text
 from tinyflash.data.check.findings import Findings, Span, find
+from tinyflash.data.check.flags import CONFIDENT, RULES
 from tinyflash.data.check.quality import TOKEN_SCORES
 from tinyflash.data.check.review import corrected, write_review
 from tinyflash.data.dataset import Dataset, Recording
@@ -60,6 +61,11 @@ BY = ("subject", "session", "recording")
     "--score", type=click.Choice(list(TOKEN_SCORES)), default="self_confidence", show_default=True
 )
 @click.option(
+    "--rule", type=click.Choice(RULES), default=CONFIDENT, show_default=True,
+    help="Which windows are flagged: those that are confidently of another class, or as many as "
+    "the set probably has wrong ones: more of these, and more of the right ones.",
+)  # fmt: skip
+@click.option(
     "--jobs",
     type=click.IntRange(1),
     default=os.cpu_count() or 1,
@@ -84,6 +90,7 @@ def check(
     by: str,
     folds: int,
     score: str,
+    rule: str,
     jobs: int,
     epochs: int,
     rate: float,
@@ -118,7 +125,8 @@ def check(
     recipe = Recipe(epochs, rate, seed=seed)
     with counting("folds", int(parts.max()) + 1) as listen:
         p = cross_validate(prepared, samples, parts, recipe, jobs, listen)
-    found = find(dataset, dataset.recordings, cut, window_for(dataset, wanted), p, score)
+    length = window_for(dataset, wanted)
+    found = find(dataset, dataset.recordings, cut, length, p, score, rule)
     _write(to, dataset, cut, found)
     if as_json:
         click.echo((to / "check.json").read_text(), nl=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyflash.data.check.flags import flag
+from tinyflash.data.check.flags import CONFIDENT, flag
 from tinyflash.data.check.quality import (
     SEGMENT,
     SENTENCE_SCORES,
@@ -54,12 +54,18 @@ class Findings:
 
 
 def find(
-    dataset: Dataset, names: tuple[Recording, ...], cut: Windows, length: int, p: Reals, score: str
+    dataset: Dataset,
+    names: tuple[Recording, ...],
+    cut: Windows,
+    length: int,
+    p: Reals,
+    score: str,
+    rule: str = CONFIDENT,
 ) -> Findings:
     """Judges the labels of windows. names: the recordings that were cut; length: frames of a
     window; p [n][classes]: probabilities by a network that has not seen the window. score: of
-    TOKEN_SCORES."""
-    scores, flagged = TOKEN_SCORES[score](p, cut.y), flag(p, cut.y)
+    TOKEN_SCORES. rule: of RULES."""
+    scores, flagged = TOKEN_SCORES[score](p, cut.y), flag(p, cut.y, rule)
     judge = _Judge(dataset, names, cut, length, p, scores)
     windows = [judge.span(np.array([t]), scores[t]) for t in np.flatnonzero(flagged)]
     segments, wholes, methods = [], [], {}
