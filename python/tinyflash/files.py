@@ -202,3 +202,9 @@ def cache_dir() -> Path:
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "tinyflash"
+
+
+def toml_value(value: object) -> str:
+    """Returns numbers, booleans, texts and lists of them as TOML writes them: as JSON does, except
+    one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -70,9 +70,14 @@ def _contents(cache: Any, name: str, found: Mapping[str, Any]) -> list[bytes]:
     """Returns the files of the device's algorithms, in their order."""
     if not found.get("algorithms"):
         return []
-    return [
-        file.read(_ALGORITHM_BYTES) for file in cache.get_flash_algorithm_binary(name, all=True)
-    ]
+    try:
+        files = list(cache.get_flash_algorithm_binary(name, all=True))
+    except KeyError as error:
+        named = ", ".join(printable(str(one["file_name"])) for one in found["algorithms"])
+        raise BuildError(
+            f"the pack of {printable(name)} lacks a flash algorithm that it names: {named}"
+        ) from error
+    return [file.read(_ALGORITHM_BYTES) for file in files]
 
 
 def _device(found: Mapping[str, Any], contents: Sequence[bytes]) -> Device:
@@ -89,13 +94,18 @@ def _device(found: Mapping[str, Any], contents: Sequence[bytes]) -> Device:
         name=str(found["name"]),
         core=str(core["core"]),
         has_mpu=str(core.get("mpu", "")).lower() not in ("", "none", "notpresent", "0"),
-        memories=tuple(_memory(key, memory) for key, memory in memories.items()),
+        memories=tuple(sorted((_memory(*one) for one in memories.items()), key=_order)),
         algorithms=tuple(
             Algorithm(Path(str(a["file_name"]).replace("\\", "/")).name, a["start"], a["size"], c)
             for a, c in zip(found.get("algorithms") or (), contents, strict=True)
         ),
         pack=f"{pack['vendor']}::{pack['pack']} {pack['version']}",
     )
+
+
+def _order(memory: Memory) -> tuple[int, str]:
+    """The library's order changes from run to run."""
+    return memory.start, memory.name
 
 
 def _memory(name: str, memory: Mapping[str, Any]) -> Memory:

@@ -15,7 +15,8 @@ from types import MappingProxyType
 from tinyflash import files
 from tinyflash.boards.device_pack import Device, Memory
 from tinyflash.boards.memory import FLASH, RAM, Region
-from tinyflash.errors import BoardError
+from tinyflash.errors import BoardError, printable
+from tinyflash.files import toml_value
 
 _STACK_BYTES = 2048
 
@@ -85,6 +86,9 @@ def regions_of(device: Device) -> tuple[Region, ...]:
     for memory in (*first, *rest) if first else device.memories:
         if memory.size >= 32 and not any(_overlap(memory, other) for other in chosen):
             chosen.append(memory)
+    beyond = next((m for m in chosen if m.start + m.size > 1 << 32), None)
+    if beyond is not None:
+        raise BoardError(f"the pack of {device.name} has {beyond.name} reach beyond 32 bits")
     regions = tuple(_region(memory) for memory in chosen)
     if {region.kind for region in regions} != {FLASH, RAM}:
         names = ", ".join(memory.name for memory in device.memories) or "none"
@@ -115,17 +119,17 @@ def _description(device: Device, core: _Core) -> str:
         for r in regions_of(device)
     ]
     algorithms = [
-        f"# Flash algorithm: {a.name}, for {a.size} bytes at 0x{a.start:08x}."
+        f"# Flash algorithm: {printable(a.name)}, for {a.size} bytes at 0x{a.start:08x}."
         for a in device.algorithms
     ]
     return "\n".join(
         [
-            f"# Made from the CMSIS pack {device.pack}.",
-            f'description = "{device.name}"',
-            f'mcu = "{device.name}"',
-            f"cpu_flags = {_listed(flags)}",
-            f"shared = {_listed(parts)}",
-            f"kernels = {_listed(core.kernels)}",
+            f"# Made from the CMSIS pack {printable(device.pack)}.",
+            f"description = {toml_value(device.name)}",
+            f"mcu = {toml_value(device.name)}",
+            f"cpu_flags = {toml_value(flags)}",
+            f"shared = {toml_value(parts)}",
+            f"kernels = {toml_value(core.kernels)}",
             "# What the pack does not know, in board.c. Delete this line when it is there.",
             'todo = ["the serial line and its pins", "the clock"]',
             *algorithms,
@@ -144,15 +148,11 @@ def _probe(device: Device) -> tuple[str, ...]:
     pack = device.pack.split()[0]
     return (
         "",
-        f"# For pyOCD, which needs: tinyflash packs add {pack}",
+        f"# For pyOCD, which needs: tinyflash packs add {printable(pack)}",
         "[probe]",
         f'target = "{re.sub("[^a-z0-9_]", "_", device.name.lower())}"',
-        f'pack = "{pack}"',
+        f"pack = {toml_value(pack)}",
     )
-
-
-def _listed(words: list[str] | tuple[str, ...]) -> str:
-    return "[" + ", ".join(f'"{word}"' for word in words) + "]"
 
 
 _CLOCK = """\

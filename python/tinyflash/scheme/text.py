@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 
+from tinyflash.files import toml_value
 from tinyflash.scheme.loss import CROSS_ENTROPY
 from tinyflash.scheme.optimizer import Optimizer, Rates
 from tinyflash.scheme.rules import Rule, Scheme
@@ -17,15 +17,15 @@ def scheme_text(scheme: Scheme, comment: str = "") -> str:
     if scheme.head is not None:
         lines.append(f"head = {scheme.head}")
     if scheme.head_range is not None:
-        lines.append(f"head_range = {_value(scheme.head_range)}")
+        lines.append(f"head_range = {toml_value(scheme.head_range)}")
     if scheme.headroom != plain.headroom:
         lines.append(f"headroom = {scheme.headroom}")
     if scheme.loss.kind != CROSS_ENTROPY.kind:
-        lines.append(f"loss = {_value(scheme.loss.kind)}")
+        lines.append(f"loss = {toml_value(scheme.loss.kind)}")
     if scheme.loss.smoothing:
-        lines.append(f"label_smoothing = {_value(scheme.loss.smoothing)}")
+        lines.append(f"label_smoothing = {toml_value(scheme.loss.smoothing)}")
     if scheme.dead_channels != plain.dead_channels:
-        lines.append(f"dead_channels = {_value(scheme.dead_channels)}")
+        lines.append(f"dead_channels = {toml_value(scheme.dead_channels)}")
     if scheme.recompute:
         lines.append("recompute = true")
     for rule in scheme.rules:
@@ -42,9 +42,4 @@ def scheme_text(scheme: Scheme, comment: str = "") -> str:
 def _settings(table: Rule | Rates | Optimizer, default: Rule | Rates | Optimizer) -> list[str]:
     """Returns `key = value` for every field that is not at its default."""
     values = ((f.name, getattr(table, f.name)) for f in fields(table))
-    return [f"{key} = {_value(v)}" for key, v in values if v != getattr(default, key)]
-
-
-def _value(value: object) -> str:
-    """Returns numbers, strings, booleans and lists of strings as in JSON, except one character."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return [f"{key} = {toml_value(v)}" for key, v in values if v != getattr(default, key)]
