@@ -16,7 +16,7 @@ from tinyflash.boards import load_board
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.image import Piece, encoded, pieces_of
 from tinyflash.boards.memory import FLASH
-from tinyflash.errors import BoardError
+from tinyflash.errors import BoardError, BuildError
 
 PICO = load_board("raspberrypi_pico")
 OBJCOPY = "arm-none-eabi-objcopy"
@@ -76,6 +76,23 @@ def test_an_image_outside_of_the_flash_is_refused(elf: Path) -> None:
         regions = tuple(replace(r, **change) if r.kind == FLASH else r for r in PICO.regions)
         with pytest.raises(BoardError, match=r"0x10000000 to 0x1000\w+, outside of its flash, 0x"):
             pieces_of(elf, replace(PICO, regions=regions))
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(44, b"\xff\xff"), (28, b"\xf0\xff\xff\x7f"), (16, b"\xff\xff\xff\xff")],
+    ids=["no segments", "segments nowhere", "a segment beyond the file"],
+)
+def test_a_damaged_file_is_refused(at: int, value: bytes, elf: Path, tmp_path: Path) -> None:
+    """Fields of the header; the last one is of the first program header (System V ABI, figures 4-3
+    and 5-1)."""
+    content = bytearray(elf.read_bytes())
+    if at == 16:
+        at += struct.unpack_from("<I", content, 28)[0]
+    content[at : at + len(value)] = value
+    (tmp_path / "firmware.elf").write_bytes(content)
+    with pytest.raises(BuildError, match=r"firmware\.elf is not .*; run tinyflash build"):
+        pieces_of(tmp_path / "firmware.elf", PICO)
 
 
 def test_the_command(tmp_path: Path) -> None:

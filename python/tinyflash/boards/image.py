@@ -47,9 +47,13 @@ def pieces_of(elf: Path, board: Board) -> tuple[Piece, ...]:
     try:
         with elf.open("rb") as file:
             loaded = [s for s in ELFFile(file).iter_segments() if s["p_type"] == "PT_LOAD"]
-            found = [Piece(int(s["p_paddr"]), s.data()) for s in loaded if s["p_filesz"]]
+            stored = [s for s in loaded if s["p_filesz"]]
+            found = [Piece(int(s["p_paddr"]), s.data()) for s in stored]
+            whole = all(len(p.data) == s["p_filesz"] for p, s in zip(found, stored, strict=True))
     except Exception as error:  # a damaged file can provoke any of a dozen exceptions
         raise BuildError(f"{elf} is not a tinyflash firmware; run tinyflash build") from error
+    if not found or not whole:
+        raise BuildError(f"{elf} is not whole; run tinyflash build")
     for piece in found:
         _check(piece, board)
     found.sort(key=lambda piece: piece.address)
