@@ -18,7 +18,7 @@
 /* ---- Input gradient ---- */
 
 /* The same in compiler/kernels/mve.py. */
-#define POSITIONS 18u         /* that are in scratch at a time, at most */
+#define POSITIONS 20u         /* that are in scratch at a time, at most */
 #define POSITIONS_BYTES 6144u /* of their gradients, if they are more than a tile */
 
 /* Positions in rows and columns that are a stride apart. */
@@ -37,9 +37,9 @@ typedef struct descending {
     uint32_t positions; /* that are in scratch at a time */
     phase *phases;      /* that these positions have */
     uint32_t *at;       /* [rows] the position of each row of t */
-    int16_t *t;         /* [rows][pitch] rescaled gradients */
-    int8_t *w;          /* [TINY_TILE_COLUMNS][pitch] */
-    int32_t *sums;      /* [rows of a phase][TINY_STORED_AT_ONCE] */
+    int16_t *t;    /* [rows][pitch] rescaled gradients, four rows together as tiles.h has them */
+    int8_t *w;     /* [TINY_TILE_COLUMNS][pitch] */
+    int32_t *sums; /* [rows of a phase][TINY_SIXTEEN] */
 } descending;
 
 /* Whether a tap reads input row or column `at` from some output. */
@@ -81,19 +81,18 @@ static uint32_t phase_terms(const tiny_window *win, uint32_t row, uint32_t colum
 /* Terms in whole vectors, one at least. */
 static uint32_t whole(uint32_t terms) { return terms ? (terms + 7) / 8 * 8 : 8; }
 
-/* The empty assembly keeps compilers from calling memset, which takes longer for the few there are. */
-static void clear(int16_t *t, uint32_t count) {
-    for (; count; count--) {
-        *t++ = 0;
-        TINY_AS_A_LOOP;
+/* Terms [i, end) of a row. */
+static void clear(int16_t *t, uint32_t i, uint32_t end) {
+    for (; i < end; i++) {
+        t[tiny_descent_term(i)] = 0;
     }
 }
 
 /* The rescaled gradients that input position (row, column) is read by. */
-static void gather(const descending *d, uint32_t row, uint32_t column, int16_t *t,
-                   const int16_t *end) {
+static void gather(const descending *d, uint32_t row, uint32_t column, int16_t *t, uint32_t pitch) {
     const tiny_window *win = &d->op->window;
     const uint32_t out = win->y.channels;
+    uint32_t i = 0;
     for (uint32_t ky = 0; ky < win->kernel_h; ky++) {
         if (!reads_row(win, row, ky)) {
             continue;
@@ -107,15 +106,15 @@ static void gather(const descending *d, uint32_t row, uint32_t column, int16_t *
             const int32_t ox = tiny_window_source((int32_t)column, win->pad_left, (int32_t)kx,
                                                   win->dilation_w, win->stride_w, win->y.width);
             if (oy >= 0 && ox >= 0) {
-                tiny_rescale_all(&d->op->descent,
-                                 d->dy->d + (uint32_t)(oy * win->y.width + ox) * out, out, t);
+                tiny_rescale_row(&d->op->descent,
+                                 d->dy->d + (uint32_t)(oy * win->y.width + ox) * out, out, t, i);
             } else {
-                clear(t, out);
+                clear(t, i, i + out);
             }
-            t += out;
+            i += out;
         }
     }
-    clear(t, (uint32_t)(end - t));
+    clear(t, i, pitch);
 }
 
 /* Gathers those of positions [n, n + count) that are of a phase, from row p->first of t on. Apart, so
@@ -127,9 +126,8 @@ TINY_APART static void gather_phase(const descending *d, phase *p, uint32_t n, u
     int16_t *t = d->t + p->first * d->pitch;
     for (uint32_t i = 0; i < count; i++) {
         if (is_of_phase(win, row, column, p)) {
+            gather(d, row, column, t + tiny_descent_row(next - p->first, p->pitch), p->pitch);
             d->at[next++] = n + i;
-            gather(d, row, column, t, t + p->pitch);
-            t += p->pitch;
         }
         if (++column == win->x.width) {
             column = 0;
@@ -167,17 +165,16 @@ static void transpose(const descending *d, const phase *p, const int8_t *w, uint
  * which a tap has `width`. */
 static void sum_channels(const descending *d, const phase *p, const int8_t *w, uint32_t width,
                          uint32_t count) {
-    for (uint32_t i = 0; i < count; i += TINY_TILE_COLUMNS) {
+    tiny_descent_tile tile = {
+        .column = {d->w, d->w + d->pitch},
+        .end = d->w + p->pitch,
+        .rows = d->t + p->first * d->pitch,
+        .tiles = (p->rows + TINY_DESCENT_ROWS - 1) / TINY_DESCENT_ROWS,
+        .sums = d->sums,
+    };
+    for (uint32_t i = 0; i < count; i += TINY_TILE_COLUMNS, tile.sums += TINY_TILE_COLUMNS) {
         transpose(d, p, w + i, width, i + 1 < count);
-        tiny_tiles tiles = {
-            .column = {d->w, d->w + d->pitch},
-            .rows = (const int8_t *)(d->t + p->first * d->pitch),
-            .pitch = p->pitch * 2,
-            .rounds = p->pitch / 8,
-            .tiles = (p->rows + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS,
-            .sums = d->sums + i,
-        };
-        tiny_descent_tiles(&tiles);
+        tiny_descent_tiles(&tile);
     }
 }
 
@@ -185,11 +182,11 @@ static void sum_channels(const descending *d, const phase *p, const int8_t *w, u
 static void descend_panel(const descending *d, const phase *p, const int8_t *w, uint32_t first,
                           uint32_t width) {
     const uint32_t channels = d->op->window.x.channels;
-    for (uint32_t i = 0; i < width; i += TINY_STORED_AT_ONCE) {
-        const uint32_t count = width - i < TINY_STORED_AT_ONCE ? width - i : TINY_STORED_AT_ONCE;
+    for (uint32_t i = 0; i < width; i += TINY_SIXTEEN) {
+        const uint32_t count = width - i < TINY_SIXTEEN ? width - i : TINY_SIXTEEN;
         sum_channels(d, p, w + i, width, count);
-        tiny_gradient_store_rows(&d->store, d->at + p->first, p->rows, channels, first + i, d->sums,
-                                 count);
+        tiny_gradient_store_sixteen(&d->store, d->at + p->first, p->rows, channels, first + i,
+                                    d->sums, count);
     }
 }
 
@@ -218,7 +215,7 @@ static void descend_positions(const descending *d, const tiny_weights *w, uint32
             p->first = first;
             gather_phase(d, p, n, count);
             gathered += p->rows;
-            first += (p->rows + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS * TINY_TILE_ROWS;
+            first += (p->rows + TINY_DESCENT_ROWS - 1) / TINY_DESCENT_ROWS * TINY_DESCENT_ROWS;
             phases++;
         }
     }
@@ -238,7 +235,7 @@ static uint32_t most_taps(uint32_t pad, uint32_t kernel, uint32_t dilation, uint
     return most;
 }
 
-/* Begins a call and divides scratch. Each phase may leave two rows of its last tile empty. */
+/* Begins a call and divides scratch. Each phase may leave three rows of its last tile empty. */
 TINY_APART static descending divide(const tiny_conv2d *op, const tiny_gradient *dy,
                                     const tiny_gradient_out *dx, void *scratch) {
     const tiny_window *win = &op->window;
@@ -249,14 +246,15 @@ TINY_APART static descending divide(const tiny_conv2d *op, const tiny_gradient *
     const uint32_t terms = rows_taps * column_taps * win->y.channels;
     const uint32_t strides = (uint32_t)win->stride_h * win->stride_w;
     descending d = {.op = op, .dy = dy, .pitch = whole(terms)};
-    const uint32_t fit = POSITIONS_BYTES / (d.pitch * 2) / TINY_TILE_ROWS * TINY_TILE_ROWS;
-    d.positions = fit < TINY_TILE_ROWS ? TINY_TILE_ROWS : (fit < POSITIONS ? fit : POSITIONS);
+    const uint32_t fit = POSITIONS_BYTES / (d.pitch * 2) / TINY_DESCENT_ROWS * TINY_DESCENT_ROWS;
+    d.positions = fit < TINY_DESCENT_ROWS ? TINY_DESCENT_ROWS : (fit < POSITIONS ? fit : POSITIONS);
     const uint32_t apart = strides < d.positions ? strides : d.positions;
-    const uint32_t rows = strides == 1 ? d.positions : d.positions + 2 * apart;
+    const uint32_t rows =
+        strides == 1 ? d.positions : d.positions + (TINY_DESCENT_ROWS - 1) * apart;
     tiny_gradient_store_begin(&d.store, dx, op->descent.factor, dy->scale->exponent,
                               (uint32_t)win->x.height * win->x.width * win->x.channels);
     d.sums = scratch;
-    d.at = (uint32_t *)scratch + d.positions * TINY_STORED_AT_ONCE;
+    d.at = (uint32_t *)scratch + d.positions * TINY_SIXTEEN;
     d.phases = (phase *)(void *)(d.at + rows);
     d.t = (int16_t *)(void *)(d.phases + apart);
     d.w = (int8_t *)(d.t + rows * d.pitch);

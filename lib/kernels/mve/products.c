@@ -31,7 +31,6 @@
     "vmladav" begin "." type                                           \
     " r8, q4, q0\n"                                                    \
     "vmladav" begin "." type " r10, q4, q1\n"
-#define ROWS_16 "vldrh.u16 q2, [r5], #16\nvldrh.u16 q3, [r9], #16\nvldrh.u16 q4, [r11], #16\n"
 #define ROWS_8 "vldrb.u8 q2, [r5], #16\nvldrb.u8 q3, [r9], #16\nvldrb.u8 q4, [r11], #16\n"
 /* r7, which may be the frame pointer, counts tiles. Each tile begins with its columns, the first row
  * and the pitch. When it is done, r11 is where the next one begins. */
@@ -54,24 +53,71 @@
     AT(tiny_tiles, rows), AT(tiny_tiles, pitch), AT(tiny_tiles, rounds), AT(tiny_tiles, tiles), \
         AT(tiny_tiles, sums)
 
-TINY_APART void tiny_descent_tiles(tiny_tiles *tiles) {
-    register tiny_tiles *at __asm__("r12") = tiles;
-    __asm__ volatile(BEGIN_TILES SIX("", "s16", "8", ROWS_16)
-                     "subs.w lr, lr, #1\n"
-                     "wls lr, lr, 3f\n"
-                     "2:\n" SIX("a", "s16", "8", ROWS_16)
-                     "le lr, 2b\n"
-                     "3:\n"
-                     "ldr.w r1, [r12, %[sums]]\n"
-                     "strd r0, r2, [r1]\n"
-                     "strd r4, r6, [r1, %[row]]\n"
-                     "strd r8, r10, [r1, %[row2]]\n"
-                     "add.w r1, r1, %[row3]\n"
-                     "str.w r1, [r12, %[sums]]\n" END_TILES
-                     :
-                     : "r"(at), TILES_FIELDS, [row] "i"(TINY_STORED_AT_ONCE * 4),
-                       [row2] "i"(TINY_STORED_AT_ONCE * 8), [row3] "i"(TINY_STORED_AT_ONCE * 12)
-                     : CLOBBERED);
+/* Two columns at r3, r5, four rows at r11; "a" adds to the sums, "" begins them. */
+#define EIGHT(begin)              \
+    "vldrb.s16 q0, [r3], #8\n"    \
+    "vldrb.s16 q1, [r5], #8\n"    \
+    "vldrh.u16 q2, [r11], #64\n"  \
+    "vldrh.u16 q3, [r11, #-48]\n" \
+    "vldrh.u16 q4, [r11, #-32]\n" \
+    "vldrh.u16 q5, [r11, #-16]\n" \
+    "vmladav" begin               \
+    ".s16 r0, q2, q0\n"           \
+    "vmladav" begin               \
+    ".s16 r2, q2, q1\n"           \
+    "vmladav" begin               \
+    ".s16 r4, q3, q0\n"           \
+    "vmladav" begin               \
+    ".s16 r6, q3, q1\n"           \
+    "vmladav" begin               \
+    ".s16 r8, q4, q0\n"           \
+    "vmladav" begin               \
+    ".s16 r10, q4, q1\n"          \
+    "vmladav" begin               \
+    ".s16 r12, q5, q0\n"          \
+    "vmladav" begin ".s16 lr, q5, q1\n"
+
+/* Sums are in all even registers. So columns are found on the stack, and the end of the first one, in
+ * r1, ends the loop. r7, which may be the frame pointer, counts tiles. `enter`: into a loop of two
+ * rounds, of which one may be missing, behind the one that begins the sums. */
+#define DESCENT_FUNCTION(name, enter)                                                               \
+    TINY_APART static void name(const tiny_descent_tile *tile) {                                    \
+        register const tiny_descent_tile *at __asm__("r12") = tile;                                 \
+        __asm__ volatile(                                                                         \
+            "ldmia.w r12, {r0, r1, r2, r3, r4, r5}\n"                                             \
+            "push {r0, r1, r7}\n" \
+"mov r1, r2\n" \
+"mov r11, r3\n" \
+"mov r7, r4\n" \
+"mov r9, r5\n" \
+"1:\n"                                                                                \
+            "ldrd r3, r5, [sp]\n" EIGHT("") enter "2:\n" EIGHT("a") "3:\n" EIGHT("a")           \
+            "cmp r3, r1\n"                                                                        \
+            "bne 2b\n"                                                                            \
+            "4:\n"                                                                                \
+            "strd r0, r2, [r9]\n"                                                                 \
+            "strd r4, r6, [r9, %[row]]\n"                                                         \
+            "strd r8, r10, [r9, %[row2]]\n"                                                       \
+            "strd r12, lr, [r9, %[row3]]\n"                                                       \
+            "add.w r9, r9, %[row4]\n"                                                             \
+            "subs r7, #1\n"                                                                       \
+            "bne 1b\n"                                                                            \
+            "pop {r0, r1, r7}\n"                                                                  \
+            : "+r"(at)                                                                            \
+            : [row] "i"(TINY_SIXTEEN * 4), [row2] "i"(TINY_SIXTEEN * 8),                          \
+              [row3] "i"(TINY_SIXTEEN * 12), [row4] "i"(TINY_SIXTEEN * 16)                        \
+            : CLOBBERED, "q5"); \
+    }
+
+DESCENT_FUNCTION(sum_odd_rounds, "cmp r3, r1\nbeq 4f\n")
+DESCENT_FUNCTION(sum_even_rounds, "b 3f\n")
+
+void tiny_descent_tiles(const tiny_descent_tile *tile) {
+    if ((tile->end - tile->column[0]) / 8 % 2) {
+        sum_odd_rounds(tile);
+    } else {
+        sum_even_rounds(tile);
+    }
 }
 
 TINY_APART void tiny_update_tiles(tiny_tiles *tiles) {
@@ -129,21 +175,31 @@ static void transpose_two(const tiny_columns *columns) {
         : CLOBBERED);
 }
 
+/* q3: where eight terms go. */
 static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t count, int32_t shift,
-                    int16_t *t) {
+                    int16_t *t, uint32_t first, uint32_t step) {
     const uint16_t *ratio = descent->ratio;
+    register uint32_t at __asm__("r2") = first;
     __asm__ volatile(
+        "vidup.u16 q2, %[at], #1\n"
+        "vshr.u16 q3, q2, #3\n"
+        "vmul.i16 q3, q3, %[beyond]\n"
+        "vsub.i16 q2, q2, %[first]\n"
+        "vadd.i16 q2, q2, q2\n"
+        "vadd.i16 q3, q3, q2\n"
         "dlstp.16 lr, %[count]\n"
         "1:\n"
         "vldrb.s16 q0, [%[dy]], #8\n"
         "vldrh.u16 q1, [%[ratio]], #16\n"
         "vshl.s16 q0, %[shift]\n"
         "vqrdmulh.s16 q0, q0, q1\n"
-        "vstrh.16 q0, [%[t]], #16\n"
+        "vstrh.16 q0, [%[t], q3]\n"
+        "add %[t], %[t], %[step]\n"
         "letp lr, 1b\n"
-        : [dy] "+&l"(dy), [ratio] "+&r"(ratio), [t] "+&r"(t)
-        : [count] "r"(count), [shift] "r"(shift)
-        : "lr", "q0", "q1", "cc", "memory");
+        : [dy] "+&l"(dy), [ratio] "+&r"(ratio), [t] "+&r"(t), [at] "+&r"(at)
+        : [count] "r"(count), [shift] "r"(shift), [first] "r"(first), [step] "r"(step),
+          [beyond] "r"(step - 16)
+        : "lr", "q0", "q1", "q2", "q3", "cc", "memory");
 }
 
 void tiny_fill_bytes(int8_t *bytes, uint32_t count, int8_t with) {
@@ -175,20 +231,16 @@ int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count) {
 #else
 
 /* The C twins. */
-static int16_t half_at(const int8_t *row, uint32_t i) {
-    int16_t half;
-    memcpy(&half, row + 2 * i, sizeof half);
-    return half;
-}
-
-void tiny_descent_tiles(tiny_tiles *t) {
-    for (; t->tiles; t->tiles--, t->rows += TINY_TILE_ROWS * t->pitch) {
-        for (uint32_t row = 0; row < TINY_TILE_ROWS; row++, t->sums += TINY_STORED_AT_ONCE) {
-            for (uint32_t c = 0; c < TINY_TILE_COLUMNS; c++) {
-                t->sums[c] = 0;
-                for (uint32_t i = 0; i < 8 * t->rounds; i++) {
-                    t->sums[c] += half_at(t->rows + row * t->pitch, i) * t->column[c][i];
-                }
+void tiny_descent_tiles(const tiny_descent_tile *tile) {
+    const uint32_t terms = (uint32_t)(tile->end - tile->column[0]);
+    const uint32_t rows = tile->tiles * TINY_DESCENT_ROWS;
+    int32_t *sums = tile->sums;
+    for (uint32_t row = 0; row < rows; row++, sums += TINY_SIXTEEN) {
+        const int16_t *t = tile->rows + tiny_descent_row(row, terms);
+        for (uint32_t c = 0; c < TINY_TILE_COLUMNS; c++) {
+            sums[c] = 0;
+            for (uint32_t i = 0; i < terms; i++) {
+                sums[c] += t[tiny_descent_term(i)] * tile->column[c][i];
             }
         }
     }
@@ -221,9 +273,10 @@ static void transpose_two(const tiny_columns *c) {
 }
 
 static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t count, int32_t shift,
-                    int16_t *t) {
+                    int16_t *t, uint32_t first, uint32_t step) {
     for (uint32_t o = 0; o < count; o++) {
-        t[o] = (int16_t)((2 * dy[o] * (1 << shift) * descent->ratio[o] + (1 << 15)) >> 16);
+        const uint32_t beyond = (first + o) / 8 * (step - 16) / 2;
+        t[o + beyond] = (int16_t)((2 * dy[o] * (1 << shift) * descent->ratio[o] + (1 << 15)) >> 16);
     }
 }
 
@@ -245,5 +298,11 @@ void tiny_transpose_two(const tiny_columns *columns) { transpose_two(columns); }
 
 /* Halves of a doubled product, rounded, are a shift by 15: what is missing to it is shifted before. */
 void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t) {
-    rescale(descent, dy, count, RATIO_SHIFT_MAX - descent->ratio_shift, t);
+    rescale(descent, dy, count, RATIO_SHIFT_MAX - descent->ratio_shift, t, 0, 16);
+}
+
+void tiny_rescale_row(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t,
+                      uint32_t first) {
+    rescale(descent, dy, count, RATIO_SHIFT_MAX - descent->ratio_shift,
+            t + tiny_descent_term(first), first % 8, TINY_DESCENT_ROWS * 16);
 }

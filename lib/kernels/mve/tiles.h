@@ -4,8 +4,8 @@
  * with columns of bytes, for which one operand has its terms side by side only after a transposition:
  * two columns at a time, by loads that gather, to scratch, where they serve many rows.
  *
- * A tile is three rows and two columns: six sums in six registers, five loads for six products of
- * vectors.
+ * A tile of an update is three rows and two columns: six sums in six registers, five loads for six
+ * products of vectors. One of an input gradient is four rows and two columns.
  */
 #ifndef TINYFLASH_KERNELS_MVE_TILES_H
 #define TINYFLASH_KERNELS_MVE_TILES_H
@@ -14,15 +14,16 @@
 #include "../../update.h"
 #include "helium.h"
 
-#define TINY_TILE_ROWS 3u
+#define TINY_TILE_ROWS 3u    /* of an update */
+#define TINY_DESCENT_ROWS 4u /* of an input gradient */
 #define TINY_TILE_COLUMNS 2u
 #define TINY_LANES 4u /* of 32 bits in a vector */
 
 /* ---- Products of rows and columns (products.c) ---- */
 
-/* Tiles side by side: `tiles` times three rows, `pitch` bytes apart, by the same two columns. Rows of
- * an input gradient are int16 in vectors of 8 terms, of an update int8 in vectors of 16; columns are
- * int8. `rounds` counts vectors, and is 1 at least. Assembly knows the order of these fields. */
+/* Tiles of an update: `tiles` times three rows, `pitch` bytes apart, by the same two columns, in
+ * vectors of 16 terms. `rounds` counts vectors, and is 1 at least. Assembly knows the order of these
+ * fields. */
 typedef struct tiny_tiles {
     const int8_t *column[TINY_TILE_COLUMNS];
     const int8_t *rows;
@@ -30,12 +31,33 @@ typedef struct tiny_tiles {
     uint32_t rounds; /* vectors of a sum */
     uint32_t tiles;
     int32_t *sums;
-    uint32_t step; /* of an update, in bytes: from the sums of a column to those of the next */
-    const int32_t *first; /* of an update: what the sums of each row begin with */
+    uint32_t step;        /* in bytes: from the sums of a column to those of the next */
+    const int32_t *first; /* what the sums of each row begin with */
 } tiny_tiles;
 
-/* Sums [row][TINY_STORED_AT_ONCE] of int16 rows, of which two columns are written. */
-void tiny_descent_tiles(tiny_tiles *tiles);
+/* Tiles of an input gradient: `tiles` times four rows by the same two columns. Vectors of eight terms of
+ * four rows alternate, so that one register finds them all. Assembly knows the order of these
+ * fields. */
+typedef struct tiny_descent_tile {
+    const int8_t *column[TINY_TILE_COLUMNS];
+    const int8_t *end; /* of the first: whole vectors of eight, one at least */
+    const int16_t *rows;
+    uint32_t tiles;
+    int32_t *sums;
+} tiny_descent_tile;
+
+/* Where row r begins, of `terms` terms in whole vectors. */
+static inline uint32_t tiny_descent_row(uint32_t r, uint32_t terms) {
+    return r / TINY_DESCENT_ROWS * TINY_DESCENT_ROWS * terms + r % TINY_DESCENT_ROWS * 8;
+}
+
+/* Where term i of a row is, from where it begins. */
+static inline uint32_t tiny_descent_term(uint32_t i) {
+    return i / 8 * TINY_DESCENT_ROWS * 8 + i % 8;
+}
+
+/* Sums [row][TINY_SIXTEEN], of which two columns are written. */
+void tiny_descent_tiles(const tiny_descent_tile *tile);
 
 /* Sums [column][row] of int8 rows: sums[column * step / 4 + row], from first[row] on. */
 void tiny_update_tiles(tiny_tiles *tiles);
@@ -57,6 +79,10 @@ void tiny_transpose_two(const tiny_columns *columns);
 
 /* Rescales gradients of `count` channels (SPEC 4.1). */
 void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t);
+
+/* The same to the terms from `first` on of a row that begins at t. */
+void tiny_rescale_row(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t,
+                      uint32_t first);
 
 /* ---- Storing an input gradient (store.c) ---- */
 
@@ -89,6 +115,15 @@ void tiny_gradient_store_rows(const tiny_gradient_store *store, const uint32_t *
 /* `count` adjacent elements from `at` on, at most TINY_STORED_AT_ONCE. */
 void tiny_gradient_store_adjacent(const tiny_gradient_store *store, uint32_t at,
                                   const int32_t *sums, uint32_t count);
+
+/* ---- The same, up to sixteen elements at a time (store_sixteen.c) ---- */
+
+#define TINY_SIXTEEN 16u
+
+/* As tiny_gradient_store_rows, with sums[row][TINY_SIXTEEN]; count: at most TINY_SIXTEEN. */
+void tiny_gradient_store_sixteen(const tiny_gradient_store *store, const uint32_t *at,
+                                 uint32_t rows, uint32_t step, uint32_t first, const int32_t *sums,
+                                 uint32_t count);
 
 /* ---- The same where each channel has a factor of its own (store_lanes.c) ---- */
 
