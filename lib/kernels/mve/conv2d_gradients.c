@@ -18,7 +18,7 @@
 /* ---- Input gradient ---- */
 
 /* The same in compiler/kernels/mve.py. */
-#define POSITIONS 20u         /* that are in scratch at a time, at most */
+#define POSITIONS 32u         /* that are in scratch at a time, at most */
 #define POSITIONS_BYTES 6144u /* of their gradients, if they are more than a tile */
 
 /* Positions in rows and columns that are a stride apart. */
@@ -35,6 +35,7 @@ typedef struct descending {
     tiny_gradient_store store;
     uint32_t pitch;     /* of a row of t, in terms: as many as any phase has, in whole vectors */
     uint32_t positions; /* that are in scratch at a time */
+    int point;          /* whether each of them reads itself alone */
     phase *phases;      /* that these positions have */
     uint32_t *at;       /* [rows] the position of each row of t */
     int16_t *t;    /* [rows][pitch] rescaled gradients, four rows together as tiles.h has them */
@@ -117,6 +118,26 @@ static void gather(const descending *d, uint32_t row, uint32_t column, int16_t *
     clear(t, i, pitch);
 }
 
+/* Whether each position reads itself alone, as in a fully connected layer. */
+static int is_point(const tiny_window *win) {
+    return win->kernel_h * win->kernel_w == 1 && win->stride_h * win->stride_w == 1 &&
+           win->pad_top + win->pad_left == 0 && win->x.width == win->y.width &&
+           win->x.height == win->y.height;
+}
+
+/* The same of positions [n, n + count), each of which reads itself alone. */
+TINY_APART static void gather_points(const descending *d, phase *p, uint32_t n, uint32_t count) {
+    const uint32_t out = d->op->window.y.channels, pitch = p->pitch;
+    const int8_t *dy = d->dy->d + n * out;
+    for (uint32_t i = 0; i < count; i++, dy += out) {
+        int16_t *t = d->t + tiny_descent_row(i, pitch);
+        tiny_rescale_row(&d->op->descent, dy, out, t, 0);
+        clear(t, out, pitch);
+        d->at[i] = n + i;
+    }
+    p->rows = count;
+}
+
 /* Gathers those of positions [n, n + count) that are of a phase, from row p->first of t on. Apart, so
  * that its variables are not on the stack when sums are stored. */
 TINY_APART static void gather_phase(const descending *d, phase *p, uint32_t n, uint32_t count) {
@@ -138,24 +159,18 @@ TINY_APART static void gather_phase(const descending *d, phase *p, uint32_t n, u
 }
 
 /* Transposes two columns of the weights w[out][taps][width], of the taps of a phase. */
-static void transpose(const descending *d, const phase *p, const int8_t *w, uint32_t width,
-                      uint32_t second) {
+TINY_APART static void transpose(const descending *d, const phase *p, const int8_t *w,
+                                 uint32_t width, uint32_t second) {
     const tiny_window *win = &d->op->window;
-    tiny_columns columns = {
-        .from = w,
-        .to = d->w,
-        .stride = (uint32_t)win->kernel_h * win->kernel_w * width,
-        .second = second,
-        .count = win->y.channels,
-        .lines = 1,
-        .pitch = d->pitch,
-    };
+    const uint32_t stride = (uint32_t)win->kernel_h * win->kernel_w * width;
+    const uint32_t count = win->y.channels;
+    int8_t *to = d->w;
     for (uint32_t ky = 0; ky < win->kernel_h; ky++) {
         const int row = reads_row(win, p->row, ky);
-        for (uint32_t kx = 0; kx < win->kernel_w; kx++, columns.from += width) {
+        for (uint32_t kx = 0; kx < win->kernel_w; kx++, w += width) {
             if (row && reads_column(win, p->column, kx)) {
-                tiny_transpose_two(&columns);
-                columns.to += columns.count;
+                tiny_transpose_pair(w, stride, second, count, to, d->pitch);
+                to += count;
             }
         }
     }
@@ -165,15 +180,22 @@ static void transpose(const descending *d, const phase *p, const int8_t *w, uint
  * which a tap has `width`. */
 static void sum_channels(const descending *d, const phase *p, const int8_t *w, uint32_t width,
                          uint32_t count) {
+    const uint32_t terms = d->op->window.y.channels, pitch = d->pitch;
+    const int point = d->point;
     tiny_descent_tile tile = {
         .column = {d->w, d->w + d->pitch},
         .end = d->w + p->pitch,
         .rows = d->t + p->first * d->pitch,
-        .tiles = (p->rows + TINY_DESCENT_ROWS - 1) / TINY_DESCENT_ROWS,
+        .tiles = (p->rows + TINY_DESCENT_ROWS - 2) / TINY_DESCENT_ROWS,
         .sums = d->sums,
+        .one = p->rows % TINY_DESCENT_ROWS == 1,
     };
     for (uint32_t i = 0; i < count; i += TINY_TILE_COLUMNS, tile.sums += TINY_TILE_COLUMNS) {
-        transpose(d, p, w + i, width, i + 1 < count);
+        if (point) {
+            tiny_transpose_pair(w + i, width, i + 1 < count, terms, d->w, pitch);
+        } else {
+            transpose(d, p, w + i, width, i + 1 < count);
+        }
         tiny_descent_tiles(&tile);
     }
 }
@@ -213,7 +235,11 @@ static void descend_positions(const descending *d, const tiny_weights *w, uint32
         if (is_new_phase(win, n, n + i, p)) {
             p->pitch = whole(phase_terms(win, p->row, p->column));
             p->first = first;
-            gather_phase(d, p, n, count);
+            if (d->point) {
+                gather_points(d, p, n, count);
+            } else {
+                gather_phase(d, p, n, count);
+            }
             gathered += p->rows;
             first += (p->rows + TINY_DESCENT_ROWS - 1) / TINY_DESCENT_ROWS * TINY_DESCENT_ROWS;
             phases++;
@@ -245,7 +271,7 @@ TINY_APART static descending divide(const tiny_conv2d *op, const tiny_gradient *
         most_taps(win->pad_left, win->kernel_w, win->dilation_w, win->stride_w);
     const uint32_t terms = rows_taps * column_taps * win->y.channels;
     const uint32_t strides = (uint32_t)win->stride_h * win->stride_w;
-    descending d = {.op = op, .dy = dy, .pitch = whole(terms)};
+    descending d = {.op = op, .dy = dy, .pitch = whole(terms), .point = is_point(win)};
     const uint32_t fit = POSITIONS_BYTES / (d.pitch * 2) / TINY_DESCENT_ROWS * TINY_DESCENT_ROWS;
     d.positions = fit < TINY_DESCENT_ROWS ? TINY_DESCENT_ROWS : (fit < POSITIONS ? fit : POSITIONS);
     const uint32_t apart = strides < d.positions ? strides : d.positions;

@@ -33,7 +33,7 @@ typedef struct stored {
 
 /* The next row of weights and its gradient; `product` begins the sums or adds to them. */
 #define ROW(product)                    \
-    "ldrsh r2, [r0], #2\n"            \
+    "ldrsh r2, [r0], #2\n"              \
     "vldrb.s32 q4, [r1]\n" product      \
     " q0, q4, r2\n"                     \
     "vldrb.s32 q4, [r1, #4]\n" product  \

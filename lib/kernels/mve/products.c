@@ -78,8 +78,8 @@
     "vmladav" begin ".s16 lr, q5, q1\n"
 
 /* Sums are in all even registers. So columns are found on the stack, and the end of the first one, in
- * r1, ends the loop. r7, which may be the frame pointer, counts tiles. `enter`: into a loop of two
- * rounds, of which one may be missing, behind the one that begins the sums. */
+ * r1, ends the loop. r7, which may be the frame pointer, counts tiles. Behind the round that begins the
+ * sums, `enter` enters a loop of two rounds, in its middle if one is missing. */
 #define DESCENT_FUNCTION(name, enter)                                                               \
     TINY_APART static void name(const tiny_descent_tile *tile) {                                    \
         register const tiny_descent_tile *at __asm__("r12") = tile;                                 \
@@ -109,15 +109,43 @@
             : CLOBBERED, "q5"); \
     }
 
-DESCENT_FUNCTION(sum_odd_rounds, "cmp r3, r1\nbeq 4f\n")
+DESCENT_FUNCTION(sum_one_round, "b 4f\n")
+DESCENT_FUNCTION(sum_odd_rounds, "")
 DESCENT_FUNCTION(sum_even_rounds, "b 3f\n")
 
-void tiny_descent_tiles(const tiny_descent_tile *tile) {
-    if ((tile->end - tile->column[0]) / 8 % 2) {
-        sum_odd_rounds(tile);
+static void sum_four_rows(const tiny_descent_tile *tile, uint32_t terms) {
+    if (terms & 8u) {
+        if (terms == 8) {
+            sum_one_round(tile);
+        } else {
+            sum_odd_rounds(tile);
+        }
     } else {
         sum_even_rounds(tile);
     }
+}
+
+/* One row, which four would take twice as long for. */
+static inline void sum_row(const tiny_descent_tile *tile, const int16_t *row, uint32_t terms,
+                           int32_t *sums) {
+    const int8_t *left = tile->column[0], *right = tile->column[1];
+    register int32_t sum __asm__("r0") = 0;
+    register int32_t other __asm__("r2") = 0;
+    __asm__ volatile(
+        "dls lr, %[rounds]\n"
+        "1:\n"
+        "vldrb.s16 q0, [%[left]], #8\n"
+        "vldrb.s16 q1, [%[right]], #8\n"
+        "vldrh.u16 q2, [%[row]], #64\n"
+        "vmladava.s16 %[sum], q2, q0\n"
+        "vmladava.s16 %[other], q2, q1\n"
+        "le lr, 1b\n"
+        : [sum] "+r"(sum), [other] "+r"(other), [left] "+&l"(left), [right] "+&l"(right),
+          [row] "+&r"(row)
+        : [rounds] "r"(terms / 8)
+        : "lr", "q0", "q1", "q2", "cc", "memory");
+    sums[0] = sum;
+    sums[1] = other;
 }
 
 TINY_APART void tiny_update_tiles(tiny_tiles *tiles) {
@@ -173,6 +201,27 @@ static void transpose_two(const tiny_columns *columns) {
         : "+r"(at)
         :
         : CLOBBERED);
+}
+
+void tiny_transpose_pair(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
+                         int8_t *to, uint32_t pitch) {
+    int8_t *other = to + pitch;
+    register uint32_t at __asm__("r4") = 0;
+    __asm__ volatile(
+        "vidup.u16 q2, %[at], #1\n"
+        "vmul.i16 q2, q2, %[stride]\n"
+        "vadd.i16 q3, q2, %[second]\n"
+        "dlstp.16 lr, %[count]\n"
+        "1:\n"
+        "vldrb.u16 q0, [%[from], q2]\n"
+        "vldrb.u16 q1, [%[from], q3]\n"
+        "add.w %[from], %[from], %[stride], lsl #3\n"
+        "vstrb.16 q0, [%[to]], #8\n"
+        "vstrb.16 q1, [%[other]], #8\n"
+        "letp lr, 1b\n"
+        : [from] "+&r"(from), [to] "+&l"(to), [other] "+&l"(other), [at] "+&r"(at)
+        : [stride] "r"(stride), [second] "r"(second), [count] "r"(count)
+        : "lr", "q0", "q1", "q2", "q3", "cc", "memory");
 }
 
 /* q3: where eight terms go. */
@@ -231,18 +280,22 @@ int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count) {
 #else
 
 /* The C twins. */
-void tiny_descent_tiles(const tiny_descent_tile *tile) {
-    const uint32_t terms = (uint32_t)(tile->end - tile->column[0]);
-    const uint32_t rows = tile->tiles * TINY_DESCENT_ROWS;
-    int32_t *sums = tile->sums;
-    for (uint32_t row = 0; row < rows; row++, sums += TINY_SIXTEEN) {
-        const int16_t *t = tile->rows + tiny_descent_row(row, terms);
-        for (uint32_t c = 0; c < TINY_TILE_COLUMNS; c++) {
-            sums[c] = 0;
-            for (uint32_t i = 0; i < terms; i++) {
-                sums[c] += t[tiny_descent_term(i)] * tile->column[c][i];
-            }
+/* Sums wrap, because those of no row may. */
+static void sum_row(const tiny_descent_tile *tile, const int16_t *row, uint32_t terms,
+                    int32_t *sums) {
+    for (uint32_t c = 0; c < TINY_TILE_COLUMNS; c++) {
+        uint32_t sum = 0;
+        for (uint32_t i = 0; i < terms; i++) {
+            sum += (uint32_t)(row[tiny_descent_term(i)] * tile->column[c][i]);
         }
+        sums[c] = (int32_t)sum;
+    }
+}
+
+static void sum_four_rows(const tiny_descent_tile *tile, uint32_t terms) {
+    for (uint32_t row = 0; row < tile->tiles * TINY_DESCENT_ROWS; row++) {
+        sum_row(tile, tile->rows + tiny_descent_row(row, terms), terms,
+                tile->sums + row * TINY_SIXTEEN);
     }
 }
 
@@ -272,6 +325,14 @@ static void transpose_two(const tiny_columns *c) {
     }
 }
 
+void tiny_transpose_pair(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
+                         int8_t *to, uint32_t pitch) {
+    for (uint32_t i = 0; i < count; i++, from += stride, to++) {
+        to[0] = from[0];
+        to[pitch] = from[second];
+    }
+}
+
 static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t count, int32_t shift,
                     int16_t *t, uint32_t first, uint32_t step) {
     for (uint32_t o = 0; o < count; o++) {
@@ -293,6 +354,24 @@ int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count) {
 #endif
 
 void tiny_transpose_two(const tiny_columns *columns) { transpose_two(columns); }
+
+/* Tiles, if there are any, and a row. Apart, so that tiles alone need no registers saved. */
+TINY_APART static void sum_rows_and_one(const tiny_descent_tile *tile, uint32_t terms) {
+    const uint32_t rows = tile->tiles * TINY_DESCENT_ROWS;
+    if (tile->tiles) {
+        sum_four_rows(tile, terms);
+    }
+    sum_row(tile, tile->rows + rows * terms, terms, tile->sums + rows * TINY_SIXTEEN);
+}
+
+void tiny_descent_tiles(const tiny_descent_tile *tile) {
+    const uint32_t terms = (uint32_t)(tile->end - tile->column[0]);
+    if (tile->one) {
+        sum_rows_and_one(tile, terms);
+    } else {
+        sum_four_rows(tile, terms);
+    }
+}
 
 #define RATIO_SHIFT_MAX 7 /* no layer with more has this kernel */
 

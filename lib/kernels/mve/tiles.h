@@ -44,6 +44,7 @@ typedef struct tiny_descent_tile {
     const int16_t *rows;
     uint32_t tiles;
     int32_t *sums;
+    uint32_t one; /* whether a single row follows */
 } tiny_descent_tile;
 
 /* Where row r begins, of `terms` terms in whole vectors. */
@@ -76,6 +77,10 @@ typedef struct tiny_columns {
 } tiny_columns;
 
 void tiny_transpose_two(const tiny_columns *columns);
+
+/* The same of one line of `count` rows. */
+void tiny_transpose_pair(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
+                         int8_t *to, uint32_t pitch);
 
 /* Rescales gradients of `count` channels (SPEC 4.1). */
 void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t);

@@ -28,7 +28,7 @@ _OUTPUTS = 3
 _PLACES = 2
 _RATIO_SHIFT_MAX = 7  # of lib/kernels/mve/products.c
 # Of lib/kernels/mve/conv2d_gradients.c.
-_POSITIONS = 20
+_POSITIONS = 32
 _POSITIONS_BYTES = 6144
 _PHASE_BYTES = 20
 _BLOCK = 24
