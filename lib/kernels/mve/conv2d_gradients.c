@@ -118,7 +118,7 @@ static void gather(const descending *d, uint32_t row, uint32_t column, int16_t *
     clear(t, i, pitch);
 }
 
-/* Whether each position reads itself alone, as in a fully connected layer. */
+/* Whether each position of x and y reads itself alone, as in a fully connected layer. */
 static int is_point(const tiny_window *win) {
     return win->kernel_h * win->kernel_w == 1 && win->stride_h * win->stride_w == 1 &&
            win->pad_top + win->pad_left == 0 && win->x.width == win->y.width &&
@@ -307,23 +307,27 @@ TINY_OP(conv2d_backward_input_mve) {
 /* ---- Update ---- */
 
 /* The same in compiler/kernels/mve.py. */
-#define BLOCK 24u       /* output channels whose weights move together: tiles and vectors */
+#define BLOCK 24u       /* output channels whose weights move together */
+#define LARGE_BLOCK 48u /* the same of LARGE_PITCH positions at most */
+#define LARGE_PITCH 32u
 #define SMALL_BLOCK 12u /* the same where BLOCK gradients at all positions were too many bytes */
 #define BLOCK_BYTES 6144u
-#define SUMS 24u /* of each of these channels, complete before weights move */
+#define FEW 16u /* positions, which are one vector: rows then stay in registers for all columns */
 
 /* A call of the update. Rows and columns are over positions of y, in whole vectors of 16. */
 typedef struct learning {
     const tiny_conv2d *op;
     const int8_t *x;
     tiny_update update;
+    int point;           /* whether each position of y reads the same one of x alone */
     uint32_t pitch;      /* positions in whole vectors */
-    uint32_t block;      /* BLOCK or SMALL_BLOCK */
+    uint32_t block;      /* BLOCK, LARGE_BLOCK or SMALL_BLOCK */
+    int few;             /* pitch is FEW: sums are made when weights move */
     tiny_movers *movers; /* [block / TINY_LANES] */
-    int32_t *first;      /* [block] */
-    int32_t *sums;       /* [SUMS][block] */
-    int8_t *dy;          /* [block][pitch] */
-    int8_t *taken;       /* [TINY_TILE_COLUMNS][pitch]: what a tap reads of two channels */
+    int32_t *sums;       /* [block / TINY_LANES; few: 1][TINY_UPDATE_SUMS][TINY_LANES] */
+    int8_t *dy;          /* [block][pitch], four rows together as tiles.h has them */
+    int8_t *taken;       /* [TINY_TILE_COLUMNS; few: TINY_UPDATE_SUMS][pitch]: what a tap reads of
+                          * a channel */
 } learning;
 
 /* Sums of a block that wait for their weights to move. */
@@ -333,37 +337,25 @@ typedef struct waiting {
     uint32_t count;
 } waiting;
 
-/* Without memset, as above. */
-static void fill(int8_t *to, uint32_t count, int8_t with) {
-    for (; count; count--) {
-        *to++ = with;
-        TINY_AS_A_LOOP;
-    }
+static uint32_t gradient_row(const learning *l, uint32_t i) {
+    return i / TINY_LANES * TINY_LANES * l->pitch + i % TINY_LANES * 16;
 }
 
-/* Transposes the gradients of a block: rows of the tiles. Those of a last tile that there are not are
- * zeros. A sum begins with what the zero point of x takes off. */
+/* Transposes the gradients of a block: rows of the tiles, with zeros behind the last position. To a sum
+ * is added what the zero point of x takes off. */
 TINY_APART static void take_gradients(const learning *l, const int8_t *dy, const waiting *b) {
-    const uint32_t positions = (uint32_t)l->op->window.y.height * l->op->window.y.width;
-    const uint32_t rows = (b->outputs + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS * TINY_TILE_ROWS;
-    tiny_columns columns = {
-        .from = dy + b->output,
-        .to = l->dy,
-        .stride = l->op->window.y.channels,
-        .count = positions,
-        .lines = 1,
-    };
-    for (uint32_t i = 0; i < b->outputs; i += TINY_TILE_COLUMNS) {
-        columns.second = i + 1 < b->outputs;
-        columns.pitch = columns.second ? l->pitch : 0;
-        tiny_transpose_two(&columns);
-        columns.from += TINY_TILE_COLUMNS;
-        columns.to += TINY_TILE_COLUMNS * l->pitch;
+    const tiny_map *y = &l->op->window.y;
+    const uint32_t positions = (uint32_t)y->height * y->width;
+    if (positions < l->pitch) {
+        tiny_fill_bytes(l->dy, l->block * l->pitch, 0);
     }
-    for (uint32_t i = 0; i < rows; i++) {
-        const uint32_t count = i < b->outputs ? positions : 0;
-        fill(l->dy + i * l->pitch + count, l->pitch - count, 0);
-        l->first[i] = -l->op->requant.x_zero * tiny_sum_bytes(l->dy + i * l->pitch, l->pitch);
+    for (uint32_t i = 0; i < b->outputs; i += TINY_TILE_COLUMNS) {
+        tiny_transpose_apart(dy + b->output + i, y->channels, i + 1 < b->outputs, positions,
+                             l->dy + gradient_row(l, i));
+    }
+    for (uint32_t i = 0; i < b->outputs; i++) {
+        l->movers[i / TINY_LANES].first[i % TINY_LANES] =
+            -l->op->requant.x_zero * tiny_sum_apart(l->dy + gradient_row(l, i), l->pitch);
     }
 }
 
@@ -380,8 +372,8 @@ static span span_of(int32_t from, int32_t stride, int32_t extent, int32_t output
     return s;
 }
 
-/* What a tap reads of channel i and the next one, at all positions: the columns of the tiles. */
-TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i) {
+/* What a tap reads of channel i and the next one, at all positions: two columns. */
+TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i, int8_t *to) {
     const tiny_window *win = &l->op->window;
     const uint32_t kept = l->op->kept;
     const int32_t top = tiny_window_row(win, 0, (int32_t)(tap / win->kernel_w));
@@ -390,7 +382,7 @@ TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i) {
     const span columns = span_of(left, win->stride_w, win->x.width, win->y.width);
     const int32_t height = rows.end - rows.first, width = columns.end - columns.first;
     if (height != win->y.height || width != win->y.width) {
-        tiny_fill_bytes(l->taken, TINY_TILE_COLUMNS * l->pitch, (int8_t)l->op->requant.x_zero);
+        tiny_fill_bytes(to, TINY_TILE_COLUMNS * l->pitch, (int8_t)l->op->requant.x_zero);
     }
     if (height <= 0 || width <= 0) {
         return;
@@ -401,7 +393,7 @@ TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i) {
         win->stride_h == 1 && win->stride_w == 1 && width == win->x.width && width == win->y.width;
     const tiny_columns from_x = {
         .from = l->x + (uint32_t)(row * win->x.width + column) * kept + i,
-        .to = l->taken + rows.first * win->y.width + columns.first,
+        .to = to + rows.first * win->y.width + columns.first,
         .stride = kept * win->stride_w,
         .second = i + 1 < kept,
         .count = (uint32_t)(unbroken ? height * width : width),
@@ -413,49 +405,53 @@ TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i) {
     tiny_transpose_two(&from_x);
 }
 
-/* Moves the weights whose sums are complete. */
+/* Moves the weights whose sums are complete, or whose columns are. */
 static void move_waiting(const learning *l, waiting *b, uint32_t row_bytes) {
     for (uint32_t i = 0; i < b->outputs && b->count; i += TINY_LANES) {
+        const int32_t *sums = l->sums + i * TINY_UPDATE_SUMS;
+        if (l->few) {
+            tiny_update_few(l->taken, l->dy + i * FEW, l->sums, b->count);
+            sums = l->sums;
+        }
         tiny_movers_move(&l->movers[i / TINY_LANES], &l->update,
-                         (b->output + i) * row_bytes + b->weight, 1, l->sums + i, l->block,
-                         b->count);
+                         (b->output + i) * row_bytes + b->weight, 1, sums, TINY_LANES, b->count);
     }
     b->weight += b->count;
     b->count = 0;
-}
-
-/* Adds the sums of two weights of each row, of channels that have been taken. */
-static void sum_two(const learning *l, const waiting *b) {
-    tiny_tiles tiles = {
-        .column = {l->taken, l->taken + l->pitch},
-        .rows = l->dy,
-        .pitch = l->pitch,
-        .rounds = l->pitch / 16,
-        .tiles = (b->outputs + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS,
-        .sums = l->sums + b->count * l->block,
-        .step = l->block * 4,
-        .first = l->first,
-    };
-    tiny_update_tiles(&tiles);
 }
 
 /* Output channels [o, o + outputs). */
 static void learn_block(const learning *l, const int8_t *dy, uint32_t o, uint32_t outputs) {
     const tiny_window *win = &l->op->window;
     const uint32_t taps = (uint32_t)win->kernel_h * win->kernel_w, kept = l->op->kept;
+    const uint32_t positions = (uint32_t)win->y.height * win->y.width;
     waiting b = {o, outputs, 0, 0};
     for (uint32_t i = 0; i < outputs; i += TINY_LANES) {
         tiny_movers_begin(&l->movers[i / TINY_LANES], &l->update, l->op->descent.rate, o + i,
                           outputs - i < TINY_LANES ? outputs - i : TINY_LANES, taps * kept,
-                          (uint32_t)win->y.height * win->y.width);
+                          positions);
     }
     take_gradients(l, dy, &b);
+    tiny_update_tile tile = {
+        .column = {l->taken, l->taken + l->pitch},
+        .end = l->taken + l->pitch,
+        .rows = l->dy,
+        .quads = (outputs + TINY_LANES - 1) / TINY_LANES,
+    };
     for (uint32_t tap = 0; tap < taps; tap++) {
         for (uint32_t i = 0; i < kept; i += TINY_TILE_COLUMNS) {
-            take(l, tap, i);
-            sum_two(l, &b);
+            int8_t *to = l->taken + (l->few ? b.count * FEW : 0);
+            if (l->point) {
+                tiny_transpose_pair(l->x + i, kept, i + 1 < kept, positions, to, l->pitch);
+            } else {
+                take(l, tap, i, to);
+            }
+            if (!l->few) {
+                tile.sums = l->sums + b.count * TINY_LANES;
+                tiny_update_tiles(&tile);
+            }
             b.count += kept - i < TINY_TILE_COLUMNS ? 1 : TINY_TILE_COLUMNS;
-            if (b.count + TINY_TILE_COLUMNS > SUMS) {
+            if (b.count + TINY_TILE_COLUMNS > TINY_UPDATE_SUMS) {
                 move_waiting(l, &b, taps * kept);
             }
         }
@@ -472,11 +468,13 @@ void tiny_learn(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
         .update = tiny_begin_update(&op->descent, dy, w, state),
         .pitch = ((uint32_t)op->window.y.height * op->window.y.width + 15) / 16 * 16,
         .movers = scratch,
+        .point = is_point(&op->window),
     };
+    l.few = l.pitch == FEW;
     l.block = BLOCK * l.pitch <= BLOCK_BYTES ? BLOCK : SMALL_BLOCK;
-    l.first = (int32_t *)(void *)(l.movers + l.block / TINY_LANES);
-    l.sums = l.first + l.block;
-    l.dy = (int8_t *)(l.sums + SUMS * l.block);
+    l.block = l.pitch <= LARGE_PITCH ? LARGE_BLOCK : l.block;
+    l.sums = (int32_t *)(void *)(l.movers + l.block / TINY_LANES);
+    l.dy = (int8_t *)(l.sums + TINY_UPDATE_SUMS * (l.few ? TINY_LANES : l.block));
     l.taken = l.dy + l.block * l.pitch;
     for (uint32_t o = 0; o < out; o += l.block) {
         learn_block(&l, dy->d, o, out - o < l.block ? out - o : l.block);

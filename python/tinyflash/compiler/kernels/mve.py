@@ -32,7 +32,10 @@ _POSITIONS = 32
 _POSITIONS_BYTES = 6144
 _PHASE_BYTES = 20
 _BLOCK = 24
+_LARGE_BLOCK = 48
+_LARGE_PITCH = 32
 _SMALL_BLOCK = 12
+_FEW = 16
 _BLOCK_BYTES = 6144
 _SUMS = 24
 _PRODUCTS = 32  # of lib/kernels/mve/fully_connected_single.c
@@ -96,8 +99,9 @@ def _learning(graph: Graph, node: Node) -> int:
     inputs."""
     pitch = -(-_positions(graph, layer_of(graph, node), "y") // 16) * 16
     block = _BLOCK if _BLOCK * pitch <= _BLOCK_BYTES else _SMALL_BLOCK
-    fixed = block // LANES * MOVERS_BYTES + block * 4 + _SUMS * block * 4
-    return fixed + (block + _TILE_COLUMNS) * pitch
+    block = _LARGE_BLOCK if pitch <= _LARGE_PITCH else block
+    sums, columns = (LANES, _SUMS) if pitch == _FEW else (block, _TILE_COLUMNS)
+    return block // LANES * MOVERS_BYTES + _SUMS * sums * 4 + (block + columns) * pitch
 
 
 def _is_single(graph: Graph, node: Node) -> bool:
