@@ -177,9 +177,9 @@ TINY_APART static void transpose(const descending *d, const phase *p, const int8
 }
 
 /* The sums of `count` channels at the positions of a phase; w: of the first of these channels, of
- * which a tap has `width`. */
-static void sum_channels(const descending *d, const phase *p, const int8_t *w, uint32_t width,
-                         uint32_t count) {
+ * which a tap has `width`. Apart for the same reason. */
+TINY_APART static void sum_channels(const descending *d, const phase *p, const int8_t *w,
+                                    uint32_t width, uint32_t count) {
     const uint32_t terms = d->op->window.y.channels, pitch = d->pitch;
     const int point = d->point;
     tiny_descent_tile tile = {
