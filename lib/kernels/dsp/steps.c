@@ -47,7 +47,7 @@ typedef struct stepping {
     "cmp.w %[step], #254\n"                             \
     "bhi " out "f\n" back                               \
     ":\n"                                               \
-    "strb.w %[moved], [%[w]], #1\n"
+    "strb %[moved], [%[w]], #1\n"
 #define LOOK                           \
     "mul %[moved], %[step], %[tied]\n" \
     "cmp.w %[moved], #0x80000000\n"    \

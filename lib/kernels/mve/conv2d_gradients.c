@@ -18,7 +18,7 @@
 /* ---- Input gradient ---- */
 
 /* The same in compiler/kernels/mve.py. */
-#define POSITIONS 18u         /* that are in scratch at a time, at most */
+#define POSITIONS 32u         /* that are in scratch at a time, at most */
 #define POSITIONS_BYTES 6144u /* of their gradients, if they are more than a tile */
 
 /* Positions in rows and columns that are a stride apart. */
@@ -35,11 +35,12 @@ typedef struct descending {
     tiny_gradient_store store;
     uint32_t pitch;     /* of a row of t, in terms: as many as any phase has, in whole vectors */
     uint32_t positions; /* that are in scratch at a time */
+    int point;          /* whether each of them reads itself alone */
     phase *phases;      /* that these positions have */
     uint32_t *at;       /* [rows] the position of each row of t */
-    int16_t *t;         /* [rows][pitch] rescaled gradients */
-    int8_t *w;          /* [TINY_TILE_COLUMNS][pitch] */
-    int32_t *sums;      /* [rows of a phase][TINY_STORED_AT_ONCE] */
+    int16_t *t;    /* [rows][pitch] rescaled gradients, four rows together as tiles.h has them */
+    int8_t *w;     /* [TINY_TILE_COLUMNS][pitch] */
+    int32_t *sums; /* [rows of a phase][TINY_SIXTEEN] */
 } descending;
 
 /* Whether a tap reads input row or column `at` from some output. */
@@ -81,19 +82,18 @@ static uint32_t phase_terms(const tiny_window *win, uint32_t row, uint32_t colum
 /* Terms in whole vectors, one at least. */
 static uint32_t whole(uint32_t terms) { return terms ? (terms + 7) / 8 * 8 : 8; }
 
-/* The empty assembly keeps compilers from calling memset, which takes longer for the few there are. */
-static void clear(int16_t *t, uint32_t count) {
-    for (; count; count--) {
-        *t++ = 0;
-        TINY_AS_A_LOOP;
+/* Terms [i, end) of a row. */
+static void clear(int16_t *t, uint32_t i, uint32_t end) {
+    for (; i < end; i++) {
+        t[tiny_descent_term(i)] = 0;
     }
 }
 
 /* The rescaled gradients that input position (row, column) is read by. */
-static void gather(const descending *d, uint32_t row, uint32_t column, int16_t *t,
-                   const int16_t *end) {
+static void gather(const descending *d, uint32_t row, uint32_t column, int16_t *t, uint32_t pitch) {
     const tiny_window *win = &d->op->window;
     const uint32_t out = win->y.channels;
+    uint32_t i = 0;
     for (uint32_t ky = 0; ky < win->kernel_h; ky++) {
         if (!reads_row(win, row, ky)) {
             continue;
@@ -107,15 +107,35 @@ static void gather(const descending *d, uint32_t row, uint32_t column, int16_t *
             const int32_t ox = tiny_window_source((int32_t)column, win->pad_left, (int32_t)kx,
                                                   win->dilation_w, win->stride_w, win->y.width);
             if (oy >= 0 && ox >= 0) {
-                tiny_rescale_all(&d->op->descent,
-                                 d->dy->d + (uint32_t)(oy * win->y.width + ox) * out, out, t);
+                tiny_rescale_row(&d->op->descent,
+                                 d->dy->d + (uint32_t)(oy * win->y.width + ox) * out, out, t, i);
             } else {
-                clear(t, out);
+                clear(t, i, i + out);
             }
-            t += out;
+            i += out;
         }
     }
-    clear(t, (uint32_t)(end - t));
+    clear(t, i, pitch);
+}
+
+/* Whether each position of x and y reads itself alone, as in a fully connected layer. */
+static int is_point(const tiny_window *win) {
+    return win->kernel_h * win->kernel_w == 1 && win->stride_h * win->stride_w == 1 &&
+           win->pad_top + win->pad_left == 0 && win->x.width == win->y.width &&
+           win->x.height == win->y.height;
+}
+
+/* The same of positions [n, n + count), each of which reads itself alone. */
+TINY_APART static void gather_points(const descending *d, phase *p, uint32_t n, uint32_t count) {
+    const uint32_t out = d->op->window.y.channels, pitch = p->pitch;
+    const int8_t *dy = d->dy->d + n * out;
+    for (uint32_t i = 0; i < count; i++, dy += out) {
+        int16_t *t = d->t + tiny_descent_row(i, pitch);
+        tiny_rescale_row(&d->op->descent, dy, out, t, 0);
+        clear(t, out, pitch);
+        d->at[i] = n + i;
+    }
+    p->rows = count;
 }
 
 /* Gathers those of positions [n, n + count) that are of a phase, from row p->first of t on. Apart, so
@@ -127,9 +147,8 @@ TINY_APART static void gather_phase(const descending *d, phase *p, uint32_t n, u
     int16_t *t = d->t + p->first * d->pitch;
     for (uint32_t i = 0; i < count; i++) {
         if (is_of_phase(win, row, column, p)) {
+            gather(d, row, column, t + tiny_descent_row(next - p->first, p->pitch), p->pitch);
             d->at[next++] = n + i;
-            gather(d, row, column, t, t + p->pitch);
-            t += p->pitch;
         }
         if (++column == win->x.width) {
             column = 0;
@@ -140,44 +159,44 @@ TINY_APART static void gather_phase(const descending *d, phase *p, uint32_t n, u
 }
 
 /* Transposes two columns of the weights w[out][taps][width], of the taps of a phase. */
-static void transpose(const descending *d, const phase *p, const int8_t *w, uint32_t width,
-                      uint32_t second) {
+TINY_APART static void transpose(const descending *d, const phase *p, const int8_t *w,
+                                 uint32_t width, uint32_t second) {
     const tiny_window *win = &d->op->window;
-    tiny_columns columns = {
-        .from = w,
-        .to = d->w,
-        .stride = (uint32_t)win->kernel_h * win->kernel_w * width,
-        .second = second,
-        .count = win->y.channels,
-        .lines = 1,
-        .pitch = d->pitch,
-    };
+    const uint32_t stride = (uint32_t)win->kernel_h * win->kernel_w * width;
+    const uint32_t count = win->y.channels;
+    int8_t *to = d->w;
     for (uint32_t ky = 0; ky < win->kernel_h; ky++) {
         const int row = reads_row(win, p->row, ky);
-        for (uint32_t kx = 0; kx < win->kernel_w; kx++, columns.from += width) {
+        for (uint32_t kx = 0; kx < win->kernel_w; kx++, w += width) {
             if (row && reads_column(win, p->column, kx)) {
-                tiny_transpose_two(&columns);
-                columns.to += columns.count;
+                tiny_transpose_pair(w, stride, second, count, to, d->pitch);
+                to += count;
             }
         }
     }
 }
 
 /* The sums of `count` channels at the positions of a phase; w: of the first of these channels, of
- * which a tap has `width`. */
-static void sum_channels(const descending *d, const phase *p, const int8_t *w, uint32_t width,
-                         uint32_t count) {
-    for (uint32_t i = 0; i < count; i += TINY_TILE_COLUMNS) {
-        transpose(d, p, w + i, width, i + 1 < count);
-        tiny_tiles tiles = {
-            .column = {d->w, d->w + d->pitch},
-            .rows = (const int8_t *)(d->t + p->first * d->pitch),
-            .pitch = p->pitch * 2,
-            .rounds = p->pitch / 8,
-            .tiles = (p->rows + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS,
-            .sums = d->sums + i,
-        };
-        tiny_descent_tiles(&tiles);
+ * which a tap has `width`. Apart for the same reason. */
+TINY_APART static void sum_channels(const descending *d, const phase *p, const int8_t *w,
+                                    uint32_t width, uint32_t count) {
+    const uint32_t terms = d->op->window.y.channels, pitch = d->pitch;
+    const int point = d->point;
+    tiny_descent_tile tile = {
+        .column = {d->w, d->w + d->pitch},
+        .end = d->w + p->pitch,
+        .rows = d->t + p->first * d->pitch,
+        .tiles = (p->rows + TINY_DESCENT_ROWS - 2) / TINY_DESCENT_ROWS,
+        .sums = d->sums,
+        .one = p->rows % TINY_DESCENT_ROWS == 1,
+    };
+    for (uint32_t i = 0; i < count; i += TINY_TILE_COLUMNS, tile.sums += TINY_TILE_COLUMNS) {
+        if (point) {
+            tiny_transpose_pair(w + i, width, i + 1 < count, terms, d->w, pitch);
+        } else {
+            transpose(d, p, w + i, width, i + 1 < count);
+        }
+        tiny_descent_tiles(&tile);
     }
 }
 
@@ -185,11 +204,11 @@ static void sum_channels(const descending *d, const phase *p, const int8_t *w, u
 static void descend_panel(const descending *d, const phase *p, const int8_t *w, uint32_t first,
                           uint32_t width) {
     const uint32_t channels = d->op->window.x.channels;
-    for (uint32_t i = 0; i < width; i += TINY_STORED_AT_ONCE) {
-        const uint32_t count = width - i < TINY_STORED_AT_ONCE ? width - i : TINY_STORED_AT_ONCE;
+    for (uint32_t i = 0; i < width; i += TINY_SIXTEEN) {
+        const uint32_t count = width - i < TINY_SIXTEEN ? width - i : TINY_SIXTEEN;
         sum_channels(d, p, w + i, width, count);
-        tiny_gradient_store_rows(&d->store, d->at + p->first, p->rows, channels, first + i, d->sums,
-                                 count);
+        tiny_gradient_store_sixteen(&d->store, d->at + p->first, p->rows, channels, first + i,
+                                    d->sums, count);
     }
 }
 
@@ -216,9 +235,13 @@ static void descend_positions(const descending *d, const tiny_weights *w, uint32
         if (is_new_phase(win, n, n + i, p)) {
             p->pitch = whole(phase_terms(win, p->row, p->column));
             p->first = first;
-            gather_phase(d, p, n, count);
+            if (d->point) {
+                gather_points(d, p, n, count);
+            } else {
+                gather_phase(d, p, n, count);
+            }
             gathered += p->rows;
-            first += (p->rows + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS * TINY_TILE_ROWS;
+            first += (p->rows + TINY_DESCENT_ROWS - 1) / TINY_DESCENT_ROWS * TINY_DESCENT_ROWS;
             phases++;
         }
     }
@@ -238,7 +261,7 @@ static uint32_t most_taps(uint32_t pad, uint32_t kernel, uint32_t dilation, uint
     return most;
 }
 
-/* Begins a call and divides scratch. Each phase may leave two rows of its last tile empty. */
+/* Begins a call and divides scratch. Each phase may leave three rows of its last tile empty. */
 TINY_APART static descending divide(const tiny_conv2d *op, const tiny_gradient *dy,
                                     const tiny_gradient_out *dx, void *scratch) {
     const tiny_window *win = &op->window;
@@ -248,15 +271,16 @@ TINY_APART static descending divide(const tiny_conv2d *op, const tiny_gradient *
         most_taps(win->pad_left, win->kernel_w, win->dilation_w, win->stride_w);
     const uint32_t terms = rows_taps * column_taps * win->y.channels;
     const uint32_t strides = (uint32_t)win->stride_h * win->stride_w;
-    descending d = {.op = op, .dy = dy, .pitch = whole(terms)};
-    const uint32_t fit = POSITIONS_BYTES / (d.pitch * 2) / TINY_TILE_ROWS * TINY_TILE_ROWS;
-    d.positions = fit < TINY_TILE_ROWS ? TINY_TILE_ROWS : (fit < POSITIONS ? fit : POSITIONS);
+    descending d = {.op = op, .dy = dy, .pitch = whole(terms), .point = is_point(win)};
+    const uint32_t fit = POSITIONS_BYTES / (d.pitch * 2) / TINY_DESCENT_ROWS * TINY_DESCENT_ROWS;
+    d.positions = fit < TINY_DESCENT_ROWS ? TINY_DESCENT_ROWS : (fit < POSITIONS ? fit : POSITIONS);
     const uint32_t apart = strides < d.positions ? strides : d.positions;
-    const uint32_t rows = strides == 1 ? d.positions : d.positions + 2 * apart;
+    const uint32_t rows =
+        strides == 1 ? d.positions : d.positions + (TINY_DESCENT_ROWS - 1) * apart;
     tiny_gradient_store_begin(&d.store, dx, op->descent.factor, dy->scale->exponent,
                               (uint32_t)win->x.height * win->x.width * win->x.channels);
     d.sums = scratch;
-    d.at = (uint32_t *)scratch + d.positions * TINY_STORED_AT_ONCE;
+    d.at = (uint32_t *)scratch + d.positions * TINY_SIXTEEN;
     d.phases = (phase *)(void *)(d.at + rows);
     d.t = (int16_t *)(void *)(d.phases + apart);
     d.w = (int8_t *)(d.t + rows * d.pitch);
@@ -283,23 +307,27 @@ TINY_OP(conv2d_backward_input_mve) {
 /* ---- Update ---- */
 
 /* The same in compiler/kernels/mve.py. */
-#define BLOCK 24u       /* output channels whose weights move together: tiles and vectors */
+#define BLOCK 24u       /* output channels whose weights move together */
+#define LARGE_BLOCK 48u /* the same of LARGE_PITCH positions at most */
+#define LARGE_PITCH 32u
 #define SMALL_BLOCK 12u /* the same where BLOCK gradients at all positions were too many bytes */
 #define BLOCK_BYTES 6144u
-#define SUMS 24u /* of each of these channels, complete before weights move */
+#define FEW 16u /* positions, which are one vector: rows then stay in registers for all columns */
 
 /* A call of the update. Rows and columns are over positions of y, in whole vectors of 16. */
 typedef struct learning {
     const tiny_conv2d *op;
     const int8_t *x;
     tiny_update update;
+    int point;           /* whether each position of y reads the same one of x alone */
     uint32_t pitch;      /* positions in whole vectors */
-    uint32_t block;      /* BLOCK or SMALL_BLOCK */
+    uint32_t block;      /* BLOCK, LARGE_BLOCK or SMALL_BLOCK */
+    int few;             /* pitch is FEW: sums are made when weights move */
     tiny_movers *movers; /* [block / TINY_LANES] */
-    int32_t *first;      /* [block] */
-    int32_t *sums;       /* [SUMS][block] */
-    int8_t *dy;          /* [block][pitch] */
-    int8_t *taken;       /* [TINY_TILE_COLUMNS][pitch]: what a tap reads of two channels */
+    int32_t *sums;       /* [block / TINY_LANES; few: 1][TINY_UPDATE_SUMS][TINY_LANES] */
+    int8_t *dy;          /* [block][pitch], four rows together as tiles.h has them */
+    int8_t *taken;       /* [TINY_TILE_COLUMNS; few: TINY_UPDATE_SUMS][pitch]: what a tap reads of
+                          * a channel */
 } learning;
 
 /* Sums of a block that wait for their weights to move. */
@@ -309,37 +337,25 @@ typedef struct waiting {
     uint32_t count;
 } waiting;
 
-/* Without memset, as above. */
-static void fill(int8_t *to, uint32_t count, int8_t with) {
-    for (; count; count--) {
-        *to++ = with;
-        TINY_AS_A_LOOP;
-    }
+static uint32_t gradient_row(const learning *l, uint32_t i) {
+    return i / TINY_LANES * TINY_LANES * l->pitch + i % TINY_LANES * 16;
 }
 
-/* Transposes the gradients of a block: rows of the tiles. Those of a last tile that there are not are
- * zeros. A sum begins with what the zero point of x takes off. */
+/* Transposes the gradients of a block: rows of the tiles, with zeros behind the last position. To a sum
+ * is added what the zero point of x takes off. */
 TINY_APART static void take_gradients(const learning *l, const int8_t *dy, const waiting *b) {
-    const uint32_t positions = (uint32_t)l->op->window.y.height * l->op->window.y.width;
-    const uint32_t rows = (b->outputs + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS * TINY_TILE_ROWS;
-    tiny_columns columns = {
-        .from = dy + b->output,
-        .to = l->dy,
-        .stride = l->op->window.y.channels,
-        .count = positions,
-        .lines = 1,
-    };
-    for (uint32_t i = 0; i < b->outputs; i += TINY_TILE_COLUMNS) {
-        columns.second = i + 1 < b->outputs;
-        columns.pitch = columns.second ? l->pitch : 0;
-        tiny_transpose_two(&columns);
-        columns.from += TINY_TILE_COLUMNS;
-        columns.to += TINY_TILE_COLUMNS * l->pitch;
+    const tiny_map *y = &l->op->window.y;
+    const uint32_t positions = (uint32_t)y->height * y->width;
+    if (positions < l->pitch) {
+        tiny_fill_bytes(l->dy, l->block * l->pitch, 0);
     }
-    for (uint32_t i = 0; i < rows; i++) {
-        const uint32_t count = i < b->outputs ? positions : 0;
-        fill(l->dy + i * l->pitch + count, l->pitch - count, 0);
-        l->first[i] = -l->op->requant.x_zero * tiny_sum_bytes(l->dy + i * l->pitch, l->pitch);
+    for (uint32_t i = 0; i < b->outputs; i += TINY_TILE_COLUMNS) {
+        tiny_transpose_apart(dy + b->output + i, y->channels, i + 1 < b->outputs, positions,
+                             l->dy + gradient_row(l, i));
+    }
+    for (uint32_t i = 0; i < b->outputs; i++) {
+        l->movers[i / TINY_LANES].first[i % TINY_LANES] =
+            -l->op->requant.x_zero * tiny_sum_apart(l->dy + gradient_row(l, i), l->pitch);
     }
 }
 
@@ -356,8 +372,8 @@ static span span_of(int32_t from, int32_t stride, int32_t extent, int32_t output
     return s;
 }
 
-/* What a tap reads of channel i and the next one, at all positions: the columns of the tiles. */
-TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i) {
+/* What a tap reads of channel i and the next one, at all positions: two columns. */
+TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i, int8_t *to) {
     const tiny_window *win = &l->op->window;
     const uint32_t kept = l->op->kept;
     const int32_t top = tiny_window_row(win, 0, (int32_t)(tap / win->kernel_w));
@@ -366,7 +382,7 @@ TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i) {
     const span columns = span_of(left, win->stride_w, win->x.width, win->y.width);
     const int32_t height = rows.end - rows.first, width = columns.end - columns.first;
     if (height != win->y.height || width != win->y.width) {
-        tiny_fill_bytes(l->taken, TINY_TILE_COLUMNS * l->pitch, (int8_t)l->op->requant.x_zero);
+        tiny_fill_bytes(to, TINY_TILE_COLUMNS * l->pitch, (int8_t)l->op->requant.x_zero);
     }
     if (height <= 0 || width <= 0) {
         return;
@@ -377,7 +393,7 @@ TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i) {
         win->stride_h == 1 && win->stride_w == 1 && width == win->x.width && width == win->y.width;
     const tiny_columns from_x = {
         .from = l->x + (uint32_t)(row * win->x.width + column) * kept + i,
-        .to = l->taken + rows.first * win->y.width + columns.first,
+        .to = to + rows.first * win->y.width + columns.first,
         .stride = kept * win->stride_w,
         .second = i + 1 < kept,
         .count = (uint32_t)(unbroken ? height * width : width),
@@ -389,49 +405,53 @@ TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i) {
     tiny_transpose_two(&from_x);
 }
 
-/* Moves the weights whose sums are complete. */
+/* Moves the weights whose sums are complete, or whose columns are. */
 static void move_waiting(const learning *l, waiting *b, uint32_t row_bytes) {
     for (uint32_t i = 0; i < b->outputs && b->count; i += TINY_LANES) {
+        const int32_t *sums = l->sums + i * TINY_UPDATE_SUMS;
+        if (l->few) {
+            tiny_update_few(l->taken, l->dy + i * FEW, l->sums, b->count);
+            sums = l->sums;
+        }
         tiny_movers_move(&l->movers[i / TINY_LANES], &l->update,
-                         (b->output + i) * row_bytes + b->weight, 1, l->sums + i, l->block,
-                         b->count);
+                         (b->output + i) * row_bytes + b->weight, 1, sums, TINY_LANES, b->count);
     }
     b->weight += b->count;
     b->count = 0;
-}
-
-/* Adds the sums of two weights of each row, of channels that have been taken. */
-static void sum_two(const learning *l, const waiting *b) {
-    tiny_tiles tiles = {
-        .column = {l->taken, l->taken + l->pitch},
-        .rows = l->dy,
-        .pitch = l->pitch,
-        .rounds = l->pitch / 16,
-        .tiles = (b->outputs + TINY_TILE_ROWS - 1) / TINY_TILE_ROWS,
-        .sums = l->sums + b->count * l->block,
-        .step = l->block * 4,
-        .first = l->first,
-    };
-    tiny_update_tiles(&tiles);
 }
 
 /* Output channels [o, o + outputs). */
 static void learn_block(const learning *l, const int8_t *dy, uint32_t o, uint32_t outputs) {
     const tiny_window *win = &l->op->window;
     const uint32_t taps = (uint32_t)win->kernel_h * win->kernel_w, kept = l->op->kept;
+    const uint32_t positions = (uint32_t)win->y.height * win->y.width;
     waiting b = {o, outputs, 0, 0};
     for (uint32_t i = 0; i < outputs; i += TINY_LANES) {
         tiny_movers_begin(&l->movers[i / TINY_LANES], &l->update, l->op->descent.rate, o + i,
                           outputs - i < TINY_LANES ? outputs - i : TINY_LANES, taps * kept,
-                          (uint32_t)win->y.height * win->y.width);
+                          positions);
     }
     take_gradients(l, dy, &b);
+    tiny_update_tile tile = {
+        .column = {l->taken, l->taken + l->pitch},
+        .end = l->taken + l->pitch,
+        .rows = l->dy,
+        .quads = (outputs + TINY_LANES - 1) / TINY_LANES,
+    };
     for (uint32_t tap = 0; tap < taps; tap++) {
         for (uint32_t i = 0; i < kept; i += TINY_TILE_COLUMNS) {
-            take(l, tap, i);
-            sum_two(l, &b);
+            int8_t *to = l->taken + (l->few ? b.count * FEW : 0);
+            if (l->point) {
+                tiny_transpose_pair(l->x + i, kept, i + 1 < kept, positions, to, l->pitch);
+            } else {
+                take(l, tap, i, to);
+            }
+            if (!l->few) {
+                tile.sums = l->sums + b.count * TINY_LANES;
+                tiny_update_tiles(&tile);
+            }
             b.count += kept - i < TINY_TILE_COLUMNS ? 1 : TINY_TILE_COLUMNS;
-            if (b.count + TINY_TILE_COLUMNS > SUMS) {
+            if (b.count + TINY_TILE_COLUMNS > TINY_UPDATE_SUMS) {
                 move_waiting(l, &b, taps * kept);
             }
         }
@@ -448,11 +468,13 @@ void tiny_learn(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
         .update = tiny_begin_update(&op->descent, dy, w, state),
         .pitch = ((uint32_t)op->window.y.height * op->window.y.width + 15) / 16 * 16,
         .movers = scratch,
+        .point = is_point(&op->window),
     };
+    l.few = l.pitch == FEW;
     l.block = BLOCK * l.pitch <= BLOCK_BYTES ? BLOCK : SMALL_BLOCK;
-    l.first = (int32_t *)(void *)(l.movers + l.block / TINY_LANES);
-    l.sums = l.first + l.block;
-    l.dy = (int8_t *)(l.sums + SUMS * l.block);
+    l.block = l.pitch <= LARGE_PITCH ? LARGE_BLOCK : l.block;
+    l.sums = (int32_t *)(void *)(l.movers + l.block / TINY_LANES);
+    l.dy = (int8_t *)(l.sums + TINY_UPDATE_SUMS * (l.few ? TINY_LANES : l.block));
     l.taken = l.dy + l.block * l.pitch;
     for (uint32_t o = 0; o < out; o += l.block) {
         learn_block(&l, dy->d, o, out - o < l.block ? out - o : l.block);

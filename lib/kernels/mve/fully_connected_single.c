@@ -33,7 +33,7 @@ typedef struct stored {
 
 /* The next row of weights and its gradient; `product` begins the sums or adds to them. */
 #define ROW(product)                    \
-    "ldrsh.w r2, [r0], #2\n"            \
+    "ldrsh r2, [r0], #2\n"              \
     "vldrb.s32 q4, [r1]\n" product      \
     " q0, q4, r2\n"                     \
     "vldrb.s32 q4, [r1, #4]\n" product  \
@@ -111,7 +111,7 @@ static inline void add_four(const int16_t *t, const int8_t *w, uint32_t step, ui
         "vctp.32 %[columns]\n"
         "dls lr, %[rows]\n"
         "1:\n"
-        "ldrsh.w %[factor], [%[t]], #2\n"
+        "ldrsh %[factor], [%[t]], #2\n"
         "vpst\n"
         "vldrbt.s32 q1, [%[w]]\n"
         "vmla.s32 q0, q1, %[factor]\n"
@@ -133,7 +133,7 @@ static inline void multiply(const int8_t *dy, uint32_t rows, const int8_t *x, in
         "vldrbt.s32 q0, [%[dy]]\n"
         "dls lr, %[count]\n"
         "1:\n"
-        "ldrsb.w %[input], [%[x]], #1\n"
+        "ldrsb %[input], [%[x]], #1\n"
         "sub.w %[input], %[input], %[x_zero]\n"
         "vmul.i32 q1, q0, %[input]\n"
         "vstrw.32 q1, [%[products]], #16\n"

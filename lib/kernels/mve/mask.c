@@ -18,7 +18,7 @@ static inline void mask_vectors(const tiny_mask *op, const int8_t *y, uint32_t c
         "vpt.s8 gt, q0, %[least]\n"
         "vcmpt.s8 lt, q0, %[most]\n"
         "vmrs %[bits], p0\n"
-        "strh.w %[bits], [%[mask]], #2\n"
+        "strh %[bits], [%[mask]], #2\n"
         "le lr, 1b\n"
         : [y] "+&r"(y), [mask] "+&r"(mask), [bits] "=&r"(bits)
         : [count] "r"(count), [least] "r"(op->y_min), [most] "r"(op->y_max)

@@ -9,6 +9,7 @@
 #include "tiles.h"
 
 #define SUM_MAX (127u * 255u) /* of one position */
+#define SUM_BITS 15           /* of that */
 
 /* The bits by which sums must and can be shifted to the left so that each row's step is a shift to the
  * right by 33 at least; 32 or more: they cannot. */
@@ -35,6 +36,22 @@ static void set_lane(tiny_movers *m, uint32_t r) {
     m->bit[r] = 1u << shift;
 }
 
+/* Whether no step can be a tie. One is a product that 2 divides as often as its shift less 1: as often
+ * as the sum, which is below 2^bits, and the mantissa together. */
+static uint32_t is_untied(const tiny_movers *m, uint32_t terms) {
+    int32_t bits = SUM_BITS;
+    for (; terms; terms >>= 1) {
+        bits++;
+    }
+    for (uint32_t r = 0; r < m->rows; r++) {
+        const int32_t below = -m->rate[r].exponent - bits; /* 2 divides the mantissa less often */
+        if (below < 1 || (below < 32 && m->rate[r].mantissa << (32 - below) == 0)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_factor *rate,
                        uint32_t first, uint32_t rows, uint32_t row_bytes, uint32_t terms) {
     m->rows = rows;
@@ -48,8 +65,12 @@ void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_fac
     }
     m->before = shift_before(m, terms);
     m->vector = update->plain && m->moves == (1u << rows) - 1 && m->before < 32;
-    for (uint32_t r = 0; r < TINY_LANES && m->vector; r++) {
-        set_lane(m, r);
+    m->untied = m->vector && is_untied(m, terms);
+    for (uint32_t r = 0; r < TINY_LANES; r++) {
+        m->first[r] = 0;
+        if (m->vector) {
+            set_lane(m, r);
+        }
     }
 }
 
@@ -57,12 +78,29 @@ void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_fac
 
 #define AT(field) [field] "i"(offsetof(tiny_movers, field))
 
+/* Weights in q1 that leave their bounds are clamped and counted. */
+#define OUT                        \
+    "3:\n"                         \
+    "movs r5, #0\n"                \
+    "vmov.i32 q0, #127\n"          \
+    "vmov.i32 q2, #1\n"            \
+    "vpt.s32 gt, q1, q0\n"         \
+    "vaddvat.u32 %[clamped], q2\n" \
+    "vmin.s32 q1, q1, q0\n"        \
+    "vneg.s32 q0, q0\n"            \
+    "vpt.s32 gt, q0, q1\n"         \
+    "vaddvat.u32 %[clamped], q2\n" \
+    "vmax.s32 q1, q1, q0\n"        \
+    "b 2b\n"
+
 /* A weight of each row. q3: offsets, q4: multipliers, q5: shifts, q6: bits, q7: what rounding has left;
  * r5: the largest magnitude. `some` goes before what not all lanes do. */
 #define MOVE(some, load, store)        \
     "1:\n"                             \
     "vldrw.u32 q0, [%[sums]]\n"        \
     "add %[sums], %[sums], %[width]\n" \
+    "vldrw.u32 q2, [%[m], %[first]]\n" \
+    "vadd.i32 q0, q0, q2\n"            \
     "vshl.s32 q0, %[before]\n"         \
     "vmulh.s32 q1, q0, q4\n"           \
     "vmul.i32 q0, q0, q4\n"            \
@@ -83,54 +121,93 @@ void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_fac
     " q1, [%[w], q3]\n"                \
     "add %[w], %[w], %[step]\n"        \
     "le lr, 1b\n"                      \
-    "b 4f\n"                           \
-    "3:\n"                             \
-    "movs r5, #0\n"                    \
-    "vmov.i32 q0, #127\n"              \
-    "vmov.i32 q2, #1\n"                \
-    "vpt.s32 gt, q1, q0\n"             \
-    "vaddvat.u32 %[clamped], q2\n"     \
-    "vmin.s32 q1, q1, q0\n"            \
-    "vneg.s32 q0, q0\n"                \
-    "vpt.s32 gt, q0, q1\n"             \
-    "vaddvat.u32 %[clamped], q2\n"     \
-    "vmax.s32 q1, q1, q0\n"            \
-    "b 2b\n"                           \
-    "4:\n"
+    "b 4f\n" OUT "4:\n"
 #define MOVE_ALL MOVE("", "vldrb.s32", "vstrb.32")
 #define MOVE_SOME MOVE("vctp.32 %[rows]\nvpst\n", "vldrbt.s32", "vstrbt.32")
 
 /* Returns how many weights were clamped. */
-#define MOVE_FUNCTION(name, loop)                                                              \
-    TINY_APART static uint32_t name(tiny_movers *movers, int8_t *w, uint32_t step,             \
-                                    const int32_t *sums, uint32_t width, uint32_t count) {     \
-        register uint32_t clamped __asm__("r4") = 0;                                           \
-        register uint32_t before __asm__("r8") = movers->before;                               \
-        register uint32_t rows __asm__("r9") = movers->rows;                                   \
-        register uint32_t across __asm__("r10") = width * 4;                                   \
-        register uint32_t left __asm__("lr") = count;                                          \
-        __asm__ volatile(                                                                      \
-            "vldrw.u32 q3, [%[m], %[offset]]\n"                                                \
-            "vldrw.u32 q4, [%[m], %[multiplier]]\n"                                            \
-            "vldrw.u32 q5, [%[m], %[shift]]\n"                                                 \
-            "vldrw.u32 q6, [%[m], %[bit]]\n"                                                   \
-            "vldrw.u32 q7, [%[m], %[remainders]]\n"                                            \
-            "movs r2, #1\n"                                                                    \
-            "movs r5, #0\n"                                                                    \
-            "dls lr, lr\n" loop "vstrw.32 q7, [%[m], %[remainders]]\n"                         \
-            : [w] "+&r"(w), [sums] "+&r"(sums), [clamped] "+&r"(clamped), "+r"(left)           \
-            : [m] "r"(movers), [step] "r"(step), [width] "r"(across), [before] "r"(before),    \
-              [rows] "r"(rows), AT(offset), AT(multiplier), AT(shift), AT(bit), AT(remainders) \
-            : "r2", "r5", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");     \
-        return clamped;                                                                        \
+#define MOVE_FUNCTION(name, loop)                                                               \
+    TINY_APART static uint32_t name(tiny_movers *movers, int8_t *w, uint32_t step,              \
+                                    const int32_t *sums, uint32_t width, uint32_t count) {      \
+        register uint32_t clamped __asm__("r4") = 0;                                            \
+        register uint32_t before __asm__("r8") = movers->before;                                \
+        register uint32_t rows __asm__("r9") = movers->rows;                                    \
+        register uint32_t across __asm__("r10") = width * 4;                                    \
+        register uint32_t left __asm__("lr") = count;                                           \
+        __asm__ volatile(                                                                       \
+            "vldrw.u32 q3, [%[m], %[offset]]\n"                                                 \
+            "vldrw.u32 q4, [%[m], %[multiplier]]\n"                                             \
+            "vldrw.u32 q5, [%[m], %[shift]]\n"                                                  \
+            "vldrw.u32 q6, [%[m], %[bit]]\n"                                                    \
+            "vldrw.u32 q7, [%[m], %[remainders]]\n"                                             \
+            "movs r2, #1\n"                                                                     \
+            "movs r5, #0\n"                                                                     \
+            "dls lr, lr\n" loop "vstrw.32 q7, [%[m], %[remainders]]\n"                          \
+            : [w] "+&r"(w), [sums] "+&r"(sums), [clamped] "+&r"(clamped), "+r"(left)            \
+            : [m] "r"(movers), [step] "r"(step), [width] "r"(across), [before] "r"(before),     \
+              [rows] "r"(rows), AT(offset), AT(multiplier), AT(shift), AT(bit), AT(remainders), \
+              AT(first)                                                                         \
+            : "r2", "r5", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");      \
+        return clamped;                                                                         \
     }
 
 MOVE_FUNCTION(move_all, MOVE_ALL)
 MOVE_FUNCTION(move_some, MOVE_SOME)
 
-/* Two calls by name: what is called by a pointer has no bound of its stack. */
+/* The same of four rows whose steps are no ties, with sums side by side. Each weight is put above what
+ * rounding has left in q7, so that one subtraction moves both. q6: `first`. */
+#define MOVE_UNTIED(ready)           \
+    "1:\n"                           \
+    "vldrw.u32 q0, [%[sums]], #16\n" \
+    "vadd.i32 q0, q0, q6\n" ready    \
+    "vmulh.s32 q0, q0, q4\n"         \
+    "vldrb.s32 q1, [%[w], q3]\n"     \
+    "vrshl.s32 q0, q0, q5\n"         \
+    "vsli.32 q7, q1, #16\n"          \
+    "vsub.i32 q7, q7, q0\n"          \
+    "vshr.s32 q1, q7, #16\n"         \
+    "vmaxav.s32 r5, q1\n"            \
+    "cmp r5, #127\n"                 \
+    "bhi 3f\n"                       \
+    "2:\n"                           \
+    "vstrb.32 q1, [%[w], q3]\n"      \
+    "add %[w], %[w], %[step]\n"      \
+    "le lr, 1b\n"                    \
+    "b 4f\n" OUT "4:\n"
+
+#define UNTIED_FUNCTION(name, ready)                                                             \
+    TINY_APART static uint32_t name(tiny_movers *movers, int8_t *w, uint32_t step,               \
+                                    const int32_t *sums, uint32_t count) {                       \
+        register uint32_t clamped __asm__("r4") = 0;                                             \
+        register uint32_t before __asm__("r8") = movers->before;                                 \
+        register uint32_t left __asm__("lr") = count;                                            \
+        __asm__ volatile(                                                                      \
+            "vldrw.u32 q3, [%[m], %[offset]]\n"                                                \
+            "vldrw.u32 q4, [%[m], %[multiplier]]\n"                                            \
+            "vldrw.u32 q5, [%[m], %[shift]]\n"                                                 \
+            "vldrw.u32 q6, [%[m], %[first]]\n"                                                   \
+            "vldrw.u32 q7, [%[m], %[remainders]]\n"                                            \
+            "movs r5, #0\n"                                                                    \
+            "dls lr, lr\n" MOVE_UNTIED(ready) \
+            "vmovlb.u16 q7, q7\n" \
+            "vstrw.32 q7, [%[m], %[remainders]]\n"                         \
+            : [w] "+&r"(w), [sums] "+&r"(sums), [clamped] "+&r"(clamped), "+r"(left)           \
+            : [m] "r"(movers), [step] "r"(step), [before] "r"(before),    \
+              AT(offset), AT(multiplier), AT(shift), AT(first), AT(remainders) \
+            : "r5", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory"); \
+        return clamped;                                                                          \
+    }
+
+UNTIED_FUNCTION(move_untied, "")
+UNTIED_FUNCTION(move_untied_shifted, "vshl.s32 q0, %[before]\n")
+
+/* Calls by name: what is called by a pointer has no bound of its stack. */
 static uint32_t move(tiny_movers *m, int8_t *w, uint32_t step, const int32_t *sums, uint32_t width,
                      uint32_t count) {
+    if (m->rows == TINY_LANES && m->untied && width == TINY_LANES) {
+        return m->before ? move_untied_shifted(m, w, step, sums, count)
+                         : move_untied(m, w, step, sums, count);
+    }
     if (m->rows == TINY_LANES) {
         return move_all(m, w, step, sums, width, count);
     }
@@ -145,7 +222,8 @@ static uint32_t move(tiny_movers *m, int8_t *w, uint32_t step, const int32_t *su
     uint32_t clamped = 0;
     for (; count; count--, w += step, sums += width) {
         for (uint32_t r = 0; r < m->rows; r++) {
-            const int64_t product = (int64_t)sums[r] * (1 << m->before) * m->multiplier[r];
+            const int64_t product =
+                ((int64_t)sums[r] + m->first[r]) * (1 << m->before) * m->multiplier[r];
             const int32_t t =
                 (int32_t)m->remainders[r] - tiny_shift_round(product, 32 - m->shift[r]);
             const int32_t moved = w[m->offset[r]] + (t >> 16);
@@ -169,7 +247,8 @@ static void move_row(tiny_movers *m, const tiny_update *update, uint32_t r, uint
                      uint32_t step, const int32_t *sums, uint32_t width, uint32_t count) {
     tiny_row row = {m->rate[r], m->remainders[r], 1, update->plain};
     for (uint32_t k = 0; k < count; k++) {
-        tiny_update_weight(update, &row, at + m->offset[r] + k * step, sums[k * width + r]);
+        tiny_update_weight(update, &row, at + m->offset[r] + k * step,
+                           sums[k * width + r] + m->first[r]);
     }
     m->remainders[r] = row.remainders;
 }

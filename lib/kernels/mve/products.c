@@ -1,8 +1,8 @@
 /* Products of rows and columns; see tiles.h.
  *
- * A round of a tile is five loads, six sums and the end of the loop, 12 instructions: 48 products of
- * an input gradient, whose rows are int16, and 96 of an update. Sums are in even registers, because
- * the instruction adds to such.
+ * A round of a tile is six loads and eight products of vectors, and two rounds share the end of the
+ * loop: 15 instructions for 64 products of an input gradient, whose rows are int16, and for 128 of an
+ * update. Sums are in even registers, because the instruction adds to such.
  */
 #include <stddef.h>
 #include <string.h>
@@ -16,84 +16,167 @@
 
 #if TINY_MVE_ASM
 
-/* Two columns at r1, r3, three rows at r5, r9, r11; "a" adds to the sums, "" begins them. */
-#define SIX(begin, type, by, rows)                                     \
-    "vldrb." type " q0, [r1], #" by                                    \
-    "\n"                                                               \
-    "vldrb." type " q1, [r3], #" by "\n" rows "vmladav" begin "." type \
-    " r0, q2, q0\n"                                                    \
-    "vmladav" begin "." type                                           \
-    " r2, q2, q1\n"                                                    \
-    "vmladav" begin "." type                                           \
-    " r4, q3, q0\n"                                                    \
-    "vmladav" begin "." type                                           \
-    " r6, q3, q1\n"                                                    \
-    "vmladav" begin "." type                                           \
-    " r8, q4, q0\n"                                                    \
-    "vmladav" begin "." type " r10, q4, q1\n"
-#define ROWS_16 "vldrh.u16 q2, [r5], #16\nvldrh.u16 q3, [r9], #16\nvldrh.u16 q4, [r11], #16\n"
-#define ROWS_8 "vldrb.u8 q2, [r5], #16\nvldrb.u8 q3, [r9], #16\nvldrb.u8 q4, [r11], #16\n"
-/* r7, which may be the frame pointer, counts tiles. Each tile begins with its columns, the first row
- * and the pitch. When it is done, r11 is where the next one begins. */
-#define BEGIN_TILES                \
-    "push {r7}\n"                  \
-    "ldr r7, [r12, %[tiles]]\n"    \
-    "ldr.w r11, [r12, %[rows]]\n"  \
-    "1:\n"                         \
-    "mov r5, r11\n"                \
-    "ldr.w r9, [r12, %[pitch]]\n"  \
-    "ldrd r1, r3, [r12]\n"         \
-    "ldr.w lr, [r12, %[rounds]]\n" \
-    "add.w r11, r5, r9, lsl #1\n"  \
-    "add r9, r5\n"
-#define END_TILES   \
-    "subs r7, #1\n" \
-    "bne 1b\n"      \
-    "pop {r7}\n"
-#define TILES_FIELDS                                                                            \
-    AT(tiny_tiles, rows), AT(tiny_tiles, pitch), AT(tiny_tiles, rounds), AT(tiny_tiles, tiles), \
-        AT(tiny_tiles, sums)
+/* Two columns at r3, r5, four rows at r11; "a" adds to the sums, "" begins them. */
+#define EIGHT_HALVES(begin)       \
+    "vldrb.s16 q0, [r3], #8\n"    \
+    "vldrb.s16 q1, [r5], #8\n"    \
+    "vldrh.u16 q2, [r11], #64\n"  \
+    "vldrh.u16 q3, [r11, #-48]\n" \
+    "vldrh.u16 q4, [r11, #-32]\n" \
+    "vldrh.u16 q5, [r11, #-16]\n" \
+    "vmladav" begin               \
+    ".s16 r0, q2, q0\n"           \
+    "vmladav" begin               \
+    ".s16 r2, q2, q1\n"           \
+    "vmladav" begin               \
+    ".s16 r4, q3, q0\n"           \
+    "vmladav" begin               \
+    ".s16 r6, q3, q1\n"           \
+    "vmladav" begin               \
+    ".s16 r8, q4, q0\n"           \
+    "vmladav" begin               \
+    ".s16 r10, q4, q1\n"          \
+    "vmladav" begin               \
+    ".s16 r12, q5, q0\n"          \
+    "vmladav" begin ".s16 lr, q5, q1\n"
 
-TINY_APART void tiny_descent_tiles(tiny_tiles *tiles) {
-    register tiny_tiles *at __asm__("r12") = tiles;
-    __asm__ volatile(BEGIN_TILES SIX("", "s16", "8", ROWS_16)
-                     "subs.w lr, lr, #1\n"
-                     "wls lr, lr, 3f\n"
-                     "2:\n" SIX("a", "s16", "8", ROWS_16)
-                     "le lr, 2b\n"
-                     "3:\n"
-                     "ldr.w r1, [r12, %[sums]]\n"
-                     "strd r0, r2, [r1]\n"
-                     "strd r4, r6, [r1, %[row]]\n"
-                     "strd r8, r10, [r1, %[row2]]\n"
-                     "add.w r1, r1, %[row3]\n"
-                     "str.w r1, [r12, %[sums]]\n" END_TILES
-                     :
-                     : "r"(at), TILES_FIELDS, [row] "i"(TINY_STORED_AT_ONCE * 4),
-                       [row2] "i"(TINY_STORED_AT_ONCE * 8), [row3] "i"(TINY_STORED_AT_ONCE * 12)
-                     : CLOBBERED);
+/* The same of bytes. */
+#define EIGHT_BYTES(begin)       \
+    "vldrb.u8 q0, [r3], #16\n"   \
+    "vldrb.u8 q1, [r5], #16\n"   \
+    "vldrb.u8 q2, [r11], #64\n"  \
+    "vldrb.u8 q3, [r11, #-48]\n" \
+    "vldrb.u8 q4, [r11, #-32]\n" \
+    "vldrb.u8 q5, [r11, #-16]\n" \
+    "vmladav" begin              \
+    ".s8 r0, q2, q0\n"           \
+    "vmladav" begin              \
+    ".s8 r2, q2, q1\n"           \
+    "vmladav" begin              \
+    ".s8 r4, q3, q0\n"           \
+    "vmladav" begin              \
+    ".s8 r6, q3, q1\n"           \
+    "vmladav" begin              \
+    ".s8 r8, q4, q0\n"           \
+    "vmladav" begin              \
+    ".s8 r10, q4, q1\n"          \
+    "vmladav" begin              \
+    ".s8 r12, q5, q0\n"          \
+    "vmladav" begin ".s8 lr, q5, q1\n"
+
+/* Where the sums of a tile go, at r9. */
+#define BY_ROWS                  \
+    "strd r0, r2, [r9]\n"        \
+    "strd r4, r6, [r9, #64]\n"   \
+    "strd r8, r10, [r9, #128]\n" \
+    "strd r12, lr, [r9, #192]\n" \
+    "add.w r9, r9, #256\n"
+#define BY_COLUMNS                     \
+    "stmia.w r9!, {r0, r4, r8, r12}\n" \
+    "stmia.w r9, {r2, r6, r10, lr}\n"  \
+    "add.w r9, r9, #368\n"
+
+/* Sums are in all even registers. So columns are found on the stack, and the end of the first one, in
+ * r1, ends the loop. r7, which may be the frame pointer, counts tiles. Behind the round that begins the
+ * sums, `enter` enters a loop of two rounds, in its middle if one is missing. */
+#define TILES_FUNCTION(name, type, round, enter, store)                                               \
+    TINY_APART static void name(const type *tile) {                                                   \
+        register const type *at __asm__("r12") = tile;                                                \
+        __asm__ volatile(                                                                           \
+            "ldmia.w r12, {r0, r1, r2, r3, r4, r5}\n"                                               \
+            "push {r0, r1, r7}\n"                                                                   \
+            "mov r1, r2\n"                                                                          \
+            "mov r11, r3\n"                                                                         \
+            "mov r7, r4\n"                                                                          \
+            "mov r9, r5\n"                                                                          \
+            "1:\n"                                                                                  \
+            "ldrd r3, r5, [sp]\n" round("") enter "2:\n" round("a") "3:\n" round("a")               \
+            "cmp r3, r1\n"                                                                          \
+            "bne 2b\n"                                                                              \
+            "4:\n" store                                                                             \
+            "subs r7, #1\n"                                                                         \
+            "bne 1b\n"                                                                              \
+            "pop {r0, r1, r7}\n"                                                                    \
+            : "+r"(at) : : CLOBBERED, "q5"); \
+    }
+
+TILES_FUNCTION(sum_one_round, tiny_descent_tile, EIGHT_HALVES, "b 4f\n", BY_ROWS)
+TILES_FUNCTION(sum_odd_rounds, tiny_descent_tile, EIGHT_HALVES, "", BY_ROWS)
+TILES_FUNCTION(sum_even_rounds, tiny_descent_tile, EIGHT_HALVES, "b 3f\n", BY_ROWS)
+TILES_FUNCTION(update_one_round, tiny_update_tile, EIGHT_BYTES, "b 4f\n", BY_COLUMNS)
+TILES_FUNCTION(update_odd_rounds, tiny_update_tile, EIGHT_BYTES, "", BY_COLUMNS)
+TILES_FUNCTION(update_even_rounds, tiny_update_tile, EIGHT_BYTES, "b 3f\n", BY_COLUMNS)
+
+void tiny_update_tiles(const tiny_update_tile *tile) {
+    const uint32_t terms = (uint32_t)(tile->end - tile->column[0]);
+    if (terms & 16u) {
+        if (terms == 16) {
+            update_one_round(tile);
+        } else {
+            update_odd_rounds(tile);
+        }
+    } else {
+        update_even_rounds(tile);
+    }
 }
 
-TINY_APART void tiny_update_tiles(tiny_tiles *tiles) {
-    register tiny_tiles *at __asm__("r12") = tiles;
-    __asm__ volatile(BEGIN_TILES
-                     "ldr.w r10, [r12, %[first]]\n"
-                     "ldmia.w r10!, {r0, r4, r8}\n"
-                     "str.w r10, [r12, %[first]]\n"
-                     "mov r2, r0\n"
-                     "mov r6, r4\n"
-                     "mov r10, r8\n"
-                     "dls lr, lr\n"
-                     "2:\n" SIX("a", "s8", "16", ROWS_8)
-                     "le lr, 2b\n"
-                     "ldrd r1, r3, [r12, %[sums]]\n"
-                     "add r3, r1\n"
-                     "stmia.w r3, {r2, r6, r10}\n"
-                     "stmia.w r1!, {r0, r4, r8}\n"
-                     "str.w r1, [r12, %[sums]]\n" END_TILES
-                     :
-                     : "r"(at), TILES_FIELDS, AT(tiny_tiles, first)
-                     : CLOBBERED);
+void tiny_update_few(const int8_t *columns, const int8_t *rows, int32_t *sums, uint32_t count) {
+    register const int8_t *column __asm__("r1") = columns;
+    register const int8_t *row __asm__("r3") = rows;
+    register int32_t *to __asm__("r8") = sums;
+    register uint32_t left __asm__("lr") = count;
+    __asm__ volatile(
+        "vldrb.u8 q1, [r3]\n"
+        "vldrb.u8 q2, [r3, #16]\n"
+        "vldrb.u8 q3, [r3, #32]\n"
+        "vldrb.u8 q4, [r3, #48]\n"
+        "dls lr, lr\n"
+        "1:\n"
+        "vldrb.u8 q0, [r1], #16\n"
+        "vmladav.s8 r0, q1, q0\n"
+        "vmladav.s8 r2, q2, q0\n"
+        "vmladav.s8 r4, q3, q0\n"
+        "vmladav.s8 r6, q4, q0\n"
+        "stmia.w r8!, {r0, r2, r4, r6}\n"
+        "le lr, 1b\n"
+        : "+r"(column), "+r"(to), "+r"(left)
+        : "r"(row)
+        : "r0", "r2", "r4", "r6", "q0", "q1", "q2", "q3", "q4", "cc", "memory");
+}
+
+static void sum_four_rows(const tiny_descent_tile *tile, uint32_t terms) {
+    if (terms & 8u) {
+        if (terms == 8) {
+            sum_one_round(tile);
+        } else {
+            sum_odd_rounds(tile);
+        }
+    } else {
+        sum_even_rounds(tile);
+    }
+}
+
+/* One row, which four would take twice as long for. */
+static inline void sum_row(const tiny_descent_tile *tile, const int16_t *row, uint32_t terms,
+                           int32_t *sums) {
+    const int8_t *left = tile->column[0], *right = tile->column[1];
+    register int32_t sum __asm__("r0") = 0;
+    register int32_t other __asm__("r2") = 0;
+    __asm__ volatile(
+        "dls lr, %[rounds]\n"
+        "1:\n"
+        "vldrb.s16 q0, [%[left]], #8\n"
+        "vldrb.s16 q1, [%[right]], #8\n"
+        "vldrh.u16 q2, [%[row]], #64\n"
+        "vmladava.s16 %[sum], q2, q0\n"
+        "vmladava.s16 %[other], q2, q1\n"
+        "le lr, 1b\n"
+        : [sum] "+r"(sum), [other] "+r"(other), [left] "+&l"(left), [right] "+&l"(right),
+          [row] "+&r"(row)
+        : [rounds] "r"(terms / 8)
+        : "lr", "q0", "q1", "q2", "cc", "memory");
+    sums[0] = sum;
+    sums[1] = other;
 }
 
 /* A stride is below 9362: seven and 1 fit in the 16 bits of an offset. r0, r1: from and to; r2: 8 rows; r3: rows of a line; r8 to r11: lines that are left, bytes from line
@@ -129,21 +212,89 @@ static void transpose_two(const tiny_columns *columns) {
         : CLOBBERED);
 }
 
-static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t count, int32_t shift,
-                    int16_t *t) {
-    const uint16_t *ratio = descent->ratio;
+void tiny_transpose_pair(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
+                         int8_t *to, uint32_t pitch) {
+    int8_t *other = to + pitch;
+    register uint32_t at __asm__("r4") = 0;
     __asm__ volatile(
+        "vidup.u16 q2, %[at], #1\n"
+        "vmul.i16 q2, q2, %[stride]\n"
+        "vadd.i16 q3, q2, %[second]\n"
+        "dlstp.16 lr, %[count]\n"
+        "1:\n"
+        "vldrb.u16 q0, [%[from], q2]\n"
+        "vldrb.u16 q1, [%[from], q3]\n"
+        "add.w %[from], %[from], %[stride], lsl #3\n"
+        "vstrb.16 q0, [%[to]], #8\n"
+        "vstrb.16 q1, [%[other]], #8\n"
+        "letp lr, 1b\n"
+        : [from] "+&r"(from), [to] "+&l"(to), [other] "+&l"(other), [at] "+&r"(at)
+        : [stride] "r"(stride), [second] "r"(second), [count] "r"(count)
+        : "lr", "q0", "q1", "q2", "q3", "cc", "memory");
+}
+
+void tiny_transpose_apart(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
+                          int8_t *to) {
+    uint32_t step = 8; /* to the other half of a vector, or to the next vector */
+    register uint32_t at __asm__("r4") = 0;
+    __asm__ volatile(
+        "vidup.u16 q2, %[at], #1\n"
+        "vmul.i16 q2, q2, %[stride]\n"
+        "vadd.i16 q3, q2, %[second]\n"
+        "dlstp.16 lr, %[count]\n"
+        "1:\n"
+        "vldrb.u16 q0, [%[from], q2]\n"
+        "vldrb.u16 q1, [%[from], q3]\n"
+        "add.w %[from], %[from], %[stride], lsl #3\n"
+        "vstrb.16 q0, [%[to]]\n"
+        "vstrb.16 q1, [%[to], #16]\n"
+        "add %[to], %[step]\n"
+        "eor %[step], %[step], #48\n"
+        "letp lr, 1b\n"
+        : [from] "+&r"(from), [to] "+&l"(to), [step] "+&r"(step), [at] "+&r"(at)
+        : [stride] "r"(stride), [second] "r"(second), [count] "r"(count)
+        : "lr", "q0", "q1", "q2", "q3", "cc", "memory");
+}
+
+int32_t tiny_sum_apart(const int8_t *bytes, uint32_t count) {
+    register int32_t sum __asm__("r2") = 0;
+    __asm__ volatile(
+        "dls lr, %[rounds]\n"
+        "1:\n"
+        "vldrb.u8 q0, [%[bytes]], #64\n"
+        "vaddva.s8 %[sum], q0\n"
+        "le lr, 1b\n"
+        : [bytes] "+&r"(bytes), [sum] "+&r"(sum)
+        : [rounds] "r"(count / 16)
+        : "lr", "q0", "cc", "memory");
+    return sum;
+}
+
+/* q3: where eight terms go. */
+static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t count, int32_t shift,
+                    int16_t *t, uint32_t first, uint32_t step) {
+    const uint16_t *ratio = descent->ratio;
+    register uint32_t at __asm__("r2") = first;
+    __asm__ volatile(
+        "vidup.u16 q2, %[at], #1\n"
+        "vshr.u16 q3, q2, #3\n"
+        "vmul.i16 q3, q3, %[beyond]\n"
+        "vsub.i16 q2, q2, %[first]\n"
+        "vadd.i16 q2, q2, q2\n"
+        "vadd.i16 q3, q3, q2\n"
         "dlstp.16 lr, %[count]\n"
         "1:\n"
         "vldrb.s16 q0, [%[dy]], #8\n"
         "vldrh.u16 q1, [%[ratio]], #16\n"
         "vshl.s16 q0, %[shift]\n"
         "vqrdmulh.s16 q0, q0, q1\n"
-        "vstrh.16 q0, [%[t]], #16\n"
+        "vstrh.16 q0, [%[t], q3]\n"
+        "add %[t], %[t], %[step]\n"
         "letp lr, 1b\n"
-        : [dy] "+&l"(dy), [ratio] "+&r"(ratio), [t] "+&r"(t)
-        : [count] "r"(count), [shift] "r"(shift)
-        : "lr", "q0", "q1", "cc", "memory");
+        : [dy] "+&l"(dy), [ratio] "+&r"(ratio), [t] "+&r"(t), [at] "+&r"(at)
+        : [count] "r"(count), [shift] "r"(shift), [first] "r"(first), [step] "r"(step),
+          [beyond] "r"(step - 16)
+        : "lr", "q0", "q1", "q2", "q3", "cc", "memory");
 }
 
 void tiny_fill_bytes(int8_t *bytes, uint32_t count, int8_t with) {
@@ -175,38 +326,65 @@ int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count) {
 #else
 
 /* The C twins. */
-static int16_t half_at(const int8_t *row, uint32_t i) {
-    int16_t half;
-    memcpy(&half, row + 2 * i, sizeof half);
-    return half;
+/* Sums wrap, because those of no row may. */
+static void sum_row(const tiny_descent_tile *tile, const int16_t *row, uint32_t terms,
+                    int32_t *sums) {
+    for (uint32_t c = 0; c < TINY_TILE_COLUMNS; c++) {
+        uint32_t sum = 0;
+        for (uint32_t i = 0; i < terms; i++) {
+            sum += (uint32_t)(row[tiny_descent_term(i)] * tile->column[c][i]);
+        }
+        sums[c] = (int32_t)sum;
+    }
 }
 
-void tiny_descent_tiles(tiny_tiles *t) {
-    for (; t->tiles; t->tiles--, t->rows += TINY_TILE_ROWS * t->pitch) {
-        for (uint32_t row = 0; row < TINY_TILE_ROWS; row++, t->sums += TINY_STORED_AT_ONCE) {
-            for (uint32_t c = 0; c < TINY_TILE_COLUMNS; c++) {
-                t->sums[c] = 0;
-                for (uint32_t i = 0; i < 8 * t->rounds; i++) {
-                    t->sums[c] += half_at(t->rows + row * t->pitch, i) * t->column[c][i];
-                }
+static void sum_four_rows(const tiny_descent_tile *tile, uint32_t terms) {
+    for (uint32_t row = 0; row < tile->tiles * TINY_DESCENT_ROWS; row++) {
+        sum_row(tile, tile->rows + tiny_descent_row(row, terms), terms,
+                tile->sums + row * TINY_SIXTEEN);
+    }
+}
+
+void tiny_update_tiles(const tiny_update_tile *tile) {
+    const uint32_t terms = (uint32_t)(tile->end - tile->column[0]);
+    const int8_t *rows = tile->rows;
+    int32_t *sums = tile->sums;
+    for (uint32_t quad = 0; quad < tile->quads; quad++, rows += TINY_LANES * terms) {
+        for (uint32_t i = 0; i < TINY_TILE_COLUMNS * TINY_LANES; i++) {
+            const int8_t *column = tile->column[i / TINY_LANES];
+            sums[i] = 0;
+            for (uint32_t k = 0; k < terms; k++) {
+                sums[i] += rows[tiny_update_term(k) + i % TINY_LANES * 16] * column[k];
             }
+        }
+        sums += TINY_UPDATE_SUMS * TINY_LANES;
+    }
+}
+
+void tiny_update_few(const int8_t *columns, const int8_t *rows, int32_t *sums, uint32_t count) {
+    for (uint32_t i = 0; i < count * TINY_LANES; i++) {
+        const int8_t *column = columns + i / TINY_LANES * 16;
+        sums[i] = 0;
+        for (uint32_t k = 0; k < 16; k++) {
+            sums[i] += rows[i % TINY_LANES * 16 + k] * column[k];
         }
     }
 }
 
-void tiny_update_tiles(tiny_tiles *t) {
-    for (; t->tiles; t->tiles--) {
-        for (uint32_t row = 0; row < TINY_TILE_ROWS; row++, t->sums++, t->rows += t->pitch) {
-            const int32_t first = *t->first++;
-            for (uint32_t c = 0; c < TINY_TILE_COLUMNS; c++) {
-                int32_t sum = first;
-                for (uint32_t i = 0; i < 16 * t->rounds; i++) {
-                    sum += t->rows[i] * t->column[c][i];
-                }
-                t->sums[c * t->step / 4] = sum;
-            }
-        }
+void tiny_transpose_apart(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
+                          int8_t *to) {
+    for (uint32_t i = 0; i < count; i++, from += stride) {
+        to[tiny_update_term(i)] = from[0];
+        to[tiny_update_term(i) + 16] = from[second];
     }
+}
+
+int32_t tiny_sum_apart(const int8_t *bytes, uint32_t count) {
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        sum += bytes[tiny_update_term(i)];
+    }
+    return sum;
 }
 
 static void transpose_two(const tiny_columns *c) {
@@ -220,10 +398,19 @@ static void transpose_two(const tiny_columns *c) {
     }
 }
 
+void tiny_transpose_pair(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
+                         int8_t *to, uint32_t pitch) {
+    for (uint32_t i = 0; i < count; i++, from += stride, to++) {
+        to[0] = from[0];
+        to[pitch] = from[second];
+    }
+}
+
 static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t count, int32_t shift,
-                    int16_t *t) {
+                    int16_t *t, uint32_t first, uint32_t step) {
     for (uint32_t o = 0; o < count; o++) {
-        t[o] = (int16_t)((2 * dy[o] * (1 << shift) * descent->ratio[o] + (1 << 15)) >> 16);
+        const uint32_t beyond = (first + o) / 8 * (step - 16) / 2;
+        t[o + beyond] = (int16_t)((2 * dy[o] * (1 << shift) * descent->ratio[o] + (1 << 15)) >> 16);
     }
 }
 
@@ -241,9 +428,33 @@ int32_t tiny_sum_bytes(const int8_t *bytes, uint32_t count) {
 
 void tiny_transpose_two(const tiny_columns *columns) { transpose_two(columns); }
 
+/* Tiles, if there are any, and a row. Apart, so that tiles alone need no registers saved. */
+TINY_APART static void sum_rows_and_one(const tiny_descent_tile *tile, uint32_t terms) {
+    const uint32_t rows = tile->tiles * TINY_DESCENT_ROWS;
+    if (tile->tiles) {
+        sum_four_rows(tile, terms);
+    }
+    sum_row(tile, tile->rows + rows * terms, terms, tile->sums + rows * TINY_SIXTEEN);
+}
+
+void tiny_descent_tiles(const tiny_descent_tile *tile) {
+    const uint32_t terms = (uint32_t)(tile->end - tile->column[0]);
+    if (tile->one) {
+        sum_rows_and_one(tile, terms);
+    } else {
+        sum_four_rows(tile, terms);
+    }
+}
+
 #define RATIO_SHIFT_MAX 7 /* no layer with more has this kernel */
 
 /* Halves of a doubled product, rounded, are a shift by 15: what is missing to it is shifted before. */
 void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t) {
-    rescale(descent, dy, count, RATIO_SHIFT_MAX - descent->ratio_shift, t);
+    rescale(descent, dy, count, RATIO_SHIFT_MAX - descent->ratio_shift, t, 0, 16);
+}
+
+void tiny_rescale_row(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t,
+                      uint32_t first) {
+    rescale(descent, dy, count, RATIO_SHIFT_MAX - descent->ratio_shift,
+            t + tiny_descent_term(first), first % 8, TINY_DESCENT_ROWS * 16);
 }

@@ -4,7 +4,7 @@
  * with columns of bytes, for which one operand has its terms side by side only after a transposition:
  * two columns at a time, by loads that gather, to scratch, where they serve many rows.
  *
- * A tile is three rows and two columns: six sums in six registers, five loads for six products of
+ * A tile is four rows and two columns: eight sums in eight registers, six loads for eight products of
  * vectors.
  */
 #ifndef TINYFLASH_KERNELS_MVE_TILES_H
@@ -14,31 +14,64 @@
 #include "../../update.h"
 #include "helium.h"
 
-#define TINY_TILE_ROWS 3u
+#define TINY_DESCENT_ROWS 4u /* of a tile */
 #define TINY_TILE_COLUMNS 2u
-#define TINY_LANES 4u /* of 32 bits in a vector */
+#define TINY_LANES 4u        /* of 32 bits in a vector */
+#define TINY_UPDATE_SUMS 24u /* of each output channel, complete before weights move */
 
 /* ---- Products of rows and columns (products.c) ---- */
 
-/* Tiles side by side: `tiles` times three rows, `pitch` bytes apart, by the same two columns. Rows of
- * an input gradient are int16 in vectors of 8 terms, of an update int8 in vectors of 16; columns are
- * int8. `rounds` counts vectors, and is 1 at least. Assembly knows the order of these fields. */
-typedef struct tiny_tiles {
+/* Tiles of an input gradient: `tiles` times four rows by the same two columns. Vectors of eight terms of
+ * four rows alternate, so that one register finds them all. Assembly knows the order of these
+ * fields. */
+typedef struct tiny_descent_tile {
     const int8_t *column[TINY_TILE_COLUMNS];
-    const int8_t *rows;
-    uint32_t pitch;  /* in bytes */
-    uint32_t rounds; /* vectors of a sum */
+    const int8_t *end; /* of the first: whole vectors of eight, one at least */
+    const int16_t *rows;
     uint32_t tiles;
     int32_t *sums;
-    uint32_t step; /* of an update, in bytes: from the sums of a column to those of the next */
-    const int32_t *first; /* of an update: what the sums of each row begin with */
-} tiny_tiles;
+    uint32_t one; /* whether a single row follows */
+} tiny_descent_tile;
 
-/* Sums [row][TINY_STORED_AT_ONCE] of int16 rows, of which two columns are written. */
-void tiny_descent_tiles(tiny_tiles *tiles);
+/* Where row r begins, of `terms` terms in whole vectors. */
+static inline uint32_t tiny_descent_row(uint32_t r, uint32_t terms) {
+    return r / TINY_DESCENT_ROWS * TINY_DESCENT_ROWS * terms + r % TINY_DESCENT_ROWS * 8;
+}
 
-/* Sums [column][row] of int8 rows: sums[column * step / 4 + row], from first[row] on. */
-void tiny_update_tiles(tiny_tiles *tiles);
+/* Where term i of a row is, from where it begins. */
+static inline uint32_t tiny_descent_term(uint32_t i) {
+    return i / 8 * TINY_DESCENT_ROWS * 8 + i % 8;
+}
+
+/* Sums [row][TINY_SIXTEEN], of which two columns are written. */
+void tiny_descent_tiles(const tiny_descent_tile *tile);
+
+/* Tiles of an update: the same of bytes, in vectors of 16. */
+typedef struct tiny_update_tile {
+    const int8_t *column[TINY_TILE_COLUMNS];
+    const int8_t *end; /* of the first: whole vectors of 16, one at least */
+    const int8_t *rows;
+    uint32_t quads; /* of rows */
+    int32_t *sums;
+} tiny_update_tile;
+
+/* Where term i of a row is, from where it begins: 16 bytes behind the row before, but for every
+ * fourth. */
+static inline uint32_t tiny_update_term(uint32_t i) { return i / 16 * TINY_LANES * 16 + i % 16; }
+
+/* Sums [quad][TINY_UPDATE_SUMS][TINY_LANES], of which two columns are written. */
+void tiny_update_tiles(const tiny_update_tile *tile);
+
+/* Sums [column][TINY_LANES] of four rows of one vector each, by `count` columns side by side. */
+void tiny_update_few(const int8_t *columns, const int8_t *rows, int32_t *sums, uint32_t count);
+
+/* Two columns of `count` rows, to rows of which terms are apart so: the second 16 bytes behind the
+ * first. second: 1; or 0 if there is one column only, which then is stored twice. */
+void tiny_transpose_apart(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
+                          int8_t *to);
+
+/* The sum of such a row of `count` terms, whole vectors. */
+int32_t tiny_sum_apart(const int8_t *bytes, uint32_t count);
 
 /* Two adjacent columns of rows of bytes, to be transposed: column c goes to to[c * pitch]. They are
  * taken from `lines` lines of `count` rows each. Assembly knows the order of these fields. */
@@ -55,8 +88,16 @@ typedef struct tiny_columns {
 
 void tiny_transpose_two(const tiny_columns *columns);
 
+/* The same of one line of `count` rows. */
+void tiny_transpose_pair(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
+                         int8_t *to, uint32_t pitch);
+
 /* Rescales gradients of `count` channels (SPEC 4.1). */
 void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t);
+
+/* The same to the terms from `first` on of a row that begins at t. */
+void tiny_rescale_row(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t,
+                      uint32_t first);
 
 /* ---- Storing an input gradient (store.c) ---- */
 
@@ -89,6 +130,15 @@ void tiny_gradient_store_rows(const tiny_gradient_store *store, const uint32_t *
 /* `count` adjacent elements from `at` on, at most TINY_STORED_AT_ONCE. */
 void tiny_gradient_store_adjacent(const tiny_gradient_store *store, uint32_t at,
                                   const int32_t *sums, uint32_t count);
+
+/* ---- The same, up to sixteen elements at a time (store_sixteen.c) ---- */
+
+#define TINY_SIXTEEN 16u
+
+/* As tiny_gradient_store_rows, with sums[row][TINY_SIXTEEN]; count: at most TINY_SIXTEEN. */
+void tiny_gradient_store_sixteen(const tiny_gradient_store *store, const uint32_t *at,
+                                 uint32_t rows, uint32_t step, uint32_t first, const int32_t *sums,
+                                 uint32_t count);
 
 /* ---- The same where each channel has a factor of its own (store_lanes.c) ---- */
 
@@ -125,20 +175,22 @@ typedef struct tiny_movers {
     int32_t shift[TINY_LANES]; /* of the upper half of a product: -31 to -1 */
     uint32_t bit[TINY_LANES];  /* the lowest that is left of the upper half */
     uint32_t remainders[TINY_LANES];
+    int32_t first[TINY_LANES]; /* what is added to sums of each row */
     tiny_rate rate[TINY_LANES];
     uint32_t before; /* sums are shifted to the left by this, which is exact */
     uint32_t moves;  /* bit r: row r can move */
     uint32_t rows;
     uint32_t vector; /* 1: rows move as lanes; 0: one after the other */
+    uint32_t untied; /* whether no step can be a tie */
 } tiny_movers;
 
 /* Begins `rows` rows, at most TINY_LANES, from row `first` on; row_bytes: from row to row. Sums are of
- * `terms` positions. */
+ * `terms` positions, and begin with 0. */
 void tiny_movers_begin(tiny_movers *movers, const tiny_update *update, const tiny_factor *rate,
                        uint32_t first, uint32_t rows, uint32_t row_bytes, uint32_t terms);
 
 /* Moves the next `count` weights of each row: of row r those at w + at + r * row_bytes + k * step,
- * by sums[k * width + r]. */
+ * by sums[k * width + r] + first[r]. */
 void tiny_movers_move(tiny_movers *movers, const tiny_update *update, uint32_t at, uint32_t step,
                       const int32_t *sums, uint32_t width, uint32_t count);
 

@@ -20,19 +20,22 @@ from tinyflash.compiler.kernels.needs import Needs, layer_of
 from tinyflash.graph import Graph, Node, WindowAttrs
 from tinyflash.layers import in_channels, out_channels
 
-_TILE_ROWS = 3  # of lib/kernels/mve/tiles.h
+_TILE_ROWS = 4  # of lib/kernels/mve/tiles.h, of an input gradient
 _TILE_COLUMNS = 2
-_STORED_AT_ONCE = 24
+_SIXTEEN = 16
 # Of lib/kernels/mve/forward.h.
 _OUTPUTS = 3
 _PLACES = 2
 _RATIO_SHIFT_MAX = 7  # of lib/kernels/mve/products.c
 # Of lib/kernels/mve/conv2d_gradients.c.
-_POSITIONS = 18
+_POSITIONS = 32
 _POSITIONS_BYTES = 6144
 _PHASE_BYTES = 20
 _BLOCK = 24
+_LARGE_BLOCK = 48
+_LARGE_PITCH = 32
 _SMALL_BLOCK = 12
+_FEW = 16
 _BLOCK_BYTES = 6144
 _SUMS = 24
 _PRODUCTS = 32  # of lib/kernels/mve/fully_connected_single.c
@@ -86,8 +89,8 @@ def _descent(graph: Graph, node: Node) -> int:
     fit = _POSITIONS_BYTES // (pitch * 2) // _TILE_ROWS * _TILE_ROWS
     positions = min(max(fit, _TILE_ROWS), _POSITIONS)
     apart = min(strides, positions)
-    rows = positions if strides == 1 else positions + 2 * apart
-    fixed = positions * _STORED_AT_ONCE * 4 + rows * 4 + apart * _PHASE_BYTES
+    rows = positions if strides == 1 else positions + (_TILE_ROWS - 1) * apart
+    fixed = positions * _SIXTEEN * 4 + rows * 4 + apart * _PHASE_BYTES
     return fixed + rows * pitch * 2 + _TILE_COLUMNS * pitch
 
 
@@ -96,8 +99,9 @@ def _learning(graph: Graph, node: Node) -> int:
     inputs."""
     pitch = -(-_positions(graph, layer_of(graph, node), "y") // 16) * 16
     block = _BLOCK if _BLOCK * pitch <= _BLOCK_BYTES else _SMALL_BLOCK
-    fixed = block // LANES * MOVERS_BYTES + block * 4 + _SUMS * block * 4
-    return fixed + (block + _TILE_COLUMNS) * pitch
+    block = _LARGE_BLOCK if pitch <= _LARGE_PITCH else block
+    sums, columns = (LANES, _SUMS) if pitch == _FEW else (block, _TILE_COLUMNS)
+    return block // LANES * MOVERS_BYTES + _SUMS * sums * 4 + (block + columns) * pitch
 
 
 def _is_single(graph: Graph, node: Node) -> bool:
