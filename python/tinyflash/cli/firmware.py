@@ -36,11 +36,13 @@ from tinyflash.boards.renode import Renode
 from tinyflash.boards.replay import write_replay
 from tinyflash.boards.stale import check_image, report_of
 from tinyflash.cli import options, replay_option
+from tinyflash.cli.features_option import features as features_option
 from tinyflash.cli.stale import say_stale
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.show.console import counting
 from tinyflash.show.report import add_image, compilation
 from tinyflash.show.words import counted
+from tinyflash.spectrogram import RAW, parse
 
 _folder = click.argument("folder", type=options.PATH)
 
@@ -66,6 +68,7 @@ def _seconds(_context: object, _parameter: object, value: float | None) -> float
     metavar="BYTES",
     help="Memory for frames of the board's sensor, until a host has read them; 0: no sensor.",
 )
+@features_option()
 @click.option("--name", help="Name of the model in C, if FOLDER holds several.")
 @options.as_json
 def build(
@@ -76,6 +79,7 @@ def build(
     replay: int,
     pairing_key: bytes | None,
     collect: int,
+    front_end: str,
     name: str | None,
     as_json: bool,
 ) -> None:
@@ -83,9 +87,13 @@ def build(
 
     Parts of the image are in the regions that compile was told, if any, else in the board's. With
     --pairing-key, the board takes commands only from hosts that have the key. With --collect,
-    `tinyflash collect` records its sensor.
+    `tinyflash collect` records its sensor; with --features, what a front end on the board makes of
+    it.
     """
     _check_folder(folder)
+    if front_end != RAW and not collect:
+        raise click.UsageError("--features needs --collect.")
+    features = None if front_end == RAW else parse(front_end, None)
     name = model_name(folder, name)
     target = with_place(_as_compiled(_board(folder, board, name), folder, name), places)
     files.to_fill(folder, (*IMAGE, *compilation(name)))
@@ -98,6 +106,7 @@ def build(
         pairing_key=pairing_key,
         collect=collect,
         replay=replay,
+        features=features,
     )
     say_stale(folder)
     size = firmware_size(elf)
