@@ -16,6 +16,7 @@ from tinyflash.cli.collecting import (
     opened_source,
     record,
 )
+from tinyflash.cli.completing import CLASS
 from tinyflash.cli.features_option import features as features_option
 from tinyflash.cli.keys import pressed
 from tinyflash.cli.stopping import stopping
@@ -36,7 +37,9 @@ _DEFAULT_NAME = "recording"
 @options.running(required=False)
 @replay_option.replay
 @replay_option.rate
-@click.option("--label", default="", help="The class of the frames, from the beginning on.")
+@click.option(
+    "--label", type=CLASS, default="", help="The class of the frames, from the beginning on."
+)
 @click.option(
     "--labels", default="", metavar="NAME,...",
     help="Classes that keys 1 to 9 choose while it runs; 0: no label. A new set has them in this "

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from tinyflash.cli import options
+from tinyflash.cli.completing import PART
 from tinyflash.cli.features_option import features as features_option
 from tinyflash.data.dataset import Dataset
 from tinyflash.data.export import write_csvs, write_windows
@@ -26,7 +27,7 @@ from tinyflash.spectrogram import RAW
 
 @click.command(cls=options.Command)
 @click.argument("folder", type=options.PATH)
-@click.option("--part", help="Only this part of the split.")
+@click.option("--part", type=PART, help="Only this part of the split.")
 @click.option(
     "--window", type=click.IntRange(1), help="Of an .npz: frames in a sample. Default: 1."
 )
