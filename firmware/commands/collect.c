@@ -2,10 +2,12 @@
 #include "commands/collect.h"
 
 #include "commands/commands.h"
+#include "commands/features.h"
 
 #ifdef COLLECT_BYTES
 
 #include <stddef.h>
+#include <string.h>
 
 #include "board.h"
 #include "sensor.h"
@@ -26,7 +28,7 @@ static void look(collecting *self) {
         return;
     }
     self->has_looked = 1;
-    self->sensor = board_sensor_find();
+    self->sensor = features_find();
     if (self->sensor != NULL) {
         const uint32_t pixels =
             self->sensor->rows ? (uint32_t)self->sensor->rows * self->sensor->columns : 1;
@@ -45,7 +47,7 @@ static void tell_time(collecting *self) {
 static int take(collecting *self) {
     const uint32_t place = self->next % self->room;
     const uint32_t most = least(self->room - place, UINT32_MAX - self->next);
-    const uint32_t count = board_sensor_read(ring + place * self->frame_numbers, most);
+    const uint32_t count = features_read(ring + place * self->frame_numbers, most);
     if (count > 0) {
         self->next += count;
         self->stamp = self->clock;
@@ -88,6 +90,16 @@ static protocol_status describe(collecting *self, reply *to, const uint8_t *body
     return PROTOCOL_OK;
 }
 
+static protocol_status tell_front_end(collecting *self, reply *to, const uint8_t *body) {
+    (void)self;
+    (void)body;
+    const char *text = features_text(); /* which may be longer than other texts */
+    const uint32_t length = (uint32_t)strlen(text);
+    reply_put8(to, (uint8_t)length);
+    reply_put_bytes(to, (const uint8_t *)text, length);
+    return PROTOCOL_OK;
+}
+
 static uint32_t next_run(const collecting *self) {
     const uint32_t run = self->run ? self->run + 1 : board_seed();
     return run ? run : 1;
@@ -101,7 +113,7 @@ static protocol_status start(collecting *self, reply *to, const uint8_t *body) {
     self->next = self->acknowledged = self->lost = self->reported = 0;
     self->clock = self->stamp = 0;
     self->last = board_ticks();
-    board_sensor_start();
+    features_start();
     self->is_running = 1;
     return describe(self, to, body);
 }
@@ -175,6 +187,7 @@ static const collect_action collect_actions[] = {
     [PROTOCOL_COLLECT_START] = {0, start},
     [PROTOCOL_COLLECT_STOP] = {0, stop},
     [PROTOCOL_COLLECT_STREAM] = {16, stream},
+    [PROTOCOL_COLLECT_FRONT_END] = {0, tell_front_end},
 };
 
 /* body: action 8, then its arguments. */

@@ -9,6 +9,7 @@
 #include "tinyflash/rate.h"
 #include "tinyflash/replay.h"
 #include "tinyflash/schedule.h"
+#include "tinyflash/spectrogram.h"
 #include "tinyflash/store.h"
 
 #endif

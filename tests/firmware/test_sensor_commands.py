@@ -112,7 +112,8 @@ def test_the_device_believes_no_number_of_a_host(link: Link) -> None:
     for numbers in ((), (run,), (run, 0, 0), (run, 0, 0, 0, 0)):
         assert refusal(link, *numbers) == BAD_LENGTH
     assert refusal(link, 1, action=0) == BAD_LENGTH
-    assert refusal(link, action=4) == BAD_RANGE
+    assert asked(link, action=4) == b"\3raw"
+    assert refusal(link, action=5) == BAD_RANGE
 
 
 def test_a_picture_comes_in_parts(ports: list[PipePort], tmp_path: Path) -> None:
@@ -153,11 +154,13 @@ def test_other_firmware_says_how_to_build_it(start: Callable[[], PipePort]) -> N
 class Liar(Link):
     """A device that answers COLLECT with what a test makes of a true answer."""
 
-    def __init__(self, change: Callable[[bytes], bytes]) -> None:
-        self._change = change
+    def __init__(self, change: Callable[[bytes], bytes], front_end: bytes = b"\3raw") -> None:
+        self._change, self.front_end = change, front_end
 
     def command(self, kind: Type, body: bytes = b"", *_: object, **__: object) -> bytes:
         about = struct.pack("<B10IdI", 1, 5, 40, 0, 0, 100, 200, 1000, 0, 0, 3, 0.5, 0)
+        if body[0] == 4:
+            return self.front_end
         if body[0] != 3:
             return about + b"\1s\0\0"
         _, _, _, wanted, _ = struct.unpack("<B4I", body)
@@ -187,6 +190,19 @@ def test_the_host_believes_no_number_of_a_board(change: Callable[[bytes], bytes]
     liar = RemoteSensor(Liar(change))
     with pytest.raises(LinkError, match="answers a request for frames with"):
         liar.stream(10, 0)
+
+
+@pytest.mark.parametrize("front_end", [b"", b"\4raw", b"\2raw", b"\xff"])
+def test_a_front_end_that_is_none(front_end: bytes) -> None:
+    with pytest.raises(LinkError, match="wrong front end of its sensor"):
+        RemoteSensor(Liar(lambda reply: reply, front_end))
+
+
+def test_a_front_end_of_a_later_version() -> None:
+    info = RemoteSensor(Liar(lambda reply: reply, b"\6wavele")).info
+    assert (info.front_end, info.names) == ("wavele", ())
+    other = b"spectrogram:rate=200,window=50,bands=4,low=1"  # the board says 3 numbers
+    assert RemoteSensor(Liar(lambda reply: reply, bytes([len(other)]) + other)).info.names == ()
 
 
 def test_no_description_does_harm() -> None:

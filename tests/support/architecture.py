@@ -35,6 +35,7 @@ NOUNS = (
     "layers",
     "factor",
     "limits",
+    "spectrogram",
 )
 FOLDERS = (
     "runtime",

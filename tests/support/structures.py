@@ -19,6 +19,7 @@ NOT_IN_A_MODEL = {"tiny_session", "tiny_memory", "tiny_picture", "tiny_schedule"
 NOT_IN_A_MODEL |= {"tiny_score", "tiny_held_out", "tiny_gradient", "tiny_gradient_out"}
 NOT_IN_A_MODEL |= {
     "tiny_replay",
+    "tiny_spectrogram",
     "tiny_weights",
     "tiny_trained",
     "tiny_error",

@@ -23,6 +23,7 @@ from tinyflash.boards.packs import pack_of_set
 from tinyflash.boards.stale import ORIGIN, check_compilation, write_origin
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
+from tinyflash.spectrogram import RAW, Spectrogram
 
 _SPECIAL = frozenset("\"'`\\$&;|<>()*?,\n\t")  # in names of the folders of sources and build
 STACK_GUARD_BYTES = 32  # at the low end of a stack, protected by the processor
@@ -61,6 +62,7 @@ def build_firmware(
     pairing_key: bytes | None = None,
     collect: int = 0,
     replay: int = 0,
+    features: Spectrogram | None = None,
 ) -> Path:
     """Builds output/firmware.elf and .map with a model in the folder `model`, and writes what the
     image was built from. Raises BuildError if the model's files are of different compilations.
@@ -71,7 +73,8 @@ def build_firmware(
     folder in its place, which a caller keeps: after the first build for a board, only the model is
     compiled. pairing_key: 16 bytes, which a host must have; None: any host will do.
     collect: bytes of the ring for frames of the board's sensor; 0: the image collects none. replay:
-    samples of each class that a replay buffer keeps; 0: none.
+    samples of each class that a replay buffer keeps; 0: none. features: what the board makes of
+    its sensor's frames; None: it gives them as they are.
     """
     _check_tools(board)
     if collect and board.sensor is None:
@@ -98,6 +101,7 @@ def build_firmware(
             files.write_bytes(copy / file, (model / file).read_bytes())
         settings = {**_settings(board), "MODEL": copy, "BUILD": build, "NAME": name}
         settings |= {"GUARD": guard, "COLLECT": collect, "REPLAY": replay}
+        settings["FEATURES"] = RAW if features is None else features.text
         if pairing_key is not None:
             key = Path(private, "pairing.key")
             files.write_bytes(key, pairing_key.hex().encode())

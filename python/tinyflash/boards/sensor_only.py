@@ -7,6 +7,7 @@ from pathlib import Path
 from tinyflash import files
 from tinyflash.boards.description import Board
 from tinyflash.boards.firmware import build_firmware
+from tinyflash.spectrogram import Spectrogram
 
 RING_SHARE = 4  # of its RAM, a board gives 1 / RING_SHARE to the ring
 _LARGEST_RING = 32768  # bytes
@@ -56,8 +57,9 @@ def ring_bytes(board: Board) -> int:
     return min(board.sram_bytes // RING_SHARE, _LARGEST_RING)
 
 
-def build_sensor_only(board: Board, folder: Path) -> Path:
-    """Builds folder/firmware.elf, which collects from the board's sensor, and learns nothing."""
+def build_sensor_only(board: Board, folder: Path, features: Spectrogram | None = None) -> Path:
+    """Builds folder/firmware.elf, which collects from the board's sensor, and learns nothing.
+    features: what it makes of the sensor's frames."""
     files.write_bytes(folder / "model.h", _HEADER.encode())
     files.write_bytes(folder / "model.c", _TABLE.encode())
-    return build_firmware(folder, board, folder, collect=ring_bytes(board))
+    return build_firmware(folder, board, folder, collect=ring_bytes(board), features=features)

@@ -24,7 +24,7 @@ COMMANDS = {
     "evaluate": "evaluate:evaluate",
     "export": "export:export",
     "build": "firmware:build",
-    "flash": "firmware:flash",
+    "flash": "flash:flash",
     "save": "store:save",
     "restore": "store:restore",
     "collect": "collect:collect",

@@ -7,7 +7,17 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options, replay_option, watch_option
-from tinyflash.cli.collecting import Labels, Report, Watch, cut_into, opened_source, record
+from tinyflash.cli.collecting import (
+    Labels,
+    Replayed,
+    Report,
+    Watch,
+    cut_into,
+    opened_source,
+    record,
+)
+from tinyflash.cli.completing import CLASS
+from tinyflash.cli.features_option import features as features_option
 from tinyflash.cli.keys import pressed
 from tinyflash.cli.stopping import stopping
 from tinyflash.data.collecting.recorder import Plan
@@ -27,7 +37,9 @@ _DEFAULT_NAME = "recording"
 @options.running(required=False)
 @replay_option.replay
 @replay_option.rate
-@click.option("--label", default="", help="The class of the frames, from the beginning on.")
+@click.option(
+    "--label", type=CLASS, default="", help="The class of the frames, from the beginning on."
+)
 @click.option(
     "--labels", default="", metavar="NAME,...",
     help="Classes that keys 1 to 9 choose while it runs; 0: no label. A new set has them in this "
@@ -50,6 +62,7 @@ _DEFAULT_NAME = "recording"
     show_default=True,
     help="Seconds to wait for a link that is lost.",
 )
+@features_option()
 @watch_option.watch
 @options.as_json
 @options.output_folder("Folder of the set, which may have recordings already.", ("dataset.toml",))
@@ -68,6 +81,7 @@ def collect(
     window: int | None,
     hop: int | None,
     wait: float,
+    front_end: str,
     watches: bool,
     watch_port: int | None,
     as_json: bool,
@@ -79,18 +93,20 @@ def collect(
     --board, from an emulated one, whose sensor replays a recording in real time; its firmware is
     that of FOLDER, or one without a network. Each frame is on the disk before the board is told so:
     Ctrl-C, a lost link or a power cut lose nothing of that. Frames that the board had to drop are
-    gaps of the recording. A board that restarts begins another recording.
+    gaps of the recording. A board that restarts begins another recording. With --features, an
+    emulated board computes features and sends these.
     """
     if hop and not window:
         raise click.UsageError("--hop needs --window.")
     choices = Labels(written(label), tuple(map(written, filter(None, labels.split(",")))))
+    asked = Replayed(replay, rate, front_end)
     about, windows = (written(subject), written(session)), cut_into(window, hop)
     with (
         changing(output, new=True),
         watched(watch_option.wanted(watches, watch_port)) as page,
         stopping() as stop,
         pressed() as typed,
-        opened_source(image, board, running, replay, rate, stop) as (source, title),
+        opened_source(image, board, running, asked, stop) as (source, title),
     ):
         called = name or choices.now or _DEFAULT_NAME
         plan = Plan(called, seconds, *about, title, wait, choices.choices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import click
 from tinyflash.boards import Board, load_board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import firmware_board
-from tinyflash.boards.replay import write_replay
+from tinyflash.boards.replay import Replay, write_replay
 from tinyflash.boards.sensor_only import build_sensor_only
 from tinyflash.boards.stale import check_image
 from tinyflash.cli import replay_option
@@ -29,9 +30,19 @@ from tinyflash.show.console import output, say, table
 from tinyflash.show.live import LiveView
 from tinyflash.show.watch.observer import NOBODY, Observer, Signal
 from tinyflash.show.words import counted
+from tinyflash.spectrogram import RAW, Spectrogram, parse
 from tinyflash.training.open import Running
 
 _END = "q"  # the key
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What an emulated board's sensor is to give: the options --replay, --rate and --features."""
+
+    replay: str | None
+    rate: float | None
+    front_end: str
 
 
 class Labels:
@@ -122,23 +133,23 @@ def opened_source(
     image: Path | None,
     board: str | None,
     running: Running | None,
-    replay: str | None,
-    rate: float | None,
+    asked: Replayed,
     stop: Stop,
 ) -> Iterator[tuple[Source, str]]:
     """Yields the board's link, not yet connected, and what the recordings come from."""
     if running is not None:
-        if replay is not None or image is not None:
+        if asked.replay is not None or image is not None:
             raise DataError("--replay and FOLDER are for the emulator of --board; leave out --port")
+        _check_own_front_end(asked.front_end, "a board at --port")
         with Source(running.port, running.pairing_key, stop, most_baud=running.most_baud) as source:
             yield source, running.port
         return
     if board is None and image is None:
         raise DataError("nothing to collect from; give --port of a board, or --board")
-    if replay is None:
+    if asked.replay is None:
         raise DataError("an emulated board's sensor replays a recording; name it with --replay")
-    given = replay_option.chosen(replay, rate)
-    target, elf, folder = _firmware(image, board)
+    given = replay_option.chosen(asked.replay, asked.rate)
+    target, elf, folder = _firmware(image, board, _front_end(asked.front_end, given))
     write_replay(folder, given)
     flash = folder if image is not None and target.store is not None else None
     with (
@@ -148,7 +159,34 @@ def opened_source(
         yield source, f"{target.name}, replay of {given.name}"
 
 
-def _firmware(image: Path | None, name: str | None) -> tuple[Board, Path, Path]:
+def _check_own_front_end(front_end: str, what: str) -> None:
+    if front_end != RAW:
+        raise DataError(
+            f"--features is for firmware that collect builds; {what} has that of its own: "
+            "tinyflash build --features"
+        )
+
+
+def _front_end(text: str, given: Replay) -> Spectrogram | None:
+    """Returns the front end of a board that replays a recording. Raises DataError if it has
+    none."""
+    if text == RAW:
+        return None
+    settings = parse(text, given.rate)
+    if given.frames.shape[1:] != (1,) or settings.rate != given.rate:
+        shape, rate = list(given.frames.shape[1:]), f"{given.rate:g}"
+        raise DataError(
+            f"{settings.text} is of one channel; {given.name} has frames of {shape}, {rate} per "
+            "second"
+        )
+    if not settings.count(len(given.frames)):
+        raise DataError(f"{given.name} is shorter than a window of {settings.window} samples")
+    return settings
+
+
+def _firmware(
+    image: Path | None, name: str | None, features: Spectrogram | None
+) -> tuple[Board, Path, Path]:
     """Returns an emulated board, its firmware, and the folder to run it in: the user's, or one that
     only collects."""
     if image is None:
@@ -156,7 +194,8 @@ def _firmware(image: Path | None, name: str | None) -> tuple[Board, Path, Path]:
         _check_emulated(board)
         folder = cache_dir() / "collect" / board.name
         say(f"building firmware for {board.name} that collects")
-        return board, build_sensor_only(board, folder), folder
+        return board, build_sensor_only(board, folder, features), folder
+    _check_own_front_end(RAW if features is None else features.text, str(image))
     elf = image / "firmware.elf"
     built = firmware_board(elf)
     board = load_board(built if name is None else name)

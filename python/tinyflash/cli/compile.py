@@ -87,6 +87,7 @@ def _written(context: click.Context, _folder: Path) -> tuple[str, ...]:
     callback=_name,
     help="Name of the model in C, and of its files: prefixes everything in them.",
 )
+@options.as_json
 @options.output_folder("Folder for table, header and report.", _written)
 def compile_(
     model: Path,
@@ -102,6 +103,7 @@ def compile_(
     longest_call: int | None,
     seed: int,
     name: str,
+    as_json: bool,
     output: Path,
 ) -> None:
     """Compile MODEL to C: model.c, model.h, and a report.
@@ -125,6 +127,7 @@ def compile_(
         check_can_replay(compiled.program.classes, compiled.program.row_bytes)
     fit = check_fits(compiled, target, replay) if target else None
     write_compilation(compiled, output, fit, name=name)
-    click.echo((output / "report.txt").read_text(encoding="utf-8"), nl=False)
+    printed = output / ("report.json" if as_json else "report.txt")
+    click.echo(printed.read_text(encoding="utf-8"), nl=False)
     say(f"wrote {name}.c, {name}.h and report.html, .json and .txt to {output}")
     say_stale(output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -26,6 +27,7 @@ from tinyflash.write.tflite import write_tflite
     type=options.LEARNED,
     help="The learned.npz of a run with this scheme, or its folder.",
 )
+@options.as_json
 @options.output_file("The .tflite file to write.", options.Network())
 def export(
     model: Path,
@@ -33,6 +35,7 @@ def export(
     scheme: Path | None,
     rows: bool,
     learned: Path | None,
+    as_json: bool,
     output: Path,
 ) -> None:
     """Write MODEL, with its trained weights, as an int8 .tflite file.
@@ -49,4 +52,7 @@ def export(
             load_learned(learned, compiled.program).weights if learned else start
         )
     write_bytes(output, write_tflite(graph))
-    say(f"wrote {output}: {output.stat().st_size:,} bytes")
+    size = output.stat().st_size
+    if as_json:
+        click.echo(json.dumps({"output": str(output), "bytes": size}, indent=2))
+    say(f"wrote {output}: {size:,} bytes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +33,7 @@ from tinyflash.training.samples import load_inputs
 @options.effort
 @options.where
 @options.running(required=False)
+@options.as_json
 @options.output_file("The .npy file to write the outputs to.")
 def infer(
     model: Path,
@@ -42,6 +44,7 @@ def infer(
     effort: Effort,
     board: str,
     running: Running | None,
+    as_json: bool,
     output: Path,
 ) -> None:
     """Run MODEL over the samples of X.npy.
@@ -74,4 +77,7 @@ def infer(
         np.save(file, y)
 
     write_atomically(output, write)
+    if as_json:
+        about = {"output": str(output), "shape": y.shape, "dtype": str(y.dtype)}
+        click.echo(json.dumps(about, indent=2))
     say(f"wrote {output}: {counted(len(y), 'output')}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from tinyflash.cli import options
@@ -17,7 +19,8 @@ _SAYS = {
 
 @click.command(cls=options.Command)
 @options.running(required=True)
-def save(running: Running) -> None:
+@options.as_json
+def save(running: Running, as_json: bool) -> None:
     """Save what a board has learned, in its flash.
 
     It survives a power cut, and the board has it again after its next start. A power cut during the
@@ -25,7 +28,7 @@ def save(running: Running) -> None:
     """
     with running.open() as device:
         report = device.save()
-    click.echo(f"saved, as {_record(report)}")
+    _tell(as_json, f"saved, as {_record(report)}", report)
 
 
 @click.command(cls=options.Command)
@@ -35,11 +38,17 @@ def save(running: Running) -> None:
     is_flag=True,
     help="Erase what was saved, and go back to the compiled weights.",
 )
-def restore(running: Running, factory: bool) -> None:
+@options.as_json
+def restore(running: Running, factory: bool, as_json: bool) -> None:
     """Restore what a board has saved last, as its start does."""
     with running.open() as device:
         report = device.factory() if factory else device.load()
-    click.echo(f"{_SAYS[report.stored]} ({_record(report)})")
+    _tell(as_json, f"{_SAYS[report.stored]} ({_record(report)})", report)
+
+
+def _tell(as_json: bool, text: str, report: StoreReport) -> None:
+    has = {"number": report.number, "stored": report.stored.name.lower(), "slots": report.slots}
+    click.echo(json.dumps(has, indent=2) if as_json else text)
 
 
 def _record(report: StoreReport) -> str:

@@ -36,7 +36,7 @@ class Settings:
     output: Path = Path("build/demo")
 
 
-def run(settings: Settings) -> Report:
+def run(settings: Settings, prints_table: bool = True) -> Report:
     """Trains on the board, repeats the run on the host, compares both, and writes the results."""
     board, seed, clock = load_board(settings.board), settings.seed, Clock()
     clock.say("fetching network and pictures (the first time: up to a minute)")
@@ -58,7 +58,8 @@ def run(settings: Settings) -> Report:
     draw_overview(settings.output / "overview.png", report, accuracies, board)
     write_json(settings.output / "report.json", asdict(report))
     table = as_table(report, board)
-    output().print(table)
+    if prints_table:
+        output().print(table)
     draw_terminal(settings.output / "terminal.svg", "./run demo", table)
     say(
         f"wrote {settings.output}/report.json, learned.npz, training.json, model/report.html, "

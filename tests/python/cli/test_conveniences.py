@@ -6,6 +6,7 @@ import sys
 import pytest
 from tests.support.commands import refused, tinyflash
 from tests.support.firmware import EMULATED
+from tests.support.sets import signal_set
 
 from tinyflash.cli import COMMANDS, system
 from tinyflash.paths import source_root
@@ -127,6 +128,20 @@ STM32 = [name for name in BOARDS if name.startswith("plain,qemu_s")]
 )
 def test_a_shell_completes(words, choices):
     assert completed(*words) == choices
+
+
+def test_a_shell_completes_names_of_a_set(tmp_path):
+    signal_set(tmp_path / "set")
+    there = tmp_path / "set"
+    assert tinyflash("data", "split", there, "--by", "subject").exit_code == 0
+    horizon = ("data", "horizon", str(there))
+    assert completed("data", "export", str(there), "--part", "t") == ["plain,train", "plain,test"]
+    assert completed(*horizon, "--target", "event") == ["plain,event:low", "plain,event:high"]
+    assert completed("collect", "-o", str(there), "--label", "l") == ["plain,low"]
+    assert completed("collect", "--label", "l") == []
+    assert completed("collect", "--features", "s") == ["plain,spectrogram"]
+    (there / "dataset.toml").write_text("format = ")
+    assert completed("collect", "-o", str(there), "--label", "l") == []
 
 
 # ---- doctor, budget ------------------------------------------------------------------------------

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.support.commands import refused, tinyflash
 from tests.support.models import File
-from tests.support.sets import signal_set
+from tests.support.sets import signal_set, sound_set
 
 from tinyflash.boards.ports import SerialPort
 from tinyflash.cli import ports, system
+from tinyflash.demo import Settings
 from tinyflash.paths import source_root
+from tinyflash.runtime.store import Stored, StoreReport
+from tinyflash.training.open import Running
 
 DEVELOPERS = {"test", "fuzz", "check"}  # ./run installs them
 
@@ -107,9 +113,74 @@ def test_split_and_import(tmp_path: Path) -> None:
     }
 
 
-def test_build(tmp_path: Path) -> None:
+def network(folder: Path) -> Path:
     file = File(3)
-    (tmp_path / "m.tflite").write_bytes(file.finish(file.dense(file.input((1, 1, 1, 4)), 2)))
+    path = folder / "m.tflite"
+    path.write_bytes(file.finish(file.dense(file.input((1, 1, 1, 4)), 2)))
+    return path
+
+
+def test_compile_infer_export(tmp_path: Path) -> None:
+    model = network(tmp_path)
+    report = printed("compile", model, "-o", tmp_path / "out")
+    assert report == json.loads((tmp_path / "out" / "report.json").read_text())
+    assert re.fullmatch("[0-9a-f]{8}", report["hash"])
+    np.save(tmp_path / "x.npy", np.zeros((5, 1, 1, 4), np.int8))
+    out = tmp_path / "y.npy"
+    found = printed("infer", model, tmp_path / "x.npy", "-o", out)
+    y = np.load(out)
+    assert found == {"output": str(out), "shape": list(y.shape), "dtype": str(y.dtype)}
+    out = tmp_path / "e.tflite"
+    found = printed("export", model, "-o", out)
+    assert found == {"output": str(out), "bytes": out.stat().st_size}
+
+
+def test_data_export_and_features(tmp_path: Path) -> None:
+    signal_set(tmp_path / "set")
+    windows = tmp_path / "x.npz"
+    command = ("data", "export", tmp_path / "set", "-o")
+    found = printed(*command, windows, "--window", "20")
+    count = len(np.load(windows)["y"])
+    assert found == {"output": str(windows), "files": 1, "windows": count, "window": 20}
+    assert printed(*command, tmp_path / "csv") == {"output": str(tmp_path / "csv"), "files": 8}
+    sound_set(tmp_path / "sound", 4000)
+    asked = ("--features", "spectrogram:bands=4")
+    made = printed("data", "features", tmp_path / "sound", "-o", tmp_path / "made", *asked)
+    assert made["rate"] == 50.0 and made["front_end"].startswith("spectrogram:rate=1600,")
+    assert made["frames"] == (4000 - 48) // 32 + 1
+
+
+@pytest.mark.parametrize(
+    ("command", "called", "stored"),
+    [(("save",), "save", 1), (("restore",), "load", 0), (("restore", "--factory"), "factory", 2)],
+)
+def test_save_and_restore(
+    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], called: str, stored: int
+) -> None:
+    report = StoreReport(7, Stored(stored), 2)
+    device = SimpleNamespace(**{called: lambda: report})
+    monkeypatch.setattr(Running, "open", lambda _self: nullcontext(device))
+    name = ("nothing", "learned", "factory")[stored]
+    wanted = {"number": 7, "stored": name, "slots": 2}
+    assert printed(*command, "--port", "somewhere") == wanted
+    assert "record 7 in 2 slots" in tinyflash(*command, "--port", "somewhere").stdout
+
+
+def test_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def run(settings: Settings, prints_table: bool) -> Settings:
+        asked.append(prints_table)
+        return settings
+
+    monkeypatch.setattr("tinyflash.cli.demo.run", run)
+    monkeypatch.setattr("tinyflash.cli.demo.asdict", lambda report: {"seed": report.seed})
+    assert printed("demo", "--seed", "3") == {"seed": 3}
+    assert tinyflash("demo").stdout == "" and asked == [False, True]
+
+
+def test_build_and_flash(tmp_path: Path) -> None:
+    network(tmp_path)
     board = ("--board", "qemu_stm32f405")
     done = tinyflash("compile", tmp_path / "m.tflite", *board, "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
@@ -121,3 +192,9 @@ def test_build(tmp_path: Path) -> None:
     assert f"stack {one['stack_bytes']:,}, of which {one['stack_use_bytes']:,} can" in shown
     for region, used in one["regions"].items():
         assert len(one["regions"]) == 1 or f"{region} {used:,} of " in shown
+    written = printed("flash", tmp_path / "out", "--format", "bin")
+    size = Path(written["output"]).stat().st_size
+    assert written["board"] == one["board"] and written["bytes"] == size
+    assert written["last"] - written["first"] + 1 == size
+    runs = printed("flash", tmp_path / "out", "--exit-after", "0")
+    assert runs["board"] == one["board"] and runs["port"].startswith("socket://")

@@ -16,6 +16,7 @@ from tinyflash.boards import firmware, stale
 from tinyflash.boards.firmware import FirmwareSize
 from tinyflash.boards.named import model_files
 from tinyflash.cli import firmware as commands
+from tinyflash.cli import flash as flashing
 from tinyflash.runtime.learned import learned_hash
 
 BOARDS = ("qemu_stm32f405", "qemu_mps2_an500")
@@ -63,10 +64,10 @@ def tools(monkeypatch):
     monkeypatch.setattr(firmware, "_check_tools", lambda _: None)
     monkeypatch.setattr(commands, "firmware_size", lambda _: FirmwareSize(1, 1, 1, 1, 0))
     monkeypatch.setattr(commands, "region_use", lambda _, board: {r.name: 1 for r in board.regions})
-    monkeypatch.setattr(commands, "pieces_of", lambda *_: [])
+    monkeypatch.setattr(flashing, "pieces_of", lambda *_: [])
     monkeypatch.setattr(firmware, "firmware_board", board_of)
-    monkeypatch.setattr(commands, "firmware_board", board_of)
-    monkeypatch.setattr(commands, "Emulator", Emulator)
+    monkeypatch.setattr(flashing, "firmware_board", board_of)
+    monkeypatch.setattr(flashing, "Emulator", Emulator)
     return ran
 
 

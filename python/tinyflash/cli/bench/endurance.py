@@ -45,6 +45,7 @@ _WRITTEN = ("endurance.json", "endurance.png", *(f"model/{name}" for name in pre
     help="Weight decay, per unit of rate.",
 )  # fmt: skip
 @options.seed
+@options.json_rows
 @options.output_folder("Folder for report and picture.", _WRITTEN, Path("build/endurance"))
 def endurance(
     task: str,
@@ -55,6 +56,7 @@ def endurance(
     rate: float,
     decay: float,
     seed: int,
+    json_path: Path | None,
     output: Path,
 ) -> None:
     """Train one network for 20,000 steps while the task changes.
@@ -70,7 +72,8 @@ def endurance(
     target, what = load_board(board), load_task(task)
     with ExitStack() as bars:
         result = run(what, target, settings, output / "model", _bars(bars, steps), running)
-    write_json(output / "endurance.json", as_record(result))
+    for path in filter(None, (output / "endurance.json", json_path)):
+        write_json(path, as_record(result))
     title = f"{steps:,} training steps of the {what.network} on {board}"
     draw_endurance(output / "endurance.png", title, result)
     _print(result)

@@ -6,6 +6,7 @@ import click
 
 from tinyflash.cli.data.check import check
 from tinyflash.cli.data.export import export
+from tinyflash.cli.data.features import features
 from tinyflash.cli.data.horizon import horizon
 from tinyflash.cli.data.importing import import_
 from tinyflash.cli.data.show import show
@@ -21,5 +22,6 @@ data.add_command(import_, "import")
 data.add_command(show)
 data.add_command(split)
 data.add_command(export)
+data.add_command(features)
 data.add_command(check)
 data.add_command(horizon)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tinyflash.boards import load_board
 from tinyflash.cli import options
+from tinyflash.cli.completing import PART, TARGET
 from tinyflash.data.horizon.folds import folds
 from tinyflash.data.horizon.question import CLASS, EVENT, OWN, asked
 from tinyflash.data.horizon.series import series
@@ -52,7 +53,7 @@ def _times(_context: object, parameter: click.Parameter, text: str) -> tuple[flo
 @click.command(cls=options.Command)
 @click.argument("folder", type=options.PATH)
 @click.option(
-    "--target", required=True, metavar="CHANNEL|class|event:CLASS",
+    "--target", type=TARGET, required=True, metavar="CHANNEL|class|event:CLASS",
     help=f"What to foresee: a channel's value; with {CLASS!r} the class; with {EVENT}CLASS whether "
     "that class begins within the lead.",
 )  # fmt: skip
@@ -77,8 +78,10 @@ def _times(_context: object, parameter: click.Parameter, text: str) -> tuple[flo
     "--every", type=click.IntRange(1), default=1, show_default=True,
     help="Read one of so many frames.",
 )  # fmt: skip
-@click.option("--part", help="Only this part of the split.")
-@click.option("--learn", metavar="PART", help="Learn from this part instead. Default: the same.")
+@click.option("--part", type=PART, help="Only this part of the split.")
+@click.option(
+    "--learn", type=PART, metavar="PART", help="Learn from this part instead. Default: the same."
+)
 @click.option("--folds", "count", type=click.IntRange(2), default=5, show_default=True)
 @options.board
 @options.seed

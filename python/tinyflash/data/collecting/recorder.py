@@ -84,7 +84,7 @@ class Controls:
 
 def frames_of(info: SensorInfo) -> Frames:
     """Returns what a set says of a sensor's frames."""
-    return Frames(info.shape, info.rate, info.names, info.units, info.scale)
+    return Frames(info.shape, info.rate, info.names, info.units, info.scale, info.front_end)
 
 
 def prepared(folder: Path, info: SensorInfo, classes: tuple[str, ...] = ()) -> Dataset:

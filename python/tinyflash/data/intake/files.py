@@ -211,7 +211,7 @@ def fitting(dataset: Dataset, recorded: Recorded) -> Dataset:
     """Returns the set with the classes of what is recorded. Raises DataError if its frames are of
     another kind."""
     mine, other = dataset.frames, recorded.frames
-    for what in ("channels", "shape", "rate", "units", "scale"):
+    for what in ("front_end", "channels", "shape", "rate", "units", "scale"):
         if what == "scale" and other.scale == UNKNOWN_SCALE:
             continue
         if not _alike(getattr(mine, what), getattr(other, what)):

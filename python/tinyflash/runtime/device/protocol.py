@@ -96,7 +96,7 @@ STATUS_TEXT = {
     22: "refused a command without the tag of this session; is this its pairing key, and does no "
     "other host use it?",
     23: "has no sensor, or no room for one of its frames; give an emulated board a recording with "
-    "--replay, and build with a larger --collect",
+    "--replay, build with a larger --collect, or with --features for this sensor",
     24: "collects nothing, or something else than this host has asked for",
     25: "has no room for a replay buffer, or a model that cannot have one; build its firmware with "
     "--replay SLOTS",

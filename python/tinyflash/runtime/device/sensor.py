@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.errors import LinkError, printable
+from tinyflash.errors import DataError, LinkError, printable
 from tinyflash.runtime.device.link import Link, RefusedError
 from tinyflash.runtime.device.protocol import Type
+from tinyflash.spectrogram import RAW, parse
 
 Numbers = npt.NDArray[np.int16]
 
@@ -23,7 +24,7 @@ _STREAM_REPLY = struct.Struct("<IIIIQ")  # first, offset, next, lost, stamp; the
 _ABOUT = struct.Struct("<BIIIIIIIIIIdI")
 _TEXTS = 3
 _MOST_NUMBERS = 1 << 24  # of a frame: more is no microcontroller's
-_BAD_COMMAND = 1
+_BAD_COMMAND, _BAD_RANGE = 1, 3
 _REBUILD = "; rebuild and flash its firmware"
 
 
@@ -34,6 +35,7 @@ class Action(IntEnum):
     START = 1
     STOP = 2
     STREAM = 3
+    FRONT_END = 4
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class SensorInfo:
 
     running: it was started and not stopped. run: changes at every start. next: the number of its
     next frame. acknowledged: the host has kept those before. lost: frames that the board had to
-    drop. ticks_per_second: of the board's clock.
+    drop. ticks_per_second: of the board's clock. front_end: what made the frames of the sensor's,
+    as dataset.toml has it.
     """
 
     name: str
@@ -63,6 +66,7 @@ class SensorInfo:
     acknowledged: int
     lost: int
     ticks_per_second: int
+    front_end: str = RAW
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,10 @@ class RemoteSensor:
     """Sends COLLECT commands. info: as of the last describe or start."""
 
     def __init__(self, link: Link) -> None:
-        self._link = link
-        self.info = self.describe()
+        self._link, self._front_end = link, RAW
+        self.describe()
+        self._front_end = self._asked_front_end()
+        self.describe()
 
     def describe(self) -> SensorInfo:
         self.info = self._about(Action.DESCRIBE)
@@ -141,7 +147,9 @@ class RemoteSensor:
 
     def _about(self, action: Action) -> SensorInfo:
         try:
-            return parse_sensor(self._link.command(Type.COLLECT, _ACTION.pack(action)))
+            found = parse_sensor(self._link.command(Type.COLLECT, _ACTION.pack(action)))
+            names = found.names or _bands(self._front_end, found.shape)
+            return replace(found, front_end=self._front_end, names=names)
         except RefusedError as error:
             if error.status != _BAD_COMMAND:
                 raise
@@ -149,8 +157,30 @@ class RemoteSensor:
                 "the firmware of this board does not collect; build it with --collect, and flash it"
             ) from None
 
+    def _asked_front_end(self) -> str:
+        """Firmware of before front ends does not know the question."""
+        try:
+            reply = self._link.command(Type.COLLECT, _ACTION.pack(Action.FRONT_END))
+        except RefusedError as error:
+            if error.status != _BAD_RANGE:
+                raise
+            return RAW
+        if not reply or len(reply) != 1 + reply[0]:
+            raise LinkError(f"the device sent a wrong front end of its sensor{_REBUILD}")
+        text = reply[1:].decode(errors="replace")
+        return "".join(c for c in text if c.isprintable())
+
     def _wrong(self, what: str) -> LinkError:
         return LinkError(f"the device answers a request for frames with {what}{_REBUILD}")
+
+
+def _bands(front_end: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Returns the names of features; none of a front end that this version does not know."""
+    try:
+        names = parse(front_end, None).channels
+    except DataError:
+        return ()
+    return names if shape == (len(names),) else ()
 
 
 def parse_sensor(body: bytes) -> SensorInfo:
