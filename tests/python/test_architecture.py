@@ -46,6 +46,7 @@ ADAPTERS = {
     "torch": (
         "data/horizon/networks.py",
         "read/torch.py",
+        "search/designs/torchnet.py",
         "zoo/training/*.py",
         "bench/*/float_networks.py",
         "bench/*/operators.py",

@@ -1,87 +1,28 @@
-"""Lists of layers as torch modules: trained in float, exported through ONNX.
-
-This file and the scripts next to it import torch; in the checkout: pip install '.[train]'.
-"""
+"""Lists of layers as torch modules, trained in float. Imports torch; the caller checks for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tinyflash.graph import Pair, Window
-from tinyflash.operators import WEIGHTED
 from tinyflash.quantize.floatgraph import FloatGraph
-from tinyflash.quantize.floatgraph.graph import Floats
+from tinyflash.quantize.floatgraph.graph import Floats, Weights
 from tinyflash.quantize.floatgraph.run import outputs
-from tinyflash.quantize.windows import output_size, same_padding
 from tinyflash.read.torch import floats_from_torch
+from tinyflash.search.designs.layers import INPUT, Layer, Map, shapes, window_of
 
 Samples = tuple[Floats, "np.ndarray[tuple[int], np.dtype[np.int64]]"]
 Augment = Callable[[Tensor], Tensor]
-Operator = Literal["conv2d", "depthwise", "fully_connected", "add", "mean"]
-Activation = Literal["", "relu", "relu6"]
-Shape = tuple[int, ...]
-
-INPUT = "input"  # the name of the network's input
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer. `out`: its channels, if it has weights. Padding keeps the size.
-
-    mean is over rows and columns; add is of two maps of one shape.
-    """
-
-    operator: Operator
-    name: str
-    inputs: tuple[str, ...]
-    out: int = 0
-    kernel: Pair = (1, 1)
-    stride: Pair = (1, 1)
-    activation: Activation = ""
-
-    @property
-    def has_weights(self) -> bool:
-        return self.operator in WEIGHTED
-
-
-def window_of(layer: Layer, size: Shape) -> Window:
-    """Returns the layer's window over a map of `size` (height, width)."""
-    top, bottom = same_padding(size[0], layer.kernel[0], layer.stride[0], 1)
-    left, right = same_padding(size[1], layer.kernel[1], layer.stride[1], 1)
-    return Window(layer.kernel, layer.stride, (1, 1), (top, left, bottom, right))
-
-
-def shapes(shape: tuple[int, int, int], layers: tuple[Layer, ...]) -> dict[str, Shape]:
-    """Returns the output shape of every layer, without the batch: (height, width, channels), or
-    (channels,)."""
-    found: dict[str, Shape] = {INPUT: shape}
-    for layer in layers:
-        x = found[layer.inputs[0]]
-        if layer.operator == "add":
-            found[layer.name] = x
-        elif layer.operator == "mean":
-            found[layer.name] = x[-1:]
-        elif layer.operator == "fully_connected":
-            found[layer.name] = (layer.out,)
-        else:
-            height, width = output_size(window_of(layer, x[:2]), (x[0], x[1]))
-            found[layer.name] = (height, width, layer.out)
-    return found
 
 
 class TorchNetwork(nn.Module):
     """normalise: batch normalisation after convolutions."""
 
-    def __init__(
-        self, shape: tuple[int, int, int], layers: tuple[Layer, ...], normalise: bool
-    ) -> None:
+    def __init__(self, shape: Map, layers: tuple[Layer, ...], normalise: bool) -> None:
         super().__init__()
         self.shape, self.layers = shape, layers
         self._shapes = shapes(shape, layers)
@@ -112,6 +53,8 @@ class TorchNetwork(nn.Module):
             return x + values[layer.inputs[1]]
         if layer.operator == "mean":
             return x.mean((2, 3))
+        if layer.operator == "average_pool":
+            return functional.avg_pool2d(x, layer.kernel, layer.stride)
         if layer.operator == "fully_connected":
             return self.linear[layer.name](x)
         top, left, bottom, right = window_of(layer, x.shape[2:]).padding
@@ -128,6 +71,25 @@ class TorchNetwork(nn.Module):
         """Returns the trained network, with normalisation folded into weights and biases."""
         height, width, channels = self.shape
         return floats_from_torch(self, torch.zeros(1, channels, height, width))
+
+    def folded(self) -> dict[str, Weights]:
+        """Returns what `exported` has of each layer with weights, without its other files: their
+        layout is that of operators.py."""
+        return {layer.name: self._folded(layer) for layer in self.layers if layer.has_weights}
+
+    def _folded(self, layer: Layer) -> Weights:
+        linear = self.linear[layer.name]
+        w, b = linear.weight.detach().double(), linear.bias.detach().double()
+        if layer.name in self.norm:
+            norm = self.norm[layer.name]
+            gain = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
+            w = w * gain.reshape(-1, 1, 1, 1)
+            b = (b - norm.running_mean.double()) * gain + norm.bias.detach().double()
+        if layer.operator == "conv2d":
+            w = w.permute(0, 2, 3, 1)
+        elif layer.operator == "depthwise":
+            w = w[:, 0].permute(1, 2, 0)
+        return Weights(np.ascontiguousarray(w.numpy(), np.float32), b.numpy().astype(np.float32))
 
 
 def fit(
