@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -121,3 +122,76 @@ def accuracy(network: FloatGraph, samples: Samples) -> float:
 def channels_first(x: Floats) -> Floats:
     """Returns samples [n][height][width][channels] as torch reads them."""
     return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+
+
+def threads(count: int) -> int:
+    """Sets the threads that torch computes with, and returns how many there were."""
+    before = int(torch.get_num_threads())
+    torch.set_num_threads(count)
+    return before
+
+
+def fit_samples(
+    shape: Map,
+    layers: tuple[Layer, ...],
+    data: Samples,
+    samples: int,
+    batch: int,
+    rate: float,
+    seed: int,
+    family: str,
+) -> TorchNetwork:
+    """Returns a network trained with so many samples [n][height][width][channels], drawn in epochs.
+
+    Label smoothing and small changes of the samples: what a search learns from few samples should
+    hold for others.
+    """
+    torch.manual_seed(seed)
+    network = TorchNetwork(shape, layers, normalise=True).to(memory_format=torch.channels_last)
+    x, y = torch.from_numpy(channels_first(data[0])), torch.from_numpy(data[1])
+    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-2)
+    steps = max(1, samples // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.1)
+    network.train()
+    for chosen in islice(_batches(len(x), batch), steps):
+        optimiser.zero_grad()
+        logits = network(_changed(x[chosen], family).to(memory_format=torch.channels_last))
+        functional.cross_entropy(logits, y[chosen], label_smoothing=0.1).backward()
+        optimiser.step()
+        schedule.step()
+    network.eval()
+    return network
+
+
+def _batches(count: int, batch: int) -> Iterator[Tensor]:
+    """Yields the numbers of samples, epoch after epoch, in batches of one size."""
+    left = torch.zeros(0, dtype=torch.int64)
+    while True:
+        while len(left) < batch:
+            left = torch.cat([left, torch.randperm(count)])
+        yield left[:batch]
+        left = left[batch:]
+
+
+def _changed(x: Tensor, family: str) -> Tensor:
+    """Varies gain and noise a little; moves pictures by up to a sixteenth of their sides."""
+    if family == "picture":
+        rows, columns = (max(1, side // 16) for side in x.shape[2:])
+        padded = functional.pad(x, (columns, columns, rows, rows))
+        down = torch.randint(0, 2 * rows + 1, (len(x),)).tolist()
+        across = torch.randint(0, 2 * columns + 1, (len(x),)).tolist()
+        height, width = x.shape[2:]
+        moved = zip(padded, down, across, strict=True)
+        x = torch.stack([one[:, r : r + height, c : c + width] for one, r, c in moved])
+    gain = 1 + 0.1 * torch.randn(len(x), 1, 1, 1)
+    return x * gain + 0.03 * torch.randn_like(x)
+
+
+@torch.no_grad()
+def accuracy_and_loss(network: TorchNetwork, data: Samples) -> tuple[float, float]:
+    """Returns the share of samples that are right, and their mean cross-entropy."""
+    y = torch.from_numpy(data[1])
+    parts = torch.from_numpy(channels_first(data[0])).split(256)
+    logits = torch.cat([network(part) for part in parts])
+    loss = float(functional.cross_entropy(logits, y))
+    return float((logits.argmax(1) == y).double().mean()), loss
