@@ -17,7 +17,8 @@ from tinyflash.errors import BoardError, warn
 from tinyflash.files import write_bytes, write_json
 from tinyflash.scheme.text import scheme_text
 from tinyflash.search.designs.cost import Limits
-from tinyflash.search.designs.design import FAMILIES, Family
+from tinyflash.search.designs.design import FAMILIES
+from tinyflash.search.designs.layers import Family
 from tinyflash.search.designs.mcus import real_boards
 from tinyflash.search.designs.report import report_of
 from tinyflash.search.designs.searching import NETWORK, Found, Progress, Request, search

@@ -23,13 +23,12 @@ from tinyflash.search.designs.design import (
     EXPANSIONS,
     KERNELS,
     Design,
-    Family,
     Space,
     draw,
     mutated,
     spaces,
 )
-from tinyflash.search.designs.layers import Map, float_graph, random_weights, shapes
+from tinyflash.search.designs.layers import Family, Map, float_graph, random_weights, shapes
 
 INPUTS: tuple[tuple[Family, Map], ...] = (
     ("picture", (8, 8, 1)),

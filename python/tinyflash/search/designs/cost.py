@@ -19,8 +19,7 @@ from tinyflash.graph import Graph, Quant
 from tinyflash.quantize import quantize
 from tinyflash.quantize.floatgraph import FloatGraph
 from tinyflash.scheme import Rule, Scheme
-from tinyflash.search.designs.design import Design
-from tinyflash.search.designs.layers import float_graph, random_weights
+from tinyflash.search.designs.layers import Network, float_graph, random_weights
 
 NAME = "design"  # of the networks
 _CLIPPED = Quant((float(np.float32(6 / 255)),), -128)
@@ -72,14 +71,14 @@ class Limits:
         return small and not slow and not cost.problem
 
 
-def scheme_for(design: Design) -> Scheme:
+def scheme_for(design: Network) -> Scheme:
     """Returns what a network is planned to train before one is chosen for its data: the classifier,
     the biases of the later half of all layers, and a quarter of their convolutions' channels."""
     last = sum(layer.has_weights for layer in design.layers) // 2
     return Scheme((Rule(last=last, bias=True), Rule(last=last, operator="conv2d", weights=_SHARE)))
 
 
-def untrained(design: Design) -> Graph:
+def untrained(design: Network) -> Graph:
     """Returns the network in int8 with random weights."""
     layers = design.layers
     weights = random_weights(design.shape, layers, seed=0)
@@ -98,13 +97,13 @@ def _codings(network: FloatGraph) -> dict[str, Quant]:
     return found
 
 
-def compiled(design: Design, board: Board) -> Compiled:
+def compiled(design: Network, board: Board) -> Compiled:
     """Compiles an untrained network, with its scheme, for a board."""
     prepared = prepare(untrained(design), scheme_for(design))
     return compile_uncalibrated(prepared, kernels=kernels_for(board))
 
 
-def cost_of(design: Design, board: Board) -> Cost:
+def cost_of(design: Network, board: Board) -> Cost:
     """Returns what a network costs on a board."""
     try:
         made = compiled(design, board)

@@ -12,13 +12,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from tinyflash.search.designs.layers import Layer, Map, multiply_adds
+from tinyflash.search.designs.layers import Family, Layer, Map, multiply_adds
 
-Family = Literal["picture", "signal"]
 FAMILIES: tuple[Family, ...] = ("picture", "signal")
 KERNELS = (3, 5, 7)
 EXPANSIONS = (3, 4, 6)

@@ -25,7 +25,7 @@ from tinyflash.scheme import Scheme
 from tinyflash.search.budget import Choice, choose_scheme
 from tinyflash.search.designs.cost import NAME, Cost, Limits, compiled, measured
 from tinyflash.search.designs.design import Design
-from tinyflash.search.designs.layers import float_graph
+from tinyflash.search.designs.layers import Network, float_graph
 from tinyflash.search.designs.stage2 import Tried
 from tinyflash.search.designs.task import Part, Task
 from tinyflash.training.loop import evaluate
@@ -105,7 +105,7 @@ def complaint(size: Linked, limits: Limits) -> str:
     return ""
 
 
-def in_int8(design: Design, weights: dict[str, Weights], task: Task) -> Graph:
+def in_int8(design: Network, weights: dict[str, Weights], task: Task) -> Graph:
     """Returns a trained network in int8, calibrated with training samples."""
     network = float_graph(NAME, design.shape, design.layers, weights)
     step = max(1, len(task.train) // _CALIBRATION)

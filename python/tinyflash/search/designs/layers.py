@@ -5,10 +5,12 @@ Maps are (height, width, channels); signals over time are maps of height 1.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf, prod
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from tinyflash.quantize.floatgraph.graph import (
 )
 from tinyflash.quantize.windows import output_size, same_padding
 
+Family = Literal["picture", "signal"]
 Operator = Literal["conv2d", "depthwise", "fully_connected", "add", "mean", "average_pool"]
 Activation = Literal["", "relu", "relu6"]
 Shape = tuple[int, ...]
@@ -54,6 +57,39 @@ class Layer:
     @property
     def has_weights(self) -> bool:
         return self.operator in WEIGHTED
+
+
+class Network(Protocol):
+    """What can be planned and trained. key: a short name that tells it from every other one."""
+
+    @property
+    def family(self) -> Family: ...
+    @property
+    def shape(self) -> Map: ...
+    @property
+    def layers(self) -> tuple[Layer, ...]: ...
+    @property
+    def macs(self) -> int: ...
+    @property
+    def key(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A network that is given as its layers."""
+
+    family: Family
+    shape: Map
+    layers: tuple[Layer, ...]
+
+    @cached_property
+    def macs(self) -> int:
+        """The multiply-adds of one inference."""
+        return multiply_adds(self.shape, self.layers)
+
+    @cached_property
+    def key(self) -> str:
+        return hashlib.sha256(repr((self.family, self.shape, self.layers)).encode()).hexdigest()
 
 
 def window_of(layer: Layer, size: Shape) -> Window:

@@ -22,7 +22,7 @@ def report_of(found: Found, request: Request, tick: Callable[[], None]) -> Field
     best = front(found.tried, found.limits)
     boards = mcus([found.best, *best, *latest(found.tried)], found.limits, results, tick)
     return {
-        "data": request.source.data.name,
+        "data": request.source.name,
         "board": request.board.name,
         "seed": request.seed,
         "minutes": request.minutes,

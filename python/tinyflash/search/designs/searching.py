@@ -28,7 +28,7 @@ from tinyflash.search.designs.finish import (
 )
 from tinyflash.search.designs.results import Results, Workers, key_of
 from tinyflash.search.designs.stage1 import Input, Planner, Surveyed, chosen, survey
-from tinyflash.search.designs.stage2 import Source, Trainer, Tried, drawn, halved
+from tinyflash.search.designs.stage2 import Samples, Trainer, Tried, drawn, halved
 from tinyflash.search.designs.task import Task
 from tinyflash.search.designs.trial import Score, train
 from tinyflash.write.tflite import write_tflite
@@ -41,7 +41,7 @@ _DRAWN, _BRED = 1, 2  # after the seed, of the random numbers of one purpose
 class Request:
     """What is asked for. folder: of results, which a later call of the same goes on from."""
 
-    source: Source
+    source: Samples
     board: Board
     limits: Limits
     minutes: float

@@ -15,8 +15,8 @@ import numpy as np
 from tinyflash.boards import Board
 from tinyflash.errors import BoardError
 from tinyflash.search.designs.cost import Cost, Limits, cost_of
-from tinyflash.search.designs.design import Design, Family, Space, draw, spaces
-from tinyflash.search.designs.layers import Map
+from tinyflash.search.designs.design import Design, Space, draw, spaces
+from tinyflash.search.designs.layers import Family, Map
 from tinyflash.search.designs.results import Fields, Job, Results, Workers, computed, key_of
 
 _ENOUGH = 0.25  # of the drawn networks must fit

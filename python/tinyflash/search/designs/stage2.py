@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from tinyflash.errors import BoardError
 from tinyflash.search.designs.cost import Cost, Limits
-from tinyflash.search.designs.design import Design, Family, Space, mutated
+from tinyflash.search.designs.design import Design, Space, mutated
 from tinyflash.search.designs.effort import ROUNDS, Halving
+from tinyflash.search.designs.layers import Family
 from tinyflash.search.designs.results import Fields, Job, Results, Workers, computed, key_of
 from tinyflash.search.designs.stage1 import Input, Planner
 from tinyflash.search.designs.task import Task, load_task
@@ -27,14 +29,27 @@ _TRIES = 40  # groups of networks that are planned to find some that fit
 _GROUP = 8
 
 
+class Samples(Protocol):
+    """Where a worker finds the samples. Loads them once."""
+
+    @property
+    def name(self) -> str: ...
+
+    def load(self) -> Task: ...
+
+
 @dataclass(frozen=True)
 class Source:
-    """Where a worker finds the samples."""
+    """Samples of a user."""
 
     data: Path
     family: Family | None
     window: int | None
     seed: int
+
+    @property
+    def name(self) -> str:
+        return self.data.name
 
     def load(self) -> Task:
         return _loaded(self)
@@ -64,7 +79,7 @@ class Tried:
 class Trainer:
     """Trains networks in workers, and keeps their scores. until: when to begin no more."""
 
-    source: Source
+    source: Samples
     digest: str  # of the samples
     seed: int
     results: Results
@@ -81,7 +96,7 @@ class Trainer:
         return {by_key[key]: Score.from_json(found[key]) for key in by_key if key in found}
 
 
-def tried(design: Design, source: Source, samples: int, seed: int) -> Fields:
+def tried(design: Design, source: Samples, samples: int, seed: int) -> Fields:
     """A job: the score of a network after a training."""
     return asdict(trial(design, source.load(), samples, seed))
 

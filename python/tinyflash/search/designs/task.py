@@ -16,8 +16,7 @@ from tinyflash.data.opened import opened
 from tinyflash.data.samples import samples as windows_of
 from tinyflash.data.splits import TEST, TRAIN, VALIDATION
 from tinyflash.errors import DataError
-from tinyflash.search.designs.design import Family
-from tinyflash.search.designs.layers import Map
+from tinyflash.search.designs.layers import Family, Map
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tinyflash.errors import DataError
 from tinyflash.paths import how_to_install
 from tinyflash.quantize.floatgraph.graph import Weights
-from tinyflash.search.designs.design import Design
+from tinyflash.search.designs.layers import Network
 from tinyflash.search.designs.task import Part, Task
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Score:
         return Score(**fields)
 
 
-def seconds(design: Design, samples: int) -> float:
+def seconds(design: Network, samples: int) -> float:
     """Returns how long training takes on one core of a slow computer. No clock is read, so that the
     same options do the same work everywhere."""
     layers = sum(layer.has_weights for layer in design.layers)
@@ -59,20 +59,20 @@ def check_torch() -> None:
         ) from None
 
 
-def trial(design: Design, task: Task, samples: int, seed: int) -> Score:
+def trial(design: Network, task: Task, samples: int, seed: int) -> Score:
     """Trains with so many samples, drawn in epochs, and judges by the validation samples."""
     with _one_thread():
         return judged(_trained(design, task, samples, seed), task.validation, task)
 
 
-def train(design: Design, task: Task, samples: int, seed: int) -> tuple[dict[str, Weights], Score]:
+def train(design: Network, task: Task, samples: int, seed: int) -> tuple[dict[str, Weights], Score]:
     """Returns the same network's weights, which read samples in real units, and its score."""
     with _one_thread():
         network = _trained(design, task, samples, seed)
         return _in_real_units(network, task), judged(network, task.validation, task)
 
 
-def _trained(design: Design, task: Task, samples: int, seed: int) -> TorchNetwork:
+def _trained(design: Network, task: Task, samples: int, seed: int) -> TorchNetwork:
     from tinyflash.search.designs.torchnet import fit_samples
 
     batch = _BATCH if len(task.train) >= _LARGE else _SMALL_BATCH
