@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.commands import refused
+from tests.support.sets import signal_set
 
 from tinyflash.boards import Board, load_board
 from tinyflash.boards.fits import measure
 from tinyflash.compiler import compile_model
+from tinyflash.data import text
+from tinyflash.data.splits import split
 from tinyflash.errors import BoardError, BuildError, DataError
 from tinyflash.read import read
 from tinyflash.search.designs import finish, searching, stage1, stage2
@@ -346,6 +349,25 @@ def test_a_file_that_cannot_be_used_is_refused(
         load_task(path, None, None, 0)
 
 
+def test_samples_of_a_set_are_its_windows(tmp_path: Path) -> None:
+    dataset = signal_set(tmp_path)
+    with pytest.raises(DataError, match="tinyflash data split"):
+        load_task(tmp_path, None, 16, 0)
+    parts = {"train": 0.5, "validation": 0.25, "test": 0.25}
+    text.save(split(dataset, "subject", parts, seed=0))
+    with pytest.raises(DataError, match="--window"):
+        load_task(tmp_path, None, None, 0)
+    task = load_task(tmp_path, None, 16, 0)
+    assert (task.family, task.shape, task.classes) == ("signal", (1, 16, 2), 2)
+    counts = [len(part) for part in (task.train, task.validation, task.test)]
+    assert counts[0] == 2 * counts[1] == 2 * counts[2] > 0
+    for part in (task.train, task.validation, task.test):  # "high" is around 1, in real units
+        assert np.array_equal(part.x.mean((1, 2, 3)) > 0, part.y == 1)
+    spectrograms = load_task(tmp_path, "picture", 16, 0)
+    assert spectrograms.shape == (16, 2, 1)
+    assert np.array_equal(spectrograms.train.x.ravel(), task.train.x.ravel())
+
+
 def test_the_command_says_what_is_wrong(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     out = ["-o", str(tmp_path / "m.tflite")]
@@ -419,8 +441,8 @@ def test_the_page_shows_every_network_and_board() -> None:
         ],
     }  # fmt: skip
     html = as_html(json.loads(json.dumps(report)))
-    for text in ("&lt;moves&gt;", "61,234", "91.2 %", "none fits", "width 0.2", "slower", "stem"):
-        assert text in html
+    for word in ("&lt;moves&gt;", "61,234", "91.2 %", "none fits", "width 0.2", "slower", "stem"):
+        assert word in html
     assert html.count("<circle") == 6
     assert "<moves>" not in html
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -93,7 +95,7 @@ class Workers:
     def submit(self, job: Job) -> Future[Fields]:
         if self._executor is None:
             spawn = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(self.count, spawn, initializer=_leave_signals)
+            self._executor = ProcessPoolExecutor(self.count, spawn, initializer=_begin)
         return self._executor.submit(job.run)
 
     def replace(self) -> None:
@@ -108,9 +110,18 @@ def _end_children() -> None:
         child.terminate()
 
 
-def _leave_signals() -> None:
-    """Ctrl-C reaches all processes of a terminal; the first one ends the others."""
+def _begin() -> None:
+    """Prepares a worker. Ctrl-C reaches all processes of a terminal; the first one ends the others.
+    If it is killed, nothing else tells its workers, which would wait for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def computed(
