@@ -137,8 +137,8 @@ class _Problem:
         return [sum(least[i:], none) for i in range(len(least) + 1)]
 
     def run(self, beam: int, floor: float) -> list[Choice]:
-        """Returns the best choices of gain `floor` and more. beam: the most partial choices to keep;
-        0: all, so that the result is exact."""
+        """Returns the best choices of gain `floor` and more. beam: the most partial choices to
+        keep; 0: all, so that the result is exact."""
         none = np.zeros((1, len(self.kept)), np.int64)
         states = _States(np.zeros(1), none, np.zeros((1, 0), np.int64))
         for group in range(len(self.groups)):
