@@ -80,7 +80,7 @@ ADAPTERS = {
     "cleanlab": (),
     "optuna": (),
     "pyocd": ("boards/debug_probe.py",),
-    "ray": (),
+    "ray": ("search/engine/on_ray.py",),
 }
 # Who judges, and all of the package that it may import: words to describe what is judged, and
 # nothing that computes. `module:name` allows one name of a module. Of an operator's facts verify
