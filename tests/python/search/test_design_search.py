@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,16 +17,15 @@ from tinyflash.boards.fits import measure
 from tinyflash.compiler import compile_model
 from tinyflash.data import text
 from tinyflash.data.splits import split
-from tinyflash.errors import BoardError, BuildError, DataError
+from tinyflash.errors import BoardError, DataError
 from tinyflash.read import read
 from tinyflash.search.designs import finish, searching, stage1, stage2
-from tinyflash.search.designs import results as designs_results
 from tinyflash.search.designs.cost import Cost, Limits
 from tinyflash.search.designs.design import Design, Space, draw, spaces
 from tinyflash.search.designs.effort import Effort, Halving
+from tinyflash.search.designs.jobs import Fields, Here, Job, Results, computed, workers
 from tinyflash.search.designs.layers import random_weights
 from tinyflash.search.designs.mcus import front, latest
-from tinyflash.search.designs.results import Fields, Job, Results, Workers, computed
 from tinyflash.search.designs.searching import Found, Progress, Request, search
 from tinyflash.search.designs.stage1 import Input, Surveyed, chosen
 from tinyflash.search.designs.stage2 import Source, Tried, drawn
@@ -81,59 +78,43 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-# ---- Results -------------------------------------------------------------------------------------
+# ---- Jobs ----------------------------------------------------------------------------------------
 
 
 def squared(number: int) -> Fields:
     return {"number": number * number}
 
 
-def die_once(mark: Path) -> Fields:
-    """Kills its process, except when it is called again."""
-    if not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return {"number": -1}
-
-
-def die() -> Fields:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return {}
+def fail() -> Fields:
+    raise AssertionError("it was finished already")
 
 
 def test_finished_results_are_not_computed_again(tmp_path: Path) -> None:
     path, ticks = tmp_path / "results.jsonl", list[str]()
     jobs = {str(n): Job(squared, (n,)) for n in range(5)}
     first = dict(list(jobs.items())[:3])
-    computed(first, Results(path), Workers(1), ticks.append)
-    before = path.read_bytes()
-    path.write_bytes(before + b'{"key": "3", "resu')  # a run that was killed while it wrote
-    broken = {key: Job(die, ()) for key in first}
-    found = computed({**jobs, **broken}, Results(path), Workers(1), ticks.append)
+    computed(first, Results(path), Here(), ticks.append)
+    with path.open("ab") as file:
+        file.write(b'{"key": "3", "resu')  # a run that was killed while it wrote
+    broken = {key: Job(fail, ()) for key in first}
+    found = computed({**jobs, **broken}, Results(path), Here(), ticks.append)
     assert found == {str(n): {"number": n * n} for n in range(5)}
     assert len(ticks) == 3 + 5
-    lines = path.read_bytes().split(b"\n")
-    assert sum(line.startswith(b'{"key"') for line in lines) == 3 + 1 + 2
-    assert Results(path).get("3") == {"number": 9}
+    assert Results(path).known["3"] == {"number": 9}
 
 
-def test_a_worker_that_dies_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    jobs = {str(n): Job(squared, (n,)) for n in range(4)}
-    jobs["dies"] = Job(die_once, (tmp_path / "mark",))
-    results = Results(tmp_path / "results.jsonl")
-    with Workers(2) as workers:
-        found = computed(jobs, results, workers, lambda _: None)
-        assert found == {**{str(n): {"number": n * n} for n in range(4)}, "dies": {"number": -1}}
-        monkeypatch.setattr(designs_results, "_DEATHS", 1)
-        with pytest.raises(BuildError, match="worker processes die"):
-            computed({"always": Job(die, ())}, results, workers, lambda _: None)
+def test_workers_compute_what_this_process_does(tmp_path: Path) -> None:
+    jobs = {str(n): Job(squared, (n,)) for n in range(9)}
+    with workers(2) as pool:
+        found = computed(jobs, Results(tmp_path / "results.jsonl"), pool, lambda _: None)
+    assert found == {str(n): {"number": n * n} for n in range(9)}
 
 
 def test_nothing_begins_after_the_end(tmp_path: Path) -> None:
     jobs = {"late": Job(squared, (2,))}
     results = Results(tmp_path / "results.jsonl")
-    assert not computed(jobs, results, Workers(1), lambda _: None, time.monotonic() - 1)
-    assert not results.path.exists()
+    assert not computed(jobs, results, Here(), lambda _: None, time.monotonic() - 1)
+    assert not jobs.keys() & results.known.keys()
 
 
 # ---- Stage 1 -------------------------------------------------------------------------------------
@@ -268,7 +249,7 @@ def test_what_is_found_is_the_best_of_the_last_round_and_fits(
 def test_networks_that_do_not_fit_are_not_trained(quick: None, tmp_path: Path) -> None:
     tight = Limits(20_000, 1 << 20)
     planner = stage1.Planner(
-        load_board("stm32f446_nucleo"), Results(tmp_path / "results.jsonl"), Workers(1)
+        load_board("stm32f446_nucleo"), Results(tmp_path / "results.jsonl"), Here()
     )
     found = drawn(GIVEN, Space(0.5, 1), tight, planner, 10, np.random.default_rng(0))
     assert found and all(cost.sram <= 20_000 for cost in found.values())

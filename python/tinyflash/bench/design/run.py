@@ -17,8 +17,8 @@ from tinyflash.search.designs.cost import Cost, Limits, cost_of
 from tinyflash.search.designs.design import Design, spaces
 from tinyflash.search.designs.effort import FACTOR, Effort, full_samples
 from tinyflash.search.designs.finish import accuracy, in_int8
+from tinyflash.search.designs.jobs import Fields, Job, Results, computed, key_of, workers
 from tinyflash.search.designs.layers import Network
-from tinyflash.search.designs.results import Fields, Job, Results, Workers, computed, key_of
 from tinyflash.search.designs.searching import Progress, Request, search
 from tinyflash.search.designs.stage1 import Input, Planner
 from tinyflash.search.designs.stage2 import Trainer
@@ -80,12 +80,12 @@ def compare(bench: Bench, task: str, budget: int, seed: int, method: str, tell: 
     run = {"design": _design, "random": _random, "zoo": _zoo}[method]
     key = key_of("row", bench.board, bench.minutes, task, budget, seed, method)
     results = Results(bench.folder / "rows.jsonl")
-    known = results.get(key)
+    known = results.known.get(key)
     if known is None:
         found = run(bench, task, limits, seed, tell)
         took = time.monotonic() - begun
         row = Row(task, budget, seed, method, *found[:2], took, *found[2:])
-        results.put(key, asdict(row))
+        results.keep([(key, asdict(row))])
         return row
     return Row(**known)
 
@@ -113,12 +113,12 @@ def _random(bench: Bench, name: str, limits: Limits, seed: int, tell: Tell) -> _
     task, effort = samples.load(), bench.effort
     results = Results(bench.folder / f"{name}-random.jsonl")
     each = full_samples(len(task.train)) // FACTOR
-    with Workers(bench.processes) as workers:
-        planner = Planner(bench.board, results, workers)
+    with workers(bench.processes) as pool:
+        planner = Planner(bench.board, results, pool)
         tell("draws")
         drawn = _drawn(task, limits, planner, effort.halving_seconds, each, seed)
         tell(f"trains {len(drawn)} networks")
-        trainer = Trainer(samples, task.digest(), seed, results, workers)
+        trainer = Trainer(samples, task.digest(), seed, results, pool)
         scores = trainer.scores(drawn, each)
     best = max(scores, key=lambda one: (*scores[one].rank, one.key))
     tell("trains the best network")
@@ -181,8 +181,8 @@ def correlate(
     for design in (one for group in designs.values() for one in group):
         keys[design] = key_of("space", task.digest(), design.key, length, seed)
         jobs[keys[design]] = Job(spaced, (design, samples, length, seed))
-    with Workers(bench.processes) as workers:
-        found = computed(jobs, results, workers, lambda _: tell("trained a network"))
+    with workers(bench.processes) as pool:
+        found = computed(jobs, results, pool, lambda _: tell("trained a network"))
     rows = tuple(
         SpaceRow(
             name,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tinyflash.boards import Board, boards
 from tinyflash.boards.firmware import can_compile
 from tinyflash.search.designs.cost import Cost, Limits
-from tinyflash.search.designs.results import Results, Workers
+from tinyflash.search.designs.jobs import Here, Results
 from tinyflash.search.designs.stage1 import Planner
 from tinyflash.search.designs.stage2 import Tried
 
@@ -72,7 +72,7 @@ def mcus(
 
 
 def _best_on(board: Board, candidates: Sequence[Tried], limits: Limits, results: Results) -> Mcu:
-    costs = Planner(board, results, Workers(1)).costs([one.design for one in candidates])
+    costs = Planner(board, results, Here()).costs([one.design for one in candidates])
     room = Limits(board.sram_bytes, board.flash_bytes, None, limits.code, limits.row)
     for one, cost in zip(candidates, costs, strict=True):
         if room.allow(cost):

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from math import prod
 from typing import Any
 
+from tinyflash.search.designs.jobs import Results
 from tinyflash.search.designs.layers import shapes, weight_shape
 from tinyflash.search.designs.mcus import Mcu, front, latest, mcus
-from tinyflash.search.designs.results import Results
 from tinyflash.search.designs.searching import Found, Request
 from tinyflash.search.designs.stage2 import Tried
 

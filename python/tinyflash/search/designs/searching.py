@@ -26,7 +26,7 @@ from tinyflash.search.designs.finish import (
     with_code,
     with_scheme,
 )
-from tinyflash.search.designs.results import Results, Workers, key_of
+from tinyflash.search.designs.jobs import Results, key_of, workers
 from tinyflash.search.designs.stage1 import Input, Planner, Surveyed, chosen, survey
 from tinyflash.search.designs.stage2 import Samples, Trainer, Tried, drawn, halved
 from tinyflash.search.designs.task import Task
@@ -85,9 +85,9 @@ def search(request: Request, progress: Progress) -> Found:
     given = Input(task.family, task.shape, task.classes)
     effort = Effort(request.minutes)
     results = Results(request.folder / "results.jsonl")
-    with TemporaryDirectory(prefix="tinyflash-") as name, Workers(request.processes) as workers:
+    with TemporaryDirectory(prefix="tinyflash-") as name, workers(request.processes) as pool:
         work = Path(name)
-        planner = Planner(request.board, results, workers, progress.done)
+        planner = Planner(request.board, results, pool, progress.done)
         limits = _with_code(request, given, results, work, progress)
         surveyed = _survey(request, given, limits, planner, effort, progress)
         space = chosen(surveyed, limits).space
@@ -114,7 +114,7 @@ def _with_code(
 ) -> Limits:
     """Returns the limits with what the firmware's code takes, which is linked only once."""
     key = key_of("code", request.board, given.family, given.shape)
-    known = results.get(key)
+    known = results.known.get(key)
     if known is None:
         progress.stage("links two networks", 1)
         random = np.random.default_rng(request.seed)
@@ -122,7 +122,7 @@ def _with_code(
         two = [given.draw(space, random) for space in (every[0], every[-1])]
         found = with_code(request.limits, request.board, two, work)
         known = {"code": found.code, "row": found.row}
-        results.put(key, known)
+        results.keep([(key, known)])
         progress.done("")
     return replace(request.limits, **known)
 
@@ -160,7 +160,7 @@ def _halve(
     first = drawn(given, space, limits, quiet, plan.population, random)
     progress.stage("trains networks", sum(plan.counts))
     trainer = Trainer(
-        request.source, task.digest(), request.seed, planner.results, planner.workers,
+        request.source, task.digest(), request.seed, planner.results, planner.pool,
         progress.done, time.monotonic() + effort.latest_seconds,
     )  # fmt: skip
     bred = np.random.default_rng((request.seed, _BRED))

@@ -16,8 +16,8 @@ from tinyflash.boards import Board
 from tinyflash.errors import BoardError
 from tinyflash.search.designs.cost import Cost, Limits, cost_of
 from tinyflash.search.designs.design import Design, Space, draw, spaces
+from tinyflash.search.designs.jobs import Fields, Job, Pool, Results, computed, key_of
 from tinyflash.search.designs.layers import Family, Map
-from tinyflash.search.designs.results import Fields, Job, Results, Workers, computed, key_of
 
 _ENOUGH = 0.25  # of the drawn networks must fit
 
@@ -60,7 +60,7 @@ class Planner:
 
     board: Board
     results: Results
-    workers: Workers
+    pool: Pool
     tick: Callable[[str], None] = lambda _: None
 
     def costs(self, designs: Sequence[Design]) -> tuple[Cost, ...]:
@@ -70,7 +70,7 @@ class Planner:
             key: Job(costed, (design, self.board))
             for key, design in zip(keys, designs, strict=True)
         }
-        found = computed(jobs, self.results, self.workers, self.tick)
+        found = computed(jobs, self.results, self.pool, self.tick)
         return tuple(Cost.from_json(found[key]) for key in keys)
 
 

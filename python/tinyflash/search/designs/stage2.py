@@ -19,8 +19,8 @@ from tinyflash.errors import BoardError
 from tinyflash.search.designs.cost import Cost, Limits
 from tinyflash.search.designs.design import Design, Space, mutated
 from tinyflash.search.designs.effort import ROUNDS, Halving
+from tinyflash.search.designs.jobs import Fields, Job, Pool, Results, computed, key_of
 from tinyflash.search.designs.layers import Family
-from tinyflash.search.designs.results import Fields, Job, Results, Workers, computed, key_of
 from tinyflash.search.designs.stage1 import Input, Planner
 from tinyflash.search.designs.task import Task, load_task
 from tinyflash.search.designs.trial import Score, trial
@@ -83,7 +83,7 @@ class Trainer:
     digest: str  # of the samples
     seed: int
     results: Results
-    workers: Workers
+    pool: Pool
     tick: Callable[[str], None] = lambda _: None
     until: float | None = None
 
@@ -92,7 +92,7 @@ class Trainer:
         by_key = {key_of("trial", self.digest, d.key, samples, self.seed): d for d in designs}
         given = (samples, self.seed)
         jobs = {key: Job(tried, (d, self.source, *given)) for key, d in by_key.items()}
-        found = computed(jobs, self.results, self.workers, self.tick, self.until)
+        found = computed(jobs, self.results, self.pool, self.tick, self.until)
         return {by_key[key]: Score.from_json(found[key]) for key in by_key if key in found}
 
 
