@@ -20,6 +20,7 @@ from tinyflash.data.splits import split
 from tinyflash.errors import BoardError, DataError
 from tinyflash.read import read
 from tinyflash.search.designs import finish, searching, stage1, stage2
+from tinyflash.search.designs import trial as designs_trial
 from tinyflash.search.designs.cost import Cost, Limits
 from tinyflash.search.designs.design import Design, Space, draw, spaces
 from tinyflash.search.designs.effort import Effort, Halving
@@ -432,3 +433,11 @@ def test_a_plan_of_rounds_halves() -> None:
     plan = Halving(16, 100)
     assert [plan.survivors(n) for n in (1, 2)] == [4, 2]
     assert [plan.samples_in(n) for n in (0, 1, 2)] == [100, 300, 900]
+
+
+def test_without_torch_the_command_says_how_to_install_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(designs_trial, "find_spec", lambda _: None)
+    out = ("--board", "stm32f446_nucleo", "-o", str(tmp_path / "m.tflite"))
+    assert "torch" in refused("design", str(data), *out)

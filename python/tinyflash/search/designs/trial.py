@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from tinyflash.errors import DataError
@@ -51,12 +52,8 @@ def seconds(design: Network, samples: int) -> float:
 
 def check_torch() -> None:
     """Raises DataError if torch is missing."""
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise DataError(
-            f"design trains networks with torch; run: {how_to_install('torch')}"
-        ) from None
+    if find_spec("torch") is None:
+        raise DataError(f"design trains networks with torch; run: {how_to_install('torch')}")
 
 
 def trial(design: Network, task: Task, samples: int, seed: int) -> Score:
