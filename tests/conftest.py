@@ -26,6 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kernel-cases", default="", metavar="REGEX", help=which)
     sets = "random cases of this kernel set alone"
     parser.addoption("--kernel-set", default="", metavar="NAME", help=sets)
+    of = "(test_memory_model.py)"
+    parser.addoption("--memory-pairs", type=int, default=8, help=f"networks with schemes {of}")
     every = "every mutation (tests/mutations), not a sample"
     parser.addoption("--all-mutations", action="store_true", help=every)
     parser.addoption("--random-seed", type=int, default=0, help=f"which random cases {of}")

@@ -46,6 +46,7 @@ ADAPTERS = {
     "torch": (
         "data/horizon/networks.py",
         "read/torch.py",
+        "search/designs/torchnet.py",
         "zoo/training/*.py",
         "bench/*/float_networks.py",
         "bench/*/operators.py",
@@ -79,7 +80,7 @@ ADAPTERS = {
     "cleanlab": (),
     "optuna": (),
     "pyocd": ("boards/debug_probe.py",),
-    "ray": (),
+    "ray": ("search/engine/on_ray.py",),
 }
 # Who judges, and all of the package that it may import: words to describe what is judged, and
 # nothing that computes. `module:name` allows one name of a module. Of an operator's facts verify

@@ -16,6 +16,7 @@ from tinyflash.errors import TinyflashError, TinyflashWarning
 COMMANDS = {
     "demo": "demo:demo",
     "inspect": "inspect:inspect",
+    "design": "design:design",
     "quantize": "quantize:quantize_",
     "compile": "compile:compile_",
     "infer": "infer:infer",

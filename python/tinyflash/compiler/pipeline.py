@@ -187,6 +187,12 @@ def _plans(
     return infer, _planned(complete, sets, row_source, effort, streamed, scheme.recompute)
 
 
+def inference_arena(prepared: Prepared, kernels: KernelSets, row_source: bool = False) -> int:
+    """Returns the bytes of the arena of inference, whatever of the network is trained."""
+    graph = prune_to_output(share(prepared.forward))
+    return _planned(graph, kernels, row_source, QUICK, streamed=True).plan.arena_bytes
+
+
 def training_graph(prepared: Prepared) -> Graph:
     """Builds one graph of forward, backward and updates, which `prune` splits afterwards."""
     scheme, forward = prepared.scheme, prepared.forward

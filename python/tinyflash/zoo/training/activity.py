@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from tinyflash.search.designs.layers import Layer
+from tinyflash.search.designs.torchnet import Samples, TorchNetwork, fit
 from tinyflash.zoo.activity import INPUT, UNITS, WINDOW, known_people, new_people, windows
 from tinyflash.zoo.sources.activity import ACTIVITIES, recordings
 from tinyflash.zoo.training.finish import finish
-from tinyflash.zoo.training.torchnet import Layer, Samples, TorchNetwork, fit
 
 _EPOCHS = 12
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from tinyflash.search.designs.layers import Layer
+from tinyflash.search.designs.torchnet import TorchNetwork, fit
 from tinyflash.zoo.digits import INPUT, KNOWN, known, unknown
 from tinyflash.zoo.sources.digits import SIDE
 from tinyflash.zoo.training.finish import finish
-from tinyflash.zoo.training.torchnet import Layer, TorchNetwork, fit
 
 _EPOCHS = 150
 

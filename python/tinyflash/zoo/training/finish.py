@@ -10,13 +10,13 @@ from tinyflash.graph import Graph, Quant
 from tinyflash.quantize import Settings, quantize
 from tinyflash.quantize.floatgraph.graph import Floats
 from tinyflash.runtime.host import HostSession
+from tinyflash.search.designs.torchnet import Samples as FloatSamples
+from tinyflash.search.designs.torchnet import TorchNetwork, accuracy, channels_first
 from tinyflash.training.loop import evaluate
 from tinyflash.training.samples import Samples
 from tinyflash.write.tflite import write_tflite
 from tinyflash.zoo.coding import stored
 from tinyflash.zoo.networks import path_of
-from tinyflash.zoo.training.torchnet import Samples as FloatSamples
-from tinyflash.zoo.training.torchnet import TorchNetwork, accuracy, channels_first
 
 
 def finish(

@@ -1,0 +1,1 @@
+"""Searched networks against those of the zoo, and against random search in equal time."""

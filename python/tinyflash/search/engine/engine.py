@@ -1,0 +1,79 @@
+"""Runs trials wherever their workers are, and never one whose result is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from tinyflash.errors import SchemeError
+from tinyflash.search.engine.evaluate import Context, Trial, Verdict, work
+from tinyflash.search.engine.pool import Keyed, ProcessPool
+from tinyflash.search.engine.store import Results
+
+Told = Callable[[int, int], object]  # results of so many
+
+
+class Pool(Protocol):
+    """Workers of any kind."""
+
+    def run(self, items: Sequence[Keyed]) -> Iterator[list[Keyed]]:
+        """Yields results with their keys, as they come."""
+
+
+class OutOfTimeError(SchemeError):
+    """The time that the user gave is over. What is finished is kept."""
+
+
+@dataclass
+class Engine:
+    """context: what all trials share. until: a time.monotonic() after which no more is started."""
+
+    context: Context
+    pool: Pool
+    results: Results
+    until: float | None = None
+    told: Told = lambda _done, _of: None
+    computed: int = field(default=0, init=False)
+
+    def verdicts(self, trials: Iterable[Trial]) -> dict[Trial, Verdict]:
+        """Returns the verdict of each trial. Raises OutOfTimeError."""
+        keys = {trial: self.context.key(trial) for trial in trials}
+        missing = [(k, t) for t, k in keys.items() if k not in self.results.known]
+        self.told(len(keys) - len(missing), len(keys))
+        for found in self.pool.run(missing):
+            self.results.keep(found)
+            self.computed += len(found)
+            self.told(sum(k in self.results.known for k in keys.values()), len(keys))
+            if self.until is not None and time.monotonic() > self.until:
+                break
+        unknown = [k for k in keys.values() if k not in self.results.known]
+        if unknown:
+            raise OutOfTimeError(
+                f"search: the time is over with {len(unknown):,} of {len(keys):,} trainings left; "
+                "run the command again to go on, or give it more --minutes"
+            )
+        return {trial: Verdict(**self.results.known[key]) for trial, key in keys.items()}
+
+
+@contextmanager
+def engine_on(
+    where: str,
+    context: Context,
+    path: Path | None,
+    workers: int | None = None,
+    **named: Any,
+) -> Iterator[Engine]:
+    """Opens an engine. where: "local" for processes of this computer, "ray" or "ray://host:port"
+    for a Ray cluster. path: of the results."""
+    if where == "local":
+        pool: Any = ProcessPool(work, context, *([] if workers is None else [workers]))
+    else:
+        from tinyflash.search.engine.on_ray import RayPool
+
+        pool = RayPool(work, context, where, workers)
+    with pool:
+        yield Engine(context, pool, Results(path), **named)

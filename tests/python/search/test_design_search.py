@@ -1,0 +1,443 @@
+"""The search for a network: what it keeps, what it takes, and that a seed decides all of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support.commands import refused
+from tests.support.sets import signal_set
+
+from tinyflash.boards import Board, load_board
+from tinyflash.boards.fits import measure
+from tinyflash.compiler import compile_model
+from tinyflash.data import text
+from tinyflash.data.splits import split
+from tinyflash.errors import BoardError, DataError
+from tinyflash.read import read
+from tinyflash.search.designs import finish, searching, stage1, stage2
+from tinyflash.search.designs import trial as designs_trial
+from tinyflash.search.designs.cost import Cost, Limits
+from tinyflash.search.designs.design import Design, Space, draw, spaces
+from tinyflash.search.designs.effort import Effort, Halving
+from tinyflash.search.designs.jobs import Fields, Here, Job, Results, computed, workers
+from tinyflash.search.designs.layers import random_weights
+from tinyflash.search.designs.mcus import front, latest
+from tinyflash.search.designs.searching import Found, Progress, Request, search
+from tinyflash.search.designs.stage1 import Input, Surveyed, chosen
+from tinyflash.search.designs.stage2 import Source, Tried, drawn
+from tinyflash.search.designs.task import Task, load_task
+from tinyflash.search.designs.trial import Score, seconds, trial
+from tinyflash.show.designs.page import as_html, drawings
+
+GIVEN = Input("signal", (1, 24, 2), 3)
+ROOMY = Limits(1 << 20, 1 << 20)
+
+
+def cheap(design: Design, _board: Board) -> Cost:
+    """A cost that needs no compilation: more multiply-adds take more of everything."""
+    return Cost(design.macs, design.macs // 2, design.macs // 4, 10, design.macs, 3 * design.macs)
+
+
+def guessed(design: Design, _task: Task, samples: int, seed: int) -> Score:
+    """A score without training: of the description, more with more samples."""
+    share = int(design.key, 16) % 1000 / 1000
+    return Score(0.5 + 0.4 * share + samples * 1e-9, 1 - share)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage1, "cost_of", cheap)
+    monkeypatch.setattr(stage2, "trial", guessed)
+    monkeypatch.setattr(finish, "can_compile", lambda _: False)
+    monkeypatch.setattr(
+        searching,
+        "train",
+        lambda design, task, samples, seed: (
+            random_weights(design.shape, design.layers, seed),
+            guessed(design, task, samples, seed),
+        ),
+    )
+
+
+@pytest.fixture
+def no_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search ends with a network; what it trains is not chosen, which takes compilations."""
+    nothing = finish.Trainable(None, None, Cost(0), None)  # type: ignore[arg-type]
+    monkeypatch.setattr(searching, "with_scheme", lambda *_: nothing)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    path = tmp_path / "moves.npz"
+    np.savez(path, x=random.normal(size=(60, 24, 2)), y=np.arange(60) % 3)
+    return path
+
+
+# ---- Jobs ----------------------------------------------------------------------------------------
+
+
+def squared(number: int) -> Fields:
+    return {"number": number * number}
+
+
+def fail() -> Fields:
+    raise AssertionError("it was finished already")
+
+
+def test_finished_results_are_not_computed_again(tmp_path: Path) -> None:
+    path, ticks = tmp_path / "results.jsonl", list[str]()
+    jobs = {str(n): Job(squared, (n,)) for n in range(5)}
+    first = dict(list(jobs.items())[:3])
+    computed(first, Results(path), Here(), ticks.append)
+    with path.open("ab") as file:
+        file.write(b'{"key": "3", "resu')  # a run that was killed while it wrote
+    broken = {key: Job(fail, ()) for key in first}
+    found = computed({**jobs, **broken}, Results(path), Here(), ticks.append)
+    assert found == {str(n): {"number": n * n} for n in range(5)}
+    assert len(ticks) == 3 + 5
+    assert Results(path).known["3"] == {"number": 9}
+
+
+def test_workers_compute_what_this_process_does(tmp_path: Path) -> None:
+    jobs = {str(n): Job(squared, (n,)) for n in range(9)}
+    with workers(2) as pool:
+        found = computed(jobs, Results(tmp_path / "results.jsonl"), pool, lambda _: None)
+    assert found == {str(n): {"number": n * n} for n in range(9)}
+
+
+def test_nothing_begins_after_the_end(tmp_path: Path) -> None:
+    jobs = {"late": Job(squared, (2,))}
+    results = Results(tmp_path / "results.jsonl")
+    assert not computed(jobs, results, Here(), lambda _: None, time.monotonic() - 1)
+    assert not jobs.keys() & results.known.keys()
+
+
+# ---- Stage 1 -------------------------------------------------------------------------------------
+
+
+def surveyed(width: float, macs: Sequence[int], fits: Sequence[bool]) -> Surveyed:
+    random = np.random.default_rng(0)
+    designs = tuple(GIVEN.draw(Space(width, 1), random) for _ in macs)
+    return Surveyed(Space(width, 1), designs, tuple(Cost(m, m, m) for m in macs), tuple(fits))
+
+
+def test_the_space_whose_fitting_networks_compute_most_is_taken() -> None:
+    narrow = surveyed(0.2, [10, 20, 30, 40], [True] * 4)
+    middle = surveyed(0.5, [30, 50, 70, 900], [True, True, True, False])
+    wide = surveyed(1.0, [400, 500, 600, 700, 800], [True, *[False] * 4])  # too few fit
+    assert middle.macs == 50
+    assert chosen([narrow, middle, wide], ROOMY) is middle
+    assert chosen([narrow, wide], ROOMY) is narrow
+    assert chosen([wide], ROOMY) is wide
+
+
+@pytest.mark.parametrize(
+    "limits, words",
+    [
+        (Limits(9, 1000), "--train-budget is 9"),
+        (Limits(1000, 9), "the limit is 9"),
+        (Limits(1000, 1000, step=5), "not counted"),
+    ],
+)
+def test_the_limit_that_nothing_meets_is_named(limits: Limits, words: str) -> None:
+    with pytest.raises(BoardError, match=words):
+        chosen([surveyed(0.2, [10, 20], [False, False])], limits)
+
+
+# ---- Effort --------------------------------------------------------------------------------------
+
+
+def test_more_minutes_do_more_and_no_clock_decides() -> None:
+    random = np.random.default_rng(0)
+    designs = [GIVEN.draw(space, random) for space in spaces("signal", (1, 24, 2))[:8]]
+    short, long = (Effort(minutes).halving(designs, 500) for minutes in (0.5, 60))
+    assert short.population <= long.population
+    assert short.samples <= long.samples
+    assert Effort(0.5).draws(36) < Effort(60).draws(36)
+    assert Effort(60).final_samples(designs[0], 500) == 30_000
+    assert Effort(60).final_samples(designs[0], 5000) == 200_000
+    assert 0 < Effort(0.01).final_samples(designs[0], 500) < 30_000
+
+
+def test_the_rounds_take_about_the_time_that_they_should() -> None:
+    random = np.random.default_rng(0)
+    designs = [GIVEN.draw(space, random) for space in spaces("signal", (1, 24, 2))[:8]]
+    effort = Effort(1)
+    plan = effort.halving(designs, 100_000)
+    one = sum(seconds(design, 1) for design in designs) / len(designs)
+    counts = [plan.population + plan.children, plan.survivors(1), plan.survivors(2)]
+    total = sum(n * plan.samples_in(number) for number, n in enumerate(counts))
+    assert plan.counts == tuple(counts)
+    assert 0.8 * effort.halving_seconds < total * one <= effort.halving_seconds
+
+
+# ---- The whole search ----------------------------------------------------------------------------
+
+
+def progress() -> Progress:
+    return Progress(lambda *_: None, lambda _: None, lambda _: None)
+
+
+def request_for(data: Path, folder: Path, seed: int = 3, sram: int = 1 << 17) -> Request:
+    board = load_board("stm32f446_nucleo")
+    limits = Limits(sram, board.flash_bytes)
+    return Request(Source(data, None, None, 0), board, limits, 0.2, seed, 1, folder)
+
+
+def run(data: Path, folder: Path, seed: int = 3) -> Found:
+    return search(request_for(data, folder, seed), progress())
+
+
+def test_the_same_seed_finds_the_same_network(
+    quick: None, no_scheme: None, data: Path, tmp_path: Path
+) -> None:
+    one, again = (run(data, tmp_path / name) for name in ("one", "again"))
+    assert one.tried == again.tried and one.surveyed == again.surveyed
+    assert one.best == again.best
+    files = [(tmp_path / name / "network.tflite").read_bytes() for name in ("one", "again")]
+    assert files[0] == files[1]
+    assert run(data, tmp_path / "other", seed=4).best != one.best
+
+
+def test_an_interrupted_search_goes_on(
+    quick: None, no_scheme: None, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(data, tmp_path / "whole")
+    calls = 0
+
+    def interrupted(*given: object) -> Score:
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            raise KeyboardInterrupt
+        return guessed(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage2, "trial", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path / "again")
+    assert run(data, tmp_path / "again").tried == whole.tried
+    assert calls == 1 + len({(one.design, one.samples) for one in whole.tried})
+    kept = calls
+    assert run(data, tmp_path / "again").best == whole.best
+    assert calls == kept  # nothing is trained again
+
+
+def test_what_is_found_is_the_best_of_the_last_round_and_fits(
+    quick: None, data: Path, tmp_path: Path
+) -> None:
+    found = run(data, tmp_path / "found")
+    last = max(one.samples for one in found.tried)
+    finalists = [one for one in found.tried if one.samples == last]
+    assert found.best.score.accuracy == max(one.score.accuracy for one in finalists)
+    assert {one.design.space for one in found.tried} == {found.space}
+    assert any(one.samples < last for one in found.tried)
+    request = request_for(data, tmp_path)
+    scheme = found.trainable.choice.scheme
+    made = compile_model(
+        read(tmp_path / "found" / "network.tflite"), scheme, kernels=request.board.kernels
+    )
+    assert measure(made.program, request.board).sram_bytes == found.trainable.cost.sram
+    assert found.trainable.cost.sram <= found.limits.sram
+    assert not found.late
+
+
+def test_networks_that_do_not_fit_are_not_trained(quick: None, tmp_path: Path) -> None:
+    tight = Limits(20_000, 1 << 20)
+    planner = stage1.Planner(
+        load_board("stm32f446_nucleo"), Results(tmp_path / "results.jsonl"), Here()
+    )
+    found = drawn(GIVEN, Space(0.5, 1), tight, planner, 10, np.random.default_rng(0))
+    assert found and all(cost.sram <= 20_000 for cost in found.values())
+    assert any(
+        draw("signal", (1, 24, 2), 3, Space(0.5, 1), np.random.default_rng(n)).macs > 40_000
+        for n in range(9)
+    )
+
+
+def test_an_image_above_a_limit_is_left_out(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    ranked = [point(GIVEN.draw(Space(0.2, 1), random), 0.9 - n / 10) for n in range(3)]
+    sizes = iter([finish.Linked(200, 90), finish.Linked(90, 200), finish.Linked(90, 90)])
+    monkeypatch.setattr(finish, "can_compile", lambda _: True)
+    monkeypatch.setattr(finish, "compiled", lambda *_: None)
+    monkeypatch.setattr(finish, "linked", lambda *_: next(sizes))
+    said: list[str] = []
+    board, limits = load_board("stm32f446_nucleo"), Limits(100, 100)
+    assert finish.first_linked(ranked, limits, board, Path(), said.append) is ranked[2]
+    assert "flash" in said[0] and "SRAM" in said[1]
+    sizes = iter([finish.Linked(200, 90)] * 3)
+    with pytest.raises(BoardError, match="200 bytes of flash"):
+        finish.first_linked(ranked, limits, board, Path(), said.append)
+
+
+# ---- Data ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "shape, family, wanted",
+    [
+        ((90, 8, 8), None, ("picture", (8, 8, 1))),
+        ((90, 12, 16, 3), None, ("picture", (12, 16, 3))),
+        ((90, 50, 3), None, ("signal", (1, 50, 3))),
+        ((90, 1, 50, 3), None, ("signal", (1, 50, 3))),
+        ((90, 50), None, ("signal", (1, 50, 1))),
+        ((90, 49, 10), None, ("picture", (49, 10, 1))),
+        ((90, 50, 3), "picture", ("picture", (50, 3, 1))),
+        ((90, 8, 8), "signal", ("signal", (1, 8, 8))),
+    ],
+)
+def test_samples_of_a_file_are_maps(
+    tmp_path: Path, shape: tuple[int, ...], family: str | None, wanted: tuple[str, Sequence[int]]
+) -> None:
+    path = tmp_path / "x.npz"
+    x = np.random.default_rng(0).normal(size=shape)
+    np.savez(path, x=x, y=np.arange(len(x)) % 3)
+    task = load_task(path, family, None, 0)  # type: ignore[arg-type]
+    assert (task.family, task.shape) == wanted
+    assert [len(p) for p in (task.train, task.validation, task.test)] == [57, 15, 18]
+    every = np.concatenate(
+        [p.x.reshape(len(p), -1) for p in (task.train, task.validation, task.test)]
+    )
+    assert len(np.unique(every, axis=0)) == len(x)  # no sample is in two parts
+    assert task.digest() == load_task(path, family, None, 0).digest()  # type: ignore[arg-type]
+    assert task.digest() != load_task(path, family, None, 1).digest()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "arrays, words",
+    [
+        ({"x": np.zeros((9, 8))}, "needs the arrays x"),
+        ({"x": np.zeros((9, 8)), "y": np.zeros(9)}, "y is float64"),
+        ({"x": np.zeros((9, 8)), "y": np.zeros(8, int)}, "each of the 9 samples"),
+        ({"x": np.zeros((9, 8)), "y": np.full(9, -1)}, "labels begin at 0"),
+        ({"x": np.zeros((20, 8)), "y": np.zeros(20, int)}, "one class"),
+        ({"x": np.full((20, 8), np.nan), "y": np.arange(20) % 2}, "not finite"),
+        ({"x": np.zeros((20, 2, 2, 2, 2)), "y": np.arange(20) % 2}, "a signal has"),
+        ({"x": np.zeros((2, 8)), "y": np.arange(2)}, "no samples to be its"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(
+    tmp_path: Path, arrays: dict[str, np.ndarray], words: str
+) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(DataError, match=words):
+        load_task(path, None, None, 0)
+
+
+def test_samples_of_a_set_are_its_windows(tmp_path: Path) -> None:
+    dataset = signal_set(tmp_path)
+    with pytest.raises(DataError, match="tinyflash data split"):
+        load_task(tmp_path, None, 16, 0)
+    parts = {"train": 0.5, "validation": 0.25, "test": 0.25}
+    text.save(split(dataset, "subject", parts, seed=0))
+    with pytest.raises(DataError, match="--window"):
+        load_task(tmp_path, None, None, 0)
+    task = load_task(tmp_path, None, 16, 0)
+    assert (task.family, task.shape, task.classes) == ("signal", (1, 16, 2), 2)
+    counts = [len(part) for part in (task.train, task.validation, task.test)]
+    assert counts[0] == 2 * counts[1] == 2 * counts[2] > 0
+    for part in (task.train, task.validation, task.test):  # "high" is around 1, in real units
+        assert np.array_equal(part.x.mean((1, 2, 3)) > 0, part.y == 1)
+    spectrograms = load_task(tmp_path, "picture", 16, 0)
+    assert spectrograms.shape == (16, 2, 1)
+    assert np.array_equal(spectrograms.train.x.ravel(), task.train.x.ravel())
+
+
+def test_the_command_says_what_is_wrong(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    out = ["-o", str(tmp_path / "m.tflite")]
+    board = ["--board", "stm32f446_nucleo"]
+    assert "1,048,576" in refused("design", str(data), *board, "--train-budget", "1MB", *out)
+    assert "--flash" in refused("design", str(data), *board, "--flash", "9MB", *out)
+    assert "no such" in refused("design", str(tmp_path / "no.npz"), *board, *out)
+    assert "--board" in refused("design", str(data), *out)
+
+
+# ---- Torch ---------------------------------------------------------------------------------------
+
+
+def test_a_trial_is_a_function_of_its_seed(data: Path) -> None:
+    torch = pytest.importorskip("torch")
+    task = load_task(data, None, None, 0)
+    design = draw("signal", task.shape, 3, Space(0.2, 2), np.random.default_rng(0))
+    torch.set_num_threads(2)
+    one, again, other = (trial(design, task, 64, seed) for seed in (1, 1, 2))
+    assert one == again != other
+    assert torch.get_num_threads() == 2
+    assert 0 <= one.accuracy <= 1
+
+
+# ---- The page ------------------------------------------------------------------------------------
+
+
+def point(design: Design, accuracy: float, samples: int = 9, sram: int = 10) -> Tried:
+    return Tried(design, Cost(5, sram, 20, 3, 30, 40), samples, Score(accuracy, 1.0))
+
+
+def test_the_front_is_what_nothing_beats_in_everything() -> None:
+    random = np.random.default_rng(0)
+    a, b, c, d = (GIVEN.draw(Space(0.2, 1), random) for _ in range(4))
+    tried = [
+        point(a, 0.9, sram=30),
+        point(b, 0.8, sram=20),
+        point(c, 0.7, sram=25),
+        point(d, 0.99, samples=3),
+        point(a, 0.1, samples=3),
+    ]
+    assert front(tried, ROOMY) == [tried[0], tried[1]]
+    assert [one.score.accuracy for one in latest(tried)] == [0.99, 0.9, 0.8, 0.7]
+
+
+def test_the_page_shows_every_network_and_board() -> None:
+    points = [
+        {
+            "space": "width 0.5", "samples": 100, "accuracy": 0.5 + n / 10, "sram": 1000 * (n + 1),
+            "flash": 2000, "step": None, "kind": kind,
+        }
+        for n, kind in enumerate(("tried", "front", "best"))
+    ]  # fmt: skip
+    assert [drawing.name.split()[0] for drawing in drawings(points)] == ["SRAM", "flash,"]
+    (sram, _) = drawings(points)
+    assert [dot.kind for dot in sram.dots] == ["tried", "front", "best"]
+    assert sram.dots[0].x < sram.dots[1].x < sram.dots[2].x
+    assert sram.dots[0].y > sram.dots[1].y > sram.dots[2].y
+    found = {
+        "test": 91.2, "test_samples": 40, "sram": 61_234, "flash": 99, "macs": 10, "linked": True,
+    }  # fmt: skip
+    mcu = {"mcu": "M4", "sram_bytes": 1, "flash_bytes": 2, "sram": 3, "flash": 4, "step": None}
+    report = {
+        "data": "<moves>", "board": "mine", "space": "width 0.5", "late": True, "found": found,
+        "limits": {"sram": 65_536}, "tried": points, "smallest": "mine",
+        "mcus": [{**mcu, "board": "mine", "accuracy": 0.7, "chosen": True},
+                 {**mcu, "board": "tiny", "accuracy": None, "chosen": False}],
+        "spaces": [{"space": "width 0.2", "drawn": 6, "fit": 5, "macs": 8e5, "chosen": False}],
+        "layers": [
+            {"name": "stem", "operator": "conv2d", "output": [1, 2, 3], "kernel": "1x3", "macs": 1}
+        ],
+    }  # fmt: skip
+    html = as_html(json.loads(json.dumps(report)))
+    for word in ("&lt;moves&gt;", "61,234", "91.2 %", "none fits", "width 0.2", "slower", "stem"):
+        assert word in html
+    assert html.count("<circle") == 6
+    assert "<moves>" not in html
+
+
+def test_a_plan_of_rounds_halves() -> None:
+    plan = Halving(16, 100)
+    assert [plan.survivors(n) for n in (1, 2)] == [4, 2]
+    assert [plan.samples_in(n) for n in (0, 1, 2)] == [100, 300, 900]
+
+
+def test_without_torch_the_command_says_how_to_install_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(designs_trial, "find_spec", lambda _: None)
+    out = ("--board", "stm32f446_nucleo", "-o", str(tmp_path / "m.tflite"))
+    assert "torch" in refused("design", str(data), *out)

@@ -1,0 +1,127 @@
+"""The memory model of a search against compilations: published schemes, and random ones.
+
+`--memory-pairs 500` compares as many random pairs of network and scheme.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from tinyflash.compiler import compile_uncalibrated, prepare
+from tinyflash.graph import Graph
+from tinyflash.layers import groups_of, last_layer
+from tinyflash.read import read
+from tinyflash.scheme import Rule, Scheme
+from tinyflash.scheme.optimizer import Optimizer
+from tinyflash.search.memory import MemoryModel
+from tinyflash.zoo import published
+from tinyflash.zoo.networks import path_of
+from tinyflash.zoo.reference import reference_network
+
+SMALL = ("activity", "digits")  # a few milliseconds each to compile; --memory-pairs takes all
+MOST_ABOVE = 0.03
+# The planner misses its lower bound in a few plans, and the model says no more than MARGIN then.
+MOST_MISSED = 0.05  # share of the pairs that may be outside
+MOST_BELOW = 0.12
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Bytes of SRAM: by the model, and compiled."""
+
+    model: int
+    compiled: int
+
+    @property
+    def above(self) -> float:
+        return self.model / self.compiled - 1
+
+    @property
+    def holds(self) -> bool:
+        return 0 <= self.above <= MOST_ABOVE
+
+
+def compared(model: MemoryModel, scheme: Scheme) -> Pair:
+    program = compile_uncalibrated(model.prepared.under(scheme)).program
+    found = model.of(scheme)
+    assert (found.weights, found.state) == (len(program.weights), len(program.state))
+    return Pair(found.sram, found.weights + found.state + program.arena_bytes)
+
+
+def random_scheme(model: MemoryModel, rng: np.random.Generator) -> Scheme:
+    """Some last layers: their biases, and some channels of some of them."""
+    head = last_layer(model.prepared.forward)
+    assert head is not None
+    body = [
+        one for one in model.canonical.layers.values() if one.reached and one.node.name != head.name
+    ]
+    chosen = body[len(body) - int(rng.integers(1, len(body) + 1)) :]
+    rules = [Rule(layers=tuple(one.node.name for one in chosen), bias=bool(rng.integers(5)))]
+    share = rng.random()
+    for one in chosen:
+        if rng.random() < share:
+            ratio = float(rng.choice([0.125, 0.25, 0.5, 1.0]))
+            whole = groups_of(one.node) > 1
+            rules.append(Rule(layers=(one.node.name,), weights=1.0 if whole else ratio))
+    optimizer = Optimizer(momentum=0.9 * bool(rng.integers(4) == 0), master=bool(rng.integers(2)))
+    return Scheme(tuple(rules), head=4, optimizer=optimizer)
+
+
+def graph_of(name: str) -> Graph:
+    return reference_network(name) if name in published.NETWORKS else read(path_of(name))
+
+
+def pairs(names: Sequence[str], count: int) -> list[Pair]:
+    rng = np.random.default_rng(0)
+    start = Scheme((Rule(last=1, bias=True),), head=4)
+    models = [MemoryModel(prepare(graph_of(name), start)) for name in names]
+    every = [models[i % len(models)] for i in range(count)]
+    return [compared(model, random_scheme(model, rng)) for model in every]
+
+
+def test_random_schemes(request: pytest.FixtureRequest) -> None:
+    count = request.config.getoption("--memory-pairs")
+    names = SMALL if count < 100 else (*SMALL, *published.NETWORKS)
+    found = pairs(names, count)
+    outside = [f"{pair} {pair.above:+.3f}" for pair in found if not pair.holds]
+    assert len(outside) <= MOST_MISSED * len(found), outside
+    assert all(-MOST_BELOW <= pair.above <= MOST_ABOVE for pair in found), outside
+
+
+@pytest.mark.parametrize("name", published.NETWORKS)
+def test_published_schemes(name: str, request: pytest.FixtureRequest) -> None:
+    """Of each network the scheme with the largest arena; with many pairs all of them."""
+    schemes = published.schemes(name)
+    every = request.config.getoption("--memory-pairs") >= 100
+    labels = list(schemes) if every else list(schemes)[-1:]
+    graph = reference_network(name)
+    model = MemoryModel(prepare(graph, schemes[labels[0]]))
+    for label in labels:
+        assert compared(model, schemes[label]).holds, label
+
+
+def test_a_scheme_takes_milliseconds() -> None:
+    """The best of a few, since other processes may run meanwhile."""
+    model = MemoryModel(
+        prepare(reference_network("mcunet-5fps"), Scheme((Rule(last=1, bias=True),)))
+    )
+    schemes = list(published.schemes("mcunet-5fps").values())
+    times = []
+    for scheme in 3 * schemes:
+        begin = time.perf_counter()
+        model.of(scheme)
+        times.append(time.perf_counter() - begin)
+    assert min(times) < 0.010
+
+
+def test_momentum_and_16_bits_are_counted() -> None:
+    graph = read(path_of("digits"))
+    plain = Scheme((Rule(last=2, weights=0.5, bias=True),), head=4)
+    model = MemoryModel(prepare(graph, plain))
+    rich = replace(plain, optimizer=Optimizer(momentum=0.9, master=True))
+    assert compared(model, rich).model - compared(model, plain).model > 0
