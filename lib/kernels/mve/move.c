@@ -154,32 +154,31 @@ void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_fac
 MOVE_FUNCTION(move_all, MOVE_ALL)
 MOVE_FUNCTION(move_some, MOVE_SOME)
 
-/* The same of four rows whose steps are no ties, with sums side by side. Each weight is put above what
- * rounding has left in q7, so that one subtraction moves both. q6: `first`. */
-#define MOVE_UNTIED(ready)           \
-    "1:\n"                           \
-    "vldrw.u32 q0, [%[sums]], #16\n" \
-    "vadd.i32 q0, q0, q6\n" ready    \
-    "vmulh.s32 q0, q0, q4\n"         \
-    "vldrb.s32 q1, [%[w], q3]\n"     \
-    "vrshl.s32 q0, q0, q5\n"         \
-    "vsli.32 q7, q1, #16\n"          \
-    "vsub.i32 q7, q7, q0\n"          \
-    "vshr.s32 q1, q7, #16\n"         \
-    "vmaxav.s32 r5, q1\n"            \
-    "cmp r5, #127\n"                 \
-    "bhi 3f\n"                       \
-    "2:\n"                           \
-    "vstrb.32 q1, [%[w], q3]\n"      \
-    "add %[w], %[w], %[step]\n"      \
-    "le lr, 1b\n"                    \
+/* The same of four rows whose steps are no ties, with sums side by side or apart. Each weight is put
+ * above what rounding has left in q7, so that one subtraction moves both. q6: `first`. */
+#define MOVE_UNTIED(next, ready)              \
+    "1:\n" next "vadd.i32 q0, q0, q6\n" ready \
+    "vmulh.s32 q0, q0, q4\n"                  \
+    "vldrb.s32 q1, [%[w], q3]\n"              \
+    "vrshl.s32 q0, q0, q5\n"                  \
+    "vsli.32 q7, q1, #16\n"                   \
+    "vsub.i32 q7, q7, q0\n"                   \
+    "vshr.s32 q1, q7, #16\n"                  \
+    "vmaxav.s32 r5, q1\n"                     \
+    "cmp r5, #127\n"                          \
+    "bhi 3f\n"                                \
+    "2:\n"                                    \
+    "vstrb.32 q1, [%[w], q3]\n"               \
+    "add %[w], %[w], %[step]\n"               \
+    "le lr, 1b\n"                             \
     "b 4f\n" OUT "4:\n"
 
-#define UNTIED_FUNCTION(name, ready)                                                             \
+#define UNTIED_FUNCTION(name, next, ready)                                                       \
     TINY_APART static uint32_t name(tiny_movers *movers, int8_t *w, uint32_t step,               \
-                                    const int32_t *sums, uint32_t count) {                       \
+                                    const int32_t *sums, uint32_t width, uint32_t count) {       \
         register uint32_t clamped __asm__("r4") = 0;                                             \
         register uint32_t before __asm__("r8") = movers->before;                                 \
+        register uint32_t across __asm__("r10") = width * 4;                                     \
         register uint32_t left __asm__("lr") = count;                                            \
         __asm__ volatile(                                                                      \
             "vldrw.u32 q3, [%[m], %[offset]]\n"                                                \
@@ -188,25 +187,32 @@ MOVE_FUNCTION(move_some, MOVE_SOME)
             "vldrw.u32 q6, [%[m], %[first]]\n"                                                   \
             "vldrw.u32 q7, [%[m], %[remainders]]\n"                                            \
             "movs r5, #0\n"                                                                    \
-            "dls lr, lr\n" MOVE_UNTIED(ready) \
+            "dls lr, lr\n" MOVE_UNTIED(next, ready) \
             "vmovlb.u16 q7, q7\n" \
             "vstrw.32 q7, [%[m], %[remainders]]\n"                         \
             : [w] "+&r"(w), [sums] "+&r"(sums), [clamped] "+&r"(clamped), "+r"(left)           \
-            : [m] "r"(movers), [step] "r"(step), [before] "r"(before),    \
+            : [m] "r"(movers), [step] "r"(step), [before] "r"(before), [width] "r"(across),    \
               AT(offset), AT(multiplier), AT(shift), AT(first), AT(remainders) \
             : "r5", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory"); \
         return clamped;                                                                          \
     }
 
-UNTIED_FUNCTION(move_untied, "")
-UNTIED_FUNCTION(move_untied_shifted, "vshl.s32 q0, %[before]\n")
+#define BESIDE "vldrw.u32 q0, [%[sums]], #16\n"
+#define APART "vldrw.u32 q0, [%[sums]]\nadd %[sums], %[sums], %[width]\n"
+#define SHIFTED "vshl.s32 q0, %[before]\n"
+UNTIED_FUNCTION(move_untied, BESIDE, "")
+UNTIED_FUNCTION(move_untied_shifted, BESIDE, SHIFTED)
+UNTIED_FUNCTION(move_untied_apart, APART, SHIFTED)
 
 /* Calls by name: what is called by a pointer has no bound of its stack. */
 static uint32_t move(tiny_movers *m, int8_t *w, uint32_t step, const int32_t *sums, uint32_t width,
                      uint32_t count) {
-    if (m->rows == TINY_LANES && m->untied && width == TINY_LANES) {
-        return m->before ? move_untied_shifted(m, w, step, sums, count)
-                         : move_untied(m, w, step, sums, count);
+    if (m->rows == TINY_LANES && m->untied) {
+        if (width != TINY_LANES) {
+            return move_untied_apart(m, w, step, sums, width, count);
+        }
+        return m->before ? move_untied_shifted(m, w, step, sums, width, count)
+                         : move_untied(m, w, step, sums, width, count);
     }
     if (m->rows == TINY_LANES) {
         return move_all(m, w, step, sums, width, count);
