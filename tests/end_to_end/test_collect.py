@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 from tests.support.commands import refused, tinyflash
 from tests.support.firmware import MODEL
-from tests.support.sets import signal_set
+from tests.support.sets import signal_set, sound_set
 
 from tinyflash.boards import load_board
 from tinyflash.boards.emulator import Emulator
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.replay import Replay, write_replay
 from tinyflash.data.dataset import load
+from tinyflash.data.features import make_features, settings_for
 from tinyflash.data.journal import Journal
 from tinyflash.data.shards import read
 
@@ -166,3 +167,20 @@ def test_what_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.c").write_text("")
     (tmp_path / "model.h").write_text("extern const tiny_model model;")
     assert "has no sensor to collect from" in refused(*nucleo)
+
+
+def test_features_of_a_board_are_those_of_this_computer(tmp_path: Path) -> None:
+    """A second of noise at 1,600 numbers per second, of which an emulated board sends features."""
+    source = sound_set(tmp_path / "source", 1600)
+    text = "spectrogram:window=64,hop=32,bands=8"
+    settings = settings_for(source, text)
+    made = make_features(source, settings, tmp_path / "made")
+    given = ("--replay", tmp_path / "source" / "noise", "--label", "high", "--features", text)
+    told = collected("--board", BOARD, *given, "-o", tmp_path / "set")
+    dataset = load(tmp_path / "set")
+    assert told["rate"] == 50 and told["lost"] == 0
+    assert dataset.frames == made.frames and dataset.frames.front_end == settings.text
+    (mine,), (other,) = dataset.recordings, made.recordings
+    assert np.array_equal(read(dataset, mine).frames, read(made, other).frames)
+    again = ("--board", BOARD, "--replay", tmp_path / "source" / "noise", "-o", tmp_path / "set")
+    assert "front_end raw is not the set's spectrogram:" in refused("collect", *again)

@@ -96,6 +96,7 @@ def seeds(by_rows: bool) -> Iterator[bytes]:
     yield rates + _piece(Type.RATE, struct.pack("<I", 2000000)) + bytes([0, 2, 0, 7, 7])
     stream = _piece(Type.COLLECT, struct.pack("<BIIII", 3, FIRST_RUN, 0, 0, 0))
     yield _piece(Type.COLLECT, b"\0") + _piece(Type.COLLECT, b"\1") + stream + stream
+    yield _piece(Type.COLLECT, b"\4")
     yield _piece(Type.COLLECT, b"\1") + stream + _piece(Type.COLLECT, b"\2") + stream
     yield bytes([0]) + struct.pack("<H", 6) + b"\0\x05\x01\x02\x03\0"
 
