@@ -75,9 +75,7 @@ def test_keys_teach_an_emulated_board(folder: Path) -> None:
     def press(said: bytes, count: int) -> bytes | None:
         if b"low surprises" in said:
             return b"y"
-        if re.search(
-            rb"[1-9] windows; no" if count == 0 else rb"learned low|label already", said
-        ):
+        if re.search(rb"[1-9] windows; no" if count == 0 else rb"learned low|label already", said):
             time.sleep(0.3)  # so that another window has come
             return next(labels, None)
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
+from tinyflash.cli.bench.anomaly import anomaly
 from tinyflash.cli.bench.endurance import endurance
 from tinyflash.cli.bench.host import host
 from tinyflash.cli.bench.kernels import kernels
@@ -25,6 +26,7 @@ def bench() -> None:
     """Measure speed, memory and accuracy."""
 
 
+bench.add_command(anomaly)
 bench.add_command(endurance)
 bench.add_command(host)
 bench.add_command(kernels)
