@@ -6,6 +6,7 @@
 #include "tinyflash/guard.h"
 #include "tinyflash/kernels.h"
 #include "tinyflash/model.h"
+#include "tinyflash/normal.h"
 #include "tinyflash/rate.h"
 #include "tinyflash/replay.h"
 #include "tinyflash/schedule.h"

@@ -18,12 +18,15 @@ from tinyflash.training.live.learner import SURPRISING
 F = TypeVar("F", bound=Callable[..., Any])
 
 _NOT_LIVE = ("epochs", "schedule", "warmup", "validation", "health", "save_every")
-_LIVE_ONLY = ("auto", "replay", "repeats", "earlier", "surprising", "skips", "live_json")
+_TAUGHT = ("sensor", "labels")  # of --live without --auto
+_AUTO = ("skips", "data")  # of --live with --auto
+_LIVE_ONLY = ("auto", "replay", "repeats", "earlier", "surprising", "skips", "live_json", *_TAUGHT)
 
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What the user says of a live run. earlier: samples of before. json_path: for its record."""
+    """What the user says of a live run. earlier: samples of before. json_path: for its record.
+    sensor: the recording that an emulated board's sensor gives. labels: names of the classes."""
 
     auto: bool
     replay: int
@@ -32,16 +35,27 @@ class LiveOptions:
     surprising: float
     skips: bool
     json_path: Path | None
+    sensor: str | None = None
+    labels: str = ""
 
 
 _OPTIONS = (
     click.option(
         "--live", is_flag=True,
-        help="Learn from windows in the order of time: each is classified, then learned from.",
+        help="Learn from windows in the order of time, each of which is classified before. Keys 1 "
+        "to 9 label the newest window of the board's sensor; with --auto, --data has the labels.",
     ),
     click.option(
         "--auto", is_flag=True,
         help="With --live: replay the labelled windows of --data, without asking anybody.",
+    ),
+    click.option(
+        "--sensor", metavar="RECORDING",
+        help="With --live, what the sensor of an emulated board gives, as --replay of collect.",
+    ),
+    click.option(
+        "--labels", default="", metavar="NAME,...",
+        help="With --live, names of the network's classes, in their order, for keys 1 to 9.",
     ),
     options.replay,
     click.option(
@@ -77,10 +91,30 @@ def live_options(command: F) -> F:
 
 def check_use(context: click.Context, live: bool) -> None:
     """Raises DataError for an option that says nothing about this kind of run."""
+    if not live and context.params["data"] is None:
+        raise click.MissingParameter(ctx=context, param=_parameter(context, "data"))
     for name in _NOT_LIVE if live else _LIVE_ONLY:
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            option = next(p.opts[0] for p in context.command.params if p.name == name)
+        if _is_given(context, name):
             how = "has no meaning with --live; leave it out" if live else "needs --live"
+            raise DataError(f"{_parameter(context, name).opts[0]} {how}")
+    if live:
+        _check_kind(context, bool(context.params["auto"]))
+
+
+def _check_kind(context: click.Context, auto: bool) -> None:
+    """Raises DataError for options of the other kind of --live."""
+    for name in _TAUGHT if auto else _AUTO:
+        if _is_given(context, name):
+            option = _parameter(context, name).opts[0]
+            how = "has no meaning with --auto; leave it out" if auto else "needs --auto"
             raise DataError(f"{option} {how}")
-    if live and not context.params["auto"]:
-        raise DataError("--live replays a labelled set in the order of time; pass --auto, too")
+    if auto and context.params["data"] is None:
+        raise DataError("--auto replays labelled windows; name them with --data")
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _parameter(context: click.Context, name: str) -> click.Parameter:
+    return next(p for p in context.command.params if p.name == name)

@@ -230,12 +230,18 @@ def running(required: bool) -> Callable[[F], F]:
 where = click.option(
     "--board", type=BoardName("host"), default="host", show_default=True, help=f"{BOARDS}, or host."
 )
-data = click.option(
-    "--data", type=PATH, required=True,
-    help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
-    "labels, or targets in real units if the scheme's loss takes targets. Or the folder of a data "
-    "set: see tinyflash data.",
-)  # fmt: skip
+
+
+def data_option(required: bool) -> Callable[[F], F]:
+    return click.option(
+        "--data", type=PATH, required=required,
+        help="An .npz file. x: samples on the first axis, in the model's input units. y: integer "
+        "labels, or targets in real units if the scheme's loss takes targets. Or the folder of a "
+        "data set: see tinyflash data.",
+    )  # fmt: skip
+
+
+data = data_option(required=True)
 hop = click.option(
     "--hop", type=click.IntRange(1),
     help="Of a data set: frames from one window to the next. Default: half a window.",

@@ -15,16 +15,19 @@ from tinyflash.training.open import Ready
 
 @dataclass(frozen=True)
 class Shown:
-    """The page that the user wants, the title, and the samples, which may name their classes."""
+    """The page that the user wants, the title, and the samples, which may name their classes;
+    otherwise `classes` does."""
 
     wanted: Wanted
     title: str
-    data: Path
+    data: Path | None
+    classes: tuple[str, ...] = ()
 
     def begin(self, page: Watched, command: str, board: str, ready: Ready, folder: Path) -> None:
         """Tells what begins. If there is a page, shows the report of the folder, which may know an
         image; without it, one of this model."""
-        classes = load(self.data).classes if is_dataset(self.data) else ()
+        is_set = self.data is not None and is_dataset(self.data)
+        classes = load(self.data).classes if self.data and is_set else self.classes
         page.begin(About(command, self.title, board, ready.hash, classes))
         if self.wanted.serves:
             there = report_of(folder)

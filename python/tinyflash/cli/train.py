@@ -12,10 +12,12 @@ from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
 from tinyflash.cli import live_options as live_option
 from tinyflash.cli import options, scheme_option, watch_option
-from tinyflash.cli.live import Data, Place, Start, learn_live
+from tinyflash.cli.live import learn_live
 from tinyflash.cli.live_options import LiveOptions, check_use
+from tinyflash.cli.live_start import Data, Place, Start
 from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import Stop, stopping
+from tinyflash.cli.teaching import teach
 from tinyflash.compiler import prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.data.dataset import is_dataset
@@ -50,7 +52,7 @@ VALIDATION = 0.2  # the fraction held out
 @options.chosen
 @options.scheme
 @scheme_option.budget
-@options.data
+@options.data_option(required=False)
 @options.hop
 @options.where
 @options.place
@@ -122,7 +124,7 @@ def train(
     chosen: str | None,
     scheme: Path | None,
     budget: int | None,
-    data: Path,
+    data: Path | None,
     hop: int | None,
     board: str,
     places: tuple[str, ...],
@@ -145,6 +147,8 @@ def train(
     new_run: bool,
     live: bool,
     auto: bool,
+    sensor: str | None,
+    labels: str,
     replay: int,
     repeats: int,
     earlier: Path | None,
@@ -177,19 +181,17 @@ def train(
     watch = Watch(guard, guard_every, guard_tolerance)
     shown = Shown(watch_option.wanted(watches, watch_port), model.name, data)
     if live:
-        learn_live(
+        more = (auto, replay, repeats, earlier, surprising, skips, live_json, sensor, labels)
+        learn = learn_live if auto else teach
+        learn(
             scheme_option.chosen(prepared, budget, target, output, rows),
             Data(data, test, hop),
             Place(target, running),
-            *(rate, watch),
-            LiveOptions(auto, replay, repeats, earlier, surprising, skips, live_json),
-            Start(resume, new_run, seed),
-            effort,
-            rows,
-            output,
-            shown,
+            *(rate, watch, LiveOptions(*more), Start(resume, new_run, seed)),
+            *(effort, rows, output, shown),
         )
         return
+    assert data is not None
     fraction = _fraction(validation, test, data)
     job = load_job(data, prepared, recipe, fraction, watch, test, hop)
     settled = scheme_option.chosen(prepared, budget, target, output, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -70,7 +71,8 @@ class LiveView:
 
     def _keep(self, now: Progress) -> None:
         """Keeps what the sparklines show: every so many frames one, the first numbers of it."""
-        frames = now.newest.reshape(len(now.newest), -1)[:, :_CHANNELS]
+        count, each = len(now.newest), math.prod(now.newest.shape[1:])  # there may be none
+        frames = now.newest.reshape(count, each)[:, :_CHANNELS]
         step = max(1, round(now.info.rate * _SPAN_S / self._points))
         kept = frames[-(-now.first // step) * step - now.first :: step] if len(frames) else frames
         if self._recent.shape[1] != frames.shape[1]:

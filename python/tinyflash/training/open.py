@@ -110,12 +110,15 @@ def open_session(
     running: Running | None = None,
     stores: bool = False,
     replay: int = 0,
+    collect: int = 0,
 ) -> Iterator[Session]:
     """Opens a session on the host, in the board's emulator, or on a board that runs already.
 
     guard: held-out samples to reserve room for in an emulator; a board that runs has its own.
     replay: samples of each class, likewise. stores: an emulated board can save, in its flash in
-    `directory`. For an emulator only, writes the report and builds the firmware in `directory`.
+    `directory`. collect: bytes of the ring for frames of its sensor, whose recording is in
+    `directory`; 0: it has none. For an emulator only, writes the report and builds the firmware in
+    `directory`.
     """
     if running is not None:
         with running.open(ready.compiled.program) as device:
@@ -127,10 +130,17 @@ def open_session(
     else:
         board, name = ready.fit.board, name_for(directory, ready.hash)
         write_compilation(ready.compiled, directory, ready.fit, name=name)
-        elf = build_firmware(directory, board, directory, guard, name, replay=replay)
+        elf = build_firmware(
+            directory, board, directory, guard, name, replay=replay, collect=collect
+        )
         add_image(directory, board, firmware_size(elf), name, region_use(elf, board))
         with (
-            Emulator(board, elf, flash=directory if stores else None) as emulator,
+            Emulator(
+                board,
+                elf,
+                flash=directory if stores else None,
+                sensor=directory if collect else None,
+            ) as emulator,
             DeviceSession(emulator, ready.compiled.program) as device,
         ):
             _check_board(device, board)

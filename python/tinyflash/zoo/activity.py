@@ -60,7 +60,7 @@ def windows(recording: Recording, within: npt.NDArray[np.bool_]) -> tuple[Floats
     labels = np.where(within, recording.labels, NONE)
     starts = [
         start
-        for first, end in _runs(labels)
+        for first, end in runs(labels)
         if labels[first] != NONE
         for start in range(first, end - WINDOW + 1, STEP)
     ]
@@ -72,7 +72,7 @@ def parts(labels: Labels) -> npt.NDArray[np.int8]:
     """Returns the moments that train, validate and test, from the turns of each activity."""
     found = np.full(len(labels), _TRAINS, np.int8)
     turns: Counter[int] = Counter()
-    for first, end in _runs(labels):
+    for first, end in runs(labels):
         label = int(labels[first])
         if turns[label] % 2:
             found[first:end] = _TESTS
@@ -82,8 +82,8 @@ def parts(labels: Labels) -> npt.NDArray[np.int8]:
     return found
 
 
-def _runs(labels: Labels) -> list[tuple[int, int]]:
-    """Yields (first, end) of every stretch of one label."""
+def runs(labels: Labels) -> list[tuple[int, int]]:
+    """Returns (first, end) of every stretch of one label."""
     ends = [*(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
     return list(zip([0, *ends], ends, strict=False))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
+from tinyflash.cli.bench.anomaly import anomaly
 from tinyflash.cli.bench.design import design
 from tinyflash.cli.bench.endurance import endurance
 from tinyflash.cli.bench.host import host
@@ -26,6 +27,7 @@ def bench() -> None:
     """Measure speed, memory and accuracy."""
 
 
+bench.add_command(anomaly)
 bench.add_command(design)
 bench.add_command(endurance)
 bench.add_command(host)

@@ -34,6 +34,7 @@ _RUN = "live"  # the array that marks an interrupted run: its settings, as JSON
 _MEMORY = "replay"  # the memory of the buffer
 _FILE = "a whole file of learned weights"
 _DIGEST = "--data, --hop or --test"
+_NOTHING: Mapping[str, Numbers] = {}
 
 
 def settings_of(stream: Stream) -> dict[str, object]:
@@ -70,19 +71,25 @@ def save(
 ) -> dict[str, object]:
     """Writes learned.npz, training.json and the report; returns the record. stream: of an
     interrupted replay, which can go on."""
-    ending, path = lived.ending, directory / "learned.npz"
-    arrays: dict[str, Numbers] = {}
-    if ending.memory is not None:
-        arrays[_MEMORY] = np.frombuffer(ending.memory, np.uint8)
-    if stream is not None and not lived.finished:
-        arrays |= _arrays(lived, stream)
-    save_learned(path, learned_of(ending, ready.compiled.program), arrays)
+    path = directory / "learned.npz"
+    more_arrays = {} if stream is None or lived.finished else _arrays(lived, stream)
+    keep(lived.ending, ready.compiled.program, path, more_arrays)
     found = record(lived, settings, ready, more)
     with learned_is_in(path):
         write_json(directory / "training.json", found)
         if lived.course.seen:
             _write_report(lived, ready, directory)
     return found
+
+
+def keep(
+    ending: Ending, program: Program, path: Path, more: Mapping[str, Numbers] = _NOTHING
+) -> None:
+    """Writes learned.npz: weights, state and the buffer, and more arrays."""
+    arrays = dict(more)
+    if ending.memory is not None:
+        arrays[_MEMORY] = np.frombuffer(ending.memory, np.uint8)
+    save_learned(path, learned_of(ending, program), arrays)
 
 
 def record(

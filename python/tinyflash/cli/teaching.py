@@ -1,0 +1,180 @@
+"""tinyflash train --live: a person labels the stream of a board's sensor by keys, and it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from tinyflash.boards.replay import write_replay
+from tinyflash.cli import replay_option
+from tinyflash.cli.keys import pressed
+from tinyflash.cli.lesson import MOST_KEYS, Eyes, Lessons
+from tinyflash.cli.live_options import LiveOptions
+from tinyflash.cli.live_start import Data, Place, Start, beginning_of, load_stream, make_ready
+from tinyflash.cli.live_told import say_lived
+from tinyflash.cli.shown import Shown
+from tinyflash.cli.stopping import Stop, stopping
+from tinyflash.compiler import Prepared
+from tinyflash.compiler.plan import Effort
+from tinyflash.data.intake.files import written
+from tinyflash.errors import DataError, LinkError
+from tinyflash.files import write_json
+from tinyflash.runtime.device import DeviceSession
+from tinyflash.runtime.host import HostSession
+from tinyflash.scheme.text import scheme_text
+from tinyflash.show.console import say, tell
+from tinyflash.show.watch.observer import FINISHED, STOPPED
+from tinyflash.show.watch.watched import watched
+from tinyflash.show.words import counted
+from tinyflash.training.job import Watch, learned_is_in
+from tinyflash.training.live.course import Seen
+from tinyflash.training.live.learner import Learner
+from tinyflash.training.live.replaying import Lived, Stream
+from tinyflash.training.live.saving import keep, save
+from tinyflash.training.live.teaching import Teacher, Window
+from tinyflash.training.live.telling import LessonTeller
+from tinyflash.training.loop import evaluate
+from tinyflash.training.open import Ready, open_session, settle
+from tinyflash.training.samples import Samples
+
+RING = 8192  # bytes of the board's memory for frames that no host has read yet
+
+
+def teach(
+    prepared: Prepared,
+    data: Data,
+    place: Place,
+    rate: float,
+    watch: Watch,
+    given: LiveOptions,
+    start: Start,
+    effort: Effort,
+    rows: bool,
+    output: Path,
+    shown: Shown,
+) -> None:
+    """Lets a person teach, and saves what was learned."""
+    _check(place, given)
+    stream, earlier = load_stream(prepared, data, rate, watch, given, start.seed)
+    classes = _named(given.labels, prepared.whole.output.shape[-1])
+    ready = make_ready(prepared, earlier, place.board, given.replay, start.seed, rows, effort)
+    beginning, _ = beginning_of(ready, stream, earlier, replace(start, new=True))
+    settle(ready, output)
+    slots, run = given.replay, place.running
+    if given.sensor is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        write_replay(output, replay_option.chosen(given.sensor, None))
+    with (
+        open_session(ready, output, watch.samples, run, replay=slots, collect=RING) as session,
+        watched(shown.wanted, output) as page,
+        stopping() as stop,
+        pressed() as typed,
+    ):
+        assert isinstance(session, DeviceSession)
+        board = session.info.board
+        replace(shown, classes=classes).begin(page, "train --live", board, ready, output)
+        program = ready.compiled.program
+        learner = Learner(session, ready.compiled.graph, stream.settings, HostSession(program))
+        telling = LessonTeller(page, ready)
+        teacher = Teacher(learner, classes[:MOST_KEYS])
+
+        def learned(_window: Window, one: Seen) -> None:
+            keep(learner.kept(), program, output / "learned.npz")
+            telling.learned(len(teacher.seen) - 1, one, learner)
+
+        teacher.learned = learned
+        learner.begin(beginning)
+        before = _accuracy(learner, stream)
+        teacher.counters.append(learner.counters())
+        eyes = Eyes(session.sensor(), ready.compiled.graph.input, data.hop)
+        broken = Lessons(teacher, eyes, classes, stop, typed, telling).hold()
+        lived = _end(teacher, stream, before, broken)
+        page.end(STOPPED if stop() or broken else FINISHED)
+    assert prepared.scheme is not None
+    more = {"scheme": scheme_text(prepared.scheme), "seed": start.seed}
+    if lived.course.seen:
+        _keep(lived, stream, ready, output, given, more)
+    _close(lived, stop, ready, output)
+
+
+def _check(place: Place, given: LiveOptions) -> None:
+    if place.running is None and place.board is None:
+        raise DataError("--live reads the sensor of a board; name it with --board or --port")
+    if place.running is not None and given.sensor is not None:
+        raise DataError("--sensor is for the emulator of --board; leave out --port")
+    if place.running is None and given.sensor is None:
+        raise DataError("an emulated board's sensor replays a recording; name it with --sensor")
+
+
+def _named(labels: str, count: int) -> tuple[str, ...]:
+    """Returns a name for each class."""
+    names = tuple(map(written, filter(None, labels.split(","))))
+    if len(names) > count:
+        raise DataError(f"--labels has {len(names)} names; the network has {count} classes")
+    return (*names, *(f"class {number}" for number in range(len(names), count)))
+
+
+# ---- After ---------------------------------------------------------------------------------------
+
+
+def _accuracy(learner: Learner, stream: Stream) -> float | None:
+    if not len(stream.test):
+        return None
+    return evaluate(learner.near, stream.test, output=learner.graph.output).score
+
+
+def _end(teacher: Teacher, stream: Stream, before: float | None, broken: LinkError | None) -> Lived:
+    """Completes a group of samples, ends the guard, and compares board and computer; a board that
+    does not answer leaves what this computer has."""
+    learner, after, guard = teacher.learner, None, None
+    try:
+        if broken is None:
+            if stream.accumulate > 1 and teacher.labelled:
+                window, label = teacher.labelled[-1]
+                last = Samples(window.x[np.newaxis], np.array([label], np.int64))
+                learner.complete(last, stream.accumulate)
+            guard = learner.finish()
+            learner.check()
+            after = _accuracy(learner, stream)
+    except LinkError as error:
+        broken = error
+    counters, is_whole = tuple(teacher.counters), broken is None
+    found = (teacher.course, counters, learner.kept(), before, after, is_whole)
+    return Lived(*found, broken, guard, len(stream.test))
+
+
+def _keep(
+    lived: Lived,
+    stream: Stream,
+    ready: Ready,
+    output: Path,
+    given: LiveOptions,
+    more: Mapping[str, object],
+) -> None:
+    """Writes the files of the run."""
+    record = save(lived, stream.settings, ready, output, more)
+    if given.json_path is not None:
+        with learned_is_in(output / "learned.npz"):
+            write_json(given.json_path, record)
+
+
+def _close(lived: Lived, stop: Stop, ready: Ready, output: Path) -> None:
+    """Says how it ended, and what it has learned."""
+    done, path = len(lived.course.seen), output / "learned.npz"
+    if done:
+        say_lived(lived, ready)
+        say(f"wrote {output}/learned.npz, training.json and report.html")
+    if lived.broken is None and not stop():
+        if not done:
+            tell("no window was labelled; it has learned nothing new, and wrote nothing")
+        return
+    why = stop.reason if lived.broken is None else "a lost board"
+    kept = f"; to go on, add --resume {path}" if done else "; it has learned nothing new"
+    tell(f"stopped by {why} after {counted(done, 'label')}{kept}")
+    if lived.broken is not None:
+        raise lived.broken
+    raise click.exceptions.Exit(stop.exit_code)
