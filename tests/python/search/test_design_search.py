@@ -14,14 +14,14 @@ from tests.support.sets import signal_set
 
 from tinyflash.boards import Board, load_board
 from tinyflash.boards.fits import measure
-from tinyflash.compiler import compile_model
+from tinyflash.compiler import Compiled, compile_model
 from tinyflash.data import text
 from tinyflash.data.splits import split
 from tinyflash.errors import BoardError, DataError
 from tinyflash.read import read
 from tinyflash.search.designs import finish, searching, stage1, stage2
 from tinyflash.search.designs import trial as designs_trial
-from tinyflash.search.designs.cost import Cost, Limits
+from tinyflash.search.designs.cost import Cost, Limits, untrained
 from tinyflash.search.designs.design import Design, Space, draw, spaces
 from tinyflash.search.designs.effort import Effort, Halving
 from tinyflash.search.designs.jobs import Fields, Here, Job, Results, computed, workers
@@ -274,6 +274,28 @@ def test_an_image_above_a_limit_is_left_out(quick: None, monkeypatch: pytest.Mon
     sizes = iter([finish.Linked(200, 90)] * 3)
     with pytest.raises(BoardError, match="200 bytes of flash"):
         finish.first_linked(ranked, limits, board, Path(), said.append)
+
+
+def test_a_scheme_that_an_image_does_not_take_is_made_smaller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    design = GIVEN.draw(Space(0.2, 1), np.random.default_rng(0))
+    sizes: list[int] = []
+
+    def link(made: Compiled, board: Board, _work: Path) -> finish.Linked:
+        sizes.append(measure(made.program, board).sram_bytes)
+        if len(sizes) == 1:
+            raise BoardError("a region is too small")
+        return finish.Linked(200 if len(sizes) == 2 else 90, sizes[-1])
+
+    monkeypatch.setattr(finish, "can_compile", lambda _: True)
+    monkeypatch.setattr(finish, "linked", link)
+    board, said = load_board("stm32f446_nucleo"), list[str]()
+    limits = Limits(1 << 17, 100)
+    found = finish.with_scheme(untrained(design), design, limits, board, Path(), said.append)
+    assert sizes[0] > sizes[1] > sizes[2]
+    assert "region" in said[0] and "flash" in said[1]
+    assert found.image == finish.Linked(90, sizes[2])
 
 
 # ---- Data ----------------------------------------------------------------------------------------

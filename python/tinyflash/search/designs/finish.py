@@ -139,13 +139,23 @@ def with_scheme(
     while True:
         choice = choose_scheme(base, board, budget)
         made = compile_model(base.under(choice.scheme), kernels=kernels_for(board))
-        check_fits(made, board)
         cost = measured(design.macs, made, board)
-        slow = limits.step is not None and (cost.step or 0) > limits.step
-        image = linked(made, board, work) if can_compile(board) else None
-        over = "" if image is None else complaint(image, limits)
-        if not over and not slow:
+        image, over = _image(made, cost, limits, board, work)
+        if not over:
             return Trainable(choice, made, cost, image)
-        smaller = measure(made.program, board).sram_bytes - 1
-        say(f"trains less: {over or f'a step takes {cost.step:,} instructions'}")
-        budget = smaller
+        say(f"trains less: {over}")
+        budget = measure(made.program, board).sram_bytes - 1
+
+
+def _image(
+    made: Compiled, cost: Cost, limits: Limits, board: Board, work: Path
+) -> tuple[Linked | None, str]:
+    """Returns the linked image, and which limit it is above; "" if it is within all."""
+    if limits.step is not None and (cost.step is None or cost.step > limits.step):
+        return None, f"a training step takes {cost.step or 'unknown'} instructions"
+    try:
+        check_fits(made, board)
+        image = linked(made, board, work) if can_compile(board) else None
+    except BoardError as error:  # a region, or all of the flash
+        return None, str(error)
+    return image, complaint(image, limits) if image else ""

@@ -107,7 +107,7 @@ def _judged(context: Context, trial: Trial, prepared: Prepared) -> Verdict:
     train(session, samples, recipe, objective=objective, accumulate=every)
     outputs = np.stack([session.infer(x) for x in context.held_out.x])
     if objective is not None:
-        return Verdict(objective.of_outputs(outputs, context.held_out.y), 0.0)
+        return Verdict(objective.of_outputs(outputs, context.held_out.y.astype(np.int8)), 0.0)
     tensor = raw.graph.tensors[raw.graph.output.tensor]
     scale, zero = (tensor.quant.scale[0], tensor.quant.zero) if tensor.quant else (1.0, 0)
     labels = context.held_out.y.astype(np.int64)

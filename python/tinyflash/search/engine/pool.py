@@ -1,4 +1,4 @@
-"""Worker processes that take batches of items. One that dies is replaced, and its batch repeated."""
+"""Worker processes that take batches of items. One that dies is replaced; its batch is repeated."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -61,10 +62,8 @@ class ProcessPool:
         process = self._spawn.Process(target=_serve, args=(there, self.work), daemon=True)
         process.start()
         there.close()
-        try:
+        with suppress(BrokenPipeError, ConnectionError):  # found dead when it should answer
             here.send(self.shared)
-        except (BrokenPipeError, ConnectionError):
-            pass  # found dead when it should answer
         return _Worker(process, here)
 
     def run(self, items: Sequence[Keyed]) -> Iterator[list[Keyed]]:

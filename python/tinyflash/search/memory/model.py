@@ -78,6 +78,11 @@ class MemoryModel:
         margin = int(MARGIN * (bound + weights + state))
         return Memory(min(placed, aligned(bound + margin)), weights, state)
 
+    def saved_bytes(self, layer: str) -> int:
+        """Returns the bytes of the input that training all of a layer keeps."""
+        node = self.canonical.layers[layer].node
+        return self.prepared.forward.tensors[node.inputs["x"]].nbytes
+
     def weights(self, updates: Mapping[str, LayerUpdate], optimizer: Optimizer) -> int:
         """Returns the exact bytes of WEIGHTS."""
         graph = self.prepared.forward
