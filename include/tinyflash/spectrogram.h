@@ -1,8 +1,8 @@
 /* A spectrogram of sound or vibration, in whole numbers: what a network reads in place of samples
  * (SPEC 14). The caller supplies all memory. Firmware that does not call it links none of it.
  *
- * `tinyflash features -o FOLDER` writes the tables, as spectrogram.c. The same numbers come out on
- * every computer and board.
+ * spectrogram_header of tinyflash/write/spectrogram.py writes the tables, as a header. The same numbers
+ * come out on every computer and board.
  */
 #ifndef TINYFLASH_SPECTROGRAM_H
 #define TINYFLASH_SPECTROGRAM_H
