@@ -25,6 +25,7 @@ ELSEWHERE = {
     "bench memory": "test_rows",
     "bench kernels": "test_the_command",
     "bench network": "test_counts_repeat",
+    "bench anomaly": "test_the_area_and_the_table",
     "bench live": "test_old_wearers_are_less_forgotten_with_a_buffer",
     "bench quantize": "test_every_quantizer_is_judged_against_float",
     "bench design": "test_spaces_are_ranked_by_their_best_network",
@@ -35,6 +36,7 @@ ELSEWHERE = {
     "data": "test_training_with_a_set_is_training_with_its_windows",
     "flash by a probe": "test_a_board_is_erased_written_read_back_and_reset",
     "packs": "test_on_the_command_line",
+    "train by keys": "test_keys_teach_an_emulated_board",
     "test": "test_test_goes_to_pytest_in_the_checkout",
     "check": "test_the_scripts_parse",
     "coverage": "test_the_scripts_parse",
@@ -55,6 +57,8 @@ def name_of(command):
     words = words[2:] if words[:2] == ["python", "-m"] else words[1:]
     if words[0] == "flash" and "stm32f446_nucleo" in words and "--format" not in words:
         return "flash by a probe"
+    if words[0] == "train" and "--sensor" in words:
+        return "train by keys"
     return " ".join(words[:2] if words[0] in ("bench", "boards") else words[:1])
 
 
