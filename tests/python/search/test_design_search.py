@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,14 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.commands import refused
-from tests.support.sets import signal_set
 
 from tinyflash.boards import Board, load_board
 from tinyflash.boards.fits import measure
 from tinyflash.compiler import Compiled, compile_model
-from tinyflash.data import text
-from tinyflash.data.splits import split
-from tinyflash.errors import BoardError, DataError
+from tinyflash.errors import BoardError
 from tinyflash.read import read
 from tinyflash.search.designs import finish, searching, stage1, stage2
 from tinyflash.search.designs import trial as designs_trial
@@ -26,13 +22,11 @@ from tinyflash.search.designs.design import Design, Space, draw, spaces
 from tinyflash.search.designs.effort import Effort, Halving
 from tinyflash.search.designs.jobs import Fields, Here, Job, Results, computed, workers
 from tinyflash.search.designs.layers import random_weights
-from tinyflash.search.designs.mcus import front, latest
 from tinyflash.search.designs.searching import Found, Progress, Request, search
 from tinyflash.search.designs.stage1 import Input, Surveyed, chosen
 from tinyflash.search.designs.stage2 import Source, Tried, drawn
 from tinyflash.search.designs.task import Task, load_task
 from tinyflash.search.designs.trial import Score, seconds, trial
-from tinyflash.show.designs.page import as_html, drawings
 
 GIVEN = Input("signal", (1, 24, 2), 3)
 ROOMY = Limits(1 << 20, 1 << 20)
@@ -298,88 +292,8 @@ def test_a_scheme_that_an_image_does_not_take_is_made_smaller(
     assert found.image == finish.Linked(90, sizes[2])
 
 
-# ---- Data ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "shape, family, wanted",
-    [
-        ((90, 8, 8), None, ("picture", (8, 8, 1))),
-        ((90, 12, 16, 3), None, ("picture", (12, 16, 3))),
-        ((90, 50, 3), None, ("signal", (1, 50, 3))),
-        ((90, 1, 50, 3), None, ("signal", (1, 50, 3))),
-        ((90, 50), None, ("signal", (1, 50, 1))),
-        ((90, 49, 10), None, ("picture", (49, 10, 1))),
-        ((90, 50, 3), "picture", ("picture", (50, 3, 1))),
-        ((90, 8, 8), "signal", ("signal", (1, 8, 8))),
-    ],
-)
-def test_samples_of_a_file_are_maps(
-    tmp_path: Path, shape: tuple[int, ...], family: str | None, wanted: tuple[str, Sequence[int]]
-) -> None:
-    path = tmp_path / "x.npz"
-    x = np.random.default_rng(0).normal(size=shape)
-    np.savez(path, x=x, y=np.arange(len(x)) % 3)
-    task = load_task(path, family, None, 0)  # type: ignore[arg-type]
-    assert (task.family, task.shape) == wanted
-    assert [len(p) for p in (task.train, task.validation, task.test)] == [57, 15, 18]
-    every = np.concatenate(
-        [p.x.reshape(len(p), -1) for p in (task.train, task.validation, task.test)]
-    )
-    assert len(np.unique(every, axis=0)) == len(x)  # no sample is in two parts
-    assert task.digest() == load_task(path, family, None, 0).digest()  # type: ignore[arg-type]
-    assert task.digest() != load_task(path, family, None, 1).digest()  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "arrays, words",
-    [
-        ({"x": np.zeros((9, 8))}, "needs the arrays x"),
-        ({"x": np.zeros((9, 8)), "y": np.zeros(9)}, "y is float64"),
-        ({"x": np.zeros((9, 8)), "y": np.zeros(8, int)}, "each of the 9 samples"),
-        ({"x": np.zeros((9, 8)), "y": np.full(9, -1)}, "labels begin at 0"),
-        ({"x": np.zeros((20, 8)), "y": np.zeros(20, int)}, "one class"),
-        ({"x": np.full((20, 8), np.nan), "y": np.arange(20) % 2}, "not finite"),
-        ({"x": np.zeros((20, 2, 2, 2, 2)), "y": np.arange(20) % 2}, "a signal has"),
-        ({"x": np.zeros((2, 8)), "y": np.arange(2)}, "no samples to be its"),
-    ],
-)
-def test_a_file_that_cannot_be_used_is_refused(
-    tmp_path: Path, arrays: dict[str, np.ndarray], words: str
-) -> None:
-    path = tmp_path / "x.npz"
-    np.savez(path, **arrays)
-    with pytest.raises(DataError, match=words):
-        load_task(path, None, None, 0)
-
-
-def test_samples_of_a_set_are_its_windows(tmp_path: Path) -> None:
-    dataset = signal_set(tmp_path)
-    with pytest.raises(DataError, match="tinyflash data split"):
-        load_task(tmp_path, None, 16, 0)
-    parts = {"train": 0.5, "validation": 0.25, "test": 0.25}
-    text.save(split(dataset, "subject", parts, seed=0))
-    with pytest.raises(DataError, match="--window"):
-        load_task(tmp_path, None, None, 0)
-    task = load_task(tmp_path, None, 16, 0)
-    assert (task.family, task.shape, task.classes) == ("signal", (1, 16, 2), 2)
-    counts = [len(part) for part in (task.train, task.validation, task.test)]
-    assert counts[0] == 2 * counts[1] == 2 * counts[2] > 0
-    for part in (task.train, task.validation, task.test):  # "high" is around 1, in real units
-        assert np.array_equal(part.x.mean((1, 2, 3)) > 0, part.y == 1)
-    spectrograms = load_task(tmp_path, "picture", 16, 0)
-    assert spectrograms.shape == (16, 2, 1)
-    assert np.array_equal(spectrograms.train.x.ravel(), task.train.x.ravel())
-
-
-def test_the_command_says_what_is_wrong(data: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    out = ["-o", str(tmp_path / "m.tflite")]
-    board = ["--board", "stm32f446_nucleo"]
-    assert "1,048,576" in refused("design", str(data), *board, "--train-budget", "1MB", *out)
-    assert "--flash" in refused("design", str(data), *board, "--flash", "9MB", *out)
-    assert "no such" in refused("design", str(tmp_path / "no.npz"), *board, *out)
-    assert "--board" in refused("design", str(data), *out)
+def point(design: Design, accuracy: float, samples: int = 9, sram: int = 10) -> Tried:
+    return Tried(design, Cost(5, sram, 20, 3, 30, 40), samples, Score(accuracy, 1.0))
 
 
 # ---- Torch ---------------------------------------------------------------------------------------
@@ -394,61 +308,6 @@ def test_a_trial_is_a_function_of_its_seed(data: Path) -> None:
     assert one == again != other
     assert torch.get_num_threads() == 2
     assert 0 <= one.accuracy <= 1
-
-
-# ---- The page ------------------------------------------------------------------------------------
-
-
-def point(design: Design, accuracy: float, samples: int = 9, sram: int = 10) -> Tried:
-    return Tried(design, Cost(5, sram, 20, 3, 30, 40), samples, Score(accuracy, 1.0))
-
-
-def test_the_front_is_what_nothing_beats_in_everything() -> None:
-    random = np.random.default_rng(0)
-    a, b, c, d = (GIVEN.draw(Space(0.2, 1), random) for _ in range(4))
-    tried = [
-        point(a, 0.9, sram=30),
-        point(b, 0.8, sram=20),
-        point(c, 0.7, sram=25),
-        point(d, 0.99, samples=3),
-        point(a, 0.1, samples=3),
-    ]
-    assert front(tried, ROOMY) == [tried[0], tried[1]]
-    assert [one.score.accuracy for one in latest(tried)] == [0.99, 0.9, 0.8, 0.7]
-
-
-def test_the_page_shows_every_network_and_board() -> None:
-    points = [
-        {
-            "space": "width 0.5", "samples": 100, "accuracy": 0.5 + n / 10, "sram": 1000 * (n + 1),
-            "flash": 2000, "step": None, "kind": kind,
-        }
-        for n, kind in enumerate(("tried", "front", "best"))
-    ]  # fmt: skip
-    assert [drawing.name.split()[0] for drawing in drawings(points)] == ["SRAM", "flash,"]
-    (sram, _) = drawings(points)
-    assert [dot.kind for dot in sram.dots] == ["tried", "front", "best"]
-    assert sram.dots[0].x < sram.dots[1].x < sram.dots[2].x
-    assert sram.dots[0].y > sram.dots[1].y > sram.dots[2].y
-    found = {
-        "test": 91.2, "test_samples": 40, "sram": 61_234, "flash": 99, "macs": 10, "linked": True,
-    }  # fmt: skip
-    mcu = {"mcu": "M4", "sram_bytes": 1, "flash_bytes": 2, "sram": 3, "flash": 4, "step": None}
-    report = {
-        "data": "<moves>", "board": "mine", "space": "width 0.5", "late": True, "found": found,
-        "limits": {"sram": 65_536}, "tried": points, "smallest": "mine",
-        "mcus": [{**mcu, "board": "mine", "accuracy": 0.7, "chosen": True},
-                 {**mcu, "board": "tiny", "accuracy": None, "chosen": False}],
-        "spaces": [{"space": "width 0.2", "drawn": 6, "fit": 5, "macs": 8e5, "chosen": False}],
-        "layers": [
-            {"name": "stem", "operator": "conv2d", "output": [1, 2, 3], "kernel": "1x3", "macs": 1}
-        ],
-    }  # fmt: skip
-    html = as_html(json.loads(json.dumps(report)))
-    for word in ("&lt;moves&gt;", "61,234", "91.2 %", "none fits", "width 0.2", "slower", "stem"):
-        assert word in html
-    assert html.count("<circle") == 6
-    assert "<moves>" not in html
 
 
 def test_a_plan_of_rounds_halves() -> None:
