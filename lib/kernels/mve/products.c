@@ -279,7 +279,8 @@ static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t coun
         "vidup.u16 q2, %[at], #1\n"
         "vshr.u16 q3, q2, #3\n"
         "vmul.i16 q3, q3, %[beyond]\n"
-        "vsub.i16 q2, q2, %[first]\n"
+        "sub %[at], #8\n" /* first again */
+        "vsub.i16 q2, q2, %[at]\n"
         "vadd.i16 q2, q2, q2\n"
         "vadd.i16 q3, q3, q2\n"
         "dlstp.16 lr, %[count]\n"
@@ -292,8 +293,7 @@ static void rescale(const tiny_descent *descent, const int8_t *dy, uint32_t coun
         "add %[t], %[t], %[step]\n"
         "letp lr, 1b\n"
         : [dy] "+&l"(dy), [ratio] "+&r"(ratio), [t] "+&r"(t), [at] "+&r"(at)
-        : [count] "r"(count), [shift] "r"(shift), [first] "r"(first), [step] "r"(step),
-          [beyond] "r"(step - 16)
+        : [count] "r"(count), [shift] "r"(shift), [step] "r"(step), [beyond] "r"(step - 16)
         : "lr", "q0", "q1", "q2", "q3", "cc", "memory");
 }
 
