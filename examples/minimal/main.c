@@ -6,8 +6,10 @@
 #include "sensor.h"
 #include "tinyflash/tinyflash.h"
 
+#ifndef STEPS
 #define STEPS 500u /* of training, in each run */
 #define TESTS 100u /* signs that it is not trained on */
+#endif
 
 static uint32_t weights[DIGITS_WEIGHTS_WORDS], state[DIGITS_STATE_WORDS];
 static uint32_t arena[DIGITS_ARENA_WORDS];

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.compilers import path_without_stand_ins
+from tests.support.examples import EXAMPLES, copied, numbers, shell
 from tests.support.strict import C99, INCLUDE
 
 from tinyflash.boards.footprint.callgraph import read_call_graph
 from tinyflash.boards.footprint.objects import read_unit
 from tinyflash.boards.toolchain import ARM, QEMU
-from tinyflash.paths import source_root
 from tinyflash.zoo.networks import path_of
 
-EXAMPLE = source_root() / "examples" / "minimal"
+EXAMPLE = EXAMPLES / "minimal"
 SAVED = "learned.bin"
 needs = {name: pytest.mark.skipif(not shutil.which(name), reason=f"no {name}") for name in
          ("make", "cmake", ARM, QEMU)}  # fmt: skip
@@ -36,36 +33,7 @@ DIVISIONS += ("__aeabi_lmul", "__aeabi_llsl", "__aeabi_llsr", "__aeabi_lasr")
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy, with a command `tinyflash` on the PATH that `shell` sets."""
-    folder = tmp_path_factory.mktemp("example")
-    shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("build"))
-    command = folder / "bin" / "tinyflash"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tinyflash "$@"\n')
-    command.chmod(0o755)
-    return folder
-
-
-def shell(example: Path, *command: str) -> str:
-    """What a command prints in the copy; QEMU prints what firmware says to standard error."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "CFLAGS")}
-    environment["PATH"] = f"{example / 'bin'}:{path_without_stand_ins()}"
-    environment["PYTHONPATH"] = str(source_root() / "python")
-    done = subprocess.run(
-        command,
-        cwd=example,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def numbers(said: str) -> dict[str, int]:
-    """The numbers that a run prints, by what they are."""
-    return {k: int(v) for k, v in re.findall(r"^([a-z, 0-9]+?):? (\d+)$", said, re.MULTILINE)}
+    return copied("minimal", tmp_path_factory.mktemp("example"))
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +90,16 @@ def test_what_is_damaged_is_not_restored(
     }
     (example / SAVED).write_bytes(bad[damage])
     assert numbers(shell(example, "build/host")) == runs[0]
+
+
+@needs["make"]
+def test_a_full_disk_leaves_what_was_saved_before(
+    example: Path, runs: tuple[dict[str, int], dict[str, int], bytes]
+) -> None:
+    (example / SAVED).write_bytes(runs[2])
+    full = "trap '' XFSZ; ulimit -f 1; build/host || echo refused"  # files of one block
+    assert "error: what was learned could not be saved\nrefused" in shell(example, "sh", "-c", full)
+    assert (example / SAVED).read_bytes() == runs[2]
 
 
 @needs["cmake"]
