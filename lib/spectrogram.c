@@ -4,6 +4,7 @@
 #include "arith.h"
 
 #define LOG_2 45426u    /* 2^16 ln 2 */
+#define ONE 65536u      /* 2^16 */
 #define RESOLUTION_2 3u /* bits of the resolution (14.5) */
 
 typedef struct complex32 {
@@ -103,10 +104,12 @@ static int16_t logarithm(uint32_t m) {
     if (m == 0) {
         return 0;
     }
-    for (uint32_t rest = m; rest > 1u; rest >>= 1) {
+    uint64_t scaled = (uint64_t)m * ONE;
+    while (scaled >= 2u * ONE) {
+        scaled >>= 1;
         e++;
     }
-    const uint32_t f = (uint32_t)(((uint64_t)m << 16) >> e) - (1u << 16);
+    const uint32_t f = (uint32_t)scaled - ONE;
     const uint32_t j = f >> 10, g = f & 1023u;
     const uint32_t step = (uint32_t)logarithms[j + 1u] - logarithms[j];
     const uint32_t n = logarithms[j] + ((g * step + 512u) >> 10);

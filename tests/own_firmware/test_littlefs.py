@@ -29,7 +29,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     copied("minimal", folder / "minimal")
     example = copied("littlefs", folder / "littlefs")
-    flags = f"CFLAGS=-O2 -DSTEPS={STEPS}u -DTESTS=10u -fsanitize=address,undefined -fno-sanitize-recover"
+    checked = "-fsanitize=address,undefined -fno-sanitize-recover"
+    flags = f"CFLAGS=-O2 -DSTEPS={STEPS}u -DTESTS=10u {checked}"
     shell(example, "make", "build/host", f"LITTLEFS_PATH={COPY}", flags)
     return example / "build"
 
