@@ -32,6 +32,7 @@ ELSEWHERE = {
     "bench endurance": "test_board_and_host_agree",
     "design": "test_the_same_seed_finds_the_same_network",
     "boards add": "test_the_command_makes_a_board_that_a_build_refuses_until_it_is_whole",
+    "choose": "test_a_scheme_by_probes_fits",
     "collect": "test_an_emulated_board_replays_a_recording_of_a_set",
     "data": "test_training_with_a_set_is_training_with_its_windows",
     "flash by a probe": "test_a_board_is_erased_written_read_back_and_reset",

@@ -20,6 +20,7 @@ COMMANDS = {
     "quantize": "quantize:quantize_",
     "compile": "compile:compile_",
     "infer": "infer:infer",
+    "choose": "choose:choose",
     "train": "train:train",
     "watch": "watch:watch",
     "evaluate": "evaluate:evaluate",
