@@ -69,6 +69,8 @@ def test_thresholds_are_those_of_the_specification(compiled: Compiled) -> None:
             assert max(1, wanted) <= found <= max(1, wanted) * (1 + 1 / 1024)
             assert not is_abnormal(session, found)
             assert found == 2**32 - 1 or is_abnormal(session, found + 1)
+    held(0).set(1, session)
+    assert threshold_of(session) == reference.threshold(reference.code([0], 1)) == 1
 
 
 def test_a_threshold_stays_until_another_is_set(compiled: Compiled) -> None:
