@@ -8,12 +8,12 @@ and down, are abnormal. Rates and RANK were chosen on six of the known people.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.bench.processes import each
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
@@ -87,12 +87,7 @@ def tasks(quick: bool) -> list[Task]:
 def run(todo: list[Task], processes: int, listen: Callable[[int, str], None]) -> tuple[Cell, ...]:
     """Does the runs, in processes of their own. Each is the same wherever it runs."""
     mlperf_tiny("anomaly_detection")  # report missing files now
-    cells: list[Cell] = []
-    with ProcessPoolExecutor(processes) as pool:
-        for cell in pool.map(learn, todo):
-            cells.append(cell)
-            listen(len(cells), cell.method)
-    return tuple(cells)
+    return each(learn, todo, processes, lambda count, cell: listen(count, cell.method))
 
 
 def learn(task: Task) -> Cell:

@@ -10,12 +10,12 @@ leaves out these wearers, and uses other seeds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
+from tinyflash.bench.processes import each
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
@@ -103,12 +103,7 @@ def tasks(quick: bool) -> list[Task]:
 def run(todo: list[Task], processes: int, listen: Callable[[int, str], None]) -> tuple[Cell, ...]:
     """Does the runs, in processes of their own. Each is the same wherever it runs."""
     recordings()  # report missing data now
-    cells: list[Cell] = []
-    with ProcessPoolExecutor(processes) as pool:
-        for cell in pool.map(learn, todo):
-            cells.append(cell)
-            listen(len(cells), cell.method)
-    return tuple(cells)
+    return each(learn, todo, processes, lambda count, cell: listen(count, cell.method))
 
 
 def learn(task: Task) -> Cell:
