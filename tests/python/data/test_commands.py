@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -199,3 +200,10 @@ def test_names_may_have_brackets_and_dollars(tmp_path: Path) -> None:
     done("data", "import", source, "-o", out, "--subject", "[/q]", "--session", "$a^$")
     said = done("data", "show", out, "--picture", tmp_path / "p.png")
     assert all(name in said for name in ("[/b]", "[/red]", "$x^$", "[/q]"))
+
+
+def test_a_recording_without_frames_is_drawn_empty(folder: Path, tmp_path: Path) -> None:
+    path = folder / "dataset.toml"
+    path.write_text(re.sub(r"pieces = .*", "pieces = []", path.read_text(), count=1))
+    done("data", "show", folder, "--picture", tmp_path / "set.png")
+    assert (tmp_path / "set.png").stat().st_size > 1000
