@@ -207,3 +207,11 @@ def test_a_recording_without_frames_is_drawn_empty(folder: Path, tmp_path: Path)
     path.write_text(re.sub(r"pieces = .*", "pieces = []", path.read_text(), count=1))
     done("data", "show", folder, "--picture", tmp_path / "set.png")
     assert (tmp_path / "set.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_an_option_in_a_range_is_finite(number: str, tmp_path: Path) -> None:
+    said = refused("collect", "--port", "none", "--seconds", number, "-o", tmp_path / "set")
+    assert f"--seconds': {number} is not a finite number" in said
+    said = refused("train", "none", "--live", "--surprising", number)
+    assert "--surprising': " in said
