@@ -99,7 +99,7 @@ def test_split_and_windows_of_a_part(folder: Path, tmp_path: Path) -> None:
     assert "--window" in refused("data", "export", folder, "--window", "5", "-o", tmp_path / "d")
     everything = ("--test", "0.5", "--validation", "0.5")
     assert "leave nothing" in refused("data", "split", folder, "--by", "random", *everything)
-    assert "leave nothing" in refused("data", "split", folder, "--by", "random", "--test", "nan")
+    assert "not a finite" in refused("data", "split", folder, "--by", "random", "--test", "nan")
 
 
 def test_training_with_a_set_is_training_with_its_windows(

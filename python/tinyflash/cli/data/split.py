@@ -45,7 +45,7 @@ def split(folder: Path, by: str, test: float, validation: float, seed: int, as_j
         splits.VALIDATION: validation,
         splits.TEST: test,
     }
-    if not shares[splits.TRAIN] > 0:  # not a number, too
+    if not shares[splits.TRAIN] > 0:
         raise click.BadParameter("--test and --validation leave nothing to train with.")
     wanted = {part: share for part, share in shares.items() if share}
     with changing(folder):
