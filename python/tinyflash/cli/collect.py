@@ -19,6 +19,7 @@ from tinyflash.cli.collecting import (
 from tinyflash.cli.completing import CLASS
 from tinyflash.cli.features_option import features as features_option
 from tinyflash.cli.keys import pressed
+from tinyflash.cli.number_option import Number
 from tinyflash.cli.stopping import stopping
 from tinyflash.data.collecting.recorder import Plan
 from tinyflash.data.intake.files import written
@@ -47,7 +48,7 @@ _DEFAULT_NAME = "recording"
 )  # fmt: skip
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     help="How long. Default: until Ctrl-C, or the end of the recording that is replayed.",
 )
 @click.option("--subject", default="", help="Who wears the sensor.")
@@ -57,7 +58,7 @@ _DEFAULT_NAME = "recording"
 @options.hop
 @click.option(
     "--wait",
-    type=click.FloatRange(0),
+    type=Number(0),
     default=Plan.wait,
     show_default=True,
     help="Seconds to wait for a link that is lost.",

@@ -12,6 +12,7 @@ import click
 
 from tinyflash.boards import Board, load_board
 from tinyflash.cli import options
+from tinyflash.cli.number_option import Number
 from tinyflash.cli.scheme_option import Size
 from tinyflash.errors import BoardError, warn
 from tinyflash.files import write_bytes, write_json
@@ -44,7 +45,7 @@ from tinyflash.show.designs.page import as_html
     help="Instructions of a training step, at most. Default: any number.",
 )  # fmt: skip
 @click.option(
-    "--minutes", type=click.FloatRange(0.1, 10_000), default=30, show_default=True,
+    "--minutes", type=Number(0.1, 10_000), default=30, show_default=True,
     help="How long to search, on two cores. Decides the work, not the end: a faster computer is "
     "done sooner, with the same network.",
 )  # fmt: skip

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from tinyflash.cli import options
+from tinyflash.cli.number_option import Number
 from tinyflash.errors import DataError
 from tinyflash.runtime.replay import MOST_REPEATS
 from tinyflash.training.live.learner import SURPRISING
@@ -68,7 +69,7 @@ _OPTIONS = (
         "fill the replay buffer, and a guard holds some out.",
     ),
     click.option(
-        "--surprising", type=click.FloatRange(0, 1), default=SURPRISING, show_default=True,
+        "--surprising", type=Number(0, 1), default=SURPRISING, show_default=True,
         metavar="P",
         help="A label to which the network gives a probability below this surprises.",
     ),

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from tinyflash.boards.replay import Replay
+from tinyflash.cli.number_option import Number
 from tinyflash.data.collecting.replays import replay_of
 from tinyflash.zoo.wearers import worn
 
@@ -20,7 +21,7 @@ replay = click.option(
 )  # fmt: skip
 rate = click.option(
     "--rate",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     help="Frames per second of the replayed recording. Default: its own.",
 )
 _WORN = re.compile(r"activity:(\d{1,9})(?::([a-z]+))??(?::(\d{1,9}))?(:turned)?")

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyflash.data.numbers import finite, positive, whole
 from tinyflash.errors import DataError, listed, printable
 from tinyflash.files import read_bytes
 
@@ -151,6 +152,8 @@ def load(folder: Path) -> Dataset:
         raise DataError(f"{path} cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: {error}") from None
+    except RecursionError:
+        raise DataError(f"{path}: its lists are nested too deeply") from None
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a data set's: {_why(error)}") from None
 
@@ -162,16 +165,16 @@ def _why(error: Exception) -> str:
 def _dataset(folder: Path, table: dict[str, Any]) -> Dataset:
     if table["format"] != FORMAT:
         raise ValueError(f"format {table['format']!r} is not {FORMAT}; update tinyflash")
-    shape = tuple(_whole(side, "frame") for side in table["frame"])
+    shape = tuple(whole(side, "frame") for side in table["frame"])
     rate = table.get("rate")
     frames = Frames(
         shape,
-        None if rate is None else _positive(rate, "rate"),
+        None if rate is None else positive(rate, "rate"),
         _texts(table.get("channels", []), "channels"),
         _texts(table.get("units", []), "units"),
-        _positive(table.get("scale", 1.0), "scale"),
+        positive(table.get("scale", 1.0), "scale"),
         str(table.get("front_end", "raw")),
-        _finite(table.get("offset", 0.0), "offset"),
+        finite(table.get("offset", 0.0), "offset"),
     )
     said = _table(table, "splits")
     splits = {str(k): _texts(v, k) for k, v in said.items() if k != "by"}
@@ -208,24 +211,6 @@ def _row(row: Sequence[object], *kinds: type) -> list[Any]:
     return list(row)
 
 
-def _whole(value: object, what: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**31:
-        raise ValueError(f"{what}: {value!r} is not a positive whole number")
-    return value
-
-
-def _positive(value: object, what: str) -> float:
-    if not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError(f"{what} = {value!r} is not a positive number")
-    return float(value)
-
-
-def _finite(value: object, what: str) -> float:
-    if not isinstance(value, int | float) or not abs(value) < float("inf"):
-        raise ValueError(f"{what} = {value!r} is not a number")
-    return float(value)
-
-
 def _texts(values: Any, what: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError(f"{what} is not a list of texts")
@@ -260,11 +245,11 @@ def check_frames(frames: Frames) -> None:
     if not frames.shape:
         raise ValueError("frame has no side")
     for side in frames.shape:
-        _whole(side, "frame")
+        whole(side, "frame")
     if frames.rate is not None:
-        _positive(frames.rate, "rate")
-    _positive(frames.scale, "scale")
-    _finite(frames.offset, "offset")
+        positive(frames.rate, "rate")
+    positive(frames.scale, "scale")
+    finite(frames.offset, "offset")
     for what in ("channels", "units"):
         names = getattr(frames, what)
         if names and len(names) != frames.shape[-1]:

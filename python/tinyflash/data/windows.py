@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyflash.data.dataset import Dataset, Recording
+from tinyflash.data.dataset import DESCRIPTION, Dataset, Recording
 from tinyflash.data.shards import NONE, Track, read, runs
 from tinyflash.errors import DataError
 
@@ -56,7 +56,12 @@ def _of(
     moments = starts[:, np.newaxis] + np.arange(window)
     labels = _majority(track.labels[moments], len(dataset.classes))
     kept = labels != NONE
-    frames = dataset.frames.real(track.frames[moments[kept]]).astype(np.float32)
+    with np.errstate(over="ignore"):
+        frames = dataset.frames.real(track.frames[moments[kept]]).astype(np.float32)
+    if not np.isfinite(frames).all():
+        raise DataError(
+            f"{dataset.folder}: numbers are too large for a network; see scale in {DESCRIPTION}"
+        )
     return frames, labels[kept], track.numbers[starts[kept]]
 
 

@@ -5,6 +5,7 @@ Imports matplotlib only when it draws: that import is slower than all others.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,9 @@ def _draw_signal(axis: Axes, dataset: Dataset, recording: Recording) -> None:
 
 def _draw_labels(axis: Axes, dataset: Dataset, track: Track, rate: float) -> None:
     edges = np.flatnonzero((np.diff(track.labels) != 0) | (np.diff(track.numbers) != 1)) + 1
-    starts = [0, *edges.tolist()] if len(track.labels) else []
-    for begin, end in zip(starts, [*starts[1:], len(track.labels)], strict=True):
+    if not len(track.labels):
+        return
+    for begin, end in pairwise([0, *edges.tolist(), len(track.labels)]):
         label = int(track.labels[begin])
         if label == NONE:
             continue

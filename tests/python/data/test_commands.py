@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -98,7 +99,7 @@ def test_split_and_windows_of_a_part(folder: Path, tmp_path: Path) -> None:
     assert "--window" in refused("data", "export", folder, "--window", "5", "-o", tmp_path / "d")
     everything = ("--test", "0.5", "--validation", "0.5")
     assert "leave nothing" in refused("data", "split", folder, "--by", "random", *everything)
-    assert "leave nothing" in refused("data", "split", folder, "--by", "random", "--test", "nan")
+    assert "not a finite" in refused("data", "split", folder, "--by", "random", "--test", "nan")
 
 
 def test_training_with_a_set_is_training_with_its_windows(
@@ -199,3 +200,18 @@ def test_names_may_have_brackets_and_dollars(tmp_path: Path) -> None:
     done("data", "import", source, "-o", out, "--subject", "[/q]", "--session", "$a^$")
     said = done("data", "show", out, "--picture", tmp_path / "p.png")
     assert all(name in said for name in ("[/b]", "[/red]", "$x^$", "[/q]"))
+
+
+def test_a_recording_without_frames_is_drawn_empty(folder: Path, tmp_path: Path) -> None:
+    path = folder / "dataset.toml"
+    path.write_text(re.sub(r"pieces = .*", "pieces = []", path.read_text(), count=1))
+    done("data", "show", folder, "--picture", tmp_path / "set.png")
+    assert (tmp_path / "set.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_an_option_in_a_range_is_finite(number: str, tmp_path: Path) -> None:
+    said = refused("collect", "--port", "none", "--seconds", number, "-o", tmp_path / "set")
+    assert f"--seconds': {number} is not a finite number" in said
+    said = refused("train", "none", "--live", "--surprising", number)
+    assert "--surprising': " in said

@@ -175,3 +175,25 @@ def test_what_is_no_set_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "dataset.toml").write_text("format = 1")
     with pytest.raises(DataError, match="'frame' is missing"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (f"rate = 1{'0' * 400}", "rate = 1000"),
+        (f"scale = 1{'0' * 400}", "scale = 1000"),
+        ("scale = 1e308", "scale = 1e+308 is not a positive number, 1e-30 to 3.4e+38"),
+        ("scale = true", "scale = True"),
+        ("offset = -1e300", "offset = -1e+300"),
+        (f"deep = {'[' * 5000}", "nested too deeply"),
+    ],
+)
+def test_numbers_by_hand_that_no_computer_holds(line: str, why: str, tmp_path: Path) -> None:
+    signal_set(tmp_path)
+    path = tmp_path / "dataset.toml"
+    key = line.split()[0]
+    rest = re.sub(rf"^{key} = .*\n", "", path.read_text(), flags=re.MULTILINE)
+    path.write_text(f"{line}\n{rest}")
+    with pytest.raises(DataError, match=re.escape(why)) as refusal:
+        load(tmp_path)
+    assert len(str(refusal.value)) < 300

@@ -208,6 +208,7 @@ def test_bad_questions_are_refused_in_one_line(tmp_path: Path) -> None:
     assert "two are needed" in no("--target", "class")
     assert "neither a time" in no("--target", "y", "--lead", "1:0:x")
     assert "neither a time" in no("--target", "y", "--lead", "nan")
+    assert "neither a time" in no("--target", "y", "--lead", "0.5:0.1:0.1")
     assert "neither a time" in no("--target", "y", "--lead", "0:1:1e-300")
     assert "--history: the shortest, 0" in no("--target", "y", "--history", "0")
     assert "the longest piece is 9;" in no("--target", "y", "--history", "9", "--lead", "0.1")

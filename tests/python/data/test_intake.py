@@ -465,3 +465,12 @@ def test_texts_that_utf8_cannot_hold_or_a_terminal_obeys(tmp_path: Path) -> None
     found = import_files(tmp_path / "other", [path], Intake(subject="\x7f"))
     assert found.classes == ("a?[31m",)
     assert found.recordings[0].subject == "?"
+
+
+def test_numbers_that_no_network_holds(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", ["time", "ax"], [[0, 1], [0.01, 1e39]])
+    with pytest.raises(DataError, match=r"line 3, column ax: 1e\+39 is beyond 3\.4e\+38"):
+        read_csv(path)
+    (tmp_path / "a.json").write_text(json.dumps(payload([[1, -1e39]])))
+    with pytest.raises(DataError, match=r"values beyond 3\.4e\+38"):
+        read_edge_impulse(tmp_path / "a.json")

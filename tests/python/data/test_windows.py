@@ -117,3 +117,10 @@ def test_an_offset_makes_bytes_of_a_network_that_reads_minus_1_to_1(tmp_path: Pa
     dataset = shards.append_items(dataset, [Recording("r", ())], picture, np.zeros(1, np.int32))
     found = cut(dataset, dataset.recordings, 1, 1)
     assert found.x.reshape(3).tolist() == pytest.approx([-1.0, -0.6, 1.0])
+
+
+def test_numbers_beyond_those_of_a_network_are_refused(tmp_path: Path) -> None:
+    dataset = signal_set(tmp_path)
+    large = replace(dataset, frames=replace(dataset.frames, scale=3e38))
+    with pytest.raises(DataError, match=r"too large for a network; see scale in dataset\.toml"):
+        cut(large, large.recordings, 40, 20)

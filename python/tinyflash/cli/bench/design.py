@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tinyflash.boards import load_board
 from tinyflash.cli import options
+from tinyflash.cli.number_option import Number
 from tinyflash.cli.scheme_option import Size
 from tinyflash.errors import BoardError
 from tinyflash.files import cache_dir, write_json
@@ -39,7 +40,7 @@ _SPACES = "spaces"
     help="SRAM; may be repeated. Default: 64KB, 128KB, 256KB.",
 )  # fmt: skip
 @click.option(
-    "--minutes", type=click.FloatRange(0.1), default=30, show_default=True,
+    "--minutes", type=Number(0.1), default=30, show_default=True,
     help="Of each search, on two cores.",
 )  # fmt: skip
 @click.option(

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tinyflash.boards import load_board
 from tinyflash.cli import options
+from tinyflash.cli.number_option import Number
 from tinyflash.files import write_json
 from tinyflash.show.console import noting, output, say, table
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--clock",
-    type=click.FloatRange(min=1),
+    type=Number(min=1),
     metavar="MHZ",
     help="Show modelled milliseconds of a Cortex-M4 at this clock.",
 )

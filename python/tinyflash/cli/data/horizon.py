@@ -38,7 +38,9 @@ def _times(_context: object, parameter: click.Parameter, text: str) -> tuple[flo
         if len(numbers) == 1:
             found.append(numbers[0])
         elif (
-            len(numbers) == 3 and numbers[2] > 0 and (numbers[1] - numbers[0]) / numbers[2] < _MOST
+            len(numbers) == 3
+            and numbers[2] > 0
+            and 0 <= (numbers[1] - numbers[0]) / numbers[2] < _MOST
         ):
             first, last, step = numbers
             found.extend(first + step * n for n in range(int((last - first) / step + 1e-9) + 1))

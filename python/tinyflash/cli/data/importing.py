@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
+from tinyflash.cli.number_option import Number
 from tinyflash.data.intake.files import Intake, files_in, import_files
 from tinyflash.data.lock import changing
 from tinyflash.show.console import counting, say
@@ -33,7 +34,7 @@ def _size(_context: object, _parameter: object, value: str | None) -> tuple[int,
 @click.option("--by-folder", is_flag=True, help="The class is the name of a file's folder.")
 @click.option(
     "--rate",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     help="Of CSV without a time: frames per second.",
 )
 @click.option("--subject", default="", help="Who wore the sensor, the same in all these files.")

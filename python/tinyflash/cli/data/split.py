@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
+from tinyflash.cli.number_option import Number
 from tinyflash.data import splits, text
 from tinyflash.data.dataset import Dataset
 from tinyflash.data.lock import changing
@@ -20,14 +21,14 @@ from tinyflash.show.console import output, table
 @click.option("--by", type=click.Choice(splits.BY), required=True, help="What stays together.")
 @click.option(
     "--test",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     default=0.25,
     show_default=True,
     help="Share to judge the result by.",
 )
 @click.option(
     "--validation",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     default=0.0,
     show_default=True,
     help="Share to watch the training by.",
@@ -44,7 +45,7 @@ def split(folder: Path, by: str, test: float, validation: float, seed: int, as_j
         splits.VALIDATION: validation,
         splits.TEST: test,
     }
-    if not shares[splits.TRAIN] > 0:  # not a number, too
+    if not shares[splits.TRAIN] > 0:
         raise click.BadParameter("--test and --validation leave nothing to train with.")
     wanted = {part: share for part, share in shares.items() if share}
     with changing(folder):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from tinyflash.data.dataset import LAST, Frames
 from tinyflash.data.intake.recorded import LARGEST, Recorded, compact
+from tinyflash.data.numbers import MOST
 from tinyflash.errors import DataError, printable
 from tinyflash.files import read_bytes
 
@@ -193,6 +194,12 @@ def _numbers(
     if not np.isfinite(result).all():
         line, to = np.argwhere(~np.isfinite(result))[0]
         raise DataError(f"{path}, line {body[line][0]}, column {header[columns[to]]}: no number")
+    if (large := np.argwhere(np.abs(result) > MOST)).size:
+        line, to = large[0]
+        raise DataError(
+            f"{path}, line {body[line][0]}, column {header[columns[to]]}: "
+            f"{result[line, to]:.3g} is beyond {MOST:.3g}, which no network reads"
+        )
     return result
 
 

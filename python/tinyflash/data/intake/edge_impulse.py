@@ -17,6 +17,7 @@ import numpy as np
 
 from tinyflash.data.dataset import Frames
 from tinyflash.data.intake.recorded import LARGEST, Recorded, compact
+from tinyflash.data.numbers import MOST
 from tinyflash.data.splits import TEST, TRAIN
 from tinyflash.errors import DataError, printable
 from tinyflash.files import read_bytes
@@ -47,6 +48,8 @@ def read_edge_impulse(path: Path) -> Recorded:
         raise DataError(f"{path} has values of shape {values.shape} for {len(names)} sensors")
     if not np.isfinite(values).all():
         raise DataError(f"{path} has values that are no numbers")
+    if (np.abs(values) > MOST).any():
+        raise DataError(f"{path} has values beyond {MOST:.3g}, which no network reads")
     label, part = _label(path)
     rate = _rate(path, interval)
     frames = Frames((len(names),), rate, tuple(names), units)
