@@ -29,11 +29,12 @@ _EXTRAS = {
     "onnx": ".onnx files",
     "onnxruntime": "bench accuracy, bench quantize",
     "onnxscript": "PyTorch modules",
-    "torch": "PyTorch modules, and predictors of data horizon",
+    "torch": "PyTorch modules, design, and predictors of data horizon",
     "cmsis-pack-manager": "packs from the index",
     "soundfile": "importing WAV and FLAC",
     "cbor2": "importing CBOR",
     "pyocd": "flashing by a debug probe",
+    "ray": "choose --on, on a cluster",
 }
 _MISSING = "[bold red]missing[/]"
 
