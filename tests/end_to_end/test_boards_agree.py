@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.support.firmware import EMULATED, UNLIKE
 
-from tinyflash.boards.emulator import Emulator
+from tinyflash.boards.emulator import FLASH, Emulator
 from tinyflash.compiler import compile_model
 from tinyflash.errors import LinkError
 from tinyflash.read import read
@@ -45,10 +45,15 @@ def whole_run(session, samples, compiled):
 
 
 def test_weights_state_logits_and_every_step_agree(compiled, samples, board, firmware_folder):
+    """And a board that is started again has what it saved."""
     host = whole_run(HostSession(compiled.program), samples, compiled)
-    with open_session(Ready.of(compiled, board), firmware_folder) as device:
+    with open_session(Ready.of(compiled, board), firmware_folder, stores=True) as device:
         on_board = whole_run(device, samples, compiled)
         counters = device.counters()
+        device.save()
+    with open_session(Ready.of(compiled, board), firmware_folder, stores=True) as device:
+        assert Learned.of(device, compiled.program) == host.learned
+    (firmware_folder / FLASH).unlink()
     assert on_board.agrees(host)
     assert host.learned.weights != compiled.program.weights
     assert host.after.score > host.before.score

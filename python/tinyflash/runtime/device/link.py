@@ -12,7 +12,7 @@ from tinyflash.errors import LinkError
 from tinyflash.runtime.device import protocol
 from tinyflash.runtime.device.frames import Decoder, Frame, encode
 from tinyflash.runtime.device.pairing import NONCE_BYTES, Pairing
-from tinyflash.runtime.device.port import Port
+from tinyflash.runtime.device.port import Port, why_lost
 from tinyflash.runtime.device.protocol import Type
 from tinyflash.runtime.device.rate import BASE, HIGHER, LineRate, trials
 from tinyflash.runtime.device.rows import Serve, Wants
@@ -263,12 +263,12 @@ class Link:
                 frames += self._decoder.feed(data)
         return frames
 
-    def _lost(self, error: Exception) -> LinkError:
+    def _lost(self, error: OSError) -> LinkError:
         """Returns why the line is gone. Waits a moment until the other end is known to be dead."""
         end = time.monotonic() + _DYING_S
         while (reason := self._why_dead()) is None and time.monotonic() < end:
             time.sleep(_POLL_S)
-        return LinkError(reason or f"the serial line is gone: {error}")
+        return LinkError(reason or why_lost(error))
 
 
 def _check_alive(frame: Frame) -> None:

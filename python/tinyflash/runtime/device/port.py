@@ -63,6 +63,18 @@ def rate_of(port: Port) -> LineRate:
     return LineRate(port if isinstance(port, serial.Serial) else None)
 
 
+def why_lost(error: OSError) -> str:
+    """Returns why an open port failed, and what to do. pyserial's own words are guesses."""
+    if isinstance(error, serial.SerialTimeoutException):
+        return (
+            f"the serial line took nothing for {_STUCK_S:.0f} s; unplug the board, and repeat this"
+        )
+    return (
+        "the serial line is gone: the board was unplugged, or the other end closed the line; "
+        "connect it again (tinyflash ports lists what is there), and repeat"
+    )
+
+
 def _shown(url: str) -> str:
     return shortened("".join(c for c in url if c.isprintable()))
 
