@@ -121,7 +121,7 @@ static inline int8_t tiny_mean_of(const tiny_mean *op, int32_t sum) {
 /* SPEC 4.3: stores element i of a gradient. A masked element counts for nothing; peak is taken
  * before saturation, so that SPEC 5.3 knows by how many bits the exponent was too small. */
 static inline void tiny_store_gradient(const tiny_gradient_out *dx, uint32_t i, int32_t v) {
-    if (dx->mask && !((dx->mask[i >> 3] >> (i & 7u)) & 1u)) {
+    if (dx->mask && !((dx->mask[i >> 3] >> (i & 7u)) & 1)) {
         dx->d[i] = 0;
         return;
     }

@@ -107,7 +107,7 @@ static outcome add_all(const elements *e) {
     for (uint32_t i = 0; i < e->count; i++) {
         const int32_t v = e->terms.a[i] * e->terms.a_factor + e->terms.b[i] * e->terms.b_factor;
         const int32_t rounded = (v + e->below_half + ((v >> TINY_SUM_UNIT) & 1)) >> TINY_SUM_UNIT;
-        const int32_t passed = e->mask && !(e->mask[i >> 3] >> (i & 7u) & 1u) ? 0 : rounded;
+        const int32_t passed = e->mask && !(e->mask[i >> 3] >> (i & 7u) & 1) ? 0 : rounded;
         const uint32_t magnitude = (uint32_t)(passed < 0 ? -passed : passed);
         out.peak = magnitude > out.peak ? magnitude : out.peak;
         out.clipped += magnitude > 127;

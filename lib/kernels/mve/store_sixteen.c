@@ -87,7 +87,7 @@ static uint32_t store_some(const sixteen *s) {
             const int64_t upper = (int64_t)s->sums[row * TINY_SIXTEEN + i] * s->multiplier >> 31;
             const int64_t v = (upper + ((int64_t)1 << (-s->right - 1))) >> -s->right;
             const int32_t byte = v > 127 ? 127 : (v < -128 ? -128 : (int32_t)v);
-            const int32_t passed = mask[i / 8] >> (i % 8) & 1u ? byte : 0;
+            const int32_t passed = mask[i / 8] >> (i % 8) & 1 ? byte : 0;
             s->d[row * s->step + i] = (int8_t)passed;
             peak = (uint32_t)tiny_max((int32_t)peak, passed < 0 ? -passed : passed);
         }
