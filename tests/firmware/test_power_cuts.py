@@ -11,7 +11,7 @@ from tests.support.firmware import MODEL
 from tinyflash.boards import load_board
 from tinyflash.boards.emulator import FLASH, Emulator
 from tinyflash.boards.firmware import build_firmware
-from tinyflash.errors import BoardError, LinkError
+from tinyflash.errors import BoardError, LinkError, TinyflashWarning
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.store import Stored
 
@@ -81,10 +81,17 @@ def test_without_a_folder_a_board_has_no_flash(elf: Path) -> None:
         assert not device.info.stores
 
 
-def test_a_file_of_another_board(elf: Path, tmp_path: Path) -> None:
-    (tmp_path / FLASH).write_bytes(b"\xff" * 1000)
-    with pytest.raises(BoardError, match=r"flash\.bin is not the flash of board qemu_stm32f405"):
+def test_a_file_of_another_board_is_kept(elf: Path, tmp_path: Path) -> None:
+    """The folder of a model may serve several boards, and nothing saved is lost."""
+    assert BOARD.store is not None
+    (tmp_path / FLASH).write_bytes(b"\xa5" * 1000)
+    with pytest.warns(
+        TinyflashWarning, match=r"another board .*; it is now flash\.old\.bin"
+    ) as told:
         Emulator(BOARD, elf, flash=tmp_path)
+    assert len(told) == 1
+    assert (tmp_path / "flash.old.bin").read_bytes() == b"\xa5" * 1000
+    assert (tmp_path / FLASH).read_bytes() == b"\xff" * BOARD.store.size
 
 
 def test_a_board_without_a_store(elf: Path, tmp_path: Path) -> None:

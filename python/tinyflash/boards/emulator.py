@@ -12,7 +12,7 @@ from tinyflash import files
 from tinyflash.boards import toolchain
 from tinyflash.boards.description import Board, Qemu
 from tinyflash.boards.emulation import Emulation, ending
-from tinyflash.errors import BoardError
+from tinyflash.errors import BoardError, warn
 
 SENSOR = "sensor.bin"  # of boards/parts/sensor_file; boards/replay.py writes it
 FLASH = "flash.bin"  # of boards/parts/flash_file
@@ -83,17 +83,16 @@ def _emulation(board: Board) -> Qemu:
 
 def _with_flash(folder: Path, board: Board) -> Path:
     """Returns the folder with the file that is the board's flash. Makes the file if it is absent:
-    erased. One of another size is of another board."""
+    erased. One of another size is of another board, and is kept under another name."""
     if board.store is None:
         raise BoardError(f"board {board.name} has no flash to save to ([store] in its board.toml)")
     path, size = folder / FLASH, board.store.size
     try:
+        if path.exists() and path.stat().st_size != size:
+            kept = files.keep_old(path).name
+            warn(f"{path} was the flash of another board than {board.name}; it is now {kept}")
         if not path.exists():
             files.write_bytes(path, b"\xff" * size)
-        if path.stat().st_size != size:
-            raise BoardError(
-                f"{path} is not the flash of board {board.name}, which has {size:,} bytes; move it"
-            )
     except OSError as error:
         raise BoardError(f"{path}: {error.strerror}") from error
     return folder
