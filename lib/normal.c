@@ -4,7 +4,7 @@
 #include "arith.h"
 
 /* SPEC 13.2: a threshold in 16 bits, mantissa << 5 | shift. */
-#define MANTISSA_LIMIT (1u << 11)
+#define MANTISSA_LIMIT 2048u /* 11 bits */
 #define SHIFT_BITS 5u
 
 uint32_t tiny_normal_score(const void *output, const void *target, uint32_t count) {
@@ -28,13 +28,12 @@ void tiny_normal_hold(tiny_normal *held, uint32_t score) {
     tiny_count(&held->count);
 }
 
-/* The least code whose value is not below. */
+/* The least code whose value is not below: halves are rounded up, so that the whole is, too. */
 static uint16_t code_of(uint32_t value) {
-    uint32_t shift = 0;
-    uint64_t mantissa = value;
+    uint32_t shift = 0, mantissa = value;
     while (mantissa >= MANTISSA_LIMIT) {
         shift++;
-        mantissa = ((uint64_t)value + ((uint64_t)1 << shift) - 1u) >> shift;
+        mantissa -= mantissa >> 1;
     }
     return (uint16_t)(mantissa << SHIFT_BITS | shift);
 }
