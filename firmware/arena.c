@@ -75,6 +75,7 @@ int arena_take_held_out(arena_owner *self, const uint8_t *room) {
 tiny_session *arena_clear(arena_owner *self) {
     self->sample = (transfer){0};
     self->target = (transfer){0};
+    self->compared = 0;
     self->has_output = 0;
     return &self->session;
 }

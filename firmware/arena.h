@@ -14,6 +14,7 @@ typedef struct arena_owner {
     tiny_session session; /* to run it: arena_infer, arena_clear */
     transfer sample;
     transfer target;
+    uint32_t compared;  /* values of the output, with a target; 0 after each run */
     uint8_t purpose;    /* of the sample */
     uint8_t has_output; /* of the last inference */
 } arena_owner;

@@ -27,6 +27,7 @@ typedef enum protocol_type {
     PROTOCOL_ECHO = 20,
     PROTOCOL_COLLECT = 21,
     PROTOCOL_REPLAY = 22,
+    PROTOCOL_NORMAL = 23,
     PROTOCOL_LAST_COMMAND = 0x6F,
     PROTOCOL_REPLY = 0x80,   /* added to the type of the command */
     PROTOCOL_READY = 0xF0,   /* the device has started */
@@ -63,7 +64,8 @@ typedef enum protocol_status {
     PROTOCOL_NOT_PAIRED = 22,     /* the frame has no tag of this session */
     PROTOCOL_NO_SENSOR = 23,      /* the board has none, or no room for one of its frames */
     PROTOCOL_NOT_COLLECTING = 24, /* no run, or another one than the host names */
-    PROTOCOL_NO_REPLAY = 25       /* no room for a replay buffer, or a model that cannot have one */
+    PROTOCOL_NO_REPLAY = 25,      /* no room for a replay buffer, or a model that cannot have one */
+    PROTOCOL_NO_THRESHOLD = 26    /* so few scores are held that none has this rank */
 } protocol_status;
 
 /* Purposes of a sample. */
@@ -90,6 +92,16 @@ enum {
 
 /* Actions of REPLAY. */
 enum { PROTOCOL_REPLAY_TELL = 0, PROTOCOL_REPLAY_START = 1, PROTOCOL_REPLAY_STOP = 2 };
+
+/* Actions of NORMAL. */
+enum {
+    PROTOCOL_NORMAL_TELL = 0,
+    PROTOCOL_NORMAL_CLEAR = 1,
+    PROTOCOL_NORMAL_SCORE = 2,
+    PROTOCOL_NORMAL_HOLD = 3,
+    PROTOCOL_NORMAL_SET = 4,
+    PROTOCOL_NORMAL_RESUME = 5
+};
 
 /* Instead of the group of a code: raw bytes. */
 #define PROTOCOL_RAW 0

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "board.h"
+#include "model.h"
 
 /* The limits of a command: its body has `least` to `most` bytes. */
 typedef struct command_row {
@@ -29,6 +30,9 @@ static const command_row command_rows[] = {
     {PROTOCOL_RATE, 4, 4, command_rate},
     {PROTOCOL_ECHO, 0, FRAME_BODY_BYTES - 1, command_echo},
     {PROTOCOL_REPLAY, 1, 9, command_replay},
+#if MODEL_TARGET_BYTES > 0
+    {PROTOCOL_NORMAL, 1, FRAME_BODY_BYTES, command_normal},
+#endif
 #ifdef PAIRING
     {PROTOCOL_PAIR, 0, 0, command_pair},
 #endif

@@ -36,6 +36,9 @@ command command_guard;
 /* replay.c: keeps it from forgetting. */
 command command_replay;
 
+/* normal.c: judges what is normal; of a model that has targets. */
+command command_normal;
+
 /* learned.c: reads and restores what it has learned. */
 command command_read, command_restore, command_write, command_commit, command_reset;
 

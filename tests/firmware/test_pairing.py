@@ -153,12 +153,12 @@ def test_what_is_forged_or_replayed_is_refused(port: RecordedPort) -> None:
 
 
 def test_no_command_is_taken_without_its_tag(port: RecordedPort) -> None:
-    """Each but what begins a session; ROWS is no command. Some firmware has no COLLECT, SAVE, LOAD
-    and FACTORY."""
+    """Each but what begins a session; ROWS is no command. Some firmware has no COLLECT, SAVE, LOAD,
+    FACTORY and NORMAL."""
     device, random = DeviceSession(Link(port), pairing_key=KEY), Random(11)
     before = device.weights
-    elsewhere = {Type.COLLECT, Type.SAVE, Type.LOAD, Type.FACTORY}
-    for kind in set(range(1, Type.REPLAY + 1)) - {Type.HELLO, Type.PAIR, Type.ROWS}:
+    elsewhere = {Type.COLLECT, Type.SAVE, Type.LOAD, Type.FACTORY, Type.NORMAL}
+    for kind in set(range(1, Type.NORMAL + 1)) - {Type.HELLO, Type.PAIR, Type.ROWS}:
         refusals = {NOT_PAIRED, BAD_COMMAND} if kind in elsewhere else {NOT_PAIRED}
         for count in (0, 9, 25):
             frame = Frame(kind, random.randrange(256), random.randbytes(count))

@@ -16,10 +16,12 @@ import sys
 import time
 from pathlib import Path
 
-from tests.fuzz.firmware.build import build, counts
+from tests.fuzz.firmware.build import Kind, build, counts
 from tests.fuzz.firmware.build import fuzz as run
 
-FIRMWARE = {"firmware": False, "firmware_rows": True}  # whether samples go row by row
+FIRMWARE: dict[str, Kind] = {
+    "firmware": "whole", "firmware_rows": "rows", "firmware_targets": "targets"
+}  # fmt: skip
 # Shares of the time. The readers of models have by far the most to go wrong.
 SHARES = {
     "tflite": 7,
@@ -54,7 +56,7 @@ def fuzz(name: str, seconds: float, folder: Path) -> int:
 def fuzz_firmware(name: str, seconds: float, folder: Path) -> int:
     """The same for firmware, which is C: by a fuzzer of its own. A finding ends it."""
     (folder / "build").mkdir(exist_ok=True)
-    program = build(folder / "build", by_rows=FIRMWARE[name])
+    program = build(folder / "build", FIRMWARE[name])
     try:
         found = run(program, int(seconds), folder / "corpus", FIRMWARE[name])
     except AssertionError as finding:

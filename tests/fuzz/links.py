@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import numpy.typing as npt
 from tests.fuzz.mutator import flip, interesting, splice
 from tests.fuzz.target import LONGEST, FindingError, Target, refusals_allowed
 from tests.support.devices import FakePort, info_body, size_of_reply
@@ -30,6 +31,11 @@ from tinyflash.runtime.schedule import Schedule
 
 INFO = Info(
     *(True, False, True, 128, 1, 600, 56, 4000, 90, 70, 5, 2048, 0, 0),
+    board="fuzzed",
+    model="fuzzed",
+)
+TARGETS = Info(
+    *(True, False, True, 128, 1, 600, 56, 4000, 90, 70, 0, 2048, 70, 0),
     board="fuzzed",
     model="fuzzed",
 )
@@ -51,11 +57,17 @@ CALLS: tuple[Callable[[DeviceSession], object], ...] = (
     lambda d: d.start_guard(np.zeros((1, d.info.input_bytes), np.int8), np.zeros(1, int), 1, 0),
     lambda d: d.start_replay(bytes(replay_bytes(d.info.classes, 2, d.info.input_bytes)), 2, 1),
     lambda d: d.replay_memory(),
+    lambda d: d.judge().score(np.zeros(d.info.input_bytes, np.int8), _target(d)).abnormal,
+    lambda d: d.judge().hold(),
     lambda d: d.restore(bytes(d.info.weights_bytes), bytes(d.info.state_bytes)),
     lambda d: d.save(),
     lambda d: d.load(),
 )
 MOST_BYTES = 5000  # of input, or of weights and state: a call sends or reads no more
+
+
+def _target(device: DeviceSession) -> npt.NDArray[np.int8]:
+    return np.zeros(device.info.target_bytes, np.int8)
 
 
 class AnyRate:
@@ -153,7 +165,12 @@ def _seeds(_: Path) -> list[bytes]:
     want = piece(ROWS, struct.pack("<II", 0, 18)) + piece(ROWS, struct.pack("<II", 18, 72))
     first = sum(len(piece(*one)) for one in islice(pieces_of(by_rows), OPENING))
     words = piece(ANY, bytes([0xF2, 0]) + bytes(20)) + piece(0, b"\0\x05abc\0")
-    return [_session(INFO), by_rows[:first] + want + by_rows[first:], words + _session(INFO)]
+    return [
+        _session(INFO),
+        _session(TARGETS),
+        by_rows[:first] + want + by_rows[first:],
+        words + _session(INFO),
+    ]
 
 
 _WORDS = (

@@ -10,8 +10,8 @@ SECONDS = 4
 
 
 def test_nothing_on_the_line_harms_the_firmware(tmp_path: Path) -> None:
-    program = build(tmp_path, by_rows=False)
-    executions, cases, edges = counts(fuzz(program, SECONDS, tmp_path / "corpus", False))
+    program = build(tmp_path, "whole")
+    executions, cases, edges = counts(fuzz(program, SECONDS, tmp_path / "corpus", "whole"))
     assert executions > 500
-    assert cases > 2 * len(list(seeds(False)))  # it finds what reaches more than the seeds do
+    assert cases > 2 * len(list(seeds("whole")))  # it finds what reaches more than the seeds do
     assert edges > 500

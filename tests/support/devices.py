@@ -37,6 +37,7 @@ def size_of_reply(sent: Frame, info: Info) -> int:
         Type.COUNTERS: 16,
         Type.GUARD: 32,
         Type.REPLAY: 16,
+        Type.NORMAL: 17,
     }
     return sizes.get(Type(sent.type), 0)
 

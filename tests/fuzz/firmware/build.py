@@ -8,6 +8,7 @@ import subprocess
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from tests.support.compilers import compile_program
 from tests.support.firmware import FLASH, REPLAY_SLOTS, ROOT, SANITIZERS, WATCHED
@@ -16,7 +17,9 @@ from tests.support.learner import SCHEME, learner_graph
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.runtime.device import protocol
 from tinyflash.runtime.device.protocol import Type
+from tinyflash.runtime.normal import MOST_RANKS
 from tinyflash.runtime.replay import replay_bytes
+from tinyflash.scheme import parse_scheme
 from tinyflash.sources import library_sources
 from tinyflash.write.model import write_model
 
@@ -25,13 +28,20 @@ FRAMED, NUMBERED = 1, 2  # of fuzz_link.c
 COVERAGE = "-fsanitize-coverage=trace-pc"
 
 
-def learner(by_rows: bool) -> Compiled:
-    return compile_model(learner_graph(), SCHEME, seed=9, row_source=by_rows)
+# How samples come: whole, row by row, or with targets in place of labels.
+Kind = Literal["whole", "rows", "targets"]
+SQUARED = parse_scheme("loss = 'mean_squared_error'\n[[update]]\nlast = 1\nweights = 0.5")
+OUTPUTS = 4
 
 
-def build(folder: Path, by_rows: bool) -> Path:
+def learner(kind: Kind) -> Compiled:
+    scheme = SQUARED if kind == "targets" else SCHEME
+    return compile_model(learner_graph(), scheme, seed=9, row_source=kind == "rows")
+
+
+def build(folder: Path, kind: Kind) -> Path:
     """The fuzzer of the firmware that runs the learner: with guard, replay buffer and store."""
-    write_model(learner(by_rows), folder)
+    write_model(learner(kind), folder)
     sizes = [f"-DBOARD_STORE_{name.upper()}={size}" for name, size in vars(FLASH).items()]
     settings = [*SANITIZERS, COVERAGE, *sizes, *WATCHED, "-DCOLLECT_BYTES=600u"]
     firmware = sorted((ROOT / "firmware").rglob("*.c"))
@@ -49,8 +59,9 @@ def _piece(kind: Type, body: bytes = b"", flags: int = FRAMED | NUMBERED) -> byt
     return bytes([flags]) + struct.pack("<H", len(content)) + content
 
 
-def _sample(purpose: int) -> bytes:
-    return _piece(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(purpose, 0, 0, 0, 72) + bytes(range(72)))
+def _sample(purpose: int, size: int = 72) -> bytes:
+    head = protocol.SAMPLE_HEAD.pack(purpose, 0, 0, 0, size)
+    return _piece(Type.SAMPLE, head + bytes(range(size)))
 
 
 def _replay(repeats: int) -> bytes:
@@ -69,9 +80,27 @@ def _rows() -> bytes:
     return b"".join(bytes([FRAMED]) + struct.pack("<H", len(p)) + p for p in pieces)
 
 
-def seeds(by_rows: bool) -> Iterator[bytes]:
+def _judged() -> Iterator[bytes]:
+    """Sessions of a model that learns from targets: it learns one, scores, and holds."""
+    score = _piece(Type.NORMAL, struct.pack("<BI", 2, 0) + bytes(OUTPUTS))
+    hold = _piece(Type.NORMAL, b"\3")
+    infer = _sample(0) + _piece(Type.INFER)
+    train = _piece(Type.TRAIN, protocol.TRAIN.pack(0, 0x8000, -4))
+    yield _sample(1) + _sample(2, OUTPUTS) + train
+    half = struct.pack("<BI", 2, 2) + bytes(OUTPUTS - 2)
+    first = _piece(Type.NORMAL, struct.pack("<BI", 2, 0) + bytes(2))
+    threshold = _piece(Type.NORMAL, struct.pack("<BI", 4, 1))
+    yield infer + first + _piece(Type.NORMAL, half) + hold + threshold + infer + score
+    held = struct.pack(f"<B{1 + MOST_RANKS}I", 5, *range(1 + MOST_RANKS, 0, -1))
+    yield _piece(Type.NORMAL, held) + threshold + _piece(Type.NORMAL, b"\0")
+    yield _piece(Type.NORMAL, b"\1") + _piece(Type.SAVE) + _piece(Type.LOAD)
+
+
+def seeds(kind: Kind) -> Iterator[bytes]:
     """Sessions that go well: each command is in one of them."""
-    program = learner(by_rows).program
+    program, by_rows = learner(kind).program, kind == "rows"
+    if kind == "targets":
+        yield from _judged()
     train = _piece(Type.TRAIN, protocol.TRAIN.pack(1, 0x8000, -4))
     yield _piece(Type.HELLO)
     yield _piece(Type.INFER) + _rows() if by_rows else _sample(0) + _piece(Type.INFER)
@@ -101,11 +130,11 @@ def seeds(by_rows: bool) -> Iterator[bytes]:
     yield bytes([0]) + struct.pack("<H", 6) + b"\0\x05\x01\x02\x03\0"
 
 
-def fuzz(program: Path, seconds: int, folder: Path, by_rows: bool, seed: int = 1) -> str:
+def fuzz(program: Path, seconds: int, folder: Path, kind: Kind, seed: int = 1) -> str:
     """Runs the fuzzer. Returns what it printed: counts. Raises AssertionError with the words of a
     sanitizer, if the firmware failed."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, content in enumerate(seeds(by_rows)):
+    for number, content in enumerate(seeds(kind)):
         (folder / f"seed-{number}").write_bytes(content)
     command = [program, str(seconds), str(seed), folder]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 120)

@@ -32,14 +32,19 @@ class Pieces:
         if not self._info.row_bytes:
             self.send_sample(x, purpose)
             return self._link.command(kind, body, self._run_s, size=size)
-        rows = Rows(self._checked(x, purpose), x.shape, self._room_to(protocol.ROWS_HEAD.size))
+        rows = Rows(self._checked(x, purpose), x.shape, self.room_to(protocol.ROWS_HEAD.size))
         return self._link.command(kind, body, self._run_s, rows.serve, size)
+
+    def infer(self, x: Int8Array) -> bytes:
+        """Runs INFER. Returns its reply: ticks, and the output as far as it fits."""
+        size = min(self._info.output_bytes, self.room(1 + protocol.TICKS.size))
+        return self.run(x, Purpose.INFER, Type.INFER, protocol.TICKS.size + size)
 
     def room(self, head: int) -> int:
         """Returns the bytes of data that a frame can hold after `head` bytes."""
         return self._info.frame_bytes - FRAME_OVERHEAD - head
 
-    def _room_to(self, head: int) -> int:
+    def room_to(self, head: int) -> int:
         """The same of a frame that the host sends, which may need a tag."""
         return self.room(head + (TAG_BYTES if self._info.paired else 0))
 
@@ -55,7 +60,7 @@ class Pieces:
 
     def send_sample(self, x: Int8Array, purpose: Purpose) -> None:
         sample = self._checked(x, purpose)
-        room = self._room_to(protocol.SAMPLE_HEAD.size)
+        room = self.room_to(protocol.SAMPLE_HEAD.size)
         for chunk in coding.chunks(sample, x.shape, room):
             head = (purpose, chunk.group, chunk.stride, chunk.offset, chunk.count)
             self.order(Type.SAMPLE, protocol.SAMPLE_HEAD.pack(*head) + chunk.data)
@@ -70,7 +75,7 @@ class Pieces:
         return b"".join(pieces)
 
     def write(self, space: Space, data: bytes) -> None:
-        room = self._room_to(protocol.WRITE_HEAD.size)
+        room = self.room_to(protocol.WRITE_HEAD.size)
         for offset in range(0, len(data), room):
             head = protocol.WRITE_HEAD.pack(space, offset)
             self.order(Type.WRITE, head + data[offset : offset + room])

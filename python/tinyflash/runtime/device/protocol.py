@@ -45,6 +45,7 @@ class Type(IntEnum):
     ECHO = 20
     COLLECT = 21
     REPLAY = 22
+    NORMAL = 23
     READY = 0xF0
     NAK = 0xF1
     FAULT = 0xF2
@@ -100,6 +101,7 @@ STATUS_TEXT = {
     24: "collects nothing, or something else than this host has asked for",
     25: "has no room for a replay buffer, or a model that cannot have one; build its firmware with "
     "--replay SLOTS",
+    26: "holds too few scores of normal samples for a threshold of this rank",
 }
 
 SAMPLE_HEAD = struct.Struct("<BBHIH")  # purpose, group, stride, offset, count

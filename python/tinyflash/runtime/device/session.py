@@ -14,6 +14,7 @@ from tinyflash.runtime.device import protocol
 from tinyflash.runtime.device.greeting import Emulated, check_model, check_pairing, link_to
 from tinyflash.runtime.device.guard import RemoteGuard
 from tinyflash.runtime.device.link import Link
+from tinyflash.runtime.device.normal import RemoteJudge
 from tinyflash.runtime.device.pieces import Pieces
 from tinyflash.runtime.device.protocol import Info, Purpose, Space, Type
 from tinyflash.runtime.device.rate import HIGHER
@@ -102,11 +103,10 @@ class DeviceSession:
     # ---- Session ----
 
     def infer(self, x: Int8Array) -> Int8Array:
-        here = min(self.info.output_bytes, self._pieces.room(1 + protocol.TICKS.size))
-        reply = self._pieces.run(x, Purpose.INFER, Type.INFER, protocol.TICKS.size + here)
+        reply = self._pieces.infer(x)
         (self.last_ticks,) = protocol.TICKS.unpack_from(reply)
         output = reply[protocol.TICKS.size :]
-        output += self._pieces.read(Space.OUTPUT, here, self.info.output_bytes)
+        output += self._pieces.read(Space.OUTPUT, len(output), self.info.output_bytes)
         return np.frombuffer(output, np.int8).copy()
 
     def train_step(self, x: Int8Array, label: int, rate: float | None = None) -> Outcome:
@@ -231,6 +231,11 @@ class DeviceSession:
         """Returns the board's sensor. Raises LinkError if its firmware does not collect, or if it
         has none."""
         return RemoteSensor(self._link)
+
+    def judge(self) -> RemoteJudge:
+        """Returns what the board says of normal samples (SPEC 13). Raises LinkError if its firmware
+        judges none, DataError if its model has no targets."""
+        return RemoteJudge(self._link, self._pieces, self.info)
 
     def save(self) -> StoreReport:
         """Saves weights and state in the board's flash. They survive a power cut from now on; one
