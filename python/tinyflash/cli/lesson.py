@@ -42,18 +42,31 @@ class Eyes:
         as_set = Dataset(Path(f"the sensor {sensor.info.name}"), self._frames)
         window = window_for(as_set, port.shape[1:])
         self._port = Source(as_set.folder, dataset=as_set).units_for(port)
-        self.feed = Feed(sensor, window, hop or max(1, window // 2))
+        self._window, self._hop = window, hop or max(1, window // 2)
+        self.feed = Feed(sensor, self._window, self._hop)
 
     def look(self) -> Int8Array | None:
         """Returns the newest window, if one has come; it is too late for those before it."""
+        found = self.all()
+        return found[-1] if found else None
+
+    def all(self) -> list[Int8Array]:
+        """Returns the windows that have come, in the order of time."""
         found: list[Numbers] = []
         for _ in range(_MOST_POLLS):
             found += self.feed.poll()
             if not self.feed.is_behind:
                 break
-        if not found:
-            return None
-        real = self._frames.real(found[-1]).astype(np.float32)
+        return [self._stored(one) for one in found]
+
+    @property
+    def windows(self) -> int | None:
+        """How many windows the sensor gives at most; None: it does not end."""
+        length = self.feed.progress.info.length
+        return (length - self._window) // self._hop + 1 if length else None
+
+    def _stored(self, window: Numbers) -> Int8Array:
+        real = self._frames.real(window).astype(np.float32)
         stored: Int8Array = encode(self._port, real[np.newaxis])[0]
         return stored
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from click.core import ParameterSource
 from tinyflash.cli import options
 from tinyflash.cli.number_option import Number
 from tinyflash.errors import DataError
+from tinyflash.runtime.normal import MOST_RANKS
 from tinyflash.runtime.replay import MOST_REPEATS
 from tinyflash.training.live.learner import SURPRISING
 
@@ -21,13 +23,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 _NOT_LIVE = ("epochs", "schedule", "warmup", "validation", "health", "save_every")
 _TAUGHT = ("sensor", "labels")  # of --live without --auto
 _AUTO = ("skips", "data")  # of --live with --auto
-_LIVE_ONLY = ("auto", "replay", "repeats", "earlier", "surprising", "skips", "live_json", *_TAUGHT)
+_NORMAL = ("hold", "rank", "judge", "saves")  # of --normal
+_LABELLED = ("replay", "repeats", "earlier", "surprising", "skips", "labels")
+_NOT_NORMAL = (*_LABELLED, "test", "guard", "guard_every", "guard_tolerance")
+_LIVE_ONLY = ("auto", "json_path", "sensor", "normal", *_LABELLED, *_NORMAL)
 
 
 @dataclass(frozen=True)
 class LiveOptions:
     """What the user says of a live run. earlier: samples of before. json_path: for its record.
-    sensor: the recording that an emulated board's sensor gives. labels: names of the classes."""
+    sensor: the recording that an emulated board's sensor gives. labels: names of the classes.
+    normal: windows to learn from without labels; None: with labels. hold, rank: what sets the
+    threshold. judge: windows to judge; 0: all. saves: whether the board saves."""
 
     auto: bool
     replay: int
@@ -36,8 +43,13 @@ class LiveOptions:
     surprising: float
     skips: bool
     json_path: Path | None
-    sensor: str | None = None
-    labels: str = ""
+    sensor: str | None
+    labels: str
+    normal: int | None
+    hold: int
+    rank: int
+    judge: int
+    saves: bool
 
 
 _OPTIONS = (
@@ -78,16 +90,47 @@ _OPTIONS = (
         help="With --auto: do not learn from windows whose label surprises.",
     ),
     click.option(
-        "--json", "live_json", type=options.OUTPUT,
+        "--normal", type=click.IntRange(0), metavar="WINDOWS",
+        help="With --live: without labels, an autoencoder learns from the first windows what is "
+        "normal; then the board sets its threshold and says what is not. 0: the board, or "
+        "--resume, has a threshold already.",
+    ),
+    click.option(
+        "--hold", type=click.IntRange(1), default=50, show_default=True, metavar="WINDOWS",
+        help="Windows after those of --normal, which are not learned from, that set the threshold.",
+    ),
+    click.option(
+        "--rank", type=click.IntRange(1, MOST_RANKS), default=1, show_default=True,
+        help="The threshold is this one of their scores, in descending order.",
+    ),
+    click.option(
+        "--judge", type=click.IntRange(1), metavar="WINDOWS",
+        help="With --normal: end after so many windows that were judged.",
+    ),
+    click.option(
+        "--save", "saves", is_flag=True,
+        help="With --normal: the board keeps what it has learned, and its threshold, in its flash.",
+    ),
+    click.option(
+        "--json", "json_path", type=options.OUTPUT,
         help="With --live: write the record of the run, window by window, to this file.",
     ),
 )  # fmt: skip
 
 
-def live_options(command: F) -> F:
+def live_options(command: F) -> Callable[..., Any]:
+    """Adds the options; the command takes them as one, `given`, besides --live."""
+    names = [field.name for field in fields(LiveOptions)]
+
+    @wraps(command)
+    def taking(**words: Any) -> Any:
+        values = {name: words.pop(name) for name in names}
+        return command(**words, given=LiveOptions(**{**values, "judge": values["judge"] or 0}))
+
+    taken: Callable[..., Any] = taking
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        taken = option(taken)
+    return taken
 
 
 def check_use(context: click.Context, live: bool) -> None:
@@ -104,13 +147,19 @@ def check_use(context: click.Context, live: bool) -> None:
 
 def _check_kind(context: click.Context, auto: bool) -> None:
     """Raises DataError for options of the other kind of --live."""
+    is_normal = context.params["normal"] is not None
+    for name in _NOT_NORMAL if is_normal else _NORMAL:
+        if _is_given(context, name):
+            option = _parameter(context, name).opts[0]
+            how = "has no meaning with --normal; leave it out" if is_normal else "needs --normal"
+            raise DataError(f"{option} {how}")
     for name in _TAUGHT if auto else _AUTO:
         if _is_given(context, name):
             option = _parameter(context, name).opts[0]
             how = "has no meaning with --auto; leave it out" if auto else "needs --auto"
             raise DataError(f"{option} {how}")
     if auto and context.params["data"] is None:
-        raise DataError("--auto replays labelled windows; name them with --data")
+        raise DataError("--auto replays windows; name them with --data")
 
 
 def _is_given(context: click.Context, name: str) -> bool:

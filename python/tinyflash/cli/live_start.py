@@ -24,6 +24,8 @@ from tinyflash.training.open import Ready, Running
 from tinyflash.training.samples import Samples, Source, load_samples
 from tinyflash.training.targets import objective_of
 
+RING = 8192  # bytes of the board's memory for frames that no host has read yet
+
 
 @dataclass(frozen=True)
 class Place:
@@ -52,13 +54,26 @@ class Start:
     seed: int
 
 
+def check_sensor(place: Place, given: LiveOptions) -> None:
+    """Raises DataError if no sensor can be read."""
+    if place.running is None and place.board is None:
+        raise DataError("--live reads the sensor of a board; name it with --board or --port")
+    if place.running is not None and given.sensor is not None:
+        raise DataError("--sensor is for the emulator of --board; leave out --port")
+    if place.running is None and given.sensor is None:
+        raise DataError("an emulated board's sensor replays a recording; name it with --sensor")
+
+
 def load_stream(
     prepared: Prepared, data: Data, rate: float, watch: Watch, given: LiveOptions, seed: int
 ) -> tuple[Stream, Samples | None]:
     """Returns the stream, without windows if a person labels them, and the earlier samples that may
     be kept to replay."""
     if objective_of(prepared) is not None:
-        raise DataError("live learning needs labels, but the scheme's loss takes targets")
+        raise DataError(
+            "live learning needs labels, but the scheme's loss takes targets; an autoencoder "
+            "learns without labels with --normal WINDOWS"
+        )
     if watch.samples:
         check_scores(prepared)
     port, classes = prepared.whole.input, prepared.whole.output.shape[-1]

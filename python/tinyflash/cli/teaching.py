@@ -14,7 +14,16 @@ from tinyflash.cli import replay_option
 from tinyflash.cli.keys import pressed
 from tinyflash.cli.lesson import MOST_KEYS, Eyes, Lessons
 from tinyflash.cli.live_options import LiveOptions
-from tinyflash.cli.live_start import Data, Place, Start, beginning_of, load_stream, make_ready
+from tinyflash.cli.live_start import (
+    RING,
+    Data,
+    Place,
+    Start,
+    beginning_of,
+    check_sensor,
+    load_stream,
+    make_ready,
+)
 from tinyflash.cli.live_told import say_lived
 from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import Stop, stopping
@@ -41,8 +50,6 @@ from tinyflash.training.loop import evaluate
 from tinyflash.training.open import Ready, open_session, settle
 from tinyflash.training.samples import Samples
 
-RING = 8192  # bytes of the board's memory for frames that no host has read yet
-
 
 def teach(
     prepared: Prepared,
@@ -58,7 +65,7 @@ def teach(
     shown: Shown,
 ) -> None:
     """Lets a person teach, and saves what was learned."""
-    _check(place, given)
+    check_sensor(place, given)
     stream, earlier = load_stream(prepared, data, rate, watch, given, start.seed)
     classes = _named(given.labels, prepared.whole.output.shape[-1])
     ready = make_ready(prepared, earlier, place.board, given.replay, start.seed, rows, effort)
@@ -99,15 +106,6 @@ def teach(
     if lived.course.seen:
         _keep(lived, stream, ready, output, given, more)
     _close(lived, stop, ready, output)
-
-
-def _check(place: Place, given: LiveOptions) -> None:
-    if place.running is None and place.board is None:
-        raise DataError("--live reads the sensor of a board; name it with --board or --port")
-    if place.running is not None and given.sensor is not None:
-        raise DataError("--sensor is for the emulator of --board; leave out --port")
-    if place.running is None and given.sensor is None:
-        raise DataError("an emulated board's sensor replays a recording; name it with --sensor")
 
 
 def _named(labels: str, count: int) -> tuple[str, ...]:

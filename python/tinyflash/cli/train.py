@@ -15,6 +15,7 @@ from tinyflash.cli import options, scheme_option, watch_option
 from tinyflash.cli.live import learn_live
 from tinyflash.cli.live_options import LiveOptions, check_use
 from tinyflash.cli.live_start import Data, Place, Start
+from tinyflash.cli.normal import watch_normal
 from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.cli.teaching import teach
@@ -146,15 +147,7 @@ def train(
     save_every: int | None,
     new_run: bool,
     live: bool,
-    auto: bool,
-    sensor: str | None,
-    labels: str,
-    replay: int,
-    repeats: int,
-    earlier: Path | None,
-    surprising: float,
-    skips: bool,
-    live_json: Path | None,
+    given: LiveOptions,
     watches: bool,
     watch_port: int | None,
     output: Path,
@@ -181,13 +174,13 @@ def train(
     watch = Watch(guard, guard_every, guard_tolerance)
     shown = Shown(watch_option.wanted(watches, watch_port), model.name, data)
     if live:
-        more = (auto, replay, repeats, earlier, surprising, skips, live_json, sensor, labels)
-        learn = learn_live if auto else teach
+        with_labels = learn_live if given.auto else teach
+        learn = with_labels if given.normal is None else watch_normal
         learn(
             scheme_option.chosen(prepared, budget, target, output, rows),
             Data(data, test, hop),
             Place(target, running),
-            *(rate, watch, LiveOptions(*more), Start(resume, new_run, seed)),
+            *(rate, watch, given, Start(resume, new_run, seed)),
             *(effort, rows, output, shown),
         )
         return

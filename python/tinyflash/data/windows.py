@@ -26,15 +26,22 @@ class Windows:
     first: npt.NDArray[np.int64]
 
 
-def cut(dataset: Dataset, recordings: Iterable[Recording], window: int, hop: int) -> Windows:
+def cut(
+    dataset: Dataset,
+    recordings: Iterable[Recording],
+    window: int,
+    hop: int,
+    unlabelled: bool = False,
+) -> Windows:
     """Cuts windows of `window` frames, `hop` frames from one start to the next.
 
     No window reaches across a gap. One whose frames mostly have no label, or no label that more
-    than half of them have, is left out. window 1 and hop 1 give single frames, such as pictures.
+    than half of them have, is left out; unlabelled: it stays, with the label NONE. window 1 and hop
+    1 give single frames, such as pictures.
     """
     if window < 1 or hop < 1:
         raise DataError(f"a window of {window} frames, every {hop}: both must be at least 1")
-    found = [_of(dataset, read(dataset, one), window, hop) for one in recordings]
+    found = [_of(dataset, read(dataset, one), window, hop, unlabelled) for one in recordings]
     counts = [len(labels) for _, labels, _ in found]
     shape = dataset.frames.shape if window == 1 else (window, *dataset.frames.shape)
     x = [frames.reshape(len(frames), *shape) for frames, _, _ in found]
@@ -47,7 +54,7 @@ def cut(dataset: Dataset, recordings: Iterable[Recording], window: int, hop: int
 
 
 def _of(
-    dataset: Dataset, track: Track, window: int, hop: int
+    dataset: Dataset, track: Track, window: int, hop: int, unlabelled: bool
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     starts = np.concatenate(
         [np.zeros(0, np.int64)]
@@ -55,7 +62,7 @@ def _of(
     )
     moments = starts[:, np.newaxis] + np.arange(window)
     labels = _majority(track.labels[moments], len(dataset.classes))
-    kept = labels != NONE
+    kept = (labels != NONE) | unlabelled
     with np.errstate(over="ignore"):
         frames = dataset.frames.real(track.frames[moments[kept]]).astype(np.float32)
     if not np.isfinite(frames).all():

@@ -21,7 +21,9 @@ _WHAT = "windows, each before it was learned from"
 
 
 @dataclass(frozen=True)
-class _Step:
+class LiveStep:
+    """A window, as an observer takes a step. of: 0 without an end."""
+
     number: int
     of: int
     loss: float
@@ -45,7 +47,7 @@ class _Telling:
 
     def _step(self, number: int, one: Seen) -> None:
         self._counts[one.label, one.predicted] += 1
-        self._observer.step(_Step(number, self._of, one.loss, one.correct))
+        self._observer.step(LiveStep(number, self._of, one.loss, one.correct))
 
     def _look(self, done: int, learner: Learner) -> None:
         """Reads what this computer has learned; no board is asked."""
