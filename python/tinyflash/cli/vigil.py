@@ -83,7 +83,7 @@ class Vigil:
         self._was_abnormal = verdict.abnormal
         word = "abnormal" if verdict.abnormal else "normal again"
         number, threshold = len(self.man.seen), self.man.threshold
-        click.echo(f"window {number:,}: {word}, score {verdict.score:,} of {threshold:,}")
+        click.echo(f"window {number:,}: {word}, score {verdict.score:,}, threshold {threshold:,}")
 
     def _save_threshold(self) -> None:
         man, is_set = self.man, len(self.man.seen) >= self.man.course.windows > 0
@@ -101,7 +101,7 @@ class Vigil:
         if newest.abnormal is None:
             return f"{newest.phase}: {done:,} of {of:,} windows, score {newest.score:,}"
         word = "abnormal" if newest.abnormal else "normal"
-        return f"{word}: score {newest.score:,} of {man.threshold:,}"
+        return f"{word}: score {newest.score:,}, threshold {man.threshold:,}"
 
 
 def windows_of(vigil: Vigil, eyes: Eyes, typed: Callable[[], str]) -> Iterator[Int8Array]:
