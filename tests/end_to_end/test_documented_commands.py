@@ -38,6 +38,7 @@ ELSEWHERE = {
     "flash by a probe": "test_a_board_is_erased_written_read_back_and_reset",
     "packs": "test_on_the_command_line",
     "train by keys": "test_keys_teach_an_emulated_board",
+    "train what is normal": "test_a_sensor_is_learned_from",
     "test": "test_test_goes_to_pytest_in_the_checkout",
     "check": "test_the_scripts_parse",
     "coverage": "test_the_scripts_parse",
@@ -58,6 +59,8 @@ def name_of(command):
     words = words[2:] if words[:2] == ["python", "-m"] else words[1:]
     if words[0] == "flash" and "stm32f446_nucleo" in words and "--format" not in words:
         return "flash by a probe"
+    if words[0] == "train" and "--normal" in words:
+        return "train what is normal"
     if words[0] == "train" and "--sensor" in words:
         return "train by keys"
     return " ".join(words[:2] if words[0] in ("bench", "boards") else words[:1])
