@@ -11,7 +11,7 @@ import pytest
 from tests.mutations.mutation import ROOT, Mutation, is_noticed, load
 
 SETS = ("dsp: ", "mve: ", "host: ")  # how the names begin of those of faster kernel sets
-EVERY_OF_SETS, EVERY_OTHER = 16, 5
+EVERY_OF_SETS, EVERY_OTHER = 24, 10
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
