@@ -96,42 +96,34 @@ def test_the_record_has_every_window(folder: Path, host: dict[str, object]) -> N
     assert unpack(learned(folder / "host")[1])[0].probability > 0
 
 
-def test_a_board_knows_its_threshold_after_a_power_cut(
-    folder: Path, host: dict[str, object]
-) -> None:
-    """The emulator of the second command is another one: all it has is the board's flash."""
-    first = tinyflash(*auto(folder, "board", "--board", BOARD, "--save", "--judge", 40))
+def test_a_board_knows_its_threshold_after_a_power_cut(folder: Path) -> None:
+    """It learns from its sensor, in real time. The emulator of the second command is another one:
+    all it has is the board's flash. This computer says the same of the same windows."""
+    counts, hop = ("--normal", 8, "--hold", 3), ("--hop", 5)
+    sensor = ("--board", BOARD, "--sensor", folder / "set" / "p0-0", *hop)
+    first = tinyflash(
+        *command(folder, "board", *sensor, *counts, "--judge", 3, "--save", "--watch")
+    )
     assert first.exit_code == 0, first.output
     assert "the board has saved what it has learned, as record 1" in first.stderr
-    found, windows = record(folder, "board"), host["windows"]
-    assert isinstance(windows, list)
-    assert found["windows"] == windows[: LEARN + HOLD + 40]
-    assert found["threshold"] == host["threshold"]
-    assert learned(folder / "board") == learned(folder / "host")
+    assert f"threshold on {BOARD}: " in first.stdout
+    watched = json.loads((folder / "board" / "watch.json").read_text())
+    assert (watched["counters"]["phase"], watched["step"]["done"]) == ("watches", 14)
+    stream = ("--auto", "--data", folder / "set", *hop)
+    there = tinyflash(*command(folder, "there", *stream, *counts, "--judge", 3))
+    assert there.exit_code == 0, there.output
+    found, same = record(folder, "board"), record(folder, "there")
+    assert (found["windows"], found["threshold"]) == (same["windows"], same["threshold"])
+    assert learned(folder / "board") == learned(folder / "there")
     kept = (folder / "board" / "learned.npz").read_bytes()
-    stream = ("--auto", "--data", folder / "set", "--normal", 0, "--judge", 60)
-    again = tinyflash(*command(folder, "board", *stream, "--board", BOARD))
+    again = tinyflash(*command(folder, "board", *sensor, "--normal", 0, "--judge", 6))
     assert again.exit_code == 0, again.output
-    assert record(folder, "board")["threshold"] == host["threshold"]
-    verdicts = record(folder, "board")["windows"]
-    there = command(folder, "judged", *stream, "--resume", folder / "host")
-    assert tinyflash(*there).exit_code == 0
-    assert verdicts == record(folder, "judged")["windows"]
+    judged = ("--normal", 0, "--judge", 6, "--resume", folder / "there")
+    assert tinyflash(*command(folder, "judged", *stream, *judged)).exit_code == 0
+    assert record(folder, "board")["threshold"] == same["threshold"]
+    assert record(folder, "board")["windows"] == record(folder, "judged")["windows"]
     assert (folder / "board" / "learned.npz").read_bytes() == kept
-
-
-def test_a_sensor_is_learned_from(folder: Path) -> None:
-    """In real time; q or --judge ends it."""
-    sensor = ("--sensor", folder / "set" / "p0-0", "--board", BOARD, "--hop", 5, "--watch")
-    counts = ("--normal", 8, "--hold", 3, "--judge", 3)
-    result = tinyflash(*command(folder, "sensor", *sensor, *counts))
-    assert result.exit_code == 0, result.output
-    assert f"threshold on {BOARD}: " in result.stdout
-    assert record(folder, "sensor")["done"] == 14
-    watched = json.loads((folder / "sensor" / "watch.json").read_text())
-    assert watched["counters"]["phase"] == "watches"
-    assert watched["step"]["done"] == 14
-    short = refused(*command(folder, "sensor", *sensor, "--normal", 280, "--hold", 18))
+    short = refused(*command(folder, "board", *sensor, "--normal", 280, "--hold", 18))
     assert "the sensor gives 297 windows; --normal and --hold take 298 more" in short
 
 
@@ -143,8 +135,9 @@ def unplug() -> None:
     raise LinkError("the device does not answer")
 
 
-@pytest.mark.parametrize(("ends", "code"), [(interrupt, 130), (unplug, 1)])
-@pytest.mark.parametrize("windows", [5, 30, 100])
+@pytest.mark.parametrize(
+    ("windows", "ends", "code"), [(5, interrupt, 130), (30, unplug, 1), (100, interrupt, 130)]
+)
 def test_an_interrupted_run_goes_on_to_the_same_bytes(
     folder: Path, host: dict[str, object], monkeypatch: pytest.MonkeyPatch,
     ends: Callable[[], None], code: int, windows: int,
