@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.devices import FakePort, info_body
 from tests.support.firmware import FLASH, build_for_host, with_store
 from tests.support.graphs import Net
 from tests.support.pipes import PipePort
 
 from tinyflash.compiler import Compiled, compile_model, prepare
 from tinyflash.errors import DataError, LinkError, TinyflashError
+from tinyflash.runtime.device.frames import Frame
 from tinyflash.runtime.device.link import Link
 from tinyflash.runtime.device.normal import Action
-from tinyflash.runtime.device.protocol import RESTORE, Purpose, Type
+from tinyflash.runtime.device.protocol import RESTORE, Info, Purpose, Type
 from tinyflash.runtime.device.session import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.host.normal import HostJudge
@@ -157,3 +159,20 @@ def test_other_firmware(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="learns from labels"):
             session.judge()
     port.finish()
+
+
+def test_firmware_of_before_is_named() -> None:
+    """It trains towards targets, and does not know the command: one line says what to do."""
+    info = Info(
+        *(True, False, True, 128, 1, 600, 56, 4000, 90, 70, 0, 2048, 70, 0),
+        board="old",
+        model="old",
+    )
+
+    def answer(sent: Frame) -> list[Frame | bytes]:
+        said = b"\0" + info_body(info) if sent.type == Type.HELLO else b"\1"
+        return [Frame(sent.type | 0x80, sent.sequence, said)]
+
+    session = DeviceSession(Link(FakePort(answer)))
+    with pytest.raises(LinkError, match="the firmware of old judges nothing"):
+        session.judge()
