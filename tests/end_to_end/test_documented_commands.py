@@ -29,6 +29,7 @@ ELSEWHERE = {
     "bench live": "test_old_wearers_are_less_forgotten_with_a_buffer",
     "bench quantize": "test_every_quantizer_is_judged_against_float",
     "bench design": "test_spaces_are_ranked_by_their_best_network",
+    "bench store": "test_the_command_writes_its_counts",
     "bench endurance": "test_board_and_host_agree",
     "design": "test_the_same_seed_finds_the_same_network",
     "boards add": "test_the_command_makes_a_board_that_a_build_refuses_until_it_is_whole",

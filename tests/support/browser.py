@@ -21,7 +21,12 @@ _OPTIONS = (
     "--remote-debugging-pipe",
     "--no-first-run",
 )
+_GONE = "Inspected target navigated or closed"
 _TO, _FROM = 3, 4  # the descriptors that Chromium reads and writes
+
+
+class GoneError(AssertionError):
+    """The page that a script was to run in has been replaced."""
 
 
 class Browser:
@@ -80,10 +85,17 @@ class Browser:
         """Waits until a script finds something that is true; it may fail while the page loads."""
         end = time.monotonic() + seconds
         patient = f"(() => {{ try {{ return {expression}; }} catch {{}} }})()"
-        while not (found := self.value(patient)):
+        while not (found := self._value_of_a_page(patient)):
             assert time.monotonic() < end, (expression, self.said)
             time.sleep(0.05)
         return found
+
+    def _value_of_a_page(self, expression: str) -> Any:
+        """None while one page gives way to the next."""
+        try:
+            return self.value(expression)
+        except GoneError:
+            return None
 
     def picture(self, height: int | None = None) -> bytes:
         """The page as .png, from its top. height: None is all of it."""
@@ -110,7 +122,10 @@ class Browser:
         while True:
             message = self._next()
             if message.get("id") == self._number:
-                assert "error" not in message, message
+                error = message.get("error", {}).get("message")
+                if error == _GONE:
+                    raise GoneError(error)
+                assert error is None, message
                 return message["result"]
             self._hear(message)
 
