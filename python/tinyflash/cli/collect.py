@@ -7,18 +7,11 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options, replay_option, watch_option
-from tinyflash.cli.collecting import (
-    Labels,
-    Replayed,
-    Report,
-    Watch,
-    cut_into,
-    opened_source,
-    record,
-)
+from tinyflash.cli.collecting import Replayed, Report, opened_source, record
 from tinyflash.cli.completing import CLASS
 from tinyflash.cli.features_option import features as features_option
 from tinyflash.cli.keys import pressed
+from tinyflash.cli.labelling import NO_LABEL, Labels, Watch, cut_into
 from tinyflash.cli.number_option import Number
 from tinyflash.cli.stopping import stopping
 from tinyflash.data.collecting.recorder import Plan
@@ -111,8 +104,8 @@ def collect(
     ):
         called = name or choices.now or _DEFAULT_NAME
         plan = Plan(called, seconds, *about, title, wait, choices.choices)
-        watch = Watch(choices, stop, typed, windows, page)
-        page.begin(About("collect", called, title))
+        watch = Watch(choices, stop, typed, windows, page, page.presses)
+        page.begin(About("collect", called, title, classes=(*choices.choices, NO_LABEL)))
         recorder, failed = record(output, source, plan, watch)
         page.end(STOPPED if stop() else FINISHED if failed is None else FAILED)
     Report(recorder, window, hop).tell(as_json)

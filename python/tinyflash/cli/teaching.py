@@ -1,4 +1,4 @@
-"""tinyflash train --live: a person labels the stream of a board's sensor by keys, and it learns."""
+"""tinyflash train --live: a person labels the stream of a board's sensor, and it learns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from tinyflash.boards.replay import write_replay
 from tinyflash.cli import replay_option
 from tinyflash.cli.keys import pressed
-from tinyflash.cli.lesson import MOST_KEYS, Eyes, Lessons
+from tinyflash.cli.lesson import Eyes, Lessons
 from tinyflash.cli.live_options import LiveOptions
 from tinyflash.cli.live_start import Data, Place, Start, beginning_of, load_stream, make_ready
 from tinyflash.cli.live_told import say_lived
@@ -80,7 +80,7 @@ def teach(
         program = ready.compiled.program
         learner = Learner(session, ready.compiled.graph, stream.settings, HostSession(program))
         telling = LessonTeller(page, ready)
-        teacher = Teacher(learner, classes[:MOST_KEYS])
+        teacher = Teacher(learner, classes)
 
         def learned(_window: Window, one: Seen) -> None:
             keep(learner.kept(), program, output / "learned.npz")
@@ -91,7 +91,7 @@ def teach(
         before = _accuracy(learner, stream)
         teacher.counters.append(learner.counters())
         eyes = Eyes(session.sensor(), ready.compiled.graph.input, data.hop)
-        broken = Lessons(teacher, eyes, classes, stop, typed, telling).hold()
+        broken = Lessons(teacher, eyes, classes, stop, typed, telling, page.presses).hold()
         lived = _end(teacher, stream, before, broken)
         page.end(STOPPED if stop() or broken else FINISHED)
     assert prepared.scheme is not None
