@@ -21,13 +21,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 _NOT_LIVE = ("epochs", "schedule", "warmup", "validation", "health", "save_every")
 _TAUGHT = ("sensor", "labels")  # of --live without --auto
 _AUTO = ("skips", "data")  # of --live with --auto
-_LIVE_ONLY = ("auto", "replay", "repeats", "earlier", "surprising", "skips", "live_json", *_TAUGHT)
+_LIVE_ONLY = ("auto", "replay", "repeats", "earlier", "surprising", "skips", *_TAUGHT)
 
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What the user says of a live run. earlier: samples of before. json_path: for its record.
-    sensor: the recording that an emulated board's sensor gives. labels: names of the classes."""
+    """What the user says of a live run. earlier: samples of before. sensor: the
+    recording that an emulated board's sensor gives. labels: names of the classes."""
 
     auto: bool
     replay: int
@@ -35,7 +35,6 @@ class LiveOptions:
     earlier: Path | None
     surprising: float
     skips: bool
-    json_path: Path | None
     sensor: str | None = None
     labels: str = ""
 
@@ -76,10 +75,6 @@ _OPTIONS = (
     click.option(
         "--skip-surprising", "skips", is_flag=True,
         help="With --auto: do not learn from windows whose label surprises.",
-    ),
-    click.option(
-        "--json", "live_json", type=options.OUTPUT,
-        help="With --live: write the record of the run, window by window, to this file.",
     ),
 )  # fmt: skip
 

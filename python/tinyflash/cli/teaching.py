@@ -22,7 +22,6 @@ from tinyflash.compiler import Prepared
 from tinyflash.compiler.plan import Effort
 from tinyflash.data.intake.files import written
 from tinyflash.errors import DataError, LinkError
-from tinyflash.files import write_json
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme.text import scheme_text
@@ -30,7 +29,7 @@ from tinyflash.show.console import say, tell
 from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
-from tinyflash.training.job import Watch, learned_is_in
+from tinyflash.training.job import Watch
 from tinyflash.training.live.course import Seen
 from tinyflash.training.live.learner import Learner
 from tinyflash.training.live.replaying import Lived, Stream
@@ -97,7 +96,7 @@ def teach(
     assert prepared.scheme is not None
     more = {"scheme": scheme_text(prepared.scheme), "seed": start.seed}
     if lived.course.seen:
-        _keep(lived, stream, ready, output, given, more)
+        _keep(lived, stream, ready, output, more)
     _close(lived, stop, ready, output)
 
 
@@ -152,14 +151,10 @@ def _keep(
     stream: Stream,
     ready: Ready,
     output: Path,
-    given: LiveOptions,
     more: Mapping[str, object],
 ) -> None:
     """Writes the files of the run."""
-    record = save(lived, stream.settings, ready, output, more)
-    if given.json_path is not None:
-        with learned_is_in(output / "learned.npz"):
-            write_json(given.json_path, record)
+    save(lived, stream.settings, ready, output, more)
 
 
 def _close(lived: Lived, stop: Stop, ready: Ready, output: Path) -> None:

@@ -11,7 +11,7 @@ import click
 from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
 from tinyflash.cli import live_options as live_option
-from tinyflash.cli import options, scheme_option, watch_option
+from tinyflash.cli import options, record_option, scheme_option, watch_option
 from tinyflash.cli.live import learn_live
 from tinyflash.cli.live_options import LiveOptions, check_use
 from tinyflash.cli.live_start import Data, Place, Start
@@ -114,6 +114,7 @@ VALIDATION = 0.2  # the fraction held out
     help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
 )
 @live_option.live_options
+@record_option.record
 @watch_option.watch
 @options.output_folder(
     "Folder for learned weights and report.",
@@ -154,7 +155,7 @@ def train(
     earlier: Path | None,
     surprising: float,
     skips: bool,
-    live_json: Path | None,
+    json_path: Path | None,
     watches: bool,
     watch_port: int | None,
     output: Path,
@@ -169,7 +170,9 @@ def train(
     With --board, starts the board's emulator. With --port, trains on a board that runs MODEL,
     compiled with the same --scheme and --rows. What the board had learned before is replaced.
     """
-    check_use(click.get_current_context(), live)
+    context = click.get_current_context()
+    check_use(context, live)
+    context.with_resource(record_option.recorded(json_path, output))
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else with_place(load_board(board), places)
     if places and target is None:
@@ -181,7 +184,7 @@ def train(
     watch = Watch(guard, guard_every, guard_tolerance)
     shown = Shown(watch_option.wanted(watches, watch_port), model.name, data)
     if live:
-        more = (auto, replay, repeats, earlier, surprising, skips, live_json, sensor, labels)
+        more = (auto, replay, repeats, earlier, surprising, skips, sensor, labels)
         learn = learn_live if auto else teach
         learn(
             scheme_option.chosen(prepared, budget, target, output, rows),

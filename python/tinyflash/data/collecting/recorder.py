@@ -91,7 +91,7 @@ def prepared(folder: Path, info: SensorInfo, classes: tuple[str, ...] = ()) -> D
     """Returns the set in a folder, saved, which is made if it is new. Raises DataError if its
     frames are of another kind."""
     there = (folder / DESCRIPTION).exists()
-    dataset = opened(folder) if there else Dataset(folder, frames_of(info))
+    dataset = opened(folder, mine=True) if there else Dataset(folder, frames_of(info))
     nothing = np.zeros((0, *info.shape), np.int16)
     about = Recorded(Path(info.name), frames_of(info), nothing, np.zeros(0, np.int64), classes)
     dataset = fitting(dataset, about)
