@@ -20,6 +20,7 @@ from tinyflash.data.lock import changing
 from tinyflash.show.console import tell
 from tinyflash.show.watch.observer import FAILED, FINISHED, STOPPED, About
 from tinyflash.show.watch.watched import watched
+from tinyflash.training.front_end import learned_from
 from tinyflash.training.open import Running
 
 _DEFAULT_NAME = "recording"
@@ -103,7 +104,8 @@ def collect(
         opened_source(image, board, running, asked, stop) as (source, title),
     ):
         called = name or choices.now or _DEFAULT_NAME
-        plan = Plan(called, seconds, *about, title, wait, choices.choices)
+        learned = None if image is None else learned_from(image)
+        plan = Plan(called, seconds, *about, title, wait, choices.choices, learned)
         watch = Watch(choices, stop, typed, windows, page, page.presses)
         page.begin(About("collect", called, title, classes=(*choices.choices, NO_LABEL)))
         recorder, failed = record(output, source, plan, watch)

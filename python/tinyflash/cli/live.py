@@ -21,6 +21,7 @@ from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import noting, say, tell
 from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
+from tinyflash.training.front_end import KEY, front_end_of
 from tinyflash.training.job import Watch
 from tinyflash.training.live.course import Seen
 from tinyflash.training.live.learner import Answer, Learner
@@ -54,6 +55,7 @@ def learn_live(
         "seed": start.seed,
         "samples": len(stream.windows),
         "held_out": len(stream.test),
+        KEY: front_end_of((data.stream, given.earlier, data.test), start.resume, ready.hash),
     }
     settle(ready, output)
     with (

@@ -29,6 +29,7 @@ from tinyflash.show.console import say, tell
 from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
+from tinyflash.training.front_end import KEY, check_same, front_end_of
 from tinyflash.training.job import Watch
 from tinyflash.training.live.course import Seen
 from tinyflash.training.live.learner import Learner
@@ -62,6 +63,7 @@ def teach(
     classes = _named(given.labels, prepared.whole.output.shape[-1])
     ready = make_ready(prepared, earlier, place.board, given.replay, start.seed, rows, effort)
     beginning, _ = beginning_of(ready, stream, earlier, replace(start, new=True))
+    known = front_end_of((given.earlier, data.test), start.resume, ready.hash)
     settle(ready, output)
     slots, run = given.replay, place.running
     if given.sensor is not None:
@@ -89,12 +91,19 @@ def teach(
         learner.begin(beginning)
         before = _accuracy(learner, stream)
         teacher.counters.append(learner.counters())
-        eyes = Eyes(session.sensor(), ready.compiled.graph.input, data.hop)
+        sensor = session.sensor()
+        found = sensor.info.front_end
+        check_same(known, "what the network has learned", found, f"the sensor of {board}")
+        eyes = Eyes(sensor, ready.compiled.graph.input, data.hop)
         broken = Lessons(teacher, eyes, classes, stop, typed, telling, page.presses).hold()
         lived = _end(teacher, stream, before, broken)
         page.end(STOPPED if stop() or broken else FINISHED)
     assert prepared.scheme is not None
-    more = {"scheme": scheme_text(prepared.scheme), "seed": start.seed}
+    more: dict[str, object] = {
+        "scheme": scheme_text(prepared.scheme),
+        "seed": start.seed,
+        KEY: found,
+    }
     if lived.course.seen:
         _keep(lived, stream, ready, output, more)
     _close(lived, stop, ready, output)

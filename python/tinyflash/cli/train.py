@@ -36,6 +36,7 @@ from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
 from tinyflash.training import job as jobs
 from tinyflash.training.curve import write_report
+from tinyflash.training.front_end import KEY, front_end_of
 from tinyflash.training.health import Anatomy, complaints
 from tinyflash.training.health_plot import draw_health
 from tinyflash.training.interrupted import arrays_of, load_interrupted
@@ -207,6 +208,7 @@ def train(
     settings: dict[str, object] = {
         "scheme": scheme_text(settled.scheme),
         "validation": fraction,
+        KEY: front_end_of((data, test), resume, ready.hash),
     }
     settle(ready, output)
     with (
