@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from tests.support.commands import refused, tinyflash
 from tests.support.models import File
 from tests.support.sets import signal_set
 
+from tinyflash.data.collecting.recorder import Controls, Plan, Recorder
+from tinyflash.data.collecting.source import Source
 from tinyflash.errors import DataError
 from tinyflash.training.front_end import RECORD, check_same, front_end_of, learned_from
 
@@ -67,3 +71,12 @@ def test_what_is_not_known_is_not_compared(tmp_path: Path) -> None:
     check_same(BANDS, "it", BANDS, "that")
     with pytest.raises(DataError, match="that has the front end raw, it spectrogram:rate=16000"):
         check_same(BANDS, "it", "raw", "that")
+
+
+def test_a_board_with_another_front_end_than_its_network_is_refused(tmp_path: Path) -> None:
+    """Before the set is made."""
+    sensor = SimpleNamespace(info=SimpleNamespace(front_end="raw"))
+    source = cast(Source, SimpleNamespace(connect=lambda: sensor))
+    with pytest.raises(DataError, match=f"front end 'raw', .* learned from '{BANDS}'; build"):
+        Recorder(tmp_path / "set", source, Plan("walk", front_end=BANDS), Controls())
+    assert not (tmp_path / "set").exists()
