@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.commands import tinyflash
 
 from tinyflash.data import text
 from tinyflash.data.dataset import load
@@ -130,6 +131,23 @@ def test_csv_that_is_no_text_or_lacks_a_column(tmp_path: Path) -> None:
     path.write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="has no column 'kind'; it has a, b"):
         read_csv(path, label_column="kind")
+
+
+@pytest.mark.parametrize("name", ["ts", "DateTime"])
+def test_csv_whose_time_is_called_otherwise(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"{name},v\n" + "".join(f"2025-08-10 00:04:5{n},{n}\n" for n in range(4)))
+    found = read_csv(path)
+    assert (found.frames.rate, found.frames.channels) == (1.0, ("v",))
+
+
+def test_classes_that_differ_in_case_only_are_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("v,label\n1,Walk\n2,sit\n3,walk\n")
+    result = tinyflash("data", "import", path, "--rate", 10, "-o", tmp_path / "set")
+    assert result.exit_code == 0
+    assert "warning: classes Walk, walk differ in upper and lower case only" in result.stderr
+    assert load(tmp_path / "set").classes == ("Walk", "sit", "walk")
 
 
 def test_csv_of_three_axes_has_no_labels_in_y(tmp_path: Path) -> None:

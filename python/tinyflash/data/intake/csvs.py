@@ -25,7 +25,15 @@ Floats = npt.NDArray[np.float64]
 
 LABELS = ("label", "class", "activity", "target", "y")
 TIMES = {"time": 1.0, "timestamp": 1.0, "seconds": 1.0, "t": 1.0, "time_s": 1.0, "time_ms": 1e-3}
-TIMES |= {"timestamp_ms": 1e-3, "ms": 1e-3, "milliseconds": 1e-3, "time_us": 1e-6, "us": 1e-6}
+TIMES |= {
+    "ts": 1.0,
+    "datetime": 1.0,
+    "timestamp_ms": 1e-3,
+    "ms": 1e-3,
+    "milliseconds": 1e-3,
+    "time_us": 1e-6,
+    "us": 1e-6,
+}
 _DAY = 86400.0
 _GAP = 1.5  # of a period: a longer one has missing frames
 _AXES = ("x", "z")  # beside them, y is an axis, not a label
