@@ -45,6 +45,15 @@ class TinyflashWarning(UserWarning):
     """The work goes on, but its numbers will disappoint. The command line prints it as one line."""
 
 
+class TinyflashNotice(TinyflashWarning):
+    """Nothing is wrong, but the user may not expect it. The command line prints it as one line."""
+
+
+def note(text: str) -> None:
+    """Tells the user what is so, in one line."""
+    warnings.warn(text, TinyflashNotice, stacklevel=2)
+
+
 def warn(text: str) -> None:
     """Warns the user: what, where, what to do, in one line."""
     warnings.warn(text, TinyflashWarning, stacklevel=2)

@@ -10,7 +10,9 @@ import select
 import sys
 import time
 from collections.abc import Callable
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -68,16 +70,32 @@ def typed(words: list[str], press: Callable[[bytes, int], bytes | None]) -> tupl
     return os.waitstatus_to_exitcode(status), said.decode(errors="replace")
 
 
-def test_keys_teach_an_emulated_board(folder: Path) -> None:
-    """It learns, saves and ends at q; a label that surprises is asked about."""
-    labels = iter([b"1", b"1", b"1", b"q"])
+def button(url: str, **what: object) -> int:
+    """Presses a button of the page. Returns the status."""
+    parts = urlsplit(url)
+    line = HTTPConnection(parts.netloc, timeout=10)
+    line.request("POST", f"/press?{parts.query}", json.dumps(what))
+    return line.getresponse().status
+
+
+def test_keys_and_buttons_teach_an_emulated_board(folder: Path) -> None:
+    """It learns, saves and ends at q; a label that surprises is asked about, and the answer may
+    come from the page."""
+    labels = iter([b"1", b"", b"1", b"q"])
+    page, questions, statuses = "", 0, []
 
     def press(said: bytes, count: int) -> bytes | None:
+        nonlocal page, questions
+        page = page or "".join(re.findall(r"http://127\S+", said.decode(errors="replace"))[:1])
         if b"low surprises" in said:
-            return b"y"
+            questions += 1
+            statuses.append(button(page, answer=True, asked=questions))
+            return b""
         if re.search(rb"[1-9] windows; no" if count == 0 else rb"learned low|label already", said):
             time.sleep(0.3)  # so that another window has come
-            return next(labels, None)
+            if (key := next(labels, None)) == b"":
+                statuses.append(button(page, label=0, asked=0))
+            return key
         return None
 
     more = ("--board", BOARD, "--sensor", folder / "set" / "p0-0", "--replay", 2)
@@ -85,6 +103,8 @@ def test_keys_teach_an_emulated_board(folder: Path) -> None:
     status, said = typed(command(folder, "board", *more, *watch), press)
     assert status == 0, said
     assert "1 low, 2 high; q ends" in said
+    assert set(statuses) == {202}
+    assert len(statuses) == 1 + questions
     assert "watch it at http://127.0.0.1:" in said
     assert "prequential accuracy: " in said
     record = json.loads((folder / "live.json").read_text())
@@ -96,6 +116,7 @@ def test_keys_teach_an_emulated_board(folder: Path) -> None:
     assert record["replay"]["replayed"] == len(given)
     watched = json.loads((folder / "board" / "watch.json").read_text())
     assert watched["about"]["classes"] == list(CLASSES)
+    assert watched["teaching"]["counts"] == [len(given), 0]
     assert watched["step"]["done"] == len(given)
     with np.load(folder / "board" / "learned.npz") as arrays:
         steps = Counters.of(arrays["state"].tobytes()).step

@@ -11,7 +11,7 @@ from typing import IO, Any, TextIO
 import click
 
 from tinyflash.cli.stopping import StoppedError, ending, exit_code_of, name_of
-from tinyflash.errors import TinyflashError, TinyflashWarning
+from tinyflash.errors import TinyflashError, TinyflashNotice, TinyflashWarning
 
 COMMANDS = {
     "demo": "demo:demo",
@@ -59,7 +59,9 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Prints a warning for the user as one line; others as Python does."""
-    if issubclass(category, TinyflashWarning):
+    if issubclass(category, TinyflashNotice):
+        click.echo(str(message), err=True)
+    elif issubclass(category, TinyflashWarning):
         click.echo(f"warning: {message}", err=True)
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)

@@ -7,18 +7,11 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options, replay_option, watch_option
-from tinyflash.cli.collecting import (
-    Labels,
-    Replayed,
-    Report,
-    Watch,
-    cut_into,
-    opened_source,
-    record,
-)
+from tinyflash.cli.collecting import Replayed, Report, opened_source, record
 from tinyflash.cli.completing import CLASS
 from tinyflash.cli.features_option import features as features_option
 from tinyflash.cli.keys import pressed
+from tinyflash.cli.labelling import NO_LABEL, Labels, Watch, cut_into
 from tinyflash.cli.number_option import Number
 from tinyflash.cli.stopping import stopping
 from tinyflash.data.collecting.recorder import Plan
@@ -27,6 +20,7 @@ from tinyflash.data.lock import changing
 from tinyflash.show.console import tell
 from tinyflash.show.watch.observer import FAILED, FINISHED, STOPPED, About
 from tinyflash.show.watch.watched import watched
+from tinyflash.training.front_end import learned_from
 from tinyflash.training.open import Running
 
 _DEFAULT_NAME = "recording"
@@ -110,9 +104,10 @@ def collect(
         opened_source(image, board, running, asked, stop) as (source, title),
     ):
         called = name or choices.now or _DEFAULT_NAME
-        plan = Plan(called, seconds, *about, title, wait, choices.choices)
-        watch = Watch(choices, stop, typed, windows, page)
-        page.begin(About("collect", called, title))
+        learned = None if image is None else learned_from(image)
+        plan = Plan(called, seconds, *about, title, wait, choices.choices, learned)
+        watch = Watch(choices, stop, typed, windows, page, page.presses)
+        page.begin(About("collect", called, title, classes=(*choices.choices, NO_LABEL)))
         recorder, failed = record(output, source, plan, watch)
         page.end(STOPPED if stop() else FINISHED if failed is None else FAILED)
     Report(recorder, window, hop).tell(as_json)

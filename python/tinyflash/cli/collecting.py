@@ -1,9 +1,9 @@
-"""What `tinyflash collect` is made of: the board, the keys, the report."""
+"""What `tinyflash collect` is made of: the board, the sensor, the report."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +18,18 @@ from tinyflash.boards.replay import Replay, write_replay
 from tinyflash.boards.sensor_only import build_sensor_only
 from tinyflash.boards.stale import check_image
 from tinyflash.cli import replay_option
+from tinyflash.cli.labelling import Watch
 from tinyflash.cli.stopping import Stop
-from tinyflash.data.collecting.recorder import Controls, Plan, Progress, Recorder
+from tinyflash.data.collecting.recorder import Plan, Recorder
 from tinyflash.data.collecting.source import Source
-from tinyflash.data.collecting.stream import WindowStream
 from tinyflash.data.dataset import Recording
 from tinyflash.data.windows import cut
 from tinyflash.errors import BoardError, DataError, LinkError, TinyflashError, warn
 from tinyflash.files import cache_dir
 from tinyflash.show.console import output, say, table
 from tinyflash.show.live import LiveView
-from tinyflash.show.watch.observer import NOBODY, Observer, Signal
-from tinyflash.show.words import counted
 from tinyflash.spectrogram import RAW, Spectrogram, parse
 from tinyflash.training.open import Running
-
-_END = "q"  # the key
 
 
 @dataclass(frozen=True)
@@ -43,89 +39,6 @@ class Replayed:
     replay: str | None
     rate: float | None
     front_end: str
-
-
-class Labels:
-    """The label of the moment. choices: what keys 1 to 9 choose; 0 chooses none."""
-
-    def __init__(self, first: str, choices: Sequence[str]) -> None:
-        if len(choices) > 9:
-            raise click.BadParameter(f"{len(choices)} classes for 9 keys.", param_hint="--labels")
-        self.now, self.choices = first, tuple(choices)
-
-    def press(self, key: str) -> None:
-        if key == "0":
-            self.now = ""
-        elif key.isdecimal() and 0 < int(key) <= len(self.choices):
-            self.now = self.choices[int(key) - 1]
-
-    @property
-    def hint(self) -> str:
-        named = [f"{number} {name}" for number, name in enumerate(self.choices, 1)]
-        return ", ".join([*named, *(["0 no label"] if named else []), f"{_END} ends"])
-
-
-class Watch:
-    """What happens while frames come: keys, the live view, windows."""
-
-    def __init__(
-        self,
-        labels: Labels,
-        stop: Stop,
-        typed: Callable[[], str],
-        windows: WindowStream | None,
-        observer: Observer = NOBODY,
-    ) -> None:
-        self._observer = observer
-        self.labels, self.stop, self._typed, self._windows = labels, stop, typed, windows
-        self._is_over = False
-        self.view = LiveView("", labels.hint)
-
-    def controls(self) -> Controls:
-        return Controls(lambda: self._is_over or self.stop(), lambda: self.labels.now, self.listen)
-
-    def listen(self, now: Progress) -> None:
-        for key in self._typed():
-            self.labels.press(key)
-            self._is_over = self._is_over or key == _END
-        note = ""
-        if self._windows is not None:
-            if len(now.newest):
-                self._windows.push(now.first, now.newest)
-            note = counted(self._windows.count, "window")
-        self.view.update(now, note)
-        self._tell(now)
-
-    def _tell(self, now: Progress) -> None:
-        """Tells the page. Frames of several axes, pictures, are not drawn."""
-        info, frames = now.info, now.newest
-        text = f"{info.name}; label: {now.label or 'none'}"
-        unit = info.units[0] if len(set(info.units)) == 1 else ""
-        if len(frames) and len(info.shape) == 1:
-            self._observer.frames(
-                Signal(frames, info.names, info.rate, info.scale, 0.0, unit, text)
-            )
-        self._observer.counters(
-            {
-                "frames kept": now.kept,
-                "frames on the disk": now.safe,
-                "frames lost": now.lost,
-                "gaps of this recording": len(now.gaps),
-                "link cuts": now.cuts,
-                "link": "connected" if now.is_connected else "lost; trying again",
-                "recording": now.recording,
-                "label": now.label or "none",
-            }
-        )
-
-
-def cut_into(window: int | None, hop: int | None) -> WindowStream | None:
-    """Raises UsageError if there is a hop without a window."""
-    if window is None:
-        if hop is not None:
-            raise click.UsageError("--hop needs --window.")
-        return None
-    return WindowStream(window, hop or max(1, window // 2))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from tinyflash.runtime.learned import load_learned
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.show.console import counting
 from tinyflash.show.scores import print_scores
+from tinyflash.training.front_end import front_end_of
 from tinyflash.training.loop import infer_all
 from tinyflash.training.open import Ready, Running, open_session
 from tinyflash.training.questions import load_names, load_question
@@ -75,6 +76,7 @@ def evaluate(
     ready = Ready.of(compile_model(prepared, row_source=rows, effort=effort, kernels=sets), target)
     program = ready.compiled.program
     start = load_learned(learned, program) if learned else None
+    front_end_of((data,), learned, ready.hash)
     place = "host" if target is None else target.name
     with (
         TemporaryDirectory() as folder,

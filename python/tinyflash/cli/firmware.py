@@ -26,6 +26,7 @@ from tinyflash.errors import BoardError, BuildError
 from tinyflash.show.report import add_image, compilation
 from tinyflash.show.words import counted
 from tinyflash.spectrogram import RAW, parse
+from tinyflash.training.front_end import check_same, learned_from
 
 folder_argument = click.argument("folder", type=options.PATH)
 
@@ -71,6 +72,9 @@ def build(
     if front_end != RAW and not collect:
         raise click.UsageError("--features needs --collect.")
     features = None if front_end == RAW else parse(front_end, None)
+    if collect:
+        text, what = (RAW if features is None else features.text), "this firmware"
+        check_same(learned_from(folder), f"what the model of {folder} has learned from", text, what)
     name = model_name(folder, name)
     target = with_place(_as_compiled(_board(folder, board, name), folder, name), places)
     files.to_fill(folder, (*IMAGE, *compilation(name)))

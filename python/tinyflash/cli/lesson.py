@@ -1,4 +1,4 @@
-"""The loop of live teaching: windows of a sensor, keys, and the view in the terminal."""
+"""The loop of live teaching: windows of a sensor, keys, buttons, and the view in the terminal."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tinyflash.runtime.session import Int8Array
 from tinyflash.runtime.units import encode
 from tinyflash.show.console import say
 from tinyflash.show.lesson import Lesson, LessonView
+from tinyflash.show.watch.presses import Presses
 from tinyflash.training.live.course import SLIDING
 from tinyflash.training.live.teaching import Teacher
 from tinyflash.training.live.telling import LessonTeller
@@ -73,7 +74,7 @@ class Eyes:
 
 @dataclass
 class Lessons:
-    """The loop: windows, keys, the view."""
+    """The loop: windows, keys, presses on the page, the view."""
 
     teacher: Teacher
     eyes: Eyes
@@ -81,6 +82,7 @@ class Lessons:
     stop: Stop
     typed: Callable[[], str]
     telling: LessonTeller
+    presses: Presses
     is_over: bool = False
 
     def hold(self) -> LinkError | None:
@@ -102,14 +104,22 @@ class Lessons:
         x = self.eyes.look()
         if x is not None:
             self.telling.window(self.teacher.see(x))
-        keys = self.typed()
+        has_heard = self._listen()
+        view.lesson = self._lesson()
+        view.update(self.eyes.feed.progress)
+        self.telling.teacher(self.teacher, tuple(view.lesson.counts))
+        if x is None and not has_heard:
+            time.sleep(_POLL_S)
+
+    def _listen(self) -> bool:
+        """Takes what was typed, and pressed on the page. Returns whether there was anything."""
+        keys, presses = self.typed(), self.presses.take()
         for key in keys:
             self.is_over = self.is_over or key == END
             self.teacher.press(key)
-        view.lesson = self._lesson()
-        view.update(self.eyes.feed.progress)
-        if x is None and not keys:
-            time.sleep(_POLL_S)
+        for press in presses:
+            self.teacher.take(press)
+        return bool(keys or presses)
 
     def _lesson(self) -> Lesson:
         teacher = self.teacher

@@ -15,14 +15,14 @@ from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import Stop, stopping
 from tinyflash.compiler import Prepared
 from tinyflash.compiler.plan import Effort
-from tinyflash.files import write_json
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.session import Session
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import noting, say, tell
 from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
-from tinyflash.training.job import Watch, learned_is_in
+from tinyflash.training.front_end import KEY, front_end_of
+from tinyflash.training.job import Watch
 from tinyflash.training.live.course import Seen
 from tinyflash.training.live.learner import Answer, Learner
 from tinyflash.training.live.replaying import Lived, Stream, replay
@@ -55,6 +55,7 @@ def learn_live(
         "seed": start.seed,
         "samples": len(stream.windows),
         "held_out": len(stream.test),
+        KEY: front_end_of((data.stream, given.earlier, data.test), start.resume, ready.hash),
     }
     settle(ready, output)
     with (
@@ -77,7 +78,7 @@ def learn_live(
         page.end(FINISHED if lived.finished else STOPPED)
     before = 0 if begun is None else len(begun.course.seen)
     if lived.finished or len(lived.course.seen) > before:
-        _keep(lived, stream, ready, output, given, more)
+        _keep(lived, stream, ready, output, more)
     if not lived.finished:
         _end(lived, stop, before, len(stream.windows), output)
     say_lived(lived, ready)
@@ -103,14 +104,10 @@ def _keep(
     stream: Stream,
     ready: Ready,
     output: Path,
-    given: LiveOptions,
     more: Mapping[str, object],
 ) -> None:
     """Writes the files of the run."""
-    record = save(lived, stream.settings, ready, output, more, stream)
-    if given.json_path is not None:
-        with learned_is_in(output / "learned.npz"):
-            write_json(given.json_path, record)
+    save(lived, stream.settings, ready, output, more, stream)
 
 
 def _end(lived: Lived, stop: Stop, before: int, of: int, output: Path) -> None:

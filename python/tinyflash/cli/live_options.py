@@ -26,12 +26,12 @@ _AUTO = ("skips", "data")  # of --live with --auto
 _NORMAL = ("hold", "rank", "judge", "saves")  # of --normal
 _LABELLED = ("replay", "repeats", "earlier", "surprising", "skips", "labels")
 _NOT_NORMAL = (*_LABELLED, "test", "guard", "guard_every", "guard_tolerance")
-_LIVE_ONLY = ("auto", "json_path", "sensor", "normal", *_LABELLED, *_NORMAL)
+_LIVE_ONLY = ("auto", "sensor", "normal", *_LABELLED, *_NORMAL)
 
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What the user says of a live run. earlier: samples of before. json_path: for its record.
+    """What the user says of a live run. earlier: samples of before.
     sensor: the recording that an emulated board's sensor gives. labels: names of the classes.
     normal: windows to learn from without labels; None: with labels. hold, rank: what sets the
     threshold. judge: windows to judge; 0: all. saves: whether the board saves."""
@@ -42,7 +42,6 @@ class LiveOptions:
     earlier: Path | None
     surprising: float
     skips: bool
-    json_path: Path | None
     sensor: str | None
     labels: str
     normal: int | None
@@ -110,10 +109,6 @@ _OPTIONS = (
     click.option(
         "--save", "saves", is_flag=True,
         help="With --normal: the board keeps what it has learned, and its threshold, in its flash.",
-    ),
-    click.option(
-        "--json", "json_path", type=options.OUTPUT,
-        help="With --live: write the record of the run, window by window, to this file.",
     ),
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from tinyflash.cli.keys import pressed
 from tinyflash.cli.lesson import Eyes
 from tinyflash.cli.live_options import LiveOptions
 from tinyflash.cli.live_start import RING, Data, Place, Start, check_sensor, make_ready
+from tinyflash.cli.record_option import JUDGED, TRAINING
 from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import stopping
 from tinyflash.cli.vigil import Show, Vigil, windows_of
@@ -36,6 +37,7 @@ from tinyflash.show.console import noting, say, tell
 from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
+from tinyflash.training.front_end import KEY, check_same, front_end_of
 from tinyflash.training.job import Watch, learned_is_in
 from tinyflash.training.live.judged import Windows, by_label, load, record_of, write_report
 from tinyflash.training.live.normal import Course, Verdict, Watchman, own_targets
@@ -65,6 +67,7 @@ def watch_normal(
     ready = make_ready(prepared, None, place.board, 0, start.seed, rows, effort)
     program, port = ready.compiled.program, prepared.whole.input
     learned, seen = _begun(ready, course, windows, start)
+    known = front_end_of((data.stream,), start.resume, ready.hash)
     settle(ready, output)
     collect = _give_sensor(given, output)
     keeps = given.saves or learned is None
@@ -79,6 +82,7 @@ def watch_normal(
         _begin(man, learned, seen)
         before, board = len(man.seen), _name_of(session)
         _check_store(given, session)
+        known = _front_end(known, windows, session)
         shown.begin(page, "train --live", board, ready, output)
         total = 0 if windows is None else len(windows.x)
         path = output / "learned.npz" if course.windows else None
@@ -88,10 +92,10 @@ def watch_normal(
         broken = vigil.hold(source, show)
         page.end(STOPPED if stop() or broken else FINISHED)
     assert prepared.scheme is not None
-    more = {"scheme": scheme_text(prepared.scheme), "seed": start.seed}
+    more = {"scheme": scheme_text(prepared.scheme), "seed": start.seed, KEY: known}
     if len(man.seen) > before:
         vigil.keep()
-        _write(vigil, ready, board, output, given, more)
+        _write(vigil, ready, board, output, more)
     _say(man, windows, board)
     _close(vigil, before, broken, output)
 
@@ -190,6 +194,16 @@ def _check_store(given: LiveOptions, session: Session) -> None:
         raise LinkError(f"board {session.info.board} has no flash to save to; leave out --save")
 
 
+def _front_end(known: str | None, windows: Windows | None, session: Session) -> str | None:
+    """Returns what the windows are made by. known: what the network has learned, or the set."""
+    if windows is not None:
+        return known
+    assert isinstance(session, DeviceSession)
+    found = session.sensor().info.front_end
+    check_same(known, "what the network has learned", found, f"the sensor of {_name_of(session)}")
+    return found
+
+
 def _name_of(session: Session) -> str:
     return session.info.board if isinstance(session, DeviceSession) else "host"
 
@@ -226,17 +240,16 @@ def _write(
     ready: Ready,
     board: str,
     output: Path,
-    given: LiveOptions,
     more: Mapping[str, object],
 ) -> None:
     """Writes the files of the run."""
     record = record_of(vigil.man, vigil.windows, board, more)
     with learned_is_in(output / "learned.npz"):
-        if vigil.path is not None:
-            write_json(output / "training.json", record)
+        if vigil.path is None:  # training.json is that of the run that has learned
+            write_json(output / JUDGED, record)
+        else:
+            write_json(output / TRAINING, record)
             write_report(vigil.man, ready, board, output)
-        if given.json_path is not None:
-            write_json(given.json_path, record)
 
 
 def _say(man: Watchman, windows: Windows | None, board: str) -> None:

@@ -9,6 +9,7 @@ import click
 
 from tinyflash.boards.pack_index import download_pack
 from tinyflash.boards.packs import PACKS, add_pack, added_packs, remove_pack
+from tinyflash.boards.pdsc import Pack
 from tinyflash.cli import options
 from tinyflash.show.console import output, table
 from tinyflash.show.words import counted
@@ -22,7 +23,8 @@ def packs() -> None:
 @packs.command(cls=options.Command)
 @click.argument("pack")
 @click.option("--index", metavar="URL", help="Index to download from. Default: the public one.")
-def add(pack: str, index: str | None) -> None:
+@options.as_json
+def add(pack: str, index: str | None, as_json: bool) -> None:
     """Add PACK: a folder, a .pack file, or VENDOR::NAME from the public index.
 
     Boards whose kernels list cmsis_nn need ARM::CMSIS-NN. Some boards need the pack of their chip
@@ -31,6 +33,9 @@ def add(pack: str, index: str | None) -> None:
     path = Path(pack)
     local = path.exists() or "::" not in pack
     added = add_pack(path) if local else download_pack(pack, index)
+    if as_json:
+        click.echo(json.dumps(_fields(added), indent=2))
+        return
     what = f"{len(added.sources)} sources"
     if added.algorithms:
         what = counted(len(added.algorithms), "flash algorithm")
@@ -42,9 +47,7 @@ def add(pack: str, index: str | None) -> None:
 def list_(as_json: bool) -> None:
     """List the packs that are added."""
     if as_json:
-        names = ("name", "version", "folder")
-        found = [{name: str(getattr(pack, name)) for name in names} for pack in added_packs()]
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps([_fields(pack) for pack in added_packs()], indent=2))
         return
     rows = table("Packs", "name", "version", "folder")
     for pack in added_packs():
@@ -59,3 +62,7 @@ def remove(name: str) -> None:
     remove_pack(name)
     sets = [kernel_set for kernel_set, pack in PACKS.items() if pack == name]
     click.echo(f"removed {name}" + "".join(f"; boards that list {one} need it" for one in sets))
+
+
+def _fields(pack: Pack) -> dict[str, str]:
+    return {name: str(getattr(pack, name)) for name in ("name", "version", "folder")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from tinyflash.cli import options
@@ -18,7 +20,8 @@ from tinyflash.sources import library_sources
 @click.option(
     "--examples", "what", flag_value="examples", help="Print the folder of complete examples."
 )
-def sources(what: str | None) -> None:
+@options.as_json
+def sources(what: str | None, as_json: bool) -> None:
     """Print include path and C files of the library, one per line.
 
     Without an option, prints them as arguments of a compiler: cc main.c model.c $(tinyflash
@@ -26,6 +29,12 @@ def sources(what: str | None) -> None:
     """
     root = source_root()
     include, files = str(root / "include"), [str(path) for path in library_sources(root)]
+    if as_json:
+        if what is not None:
+            raise click.UsageError(f"--{what} is part of what --json prints; leave it out.")
+        found = {"include": include, "sources": files, "examples": str(root / "examples")}
+        click.echo(json.dumps(found, indent=2))
+        return
     lines = {
         "include": [include],
         "sources": files,

@@ -1,4 +1,4 @@
-"""tinyflash train --live: a person labels the stream of a board's sensor by keys, and it learns."""
+"""tinyflash train --live: a person labels the stream of a board's sensor, and it learns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from tinyflash.boards.replay import write_replay
 from tinyflash.cli import replay_option
 from tinyflash.cli.keys import pressed
-from tinyflash.cli.lesson import MOST_KEYS, Eyes, Lessons
+from tinyflash.cli.lesson import Eyes, Lessons
 from tinyflash.cli.live_options import LiveOptions
 from tinyflash.cli.live_start import (
     RING,
@@ -31,7 +31,6 @@ from tinyflash.compiler import Prepared
 from tinyflash.compiler.plan import Effort
 from tinyflash.data.intake.files import written
 from tinyflash.errors import DataError, LinkError
-from tinyflash.files import write_json
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme.text import scheme_text
@@ -39,7 +38,8 @@ from tinyflash.show.console import say, tell
 from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
-from tinyflash.training.job import Watch, learned_is_in
+from tinyflash.training.front_end import KEY, check_same, front_end_of
+from tinyflash.training.job import Watch
 from tinyflash.training.live.course import Seen
 from tinyflash.training.live.learner import Learner
 from tinyflash.training.live.replaying import Lived, Stream
@@ -70,6 +70,7 @@ def teach(
     classes = _named(given.labels, prepared.whole.output.shape[-1])
     ready = make_ready(prepared, earlier, place.board, given.replay, start.seed, rows, effort)
     beginning, _ = beginning_of(ready, stream, earlier, replace(start, new=True))
+    known = front_end_of((given.earlier, data.test), start.resume, ready.hash)
     settle(ready, output)
     slots, run = given.replay, place.running
     if given.sensor is not None:
@@ -87,7 +88,7 @@ def teach(
         program = ready.compiled.program
         learner = Learner(session, ready.compiled.graph, stream.settings, HostSession(program))
         telling = LessonTeller(page, ready)
-        teacher = Teacher(learner, classes[:MOST_KEYS])
+        teacher = Teacher(learner, classes)
 
         def learned(_window: Window, one: Seen) -> None:
             keep(learner.kept(), program, output / "learned.npz")
@@ -97,14 +98,21 @@ def teach(
         learner.begin(beginning)
         before = _accuracy(learner, stream)
         teacher.counters.append(learner.counters())
-        eyes = Eyes(session.sensor(), ready.compiled.graph.input, data.hop)
-        broken = Lessons(teacher, eyes, classes, stop, typed, telling).hold()
+        sensor = session.sensor()
+        found = sensor.info.front_end
+        check_same(known, "what the network has learned", found, f"the sensor of {board}")
+        eyes = Eyes(sensor, ready.compiled.graph.input, data.hop)
+        broken = Lessons(teacher, eyes, classes, stop, typed, telling, page.presses).hold()
         lived = _end(teacher, stream, before, broken)
         page.end(STOPPED if stop() or broken else FINISHED)
     assert prepared.scheme is not None
-    more = {"scheme": scheme_text(prepared.scheme), "seed": start.seed}
+    more: dict[str, object] = {
+        "scheme": scheme_text(prepared.scheme),
+        "seed": start.seed,
+        KEY: found,
+    }
     if lived.course.seen:
-        _keep(lived, stream, ready, output, given, more)
+        _keep(lived, stream, ready, output, more)
     _close(lived, stop, ready, output)
 
 
@@ -150,14 +158,10 @@ def _keep(
     stream: Stream,
     ready: Ready,
     output: Path,
-    given: LiveOptions,
     more: Mapping[str, object],
 ) -> None:
     """Writes the files of the run."""
-    record = save(lived, stream.settings, ready, output, more)
-    if given.json_path is not None:
-        with learned_is_in(output / "learned.npz"):
-            write_json(given.json_path, record)
+    save(lived, stream.settings, ready, output, more)
 
 
 def _close(lived: Lived, stop: Stop, ready: Ready, output: Path) -> None:

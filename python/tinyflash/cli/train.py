@@ -11,7 +11,7 @@ import click
 from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
 from tinyflash.cli import live_options as live_option
-from tinyflash.cli import options, scheme_option, watch_option
+from tinyflash.cli import options, record_option, scheme_option, watch_option
 from tinyflash.cli.live import learn_live
 from tinyflash.cli.live_options import LiveOptions, check_use
 from tinyflash.cli.live_start import Data, Place, Start
@@ -37,6 +37,7 @@ from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
 from tinyflash.training import job as jobs
 from tinyflash.training.curve import write_report
+from tinyflash.training.front_end import KEY, front_end_of
 from tinyflash.training.health import Anatomy, complaints
 from tinyflash.training.health_plot import draw_health
 from tinyflash.training.interrupted import arrays_of, load_interrupted
@@ -115,6 +116,7 @@ VALIDATION = 0.2  # the fraction held out
     help="With --resume: begin a new run from the learned weights, even if theirs was interrupted.",
 )
 @live_option.live_options
+@record_option.record
 @watch_option.watch
 @options.output_folder(
     "Folder for learned weights and report.",
@@ -148,6 +150,7 @@ def train(
     new_run: bool,
     live: bool,
     given: LiveOptions,
+    json_path: Path | None,
     watches: bool,
     watch_port: int | None,
     output: Path,
@@ -162,7 +165,9 @@ def train(
     With --board, starts the board's emulator. With --port, trains on a board that runs MODEL,
     compiled with the same --scheme and --rows. What the board had learned before is replaced.
     """
-    check_use(click.get_current_context(), live)
+    context = click.get_current_context()
+    check_use(context, live)
+    context.with_resource(record_option.recorded(json_path, output))
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else with_place(load_board(board), places)
     if places and target is None:
@@ -197,6 +202,7 @@ def train(
     settings: dict[str, object] = {
         "scheme": scheme_text(settled.scheme),
         "validation": fraction,
+        KEY: front_end_of((data, test), resume, ready.hash),
     }
     settle(ready, output)
     with (

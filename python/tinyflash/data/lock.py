@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tinyflash.errors import DataError
+
+_TRIES, _PAUSE_S = 5, 0.02  # `is_held` has it for a moment
 
 
 @contextmanager
@@ -37,16 +40,37 @@ def changing(folder: Path, *, new: bool = False) -> Iterator[None]:
         os.close(handle)
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a command changes the set in a folder now, as far as the system can tell."""
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
 def _take(folder: Path, handle: int) -> None:
     try:
         import fcntl
     except ImportError:  # a system without it, as Windows
         return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise DataError(
-            f"{folder} is being changed by another command; wait until that is done"
-        ) from None
-    except OSError:
-        return  # a file system without locks
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE_S)
+        except OSError:
+            return  # a file system without locks
+        else:
+            return
+    raise DataError(f"{folder} is being changed by another command; wait until that is done")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from tests.support.commands import refused, tinyflash
@@ -17,7 +19,7 @@ from tests.support.models import File
 from tests.support.sets import signal_set, sound_set
 
 from tinyflash.boards.ports import SerialPort
-from tinyflash.cli import ports, system
+from tinyflash.cli import main, packs, ports, system
 from tinyflash.demo import Settings
 from tinyflash.paths import source_root
 from tinyflash.runtime.store import Stored, StoreReport
@@ -31,6 +33,37 @@ def printed(*arguments: object) -> Any:
     result = tinyflash(*arguments, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
+
+
+NONE = {("watch",), ("boards", "add"), ("packs", "remove")}  # docs/manual.md says why
+
+
+def commands(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command that does something itself, with its path."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from commands(found, *path, name)
+    if not isinstance(command, click.Group) or (path and command.invoke_without_command):
+        yield path, command
+
+
+def test_every_command_that_a_script_calls_has_it() -> None:
+    without = {p for p, one in commands(main) if not any("--json" in o.opts for o in one.params)}
+    assert without == NONE
+    manual = (source_root() / "docs" / "manual.md").read_text()
+    assert "Three commands have none." in manual
+
+
+def test_sources() -> None:
+    found, root = printed("sources"), source_root()
+    for name in ("include", "examples"):
+        assert tinyflash("sources", f"--{name}").stdout.strip() == found[name]
+    assert tinyflash("sources", "--sources").stdout.split() == found["sources"]
+    assert found["include"] == str(root / "include")
+    assert "leave it out" in refused("sources", "--cmake", "--json")
 
 
 def test_boards() -> None:
@@ -89,6 +122,12 @@ def test_packs() -> None:
     for one in printed("packs", "list"):
         assert list(one) == ["name", "version", "folder"]
         assert one["name"] in tinyflash("packs", "list").stdout
+
+
+def test_packs_add(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fields = {"name": "A::B", "version": "1.0", "folder": str(tmp_path)}
+    monkeypatch.setattr(packs, "add_pack", lambda _path: SimpleNamespace(**fields, sources=()))
+    assert printed("packs", "add", tmp_path) == fields
 
 
 def test_split_and_import(tmp_path: Path) -> None:

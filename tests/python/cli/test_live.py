@@ -150,7 +150,7 @@ def test_options_that_say_nothing_are_refused(run, model, scheme, data, tmp_path
         why = f"{option} has no meaning with --live; leave it out"
         assert refused(*run("out", option, value)) == why
     plain = ("train", model, "--scheme", scheme, "--data", data, "-o", tmp_path / "out")
-    for option in (("--replay", "2"), ("--auto",), ("--earlier", data), ("--json", tmp_path / "j")):
+    for option in (("--replay", "2"), ("--auto",), ("--earlier", data)):
         assert refused(*plain, *option) == f"{option[0]} needs --live"
 
 

@@ -15,10 +15,12 @@ def train(model, scheme, data, out, *more):
 
 
 def test_train_learns_and_keeps_what_it_learned(tmp_path, model, scheme, data):
-    out = tmp_path / "out"
-    result = tinyflash(*train(model, scheme, data, out, "--rate", "0.05", "--epochs", "5"))
+    out, json_path = tmp_path / "out", tmp_path / "run.json"
+    more = ("--rate", "0.05", "--epochs", "5", "--json", json_path)
+    result = tinyflash(*train(model, scheme, data, out, *more))
     assert result.exit_code == 0, result.output
     course = json.loads((out / "training.json").read_text())
+    assert json.loads(json_path.read_text()) == course
     assert course["accuracy_after"] > course["accuracy_before"]
     assert course["accuracy_after"] >= 90
     assert f"accuracy after: {course['accuracy_after']:.1f} %" in result.stdout
@@ -41,6 +43,20 @@ def test_train_goes_on_from_what_was_learned(tmp_path, model, scheme, data):
     assert before == json.loads((first / "training.json").read_text())["accuracy_after"]
     with np.load(second / "learned.npz") as learned:
         assert int.from_bytes(learned["state"].tobytes()[4:8], "little") == 4 * 32
+
+
+def test_a_run_for_programs(tmp_path, model, scheme, data):
+    """On standard output nothing but the record, with and without --live; a command that fails
+    before it trains prints none, not even that of an earlier run."""
+    out = tmp_path / "out"
+    live = ("--live", "--auto", "--rate", "0.05", "--json")
+    for more in (("--epochs", "1", "--json"), ("--epochs", "1", "--json", "-"), live):
+        result = tinyflash(*train(model, scheme, data, out, *more))
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout) == json.loads((out / "training.json").read_text())
+        assert "accuracy" in result.stderr
+    failed = tinyflash(*train(model, scheme, tmp_path / "none.npz", out, "--json"))
+    assert (failed.exit_code, failed.stdout) == (1, "")
 
 
 def test_train_without_validation_uses_every_sample(tmp_path, model, scheme, data):

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from tests.support.commands import refused, tinyflash
 
-from tinyflash.cli.collecting import Labels, Watch
+from tinyflash.cli.labelling import Labels, Watch
 from tinyflash.cli.stopping import Stop
 from tinyflash.data.collecting.recorder import Progress
 from tinyflash.show.watch.live import Live, as_json
+from tinyflash.show.watch.presses import Press
 
 TINYFLASH = [sys.executable, "-m", "tinyflash"]
 
@@ -200,7 +201,8 @@ def test_collecting_tells_frames_and_gaps():
         name="imu", shape=(2,), rate=50.0, scale=0.5, names=("x", "y"), units=("g", "g")
     )
     live, stop = Live(), Stop()
-    watch = Watch(Labels("sit", ("sit", "walk")), stop, lambda: "", None, live)
+    labels = Labels("sit", ("sit", "walk"))
+    watch = Watch(labels, stop, lambda: "", None, live, live.presses)
     now = Progress(info, "sit", "sit-1", kept=7, safe=3, gaps=[(4, 6)], lost=2, cuts=1)
     now.newest = np.arange(6, dtype=np.int16).reshape(3, 2)
     watch.listen(now)
@@ -217,3 +219,9 @@ def test_collecting_tells_frames_and_gaps():
     assert (counts["frames kept"], counts["frames on the disk"], counts["frames lost"]) == (7, 3, 2)
     assert (counts["link cuts"], counts["link"]) == (1, "lost; trying again")
     assert counts["label"] == "none"
+    assert told["teaching"]["counts"] == [3, 0, 1]
+    assert told["teaching"]["note"] == "label: sit"
+    for press, chosen in ((1, "walk"), (2, ""), (0, "sit")):
+        live.presses.put(Press(press, None, 0))
+        watch.listen(now)
+        assert labels.now == chosen

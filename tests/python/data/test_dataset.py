@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.commands import tinyflash
 from tests.support.sets import signal_set
 
 from tinyflash.data import shards, text
@@ -23,9 +25,11 @@ from tinyflash.data.dataset import (
     load,
     with_classes,
 )
+from tinyflash.data.journal import Journal
+from tinyflash.data.lock import changing
 from tinyflash.data.opened import opened
 from tinyflash.data.shards import NONE, Track, damaged, read, recover
-from tinyflash.errors import DataError, TinyflashWarning
+from tinyflash.errors import DataError, TinyflashNotice, TinyflashWarning
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
@@ -42,6 +46,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert not damaged(dataset)
 
 
+@settings(deadline=None)  # it writes files, and the computer may be busy
 @given(
     classes=st.lists(NAMES, max_size=3, unique=True),
     channels=st.lists(NAMES, min_size=2, max_size=2),
@@ -98,6 +103,26 @@ def test_shards_that_a_crash_left_unlisted_are_found(tmp_path: Path) -> None:
     assert newest not in names
     assert len(names) == len(whole.digests) - 1
     assert found.classes == whole.classes
+
+
+def test_a_set_that_grows_meanwhile_is_told_of_calmly(tmp_path: Path) -> None:
+    """While another command writes: no word of a crash or of changed shards; the lock is left."""
+    whole = signal_set(tmp_path, people=2)
+    text.save(replace(whole, recordings=whole.recordings[:1], digests={}, classes=whole.classes))
+    growing = tmp_path / "shards" / "more.000000.frames"
+    with changing(tmp_path), Journal(growing, (2,), ("more", "", "", "imu"), 1) as journal:
+        journal.frames(0, np.zeros((4, 2), np.int16), 0.1)
+        with pytest.warns(TinyflashNotice, match="another command is changing it; what is on .*"):
+            assert opened(tmp_path).recording("more").count == 4
+        shown = tinyflash("data", "show", tmp_path, "--json")
+        assert shown.exit_code == 0
+        assert "warning" not in shown.stderr
+        assert f"{tmp_path}: another command is changing it; what is on the disk" in shown.stderr
+        assert json.loads(shown.stdout)["damaged"] == []
+        with pytest.raises(DataError, match="being changed by another command"), changing(tmp_path):
+            pass
+    with changing(tmp_path), pytest.warns(TinyflashWarning, match="as a crash leaves them"):
+        opened(tmp_path, mine=True)
 
 
 def test_a_changed_shard_is_named(tmp_path: Path) -> None:

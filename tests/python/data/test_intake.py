@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.commands import tinyflash
 
 from tinyflash.data import text
 from tinyflash.data.dataset import load
@@ -93,6 +94,9 @@ CSV_FAULTS = {
     "": "is empty",
     "a,b\n": "has no row of numbers",
     "a,b\n1,2\n3\n": "line 3: 1 columns instead of 2",
+    "a,b,a\n1,2,3\n": "has 2 columns called 'a'; give each a name of its own",
+    "time,a,time\n0,2,3\n1,2,3\n": "has 2 columns called 'time'",
+    ",a,\n1,2,3\n": "has 2 columns without a name",
     "a,b\n1,2\n3,x\n": "line 3, column b: 'x' is not a number",
     "a,b\n1,nan\n": "line 2, column b: no number",
     "time,label\n1,x\n": "has no column of values",
@@ -111,6 +115,14 @@ def test_damaged_csv_ends_in_one_line(content: str, tmp_path: Path) -> None:
     assert str(path) in str(refusal.value)
 
 
+def test_csv_with_a_name_twice_may_leave_it_out(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b,a,,\n1,2,3,,\n")
+    assert read_csv(path, columns=("b",)).values.tolist() == [[2]]
+    with pytest.raises(DataError, match="2 columns called 'a'"):
+        read_csv(path, columns=("a", "b"))
+
+
 def test_csv_that_is_no_text_or_lacks_a_column(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(b"\xff\xfe\x00")
@@ -119,6 +131,23 @@ def test_csv_that_is_no_text_or_lacks_a_column(tmp_path: Path) -> None:
     path.write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="has no column 'kind'; it has a, b"):
         read_csv(path, label_column="kind")
+
+
+@pytest.mark.parametrize("name", ["ts", "DateTime"])
+def test_csv_whose_time_is_called_otherwise(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"{name},v\n" + "".join(f"2025-08-10 00:04:5{n},{n}\n" for n in range(4)))
+    found = read_csv(path)
+    assert (found.frames.rate, found.frames.channels) == (1.0, ("v",))
+
+
+def test_classes_that_differ_in_case_only_are_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("v,label\n1,Walk\n2,sit\n3,walk\n")
+    result = tinyflash("data", "import", path, "--rate", 10, "-o", tmp_path / "set")
+    assert result.exit_code == 0
+    assert "warning: classes Walk, walk differ in upper and lower case only" in result.stderr
+    assert load(tmp_path / "set").classes == ("Walk", "sit", "walk")
 
 
 def test_csv_of_three_axes_has_no_labels_in_y(tmp_path: Path) -> None:
@@ -259,6 +288,16 @@ def test_edge_impulse(kind: str, tmp_path: Path) -> None:
     assert (found.labels, found.part) == (["snake"] * 3, "test")
 
 
+@pytest.mark.parametrize("label", [True, 1, ["a"], {"label": True}])
+def test_a_label_of_edge_impulse_is_a_text(label: object, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(payload(VALUES.tolist())))
+    entry = {"path": path.name, "category": "testing", "label": label}
+    (tmp_path / "info.labels").write_text(json.dumps({"files": [entry]}))
+    with pytest.raises(DataError, match=r"info\.labels is not a list of labels"):
+        read_edge_impulse(path)
+
+
 JSON_FAULTS = {
     "{": "is not JSON: ",
     "[]": "is not an Edge Impulse export: it lacks payload",
@@ -268,6 +307,9 @@ JSON_FAULTS = {
     json.dumps(payload([])): "has values of shape",
     json.dumps(payload([[1, 2]], "x")): "interval_ms 'x' is not a time",
     json.dumps(payload([[1, 2]], -1)): "interval_ms '-1' is not a time",
+    json.dumps(payload([[1, True]])): "its values are not rows of numbers",
+    json.dumps(payload([[1, "1"]])): "its values are not rows of numbers",
+    json.dumps(payload([[1, None]])): "its values are not rows of numbers",
     json.dumps(payload([[1, float("inf")]])): "has values that are no numbers",
     "[" * 100_000: "is not JSON: ",
 }

@@ -28,8 +28,10 @@ from tinyflash.show import report
 from tinyflash.show.watch import live as lives
 from tinyflash.show.watch.curve import MOST, Curve
 from tinyflash.show.watch.live import FRAMES, SCORES, Live, as_json
-from tinyflash.show.watch.observer import About, Gradients, Layer, Score, Signal
+from tinyflash.show.watch.observer import About, Gradients, Layer, Score, Signal, Teaching
 from tinyflash.show.watch.page import as_html
+from tinyflash.show.watch.presses import LONGEST, Press
+from tinyflash.show.watch.presses import MOST as MOST_PRESSES
 from tinyflash.show.watch.recorded import NAME, Recorded
 from tinyflash.show.watch.server import CONNECTIONS, Server
 from tinyflash.show.watch.watched import Wanted, Watched, watched
@@ -60,6 +62,7 @@ def tell_all(live: Live, done: int = 40) -> None:
     live.signal(Signal(numbers, ("ax", "ay", "az"), 50.0, 0.01, 0.0, "g", "One window."))
     live.probabilities((0.1, 0.7, 0.2), "Of this window.", 1)
     live.counters({"commands sent again": 3, "updates skipped": 0})
+    live.teaching(Teaching((4, 0, 1), "A button.", "learned run, loss 0.10 before"))
 
 
 # ---- What is kept --------------------------------------------------------------------------------
@@ -196,13 +199,110 @@ def test_without_a_host_or_the_token_nobody_gets_in(server: Server) -> None:
         assert token not in other.url
 
 
-def test_nothing_but_get(server: Server, live: Live) -> None:
+def test_nothing_but_get_and_presses(server: Server, live: Live) -> None:
     before = live.since(0)
-    for method in ("POST", "PUT", "HEAD", "OPTIONS", "DELETE", "CONNECT", "<b>"):
+    for method in ("PUT", "HEAD", "OPTIONS", "DELETE", "CONNECT", "<b>"):
         found = answer(server, asking(server).replace("GET", method, 1))
         assert re.match(r"HTTP/1.0 501 |501 ", found), found
         assert "<b>" not in found.partition("\r\n\r\n")[2].replace("('<b>')", "")
+    for path in ("/", "/events", "/other"):
+        asked = asking(server, path, more="Content-Length: 0\r\n").replace("GET", "POST", 1)
+        assert answer(server, asked).startswith("HTTP/1.0 404 ")
+    assert answer(server, asking(server, "/press")).startswith("HTTP/1.0 404 ")
     assert live.since(0) == before
+
+
+# ---- What is pressed -----------------------------------------------------------------------------
+
+LABEL = '{"label": 2, "asked": 0}'
+
+
+def pressing(server: Server, body: str = LABEL, host: str = "127.0.0.1", more: str = "") -> str:
+    """The status of a press."""
+    length = "" if "ength" in more else f"Content-Length: {len(body)}\r\n"
+    asked = asking(server, "/press", host, more + length).replace("GET", "POST", 1)
+    return answer(server, asked + body).split()[1]
+
+
+def test_a_press_reaches_the_command_once_and_in_order(server: Server, live: Live) -> None:
+    assert pressing(server) == "202"
+    assert pressing(server, '{"answer": false, "asked": 7}') == "202"
+    assert pressing(server, more="Origin: http://127.0.0.1\r\n") == "202"
+    assert pressing(server, host="localhost:9", more="Origin: http://localhost:9\r\n") == "202"
+    labels = [Press(2, None, 0)] * 2
+    assert live.presses.take() == [labels[0], Press(None, False, 7), *labels]
+    assert live.presses.take() == []
+
+
+@pytest.mark.parametrize(
+    ("host", "more"),
+    [
+        ("evil.example", ""),
+        ("127.0.0.1", "Origin: http://evil.example\r\n"),
+        ("127.0.0.1", "Origin: null\r\n"),
+        ("127.0.0.1", "Origin: https://127.0.0.1\r\n"),
+        ("127.0.0.1:8000", "Origin: http://127.0.0.1:8001\r\n"),
+        ("localhost", "Origin: http://127.0.0.1\r\n"),
+        ("127.0.0.1", "Sec-Fetch-Site: cross-site\r\n"),
+        ("127.0.0.1", "Sec-Fetch-Site: same-site\r\n"),
+    ],
+)
+def test_no_other_page_presses(server: Server, live: Live, host: str, more: str) -> None:
+    """Even if it knows the token."""
+    assert pressing(server, host=host, more=more) == "403"
+    assert live.presses.take() == []
+
+
+def test_without_the_token_nobody_presses(server: Server, live: Live) -> None:
+    token = server.url.partition("token=")[2]
+    for query in ("", "?token=", f"?token={token}x", f"?token={token[1:]}"):
+        head = f"POST /press{query} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(LABEL)}"
+        assert answer(server, f"{head}\r\n\r\n{LABEL}").startswith("HTTP/1.0 403 ")
+    assert live.presses.take() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("", "400"),
+        ("label 2", "400"),
+        ("[]", "400"),
+        ("[" * LONGEST, "400"),
+        ('{"label": 3, "asked": 0}', "400"),
+        ('{"label": -1, "asked": 0}', "400"),
+        ('{"label": 1.0, "asked": 0}', "400"),
+        ('{"label": true, "asked": 0}', "400"),
+        ('{"label": "1", "asked": 0}', "400"),
+        ('{"label": 1}', "400"),
+        ('{"asked": 0}', "400"),
+        ('{"answer": 1, "asked": 1}', "400"),
+        ('{"answer": true, "label": 1, "asked": 1}', "400"),
+        ('{"answer": true, "asked": 1, "more": 1}', "400"),
+        ('{"label": 1, "asked": 1' + "0" * 40 + "}", "400"),
+        (LABEL + " " * LONGEST, "413"),
+    ],
+)
+def test_nonsense_presses_nothing(server: Server, live: Live, body: str, status: str) -> None:
+    assert pressing(server, body) == status
+    assert live.presses.take() == []
+
+
+def test_a_press_says_its_length(server: Server) -> None:
+    for more in ("Content-Length: -1\r\n", "Content-Length: x\r\n", "No-Length: 0\r\n"):
+        assert pressing(server, "", more=more) == "411"
+
+
+def test_a_flood_of_presses_is_bounded(server: Server, live: Live) -> None:
+    found = [pressing(server) for _ in range(MOST_PRESSES + 5)]
+    assert found == ["202"] * MOST_PRESSES + ["429"] * 5
+    assert len(live.presses.take()) == MOST_PRESSES
+    assert pressing(server) == "202"
+
+
+def test_a_command_that_takes_no_labels_says_so(live: Live, server: Server) -> None:
+    live.end("finished")
+    with Server(Live(), str) as other:
+        assert pressing(other) == "409"
 
 
 @pytest.mark.parametrize(
@@ -442,6 +542,7 @@ def test_what_a_command_told_is_in_its_folder(tmp_path: Path) -> None:
     assert json.loads((tmp_path / NAME).read_text()) == told
     again = Watched()
     Recorded(tmp_path).show(again)
+    told["teaching"]["takes"] = False  # another process cannot label
     assert json.loads(as_json(again.since(0)[1])) == told
 
 
@@ -571,6 +672,42 @@ FOUND = """(() => {
 })()"""
 
 
+PRESSED = """(() => {
+  const all = [...document.querySelectorAll(".presses button")].filter((b) => b.offsetParent);
+  return all.map((b) => [b.textContent, b.disabled, b.offsetHeight >= 44, b.offsetWidth >= 100]);
+})()"""
+CLICK = "document.querySelectorAll('.presses button')[{}].click()"
+TYPE = "dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', repeat: {}}}))"
+
+
+def press(browser: Browser, live: Live) -> None:
+    """Buttons and keys label, and answer a question; each once."""
+    fits = [False, True, True]
+    labels = [["sit4", *fits], ["<b>walk0", *fits], ["run1", *fits]]
+    assert browser.value(PRESSED) == labels
+    assert browser.value("document.getElementById('noted').textContent").startswith("learned run")
+    browser.value(CLICK.format(1))
+    live.teaching(Teaching((4, 0, 1), "A button.", "sit surprises", 3))
+    browser.wait("!document.getElementById('question').hidden")
+    answers = [["Learn it", *fits], ["Do not", *fits]]
+    assert browser.value(PRESSED) == [*labels, *answers]
+    for what in (CLICK.format(3), CLICK.format(4), TYPE.format("y", "false")):
+        browser.value(what)
+    for key, again in (("3", "false"), ("3", "true"), ("4", "false"), ("x", "false")):
+        browser.value(TYPE.format(key, again))
+    found: list[Press] = []
+    end = time.monotonic() + 10
+    while len(found) < 5 and time.monotonic() < end:
+        time.sleep(0.05)
+        found += live.presses.take()
+    assert {(one.label, one.answer, one.asked) for one in found} == {
+        (1, None, 0), (None, True, 3), (None, False, 3), (2, None, 3)
+    }  # fmt: skip
+    assert len(found) == 5
+    live.teaching(Teaching((5, 0, 1)))
+    browser.wait("document.getElementById('question').hidden")
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_the_page_in_a_browser(made: report.Report, width: int, dark: bool, tmp_path: Path) -> None:
@@ -592,19 +729,56 @@ def test_the_page_in_a_browser(made: report.Report, width: int, dark: bool, tmp_
         assert found["gradients"] == ["logits  -9", "d_conv  -14"]
         assert found["counters"] == ["commands sent again 3", "updates skipped 0"]
         assert [c.split()[0] for c in found["channels"]] == ["ax", "ay", "az"]
-        assert (found["lines"], found["dots"], found["bold"], found["hidden"]) == (4, 2, 0, 0)
+        assert (found["lines"], found["dots"], found["bold"], found["hidden"]) == (4, 2, 0, 1)
         assert found["colors"] >= 3
         assert found["boxes"] == len(made["plans"][made["fuller"]]["buffers"])
         assert found["wide"] <= width
         assert found["small"] == 0
         assert found["columns"] == (1 if width < 760 else 2)
         assert (found["paper"] == "rgb(21, 23, 29)") == dark
+        press(browser, live)
         live.signal(Signal(np.arange(48, dtype=np.int8).reshape(4, 4, 3)))
         browser.wait("document.getElementById('channels').children.length === 0")
         live.end("stopped")
         browser.wait("document.getElementById('state').textContent === 'stopped'")
+        browser.wait("[...document.querySelectorAll('.presses button')].every((b) => b.disabled)")
         assert browser.said == []
         assert browser.requests
         assert all(
             url.startswith((live.url.partition("?")[0], "data:")) for url in browser.requests
         )
+
+
+LONG = (
+    "walking_upstairs",
+    "walking_downstairs",
+    "lying face down",
+    "<sitting_still>",
+    "x" * 60,
+    "é",
+)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+def test_a_matrix_of_long_names_is_not_cut_off(tmp_path: Path) -> None:
+    """Six classes on a desktop and on a phone: nothing to scroll, whole counts, names in full or
+    with dots, and in the tips."""
+    with watched(Wanted(True)) as live, Browser(tmp_path, 1280) as browser:
+        live.begin(About("train", "x", classes=LONG))
+        live.score(Score(9, 50.0, samples=9999, confusion=[[1234] * 6] * 6))
+        live.layers(9, [Layer("conv_1", 1.5, 0.0, 90)])  # beside it
+        live.teaching(Teaching((1234,) * 6))
+        browser.open(live.url)
+        browser.wait("document.querySelectorAll('#confusion td').length")
+        for width in (1280, 800, 390):
+            browser.ask(
+                "Emulation.setDeviceMetricsOverride",
+                width=width, height=900, deviceScaleFactor=1, mobile=width < 600,
+            )  # fmt: skip
+            assert browser.value("document.documentElement.scrollWidth") <= width
+            narrow = """[...document.querySelectorAll('.scroll, #confusion td, .presses button')]
+                .filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth).length"""
+            assert browser.value(narrow) == 0, width
+        titles = "[...document.querySelectorAll('#confusion th')].map((e) => e.title)"
+        assert browser.value(titles) == ["", *LONG, *LONG]
+        assert browser.said == []

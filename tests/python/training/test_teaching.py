@@ -16,6 +16,7 @@ from tinyflash.runtime.device.sensor import Packet, SensorInfo
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.learned import Learned
 from tinyflash.show.lesson import Lesson, LessonView
+from tinyflash.show.watch.presses import Press
 from tinyflash.training.live.learner import Beginning, Learner, Settings
 from tinyflash.training.live.teaching import Teacher
 
@@ -88,6 +89,39 @@ def test_a_label_that_does_not_surprise_is_not_asked_about(compiled: Compiled) -
     teacher.press(str(int(answer.probabilities.argmax()) + 1))
     assert teacher.asked is None
     assert len(teacher.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("presses", "learned"),
+    [
+        ([("label", 0, 0), ("answer", True, 1)], [0]),
+        ([("label", 0, 0), ("answer", False, 1)], []),
+        ([("label", 0, 0), ("label", 0, 1)], [0]),
+        ([("label", 0, 0), ("label", 0, 0)], []),  # a double click has not seen the question
+        ([("label", 0, 0), ("label", 1, 1), ("answer", True, 1)], []),  # that is question 2
+        ([("label", 0, 0), ("label", 1, 1), ("answer", True, 2)], [1]),
+        ([("answer", True, 0), ("answer", True, 1), ("label", 9, 0)], []),
+    ],
+)
+def test_a_button_answers_only_the_question_that_its_page_shows(
+    compiled: Compiled, presses: list[tuple[str, int, int]], learned: list[int]
+) -> None:
+    teacher = teacher_of(compiled, surprising=1.1)
+    teacher.see(X[0])
+    for what, value, asked in presses:
+        is_label = what == "label"
+        teacher.take(Press(value if is_label else None, None if is_label else bool(value), asked))
+    assert [one.label for one in teacher.seen] == learned
+
+
+def test_buttons_have_more_classes_than_there_are_keys(compiled: Compiled) -> None:
+    teacher = teacher_of(compiled)
+    teacher.classes = tuple("abcdefghijkl")
+    teacher.see(X[0])
+    teacher.press("0")
+    assert teacher.note == ""
+    teacher.take(Press(1, None, 0))
+    assert teacher.note.startswith("learned b")
 
 
 INFO = SensorInfo("s", (2,), 50.0, 0.5, ("a", "b"), ("g", "g"), 60, 9, True, 1, 0, 0, 0, 1000)

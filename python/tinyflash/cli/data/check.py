@@ -138,7 +138,7 @@ def check(
 
 def _fix(folder: Path, review: Path, as_json: bool) -> None:
     with changing(folder):
-        fixed, count = corrected(opened(folder), review)
+        fixed, count = corrected(opened(folder, mine=True), review)
         text.save(fixed)
     if as_json:
         click.echo(json.dumps({"corrected": count}, indent=2))

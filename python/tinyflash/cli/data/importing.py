@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from tinyflash.cli import options
 from tinyflash.cli.number_option import Number
 from tinyflash.data.intake.files import Intake, files_in, import_files
 from tinyflash.data.lock import changing
+from tinyflash.errors import listed, warn
 from tinyflash.show.console import counting, say
 from tinyflash.show.words import counted
 
@@ -76,6 +78,7 @@ def import_(
     paths = files_in(sources)
     with changing(output, new=True), counting("import", len(paths)) as listen:
         dataset = import_files(output, paths, intake, listen)
+    _compare(dataset.classes)
     total = sum(one.count for one in dataset.recordings)
     if as_json:
         counts = {"recordings": len(dataset.recordings), "frames": total}
@@ -86,3 +89,16 @@ def import_(
         f"{counted(len(dataset.recordings), 'recording')}, {counted(total, 'frame')}, "
         f"{counted(len(dataset.classes), 'class').replace('classs', 'classes')}"
     )
+
+
+def _compare(classes: Sequence[str]) -> None:
+    """Warns of classes that differ in case only, as those that people type do."""
+    alike: dict[str, list[str]] = {}
+    for name in classes:
+        alike.setdefault(name.casefold(), []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            warn(
+                f"classes {listed(names)} differ in upper and lower case only; if they are one, "
+                "write it alike in the files and import them again"
+            )

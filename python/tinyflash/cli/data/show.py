@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tinyflash.cli import options
-from tinyflash.data.dataset import Dataset
+from tinyflash.data.dataset import Dataset, load
 from tinyflash.data.opened import opened
 from tinyflash.data.shards import damaged
 from tinyflash.data.summary import Summary, summarize
@@ -29,7 +29,7 @@ def show(folder: Path, as_json: bool, picture: Path | None) -> None:
     Reads all of it, and compares each shard with its hash.
     """
     dataset = opened(folder)
-    bad = damaged(dataset)
+    bad = damaged(load(folder))  # what is listed: other shards may grow meanwhile
     if bad:
         warn(f"{folder}: {len(bad)} shards are missing or were changed, the first is {bad[0]}")
     summary = summarize(dataset)
@@ -37,7 +37,7 @@ def show(folder: Path, as_json: bool, picture: Path | None) -> None:
         draw_recordings(picture, dataset)
         say(f"wrote {picture}")
     if as_json:
-        click.echo(json.dumps(_as_json(dataset, summary), indent=2))
+        click.echo(json.dumps(_as_json(dataset, summary, bad), indent=2))
         return
     for rows in (
         _classes(dataset, summary),
@@ -116,7 +116,7 @@ def _time(dataset: Dataset, frames: int) -> str:
     return f"{seconds:.1f} s" if seconds < 600 else f"{seconds / 60:.1f} min"
 
 
-def _as_json(dataset: Dataset, summary: Summary) -> dict[str, object]:
+def _as_json(dataset: Dataset, summary: Summary, bad: list[str]) -> dict[str, object]:
     names = [*dataset.classes, ""]
     return {
         "classes": list(dataset.classes),
@@ -140,5 +140,5 @@ def _as_json(dataset: Dataset, summary: Summary) -> dict[str, object]:
             }
             for one in summary.recordings
         ],
-        "damaged": damaged(dataset),
+        "damaged": bad,
     }

@@ -49,7 +49,7 @@ def split(folder: Path, by: str, test: float, validation: float, seed: int, as_j
         raise click.BadParameter("--test and --validation leave nothing to train with.")
     wanted = {part: share for part, share in shares.items() if share}
     with changing(folder):
-        found = splits.split(opened(folder), by, wanted, seed)
+        found = splits.split(opened(folder, mine=True), by, wanted, seed)
         text.save(found)
     parts = {
         part: {

@@ -36,7 +36,8 @@ _NOT_COLLECTING = 24  # the status
 class Plan:
     """What to collect. seconds: of frames; None: until stopped. name: of the recordings, which a
     number makes unique. wait: seconds for a lost link to come back. classes:
-    the set has them first, in this order, whether or not there are frames of them."""
+    the set has them first, in this order, whether or not there are frames of them. front_end: what
+    the network on the board has learned from; None: it is not known."""
 
     name: str
     seconds: float | None = None
@@ -45,6 +46,7 @@ class Plan:
     source: str = ""
     wait: float = 60.0
     classes: tuple[str, ...] = ()
+    front_end: str | None = None
 
 
 @dataclass
@@ -91,7 +93,7 @@ def prepared(folder: Path, info: SensorInfo, classes: tuple[str, ...] = ()) -> D
     """Returns the set in a folder, saved, which is made if it is new. Raises DataError if its
     frames are of another kind."""
     there = (folder / DESCRIPTION).exists()
-    dataset = opened(folder) if there else Dataset(folder, frames_of(info))
+    dataset = opened(folder, mine=True) if there else Dataset(folder, frames_of(info))
     nothing = np.zeros((0, *info.shape), np.int16)
     about = Recorded(Path(info.name), frames_of(info), nothing, np.zeros(0, np.int64), classes)
     dataset = fitting(dataset, about)
@@ -105,6 +107,11 @@ class Recorder:
     def __init__(self, folder: Path, source: Source, plan: Plan, controls: Controls) -> None:
         self._source, self._plan, self._controls = source, plan, controls
         self._sensor: RemoteSensor = source.connect()
+        if plan.front_end not in (None, found := self._sensor.info.front_end):
+            raise DataError(
+                f"the sensor has the front end {found!r}, and the network on its board has learned "
+                f"from {plan.front_end!r}; build firmware with --features {plan.front_end}"
+            )
         self.progress = Progress(self._sensor.info, controls.label())
         first = controls.label()
         classes = (*plan.classes, *([first] if first else []))

@@ -25,7 +25,15 @@ Floats = npt.NDArray[np.float64]
 
 LABELS = ("label", "class", "activity", "target", "y")
 TIMES = {"time": 1.0, "timestamp": 1.0, "seconds": 1.0, "t": 1.0, "time_s": 1.0, "time_ms": 1e-3}
-TIMES |= {"timestamp_ms": 1e-3, "ms": 1e-3, "milliseconds": 1e-3, "time_us": 1e-6, "us": 1e-6}
+TIMES |= {
+    "ts": 1.0,
+    "datetime": 1.0,
+    "timestamp_ms": 1e-3,
+    "ms": 1e-3,
+    "milliseconds": 1e-3,
+    "time_us": 1e-6,
+    "us": 1e-6,
+}
 _DAY = 86400.0
 _GAP = 1.5  # of a period: a longer one has missing frames
 _AXES = ("x", "z")  # beside them, y is an axis, not a label
@@ -64,6 +72,7 @@ def read_csv(
         channels = [column for column in others if any(row[column].strip() for _, row in body)]
     if not channels:
         raise DataError(f"{path} has no column of values beside those of time and label")
+    _check_names(path, header, [*channels, *(c for c in (times, labels) if c is not None)])
     values = _numbers(path, body, header, channels)
     numbers = np.arange(len(body), dtype=np.int64)
     if times is not None:
@@ -176,6 +185,19 @@ def _named(path: Path, header: Sequence[str], name: str) -> int:
     if name not in header:
         raise DataError(f"{path} has no column {name!r}; it has {', '.join(header)[:200]}")
     return header.index(name)
+
+
+def _check_names(path: Path, header: Sequence[str], used: Sequence[int]) -> None:
+    """Raises DataError if the name of a column that is used stands for another one, too."""
+    filled = [name for at, name in enumerate(header) if name or at in used]
+    for column in used:
+        name = header[column]
+        if filled.count(name) > 1:
+            called = f"called {printable(name)!r}" if name else "without a name"
+            raise DataError(
+                f"{path} has {filled.count(name)} columns {called}; give each a name of its own, "
+                "or choose others with --columns"
+            )
 
 
 def _numbers(

@@ -36,7 +36,7 @@ def read_edge_impulse(path: Path) -> Recorded:
         interval = payload["interval_ms"]
         names = [str(sensor["name"]) for sensor in payload["sensors"]]
         units = tuple(str(sensor.get("units", "")) for sensor in payload["sensors"])
-        values = np.array(payload["values"], np.float64)
+        values = np.array(_numeric(payload["values"]), np.float64)
     except (KeyError, TypeError, AttributeError):
         raise DataError(
             f"{path} is not an Edge Impulse export: it lacks payload.interval_ms, sensors or values"
@@ -55,6 +55,16 @@ def read_edge_impulse(path: Path) -> Recorded:
     frames = Frames((len(names),), rate, tuple(names), units)
     numbers = np.arange(len(values), dtype=np.int64)
     return Recorded(path, frames, compact(values), numbers, [label] * len(values), part)
+
+
+def _numeric(values: Any) -> Any:
+    """Returns rows of numbers. Raises ValueError for what is none, such as true and "1", which
+    would count as 1."""
+    for row in values:
+        for value in row if isinstance(row, list | tuple) else (row,):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ValueError(value)
+    return values
 
 
 def _rate(path: Path, interval: object) -> float | None:
@@ -125,4 +135,6 @@ def _entries(labels: Path, _changed: int, _size: int) -> dict[Path, tuple[str, s
 def _entry(entry: dict[str, Any]) -> tuple[str, str]:
     label = entry.get("label", {})
     text = label.get("label", "") if isinstance(label, dict) else label
-    return str(text or ""), _PARTS.get(str(entry.get("category", "")), "")
+    if not isinstance(text, str | None):
+        raise TypeError(text)
+    return text or "", _PARTS.get(str(entry.get("category", "")), "")

@@ -29,14 +29,16 @@ from tinyflash.show.watch.observer import (
     Score,
     Signal,
     Step,
+    Teaching,
 )
+from tinyflash.show.watch.presses import Presses
 
 FRAMES = 512  # of a stream that are kept
 SCORES = 400  # evaluations that are kept
 _PACE_S = 0.5  # between two measurements of the speed
 SECTIONS = (
     "about", "step", "curve", "scores", "layers", "gradients", "signal", "probabilities",
-    "counters",
+    "counters", "teaching",
 )  # fmt: skip
 
 
@@ -52,6 +54,7 @@ class Live(Observer):
         self._scores: list[Score] = []
         self._stream: deque[Signal] = deque()
         self._counters: dict[str, int | float | str] = {}
+        self.presses = Presses()  # on the page
 
     # ---- The command's side: keeps, and returns ----
 
@@ -102,7 +105,14 @@ class Live(Observer):
         self._counters.update(values)
         self._put(counters=dict(self._counters))
 
+    def teaching(self, teaching: Teaching) -> None:
+        """Says what is new only: it may be called as often as the caller likes."""
+        if (now := asdict(teaching)) != self.section("teaching"):
+            self.presses.classes = len(teaching.counts)
+            self._put(teaching=now)
+
     def end(self, how: str) -> None:
+        self.presses.classes = 0
         about = self.section("about") or {}
         self._put(about={**about, "state": how, "ended": time.time()})
         self.leave()

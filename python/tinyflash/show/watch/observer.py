@@ -106,6 +106,19 @@ class Gradients:
     skipped_percent: float
 
 
+@dataclass(frozen=True)
+class Teaching:
+    """A person labels. counts: labels so far, of each class. text: what a label is for. note: what
+    became of the last one. asked: the number of a question about a label that surprises, which
+    waits for an answer; 0: none. takes: whether buttons of the page reach the command."""
+
+    counts: tuple[int, ...]
+    text: str = ""
+    note: str = ""
+    asked: int = 0
+    takes: bool = True
+
+
 class Observer:
     """Hears all news, and does nothing."""
 
@@ -136,6 +149,9 @@ class Observer:
 
     def counters(self, values: Mapping[str, int | float | str]) -> None:
         """Counters by name, such as those of the link; they replace those of the same names."""
+
+    def teaching(self, teaching: Teaching) -> None:
+        """A person has labelled, or may."""
 
     def end(self, how: str) -> None:
         """The command ends: FINISHED, STOPPED by its user, or FAILED."""

@@ -110,4 +110,6 @@ def _sections(found: object) -> Fields:
     about = found.get("about")
     if not isinstance(about, dict) or not isinstance(about.get("state"), str):
         raise ValueError
+    if isinstance(found.get("teaching"), dict):
+        found["teaching"]["takes"] = False  # nothing reaches the command from here
     return {name: found[name] for name in SECTIONS if isinstance(found.get(name), dict)}

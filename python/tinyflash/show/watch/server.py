@@ -1,12 +1,14 @@
 """Serves one page and its news to browsers on this computer: the only file that knows HTTP.
 
-Python's own http.server is enough: two addresses, GET only, no files, no forms, a few browsers of
-one user. News go one way, as server-sent events, so that a browser can steer nothing. A library
-would add a package, and 10 to 30 MB, for what is not needed here.
+Python's own http.server is enough: three addresses, no files, no forms, a few browsers of one user.
+News go one way, as server-sent events. The other way goes one thing: what a person presses, if the
+command takes labels; a browser can steer nothing else. A library would add a package, and 10 to
+30 MB, for what is not needed here.
 
 Nobody else gets in. The socket is bound to 127.0.0.1. The name in the Host header must be one of
 this computer's, since a page elsewhere can point its own name here (DNS rebinding). The URL has a
-token of 128 bits. No answer allows another origin to read it.
+token of 128 bits. No answer allows another origin to read it, and no other origin may press: a
+browser says where a request to change something comes from, in Origin.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tinyflash.errors import DataError
 from tinyflash.show.watch.live import Live, as_json
+from tinyflash.show.watch.presses import LONGEST, press_of
 
 HOST = "127.0.0.1"
 RATE = 60.0  # updates a second, at most: as often as a screen shows them
@@ -148,6 +151,37 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream()
         else:
             self._send(HTTPStatus.NOT_FOUND, "there is nothing here\n")
+
+    def do_POST(self) -> None:
+        parts = urlsplit(self.path)
+        if not (self._is_trusted(parse_qs(parts.query)) and self._is_same_origin()):
+            self._send(HTTPStatus.FORBIDDEN, "open the URL that tinyflash has printed\n")
+        elif parts.path == "/press":
+            self._send(*self._press())
+        else:
+            self._send(HTTPStatus.NOT_FOUND, "there is nothing here\n")
+
+    def _press(self) -> tuple[HTTPStatus, str]:
+        """Returns what became of a press."""
+        presses, length = self.server.live.presses, self.headers.get("Content-Length", "")
+        if not re.fullmatch("[0-9]{1,9}", length):
+            return HTTPStatus.LENGTH_REQUIRED, "a Content-Length is missing\n"
+        if int(length) > LONGEST:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{LONGEST} bytes at most\n"
+        press = press_of(self.rfile.read(int(length)))
+        if not presses.classes:
+            return HTTPStatus.CONFLICT, "this run takes no labels\n"
+        if press is None or not presses.knows(press):
+            return HTTPStatus.BAD_REQUEST, "neither a label nor an answer\n"
+        if not presses.put(press):
+            return HTTPStatus.TOO_MANY_REQUESTS, "too many at once\n"
+        return HTTPStatus.ACCEPTED, ""
+
+    def _is_same_origin(self) -> bool:
+        """Whether this page asks. Programs, which say no origin, need the token only."""
+        site = self.headers.get("Sec-Fetch-Site", "same-origin")
+        mine = f"http://{self.headers.get('Host', '')}"
+        return site == "same-origin" and self.headers.get("Origin", mine) == mine
 
     def _is_trusted(self, query: dict[str, list[str]]) -> bool:
         host = re.sub(r":\d+$", "", self.headers.get("Host", ""))

@@ -1,4 +1,5 @@
-"""A person teaches: keys label the newest window of a stream, and the network learns from it."""
+"""A person teaches: keys and buttons label the newest window of a stream, and the network learns
+from it."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tinyflash.runtime.session import Counters, Int8Array
+from tinyflash.show.watch.presses import Press
 from tinyflash.training.live.course import Course, Seen
 from tinyflash.training.live.learner import Answer, Learner
 
@@ -22,8 +24,8 @@ class Window:
 
 @dataclass
 class Teacher:
-    """Learns from keys. classes: names that keys 1 to 9 choose. learned: is called after each
-    window that a label was given to.
+    """Learns from keys and buttons. classes: names; keys 1 to 9 choose the first of them. learned:
+    is called after each window that a label was given to.
 
     A window is learned from once. A label that surprises is learned from only when it is confirmed;
     one that is not confirmed counts nowhere, since it may be a slip of the finger.
@@ -36,6 +38,7 @@ class Teacher:
     windows: int = 0
     newest: Window | None = None
     asked: tuple[Window, int] | None = None  # a window, and the label that surprises
+    questions: int = 0  # so far
     seen: list[Seen] = field(default_factory=list)
     labelled: list[tuple[Window, int]] = field(default_factory=list)
     counters: list[Counters] = field(default_factory=list)
@@ -49,10 +52,34 @@ class Teacher:
 
     def press(self, key: str) -> None:
         """Takes a key: a label for the newest window, or an answer to a question."""
-        if self.asked is not None:
-            self._answer(key, *self.asked)
-        elif (label := self._label(key)) is None:
+        if key in (YES, NO):
+            self._answer(key == YES)
+        elif key.isdecimal() and 0 < int(key) <= len(self.classes):
+            self._label(int(key) - 1)
+
+    def take(self, press: Press) -> None:
+        """Takes a button of a page that may not know the newest question yet."""
+        if press.asked != self.question:
             return
+        if press.answer is not None:
+            self._answer(press.answer)
+        elif press.label is not None and press.label < len(self.classes):
+            self._label(press.label)
+
+    @property
+    def question(self) -> int:
+        """The number of the question that waits for an answer; 0: none does."""
+        return 0 if self.asked is None else self.questions
+
+    def _label(self, label: int) -> None:
+        """Of a question: the same label again confirms it, another one replaces it."""
+        if self.asked is not None:
+            window, other = self.asked
+            if label == other:
+                self._answer(True)
+            else:
+                self.asked = None
+                self._take(window, label)
         elif self.newest is None:
             self.note = "there is no window yet"
         elif not self._is_open:
@@ -61,28 +88,22 @@ class Teacher:
             self._is_open = False
             self._take(self.newest, label)
 
-    def _label(self, key: str) -> int | None:
-        is_one = key.isdecimal() and 0 < int(key) <= len(self.classes)
-        return int(key) - 1 if is_one else None
-
-    def _answer(self, key: str, window: Window, label: int) -> None:
-        """Of a question: the same label again confirms it, another one replaces it."""
-        other = self._label(key)
-        if key == YES or other == label:
-            self.asked = None
+    def _answer(self, is_right: bool) -> None:
+        if self.asked is None:
+            return
+        window, label = self.asked
+        self.asked = None
+        if is_right:
             self._learn(window, label)
-        elif key == NO:
-            self.asked, self.note = None, f"{self.classes[label]}: not learned from"
-        elif other is not None:
-            self.asked = None
-            self._take(window, other)
+        else:
+            self.note = f"{self.classes[label]}: not learned from"
 
     def _take(self, window: Window, label: int) -> None:
         p = float(window.answer.probabilities[label])
         if p >= self.learner.settings.surprising:
             self._learn(window, label)
             return
-        self.asked = window, label
+        self.asked, self.questions = (window, label), self.questions + 1
         self.note = (
             f"{self.classes[label]} surprises: the network gives it {100 * p:.1f} %, a loss of "
             f"{window.answer.loss(label):.1f}; {YES} learns, {NO} does not"

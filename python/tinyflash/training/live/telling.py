@@ -8,15 +8,16 @@ import numpy as np
 
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.session import Int8Array
-from tinyflash.show.watch.observer import Observer, Score
+from tinyflash.show.watch.observer import Observer, Score, Teaching
 from tinyflash.training.live.course import Seen
 from tinyflash.training.live.learner import Answer, Learner
 from tinyflash.training.live.replaying import Stream
-from tinyflash.training.live.teaching import Window
+from tinyflash.training.live.teaching import Teacher, Window
 from tinyflash.training.looks import Looks, signal_of
 from tinyflash.training.open import Ready
 from tinyflash.training.scores import MATRIX
 
+_TEACHES = "A button labels the newest window; the number is that of its labels so far."
 _WHAT = "windows, each before it was learned from"
 
 
@@ -97,3 +98,7 @@ class LessonTeller(_Telling):
         """Hears of labelled window `number`, counted from 0."""
         self._step(number, one)
         self._look(number + 1, learner)
+
+    def teacher(self, teacher: Teacher, counts: tuple[int, ...]) -> None:
+        """Says what has become of labels; may be called often."""
+        self._observer.teaching(Teaching(counts, _TEACHES, teacher.note, teacher.question))

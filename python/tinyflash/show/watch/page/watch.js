@@ -109,6 +109,8 @@
       signal.shape.length === 2 ? lines(signal) : picture(signal);
     },
 
+    teaching(teaching) { lesson(teaching); },
+
     counters(values) {
       reveal("counters");
       const body = byId("counters");
@@ -263,6 +265,47 @@
     svg.setAttribute("viewBox", `0 0 ${width} ${bottom + 8}`);
   };
 
+  // ---- Labels that a person gives ----
+
+  // Each press says which question the page showed, so that none answers another one.
+  const press = async (what) => {
+    try {
+      const body = JSON.stringify({ ...what, asked: now.teaching.asked });
+      const answer = await fetch(`press${location.search}`, { method: "POST", body, cache: "no-store" });
+      if (!answer.ok) say("noted", `not taken: ${(await answer.text()).trim()}`);
+    } catch { say("noted", "not taken: the command does not answer"); }
+  };
+  const canPress = () => Boolean(now.teaching?.takes && now.about?.state === "running" && connected);
+
+  const lesson = ({ counts, text, note, asked, takes }) => {
+    reveal("teaching");
+    say("teaching-text", takes ? `${text} Keys 1 to 9 do the same, here and in the terminal.`
+      : "Labels so far. Give them in the terminal of the command, or on the page of its own option --watch.");
+    say("noted", note);
+    const list = byId("labels");
+    while (list.children.length > counts.length) list.lastChild.remove();
+    while (list.children.length < counts.length) {
+      const button = document.createElement("button");
+      const label = list.children.length;
+      button.append(document.createElement("span"), document.createElement("span"));
+      button.addEventListener("click", () => press({ label }));
+      list.append(button);
+    }
+    [...list.children].forEach((button, i) => {
+      button.firstChild.textContent = className(i);
+      button.lastChild.textContent = number(counts[i]);
+    });
+    byId("question").hidden = !asked || !canPress();
+    for (const button of document.querySelectorAll(".presses button")) button.disabled = !canPress();
+  };
+  byId("yes").addEventListener("click", () => press({ answer: true }));
+  byId("no").addEventListener("click", () => press({ answer: false }));
+  addEventListener("keydown", ({ key, repeat, ctrlKey, altKey, metaKey }) => {
+    if (repeat || ctrlKey || altKey || metaKey || !canPress()) return;
+    if (/^[1-9]$/.test(key) && Number(key) <= now.teaching.counts.length) press({ label: Number(key) - 1 });
+    else if (/^[yn]$/.test(key) && now.teaching.asked) press({ answer: key === "y" });
+  });
+
   // ---- Confusion ----
 
   const matrix = (counts, which) => {
@@ -270,11 +313,15 @@
     say("confusion-text", `${which}: the true class by row, the answer by column.`);
     const table = byId("confusion");
     table.classList.toggle("small", counts.length > 12);
+    table.classList.toggle("long", counts.length <= 12 && counts.some((_, i) => className(i).length > 5));
     table.replaceChildren();
     const head = table.insertRow();
     const name = (index) => {
       const made = document.createElement("th");
-      made.textContent = counts.length > 12 && index !== "" ? index : index === "" ? "" : className(index);
+      const shown = document.createElement("span");
+      shown.textContent = counts.length > 12 && index !== "" ? index : index === "" ? "" : className(index);
+      if (index !== "") made.title = className(index);
+      made.append(shown);
       return made;
     };
     head.append(name(""), ...counts.map((_, i) => name(i)));
@@ -296,9 +343,12 @@
   const showState = (state) => {
     say("state", WORDS[state] ?? state);
     byId("state").className = `state ${state}`;
+    connected = state !== "lost";
+    if (now.teaching) changed.add("teaching"), ask();
   };
 
   const changed = new Set();
+  let connected = true;
   let updates = 0;
   let drawing = false;
   const times = [];
@@ -310,7 +360,7 @@
     say("updates", `${counted(updates, "update")}, ${figure(rate)} a second.`);
     document.documentElement.dataset.updates = updates;
   };
-  const ask = () => { if (!drawing) { drawing = true; requestAnimationFrame(paint); } };
+  function ask() { if (!drawing) { drawing = true; requestAnimationFrame(paint); } }
 
   const source = new EventSource(`events${location.search}`);
   source.onmessage = (event) => {
