@@ -5,6 +5,7 @@
     loss = "cross_entropy"      # or with targets: "mean_squared_error", "binary_cross_entropy"
     label_smoothing = 0.1       # for the cross-entropy
     recompute = true            # recompute cheap tensors if that makes the arena smaller
+    fisher = "all"              # judge the channels of all layers, or of the last ones: a number
     dead_channels = "keep"      # keep channels that cannot learn; default: remove them
 
     [[update]]                  # rules apply in order; a later one overrides an earlier one
@@ -46,13 +47,13 @@ from tinyflash.errors import SchemeError, printable
 from tinyflash.operators import WEIGHTED
 from tinyflash.scheme.loss import LOSSES, Loss
 from tinyflash.scheme.optimizer import Optimizer, Rates, check_rate
-from tinyflash.scheme.rules import Choice, DeadChannels, Rule, Scheme
+from tinyflash.scheme.rules import ALL_LAYERS, Choice, DeadChannels, Rule, Scheme
 
 _LARGEST_FILE = 1 << 20  # bytes
 _HEAD_RANGES = (1e-6, 1e6)
 _HEAD = {"head", "head_range"}
-_SETTINGS = _HEAD | {"dead_channels", "headroom", "label_smoothing", "loss", "recompute"}
-_KEYS = _SETTINGS | {"optimizer", "rates", "update"}
+_SETTINGS = {"dead_channels", "fisher", "headroom", "label_smoothing", "loss", "recompute"}
+_KEYS = _HEAD | _SETTINGS | {"optimizer", "rates", "update"}
 _RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate", "channels"}
 
 T = TypeVar("T", Optimizer, Rates)
@@ -96,7 +97,10 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     if not isinstance(again, bool):
         raise SchemeError(f"{where}: recompute must be true or false")
     margin = 1 if headroom is None else headroom
-    return Scheme(parsed, head, margin, loss, optimizer, rates, dead, again, reach)
+    judged = ALL_LAYERS
+    if table.get("fisher") != "all":
+        judged = _integer(table, "fisher", where, low=0, high=ALL_LAYERS) or 0
+    return Scheme(parsed, head, margin, loss, optimizer, rates, dead, again, reach, judged)
 
 
 def _head_range(table: Mapping[str, Any], where: str, head: int | None) -> float | None:

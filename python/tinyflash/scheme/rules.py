@@ -8,6 +8,7 @@ from typing import Literal
 from tinyflash.scheme.loss import CROSS_ENTROPY, Loss
 from tinyflash.scheme.optimizer import ALIKE, PLAIN, Optimizer, Rates
 
+ALL_LAYERS = 1 << 20  # more than any network has
 DeadChannels = Literal["remove", "keep"]
 Choice = Literal["first", "largest"]
 
@@ -32,7 +33,8 @@ class Scheme:
 
     head: classes of a new classifier. head_range: the largest weight that it can learn; None:
     as the old classifier suggests. headroom: SPEC 5.3. dead_channels: whether to keep channels that
-    cannot learn. recompute: recomputes cheap tensors if that makes the arena smaller.
+    cannot learn. recompute: recomputes cheap tensors if that makes the arena smaller. fisher:
+    judges the channels of so many last layers, in each training step (SPEC 15).
     """
 
     rules: tuple[Rule, ...] = ()
@@ -44,3 +46,4 @@ class Scheme:
     dead_channels: DeadChannels = "remove"
     recompute: bool = False
     head_range: float | None = None
+    fisher: int = 0
