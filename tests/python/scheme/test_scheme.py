@@ -105,7 +105,7 @@ def test_a_rule_without_layers_means_all_before_the_classifier() -> None:
         ("head = 2\nhead_range = nan", "head_range must be a number"),
         ("head = 2\nhead_range = true", "head_range must be a number"),
         ("head_range = 2.0", "head_range needs a new classifier: head = number of classes"),
-        ("heads = 2", "unknown key 'heads'; known: dead_channels, head"),
+        ("heads = 2", "unknown key 'heads'; known: dead_channels, fisher, head"),
         ("update = 3", "write rules as"),
         ("[[update]]\nlast = 2", "sets none of weights, bias, rate and channels"),
         ("loss = 'hinge'", "loss must be one of cross_entropy, mean_squared_error"),
