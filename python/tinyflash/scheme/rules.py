@@ -10,7 +10,10 @@ from tinyflash.scheme.optimizer import ALIKE, PLAIN, Optimizer, Rates
 
 ALL_LAYERS = 1 << 20  # more than any network has
 DeadChannels = Literal["remove", "keep"]
-Choice = Literal["first", "largest"]
+Named = Literal["first", "largest"]
+# Which channels of a layer's input are trained: by name, or those with these numbers in the source
+# model, the most important one first.
+Choice = Named | tuple[int, ...]
 
 
 @dataclass(frozen=True)
