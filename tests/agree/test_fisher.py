@@ -1,13 +1,12 @@
 """Fisher information of channels, against torch on the same network of real numbers.
 
-The network is evaluated here, layer by layer, from the weights of the file: nothing of the compiler,
-of the reference or of the library takes part.
+The network is evaluated here, layer by layer, from the weights of the file: nothing of the
+reference or of the library takes part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import pytest
 from tests.support.graphs import sample
 
 from tinyflash.compiler import Prepared, prepare
-from tinyflash.graph import ClipAttrs, DenseAttrs, Graph, MeanAttrs, Node, WindowAttrs
+from tinyflash.graph import ClipAttrs, DenseAttrs, Graph, Node, WindowAttrs
 from tinyflash.read import read
 from tinyflash.reference import fisher
 from tinyflash.scheme import Scheme

@@ -151,12 +151,12 @@ def _learned(program: Program, prepared: Prepared, samples: Samples, seed: int) 
 
 @dataclass
 class FisherGains:
-    """What parts of a network gain, by their Fisher information. priced: by TinyTrain's score, else
-    by P alone."""
+    """What parts of a network gain, by their Fisher information: P, since the knapsack knows bytes
+    already. priced: TinyTrain's score, which chose worse (docs/fisher.md)."""
 
     space: Space
     judgement: Judgement
-    priced: bool = True
+    priced: bool = False
     scores: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
