@@ -28,6 +28,7 @@ from tinyflash.training.samples import Samples
 
 METHODS = ("probe", "fisher", "ladder")
 PROPOSED, FINALISTS = 12, 3  # proposals that are compiled, and of these trained
+QUICK = 3  # proposals where nothing is trained
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,13 @@ class Chooser:
         return found
 
     def by_gains(
-        self, method: str, gains: Gains | FisherGains, count: int = FINALISTS
+        self,
+        method: str,
+        gains: Gains | FisherGains,
+        count: int = FINALISTS,
+        proposed: int = PROPOSED,
     ) -> list[Finalist]:
-        found = self.proposer.proposals(gains.of_depth, gains.of_layer, PROPOSED)
+        found = self.proposer.proposals(gains.of_depth, gains.of_layer, proposed)
         return self.fitting(method, (one.scheme for one in found), count)
 
     def by_fisher(self, samples: Samples, count: int = 1) -> list[Finalist]:
@@ -140,7 +145,7 @@ class Chooser:
         judgement = judge_channels(self.space.prepared, samples)
         space = with_best_channels(self.space, judgement)
         chooser = Chooser(space, self.limits, self.board, self.sizes)
-        return chooser.by_gains("fisher", FisherGains(space, judgement), count)
+        return chooser.by_gains("fisher", FisherGains(space, judgement), count, QUICK)
 
     def by_weight_count(self) -> list[Finalist]:
         """Ranks layers by their number of weights: the larger, the better."""

@@ -158,6 +158,7 @@ class FisherGains:
     judgement: Judgement
     priced: bool = False
     scores: dict[str, float] = field(init=False)
+    known: dict[tuple[str, float], float] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         graph, body = self.space.prepared.forward, self.space.body
@@ -174,6 +175,11 @@ class FisherGains:
 
     def of_layer(self, name: str, ratio: float) -> float:
         """Returns the score of a layer times the share of its best channels in their D."""
+        if (name, ratio) not in self.known:
+            self.known[name, ratio] = self._of_layer(name, ratio)
+        return self.known[name, ratio]
+
+    def _of_layer(self, name: str, ratio: float) -> float:
         node = next(n for n in self.space.body if n.name == name)
         d = self.judgement.of_channels(node)
         if d is None or not d.sum() or ratio == 1:
