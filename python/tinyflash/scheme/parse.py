@@ -186,7 +186,8 @@ def _channels(value: Any, where: str) -> Choice | None:
         raise SchemeError(
             f"{where}: channels must be {' or '.join(get_args(Named))}, or a list of numbers"
         )
-    return value
+    named: Named | None = value
+    return named
 
 
 def _integer(table: Mapping[str, Any], key: str, where: str, low: int, high: int) -> int | None:
