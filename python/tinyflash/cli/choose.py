@@ -91,6 +91,7 @@ def choose(
     base = load_scheme(scheme) if scheme else Scheme()
     if base.rules:
         raise SchemeError("scheme: has [[update]] rules, but choose finds them; remove them")
+    base = replace(base, fisher=0)  # of what it chooses from, whoever judges
     prepared = prepare(read(model, output=chosen), base)
     job = load_job(data, prepared, Recipe(epochs), validation, Watch(), None, hop)
     space = Space.of(prepared)

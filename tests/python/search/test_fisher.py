@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tinyflash import program as tables
 from tinyflash.compiler import Prepared, compile_model, prepare
 from tinyflash.compiler.passes.choose import channel_numbers, choose_channels
 from tinyflash.errors import SchemeError
 from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
+from tinyflash.runtime.learned import layer_spans
 from tinyflash.scheme import Rule, Scheme, parse_scheme, resolve
 from tinyflash.scheme.text import scheme_text
 from tinyflash.search.choose import Chooser, Limits
@@ -70,6 +72,14 @@ def test_nothing_that_is_trained_depends_on_it(prepared: Prepared, samples: Samp
         found.append([t.data for t in compiled.learned(session.weights).constants()])
     for plain, judged in zip(*found, strict=True):
         np.testing.assert_array_equal(plain, judged)
+
+
+def test_weights_end_where_the_statistic_begins(prepared: Prepared) -> None:
+    program = judging(prepared).program
+    (head,) = layer_spans(program)
+    row = next(r for r in program.train if r.kernel == "fully_connected_update")
+    w = next(b for b in row.buffers if b is not None and b.space is tables.Space.WEIGHTS)
+    assert head[1:] == (w.offset, w.offset + 2 * 48)
 
 
 def test_few_samples_are_of_all_classes() -> None:
