@@ -53,6 +53,12 @@ TINY_OP(bias_update) {
     tiny_bias_update(record, &dy, buffers[2], buffers[4], buffers[3]);
 }
 
+TINY_OP(fisher) {
+    (void)band;
+    const tiny_gradient dy = tiny_gradient_at(buffers + 1);
+    tiny_fisher_add(record, buffers[0], &dy, buffers[3]);
+}
+
 /* ---- Operators without weights ---- */
 
 #define UNARY(name) \

@@ -38,6 +38,7 @@
 #include "tinyflash/kernels/bias.h"
 #include "tinyflash/kernels/conv2d.h"
 #include "tinyflash/kernels/depthwise.h"
+#include "tinyflash/kernels/fisher.h"
 #include "tinyflash/kernels/fully_connected.h"
 #include "tinyflash/kernels/loss.h"
 #include "tinyflash/kernels/minimum.h"

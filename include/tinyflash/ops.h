@@ -89,6 +89,8 @@ TINY_OP(softmax_loss);
 TINY_OP(squared_loss);
 /* x, target, table, state, dy, s_dy */
 TINY_OP(sigmoid_loss);
+/* y, dy, s_dy, d */
+TINY_OP(fisher);
 /* state */
 TINY_OP(advance_scales);
 

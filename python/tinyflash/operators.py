@@ -86,7 +86,7 @@ class Operator:
     @property
     def updates(self) -> bool:
         """Whether it changes weights or biases."""
-        return bool(self.written)
+        return bool({"w", "b"} & set(self.written))
 
     @property
     def has_effect(self) -> bool:
@@ -270,6 +270,8 @@ OPERATORS: dict[str, Operator] = {
     # table: uint16 [256], SPEC 4.8.
     "sigmoid_loss": Operator("x target table", "dy", "loss"),
     "gradient_add": Operator("a b? mask?", "dx", "gradient", in_place=("a", "b")),
+    # Adds a sample to the Fisher information of the channels of y. d: int32 [1 + channels].
+    "fisher": Operator("y dy [d]", "", "update"),
     # The end of a training step.
     "advance": Operator("", "", "update"),
 }

@@ -82,7 +82,7 @@ def all_cases() -> Iterator[Case]:
         yield from family()
     for family in (_sums, _in_place):
         yield from family()
-    for family in (_losses, _target_losses, _advances, ties, _optimizers, _numbers):
+    for family in (_losses, _target_losses, _advances, ties, _optimizers, _numbers, _judged):
         yield from family()
 
 
@@ -228,6 +228,21 @@ def _numbers() -> Iterator[Case]:
                 title = f"{op}, {kept} kept, {optimizer.momentum}"
                 one = numbered(subject(title, build, shape, kept, optimizer=optimizer))
                 yield from one.cases(RULED[0], f"{op}_update", "bias_update")
+
+
+def _judged() -> Iterator[Case]:
+    """Fisher information: any unit and exponent, panels of channels, the largest sums."""
+    for channels in (1, 31, 32, 33, 70):
+        build = fully_connected(Layer(zero=channels), out=channels)
+        for exponent in (-40, -9, 15):
+            for fill in ("random", "extreme", "zero"):
+                one = subject(f"{channels} judged", build, (3, 2, 4), judged=True)
+                yield from one.cases(Data(fill, e_dy=exponent), "fisher")
+    for zero in (-128, 127):
+        build = conv2d(Window((1, 1)), Layer(zero=zero), 3)
+        one = subject("many positions", build, (40, 30, 2), judged=True)
+        for number in range(12):
+            yield from one.cases(Data("largest", e_dy=number - 9), "fisher")
 
 
 # ---- Other operators -----------------------------------------------------------------------------

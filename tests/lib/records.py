@@ -304,6 +304,12 @@ def mask(graph: Graph, node: Node) -> Fields:
     return {"count": y.size, **by_rows, "y_min": clip.low, "y_max": clip.high}
 
 
+def fisher(graph: Graph, node: Node) -> Fields:
+    y = graph.tensors[node.inputs["y"]]
+    *positions, channels = y.shape
+    return {"rows": math.prod(positions), "channels": channels, "y_zero": k.zero_of(y)}
+
+
 def lookup(graph: Graph, tensor: str) -> Fields:
     size = graph.tensors[tensor].size
     return {"count": size, **_by_rows(graph, tensor, size, "x_ring", "y_ring")}

@@ -50,6 +50,7 @@ BUFFERS = {
     "softmax_loss": "x table state dy s:dy",
     "squared_loss": "x target state dy s:dy",
     "sigmoid_loss": "x target table state dy s:dy",
+    "fisher": "y dy s:dy d",
     "advance_scales": "state",
 }
 
@@ -158,6 +159,8 @@ def _plain(graph: Graph, node: Node) -> Draft:
             return Draft("log_softmax_forward", "tiny_log_softmax", fields)
         case "mask":
             return Draft("mask_forward", "tiny_mask", records.mask(graph, node))
+        case "fisher":
+            return Draft("fisher", "tiny_fisher", records.fisher(graph, node))
         case "softmax_loss":
             return Draft("softmax_loss", "tiny_loss", records.loss(graph, node))
         case "squared_loss" | "sigmoid_loss":

@@ -126,7 +126,12 @@ class Subject:
             scale.saturated = int(self.rng.choice([0, COUNTER_MAX - 1]))
 
     def _disturb_trained(self, env: Environment, tensor: Tensor, data: Data) -> None:
-        """What a rule remembers, anywhere in its range."""
+        """What a rule remembers, anywhere in its range. Of a map's channels: in any unit."""
+        if tensor.name.startswith("fisher_") and data.fill != "zero":
+            values = self.rng.integers(0, 2**31, tensor.shape) >> self.rng.integers(0, 31)
+            last = data.fill == "extreme"  # of all units, and what only a wrong file has
+            values[0] = 2000 if last and self.rng.integers(2) else self.rng.integers(0, 256)
+            env.values[tensor.name] = values
         if tensor.name.endswith(("_velocity", "_low")) and data.fill != "zero":
             bound = 2**31 - 1 - 2**16 if tensor.dtype == "int32" else 2**15 - 1
             low, high = (0, 255) if tensor.dtype == "uint8" else (-bound, bound)
@@ -161,13 +166,15 @@ def subject(
     loss: Loss = CROSS_ENTROPY,
     optimizer: Optimizer = SGD,
     source: Layer = SOURCE,
+    judged: bool = False,
 ) -> Subject:
     """What `build` adds last, behind a masked layer, `source`, that makes its input of `shape`.
-    `kept`: the channels of it that are trained, all by default."""
+    `kept`: the channels of it that are trained, all by default. judged: so are its channels."""
     net = Net(np.random.default_rng(hash_of(title)))
     x = net.conv2d(net.input((*shape[:2], 2)), shape[2], same(shape, 1), source)
     graph = net.graph(build(net, x))
-    full = differentiate(graph, int(net.rng.integers(7)), loss)
+    maps = (graph.nodes[-1].outputs["y"],) if judged else ()
+    full = differentiate(graph, int(net.rng.integers(7)), loss, maps)
     reached = {n.layer for n in full.nodes if n.op.endswith("_update")}
     updates = {
         n.name: _update(graph, n, kept if n is graph.nodes[-1] else None)

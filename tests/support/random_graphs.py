@@ -16,6 +16,7 @@ from tinyflash.reference.environment import LAYERS
 from tinyflash.scheme import Rule, Scheme
 from tinyflash.scheme.loss import LOSSES, Loss
 from tinyflash.scheme.optimizer import Optimizer, Rates
+from tinyflash.scheme.rules import ALL_LAYERS
 
 RATIOS = (0.0, 0.2, 0.5, 1.0)
 NEWER = 10_000  # networks from this seed on also have operators added later
@@ -264,7 +265,8 @@ def random_graph(seed: int, ends: bool = False) -> tuple[Graph, Scheme]:
     headroom = int(rng.integers(0, 4))
     optimizer, rates = random_optimizer(seed)
     graph = _at_its_ends(graph, rng) if ends else graph
-    return graph, Scheme((*rules, head), None, headroom, loss, optimizer, rates)
+    judged = (0, 0, 1, 3, ALL_LAYERS)[seed % 5]
+    return graph, Scheme((*rules, head), None, headroom, loss, optimizer, rates, fisher=judged)
 
 
 def _at_its_ends(graph: Graph, rng: np.random.Generator) -> Graph:

@@ -84,18 +84,23 @@ def choose(
 
     --scheme may set anything except [[update]] rules: head, loss, optimizer. --by probe measures
     what training each part gains; ladder takes the rule of compile --budget. The result is
-    compared with simple rules, which are trained alike.
+    compared with simple rules, which are trained alike. fisher asks how much each channel matters
+    to the loss of at most 64 samples, which takes seconds: nothing is trained.
     """
     started = time.monotonic()
     base = load_scheme(scheme) if scheme else Scheme()
     if base.rules:
         raise SchemeError("scheme: has [[update]] rules, but choose finds them; remove them")
+    base = replace(base, fisher=0)  # of what it chooses from, whoever judges
     prepared = prepare(read(model, output=chosen), base)
     job = load_job(data, prepared, Recipe(epochs), validation, Watch(), None, hop)
     space = Space.of(prepared)
     limits = Limits(budget, flash, instructions)
     chooser = Chooser(space, limits, None if board is None else load_board(board))
     _ = chooser.proposer  # an error about the budget comes before all work
+    if by == "fisher":
+        _report(chooser.by_fisher(job.train), output, as_json, budget, started)
+        return
     context = Context(prepared.source, job.train, job.held_out)
     results = output.with_suffix(".results.jsonl")
     until = None if minutes is None else started + 60 * minutes

@@ -15,6 +15,7 @@ from tinyflash.compiler.passes.channels import restored
 from tinyflash.compiler.passes.choose import choose_channels
 from tinyflash.compiler.passes.descend import descend
 from tinyflash.compiler.passes.differentiate import differentiate
+from tinyflash.compiler.passes.judge import judged_maps
 from tinyflash.compiler.passes.order import order
 from tinyflash.compiler.passes.prune import prune_to_output, prune_to_updates
 from tinyflash.compiler.passes.recompute import recompute
@@ -201,7 +202,8 @@ def training_graph(prepared: Prepared) -> Graph:
     if not updates:
         raise SchemeError("scheme: trains nothing; name layers to update, or compile without it")
     chosen = _verified(choose_channels(forward, updates), forward)
-    full = _verified(differentiate(chosen, scheme.headroom, scheme.loss), chosen)
+    judged = judged_maps(chosen, scheme.fisher)
+    full = _verified(differentiate(chosen, scheme.headroom, scheme.loss, judged), chosen)
     sparse = _verified(sparsify(full, updates), full)
     complete = _verified(descend(sparse, scheme.optimizer, updates), sparse)
     return _verified(share(complete), complete)

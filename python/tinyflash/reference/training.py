@@ -17,7 +17,7 @@ from tinyflash.graph import (
     TransposeAttrs,
     WindowAttrs,
 )
-from tinyflash.reference import backward, constants, scales
+from tinyflash.reference import backward, constants, fisher, scales
 from tinyflash.reference.arith import Ints, factor_of
 from tinyflash.reference.constants import clip_of
 from tinyflash.reference.environment import Environment, map_shape, split_mean
@@ -68,6 +68,14 @@ def _sigmoid_loss(env: Environment, node: Node) -> None:
     loss = backward.sigmoid_loss(env.get(node, "x"), env.get(node, "target"), table, factor)
     env.error = loss.error
     _put_loss(env, node, loss)
+
+
+def _fisher(env: Environment, node: Node) -> None:
+    tensor = env.tensor(node, "y")
+    y, dy = (env.get(node, role).reshape(-1, tensor.shape[-1]) for role in ("y", "dy"))
+    exponent = env.scales[node.inputs["dy"]].exponent
+    zero = constants.zero_of(tensor)
+    env.put(node, "d", fisher.add_sample(env.get(node, "d"), y, zero, dy, exponent))
 
 
 def _advance(env: Environment, node: Node) -> None:
@@ -233,5 +241,6 @@ TRAINING: dict[str, Operator] = {
     "reshape_backward_input": _reshape_backward,
     "gradient_add": _gradient_add,
     **UPDATES,
+    "fisher": _fisher,
     "advance": _advance,
 }

@@ -190,13 +190,13 @@ def _biases(weights: bytes, row: Row) -> npt.NDArray[np.int32]:
 
 def layer_spans(program: Program) -> list[tuple[str, int, int]]:
     """Returns the ranges of int8 weights in WEIGHTS, each after the name of its layer. The other
-    bytes are biases, which have limits, and optimizer state, which may have any value. Weights are
-    the first trained buffer of their update's row (ops.h)."""
+    bytes are biases, which have limits, optimizer state and what judges channels, which may have
+    any value. Weights are the first trained buffer of their update's row (ops.h)."""
     trained: dict[int, str] = {}
     for row in program.train:
-        if row.kernel.endswith("_update"):
+        if row.kernel.endswith("_update") or row.kernel == "fisher":
             spaces = [b.offset for b in row.buffers if b is not None and b.space is Space.WEIGHTS]
-            weights = row.kernel != "bias_update"
+            weights = row.kernel not in ("bias_update", "fisher")
             trained |= {at: row.layer if weights and not i else "" for i, at in enumerate(spaces)}
     starts = sorted(trained)
     ends = [*starts[1:], len(program.weights)]

@@ -5,6 +5,7 @@
     loss = "cross_entropy"      # or with targets: "mean_squared_error", "binary_cross_entropy"
     label_smoothing = 0.1       # for the cross-entropy
     recompute = true            # recompute cheap tensors if that makes the arena smaller
+    fisher = "all"              # judge the channels of all layers, or of the last ones: a number
     dead_channels = "keep"      # keep channels that cannot learn; default: remove them
 
     [[update]]                  # rules apply in order; a later one overrides an earlier one
@@ -21,7 +22,8 @@
     layers = ["conv2d_3"]       # by name, as `tinyflash inspect` prints them
     weights = 1.0
     rate = 0.5                  # multiplies the learning rate
-    channels = "largest"        # the input channels with the largest weights, not the first ones
+    channels = "largest"        # the input channels with the largest weights, not the first ones;
+                                # or by number, such as [7, 3, 12]
 
     [rates]                     # the same for the classifier, and for all biases
     head = 2.0
@@ -46,13 +48,13 @@ from tinyflash.errors import SchemeError, printable
 from tinyflash.operators import WEIGHTED
 from tinyflash.scheme.loss import LOSSES, Loss
 from tinyflash.scheme.optimizer import Optimizer, Rates, check_rate
-from tinyflash.scheme.rules import Choice, DeadChannels, Rule, Scheme
+from tinyflash.scheme.rules import ALL_LAYERS, Choice, DeadChannels, Named, Rule, Scheme
 
 _LARGEST_FILE = 1 << 20  # bytes
 _HEAD_RANGES = (1e-6, 1e6)
 _HEAD = {"head", "head_range"}
-_SETTINGS = _HEAD | {"dead_channels", "headroom", "label_smoothing", "loss", "recompute"}
-_KEYS = _SETTINGS | {"optimizer", "rates", "update"}
+_SETTINGS = {"dead_channels", "fisher", "headroom", "label_smoothing", "loss", "recompute"}
+_KEYS = _HEAD | _SETTINGS | {"optimizer", "rates", "update"}
 _RULE_KEYS = {"layers", "last", "operator", "weights", "bias", "rate", "channels"}
 
 T = TypeVar("T", Optimizer, Rates)
@@ -96,7 +98,10 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     if not isinstance(again, bool):
         raise SchemeError(f"{where}: recompute must be true or false")
     margin = 1 if headroom is None else headroom
-    return Scheme(parsed, head, margin, loss, optimizer, rates, dead, again, reach)
+    judged = ALL_LAYERS
+    if table.get("fisher") != "all":
+        judged = _integer(table, "fisher", where, low=0, high=ALL_LAYERS) or 0
+    return Scheme(parsed, head, margin, loss, optimizer, rates, dead, again, reach, judged)
 
 
 def _head_range(table: Mapping[str, Any], where: str, head: int | None) -> float | None:
@@ -164,13 +169,25 @@ def _rule(table: Mapping[str, Any], where: str) -> Rule:
     rate = table.get("rate")
     if rate is not None:
         check_rate(rate, where)
-    channels = table.get("channels")
-    if channels is not None and channels not in get_args(Choice):
-        raise SchemeError(f"{where}: channels must be {' or '.join(get_args(Choice))}")
+    channels = _channels(table.get("channels"), where)
     if weights is None and bias is None and rate is None and channels is None:
         raise SchemeError(f"{where}: sets none of weights, bias, rate and channels")
     last = _integer(table, "last", where, low=0, high=1 << 20)
     return Rule(tuple(layers), last, operator, weights, bias, rate, channels)
+
+
+def _channels(value: Any, where: str) -> Choice | None:
+    if isinstance(value, list):
+        whole = all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in value)
+        if not value or not whole or len(set(value)) != len(value):
+            raise SchemeError(f"{where}: a list of channels has different whole numbers from 0 on")
+        return tuple(value)
+    if value is not None and value not in get_args(Named):
+        raise SchemeError(
+            f"{where}: channels must be {' or '.join(get_args(Named))}, or a list of numbers"
+        )
+    named: Named | None = value
+    return named
 
 
 def _integer(table: Mapping[str, Any], key: str, where: str, low: int, high: int) -> int | None:

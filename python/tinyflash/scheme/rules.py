@@ -8,8 +8,12 @@ from typing import Literal
 from tinyflash.scheme.loss import CROSS_ENTROPY, Loss
 from tinyflash.scheme.optimizer import ALIKE, PLAIN, Optimizer, Rates
 
+ALL_LAYERS = 1 << 20  # more than any network has
 DeadChannels = Literal["remove", "keep"]
-Choice = Literal["first", "largest"]
+Named = Literal["first", "largest"]
+# Which channels of a layer's input are trained: by name, or those with these numbers in the source
+# model, the most important one first.
+Choice = Named | tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Scheme:
 
     head: classes of a new classifier. head_range: the largest weight that it can learn; None:
     as the old classifier suggests. headroom: SPEC 5.3. dead_channels: whether to keep channels that
-    cannot learn. recompute: recomputes cheap tensors if that makes the arena smaller.
+    cannot learn. recompute: recomputes cheap tensors if that makes the arena smaller. fisher:
+    judges the channels of so many last layers, in each training step (SPEC 15).
     """
 
     rules: tuple[Rule, ...] = ()
@@ -44,3 +49,4 @@ class Scheme:
     dead_channels: DeadChannels = "remove"
     recompute: bool = False
     head_range: float | None = None
+    fisher: int = 0

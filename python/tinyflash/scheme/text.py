@@ -7,7 +7,7 @@ from dataclasses import fields
 from tinyflash.files import toml_value
 from tinyflash.scheme.loss import CROSS_ENTROPY
 from tinyflash.scheme.optimizer import Optimizer, Rates
-from tinyflash.scheme.rules import Rule, Scheme
+from tinyflash.scheme.rules import ALL_LAYERS, Rule, Scheme
 
 
 def scheme_text(scheme: Scheme, comment: str = "") -> str:
@@ -28,6 +28,10 @@ def scheme_text(scheme: Scheme, comment: str = "") -> str:
         lines.append(f"dead_channels = {toml_value(scheme.dead_channels)}")
     if scheme.recompute:
         lines.append("recompute = true")
+    if scheme.fisher:
+        lines.append(
+            f"fisher = {toml_value('all' if scheme.fisher >= ALL_LAYERS else scheme.fisher)}"
+        )
     for rule in scheme.rules:
         lines += ["", "[[update]]", *_settings(rule, Rule())]
     for name, section, default in (

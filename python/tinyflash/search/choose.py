@@ -19,13 +19,16 @@ from tinyflash.errors import ModelError, SchemeError
 from tinyflash.scheme import Scheme
 from tinyflash.search.budget import FRACTIONS
 from tinyflash.search.engine.engine import OutOfTimeError
+from tinyflash.search.fisher import FisherGains, judge_channels, with_best_channels
 from tinyflash.search.memory import MemoryModel
 from tinyflash.search.probes import Gains, Judge, Judged
 from tinyflash.search.propose import Proposer
 from tinyflash.search.space import Space
+from tinyflash.training.samples import Samples
 
-METHODS = ("probe", "ladder")
+METHODS = ("probe", "fisher", "ladder")
 PROPOSED, FINALISTS = 12, 3  # proposals that are compiled, and of these trained
+QUICK = 3  # proposals where nothing is trained
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,22 @@ class Chooser:
                 break
         return found
 
-    def by_gains(self, method: str, gains: Gains, count: int = FINALISTS) -> list[Finalist]:
-        found = self.proposer.proposals(gains.of_depth, gains.of_layer, PROPOSED)
+    def by_gains(
+        self,
+        method: str,
+        gains: Gains | FisherGains,
+        count: int = FINALISTS,
+        proposed: int = PROPOSED,
+    ) -> list[Finalist]:
+        found = self.proposer.proposals(gains.of_depth, gains.of_layer, proposed)
         return self.fitting(method, (one.scheme for one in found), count)
+
+    def by_fisher(self, samples: Samples, count: int = 1) -> list[Finalist]:
+        """Ranks layers by Fisher information, and trains shares of them that have most of it."""
+        judgement = judge_channels(self.space.prepared, samples)
+        space = with_best_channels(self.space, judgement)
+        chooser = Chooser(space, self.limits, self.board, self.sizes)
+        return chooser.by_gains("fisher", FisherGains(space, judgement), count, QUICK)
 
     def by_weight_count(self) -> list[Finalist]:
         """Ranks layers by their number of weights: the larger, the better."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tinyflash.compiler import Prepared
 from tinyflash.compiler.passes.differentiate import differentiate
@@ -17,10 +17,12 @@ RATIOS = (0.125, 0.25, 0.5, 1.0)
 @dataclass(frozen=True)
 class Space:
     """Of one network. prepared: with a scheme without rules. body: the layers that can be trained,
-    the last one first."""
+    the last one first. channels: of layers that need not train their first ones, all by number, the
+    best one first."""
 
     prepared: Prepared
     body: tuple[Node, ...]
+    channels: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @staticmethod
     def of(prepared: Prepared) -> Space:
@@ -49,7 +51,16 @@ class Space:
             if ratio:
                 by_ratio.setdefault(ratio, []).append(node.name)
         rules += [Rule(layers=tuple(n), weights=r) for r, n in sorted(by_ratio.items())]
+        rules += [self._chosen(n, r) for r in sorted(by_ratio) for n in by_ratio[r] if r < 1]
+        rules = [rule for rule in rules if rule != Rule()]
         return replace(self.base, rules=tuple(rules))
+
+    def _chosen(self, name: str, ratio: float) -> Rule:
+        """Returns the rule that trains the best channels of a layer; without effect if it trains
+        the first ones."""
+        listed = self.channels.get(name, ())
+        count = max(1, int(ratio * len(listed) + 0.5))
+        return Rule(layers=(name,), channels=listed[:count]) if listed else Rule()
 
     def ratios(self, node: Node) -> tuple[float, ...]:
         """Returns the shares of a layer's channels that can be trained."""

@@ -490,6 +490,7 @@ CASES: dict[str, list[tuple[Build, Build]]] = {
         (lambda: readers(58_254, 3), lambda: readers(58_255, 3)),
         (lambda: multiplied(8, 255), lambda: multiplied(9, 255)),
     ],
+    "10.37": [(lambda: judged(66_311), lambda: judged(66_312))],
 }
 
 
@@ -498,6 +499,14 @@ PROGRAMS: dict[str, Callable[[Program, int], Program]] = {
     "10.35": lambda p, beyond: replace(p, arena_bytes=2**30 + beyond),
     "10.36": lambda p, beyond: replace(p, train=p.infer[:1] * (65536 + beyond)),
 }
+
+
+def judged(positions: int) -> Graph:
+    """A layer with a map of so many positions."""
+    graph = after_input((1, positions, 1), lambda n, x: n.fully_connected(x, 1))
+    full = differentiate(graph, judged=[graph.logits])
+    node = next(n for n in full.nodes if n.op == "fisher")
+    return full.with_nodes([node])
 
 
 def bias_of(count: int) -> Graph:

@@ -53,6 +53,14 @@ def test_a_scheme_by_probes_fits(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "scheme.results.jsonl").read_text().splitlines() == results
 
 
+def test_a_scheme_by_fisher_fits(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "scheme.toml"
+    found = chosen(data, output, "--by", "fisher")
+    assert [row["method"] for row in found["rows"]] == ["fisher"]  # type: ignore[attr-defined]
+    assert load_scheme(output).rules
+    assert not (tmp_path / "scheme.results.jsonl").exists()
+
+
 def test_too_small_a_budget_is_refused(data: Path, tmp_path: Path) -> None:
     line = refused(
         "choose", str(path_of("digits")), "--scheme", str(data / "head.toml"),

@@ -41,7 +41,7 @@ def _maps_read(graph: Graph, node: Node) -> list[str]:
 
 
 def _made(graph: Graph, node: Node) -> str:
-    for role in ("w", "b"):
+    for role in ("w", "b", "d"):
         if not node.outputs and role in node.inputs:
             return f"{role} {_dims(graph, node.inputs[role])}"
     return _dims(graph, next(iter(node.outputs.values())))

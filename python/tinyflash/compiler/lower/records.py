@@ -341,3 +341,13 @@ def target_loss_record(graph: Graph, node: Node) -> Fields:
 def advance_record(node: Node) -> Fields:
     assert isinstance(node.attrs, AdvanceAttrs)
     return {"headroom": node.attrs.headroom}
+
+
+def fisher_record(graph: Graph, node: Node) -> Fields:
+    y = graph.tensors[node.inputs["y"]]
+    channels = y.shape[-1]
+    return {
+        "rows": y.size // channels,
+        "channels": channels,
+        "y_zero": k.quant_of(graph, y.name).zero,
+    }

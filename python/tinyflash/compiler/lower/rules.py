@@ -200,6 +200,11 @@ def _advance(c: Context) -> list[Row]:
     return [c.row("advance_scales", record, STATE)]
 
 
+def _fisher(c: Context) -> list[Row]:
+    record = c.record("tiny_fisher", r.fisher_record(c.graph, c.node), "fisher")
+    return [c.row("fisher", record, c.tensor("y"), c.tensor("dy"), c.scale("dy"), c.tensor("d"))]
+
+
 def _sub_backward(c: Context) -> list[Row]:
     """The gradient of b; that of a is that of the difference."""
     fields = r.count_record(c.graph, c.node.inputs["dy"])
@@ -258,5 +263,6 @@ RULES: dict[str, Rule] = {
     "depthwise_update": _update,
     "fully_connected_update": _update,
     "bias_update": _bias,
+    "fisher": _fisher,
     "advance": _advance,
 }

@@ -7,7 +7,7 @@ what has no reader left. So back-propagation ends at the earliest updated layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -57,6 +57,7 @@ class _Builder:
     blocked: set[str] = field(default_factory=set)  # tensors with unknown gradient
     made_by: dict[str, int] = field(default_factory=dict)  # of gradients, by node number
     trained: set[str] = field(default_factory=set)  # layers with an update
+    judged: Container[str] = ()  # maps whose channels are judged
 
     def add(self, node: Node) -> None:
         """Appends a node of the backward part."""
@@ -84,9 +85,12 @@ class _Builder:
         self.parts.setdefault(to, []).append(_Part(tensor, fresh))
 
 
-def differentiate(graph: Graph, headroom: int = 1, loss: Loss = CROSS_ENTROPY) -> Graph:
-    """Appends loss, backward and update nodes to a forward graph whose `logits` are named."""
-    builder = _Builder(graph)
+def differentiate(
+    graph: Graph, headroom: int = 1, loss: Loss = CROSS_ENTROPY, judged: Container[str] = ()
+) -> Graph:
+    """Appends loss, backward and update nodes to a forward graph whose `logits` are named. judged:
+    maps whose Fisher information is computed (SPEC 15)."""
+    builder = _Builder(graph, judged=judged)
     dy = builder.gradient(graph.logits)
     builder.give(graph.logits, dy, fresh=True)
     node, tensors = loss_node(graph, loss, dy)
@@ -140,7 +144,19 @@ def _backward(builder: _Builder, node: Node) -> None:
     if y in builder.blocked or (reached and rule is None):
         builder.blocked.update(node.inputs.values())
     elif reached and rule is not None:
-        rule(builder, node, _collect(builder, y, node))
+        dy = _collect(builder, y, node)
+        if y in builder.judged:
+            _judge(builder, node, dy)
+        rule(builder, node, dy)
+
+
+def _judge(builder: _Builder, node: Node, dy: str) -> None:
+    """Keeps the Fisher information of the channels of a node's output."""
+    y = builder.graph.tensors[node.outputs["y"]]
+    zeros = np.zeros(1 + y.shape[-1], np.int32)
+    d = Tensor(f"fisher_{y.name}", zeros.shape, "int32", "trainable", data=zeros)
+    builder.tensors[d.name] = d
+    builder.add(Node("fisher", node.name, {"y": y.name, "dy": dy, "d": d.name}, {}))
 
 
 def _collect(builder: _Builder, y: str, producer: Node) -> str:

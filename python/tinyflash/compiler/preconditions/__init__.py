@@ -73,6 +73,7 @@ PRECONDITIONS = (
     Precondition("10.32", ("advance",), training.gradients, SchemeError),
     Precondition("10.33", tuple(OPERATORS), others.elements),
     Precondition("10.34", _GRADIENTS, training.terms_of_gradient),
+    Precondition("10.37", ("fisher",), training.judged_positions, SchemeError),
 )
 
 # Of the whole program, by number.

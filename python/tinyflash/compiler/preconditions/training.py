@@ -111,6 +111,17 @@ def positions(graph: Graph, node: Node) -> str:
     return text if found > LARGEST_SUM else ""
 
 
+def judged_positions(graph: Graph, node: Node) -> str:
+    """10.37."""
+    y = graph.tensors[node.inputs["y"]]
+    found = y.size // y.shape[-1]
+    text = (
+        f"its channels are judged on a map of {found:,} positions; at most {LARGEST_SUM:,} are "
+        "supported; judge later layers only (fisher in the scheme)"
+    )
+    return text if found > LARGEST_SUM else ""
+
+
 def bias_positions(graph: Graph, node: Node) -> str:
     """10.17."""
     found = graph.tensors[node.inputs["dy"]].size // graph.tensors[node.inputs["b"]].size

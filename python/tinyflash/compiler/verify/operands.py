@@ -94,6 +94,8 @@ def check_type(o: Operands, role: str, tensor: Tensor) -> None:
         dtype, kinds = "uint8", ("mask",)
     elif role == "velocity":
         dtype, kinds = "int32" if op == "bias_update" else "int16", ("trainable",)
+    elif role == "d":
+        dtype, kinds = "int32", ("trainable",)
     elif role == "low":
         dtype, kinds = "uint8", ("trainable",)
     elif role in ("w", "w_frozen"):

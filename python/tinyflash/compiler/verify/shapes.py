@@ -196,6 +196,11 @@ def _keep(o: Operands) -> None:
     o.require(not rest and kept <= channels, f"keeps {kept} of {channels} channels")
 
 
+def _fisher(o: Operands) -> None:
+    _equal("y", "dy")(o)
+    o.same(o.shape("d"), (1 + o.shape("y")[-1],), "the shape of d")
+
+
 def _nothing(_: Operands) -> None:
     """Checks nothing."""
 
@@ -250,5 +255,6 @@ RULES: dict[str, tuple[type[Attrs], Callable[[Operands], None]]] = {
     "depthwise_update": (WindowAttrs, weighted.depthwise_update),
     "fully_connected_update": (DenseAttrs, weighted.fully_connected_update),
     "bias_update": (NoAttrs, weighted.bias_update),
+    "fisher": (NoAttrs, _fisher),
     "advance": (AdvanceAttrs, _nothing),
 }

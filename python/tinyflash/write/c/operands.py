@@ -58,6 +58,7 @@ _ROLES = {
     "softmax_loss": "logits table state dy s_dy",
     "squared_loss": "x target state dy s_dy",
     "sigmoid_loss": "x target table state dy s_dy",
+    "fisher": "y dy s_dy d",
     "advance_scales": "state",
 }
 # For each kernel: the role of each of its buffers.
