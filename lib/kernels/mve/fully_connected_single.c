@@ -266,11 +266,12 @@ void tiny_learn_single(const tiny_fully_connected *op, const int8_t *x, const ti
                        const tiny_trained *w, tiny_state *state, void *scratch) {
     const tiny_update update = tiny_begin_update(&op->descent, dy, w, state);
     const uint32_t kept = op->kept;
+    const tiny_moving moving = tiny_moving_begin(&update, op->descent.rate, kept, 1, kept % 4 == 0);
     tiny_movers *movers = scratch;
     int32_t *products = (int32_t *)(void *)(movers + 1);
     for (uint32_t o = 0; o < op->out; o += TINY_LANES) {
         const uint32_t rows = op->out - o < TINY_LANES ? op->out - o : TINY_LANES;
-        tiny_movers_begin(movers, &update, op->descent.rate, o, rows, kept, 1);
+        tiny_movers_begin(movers, &moving, o, rows);
         for (uint32_t i = 0; i < kept; i += PRODUCTS) {
             const uint32_t count = kept - i < PRODUCTS ? kept - i : PRODUCTS;
             multiply(dy->d + o, rows, x + i, op->requant.x_zero, count, products);
