@@ -31,7 +31,10 @@ static void set_lanes(tiny_movers *m, int32_t right) {
         m->shift[r] = m->exponent[r] - right;
         m->remainders[r] = m->remainders[r] >> 16 << above;
     }
-    for (uint32_t r = 0; r < m->rows && !m->untied; r++) {
+    for (uint32_t r = m->rows; r < TINY_LANES; r++) {
+        m->shift[r] = -1; /* which rounds the -1 that 0 is for a tie's sake to 0 */
+    }
+    for (uint32_t r = 0; r < TINY_LANES && !m->untied; r++) {
         m->bit[r] = 1u << -m->shift[r];
     }
 }
@@ -69,8 +72,10 @@ void tiny_movers_begin(tiny_movers *m, const tiny_moving *moving, uint32_t first
     uint32_t still = 0;
     for (uint32_t r = 0; r < TINY_LANES; r++) {
         m->offset[r] = r * moving->row_bytes;
-        m->multiplier[r] = m->remainders[r] = 0;
-        m->first[r] = m->exponent[r] = 0;
+        m->multiplier[r] = 0;
+        m->remainders[r] = 0;
+        m->exponent[r] = 0;
+        m->first[r] = 0;
     }
     for (uint32_t r = 0; r < rows; r++) {
         const tiny_row row = tiny_begin_row(&update, &rate[r], first + r);
@@ -263,9 +268,10 @@ void tiny_count_clamped(tiny_state *state, uint32_t clamped) {
     state->weights_saturated += clamped < room ? clamped : room;
 }
 
-/* Row r, as update.h has it. */
-static void move_row(tiny_movers *m, const tiny_update *update, uint32_t r, uint32_t at,
-                     uint32_t step, const int32_t *sums, uint32_t width, uint32_t count) {
+/* Row r, as update.h has it. Apart, so that its variables are not on the stack when lanes move. */
+TINY_APART static void move_row(tiny_movers *m, const tiny_update *update, uint32_t r, uint32_t at,
+                                uint32_t step, const int32_t *sums, uint32_t width,
+                                uint32_t count) {
     const tiny_rate rate = {m->multiplier[r], m->exponent[r]};
     tiny_row row = {rate, m->remainders[r], 1, update->plain};
     for (uint32_t k = 0; k < count; k++) {

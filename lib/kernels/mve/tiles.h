@@ -219,6 +219,10 @@ void tiny_movers_move(tiny_movers *movers, const tiny_update *update, uint32_t a
  * first[r]. Returns how many were clamped. */
 uint32_t tiny_move_words(tiny_movers *movers, int8_t *w, const int32_t *sums, uint32_t fours);
 
+/* The same by first[r] * (x[k] - x_zero), which `before` has shifted already. */
+uint32_t tiny_move_words_by_x(tiny_movers *movers, int8_t *w, const int8_t *x, int32_t x_zero,
+                              uint32_t fours);
+
 /* Counts `clamped` weights; a full counter stays at its maximum. */
 void tiny_count_clamped(tiny_state *state, uint32_t clamped);
 
