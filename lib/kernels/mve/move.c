@@ -283,10 +283,6 @@ TINY_APART static void move_row(tiny_movers *m, const tiny_update *update, uint3
 
 void tiny_movers_move(tiny_movers *m, const tiny_update *update, uint32_t at, uint32_t step,
                       const int32_t *sums, uint32_t width, uint32_t count) {
-    if (m->vector && m->words) {
-        tiny_count_clamped(update->state, tiny_move_words(m, update->plain + at, sums, count / 4));
-        return;
-    }
     if (m->vector) {
         tiny_count_clamped(update->state, move(m, update->plain + at, step, sums, width, count));
         return;

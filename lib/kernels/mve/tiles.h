@@ -210,7 +210,7 @@ tiny_moving tiny_moving_begin(const tiny_update *update, const tiny_factor *rate
 void tiny_movers_begin(tiny_movers *movers, const tiny_moving *moving, uint32_t first,
                        uint32_t rows);
 
-/* Moves the next `count` weights of each row: of row r those at w + at + r * row_bytes + k * step,
+/* Moves the next `count` weights of each row, not of rows that move by words: of row r those at w + at + r * row_bytes + k * step,
  * by sums[k * width + r] + first[r]. */
 void tiny_movers_move(tiny_movers *movers, const tiny_update *update, uint32_t at, uint32_t step,
                       const int32_t *sums, uint32_t width, uint32_t count);
