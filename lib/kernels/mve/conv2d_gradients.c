@@ -313,21 +313,24 @@ TINY_OP(conv2d_backward_input_mve) {
 #define SMALL_BLOCK 12u /* the same where BLOCK gradients at all positions were too many bytes */
 #define BLOCK_BYTES 6144u
 #define FEW 16u /* positions, which are one vector: rows then stay in registers for all columns */
+#define FEW_SUMS 64u /* of these, of each output channel, before weights move */
 
 /* A call of the update. Rows and columns are over positions of y, in whole vectors of 16. */
 typedef struct learning {
     const tiny_conv2d *op;
     const int8_t *x;
     tiny_update update;
+    tiny_moving moving;
     int point;           /* whether each position of y reads the same one of x alone */
     uint32_t pitch;      /* positions in whole vectors */
     uint32_t block;      /* BLOCK, LARGE_BLOCK or SMALL_BLOCK */
     int few;             /* pitch is FEW: sums are made when weights move */
+    int fours;           /* few, point: what four channels are is transposed together */
+    uint32_t most;       /* sums of a row that wait: FEW_SUMS or TINY_UPDATE_SUMS */
     tiny_movers *movers; /* [block / TINY_LANES] */
-    int32_t *sums;       /* [block / TINY_LANES; few: 1][TINY_UPDATE_SUMS][TINY_LANES] */
+    int32_t *sums;       /* [block / TINY_LANES; few: 1][most][TINY_LANES] */
     int8_t *dy;          /* [block][pitch], four rows together as tiles.h has them */
-    int8_t *taken;       /* [TINY_TILE_COLUMNS; few: TINY_UPDATE_SUMS][pitch]: what a tap reads of
-                          * a channel */
+    int8_t *taken;       /* [TINY_TILE_COLUMNS; few: most][pitch]: what a tap reads of a channel */
 } learning;
 
 /* Sums of a block that wait for their weights to move. */
@@ -406,78 +409,124 @@ TINY_APART static void take(const learning *l, uint32_t tap, uint32_t i, int8_t 
 }
 
 /* Moves the weights whose sums are complete, or whose columns are. */
-static void move_waiting(const learning *l, waiting *b, uint32_t row_bytes) {
-    for (uint32_t i = 0; i < b->outputs && b->count; i += TINY_LANES) {
-        const int32_t *sums = l->sums + i * TINY_UPDATE_SUMS;
+TINY_APART static void move_waiting(const learning *l, waiting *b) {
+    const uint32_t row_bytes = l->moving.row_bytes, count = b->count;
+    const int8_t *dy = l->dy;
+    const int32_t *sums = l->sums;
+    uint32_t at = b->output * row_bytes + b->weight, clamped = 0;
+    tiny_movers *end = l->movers + (b->outputs + TINY_LANES - 1) / TINY_LANES;
+    for (tiny_movers *m = l->movers; m < end; m++, at += TINY_LANES * row_bytes) {
         if (l->few) {
-            tiny_update_few(l->taken, l->dy + i * FEW, l->sums, b->count);
-            sums = l->sums;
+            tiny_update_few(l->taken, dy, l->sums, count);
+            dy += TINY_LANES * FEW;
         }
-        tiny_movers_move(&l->movers[i / TINY_LANES], &l->update,
-                         (b->output + i) * row_bytes + b->weight, 1, sums, TINY_LANES, b->count);
+        if (m->vector && m->words) {
+            clamped += tiny_move_words(m, l->update.plain + at, sums, count / 4);
+        } else {
+            tiny_movers_move(m, &l->update, at, 1, sums, TINY_LANES, count);
+        }
+        sums += l->few ? 0 : TINY_UPDATE_SUMS * TINY_LANES;
     }
-    b->weight += b->count;
+    tiny_count_clamped(l->update.state, clamped);
+    b->weight += count;
     b->count = 0;
 }
 
-/* Output channels [o, o + outputs). */
-static void learn_block(const learning *l, const int8_t *dy, uint32_t o, uint32_t outputs) {
+/* Begins the rows of a block. */
+static void begin_block(const learning *l, const int8_t *dy, const waiting *b) {
+    for (uint32_t i = 0; i < b->outputs; i += TINY_LANES) {
+        const uint32_t rows = b->outputs - i < TINY_LANES ? b->outputs - i : TINY_LANES;
+        tiny_movers_begin(&l->movers[i / TINY_LANES], &l->moving, b->output + i, rows);
+    }
+    take_gradients(l, dy, b);
+}
+
+/* The weights of a block by the channels of each position, of which there are few. */
+static void learn_fours(const learning *l, waiting *b) {
+    const uint32_t kept = l->op->kept;
+    const uint32_t positions = (uint32_t)l->op->window.y.height * l->op->window.y.width;
+    for (uint32_t i = 0; i < kept; i += FEW_SUMS) {
+        b->count = kept - i < FEW_SUMS ? kept - i : FEW_SUMS;
+        tiny_transpose_fours(l->x + i, kept, positions, b->count / 4, l->taken);
+        move_waiting(l, b);
+    }
+}
+
+/* The same by what each tap reads of two channels. */
+static void learn_pairs(const learning *l, waiting *b) {
     const tiny_window *win = &l->op->window;
     const uint32_t taps = (uint32_t)win->kernel_h * win->kernel_w, kept = l->op->kept;
     const uint32_t positions = (uint32_t)win->y.height * win->y.width;
-    waiting b = {o, outputs, 0, 0};
-    for (uint32_t i = 0; i < outputs; i += TINY_LANES) {
-        tiny_movers_begin(&l->movers[i / TINY_LANES], &l->update, l->op->descent.rate, o + i,
-                          outputs - i < TINY_LANES ? outputs - i : TINY_LANES, taps * kept,
-                          positions);
-    }
-    take_gradients(l, dy, &b);
     tiny_update_tile tile = {
         .column = {l->taken, l->taken + l->pitch},
         .end = l->taken + l->pitch,
         .rows = l->dy,
-        .quads = (outputs + TINY_LANES - 1) / TINY_LANES,
+        .quads = (b->outputs + TINY_LANES - 1) / TINY_LANES,
     };
     for (uint32_t tap = 0; tap < taps; tap++) {
         for (uint32_t i = 0; i < kept; i += TINY_TILE_COLUMNS) {
-            int8_t *to = l->taken + (l->few ? b.count * FEW : 0);
+            int8_t *to = l->taken + (l->few ? b->count * FEW : 0);
             if (l->point) {
                 tiny_transpose_pair(l->x + i, kept, i + 1 < kept, positions, to, l->pitch);
             } else {
                 take(l, tap, i, to);
             }
             if (!l->few) {
-                tile.sums = l->sums + b.count * TINY_LANES;
+                tile.sums = l->sums + b->count * TINY_LANES;
                 tiny_update_tiles(&tile);
             }
-            b.count += kept - i < TINY_TILE_COLUMNS ? 1 : TINY_TILE_COLUMNS;
-            if (b.count + TINY_TILE_COLUMNS > TINY_UPDATE_SUMS) {
-                move_waiting(l, &b, taps * kept);
+            b->count += kept - i < TINY_TILE_COLUMNS ? 1 : TINY_TILE_COLUMNS;
+            if (b->count + TINY_TILE_COLUMNS > l->most) {
+                move_waiting(l, b);
             }
         }
     }
-    move_waiting(l, &b, taps * kept);
+    if (b->count) {
+        move_waiting(l, b);
+    }
+}
+
+/* Begins a call and divides scratch. Four weights of a row move at a time where sums wait until there are
+ * multiples of four. */
+TINY_APART static learning prepare(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
+                                   const tiny_trained *w, tiny_state *state, void *scratch) {
+    const tiny_window *win = &op->window;
+    const uint32_t positions = (uint32_t)win->y.height * win->y.width;
+    const uint32_t row_bytes = (uint32_t)win->kernel_h * win->kernel_w * op->kept;
+    learning l = {
+        .op = op,
+        .x = x,
+        .update = tiny_begin_update(&op->descent, dy, w, state),
+        .pitch = (positions + 15) / 16 * 16,
+        .movers = scratch,
+        .point = is_point(win),
+    };
+    l.moving =
+        tiny_moving_begin(&l.update, op->descent.rate, row_bytes, positions, op->kept % 2 == 0);
+    l.few = l.pitch == FEW;
+    l.fours = l.few && l.point && op->kept % 4 == 0 && (uintptr_t)x % 4 == 0;
+    l.most = l.few ? FEW_SUMS : TINY_UPDATE_SUMS;
+    l.block = BLOCK * l.pitch <= BLOCK_BYTES ? BLOCK : SMALL_BLOCK;
+    l.block = l.pitch <= LARGE_PITCH ? LARGE_BLOCK : l.block;
+    l.sums = (int32_t *)(void *)(l.movers + l.block / TINY_LANES);
+    l.dy = (int8_t *)(l.sums + l.most * (l.few ? TINY_LANES : l.block));
+    l.taken = l.dy + l.block * l.pitch;
+    return l;
 }
 
 void tiny_learn(const tiny_conv2d *op, const int8_t *x, const tiny_gradient *dy,
                 const tiny_trained *w, tiny_state *state, void *scratch) {
     const uint32_t out = op->window.y.channels;
-    learning l = {
-        .op = op,
-        .x = x,
-        .update = tiny_begin_update(&op->descent, dy, w, state),
-        .pitch = ((uint32_t)op->window.y.height * op->window.y.width + 15) / 16 * 16,
-        .movers = scratch,
-        .point = is_point(&op->window),
-    };
-    l.few = l.pitch == FEW;
-    l.block = BLOCK * l.pitch <= BLOCK_BYTES ? BLOCK : SMALL_BLOCK;
-    l.block = l.pitch <= LARGE_PITCH ? LARGE_BLOCK : l.block;
-    l.sums = (int32_t *)(void *)(l.movers + l.block / TINY_LANES);
-    l.dy = (int8_t *)(l.sums + TINY_UPDATE_SUMS * (l.few ? TINY_LANES : l.block));
-    l.taken = l.dy + l.block * l.pitch;
+    learning l = prepare(op, x, dy, w, state, scratch);
+    l.moving.update = &l.update;
     for (uint32_t o = 0; o < out; o += l.block) {
-        learn_block(&l, dy->d, o, out - o < l.block ? out - o : l.block);
+        waiting b = {o, out - o < l.block ? out - o : l.block, 0, 0};
+        begin_block(&l, dy->d, &b);
+        if (l.fours) {
+            learn_fours(&l, &b);
+        } else {
+            learn_pairs(&l, &b);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ typedef struct call {
     const tiny_depthwise *op;
     const int8_t *x, *dy;
     tiny_update update;
+    tiny_moving moving;
     uint32_t pitch, plane; /* bytes of a row of a plane, and of a plane */
     uint32_t block, strip; /* rows and columns of y at a time */
     uint32_t rows, taps;   /* of y in a vector; of the kernel */
@@ -201,9 +202,8 @@ static void learn(call *c, uint32_t o, uint32_t channels) {
     }
     for (uint32_t i = 0; i < channels; i += TINY_LANES) {
         tiny_movers *movers = c->movers + i / TINY_LANES;
-        tiny_movers_begin(movers, &c->update, c->op->descent.rate, o + i,
-                          channels - i < TINY_LANES ? channels - i : TINY_LANES, 1,
-                          (uint32_t)y->height * y->width);
+        tiny_movers_begin(movers, &c->moving, o + i,
+                          channels - i < TINY_LANES ? channels - i : TINY_LANES);
         tiny_movers_move(movers, &c->update, o + i, c->op->kept, c->sums + i, TINY_PLANES, c->taps);
     }
 }
@@ -218,6 +218,8 @@ TINY_OP(depthwise_update_mve) {
     c.x = buffers[0];
     c.dy = dy.d;
     c.update = tiny_begin_update(&op->descent, &dy, &w, buffers[4]);
+    c.moving = tiny_moving_begin(&c.update, op->descent.rate, 1,
+                                 (uint32_t)op->window.y.height * op->window.y.width, 0);
     divide(&c, buffers[TINY_SCRATCH]);
     for (uint32_t o = 0; o < op->kept; o += TINY_PLANES) {
         learn(&c, o, op->kept - o < TINY_PLANES ? op->kept - o : TINY_PLANES);

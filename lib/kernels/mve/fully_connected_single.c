@@ -262,19 +262,42 @@ void tiny_descend_single(const tiny_fully_connected *op, const tiny_gradient *dy
     descend_panel(op, &store, scratch, w->frozen, op->kept, op->in - op->kept);
 }
 
+/* Rows [o, o + movers->rows), by `products` of some elements of x at a time. */
+static void learn_rows(const tiny_fully_connected *op, const tiny_update *update, tiny_movers *m,
+                       const int8_t *x, const int8_t *dy, uint32_t o) {
+    const uint32_t kept = op->kept;
+    int32_t *products = (int32_t *)(void *)(m + 1);
+    for (uint32_t i = 0; i < kept; i += PRODUCTS) {
+        const uint32_t count = kept - i < PRODUCTS ? kept - i : PRODUCTS;
+        multiply(dy + o, m->rows, x + i, op->requant.x_zero, count, products);
+        tiny_movers_move(m, update, o * kept + i, 1, products, TINY_LANES, count);
+    }
+}
+
+/* The same where four weights of each move at a time. */
+static uint32_t learn_words(const tiny_fully_connected *op, const tiny_update *update,
+                            tiny_movers *m, const int8_t *x, const int8_t *dy, uint32_t o) {
+    for (uint32_t r = 0; r < m->rows; r++) {
+        m->first[r] = dy[o + r] * (1 << m->before);
+    }
+    return tiny_move_words_by_x(m, update->plain + o * op->kept, x, op->requant.x_zero,
+                                op->kept / 4);
+}
+
 void tiny_learn_single(const tiny_fully_connected *op, const int8_t *x, const tiny_gradient *dy,
                        const tiny_trained *w, tiny_state *state, void *scratch) {
     const tiny_update update = tiny_begin_update(&op->descent, dy, w, state);
     const uint32_t kept = op->kept;
+    const tiny_moving moving = tiny_moving_begin(&update, op->descent.rate, kept, 1, kept % 4 == 0);
     tiny_movers *movers = scratch;
-    int32_t *products = (int32_t *)(void *)(movers + 1);
+    uint32_t clamped = 0;
     for (uint32_t o = 0; o < op->out; o += TINY_LANES) {
-        const uint32_t rows = op->out - o < TINY_LANES ? op->out - o : TINY_LANES;
-        tiny_movers_begin(movers, &update, op->descent.rate, o, rows, kept, 1);
-        for (uint32_t i = 0; i < kept; i += PRODUCTS) {
-            const uint32_t count = kept - i < PRODUCTS ? kept - i : PRODUCTS;
-            multiply(dy->d + o, rows, x + i, op->requant.x_zero, count, products);
-            tiny_movers_move(movers, &update, o * kept + i, 1, products, TINY_LANES, count);
+        tiny_movers_begin(movers, &moving, o, op->out - o < TINY_LANES ? op->out - o : TINY_LANES);
+        if (movers->vector && movers->words) {
+            clamped += learn_words(op, &update, movers, x, dy->d, o);
+        } else {
+            learn_rows(op, &update, movers, x, dy->d, o);
         }
     }
+    tiny_count_clamped(state, clamped);
 }

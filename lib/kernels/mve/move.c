@@ -9,68 +9,88 @@
 #include "tiles.h"
 
 #define SUM_MAX (127u * 255u) /* of one position */
-#define SUM_BITS 15           /* of that */
-
-/* The bits by which sums must and can be shifted to the left so that each row's step is a shift to the
- * right by 33 at least; 32 or more: they cannot. */
-static uint32_t shift_before(const tiny_movers *m, uint32_t terms) {
-    int32_t before = 0;
-    for (uint32_t r = 0; r < m->rows; r++) {
-        before = m->rate[r].mantissa ? tiny_max(before, m->rate[r].exponent + 33) : before;
-    }
-    for (uint32_t r = 0; r < m->rows; r++) {
-        const int32_t shift = before - m->rate[r].exponent - 32;
-        if (m->rate[r].mantissa && shift > 31) {
-            return 32;
-        }
-    }
-    return before < 32 && (uint64_t)terms * SUM_MAX << before <= INT32_MAX ? (uint32_t)before : 32;
-}
-
-/* A lane without a row has steps of 0. */
-static void set_lane(tiny_movers *m, uint32_t r) {
-    const int32_t shift = r < m->rows ? (int32_t)m->before - m->rate[r].exponent - 32 : 1;
-    m->multiplier[r] = r < m->rows ? m->rate[r].mantissa : 0;
-    m->remainders[r] = r < m->rows ? m->remainders[r] >> 16 : 0;
-    m->shift[r] = -shift;
-    m->bit[r] = 1u << shift;
-}
+#define MANTISSA_BITS 31      /* of a rate */
+#define STEP_BITS 22          /* of steps up to 64 units, which are a byte with any remainder */
 
 /* Whether no step can be a tie. One is a product that 2 divides as often as its shift less 1: as often
  * as the sum, which is below 2^bits, and the mantissa together. */
-static uint32_t is_untied(const tiny_movers *m, uint32_t terms) {
-    int32_t bits = SUM_BITS;
-    for (; terms; terms >>= 1) {
-        bits++;
-    }
+static uint32_t is_untied(const tiny_movers *m, int32_t bits) {
     for (uint32_t r = 0; r < m->rows; r++) {
-        const int32_t below = -m->rate[r].exponent - bits; /* 2 divides the mantissa less often */
-        if (below < 1 || (below < 32 && m->rate[r].mantissa << (32 - below) == 0)) {
+        const int32_t below = -m->exponent[r] - bits; /* 2 divides the mantissa less often */
+        if (below < 1 || (below < 32 && m->multiplier[r] << (32 - below) == 0)) {
             return 0;
         }
     }
     return 1;
 }
 
-void tiny_movers_begin(tiny_movers *m, const tiny_update *update, const tiny_factor *rate,
-                       uint32_t first, uint32_t rows, uint32_t row_bytes, uint32_t terms) {
-    m->rows = rows;
-    m->moves = 0;
-    for (uint32_t r = 0; r < rows; r++) {
-        const tiny_row row = tiny_begin_row(update, &rate[first + r], first + r);
-        m->rate[r] = row.rate;
-        m->remainders[r] = row.remainders;
-        m->moves |= (uint32_t)(row.moves != 0) << r;
-        m->offset[r] = r * row_bytes;
-    }
-    m->before = shift_before(m, terms);
-    m->vector = update->plain && m->moves == (1u << rows) - 1 && m->before < 32;
-    m->untied = m->vector && is_untied(m, terms);
+/* right: by how much a sum's product is shifted, without the exponent of the row's rate. */
+static void set_lanes(tiny_movers *m, int32_t right) {
+    const uint32_t above = m->words ? 8 : 0;
     for (uint32_t r = 0; r < TINY_LANES; r++) {
+        m->shift[r] = m->exponent[r] - right;
+        m->remainders[r] = m->remainders[r] >> 16 << above;
+    }
+    for (uint32_t r = m->rows; r < TINY_LANES; r++) {
+        m->shift[r] = -1; /* which rounds the -1 that 0 is for a tie's sake to 0 */
+    }
+    for (uint32_t r = 0; r < TINY_LANES && !m->untied; r++) {
+        m->bit[r] = 1u << -m->shift[r];
+    }
+}
+
+/* Chooses how rows move whose exponents are these, and how sums are shifted to the left before: so that
+ * each step is a shift to the right, by 31 at most, of the upper half of a product; of a doubled one
+ * where words move. */
+static void choose(tiny_movers *m, const tiny_moving *moving, int32_t least, int32_t most) {
+    m->untied = is_untied(m, moving->bits);
+    m->words = moving->words && m->untied && moving->bits + MANTISSA_BITS + most <= STEP_BITS;
+    const int32_t upper = m->words ? 31 : 32;
+    const int32_t before = tiny_max(most + upper + 1, 0);
+    m->vector = before + moving->bits <= 31 && before - least - upper <= 31;
+    if (m->vector) {
+        m->before = (uint32_t)before;
+        set_lanes(m, before - upper);
+    }
+}
+
+tiny_moving tiny_moving_begin(const tiny_update *update, const tiny_factor *rate,
+                              uint32_t row_bytes, uint32_t terms, int fours) {
+    tiny_moving moving = {update, rate, row_bytes, 0, 0};
+    for (uint32_t most = terms * SUM_MAX; most; most >>= 1) {
+        moving.bits++;
+    }
+    moving.words = fours && row_bytes % 4 == 0 && (uintptr_t)update->plain % 4 == 0;
+    return moving;
+}
+
+/* A lane without a row has a multiplier of 0, and so no steps. */
+void tiny_movers_begin(tiny_movers *m, const tiny_moving *moving, uint32_t first, uint32_t rows) {
+    const tiny_update update = *moving->update; /* of which little is kept, in registers */
+    const tiny_factor *rate = moving->rate + first;
+    int32_t least = INT32_MAX, most = INT32_MIN;
+    uint32_t still = 0;
+    for (uint32_t r = 0; r < TINY_LANES; r++) {
+        m->offset[r] = r * moving->row_bytes;
+        m->multiplier[r] = 0;
+        m->remainders[r] = 0;
+        m->exponent[r] = 0;
         m->first[r] = 0;
-        if (m->vector) {
-            set_lane(m, r);
-        }
+    }
+    for (uint32_t r = 0; r < rows; r++) {
+        const tiny_row row = tiny_begin_row(&update, &rate[r], first + r);
+        m->multiplier[r] = row.rate.mantissa;
+        m->exponent[r] = row.rate.exponent;
+        m->remainders[r] = row.remainders;
+        still |= (uint32_t)(row.moves == 0) << r;
+        least = tiny_min(least, row.rate.exponent);
+        most = tiny_max(most, row.rate.exponent);
+    }
+    m->rows = rows;
+    m->still = still;
+    m->vector = 0;
+    if (update.plain && !still) {
+        choose(m, moving, least, most);
     }
 }
 
@@ -243,15 +263,17 @@ static uint32_t move(tiny_movers *m, int8_t *w, uint32_t step, const int32_t *su
 
 #endif
 
-static void count_clamped(tiny_state *state, uint32_t clamped) {
+void tiny_count_clamped(tiny_state *state, uint32_t clamped) {
     const uint32_t room = UINT32_MAX - state->weights_saturated;
     state->weights_saturated += clamped < room ? clamped : room;
 }
 
-/* Row r, as update.h has it. */
-static void move_row(tiny_movers *m, const tiny_update *update, uint32_t r, uint32_t at,
-                     uint32_t step, const int32_t *sums, uint32_t width, uint32_t count) {
-    tiny_row row = {m->rate[r], m->remainders[r], 1, update->plain};
+/* Row r, as update.h has it. Apart, so that its variables are not on the stack when lanes move. */
+TINY_APART static void move_row(tiny_movers *m, const tiny_update *update, uint32_t r, uint32_t at,
+                                uint32_t step, const int32_t *sums, uint32_t width,
+                                uint32_t count) {
+    const tiny_rate rate = {m->multiplier[r], m->exponent[r]};
+    tiny_row row = {rate, m->remainders[r], 1, update->plain};
     for (uint32_t k = 0; k < count; k++) {
         tiny_update_weight(update, &row, at + m->offset[r] + k * step,
                            sums[k * width + r] + m->first[r]);
@@ -262,11 +284,11 @@ static void move_row(tiny_movers *m, const tiny_update *update, uint32_t r, uint
 void tiny_movers_move(tiny_movers *m, const tiny_update *update, uint32_t at, uint32_t step,
                       const int32_t *sums, uint32_t width, uint32_t count) {
     if (m->vector) {
-        count_clamped(update->state, move(m, update->plain + at, step, sums, width, count));
+        tiny_count_clamped(update->state, move(m, update->plain + at, step, sums, width, count));
         return;
     }
     for (uint32_t r = 0; r < m->rows; r++) {
-        if (m->moves >> r & 1u) {
+        if (!(m->still >> r & 1u)) {
             move_row(m, update, r, at, step, sums, width, count);
         }
     }

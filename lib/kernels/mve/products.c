@@ -107,9 +107,82 @@ TILES_FUNCTION(update_one_round, tiny_update_tile, EIGHT_BYTES, "b 4f\n", BY_COL
 TILES_FUNCTION(update_odd_rounds, tiny_update_tile, EIGHT_BYTES, "", BY_COLUMNS)
 TILES_FUNCTION(update_even_rounds, tiny_update_tile, EIGHT_BYTES, "b 3f\n", BY_COLUMNS)
 
+/* The next column and its sums with four rows. */
+#define FEW_COLUMN             \
+    "vldrb.u8 q0, [r1], #16\n" \
+    "vmladav.s8 r0, q1, q0\n"  \
+    "vmladav.s8 r2, q2, q0\n"  \
+    "vmladav.s8 r4, q3, q0\n"  \
+    "vmladav.s8 r6, q4, q0\n"  \
+    "stmia.w r8!, {r0, r2, r4, r6}\n"
+
+void tiny_update_few(const int8_t *columns, const int8_t *rows, int32_t *sums, uint32_t count) {
+    register const int8_t *column __asm__("r1") = columns;
+    register const int8_t *row __asm__("r3") = rows;
+    register int32_t *to __asm__("r8") = sums;
+    register uint32_t left __asm__("lr") = (count + 3) / 4;
+    __asm__ volatile(
+        "vldrb.u8 q1, [r3]\n"
+        "vldrb.u8 q2, [r3, #16]\n"
+        "vldrb.u8 q3, [r3, #32]\n"
+        "vldrb.u8 q4, [r3, #48]\n"
+        "dls lr, lr\n"
+        "1:\n" FEW_COLUMN FEW_COLUMN FEW_COLUMN FEW_COLUMN "le lr, 1b\n"
+        : "+r"(column), "+r"(to), "+r"(left)
+        : "r"(row)
+        : "r0", "r2", "r4", "r6", "q0", "q1", "q2", "q3", "q4", "cc", "memory");
+}
+
+/* Both columns stay in registers for all rows, of two vectors each. */
+TINY_APART static void update_two_rounds(const tiny_update_tile *tile) {
+    register const tiny_update_tile *at __asm__("r12") = tile;
+    __asm__ volatile(
+        "ldmia.w r12, {r0, r1, r2, r3, r4, r5}\n"
+        "vldrb.u8 q0, [r0]\n"
+        "vldrb.u8 q1, [r0, #16]\n"
+        "vldrb.u8 q2, [r1]\n"
+        "vldrb.u8 q3, [r1, #16]\n"
+        "mov r1, r4\n"
+        "1:\n"
+        "vldrw.u32 q4, [r3], #128\n"
+        "vldrw.u32 q5, [r3, #-64]\n"
+        "vmladav.s8 r0, q4, q0\n"
+        "vmladav.s8 r8, q4, q2\n"
+        "vmladava.s8 r0, q5, q1\n"
+        "vmladava.s8 r8, q5, q3\n"
+        "vldrw.u32 q4, [r3, #-112]\n"
+        "vldrw.u32 q5, [r3, #-48]\n"
+        "vmladav.s8 r2, q4, q0\n"
+        "vmladav.s8 r10, q4, q2\n"
+        "vmladava.s8 r2, q5, q1\n"
+        "vmladava.s8 r10, q5, q3\n"
+        "vldrw.u32 q4, [r3, #-96]\n"
+        "vldrw.u32 q5, [r3, #-32]\n"
+        "vmladav.s8 r4, q4, q0\n"
+        "vmladav.s8 r12, q4, q2\n"
+        "vmladava.s8 r4, q5, q1\n"
+        "vmladava.s8 r12, q5, q3\n"
+        "vldrw.u32 q4, [r3, #-80]\n"
+        "vldrw.u32 q5, [r3, #-16]\n"
+        "vmladav.s8 r6, q4, q0\n"
+        "vmladav.s8 lr, q4, q2\n"
+        "vmladava.s8 r6, q5, q1\n"
+        "vmladava.s8 lr, q5, q3\n"
+        "stmia.w r5!, {r0, r2, r4, r6}\n"
+        "stmia.w r5, {r8, r10, r12, lr}\n"
+        "add.w r5, r5, #368\n"
+        "subs r1, #1\n"
+        "bne 1b\n"
+        : "+r"(at)
+        :
+        : CLOBBERED, "q5");
+}
+
 void tiny_update_tiles(const tiny_update_tile *tile) {
     const uint32_t terms = (uint32_t)(tile->end - tile->column[0]);
-    if (terms & 16u) {
+    if (terms == 32) {
+        update_two_rounds(tile);
+    } else if (terms & 16u) {
         if (terms == 16) {
             update_one_round(tile);
         } else {
@@ -118,30 +191,6 @@ void tiny_update_tiles(const tiny_update_tile *tile) {
     } else {
         update_even_rounds(tile);
     }
-}
-
-void tiny_update_few(const int8_t *columns, const int8_t *rows, int32_t *sums, uint32_t count) {
-    register const int8_t *column __asm__("r1") = columns;
-    register const int8_t *row __asm__("r3") = rows;
-    register int32_t *to __asm__("r8") = sums;
-    register uint32_t left __asm__("lr") = count;
-    __asm__ volatile(
-        "vldrb.u8 q1, [r3]\n"
-        "vldrb.u8 q2, [r3, #16]\n"
-        "vldrb.u8 q3, [r3, #32]\n"
-        "vldrb.u8 q4, [r3, #48]\n"
-        "dls lr, lr\n"
-        "1:\n"
-        "vldrb.u8 q0, [r1], #16\n"
-        "vmladav.s8 r0, q1, q0\n"
-        "vmladav.s8 r2, q2, q0\n"
-        "vmladav.s8 r4, q3, q0\n"
-        "vmladav.s8 r6, q4, q0\n"
-        "stmia.w r8!, {r0, r2, r4, r6}\n"
-        "le lr, 1b\n"
-        : "+r"(column), "+r"(to), "+r"(left)
-        : "r"(row)
-        : "r0", "r2", "r4", "r6", "q0", "q1", "q2", "q3", "q4", "cc", "memory");
 }
 
 static void sum_four_rows(const tiny_descent_tile *tile, uint32_t terms) {
@@ -231,6 +280,50 @@ void tiny_transpose_pair(const int8_t *from, uint32_t stride, uint32_t second, u
         : [from] "+&r"(from), [to] "+&l"(to), [other] "+&l"(other), [at] "+&r"(at)
         : [stride] "r"(stride), [second] "r"(second), [count] "r"(count)
         : "lr", "q0", "q1", "q2", "q3", "cc", "memory");
+}
+
+/* q4 to q7: offsets of 16 rows, the last one's behind it. Words of four bytes are gathered side by side,
+ * and a load of every fourth byte sorts them. */
+void tiny_transpose_fours(const int8_t *from, uint32_t stride, uint32_t count, uint32_t fours,
+                          int8_t *to) {
+    register uint32_t at __asm__("r4") = 0;
+    __asm__ volatile(
+        "vidup.u32 q4, %[at], #1\n"
+        "vidup.u32 q5, %[at], #1\n"
+        "vidup.u32 q6, %[at], #1\n"
+        "vidup.u32 q7, %[at], #1\n"
+        "vdup.32 q0, %[last]\n"
+        "vmin.u32 q4, q4, q0\n"
+        "vmin.u32 q5, q5, q0\n"
+        "vmin.u32 q6, q6, q0\n"
+        "vmin.u32 q7, q7, q0\n"
+        "vmul.i32 q4, q4, %[stride]\n"
+        "vmul.i32 q5, q5, %[stride]\n"
+        "vmul.i32 q6, q6, %[stride]\n"
+        "vmul.i32 q7, q7, %[stride]\n"
+        "dls lr, %[fours]\n"
+        "1:\n"
+        "vldrw.u32 q0, [%[from], q4]\n"
+        "vldrw.u32 q1, [%[from], q5]\n"
+        "vldrw.u32 q2, [%[from], q6]\n"
+        "vldrw.u32 q3, [%[from], q7]\n"
+        "adds %[from], #4\n"
+        "vstrw.32 q0, [%[to]]\n"
+        "vstrw.32 q1, [%[to], #16]\n"
+        "vstrw.32 q2, [%[to], #32]\n"
+        "vstrw.32 q3, [%[to], #48]\n"
+        "vld40.8 {q0, q1, q2, q3}, [%[to]]\n"
+        "vld41.8 {q0, q1, q2, q3}, [%[to]]\n"
+        "vld42.8 {q0, q1, q2, q3}, [%[to]]\n"
+        "vld43.8 {q0, q1, q2, q3}, [%[to]]\n"
+        "vstrw.32 q0, [%[to]], #64\n"
+        "vstrw.32 q1, [%[to], #-48]\n"
+        "vstrw.32 q2, [%[to], #-32]\n"
+        "vstrw.32 q3, [%[to], #-16]\n"
+        "le lr, 1b\n"
+        : [from] "+&l"(from), [to] "+&r"(to), [at] "+&r"(at)
+        : [stride] "r"(stride), [last] "r"(count - 1), [fours] "r"(fours)
+        : "lr", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");
 }
 
 void tiny_transpose_apart(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
@@ -368,6 +461,14 @@ void tiny_update_few(const int8_t *columns, const int8_t *rows, int32_t *sums, u
         for (uint32_t k = 0; k < 16; k++) {
             sums[i] += rows[i % TINY_LANES * 16 + k] * column[k];
         }
+    }
+}
+
+void tiny_transpose_fours(const int8_t *from, uint32_t stride, uint32_t count, uint32_t fours,
+                          int8_t *to) {
+    for (uint32_t i = 0; i < fours * 4 * 16; i++) {
+        const uint32_t row = i % 16 < count ? i % 16 : count - 1;
+        to[i] = from[row * stride + i / 16];
     }
 }
 

@@ -62,7 +62,8 @@ static inline uint32_t tiny_update_term(uint32_t i) { return i / 16 * TINY_LANES
 /* Sums [quad][TINY_UPDATE_SUMS][TINY_LANES], of which two columns are written. */
 void tiny_update_tiles(const tiny_update_tile *tile);
 
-/* Sums [column][TINY_LANES] of four rows of one vector each, by `count` columns side by side. */
+/* Sums [column][TINY_LANES] of four rows of one vector each, by `count` columns side by side; some more
+ * up to a multiple of four, which are of no use. */
 void tiny_update_few(const int8_t *columns, const int8_t *rows, int32_t *sums, uint32_t count);
 
 /* Two columns of `count` rows, to rows of which terms are apart so: the second 16 bytes behind the
@@ -91,6 +92,11 @@ void tiny_transpose_two(const tiny_columns *columns);
 /* The same of one line of `count` rows. */
 void tiny_transpose_pair(const int8_t *from, uint32_t stride, uint32_t second, uint32_t count,
                          int8_t *to, uint32_t pitch);
+
+/* Transposes `fours` times four adjacent columns of `count` rows, 16 at most and one at least, to 16
+ * bytes each, side by side; behind the last row they are of no use. All addresses are multiples of 4. */
+void tiny_transpose_fours(const int8_t *from, uint32_t stride, uint32_t count, uint32_t fours,
+                          int8_t *to);
 
 /* Rescales gradients of `count` channels (SPEC 4.1). */
 void tiny_rescale_all(const tiny_descent *descent, const int8_t *dy, uint32_t count, int16_t *t);
@@ -165,34 +171,60 @@ int tiny_lanes_begin(tiny_lanes *lanes, const tiny_gradient_out *dx, const tiny_
 void tiny_lanes_store(const tiny_lanes *lanes, int near, const int32_t *sums, uint32_t first,
                       uint32_t step, uint32_t count, uint32_t elements);
 
-/* ---- Moving weights (move.c) ---- */
+/* ---- Moving weights (move.c, move_words.c) ---- */
 
-/* Rows of weights whose remainders (SPEC 6.3) are in the lanes of a vector: one weight of each moves
- * at a time. Assembly knows the order of these fields. No pointers: it is in scratch. */
+/* Rows of weights whose remainders (SPEC 6.3) are in the lanes of a vector. One weight of each moves at
+ * a time, or four, one behind the other. Assembly knows these fields. No pointers: it is in scratch. */
 typedef struct tiny_movers {
-    uint32_t offset[TINY_LANES]; /* of each row from the first, in bytes */
-    uint32_t multiplier[TINY_LANES];
-    int32_t shift[TINY_LANES]; /* of the upper half of a product: -31 to -1 */
-    uint32_t bit[TINY_LANES];  /* the lowest that is left of the upper half */
-    uint32_t remainders[TINY_LANES];
-    int32_t first[TINY_LANES]; /* what is added to sums of each row */
-    tiny_rate rate[TINY_LANES];
-    uint32_t before; /* sums are shifted to the left by this, which is exact */
-    uint32_t moves;  /* bit r: row r can move */
+    uint32_t offset[TINY_LANES];     /* of each row from the first, in bytes */
+    uint32_t multiplier[TINY_LANES]; /* the mantissa of its rate */
+    int32_t exponent[TINY_LANES];    /* of its rate */
+    int32_t shift[TINY_LANES];       /* of the upper half of a product; words: of a doubled one; -31
+                                      * to -1 */
+    uint32_t bit[TINY_LANES];        /* the lowest that is left of it; not set if untied */
+    uint32_t remainders[TINY_LANES]; /* words: t of SPEC 6.4 times 2^8 */
+    int32_t first[TINY_LANES];       /* what is added to sums of each row */
+    uint32_t before;                 /* sums are shifted to the left by this, which is exact */
+    uint32_t still;                  /* bit r: row r cannot move */
     uint32_t rows;
     uint32_t vector; /* 1: rows move as lanes; 0: one after the other */
     uint32_t untied; /* whether no step can be a tie */
+    uint32_t words;  /* whether four weights of each row move at a time */
 } tiny_movers;
 
-/* Begins `rows` rows, at most TINY_LANES, from row `first` on; row_bytes: from row to row. Sums are of
- * `terms` positions, and begin with 0. */
-void tiny_movers_begin(tiny_movers *movers, const tiny_update *update, const tiny_factor *rate,
-                       uint32_t first, uint32_t rows, uint32_t row_bytes, uint32_t terms);
+/* What all rows of a layer have in common. */
+typedef struct tiny_moving {
+    const tiny_update *update;
+    const tiny_factor *rate;
+    uint32_t row_bytes; /* from row to row */
+    int32_t bits;       /* of a sum without its sign */
+    uint32_t words;     /* whether four weights of a row may move at a time */
+} tiny_moving;
 
-/* Moves the next `count` weights of each row: of row r those at w + at + r * row_bytes + k * step,
+/* Begins the rows of a layer. Sums are of `terms` positions. fours: whether `at` and `count` of all
+ * moves are multiples of 4, `step` is 1 and `width` TINY_LANES. */
+tiny_moving tiny_moving_begin(const tiny_update *update, const tiny_factor *rate,
+                              uint32_t row_bytes, uint32_t terms, int fours);
+
+/* Begins `rows` rows, at most TINY_LANES, from row `first` on. Sums begin with 0. */
+void tiny_movers_begin(tiny_movers *movers, const tiny_moving *moving, uint32_t first,
+                       uint32_t rows);
+
+/* Moves the next `count` weights of each row, not of rows that move by words: of row r those at w + at + r * row_bytes + k * step,
  * by sums[k * width + r] + first[r]. */
 void tiny_movers_move(tiny_movers *movers, const tiny_update *update, uint32_t at, uint32_t step,
                       const int32_t *sums, uint32_t width, uint32_t count);
+
+/* The next 4 * `fours` weights of rows that move so, from w on, by sums[k * TINY_LANES + r] +
+ * first[r]. Returns how many were clamped. */
+uint32_t tiny_move_words(tiny_movers *movers, int8_t *w, const int32_t *sums, uint32_t fours);
+
+/* The same by first[r] * (x[k] - x_zero), which `before` has shifted already. */
+uint32_t tiny_move_words_by_x(tiny_movers *movers, int8_t *w, const int8_t *x, int32_t x_zero,
+                              uint32_t fours);
+
+/* Counts `clamped` weights; a full counter stays at its maximum. */
+void tiny_count_clamped(tiny_state *state, uint32_t clamped);
 
 /* ---- Convolutions of one group, and layers that are one (conv2d_gradients.c) ---- */
 

@@ -36,6 +36,7 @@ _LARGE_BLOCK = 48
 _LARGE_PITCH = 32
 _SMALL_BLOCK = 12
 _FEW = 16
+_FEW_SUMS = 64
 _BLOCK_BYTES = 6144
 _SUMS = 24
 _PRODUCTS = 32  # of lib/kernels/mve/fully_connected_single.c
@@ -100,8 +101,10 @@ def _learning(graph: Graph, node: Node) -> int:
     pitch = -(-_positions(graph, layer_of(graph, node), "y") // 16) * 16
     block = _BLOCK if _BLOCK * pitch <= _BLOCK_BYTES else _SMALL_BLOCK
     block = _LARGE_BLOCK if pitch <= _LARGE_PITCH else block
-    sums, columns = (LANES, _SUMS) if pitch == _FEW else (block, _TILE_COLUMNS)
-    return block // LANES * MOVERS_BYTES + _SUMS * sums * 4 + (block + columns) * pitch
+    rows, sums, columns = block, _SUMS, _TILE_COLUMNS
+    if pitch == _FEW:
+        rows, sums, columns = LANES, _FEW_SUMS, _FEW_SUMS
+    return block // LANES * MOVERS_BYTES + sums * rows * 4 + (block + columns) * pitch
 
 
 def _is_single(graph: Graph, node: Node) -> bool:

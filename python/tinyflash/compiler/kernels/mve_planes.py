@@ -10,7 +10,7 @@ from tinyflash.layers import multiplier_of, out_channels
 
 # Of lib/kernels/mve/tiles.h.
 LANES = 4
-MOVERS_BYTES = 6 * 16 + 4 * 8 + 20  # of four rows
+MOVERS_BYTES = 7 * 16 + 24  # of four rows
 CHANNELS_MAX = 9362  # seven times as many fit in the 16 bits of an offset
 _PLANE_MAX = CHANNELS_MAX
 # Of lib/kernels/mve/gather.h.
