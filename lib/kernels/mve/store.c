@@ -26,7 +26,7 @@ void tiny_gradient_store_begin(tiny_gradient_store *s, const tiny_gradient_out *
 }
 
 /* A word, unless it would reach beyond the end. */
-uint32_t tiny_mask_bits(const tiny_gradient_store *s, uint32_t i) {
+uint32_t tiny_mask_word(const tiny_gradient_store *s, uint32_t i) {
     const uint8_t *mask = s->dx->mask;
     uint32_t byte = i >> 3, word = 0;
     if (!mask) {
@@ -108,7 +108,7 @@ void tiny_gradient_store_rows(const tiny_gradient_store *s, const uint32_t *at, 
     for (; rows; rows--, sums += TINY_STORED_AT_ONCE) {
         const uint32_t i = *at++ * step + first;
         const uint32_t own =
-            s->multiplier ? store(s, sums, tiny_mask_bits(s, i), count, s->dx->d + i) : UINT32_MAX;
+            s->multiplier ? store(s, sums, tiny_mask_word(s, i), count, s->dx->d + i) : UINT32_MAX;
         if (own > 127) {
             store_exactly(s, i, sums, count);
         } else {

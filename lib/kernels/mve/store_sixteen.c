@@ -116,7 +116,7 @@ static void store_apart(const tiny_gradient_store *s, sixteen *one, const uint32
     one->rows = 1;
     for (; rows; rows--, one->sums += TINY_SIXTEEN) {
         const uint32_t i = *at++ * step + first;
-        const uint32_t bits = tiny_mask_bits(s, i);
+        const uint32_t bits = tiny_mask_word(s, i);
         const uint8_t bytes[2] = {(uint8_t)(bits & 0xFFu), (uint8_t)(bits >> 8 & 0xFFu)};
         one->mask = bytes;
         one->d = s->dx->d + i;

@@ -126,7 +126,7 @@ void tiny_gradient_store_begin(tiny_gradient_store *store, const tiny_gradient_o
                                const tiny_factor *factor, int32_t dy_exponent, uint32_t elements);
 
 /* Bits from i on of the mask, TINY_STORED_AT_ONCE or as many as there are; of no mask, ones. */
-uint32_t tiny_mask_bits(const tiny_gradient_store *store, uint32_t i);
+uint32_t tiny_mask_word(const tiny_gradient_store *store, uint32_t i);
 
 /* Rows of `count` adjacent elements, at most TINY_STORED_AT_ONCE, whose sums are
  * sums[row][TINY_STORED_AT_ONCE]: row r are the elements from at[r] * step + first on. */
