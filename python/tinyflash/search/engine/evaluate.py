@@ -13,17 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from tinyflash.compiler import Prepared, compile_uncalibrated, prepare
+from tinyflash.compiler import Compiled, Prepared, compile_uncalibrated, prepare
 from tinyflash.compiler.calibrate import calibrate
 from tinyflash.compiler.plan import NONE
 from tinyflash.errors import DataError, TinyflashError
 from tinyflash.graph import Graph
+from tinyflash.program import Program
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import Scheme
 from tinyflash.training.loop import Recipe, train
 from tinyflash.training.samples import Samples
 from tinyflash.training.scores import cross_entropy
 from tinyflash.training.targets import objective_of
+
+KEPT = 4  # compiled programs of a process
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,13 @@ class Verdict:
 @dataclass(frozen=True)
 class Context:
     """What all trials of a search share. Samples are in stored integers. bases: the forward halves
-    built so far in this process."""
+    built so far in this process. compiled: the last programs, which other rates need."""
 
     graph: Graph
     train: Samples
     held_out: Samples
     bases: dict[object, Prepared] = field(default_factory=dict, repr=False, compare=False)
+    compiled: dict[object, _Ready] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -71,12 +75,20 @@ class Context:
         return hashlib.sha256(f"{self.digest} {trial!r}".encode()).hexdigest()[:32]
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """A compiled scheme, and its program with calibrated gradients."""
+
+    prepared: Prepared
+    raw: Compiled
+    program: Program
+
+
 def evaluate(context: Context, trial: Trial) -> Verdict:
     """Returns what training does to held-out samples. A scheme that cannot be compiled gets the
     error in its verdict."""
     try:
-        prepared = _prepared(context, trial.scheme)
-        return _judged(context, trial, prepared)
+        return _judged(context, trial, _ready(context, trial))
     except DataError:
         raise
     except TinyflashError as error:
@@ -96,11 +108,23 @@ def _prepared(context: Context, scheme: Scheme) -> Prepared:
     return context.bases[decides].under(scheme)
 
 
-def _judged(context: Context, trial: Trial, prepared: Prepared) -> Verdict:
-    raw = compile_uncalibrated(prepared, trial.seed, effort=NONE, streamed=False)
-    samples = context.train
-    program = calibrate(raw.program, (samples.x, samples.y), trial.seed)
-    session = HostSession(program)
+def _ready(context: Context, trial: Trial) -> _Ready:
+    """Returns what all rates of a scheme and a seed share. The last few are kept."""
+    key = trial.scheme, trial.seed
+    if key not in context.compiled:
+        while len(context.compiled) >= KEPT:
+            del context.compiled[next(iter(context.compiled))]
+        prepared = _prepared(context, trial.scheme)
+        raw = compile_uncalibrated(prepared, trial.seed, effort=NONE, streamed=False)
+        samples = (context.train.x, context.train.y)
+        program = calibrate(raw.program, samples, trial.seed)
+        context.compiled[key] = _Ready(prepared, raw, program)
+    return context.compiled[key]
+
+
+def _judged(context: Context, trial: Trial, ready: _Ready) -> Verdict:
+    prepared, raw, samples = ready.prepared, ready.raw, context.train
+    session = HostSession(ready.program)
     recipe = Recipe(trial.epochs, trial.rate, "cosine", trial.seed)
     objective = objective_of(prepared)
     every = raw.accumulate
