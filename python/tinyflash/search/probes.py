@@ -24,6 +24,7 @@ RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 # likes larger rates than what trains the body.
 BODY_FIRST, HEAD_FIRST, GRID = 2, 3, 3
 SEEDS = (0, 1, 2)
+FIRST, BETWEEN = (0.25, 1.0), (0.125, 0.5)  # ratios; the others if a first one gained
 PROBE_SHARE = 0.4  # of the epochs, that a probe trains for: it ranks parts, and is not kept
 
 
@@ -118,6 +119,10 @@ class Gains:
         at = sorted(known)
         return float(np.interp(np.log(ratio), np.log(at), [known[r] for r in at]))
 
+    def may_gain(self, name: str) -> bool:
+        """Whether some share of a layer's weights has gained, or none was probed."""
+        return max(self.weights.get(name, {}).values(), default=1.0) > 0
+
 
 Told = Callable[[str], object]
 Fits = Callable[[Scheme], bool]
@@ -141,9 +146,11 @@ def probe(
         losses = {d: found[s].loss for d in depths if (s := space.scheme(d)) in found}
         gains.biases = {d: losses[0] - loss for d, loss in losses.items() if d}
         reference = losses[max(losses)]
-        for ratio in (0.25, 1.0, 0.125, 0.5):
+        for ratio in FIRST + BETWEEN:
             told(f"{ratio:g} of each layer's weights")
             chosen = _of_weights(space, ratio, max(losses), fits)
+            if ratio in BETWEEN:
+                chosen = {n: s for n, s in chosen.items() if gains.may_gain(n)}
             found = judge.of(list(chosen.values()))
             for name, scheme in chosen.items():
                 if scheme in found:
