@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.commands import refused
 
-from tinyflash.bench.choose.data import FEW, Data, _few
+from tinyflash.bench.choose.data import BUDGETS, FEW, FEW_TASKS, Data, _few
 from tinyflash.bench.choose.methods import METHODS
 from tinyflash.bench.choose.picture import draw
 from tinyflash.bench.choose.results import claims, mean
@@ -26,8 +28,10 @@ from tinyflash.search.space import Space
 from tinyflash.training.samples import Samples
 from tinyflash.zoo.networks import path_of
 from tinyflash.zoo.task import Split, Task
+from tinyflash.zoo.tasks import TASKS
 
 BUDGET = 2700
+command = import_module("tinyflash.cli.bench.choose")
 
 
 class Pool:
@@ -117,3 +121,17 @@ def test_few_samples_train_and_none_of_them_validates() -> None:
     assert np.bincount(split.train.y).tolist() == [FEW, FEW]
     assert not set(split.train.x[:, 0]) & set(split.validation.x[:, 0])
     assert split.test is parts[2]
+
+
+def test_the_command_knows_all_tasks_and_methods() -> None:
+    assert tuple(METHODS) == command._METHODS
+    assert command._TASKS == tuple(BUDGETS) == tuple(TASKS)
+    assert tuple(FEW_TASKS) == command._FEW
+
+
+def test_what_a_comparison_does_not_have_is_refused() -> None:
+    bench = ("bench", "choose", "--task")
+    assert "without --few-shot it is" in refused(*bench, "digits-person")
+    assert "with --few-shot it is" in refused(*bench, "keywords", "--few-shot")
+    assert "leave --methods out" in refused(*bench, "faces", "--few-shot", "--methods", "last")
+    assert "'most' is not one of" in refused(*bench, "faces", "--methods", "probes,most")

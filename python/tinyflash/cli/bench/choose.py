@@ -38,6 +38,18 @@ def _listed(known: tuple[str, ...]) -> Callable[..., tuple[str, ...]]:
     return read
 
 
+def _check(
+    tasks: tuple[str, ...], known: tuple[str, ...], few_shot: bool, methods: tuple[str, ...]
+) -> None:
+    """Raises UsageError for tasks and methods that this comparison does not have."""
+    for task in tasks:
+        if task not in known:
+            which = "with" if few_shot else "without"
+            raise click.UsageError(f"--task {task}: {which} --few-shot it is {', '.join(known)}.")
+    if few_shot and methods != _METHODS:
+        raise click.UsageError("--few-shot compares probes with one scheme; leave --methods out.")
+
+
 @click.command("choose", cls=options.Command)
 @click.option(
     "--task", "tasks", type=click.Choice(tuple(dict.fromkeys((*_TASKS, *_FEW)))), multiple=True,
@@ -88,6 +100,7 @@ def choose(
     from tinyflash.bench.choose.results import claims, shown
 
     known = _FEW if few_shot else _TASKS
+    _check(tasks, known, few_shot, methods)
     chosen: dict[str, Method] = {name: METHODS[name] for name in methods}
     cells: Cells = (
         few_cells(tasks or known, seeds or 5, budgets)
