@@ -17,6 +17,7 @@ from tinyflash.scheme.text import scheme_text
 from tinyflash.search.choose import Chooser, Finalist, Limits, judged
 from tinyflash.search.engine import Context, Trial
 from tinyflash.search.engine.engine import Pool
+from tinyflash.search.engine.evaluate import Compilations
 from tinyflash.search.engine.pool import ProcessPool
 from tinyflash.search.engine.store import Results
 from tinyflash.search.probes import Judge
@@ -122,13 +123,14 @@ def opened(
     """Starts the workers of a task. path: of finished results."""
     space = Space.of(prepare(data.task.graph, data.base))
     graph = space.prepared.source
+    compiled = Compilations()  # depend on no samples
     contexts: list[Context] = []
     of: tuple[dict[int, list[int]], ...] = ({}, {})
     for seed, splits in data.splits.items():
         for split in splits:
             for held, part in enumerate((split.validation, split.test)):
                 of[held].setdefault(seed, []).append(len(contexts))
-                contexts.append(Context(graph, split.train, part))
+                contexts.append(Context(graph, split.train, part, compiled))
     with ProcessPool(work_in, tuple(contexts), workers) as pool:
         runs = _runs(contexts, of, pool, Results(path), told)
         yield Bench(name, data, space, *runs)
