@@ -28,6 +28,7 @@ ELSEWHERE = {
     "bench anomaly": "test_the_area_and_the_table",
     "bench live": "test_old_wearers_are_less_forgotten_with_a_buffer",
     "bench quantize": "test_every_quantizer_is_judged_against_float",
+    "bench choose": "test_probes_find_the_layer_that_matters",
     "bench design": "test_spaces_are_ranked_by_their_best_network",
     "bench store": "test_the_command_writes_its_counts",
     "bench endurance": "test_board_and_host_agree",

@@ -107,20 +107,20 @@ def choose(
     workers = workers or os.cpu_count() or 1
     with engine_on(on, context, results, workers, until=until) as engine:
         judge = Judge(engine, epochs, tuple(range(seeds)))
-        finalists = _finalists(chooser, judge, by)
+        finalists = _finalists(chooser, engine, judge, by)
         with _bars(engine) as say_what:
             ranked = judged(finalists, judge, say_what)
     _report(ranked, output, as_json, budget, started)
 
 
-def _finalists(chooser: Chooser, judge: Judge, by: str) -> list[Finalist]:
+def _finalists(chooser: Chooser, engine: Engine, judge: Judge, by: str) -> list[Finalist]:
     if by == "ladder":
         return chooser.ladder()
-    with _bars(judge.engine) as say_what:
-        gains = probe(chooser.space, judge, say_what)
+    with _bars(engine) as say_what:
+        gains = probe(chooser.space, judge.short(), say_what, chooser.proposer.fits)
     if not gains.complete:
         tell("the time is over: layers that were not probed count as no gain")
-        judge.engine.until = None  # the finalists are few
+        engine.until = None  # the finalists are few
     return [*chooser.by_gains("probe", gains), *chooser.rules()]
 
 

@@ -89,6 +89,10 @@ class Compiled:
             found["train"] = Counted.of(self.train, program.train, program.train_calls, core)
         return found
 
+    def seeded(self, seed: int) -> Compiled:
+        """Returns the same with another seed of the stochastic rounding, without planning again."""
+        return replace(self, program=lower(self.infer, self.train, seed, self.kernels))
+
     def arena_by_rows(self) -> int:
         """Returns the bytes of the arena that compilation with row_source makes of the same."""
         infer, train = _plans(self.prepared, self.kernels, True, self.effort)

@@ -22,7 +22,7 @@ from tinyflash.search.engine.engine import OutOfTimeError
 from tinyflash.search.fisher import FisherGains, judge_channels, with_best_channels
 from tinyflash.search.memory import MemoryModel
 from tinyflash.search.probes import Gains, Judge, Judged
-from tinyflash.search.propose import Proposer
+from tinyflash.search.propose import Proposer, Steps
 from tinyflash.search.space import Space
 from tinyflash.training.samples import Samples
 
@@ -89,7 +89,13 @@ class Chooser:
                 f"{smallest.flash:,} of flash{_instructions(smallest)}; allow more, or use a "
                 "smaller model"
             )
-        return Proposer(self.space, model, self.limits.sram, fixed)
+        most = self.limits.instructions
+        steps = None if most is None else Steps(most, self._instructions_of)
+        return Proposer(self.space, model, self.limits.sram, fixed, steps)
+
+    def _instructions_of(self, scheme: Scheme) -> int | None:
+        size = self.size(scheme)
+        return None if size is None else size.instructions
 
     def _compiled(self, scheme: Scheme) -> Compiled:
         kernels = kernels_for(self.board)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tinyflash.errors import ModelError, SchemeError
 from tinyflash.graph import Node
@@ -28,14 +28,25 @@ class Proposal:
     sram: int
 
 
+@dataclass(frozen=True)
+class Steps:
+    """A limit of instructions of a training step. of: those of a scheme; None: not known."""
+
+    most: int
+    of: Callable[[Scheme], int | None]
+
+
 @dataclass
 class Proposer:
-    """budget: bytes of SRAM in all. fixed: those of library, firmware and stack."""
+    """budget: bytes of SRAM in all. fixed: those of library, firmware and stack. steps: None for
+    any number of instructions."""
 
     space: Space
     model: MemoryModel
     budget: int
     fixed: int = 0
+    steps: Steps | None = None
+    added: dict[str, int] = field(default_factory=dict)  # instructions by layer
 
     def sram(self, scheme: Scheme) -> int | None:
         """Returns the bytes of a scheme; None if the network cannot have it."""
@@ -55,20 +66,22 @@ class Proposer:
         found: dict[Scheme, Proposal] = {}
         for depth in (0, *self.space.depths()):
             room = self.budget - (self.sram(self.space.scheme(depth)) or self.budget + 1)
-            if room < 0:
+            steps_left = self._steps_left(self.space.scheme(depth))
+            if room < 0 or steps_left < 0:
                 continue
             for share in ARENA_SHARES:
-                for one in self._of_depth(depth, of_depth(depth), of_layer, room, share, count):
+                rooms = (room, steps_left)
+                for one in self._of_depth(depth, of_depth(depth), of_layer, rooms, share, count):
                     found.setdefault(one.scheme, one)
         return sorted(found.values(), key=lambda p: (-p.gain, p.sram))[:count]
 
     def _of_depth(
-        self, depth: int, base: float, gain: Gain, room: int, share: float, count: int
+        self, depth: int, base: float, gain: Gain, rooms: tuple[int, int], share: float, count: int
     ) -> list[Proposal]:
         layers = self.space.body[:depth]
         groups = [self._options(node, gain, share) for node in layers]
         found = []
-        for choice in best_choices(groups, [room], count) if groups else ():
+        for choice in best_choices(groups, rooms, count) if groups else ():
             chosen = {
                 node.name: ratio
                 for node, at in zip(layers, choice.options, strict=True)
@@ -82,13 +95,36 @@ class Proposer:
     def _options(self, node: Node, gain: Gain, share: float) -> list[Option]:
         saved = self.model.saved_bytes(node.name)
         weights = self.space.weights(node)
+        steps = self._steps_added(node)
         return [
-            Option(0.0, (0,)),
+            Option(0.0, (0, 0)),
             *(
-                Option(gain(node.name, r), (int(r * (weights + share * saved)),))
+                Option(gain(node.name, r), (int(r * (weights + share * saved)), int(r * steps)))
                 for r in self.space.ratios(node)
             ),
         ]
+
+    def _steps_left(self, scheme: Scheme) -> int:
+        """Returns the instructions that a scheme leaves; 0 if there is no limit."""
+        if self.steps is None:
+            return 0
+        taken = self.steps.of(scheme)
+        return -1 if taken is None else self.steps.most - taken
+
+    def _steps_added(self, node: Node) -> int:
+        """Returns the instructions that training all weights of a layer adds to its biases' step.
+        A share of its channels adds about this share."""
+        if self.steps is None:
+            return 0
+        if node.name not in self.added:
+            depth = 1 + self.space.body.index(node)
+            schemes = (self.space.scheme(depth, {node.name: 1.0}), self.space.scheme(depth))
+            whole, alone = (self.steps.of(one) for one in schemes)
+            if whole is None or alone is None:
+                self.added[node.name] = self.steps.most + 1
+            else:
+                self.added[node.name] = max(0, whole - alone)
+        return self.added[node.name]
 
     def _repaired(
         self, depth: int, chosen: dict[str, float], base: float, gain: Gain

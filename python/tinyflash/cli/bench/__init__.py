@@ -9,6 +9,7 @@ import click
 
 from tinyflash.cli import options
 from tinyflash.cli.bench.anomaly import anomaly
+from tinyflash.cli.bench.choose import choose
 from tinyflash.cli.bench.design import design
 from tinyflash.cli.bench.endurance import endurance
 from tinyflash.cli.bench.host import host
@@ -28,6 +29,7 @@ def bench() -> None:
 
 
 bench.add_command(anomaly)
+bench.add_command(choose)
 bench.add_command(design)
 bench.add_command(endurance)
 bench.add_command(host)

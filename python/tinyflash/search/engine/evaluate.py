@@ -9,21 +9,26 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tinyflash.compiler import Prepared, compile_uncalibrated, prepare
+from tinyflash.compiler import Compiled, Prepared, compile_uncalibrated, prepare
 from tinyflash.compiler.calibrate import calibrate
 from tinyflash.compiler.plan import NONE
 from tinyflash.errors import DataError, TinyflashError
 from tinyflash.graph import Graph
+from tinyflash.program import Program
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import Scheme
 from tinyflash.training.loop import Recipe, train
 from tinyflash.training.samples import Samples
 from tinyflash.training.scores import cross_entropy
 from tinyflash.training.targets import objective_of
+
+SCHEMES, PROGRAMS = 64, 4  # compiled, and programs of a seed, that a process keeps
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,25 @@ class Verdict:
     error: str = ""
 
 
+@dataclass
+class Compilations:
+    """What was compiled so far in this process. forwards: halves that schemes share. schemes: the
+    last ones, which other seeds need."""
+
+    forwards: dict[object, Prepared] = field(default_factory=dict)
+    schemes: dict[Scheme, Compiled] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Context:
-    """What all trials of a search share. Samples are in stored integers. bases: the forward halves
-    built so far in this process."""
+    """What all trials of a search share. Samples are in stored integers. programs: the last ones,
+    which other rates need."""
 
     graph: Graph
     train: Samples
     held_out: Samples
-    bases: dict[object, Prepared] = field(default_factory=dict, repr=False, compare=False)
+    compiled: Compilations = field(default_factory=Compilations, repr=False, compare=False)
+    programs: dict[object, _Ready] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -71,12 +86,20 @@ class Context:
         return hashlib.sha256(f"{self.digest} {trial!r}".encode()).hexdigest()[:32]
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """A compiled scheme, and its program with calibrated gradients."""
+
+    prepared: Prepared
+    raw: Compiled
+    program: Program
+
+
 def evaluate(context: Context, trial: Trial) -> Verdict:
     """Returns what training does to held-out samples. A scheme that cannot be compiled gets the
     error in its verdict."""
     try:
-        prepared = _prepared(context, trial.scheme)
-        return _judged(context, trial, prepared)
+        return _judged(context, trial, _ready(context, trial))
     except DataError:
         raise
     except TinyflashError as error:
@@ -91,16 +114,42 @@ def work(context: Context, trial: Trial) -> dict[str, Any]:
 def _prepared(context: Context, scheme: Scheme) -> Prepared:
     """Returns the network ready for a scheme. The forward half is built once in a process."""
     decides = scheme.head, scheme.head_range, scheme.loss, scheme.dead_channels, bool(scheme.rules)
-    if decides not in context.bases:
-        context.bases[decides] = prepare(context.graph, scheme)
-    return context.bases[decides].under(scheme)
+    forwards = context.compiled.forwards
+    if decides not in forwards:
+        forwards[decides] = prepare(context.graph, scheme)
+    return forwards[decides].under(scheme)
 
 
-def _judged(context: Context, trial: Trial, prepared: Prepared) -> Verdict:
-    raw = compile_uncalibrated(prepared, trial.seed, effort=NONE, streamed=False)
-    samples = context.train
-    program = calibrate(raw.program, (samples.x, samples.y), trial.seed)
-    session = HostSession(program)
+def _ready(context: Context, trial: Trial) -> _Ready:
+    """Returns what all rates of a scheme and a seed share."""
+    key = trial.scheme, trial.seed
+    if key not in context.programs:
+        raw = _compiled(context, trial.scheme).seeded(trial.seed)
+        samples = (context.train.x, context.train.y)
+        program = calibrate(raw.program, samples, trial.seed)
+        _keep(context.programs, key, _Ready(raw.prepared, raw, program), PROGRAMS)
+    return context.programs[key]
+
+
+def _compiled(context: Context, scheme: Scheme) -> Compiled:
+    known = context.compiled.schemes
+    if scheme not in known:
+        prepared = _prepared(context, scheme)
+        raw = compile_uncalibrated(prepared, effort=NONE, streamed=False)
+        _keep(known, scheme, raw, SCHEMES)
+    return known[scheme]
+
+
+def _keep(kept: dict[K, V], key: K, value: V, most: int) -> None:
+    """Adds a value, and forgets the oldest ones."""
+    while len(kept) >= most:
+        del kept[next(iter(kept))]
+    kept[key] = value
+
+
+def _judged(context: Context, trial: Trial, ready: _Ready) -> Verdict:
+    prepared, raw, samples = ready.prepared, ready.raw, context.train
+    session = HostSession(ready.program)
     recipe = Recipe(trial.epochs, trial.rate, "cosine", trial.seed)
     objective = objective_of(prepared)
     every = raw.accumulate

@@ -18,9 +18,12 @@ from tinyflash.compiler.plan.calls import rows_of
 from tinyflash.compiler.plan.overlap import distance
 from tinyflash.compiler.plan.stream import stream
 from tinyflash.graph import Graph, Node, aligned
+from tinyflash.search.memory.lives import Lives
 from tinyflash.search.memory.maps import Ints
 from tinyflash.search.memory.place import Block, Blocks, Over, height
 from tinyflash.search.memory.timeline import Moment, Timeline
+
+MISSED = 1 << 48
 
 
 class _Cut(NamedTuple):
@@ -71,14 +74,17 @@ class Forward:
         return 1 + max(found, default=-1)
 
     def arena(self, moment: Moment, least: int) -> tuple[int, int]:
-        """Returns a lower bound of the arena of training, and the bytes of a placement. least:
-        those of inference."""
+        """Returns a lower bound of the arena of training, and the bytes of a placement, MISSED
+        without one. least: those of inference."""
         backward = int(moment.live[self.end :].max(initial=0))
         floor = max(least, backward)
         plain = [int(moment.live[a:b].max()) for a, b in zip(self.at, self.ends, strict=True)]
         cut = self._lowest(moment, plain, floor)
+        lives = self._lives(moment, cut.runs)
         bound = max(floor, cut.peak)
-        return bound, max(bound, self._placed(moment, cut.runs, bound))
+        if lives.chained > bound:
+            return lives.chained, MISSED
+        return bound, max(bound, self._placed(moment, lives, bound))
 
     def _lowest(self, moment: Moment, plain: list[int], floor: int) -> _Cut:
         """Returns the cut into runs with the lowest peak; peaks below `floor` are alike."""
@@ -100,10 +106,8 @@ class Forward:
             best[start] = found
         return best[0]
 
-    def _placed(self, moment: Moment, cuts: Sequence[tuple[int, int]], bound: int) -> int:
-        """Returns a height that what is live from the first saved map on fits into."""
-        saved = moment.active[self.savers]
-        begin = int(self.savers[saved][0]) if saved.any() else self.at[-1]
+    def _lives(self, moment: Moment, cuts: Sequence[tuple[int, int]]) -> Lives:
+        """Returns sizes and lifetimes of all maps if these nodes are streamed."""
         size, born, death = (list(map(int, a)) for a in (moment.size, moment.born, moment.death))
         overs = self.timeline.overs(moment)
         for start, end in cuts:
@@ -118,25 +122,20 @@ class Forward:
             best = max(run.pairs, key=lambda p: self._of(p, moment.size), default=None)
             if best is not None and death[best.x] <= last and self._of(best, moment.size):
                 overs[best.y] = (best.x, best.distance)
-        scratch = self.timeline.scratch_blocks(moment, begin)
-        return self._height(begin, (size, born, death), overs, scratch, bound)
+        return Lives(size, born, death, overs)
 
-    def _height(
-        self,
-        begin: int,
-        lives: tuple[list[int], list[int], list[int]],
-        overs: dict[int, tuple[int, int]],
-        scratch: list[Block],
-        bound: int,
-    ) -> int:
-        size, born, death = lives
-        kept = [m for m in range(len(size)) if death[m] >= begin and size[m]]
+    def _placed(self, moment: Moment, lives: Lives, bound: int) -> int:
+        """Returns a height that what is live from the first saved map on fits into."""
+        saved = moment.active[self.savers]
+        begin = int(self.savers[saved][0]) if saved.any() else self.at[-1]
+        scratch = self.timeline.scratch_blocks(moment, begin)
+        kept = [m for m, nbytes in enumerate(lives.size) if lives.death[m] >= begin and nbytes]
         index = {m: i for i, m in enumerate(kept)}
-        blocks = [Block(size[m], max(born[m], begin - 1), death[m]) for m in kept]
+        blocks = [Block(lives.size[m], max(lives.born[m], begin - 1), lives.death[m]) for m in kept]
         pairs = [
             Over(index[y], index[x], d)
-            for y, (x, d) in overs.items()
-            if x in index and y in index and death[x] >= born[y] >= begin
+            for y, (x, d) in lives.overs.items()
+            if x in index and y in index and lives.death[x] >= lives.born[y] >= begin
         ]
         return height(Blocks([*blocks, *scratch], pairs), bound) if blocks else 0
 

@@ -1,0 +1,1 @@
+"""Schemes chosen by measurement against simple rules, at equal SRAM."""
