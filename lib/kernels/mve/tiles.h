@@ -226,7 +226,14 @@ uint32_t tiny_move_words_by_x(tiny_movers *movers, int8_t *w, const int8_t *x, i
 /* Counts `clamped` weights; a full counter stays at its maximum. */
 void tiny_count_clamped(tiny_state *state, uint32_t clamped);
 
-/* ---- Convolutions of one group, and layers that are one (conv2d_gradients.c) ---- */
+/* ---- Convolutions of one group, and layers that are one ---- */
+
+/* Whether each position of x and y reads itself alone, as in a fully connected layer. */
+static inline int tiny_is_point(const tiny_window *win) {
+    return win->kernel_h * win->kernel_w == 1 && win->stride_h * win->stride_w == 1 &&
+           win->pad_top + win->pad_left == 0 && win->x.width == win->y.width &&
+           win->x.height == win->y.height;
+}
 
 /* The input gradient; scratch as compiler/kernels/mve.py counts it. */
 void tiny_descend(const tiny_conv2d *op, const tiny_gradient *dy, const tiny_weights *w,

@@ -26,11 +26,12 @@ _SIXTEEN = 16
 # Of lib/kernels/mve/forward.h.
 _OUTPUTS = 3
 _PLACES = 2
-_RATIO_SHIFT_MAX = 7  # of lib/kernels/mve/products.c
-# Of lib/kernels/mve/conv2d_gradients.c.
+_RATIO_SHIFT_MAX = 7  # of lib/kernels/mve/columns.c
+# Of lib/kernels/mve/conv2d_input_gradient.c.
 _POSITIONS = 32
 _POSITIONS_BYTES = 6144
 _PHASE_BYTES = 20
+# Of lib/kernels/mve/conv2d_update.c, and of tiles.h the last.
 _BLOCK = 24
 _LARGE_BLOCK = 48
 _LARGE_PITCH = 32
