@@ -46,6 +46,8 @@ WIDE_BOUNDS = {
     **dict.fromkeys(("count", "b_count", "rows", "in", "out", "depth", "kept", "size"), "10.33"),
     **dict.fromkeys(("x_stride", "y_stride", "stride", "outer", "inner", "slopes"), "10.33"),
     "classes": "10.20",
+    "channels": "10.33",
+    "y_zero": STORED,
     **dict.fromkeys(("row_bytes", "input_bytes", "output_bytes", "target_bytes"), "10.33"),
     **dict.fromkeys(("flash_bytes", "weights_bytes", "state_bytes", "arena_bytes"), "10.35"),
     **dict.fromkeys(("multiplier", "a_multiplier", "b_multiplier", "y_multiplier"), MULTIPLIER),
