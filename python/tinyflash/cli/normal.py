@@ -67,7 +67,8 @@ def watch_normal(
     ready = make_ready(prepared, None, place.board, 0, start.seed, rows, effort)
     program, port = ready.compiled.program, prepared.whole.input
     learned, seen = _begun(ready, course, windows, start)
-    known = front_end_of((data.stream,), start.resume, ready.hash)
+    saved = None if course.windows else output / "learned.npz"  # by a board, of an earlier run
+    known = front_end_of((data.stream,), start.resume or saved, ready.hash)
     settle(ready, output)
     collect = _give_sensor(given, output)
     keeps = given.saves or learned is None
@@ -149,7 +150,7 @@ def _load(path: Path, port: Port, hop: int | None) -> Windows:
 def _check_count(windows: Windows | None, course: Course) -> None:
     if windows is not None and len(windows.x) <= course.windows:
         raise DataError(
-            f"--data has {len(windows.x):,} windows; --normal {course.learn} and --hold "
+            f"--data has {counted(len(windows.x), 'window')}; --normal {course.learn} and --hold "
             f"{course.hold} take {course.windows:,}, and more are to be judged; give more, or "
             "lower them"
         )
@@ -184,8 +185,12 @@ def _begin(man: Watchman, learned: Learned | None, seen: list[Verdict]) -> None:
     elif man.session is not man.near:
         man.adopt()
     if not man.course.windows and not man.threshold:
-        where = "the board" if learned is None and man.session is not man.near else "it"
-        raise DataError(f"{where} has no threshold yet; learn what is normal with --normal WINDOWS")
+        where = "this computer" if man.session is man.near else "the board"
+        where = where if learned is None else "what --resume names"
+        raise DataError(
+            f"{where} has no threshold yet; learn what is normal with --normal WINDOWS, or name "
+            "the run that has, with --resume"
+        )
 
 
 def _check_store(given: LiveOptions, session: Session) -> None:
@@ -274,6 +279,8 @@ def _close(vigil: Vigil, before: int, broken: LinkError | None, output: Path) ->
     is_kept = vigil.path is not None and done > before
     if is_kept:
         say(f"wrote {path}, training.json and report.html")
+    elif vigil.path is None and done:
+        say(f"wrote {output / JUDGED}")
     to_go_on = f"; to go on, add --resume {path}" if is_kept else ""
     if broken is not None or stop():
         why = stop.reason if broken is None else "a lost board"
