@@ -168,6 +168,13 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
     assert record(folder, "anew")["done"] == LEARN + HOLD + 1
 
 
+def test_a_whole_run_that_is_resumed_is_told_again(folder: Path, host: dict[str, object]) -> None:
+    result = tinyflash(*auto(folder, "whole", "--resume", folder / "host"))
+    assert result.exit_code == 0, result.output
+    assert record(folder, "whole")["windows"] == host["windows"]
+    assert learned(folder / "whole") == learned(folder / "host")
+
+
 def test_updates_of_several_windows_are_completed(folder: Path) -> None:
     result = tinyflash(*auto(folder, "six", "--judge", 1, scheme="six.toml"))
     assert result.exit_code == 0, result.output

@@ -94,11 +94,12 @@ def watch_normal(
         page.end(STOPPED if stop() or broken else FINISHED)
     assert prepared.scheme is not None
     more = {"scheme": scheme_text(prepared.scheme), "seed": start.seed, KEY: known}
-    if len(man.seen) > before:
+    is_whole = bool(man.seen) and broken is None and not stop()  # also one that ended before
+    if is_new := is_whole or len(man.seen) > before:
         vigil.keep()
         _write(vigil, ready, board, output, more)
     _say(man, windows, board)
-    _close(vigil, before, broken, output)
+    _close(vigil, is_new, broken, output)
 
 
 # ---- Before --------------------------------------------------------------------------------------
@@ -272,11 +273,11 @@ def _say(man: Watchman, windows: Windows | None, board: str) -> None:
         click.echo(f"  {name}: {count['abnormal']:,} of {count['judged']:,}")
 
 
-def _close(vigil: Vigil, before: int, broken: LinkError | None, output: Path) -> None:
+def _close(vigil: Vigil, is_new: bool, broken: LinkError | None, output: Path) -> None:
     """Says how it ended."""
     man, stop = vigil.man, vigil.stop
     path, done, of = output / "learned.npz", len(man.seen), man.course.windows
-    is_kept = vigil.path is not None and done > before
+    is_kept = vigil.path is not None and is_new
     if is_kept:
         say(f"wrote {path}, training.json and report.html")
     elif vigil.path is None and done:
