@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from tests.support.commands import refused, tinyflash
 from tests.support.models import File
 from tests.support.sets import signal_set
 
+from tinyflash.cli import vigil
+from tinyflash.cli.vigil import Vigil
 from tinyflash.errors import LinkError
 from tinyflash.runtime.state import unpack
-from tinyflash.training.live.normal import Verdict, Watchman
+from tinyflash.training.live.normal import Course, Verdict, Watchman
 
 BOARD = "qemu_stm32f405"
 LEARN, HOLD, WINDOWS = 24, 12, 297
@@ -165,6 +168,13 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
     assert record(folder, "anew")["done"] == LEARN + HOLD + 1
 
 
+def test_a_whole_run_that_is_resumed_is_told_again(folder: Path, host: dict[str, object]) -> None:
+    result = tinyflash(*auto(folder, "whole", "--resume", folder / "host"))
+    assert result.exit_code == 0, result.output
+    assert record(folder, "whole")["windows"] == host["windows"]
+    assert learned(folder / "whole") == learned(folder / "host")
+
+
 def test_updates_of_several_windows_are_completed(folder: Path) -> None:
     result = tinyflash(*auto(folder, "six", "--judge", 1, scheme="six.toml"))
     assert result.exit_code == 0, result.output
@@ -180,7 +190,7 @@ def test_what_is_refused(folder: Path) -> None:
         (("--normal", 10, *whole, "--save"), "--save saves on a board"),
         (("--normal", 10, *whole, "--hold", 2, "--rank", 3), "cannot be number 3 of 2 scores"),
         (("--normal", 250, *whole), "--data has 297 windows; --normal 250 and --hold 50 take 300"),
-        (("--normal", 0, *whole), "no threshold yet; learn what is normal with --normal WINDOWS"),
+        (("--normal", 0, *whole), "this computer has no threshold yet; learn what is normal with"),
         (("--normal", 10, *board, "--replay", 2), "--replay has no meaning with --normal"),
         (("--normal", 10, *board, "--test", "x.npz"), "--test has no meaning with --normal"),
         ((*board, "--hold", 3), "--hold needs --normal"),
@@ -191,6 +201,37 @@ def test_what_is_refused(folder: Path) -> None:
     assert "--normal 3 is less than the 7 windows of one update" in few
     labels = refused(*command(folder, "x", "--normal", 9, *whole, scheme="labels.toml"))
     assert '--normal needs an autoencoder that learns with loss = "mean_squared_error"' in labels
+
+
+def test_what_a_board_has_saved_has_one_front_end(folder: Path, host: dict[str, object]) -> None:
+    """--normal 0 without --resume: the record in the folder says which."""
+    out = folder / "saved"
+    out.mkdir()
+    (out / "training.json").write_text(json.dumps({**host, "front_end": "spectrogram:bands=9"}))
+    judges = ("--auto", "--data", folder / "set", "--normal", 0, "--board", BOARD)
+    why = f"set has the front end raw, what {out / 'learned.npz'} has learned from spectrogram:"
+    assert why in refused(*command(folder, "saved", *judges))
+
+
+def test_a_long_watch_is_not_kept_busy_by_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written grows with the windows: the pause grows with the time that it takes."""
+    now, writes = [0.0], []
+
+    def write(*_arguments: object) -> None:
+        writes.append(now[0])
+        now[0] += 1.0
+
+    monkeypatch.setattr(vigil, "keep", write)
+    monkeypatch.setattr(vigil, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    seen = [Verdict("watches", 5, False)]
+    man = SimpleNamespace(seen=seen, course=Course(1, 1, 1, 0.1), threshold=9, near=None)
+    man.see = lambda _x: seen.append(seen[0]) or seen[0]
+    one = Vigil(man, None, lambda *_: None, lambda: False, path=Path("learned.npz"))
+    for _ in range(1000):
+        now[0] += 0.1
+        one._see(np.zeros(1, np.int8), lambda *_: None)
+    assert writes[0] < 3
+    assert len(writes) == 2
 
 
 def test_a_damaged_run_is_refused(folder: Path, host: dict[str, object]) -> None:

@@ -67,7 +67,8 @@ def watch_normal(
     ready = make_ready(prepared, None, place.board, 0, start.seed, rows, effort)
     program, port = ready.compiled.program, prepared.whole.input
     learned, seen = _begun(ready, course, windows, start)
-    known = front_end_of((data.stream,), start.resume, ready.hash)
+    saved = None if course.windows else output / "learned.npz"  # by a board, of an earlier run
+    known = front_end_of((data.stream,), start.resume or saved, ready.hash)
     settle(ready, output)
     collect = _give_sensor(given, output)
     keeps = given.saves or learned is None
@@ -93,11 +94,12 @@ def watch_normal(
         page.end(STOPPED if stop() or broken else FINISHED)
     assert prepared.scheme is not None
     more = {"scheme": scheme_text(prepared.scheme), "seed": start.seed, KEY: known}
-    if len(man.seen) > before:
+    is_whole = bool(man.seen) and broken is None and not stop()  # also one that ended before
+    if is_new := is_whole or len(man.seen) > before:
         vigil.keep()
         _write(vigil, ready, board, output, more)
     _say(man, windows, board)
-    _close(vigil, before, broken, output)
+    _close(vigil, is_new, broken, output)
 
 
 # ---- Before --------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ def _load(path: Path, port: Port, hop: int | None) -> Windows:
 def _check_count(windows: Windows | None, course: Course) -> None:
     if windows is not None and len(windows.x) <= course.windows:
         raise DataError(
-            f"--data has {len(windows.x):,} windows; --normal {course.learn} and --hold "
+            f"--data has {counted(len(windows.x), 'window')}; --normal {course.learn} and --hold "
             f"{course.hold} take {course.windows:,}, and more are to be judged; give more, or "
             "lower them"
         )
@@ -184,8 +186,12 @@ def _begin(man: Watchman, learned: Learned | None, seen: list[Verdict]) -> None:
     elif man.session is not man.near:
         man.adopt()
     if not man.course.windows and not man.threshold:
-        where = "the board" if learned is None and man.session is not man.near else "it"
-        raise DataError(f"{where} has no threshold yet; learn what is normal with --normal WINDOWS")
+        where = "this computer" if man.session is man.near else "the board"
+        where = where if learned is None else "what --resume names"
+        raise DataError(
+            f"{where} has no threshold yet; learn what is normal with --normal WINDOWS, or name "
+            "the run that has, with --resume"
+        )
 
 
 def _check_store(given: LiveOptions, session: Session) -> None:
@@ -267,13 +273,15 @@ def _say(man: Watchman, windows: Windows | None, board: str) -> None:
         click.echo(f"  {name}: {count['abnormal']:,} of {count['judged']:,}")
 
 
-def _close(vigil: Vigil, before: int, broken: LinkError | None, output: Path) -> None:
+def _close(vigil: Vigil, is_new: bool, broken: LinkError | None, output: Path) -> None:
     """Says how it ended."""
     man, stop = vigil.man, vigil.stop
     path, done, of = output / "learned.npz", len(man.seen), man.course.windows
-    is_kept = vigil.path is not None and done > before
+    is_kept = vigil.path is not None and is_new
     if is_kept:
         say(f"wrote {path}, training.json and report.html")
+    elif vigil.path is None and done:
+        say(f"wrote {output / JUDGED}")
     to_go_on = f"; to go on, add --resume {path}" if is_kept else ""
     if broken is not None or stop():
         why = stop.reason if broken is None else "a lost board"

@@ -10,9 +10,13 @@ from typing import Any
 
 import click
 
+from tinyflash.boards.emulator import FLASH, SENSOR
 from tinyflash.cli.options import Output
-from tinyflash.files import write_bytes
-from tinyflash.training.job import learned_is_in
+from tinyflash.errors import DataError
+from tinyflash.files import is_same, write_bytes
+from tinyflash.show.watch.recorded import NAME as WATCHED
+from tinyflash.training.job import WRITTEN, learned_is_in
+from tinyflash.training.open import prepared_files
 
 STDOUT = Path("-")
 # what a run writes into its folder; the second one if it only judges (--normal 0)
@@ -40,6 +44,7 @@ def recorded(path: Path | None, folder: Path) -> Iterator[None]:
     if path is None:
         yield
         return
+    _check_free(path, folder)
     before = {name: _stamp(folder / name) for name in (TRAINING, JUDGED)}
     try:
         with redirect_stdout(sys.stderr) if path == STDOUT else nullcontext():
@@ -48,6 +53,14 @@ def recorded(path: Path | None, folder: Path) -> Iterator[None]:
         for name, stamp in before.items():
             if _stamp(folder / name) not in (None, stamp):
                 _give((folder / name).read_bytes(), path, folder)
+
+
+def _check_free(path: Path, folder: Path) -> None:
+    """Raises DataError for a file of the run itself: the record would take the place of what was
+    learned, or of the record of an earlier run."""
+    mine = (*WRITTEN, JUDGED, *prepared_files(folder), "scheme.toml", FLASH, SENSOR, WATCHED)
+    if path != STDOUT and any(is_same(path, folder / name) for name in mine):
+        raise DataError(f"{path} is written by the run itself; choose another file name for --json")
 
 
 def _give(content: bytes, path: Path, folder: Path) -> None:

@@ -22,6 +22,7 @@ from tinyflash.training.live.normal import Verdict, Watchman
 from tinyflash.training.live.telling_normal import NormalTeller
 
 _KEEP_S = 2.0  # between two files, so that kill -9 loses no more
+_KEEP_SHARE = 0.02  # of the time, at most: what is written grows for as long as it watches
 _POLL_S = 0.03
 Show = Callable[[int, str], None]
 
@@ -40,7 +41,7 @@ class Vigil:
     path: Path | None = None
 
     def __post_init__(self) -> None:
-        self._kept, self._was_abnormal, self._judged = time.monotonic(), False, 0
+        self._due, self._was_abnormal, self._judged = time.monotonic() + _KEEP_S, False, 0
 
     @property
     def is_done(self) -> bool:
@@ -66,16 +67,18 @@ class Vigil:
         if is_set:
             rank, held = man.course.rank, man.course.hold
             say(f"the threshold is {man.threshold:,}, score {rank} of {held:,} windows")
-        if is_set or time.monotonic() - self._kept > _KEEP_S:
+        if is_set or time.monotonic() > self._due:
             self.keep()
         if is_set:
             self._save_threshold()
 
     def keep(self) -> None:
         """Writes what has been learned so far, from this computer: no board is asked."""
+        began = time.monotonic()
         if self.path is not None and self.man.seen:
             keep(self.man, self.windows, self.path)
-        self._kept = time.monotonic()
+        now = time.monotonic()
+        self._due = now + max(_KEEP_S, (now - began) / _KEEP_SHARE)
 
     def _say_change(self, verdict: Verdict) -> None:
         if verdict.abnormal is None or verdict.abnormal == self._was_abnormal:

@@ -57,6 +57,13 @@ def test_a_run_for_programs(tmp_path, model, scheme, data):
         assert "accuracy" in result.stderr
     failed = tinyflash(*train(model, scheme, tmp_path / "none.npz", out, "--json"))
     assert (failed.exit_code, failed.stdout) == (1, "")
+    kept = (out / "learned.npz").read_bytes()
+    for name in ("learned.npz", "training.json", "judged.json", "report.html", "flash.bin"):
+        own = refused(*train(model, scheme, data, out, "--json", out / name))
+        assert (
+            own == f"{out / name} is written by the run itself; choose another file name for --json"
+        )
+    assert (out / "learned.npz").read_bytes() == kept
 
 
 def test_train_without_validation_uses_every_sample(tmp_path, model, scheme, data):

@@ -88,6 +88,19 @@ def test_a_board_gets_the_threshold_and_must_agree() -> None:
         watchman(COURSE, other).see(stream(1)[0])
 
 
+def test_a_board_that_still_holds_scores_is_adopted() -> None:
+    """It has not been switched off since it learned."""
+    board = HostSession(watchman(COURSE).program)
+    man = watchman(COURSE, board)
+    x = stream(200)
+    expected = [man.see(one) for one in x][190:]
+    program, course = man.program, Course(0, 0, 1, 0.1)
+    again = Watchman(board, HostSession(program), program, man.objective, man.port, course)
+    again._judges = (man._judges[0], again._judges[1])  # the board's holds 40 scores
+    again.adopt()
+    assert [again.see(one) for one in x[190:]] == expected
+
+
 def test_what_cannot_be() -> None:
     for hold, rank in ((10, 0), (3, 4), (20, 9)):
         with pytest.raises(DataError, match=f"cannot be number {rank} of {hold} scores"):

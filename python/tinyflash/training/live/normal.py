@@ -91,8 +91,10 @@ class Watchman:
         self._both(lambda judge: judge.resume(held_of(seen)).held)
 
     def adopt(self) -> None:
-        """Begins with what the board has learned, and its threshold."""
+        """Begins with what the board has learned, and its threshold; not with scores that a board
+        which was not switched off still holds."""
         self.near.weights, self.near.state = self.session.weights, self.session.state
+        self._both(lambda judge: judge.resume().held)
 
     def see(self, x: Int8Array) -> Verdict:
         target = own_targets(self.objective, self.port, x[np.newaxis])[0]

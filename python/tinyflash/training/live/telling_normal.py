@@ -18,12 +18,13 @@ class NormalTeller:
 
     def __init__(self, observer: Observer, ready: Ready, man: Watchman, of: int) -> None:
         self._observer, self._man, self._of = observer, man, of
-        near = man.near
+        near, self._abnormal = man.near, sum(bool(one.abnormal) for one in man.seen)
         self._looks = Looks(observer, ready, near.weights, near.counters())
 
     def __call__(self, x: Int8Array, verdict: Verdict) -> None:
         man, observer = self._man, self._observer
         number = len(man.seen) - 1
+        self._abnormal += bool(verdict.abnormal)
         observer.signal(signal_of(x, man.port, "The newest window."))
         observer.step(LiveStep(number, self._of, float(verdict.score), None))
         observer.counters({
@@ -31,7 +32,7 @@ class NormalTeller:
             "score of the newest window": verdict.score,
             "threshold": man.threshold or "none yet",
             "the newest window": _WORDS[verdict.abnormal],
-            "abnormal windows": sum(bool(one.abnormal) for one in man.seen),
+            "abnormal windows": self._abnormal,
         })  # fmt: skip
         if (number + 1) % _LOOK_EVERY == 0:
             self._looks.counters(man.near.counters())
