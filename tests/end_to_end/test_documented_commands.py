@@ -39,7 +39,7 @@ ELSEWHERE = {
     "data": "test_training_with_a_set_is_training_with_its_windows",
     "flash by a probe": "test_a_board_is_erased_written_read_back_and_reset",
     "packs": "test_on_the_command_line",
-    "train by keys": "test_keys_teach_an_emulated_board",
+    "train by keys": "test_keys_and_buttons_teach_an_emulated_board",
     "train what is normal": "test_a_board_knows_its_threshold_after_a_power_cut",
     "test": "test_test_goes_to_pytest_in_the_checkout",
     "check": "test_the_scripts_parse",
