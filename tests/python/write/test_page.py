@@ -141,7 +141,7 @@ def test_layers_have_their_plain_names_and_others_say_what_they_are(compiled: Co
     assert compiled.train is not None
     names = {node.name for node in compiled.train.graph.nodes}
     own = {f"op_{re.sub(r'[^A-Za-z0-9_]+', '_', name)}" for name in names}
-    suffix = r"(kept|mask|bias|rows|gradient|x\d+|backward_input|infer)"
+    suffix = r"(kept|mask|bias|rows|gradient|fisher|x\d+|backward_input|infer)"
     for record in compiled.program.records:
         plain = re.sub(rf"(_{suffix})+$", "", record.name)
         assert record.name in own or plain in own, record.name
