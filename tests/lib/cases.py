@@ -165,6 +165,10 @@ def _fully_connected() -> Iterator[Case]:
         yield from subject(f"6 rows of {size}", build, (3, 2, size), size).cases()
     for data in EXTREMES:
         yield from subject("typical", fully_connected(Layer()), SMALL, 2).cases(data)
+    # Steps of a few units from the ends: small enough for whole words of weights to move together.
+    ends = Data("extreme", rate=Factor(52429, -28))
+    whole = subject("words", fully_connected(Layer(), 6), (4, 4, 16), 16)
+    yield from whole.cases(ends, "fully_connected_update")
 
 
 def _multipliers() -> Iterator[Case]:
