@@ -15,7 +15,7 @@ from tinyflash.cli.keys import pressed
 from tinyflash.cli.lesson import Eyes
 from tinyflash.cli.live_options import LiveOptions
 from tinyflash.cli.live_start import RING, Data, Place, Start, check_sensor, make_ready
-from tinyflash.cli.record_option import JUDGED, TRAINING
+from tinyflash.cli.record_option import JUDGED
 from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import stopping
 from tinyflash.cli.vigil import Show, Vigil, windows_of
@@ -37,7 +37,7 @@ from tinyflash.show.console import noting, say, tell
 from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
-from tinyflash.training.front_end import KEY, check_same, front_end_of
+from tinyflash.training.front_end import KEY, RECORD, check_same, front_end_of
 from tinyflash.training.job import Watch, learned_is_in
 from tinyflash.training.live.judged import Windows, by_label, load, record_of, write_report
 from tinyflash.training.live.normal import Course, Verdict, Watchman, own_targets
@@ -254,7 +254,7 @@ def _write(
         if vigil.path is None:  # training.json is that of the run that has learned
             write_json(output / JUDGED, record)
         else:
-            write_json(output / TRAINING, record)
+            write_json(output / RECORD, record)
             write_report(vigil.man, ready, board, output)
 
 

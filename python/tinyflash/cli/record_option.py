@@ -15,12 +15,12 @@ from tinyflash.cli.options import Output
 from tinyflash.errors import DataError
 from tinyflash.files import is_same, write_bytes
 from tinyflash.show.watch.recorded import NAME as WATCHED
+from tinyflash.training.front_end import RECORD
 from tinyflash.training.job import WRITTEN, learned_is_in
 from tinyflash.training.open import prepared_files
 
 STDOUT = Path("-")
-# what a run writes into its folder; the second one if it only judges (--normal 0)
-TRAINING, JUDGED = "training.json", "judged.json"
+JUDGED = "judged.json"  # what a run writes into its folder if it only judges (--normal 0)
 
 
 class _Output(Output):
@@ -32,7 +32,7 @@ class _Output(Output):
 
 record = click.option(
     "--json", "json_path", type=_Output(), is_flag=False, flag_value="-", metavar="[FILE]",
-    help=f"Write what {TRAINING} has to this file, too, also if the run was interrupted. Without a "
+    help=f"Write what {RECORD} has to this file, too, also if the run was interrupted. Without a "
     "file: print it, and nothing else, on standard output.",
 )  # fmt: skip
 
@@ -45,7 +45,7 @@ def recorded(path: Path | None, folder: Path) -> Iterator[None]:
         yield
         return
     _check_free(path, folder)
-    before = {name: _stamp(folder / name) for name in (TRAINING, JUDGED)}
+    before = {name: _stamp(folder / name) for name in (RECORD, JUDGED)}
     try:
         with redirect_stdout(sys.stderr) if path == STDOUT else nullcontext():
             yield

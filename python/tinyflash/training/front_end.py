@@ -15,7 +15,7 @@ from tinyflash.data.dataset import is_dataset, load
 from tinyflash.errors import DataError, printable
 from tinyflash.files import read_bytes
 
-RECORD = "training.json"
+RECORD = "training.json"  # of a run, in its folder
 KEY = "front_end"
 _LARGEST = 256 << 20  # bytes
 

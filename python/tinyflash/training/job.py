@@ -26,6 +26,7 @@ from tinyflash.files import write_json
 from tinyflash.runtime.guard import check_judged
 from tinyflash.runtime.learned import Learned, save_learned
 from tinyflash.training.balance import label_complaints
+from tinyflash.training.front_end import RECORD
 from tinyflash.training.health import Anatomy, as_record
 from tinyflash.training.loop import Evaluation, Guard, History, Recipe
 from tinyflash.training.open import Ready
@@ -39,7 +40,7 @@ from tinyflash.training.samples import (
 )
 from tinyflash.training.targets import Objective, objective_of
 
-WRITTEN = ("learned.npz", "training.json")  # the files of a training run
+WRITTEN = ("learned.npz", RECORD)  # the files of a training run
 LOOKS = 200  # readings of the counters in a run
 
 
@@ -234,7 +235,7 @@ def save(
     about = {"model": program.name, "hash": f"{program.hash:08x}", "board": board}
     record = {**about, **(settings or {}), **_record(trained, job), "health": health}
     with learned_is_in(learned):
-        write_json(directory / "training.json", record)
+        write_json(directory / RECORD, record)
 
 
 @contextmanager

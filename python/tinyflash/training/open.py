@@ -24,6 +24,7 @@ from tinyflash.runtime.learned import learned_hash
 from tinyflash.runtime.session import Session
 from tinyflash.show.console import tell
 from tinyflash.show.report import add_image, compilation, write_compilation
+from tinyflash.training.front_end import RECORD
 
 
 def prepared_files(directory: Path | None = None) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ def settle(ready: Ready, directory: Path) -> None:
     """
     mine, there = ready.hash, learned_hash(directory / "learned.npz")
     if there not in (None, mine):
-        for path in (directory / "learned.npz", directory / "training.json"):
+        for path in (directory / "learned.npz", directory / RECORD):
             if path.is_file():
                 tell(f"{path}, of model {there}, is now {files.keep_old(path).name}")
     name = name_for(directory, mine)

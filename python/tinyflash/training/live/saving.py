@@ -22,6 +22,7 @@ from tinyflash.runtime.replay import Kept, replay_bytes
 from tinyflash.runtime.session import Counters
 from tinyflash.show.report import add_training
 from tinyflash.show.report.learning import Learning, learning_fields
+from tinyflash.training.front_end import RECORD
 from tinyflash.training.health import Anatomy, as_record
 from tinyflash.training.interrupted import read_record
 from tinyflash.training.job import learned_is_in
@@ -76,7 +77,7 @@ def save(
     keep(lived.ending, ready.compiled.program, path, more_arrays)
     found = record(lived, settings, ready, more)
     with learned_is_in(path):
-        write_json(directory / "training.json", found)
+        write_json(directory / RECORD, found)
         if lived.course.seen:
             _write_report(lived, ready, directory)
     return found
