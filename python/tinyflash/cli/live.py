@@ -2,52 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from tinyflash.cli.live_options import LiveOptions
-from tinyflash.cli.live_start import Data, Place, Start, beginning_of, load_stream, make_ready
+from tinyflash.cli.live_start import (
+    Asked,
+    Place,
+    beginning_of,
+    load_stream,
+    make_ready,
+    name_of,
+)
 from tinyflash.cli.live_told import say_lived
-from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import Stop, stopping
-from tinyflash.compiler import Prepared
-from tinyflash.compiler.plan import Effort
-from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.session import Session
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import noting, say, tell
 from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
 from tinyflash.training.front_end import KEY, front_end_of
-from tinyflash.training.job import Watch
 from tinyflash.training.live.course import Seen
 from tinyflash.training.live.learner import Answer, Learner
-from tinyflash.training.live.replaying import Lived, Stream, replay
+from tinyflash.training.live.replaying import Lived, replay
 from tinyflash.training.live.saving import save
 from tinyflash.training.live.telling import Teller
 from tinyflash.training.open import Ready, open_session, settle
 
 
-def learn_live(
-    prepared: Prepared,
-    data: Data,
-    place: Place,
-    rate: float,
-    watch: Watch,
-    given: LiveOptions,
-    start: Start,
-    effort: Effort,
-    rows: bool,
-    output: Path,
-    shown: Shown,
-) -> None:
+def learn_live(asked: Asked) -> None:
     """Replays labelled windows, and saves what was learned."""
-    stream, earlier = load_stream(prepared, data, rate, watch, given, start.seed)
+    prepared, data, given, start = asked.prepared, asked.data, asked.given, asked.start
+    output, watch = asked.output, asked.watch
+    stream, earlier = load_stream(prepared, data, asked.rate, watch, given, start.seed)
     samples, slots = stream.windows, given.replay
-    ready = make_ready(prepared, samples, place.board, slots, start.seed, rows, effort)
+    ready = make_ready(
+        prepared, samples, asked.place.board, slots, start.seed, asked.rows, asked.effort
+    )
     beginning, begun = beginning_of(ready, stream, earlier, start)
     assert prepared.scheme is not None
     more: dict[str, object] = {
@@ -59,12 +52,11 @@ def learn_live(
     }
     settle(ready, output)
     with (
-        _session(ready, output, place, watch.samples, given.replay) as (session, stop),
-        watched(shown.wanted, output) as page,
+        _session(ready, output, asked.place, watch.samples, slots) as (session, stop),
+        watched(asked.shown.wanted, output) as page,
         noting("live", len(stream.windows)) as show,
     ):
-        where = session.info.board if isinstance(session, DeviceSession) else "host"
-        shown.begin(page, "train --live", where, ready, output)
+        asked.shown.begin(page, "train --live", name_of(session), ready, output)
         tell_page = Teller(page, stream, ready, () if begun is None else begun.course.seen)
 
         def listen(number: int, learner: Learner, one: Seen, answer: Answer) -> None:
@@ -78,7 +70,7 @@ def learn_live(
         page.end(FINISHED if lived.finished else STOPPED)
     before = 0 if begun is None else len(begun.course.seen)
     if lived.finished or len(lived.course.seen) > before:
-        _keep(lived, stream, ready, output, more)
+        save(lived, stream.settings, ready, output, more, stream)
     if not lived.finished:
         _end(lived, stop, before, len(stream.windows), output)
     say_lived(lived, ready)
@@ -97,17 +89,6 @@ def _session(
 
 
 # ---- After ---------------------------------------------------------------------------------------
-
-
-def _keep(
-    lived: Lived,
-    stream: Stream,
-    ready: Ready,
-    output: Path,
-    more: Mapping[str, object],
-) -> None:
-    """Writes the files of the run."""
-    save(lived, stream.settings, ready, output, more, stream)
 
 
 def _end(lived: Lived, stop: Stop, before: int, of: int, output: Path) -> None:

@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from tinyflash.boards import Board, kernels_for
+from tinyflash.boards.replay import write_replay
+from tinyflash.cli import replay_option
 from tinyflash.cli.live_options import LiveOptions
+from tinyflash.cli.shown import Shown
 from tinyflash.compiler import Prepared, compile_model
 from tinyflash.compiler.plan import Effort
 from tinyflash.data.splits import TRAIN
 from tinyflash.errors import DataError
+from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.learned import Learned, load_learned
 from tinyflash.runtime.replay import check_can_replay
+from tinyflash.runtime.session import Session
 from tinyflash.training.job import Watch, check_scores
 from tinyflash.training.live.filling import divided, filled
 from tinyflash.training.live.learner import Beginning, Settings
@@ -54,6 +59,23 @@ class Start:
     seed: int
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A live run, as the user asks for it."""
+
+    prepared: Prepared
+    data: Data
+    place: Place
+    rate: float
+    watch: Watch
+    given: LiveOptions
+    start: Start
+    effort: Effort
+    rows: bool
+    output: Path
+    shown: Shown
+
+
 def check_sensor(place: Place, given: LiveOptions) -> None:
     """Raises DataError if no sensor can be read."""
     if place.running is None and place.board is None:
@@ -62,6 +84,17 @@ def check_sensor(place: Place, given: LiveOptions) -> None:
         raise DataError("--sensor is for the emulator of --board; leave out --port")
     if place.running is None and given.sensor is None:
         raise DataError("an emulated board's sensor replays a recording; name it with --sensor")
+
+
+def give_sensor(given: LiveOptions, output: Path) -> None:
+    """Writes what the sensor of an emulated board gives."""
+    if given.sensor is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        write_replay(output, replay_option.chosen(given.sensor, None))
+
+
+def name_of(session: Session) -> str:
+    return session.info.board if isinstance(session, DeviceSession) else "host"
 
 
 def load_stream(

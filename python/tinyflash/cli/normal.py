@@ -9,18 +9,24 @@ from pathlib import Path
 import click
 import numpy as np
 
-from tinyflash.boards.replay import write_replay
-from tinyflash.cli import replay_option
 from tinyflash.cli.keys import pressed
 from tinyflash.cli.lesson import Eyes
 from tinyflash.cli.live_options import LiveOptions
-from tinyflash.cli.live_start import RING, Data, Place, Start, check_sensor, make_ready
+from tinyflash.cli.live_start import (
+    RING,
+    Asked,
+    Data,
+    Place,
+    Start,
+    check_sensor,
+    give_sensor,
+    make_ready,
+    name_of,
+)
 from tinyflash.cli.record_option import JUDGED
-from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import stopping
 from tinyflash.cli.vigil import Show, Vigil, windows_of
 from tinyflash.compiler import Prepared
-from tinyflash.compiler.plan import Effort
 from tinyflash.data.samples import window_for
 from tinyflash.data.splits import TRAIN
 from tinyflash.data.windows import cut
@@ -38,7 +44,7 @@ from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
 from tinyflash.training.front_end import KEY, RECORD, check_same, front_end_of
-from tinyflash.training.job import Watch, learned_is_in
+from tinyflash.training.job import learned_is_in
 from tinyflash.training.live.judged import Windows, by_label, load, record_of, write_report
 from tinyflash.training.live.normal import Course, Verdict, Watchman, own_targets
 from tinyflash.training.live.telling_normal import NormalTeller
@@ -47,44 +53,36 @@ from tinyflash.training.samples import Source, load_pairs
 from tinyflash.training.targets import Objective, objective_of
 
 
-def watch_normal(
-    prepared: Prepared,
-    data: Data,
-    place: Place,
-    rate: float,
-    _watch: Watch,
-    given: LiveOptions,
-    start: Start,
-    effort: Effort,
-    rows: bool,
-    output: Path,
-    shown: Shown,
-) -> None:
+def watch_normal(asked: Asked) -> None:
     """Learns what is normal, lets the board set its threshold, and watches."""
-    objective, course = _checked(prepared, place, given, rate)
+    prepared, data, given, start = asked.prepared, asked.data, asked.given, asked.start
+    output, place = asked.output, asked.place
+    objective, course = _checked(prepared, place, given, asked.rate)
     windows = None if data.stream is None else _load(data.stream, prepared.whole.input, data.hop)
     _check_count(windows, course)
-    ready = make_ready(prepared, None, place.board, 0, start.seed, rows, effort)
+    ready = make_ready(prepared, None, place.board, 0, start.seed, asked.rows, asked.effort)
     program, port = ready.compiled.program, prepared.whole.input
     learned, seen = _begun(ready, course, windows, start)
     saved = None if course.windows else output / "learned.npz"  # by a board, of an earlier run
     known = front_end_of((data.stream,), start.resume or saved, ready.hash)
     settle(ready, output)
-    collect = _give_sensor(given, output)
+    collect = 0 if given.auto else RING
+    if collect:
+        give_sensor(given, output)
     keeps = given.saves or learned is None
     with (
         open_session(ready, output, 0, place.running, stores=keeps, collect=collect) as session,
-        watched(shown.wanted, output) as page,
+        watched(asked.shown.wanted, output) as page,
         stopping() as stop,
         ExitStack() as after,
     ):
         near = session if isinstance(session, HostSession) else HostSession(program)
         man = Watchman(session, near, program, objective, port, course)
         _begin(man, learned, seen)
-        before, board = len(man.seen), _name_of(session)
+        before, board = len(man.seen), name_of(session)
         _check_store(given, session)
         known = _front_end(known, windows, session)
-        shown.begin(page, "train --live", board, ready, output)
+        asked.shown.begin(page, "train --live", board, ready, output)
         total = 0 if windows is None else len(windows.x)
         path = output / "learned.npz" if course.windows else None
         teller = NormalTeller(page, ready, man, total)
@@ -170,16 +168,6 @@ def _begun(
     return learned, load(start.resume, course, windows) if goes_on else []
 
 
-def _give_sensor(given: LiveOptions, output: Path) -> int:
-    """Writes what an emulated board's sensor gives. Returns the bytes of its ring."""
-    if given.auto:
-        return 0
-    if given.sensor is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        write_replay(output, replay_option.chosen(given.sensor, None))
-    return RING
-
-
 def _begin(man: Watchman, learned: Learned | None, seen: list[Verdict]) -> None:
     if learned is not None:
         man.begin(learned, seen)
@@ -206,12 +194,8 @@ def _front_end(known: str | None, windows: Windows | None, session: Session) -> 
         return known
     assert isinstance(session, DeviceSession)
     found = session.sensor().info.front_end
-    check_same(known, "what the network has learned", found, f"the sensor of {_name_of(session)}")
+    check_same(known, "what the network has learned", found, f"the sensor of {name_of(session)}")
     return found
-
-
-def _name_of(session: Session) -> str:
-    return session.info.board if isinstance(session, DeviceSession) else "host"
 
 
 def _source(vigil: Vigil, data: Data, after: ExitStack) -> tuple[Iterator[Int8Array], Show]:

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
 
-from tinyflash.boards.replay import write_replay
-from tinyflash.cli import replay_option
 from tinyflash.cli.keys import pressed
 from tinyflash.cli.lesson import Eyes, Lessons
-from tinyflash.cli.live_options import LiveOptions
 from tinyflash.cli.live_start import (
     RING,
-    Data,
-    Place,
-    Start,
+    Asked,
     beginning_of,
     check_sensor,
+    give_sensor,
     load_stream,
     make_ready,
 )
 from tinyflash.cli.live_told import say_lived
-from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import Stop, stopping
-from tinyflash.compiler import Prepared
-from tinyflash.compiler.plan import Effort
 from tinyflash.data.intake.files import written
 from tinyflash.errors import DataError, LinkError
 from tinyflash.runtime.device import DeviceSession
@@ -39,7 +31,6 @@ from tinyflash.show.watch.observer import FINISHED, STOPPED
 from tinyflash.show.watch.watched import watched
 from tinyflash.show.words import counted
 from tinyflash.training.front_end import KEY, check_same, front_end_of
-from tinyflash.training.job import Watch
 from tinyflash.training.live.course import Seen
 from tinyflash.training.live.learner import Learner
 from tinyflash.training.live.replaying import Lived, Stream
@@ -51,40 +42,30 @@ from tinyflash.training.open import Ready, open_session, settle
 from tinyflash.training.samples import Samples
 
 
-def teach(
-    prepared: Prepared,
-    data: Data,
-    place: Place,
-    rate: float,
-    watch: Watch,
-    given: LiveOptions,
-    start: Start,
-    effort: Effort,
-    rows: bool,
-    output: Path,
-    shown: Shown,
-) -> None:
+def teach(asked: Asked) -> None:
     """Lets a person teach, and saves what was learned."""
+    prepared, data, given, start = asked.prepared, asked.data, asked.given, asked.start
+    output, watch, place = asked.output, asked.watch, asked.place
     check_sensor(place, given)
-    stream, earlier = load_stream(prepared, data, rate, watch, given, start.seed)
+    stream, earlier = load_stream(prepared, data, asked.rate, watch, given, start.seed)
     classes = _named(given.labels, prepared.whole.output.shape[-1])
-    ready = make_ready(prepared, earlier, place.board, given.replay, start.seed, rows, effort)
+    ready = make_ready(
+        prepared, earlier, place.board, given.replay, start.seed, asked.rows, asked.effort
+    )
     beginning, _ = beginning_of(ready, stream, earlier, replace(start, new=True))
     known = front_end_of((given.earlier, data.test), start.resume, ready.hash)
     settle(ready, output)
     slots, run = given.replay, place.running
-    if given.sensor is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        write_replay(output, replay_option.chosen(given.sensor, None))
+    give_sensor(given, output)
     with (
         open_session(ready, output, watch.samples, run, replay=slots, collect=RING) as session,
-        watched(shown.wanted, output) as page,
+        watched(asked.shown.wanted, output) as page,
         stopping() as stop,
         pressed() as typed,
     ):
         assert isinstance(session, DeviceSession)
         board = session.info.board
-        replace(shown, classes=classes).begin(page, "train --live", board, ready, output)
+        replace(asked.shown, classes=classes).begin(page, "train --live", board, ready, output)
         program = ready.compiled.program
         learner = Learner(session, ready.compiled.graph, stream.settings, HostSession(program))
         telling = LessonTeller(page, ready)
@@ -112,7 +93,7 @@ def teach(
         KEY: found,
     }
     if lived.course.seen:
-        _keep(lived, stream, ready, output, more)
+        save(lived, stream.settings, ready, output, more)
     _close(lived, stop, ready, output)
 
 
@@ -151,17 +132,6 @@ def _end(teacher: Teacher, stream: Stream, before: float | None, broken: LinkErr
     counters, is_whole = tuple(teacher.counters), broken is None
     found = (teacher.course, counters, learner.kept(), before, after, is_whole)
     return Lived(*found, broken, guard, len(stream.test))
-
-
-def _keep(
-    lived: Lived,
-    stream: Stream,
-    ready: Ready,
-    output: Path,
-    more: Mapping[str, object],
-) -> None:
-    """Writes the files of the run."""
-    save(lived, stream.settings, ready, output, more)
 
 
 def _close(lived: Lived, stop: Stop, ready: Ready, output: Path) -> None:

@@ -14,7 +14,7 @@ from tinyflash.cli import live_options as live_option
 from tinyflash.cli import options, record_option, scheme_option, watch_option
 from tinyflash.cli.live import learn_live
 from tinyflash.cli.live_options import LiveOptions, check_use
-from tinyflash.cli.live_start import Data, Place, Start
+from tinyflash.cli.live_start import Asked, Data, Place, Start
 from tinyflash.cli.normal import watch_normal
 from tinyflash.cli.shown import Shown
 from tinyflash.cli.stopping import Stop, stopping
@@ -181,13 +181,14 @@ def train(
     if live:
         with_labels = learn_live if given.auto else teach
         learn = with_labels if given.normal is None else watch_normal
-        learn(
+        asked = Asked(
             scheme_option.chosen(prepared, budget, target, output, rows),
             Data(data, test, hop),
             Place(target, running),
             *(rate, watch, given, Start(resume, new_run, seed)),
             *(effort, rows, output, shown),
         )
+        learn(asked)
         return
     assert data is not None
     fraction = _fraction(validation, test, data)
