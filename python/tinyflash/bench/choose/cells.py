@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from tinyflash.bench.choose.data import BUDGETS, FIXED, Data, load, load_few
@@ -40,10 +39,10 @@ class Cells:
             said = [""]
 
             def told(done: int, of: int, said: list[str] = said) -> None:
-                tell(f"{said[0]}, {done} of {of} trainings")
+                tell(f"{said[-1]}, {done} of {of} trainings")
 
             with opened(cell.task, data, path, processes, told) as bench:
-                bench.tell = partial(_put, said)
+                bench.tell = said.append
                 yield self._of(bench, cell, data)
             self.done.append(cell)
 
@@ -55,10 +54,6 @@ class Cells:
         except SchemeError as error:
             self.failed.append(f"{cell.task}, {cell.budget:,} bytes: {error}")
         return found
-
-
-def _put(where: list[str], text: str) -> None:
-    where[0] = text
 
 
 def table_cells(
