@@ -11,8 +11,9 @@ from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import DataError
 from tinyflash.reference import normal as reference
 from tinyflash.runtime.host import HostSession
-from tinyflash.runtime.host.normal import MOST_RANKS, Held, is_abnormal, score_of, threshold_of
+from tinyflash.runtime.host.normal import Held, is_abnormal, score_of, threshold_of
 from tinyflash.runtime.learned import Learned
+from tinyflash.runtime.normal import MOST_RANKS
 from tinyflash.runtime.state import unpack
 from tinyflash.scheme import parse_scheme
 

@@ -61,6 +61,22 @@ def test_every_layer_is_judged(prepared: Prepared, judgement: Judgement) -> None
     assert all(judgement.of_layer(node) > 0 for node in body)
 
 
+def test_tinytrain_s_score_is_p_over_shares_of_weights_and_multiply_adds(
+    prepared: Prepared, judgement: Judgement
+) -> None:
+    space = Space.of(prepared)
+    plain, priced = (FisherGains(space, judgement, by).scores for by in (False, True))
+    tensors = prepared.forward.tensors
+    weights, macs = {}, {}
+    for node in space.body:
+        w, y = tensors[f"{node.name}.w"], tensors[node.outputs["y"]]
+        weights[node.name] = int(np.prod(w.shape))
+        macs[node.name] = weights[node.name] * int(np.prod(y.shape[:-1]))
+    for name, p in plain.items():
+        price = weights[name] / max(weights.values()) * macs[name] / max(macs.values())
+        assert np.isclose(priced[name], p / price)
+
+
 def test_nothing_that_is_trained_depends_on_it(prepared: Prepared, samples: Samples) -> None:
     scheme = Scheme((Rule(last=3, weights=0.5, bias=True),), head=2)
     found = []

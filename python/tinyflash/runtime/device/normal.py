@@ -55,11 +55,12 @@ class RemoteJudge:
                             f"{self._info.output_bytes}")  # fmt: skip
         self._pieces.infer(x)
         values = np.ascontiguousarray(target, np.int8).tobytes()
-        room, said = self._pieces.room_to(_PIECE.size), self.tell()
-        for offset in range(0, len(values), room):
-            head = _PIECE.pack(Action.SCORE, offset)
-            said = self._ask(head + values[offset : offset + room])
-        return said
+        room = self._pieces.room_to(_PIECE.size)
+        said = [
+            self._ask(_PIECE.pack(Action.SCORE, offset) + values[offset : offset + room])
+            for offset in range(0, len(values), room)
+        ]
+        return said[-1]
 
     def hold(self) -> Judged:
         return self._ask(_ACTION.pack(Action.HOLD))

@@ -7,8 +7,7 @@ import numpy as np
 from tinyflash.errors import DataError
 from tinyflash.runtime.host.library import ffi, lib
 from tinyflash.runtime.host.session import HostSession
-from tinyflash.runtime.normal import MOST_RANKS as MOST_RANKS
-from tinyflash.runtime.normal import HeldScores, Judged
+from tinyflash.runtime.normal import MOST_RANKS, HeldScores, Judged
 from tinyflash.runtime.session import Int8Array, check_learns_from
 
 
