@@ -1,4 +1,5 @@
-"""Every link of the Markdown pages leads to a file that is there, and to a heading in it."""
+"""Every link of the Markdown pages leads to a file that is there, and to a heading in it; no table
+takes in the line behind it."""
 
 from __future__ import annotations
 
@@ -36,3 +37,9 @@ def test_links_lead_somewhere(page: Path) -> None:
             file = (page.parent / name).resolve() if name else page
             assert file.exists(), f"{target}: there is no such file"
             assert not anchor or anchor in anchors(file), f"{target}: there is no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_line_behind_a_table_is_none_of_its_rows(page: Path) -> None:
+    swallowed = re.search(r"^\|.*\n([^|\n].*)", text_of(page), re.MULTILINE)
+    assert not swallowed, f"a table takes in: {swallowed[1]}"

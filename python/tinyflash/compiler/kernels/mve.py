@@ -17,7 +17,7 @@ from tinyflash.compiler.kernels.mve_planes import (
     tap_sums,
 )
 from tinyflash.compiler.kernels.needs import Needs, layer_of
-from tinyflash.graph import Graph, Node, WindowAttrs
+from tinyflash.graph import Graph, Node, Window, WindowAttrs
 from tinyflash.layers import in_channels, out_channels
 
 _TILE_ROWS = 4  # of lib/kernels/mve/tiles.h, of an input gradient
@@ -58,10 +58,12 @@ def _as_conv2d(graph: Graph, node: Node) -> bool:
 
 
 def _is_narrow(graph: Graph, layer: Node) -> bool:
-    """What is transposed lies near enough, and gradients are rescaled in 16 bits."""
-    window = layer.attrs.window.kernel if isinstance(layer.attrs, WindowAttrs) else (1, 1)
-    stride = max(prod(window) * in_channels(graph, layer), out_channels(graph, layer))
-    return stride < CHANNELS_MAX and ratio_shift(graph, layer) <= _RATIO_SHIFT_MAX
+    """What is transposed lies near enough: weights, gradients, what a tap reads of x; and
+    gradients are rescaled in 16 bits."""
+    window = layer.attrs.window if isinstance(layer.attrs, WindowAttrs) else Window((1, 1))
+    inputs = max(prod(window.kernel), window.stride[1]) * in_channels(graph, layer)
+    farthest = max(inputs, out_channels(graph, layer))
+    return farthest < CHANNELS_MAX and ratio_shift(graph, layer) <= _RATIO_SHIFT_MAX
 
 
 def _positions(graph: Graph, layer: Node, role: str) -> int:

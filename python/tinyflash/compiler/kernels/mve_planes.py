@@ -28,11 +28,13 @@ _SUMS_BYTES = 2048  # of lib/kernels/mve/depthwise_gradient.c
 
 
 def gathered(graph: Graph, node: Node) -> bool:
-    """Each channel is read by one output; offsets of the channels and of a row of taps fit."""
+    """Each channel is read by one output; offsets of the channels and of a row of taps fit; planes
+    of one row are near enough."""
     assert isinstance(node.attrs, WindowAttrs)
     width, dilation = node.attrs.window.kernel[1], node.attrs.window.dilation[1]
     return (
-        multiplier_of(graph, node) == 1
+        _plane(graph, node, 1) <= _PLANE_MAX
+        and multiplier_of(graph, node) == 1
         and out_channels(graph, node) <= CHANNELS_MAX
         and width <= _VECTOR
         and (width - 1) * dilation + node.attrs.window.stride[1] <= _OFFSET_MAX
@@ -44,18 +46,27 @@ def channel_planes(graph: Graph, node: Node) -> int:
     channel, offsets of the taps of a vector for two outputs."""
     assert isinstance(node.attrs, WindowAttrs)
     w = node.attrs.window
-    height, width = graph.tensors[node.outputs["y"]].shape[-3:-1]
-    pitch = (width - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1
-
-    def planes(rows: int) -> int:
-        read = (rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1
-        return _PLANES * read * pitch
-
-    fit = [rows for rows in range(1, height + 1) if planes(rows) <= _PLANES_BYTES]
-    held = _rows_of_taps(w.kernel, w.dilation[0] * pitch, w.dilation[1], w.stride[1])
+    height = graph.tensors[node.outputs["y"]].shape[-3]
+    planes = {rows: _PLANES * _plane(graph, node, rows) for rows in range(1, height + 1)}
+    block = max((rows for rows in planes if planes[rows] <= _PLANES_BYTES), default=1)
+    held = _rows_of_taps(w.kernel, w.dilation[0] * _pitch(graph, node), w.dilation[1], w.stride[1])
     vectors = -(-w.kernel[0] // held)
     behind = _OFFSET_MAX + _TOGETHER * w.stride[1]
-    return planes(max(fit, default=1)) + behind + (vectors + _PAIR) * _VECTOR
+    return planes[block] + behind + (vectors + _PAIR) * _VECTOR
+
+
+def _pitch(graph: Graph, node: Node) -> int:
+    """Returns the columns that a row of outputs reads, padding included."""
+    assert isinstance(node.attrs, WindowAttrs)
+    w, width = node.attrs.window, graph.tensors[node.outputs["y"]].shape[-2]
+    return (width - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1
+
+
+def _plane(graph: Graph, node: Node, rows: int) -> int:
+    """Returns the bytes of one channel that so many rows of outputs read."""
+    assert isinstance(node.attrs, WindowAttrs)
+    w = node.attrs.window
+    return ((rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1) * _pitch(graph, node)
 
 
 def _rows_of_taps(kernel: tuple[int, int], row: int, column: int, following: int) -> int:
