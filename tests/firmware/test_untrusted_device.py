@@ -229,6 +229,26 @@ def test_a_command_that_the_device_does_not_know() -> None:
         device.counters()
 
 
+def good(sent: Frame) -> Frame:
+    return reply_of(sent, bytes(size_of_reply(sent, INFO)))
+
+
+def test_one_silence_after_many_naks_is_short() -> None:
+    """Ten NAKs are ten answers: the frame that is then lost is sent again after one patience."""
+    port = FakePort(lambda sent: [])
+    device = session(port)
+    answers = iter([*[[Frame(Type.NAK, 0)]] * 10, []])
+    port.answer = lambda sent: next(answers, [good(sent)])
+    assert len(device.state) == 56
+
+
+def test_the_ready_of_the_start_said_twice_is_no_restart() -> None:
+    port = FakePort(lambda sent: [reply_of(sent, info_body(INFO)), Frame(Type.READY, 0)])
+    device = DeviceSession(Link(port))
+    port.answer = lambda sent: [good(sent)]
+    assert len(device.state) == 56
+
+
 # ---- WANT ----------------------------------------------------------------------------------------
 
 

@@ -41,8 +41,8 @@ class Link:
     repeatedly.
 
     why_dead: returns why the other end is gone; None if it is not. patience: seconds without a
-    reply until a command is sent again; doubles each time. line: the rate of the port; None: it has
-    none.
+    reply until a command is sent again; doubles at each silence. line: the rate of the port; None:
+    it has none.
     """
 
     def __init__(
@@ -79,7 +79,9 @@ class Link:
         """Sends HELLO until the device answers, since it may still be starting. Returns the reply's
         body."""
         self._sequence = 0
-        return self._exchange(Frame(Type.HELLO, 0), timeout, starting=True)
+        reply = self._exchange(Frame(Type.HELLO, 0), timeout, starting=True)
+        self._arrived.clear()  # a READY that the line repeats is no restart
+        return reply
 
     def pair(self, key: bytes) -> None:
         """Asks for a nonce. All frames from now on carry a tag, made of it and the key."""
@@ -171,7 +173,6 @@ class Link:
             if answer is None or answer.type in _AGAIN:
                 self.repeated += 1
                 if answer is not None and (starting or self._line.now == BASE):  # it is there
-                    wait *= 2
                     self._write(encode(frame))
                 else:
                     wait = self._send(frame, tries)
