@@ -17,6 +17,7 @@ from SCons.CacheDir import CacheDir
 
 from tinyflash.files import cache_dir
 
+_DAY_S = 24 * 3600
 _DAYS = 14  # an object that no build took for so long is deleted
 
 
@@ -57,9 +58,13 @@ def keep_objects(env: Any, places: Iterable[Path]) -> None:
 
 
 def _forget(folder: Path) -> None:
-    """Deletes what no build has taken for long: SCons dates a file when it takes it."""
-    old = time.time() - _DAYS * 24 * 3600
+    """Deletes what no build has taken for long: SCons dates a file when it takes it. Looks once a
+    day, since the cache of many builds has tens of thousands of files."""
+    looked, now = folder / "looked", time.time()
+    if looked.exists() and now - looked.stat().st_mtime < _DAY_S:
+        return
+    looked.touch()
     for path in folder.glob("??/*"):
         with suppress(OSError):  # another build was faster
-            if path.stat().st_mtime < old:
+            if path.stat().st_mtime < now - _DAYS * _DAY_S:
                 path.unlink()

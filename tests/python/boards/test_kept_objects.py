@@ -101,12 +101,21 @@ def test_a_cache_that_cannot_be_made_is_not_used(project: Project) -> None:
     assert project.compiled() == 2
 
 
+def age(path: Path, days: int) -> None:
+    os.utime(path, (time.time() - days * 24 * 3600,) * 2)
+
+
 def test_what_no_build_takes_is_deleted(project: Project) -> None:
+    """A build that takes it dates it anew. Builds look for what is old once a day."""
     project.build("one")
     (kept,) = (project.cache / "objects").glob("??/*")
-    os.utime(kept, (time.time() - 10 * 24 * 3600,) * 2)
-    project.build("two")  # takes it
-    assert project.compiled() == 1
-    os.utime(kept, (time.time() - 15 * 24 * 3600,) * 2)
+    age(kept, 10)
+    age(project.cache / "objects" / "looked", 2)
+    project.build("two")
+    age(kept, 15)
     project.build("three")
+    assert project.compiled() == 1
+    age(kept, 15)
+    age(project.cache / "objects" / "looked", 2)
+    project.build("four")
     assert project.compiled() == 2

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
@@ -21,6 +22,18 @@ _CALLS = {
 }
 _ARMV6M = (11, 12)  # v6-M and v6S-M
 _VARIABLES = (".data", ".bss")
+# Elf32_Sym: name, value, size, info, other, shndx (System V ABI, 4), little-endian as all boards
+# are. Debugging information makes thousands of them for RISC-V: elftools takes seconds to read an
+# image's.
+_SYMBOL = struct.Struct("<IIIBBH")
+_FUNCTION, _WEAK, _UNDEFINED = 2, 2, 0  # STT_FUNC, STB_WEAK, SHN_UNDEF
+
+
+class _Symbol(NamedTuple):
+    name: str
+    kind: int
+    binding: int
+    section: int
 
 
 @dataclass(frozen=True)
@@ -41,13 +54,14 @@ def read_unit(path: Path) -> CompiledUnit:
     """Reads the contents of an object file."""
     with path.open("rb") as file:
         elf = ELFFile(file)
-        symbols = [s for s in elf.get_section_by_name(".symtab").iter_symbols() if s.name]
-        defined = {s.name for s in symbols if s["st_info"]["type"] == "STT_FUNC"}
-        callable_ = defined | {s.name for s in symbols if s["st_shndx"] == "SHN_UNDEF"}
+        table = list(_symbols(elf))
+        symbols = [s for s in table if s.name]
+        defined = {s.name for s in symbols if s.kind == _FUNCTION}
+        callable_ = defined | {s.name for s in symbols if s.section == _UNDEFINED}
         called, held, handed, outward = set(), set(), set(), set()
         calls = _CALLS[elf["e_machine"]]
-        inside = {elf.get_section(s["st_shndx"]).name: s.name for s in symbols if s.name in defined}
-        for section, kind, symbol in _relocations(elf):
+        inside = {elf.get_section(s.section).name: s.name for s in symbols if s.name in defined}
+        for section, kind, symbol in _relocations(elf, table):
             if symbol in callable_ and kind in calls:
                 called.add(symbol)
                 if symbol not in defined and section in inside:
@@ -58,7 +72,7 @@ def read_unit(path: Path) -> CompiledUnit:
                 handed.add(symbol)
         sizes = {s.name: int(s["sh_size"]) for s in elf.iter_sections()}
         armv6m = _is_armv6m(elf)
-        weak = {s.name for s in symbols if s["st_info"]["bind"] == "STB_WEAK"} & defined
+        weak = {s.name for s in symbols if s.binding == _WEAK} & defined
     variables = {name: size for name, size in sizes.items() if name.startswith(_VARIABLES)}
     return CompiledUnit(
         *(frozenset(defined), frozenset(called), frozenset(held), frozenset(handed)),
@@ -80,14 +94,21 @@ def _is_armv6m(elf: ELFFile) -> bool:
     return any(value in _ARMV6M for value in found)
 
 
-def _relocations(elf: ELFFile) -> Iterator[tuple[str, int, str]]:
-    """Yields section, type and symbol of each relocation in loaded sections; debugging sections
-    have most of the others."""
+def _symbols(elf: ELFFile) -> Iterator[_Symbol]:
+    """Yields all symbols in their order. Those of sections have no name."""
     table: Any = elf.get_section_by_name(".symtab")
-    names = [symbol.name for symbol in table.iter_symbols()]
+    texts = elf.get_section(table["sh_link"]).data()
+    for name, _, _, info, _, section in _SYMBOL.iter_unpack(table.data()):
+        text = texts[name : texts.index(b"\0", name)].decode()
+        yield _Symbol(text, kind=info & 15, binding=info >> 4, section=section)
+
+
+def _relocations(elf: ELFFile, table: Sequence[_Symbol]) -> Iterator[tuple[str, int, str]]:
+    """Yields section, type and symbol of each relocation in loaded sections; debugging sections
+    have most of the others. table: all symbols."""
     for section in elf.iter_sections():
         if isinstance(section, RelocationSection):
             place = elf.get_section(section["sh_info"])
             if place["sh_flags"] & SH_FLAGS.SHF_ALLOC:
                 for entry in section.iter_relocations():
-                    yield place.name, entry["r_info_type"], names[entry["r_info_sym"]]
+                    yield place.name, entry["r_info_type"], table[entry["r_info_sym"]].name
