@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import struct
 import subprocess
 import sys
@@ -12,7 +15,7 @@ import pytest
 from tests.support.commands import refused, tinyflash
 from tests.support.firmware import MODEL
 
-from tinyflash.boards import load_board
+from tinyflash.boards import image, load_board
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.image import Piece, encoded, pieces_of
 from tinyflash.boards.memory import FLASH
@@ -115,15 +118,46 @@ def test_the_command(tmp_path: Path) -> None:
     assert "board qemu_stm32f405 takes no UF2 (uf2_family in its board.toml)" in said
 
 
-def test_a_drive_of_a_boot_loader(elf: Path, tmp_path: Path) -> None:
+def test_a_drive_of_a_boot_loader(
+    elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image, "_STARTS_S", 0.2)
     said = refused("flash", elf.parent, "--drive", tmp_path)
     assert "is not the drive of a boot loader: it has no INFO_UF2.TXT" in said
-    (tmp_path / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\n")
+    info = tmp_path / "INFO_UF2.TXT"
+    info.write_text("UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n")
     result = tinyflash("flash", elf.parent, "--drive", tmp_path)
     assert result.exit_code == 0, result.output
     assert "not run on hardware" in result.stdout
+    assert "the drive is still there: if it stays, its boot loader did not take" in result.stdout
     expected = encoded(pieces_of(elf, PICO), "uf2", PICO)
     assert (tmp_path / "raspberrypi_pico.uf2").read_bytes() == expected
+
+
+def test_a_drive_that_goes_when_it_has_the_image(
+    elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "INFO_UF2.TXT"
+    info.write_text("Board-ID: of-another-loader\r\n")
+    monkeypatch.setattr(image.os, "fsync", lambda _file: info.unlink())
+    result = tinyflash("flash", elf.parent, "--drive", tmp_path, "--json")
+    assert json.loads(result.stdout)["drive_went"] is True
+    info.write_text("Board-ID: RPI-RP2\r\n")
+
+    def torn(_file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(image.os, "fsync", torn)
+    said = refused("flash", elf.parent, "--drive", tmp_path)
+    assert "raspberrypi_pico.uf2: Input/output error; if the board does not run, plug it in" in said
+
+
+def test_a_drive_of_another_chip(elf: Path, tmp_path: Path) -> None:
+    """Its boot loader would take the file, and program nothing."""
+    (tmp_path / "INFO_UF2.TXT").write_text("UF2 Bootloader v1.0\r\nBoard-ID: RP2350\r\n")
+    said = refused("flash", elf.parent, "--drive", tmp_path)
+    assert said.endswith("is the drive of a chip RP2350, not RPI-RP2 as raspberrypi_pico")
+    assert not (tmp_path / "raspberrypi_pico.uf2").exists()
 
 
 def test_without_pyocd(elf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,10 @@ specification, https://github.com/microsoft/uf2.
 
 from __future__ import annotations
 
+import os
+import re
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +30,9 @@ _UF2 = struct.Struct("<8I476sI")
 _UF2_MAGIC = (0x0A324655, 0x9E5D5157, 0x0AB16F30)
 _UF2_HAS_FAMILY = 0x2000
 _DRIVE_SAYS = "INFO_UF2.TXT"  # what every drive of a UF2 boot loader has
+# The Board-ID in it, by the family of images (boot ROM of the RP2040, and of the RP2350).
+_BOARD_IDS = {0xE48BFF56: "RPI-RP2", 0xE48BFF59: "RP2350"}
+_STARTS_S, _LOOK_S = 2.0, 0.1  # until a drive goes, after the last block
 
 
 @dataclass(frozen=True)
@@ -140,20 +146,42 @@ def _uf2(pieces: Sequence[Piece], board: Board) -> bytes:
     )
 
 
-def copy_to_drive(content: bytes, drive: Path, name: str) -> Path:
-    """Writes a UF2 file to the drive of a boot loader, which programs and starts it. Raises
-    BoardError if it is none, or ends during the copy."""
-    if not (drive / _DRIVE_SAYS).is_file():
+def copy_to_drive(content: bytes, drive: Path, board: Board) -> tuple[Path, bool]:
+    """Writes a UF2 file to the drive of a boot loader, which programs and starts it. Returns the
+    file, and whether the drive went afterwards: then the boot loader has started the image. Raises
+    BoardError if it is no such drive, is another chip's, or ends during the copy."""
+    try:
+        says = files.read_bytes(drive / _DRIVE_SAYS, _PAGE * _PAGE).decode(errors="replace")
+    except (OSError, ValueError) as error:
         raise BoardError(
             f"{drive} is not the drive of a boot loader: it has no {_DRIVE_SAYS}; hold the board's "
             "BOOTSEL button while you plug it in"
-        )
-    target = drive / name
+        ) from error
+    _check_chip(says, drive, board)
+    target = drive / f"{board.name}.uf2"
     try:
-        target.write_bytes(content)
+        with target.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or it waits in this computer until the drive is ejected
     except OSError as error:
-        raise BoardError(f"{target}: {error.strerror}; copy the image again") from error
-    return target
+        raise BoardError(
+            f"{target}: {error.strerror}; if the board does not run, plug it in with its button "
+            "held, and copy the image again"
+        ) from error
+    end = time.monotonic() + _STARTS_S
+    while (stays := (drive / _DRIVE_SAYS).is_file()) and time.monotonic() < end:
+        time.sleep(_LOOK_S)
+    return target, not stays
+
+
+def _check_chip(says: str, drive: Path, board: Board) -> None:
+    """Raises BoardError if the drive is that of another chip, whose boot loader would take the file
+    without a word, and not program it."""
+    found = re.search(r"^Board-ID: *([^\s]+)", says, re.MULTILINE)
+    own = _BOARD_IDS.get(board.uf2_family or 0)
+    if found is not None and own not in (None, found[1]) and found[1] in _BOARD_IDS.values():
+        raise BoardError(f"{drive} is the drive of a chip {found[1]}, not {own} as {board.name}")
 
 
 def write_image(elf: Path, board: Board, kind: str) -> Path:

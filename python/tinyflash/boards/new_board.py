@@ -7,7 +7,7 @@ the clock: board.c marks them, and `todo` in board.toml keeps builds from using 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,8 @@ from tinyflash.errors import BoardError, printable
 from tinyflash.files import toml_value
 
 _STACK_BYTES = 2048
+_GRAIN = 32  # bytes; where regions begin and end
+_ALGORITHM = re.compile(r"[A-Za-z0-9_][\w.+ ()-]*\.(?:flm|elf)", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,27 @@ def write_board(device: Device, folder: Path) -> tuple[str, ...]:
     contents = {
         "board.toml": _description(device, core).encode(),
         "board.c": _source(folder.name, core).encode(),
-        **{algorithm.name: algorithm.content for algorithm in device.algorithms},
+        **_algorithms(device),
     }
     for name, content in contents.items():
         files.write_bytes(folder / name, content)
     return tuple(contents)
+
+
+def _algorithms(device: Device) -> dict[str, bytes]:
+    """Returns the content of each algorithm by its file's name. Raises BoardError for a name that
+    no algorithm has, which could be that of another file, and for two contents of one name."""
+    contents: dict[str, bytes] = {}
+    for algorithm in device.algorithms:
+        name = algorithm.name
+        if not _ALGORITHM.fullmatch(name):
+            raise BoardError(
+                f"the pack of {device.name} has a flash algorithm with the odd name "
+                f"{printable(name)!r}"
+            )
+        if contents.setdefault(name, algorithm.content) != algorithm.content:
+            raise BoardError(f"the pack of {device.name} has two flash algorithms named {name}")
+    return contents
 
 
 def folder_name(device: str) -> str:
@@ -84,15 +102,16 @@ def regions_of(device: Device) -> tuple[Region, ...]:
     rest = [m for m in device.memories if not m.by_default and m.writable]
     chosen: list[Memory] = []
     for memory in (*first, *rest) if first else device.memories:
-        if memory.size >= 32 and not any(_overlap(memory, other) for other in chosen):
+        if _inner(memory)[1] and not any(_overlap(memory, other) for other in chosen):
             chosen.append(memory)
     beyond = next((m for m in chosen if m.start + m.size > 1 << 32), None)
     if beyond is not None:
         raise BoardError(f"the pack of {device.name} has {beyond.name} reach beyond 32 bits")
-    regions = tuple(_region(memory) for memory in chosen)
+    names = _names(chosen)
+    regions = tuple(_region(*one, device) for one in zip(chosen, names, strict=True))
     if {region.kind for region in regions} != {FLASH, RAM}:
-        names = ", ".join(memory.name for memory in device.memories) or "none"
-        raise BoardError(f"the pack of {device.name} names no flash or no RAM, but: {names}")
+        listed = ", ".join(memory.name for memory in device.memories) or "none"
+        raise BoardError(f"the pack of {device.name} names no flash or no RAM, but: {listed}")
     return regions
 
 
@@ -100,11 +119,28 @@ def _overlap(a: Memory, b: Memory) -> bool:
     return a.start < b.start + b.size and b.start < a.start + a.size
 
 
-def _region(memory: Memory) -> Region:
-    name = re.sub(r"[^a-z0-9_]", "_", memory.name.lower())[:16]
-    name = name if name[:1].isalpha() else f"m{name}"[:16]
-    kind = RAM if memory.writable else FLASH
-    return Region(name, kind, memory.start, memory.size // 32 * 32)
+def _inner(memory: Memory) -> tuple[int, int]:
+    """Returns origin and size of what a region may have of a memory."""
+    origin = -(-memory.start // _GRAIN) * _GRAIN
+    return origin, max(memory.start + memory.size - origin, 0) // _GRAIN * _GRAIN
+
+
+def _names(memories: Sequence[Memory]) -> list[str]:
+    """Returns a name for each region: those of packs may be longer, and have other characters."""
+    names: list[str] = []
+    for number, memory in enumerate(memories):
+        name = re.sub(r"[^a-z0-9_]", "_", memory.name.lower())[:16]
+        name = name if name[:1].isalpha() else f"m{name}"[:16]
+        if name in names:
+            name = f"{name[:12]}_{number}"
+        names.append(name)
+    return names
+
+
+def _region(memory: Memory, name: str, device: Device) -> Region:
+    origin, size = _inner(memory)
+    by_algorithm = any(a.start <= origin < a.start + a.size for a in device.algorithms)
+    return Region(name, RAM if memory.writable and not by_algorithm else FLASH, origin, size)
 
 
 def _description(device: Device, core: _Core) -> str:
@@ -122,11 +158,16 @@ def _description(device: Device, core: _Core) -> str:
         f"# Flash algorithm: {printable(a.name)}, for {a.size} bytes at 0x{a.start:08x}."
         for a in device.algorithms
     ]
+    cores = (
+        f"# The device has more cores, which this board does not start: "
+        f"{printable(', '.join(device.other_cores))}."
+    )
     return "\n".join(
         [
             f"# Made from the CMSIS pack {printable(device.pack)}.",
             f"description = {toml_value(device.name)}",
             f"mcu = {toml_value(device.name)}",
+            *((cores,) if device.other_cores else ()),
             f"cpu_flags = {toml_value(flags)}",
             f"shared = {toml_value(parts)}",
             f"kernels = {toml_value(core.kernels)}",

@@ -24,6 +24,8 @@ from tinyflash.errors import BoardError
 from tinyflash.show.console import counting
 from tinyflash.show.words import counted
 
+_STAYS = "the drive is still there: if it stays, its boot loader did not take the image"
+
 
 def _seconds(_context: object, _parameter: object, value: float | None) -> float | None:
     if value is not None and not value >= 0:  # also refuses NaN
@@ -94,9 +96,11 @@ def flash(
         text = f"wrote {written}: {_where(pieces)}"
         _tell(as_json, text, board=target.name, output=str(written), **_place(pieces))
     if drive is not None:
-        copied = copy_to_drive(encoded(pieces, "uf2", target), drive, f"{target.name}.uf2")
-        text = f"copied to {copied}: {_where(pieces)} (its drivers were {NOT_RUN})"
-        _tell(as_json, text, board=target.name, output=str(copied), **_place(pieces))
+        copied, started = copy_to_drive(encoded(pieces, "uf2", target), drive, target)
+        then = "the drive went, as it does when the board starts" if started else _STAYS
+        text = f"copied to {copied}: {_where(pieces)} (its drivers were {NOT_RUN}); {then}"
+        values = {"output": str(copied), "drive_went": started, **_place(pieces)}
+        _tell(as_json, text, board=target.name, **values)
     if kind is not None or drive is not None:
         return
     if not target.emulated and not renode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from tests.support.firmware import MODEL
 
-from tinyflash.boards import load_board
+from tinyflash.boards import load_board, pack_index
 from tinyflash.boards.device_pack import Algorithm, Device, Memory, find_device
 from tinyflash.boards.firmware import build_firmware
 from tinyflash.boards.new_board import regions_of, write_board
@@ -102,8 +103,45 @@ def test_a_device_that_no_pack_has(index: str) -> None:
     pytest.importorskip("cmsis_pack_manager")
     with pytest.raises(BuildError, match=r"no pack .* device 'AC746NG'; is it AC746NGHx\?"):
         find_device("AC746NG", index)
-    with pytest.raises(BuildError, match=r"absent\.pidx lists no packs or cannot be reached"):
+    with pytest.raises(
+        BuildError, match=r"absent\.pidx lists no packs that can be read, or cannot be reached"
+    ):
         find_device(NAME, index.replace("index.pidx", "absent.pidx"))
+
+
+@pytest.mark.parametrize("name", [NAME.lower(), "AC74*", "ac746", "AC746?GHx"])
+def test_a_name_that_is_nearly_one(name: str, index: str) -> None:
+    pytest.importorskip("cmsis_pack_manager")
+    with pytest.raises(BuildError, match="; is it AC746NGHx"):
+        find_device(name, index)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "file:///etc/index.pidx", "http://", "http://a b/i"])
+def test_an_index_that_is_no_url(url: str) -> None:
+    """The library would wait forever for some of them."""
+    pytest.importorskip("cmsis_pack_manager")
+    with pytest.raises(BuildError, match="is not the URL of an index"):
+        find_device(NAME, url)
+
+
+def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("cmsis_pack_manager")
+    monkeypatch.setattr(pack_index, "_INDEX_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/index.pidx"
+        with pytest.raises(BuildError, match=r"index\.pidx: nothing came for 0 s; try again later"):
+            find_device(NAME, url)
+
+
+def test_a_pack_that_is_listed_and_gone(site: Path, index: str) -> None:
+    pytest.importorskip("cmsis_pack_manager")
+    pack = site / "Acme.AC7_DFP.2.1.0.pack"
+    away = pack.rename(site / "away")
+    try:
+        with pytest.raises(BuildError, match=f"pack of {NAME} is listed, but cannot be downloaded"):
+            find_device(NAME, index)
+    finally:
+        away.rename(pack)
 
 
 def test_a_pack_without_the_algorithm_that_it_names(site: Path, index: str) -> None:
@@ -177,6 +215,47 @@ def test_a_device_that_cannot_be_a_board(tmp_path: Path) -> None:
     with pytest.raises(BoardError, match="has FAR reach beyond 32 bits"):
         write_board(replace(DEVICE, memories=(*DEVICE.memories, far)), tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_regions_whose_names_and_ends_no_board_takes(tmp_path: Path) -> None:
+    """Names that are one when cut or without their signs; memories that begin anywhere."""
+    odd = (
+        Memory("SRAM_backup_domain_A", 0x38000000, 0x1000, True, False),
+        Memory("SRAM_backup_domain_B", 0x38001004, 0x1000, True, False),
+        Memory("SRAM-backup_domain", 0x38100000, 0x23, True, False),
+    )
+    write_board(replace(DEVICE, memories=(*DEVICE.memories, *odd)), tmp_path / "mine")
+    found = {r.name: (r.origin, r.size) for r in load_board(str(tmp_path / "mine")).regions}
+    assert len(found) == 6
+    assert list(found.values())[-3:] == [
+        (0x38000000, 0x1000),
+        (0x38001020, 0xFE0),
+        (0x38100000, 0x20),
+    ]
+
+
+def test_flash_that_the_pack_calls_writable() -> None:
+    writable = replace(DEVICE.memories[1], writable=True)
+    found = regions_of(replace(DEVICE, memories=(writable, DEVICE.memories[3])))
+    assert [(r.name, r.kind) for r in found] == [("irom1", "flash"), ("iram1", "ram")]
+
+
+@pytest.mark.parametrize("name", ["board.toml", "board.c", "..", ".FLM", "a\n.FLM", "x.c"])
+def test_an_algorithm_whose_name_is_that_of_another_file(name: str, tmp_path: Path) -> None:
+    algorithm = replace(DEVICE.algorithms[0], name=name)
+    with pytest.raises(BoardError, match="has a flash algorithm with the odd name"):
+        write_board(replace(DEVICE, algorithms=(algorithm,)), tmp_path / "mine")
+    two = (DEVICE.algorithms[0], replace(DEVICE.algorithms[0], content=b"other"))
+    with pytest.raises(BoardError, match=r"two flash algorithms named AC7x_1024\.FLM"):
+        write_board(replace(DEVICE, algorithms=two), tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_device_of_two_cores(tmp_path: Path) -> None:
+    write_board(replace(DEVICE, other_cores=("CortexM4",)), tmp_path / "mine")
+    assert load_board(str(tmp_path / "mine")).core == "cortex-m7"
+    says = "# The device has more cores, which this board does not start: CortexM4.\n"
+    assert says in (tmp_path / "mine" / "board.toml").read_text()
 
 
 def test_a_name_with_quotes(tmp_path: Path) -> None:
