@@ -22,6 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--collect-rate", type=float, default=1000.0, help=f"frames per second {of}")
     parser.addoption("--collect-cuts", type=int, default=3, help=f"of the link {of}")
     parser.addoption("--collect-kills", type=int, default=3, help=f"hosts killed {of}")
+    spoken = "run examples/keywords, half a minute of processor time (test_keywords_example.py)"
+    parser.addoption("--keywords", action="store_true", help=spoken)
     which = "of the kernel cases, those whose kernel matches this expression"
     parser.addoption("--kernel-cases", default="", metavar="REGEX", help=which)
     sets = "random cases of this kernel set alone"

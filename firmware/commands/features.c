@@ -18,10 +18,17 @@ static uint32_t frames_of(uint32_t count) {
     return count < SPECTROGRAM_WINDOW ? 0 : (count - SPECTROGRAM_WINDOW) / SPECTROGRAM_HOP + 1u;
 }
 
+/* Whether a sensor that gives so many samples ends before a window is full; 0 samples: it never
+ * ends. */
+static int ends_early(uint32_t count) { return count - 1u < SPECTROGRAM_WINDOW - 1u; }
+
 const board_sensor *features_find(void) {
     const board_sensor *sensor = board_sensor_find();
     if (sensor == NULL || sensor->rows || sensor->channels != 1u ||
         sensor->millihertz != SPECTROGRAM_RATE * 1000u) {
+        return NULL;
+    }
+    if (ends_early(sensor->length)) {
         return NULL;
     }
     described = *sensor;

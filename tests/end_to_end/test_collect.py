@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -84,7 +85,7 @@ def test_a_paired_board_on_a_port_and_several_recordings(
     shards = tmp_path / "set" / "shards"
     Journal(shards / "x-y-2.000000.frames", (2,), ("x-y-2", "", "", ""), 1)  # killed at once
     for _ in range(2):
-        told = collected(*given, "--label", "x y", "--labels", "b,a")
+        told = collected(*given, "--label", "x y", "--labels", "b, a,")
         assert told["frames"] == round(0.2 * RATE)
         assert told["lost"] == told["lost_by_board"] == told["link_cuts"] == 0
     dataset = load(tmp_path / "set")
@@ -142,6 +143,21 @@ def test_an_emulator_that_is_killed_leaves_what_was_acknowledged(tmp_path: Path)
     (recording,) = load(tmp_path / "set").recordings
     assert recording.count > 500
     assert recording.missing == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a system without it")
+def test_a_terminal_that_is_closed_before_the_board_answers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        command = [sys.executable, "-m", "tinyflash", "collect", "-o", str(tmp_path / "set")]
+        command += ["--port", f"socket://127.0.0.1:{silent.getsockname()[1]}"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            silent.settimeout(60)
+            with silent.accept()[0]:
+                process.send_signal(signal.SIGHUP)
+                said = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + signal.SIGHUP
+    assert said == "stopped by SIGHUP before the board answered; nothing was recorded\n"
+    assert not (tmp_path / "set").exists()
 
 
 def test_what_is_refused(tmp_path: Path) -> None:

@@ -59,8 +59,15 @@ def test_they_are_those_of_the_host(built: Built) -> None:
     assert all((true[n] == frame).all() for n, frame in frames.items())
 
 
-def test_another_sensor_than_it_was_built_for(built: Built) -> None:
-    other = parse("spectrogram:rate=100,window=50,bands=2,low=1", None)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "rate=100,window=50,bands=2,low=1",
+        f"rate=200,window={COUNT + 1},bands=4,low=1",  # no window: 0 frames would mean no end
+    ],
+)
+def test_another_sensor_than_it_was_built_for(built: Built, settings: str) -> None:
+    other = parse(f"spectrogram:{settings}", None)
     with pytest.raises(RefusedError) as error:
         RemoteSensor(built(other))
     assert error.value.status == NO_SENSOR

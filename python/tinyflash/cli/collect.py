@@ -11,7 +11,7 @@ from tinyflash.cli.collecting import Replayed, Report, opened_source, record
 from tinyflash.cli.completing import CLASS
 from tinyflash.cli.features_option import features as features_option
 from tinyflash.cli.keys import pressed
-from tinyflash.cli.labelling import NO_LABEL, Labels, Watch, cut_into
+from tinyflash.cli.labelling import NO_LABEL, Labels, Watch, cut_into, names_of
 from tinyflash.cli.number_option import Number
 from tinyflash.cli.stopping import stopping
 from tinyflash.data.collecting.recorder import Plan
@@ -93,7 +93,7 @@ def collect(
     """
     if hop and not window:
         raise click.UsageError("--hop needs --window.")
-    choices = Labels(written(label), tuple(map(written, filter(None, labels.split(",")))))
+    choices = Labels(written(label.strip()), names_of(labels))
     asked = Replayed(replay, rate, front_end)
     about, windows = (written(subject), written(session)), cut_into(window, hop)
     with (

@@ -26,7 +26,7 @@ from tinyflash.data.dataset import Recording
 from tinyflash.data.windows import cut
 from tinyflash.errors import BoardError, DataError, LinkError, TinyflashError, warn
 from tinyflash.files import cache_dir
-from tinyflash.show.console import output, say, table
+from tinyflash.show.console import output, say, table, tell
 from tinyflash.show.live import LiveView
 from tinyflash.spectrogram import RAW, Spectrogram, parse
 from tinyflash.training.open import Running
@@ -128,7 +128,7 @@ def record(
     folder: Path, source: Source, plan: Plan, watch: Watch
 ) -> tuple[Recorder, TinyflashError | None]:
     """Collects. Returns what was collected, and what ended it early, if anything."""
-    recorder = Recorder(folder, source, plan, watch.controls())
+    recorder = _begun(folder, source, plan, watch)
     info = recorder.progress.info
     say(
         f"{source.board}: {info.name}, {info.rate:g} frames of {list(info.shape)} per second; the "
@@ -141,6 +141,17 @@ def record(
     except (LinkError, DataError) as error:
         return recorder, error
     return recorder, None
+
+
+def _begun(folder: Path, source: Source, plan: Plan, watch: Watch) -> Recorder:
+    """Connects. A user who stops it meanwhile has seen no failure."""
+    try:
+        return Recorder(folder, source, plan, watch.controls())
+    except LinkError:
+        if not watch.stop():
+            raise
+    tell(f"stopped by {watch.stop.reason} before the board answered; nothing was recorded")
+    raise click.exceptions.Exit(watch.stop.exit_code)
 
 
 class Report:

@@ -9,6 +9,7 @@ import click
 from tinyflash.cli.stopping import Stop
 from tinyflash.data.collecting.recorder import Controls, Progress
 from tinyflash.data.collecting.stream import WindowStream
+from tinyflash.data.intake.files import written
 from tinyflash.show.live import LiveView
 from tinyflash.show.watch.observer import NOBODY, Observer, Signal, Teaching
 from tinyflash.show.watch.presses import Press, Presses
@@ -43,6 +44,11 @@ class Labels:
     def hint(self) -> str:
         named = [f"{number} {name}" for number, name in enumerate(self.choices, 1)]
         return ", ".join([*named, *(["0 no label"] if named else []), f"{_END} ends"])
+
+
+def names_of(labels: str) -> tuple[str, ...]:
+    """Returns the classes that an option like `walking, sitting` names."""
+    return tuple(written(name.strip()) for name in labels.split(",") if name.strip())
 
 
 class Watch:

@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from tinyflash.cli.keys import pressed
+from tinyflash.cli.labelling import names_of
 from tinyflash.cli.lesson import Eyes, Lessons
 from tinyflash.cli.live_start import (
     RING,
@@ -21,7 +22,6 @@ from tinyflash.cli.live_start import (
 )
 from tinyflash.cli.live_told import say_lived
 from tinyflash.cli.stopping import Stop, stopping
-from tinyflash.data.intake.files import written
 from tinyflash.errors import DataError, LinkError
 from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
@@ -99,7 +99,7 @@ def teach(asked: Asked) -> None:
 
 def _named(labels: str, count: int) -> tuple[str, ...]:
     """Returns a name for each class."""
-    names = tuple(map(written, filter(None, labels.split(","))))
+    names = names_of(labels)
     if len(names) > count:
         raise DataError(f"--labels has {len(names)} names; the network has {count} classes")
     return (*names, *(f"class {number}" for number in range(len(names), count)))

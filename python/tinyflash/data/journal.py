@@ -74,11 +74,20 @@ class Journal:
         self._write(_record(_LABEL.pack(b"L", first) + label.encode()))
 
     def sync(self) -> None:
-        """Returns when all of it is on the disk."""
+        """Returns when all of it is on the disk, under its name."""
         try:
             os.fsync(self._file)
         except OSError as error:
             raise self._failed(error) from None
+        try:
+            is_there = os.path.samestat(self.path.stat(), os.fstat(self._file))
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise DataError(
+                f"{self.path} was moved or removed while frames came; collect again, and leave the "
+                "folder where it is until it is done"
+            )
 
     def _write(self, data: bytes) -> None:
         try:

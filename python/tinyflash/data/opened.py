@@ -20,8 +20,6 @@ def opened(folder: Path, *, mine: bool = False) -> Dataset:
         more = f", with {len(found)} shards that it has not listed yet" if found else ""
         note(f"{folder}: another command is changing it; what is on the disk now is read{more}")
     elif found:
-        warn(
-            f"{folder}: {len(found)} shards, from {found[0]} on, were written and not listed, as a "
-            "crash leaves them; they are taken, too"
-        )
+        which = found[0] if len(found) == 1 else f"{len(found)} shards, from {found[0]} on"
+        warn(f"{folder}: what a crash has left, written and not listed, is taken, too: {which}")
     return dataset

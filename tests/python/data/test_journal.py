@@ -43,6 +43,21 @@ def dataset(tmp_path: Path) -> Dataset:
     return made
 
 
+@pytest.mark.parametrize("what", ["moved", "removed", "replaced"])
+def test_a_journal_that_is_no_longer_there_acknowledges_nothing(tmp_path: Path, what: str) -> None:
+    with Journal(tmp_path / "shards" / "x.000000.frames", (3,), ABOUT, 7) as journal:
+        journal.frames(0, VALUES, 0.5)
+        journal.sync()
+        if what == "moved":
+            (tmp_path / "shards").rename(tmp_path / "others")
+        else:
+            journal.path.unlink()
+        if what == "replaced":
+            journal.path.touch()
+        with pytest.raises(DataError, match="was moved or removed while frames came"):
+            journal.sync()
+
+
 def test_frames_numbers_labels_and_gaps_come_back(dataset: Dataset) -> None:
     path = written(dataset.folder)
     listed = shards.adopted(dataset, path.name)

@@ -24,6 +24,7 @@ from tinyflash.data.intake import audio, csvs, edge_impulse, pictures
 from tinyflash.data.intake.recorded import Recorded, recording_name
 from tinyflash.data.shards import Track, label_numbers
 from tinyflash.errors import DataError, printable
+from tinyflash.spectrogram import RAW
 
 UNKNOWN_SCALE = 1.0  # of files that say none: the set's holds for them, too
 _SLACK = 0.02  # of a rate
@@ -212,8 +213,8 @@ def fitting(dataset: Dataset, recorded: Recorded) -> Dataset:
     another kind."""
     mine, other = dataset.frames, recorded.frames
     for what in ("front_end", "channels", "shape", "rate", "units", "scale"):
-        if what == "scale" and other.scale == UNKNOWN_SCALE:
-            continue
+        if what == "scale" and (other.scale == UNKNOWN_SCALE or mine.front_end != RAW):
+            continue  # a front end defines its numbers; their unit is what the network wants
         if not _alike(getattr(mine, what), getattr(other, what)):
             raise DataError(
                 f"{recorded.source}: {what} {_said(other, what)} is not the set's "

@@ -99,20 +99,37 @@ class _Server(ThreadingMixIn, TCPServer):
         self.live, self.page, self.token = live, page, token
         self.leaving = threading.Event()
         self.expected = False  # a page was asked for, and has not asked for news yet
-        self._open: set[Any] = set()
+        self._open: dict[Any, bool] = {}  # whether it has shown the token; the oldest first
         self._lock = threading.Lock()
         super().__init__((HOST, port), _Handler)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         with self._lock:
+            if len(self._open) >= CONNECTIONS:
+                self._make_room()
             accepted = client_address[0] == HOST and len(self._open) < CONNECTIONS
             if accepted:
-                self._open.add(request)
+                self._open[request] = False
         return accepted
+
+    def _make_room(self) -> None:
+        """Ends the oldest connection that has shown no token: programs that ask nothing, or a
+        letter at a time, keep no browser out."""
+        idle = next((one for one, trusted in self._open.items() if not trusted), None)
+        if idle is not None:
+            del self._open[idle]
+            with suppress(OSError):
+                idle.shutdown(socket.SHUT_RDWR)
+
+    def trust(self, request: Any) -> None:
+        """A connection has shown the token."""
+        with self._lock:
+            if request in self._open:
+                self._open[request] = True
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
-            self._open.discard(request)
+            self._open.pop(request, None)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -186,9 +203,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_trusted(self, query: dict[str, list[str]]) -> bool:
         host = re.sub(r":\d+$", "", self.headers.get("Host", ""))
         token = query.get("token", [""])[0]
-        return host.lower() in _NAMES and hmac.compare_digest(
-            token.encode(), self.server.token.encode()
-        )
+        is_right = hmac.compare_digest(token.encode(), self.server.token.encode())
+        if is_trusted := host.lower() in _NAMES and is_right:
+            self.server.trust(self.request)
+        return is_trusted
 
     def _send(
         self, status: HTTPStatus, text: str, kind: str = "text/plain", policy: str = ""

@@ -87,6 +87,12 @@ def spoken(wanted: Sequence[Utterance]) -> Spectrograms:
     return kept
 
 
+def sounds(wanted: Sequence[Utterance]) -> Iterator[Sound]:
+    """Returns each of `wanted` as one second of samples at RATE."""
+    program = _program()
+    return (_second(program, utterance) for utterance in wanted)
+
+
 def _kept(path: Path, count: int) -> Spectrograms | None:
     """Returns the cached spectrograms, if intact."""
     try:
@@ -133,8 +139,11 @@ def _keep(path: Path, spectrograms: Spectrograms) -> None:
 
 
 def _spectrogram(program: str, utterance: Utterance) -> Spectrograms:
-    sound = _say(program, utterance)
-    return spectrogram(_in_a_second(_resample(sound), utterance.place)).astype(np.uint16)
+    return spectrogram(_second(program, utterance)).astype(np.uint16)
+
+
+def _second(program: str, utterance: Utterance) -> Sound:
+    return _in_a_second(_resample(_say(program, utterance)), utterance.place)
 
 
 def _say(program: str, utterance: Utterance) -> Sound:
