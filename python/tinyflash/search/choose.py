@@ -146,12 +146,26 @@ class Chooser:
         found = self.proposer.proposals(gains.of_depth, gains.of_layer, proposed)
         return self.fitting(method, (one.scheme for one in found), count)
 
+    def _by_less(self, method: str, gains: FisherGains, count: int) -> list[Finalist]:
+        """Proposes with ever fewer instructions, while no proposal is within them when it is
+        compiled: what a share of a layer takes is an estimate."""
+        steps = self.proposer.steps
+        for tenths in range(10, 0, -2):
+            if steps is not None:
+                most = steps.most * tenths // 10
+                self.proposer.steps = replace(steps, most=most)
+            found = self.by_gains(method, gains, count, QUICK)
+            if found or steps is None:
+                return found
+        return []
+
     def by_fisher(self, samples: Samples, count: int = 1) -> list[Finalist]:
         """Ranks layers by Fisher information, and trains shares of them that have most of it."""
         judgement = judge_channels(self.space.prepared, samples)
         space = with_best_channels(self.space, judgement)
         chooser = Chooser(space, self.limits, self.board, self.sizes)
-        return chooser.by_gains("fisher", FisherGains(space, judgement), count, QUICK)
+        found = chooser._by_less("fisher", FisherGains(space, judgement), count)
+        return found or chooser.fitting("fisher", [space.base], count)
 
     def by_weight_count(self) -> list[Finalist]:
         """Ranks layers by their number of weights: the larger, the better."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -79,14 +80,20 @@ class Bench:
     def _study(self, chooser: Chooser, where: str) -> Study:
         seeds, epochs = tuple(self.data.splits), self.data.epochs
         judge, prober = (Judge(runs, epochs, seeds) for runs in (self.tune, self.probing))
-        return Study(chooser, judge, prober, lambda what: self.tell(f"{where}: {what}"))
+        first = self.tune.contexts[self.tune.of_seed[seeds[0]][0]]
+        tell = self.tell
+        return Study(chooser, judge, prober, first.train, lambda what: tell(f"{where}: {what}"))
 
     def _best(self, study: Study, method: Method) -> tuple[Finalist, float]:
-        """Returns the scheme of a method, and the seconds of the trainings that chose it."""
+        """Returns the scheme of a method, and the seconds of processor time that chose it: of
+        trainings, or of this process."""
         runs = (self.probing, self.tune)
         for one in runs:
             one.asked.clear()
+        begun = time.process_time()
         found = method.propose(study)
+        if method.here and found:
+            return found[0], time.process_time() - begun
         if not found:
             raise SchemeError("no scheme fits")
         if len(found) > 1:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,7 +56,12 @@ class Engine:
                 f"search: the time is over with {len(unknown):,} of {len(keys):,} trainings left; "
                 "run the command again to go on, or give it more --minutes"
             )
-        return {trial: Verdict(**self.results.known[key]) for trial, key in keys.items()}
+        return {trial: _verdict(self.results.known[key]) for trial, key in keys.items()}
+
+
+def _verdict(result: Mapping[str, Any]) -> Verdict:
+    """A file that a benchmark has written has more in it."""
+    return Verdict(*(result[field.name] for field in fields(Verdict)))
 
 
 @contextmanager

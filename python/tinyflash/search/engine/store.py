@@ -29,8 +29,9 @@ class Results:
     def _read(self, line: bytes) -> None:
         try:
             entry = json.loads(line)
-            self.known[entry["key"]] = entry["result"]
-        except (ValueError, KeyError, TypeError):
+            if isinstance(entry["result"], dict):
+                self.known[entry["key"]] = entry["result"]
+        except (ValueError, KeyError, TypeError, RecursionError):
             return
 
     def keep(self, found: Iterable[tuple[str, dict[str, Any]]]) -> None:
