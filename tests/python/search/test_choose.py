@@ -24,6 +24,7 @@ from tinyflash.search.engine import Context, Engine, Trial, Verdict
 from tinyflash.search.engine.pool import Keyed
 from tinyflash.search.engine.store import Results
 from tinyflash.search.probes import Gains, Judge
+from tinyflash.search.propose import Proposer
 from tinyflash.search.space import Space
 from tinyflash.training.samples import Samples
 from tinyflash.zoo.networks import path_of
@@ -189,15 +190,19 @@ def test_too_small_a_budget_is_refused(data: Path, tmp_path: Path) -> None:
     assert "training only the classifier takes" in line
 
 
-def test_fisher_takes_the_classifier_alone_where_nothing_else_fits() -> None:
+def test_fisher_takes_the_classifier_alone_where_nothing_else_fits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Estimates of instructions are too small here: no proposal is within them when compiled."""
+    monkeypatch.setattr(Proposer, "_steps_added", lambda *_: 0)
     whole = space_of_digits()
     space = replace(whole, body=whole.body[:1])
-    samples = Samples(np.zeros((4, 64), np.int8), np.array([0, 1, 0, 1]))
-    alone = Chooser(space, Limits(9000, instructions=10**9)).size(space.base)
-    assert alone is not None and alone.instructions is not None
-    chooser = Chooser(space, Limits(9000, instructions=alone.instructions))
-    (found,) = chooser.by_fisher(samples)
+    x = np.random.default_rng(0).integers(-128, 128, (4, 64)).astype(np.int8)
+    x[1] = x[0]  # of another class: no classifier fits both, so gradients remain
+    biases = Chooser(space, Limits(9000, instructions=10**9)).size(space.scheme(1))
+    assert biases is not None and biases.instructions is not None
+    chooser = Chooser(space, Limits(9000, instructions=biases.instructions))
+    (found,) = chooser.by_fisher(Samples(x, np.array([0, 1, 0, 1])))
     assert found.scheme == space.base
 
 
