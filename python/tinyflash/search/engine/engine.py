@@ -43,11 +43,13 @@ class Engine:
         """Returns the verdict of each trial. Raises OutOfTimeError."""
         keys = {trial: self.context.key(trial) for trial in trials}
         missing = [(k, t) for t, k in keys.items() if k not in self.results.known]
-        self.told(len(keys) - len(missing), len(keys))
+        done = len(keys) - len(missing)
+        self.told(done, len(keys))
         for found in self.pool.run(missing):
             self.results.keep(found)
             self.computed += len(found)
-            self.told(sum(k in self.results.known for k in keys.values()), len(keys))
+            done += len(found)
+            self.told(done, len(keys))
             if self.until is not None and time.monotonic() > self.until:
                 break
         unknown = [k for k in keys.values() if k not in self.results.known]
