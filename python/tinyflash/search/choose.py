@@ -69,12 +69,14 @@ class Finalist:
 
 @dataclass
 class Chooser:
-    """Of one network and board. board None: this computer, with the reference kernels."""
+    """Of one network and board. board None: this computer, with the reference kernels. sized: what
+    a compiled scheme takes, if it is not to be measured as here."""
 
     space: Space
     limits: Limits
     board: Board | None = None
     sizes: dict[Scheme, Size | None] = field(default_factory=dict)
+    sized: Callable[[Compiled], Size] | None = None
 
     @cached_property
     def proposer(self) -> Proposer:
@@ -115,6 +117,8 @@ class Chooser:
         return self.sizes[scheme]
 
     def _size(self, compiled: Compiled) -> Size:
+        if self.sized is not None:
+            return self.sized(compiled)
         program = compiled.program
         instructions = _of_a_step(compiled) if self.limits.instructions is not None else None
         if self.board is not None:
@@ -163,7 +167,7 @@ class Chooser:
         """Ranks layers by Fisher information, and trains shares of them that have most of it."""
         judgement = judge_channels(self.space.prepared, samples)
         space = with_best_channels(self.space, judgement)
-        chooser = Chooser(space, self.limits, self.board, self.sizes)
+        chooser = replace(self, space=space)
         found = chooser._by_less("fisher", FisherGains(space, judgement), count)
         return found or chooser.fitting("fisher", [space.base], count)
 
