@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -80,6 +82,15 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
         found = dict(pair for batch in pool.run(items) for pair in batch)
     assert found == {k: searching.doubled(2, i) for k, i in items}
     assert (tmp_path / "died").exists()
+
+
+def test_ctrl_c_leaves_a_worker_that_has_just_been_started() -> None:
+    """It reaches all processes of a terminal; the driver ends its workers itself."""
+    with ProcessPool(searching.doubled, 2, 1) as pool:
+        (worker,) = pool.workers
+        os.kill(worker.process.pid or 0, signal.SIGINT)
+        assert dict(*pool.run([("a", 1)])) == {"a": searching.doubled(2, 1)}
+        assert pool.workers == [worker] and worker.process.is_alive()
 
 
 def test_a_candidate_that_always_kills_is_refused() -> None:
