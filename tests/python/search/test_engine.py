@@ -18,6 +18,7 @@ from tinyflash.errors import TinyflashError
 from tinyflash.read import read
 from tinyflash.scheme import Rule, Scheme
 from tinyflash.search.engine import Context, Engine, Trial, Verdict, engine_on, evaluate
+from tinyflash.search.engine.engine import is_verdict
 from tinyflash.search.engine.pool import ProcessPool
 from tinyflash.search.engine.store import Results
 from tinyflash.training.samples import Samples
@@ -74,6 +75,24 @@ def test_ten_thousand_candidates_cost_little(tmp_path: Path) -> None:
     assert told[0] == (0, 10_000) and told[-1] == (10_000, 10_000)
     assert len(Results(path).known) == 10_000
     assert least < 0.0001
+
+
+def test_a_damaged_result_is_computed_again(tmp_path: Path) -> None:
+    """Each byte of a line is damaged in turn: no other result is taken for it."""
+    path = tmp_path / "results.jsonl"
+    Results(path).keep([("a", {"loss": 0.25, "accuracy": 50.0, "error": ""})])
+    line = path.read_bytes()
+    whole = Results(path).known
+    assert list(whole) == ["a"]
+    for at in range(len(line) - 1):
+        for bit in (1, 2, 16):
+            path.write_bytes(line[:at] + bytes([line[at] ^ bit]) + line[at + 1 :])
+            known = Results(path, is_verdict).known
+            assert known in ({}, whole), line[:at]
+    path.write_bytes(b'\xff\n[]\n5\n{"key": [], "result": {}}\n{"key": "b", "result": {}}\n' + line)
+    assert Results(path, is_verdict).known == whole
+    path.write_bytes(b'{"key": "old", "result": {"loss": 1.0, "accuracy": 2.0, "error": ""}}\n')
+    assert Results(path, is_verdict).known["old"]["loss"] == 1.0  # of a version without checksums
 
 
 def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:

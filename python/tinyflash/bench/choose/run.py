@@ -17,7 +17,7 @@ from tinyflash.scheme import scheme
 from tinyflash.scheme.text import scheme_text
 from tinyflash.search.choose import Chooser, Finalist, Limits, judged
 from tinyflash.search.engine import Context, Trial
-from tinyflash.search.engine.engine import Pool
+from tinyflash.search.engine.engine import Pool, is_verdict
 from tinyflash.search.engine.evaluate import Compilations
 from tinyflash.search.engine.pool import ProcessPool
 from tinyflash.search.engine.store import Results
@@ -139,7 +139,7 @@ def opened(
                 of[held].setdefault(seed, []).append(len(contexts))
                 contexts.append(Context(graph, split.train, part, compiled))
     with ProcessPool(work_in, tuple(contexts), workers) as pool:
-        runs = _runs(contexts, of, pool, Results(path), told)
+        runs = _runs(contexts, of, pool, Results(path, is_verdict), told)
         yield Bench(name, data, space, *runs)
 
 

@@ -21,7 +21,7 @@ from tinyflash.search.designs.cost import Limits, measured
 from tinyflash.search.designs.effort import Choosing
 from tinyflash.search.designs.jobs import Here, Pool, Results
 from tinyflash.search.designs.task import Part, held_out
-from tinyflash.search.engine.engine import Engine
+from tinyflash.search.engine.engine import Engine, is_verdict
 from tinyflash.search.engine.evaluate import Context, work
 from tinyflash.search.engine.pool import ProcessPool
 from tinyflash.search.fisher import few
@@ -97,7 +97,7 @@ def ranked(
         return chooser.rules()
     context = Context(base.source, samples.train, samples.held_out)
     with _workers(context, place.processes) as pool:
-        engine = Engine(context, pool, Results(place.results), told=heard.heard)
+        engine = Engine(context, pool, Results(place.results, is_verdict), told=heard.heard)
         return _judged(chooser, engine, effort, heard)
 
 

@@ -61,6 +61,12 @@ class Engine:
         return {trial: _verdict(self.results.known[key]) for trial, key in keys.items()}
 
 
+def is_verdict(result: Mapping[str, Any]) -> bool:
+    """Whether the engine can use a result that a file has."""
+    numbers = (result.get("loss"), result.get("accuracy"))
+    return all(isinstance(n, float) for n in numbers) and isinstance(result.get("error"), str)
+
+
 def _verdict(result: Mapping[str, Any]) -> Verdict:
     """A file that a benchmark has written has more in it."""
     return Verdict(*(result[field.name] for field in fields(Verdict)))
@@ -83,4 +89,4 @@ def engine_on(
 
         pool = RayPool(work, context, where, workers)
     with pool:
-        yield Engine(context, pool, Results(path), **named)
+        yield Engine(context, pool, Results(path, is_verdict), **named)
