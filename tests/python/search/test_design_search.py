@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.support.commands import refused
 
 from tinyflash.boards import Board, load_board
+from tinyflash.boards.firmware import build_firmware, can_compile
 from tinyflash.boards.fits import measure
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import BoardError
@@ -254,11 +257,23 @@ def test_what_a_network_learns_from_is_new_to_it_and_judged_by_other_samples() -
     assert found.judges and not learning(graph, Part(x[:1], np.zeros(1, np.int64)), 0).judges
 
 
+@pytest.mark.skipif(not can_compile(load_board("stm32f446_nucleo")), reason="no Arm compiler")
 def test_what_is_trained_is_chosen_by_measurement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As `choose` does: of all that fits, the lowest loss wins; and goes on from its results."""
-    monkeypatch.setattr(finish, "can_compile", lambda _: False)
+    """As `choose` does: of all that fits, the lowest loss wins; and goes on from its results. What
+    is linked takes what was planned, to the byte, as the compiler's own tool sees it."""
+    images: list[int] = []
+
+    def build(*given: Any, **named: Any) -> Path:
+        elf = build_firmware(*given, **named)
+        size = ("arm-none-eabi-size", "-A", "-d", str(elf))
+        lines = [one.split() for one in subprocess.check_output(size, text=True).splitlines()]
+        of_board = [one for one in lines if len(one) == 3 and one[2].isdigit()]
+        images.append(sum(int(n) for _, n, at in of_board if 0x20000000 <= int(at) < 0x40000000))
+        return elf
+
+    monkeypatch.setattr(finish, "build_firmware", build)
     shape, random = (1, 8, 2), np.random.default_rng(0)
     stages = ((Block(3, 3),),) * (len(strides("signal", shape, 1)) - 1)
     best = point(Design("signal", shape, 3, Space(0.2, 1), 3, stages), 0.9)
@@ -281,7 +296,10 @@ def test_what_is_trained_is_chosen_by_measurement(
     assert (found.scheme, found.method) == (compared[0].scheme, compared[0].method)
     made = compile_model(untrained(best.design), found.scheme, kernels=given.board.kernels)
     assert measure(made.program, given.board).sram_bytes == compared[0].size.sram <= 24_000
+    assert found.image is not None
+    assert [found.image.sram] == images == [compared[0].size.sram]
     assert "finalists" in told and told.count("") > 30
+    monkeypatch.setattr(finish, "can_compile", lambda _: False)
     monkeypatch.setattr(choosing, "work", lambda *_: fail())
     assert choose().compared == compared
 

@@ -120,11 +120,15 @@ def _chooser(base: Prepared, macs: int, place: Place) -> Chooser:
 
 def _judged(chooser: Chooser, engine: Engine, effort: Choosing, heard: Heard) -> list[Finalist]:
     judge = Judge(engine, effort.epochs)
-    finalists = [*_by_fisher(chooser, engine.context.train)]
+    heard.stage("proposes what to train", 2)
+    finalists = _by_fisher(chooser, engine.context.train)
+    heard.done("")
+    rules = chooser.rules()
+    heard.done("")
     if effort.probes:
         gains = probe(chooser.space, judge.short(), heard.begin, chooser.proposer.fits)
         finalists += chooser.by_gains("probe", gains)
-    return judged([*finalists, *chooser.rules()], judge, heard.begin)
+    return judged([*finalists, *rules], judge, heard.begin)
 
 
 def _by_fisher(chooser: Chooser, samples: Samples) -> list[Finalist]:
