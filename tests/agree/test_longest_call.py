@@ -22,6 +22,7 @@ from tinyflash.graph import Graph
 from tinyflash.read import read
 from tinyflash.runtime.host import HostSession
 from tinyflash.scheme import Rule, Scheme, scheme
+from tinyflash.scheme.rules import ALL_LAYERS
 from tinyflash.show.report.summary import longest_call
 from tinyflash.zoo.networks import path_of
 
@@ -37,9 +38,11 @@ def graph_of(name: str) -> Graph:
 
 @cache
 def network(name: str) -> Prepared:
-    """A network of the zoo with the scheme of its task; the activity network trains more."""
+    """A network of the zoo with the scheme of its task; the activity network trains more, and its
+    channels are judged."""
     if name == "activity":
-        return prepare(graph_of(name), Scheme(rules=(Rule(last=3, weights=0.5, bias=True),)))
+        rules = (Rule(last=3, weights=0.5, bias=True),)
+        return prepare(graph_of(name), Scheme(rules=rules, fisher=ALL_LAYERS))
     return prepare(graph_of(name), scheme("person_faces" if name == "person" else name))
 
 

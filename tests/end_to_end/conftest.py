@@ -10,11 +10,11 @@ from tinyflash.read import read
 from tinyflash.scheme import parse_scheme
 from tinyflash.training.samples import Samples
 
-SCHEME = "head = 3\n[[update]]\nlast = 4\nbias = true\nweights = 0.5\n"
+SCHEME = "head = 3\nfisher = 'all'\n[[update]]\nlast = 4\nbias = true\nweights = 0.5\n"
 
 
 def network() -> bytes:
-    """Every kind of layer that trains, with a sum of two trained branches."""
+    """Every kind of layer that trains, with a sum of two trained branches; all are judged."""
     file = File(11)
     x = file.input((1, 12, 10, 3), zero=-20)
     y = file.conv(x, (3, 3), stride=(2, 2), out=8, activation=3, zero=-128)

@@ -18,6 +18,7 @@ from tinyflash.runtime.replay import Kept
 from tinyflash.runtime.state import pack, unpack
 from tinyflash.scheme import Rule, Scheme
 from tinyflash.scheme.optimizer import Optimizer, Rates
+from tinyflash.search.fisher import read_judgement
 from tinyflash.training.job import Job
 from tinyflash.training.live.filling import filled
 from tinyflash.training.live.learner import Beginning, Settings
@@ -56,6 +57,8 @@ def test_weights_state_logits_and_every_step_agree(compiled, samples, board, fir
     (firmware_folder / FLASH).unlink()
     assert on_board.agrees(host)
     assert host.learned.weights != compiled.program.weights
+    judged = read_judgement(compiled, host.learned.weights, len(samples)).d
+    assert len(judged) >= 5 and all(d.any() for d in judged.values())  # a part of WEIGHTS
     assert host.after.score > host.before.score
     assert counters.step == len(host.history.steps)
 

@@ -24,12 +24,20 @@ import numpy as np
 from tests.lib.bands import banded
 from tests.lib.calls import counted_calls
 from tests.lib.case import Case, height_of
-from tests.lib.cases import all_cases, joined, maximum_of_maps, minimum_of_maps, sloped, softmax
+from tests.lib.cases import (
+    all_cases,
+    conv2d,
+    joined,
+    maximum_of_maps,
+    minimum_of_maps,
+    sloped,
+    softmax,
+)
 from tests.lib.costs import counted
 from tests.lib.random_subjects import FAMILIES, Draw, random_subject
 from tests.lib.subject import Build, Data, Shape, Subject, subject
 from tests.support.compilers import path_of_stand_ins
-from tests.support.graphs import Net
+from tests.support.graphs import Layer, Net
 from tests.support.row_graphs import row_graph
 
 from tinyflash.boards import load_board
@@ -38,6 +46,8 @@ from tinyflash.compiler.costs import multiply_adds
 from tinyflash.compiler.kernels.instructions import M4, M55, features
 from tinyflash.compiler.plan.calls import rows_computed
 from tinyflash.compiler.plan.rows import rows
+from tinyflash.graph import Window
+from tinyflash.program import Space
 from tinyflash.read import read
 from tinyflash.scheme import load_scheme
 
@@ -163,6 +173,24 @@ def _subjects() -> Iterator[Subject]:
             yield subject(f"{name} {number}", build, shape)
 
 
+def _judged() -> Iterator[Case]:
+    """Maps whose channels are judged, which no family draws. Gradients of any exponent: a unit that
+    grows halves all channels, most often in the first step, from zeros on."""
+    for number in range(DRAWS):
+        draw = Large(f"judged {number}")
+        height, width, _ = draw.shape()
+        build = conv2d(Window((1, 1)), Layer(), draw.one_of(1, 2, 6, 8, 16, 24, 32, 48, 64, 96))
+        one = subject(f"judged {number}", build, (height, width, 2), judged=True)
+        data = Data(draw.one_of("random", "largest"), e_dy=draw.one_of(-14, -9, -4, 15))
+        for case in one.cases(data, "fisher"):
+            yield case
+            yield replace(case, before={**case.before, Space.WEIGHTS: _zeros(case)})
+
+
+def _zeros(case: Case) -> bytes:
+    return bytes(len(case.before[Space.WEIGHTS]))
+
+
 def _is_moderate(one: Subject) -> bool:
     graph = one.graph
     most = max(multiply_adds(graph, node) for node in graph.nodes)
@@ -176,6 +204,7 @@ def cases() -> list[Case]:
         ops = {node.op for node in one.graph.nodes} - {"concatenate"}  # which is several copies
         found += one.cases(Data(), *ops)
         found += banded(one)
+    found += _judged()
     kinds: dict[tuple[str, bool], list[Case]] = defaultdict(list)
     for case in found:
         size = len(case.flash) + case.scratch + sum(map(len, case.before.values()))

@@ -8,12 +8,18 @@ import sys
 import time
 from pathlib import Path
 
+from tinyflash.search.engine import Trial
 from tinyflash.search.engine.pool import ProcessPool
 from tinyflash.search.engine.store import Results
 
 
 def doubled(factor: int, item: int) -> dict[str, float]:
     return {"loss": float(factor * item), "accuracy": 0.0}
+
+
+def counted(_: object, trial: Trial) -> dict[str, object]:
+    """What a training would return."""
+    return {"loss": float(trial.seed), "accuracy": 0.0, "error": ""}
 
 
 def deadly_once(folder: str, item: int) -> dict[str, float]:

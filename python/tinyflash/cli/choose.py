@@ -15,9 +15,10 @@ import click
 
 from tinyflash.boards import load_board
 from tinyflash.cli import options
+from tinyflash.cli.number_option import Number
 from tinyflash.cli.scheme_option import Size
 from tinyflash.compiler import prepare
-from tinyflash.errors import SchemeError
+from tinyflash.errors import DataError, SchemeError
 from tinyflash.files import write_bytes
 from tinyflash.read import read
 from tinyflash.scheme import Scheme, load_scheme
@@ -33,6 +34,13 @@ from tinyflash.training.job import Watch, load_job
 from tinyflash.training.loop import Recipe
 
 VALIDATION = 0.3  # the fraction held out, which judges
+LARGEST = (1 << 32) - 1  # instructions of a step
+
+
+def _where(_: click.Context, __: click.Parameter, value: str) -> str:
+    if value not in ("local", "ray") and not value.startswith("ray://"):
+        raise click.BadParameter(f"{value!r} is no place; write local, ray, or ray://HOST:PORT")
+    return value
 
 
 @click.command("choose", cls=options.Command)
@@ -47,7 +55,7 @@ VALIDATION = 0.3  # the fraction held out, which judges
 )  # fmt: skip
 @click.option("--flash", type=Size(), metavar="SIZE", help="The most flash for constants.")
 @click.option(
-    "--instructions", type=click.IntRange(1), metavar="COUNT",
+    "--instructions", type=click.IntRange(1, LARGEST), metavar="COUNT",
     help="The most instructions of a training step on a Cortex-M4.",
 )  # fmt: skip
 @click.option("--by", type=click.Choice(METHODS), default="probe", show_default=True)
@@ -58,18 +66,18 @@ VALIDATION = 0.3  # the fraction held out, which judges
     help="Trainings of each candidate at its best rate.",
 )  # fmt: skip
 @click.option(
-    "--validation", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=VALIDATION,
+    "--validation", type=Number(0, 1, min_open=True, max_open=True), default=VALIDATION,
     show_default=True, help="Fraction of the samples that judges.",
 )  # fmt: skip
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True),
+    "--minutes", type=Number(0, min_open=True),
     help="Stop after this time with what is known. The same command goes on from there.",
 )  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(1), default=None, help="Processes. Default: one per core."
 )
 @click.option(
-    "--on", default="local", show_default=True, metavar="WHERE",
+    "--on", default="local", show_default=True, metavar="WHERE", callback=_where,
     help="Where candidates are trained: local, ray, or ray://HOST:PORT.",
 )  # fmt: skip
 @options.as_json
@@ -101,6 +109,8 @@ def choose(
     if by == "fisher":
         _report(chooser.by_fisher(job.train), output, as_json, budget, started)
         return
+    if not len(job.held_out):
+        raise DataError(f"{data} leaves no samples to judge with; add some, or raise --validation")
     context = Context(prepared.source, job.train, job.held_out)
     results = output.with_suffix(".results.jsonl")
     until = None if minutes is None else started + 60 * minutes
@@ -139,6 +149,8 @@ def _bars(engine: Engine) -> Iterator[Callable[[str], None]]:
         told: list[Callable[[int], None]] = []
 
         def tell_done(done: int, total: int) -> None:
+            if not total:
+                return
             if not bars or told_total[0] != total:
                 close()
                 bars.append(counting(what[:30], total))

@@ -22,7 +22,14 @@ from tinyflash.search.designs.design import FAMILIES
 from tinyflash.search.designs.layers import Family
 from tinyflash.search.designs.mcus import real_boards
 from tinyflash.search.designs.report import report_of
-from tinyflash.search.designs.searching import NETWORK, Found, Progress, Request, search
+from tinyflash.search.designs.searching import (
+    NETWORK,
+    Found,
+    Progress,
+    Request,
+    scheme_file,
+    search,
+)
 from tinyflash.search.designs.stage2 import Source
 from tinyflash.search.designs.trial import check_torch
 from tinyflash.show.console import counting, output, say, table
@@ -79,8 +86,9 @@ def design(
 
     DATA is the folder of a data set, or an .npz file with x (samples in real units) and y (labels).
     Networks are planned with their training, trained in float with torch, and the best one is
-    quantized; the result is linked for the board. Beside OUT, a folder OUT.design holds the page
-    design.html, the training scheme, and all finished results: the same command goes on from them.
+    quantized; what it trains on the board is chosen as `choose` does. The result is linked for the
+    board. Beside OUT are OUT.scheme.toml, what it trains, and a folder OUT.design with the page
+    design.html and all finished results: the same command goes on from them.
     """
     check_torch()
     target = load_board(board)
@@ -92,7 +100,8 @@ def design(
         found = search(request, progress)
         progress.stage("plans for other boards", len(real_boards()))
         report = report_of(found, request, lambda: progress.done(""))
-    write_bytes(folder / "scheme.toml", _scheme(found, target))
+    for path in (folder / "scheme.toml", scheme_file(folder)):
+        write_bytes(path, _scheme(found, target))
     write_json(folder / "design.json", report)
     write_bytes(folder / "design.html", as_html(report).encode())
     write_bytes(output, (folder / NETWORK).read_bytes())
@@ -105,7 +114,7 @@ def design(
         click.echo(json.dumps(report, indent=2))
     else:
         _show(found, target)
-    say(f"wrote {output}, and scheme.toml, design.html and design.json to {folder}")
+    say(f"wrote {output}, {scheme_file(folder)}, and design.html and design.json to {folder}")
 
 
 def _limits(
@@ -124,9 +133,12 @@ def _limits(
 
 
 def _scheme(found: Found, board: Board) -> bytes:
-    choice = found.trainable.choice
-    about = f"Chosen by design for {found.limits.sram:,} bytes of SRAM on {board.name}."
-    return scheme_text(choice.scheme, about).encode()
+    one = found.trainable
+    about = f"Chosen by design for {found.limits.sram:,} bytes of SRAM on {board.name}, as"
+    about += f"\nproposed by {one.method}."
+    if one.judged is not None:
+        about += f" Held-out loss {one.judged.loss:.4f} at --rate {one.judged.rate:g}."
+    return scheme_text(one.scheme, about).encode()
 
 
 @contextmanager
@@ -167,8 +179,9 @@ def _show(found: Found, board: Board) -> None:
     if cost.instructions is not None:
         rows.add_row("instructions of an inference, at most", f"{cost.instructions:,}", "any")
     rows.add_row("multiply-adds of an inference", f"{best.design.macs:,}", "any")
+    rows.add_row("bytes that are trained", f"{trainable.trained_bytes:,}", "any")
     rows.caption = (
-        f"{found.space}; {len(found.tried)} trainings\n"
+        f"{found.space}; {len(found.tried)} trainings; trained: as {trainable.method} proposed\n"
         f"bytes: {linked}\n"
         f"validation: {100 * found.final.accuracy:.1f} % in float; "
         f"test: {found.test:.1f} % of {len(found.task.test)} samples in int8"

@@ -15,6 +15,7 @@ from tinyflash.scheme.text import scheme_text
 from tinyflash.search.budget import Choice, choose_scheme, in_words
 from tinyflash.show.console import say, tell
 
+_LARGEST = (1 << 32) - 1  # bytes that an address of 32 bits reaches
 _UNITS = {"": 1, "B": 1, "K": 1024, "KB": 1024, "M": 1024**2, "MB": 1024**2}
 
 
@@ -29,7 +30,10 @@ class Size(click.ParamType[int]):
         parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Z]*)", str(value).strip().upper())
         if parts is None or parts[2] not in _UNITS:
             self.fail(f"{value!r} is not a size; write 131072 or 128KB", param, ctx)
-        return int(float(parts[1]) * _UNITS[parts[2]])
+        size = float(parts[1]) * _UNITS[parts[2]]
+        if size > _LARGEST:
+            self.fail(f"{value!r} is more than 32-bit addresses reach, 4 GB", param, ctx)
+        return int(size)
 
 
 budget = click.option(

@@ -12,7 +12,7 @@ from tinyflash.compiler.lower import lower
 from tinyflash.compiler.lower.layout import lay_out, with_weights
 from tinyflash.compiler.lower.program import Planned
 from tinyflash.compiler.passes.channels import restored
-from tinyflash.compiler.passes.choose import choose_channels
+from tinyflash.compiler.passes.choose import check_listed, choose_channels
 from tinyflash.compiler.passes.descend import descend
 from tinyflash.compiler.passes.differentiate import differentiate
 from tinyflash.compiler.passes.judge import judged_maps
@@ -31,6 +31,7 @@ from tinyflash.errors import DataError, ModelError, SchemeError
 from tinyflash.graph import Graph
 from tinyflash.program import Program
 from tinyflash.scheme import Scheme, resolve
+from tinyflash.scheme.resolve import choices
 from tinyflash.sources import REFERENCE
 
 
@@ -205,6 +206,7 @@ def training_graph(prepared: Prepared) -> Graph:
     updates = resolve(scheme, forward)
     if not updates:
         raise SchemeError("scheme: trains nothing; name layers to update, or compile without it")
+    check_listed(forward, choices(scheme, forward))
     chosen = _verified(choose_channels(forward, updates), forward)
     judged = judged_maps(chosen, scheme.fisher)
     full = _verified(differentiate(chosen, scheme.headroom, scheme.loss, judged), chosen)

@@ -100,7 +100,8 @@ def parse_scheme(text: str, where: str = "scheme") -> Scheme:
     margin = 1 if headroom is None else headroom
     judged = ALL_LAYERS
     if table.get("fisher") != "all":
-        judged = _integer(table, "fisher", where, low=0, high=ALL_LAYERS) or 0
+        also = ', or "all"'
+        judged = _integer(table, "fisher", where, low=0, high=ALL_LAYERS, also=also) or 0
     return Scheme(parsed, head, margin, loss, optimizer, rates, dead, again, reach, judged)
 
 
@@ -190,10 +191,12 @@ def _channels(value: Any, where: str) -> Choice | None:
     return named
 
 
-def _integer(table: Mapping[str, Any], key: str, where: str, low: int, high: int) -> int | None:
+def _integer(
+    table: Mapping[str, Any], key: str, where: str, low: int, high: int, also: str = ""
+) -> int | None:
     value = table.get(key)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise SchemeError(f"{where}: {key} must be a whole number from {low} to {high}")
+        raise SchemeError(f"{where}: {key} must be a whole number from {low} to {high}{also}")
     return value

@@ -36,7 +36,7 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
     weights = {n.name: 1.0 if n is head else 0.0 for n in layers}
     bias = {n.name: n is head for n in layers}
     rate = {n.name: scheme.rates.head if n is head else 1.0 for n in layers}
-    choice: dict[str, Choice] = {n.name: "first" for n in layers}
+    choice = choices(scheme, graph)
     body = [n for n in layers if n is not head]
     for number, rule in enumerate(scheme.rules, start=1):
         selected = _selected(rule, layers, body)
@@ -53,8 +53,6 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
                 bias[node.name] = rule.bias
             if rule.rate is not None:
                 rate[node.name] = rule.rate
-            if rule.channels is not None:
-                choice[node.name] = rule.channels
     updates = {}
     for n in layers:
         kept, channels = _kept(graph, n, weights[n.name]), in_channels(graph, n)
@@ -62,9 +60,22 @@ def resolve(scheme: Scheme, graph: Graph) -> dict[str, LayerUpdate]:
         if kept or has_bias:
             bias_rate = rate[n.name] * scheme.rates.bias
             updates[n.name] = LayerUpdate(
-                kept, channels, has_bias, rate[n.name], bias_rate, choice[n.name]
+                kept, channels, has_bias, rate[n.name], bias_rate, choice.get(n.name, "first")
             )
     return updates
+
+
+def choices(scheme: Scheme, graph: Graph) -> dict[str, Choice]:
+    """Returns which channels layers are to train first, by name, where a rule says so; also of
+    layers that train all channels, or none."""
+    layers = [n for n in graph.nodes if n.operator.weighted]
+    head = last_layer(graph)
+    body = [n for n in layers if n is not head]
+    found = {}
+    for rule in scheme.rules:
+        if rule.channels is not None:
+            found.update({n.name: rule.channels for n in _selected(rule, layers, body)})
+    return found
 
 
 def _kept(graph: Graph, node: Node, ratio: float) -> int:

@@ -69,12 +69,14 @@ class Finalist:
 
 @dataclass
 class Chooser:
-    """Of one network and board. board None: this computer, with the reference kernels."""
+    """Of one network and board. board None: this computer, with the reference kernels. sized: what
+    a compiled scheme takes, if it is not to be measured as here."""
 
     space: Space
     limits: Limits
     board: Board | None = None
     sizes: dict[Scheme, Size | None] = field(default_factory=dict)
+    sized: Callable[[Compiled], Size] | None = None
 
     @cached_property
     def proposer(self) -> Proposer:
@@ -115,6 +117,8 @@ class Chooser:
         return self.sizes[scheme]
 
     def _size(self, compiled: Compiled) -> Size:
+        if self.sized is not None:
+            return self.sized(compiled)
         program = compiled.program
         instructions = _of_a_step(compiled) if self.limits.instructions is not None else None
         if self.board is not None:
@@ -146,12 +150,26 @@ class Chooser:
         found = self.proposer.proposals(gains.of_depth, gains.of_layer, proposed)
         return self.fitting(method, (one.scheme for one in found), count)
 
+    def _by_less(self, method: str, gains: FisherGains, count: int) -> list[Finalist]:
+        """Proposes with ever fewer instructions, while no proposal is within them when it is
+        compiled: what a share of a layer takes is an estimate."""
+        steps = self.proposer.steps
+        for tenths in range(10, 0, -2):
+            if steps is not None:
+                most = steps.most * tenths // 10
+                self.proposer.steps = replace(steps, most=most)
+            found = self.by_gains(method, gains, count, QUICK)
+            if found or steps is None:
+                return found
+        return []
+
     def by_fisher(self, samples: Samples, count: int = 1) -> list[Finalist]:
         """Ranks layers by Fisher information, and trains shares of them that have most of it."""
         judgement = judge_channels(self.space.prepared, samples)
         space = with_best_channels(self.space, judgement)
-        chooser = Chooser(space, self.limits, self.board, self.sizes)
-        return chooser.by_gains("fisher", FisherGains(space, judgement), count, QUICK)
+        chooser = replace(self, space=space)
+        found = chooser._by_less("fisher", FisherGains(space, judgement), count)
+        return found or chooser.fitting("fisher", [space.base], count)
 
     def by_weight_count(self) -> list[Finalist]:
         """Ranks layers by their number of weights: the larger, the better."""

@@ -4,6 +4,10 @@ A scheme is such a choice: of every layer one option, with a gain, and costs in 
 instructions. Partial choices go from group to group. One is dropped if it exceeds a limit, if k
 others cost no more and gain no less, or if even the best that may follow (a bound by Lagrange
 multipliers) is below k choices known already. None of these drops one of the k best.
+
+Where gains and costs of many groups are nearly proportional, almost nothing is dropped. Of more
+partial choices than MOST, those of the largest worth at the multipliers' prices go on; the result
+is then close to the best, and no longer proven.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import numpy.typing as npt
 from tinyflash.errors import InternalError
 
 BEAM = 256  # partial choices of the quick search that finds the first known choices
+MOST = (1 << 15, 1 << 12)  # partial choices that go on, with one cost, and with more
 STEPS = 8  # of the search for multipliers, for each group
 SMALLEST = 1e-6  # of these steps, of the first
 ROUNDING = 1e-9  # of sums of gains, relative
@@ -98,6 +103,11 @@ class _Problem:
         ]
 
     @cached_property
+    def varying(self) -> list[int]:
+        """Of the costs that have a limit, those that some option has."""
+        return [i for i in range(len(self.kept)) if any(cost[:, i].any() for cost in self.costs)]
+
+    @cached_property
     def prices(self) -> Reals:
         """Multipliers of the costs with a low dual value, by subgradient steps. Any would do."""
         prices = np.zeros(len(self.kept))
@@ -143,10 +153,11 @@ class _Problem:
         states = _States(np.zeros(1), none, np.zeros((1, 0), np.int64))
         for group in range(len(self.groups)):
             states = self._bounded(self._expanded(states, group), group + 1, floor)
-            if beam:
+            most = beam or MOST[len(self.varying) > 1]
+            if beam or len(states.gain) > most:
                 worth = states.gain - states.cost @ self.prices
-                states = states.take(np.argsort(-worth, kind="stable")[:beam])
-            else:
+                states = states.take(np.argsort(-worth, kind="stable")[:most])
+            if not beam:
                 states = states.take(self._undominated(states))
         return self._choices(states)
 
@@ -172,6 +183,8 @@ class _Problem:
         less, of equals earlier ones, and cost no more."""
         order = np.argsort(-states.gain, kind="stable")
         cost = states.cost[order]
+        if len(self.varying) == 1:
+            return order[self._cheapest(cost[:, self.varying[0]])]
         kept = np.ones(len(order), np.bool_)
         for start in range(0, len(order), BLOCK):
             stop = min(start + BLOCK, len(order))
@@ -179,6 +192,18 @@ class _Problem:
             before &= np.arange(stop)[None, :] < np.arange(start, stop)[:, None]
             kept[start:stop] = before.sum(axis=1) < self.count
         return order[kept]
+
+    def _cheapest(self, cost: Ints) -> npt.NDArray[np.intp]:
+        """Returns the states, best first, that are cheaper than all before them; of the others,
+        again; and so on, `count` times. One that is left out has as many before it, each cheaper
+        than the next one, that dominate it."""
+        left, found = np.arange(len(cost)), []
+        for _ in range(self.count):
+            least = np.minimum.accumulate(cost[left])
+            first = np.concatenate([[True], cost[left][1:] < least[:-1]])[: len(left)]
+            found.append(left[first])
+            left = left[~first]
+        return np.sort(np.concatenate(found))
 
     def _choices(self, states: _States) -> list[Choice]:
         found = [self._choice(tuple(row)) for row in states.picked.tolist()]

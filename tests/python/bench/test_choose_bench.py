@@ -60,7 +60,9 @@ def bench_of(tmp_path: Path) -> tuple[Bench, Pool]:
     graph, base = read(path_of("digits")), Scheme(head=2)
     whole = Space.of(prepare(graph, base))
     space = replace(whole, body=whole.body[:2])
-    some = Samples(np.zeros((3, 8, 8, 1), np.int8), np.zeros(3, np.int64))
+    x = np.random.default_rng(0).integers(-128, 128, (3, 8, 8, 1)).astype(np.int8)
+    x[1] = x[0]  # of another class: no classifier fits both, so gradients remain
+    some = Samples(x, np.array([0, 1, 0]))
     few = replace(some, x=some.x[:1], y=some.y[:1])
     parts = (some, few, few, some) * 2
     contexts = [Context(space.prepared.source, some, part) for part in parts]
@@ -95,6 +97,16 @@ def test_splits_are_pooled_by_their_samples(tmp_path: Path) -> None:
     assert sizes == [3, 1]
     alone = [1 - 0.03 + 0.1 * i for i in (0, 2)]
     assert verdict.loss == pytest.approx(np.average(alone, weights=sizes))
+
+
+def test_fisher_trains_what_it_has_chosen_alone(tmp_path: Path) -> None:
+    """One scheme, judged by a pass in this process; its rate is tuned as that of all others."""
+    bench, pool = bench_of(tmp_path)
+    (rows,) = bench.rows(BUDGET, {"fisher": METHODS["fisher"]})
+    assert {(r.method, r.by) for r in rows} == {("fisher", "fisher")}
+    assert all(row.sram <= BUDGET and row.seconds > 0 for row in rows)
+    assert len({row.scheme for row in rows}) == 1 and "bias = true" in rows[0].scheme
+    assert len(pool.asked) == 3 * 2 + 2  # rates and the other seed, of two splits each
 
 
 def row(task: str, budget: int, method: str, accuracy: float) -> Row:

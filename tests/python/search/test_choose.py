@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +20,13 @@ from tinyflash.program import Program
 from tinyflash.read import read
 from tinyflash.scheme import Rule, Scheme, load_scheme
 from tinyflash.search.choose import Chooser, Limits
-from tinyflash.search.engine import Trial, Verdict
+from tinyflash.search.engine import Context, Engine, Trial, Verdict
+from tinyflash.search.engine.pool import Keyed
 from tinyflash.search.engine.store import Results
 from tinyflash.search.probes import Gains, Judge
+from tinyflash.search.propose import Proposer
 from tinyflash.search.space import Space
+from tinyflash.training.samples import Samples
 from tinyflash.zoo.networks import path_of
 
 
@@ -185,3 +188,59 @@ def test_too_small_a_budget_is_refused(data: Path, tmp_path: Path) -> None:
         "--data", str(data / "data.npz"), "--budget", "100", "-o", str(tmp_path / "s.toml"),
     )  # fmt: skip
     assert "training only the classifier takes" in line
+
+
+def test_fisher_takes_the_classifier_alone_where_nothing_else_fits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Estimates of instructions are too small here: no proposal is within them when compiled."""
+    monkeypatch.setattr(Proposer, "_steps_added", lambda *_: 0)
+    whole = space_of_digits()
+    space = replace(whole, body=whole.body[:1])
+    x = np.random.default_rng(0).integers(-128, 128, (4, 64)).astype(np.int8)
+    x[1] = x[0]  # of another class: no classifier fits both, so gradients remain
+    biases = Chooser(space, Limits(9000, instructions=10**9)).size(space.scheme(1))
+    assert biases is not None and biases.instructions is not None
+    chooser = Chooser(space, Limits(9000, instructions=biases.instructions))
+    (found,) = chooser.by_fisher(Samples(x, np.array([0, 1, 0, 1])))
+    assert found.scheme == space.base
+
+
+def test_what_no_search_can_use_is_refused(data: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "one.npz", x=np.zeros((1, 8, 8, 1), np.int8), y=[0])
+    usual = {
+        "--scheme": str(data / "head.toml"), "--data": str(data / "data.npz"),
+        "--budget": "1700", "-o": str(tmp_path / "s.toml"),
+    }  # fmt: skip
+    wrong = {
+        "--budget": ("9" * 20, "more than 32-bit addresses reach"),
+        "--minutes": ("nan", "not a finite number"),
+        "--on": ("moon", "write local, ray, or ray://HOST:PORT"),
+        "--data": (str(tmp_path / "one.npz"), "leaves no samples to judge with"),
+    }
+    for option, (value, said) in wrong.items():
+        given = [part for pair in {**usual, option: value}.items() for part in pair]
+        assert said in refused("choose", str(path_of("digits")), *given)
+
+
+class Nobody:
+    """A pool that is asked for nothing."""
+
+    def run(self, items: Sequence[Keyed]) -> Iterator[list[Keyed]]:
+        assert not items
+        return iter(())
+
+
+def test_results_of_a_benchmark_are_read(data: Path) -> None:
+    """They have more in them; keys are the same. What is no result is none."""
+    path = data / "others.jsonl"
+    path.write_bytes(b'{"key": "a", "result": 5}\n{"key": "b", "resu')
+    results = Results(path)
+    assert results.known == {}
+    some = Samples(np.zeros((1, 64), np.int8), np.zeros(1, np.int64))
+    context = Context(read(path_of("digits")), some, some)
+    trial = Trial(Scheme(head=2), 0.1, 1, 0)
+    judged = {"loss": 1.0, "accuracy": 2.0, "error": "", "seconds": 3.0}
+    results.keep([(context.key(trial), judged)])
+    engine = Engine(context, Nobody(), Results(path))
+    assert engine.verdicts([trial]) == {trial: Verdict(1.0, 2.0)}

@@ -51,11 +51,20 @@ def test_the_page_shows_every_network_and_board() -> None:
     assert sram.dots[0].y > sram.dots[1].y > sram.dots[2].y
     found = {
         "test": 91.2, "test_samples": 40, "sram": 61_234, "flash": 99, "macs": 10, "linked": True,
+        "trained_bytes": 7,
     }  # fmt: skip
     mcu = {"mcu": "M4", "sram_bytes": 1, "flash_bytes": 2, "sram": 3, "flash": 4, "step": None}
     report = {
         "data": "<moves>", "board": "mine", "space": "width 0.5", "late": True, "found": found,
         "limits": {"sram": 65_536}, "tried": points, "smallest": "mine",
+        "scheme": {
+            "file": "mine.scheme.toml", "method": "probe", "rate": 0.03, "compared": [
+                {"method": "probe", "loss": 0.25, "accuracy": 93.75, "rate": 0.03, "sram": 1,
+                 "chosen": True},
+                {"method": "ladder", "loss": None, "accuracy": None, "rate": None, "sram": 2,
+                 "chosen": False},
+            ],
+        },
         "mcus": [{**mcu, "board": "mine", "accuracy": 0.7, "chosen": True},
                  {**mcu, "board": "tiny", "accuracy": None, "chosen": False}],
         "spaces": [{"space": "width 0.2", "drawn": 6, "fit": 5, "macs": 8e5, "chosen": False}],
@@ -64,7 +73,8 @@ def test_the_page_shows_every_network_and_board() -> None:
         ],
     }  # fmt: skip
     html = as_html(json.loads(json.dumps(report)))
-    for word in ("&lt;moves&gt;", "61,234", "91.2 %", "none fits", "width 0.2", "slower", "stem"):
+    words = ("&lt;moves&gt;", "61,234", "91.2 %", "none fits", "width 0.2", "slower", "stem")
+    for word in (*words, "mine.scheme.toml", "0.2500", "not trained"):
         assert word in html
     assert html.count("<circle") == 6
     assert "<moves>" not in html

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.support.commands import refused
 
 from tinyflash.boards import Board, load_board
+from tinyflash.boards.firmware import build_firmware, can_compile
 from tinyflash.boards.fits import measure
 from tinyflash.compiler import Compiled, compile_model
 from tinyflash.errors import BoardError
 from tinyflash.read import read
-from tinyflash.search.designs import finish, searching, stage1, stage2
+from tinyflash.scheme import Scheme
+from tinyflash.search.designs import choosing, finish, searching, stage1, stage2
 from tinyflash.search.designs import trial as designs_trial
+from tinyflash.search.designs.choosing import learning
 from tinyflash.search.designs.cost import Cost, Limits, untrained
-from tinyflash.search.designs.design import Design, Space, draw, spaces
+from tinyflash.search.designs.design import Block, Design, Space, draw, spaces, strides
 from tinyflash.search.designs.effort import Effort, Halving
 from tinyflash.search.designs.jobs import Fields, Here, Job, Results, computed, workers
 from tinyflash.search.designs.layers import random_weights
-from tinyflash.search.designs.searching import Found, Progress, Request, search
+from tinyflash.search.designs.searching import Found, Progress, Request, _trainable, search
 from tinyflash.search.designs.stage1 import Input, Surveyed, chosen
 from tinyflash.search.designs.stage2 import Source, Tried, drawn
-from tinyflash.search.designs.task import Task, load_task
+from tinyflash.search.designs.task import Part, Task, load_task
 from tinyflash.search.designs.trial import Score, seconds, trial
 
 GIVEN = Input("signal", (1, 24, 2), 3)
@@ -61,8 +67,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     """The search ends with a network; what it trains is not chosen, which takes compilations."""
-    nothing = finish.Trainable(None, None, Cost(0), None)  # type: ignore[arg-type]
-    monkeypatch.setattr(searching, "with_scheme", lambda *_: nothing)
+    nothing = finish.Trainable(Scheme(), "", None, Cost(0), None)  # type: ignore[arg-type]
+    monkeypatch.setattr(searching, "_trainable", lambda *_: nothing)
 
 
 @pytest.fixture
@@ -225,20 +231,84 @@ def test_an_interrupted_search_goes_on(
 def test_what_is_found_is_the_best_of_the_last_round_and_fits(
     quick: None, data: Path, tmp_path: Path
 ) -> None:
-    found = run(data, tmp_path / "found")
+    found = search(replace(request_for(data, tmp_path / "found"), chooses=False), progress())
     last = max(one.samples for one in found.tried)
     finalists = [one for one in found.tried if one.samples == last]
     assert found.best.score.accuracy == max(one.score.accuracy for one in finalists)
     assert {one.design.space for one in found.tried} == {found.space}
     assert any(one.samples < last for one in found.tried)
     request = request_for(data, tmp_path)
-    scheme = found.trainable.choice.scheme
+    scheme = found.trainable.scheme
     made = compile_model(
         read(tmp_path / "found" / "network.tflite"), scheme, kernels=request.board.kernels
     )
     assert measure(made.program, request.board).sram_bytes == found.trainable.cost.sram
     assert found.trainable.cost.sram <= found.limits.sram
     assert not found.late
+
+
+def test_what_a_network_learns_from_is_new_to_it_and_judged_by_other_samples() -> None:
+    graph = untrained(GIVEN.draw(Space(0.2, 1), np.random.default_rng(0)))
+    x = np.arange(24).repeat(48).reshape(24, 1, 24, 2).astype(np.float32) / 8  # all different
+    found = learning(graph, Part(x, np.arange(24) % 3), 0)
+    learns, judges = ({x.tobytes() for x in part.x} for part in (found.train, found.held_out))
+    assert len(learns) == len(judges) == 12 and not learns & judges
+    assert sorted(found.train.y) == sorted(found.held_out.y)
+    assert found.judges and not learning(graph, Part(x[:1], np.zeros(1, np.int64)), 0).judges
+
+
+@pytest.mark.skipif(not can_compile(load_board("stm32f446_nucleo")), reason="no Arm compiler")
+def test_what_is_trained_is_chosen_by_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `choose` does: of all that fits, the lowest loss wins; and goes on from its results. What
+    is linked takes what was planned, to the byte, as the compiler's own tool sees it."""
+    images: list[int] = []
+
+    def build(*given: Any, **named: Any) -> Path:
+        elf = build_firmware(*given, **named)
+        size = ("arm-none-eabi-size", "-A", "-d", str(elf))
+        lines = [one.split() for one in subprocess.check_output(size, text=True).splitlines()]
+        of_board = [one for one in lines if len(one) == 3 and one[2].isdigit()]
+        images.append(sum(int(n) for _, n, at in of_board if 0x20000000 <= int(at) < 0x40000000))
+        return elf
+
+    monkeypatch.setattr(finish, "build_firmware", build)
+    shape, random = (1, 8, 2), np.random.default_rng(0)
+    stages = ((Block(3, 3),),) * (len(strides("signal", shape, 1)) - 1)
+    best = point(Design("signal", shape, 3, Space(0.2, 1), 3, stages), 0.9)
+    y = np.arange(24) % 3
+    part = Part(random.normal(size=(24, *shape)).astype(np.float32) + y[:, None, None, None], y)
+    given = request_for(tmp_path, tmp_path / "mine.design", sram=24_000)
+    task = Task("signal", 3, part, part, part)
+    told: list[str] = []
+    listen = Progress(lambda text, _: told.append(text), told.append, told.append)
+
+    def choose() -> finish.Trainable:
+        graph = untrained(best.design)
+        return _trainable(given, task, best, graph, given.limits, Effort(0.2), tmp_path, listen)
+
+    found = choose()
+    compared = found.compared
+    assert {"fisher", "ladder", "classifier alone"} <= {one.method for one in compared}
+    losses = [one.judged.loss for one in compared if one.judged]
+    assert losses == sorted(losses) and len(losses) == len(compared)
+    assert (found.scheme, found.method) == (compared[0].scheme, compared[0].method)
+    made = compile_model(untrained(best.design), found.scheme, kernels=given.board.kernels)
+    assert measure(made.program, given.board).sram_bytes == compared[0].size.sram <= 24_000
+    assert found.image is not None
+    assert [found.image.sram] == images == [compared[0].size.sram]
+    assert "finalists" in told and told.count("") > 30
+    monkeypatch.setattr(finish, "can_compile", lambda _: False)
+    monkeypatch.setattr(choosing, "work", lambda *_: fail())
+    assert choose().compared == compared
+
+
+def test_a_longer_search_lets_probes_propose() -> None:
+    design = GIVEN.draw(Space(0.2, 1), np.random.default_rng(0))
+    short, long = (Effort(minutes).choosing(design, 200) for minutes in (0.2, 60))
+    assert not short.probes and short.epochs >= 1
+    assert long.probes and long.epochs > short.epochs
 
 
 def test_networks_that_do_not_fit_are_not_trained(quick: None, tmp_path: Path) -> None:

@@ -124,8 +124,10 @@ def test_a_chosen_scheme_fits_and_trains_the_best_channels(
     assert first == sorted(numbers[i] for i in best)
 
 
-def test_channels_that_are_not_there_are_refused(prepared: Prepared) -> None:
+@pytest.mark.parametrize("weights", [0.25, 1.0, 0.0])
+def test_channels_that_are_not_there_are_refused(prepared: Prepared, weights: float) -> None:
+    """Whether the layer trains some, all or none of its channels."""
     name = Space.of(prepared).body[0].name
-    rule = Rule(layers=(name,), weights=0.25, channels=(999,))
+    rule = Rule(layers=(name,), weights=weights, bias=True, channels=(999,))
     with pytest.raises(SchemeError, match="has no input channel 999 that can learn"):
         compile_model(prepare(prepared.source, Scheme((rule,), head=2)))

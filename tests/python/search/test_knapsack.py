@@ -72,3 +72,23 @@ def test_a_network_of_many_layers() -> None:
     found = best_choices(groups, [40_000, 60_000, 8_000_000], 4)
     assert len(found) == 4
     assert time.process_time() - begin < 10
+
+
+def test_gains_like_costs_end_soon() -> None:
+    """Layers that gain what they cost, nearly: almost no choice of them dominates another."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(100, 30_000, 25).tolist()
+    groups = [
+        [Option(n * r**0.5, (int(n * r), 0)) for r in (0, 0.125, 0.25, 0.5, 1)] for n in counts
+    ]
+    limit = sum(counts) // 3
+    begin = time.process_time()
+    found = best_choices(groups, [limit, 0], 12)
+    assert time.process_time() - begin < 5
+    assert len(found) == 12 and all(one.costs[0] <= limit for one in found)
+    # No choice gains more than the share of each layer at one price of a byte (a Lagrange bound).
+    bound = min(
+        price * limit + sum(max(o.gain - price * o.costs[0] for o in g) for g in groups)
+        for price in np.linspace(0.1, 3, 300)
+    )
+    assert 0.999 * bound < found[0].gain <= bound

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from tinyflash.scheme import Scheme
 from tinyflash.search.choose import Chooser, Finalist
 from tinyflash.search.probes import Gains, Judge, probe
+from tinyflash.training.samples import Samples
 
 
 @dataclass(frozen=True)
 class Study:
     """What methods may use: the schemes of a task within a budget, and trainings of them. judge: of
-    finalists. prober: of probes, on fewer splits."""
+    finalists. prober: of probes, on fewer splits. samples: those that a split trains with."""
 
     chooser: Chooser
     judge: Judge
     prober: Judge
+    samples: Samples
     told: Callable[[str], object]
 
 
@@ -29,6 +31,7 @@ class Method:
     title: str
     propose: Callable[[Study], list[Finalist]]
     measures: bool = False  # whether it looks at the data
+    here: bool = False  # whether it does so in this process, not by trainings of workers
 
 
 def _probes(study: Study) -> list[Finalist]:
@@ -40,6 +43,9 @@ def _probes(study: Study) -> list[Finalist]:
 
 METHODS: Mapping[str, Method] = {
     "probes": Method("chosen by probes", _probes, measures=True),
+    "fisher": Method(
+        "Fisher information", lambda study: study.chooser.by_fisher(study.samples), True, here=True
+    ),
     "ladder": Method("rule of --budget", lambda study: study.chooser.ladder()),
     "last": Method("last k layers", lambda study: study.chooser.last_layers()),
     "biases": Method("biases alone", lambda study: study.chooser.biases()),

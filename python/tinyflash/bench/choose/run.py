@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from tinyflash.scheme import scheme
 from tinyflash.scheme.text import scheme_text
 from tinyflash.search.choose import Chooser, Finalist, Limits, judged
 from tinyflash.search.engine import Context, Trial
-from tinyflash.search.engine.engine import Pool
+from tinyflash.search.engine.engine import Pool, is_verdict
 from tinyflash.search.engine.evaluate import Compilations
 from tinyflash.search.engine.pool import ProcessPool
 from tinyflash.search.engine.store import Results
@@ -79,14 +80,20 @@ class Bench:
     def _study(self, chooser: Chooser, where: str) -> Study:
         seeds, epochs = tuple(self.data.splits), self.data.epochs
         judge, prober = (Judge(runs, epochs, seeds) for runs in (self.tune, self.probing))
-        return Study(chooser, judge, prober, lambda what: self.tell(f"{where}: {what}"))
+        first = self.tune.contexts[self.tune.of_seed[seeds[0]][0]]
+        tell = self.tell
+        return Study(chooser, judge, prober, first.train, lambda what: tell(f"{where}: {what}"))
 
     def _best(self, study: Study, method: Method) -> tuple[Finalist, float]:
-        """Returns the scheme of a method, and the seconds of the trainings that chose it."""
+        """Returns the scheme of a method, and the seconds of processor time that chose it: of
+        trainings, or of this process."""
         runs = (self.probing, self.tune)
         for one in runs:
             one.asked.clear()
+        begun = time.process_time()
         found = method.propose(study)
+        if method.here and found:
+            return found[0], time.process_time() - begun
         if not found:
             raise SchemeError("no scheme fits")
         if len(found) > 1:
@@ -132,7 +139,7 @@ def opened(
                 of[held].setdefault(seed, []).append(len(contexts))
                 contexts.append(Context(graph, split.train, part, compiled))
     with ProcessPool(work_in, tuple(contexts), workers) as pool:
-        runs = _runs(contexts, of, pool, Results(path), told)
+        runs = _runs(contexts, of, pool, Results(path, is_verdict), told)
         yield Bench(name, data, space, *runs)
 
 

@@ -49,7 +49,7 @@ class Runs:
             self.results.keep(found)
             done += len(found)
             self.told(done, len(missing))
-        self.asked |= {key: float(known[key]["seconds"]) for key in keys.values()}
+        self.asked |= {key: float(known[key].get("seconds", 0)) for key in keys.values()}
         return {
             t: self._pooled([(one[0], known[keys[one]]) for one in g]) for t, g in items.items()
         }

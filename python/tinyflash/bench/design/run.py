@@ -96,7 +96,14 @@ _Found = tuple[float, int, int, int]  # accuracy, sram, macs, networks trained
 def _design(bench: Bench, name: str, limits: Limits, seed: int, tell: Tell) -> _Found:
     folder = bench.folder / f"{name}-{limits.sram}-{bench.minutes:g}"
     request = Request(
-        ZooSamples(name), bench.board, limits, bench.minutes, seed, bench.processes, folder
+        ZooSamples(name),
+        bench.board,
+        limits,
+        bench.minutes,
+        seed,
+        bench.processes,
+        folder,
+        chooses=False,
     )
     found = search(request, Progress(lambda text, _: tell(text), lambda _: None, tell))
     image = found.trainable.image

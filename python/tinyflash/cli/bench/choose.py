@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TASKS = ("faces", "fashion", "fashion-person", "activity", "digits", "keywords")
 _FEW = ("faces", "fashion-person", "digits-person")
-_METHODS = ("probes", "ladder", "last", "biases", "weights")
+_METHODS = ("probes", "fisher", "ladder", "last", "biases", "weights")
 
 
 def _listed(known: tuple[str, ...]) -> Callable[..., tuple[str, ...]]:

@@ -45,6 +45,15 @@ def choose_channels(graph: Graph, updates: Mapping[str, LayerUpdate]) -> Graph:
     return replace(graph, tensors={**graph.tensors, **taken})
 
 
+def check_listed(graph: Graph, choices: Mapping[str, Choice]) -> None:
+    """Raises SchemeError if a layer lists a channel that it does not have. A layer that trains all
+    of them, or none, would not look at its list."""
+    for node in graph.nodes:
+        choice = choices.get(node.name)
+        if isinstance(choice, tuple):
+            _listed(graph, node, choice)
+
+
 def _chooses(update: LayerUpdate) -> bool:
     return update.choice != "first" and 0 < update.kept < update.channels
 

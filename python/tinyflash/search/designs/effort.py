@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyflash.search.designs.design import Design
+from tinyflash.search.designs.layers import Network
 from tinyflash.search.designs.trial import seconds
+from tinyflash.search.probes import PROBE_SHARE
 
 _CORES = 2
 _PLANNING = 0.15  # of all time
@@ -22,6 +24,14 @@ _DRAWS = (4, 40)  # networks of a space
 _POPULATION = (8, 48)
 _STEP = 4
 _EPOCHS, _LEAST, _MOST = 40, 30_000, 1_500_000  # of the final training; samples
+_CHOOSING = 0.1  # of all time, besides: to choose what is trained on the board
+_STEP_SECONDS, _STEP_MACS = 3e-4, 4e9  # of a step in int8, and multiply-adds in a second
+_COMPILED_SECONDS = 0.5  # of one scheme
+_TRAININGS = 6  # of a scheme: rates and seeds
+_FINALISTS = 12  # schemes
+_PROBED = 4  # schemes of a layer
+_PROBE_EPOCHS = 5  # the fewest that probes are worth
+_MOST_EPOCHS = 10
 FACTOR = 3  # from a round's samples to the next one's
 ROUNDS = 3
 
@@ -56,6 +66,20 @@ class Effort:
         possible = self.seconds * _FINAL / seconds(design, 1)
         return int(max(min(possible, full_samples(there)), 1))
 
+    def choosing(self, design: Network, samples: int) -> Choosing:
+        """Returns how schemes are compared that learn from so many samples: probes are trained for
+        some of the epochs (PROBE_SHARE)."""
+        layers = sum(layer.has_weights for layer in design.layers)
+        probed = _PROBED * layers
+        epoch = _TRAININGS * samples * (_STEP_SECONDS + design.macs / _STEP_MACS)
+        possible = self.seconds * _CHOOSING * _CORES - _FINALISTS * _COMPILED_SECONDS
+        with_probes = (possible - probed * _COMPILED_SECONDS) / max(epoch, 1e-6)
+        epochs = with_probes / (_FINALISTS + PROBE_SHARE * probed)
+        if epochs >= _PROBE_EPOCHS:
+            return Choosing(int(min(epochs, _MOST_EPOCHS)), True)
+        alone = possible / max(epoch, 1e-6) / _FINALISTS
+        return Choosing(int(min(max(alone, 1), _MOST_EPOCHS)), False)
+
     def halving(self, drawn: Sequence[Design], there: int) -> Halving:
         """Returns the rounds of a search among networks like these."""
         one = sum(seconds(design, 1) for design in drawn) / len(drawn)
@@ -67,6 +91,15 @@ class Effort:
                 return plan
         least = Halving(_POPULATION[0], 1)
         return Halving(_POPULATION[0], int(max(1, min(wanted, possible / least.all_samples))))
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """How what is trained on the board is chosen: epochs of each training, and whether probes
+    propose, too."""
+
+    epochs: int
+    probes: bool
 
 
 @dataclass(frozen=True)

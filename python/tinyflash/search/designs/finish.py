@@ -13,7 +13,7 @@ import numpy as np
 from tinyflash.boards import Board, kernels_for
 from tinyflash.boards.firmware import build_firmware, can_compile, firmware_size
 from tinyflash.boards.fits import check_fits, measure
-from tinyflash.compiler import Compiled, compile_model, prepare
+from tinyflash.compiler import Compiled, Prepared, compile_model, prepare
 from tinyflash.compiler.preconditions import check_sums
 from tinyflash.errors import BoardError
 from tinyflash.graph import Graph
@@ -22,12 +22,14 @@ from tinyflash.quantize.floatgraph.graph import Weights
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.units import encode
 from tinyflash.scheme import Scheme
-from tinyflash.search.budget import Choice, choose_scheme
+from tinyflash.search.budget import choose_scheme
+from tinyflash.search.choose import Finalist
 from tinyflash.search.designs.cost import NAME, Cost, Limits, compiled, measured
 from tinyflash.search.designs.design import Design
 from tinyflash.search.designs.layers import Network, float_graph
 from tinyflash.search.designs.stage2 import Tried
 from tinyflash.search.designs.task import Part, Task
+from tinyflash.search.probes import Judged
 from tinyflash.training.loop import evaluate
 from tinyflash.training.samples import Samples
 from tinyflash.write.model import write_model
@@ -123,18 +125,30 @@ def accuracy(graph: Graph, part: Part) -> float:
 
 @dataclass(frozen=True)
 class Trainable:
-    """What the budget lets the network train, and what all of it takes."""
+    """What the network trains within the limits, and what all of it takes. method: who proposed
+    that. image: None if the board's compiler is missing. compared: the schemes that were, the
+    lowest held-out loss first."""
 
-    choice: Choice
+    scheme: Scheme
+    method: str
     made: Compiled
     cost: Cost
-    image: Linked | None  # None: the board's compiler is missing
+    image: Linked | None
+    judged: Judged | None = None
+    compared: tuple[Finalist, ...] = ()
+
+    @property
+    def trained_bytes(self) -> int:
+        """Of weights and biases."""
+        tensors = self.made.infer.graph.tensors.values()
+        return sum(t.nbytes for t in tensors if t.kind == "trainable")
 
 
 def with_scheme(
     graph: Graph, design: Design, limits: Limits, board: Board, work: Path, say: Say
 ) -> Trainable:
-    """Returns the network with the largest scheme within the limits, checked by linking it."""
+    """Returns the network with the largest scheme within the limits, as --budget has it, checked by
+    linking it."""
     base, budget = prepare(graph, Scheme()), limits.sram
     while True:
         choice = choose_scheme(base, board, budget)
@@ -142,9 +156,31 @@ def with_scheme(
         cost = measured(design.macs, made, board)
         image, over = _image(made, cost, limits, board, work)
         if not over:
-            return Trainable(choice, made, cost, image)
+            return Trainable(choice.scheme, "ladder", made, cost, image)
         say(f"trains less: {over}")
         budget = measure(made.program, board).sram_bytes - 1
+
+
+def first_fitting(
+    ranked: Iterable[Finalist],
+    base: Prepared,
+    design: Design,
+    limits: Limits,
+    board: Board,
+    work: Path,
+    say: Say,
+) -> Trainable | None:
+    """Returns the network with the first of the schemes whose image is within the limits; None if
+    none is."""
+    compared = tuple(ranked)
+    for one in compared:
+        made = compile_model(base.under(one.scheme), kernels=kernels_for(board))
+        cost = measured(design.macs, made, board)
+        image, over = _image(made, cost, limits, board, work)
+        if not over:
+            return Trainable(one.scheme, one.method, made, cost, image, one.judged, compared)
+        say(f"left out what {one.method} would train: {over}")
+    return None
 
 
 def _image(

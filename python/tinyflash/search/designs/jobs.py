@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyflash.search.engine.engine import Pool
-from tinyflash.search.engine.pool import Keyed, ProcessPool
+from tinyflash.search.engine.pool import Keyed, ProcessPool, Work
 from tinyflash.search.engine.store import Results
 
 __all__ = ["Fields", "Here", "Job", "Pool", "Results", "computed", "key_of", "workers"]
@@ -39,12 +39,16 @@ def run(_shared: object, job: Job) -> Fields:
     return job.function(*job.given)
 
 
+@dataclass(frozen=True)
 class Here:
     """This process in place of workers."""
 
+    work: Work = run
+    shared: Any = None
+
     def run(self, items: Sequence[Keyed]) -> Iterator[list[Keyed]]:
-        for key, job in items:
-            yield [(key, run(None, job))]
+        for key, item in items:
+            yield [(key, self.work(self.shared, item))]
 
 
 def workers(count: int) -> AbstractContextManager[Pool]:

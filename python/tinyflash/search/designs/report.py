@@ -7,10 +7,11 @@ from dataclasses import asdict
 from math import prod
 from typing import Any
 
+from tinyflash.scheme.text import scheme_text
 from tinyflash.search.designs.jobs import Results
 from tinyflash.search.designs.layers import shapes, weight_shape
 from tinyflash.search.designs.mcus import Mcu, front, latest, mcus
-from tinyflash.search.designs.searching import Found, Request
+from tinyflash.search.designs.searching import Found, Request, scheme_file
 from tinyflash.search.designs.stage2 import Tried
 
 Fields = dict[str, Any]
@@ -34,6 +35,7 @@ def report_of(found: Found, request: Request, tick: Callable[[], None]) -> Field
         "space": str(found.space),
         "late": found.late,
         "found": _found(found),
+        "scheme": _scheme(found, request),
         "design": found.best.design.to_json(),
         "layers": _layers(found),
         "tried": [_point(one, found, best) for one in latest(found.tried)],
@@ -72,7 +74,29 @@ def _found(found: Found) -> Fields:
         "flash": image.flash if image else cost.rom,
         "step": cost.step,
         "instructions": cost.instructions,
-        "trained_bytes": found.trainable.choice.trained_bytes,
+        "trained_bytes": found.trainable.trained_bytes,
+    }
+
+
+def _scheme(found: Found, request: Request) -> Fields:
+    """What is trained on the board, and what it was compared with."""
+    one = found.trainable
+    return {
+        "file": scheme_file(request.folder).name,
+        "method": one.method,
+        "rate": one.judged and one.judged.rate,
+        "text": scheme_text(one.scheme),
+        "compared": [
+            {
+                "method": other.method,
+                "loss": other.judged and other.judged.loss,
+                "accuracy": other.judged and other.judged.accuracy,
+                "rate": other.judged and other.judged.rate,
+                "sram": other.size.sram,
+                "chosen": other.scheme == one.scheme,
+            }
+            for other in one.compared
+        ],
     }
 
 

@@ -11,16 +11,20 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from tinyflash.boards import Board
+from tinyflash.compiler import prepare
 from tinyflash.files import write_atomically, write_bytes
 from tinyflash.graph import Graph
 from tinyflash.quantize.floatgraph.graph import Weights
 from tinyflash.read import read
+from tinyflash.scheme import Scheme
+from tinyflash.search.designs.choosing import Heard, Place, learning, ranked
 from tinyflash.search.designs.cost import Limits
 from tinyflash.search.designs.design import Space, spaces
 from tinyflash.search.designs.effort import Effort
 from tinyflash.search.designs.finish import (
     Trainable,
     accuracy,
+    first_fitting,
     first_linked,
     in_int8,
     with_code,
@@ -39,7 +43,8 @@ _DRAWN, _BRED = 1, 2  # after the seed, of the random numbers of one purpose
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for. folder: of results, which a later call of the same goes on from."""
+    """What is asked for. folder: of results, which a later call of the same goes on from. chooses:
+    whether what is trained is chosen by measurement, or the largest that fits."""
 
     source: Samples
     board: Board
@@ -48,6 +53,12 @@ class Request:
     seed: int
     processes: int
     folder: Path
+    chooses: bool = True
+
+
+def scheme_file(folder: Path) -> Path:
+    """Returns where the scheme of a search is beside its network."""
+    return folder.with_suffix(".scheme.toml")
 
 
 @dataclass(frozen=True)
@@ -101,12 +112,36 @@ def search(request: Request, progress: Progress) -> Found:
         path = request.folder / NETWORK
         write_bytes(path, write_tflite(in_int8(best.design, weights, task)))
         graph = read(path)  # what follows is true of the file
-        trainable = with_scheme(graph, best.design, limits, request.board, work, progress.say)
+        trainable = _trainable(request, task, best, graph, limits, effort, work, progress)
     test = accuracy(graph, task.test)
     return Found(
         task, surveyed, space, tuple(tried), best, score, samples, graph, trainable, test, late,
         limits,
     )  # fmt: skip
+
+
+def _trainable(
+    request: Request,
+    task: Task,
+    best: Tried,
+    graph: Graph,
+    limits: Limits,
+    effort: Effort,
+    work: Path,
+    progress: Progress,
+) -> Trainable:
+    """Chooses what the network trains on the board, by samples that it has not learned from."""
+    design, board = best.design, request.board
+    if request.chooses:
+        samples = learning(graph, task.validation, request.seed)
+        place = Place(board, limits, request.processes, request.folder / "results.jsonl")
+        plan = effort.choosing(design, len(samples.train))
+        base, heard = prepare(graph, Scheme()), Heard(progress.stage, progress.done)
+        compared = ranked(base, design.macs, samples, plan, place, heard)
+        found = first_fitting(compared, base, design, limits, board, work, progress.say)
+        if found is not None:
+            return found
+    return with_scheme(graph, design, limits, board, work, progress.say)
 
 
 def _with_code(

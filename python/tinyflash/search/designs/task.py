@@ -100,7 +100,7 @@ def _of_set(data: Path, family: Family | None, window: int | None) -> Task:
     parts = [_part_of_set(dataset, part, shape) for part in (TRAIN, TEST)]
     train, test = parts
     if held is None:
-        train, validation = _held_out(train, _VALIDATION, seed=0)
+        train, validation = held_out(train, _VALIDATION, seed=0)
     else:
         validation = _part_of_set(dataset, held, shape)
     return Task(family, len(dataset.classes), train, validation, test)
@@ -148,8 +148,8 @@ def _of_file(data: Path, family: Family | None, seed: int) -> Task:
     if len(labels) and labels.min() < 0:
         raise DataError(f"{data}: y has {labels.min()}; labels begin at 0")
     maps, family = _as_maps(data, x, family)
-    rest, test = _held_out(Part(maps, labels), _TEST, seed)
-    train, validation = _held_out(rest, _VALIDATION, seed + 1)
+    rest, test = held_out(Part(maps, labels), _TEST, seed)
+    train, validation = held_out(rest, _VALIDATION, seed + 1)
     return Task(family, int(labels.max(initial=0)) + 1, train, validation, test)
 
 
@@ -190,7 +190,7 @@ def _shape(sides: list[int], family: Family) -> Map | None:
     return (sides[0], sides[1], sides[2]) if len(sides) == 3 else None
 
 
-def _held_out(part: Part, share: float, seed: int) -> tuple[Part, Part]:
+def held_out(part: Part, share: float, seed: int) -> tuple[Part, Part]:
     """Returns a part without some samples of each class, and these."""
     random = np.random.default_rng(seed)
     held = np.zeros(len(part), bool)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,11 +43,13 @@ class Engine:
         """Returns the verdict of each trial. Raises OutOfTimeError."""
         keys = {trial: self.context.key(trial) for trial in trials}
         missing = [(k, t) for t, k in keys.items() if k not in self.results.known]
-        self.told(len(keys) - len(missing), len(keys))
+        done = len(keys) - len(missing)
+        self.told(done, len(keys))
         for found in self.pool.run(missing):
             self.results.keep(found)
             self.computed += len(found)
-            self.told(sum(k in self.results.known for k in keys.values()), len(keys))
+            done += len(found)
+            self.told(done, len(keys))
             if self.until is not None and time.monotonic() > self.until:
                 break
         unknown = [k for k in keys.values() if k not in self.results.known]
@@ -56,7 +58,18 @@ class Engine:
                 f"search: the time is over with {len(unknown):,} of {len(keys):,} trainings left; "
                 "run the command again to go on, or give it more --minutes"
             )
-        return {trial: Verdict(**self.results.known[key]) for trial, key in keys.items()}
+        return {trial: _verdict(self.results.known[key]) for trial, key in keys.items()}
+
+
+def is_verdict(result: Mapping[str, Any]) -> bool:
+    """Whether the engine can use a result that a file has."""
+    numbers = (result.get("loss"), result.get("accuracy"))
+    return all(isinstance(n, float) for n in numbers) and isinstance(result.get("error"), str)
+
+
+def _verdict(result: Mapping[str, Any]) -> Verdict:
+    """A file that a benchmark has written has more in it."""
+    return Verdict(*(result[field.name] for field in fields(Verdict)))
 
 
 @contextmanager
@@ -76,4 +89,4 @@ def engine_on(
 
         pool = RayPool(work, context, where, workers)
     with pool:
-        yield Engine(context, pool, Results(path), **named)
+        yield Engine(context, pool, Results(path, is_verdict), **named)

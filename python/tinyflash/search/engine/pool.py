@@ -8,8 +8,9 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -60,7 +61,8 @@ class ProcessPool:
     def _started(self) -> _Worker:
         here, there = self._spawn.Pipe()
         process = self._spawn.Process(target=_serve, args=(there, self.work), daemon=True)
-        process.start()
+        with _deaf():
+            process.start()
         there.close()
         with suppress(BrokenPipeError, ConnectionError):  # found dead when it should answer
             here.send(self.shared)
@@ -129,6 +131,21 @@ class ProcessPool:
             again.extend(_Batch([item]) for item in batch.items)
         else:
             again.append(batch)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started here, Ctrl-C does not reach, from its first moment: a worker that is still
+    importing would print a traceback. A signal of this moment comes after it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # a process of Python's; to start it would end the blocking
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _taken(waiting: deque[Keyed], size: int, workers: int) -> _Batch:
