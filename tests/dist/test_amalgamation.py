@@ -53,6 +53,14 @@ def test_a_strict_compiler_takes_it_and_it_learns_the_same(
         shell([*C99, "-c", one / "tinyflash.c"], tmp_path)
 
 
+@needs("clang")
+@SETS
+def test_clang_has_nothing_to_say(name: str, products: Path) -> None:
+    """It is in Arm's compiler and in Xcode."""
+    source = products / "amalgamated" / name / "tinyflash.c"
+    shell(["clang", *STRICT, "-fsyntax-only", source], source.parent)
+
+
 @pytest.fixture(scope="module")
 def compiled(products: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The object of the file of each set, without a warning on the set's core."""

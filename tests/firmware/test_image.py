@@ -98,6 +98,18 @@ def test_a_damaged_file_is_refused(at: int, value: bytes, elf: Path, tmp_path: P
         pieces_of(tmp_path / "firmware.elf", PICO)
 
 
+def test_an_image_without_its_start_is_refused(elf: Path, tmp_path: Path) -> None:
+    """As a file that lost a segment: of the first program header with content, the size is 0."""
+    content = bytearray(elf.read_bytes())
+    first = struct.unpack_from("<I", content, 28)[0]
+    headers = range(first, first + 32 * struct.unpack_from("<H", content, 44)[0], 32)
+    at = next(h for h in headers if struct.unpack_from("<I", content, h + 12)[0] == 0x10000000)
+    struct.pack_into("<I", content, at + 16, 0)
+    (tmp_path / "firmware.elf").write_bytes(content)
+    with pytest.raises(BuildError, match="has nothing at 0x10000000, where the board starts"):
+        pieces_of(tmp_path / "firmware.elf", PICO)
+
+
 def test_the_command(tmp_path: Path) -> None:
     build_firmware(MODEL, load_board("qemu_stm32f405"), tmp_path)
     for kind in ("hex", "bin"):

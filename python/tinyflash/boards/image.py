@@ -66,6 +66,11 @@ def pieces_of(elf: Path, board: Board) -> tuple[Piece, ...]:
     for piece, after in pairwise(found):
         if after.address < piece.end:
             raise BuildError(f"{elf} has two contents at 0x{after.address:08x}; build it again")
+    start = board.region(board.place.vectors).origin
+    if not any(piece.address <= start < piece.end for piece in found):
+        raise BuildError(
+            f"{elf} has nothing at 0x{start:08x}, where the board starts; run tinyflash build"
+        )
     return tuple(found)
 
 

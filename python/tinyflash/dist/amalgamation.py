@@ -33,6 +33,21 @@ _TYPE = re.compile(r"\btypedef\b[^;]*?(\w+)\s*;")
 _TAG = re.compile(r"\b(?:struct|union|enum)\s+(\w+)\s*\{\}")
 _ENUM = re.compile(r"\benum\b\s*\w*\s*\{([^}]*)\}")
 
+# Clang, and Arm's compiler that is made of it, warn of unused inline functions, except of headers.
+_BEGIN = """\
+#include "tinyflash.h"
+
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wunused-function"
+#endif
+"""
+_END = """
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
+"""
+
 
 def amalgamation(root: Path, kernel_set: str) -> tuple[str, str]:
     """Returns the texts of tinyflash.h and tinyflash.c: the reference, which has all kernels, and
@@ -46,8 +61,8 @@ def amalgamation(root: Path, kernel_set: str) -> tuple[str, str]:
     texts = _without_clashes(root, internal, sources)
     title = f"tinyflash, {' and '.join(sets)}: kernel sets of this file. Generated from the sources"
     header = "".join(_part(root, path, path.read_text(encoding="utf-8")) for path in public)
-    source = '#include "tinyflash.h"\n' + "".join(_part(root, p, t) for p, t in texts.items())
-    return _top(title) + header, _top(title) + source
+    source = "".join(_part(root, p, t) for p, t in texts.items())
+    return _top(title) + header, _top(title) + _BEGIN + source + _END
 
 
 def _top(title: str) -> str:
