@@ -15,6 +15,7 @@ import click
 
 from tinyflash.boards import load_board
 from tinyflash.cli import options
+from tinyflash.cli.hop_option import check_hop
 from tinyflash.cli.number_option import Number
 from tinyflash.cli.scheme_option import Size
 from tinyflash.compiler import prepare
@@ -96,6 +97,7 @@ def choose(
     to the loss of at most 64 samples, which takes seconds: nothing is trained.
     """
     started = time.monotonic()
+    check_hop(hop, data)
     base = load_scheme(scheme) if scheme else Scheme()
     if base.rules:
         raise SchemeError("scheme: has [[update]] rules, but choose finds them; remove them")

@@ -10,6 +10,7 @@ import click
 
 from tinyflash.boards import kernels_for, load_board
 from tinyflash.cli import options
+from tinyflash.cli.hop_option import check_hop
 from tinyflash.compiler import compile_model, prepare
 from tinyflash.compiler.plan import Effort
 from tinyflash.read import read
@@ -66,6 +67,7 @@ def evaluate(
     With --board, starts the board's emulator. With --port, evaluates what the board that runs there
     has learned so far; --learned replaces it.
     """
+    check_hop(hop, data)
     target = None if board == "host" else load_board(board)
     rules = load_scheme(scheme) if scheme else Scheme() if learned else None
     prepared = prepare(read(model, output=chosen), rules)

@@ -16,9 +16,10 @@ from tinyflash.data.collecting.feed import Feed
 from tinyflash.data.collecting.recorder import frames_of
 from tinyflash.data.dataset import Dataset
 from tinyflash.data.samples import window_for
-from tinyflash.errors import LinkError
+from tinyflash.errors import LinkError, warn
 from tinyflash.graph import Port
 from tinyflash.runtime.device.sensor import RemoteSensor
+from tinyflash.runtime.reach import beyond_complaint, range_of
 from tinyflash.runtime.session import Int8Array
 from tinyflash.runtime.units import encode
 from tinyflash.show.console import say
@@ -45,6 +46,7 @@ class Eyes:
         self._port = Source(as_set.folder, dataset=as_set).units_for(port)
         self._window, self._hop = window, hop or max(1, window // 2)
         self.feed = Feed(sensor, self._window, self._hop)
+        self._warned = False  # that the network reads other numbers
 
     def look(self) -> Int8Array | None:
         """Returns the newest window, if one has come; it is too late for those before it."""
@@ -68,6 +70,10 @@ class Eyes:
 
     def _stored(self, window: Numbers) -> Int8Array:
         real = self._frames.real(window).astype(np.float32)
+        beyond = None if self._warned else beyond_complaint(real[np.newaxis], range_of(self._port))
+        if beyond is not None:
+            self._warned = True
+            warn(f"a window of the sensor: {beyond}")
         stored: Int8Array = encode(self._port, real[np.newaxis])[0]
         return stored
 

@@ -37,7 +37,6 @@ from tinyflash.runtime.device import DeviceSession
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.learned import Learned, load_learned
 from tinyflash.runtime.session import Int8Array, Session
-from tinyflash.runtime.units import encode
 from tinyflash.scheme.text import scheme_text
 from tinyflash.show.console import noting, say, tell
 from tinyflash.show.watch.observer import FINISHED, STOPPED
@@ -49,7 +48,7 @@ from tinyflash.training.live.judged import Windows, by_label, load, record_of, w
 from tinyflash.training.live.normal import Course, Verdict, Watchman, own_targets
 from tinyflash.training.live.telling_normal import NormalTeller
 from tinyflash.training.open import Ready, open_session, settle
-from tinyflash.training.samples import Source, load_pairs
+from tinyflash.training.samples import Source, encoded, load_pairs
 from tinyflash.training.targets import Objective, objective_of
 
 
@@ -143,7 +142,8 @@ def _load(path: Path, port: Port, hop: int | None) -> Windows:
     if not len(found.y):
         raise DataError(f"{path} has no window of {window} frames; record longer")
     labels = found.y if dataset.classes else None
-    return Windows(encode(source.units_for(port), found.x), labels, dataset.classes)
+    x = encoded(found.x, source.units_for(port), str(path))
+    return Windows(x, labels, dataset.classes)
 
 
 def _check_count(windows: Windows | None, course: Course) -> None:

@@ -12,6 +12,7 @@ from tinyflash.boards import load_board, with_place
 from tinyflash.boards.emulator import FLASH
 from tinyflash.cli import live_options as live_option
 from tinyflash.cli import options, record_option, scheme_option, watch_option
+from tinyflash.cli.hop_option import check_hop
 from tinyflash.cli.live import learn_live
 from tinyflash.cli.live_options import LiveOptions, check_use
 from tinyflash.cli.live_start import Asked, Data, Place, Start
@@ -167,6 +168,7 @@ def train(
     """
     context = click.get_current_context()
     check_use(context, live)
+    check_hop(hop, data, test, given.earlier)
     context.with_resource(record_option.recorded(json_path, output))
     recipe = Recipe(epochs, rate, schedule, seed, warmup)
     target = None if board == "host" else with_place(load_board(board), places)

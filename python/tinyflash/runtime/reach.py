@@ -41,21 +41,34 @@ def range_complaint(x: Numbers, reads: Range) -> str | None:
     levels.
     """
     low, high = reads
+    found = float(x.min()), float(x.max())
+    used = (min(found[1], high) - max(found[0], low)) / (high - low)
+    beyond = beyond_complaint(x, reads)
+    if beyond is None and used < USED:
+        told = _both(found, reads)
+        return f"the samples use {_percent(max(used, 0.0))} of the model's range: {told}"
+    return beyond
+
+
+def beyond_complaint(x: Numbers, reads: Range) -> str | None:
+    """The same, only of samples that are far outside: a sensor that rests uses little of any
+    range."""
+    low, high = reads
     flat = x.reshape(len(x), -1)
     lowest, highest = flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
     beyond = _BEYOND * (high - low)
     outside = float(np.mean((lowest < low - beyond) | (highest > high + beyond)))
-    found = float(lowest.min()), float(highest.max())
-    both = (
-        f"the samples range from {found[0]:.4g} to {found[1]:.4g}, the model reads {low:.4g} to "
-        f"{high:.4g}; scale them as for the training of the model"
+    if outside < OUTSIDE:
+        return None
+    told = _both((float(lowest.min()), float(highest.max())), reads)
+    return f"{_percent(outside)} of the samples are outside the model's range: {told}"
+
+
+def _both(found: Range, reads: Range) -> str:
+    return (
+        f"the samples range from {found[0]:.4g} to {found[1]:.4g}, the model reads {reads[0]:.4g} "
+        f"to {reads[1]:.4g}; scale them as for the training of the model"
     )
-    if outside >= OUTSIDE:
-        return f"{_percent(outside)} of the samples are outside the model's range: {both}"
-    used = (min(found[1], high) - max(found[0], low)) / (high - low)
-    if used < USED:
-        return f"the samples use {_percent(max(used, 0.0))} of the model's range: {both}"
-    return None
 
 
 def offset_complaint(x: Numbers, stores: Range) -> str | None:

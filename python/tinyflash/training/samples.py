@@ -121,7 +121,7 @@ def load_inputs(path: Path, port: Port) -> Int8Array:
     array = load_arrays(path, _LARGEST, _EXPECTED)
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} is an archive of arrays; give an .npy file with one")
-    return _encode(array, port, str(path))
+    return encoded(array, port, str(path))
 
 
 def load_calibration(path: Path) -> Numbers:
@@ -144,7 +144,7 @@ def load_samples(data: Path | Source, port: Port, classes: int) -> Samples:
 
 def as_samples(path: Source, x: Numbers, y: Numbers, port: Port, classes: int) -> Samples:
     """Returns x and y of a source, which are loaded already, as a network has them."""
-    stored = _encode(x, path.units_for(port), f"{path}, x")
+    stored = encoded(x, path.units_for(port), f"{path}, x")
     return _paired(path, stored, load_labels(y, classes, f"{path}, y"), "labels")
 
 
@@ -154,7 +154,7 @@ def load_pairs(data: Path | Source, port: Port) -> tuple[Int8Array, Numbers | No
     path = Source.of(data)
     port = path.units_for(port)
     archive = _archive(path, port, "labels or targets", "x")
-    x, y = _encode(archive["x"], port, f"{path}, x"), archive.get("y")
+    x, y = encoded(archive["x"], port, f"{path}, x"), archive.get("y")
     if y is not None and (y.ndim == 0 or len(y) != len(x)):
         found = "one number as y" if y.ndim == 0 else f"{len(y)} of y"
         raise DataError(f"{path} has {len(x)} samples and {found}; it needs one of y for each")
@@ -171,7 +171,7 @@ def load_with_targets(data: Path | Source, port: Port, objective: Objective) -> 
     archive = _archive(path, port, "targets", "x")
     if path.dataset is not None:
         del archive["y"]
-    x = _encode(archive["x"], port, f"{path}, x")
+    x = encoded(archive["x"], port, f"{path}, x")
     if "y" not in archive:
         return _paired(path, x, _own_targets(path, port, x, objective), "targets")
     try:
@@ -261,7 +261,7 @@ def _groups(samples: Samples) -> list[npt.NDArray[np.int64]]:
     return [np.flatnonzero(samples.y == label) for label in np.unique(samples.y)]
 
 
-def _encode(x: Numbers, port: Port, where: str) -> Int8Array:
+def encoded(x: Numbers, port: Port, where: str) -> Int8Array:
     """Encodes samples, and warns if they are not in the units that the model reads."""
     try:
         stored = encode(port, x)

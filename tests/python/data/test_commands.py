@@ -119,6 +119,11 @@ def test_training_with_a_set_is_training_with_its_windows(
             stored = encode(replace(port, dtype="float32"), arrays["x"])
             np.savez(tmp_path / f"{part}.npz", x=stored, y=arrays["y"])
     files = ("--data", tmp_path / "train.npz", "--test", tmp_path / "test.npz")
+    for command in (
+        ("train", model, *files, *rest, "-o", tmp_path / "c"),
+        ("evaluate", model, "--data", tmp_path / "test.npz"),
+    ):
+        assert "test.npz have been cut" in refused(*command, "--hop", "5").replace("train", "test")
     done("train", model, *files, *rest, "-o", tmp_path / "b")
     a, b = (np.load(tmp_path / name / "learned.npz") for name in "ab")
     assert all((a[name] == b[name]).all() for name in a)

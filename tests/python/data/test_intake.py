@@ -24,7 +24,7 @@ from tinyflash.data.intake.files import Intake, files_in, import_files
 from tinyflash.data.intake.pictures import read_picture
 from tinyflash.data.intake.recorded import compact, recording_name
 from tinyflash.data.shards import read
-from tinyflash.errors import DataError
+from tinyflash.errors import DataError, TinyflashWarning
 
 VALUES = np.array([[0.1, -2.0], [3.25, 4.0], [1e-7, 5e6]])
 
@@ -516,3 +516,19 @@ def test_numbers_that_no_network_holds(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(payload([[1, -1e39]])))
     with pytest.raises(DataError, match=r"values beyond 3\.4e\+38"):
         read_edge_impulse(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_the_index_of_a_table_is_no_channel(tmp_path: Path, name: str) -> None:
+    """As pandas.DataFrame.to_csv writes it: it would tell a network how far a recording is."""
+    (tmp_path / "x.csv").write_text(f"{name},a\n7,0.5\n8,0.25\n9,0\n")
+    with pytest.warns(TinyflashWarning, match="counts the rows"):
+        assert read_csv(tmp_path / "x.csv", 50.0).frames.channels == ("a",)
+    (tmp_path / "x.csv").write_text(f"{name},a\n7,0.5\n9,0.25\n11,0\n")
+    assert read_csv(tmp_path / "x.csv", 50.0).frames.shape == (2,)
+
+
+def test_a_rate_that_the_times_contradict_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("time,a\n0,1\n1,2\n2,3\n")
+    with pytest.warns(TinyflashWarning, match="its times say 1 frames per second, not 50"):
+        assert read_csv(tmp_path / "x.csv", 50.0).frames.rate == 50

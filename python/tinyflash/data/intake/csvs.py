@@ -18,7 +18,7 @@ import numpy.typing as npt
 from tinyflash.data.dataset import LAST, Frames
 from tinyflash.data.intake.recorded import LARGEST, Recorded, compact
 from tinyflash.data.numbers import MOST
-from tinyflash.errors import DataError, printable
+from tinyflash.errors import DataError, printable, warn
 from tinyflash.files import read_bytes
 
 Floats = npt.NDArray[np.float64]
@@ -36,6 +36,7 @@ TIMES |= {
 }
 _DAY = 86400.0
 _GAP = 1.5  # of a period: a longer one has missing frames
+_OTHER = 0.1  # of the rate that times say: a rate that differs more is probably a mistake
 _AXES = ("x", "z")  # beside them, y is an axis, not a label
 _EPOCHS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))  # since 1970 in ns, us, ms; 1e11 s: year 5138
 
@@ -70,6 +71,9 @@ def read_csv(
     if not columns:
         others = [column for column in range(len(header)) if column not in (labels, times)]
         channels = [column for column in others if any(row[column].strip() for _, row in body)]
+        if len(channels) > 1 and _counts_rows(header[channels[0]], channels[0], body):
+            warn(f"{path}: its first column counts the rows, and is left out; name it to keep it")
+            del channels[0]
     if not channels:
         raise DataError(f"{path} has no column of values beside those of time and label")
     _check_names(path, header, [*channels, *(c for c in (times, labels) if c is not None)])
@@ -77,10 +81,23 @@ def read_csv(
     numbers = np.arange(len(body), dtype=np.int64)
     if times is not None:
         found, numbers = _clock(path, _moments(path, body, header, times))
+        if rate and found and abs(rate - found) > _OTHER * found:
+            warn(f"{path}: its times say {found:g} frames per second, not {rate:g} as --rate")
         rate = rate or found
     said = [row[labels].strip() for _, row in body] if labels is not None else [""] * len(body)
     frames = Frames((len(channels),), rate, tuple(header[column] for column in channels))
     return Recorded(path, frames, compact(values), numbers, said)
+
+
+def _counts_rows(name: str, column: int, body: Sequence[tuple[int, list[str]]]) -> bool:
+    """Whether a column is the index that a table library writes before the others: a network would
+    learn from it how far a recording is."""
+    if name and not name.lower().startswith("unnamed"):
+        return False
+    cells = [row[column] for _, row in body]
+    if len(cells) < 2 or not all(_is_number(cell) for cell in cells):
+        return False
+    return bool((np.diff([_number(cell) for cell in cells]) == 1).all())
 
 
 def _rows(path: Path) -> list[list[str]]:
