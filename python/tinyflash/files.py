@@ -99,11 +99,13 @@ def _try_to_write(path: Path) -> None:
                 place.rmdir()
 
 
-def _unwritable(path: Path, error: OSError) -> DataError:
-    """Returns the one line: which file, why, what to do."""
+def _unwritable(
+    path: Path, error: OSError, then: str = "the file that was there is unchanged"
+) -> DataError:
+    """Returns the one line: which file, why, what to do. then: what has become of the old file."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     advice = "free some space there, or choose" if full else "choose"
-    kept = "; the file that was there is unchanged" if _mode(path) else ""
+    kept = f"; {then}" if _mode(path) else ""
     return DataError(f"{path} cannot be written: {error.strerror or error}{kept}; {advice} another")
 
 
@@ -176,7 +178,7 @@ def append_bytes(path: Path, content: bytes) -> None:
         with _in_folder(path, lambda: path.open("ab")) as file:
             file.write(content)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise _unwritable(path, error, "what was in it is kept") from error
 
 
 def keep_old(path: Path) -> Path:
