@@ -19,6 +19,8 @@ from tinyflash.compiler.plan.problem import Problem
 # not in its way. The other changes swap any two.
 _TOP, _ANY = 0.5, 0.25
 
+_Arranged = Callable[[Sequence[int]], list[int]]
+
 
 class _Rival(NamedTuple):
     """A storage cannot begin less than `up` bytes below its rival, or less than `down` above."""
@@ -39,16 +41,21 @@ class _Stack(NamedTuple):
 def lowered(
     problem: Problem, order: Sequence[int], offsets: Sequence[int], bound: int, looks: int
 ) -> tuple[int, ...]:
-    """Returns the lowest placement found: from the given one, which it is never above, and from a
-    greedy order, in which a storage that may overlap others is placed before them. Each ends at
-    `bound`, or when it has looked at half of so many rivals."""
+    """Returns the lowest placement found, never above the given one. Three starts share the looks
+    at rivals, and each ends at `bound`: the given placement; the greedy order, in which a storage
+    that may overlap others is placed before them; and the latest storages first."""
     first = [s.first for s in problem.storages]
     upwards = sorted(range(len(offsets)), key=lambda i: (offsets[i], -first[i]))
-    found = _lowered(problem, upwards, bound, looks // 2, list)
-    if problem.height(found) > bound:
-        other = _lowered(problem, order, bound, looks // 2, partial(over_first, problem))
-        found = min(found, other, key=problem.height)
-    return min(tuple(offsets), found, key=problem.height)
+    latest = sorted(range(len(offsets)), key=lambda i: (-first[i], -problem.sizes[i]))
+    best = tuple(offsets)
+    starts: list[tuple[Sequence[int], _Arranged]] = [
+        (upwards, list), (order, partial(over_first, problem)), (latest, list)
+    ]  # fmt: skip
+    for start, arranged in starts:
+        if problem.height(best) > bound:
+            found = _lowered(problem, start, bound, looks // len(starts), arranged)
+            best = min(best, found, key=problem.height)
+    return best
 
 
 def _lowered(
@@ -56,7 +63,7 @@ def _lowered(
     order: Sequence[int],
     bound: int,
     looks: int,
-    arranged: Callable[[Sequence[int]], list[int]],
+    arranged: _Arranged,
 ) -> tuple[int, ...]:
     """Keeps each change that gets no higher. Deterministic."""
     random, tries = Random(0), _Tries(problem)

@@ -29,8 +29,8 @@ class Effort:
 
 
 NONE = Effort(0, 0, 0)  # if only a lower bound is needed
-QUICK = Effort(4000, 60, 4_000_000)  # a few seconds where a plan misses its lower bound
-EXACT = Effort(40000, 1500, 40_000_000)  # up to a minute
+QUICK = Effort(4000, 60, 6_000_000)  # a few seconds where a plan misses its lower bound
+EXACT = Effort(40000, 1500, 60_000_000)  # up to a minute
 
 
 @dataclass(frozen=True)
