@@ -18,6 +18,7 @@ from tests.support.problems import (
 from tinyflash.compiler.plan.greedy import first_fit, orders
 from tinyflash.compiler.plan.improve import improve
 from tinyflash.compiler.plan.lifetimes import Storage
+from tinyflash.compiler.plan.lower import lowered
 from tinyflash.compiler.plan.place import Placed, place
 from tinyflash.compiler.plan.problem import Overlap, Problem
 from tinyflash.compiler.plan.search import search
@@ -69,6 +70,23 @@ def test_greedy_placements_are_placements() -> None:
             changed = improve(problem, order, bound, 20)
             assert is_placement(problem, changed)
             assert problem.height(changed) <= problem.height(offsets)
+
+
+def test_many_changes_lower_a_placement_and_never_raise_it() -> None:
+    """From the worst greedy order; the best one starts the second half of the tries."""
+    lower = 0
+    for seed in range(20):
+        problem = random_problem(seed, storages=30, times=20, units=40, longest=12)
+        bound = problem.lower_bound.nbytes
+        ranked = sorted(orders(problem), key=lambda o: problem.height(first_fit(problem, o)))
+        start = first_fit(problem, ranked[-1])
+        found = lowered(problem, ranked[0], start, bound, 30_000)
+        assert is_placement(problem, found)
+        assert found == lowered(problem, ranked[0], start, bound, 30_000)
+        best = problem.height(first_fit(problem, ranked[0]))
+        assert bound <= problem.height(found) <= min(best, problem.height(start))
+        lower += problem.height(found) < best
+    assert lower >= 5
 
 
 def test_large_problems_meet_their_bound() -> None:

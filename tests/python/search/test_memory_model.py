@@ -26,9 +26,6 @@ from tinyflash.zoo.reference import reference_network
 
 SMALL = ("activity", "digits")  # a few milliseconds each to compile; --memory-pairs takes all
 MOST_ABOVE = 0.03
-# The planner misses its lower bound in a few plans, and the model says no more than MARGIN then.
-MOST_MISSED = 0.08  # share of the pairs that may be outside
-MOST_BELOW = 0.06
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,7 @@ def test_random_schemes(request: pytest.FixtureRequest) -> None:
     names = SMALL if count < 100 else (*SMALL, *published.NETWORKS)
     found = pairs(names, count)
     outside = [f"{pair} {pair.above:+.3f}" for pair in found if not pair.holds]
-    assert len(outside) <= MOST_MISSED * len(found), outside
-    assert all(-MOST_BELOW <= pair.above <= MOST_ABOVE for pair in found), outside
+    assert not outside
 
 
 @pytest.mark.parametrize("name", published.NETWORKS)
@@ -107,16 +103,16 @@ def test_published_schemes(name: str, request: pytest.FixtureRequest) -> None:
 
 
 def test_a_scheme_takes_milliseconds() -> None:
-    """The best of a few, since other processes may run meanwhile."""
+    """Of processor time, since other processes may run meanwhile."""
     model = MemoryModel(
         prepare(reference_network("mcunet-5fps"), Scheme((Rule(last=1, bias=True),)))
     )
     schemes = list(published.schemes("mcunet-5fps").values())
     times = []
     for scheme in 3 * schemes:
-        begin = time.perf_counter()
+        begin = time.process_time()
         model.of(scheme)
-        times.append(time.perf_counter() - begin)
+        times.append(time.process_time() - begin)
     assert min(times) < 0.010
 
 

@@ -25,7 +25,7 @@ def first_fit(problem: Problem, order: Sequence[int]) -> tuple[int, ...]:
     placed before them, so that they find it below."""
     sizes = np.array(problem.sizes, np.int64)
     offsets = np.full_like(sizes, _ABSENT)
-    for i in _over_first(problem, order):
+    for i in over_first(problem, order):
         offsets[i] = _lowest(*_taken(problem, i, offsets, sizes))
     return tuple(offsets.tolist())
 
@@ -44,7 +44,7 @@ def _taken(problem: Problem, i: int, offsets: Numbers, sizes: Numbers) -> tuple[
     return low, high
 
 
-def _over_first(problem: Problem, order: Sequence[int]) -> list[int]:
+def over_first(problem: Problem, order: Sequence[int]) -> list[int]:
     over = problem.above
     done: dict[int, None] = {}
     for start in order:

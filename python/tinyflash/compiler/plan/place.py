@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tinyflash.compiler.plan.greedy import first_fit, orders
 from tinyflash.compiler.plan.improve import improve
 from tinyflash.compiler.plan.lifetimes import Storage
+from tinyflash.compiler.plan.lower import lowered
 from tinyflash.compiler.plan.problem import Problem
 from tinyflash.compiler.plan.search import search
 from tinyflash.compiler.plan.window import proven_bound
@@ -16,18 +17,20 @@ from tinyflash.graph import ALIGNMENT
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to search for a low placement. nodes: search nodes; tries: changes of an order.
+    """How long to search for a low placement. nodes: search nodes; tries: changes of an order;
+    looks: at rivals, while thousands of changes are tried.
 
     Limits are counts, not times, so that the same model has the same plan everywhere.
     """
 
     nodes: int
     tries: int
+    looks: int
 
 
-NONE = Effort(0, 0)  # if only a lower bound is needed
-QUICK = Effort(4000, 60)  # a few tenths of a second
-EXACT = Effort(40000, 1500)  # up to half a minute
+NONE = Effort(0, 0, 0)  # if only a lower bound is needed
+QUICK = Effort(4000, 60, 6_000_000)  # a few seconds where a plan misses its lower bound
+EXACT = Effort(40000, 1500, 60_000_000)  # up to a minute
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ def place(problem: Problem, effort: Effort = QUICK) -> Placed:
 
     If no greedy placement meets the lower bound, the search aims at it. If the search fails, the
     function tightens the bound, tries small changes of the best order, and halves the remaining
-    range of heights repeatedly. Each attempt takes half of the remaining nodes.
+    range of heights repeatedly. Each attempt takes half of the remaining nodes. What it has found
+    is lowered by many more changes.
     """
     bound = problem.lower_bound.nbytes
     order, best = _greedy(problem, bound)
@@ -63,6 +67,7 @@ def place(problem: Problem, effort: Effort = QUICK) -> Placed:
             bound = proven_bound(problem, best)
             best = improve(problem, order, bound, effort.tries)
             best, bound = _halved(problem, best, bound, effort.nodes - used)
+            best = lowered(problem, order, best, bound, effort.looks)
     return Placed(tuple(map(Placement, problem.storages, best)), bound)
 
 
