@@ -1,5 +1,7 @@
 """A small network and scheme, and the emulated boards."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.support.firmware import EMULATED, UNLIKE
@@ -46,6 +48,13 @@ def compiled(model, samples):
     return compile_model(
         read(model), parse_scheme(SCHEME), calibration=(samples.x, samples.y), seed=5
     )
+
+
+@pytest.fixture(scope="session")
+def without_judgement(model, samples):
+    """The same, smaller by what judges channels: for boards of 8 KB with a buffer besides."""
+    scheme = replace(parse_scheme(SCHEME), fisher=0)
+    return compile_model(read(model), scheme, calibration=(samples.x, samples.y), seed=5)
 
 
 @pytest.fixture(params=UNLIKE, ids=lambda board: board.name)

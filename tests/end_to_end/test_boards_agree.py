@@ -99,8 +99,9 @@ def test_schedule_and_guard_agree_run_twice(compiled, samples, board, firmware_f
     assert after.last == after.best
 
 
-def test_live_learning_agrees(compiled, samples, board, tmp_path):
+def test_live_learning_agrees(without_judgement, samples, board, tmp_path):
     """Window by window, with a replay buffer and a guard."""
+    compiled = without_judgement
     memory = filled(compiled, 1, 3, samples)
     start = Beginning(Learned.compiled(compiled.program), memory, samples.take(np.arange(3)))
     stream = Stream(samples.take(np.arange(12)), samples, Settings(0.05, 1, 2), start.held_out)
