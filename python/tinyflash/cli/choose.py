@@ -133,7 +133,7 @@ def _finalists(chooser: Chooser, engine: Engine, judge: Judge, by: str) -> list[
     if not gains.complete:
         tell("the time is over: layers that were not probed count as no gain")
         engine.until = None  # the finalists are few
-    return [*chooser.by_gains("probe", gains), *chooser.rules()]
+    return [*chooser.by_gains("probe", gains), *chooser.others(engine.context.train)]
 
 
 @contextmanager

@@ -194,6 +194,14 @@ class Chooser:
         head = self.fitting("classifier alone", [self.space.base], 1)
         return [*self.ladder(), *self.last_layers(), *self.biases(), *self.by_weight_count(), *head]
 
+    def others(self, samples: Samples, count: int = 1) -> list[Finalist]:
+        """What needs no training to be proposed: the simple rules, and what Fisher information
+        proposes (at most `count`)."""
+        found = self.rules()
+        with suppress(ModelError, SchemeError):  # a layer cannot be judged, for example by SPEC 10
+            found += self.by_fisher(samples, count)
+        return found
+
     @property
     def _counts(self) -> range:
         return range(len(self.space.body) + 1)

@@ -15,7 +15,7 @@ from tests.support.commands import refused, tinyflash
 from tinyflash.boards import Board, kernels_for, load_board
 from tinyflash.boards.fits import measure
 from tinyflash.compiler import compile_uncalibrated, prepare
-from tinyflash.errors import SchemeError
+from tinyflash.errors import ModelError, SchemeError
 from tinyflash.program import Program
 from tinyflash.read import read
 from tinyflash.scheme import Rule, Scheme, load_scheme
@@ -23,6 +23,7 @@ from tinyflash.search.choose import Chooser, Limits
 from tinyflash.search.engine import Context, Engine, Trial, Verdict
 from tinyflash.search.engine.pool import Keyed
 from tinyflash.search.engine.store import Results
+from tinyflash.search.fisher import Judgement
 from tinyflash.search.probes import Gains, Judge
 from tinyflash.search.propose import Proposer
 from tinyflash.search.space import Space
@@ -204,6 +205,21 @@ def test_fisher_takes_the_classifier_alone_where_nothing_else_fits(
     chooser = Chooser(space, Limits(9000, instructions=biases.instructions))
     (found,) = chooser.by_fisher(Samples(x, np.array([0, 1, 0, 1])))
     assert found.scheme == space.base
+
+
+def test_fisher_proposes_beside_the_simple_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).integers(-128, 128, (8, 64)).astype(np.int8)
+    samples = Samples(x, np.arange(8) % 2)
+    chooser = Chooser(space_of_digits(), Limits(9000))
+    *rules, last = chooser.others(samples)
+    assert last.method == "fisher" and last.scheme.rules and last.size.sram <= 9000
+    assert rules == chooser.rules()
+    monkeypatch.setattr("tinyflash.search.choose.judge_channels", cannot_judge)
+    assert chooser.others(samples) == rules
+
+
+def cannot_judge(*_: object) -> Judgement:
+    raise ModelError("conv1: breaks SPEC 10.5")
 
 
 def test_what_no_search_can_use_is_refused(data: Path, tmp_path: Path) -> None:

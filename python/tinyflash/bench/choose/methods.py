@@ -35,10 +35,10 @@ class Method:
 
 
 def _probes(study: Study) -> list[Finalist]:
-    """As `tinyflash choose` does: the simple rules are finalists, too."""
+    """As `tinyflash choose` does: the simple rules and Fisher's proposal are finalists, too."""
     chooser = study.chooser
     gains: Gains = probe(chooser.space, study.prober.short(), study.told, chooser.proposer.fits)
-    return [*chooser.by_gains("probe", gains), *chooser.rules()]
+    return [*chooser.by_gains("probe", gains), *chooser.others(study.samples)]
 
 
 METHODS: Mapping[str, Method] = {

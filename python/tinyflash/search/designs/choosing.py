@@ -12,7 +12,6 @@ import numpy as np
 
 from tinyflash.boards import Board
 from tinyflash.compiler import Compiled, Prepared
-from tinyflash.errors import ModelError
 from tinyflash.graph import Graph
 from tinyflash.runtime.units import encode
 from tinyflash.search.choose import Chooser, Finalist, Size, judged
@@ -120,19 +119,10 @@ def _chooser(base: Prepared, macs: int, place: Place) -> Chooser:
 
 def _judged(chooser: Chooser, engine: Engine, effort: Choosing, heard: Heard) -> list[Finalist]:
     judge = Judge(engine, effort.epochs)
-    heard.stage("proposes what to train", 2)
-    finalists = _by_fisher(chooser, engine.context.train)
-    heard.done("")
-    rules = chooser.rules()
+    heard.stage("proposes what to train", 1)
+    finalists = chooser.others(engine.context.train, _FISHER)
     heard.done("")
     if effort.probes:
         gains = probe(chooser.space, judge.short(), heard.begin, chooser.proposer.fits)
         finalists += chooser.by_gains("probe", gains)
-    return judged([*finalists, *rules], judge, heard.begin)
-
-
-def _by_fisher(chooser: Chooser, samples: Samples) -> list[Finalist]:
-    try:
-        return chooser.by_fisher(samples, _FISHER)
-    except ModelError:  # a layer that it would judge breaks SPEC 10
-        return []
+    return judged(finalists, judge, heard.begin)
