@@ -98,6 +98,21 @@ static uint64_t score_of(const tiny_choices *self, const tiny_session *judge,
     return score;
 }
 
+static uint32_t in_words(uint32_t bytes) { return (bytes + 3u) & ~3u; }
+
+tiny_error tiny_choose_init(tiny_session *session, const tiny_model *model, void *memory,
+                            uint32_t bytes) {
+    const uint32_t weights = in_words(model->weights_bytes); /* at most 2^30 each (SPEC 10.35) */
+    const uint32_t before = weights + in_words(model->state_bytes);
+    if (!memory || bytes < before) {
+        return TINY_ERROR_MEMORY;
+    }
+    uint8_t *block = memory;
+    const tiny_memory spaces = {block,   block + weights,  block + before,
+                                weights, before - weights, bytes - before};
+    return tiny_init(session, model, &spaces);
+}
+
 static int is_judge(const tiny_choices *self, const tiny_session *judge) {
     return self->count > 0 && judge->model == self->judge;
 }

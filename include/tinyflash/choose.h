@@ -7,12 +7,13 @@
  * one memory. The compiler writes the tables (`tinyflash compile --candidate`). Firmware that calls no
  * tiny_choose function links none of it.
  *
- *     tiny_init(&session, mine.judge, &memory);
+ *     static uint32_t memory[MINE_MEMORY_WORDS];
+ *     tiny_choose_init(&session, mine.judge, memory, sizeof memory);
  *     for each first sample, some times: tiny_train(&session, label, rate);    the classifier learns
  *     tiny_choose_begin(&mine, &session);
  *     for each first sample, once: tiny_train(&session, label, none);          none: {0, 0}
  *     tiny_choose(&mine, &session, &chosen);
- *     tiny_init(&session, mine.candidates[chosen].model, &memory);
+ *     tiny_choose_init(&session, mine.candidates[chosen].model, memory, sizeof memory);
  */
 #ifndef TINYFLASH_CHOOSE_H
 #define TINYFLASH_CHOOSE_H
@@ -51,6 +52,12 @@ typedef struct tiny_choices {
     const tiny_candidate *candidates;
     uint32_t map_count, count; /* of maps, of candidates */
 } tiny_choices;
+
+/* As tiny_init, with one block of memory for all spaces: WEIGHTS, STATE and ARENA one after the other,
+ * each in whole words. So models of which one is alive at a time share the block of the largest.
+ * TINY_ERROR_MEMORY: it is too small, or not aligned to 4 bytes. */
+tiny_error tiny_choose_init(tiny_session *session, const tiny_model *model, void *memory,
+                            uint32_t bytes);
 
 /* Sets the statistic to zeros: call it when the judge's classifier has learned, before the pass whose
  * samples count. TINY_ERROR_CHOICE: no candidates, or the session is not the judge's. */

@@ -6,10 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tinyflash.choices import ALL, Candidate, Choices, JudgedLayer, JudgedMap
 from tinyflash.compiler import Compiled, compile_model, prepare
 from tinyflash.compiler.calibrate import Samples
+from tinyflash.compiler.longest import Bound
 from tinyflash.compiler.passes.choose import channel_numbers, choose_channels
 from tinyflash.compiler.plan import QUICK, Effort
 from tinyflash.errors import SchemeError, warn
@@ -47,6 +49,7 @@ def compile_choices(
     row_source: bool = False,
     effort: Effort = QUICK,
     kernels: Sequence[str] = (REFERENCE,),
+    longest_call: Bound | None = None,
 ) -> CompiledChoices:
     """Compiles candidates, by name, the preferred one first, and their judge.
 
@@ -54,12 +57,9 @@ def compile_choices(
     judge.
     """
     _check(schemes)
-    options = (calibration, seed, row_source, effort, kernels)
-    compiled = {
-        name: compile_model(prepare(graph, scheme), None, *options)
-        for name, scheme in schemes.items()
-    }
-    judge = compile_model(prepare(graph, _judging(compiled)), None, *options)
+    options = (calibration, seed, row_source, effort, kernels, True, longest_call)
+    compiled = {name: _compiled(graph, scheme, name, options) for name, scheme in schemes.items()}
+    judge = _compiled(graph, _judging(compiled), JUDGE, options)
     maps = _maps(judge)
     numbers = {judged.name: i for i, judged in enumerate(maps)}
     candidates = tuple(
@@ -68,6 +68,14 @@ def compile_choices(
     for later in range(len(candidates)):
         _warn_of_useless(candidates, later)
     return CompiledChoices(judge, compiled, Choices(judge.program, maps, candidates))
+
+
+def _compiled(graph: Graph, scheme: Scheme, name: str, options: tuple[Any, ...]) -> Compiled:
+    """Compiles one; names it in the error, if there is one."""
+    try:
+        return compile_model(prepare(graph, scheme), None, *options)
+    except SchemeError as error:
+        raise SchemeError(f"candidate {name!r}: {error}") from None
 
 
 def _check(schemes: Mapping[str, Scheme]) -> None:

@@ -78,4 +78,5 @@ def _model(program: Program, name: str) -> str:
     data = dict(zip(spaces, (program.flash, program.weights, program.state), strict=True))
     images = {s: f"(const uint8_t *){name}_{s.name.lower()}_image" for s in spaces if data[s]}
     prefix = name.upper()
-    return f"const {model(program, name, images, lambda key, _: f'{prefix}_{key}')}"
+    facts = len(program.flash), hash_of(program)
+    return f"const {model(program, name, images, lambda key, _: f'{prefix}_{key}', *facts)}"
