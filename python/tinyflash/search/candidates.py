@@ -17,12 +17,12 @@ from tinyflash.compiler.plan import QUICK, Effort
 from tinyflash.errors import SchemeError, warn
 from tinyflash.factor import factor
 from tinyflash.graph import Graph, Node
-from tinyflash.layers import last_layer
 from tinyflash.scheme import LayerUpdate, Scheme, resolve
 from tinyflash.search.fisher import places
 from tinyflash.sources import REFERENCE
 
 JUDGE = "judge"
+_Trained = tuple[Node, LayerUpdate]
 # What all schemes must have in common: the judge speaks for all of them.
 _COMMON = ("head", "head_range", "loss", "dead_channels")
 
@@ -63,10 +63,10 @@ def compile_choices(
     maps = _maps(judge)
     numbers = {judged.name: i for i, judged in enumerate(maps)}
     candidates = tuple(
-        Candidate(name, one.program, tuple(_layers(one, numbers))) for name, one in compiled.items()
+        Candidate(name, compiled[name].program, tuple(_layers(compiled[name], layers, numbers)))
+        for name, layers in _differing(compiled).items()
     )
-    for later in range(len(candidates)):
-        _warn_of_useless(candidates, later)
+    _warn_of_useless(candidates)
     return CompiledChoices(judge, compiled, Choices(judge.program, maps, candidates))
 
 
@@ -101,16 +101,16 @@ def _check(schemes: Mapping[str, Scheme]) -> None:
 
 def _judging(compiled: Mapping[str, Compiled]) -> Scheme:
     """Returns the scheme of the judge: the first one's, which trains the classifier alone, and
-    judges only the maps that say what the candidates train: each one takes memory."""
+    judges only the maps that say what candidates train: each one takes memory."""
     first = next(iter(compiled.values())).prepared
     assert first.scheme is not None
-    trained = [layer for one in compiled.values() for layer in _trained(one)]
+    trained = [layer for layers in _differing(compiled).values() for layer in layers]
     wanted = {name for node, update in trained for name in _of(node, update)}
     wanted -= {first.forward.input.tensor}
     if not wanted:
         raise SchemeError(
-            "candidates: none trains weights of a layer before the classifier, so there is nothing "
-            "to choose by"
+            "candidates: all train the same weights, so there is nothing to choose by; let them "
+            "differ in their layers"
         )
     return replace(first.scheme, rules=(), fisher=frozenset(wanted))
 
@@ -121,15 +121,24 @@ def _of(node: Node, update: LayerUpdate) -> set[str]:
     return {node.outputs["y"]} | (set() if whole else {node.inputs["x"]})
 
 
-def _trained(compiled: Compiled) -> list[tuple[Node, LayerUpdate]]:
-    """Returns the layers of which a scheme trains weights, without a new classifier, which all
-    train."""
+def _differing(compiled: Mapping[str, Compiled]) -> dict[str, list[_Trained]]:
+    """Returns the layers of which each scheme trains weights. What all of them train alike, as the
+    classifier, would add the same to all scores, and is left out."""
+    trained = {name: _trained(one) for name, one in compiled.items()}
+    parts = [{(n.name, u.kept, u.choice) for n, u in layers} for layers in trained.values()]
+    common = set.intersection(*parts)
+    return {
+        name: [(n, u) for n, u in layers if (n.name, u.kept, u.choice) not in common]
+        for name, layers in trained.items()
+    }
+
+
+def _trained(compiled: Compiled) -> list[_Trained]:
     prepared = compiled.prepared
     assert prepared.scheme is not None
-    forward, updates = prepared.forward, resolve(prepared.scheme, prepared.forward)
-    new = last_layer(forward) if prepared.scheme.head is not None else None
-    nodes = [n for n in forward.nodes if n.operator.weighted and n is not new]
-    return [(n, updates[n.name]) for n in nodes if n.name in updates and updates[n.name].kept]
+    updates = resolve(prepared.scheme, prepared.forward)
+    nodes = [n for n in prepared.forward.nodes if n.operator.weighted and n.name in updates]
+    return [(n, updates[n.name]) for n in nodes if updates[n.name].kept]
 
 
 def _maps(judge: Compiled) -> tuple[JudgedMap, ...]:
@@ -145,14 +154,16 @@ def _maps(judge: Compiled) -> tuple[JudgedMap, ...]:
     return tuple(found)
 
 
-def _layers(compiled: Compiled, numbers: Mapping[str, int]) -> list[JudgedLayer]:
+def _layers(
+    compiled: Compiled, layers: Sequence[_Trained], numbers: Mapping[str, int]
+) -> list[JudgedLayer]:
     prepared = compiled.prepared
     assert prepared.scheme is not None
     chosen = choose_channels(prepared.forward, resolve(prepared.scheme, prepared.forward))
     after = {node.name: node for node in chosen.nodes}
     return [
         _layer(prepared.forward, node, update, chosen, after[node.name], numbers)
-        for node, update in _trained(compiled)
+        for node, update in layers
         if node.outputs["y"] in numbers  # else no gradient reaches it, and nothing is trained
     ]
 
@@ -186,20 +197,25 @@ def _mask(
     return tuple(n in trained for n in channel_numbers(graph, node) for _ in range(step))
 
 
-def _warn_of_useless(candidates: Sequence[Candidate], later: int) -> None:
-    """Warns of a candidate whose layers an earlier one trains, too: its score is never higher."""
-    mine = candidates[later]
-    for other in candidates[:later]:
-        theirs = {layer.name: layer for layer in other.layers}
-        if all(_is_within(layer, theirs.get(layer.name)) for layer in mine.layers):
-            warn(
-                f"candidates: {mine.name!r} trains nothing that {other.name!r} does not, so it is "
-                "never chosen; compare schemes of about equal bytes"
-            )
-            return
+def _warn_of_useless(candidates: Sequence[Candidate]) -> None:
+    """Warns of candidates that train nothing that another one does not: their scores are never
+    higher."""
+    for i, mine in enumerate(candidates):
+        for j, other in enumerate(candidates):
+            if i != j and _is_within(mine, other) and (j < i or not _is_within(other, mine)):
+                warn(
+                    f"candidates: {mine.name!r} trains nothing that {other.name!r} does not, so "
+                    "its score is never higher; compare schemes of about equal bytes"
+                )
+                break
 
 
-def _is_within(layer: JudgedLayer, other: JudgedLayer | None) -> bool:
+def _is_within(mine: Candidate, other: Candidate) -> bool:
+    theirs = {layer.name: layer for layer in other.layers}
+    return all(_is_part(layer, theirs.get(layer.name)) for layer in mine.layers)
+
+
+def _is_part(layer: JudgedLayer, other: JudgedLayer | None) -> bool:
     if other is None:
         return False
     if other.mask is None or layer.mask is None:
