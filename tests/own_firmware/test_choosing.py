@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
-import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -75,8 +75,7 @@ def compiled() -> CompiledChoices:
 
 def wearers(folder: Path, samples: int, tests: int) -> list[Wearer]:
     """What the example's script writes, read back."""
-    command = [sys.executable, EXAMPLE / "wearers.py", folder, str(samples), str(tests)]
-    subprocess.run(command, check=True)
+    runpy.run_path(str(EXAMPLE / "wearers.py"))["main"](folder, samples, tests)
     text = (folder / "wearers.c").read_text()
     rows = [np.array(r.split(","), np.int64) for r in re.findall(r"\{([-\d,]+)\}", text)]
     count = samples + tests + 1
