@@ -108,7 +108,7 @@ def _report(compiled: CompiledChoices, page: ChoicesPage) -> dict[str, Any]:
     """Returns what candidates.json has."""
     return {
         "name": page.name,
-        "hash": page.hash.removesuffix("u"),
+        "hash": page.hash[2:10].lower(),
         "memory_bytes": page.memory_bytes,
         "image_bytes": page.image_bytes,
         "image_bytes_apart": sum(_images(p) for p in compiled.choices.programs),
@@ -130,7 +130,7 @@ def _images(program: Program) -> int:
 
 def _sizes(program: Program) -> dict[str, Any]:
     return {
-        "hash": f"0x{program.hash:08X}",
+        "hash": f"{program.hash:08x}",
         "arena_bytes": program.arena_bytes,
         "weights_bytes": len(program.weights),
         "state_bytes": len(program.state),

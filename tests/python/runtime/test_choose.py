@@ -15,6 +15,8 @@ from tinyflash.program import Factor, Program
 from tinyflash.reference import choose as reference
 from tinyflash.runtime.host import HostSession
 from tinyflash.runtime.host.choose import HostChooser
+from tinyflash.runtime.host.library import ffi, lib
+from tinyflash.runtime.host.table import Table
 
 ONE = Factor(1 << 15, -15)  # a scale of 1
 Statistic = Sequence[int]  # d: the unit's number, then the channels
@@ -196,3 +198,31 @@ def test_begin_clears_the_statistic_and_nothing_else() -> None:
     chooser.begin()
     assert chooser.session.weights == bytes(12) + weights[12:20] + bytes(8)
     assert chooser.choose() == 0
+
+
+# ---- One block of memory -------------------------------------------------------------------------
+
+
+def test_a_block_is_as_large_as_its_spaces_in_words() -> None:
+    program = replace(learner().program, weights=learner().program.weights + b"odd")
+    table = Table(program)
+    sizes = (len(program.weights), len(program.state), program.arena_bytes)
+    need = sum(-(-size // 4) * 4 for size in sizes[:2]) + sizes[2]
+    block, session = ffi.new("uint32_t[]", need // 4 + 2), ffi.new("tiny_session *")
+
+    def bound(place: object, size: int) -> int:
+        return int(lib.tiny_choose_init(session, table.model, place, size))
+
+    for refused in ((ffi.NULL, need), (block, need - 1), (block, 4), (block, 0)):
+        assert bound(*refused) == lib.TINY_ERROR_MEMORY
+    assert bound(ffi.cast("uint8_t *", block) + 2, need) == lib.TINY_ERROR_MEMORY  # not aligned
+    assert session.model == ffi.NULL
+    block[need // 4] = 12345
+    assert bound(block, need) == lib.TINY_OK
+    at = [int(ffi.cast("uintptr_t", session.base[space])) for space in (1, 2, 3)]
+    start = int(ffi.cast("uintptr_t", block))
+    assert [place - start for place in at] == [0, len(program.weights) + 1, need - sizes[2]]
+    assert ffi.buffer(block)[: sizes[0]] == program.weights
+    assert ffi.buffer(block)[at[1] - start :][: sizes[1]] == program.state
+    lib.tiny_train(session, 0, {"mantissa": 1 << 15, "exponent": -20})
+    assert block[need // 4] == 12345  # nothing behind it has changed
