@@ -97,6 +97,8 @@ def workshop(tmp_path_factory):
     own_board(folder / "boards", "mine")
     for name in ("scheme.toml", "s.toml"):
         (folder / name).write_text(SCHEME)
+    (folder / "early.toml").write_text(SCHEME)
+    (folder / "late.toml").write_text("head = 3\n[[update]]\nlast = 1\nweights = 1.0\n")
     for name in ("data.npz", "test.npz"):
         np.savez(folder / name, x=x.transpose(0, 2, 3, 1), y=y)
     for step in steps:
