@@ -176,6 +176,8 @@ const char *tiny_error_text(tiny_error error) {
             return "the flash cannot be read, or does not keep what is written";
         case TINY_ERROR_REPLAY:
             return "there is no memory for the replay buffer, or the model cannot have one";
+        case TINY_ERROR_CHOICE:
+            return "there is nothing to choose from, or the session is not the judge's";
     }
     return "unknown error";
 }

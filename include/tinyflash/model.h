@@ -31,7 +31,8 @@ typedef enum tiny_error {
     TINY_ERROR_SOURCE = -8,    /* the source of rows failed */
     TINY_ERROR_STORE = -9,     /* the flash of a store is too small, or its sizes are impossible */
     TINY_ERROR_FLASH = -10,    /* the flash of a store cannot be read, or does not keep a record */
-    TINY_ERROR_REPLAY = -11    /* no memory for a replay buffer, or a model that cannot have one */
+    TINY_ERROR_REPLAY = -11,   /* no memory for a replay buffer, or a model that cannot have one */
+    TINY_ERROR_CHOICE = -12    /* no candidates, or the session is not that of their judge */
 } tiny_error;
 
 /* The space a buffer lives in; the value indexes tiny_session.base. */

@@ -2,6 +2,7 @@
 #ifndef TINYFLASH_TINYFLASH_H
 #define TINYFLASH_TINYFLASH_H
 
+#include "tinyflash/choose.h"
 #include "tinyflash/crc32.h"
 #include "tinyflash/guard.h"
 #include "tinyflash/kernels.h"

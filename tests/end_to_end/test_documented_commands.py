@@ -35,6 +35,7 @@ ELSEWHERE = {
     "design": "test_the_same_seed_finds_the_same_network",
     "boards add": "test_the_command_makes_a_board_that_a_build_refuses_until_it_is_whole",
     "choose": "test_a_scheme_by_probes_fits",
+    "compile candidates": "test_it_writes_models_and_sizes",
     "collect": "test_an_emulated_board_replays_a_recording_of_a_set",
     "data": "test_training_with_a_set_is_training_with_its_windows",
     "flash by a probe": "test_a_board_is_erased_written_read_back_and_reset",
@@ -63,6 +64,8 @@ def name_of(command):
         return "flash by a probe"
     if words[0] == "train" and "--normal" in words:
         return "train what is normal"
+    if words[0] == "compile" and "--candidate" in words:
+        return "compile candidates"
     if words[0] == "train" and "--sensor" in words:
         return "train by keys"
     return " ".join(words[:2] if words[0] in ("bench", "boards") else words[:1])

@@ -85,7 +85,7 @@ ADAPTERS = {
 # Who judges, and all of the package that it may import: words to describe what is judged, and
 # nothing that computes. `module:name` allows one name of a module. Of an operator's facts verify
 # needs its roles.
-_WORDS = ("errors", "arrays", "attributes", "tensors", "graph", "program")
+_WORDS = ("errors", "arrays", "attributes", "tensors", "graph", "program", "choices")
 JUDGES = {
     "reference/*": (*_WORDS, "reference", "runtime.session"),
     "compiler/plan/check.py": (*_WORDS, "compiler.plan.planner:Plan"),

@@ -13,9 +13,11 @@ from tests.support.pages import PAGES, ROOT, Block, blocks, code, page
 from tinyflash import HostSession, compile_model, read, write_model
 from tinyflash.compiler.passes.head import LOGIT_SCALE
 from tinyflash.scheme import parse_scheme
+from tinyflash.search.candidates import compile_choices
 from tinyflash.sources import library_sources
 from tinyflash.training.groups import complete_group
 from tinyflash.training.samples import Samples
+from tinyflash.write.choices import write_choices
 
 MANUAL = page("docs/manual.md")
 SCHEMES = [
@@ -116,6 +118,29 @@ def test_its_other_c_compiles(tmp_path: Path, model: Path, holding: str) -> None
     unused = "(void)memory, (void)sample, (void)held_out, (void)snapshot, (void)step;\n"
     (tmp_path / "main.c").write_text(text.replace("BODY", unused + block(holding)))
     subprocess.run(["cc", *flags_of(tmp_path), "-fsyntax-only", tmp_path / "main.c"], check=True)
+
+
+CHOOSING = """
+#include "tinyflash/tinyflash.h"
+#include "mine.h"
+static tiny_session session;
+void learn(tiny_factor rate);
+uint32_t choose(void);
+uint32_t choose(void) {
+    BODY
+    return chosen;
+}
+"""
+
+
+def test_its_choice_compiles(tmp_path: Path, model: Path) -> None:
+    rules = "[[update]]\nlayers = ['fully_connected_2']\nweights = {}\n"
+    early = f"{rules.format(0.0)}[[update]]\nlayers = ['conv2d_1']\nweights = 1.0\n"
+    schemes = {"early": parse_scheme(early), "late": parse_scheme(rules.format(0.5))}
+    write_choices(compile_choices(read(model), schemes).choices, tmp_path, "mine")
+    (tmp_path / "main.c").write_text(CHOOSING.replace("BODY", block("tiny_choose_begin(")))
+    subprocess.run(["cc", *flags_of(tmp_path), "-fsyntax-only", tmp_path / "main.c"], check=True)
+    assert all(f"MINE_CHOICE_{n}" in (tmp_path / "mine.h").read_text() for n in ("EARLY", "LATE"))
 
 
 GROUPS = """

@@ -32,6 +32,7 @@ NOUNS = (
     "attributes",
     "graph",
     "program",
+    "choices",
     "layers",
     "factor",
     "limits",

@@ -15,6 +15,7 @@ from tinyflash.boards import (
     with_place,
 )
 from tinyflash.boards.fits import check_fits
+from tinyflash.cli import candidates as several
 from tinyflash.cli import options, scheme_option
 from tinyflash.cli.stale import say_stale
 from tinyflash.compiler import compile_model, prepare
@@ -53,13 +54,14 @@ def _board(name: str | None, kernels: tuple[str, ...], places: tuple[str, ...]) 
 
 
 def _written(context: click.Context, _folder: Path) -> tuple[str, ...]:
-    return (*compilation(context.params["name"]), "scheme.toml")
+    return (*compilation(context.params["name"]), "scheme.toml", several.REPORT)
 
 
 @click.command("compile", cls=options.Command)
 @options.model
 @options.chosen
 @options.scheme
+@several.candidates
 @scheme_option.budget
 @options.board
 @options.place
@@ -93,6 +95,7 @@ def compile_(
     model: Path,
     chosen: str | None,
     scheme: Path | None,
+    candidates: tuple[Path, ...],
     budget: int | None,
     board: str | None,
     places: tuple[str, ...],
@@ -112,9 +115,15 @@ def compile_(
     train. Without --board, memory has no limit. --budget chooses a scheme and writes it to
     scheme.toml, for you to edit. --name lets one firmware have several models. --kernels names
     other kernel sets than the board does; build compiles what the table names. --replay counts the
-    buffer when it checks the board; give the same number to build.
+    buffer when it checks the board; give the same number to build. --candidate, repeated, writes
+    several models of the network for your own firmware, which chooses one of them.
     """
     target = _board(board, kernels, places)
+    if candidates:
+        several.check_alone({"--scheme": scheme, "--budget": budget, "--replay": replay})
+        asked = (target, rows, effort, longest_call, seed, name, as_json, output)
+        several.compile_candidates(read(model, output=chosen), candidates, several.Asked(*asked))
+        return
     given = load_scheme(scheme) if scheme else None
     prepared = prepare(read(model, output=chosen), given or (None if budget is None else Scheme()))
     prepared = scheme_option.chosen(prepared, budget, target, output, rows)

@@ -37,7 +37,8 @@ class Scheme:
     head: classes of a new classifier. head_range: the largest weight that it can learn; None:
     as the old classifier suggests. headroom: SPEC 5.3. dead_channels: whether to keep channels that
     cannot learn. recompute: recomputes cheap tensors if that makes the arena smaller. fisher:
-    judges the channels of so many last layers, in each training step (SPEC 15).
+    judges the channels of so many last layers, or of maps by their names, in each training step
+    (SPEC 15).
     """
 
     rules: tuple[Rule, ...] = ()
@@ -49,4 +50,4 @@ class Scheme:
     dead_channels: DeadChannels = "remove"
     recompute: bool = False
     head_range: float | None = None
-    fisher: int = 0
+    fisher: int | frozenset[str] = 0

@@ -28,7 +28,7 @@ def scheme_text(scheme: Scheme, comment: str = "") -> str:
         lines.append(f"dead_channels = {toml_value(scheme.dead_channels)}")
     if scheme.recompute:
         lines.append("recompute = true")
-    if scheme.fisher:
+    if isinstance(scheme.fisher, int) and scheme.fisher:  # maps by name are no user's
         lines.append(
             f"fisher = {toml_value('all' if scheme.fisher >= ALL_LAYERS else scheme.fisher)}"
         )

@@ -37,19 +37,19 @@ extern "C" {{
 #define {prefix}_HASH {hash_of(program)} /* keep it with what was learned */
 
 /* RAM for a session (tiny_memory): bytes, each part aligned to 4. */
-{_sizes(prefix, _memory(program))}
+{sizes(prefix, _memory(program))}
 
 /* The same as elements of uint32_t arrays, which are aligned by themselves. At least 1. */
-{_words(prefix, _memory(program))}
+{words(prefix, _memory(program))}
 
 /* Bytes of one sample, result, row from a source and target; 0: the model has none. */
-{_sizes(prefix, _samples(program))}
+{sizes(prefix, samples(program))}
 
 /* Labels are below this; 0: the model learns from targets, or only infers. */
 #define {prefix}_CLASSES {program.classes}u
 
 /* Shapes, as initialisers; and real = SCALE * (stored - ZERO_POINT). */
-{_forms(prefix, program)}
+{forms(prefix, program)}
 
 extern const tiny_model {name};
 
@@ -69,7 +69,8 @@ def _memory(program: Program) -> dict[str, int]:
     }
 
 
-def _samples(program: Program) -> dict[str, int]:
+def samples(program: Program) -> dict[str, int]:
+    """Returns the bytes of what a session takes and gives."""
     return {
         "INPUT": program.input_bytes,
         "OUTPUT": program.output_bytes,
@@ -78,21 +79,24 @@ def _samples(program: Program) -> dict[str, int]:
     }
 
 
-def _sizes(prefix: str, sizes: Mapping[str, int]) -> str:
-    return "\n".join(f"#define {prefix}_{key}_BYTES {size}u" for key, size in sizes.items())
+def sizes(prefix: str, found: Mapping[str, int]) -> str:
+    """Returns macros of bytes."""
+    return "\n".join(f"#define {prefix}_{key}_BYTES {size}u" for key, size in found.items())
 
 
-def _words(prefix: str, sizes: Mapping[str, int]) -> str:
-    words = {key: max(1, -(-size // 4)) for key, size in sizes.items()}
-    return "\n".join(f"#define {prefix}_{key}_WORDS {size}u" for key, size in words.items())
+def words(prefix: str, found: Mapping[str, int]) -> str:
+    """Returns macros of the same in words."""
+    rounded = {key: max(1, -(-size // 4)) for key, size in found.items()}
+    return "\n".join(f"#define {prefix}_{key}_WORDS {size}u" for key, size in rounded.items())
 
 
-def _forms(prefix: str, program: Program) -> str:
-    forms = {"INPUT": program.input_form, "OUTPUT": program.output_form}
-    forms["TARGET"] = program.target_form
+def forms(prefix: str, program: Program) -> str:
+    """Returns macros of shapes and units."""
+    ports = {"INPUT": program.input_form, "OUTPUT": program.output_form}
+    ports["TARGET"] = program.target_form
     return "\n".join(
         line
-        for key, form in forms.items()
+        for key, form in ports.items()
         if form is not None
         for line in _form(f"{prefix}_{key}", form)
     )

@@ -35,13 +35,19 @@ class _Arrays:
 def records(program: Program, name: str) -> tuple[list[str], list[str]]:
     """Returns the arrays of all records, and the records, each with a comment of the rows that use
     it. name: the model's."""
+    return written(program.records, _users(program), name)
+
+
+def written(
+    found: Sequence[Record], users: Sequence[str], name: str
+) -> tuple[list[str], list[str]]:
+    """Returns the same of records, each behind its comment in `users`."""
     arrays = _Arrays(name)
-    users = _users(program)
     declared = structures(source_root())
     structs = [
-        f"{users[index]}static const {record.ctype} {name}_{record.name} = "
+        f"{user}static const {record.ctype} {name}_{record.name} = "
         f"{_record(record, arrays, declared)};"
-        for index, record in enumerate(program.records)
+        for record, user in zip(found, users, strict=True)
     ]
     return arrays.texts, structs
 
