@@ -22,6 +22,7 @@ from tinyflash.search.designs.design import (
     DEPTHS,
     EXPANSIONS,
     KERNELS,
+    KINDS,
     Design,
     Space,
     draw,
@@ -39,6 +40,9 @@ INPUTS: tuple[tuple[Family, Map], ...] = (
 )
 
 
+WIDE = {"bottleneck": "_dw", "fused": "_expand"}  # what the layers with a block's kernel are called
+
+
 def drawn(family: Family, shape: Map, seed: int) -> Design:
     random = np.random.default_rng(seed)
     every = spaces(family, shape)
@@ -47,18 +51,24 @@ def drawn(family: Family, shape: Map, seed: int) -> Design:
 
 @pytest.mark.parametrize("family, shape", INPUTS)
 def test_a_drawn_network_is_of_its_family(family: Family, shape: Map) -> None:
+    kinds = set()
     for seed in range(12):
         design = drawn(family, shape, seed)
+        kinds.add(design.space.kind)
         assert all(len(stage) in DEPTHS for stage in design.stages)
         blocks = [block for stage in design.stages for block in stage]
-        assert all(b.kernel in KERNELS and b.expansion in EXPANSIONS for b in blocks)
-        depthwise = [layer for layer in design.layers if layer.operator == "depthwise"]
+        kind = design.space.kind
+        assert all(b.kernel in KERNELS[kind] for b in blocks)
+        assert all(b.expansion in EXPANSIONS[kind] for b in blocks)
+        wide = [layer for layer in design.layers if layer.name.endswith(WIDE[kind])]
+        assert {layer.operator for layer in wide} == {"conv2d" if kind == "fused" else "depthwise"}
         sides = [(1, b.kernel) if family == "signal" else (b.kernel, b.kernel) for b in blocks]
-        assert [layer.kernel for layer in depthwise] == sides
+        assert [layer.kernel for layer in wide] == sides
         sizes = shapes(design.shape, design.layers)
         assert all(min(size) > 0 for size in sizes.values())
         assert sizes[design.layers[-1].name] == (7,)
         assert sizes["stem"][0] == 1 or family == "picture"
+    assert kinds == set(KINDS)
 
 
 def test_the_same_seed_draws_the_same_network_and_json_keeps_it() -> None:
