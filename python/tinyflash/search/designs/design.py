@@ -1,10 +1,10 @@
 """A network as a short description, and the two families that descriptions are drawn from.
 
-Blocks are inverted bottlenecks: a pointwise layer that expands, a depthwise one, a pointwise one that
-reduces, and a residual sum where the shape allows it (Sandler et al. 2018). Fused ones expand by a full
-convolution in place of the first two layers (Tan and Le 2021): fewer and smaller maps, more weights.
-A picture or a spectrogram is a map; a signal over time is a map of height 1, whose kernels and strides
-go along time only.
+Blocks are inverted bottlenecks: a pointwise layer that expands, a depthwise one, a pointwise one
+that reduces, and a residual sum where the shape allows it (Sandler et al. 2018). Fused ones expand
+by a full convolution in place of the first two layers (Tan and Le 2021): fewer and smaller maps,
+more weights. A picture or a spectrogram is a map; a signal over time is a map of height 1, whose
+kernels and strides go along time only.
 """
 
 from __future__ import annotations
