@@ -24,6 +24,7 @@ from tinyflash.search.designs.design import (
     KERNELS,
     KINDS,
     Design,
+    Kind,
     Space,
     draw,
     mutated,
@@ -40,7 +41,13 @@ INPUTS: tuple[tuple[Family, Map], ...] = (
 )
 
 
-WIDE = {"bottleneck": "_dw", "fused": "_expand"}  # what the layers with a block's kernel are called
+# The layers with a block's kernel: how their names end, and what they are.
+WITH_KERNEL = {
+    "separable": ("_dw", "depthwise"),
+    "bottleneck": ("_dw", "depthwise"),
+    "fused": ("_expand", "conv2d"),
+    "plain": ("", "conv2d"),
+}
 
 
 def drawn(family: Family, shape: Map, seed: int) -> Design:
@@ -52,7 +59,7 @@ def drawn(family: Family, shape: Map, seed: int) -> Design:
 @pytest.mark.parametrize("family, shape", INPUTS)
 def test_a_drawn_network_is_of_its_family(family: Family, shape: Map) -> None:
     kinds = set()
-    for seed in range(12):
+    for seed in range(30):
         design = drawn(family, shape, seed)
         kinds.add(design.space.kind)
         assert all(len(stage) in DEPTHS for stage in design.stages)
@@ -60,8 +67,10 @@ def test_a_drawn_network_is_of_its_family(family: Family, shape: Map) -> None:
         kind = design.space.kind
         assert all(b.kernel in KERNELS[kind] for b in blocks)
         assert all(b.expansion in EXPANSIONS[kind] for b in blocks)
-        wide = [layer for layer in design.layers if layer.name.endswith(WIDE[kind])]
-        assert {layer.operator for layer in wide} == {"conv2d" if kind == "fused" else "depthwise"}
+        ending, operator = WITH_KERNEL[kind]
+        inner = [layer for layer in design.layers if layer.name.startswith("stage")]
+        wide = [layer for layer in inner if layer.name.endswith(ending)]
+        assert {layer.operator for layer in wide} == {operator}
         sides = [(1, b.kernel) if family == "signal" else (b.kernel, b.kernel) for b in blocks]
         assert [layer.kernel for layer in wide] == sides
         sizes = shapes(design.shape, design.layers)
@@ -102,11 +111,14 @@ def test_wider_spaces_and_finer_ones_have_more_to_compute() -> None:
 
 
 @pytest.mark.parametrize("family, shape", INPUTS)
-def test_the_planner_sees_the_network_that_torch_trains(family: Family, shape: Map) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_planner_sees_the_network_that_torch_trains(
+    family: Family, shape: Map, kind: Kind
+) -> None:
     torch = pytest.importorskip("torch")
     from tinyflash.search.designs.torchnet import TorchNetwork, channels_first
 
-    design = drawn(family, shape, 8)
+    design = draw(family, shape, 7, Space(0.3, 1, kind), np.random.default_rng(8))
     torch.manual_seed(0)
     network = TorchNetwork(shape, design.layers, normalise=True)
     for norm in network.norm.values():  # not the identity of a new one

@@ -23,7 +23,7 @@ _VALIDATING = 5  # people, of those that are known
 _EVERY = 3  # windows: each overlaps its neighbours
 _DIGITS = (1000, 250)  # to train with, to validate; the rest is the test
 _FASHION = (2000, 1000, 3000)
-_SPEAKERS = (8, 6)  # to train with, to validate; the rest is the test. 64 words of each
+_SPEAKERS = (3, 5)  # to train with, to validate; the rest is the test. 64 words of each
 
 
 @dataclass(frozen=True)

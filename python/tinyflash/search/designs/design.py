@@ -1,10 +1,11 @@
 """A network as a short description, and the two families that descriptions are drawn from.
 
-Blocks are inverted bottlenecks: a pointwise layer that expands, a depthwise one, a pointwise one
-that reduces, and a residual sum where the shape allows it (Sandler et al. 2018). Fused ones expand
-by a full convolution in place of the first two layers (Tan and Le 2021): fewer and smaller maps,
-more weights. A picture or a spectrogram is a map; a signal over time is a map of height 1, whose
-kernels and strides go along time only.
+There are four kinds of blocks: separable (a depthwise layer and a pointwise one; Howard et al.
+2017), bottleneck (a pointwise layer that expands, a depthwise one, a linear pointwise one that
+reduces; Sandler et al. 2018), fused (a full convolution that expands in place of the first two; Tan
+and Le 2021), and plain (one full convolution). All except plain ones end in a residual sum where
+the shape allows it. A picture or a spectrogram is a map; a signal over time is a map of height 1,
+whose kernels and strides go along time only.
 """
 
 from __future__ import annotations
@@ -18,21 +19,37 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinyflash.search.designs.layers import Family, Layer, Map, multiply_adds
+from tinyflash.search.designs.layers import Activation, Family, Layer, Map, multiply_adds
 
 FAMILIES: tuple[Family, ...] = ("picture", "signal")
-Kind = Literal["bottleneck", "fused"]
+Kind = Literal["separable", "bottleneck", "fused", "plain"]
 
-KINDS: tuple[Kind, ...] = ("bottleneck", "fused")
-KERNELS: Mapping[Kind, tuple[int, ...]] = {"bottleneck": (3, 5, 7), "fused": (3, 5)}
-EXPANSIONS: Mapping[Kind, tuple[int, ...]] = {"bottleneck": (3, 4, 6), "fused": (1, 2, 3)}
+KINDS: tuple[Kind, ...] = ("separable", "bottleneck", "fused", "plain")
+KERNELS: Mapping[Kind, tuple[int, ...]] = {
+    "separable": (3, 5, 7),
+    "bottleneck": (3, 5, 7),
+    "fused": (3, 5),
+    "plain": (3, 5),
+}
+EXPANSIONS: Mapping[Kind, tuple[int, ...]] = {
+    "separable": (1,),
+    "bottleneck": (3, 4, 6),
+    "fused": (1, 2, 3),
+    "plain": (1,),
+}
 STEMS = (3, 5, 7)  # sides of the first kernel
 DEPTHS = (1, 2, 3)
 WIDTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 POOLS = (1, 2, 3, 4)
 
 _STEM = 24  # channels at a width of 1
-_STAGES = (16, 32, 48, 80, 128)
+_NARROW, _WIDE = (16, 32, 48, 80, 128), (32, 64, 96, 128, 192)  # of blocks that expand, or do not
+_STAGES: Mapping[Kind, tuple[int, ...]] = {
+    "separable": _WIDE,
+    "bottleneck": _NARROW,
+    "fused": _NARROW,
+    "plain": _WIDE,
+}
 _MULTIPLE = 4  # of channels: what faster kernels compute together
 _HALVED = 24  # the side from which on the stem already halves
 _LEAST = 4  # the side that a stage still halves
@@ -41,7 +58,7 @@ _SMALLEST = 6  # the side that an input may be averaged to
 
 @dataclass(frozen=True)
 class Block:
-    """One inverted bottleneck."""
+    """expansion: of its channels; 1 where a kind has none."""
 
     kernel: int
     expansion: int
@@ -58,8 +75,7 @@ class Space:
     kind: Kind = "bottleneck"
 
     def __str__(self) -> str:
-        fused = "fused, " if self.kind == "fused" else ""
-        return f"{fused}width {self.width:g}, 1/{self.pool} resolution"
+        return f"{self.kind}, width {self.width:g}, 1/{self.pool} resolution"
 
 
 @dataclass(frozen=True)
@@ -126,7 +142,7 @@ class _Builder:
         self._add(Layer("conv2d", "stem", (self._last,), stem, kernel, plan[0], "relu6"))
         channels = stem
         for number, (stage, stride) in enumerate(zip(design.stages, plan[1:], strict=True)):
-            out = channels_of(_STAGES[number], design.space.width)
+            out = channels_of(_STAGES[design.space.kind][number], design.space.width)
             for place, block in enumerate(stage):
                 name = f"stage{number + 1}_{place + 1}"
                 self._block(name, block, channels, out, (1, 1) if place else stride)
@@ -138,15 +154,20 @@ class _Builder:
     def _block(
         self, name: str, block: Block, channels: int, out: int, stride: tuple[int, int]
     ) -> None:
-        x, wide = self._last, channels * block.expansion
+        kind, x, wide = self._design.space.kind, self._last, channels * block.expansion
         kernel = self._pair(block.kernel)
-        if self._design.space.kind == "fused":
-            self._add(Layer("conv2d", f"{name}_expand", (x,), wide, kernel, stride, "relu6"))
-        else:
+        if kind == "bottleneck":
             self._add(Layer("conv2d", f"{name}_expand", (x,), wide, activation="relu6"))
-            last = (self._last,)
-            self._add(Layer("depthwise", f"{name}_dw", last, wide, kernel, stride, "relu6"))
-        self._add(Layer("conv2d", f"{name}_reduce", (self._last,), out))
+        if kind in ("bottleneck", "separable"):
+            wider = (self._last,)
+            self._add(Layer("depthwise", f"{name}_dw", wider, wide, kernel, stride, "relu6"))
+        elif kind == "fused":
+            self._add(Layer("conv2d", f"{name}_expand", (x,), wide, kernel, stride, "relu6"))
+        if kind == "plain":
+            self._add(Layer("conv2d", name, (x,), out, kernel, stride, "relu6"))
+            return
+        activation: Activation = "relu6" if kind == "separable" else ""
+        self._add(Layer("conv2d", f"{name}_reduce", (self._last,), out, activation=activation))
         if stride == (1, 1) and channels == out:
             self._add(Layer("add", f"{name}_sum", (x, self._last)))
 
@@ -163,7 +184,7 @@ def strides(family: Family, shape: Map, pool: int) -> tuple[tuple[int, int], ...
     height = 1 if family == "signal" else shape[0] // pool
     width = shape[1] // pool
     found: list[tuple[int, int]] = []
-    for number in range(1 + len(_STAGES)):
+    for number in range(1 + len(_NARROW)):
         least = (_HALVED, _LEAST + 1, _LEAST)[min(number, 2)]
         if number == 1 and least <= max(height, width) < _HALVED:
             least = _HALVED  # after a stem that kept the size, one stage at full resolution
