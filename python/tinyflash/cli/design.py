@@ -181,7 +181,8 @@ def _show(found: Found, board: Board) -> None:
     rows.add_row("multiply-adds of an inference", f"{best.design.macs:,}", "any")
     rows.add_row("bytes that are trained", f"{trainable.trained_bytes:,}", "any")
     rows.caption = (
-        f"{found.space}; {len(found.tried)} trainings; trained: as {trainable.method} proposed\n"
+        f"{found.best.design.space}; {len(found.tried)} trainings; "
+        f"trained: as {trainable.method} proposed\n"
         f"bytes: {linked}\n"
         f"validation: {100 * found.final.accuracy:.1f} % in float; "
         f"test: {found.test:.1f} % of {len(found.task.test)} samples in int8"

@@ -24,7 +24,7 @@ from tinyflash.search.designs import choosing, finish, searching, stage1, stage2
 from tinyflash.search.designs import trial as designs_trial
 from tinyflash.search.designs.choosing import learning
 from tinyflash.search.designs.cost import Cost, Limits, untrained
-from tinyflash.search.designs.design import Block, Design, Space, draw, spaces, strides
+from tinyflash.search.designs.design import Block, Design, Kind, Space, draw, spaces, strides
 from tinyflash.search.designs.effort import Effort, Halving
 from tinyflash.search.designs.jobs import Fields, Here, Job, Results, computed, workers
 from tinyflash.search.designs.layers import random_weights
@@ -121,10 +121,12 @@ def test_nothing_begins_after_the_end(tmp_path: Path) -> None:
 # ---- Stage 1 -------------------------------------------------------------------------------------
 
 
-def surveyed(width: float, macs: Sequence[int], fits: Sequence[bool]) -> Surveyed:
-    random = np.random.default_rng(0)
-    designs = tuple(GIVEN.draw(Space(width, 1), random) for _ in macs)
-    return Surveyed(Space(width, 1), designs, tuple(Cost(m, m, m) for m in macs), tuple(fits))
+def surveyed(
+    width: float, macs: Sequence[int], fits: Sequence[bool], kind: Kind = "bottleneck"
+) -> Surveyed:
+    random, space = np.random.default_rng(0), Space(width, 1, kind)
+    designs = tuple(GIVEN.draw(space, random) for _ in macs)
+    return Surveyed(space, designs, tuple(Cost(m, m, m) for m in macs), tuple(fits))
 
 
 def test_the_space_whose_fitting_networks_compute_most_is_taken() -> None:
@@ -132,9 +134,16 @@ def test_the_space_whose_fitting_networks_compute_most_is_taken() -> None:
     middle = surveyed(0.5, [30, 50, 70, 900], [True, True, True, False])
     wide = surveyed(1.0, [400, 500, 600, 700, 800], [True, *[False] * 4])  # too few fit
     assert middle.macs == 50
-    assert chosen([narrow, middle, wide], ROOMY) is middle
-    assert chosen([narrow, wide], ROOMY) is narrow
-    assert chosen([wide], ROOMY) is wide
+    assert chosen([narrow, middle, wide], ROOMY) == (middle,)
+    assert chosen([narrow, wide], ROOMY) == (narrow,)
+    assert chosen([wide], ROOMY) == (wide,)
+
+
+def test_each_kind_of_blocks_has_its_space() -> None:
+    less, more = (surveyed(width, [macs], [True]) for width, macs in ((0.2, 10), (0.5, 20)))
+    plain = surveyed(0.9, [900], [True], "plain")
+    rare = surveyed(0.9, [900] * 5, [True, *[False] * 4], "fused")
+    assert chosen([plain, less, more, rare], ROOMY) == (more, plain)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +244,7 @@ def test_what_is_found_is_the_best_of_the_last_round_and_fits(
     last = max(one.samples for one in found.tried)
     finalists = [one for one in found.tried if one.samples == last]
     assert found.best.score.accuracy == max(one.score.accuracy for one in finalists)
-    assert {one.design.space for one in found.tried} == {found.space}
+    assert {one.design.space for one in found.tried} == set(found.spaces)
     assert any(one.samples < last for one in found.tried)
     request = request_for(data, tmp_path)
     scheme = found.trainable.scheme
@@ -312,12 +321,13 @@ def test_a_longer_search_lets_probes_propose() -> None:
 
 
 def test_networks_that_do_not_fit_are_not_trained(quick: None, tmp_path: Path) -> None:
-    tight = Limits(20_000, 1 << 20)
+    tight, two = Limits(20_000, 1 << 20), (Space(0.5, 1), Space(0.5, 1, "plain"))
     planner = stage1.Planner(
         load_board("stm32f446_nucleo"), Results(tmp_path / "results.jsonl"), Here()
     )
-    found = drawn(GIVEN, Space(0.5, 1), tight, planner, 10, np.random.default_rng(0))
-    assert found and all(cost.sram <= 20_000 for cost in found.values())
+    found = drawn(GIVEN, two, tight, planner, 10, np.random.default_rng(0))
+    assert [sum(one.space == space for one in found) for space in two] == [5, 5]
+    assert all(cost.sram <= 20_000 for cost in found.values())
     assert any(
         draw("signal", (1, 24, 2), 3, Space(0.5, 1), np.random.default_rng(n)).macs > 40_000
         for n in range(9)

@@ -22,7 +22,9 @@ from tinyflash.search.designs.design import (
     DEPTHS,
     EXPANSIONS,
     KERNELS,
+    KINDS,
     Design,
+    Kind,
     Space,
     draw,
     mutated,
@@ -39,6 +41,15 @@ INPUTS: tuple[tuple[Family, Map], ...] = (
 )
 
 
+# The layers with a block's kernel: how their names end, and what they are.
+WITH_KERNEL = {
+    "separable": ("_dw", "depthwise"),
+    "bottleneck": ("_dw", "depthwise"),
+    "fused": ("_expand", "conv2d"),
+    "plain": ("", "conv2d"),
+}
+
+
 def drawn(family: Family, shape: Map, seed: int) -> Design:
     random = np.random.default_rng(seed)
     every = spaces(family, shape)
@@ -47,18 +58,26 @@ def drawn(family: Family, shape: Map, seed: int) -> Design:
 
 @pytest.mark.parametrize("family, shape", INPUTS)
 def test_a_drawn_network_is_of_its_family(family: Family, shape: Map) -> None:
-    for seed in range(12):
+    kinds = set()
+    for seed in range(30):
         design = drawn(family, shape, seed)
+        kinds.add(design.space.kind)
         assert all(len(stage) in DEPTHS for stage in design.stages)
         blocks = [block for stage in design.stages for block in stage]
-        assert all(b.kernel in KERNELS and b.expansion in EXPANSIONS for b in blocks)
-        depthwise = [layer for layer in design.layers if layer.operator == "depthwise"]
+        kind = design.space.kind
+        assert all(b.kernel in KERNELS[kind] for b in blocks)
+        assert all(b.expansion in EXPANSIONS[kind] for b in blocks)
+        ending, operator = WITH_KERNEL[kind]
+        inner = [layer for layer in design.layers if layer.name.startswith("stage")]
+        wide = [layer for layer in inner if layer.name.endswith(ending)]
+        assert {layer.operator for layer in wide} == {operator}
         sides = [(1, b.kernel) if family == "signal" else (b.kernel, b.kernel) for b in blocks]
-        assert [layer.kernel for layer in depthwise] == sides
+        assert [layer.kernel for layer in wide] == sides
         sizes = shapes(design.shape, design.layers)
         assert all(min(size) > 0 for size in sizes.values())
         assert sizes[design.layers[-1].name] == (7,)
         assert sizes["stem"][0] == 1 or family == "picture"
+    assert kinds == set(KINDS)
 
 
 def test_the_same_seed_draws_the_same_network_and_json_keeps_it() -> None:
@@ -92,11 +111,14 @@ def test_wider_spaces_and_finer_ones_have_more_to_compute() -> None:
 
 
 @pytest.mark.parametrize("family, shape", INPUTS)
-def test_the_planner_sees_the_network_that_torch_trains(family: Family, shape: Map) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_planner_sees_the_network_that_torch_trains(
+    family: Family, shape: Map, kind: Kind
+) -> None:
     torch = pytest.importorskip("torch")
     from tinyflash.search.designs.torchnet import TorchNetwork, channels_first
 
-    design = drawn(family, shape, 8)
+    design = draw(family, shape, 7, Space(0.3, 1, kind), np.random.default_rng(8))
     torch.manual_seed(0)
     network = TorchNetwork(shape, design.layers, normalise=True)
     for norm in network.norm.values():  # not the identity of a new one

@@ -13,14 +13,17 @@ from tinyflash.search.designs.layers import Layer, Listed
 from tinyflash.search.designs.task import Part, Task
 from tinyflash.zoo.activity import known_people, new_people, windows
 from tinyflash.zoo.drawing import draw
+from tinyflash.zoo.keywords import WORDS
 from tinyflash.zoo.sources.activity import ACTIVITIES, recordings
 from tinyflash.zoo.sources.digits import digits
 from tinyflash.zoo.sources.fashion import fashion
+from tinyflash.zoo.sources.speech import SPEAKERS, spoken, utterances
 
 _VALIDATING = 5  # people, of those that are known
 _EVERY = 3  # windows: each overlaps its neighbours
 _DIGITS = (1000, 250)  # to train with, to validate; the rest is the test
 _FASHION = (2000, 1000, 3000)
+_SPEAKERS = (3, 5)  # to train with, to validate; the rest is the test. 64 words of each
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,17 @@ def _of_people(people: list[int]) -> Part:
     return Part(x[::_EVERY].astype(np.float32), y[::_EVERY].astype(np.int64))
 
 
+def _keywords() -> Task:
+    """No speaker is in two parts."""
+    every = list(utterances(WORDS, SPEAKERS, 0))
+    x = spoken(every)[..., np.newaxis].astype(np.float32)
+    y = np.array([WORDS.index(one.word) for one in every], np.int64)
+    by = np.array([SPEAKERS.index(one.speaker) for one in every])
+    order = np.random.default_rng(0).permutation(len(SPEAKERS))
+    groups = (np.isin(by, some) for some in np.split(order, np.cumsum(_SPEAKERS)))
+    return Task("picture", len(WORDS), *(Part(x[chosen], y[chosen]) for chosen in groups))
+
+
 def _fashion() -> Task:
     (pictures, labels), (unseen, unseen_labels) = fashion("train"), fashion("t10k")
     train, validation = draw(labels, _FASHION[:2], 0)
@@ -82,6 +96,7 @@ TASKS: Mapping[str, Callable[[], Task]] = {
     "digits": _digits,
     "activity": _activity,
     "fashion": _fashion,
+    "keywords": _keywords,
 }
 
 
@@ -103,7 +118,18 @@ def _zoo_layers(name: str) -> tuple[Layer, ...]:
         from tinyflash.zoo.training import activity as motion
 
         return motion.layers()
-    return resnet8()
+    return ds_cnn() if name == "keywords" else resnet8()
+
+
+def ds_cnn() -> tuple[Layer, ...]:
+    """MLPerf Tiny's DS-CNN: depthwise separable convolutions of a spectrogram."""
+    found = [Layer("conv2d", "stem", ("input",), 64, (10, 4), (2, 2), "relu")]
+    for number in range(1, 5):
+        x, name = found[-1].name, f"block{number}"
+        found.append(Layer("depthwise", f"{name}_dw", (x,), 64, (3, 3), activation="relu"))
+        found.append(Layer("conv2d", name, (f"{name}_dw",), 64, activation="relu"))
+    ends = (Layer("mean", "mean", ("block4",)), Layer("fully_connected", "classifier", ("mean",)))
+    return (*found, *ends)
 
 
 def resnet8() -> tuple[Layer, ...]:

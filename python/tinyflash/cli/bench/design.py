@@ -14,14 +14,14 @@ from tinyflash.boards import load_board
 from tinyflash.cli import options
 from tinyflash.cli.number_option import Number
 from tinyflash.cli.scheme_option import Size
-from tinyflash.errors import BoardError
+from tinyflash.errors import BoardError, BuildError
 from tinyflash.files import cache_dir, write_json
 from tinyflash.show.console import noting, output, say, table
 
 if TYPE_CHECKING:
     from tinyflash.bench.design.run import Row, SpaceRow
 
-_TASKS = ("digits", "activity", "fashion")
+_TASKS = ("digits", "activity", "fashion", "keywords")
 _METHODS = ("design", "random", "zoo")
 _SPACES = "spaces"
 
@@ -97,7 +97,7 @@ def design(
             tell("begins")
             try:
                 rows.append(compare(bench, task, budget, seed, method, tell))
-            except BoardError as error:
+            except (BoardError, BuildError) as error:  # nothing fits, or words cannot be spoken
                 say(f"{where}: {error}")
         for done, task in enumerate(studied, len(cells)):
             listen(done, f"{task}: spaces")

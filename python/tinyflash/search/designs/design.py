@@ -1,8 +1,11 @@
 """A network as a short description, and the two families that descriptions are drawn from.
 
-Both families are inverted bottlenecks: a pointwise layer that expands, a depthwise one, a pointwise
-one that reduces, and a residual sum where the shape allows it. A picture or a spectrogram is a map;
-a signal over time is a map of height 1, whose kernels and strides go along time only.
+There are four kinds of blocks: separable (a depthwise layer and a pointwise one; Howard et al.
+2017), bottleneck (a pointwise layer that expands, a depthwise one, a linear pointwise one that
+reduces; Sandler et al. 2018), fused (a full convolution that expands in place of the first two; Tan
+and Le 2021), and plain (one full convolution). All except plain ones end in a residual sum where
+the shape allows it. A picture or a spectrogram is a map; a signal over time is a map of height 1,
+whose kernels and strides go along time only.
 """
 
 from __future__ import annotations
@@ -12,21 +15,41 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from tinyflash.search.designs.layers import Family, Layer, Map, multiply_adds
+from tinyflash.search.designs.layers import Activation, Family, Layer, Map, multiply_adds
 
 FAMILIES: tuple[Family, ...] = ("picture", "signal")
-KERNELS = (3, 5, 7)
-EXPANSIONS = (3, 4, 6)
+Kind = Literal["separable", "bottleneck", "fused", "plain"]
+
+KINDS: tuple[Kind, ...] = ("separable", "bottleneck", "fused", "plain")
+KERNELS: Mapping[Kind, tuple[int, ...]] = {
+    "separable": (3, 5, 7),
+    "bottleneck": (3, 5, 7),
+    "fused": (3, 5),
+    "plain": (3, 5),
+}
+EXPANSIONS: Mapping[Kind, tuple[int, ...]] = {
+    "separable": (1,),
+    "bottleneck": (3, 4, 6),
+    "fused": (1, 2, 3),
+    "plain": (1,),
+}
+STEMS = (3, 5, 7)  # sides of the first kernel
 DEPTHS = (1, 2, 3)
 WIDTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 POOLS = (1, 2, 3, 4)
 
 _STEM = 24  # channels at a width of 1
-_STAGES = (16, 32, 48, 80, 128)
+_NARROW, _WIDE = (16, 32, 48, 80, 128), (32, 64, 96, 128, 192)  # of blocks that expand, or do not
+_STAGES: Mapping[Kind, tuple[int, ...]] = {
+    "separable": _WIDE,
+    "bottleneck": _NARROW,
+    "fused": _NARROW,
+    "plain": _WIDE,
+}
 _MULTIPLE = 4  # of channels: what faster kernels compute together
 _HALVED = 24  # the side from which on the stem already halves
 _LEAST = 4  # the side that a stage still halves
@@ -35,7 +58,7 @@ _SMALLEST = 6  # the side that an input may be averaged to
 
 @dataclass(frozen=True)
 class Block:
-    """One inverted bottleneck."""
+    """expansion: of its channels; 1 where a kind has none."""
 
     kernel: int
     expansion: int
@@ -43,15 +66,16 @@ class Block:
 
 @dataclass(frozen=True)
 class Space:
-    """Networks of one width and one resolution. pool: the side of the squares (of a signal: the
-    moments) whose mean the network reads as one; it is the network's first layer, so samples stay
-    as they are."""
+    """Networks of one width, one resolution and one kind of blocks. pool: the side of the squares
+    (of a signal: the moments) whose mean the network reads as one; it is the network's first layer,
+    so samples stay as they are."""
 
     width: float
     pool: int
+    kind: Kind = "bottleneck"
 
     def __str__(self) -> str:
-        return f"width {self.width:g}, 1/{self.pool} resolution"
+        return f"{self.kind}, width {self.width:g}, 1/{self.pool} resolution"
 
 
 @dataclass(frozen=True)
@@ -118,7 +142,7 @@ class _Builder:
         self._add(Layer("conv2d", "stem", (self._last,), stem, kernel, plan[0], "relu6"))
         channels = stem
         for number, (stage, stride) in enumerate(zip(design.stages, plan[1:], strict=True)):
-            out = channels_of(_STAGES[number], design.space.width)
+            out = channels_of(_STAGES[design.space.kind][number], design.space.width)
             for place, block in enumerate(stage):
                 name = f"stage{number + 1}_{place + 1}"
                 self._block(name, block, channels, out, (1, 1) if place else stride)
@@ -130,11 +154,20 @@ class _Builder:
     def _block(
         self, name: str, block: Block, channels: int, out: int, stride: tuple[int, int]
     ) -> None:
-        x, wide = self._last, channels * block.expansion
-        self._add(Layer("conv2d", f"{name}_expand", (x,), wide, activation="relu6"))
+        kind, x, wide = self._design.space.kind, self._last, channels * block.expansion
         kernel = self._pair(block.kernel)
-        self._add(Layer("depthwise", f"{name}_dw", (self._last,), wide, kernel, stride, "relu6"))
-        self._add(Layer("conv2d", f"{name}_reduce", (self._last,), out))
+        if kind == "bottleneck":
+            self._add(Layer("conv2d", f"{name}_expand", (x,), wide, activation="relu6"))
+        if kind in ("bottleneck", "separable"):
+            wider = (self._last,)
+            self._add(Layer("depthwise", f"{name}_dw", wider, wide, kernel, stride, "relu6"))
+        elif kind == "fused":
+            self._add(Layer("conv2d", f"{name}_expand", (x,), wide, kernel, stride, "relu6"))
+        if kind == "plain":
+            self._add(Layer("conv2d", name, (x,), out, kernel, stride, "relu6"))
+            return
+        activation: Activation = "relu6" if kind == "separable" else ""
+        self._add(Layer("conv2d", f"{name}_reduce", (self._last,), out, activation=activation))
         if stride == (1, 1) and channels == out:
             self._add(Layer("add", f"{name}_sum", (x, self._last)))
 
@@ -151,7 +184,7 @@ def strides(family: Family, shape: Map, pool: int) -> tuple[tuple[int, int], ...
     height = 1 if family == "signal" else shape[0] // pool
     width = shape[1] // pool
     found: list[tuple[int, int]] = []
-    for number in range(1 + len(_STAGES)):
+    for number in range(1 + len(_NARROW)):
         least = (_HALVED, _LEAST + 1, _LEAST)[min(number, 2)]
         if number == 1 and least <= max(height, width) < _HALVED:
             least = _HALVED  # after a stem that kept the size, one stage at full resolution
@@ -164,10 +197,10 @@ def strides(family: Family, shape: Map, pool: int) -> tuple[tuple[int, int], ...
 
 
 def spaces(family: Family, shape: Map) -> tuple[Space, ...]:
-    """Returns every width and resolution for an input."""
+    """Returns every kind of blocks, width and resolution for an input."""
     sides = shape[1:2] if family == "signal" else shape[:2]
     pools = [pool for pool in POOLS if pool == 1 or min(sides) // pool >= _SMALLEST]
-    return tuple(Space(width, pool) for pool in pools for width in WIDTHS)
+    return tuple(Space(width, pool, kind) for kind in KINDS for pool in pools for width in WIDTHS)
 
 
 def draw(
@@ -176,21 +209,22 @@ def draw(
     """Draws a network of a space."""
     count = len(strides(family, shape, space.pool)) - 1
     stages = tuple(
-        tuple(_block(random) for _ in range(int(random.choice(DEPTHS)))) for _ in range(count)
+        tuple(_block(space.kind, random) for _ in range(int(random.choice(DEPTHS))))
+        for _ in range(count)
     )
-    return Design(family, shape, classes, space, int(random.choice(KERNELS)), stages)
+    return Design(family, shape, classes, space, int(random.choice(STEMS)), stages)
 
 
-def _block(random: np.random.Generator) -> Block:
-    return Block(int(random.choice(KERNELS)), int(random.choice(EXPANSIONS)))
+def _block(kind: Kind, random: np.random.Generator) -> Block:
+    return Block(int(random.choice(KERNELS[kind])), int(random.choice(EXPANSIONS[kind])))
 
 
 def mutated(design: Design, random: np.random.Generator) -> Design:
     """Returns a neighbour in the same space: each block is drawn anew, and each depth changed, with
     a small probability; at least one of them is."""
     while True:
-        stages = tuple(_mutated(stage, random) for stage in design.stages)
-        stem = int(random.choice(KERNELS)) if random.random() < _CHANGED else design.stem
+        stages = tuple(_mutated(stage, design.space.kind, random) for stage in design.stages)
+        stem = int(random.choice(STEMS)) if random.random() < _CHANGED else design.stem
         found = Design(design.family, design.shape, design.classes, design.space, stem, stages)
         if found != design:
             return found
@@ -199,9 +233,11 @@ def mutated(design: Design, random: np.random.Generator) -> Design:
 _CHANGED = 0.15
 
 
-def _mutated(stage: tuple[Block, ...], random: np.random.Generator) -> tuple[Block, ...]:
-    blocks = [_block(random) if random.random() < _CHANGED else block for block in stage]
+def _mutated(
+    stage: tuple[Block, ...], kind: Kind, random: np.random.Generator
+) -> tuple[Block, ...]:
+    blocks = [_block(kind, random) if random.random() < _CHANGED else block for block in stage]
     if random.random() < _CHANGED:
         depth = int(random.choice(DEPTHS))
-        blocks = (blocks + [_block(random) for _ in range(depth)])[:depth]
+        blocks = (blocks + [_block(kind, random) for _ in range(depth)])[:depth]
     return tuple(blocks)

@@ -138,6 +138,12 @@ def multiply_adds(shape: Map, layers: tuple[Layer, ...]) -> int:
     return total
 
 
+def map_values(shape: Map, layers: tuple[Layer, ...]) -> int:
+    """Returns the number of values of all layers' outputs, for one sample."""
+    sizes = shapes(shape, layers)
+    return sum(prod(sizes[layer.name]) for layer in layers)
+
+
 def float_graph(
     name: str, shape: Map, layers: tuple[Layer, ...], weights: Mapping[str, Weights]
 ) -> FloatGraph:

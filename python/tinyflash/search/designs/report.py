@@ -32,7 +32,7 @@ def report_of(found: Found, request: Request, tick: Callable[[], None]) -> Field
             "flash": found.limits.flash,
             "step": found.limits.step,
         },
-        "space": str(found.space),
+        "space": str(found.best.design.space),
         "late": found.late,
         "found": _found(found),
         "scheme": _scheme(found, request),
@@ -48,7 +48,7 @@ def report_of(found: Found, request: Request, tick: Callable[[], None]) -> Field
                 "drawn": len(one.fits),
                 "fit": sum(one.fits),
                 "macs": one.macs,
-                "chosen": one.space == found.space,
+                "chosen": one.space in found.spaces,
             }
             for one in found.surveyed
         ],

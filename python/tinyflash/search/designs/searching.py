@@ -78,7 +78,7 @@ class Found:
 
     task: Task
     surveyed: tuple[Surveyed, ...]
-    space: Space
+    spaces: tuple[Space, ...]  # that were searched
     tried: tuple[Tried, ...]
     best: Tried
     final: Score
@@ -101,9 +101,9 @@ def search(request: Request, progress: Progress) -> Found:
         planner = Planner(request.board, results, pool, progress.done)
         limits = _with_code(request, given, results, work, progress)
         surveyed = _survey(request, given, limits, planner, effort, progress)
-        space = chosen(surveyed, limits).space
-        progress.say(f"space: {space}")
-        tried, late = _halve(request, given, task, space, limits, planner, effort, progress)
+        searched = tuple(one.space for one in chosen(surveyed, limits))
+        progress.say(f"spaces: {'; '.join(map(str, searched))}")
+        tried, late = _halve(request, given, task, searched, limits, planner, effort, progress)
         best = first_linked(tried, limits, request.board, work, progress.say)
         samples = effort.final_samples(best.design, len(task.train))
         progress.stage("trains the best network", 1)
@@ -115,7 +115,7 @@ def search(request: Request, progress: Progress) -> Found:
         trainable = _trainable(request, task, best, graph, limits, effort, work, progress)
     test = accuracy(graph, task.test)
     return Found(
-        task, surveyed, space, tuple(tried), best, score, samples, graph, trainable, test, late,
+        task, surveyed, searched, tuple(tried), best, score, samples, graph, trainable, test, late,
         limits,
     )  # fmt: skip
 
@@ -180,7 +180,7 @@ def _halve(
     request: Request,
     given: Input,
     task: Task,
-    space: Space,
+    searched: tuple[Space, ...],
     limits: Limits,
     planner: Planner,
     effort: Effort,
@@ -189,10 +189,10 @@ def _halve(
     """Returns what was tried, best first, and whether some of it was too late."""
     quiet = replace(planner, tick=lambda _: None)
     random = np.random.default_rng((request.seed, _DRAWN))
-    sample = list(drawn(given, space, limits, quiet, 8, random))
+    sample = list(drawn(given, searched, limits, quiet, 8, random))
     plan = effort.halving(sample, len(task.train))
     random = np.random.default_rng((request.seed, _DRAWN))
-    first = drawn(given, space, limits, quiet, plan.population, random)
+    first = drawn(given, searched, limits, quiet, plan.population, random)
     progress.stage("trains networks", sum(plan.counts))
     trainer = Trainer(
         request.source, task.digest(), request.seed, planner.results, planner.pool,

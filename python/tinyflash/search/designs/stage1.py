@@ -2,7 +2,8 @@
 
 Networks are drawn from every space, and the planner plans each of them with its training. Of the
 spaces of which enough networks fit, the one whose fitting networks have the largest mean of
-multiply-adds is taken: on a given board, more computation predicts more accuracy.
+multiply-adds is taken: on a given board, more computation predicts more accuracy. It does so among
+networks of one kind, so each kind of blocks has its space; trainings compare the kinds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from tinyflash.boards import Board
 from tinyflash.errors import BoardError
 from tinyflash.search.designs.cost import Cost, Limits, cost_of
-from tinyflash.search.designs.design import Design, Space, draw, spaces
+from tinyflash.search.designs.design import KINDS, Design, Kind, Space, draw, spaces
 from tinyflash.search.designs.jobs import Fields, Job, Pool, Results, computed, key_of
 from tinyflash.search.designs.layers import Family, Map
 
@@ -101,12 +102,16 @@ def _drawn(given: Input, space: Space, draws: int, seed: tuple[int, int]) -> tup
     return tuple(given.draw(space, random) for _ in range(draws))
 
 
-def chosen(surveyed: Sequence[Surveyed], limits: Limits) -> Surveyed:
-    """Returns the space to search in. Raises BoardError if no network fits in any."""
+def chosen(surveyed: Sequence[Surveyed], limits: Limits) -> tuple[Surveyed, ...]:
+    """Returns the spaces to search in, one of each kind of which enough fits. Raises BoardError if
+    no network fits in any."""
     enough = [one for one in surveyed if one.is_enough] or [one for one in surveyed if one.macs]
     if not enough:
         raise BoardError(_too_small(surveyed, limits))
-    return max(enough, key=lambda one: one.macs)
+    best: dict[Kind, Surveyed] = {}
+    for one in sorted(enough, key=lambda one: one.macs):
+        best[one.space.kind] = one
+    return tuple(best[kind] for kind in KINDS if kind in best)
 
 
 def _too_small(surveyed: Sequence[Surveyed], limits: Limits) -> str:

@@ -1,15 +1,16 @@
-"""Stage 2: successive halving with an evolutionary step, in one space. No supernet is needed:
-networks as small as these are trained from the start in seconds.
+"""Stage 2: successive halving with an evolutionary step, in one space of each kind of blocks. No
+supernet is needed: networks as small as these are trained from the start in seconds.
 
-A population is drawn and trained a little. The best of it get children, neighbours in the same
-space, which are trained as long. The best of all go on to a round of thrice the samples, and so on.
+A population is drawn and trained a little. The best of it get children, neighbours in their
+spaces, which are trained as long. The best of all go on to a round of thrice the samples, and so
+on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -103,14 +104,18 @@ def tried(design: Design, source: Samples, samples: int, seed: int) -> Fields:
 
 def drawn(
     given: Input,
-    space: Space,
+    spaces: Sequence[Space],
     limits: Limits,
     planner: Planner,
     count: int,
     random: np.random.Generator,
 ) -> dict[Design, Cost]:
-    """Draws `count` networks of a space that fit; fewer if they are rare."""
-    return _fitting(lambda: given.draw(space, random), limits, planner, count, known=())
+    """Draws `count` networks that fit, as many of each space; fewer if they are rare."""
+    found: dict[Design, Cost] = {}
+    for number, space in enumerate(spaces):
+        mine = count * (number + 1) // len(spaces) - count * number // len(spaces)
+        found |= _fitting(partial(given.draw, space, random), limits, planner, mine, known=())
+    return found
 
 
 def children(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tinyflash.errors import DataError
 from tinyflash.paths import how_to_install
 from tinyflash.quantize.floatgraph.graph import Weights
-from tinyflash.search.designs.layers import Network
+from tinyflash.search.designs.layers import Network, map_values
 from tinyflash.search.designs.task import Part, Task
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _RATE = 3e-3
 _LARGE, _BATCH, _SMALL_BATCH = 2000, 64, 32  # samples from which on batches are larger
-_LAYER_SECONDS = 1e-3  # of one layer and a batch, on a slow core
-_MACS_PER_SECOND = 1e9  # of networks as these, forward and backward
+_LAYER_SECONDS = 1.5e-3  # of one layer and a batch, on a slow core
+_VALUE_SECONDS = 2e-8  # of one value of a map: forward, backward, normalisation, activation
+_MAC_SECONDS = 3e-11  # of one multiply-add
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,11 @@ class Score:
 
 def seconds(design: Network, samples: int) -> float:
     """Returns how long training takes on one core of a slow computer. No clock is read, so that the
-    same options do the same work everywhere."""
+    same options do the same work everywhere. Memory and calls take the time, not multiply-adds."""
     layers = sum(layer.has_weights for layer in design.layers)
-    return samples * (layers * _LAYER_SECONDS / _SMALL_BATCH + design.macs / _MACS_PER_SECOND)
+    values = map_values(design.shape, design.layers)
+    calls = layers * _LAYER_SECONDS / _SMALL_BATCH
+    return samples * (calls + values * _VALUE_SECONDS + design.macs * _MAC_SECONDS)
 
 
 def check_torch() -> None:
