@@ -49,7 +49,7 @@ compile_one() (
         shift
         left=$((left - 1))
         case $argument in
-        *.[coaS] | -Wl,* | -T* | -L* | -l* | -nostartfiles) ;;
+        *.[coaS] | *.cpp | *.cc | -Wl,* | -T* | -L* | -l* | -nostartfiles) ;;
         *) set -- "$@" "$argument" ;;
         esac
     done
