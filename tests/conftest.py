@@ -14,8 +14,8 @@ from tinyflash.boards import Board
 def pytest_addoption(parser: pytest.Parser) -> None:
     of = "(tests/agree/test_random_kernels.py)"
     cases = f"random cases of each kernel of a faster set {of}"
-    parser.addoption("--random-cases", type=int, default=2000, help=cases)
-    parser.addoption("--demo-steps", type=int, default=100, help="steps (test_same_steps.py)")
+    parser.addoption("--random-cases", type=int, default=700, help=cases)
+    parser.addoption("--demo-steps", type=int, default=25, help="steps (test_same_steps.py)")
     parser.addoption("--unpluggings", type=int, default=3, help="boards killed (test_unplugged.py)")
     of = "(test_collecting.py)"
     parser.addoption("--collect-seconds", type=float, default=3.0, help=f"of collecting {of}")
@@ -26,10 +26,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--keywords", action="store_true", help=spoken)
     which = "of the kernel cases, those whose kernel matches this expression"
     parser.addoption("--kernel-cases", default="", metavar="REGEX", help=which)
+    every = "on boards too every kernel case, not a third (tests/agree/test_kernels.py)"
+    parser.addoption("--all-kernel-cases", action="store_true", help=every)
     sets = "random cases of this kernel set alone"
     parser.addoption("--kernel-set", default="", metavar="NAME", help=sets)
     of = "(test_memory_model.py)"
     parser.addoption("--memory-pairs", type=int, default=8, help=f"networks with schemes {of}")
+    every = "on each core with -O0 too (tests/own_firmware/test_clang.py)"
+    parser.addoption("--all-clang", action="store_true", help=every)
     every = "every mutation (tests/mutations), not a sample"
     parser.addoption("--all-mutations", action="store_true", help=every)
     parser.addoption("--random-seed", type=int, default=0, help=f"which random cases {of}")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tinyflash.compiler import compile_model
-from tinyflash.read import read
-from tinyflash.runtime.host import HostSession
-from tinyflash.runtime.units import decode, encode
-from tinyflash.scheme import load_scheme
-from tinyflash.write.model import write_model
+from tinyflash.read import read  # at once: later, the folder of this name would take its place
 
 if TYPE_CHECKING:
+    from tinyflash.compiler import compile_model
     from tinyflash.graph import Graph
     from tinyflash.quantize import Settings
+    from tinyflash.runtime.host import HostSession
+    from tinyflash.runtime.units import decode, encode
+    from tinyflash.scheme import load_scheme
+    from tinyflash.write.model import write_model
 
 __all__ = [
     "HostSession",
@@ -25,6 +26,26 @@ __all__ = [
     "read",
     "write_model",
 ]
+
+# Imported on first use: a command, and SCons for each image, imports no more than it needs.
+_MODULES = {
+    "HostSession": "runtime.host",
+    "compile_model": "compiler",
+    "decode": "runtime.units",
+    "encode": "runtime.units",
+    "load_scheme": "scheme",
+    "write_model": "write.model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
 
 
 def from_torch(

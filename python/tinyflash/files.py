@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BytesIO
@@ -17,6 +18,8 @@ from typing import BinaryIO, TypeVar
 from tinyflash.errors import DataError
 
 _BLOCK = 4096  # bytes written to see whether a disk is full
+_DAY_S = 24 * 3600
+_DAYS = 14  # what a cache has and nothing took for so long is deleted
 _ATTEMPTS = 10  # to make a file in a new folder that other processes may remove
 
 T = TypeVar("T")
@@ -204,6 +207,19 @@ def cache_dir() -> Path:
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "tinyflash"
+
+
+def forget(folder: Path) -> None:
+    """Deletes files in the folders of a cache that nothing has taken for long, by their dates.
+    Looks once a day, since there may be tens of thousands."""
+    looked, now = folder / "looked", time.time()
+    if looked.exists() and now - looked.stat().st_mtime < _DAY_S:
+        return
+    looked.touch()
+    for path in folder.glob("??/*"):
+        with suppress(OSError):  # another process was faster
+            if path.stat().st_mtime < now - _DAYS * _DAY_S:
+                path.unlink()
 
 
 def toml_value(value: object) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 REFERENCE = "ref"
 # The set for PCs: no table names it, so no board lists it.
 FOR_PCS = "host"
+# The name of a model in C, and of its files, unless the user gives another.
+DEFAULT = "model"
 # Before the sets of a board: of several kernels that suit a row, the one that costs least is taken.
 AUTO = "auto"
 # Ends the name of a set that has other scratch on cores with Helium, in tables for them.

@@ -34,12 +34,34 @@ def cases(request: pytest.FixtureRequest) -> list[Case]:
 @pytest.fixture(scope="module")
 def programs(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     """The folders of all programs of cases, by kernel set."""
-    root = tmp_path_factory.mktemp("kernels")
+    return written(cases, tmp_path_factory.mktemp("kernels"))
+
+
+@pytest.fixture(scope="module")
+def sampled(
+    cases: list[Case],
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, list[Path]]:
+    """The same of a third of the cases of each kernel, for boards: the host has them all."""
+    every = 1 if request.config.getoption("--all-kernel-cases") else 3
+    return written(cases, tmp_path_factory.mktemp("sampled"), every)
+
+
+def by_kernel(cases: list[Case]) -> dict[str, list[Case]]:
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        found.setdefault(case.row.kernel, []).append(case)
+    return found
+
+
+def written(cases: list[Case], root: Path, every: int = 1) -> dict[str, list[Path]]:
     folders: dict[str, list[Path]] = {}
     for name in SETS:
         own = cases if name == REFERENCE else [c for case in cases if (c := case.by(name))]
         folders[name] = []
-        for index, batch in enumerate(batches(own)):
+        some = [case for found in by_kernel(own).values() for case in found[::every]]
+        for index, batch in enumerate(batches(some)):
             folders[name].append(root / f"{name}_{index}")
             write_batch(batch, folders[name][-1])
     return folders
@@ -77,10 +99,7 @@ def test_the_set_for_pcs_without_its_instructions(
     cases: list[Case], tmp_path: Path, flag: str
 ) -> None:
     """As on a computer without AVX2, and as another compiler than GCC and Clang sees it."""
-    own: dict[str, list[Case]] = {}
-    for case in cases:
-        if mine := case.by(PCS):
-            own.setdefault(mine.row.kernel, []).append(mine)
+    own = by_kernel([mine for case in cases if (mine := case.by(PCS))])
     some = [case for found in own.values() for case in found[:: -(-len(found) // 5)]]
     write_batch(some, tmp_path / "batch")
     outcome = run_on_host(tmp_path / "batch", flag)
@@ -92,8 +111,8 @@ def test_the_set_for_pcs_without_its_instructions(
     [(board, name) for board in (*LARGE, M0) for name in board.kernels],
     ids=lambda value: getattr(value, "name", value),
 )
-def test_on_a_board(programs: dict[str, list[Path]], board: Board, name: str) -> None:
-    for program in programs[name]:
+def test_on_a_board(sampled: dict[str, list[Path]], board: Board, name: str) -> None:
+    for program in sampled[name]:
         outcome = run_on_board(program, board)
         assert outcome.status == 0, outcome.text
 

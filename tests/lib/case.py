@@ -21,6 +21,7 @@ from tinyflash.reference.operators import OPERATORS
 from tinyflash.runtime.state import SCALE_BYTES, scale_offset
 
 GAP = 4  # bytes between tensors, where nothing may be written
+_GUARDS = bytes((i * i * 89 + i * 37 + 165) % 251 for i in range(251))
 WRITABLE = (Space.WEIGHTS, Space.STATE, Space.ARENA)
 _SPACES = {"constant": Space.FLASH, "trainable": Space.WEIGHTS}
 
@@ -100,7 +101,7 @@ class Places:
 
 def _guard(count: int) -> bytes:
     """Bytes without a short period: a row copied too far would not look like them."""
-    return bytes((i * i * 89 + i * 37 + 165) % 251 for i in range(count))
+    return (_GUARDS * (count // len(_GUARDS) + 1))[:count]
 
 
 def _image(env: Environment, places: Places, space: Space) -> bytes:

@@ -17,6 +17,8 @@ from tinyflash.sources import kernel_sets
 ROOT = source_root()
 TABLE = Path(__file__).with_name("mutations.toml")
 PLUGINS = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")  # the latter loads slowly
+# Options of pytest by which tests have all their cases, not samples.
+CASES = ("--random-cases", "2000", "--all-kernel-cases", "--demo-steps", "100")
 TESTS_FAILED = 1  # pytest's exit code; others say that it could not run them
 
 
@@ -46,9 +48,10 @@ class Mutation:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """For pytest: names of mutations of one kernel set begin with its name."""
+        """For pytest, of its samples the whole; names of mutations of one kernel set begin with its
+        name."""
         name, _, _ = self.name.partition(": ")
-        return ("--kernel-set", name) if name in kernel_sets(ROOT) else ()
+        return ("--kernel-set", name, *CASES) if name in kernel_sets(ROOT) else CASES
 
     @property
     def changes_c(self) -> bool:

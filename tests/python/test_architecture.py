@@ -216,13 +216,34 @@ def test_each_kernel_has_a_contract() -> None:
             assert not bare, f"{path.name}: {bare}"
 
 
+def imported_by(script: str) -> set[str]:
+    """The modules of a new process that has run a script."""
+    command = [sys.executable, "-c", f"import sys\n{script}\nprint(*sys.modules)"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
 def test_importing_tinyflash_needs_nothing_heavy() -> None:
-    script = (
-        "import sys, tinyflash, tinyflash.compiler.pipeline, tinyflash.cli; print(*sys.modules)"
+    modules = imported_by("import tinyflash, tinyflash.compiler.pipeline, tinyflash.cli")
+    assert not {"torch", "tensorflow", "onnx", "matplotlib"} & modules
+
+
+def test_a_build_imports_no_numpy() -> None:
+    """SCons is started for each image, and takes as long as an import of numpy."""
+    text = (ROOT / "SConstruct").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("from tinyflash")]
+    assert len(lines) > 5
+    assert "numpy" not in imported_by("\n".join(lines))
+
+
+def test_the_door_of_the_package_is_complete_and_opens_late() -> None:
+    """`read` is a function, also when the folder of its name is imported later than the door."""
+    script = "import tinyflash\nassert 'numpy' not in sys.modules\n"
+    script += "for name in tinyflash.__all__: assert callable(getattr(tinyflash, name)), name\n"
+    script += "assert set(tinyflash.__all__) <= set(dir(tinyflash))\n"
+    assert "tinyflash.compiler" in imported_by(script)
+    assert imported_by(
+        "from tinyflash.read.tflite import read_tflite\nassert callable(read_tflite)"
     )
-    command = [sys.executable, "-c", script]
-    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert not {"torch", "tensorflow", "onnx", "matplotlib"} & set(modules)
 
 
 def test_every_folder_has_its_place_in_the_order() -> None:

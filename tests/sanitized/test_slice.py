@@ -13,7 +13,7 @@ from tests.sanitized.workers import train_networks
 
 from tinyflash.runtime.host.build import builder
 
-NETWORKS = 140
+NETWORKS = 60
 
 
 def test_random_networks_have_no_undefined_behaviour(tmp_path: Path) -> None:

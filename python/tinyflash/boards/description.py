@@ -14,8 +14,6 @@ from tinyflash.boards.linker import linker_script
 from tinyflash.boards.memory import RAM, Placement, Region, default_placement, moved, read_regions
 from tinyflash.boards.packs import PACKS, pack_of_set
 from tinyflash.boards.probe_target import ProbeTarget, read_probe_target
-from tinyflash.compiler.kernels import instructions
-from tinyflash.compiler.kernels.instructions import M4
 from tinyflash.errors import BoardError
 from tinyflash.paths import source_root
 from tinyflash.runtime.store import Geometry
@@ -171,7 +169,9 @@ def kernels_for(board: Board | None) -> tuple[str, ...]:
 
 def counted_core(board: Board | None) -> str:
     """Returns the core whose counted instructions hold for a board; None: a Cortex-M4."""
-    return M4 if board is None else instructions.counted_core(board.core, board.helium)
+    from tinyflash.compiler.kernels import instructions  # not where boards alone are needed
+
+    return instructions.M4 if board is None else instructions.counted_core(board.core, board.helium)
 
 
 def boards() -> tuple[Board, ...]:

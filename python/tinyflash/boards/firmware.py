@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from elftools.elf.elffile import ELFFile
 
@@ -23,7 +24,9 @@ from tinyflash.boards.packs import pack_of_set
 from tinyflash.boards.stale import ORIGIN, check_compilation, write_origin
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.paths import source_root
-from tinyflash.spectrogram import RAW, Spectrogram
+
+if TYPE_CHECKING:
+    from tinyflash.spectrogram import Spectrogram
 
 _SPECIAL = frozenset("\"'`\\$&;|<>()*?,\n\t")  # in names of the folders of sources and build
 STACK_GUARD_BYTES = 32  # at the low end of a stack, protected by the processor
@@ -101,7 +104,8 @@ def build_firmware(
             files.write_bytes(copy / file, (model / file).read_bytes())
         settings = {**_settings(board), "MODEL": copy, "BUILD": build, "NAME": name}
         settings |= {"GUARD": guard, "COLLECT": collect, "REPLAY": replay}
-        settings["FEATURES"] = RAW if features is None else features.text
+        if features is not None:
+            settings["FEATURES"] = features.text
         if pairing_key is not None:
             key = Path(private, "pairing.key")
             files.write_bytes(key, pairing_key.hex().encode())

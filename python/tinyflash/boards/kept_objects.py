@@ -7,7 +7,6 @@ time. Here the folder of a build does not count.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,10 +14,7 @@ from typing import Any
 
 from SCons.CacheDir import CacheDir
 
-from tinyflash.files import cache_dir
-
-_DAY_S = 24 * 3600
-_DAYS = 14  # an object that no build took for so long is deleted
+from tinyflash.files import cache_dir, forget
 
 
 class KeptObjects(CacheDir):  # type: ignore[misc]  # SCons has no types
@@ -53,18 +49,5 @@ def keep_objects(env: Any, places: Iterable[Path]) -> None:
     folder = cache_dir() / "objects"
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        _forget(folder)
+        forget(folder)
         env.CacheDir(str(folder), KeptObjects)
-
-
-def _forget(folder: Path) -> None:
-    """Deletes what no build has taken for long: SCons dates a file when it takes it. Looks once a
-    day, since the cache of many builds has tens of thousands of files."""
-    looked, now = folder / "looked", time.time()
-    if looked.exists() and now - looked.stat().st_mtime < _DAY_S:
-        return
-    looked.touch()
-    for path in folder.glob("??/*"):
-        with suppress(OSError):  # another build was faster
-            if path.stat().st_mtime < now - _DAYS * _DAY_S:
-                path.unlink()

@@ -8,8 +8,7 @@ from pathlib import Path
 from tinyflash import files
 from tinyflash.boards.packs import PACKS
 from tinyflash.errors import BuildError, DataError, listed
-from tinyflash.sources import HELIUM
-from tinyflash.write.c import DEFAULT
+from tinyflash.sources import DEFAULT, HELIUM
 
 __all__ = [
     "DEFAULT",

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyflash.graph import Array, Graph
-from tinyflash.read.outputs import Chosen
-from tinyflash.read.tflite import read_tflite
-
 if TYPE_CHECKING:
+    from tinyflash.graph import Array, Graph
     from tinyflash.quantize import Settings
     from tinyflash.quantize.floatgraph import FloatGraph
+    from tinyflash.read.outputs import Chosen
 
 __all__ = ["read", "read_floats"]
 
@@ -33,6 +31,8 @@ def read(
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx" and calibration is None:
+        from tinyflash.read.tflite import read_tflite
+
         return read_tflite(path, output)
     from tinyflash.quantize import quantize
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
@@ -284,6 +285,7 @@ def test_keys_differ_wherever_outcomes_could() -> None:
 
 @pytest.fixture
 def one_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import_module("tinyflash.cli.bench.endurance")  # before: it takes the names of all tasks
     monkeypatch.setattr(tasks, "TASKS", {"small": small_task})
     monkeypatch.setattr("tinyflash.bench.accuracy.run.TASKS", {"small": small_task})
     monkeypatch.setattr("tinyflash.bench.accuracy.run.FOREIGN", {})

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tinyflash.boards import firmware as build
 from tinyflash.boards.description import Board
 from tinyflash.boards.footprint.callgraph import CallGraph
 from tinyflash.boards.footprint.compiled import compiled_code
 from tinyflash.boards.footprint.firmware import firmware_stack
-from tinyflash.program import SOURCE, Program, Row
+
+if TYPE_CHECKING:
+    from tinyflash.program import Program, Row
 
 __all__ = ["Footprint", "footprint", "footprint_if_known"]
 
@@ -64,4 +67,6 @@ def footprint_if_known(program: Program, board: Board) -> Footprint | None:
 
 
 def _kernels(rows: Iterable[Row]) -> tuple[str, ...]:
+    from tinyflash.program import SOURCE  # not for a build, which reads call graphs alone
+
     return tuple(dict.fromkeys(row.symbol for row in rows if row.kernel != SOURCE))

@@ -54,14 +54,15 @@ def read_unit(path: Path) -> CompiledUnit:
     """Reads the contents of an object file."""
     with path.open("rb") as file:
         elf = ELFFile(file)
-        table = list(_symbols(elf))
+        sections = list(elf.iter_sections())  # each is read anew whenever elftools is asked for it
+        table = list(_symbols(sections))
         symbols = [s for s in table if s.name]
         defined = {s.name for s in symbols if s.kind == _FUNCTION}
         callable_ = defined | {s.name for s in symbols if s.section == _UNDEFINED}
         called, held, handed, outward = set(), set(), set(), set()
         calls = _CALLS[elf["e_machine"]]
-        inside = {elf.get_section(s.section).name: s.name for s in symbols if s.name in defined}
-        for section, kind, symbol in _relocations(elf, table):
+        inside = {sections[s.section].name: s.name for s in symbols if s.name in defined}
+        for section, kind, symbol in _relocations(sections, table):
             if symbol in callable_ and kind in calls:
                 called.add(symbol)
                 if symbol not in defined and section in inside:
@@ -70,8 +71,8 @@ def read_unit(path: Path) -> CompiledUnit:
                 held.add(symbol)
             elif symbol in callable_ and section.startswith(".text"):
                 handed.add(symbol)
-        sizes = {s.name: int(s["sh_size"]) for s in elf.iter_sections()}
-        armv6m = _is_armv6m(elf)
+        sizes = {s.name: int(s["sh_size"]) for s in sections}
+        armv6m = _is_armv6m(sections)
         weak = {s.name for s in symbols if s.binding == _WEAK} & defined
     variables = {name: size for name, size in sizes.items() if name.startswith(_VARIABLES)}
     return CompiledUnit(
@@ -80,35 +81,36 @@ def read_unit(path: Path) -> CompiledUnit:
     )
 
 
-def _is_armv6m(elf: ELFFile) -> bool:
+def _is_armv6m(sections: Sequence[Any]) -> bool:
     """Whether the object's attributes say so (Addenda to the ABI for the Arm Architecture, 3.3)."""
-    attributes: Any = elf.get_section_by_name(".ARM.attributes")
-    if attributes is None:
-        return False
     found = [
         attribute.value
-        for vendor in attributes.iter_subsections()
+        for section in sections
+        if section.name == ".ARM.attributes"
+        for vendor in section.iter_subsections()
         for scope in vendor.iter_subsubsections()
         for attribute in scope.iter_attributes("TAG_CPU_ARCH")
     ]
     return any(value in _ARMV6M for value in found)
 
 
-def _symbols(elf: ELFFile) -> Iterator[_Symbol]:
+def _symbols(sections: Sequence[Any]) -> Iterator[_Symbol]:
     """Yields all symbols in their order. Those of sections have no name."""
-    table: Any = elf.get_section_by_name(".symtab")
-    texts = elf.get_section(table["sh_link"]).data()
+    table = next(section for section in sections if section.name == ".symtab")
+    texts = sections[table["sh_link"]].data()
     for name, _, _, info, _, section in _SYMBOL.iter_unpack(table.data()):
         text = texts[name : texts.index(b"\0", name)].decode()
         yield _Symbol(text, kind=info & 15, binding=info >> 4, section=section)
 
 
-def _relocations(elf: ELFFile, table: Sequence[_Symbol]) -> Iterator[tuple[str, int, str]]:
+def _relocations(
+    sections: Sequence[Any], table: Sequence[_Symbol]
+) -> Iterator[tuple[str, int, str]]:
     """Yields section, type and symbol of each relocation in loaded sections; debugging sections
     have most of the others. table: all symbols."""
-    for section in elf.iter_sections():
+    for section in sections:
         if isinstance(section, RelocationSection):
-            place = elf.get_section(section["sh_info"])
+            place = sections[section["sh_info"]]
             if place["sh_flags"] & SH_FLAGS.SHF_ALLOC:
                 for entry in section.iter_relocations():
                     yield place.name, entry["r_info_type"], table[entry["r_info_sym"]].name

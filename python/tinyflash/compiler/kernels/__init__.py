@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 
 from tinyflash.compiler.kernels import cmsis_nn, dsp, mve
@@ -33,7 +35,13 @@ _NEEDS: Mapping[str, Mapping[str, Needs]] = {
 
 def kernel_sets(names: Sequence[str]) -> KernelSets:
     """Returns the kernels of some sets, preferred first; none of AUTO, which may be the first."""
-    return {name: kernels_of(source_root(), name) for name in names}
+    return {name: _kernels_of(source_root(), name) for name in names}
+
+
+@cache
+def _kernels_of(root: Path, name: str) -> frozenset[str]:
+    """They are read from C files, which stay as they are while this process runs."""
+    return kernels_of(root, name)
 
 
 def chosen_set(kernel: str, graph: Graph, node: Node, sets: KernelSets) -> str:

@@ -22,14 +22,6 @@ _TOP, _ANY = 0.5, 0.25
 _Arranged = Callable[[Sequence[int]], list[int]]
 
 
-class _Rival(NamedTuple):
-    """A storage cannot begin less than `up` bytes below its rival, or less than `down` above."""
-
-    storage: int
-    up: int
-    down: int
-
-
 class _Stack(NamedTuple):
     """The order of a placement, its offsets, and its height."""
 
@@ -80,8 +72,9 @@ class _Tries:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.sizes = problem, problem.sizes
+        # each with the least that a storage begins below it, and above it; plain tuples are faster
         self.rivals = [
-            [_Rival(j, *_gaps(problem, i, j)) for j in rivals.tolist()]
+            [(j, *_gaps(problem, i, j)) for j in rivals.tolist()]
             for i, rivals in enumerate(problem.rivals)
         ]
         self.together = [set(rivals.tolist()) for rivals in problem.rivals]
@@ -105,14 +98,14 @@ class _Tries:
     def _lowest(self, i: int, offsets: list[int]) -> int:
         rivals = self.rivals[i]
         self.looks += len(rivals)
-        taken = sorted(
-            [(offsets[j] - up, offsets[j] + down) for j, up, down in rivals if offsets[j] >= 0]
-        )
+        taken = [(o - up, o + down) for j, up, down in rivals if (o := offsets[j]) >= 0]
+        taken.sort()
         at = 0
         for low, high in taken:  # it cannot begin strictly between these
             if at <= low:
                 break
-            at = max(at, high)
+            if high > at:  # max() takes longer than the rest of this loop
+                at = high
         return at
 
     def changed(self, stack: _Stack, random: Random) -> list[int]:
@@ -122,14 +115,16 @@ class _Tries:
             a, b = random.randrange(len(order)), random.randrange(len(order))
             order[a], order[b] = order[b], order[a]
             return order
-        ends = [o + size for o, size in zip(stack.offsets, self.sizes, strict=True)]
-        top = [i for i, end in enumerate(ends) if end == stack.height]
-        chosen = random.choice(top if kind < _TOP else order)
+        chosen = random.choice(self._top(stack) if kind < _TOP else order)
         position = order.index(chosen)
         earlier = [i for i in range(position) if order[i] in self.together[chosen]]
         if earlier:
             order.insert(random.choice(earlier), order.pop(position))
         return order
+
+    def _top(self, stack: _Stack) -> list[int]:
+        sizes, height = self.sizes, stack.height
+        return [i for i, offset in enumerate(stack.offsets) if offset + sizes[i] == height]
 
 
 def _gaps(problem: Problem, i: int, j: int) -> tuple[int, int]:

@@ -3,10 +3,12 @@ misses the lower bound."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import partial
 
 from tinyflash.compiler.plan.greedy import first_fit, orders
 from tinyflash.compiler.plan.improve import improve
+from tinyflash.compiler.plan.kept import kept
 from tinyflash.compiler.plan.lifetimes import Storage
 from tinyflash.compiler.plan.lower import lowered
 from tinyflash.compiler.plan.problem import Problem
@@ -55,20 +57,29 @@ def place(problem: Problem, effort: Effort = QUICK) -> Placed:
     If no greedy placement meets the lower bound, the search aims at it. If the search fails, the
     function tightens the bound, tries small changes of the best order, and halves the remaining
     range of heights repeatedly. Each attempt takes half of the remaining nodes. What it has found
-    is lowered by many more changes.
+    is lowered by many more changes. What a search finds is kept for later runs.
     """
     bound = problem.lower_bound.nbytes
     order, best = _greedy(problem, bound)
     if bound < problem.height(best):
-        found, _, used = search(problem, bound, effort.nodes // 2)
-        if found is not None:
-            best = found
-        else:
-            bound = proven_bound(problem, best)
-            best = improve(problem, order, bound, effort.tries)
-            best, bound = _halved(problem, best, bound, effort.nodes - used)
-            best = lowered(problem, order, best, bound, effort.looks)
+        first = partial(_searched, problem, order, best, effort)
+        best, bound = kept(problem, astuple(effort), first) if effort.nodes else first()
     return Placed(tuple(map(Placement, problem.storages, best)), bound)
+
+
+def _searched(
+    problem: Problem, order: list[int], best: tuple[int, ...], effort: Effort
+) -> tuple[tuple[int, ...], int]:
+    """Returns a placement that is no higher than `best`, which is that of `order`, and the bound
+    that is proven."""
+    bound = problem.lower_bound.nbytes
+    found, _, used = search(problem, bound, effort.nodes // 2)
+    if found is not None:
+        return found, bound
+    bound = proven_bound(problem, best)
+    best = improve(problem, order, bound, effort.tries)
+    best, bound = _halved(problem, best, bound, effort.nodes - used)
+    return lowered(problem, order, best, bound, effort.looks), bound
 
 
 def _greedy(problem: Problem, bound: int) -> tuple[list[int], tuple[int, ...]]:

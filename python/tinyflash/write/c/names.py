@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from tinyflash.errors import ModelError
+from tinyflash.sources import DEFAULT
 
-DEFAULT = "model"
+__all__ = ["DEFAULT", "check_name"]
+
 _LONGEST = 31  # characters of an external name that C99 tells apart
 
 # Of C, up to C23, and of C++: users compile the header as either.
