@@ -14,7 +14,7 @@ from tinyflash.bench.design.tasks import ZooSamples, zoo_network
 from tinyflash.boards import Board
 from tinyflash.errors import BoardError
 from tinyflash.search.designs.cost import Cost, Limits, cost_of
-from tinyflash.search.designs.design import Design, spaces
+from tinyflash.search.designs.design import Design, Kind, spaces
 from tinyflash.search.designs.effort import FACTOR, Effort, full_samples
 from tinyflash.search.designs.finish import accuracy, in_int8
 from tinyflash.search.designs.jobs import Fields, Job, Results, computed, key_of, workers
@@ -168,14 +168,14 @@ def _finished(network: Network, task: Task, samples: int, seed: int) -> float:
 
 
 def correlate(
-    bench: Bench, name: str, draws: int, seed: int, tell: Tell
+    bench: Bench, name: str, kind: Kind, draws: int, seed: int, tell: Tell
 ) -> tuple[tuple[SpaceRow, ...], float]:
-    """Trains a few networks of each of eight spaces. Returns them, and the rank correlation of mean
-    multiply-adds and best validation accuracy."""
+    """Trains a few networks of each of eight spaces of a kind. Returns them, and the rank
+    correlation of mean multiply-adds and best validation accuracy."""
     samples = ZooSamples(name)
     task = samples.load()
     given = Input(task.family, task.shape, task.classes)
-    every = spaces(task.family, task.shape)
+    every = [space for space in spaces(task.family, task.shape) if space.kind == kind]
     chosen = [every[int(i)] for i in np.linspace(0, len(every) - 1, SPACES).round()]
     length = full_samples(len(task.train)) // FACTOR
     designs = {
