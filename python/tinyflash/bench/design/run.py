@@ -114,8 +114,8 @@ def _design(bench: Bench, name: str, limits: Limits, seed: int, tell: Tell) -> _
 
 
 def _random(bench: Bench, name: str, limits: Limits, seed: int, tell: Tell) -> _Found:
-    """Draws from all spaces what fits, gives each a third of a whole training, and takes the best: in
-    the seconds that a search has for its short trainings."""
+    """Draws from all spaces what fits, gives each a third of a whole training, and takes the best:
+    in the seconds that a search has for its short trainings."""
     samples = ZooSamples(name)
     task, effort = samples.load(), bench.effort
     results = Results(bench.folder / f"{name}-random.jsonl")
