@@ -43,7 +43,7 @@ def test_spaces_are_ranked_by_their_best_network(
     monkeypatch.setitem(tasks.TASKS, "still", lambda: task)  # type: ignore[arg-type]
     monkeypatch.setattr(run, "train", lambda d, *_: ({}, Score(d.macs / 1e7, 0.0)))
     bench = run.Bench(load_board("nrf52840_dk"), 1, 1, tmp_path)
-    rows, rank = run.correlate(bench, "still", 2, 0, lambda _: None)
+    rows, rank = run.correlate(bench, "still", "plain", 2, 0, lambda _: None)
     assert len(rows) == run.SPACES
     assert rank > 0.8
     assert all(row.macs <= 1e7 * row.accuracy for row in rows)  # the mean, and the best

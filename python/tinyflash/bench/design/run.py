@@ -14,7 +14,7 @@ from tinyflash.bench.design.tasks import ZooSamples, zoo_network
 from tinyflash.boards import Board
 from tinyflash.errors import BoardError
 from tinyflash.search.designs.cost import Cost, Limits, cost_of
-from tinyflash.search.designs.design import Design, spaces
+from tinyflash.search.designs.design import Design, Kind, spaces
 from tinyflash.search.designs.effort import FACTOR, Effort, full_samples
 from tinyflash.search.designs.finish import accuracy, in_int8
 from tinyflash.search.designs.jobs import Fields, Job, Results, computed, key_of, workers
@@ -114,8 +114,8 @@ def _design(bench: Bench, name: str, limits: Limits, seed: int, tell: Tell) -> _
 
 
 def _random(bench: Bench, name: str, limits: Limits, seed: int, tell: Tell) -> _Found:
-    """Draws from all spaces what fits, trains as long as the last round of a search does, and takes
-    the best: in the seconds that a search has for its short trainings."""
+    """Draws from all spaces what fits, gives each a third of a whole training, and takes the best:
+    in the seconds that a search has for its short trainings."""
     samples = ZooSamples(name)
     task, effort = samples.load(), bench.effort
     results = Results(bench.folder / f"{name}-random.jsonl")
@@ -168,14 +168,14 @@ def _finished(network: Network, task: Task, samples: int, seed: int) -> float:
 
 
 def correlate(
-    bench: Bench, name: str, draws: int, seed: int, tell: Tell
+    bench: Bench, name: str, kind: Kind, draws: int, seed: int, tell: Tell
 ) -> tuple[tuple[SpaceRow, ...], float]:
-    """Trains a few networks of each of eight spaces. Returns them, and the rank correlation of mean
-    multiply-adds and best validation accuracy."""
+    """Trains a few networks of each of eight spaces of a kind. Returns them, and the rank
+    correlation of mean multiply-adds and best validation accuracy."""
     samples = ZooSamples(name)
     task = samples.load()
     given = Input(task.family, task.shape, task.classes)
-    every = spaces(task.family, task.shape)
+    every = [space for space in spaces(task.family, task.shape) if space.kind == kind]
     chosen = [every[int(i)] for i in np.linspace(0, len(every) - 1, SPACES).round()]
     length = full_samples(len(task.train)) // FACTOR
     designs = {

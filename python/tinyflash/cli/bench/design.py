@@ -16,6 +16,7 @@ from tinyflash.cli.number_option import Number
 from tinyflash.cli.scheme_option import Size
 from tinyflash.errors import BoardError, BuildError
 from tinyflash.files import cache_dir, write_json
+from tinyflash.search.designs.design import KINDS, Kind
 from tinyflash.show.console import noting, output, say, table
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ _SPACES = "spaces"
     "--draws", type=click.IntRange(1), default=3, show_default=True,
     help=f"Networks of a space that {_SPACES} trains.",
 )  # fmt: skip
+@click.option(
+    "--kind", type=click.Choice(KINDS), default="bottleneck", show_default=True,
+    help=f"Blocks of the networks that {_SPACES} trains.",
+)  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--board", type=options.BOARD, default="stm32f746_discovery", show_default=True)
 @click.option(
@@ -59,6 +64,7 @@ def design(
     budgets: tuple[int, ...],
     minutes: float,
     draws: int,
+    kind: Kind,
     seeds: int,
     board: str,
     processes: int,
@@ -101,7 +107,7 @@ def design(
                 say(f"{where}: {error}")
         for done, task in enumerate(studied, len(cells)):
             listen(done, f"{task}: spaces")
-            some, ranks[task] = correlate(bench, task, draws, 0, lambda _: None)
+            some, ranks[task] = correlate(bench, task, kind, draws, 0, lambda _: None)
             spaces += some
     if rows:
         output().print(_table(rows))

@@ -23,6 +23,9 @@ _PLAN_SECONDS = 0.5  # of one network
 _DRAWS = (2, 40)  # networks of a space
 _POPULATION = (8, 48)
 _STEP = 4
+# The longest rounds that leave time for more networks than these: after few samples, which network
+# is better is noise.
+_LONGER = ((3, 16), (2, 16), (1, _POPULATION[0]))
 _EPOCHS, _LEAST, _MOST = 40, 30_000, 1_500_000  # of the final training; samples
 _CHOOSING = 0.1  # of all time, besides: to choose what is trained on the board
 _STEP_SECONDS, _STEP_MACS = 3e-4, 4e9  # of a step in int8, and multiply-adds in a second
@@ -85,10 +88,11 @@ class Effort:
         one = sum(seconds(design, 1) for design in drawn) / len(drawn)
         wanted = full_samples(there) // FACTOR**ROUNDS
         possible = self.halving_seconds / one  # samples
-        for population in range(_POPULATION[1], _POPULATION[0], -_STEP):
-            plan = Halving(population, wanted)
-            if plan.all_samples <= possible:
-                return plan
+        for times, fewest in _LONGER:
+            for population in range(_POPULATION[1], fewest, -_STEP):
+                plan = Halving(population, times * wanted)
+                if plan.all_samples <= possible:
+                    return plan
         least = Halving(_POPULATION[0], 1)
         return Halving(_POPULATION[0], int(max(1, min(wanted, possible / least.all_samples))))
 
