@@ -13,9 +13,12 @@ from tinyflash.boards import Board
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     of = "(tests/agree/test_random_kernels.py)"
-    cases = f"random cases of each kernel of a faster set {of}"
-    parser.addoption("--random-cases", type=int, default=700, help=cases)
-    parser.addoption("--demo-steps", type=int, default=25, help="steps (test_same_steps.py)")
+    cases = f"random cases of each operator of a faster set, shared by its kernels {of}"
+    parser.addoption("--random-cases", type=int, default=2000, help=cases)
+    of = "(test_same_steps.py)"
+    parser.addoption("--demo-steps", type=int, default=100, help=f"steps {of}")
+    least = f"at most so many with the reference kernels, which take six times as long {of}"
+    parser.addoption("--demo-steps-of-ref", type=int, default=25, help=least)
     parser.addoption("--unpluggings", type=int, default=3, help="boards killed (test_unplugged.py)")
     of = "(test_collecting.py)"
     parser.addoption("--collect-seconds", type=float, default=3.0, help=f"of collecting {of}")

@@ -52,4 +52,4 @@ def test_random_cases(family: str, request: pytest.FixtureRequest, tmp_path: Pat
             assert int(found[1]) == counts[name]
             digests.add(found[2])
         assert len(digests) == 1
-        assert counts[name] % count == 0
+        assert count <= counts[name] < count + 10 or not counts[name]

@@ -27,7 +27,7 @@ TESTS = (
     "tests/python/runtime",
     "tests/python/bench/test_store.py",
 )
-RANDOM_CASES = 600  # of each kernel: fewer leave branches out
+RANDOM_CASES = 2400  # of each operator: fewer leave branches out
 ON_BOARDS = (
     "build",
     "collecting",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,16 @@ def demo():
 
 
 @pytest.fixture(scope="module")
-def steps(request, demo):
-    """The file of samples, and what the host says of each."""
+def steps_of(demo):
+    """By a number of steps: the file of samples, and what the host says of each."""
+    return cache(lambda count: steps(demo, count))
+
+
+def steps(demo, count: int) -> tuple[bytes, list[str]]:
     samples = demo[1]
     session = HostSession(compiled(demo).program)
     rate, said, file = factor(RATE), [], []
-    for i in np.resize(np.arange(len(samples)), request.config.getoption("--demo-steps")):
+    for i in np.resize(np.arange(len(samples)), count):
         session.train_step(samples.x[i], int(samples.y[i]), RATE)
         said.append(f"step {zlib.crc32(session.state, zlib.crc32(session.weights)):08x}")
         file.append(struct.pack("<IHh", samples.y[i], rate.mantissa, rate.exponent))
@@ -62,9 +67,13 @@ def compiled(demo, sets=(REFERENCE,)):
 
 @pytest.mark.parametrize(("board", "name"), SETS, ids=lambda value: getattr(value, "name", value))
 def test_every_set_on_every_core(
-    board: Board, name: str, demo, steps: tuple[bytes, list[str]], tmp_path: Path
+    board: Board, name: str, demo, steps_of, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    (tmp_path / "cases.bin").write_bytes(steps[0])
+    count = request.config.getoption("--demo-steps")
+    if name == REFERENCE:
+        count = min(count, request.config.getoption("--demo-steps-of-ref"))
+    file, said = steps_of(count)
+    (tmp_path / "cases.bin").write_bytes(file)
     sets = dict.fromkeys((name, REFERENCE))
     model = compiled(demo, tuple(sets))
     assert {row.kernel_set for row in model.program.train} == set(sets)
@@ -72,5 +81,5 @@ def test_every_set_on_every_core(
     flags = STRICT if name == REFERENCE and board.core and board is not M0 else ()
     program = build_for_board([*SOURCES, tmp_path / "model.c"], tmp_path, board, flags)
     outcome = run(program, tmp_path, board, seconds=600)
-    assert re.findall(r"^(?:step|infer) \w+$", outcome.text, re.MULTILINE) == steps[1]
+    assert re.findall(r"^(?:step|infer) \w+$", outcome.text, re.MULTILINE) == said
     assert outcome.status == 0, outcome.text

@@ -65,12 +65,13 @@ class RandomCase:
 def random_cases(
     family: str, names: Sequence[str], count: int, seed: int
 ) -> Iterator[tuple[RandomCase, list[str]]]:
-    """Cases, each with the sets that are to compute it: `count` for each kernel of each set. Every
-    case of a kernel is of another subject."""
+    """Cases, each with the sets that are to compute it: `count` for each set, as many of each of
+    its kernels; a few more if that leaves a rest. Every case of a kernel is of another subject."""
     sets = kernel_sets(names)
     beginnings = FAMILIES[family].kernels
     kernels = {name: {k for k in own if k.startswith(beginnings)} for name, own in sets.items()}
-    missing = {(name, kernel): count for name, own in kernels.items() for kernel in own}
+    each = {name: -(-count // max(len(own), 1)) for name, own in kernels.items()}
+    missing = {(name, kernel): each[name] for name, own in kernels.items() for kernel in own}
     draw = 0
     while missing:
         assert draw < WASTED_DRAWS * (count + 10), f"no cases of {sorted(missing)}"

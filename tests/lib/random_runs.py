@@ -20,7 +20,7 @@ from tinyflash.sources import kernels_of, library_sources
 
 FILE = "cases.bin"
 SECONDS_PER_CASE = 0.05
-SAMPLES = 20  # of each kernel: among them are all fields of a record
+SAMPLES = 100  # of each operator: among them are all fields of a record
 SOURCES = ("run_random.c", "case_file.c")
 
 

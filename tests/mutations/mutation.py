@@ -18,7 +18,7 @@ ROOT = source_root()
 TABLE = Path(__file__).with_name("mutations.toml")
 PLUGINS = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")  # the latter loads slowly
 # Options of pytest by which tests have all their cases, not samples.
-CASES = ("--random-cases", "2000", "--all-kernel-cases", "--demo-steps", "100")
+CASES = ("--random-cases", "6000", "--all-kernel-cases", "--demo-steps-of-ref", "100")
 TESTS_FAILED = 1  # pytest's exit code; others say that it could not run them
 
 
