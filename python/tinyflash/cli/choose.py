@@ -20,7 +20,7 @@ from tinyflash.cli.number_option import Number
 from tinyflash.cli.scheme_option import Size
 from tinyflash.compiler import prepare
 from tinyflash.errors import DataError, SchemeError
-from tinyflash.files import write_bytes
+from tinyflash.files import to_write, write_bytes
 from tinyflash.read import read
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
@@ -114,7 +114,7 @@ def choose(
     if not len(job.held_out):
         raise DataError(f"{data} leaves no samples to judge with; add some, or raise --validation")
     context = Context(prepared.source, job.train, job.held_out)
-    results = output.with_suffix(".results.jsonl")
+    results = to_write(output.with_suffix(".results.jsonl"))  # refused before work, not after
     until = None if minutes is None else started + 60 * minutes
     workers = workers or os.cpu_count() or 1
     with engine_on(on, context, results, workers, until=until) as engine:

@@ -21,6 +21,7 @@ from tinyflash.read import read
 from tinyflash.scheme import Rule, Scheme, load_scheme
 from tinyflash.search.choose import Chooser, Limits
 from tinyflash.search.engine import Context, Engine, Trial, Verdict
+from tinyflash.search.engine.engine import is_verdict
 from tinyflash.search.engine.pool import Keyed
 from tinyflash.search.engine.store import Results
 from tinyflash.search.fisher import Judgement
@@ -260,3 +261,20 @@ def test_results_of_a_benchmark_are_read(data: Path) -> None:
     results.keep([(context.key(trial), judged)])
     engine = Engine(context, Nobody(), Results(path))
     assert engine.verdicts([trial]) == {trial: Verdict(1.0, 2.0)}
+
+
+def test_results_that_cannot_be_kept_are_refused_before_work(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "scheme.results.jsonl").mkdir()
+    said = tinyflash(
+        "choose", str(path_of("digits")), "--scheme", str(data / "head.toml"),
+        "--data", str(data / "data.npz"), "--budget", "1700", "-o", str(tmp_path / "scheme.toml"),
+    )  # fmt: skip
+    assert said.exit_code == 1
+    assert "scheme.results.jsonl is not a regular file" in said.stderr
+    assert "last layers" not in said.stderr  # no training has begun
+
+
+def test_a_loss_that_is_no_number_is_no_result() -> None:
+    found = {"loss": 0.5, "accuracy": 50.0, "error": ""}
+    assert is_verdict(found)
+    assert not is_verdict({**found, "loss": math.nan})
