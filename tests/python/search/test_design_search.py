@@ -311,6 +311,25 @@ def test_a_longer_search_lets_probes_propose() -> None:
     assert long.probes and long.epochs > short.epochs
 
 
+def test_another_seed_or_a_new_compiler_measures_code_again(
+    monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path
+) -> None:
+    """In one folder, too: or what an earlier run has measured decides what a seed finds."""
+    counts = iter(range(1, 9))
+    monkeypatch.setattr(searching, "with_code", lambda *_: Limits(1, 1, None, float(next(counts))))
+    progress = Progress(lambda *_: None, lambda _: None, lambda _: None)
+    results = Results(tmp_path / "results.jsonl")
+
+    def code(seed: int) -> float:
+        asked = request_for(data, tmp_path, seed)
+        return searching._with_code(asked, GIVEN, results, tmp_path, progress).code
+
+    monkeypatch.setattr(searching, "can_compile", lambda _: False)
+    assert [code(3), code(4), code(3)] == [1, 2, 1]
+    monkeypatch.setattr(searching, "can_compile", lambda _: True)
+    assert [code(3), code(3)] == [3, 3]
+
+
 def test_networks_that_do_not_fit_are_not_trained(quick: None, tmp_path: Path) -> None:
     tight = Limits(20_000, 1 << 20)
     planner = stage1.Planner(

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from tinyflash.boards import Board
+from tinyflash.boards.firmware import can_compile
 from tinyflash.compiler import prepare
 from tinyflash.files import write_atomically, write_bytes
 from tinyflash.graph import Graph
@@ -148,13 +149,13 @@ def _with_code(
     request: Request, given: Input, results: Results, work: Path, progress: Progress
 ) -> Limits:
     """Returns the limits with what the firmware's code takes, which is linked only once."""
-    key = key_of("code", request.board, given.family, given.shape)
+    random = np.random.default_rng(request.seed)
+    every = spaces(given.family, given.shape)
+    two = [given.draw(space, random) for space in (every[0], every[-1])]
+    key = key_of("code", request.board, [one.key for one in two], can_compile(request.board))
     known = results.known.get(key)
     if known is None:
         progress.stage("links two networks", 1)
-        random = np.random.default_rng(request.seed)
-        every = spaces(given.family, given.shape)
-        two = [given.draw(space, random) for space in (every[0], every[-1])]
         found = with_code(request.limits, request.board, two, work)
         known = {"code": found.code, "row": found.row}
         results.keep([(key, known)])
