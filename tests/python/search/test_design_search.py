@@ -330,6 +330,21 @@ def test_another_seed_or_a_new_compiler_measures_code_again(
     assert [code(3), code(3)] == [3, 3]
 
 
+def test_damaged_weights_are_trained_again(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.npz"
+    np.savez(whole, **{"a.w": np.ones(9), "a.b": np.zeros(1), "score": np.array([0.5, 1.0])})
+    kept = searching._kept(whole)
+    assert kept is not None and kept[1] == Score(0.5, 1.0)
+    content = whole.read_bytes()
+    middle = content.index(b"NUMPY") + 100
+    flipped = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
+    for number, damaged in enumerate((b"", b"no file", content[:200], flipped)):
+        path = tmp_path / f"{number}.npz"
+        path.write_bytes(damaged)
+        assert searching._kept(path) is None
+    assert searching._kept(tmp_path / "missing.npz") is None
+
+
 def test_networks_that_do_not_fit_are_not_trained(quick: None, tmp_path: Path) -> None:
     tight = Limits(20_000, 1 << 20)
     planner = stage1.Planner(

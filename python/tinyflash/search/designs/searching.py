@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -209,13 +210,22 @@ def _final(
     """Returns the trained weights, from the folder if they are there."""
     key = key_of("final", task.digest(), best.design.key, samples, request.seed)
     path = request.folder / f"{key}.npz"
-    if path.is_file():
-        with np.load(path) as arrays:
-            names = sorted({name.rsplit(".", 1)[0] for name in arrays if "." in name})
-            weights = {n: Weights(arrays[f"{n}.w"], arrays[f"{n}.b"]) for n in names}
-            return weights, Score(*map(float, arrays["score"]))
+    known = _kept(path)
+    if known is not None:
+        return known
     weights, score = train(best.design, task, samples, request.seed)
     numbers = {f"{n}.{k}": getattr(w, k) for n, w in weights.items() for k in "wb"}
     numbers["score"] = np.array([score.accuracy, score.loss])
     write_atomically(path, lambda file: np.savez(file, **numbers))
     return weights, score
+
+
+def _kept(path: Path) -> tuple[dict[str, Weights], Score] | None:
+    """Returns what a run before has kept; None if there is nothing, or a damaged file."""
+    try:
+        with np.load(path) as arrays:
+            names = sorted({name.rsplit(".", 1)[0] for name in arrays if "." in name})
+            weights = {n: Weights(arrays[f"{n}.w"], arrays[f"{n}.b"]) for n in names}
+            return weights, Score(*map(float, arrays["score"]))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
+        return None
