@@ -280,3 +280,14 @@ def test_a_loss_that_is_no_number_is_no_result() -> None:
     found = {"loss": 0.5, "accuracy": 50.0, "error": ""}
     assert is_verdict(found)
     assert not is_verdict({**found, "loss": math.nan})
+
+
+def test_targets_have_no_accuracy(data: Path, tmp_path: Path) -> None:
+    """It was told as 0 %."""
+    x = np.load(data / "data.npz")["x"]
+    np.savez(tmp_path / "targets.npz", x=x, y=np.zeros((len(x), 2), np.float32))
+    (tmp_path / "targets.toml").write_text('head = 2\nloss = "mean_squared_error"\n')
+    more = ("--scheme", str(tmp_path / "targets.toml"), "--data", str(tmp_path / "targets.npz"))
+    found = chosen(data, tmp_path / "s.toml", *more, "--by", "ladder")
+    rows = found["rows"]
+    assert isinstance(rows, list) and rows[0]["accuracy"] is None and rows[0]["loss"] >= 0

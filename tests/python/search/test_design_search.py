@@ -332,7 +332,8 @@ def test_another_seed_or_a_new_compiler_measures_code_again(
 
 def test_damaged_weights_are_trained_again(tmp_path: Path) -> None:
     whole = tmp_path / "whole.npz"
-    np.savez(whole, **{"a.w": np.ones(9), "a.b": np.zeros(1), "score": np.array([0.5, 1.0])})
+    arrays: dict[str, Any] = {"a.w": np.ones(9), "a.b": np.zeros(1), "score": np.array([0.5, 1.0])}
+    np.savez(whole, **arrays)
     kept = searching._kept(whole)
     assert kept is not None and kept[1] == Score(0.5, 1.0)
     content = whole.read_bytes()
