@@ -20,7 +20,7 @@ from tinyflash.cli.number_option import Number
 from tinyflash.cli.scheme_option import Size
 from tinyflash.compiler import prepare
 from tinyflash.errors import DataError, SchemeError
-from tinyflash.files import write_bytes
+from tinyflash.files import to_write, write_bytes
 from tinyflash.read import read
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.scheme.text import scheme_text
@@ -114,7 +114,7 @@ def choose(
     if not len(job.held_out):
         raise DataError(f"{data} leaves no samples to judge with; add some, or raise --validation")
     context = Context(prepared.source, job.train, job.held_out)
-    results = output.with_suffix(".results.jsonl")
+    results = to_write(output.with_suffix(".results.jsonl"))  # refused before work, not after
     until = None if minutes is None else started + 60 * minutes
     workers = workers or os.cpu_count() or 1
     with engine_on(on, context, results, workers, until=until) as engine:
@@ -122,6 +122,8 @@ def choose(
         finalists = _finalists(chooser, engine, judge, by)
         with _bars(engine) as say_what:
             ranked = judged(finalists, judge, say_what)
+    if job.objective is not None:  # targets are not right or wrong
+        ranked = [_without_accuracy(one) for one in ranked]
     _report(ranked, output, as_json, budget, started)
 
 
@@ -187,11 +189,19 @@ def _report(ranked: list[Finalist], path: Path, as_json: bool, budget: int, star
         for one in ranked:
             j = one.judged
             cells = (
-                ["-"] * 3 if j is None else [f"{j.loss:.4f}", f"{j.accuracy:.1f}", f"{j.rate:g}"]
+                ["-"] * 3 if j is None else [f"{j.loss:.4f}", _percent(j.accuracy), f"{j.rate:g}"]
             )
             shown.add_row(one.method, *cells, f"{one.size.sram:,}")
         console.output().print(shown)
     say(f"{about}\nwrote {path} after {time.monotonic() - started:.0f} s")
+
+
+def _without_accuracy(one: Finalist) -> Finalist:
+    return one if one.judged is None else replace(one, judged=replace(one.judged, accuracy=None))
+
+
+def _percent(accuracy: float | None) -> str:
+    return "-" if accuracy is None else f"{accuracy:.1f}"
 
 
 def _row(one: Finalist) -> dict[str, Any]:

@@ -56,6 +56,18 @@ class Size:
             return True
         return self.instructions is not None and self.instructions <= limits.instructions
 
+    def over(self, limits: Limits) -> str:
+        """Returns what is above a limit, and that limit."""
+        found = []
+        if self.sram > limits.sram:
+            found.append(f"{self.sram:,} bytes of SRAM (the limit is {limits.sram:,})")
+        if limits.flash is not None and self.flash > limits.flash:
+            found.append(f"{self.flash:,} bytes of flash (the limit is {limits.flash:,})")
+        if limits.instructions is not None and (self.instructions or 0) > limits.instructions:
+            most = f"(the limit is {limits.instructions:,})"
+            found.append(f"{self.instructions:,} instructions a step {most}")
+        return " and ".join(found) or "instructions that were not counted"
+
 
 @dataclass(frozen=True)
 class Finalist:
@@ -87,9 +99,8 @@ class Chooser:
         fixed = smallest.sram - self._arena_and_weights(self.space.base)
         if not smallest.within(self.limits):
             raise SchemeError(
-                f"choose: training only the classifier takes {smallest.sram:,} bytes of SRAM, "
-                f"{smallest.flash:,} of flash{_instructions(smallest)}; allow more, or use a "
-                "smaller model"
+                f"choose: training only the classifier takes {smallest.over(self.limits)}; "
+                "raise that limit, or use a smaller model"
             )
         most = self.limits.instructions
         steps = None if most is None else Steps(most, self._instructions_of)
@@ -242,7 +253,3 @@ def _of_a_step(compiled: Compiled) -> int | None:
         return sum(table.instructions(c.node, c.count) for c in table.planned.plan.calls)
     except ModelError:
         return None
-
-
-def _instructions(size: Size) -> str:
-    return "" if size.instructions is None else f" and {size.instructions:,} instructions a step"

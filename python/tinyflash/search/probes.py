@@ -37,11 +37,11 @@ class Trials(Protocol):
 
 @dataclass(frozen=True)
 class Judged:
-    """A scheme at its best rate: means over seeds."""
+    """A scheme at its best rate: means over seeds. accuracy: None with targets."""
 
     rate: float
     loss: float
-    accuracy: float
+    accuracy: float | None
     losses: tuple[float, ...]
 
 

@@ -21,6 +21,7 @@ from tinyflash.read import read
 from tinyflash.scheme import Rule, Scheme, load_scheme
 from tinyflash.search.choose import Chooser, Limits
 from tinyflash.search.engine import Context, Engine, Trial, Verdict
+from tinyflash.search.engine.engine import is_verdict
 from tinyflash.search.engine.pool import Keyed
 from tinyflash.search.engine.store import Results
 from tinyflash.search.fisher import Judgement
@@ -144,8 +145,10 @@ def test_flash_is_a_limit_of_proposals() -> None:
     chooser = Chooser(space, Limits(9000, flash=free.size.flash - 1))
     found = chooser.by_gains("probe", gains_of(space), 1)
     assert found and found[0].size.flash < free.size.flash
-    with pytest.raises(SchemeError, match=r"32,804 of flash; allow more"):
+    with pytest.raises(SchemeError) as error:
         _ = Chooser(space, Limits(9000, flash=20_000)).proposer
+    assert "takes 32,804 bytes of flash (the limit is 20,000); raise" in str(error.value)
+    assert "SRAM" not in str(error.value)  # of which there is enough
 
 
 def test_a_board_s_budget_counts_stack_and_library() -> None:
@@ -260,3 +263,31 @@ def test_results_of_a_benchmark_are_read(data: Path) -> None:
     results.keep([(context.key(trial), judged)])
     engine = Engine(context, Nobody(), Results(path))
     assert engine.verdicts([trial]) == {trial: Verdict(1.0, 2.0)}
+
+
+def test_results_that_cannot_be_kept_are_refused_before_work(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "scheme.results.jsonl").mkdir()
+    said = tinyflash(
+        "choose", str(path_of("digits")), "--scheme", str(data / "head.toml"),
+        "--data", str(data / "data.npz"), "--budget", "1700", "-o", str(tmp_path / "scheme.toml"),
+    )  # fmt: skip
+    assert said.exit_code == 1
+    assert "scheme.results.jsonl is not a regular file" in said.stderr
+    assert "last layers" not in said.stderr  # no training has begun
+
+
+def test_a_loss_that_is_no_number_is_no_result() -> None:
+    found = {"loss": 0.5, "accuracy": 50.0, "error": ""}
+    assert is_verdict(found)
+    assert not is_verdict({**found, "loss": math.nan})
+
+
+def test_targets_have_no_accuracy(data: Path, tmp_path: Path) -> None:
+    """It was told as 0 %."""
+    x = np.load(data / "data.npz")["x"]
+    np.savez(tmp_path / "targets.npz", x=x, y=np.zeros((len(x), 2), np.float32))
+    (tmp_path / "targets.toml").write_text('head = 2\nloss = "mean_squared_error"\n')
+    more = ("--scheme", str(tmp_path / "targets.toml"), "--data", str(tmp_path / "targets.npz"))
+    found = chosen(data, tmp_path / "s.toml", *more, "--by", "ladder")
+    rows = found["rows"]
+    assert isinstance(rows, list) and rows[0]["accuracy"] is None and rows[0]["loss"] >= 0

@@ -320,6 +320,41 @@ def test_a_longer_search_lets_probes_propose() -> None:
     assert long.probes and long.epochs > short.epochs
 
 
+def test_another_seed_or_a_new_compiler_measures_code_again(
+    monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path
+) -> None:
+    """In one folder, too: or what an earlier run has measured decides what a seed finds."""
+    counts = iter(range(1, 9))
+    monkeypatch.setattr(searching, "with_code", lambda *_: Limits(1, 1, None, float(next(counts))))
+    progress = Progress(lambda *_: None, lambda _: None, lambda _: None)
+    results = Results(tmp_path / "results.jsonl")
+
+    def code(seed: int) -> float:
+        asked = request_for(data, tmp_path, seed)
+        return searching._with_code(asked, GIVEN, results, tmp_path, progress).code
+
+    monkeypatch.setattr(searching, "can_compile", lambda _: False)
+    assert [code(3), code(4), code(3)] == [1, 2, 1]
+    monkeypatch.setattr(searching, "can_compile", lambda _: True)
+    assert [code(3), code(3)] == [3, 3]
+
+
+def test_damaged_weights_are_trained_again(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.npz"
+    arrays: dict[str, Any] = {"a.w": np.ones(9), "a.b": np.zeros(1), "score": np.array([0.5, 1.0])}
+    np.savez(whole, **arrays)
+    kept = searching._kept(whole)
+    assert kept is not None and kept[1] == Score(0.5, 1.0)
+    content = whole.read_bytes()
+    middle = content.index(b"NUMPY") + 100
+    flipped = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
+    for number, damaged in enumerate((b"", b"no file", content[:200], flipped)):
+        path = tmp_path / f"{number}.npz"
+        path.write_bytes(damaged)
+        assert searching._kept(path) is None
+    assert searching._kept(tmp_path / "missing.npz") is None
+
+
 def test_networks_that_do_not_fit_are_not_trained(quick: None, tmp_path: Path) -> None:
     tight, two = Limits(20_000, 1 << 20), (Space(0.5, 1), Space(0.5, 1, "plain"))
     planner = stage1.Planner(

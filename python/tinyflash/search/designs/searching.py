@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import BadZipFile
 
 import numpy as np
 
 from tinyflash.boards import Board
+from tinyflash.boards.firmware import can_compile
 from tinyflash.compiler import prepare
 from tinyflash.files import write_atomically, write_bytes
 from tinyflash.graph import Graph
@@ -148,13 +150,13 @@ def _with_code(
     request: Request, given: Input, results: Results, work: Path, progress: Progress
 ) -> Limits:
     """Returns the limits with what the firmware's code takes, which is linked only once."""
-    key = key_of("code", request.board, given.family, given.shape)
+    random = np.random.default_rng(request.seed)
+    every = spaces(given.family, given.shape)
+    two = [given.draw(space, random) for space in (every[0], every[-1])]
+    key = key_of("code", request.board, [one.key for one in two], can_compile(request.board))
     known = results.known.get(key)
     if known is None:
         progress.stage("links two networks", 1)
-        random = np.random.default_rng(request.seed)
-        every = spaces(given.family, given.shape)
-        two = [given.draw(space, random) for space in (every[0], every[-1])]
         found = with_code(request.limits, request.board, two, work)
         known = {"code": found.code, "row": found.row}
         results.keep([(key, known)])
@@ -208,13 +210,22 @@ def _final(
     """Returns the trained weights, from the folder if they are there."""
     key = key_of("final", task.digest(), best.design.key, samples, request.seed)
     path = request.folder / f"{key}.npz"
-    if path.is_file():
-        with np.load(path) as arrays:
-            names = sorted({name.rsplit(".", 1)[0] for name in arrays if "." in name})
-            weights = {n: Weights(arrays[f"{n}.w"], arrays[f"{n}.b"]) for n in names}
-            return weights, Score(*map(float, arrays["score"]))
+    known = _kept(path)
+    if known is not None:
+        return known
     weights, score = train(best.design, task, samples, request.seed)
     numbers = {f"{n}.{k}": getattr(w, k) for n, w in weights.items() for k in "wb"}
     numbers["score"] = np.array([score.accuracy, score.loss])
     write_atomically(path, lambda file: np.savez(file, **numbers))
     return weights, score
+
+
+def _kept(path: Path) -> tuple[dict[str, Weights], Score] | None:
+    """Returns what a run before has kept; None if there is nothing, or a damaged file."""
+    try:
+        with np.load(path) as arrays:
+            names = sorted({name.rsplit(".", 1)[0] for name in arrays if "." in name})
+            weights = {n: Weights(arrays[f"{n}.w"], arrays[f"{n}.b"]) for n in names}
+            return weights, Score(*map(float, arrays["score"]))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,7 +65,8 @@ class Engine:
 def is_verdict(result: Mapping[str, Any]) -> bool:
     """Whether the engine can use a result that a file has."""
     numbers = (result.get("loss"), result.get("accuracy"))
-    return all(isinstance(n, float) for n in numbers) and isinstance(result.get("error"), str)
+    sound = all(isinstance(n, float) and not math.isnan(n) for n in numbers)  # NaN has no order
+    return sound and isinstance(result.get("error"), str)
 
 
 def _verdict(result: Mapping[str, Any]) -> Verdict:
