@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,13 @@ def test_a_header_of_another_compilation_is_refused(choices: Choices, tmp_path: 
     assert "gait.h is of another compilation; compile again" in said(
         C99, tmp_path / "gait.c", "-fsyntax-only"
     )
+
+
+def test_candidates_may_be_named_as_the_arrays_are(choices: Choices, tmp_path: Path) -> None:
+    names = ("maps", "candidates", "maps_layers")
+    named = [replace(c, name=n) for c, n in zip(choices.candidates, names, strict=True)]
+    write_choices(replace(choices, candidates=tuple(named)), tmp_path, "gait")
+    assert said(C99, tmp_path / "gait.c", "-fsyntax-only") == ""
 
 
 def test_a_name_that_c_cannot_have_is_refused(choices: Choices, tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from tinyflash.write.c.records import written
 from tinyflash.write.c.tables import calls, declared, table
 from tinyflash.write.c.text import INDENT, comment, section, string, wrapped
 
+# Ends the names of models: a candidate may be called as an array is, "maps" or "early_layers".
+MODEL = "_model"
+
 
 @dataclass(frozen=True)
 class ChoicesPage:
@@ -197,7 +200,7 @@ extern const tiny_choices {self.name};
             images = {Space.FLASH: pool, Space.STATE: f"(const uint8_t *){name}_state_image"}
             if program.weights:
                 images[Space.WEIGHTS] = f"{pool} + {at}"
-            facts = len(self.pool.image), own
+            facts = len(self.pool.image), own, MODEL
             yield f"static const {model(program, name, images, lambda _, value: value, *facts)}"
 
     # ---- The choice ------------------------------------------------------------------------------
@@ -209,12 +212,12 @@ extern const tiny_choices {self.name};
         for member, candidate in zip(self.members[1:], self.choices.candidates, strict=True):
             yield from self._layers(member, candidate)
         rows = "\n".join(
-            f"{INDENT}{{&{m}, {f'{m}_layers' if c.layers else '0'}, {len(c.layers)}}},"
+            f"{INDENT}{{&{m}{MODEL}, {f'{m}_layers' if c.layers else '0'}, {len(c.layers)}}},"
             for m, c in zip(self.members[1:], self.choices.candidates, strict=True)
         )
         yield f"static const tiny_candidate {name}_candidates[] = {{\n{rows}\n}};"
         count = len(self.choices.candidates)
-        fields = f"&{name}_judge, {name}_maps, {name}_candidates, {len(judged)}, {count}"
+        fields = f"&{name}_judge{MODEL}, {name}_maps, {name}_candidates, {len(judged)}, {count}"
         yield f"const tiny_choices {name} = {{{fields}}};"
 
     def _layers(self, member: str, candidate: Candidate) -> Iterator[str]:

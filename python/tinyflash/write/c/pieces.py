@@ -65,10 +65,11 @@ def model(
     number: Callable[[str, object], object],
     flash_bytes: int,
     hash_text: str,
+    ending: str = "",
 ) -> str:
     """Returns the definition of a `tiny_model`, without `const`. name: its own, with which those of
     its tables begin. images: the initial bytes of spaces. number: what to write for a size, by its
-    name in the header and its value. hash_text: a constant of C."""
+    name in the header and its value. hash_text: a constant of C. ending: of its name alone."""
     sizes = {
         "weights_bytes": len(program.weights),
         "state_bytes": len(program.state),
@@ -94,7 +95,7 @@ def model(
         "hash": number("HASH", hash_text),
     }
     lines = "\n".join(f"{INDENT}.{key} = {value}," for key, value in fields.items())
-    return f"tiny_model {name} = {{\n{lines}\n}};"
+    return f"tiny_model {name}{ending} = {{\n{lines}\n}};"
 
 
 def _table_of(name: str, order: tuple[Call, ...]) -> str:
