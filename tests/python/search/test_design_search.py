@@ -24,7 +24,17 @@ from tinyflash.search.designs import choosing, finish, searching, stage1, stage2
 from tinyflash.search.designs import trial as designs_trial
 from tinyflash.search.designs.choosing import learning
 from tinyflash.search.designs.cost import Cost, Limits, untrained
-from tinyflash.search.designs.design import Block, Design, Kind, Space, draw, spaces, strides
+from tinyflash.search.designs.design import (
+    KINDS,
+    WIDTHS,
+    Block,
+    Design,
+    Kind,
+    Space,
+    draw,
+    spaces,
+    strides,
+)
 from tinyflash.search.designs.effort import Effort, Halving
 from tinyflash.search.designs.jobs import Fields, Here, Job, Results, computed, workers
 from tinyflash.search.designs.layers import random_weights
@@ -172,6 +182,15 @@ def test_more_minutes_do_more_and_no_clock_decides() -> None:
     assert Effort(60).final_samples(designs[0], 500) == 30_000
     assert Effort(60).final_samples(designs[0], 5000) == 200_000
     assert 0 < Effort(0.01).final_samples(designs[0], 500) < 30_000
+
+
+def test_a_short_search_plans_networks_of_fewer_spaces_of_all_kinds_and_widths() -> None:
+    every = spaces("picture", (28, 28, 1))
+    assert Effort(60).surveyed(every) == every
+    few = Effort(0.5).surveyed(every)
+    assert len(few) * 8 == len(every)
+    assert {space.kind for space in few} == set(KINDS)
+    assert {space.width for space in few} == set(WIDTHS)
 
 
 def test_the_rounds_take_about_the_time_that_they_should() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyflash.search.designs.design import Design
+from tinyflash.search.designs.design import Design, Space
 from tinyflash.search.designs.layers import Network
 from tinyflash.search.designs.trial import seconds
 from tinyflash.search.probes import PROBE_SHARE
@@ -21,6 +21,7 @@ _FINAL = 0.35  # on one core
 _SLOWER = 10  # times, that a computer may be than expected
 _PLAN_SECONDS = 0.5  # of one network
 _DRAWS = (2, 40)  # networks of a space
+_STEPS = (1, 2, 4, 8)  # from a space to the next; what 9 widths have no divisor with
 _POPULATION = (8, 48)
 _STEP = 4
 # The longest rounds that leave time for more networks than these: after few samples, which network
@@ -50,9 +51,18 @@ class Effort:
         return 60 * self.minutes
 
     def draws(self, spaces: int) -> int:
-        """Returns how many networks of each space are planned."""
-        possible = self.seconds * _PLANNING * _CORES / _PLAN_SECONDS / spaces
-        return int(min(max(possible, _DRAWS[0]), _DRAWS[1]))
+        """Returns how many networks of each space are planned, if so many spaces are."""
+        return int(min(max(self._plans / spaces, _DRAWS[0]), _DRAWS[1]))
+
+    def surveyed(self, every: Sequence[Space]) -> tuple[Space, ...]:
+        """Returns the spaces that there is time to plan networks of: all, or every other one, and
+        so on."""
+        needed = _DRAWS[0] * len(every) / max(self._plans, 1e-6)
+        return tuple(every[:: next((step for step in _STEPS if step >= needed), _STEPS[-1])])
+
+    @property
+    def _plans(self) -> float:
+        return self.seconds * _PLANNING * _CORES / _PLAN_SECONDS
 
     @property
     def halving_seconds(self) -> float:

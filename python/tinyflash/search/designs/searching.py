@@ -172,10 +172,10 @@ def _survey(
     effort: Effort,
     progress: Progress,
 ) -> tuple[Surveyed, ...]:
-    count = len(spaces(given.family, given.shape))
-    draws = effort.draws(count)
-    progress.stage("plans networks of all spaces", draws * count)
-    return survey(given, limits, planner, draws, request.seed)
+    some = effort.surveyed(spaces(given.family, given.shape))
+    draws = effort.draws(len(some))
+    progress.stage(f"plans networks of {len(some)} spaces", draws * len(some))
+    return survey(given, some, limits, planner, draws, request.seed)
 
 
 def _halve(

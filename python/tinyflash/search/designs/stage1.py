@@ -16,7 +16,7 @@ import numpy as np
 from tinyflash.boards import Board
 from tinyflash.errors import BoardError
 from tinyflash.search.designs.cost import Cost, Limits, cost_of
-from tinyflash.search.designs.design import KINDS, Design, Kind, Space, draw, spaces
+from tinyflash.search.designs.design import KINDS, Design, Kind, Space, draw
 from tinyflash.search.designs.jobs import Fields, Job, Pool, Results, computed, key_of
 from tinyflash.search.designs.layers import Family, Map
 
@@ -81,10 +81,14 @@ def costed(design: Design, board: Board) -> Fields:
 
 
 def survey(
-    given: Input, limits: Limits, planner: Planner, draws: int, seed: int
+    given: Input,
+    every: Sequence[Space],
+    limits: Limits,
+    planner: Planner,
+    draws: int,
+    seed: int,
 ) -> tuple[Surveyed, ...]:
-    """Draws and plans networks of every space."""
-    every = spaces(given.family, given.shape)
+    """Draws and plans networks of some spaces."""
     drawn = [_drawn(given, space, draws, (seed, number)) for number, space in enumerate(every)]
     flat = [design for group in drawn for design in group]
     costs = planner.costs(flat)
