@@ -21,7 +21,7 @@ from tinyflash.program import Program
 from tinyflash.scheme import Scheme, load_scheme
 from tinyflash.search.candidates import CompiledChoices, compile_choices
 from tinyflash.show.console import output as console
-from tinyflash.show.console import say, table
+from tinyflash.show.console import say, table, tell
 from tinyflash.write.c.choices import ChoicesPage
 from tinyflash.write.choices import write_choices
 
@@ -86,11 +86,15 @@ def compile_candidates(graph: Graph, paths: Sequence[Path], asked: Asked) -> Non
 
 def _schemes(paths: Sequence[Path]) -> dict[str, Scheme]:
     found: dict[str, Scheme] = {}
-    for path in paths:
+    for number, path in enumerate(paths):
+        if path in paths[:number]:
+            raise SchemeError(f"{path} is given twice; leave one out")
         name = path.stem.removesuffix(".scheme").replace("-", "_")
         if name in found:
             raise SchemeError(f"{path}: another candidate is named {name}, too; rename the file")
         found[name] = load_scheme(path)
+        if found[name].fisher:
+            tell(f"{path}: has fisher; only the judge needs the statistic, so leave it out")
     return found
 
 

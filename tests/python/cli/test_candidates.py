@@ -42,6 +42,15 @@ def test_it_writes_models_and_sizes(model: Path, candidates: list[object], tmp_p
     assert f"#define GAIT_MEMORY_BYTES {report['memory_bytes']}u" in header
 
 
+def test_a_candidate_that_would_judge_gets_a_warning(
+    model: Path, candidates: list[object], tmp_path: Path
+) -> None:
+    scheme = tmp_path / "early.toml"
+    scheme.write_text(f"fisher = 1\n{SCHEMES['early']}")
+    done = tinyflash("compile", model, *candidates, "-o", tmp_path / "out")
+    assert f"{scheme}: has fisher; only the judge needs" in done.stderr.replace("\n", " ")
+
+
 def test_a_model_of_the_list_is_that_of_its_scheme(
     model: Path, candidates: list[object], tmp_path: Path
 ) -> None:
@@ -62,7 +71,11 @@ def test_options_with_which_it_makes_no_sense(
     assert refused(*ones, *candidates, "--budget", "8KB") == said
     assert "among two schemes or more" in refused(*ones, *first)
     assert "two schemes or more" not in refused(*ones, *first, *first)
-    assert "another candidate is named early" in refused(*ones, *first, *first)
+    assert refused(*ones, *first, *first) == f"{first[1]} is given twice; leave one out"
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "early.toml").write_text(SCHEMES["late-ones"])
+    again = ("--candidate", tmp_path / "more" / "early.toml")
+    assert "another candidate is named early" in refused(*ones, *first, *again)
     (tmp_path / "1st.toml").write_text(SCHEMES["early"])
     said = refused(*ones, *first, "--candidate", tmp_path / "1st.toml")
     assert said.startswith("candidate '1st': its name becomes a part of names in C")
