@@ -75,7 +75,7 @@ def _where(_: click.Context, __: click.Parameter, value: str) -> str:
     help="Stop after this time with what is known. The same command goes on from there.",
 )  # fmt: skip
 @click.option(
-    "--workers", type=click.IntRange(1), default=None, help="Processes. Default: one per core."
+    "--processes", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="one per core"
 )
 @click.option(
     "--on", default="local", show_default=True, metavar="WHERE", callback=_where,
@@ -86,7 +86,7 @@ def _where(_: click.Context, __: click.Parameter, value: str) -> str:
 def choose(
     model: Path, chosen: str | None, scheme: Path | None, data: Path, hop: int | None, budget: int,
     flash: int | None, instructions: int | None, by: str, board: str | None, epochs: int,
-    seeds: int, validation: float, minutes: float | None, workers: int | None, on: str,
+    seeds: int, validation: float, minutes: float | None, processes: int, on: str,
     as_json: bool, output: Path,
 ) -> None:  # fmt: skip
     """Chooses which layers of MODEL to train, for your data and a budget of SRAM.
@@ -116,8 +116,7 @@ def choose(
     context = Context(prepared.source, job.train, job.held_out)
     results = to_write(output.with_suffix(".results.jsonl"))  # refused before work, not after
     until = None if minutes is None else started + 60 * minutes
-    workers = workers or os.cpu_count() or 1
-    with engine_on(on, context, results, workers, until=until) as engine:
+    with engine_on(on, context, results, processes, until=until) as engine:
         judge = Judge(engine, epochs, tuple(range(seeds)))
         finalists = _finalists(chooser, engine, judge, by)
         with _bars(engine) as say_what:

@@ -47,7 +47,7 @@ def chosen(data: Path, output: Path, *more: str) -> dict[str, object]:
     result = tinyflash(
         "choose", str(path_of("digits")), "--scheme", str(data / "head.toml"),
         "--data", str(data / "data.npz"), "--budget", "1700", "--epochs", "1", "--seeds", "1",
-        "--workers", "1", "--json", "-o", str(output), *more,
+        "--processes", "1", "--json", "-o", str(output), *more,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     found: dict[str, object] = json.loads(result.stdout)
@@ -92,7 +92,7 @@ def test_an_interrupted_choice_goes_on(
     command = (
         "choose", str(path_of("digits")), "--scheme", str(data / "head.toml"),
         "--data", str(data / "data.npz"), "--budget", "1700", "--epochs", "1", "--seeds", "1",
-        "--workers", "1", "-o", str(output),
+        "--processes", "1", "-o", str(output),
     )  # fmt: skip
     assert tinyflash(*command).exit_code != 0
     assert not output.exists()
@@ -110,7 +110,7 @@ def test_a_time_that_is_over_says_how_to_go_on(data: Path, tmp_path: Path) -> No
     line = refused(
         "choose", str(path_of("digits")), "--scheme", str(data / "head.toml"),
         "--data", str(data / "data.npz"), "--budget", "1700", "--epochs", "1", "--seeds", "1",
-        "--workers", "1", "--minutes", "0.0001", "-o", str(tmp_path / "s.toml"),
+        "--processes", "1", "--minutes", "0.0001", "-o", str(tmp_path / "s.toml"),
     )  # fmt: skip
     assert "run the command again to go on" in line
 
