@@ -29,6 +29,7 @@ from tinyflash.search.designs.design import (
     draw,
     mutated,
     spaces,
+    strides,
 )
 from tinyflash.search.designs.layers import Family, Map, float_graph, random_weights, shapes
 
@@ -58,10 +59,12 @@ def drawn(family: Family, shape: Map, seed: int) -> Design:
 
 @pytest.mark.parametrize("family, shape", INPUTS)
 def test_a_drawn_network_is_of_its_family(family: Family, shape: Map) -> None:
-    kinds = set()
+    kinds, counts = set(), set()
+    most = len(strides(family, shape, 1)) - 1
     for seed in range(30):
         design = drawn(family, shape, seed)
         kinds.add(design.space.kind)
+        counts.add(len(design.stages))
         assert all(len(stage) in DEPTHS for stage in design.stages)
         blocks = [block for stage in design.stages for block in stage]
         kind = design.space.kind
@@ -78,6 +81,7 @@ def test_a_drawn_network_is_of_its_family(family: Family, shape: Map) -> None:
         assert sizes[design.layers[-1].name] == (7,)
         assert sizes["stem"][0] == 1 or family == "picture"
     assert kinds == set(KINDS)
+    assert min(counts) >= 1 and most in counts and len(counts) > 1
 
 
 def test_the_same_seed_draws_the_same_network_and_json_keeps_it() -> None:

@@ -53,6 +53,7 @@ _STAGES: Mapping[Kind, tuple[int, ...]] = {
 _MULTIPLE = 4  # of channels: what faster kernels compute together
 _HALVED = 24  # the side from which on the stem already halves
 _LEAST = 4  # the side that a stage still halves
+_FEWER = 3  # numbers of stages: all that a map can be halved in, one less, two less
 _SMALLEST = 6  # the side that an input may be averaged to
 
 
@@ -81,7 +82,7 @@ class Space:
 @dataclass(frozen=True)
 class Design:
     """One network. shape: of its input, (height, width, channels). stages: blocks of one map
-    size."""
+    size; the last ones may be left out, so that the mean is that of a larger map."""
 
     family: Family
     shape: Map
@@ -141,7 +142,7 @@ class _Builder:
         kernel = self._pair(design.stem)
         self._add(Layer("conv2d", "stem", (self._last,), stem, kernel, plan[0], "relu6"))
         channels = stem
-        for number, (stage, stride) in enumerate(zip(design.stages, plan[1:], strict=True)):
+        for number, (stage, stride) in enumerate(zip(design.stages, plan[1:], strict=False)):
             out = channels_of(_STAGES[design.space.kind][number], design.space.width)
             for place, block in enumerate(stage):
                 name = f"stage{number + 1}_{place + 1}"
@@ -208,6 +209,7 @@ def draw(
 ) -> Design:
     """Draws a network of a space."""
     count = len(strides(family, shape, space.pool)) - 1
+    count -= int(random.integers(min(_FEWER, count)))
     stages = tuple(
         tuple(_block(space.kind, random) for _ in range(int(random.choice(DEPTHS))))
         for _ in range(count)
