@@ -137,22 +137,32 @@ def _quiet() -> click.Option:
     )
 
 
-class Listing(click.Group):
-    """A group that also is a command without a subcommand. Has --quiet, as all commands have."""
+class _Quietable(click.Command):
+    """Has --quiet, which ends with the command."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.params.append(_quiet())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except BaseException:  # click closes only contexts that it could make
+            ctx.close()
+            raise
+
+
+class Listing(_Quietable, click.Group):
+    """A group that also is a command without a subcommand."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.invoke_without_command, self.no_args_is_help = True, False
-        self.params.append(_quiet())
 
 
-class Command(click.Command):
-    """Has --quiet. Refuses to write over a file that the same command reads or writes; names the
-    scheme file in errors that the compiler finds."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self.params.append(_quiet())
+class Command(_Quietable):
+    """Refuses to write over a file that the same command reads or writes; names the scheme file in
+    errors that the compiler finds."""
 
     def invoke(self, ctx: click.Context) -> Any:
         named = [(p, ctx.params[p.name]) for p in self.params if ctx.params.get(p.name or "")]

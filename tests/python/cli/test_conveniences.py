@@ -71,6 +71,7 @@ def test_quiet_leaves_results_warnings_and_errors(tmp_path, model, data, option)
     assert all(line.startswith("warning: ") for line in trained.stderr.splitlines())
     assert "held-out accuracy after" in trained.stdout
     assert "int8" not in refused("compile", tmp_path / "none.tflite", option, "-o", tmp_path)
+    refused("compile", model, option, "--budget", "nothing")
     assert not QUIET.get()  # of those commands alone
 
 
