@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from tinyflash import files
 from tinyflash.boards import Board, counted_core, kernels_for
 from tinyflash.cli import options
 from tinyflash.compiler.longest import Bound
 from tinyflash.compiler.plan import Effort
 from tinyflash.errors import BoardError, SchemeError
+from tinyflash.files import write_json
 from tinyflash.graph import Graph
 from tinyflash.program import Program
 from tinyflash.scheme import Scheme, load_scheme
@@ -75,10 +75,9 @@ def compile_candidates(graph: Graph, paths: Sequence[Path], asked: Asked) -> Non
     _check_fits(page, board)
     write_choices(compiled.choices, asked.output, asked.name)
     report = _report(compiled, page)
-    text = json.dumps(report, indent=2) + "\n"
-    files.write_bytes(asked.output / REPORT, text.encode())
+    write_json(asked.output / REPORT, report)
     if asked.as_json:
-        click.echo(text, nl=False)
+        click.echo(json.dumps(report, indent=2))
     else:
         _print(report)
     say(f"wrote {asked.name}.c, {asked.name}.h and {REPORT} to {asked.output}")
@@ -100,8 +99,10 @@ def _schemes(paths: Sequence[Path]) -> dict[str, Scheme]:
 
 def _check_fits(page: ChoicesPage, board: Board | None) -> None:
     """The user's own firmware is not known: only what can never fit is refused."""
-    largest = max((region.size for region in board.used_ram), default=0) if board else None
-    if board is not None and largest is not None and page.memory_bytes > largest:
+    if board is None:
+        return
+    largest = max((region.size for region in board.used_ram), default=0)
+    if page.memory_bytes > largest:
         raise BoardError(
             f"board {board.name}: the largest of these models takes {page.memory_bytes:,} bytes, "
             f"and the largest memory has {largest:,}; train fewer channels or layers"
